@@ -8,7 +8,8 @@ const SOURCES = ['src', 'public', 'index.html', 'vite.config.ts', 'package.json'
 
 /** Builds the dashboard into `public/dashboard`, which git ignores. */
 export async function buildDashboard(): Promise<void> {
-  // Beside the place and then moved there, because a server may serve the old files and another process may build too.
+  // Built beside the final place and then moved there, because a server may serve the old files and another
+  // process may build at the same time.
   const outDir = mkdtempSync(path.join(FOLDER, '.build-'))
   try {
     await build({
@@ -24,7 +25,7 @@ export async function buildDashboard(): Promise<void> {
   }
 }
 
-/** Builds the dashboard if it was not built from its present source. */
+/** Builds the dashboard if its built files are older than its source. */
 export async function buildStaleDashboard(): Promise<void> {
   const index = path.join(BUILT, 'index.html')
   const newest_ms = Math.max(...SOURCES.map((source) => newestIn(path.join(FOLDER, source))))
@@ -33,7 +34,7 @@ export async function buildStaleDashboard(): Promise<void> {
   console.log('Built the dashboard.')
 }
 
-/** When a file, or the newest file below a folder, was changed. */
+/** Returns the time at which a file, or the newest file below a folder, was changed. */
 function newestIn(place: string): number {
   if (!statSync(place).isDirectory()) return statSync(place).mtimeMs
   const files = readdirSync(place, { recursive: true, withFileTypes: true })

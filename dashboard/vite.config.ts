@@ -11,7 +11,8 @@ export default defineConfig({
     outDir: path.join(import.meta.dirname, '../public/dashboard'),
     emptyOutDir: true,
     target: 'es2023',
-    // A small file as a `data:` address would need an exception in the Content-Security-Policy.
+    // Vite would inline a small file as a `data:` address, which needs an exception in the
+    // Content-Security-Policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
@@ -22,7 +23,7 @@ export default defineConfig({
       '/dashboard/api': {
         target: API,
         changeOrigin: true,
-        // The session is used only by pages of its own origin, which is the Worker's.
+        // Only pages of the Worker's own origin can use the session.
         headers: { origin: API },
       },
     },

@@ -9,7 +9,7 @@ export type ExportResult =
       readonly ledger: string
       readonly from: number
       readonly to: number
-      /** The first entry of the next part; null when there is none. */
+      /** The first entry of the next part; null when no further part exists. */
       readonly next: number | null
       readonly checkpoints: number
       readonly hashes: ReadonlyMap<number, string>

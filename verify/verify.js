@@ -1,6 +1,7 @@
 /**
- * Verifies exports, checkpoints and receipts of OpenMonetize Edge. Runs in browsers and in Node: it needs WebCrypto with
- * Ed25519 and nothing else. `docs/proof.md` has the formats. A line is accepted only in the one form in which it is written.
+ * Verifies exports, checkpoints and receipts of OpenMonetize Edge. Runs in browsers and in Node: it needs
+ * WebCrypto with Ed25519 and nothing else. `docs/proof.md` has the formats. A line is accepted only in its
+ * canonical form.
  */
 
 const HASH = '[A-Za-z0-9_-]{43}'
@@ -51,7 +52,7 @@ class Chain {
     this.from = 0
     /** The first line of the part. */
     this.head = 1
-    /** The entry that comes next: the one at fault when a line is wrong. */
+    /** The next entry: the entry at fault when a line is wrong. */
     this.next = null
     this.hash = ''
     this.open = false
@@ -102,7 +103,7 @@ class Chain {
     this.hashes.set(entry.n, hash)
     this.next = entry.n + 1
   }
-  /** The balance of a wallet is that before it and the amount, and the amount is the sum of its lots. */
+  /** A wallet's new balance is its previous one plus the amount, and the amount is the sum of its lots. */
   addUp({ n, w, a, b, l = [] }) {
     for (const value of [w, a, b])
       if (!Number.isSafeInteger(value)) throw new Wrong('an amount is not a whole number')

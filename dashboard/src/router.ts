@@ -32,7 +32,7 @@ export function navigate(path: string, query?: Readonly<Record<string, string | 
   location.hash = href(path, query)
 }
 
-/** Changes parameters of the present route without a new entry in the history. */
+/** Changes parameters of the current route without a new entry in the history. */
 export function setQuery(changes: Readonly<Record<string, string | undefined>>): void {
   const { path, query } = route.value
   const next = href(path, { ...Object.fromEntries(query), ...changes })

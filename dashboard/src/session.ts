@@ -23,13 +23,16 @@ type Stored =
   | Omit<Extract<Session, { kind: 'customer' }>, 'customer'>
   | Extract<Session, { kind: 'operator' }>
 
-/** Undefined until the server was asked, null without a session. */
+/** Undefined until the server has answered; null without a session. */
 export const session = signal<Session | null | undefined>(undefined)
 /** The public credentials of a development server. */
 export const demo = signal<Demo | null>(null)
-/** Why the last session ended, if it was not by signing out. */
+/** The reason why the last session ended; undefined after signing out. */
 export const ended = signal<string | null>(null)
-/** The key that was typed into this page, for the commands that it shows; nowhere stored, gone with the page. */
+/**
+ * The key that the user typed into this page, for the commands that the page shows. It is never stored, and
+ * is lost when the page closes.
+ */
 export const typed_key = signal<string | null>(null)
 
 whenSignedOut((detail) => {

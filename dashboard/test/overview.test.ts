@@ -29,7 +29,7 @@ describeInBrowser('the overview', () => {
     await page.getByText('9,985 credits').waitFor({ timeout: 2_500 })
     await page.getByRole('img', { name: /^Credits of the latest events: 1 bars, the highest 15/ }).waitFor()
 
-    // Analytics follow by the flush and the queue.
+    // Analytics lag by the flush and the queue.
     const today = page.getByRole('region', { name: 'Burned today' })
     await today.getByText('15').waitFor({ timeout: 15_000 })
     await page.getByRole('region', { name: 'Top models, 30 days' }).getByText('gpt-4o').waitFor()
@@ -52,7 +52,7 @@ describeInBrowser('signing in', () => {
     await close()
   })
 
-  it('shows what the API says of a wrong key', async () => {
+  it("shows the API's answer to a wrong key", async () => {
     const { page, expectQuiet, close } = await openDashboard({ expected: [401] })
     await page.getByLabel('API key or operator token').fill('om_live_wrong')
     await page.getByRole('button', { name: 'Sign in', exact: true }).click()
@@ -61,7 +61,7 @@ describeInBrowser('signing in', () => {
     await close()
   })
 
-  it('lasts over a reload, and keeps no key in the page or its storage', async () => {
+  it('survives a reload, and keeps no key in the page or its storage', async () => {
     const { api_key } = await newCustomer()
     const { page, expectQuiet, close } = await openDashboard({ credential: api_key })
     await page.reload()

@@ -540,7 +540,7 @@ export interface paths {
         put?: never;
         /**
          * Create a webhook endpoint of the operator's: an address that gets notifications
-         * @description Messages are signed by Standard Webhooks 1.0. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that one can read it.
+         * @description Messages are signed by Standard Webhooks 1.0. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.
          *
          *     Requires the operator token.
          */
@@ -578,7 +578,7 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook endpoint of the operator's
-         * @description Fields that are left out stay. `enabled: true` enables an endpoint that failures disabled; what it missed can be replayed. Deliveries under way go to the new address.
+         * @description Omitted fields do not change. `enabled: true` enables an endpoint that failures disabled; the notifications that it missed can be replayed. Deliveries under way go to the new address.
          *
          *     Requires the operator token.
          */
@@ -596,7 +596,7 @@ export interface paths {
         put?: never;
         /**
          * Replace the signing keys of a webhook endpoint of the operator's
-         * @description Messages are signed with both secrets during the overlap. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that one can read it.
+         * @description Messages are signed with both secrets during the overlap. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.
          *
          *     Requires the operator token.
          */
@@ -706,7 +706,7 @@ export interface paths {
         put?: never;
         /**
          * Make a webhook delivery to the operator's endpoints due now, whatever its status
-         * @description Its schedule begins again, unless an attempt is under way: then it is left as it is. The message has the id of its first attempt, by which a receiver recognises a repeat.
+         * @description Its schedule begins again, unless an attempt is under way: then the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.
          *
          *     Requires the operator token.
          */
@@ -1376,7 +1376,7 @@ export interface paths {
         put?: never;
         /**
          * Receive Stripe's webhooks
-         * @description Stripe signs them with the secret of the endpoint. An event is only a hint: the payment is read from Stripe, so events may come in any order, late and more than once.
+         * @description Stripe signs them with the secret of the endpoint. An event is only a hint: the payment is read from Stripe, so events may arrive in any order, late and more than once.
          */
         post: operations["receiveStripeEvent"];
         delete?: never;
@@ -2148,7 +2148,7 @@ export interface paths {
         put?: never;
         /**
          * Create a credit pack: credits at a price, to be bought by checkout
-         * @description Live and test keys have packs of their own.
+         * @description Live and test ledgers have separate packs.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2204,7 +2204,7 @@ export interface paths {
         put?: never;
         /**
          * Open a checkout: a page of Stripe on which credits are bought
-         * @description For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has the payment. At most 10 unpaid checkouts a wallet. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.
+         * @description For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has received the payment. At most 10 unpaid checkouts a wallet. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.
          *
          *     Requires an API key with the scope `credits:write`, or a portal token, which is for one wallet and need not name it.
          */
@@ -2708,7 +2708,7 @@ export interface paths {
         };
         /**
          * Stream notifications as server-sent events
-         * @description Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. A client resumes with `Last-Event-ID`, or `after`, and misses none. Without either the stream begins now. A comment comes every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its key: reconnect.
+         * @description Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. A client resumes with `Last-Event-ID`, or `after`, and misses none. Without either the stream begins now. The server sends a comment after every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its key: reconnect.
          *
          *     Requires an API key with the scope `webhooks:read`.
          */
@@ -2760,7 +2760,7 @@ export interface paths {
         put?: never;
         /**
          * Create a webhook endpoint: an address that gets notifications
-         * @description Messages are signed by Standard Webhooks 1.0. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that one can read it.
+         * @description Messages are signed by Standard Webhooks 1.0. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2798,7 +2798,7 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook endpoint
-         * @description Fields that are left out stay. `enabled: true` enables an endpoint that failures disabled; what it missed can be replayed. Deliveries under way go to the new address.
+         * @description Omitted fields do not change. `enabled: true` enables an endpoint that failures disabled; the notifications that it missed can be replayed. Deliveries under way go to the new address.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2816,7 +2816,7 @@ export interface paths {
         put?: never;
         /**
          * Replace the signing keys of a webhook endpoint
-         * @description Messages are signed with both secrets during the overlap. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that one can read it.
+         * @description Messages are signed with both secrets during the overlap. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2926,7 +2926,7 @@ export interface paths {
         put?: never;
         /**
          * Make a webhook delivery due now, whatever its status
-         * @description Its schedule begins again, unless an attempt is under way: then it is left as it is. The message has the id of its first attempt, by which a receiver recognises a repeat.
+         * @description Its schedule begins again, unless an attempt is under way: then the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -3734,7 +3734,7 @@ export interface components {
             public_key: string | null;
             /**
              * Format: date-time
-             * @description Until then, messages are signed with the replaced secret as well.
+             * @description Until then, messages are also signed with the replaced secret.
              */
             previous_secret_expires_at: string | null;
             /**
@@ -3770,7 +3770,7 @@ export interface components {
             public_key: string | null;
             /**
              * Format: date-time
-             * @description Until then, messages are signed with the replaced secret as well.
+             * @description Until then, messages are also signed with the replaced secret.
              */
             previous_secret_expires_at: string | null;
             /**
@@ -3784,7 +3784,7 @@ export interface components {
             updated_at: string;
         };
         OperatorWebhookEndpointDraft: {
-            /** @description An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`. */
+            /** @description An https URL, checked now and before each attempt. Its host must not resolve to a private address or be this deployment. In development also `http://localhost:PORT`. */
             url: string;
             /** @description The notifications to send: `*` for all, types, or groups. */
             types: string[];
@@ -3799,7 +3799,7 @@ export interface components {
             next_cursor: string | null;
         };
         OperatorWebhookEndpointChange: {
-            /** @description An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`. */
+            /** @description An https URL, checked now and before each attempt. Its host must not resolve to a private address or be this deployment. In development also `http://localhost:PORT`. */
             url?: string;
             /** @description The notifications to send: `*` for all, types, or groups. */
             types?: string[];
@@ -3809,7 +3809,7 @@ export interface components {
             v1a?: boolean;
         };
         WebhookSecretRotation: {
-            /** @description How long messages are signed with the replaced secret as well. Default: 86400. */
+            /** @description The time for which messages are also signed with the replaced secret. Default: 86400. */
             overlap_seconds?: number;
         };
         WebhookDelivery: {
@@ -3839,10 +3839,10 @@ export interface components {
         WebhookAttempt: {
             /** Format: date-time */
             at: string;
-            /** @description Null if there was no answer. */
+            /** @description Null if no answer arrived. */
             status_code: number | null;
             /**
-             * @description Why there was no answer.
+             * @description The reason for a missing answer.
              * @enum {string|null}
              */
             error: "timeout" | "connection_failed" | "address_refused" | "name_not_resolved" | null;
@@ -5236,9 +5236,9 @@ export interface components {
             credits: number | string;
             /** @description The price of one top-up, in whole cents. */
             price_usd: number | string;
-            /** @description The most that is charged in a calendar month (UTC). Refunds give nothing back. */
+            /** @description The maximum amount charged in a calendar month (UTC). Refunds do not reduce the counted amount. */
             max_usd_per_month: number | string;
-            /** @description The most top-ups of a day (UTC). Default: no limit. */
+            /** @description The maximum number of top-ups in a day (UTC). Default: no limit. */
             max_per_day?: number;
             /** @description Default: true. */
             enabled?: boolean;
@@ -5888,7 +5888,7 @@ export interface components {
             credit_pack_ids?: string[];
         };
         WebhookEndpointDraft: {
-            /** @description An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`. */
+            /** @description An https URL, checked now and before each attempt. Its host must not resolve to a private address or be this deployment. In development also `http://localhost:PORT`. */
             url: string;
             /** @description The notifications to send: `*` for all, types, or groups. */
             types: string[];
@@ -5899,7 +5899,7 @@ export interface components {
             v1a?: boolean;
         };
         WebhookEndpointChange: {
-            /** @description An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`. */
+            /** @description An https URL, checked now and before each attempt. Its host must not resolve to a private address or be this deployment. In development also `http://localhost:PORT`. */
             url?: string;
             /** @description The notifications to send: `*` for all, types, or groups. */
             types?: string[];

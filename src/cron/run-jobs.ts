@@ -4,7 +4,7 @@ import { Budget, BudgetSpent, budgeted } from './budget.ts'
 
 /** A run of a scheduled job. */
 export interface JobRun {
-  /** Every call of D1, ledger objects, queues and KV counts against the job's budget. */
+  /** Bindings whose calls of D1, ledger objects, queues and KV count against the job's budget. */
   readonly env: Bindings
   readonly now_ms: number
   /** The position where the last run ended; empty to begin at the start. */
@@ -35,8 +35,9 @@ const MOVE = `
   ON CONFLICT (sweep) DO UPDATE SET after_customer_id = excluded.after_customer_id`
 
 /**
- * Runs jobs one after the other, each with a budget of its own: a job that fails, hangs or exceeds its budget does not
- * affect the others. `first` is the job that begins; it differs from run to run, so that no job is always the last one.
+ * Runs jobs one after the other, each with a separate budget: a job that fails, hangs or exceeds its budget
+ * does not affect the others. `first` is the job that begins; it differs from run to run, so that no job is
+ * always the last one.
  */
 export async function runJobs(
   env: Bindings,

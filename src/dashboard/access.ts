@@ -19,12 +19,12 @@ export const SESSION_COOKIE = {
 
 /** A request of the dashboard to the API. */
 interface DashboardRequest {
-  /** Undefined without a cookie. */
+  /** Undefined if the request has no cookie. */
   readonly session: string | undefined
   readonly is_own_page: boolean
 }
 
-/** The inner requests. No client can make an entry: the key is the request object itself. */
+/** The inner requests. No client can add an entry, because the key is the request object itself. */
 const requests = new WeakMap<Request, DashboardRequest>()
 
 /** The dashboard's request that this one was forwarded from; undefined for all others. */
@@ -36,7 +36,10 @@ export function sessionTokenOf(c: Context<AppEnv>): string | undefined {
   return getCookie(c, COOKIE, 'host')
 }
 
-/** Whether a request may come from a page of this origin, and no other. Browsers send `Origin` with every change. */
+/**
+ * Whether a page of this origin, and no other, can have sent a request. Browsers send `Origin` with every
+ * change.
+ */
 export function isOwnPage(c: Context<AppEnv>): boolean {
   const site = c.req.header('Sec-Fetch-Site')
   if (site !== undefined && site !== 'same-origin') return false
@@ -46,8 +49,9 @@ export function isOwnPage(c: Context<AppEnv>): boolean {
 }
 
 /**
- * Forwards `/dashboard/api/v1/…` to `/v1/…`. Runs before all other middleware, so that a request is logged and counted
- * once, as the route that it reaches. Keys in its headers do not count: a page of the dashboard sends none.
+ * Forwards `/dashboard/api/v1/…` to `/v1/…`. Runs before all other middleware, so that a request is logged
+ * and counted once, under the route that it reaches. Keys in its headers do not count: a page of the
+ * dashboard sends none.
  */
 export function forwardToApi(
   fetch: (

@@ -23,7 +23,10 @@ import {
   type SessionOwner,
 } from './sessions.ts'
 
-/** Signing in to the dashboard and out of it. Not a part of the public API: no key works here, and no other page. */
+/**
+ * Routes to sign in to the dashboard and out of it. They are not part of the public API: they accept no API
+ * key, and no request of another origin's page.
+ */
 export const dashboardRoutes = createRouter()
 
 const ownPagesOnly = createMiddleware<AppEnv>(async (c, next) => (isOwnPage(c) ? next() : notFromOwnPage(c)))
@@ -33,7 +36,10 @@ const signInSchema = z.strictObject({ credential: z.string().min(1).max(MAX_CRED
 
 dashboardRoutes.use('/*', ownPagesOnly)
 
-/** The sign-in page asks this first. In development it gets the public credentials, to offer them. */
+/**
+ * The sign-in page calls this route first. In development it returns the public credentials, which the page
+ * offers.
+ */
 dashboardRoutes.get('/session', async (c) => {
   const token = sessionTokenOf(c)
   const session =

@@ -3,13 +3,14 @@ import type { Bindings } from '../bindings.ts'
 import type { Mode } from '../db/schema.ts'
 
 /**
- * Sessions of the dashboard. A session is 256 random bits in a cookie; D1 has only their SHA-256. It belongs to an API
- * key or to the operator, may do what those may do, and ends with them: every use reads the key's row, and an operator's
- * session has a MAC of the operator token that only this session and that token can repeat.
+ * Sessions of the dashboard. A session is 256 random bits in a cookie; D1 has only their SHA-256. It belongs
+ * to an API key or to the operator, has the same rights, and ends with the key or the operator token: every
+ * use reads the key's row, and an operator's session has a MAC of the operator token that only this session
+ * and that token can repeat.
  */
 
 export const SESSION_MS = 12 * 3_600_000
-/** The sessions of one key, or of the operator. The oldest ends when another one begins. */
+/** The maximum number of sessions of one key, or of the operator. The oldest ends when another one begins. */
 export const MAX_SESSIONS = 20
 const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const OPERATOR = 'operator'
@@ -110,7 +111,7 @@ const DELETE_ENDED = `
   DELETE FROM dashboard_sessions WHERE session_hash IN (
     SELECT session_hash FROM dashboard_sessions WHERE expires_at_ms <= ?1 LIMIT ${SESSIONS_A_RUN})`
 
-/** Deletes sessions whose time is over. Returns how many. */
+/** Deletes expired sessions. Returns their number. */
 export async function forgetSessions(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<number> {
   const { meta } = await env.DB.prepare(DELETE_ENDED).bind(now_ms).run()
   return meta.changes

@@ -10,7 +10,7 @@ import type { Refused } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { nameSubjects } from '../projection/read/subjects.ts'
 
-/** A notification as clients get it: the body of a webhook, and the data of an event of the stream. */
+/** A notification in the form for clients: the body of a webhook, and the data of an event of the stream. */
 export interface NotificationView {
   readonly id: string
   readonly type: NotificationType
@@ -70,7 +70,7 @@ export async function readFlushedNotifications(
 export interface NotificationsRead {
   readonly kind: 'done'
   readonly notifications: readonly NotificationView[]
-  /** The newest sequence that the ledger has, as far as `limit` reached. */
+  /** The newest sequence of the ledger that `limit` allowed to read. */
   readonly last_sequence: number
 }
 
@@ -80,7 +80,7 @@ export async function readNotifications(
   ledger: LedgerName,
   { caller, after_sequence, limit }: NotificationRange & { readonly caller: Caller },
 ): Promise<NotificationsRead | Refused> {
-  // Reads the object first: notifications that it flushes in between are in D1 then.
+  // Reads the object first: notifications that it flushes between the two reads are then in D1.
   const unflushed = await readUnflushedNotifications(env, ledger, { caller, after_sequence, limit })
   if (unflushed.kind === 'refused') return unflushed
   const { notifications, flushed_sequence } = unflushed.answer
@@ -121,7 +121,7 @@ export interface Unhanded {
   readonly last_notification: number
 }
 
-/** The ledgers whose last hint may be lost, by an index that has only those. */
+/** The ledgers whose last hint may be lost, by an index of only these ledgers. */
 export async function unhandedLedgers(db: D1Database, after: string, limit: number): Promise<Unhanded[]> {
   return (await db.prepare(UNHANDED).bind(after, limit).all<Unhanded>()).results
 }

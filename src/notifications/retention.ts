@@ -12,8 +12,8 @@ const NOTIFICATIONS: Retained = {
     SELECT ledger_id AS owner, (SELECT at_ms FROM notifications AS n
       WHERE n.ledger_id = l.ledger_id ORDER BY sequence LIMIT 1) < ?2 AS is_due
     FROM l WHERE ledger_id IS NOT NULL`,
-  // 1 row written for each. Of a ledger at most its first rows are read, and those only up to the first one that is kept.
-  // CROSS JOIN keeps the order of the list.
+  // 1 row written for each. Reads at most the first rows of a ledger, up to the first one that is kept. CROSS
+  // JOIN keeps the order of the list.
   forget: `
     DELETE FROM notifications WHERE (ledger_id, sequence) IN (
       SELECT n.ledger_id, n.sequence FROM (

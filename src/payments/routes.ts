@@ -29,7 +29,7 @@ const checkoutRoute = route({
   path: '/checkout',
   summary: 'Open a checkout: a page of Stripe on which credits are bought',
   description:
-    'For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has the payment. At most 10 unpaid checkouts a wallet. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.',
+    'For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has received the payment. At most 10 unpaid checkouts a wallet. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.',
   ...scopedOrPortal('credits:write'),
   request: { body: jsonRequest(checkoutSchema) },
   answers: { 201: json('The payment and its page.', checkoutAnswerSchema) },
@@ -74,7 +74,8 @@ paymentsRoutes.openapi(checkoutRoute, async (c) => {
     owner: ownerOf(owned),
     urls: { success: success_url, cancel: cancel_url },
     saves_card: save_payment_method,
-    // The page of a known payer has its email and its saved card: only the customer's backend opens it.
+    // A checkout of a known payer shows the payer's email and saved card, so only the customer's backend
+    // opens one.
     as_guest: c.get('portal') !== undefined,
   }
   const once = { owner: ledgerKey(ledgerOf(c)), operation: 'POST /v1/payments/checkout' }
@@ -119,7 +120,7 @@ interface Chosen {
   readonly price_usd: number | undefined
 }
 
-/** The pack, or the free amount. The schema has refused both and neither. */
+/** The pack, or the free amount. The schema has refused requests with both or neither. */
 async function productOf(
   c: Context<AppEnv>,
   { credit_pack_id, credits, price_usd }: Chosen,

@@ -102,14 +102,15 @@ export const topUpDraftSchema = z
     credits: creditsAmount().openapi({ description: 'The credits of one top-up.' }),
     price_usd: chargeableUsd().openapi({ description: 'The price of one top-up, in whole cents.' }),
     max_usd_per_month: usdCentsLimit().openapi({
-      description: 'The most that is charged in a calendar month (UTC). Refunds give nothing back.',
+      description:
+        'The maximum amount charged in a calendar month (UTC). Refunds do not reduce the counted amount.',
     }),
     max_per_day: z
       .int()
       .min(1, 'must be at least 1')
       .max(1_000, 'must be at most 1000')
       .optional()
-      .openapi({ description: 'The most top-ups of a day (UTC). Default: no limit.' }),
+      .openapi({ description: 'The maximum number of top-ups in a day (UTC). Default: no limit.' }),
     enabled: z.boolean().default(true),
   })
   .superRefine(({ price_usd, max_usd_per_month }, ctx) => {

@@ -23,7 +23,7 @@ const webhookRoute = route({
   path: '/webhook',
   summary: "Receive Stripe's webhooks",
   description:
-    'Stripe signs them with the secret of the endpoint. An event is only a hint: the payment is read from Stripe, so events may come in any order, late and more than once.',
+    'Stripe signs them with the secret of the endpoint. An event is only a hint: the payment is read from Stripe, so events may arrive in any order, late and more than once.',
   middleware: [rawBody(/^application\/json\s*(?:;|$)/i, JSON_TYPE)],
   security: OPEN,
   request: {
@@ -51,7 +51,7 @@ stripeWebhookRoutes.openapi(webhookRoute, async (c) => {
     if (named === 'unknown') return unavailable(c)
     const result = named && (await checkPayment(c.env, named.ledger, named))
     logInfo('stripe_event_received', { type: event.data.type, payment: named !== undefined })
-    // A payment that is not there will not be there later.
+    // A payment that does not exist will not exist later.
     if (result?.kind === 'refused' && result.refusal.code !== 'not_found') {
       return refusalResponse(c, result.refusal)
     }
@@ -61,7 +61,7 @@ stripeWebhookRoutes.openapi(webhookRoute, async (c) => {
   }
 })
 
-/** The mode whose secret signed the request, or the answer to one that none signed. */
+/** Returns the mode whose secret signed the request, or the answer to a request that no secret signed. */
 async function signedFor(c: Context<AppEnv>): Promise<Mode | Response> {
   const secrets = webhookSecretsOf(c.env)
   if (secrets.length === 0) {
@@ -93,8 +93,9 @@ interface NamedPayment {
 }
 
 /**
- * The payment that an object of Stripe is about: by its metadata, or by that of its payment intent, which disputes and
- * refunds name. Undefined for objects of others, which may share the account. `unknown`: Stripe did not answer.
+ * Returns the payment that an object of Stripe is about: from its metadata, or from the metadata of its
+ * payment intent, which disputes and refunds name. Undefined for objects of other systems that share the
+ * account. `unknown`: Stripe did not answer.
  */
 async function namedPayment(
   env: Bindings,
@@ -120,7 +121,7 @@ async function fromMetadata(
   const ledger = ledgerName(key)
   const number = paymentNumberOf(payment_id, ledger)
   if (number === undefined || ledger.mode !== mode) return undefined
-  // Another deployment may share the account: its customers are not here, and must get no ledger here.
+  // Another deployment may share the account: its customers do not exist here, and must get no ledger here.
   const known = await env.DB.prepare(CUSTOMER).bind(ledger.customer_id).first()
   return known ? { ledger, number, reference } : undefined
 }

@@ -10,9 +10,9 @@ import { type PortalToken, portalTokenId, readPortalToken } from './token.ts'
 import { namesOf, PORTAL_USES, useOf, whyClosed } from './uses.ts'
 
 /**
- * Answers a request with a portal token. Only pages of the token's origins may read the answer, whatever the value of
- * `CORS_ORIGINS`; a page of another origin is refused. Requests without `Origin` are not from a page of another origin,
- * and are admitted.
+ * Answers a request with a portal token. Only pages of the token's origins may read the answer, whatever the
+ * value of `CORS_ORIGINS`; a page of another origin is refused. Requests without `Origin` are not sent by a
+ * page of another origin, and are admitted.
  */
 export async function withPortalToken(c: Context<AppEnv>, text: string, next: Next): Promise<void> {
   const token = readPortalToken(c.env, text)
@@ -52,8 +52,9 @@ async function refuse(
 }
 
 /**
- * Makes the request one of the token's key, with one scope and for the token's wallet. The route sees nothing else.
- * Returns the ledger's refusal where D1 answers the route by itself: the key may be deleted, or the customer suspended.
+ * Treats the request as one of the token's key, with one scope and for the token's wallet. The route sees
+ * nothing else. Returns the ledger's refusal for a route that D1 alone answers: the key may be deleted, or
+ * the customer suspended.
  */
 async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Promise<Response | undefined> {
   const use = useOf(c)
@@ -72,7 +73,7 @@ async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Prom
   })
   c.set('key', {
     ...{ key_id, customer_id, mode, tier, scopes: [use.scope] },
-    // The object knows the status now, and no route of a token uses prices.
+    // The object knows the current status, and no route of a token uses prices.
     customer_status: 'ACTIVE',
     price_epochs: { operator: 0, customer: 0 },
     ends_at_ms: token.expires_at_ms,
@@ -84,8 +85,8 @@ async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Prom
 }
 
 /**
- * Answers the preflight of a page that is about to use a portal token. A preflight carries no token, so it cannot be
- * compared with the token's origins: the answer to the request itself is.
+ * Answers the preflight of a page that is about to use a portal token. A preflight carries no token, so its
+ * origin cannot be compared with the token's origins: that of the request itself is.
  */
 export const portalPreflight = createMiddleware<AppEnv>(async (c, next) => {
   const origin = c.req.header('Origin')

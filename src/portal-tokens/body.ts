@@ -7,8 +7,9 @@ import { problem } from '../http/output/problem.ts'
 import { anotherWallet, namesOf, useOf } from './uses.ts'
 
 /**
- * Makes the body of a POST with a portal token one for the token's wallet, or refuses what the token may not ask for.
- * Runs after the body was read and before it is validated: values of a wrong type are left to the route's schema.
+ * Changes the body of a POST with a portal token to name the token's wallet, or refuses fields that the token
+ * may not send. Runs after the body was read and before it is validated: the route's schema checks the types
+ * of values.
  */
 export const portalBody = createMiddleware<AppEnv>(async (c, next) => {
   const portal = c.get('portal')
@@ -34,7 +35,7 @@ interface OwnerField {
   readonly other: string
 }
 
-/** A price that the page chooses, and a card that would be charged later: only the customer's backend decides these. */
+/** Fields of a price and of a saved card, which only the customer's backend may set. */
 const CLOSED_FIELDS = ['credits', 'price_usd', 'save_payment_method']
 const RETURN_URLS = ['success_url', 'cancel_url']
 
@@ -44,7 +45,7 @@ function refusalOf(
   own: OwnerField,
 ): Refusal | undefined {
   const { origins, owner, credit_pack_ids = [] } = portal
-  // Null counts as absent, as in the schema.
+  // Null means absent, as in the schema.
   const closed = [own.other, ...CLOSED_FIELDS].find((name) => (body[name] ?? null) !== null)
   if (closed !== undefined) return forbidden(`A portal token does not take the field ${closed}.`)
   const named = body[own.name]
@@ -78,8 +79,8 @@ function ownerField(c: Context<AppEnv>, portal: PortalAccess): OwnerField {
 }
 
 /**
- * The idempotency key of an end user: one of the wallet. No API key can send its first character, so that end users
- * neither use up keys of the customer's backend nor of each other, and get none of their answers.
+ * The idempotency key of an end user, which belongs to the wallet. No API key can send its first character,
+ * so end users use up no keys of the customer's backend or of each other, and get none of their answers.
  */
 function keyOfWallet({ owner }: PortalAccess, key: string): string {
   return `\u0001portal ${fingerprintOf('portal', owner)} ${key}`

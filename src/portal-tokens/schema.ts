@@ -1,15 +1,15 @@
 import { z } from '@hono/zod-openapi'
 import { objectId, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 
-/** An hour: a page asks for another token before the end, so that a stolen one is soon worth nothing. */
+/** One hour, so that a stolen token soon expires. A page asks for another token before the end. */
 export const MAX_SECONDS = 3_600
 const MAX_ORIGINS = 10
 const MAX_ORIGIN_CHARS = 255
-/** As many as a page can offer side by side. */
+/** The number of packs that a page can offer side by side. */
 export const MAX_PACKS = 10
 /** Browsers treat these hosts as secure over http too. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
-/** URL parsers take `*` and others too. */
+/** URL parsers also accept `*` and other characters. */
 const HOST = /^[a-z0-9.-]+$|^\[[0-9a-f:]+\]$/
 
 /** An origin exactly as browsers send it (RFC 6454): scheme, host and a port other than the scheme's own. */

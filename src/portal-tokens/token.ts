@@ -7,9 +7,10 @@ import { logFailure } from '../logging/log.ts'
 import { usableSecrets } from '../secrets/usable.ts'
 
 /**
- * The text of a portal token: `om_portal_`, its claims as base64url JSON, a dot, and their HMAC-SHA-256. It is stored
- * nowhere, so making and using one writes no row. It ends by its time, and with the key that made it: every use asks
- * the ledger object, which knows deleted keys and suspended customers. Anyone who has a token can read its claims.
+ * The text of a portal token: `om_portal_`, its claims as base64url JSON, a dot, and their HMAC-SHA-256. It
+ * is never stored, so making and using one writes no row. It ends at its expiry, and with the key that made
+ * it: every use asks the ledger object, which knows deleted keys and suspended customers. Anyone who has a
+ * token can read its claims.
  */
 export interface PortalToken extends PortalRights {
   readonly customer_id: string
@@ -21,13 +22,16 @@ export interface PortalToken extends PortalRights {
   readonly expires_at_ms: number
 }
 
-/** Version 1 of the claims. A token lives an hour, so a reader of an older version may go after a day. */
+/**
+ * Version 1 of the claims. A token lives an hour, so the reader of an older version can be deleted after a
+ * day.
+ */
 interface Claims extends PortalToken {
   readonly v: 1
 }
 
 const PREFIX = 'om_portal_'
-/** Above the longest token that the limits of a request allow. */
+/** A length above that of the longest token that the limits of a request allow. */
 const MAX_CHARS = 8_192
 const MAC = /^[A-Za-z0-9_-]{43}$/
 
@@ -52,11 +56,11 @@ export function readPortalToken(env: Bindings, text: string): PortalToken | unde
   if (text.length > MAX_CHARS) return undefined
   const [signed = '', mac = '', ...more] = text.split('.')
   if (more.length > 0 || !isPortalToken(signed) || !MAC.test(mac)) return undefined
-  // Compared as text: several texts decode to the same bytes, and each would count as a token of its own.
+  // Compared as text: several texts decode to the same bytes, and each would count as a separate token.
   const given = Buffer.from(mac)
   const matches = (secret: string) => timingSafeEqual(given, Buffer.from(macOf(secret, signed)))
   if (!secretsOf(env).some(matches)) return undefined
-  // Only this deployment makes such a signature, so the claims have the form that it gave them.
+  // Only this deployment makes such a signature, so the claims have the expected form.
   const claims: Claims = JSON.parse(Buffer.from(signed.slice(PREFIX.length), 'base64url').toString())
   return claims.v === 1 ? claims : undefined
 }

@@ -6,9 +6,11 @@ import type { AppEnv, PortalRights } from '../http/env.ts'
 
 export interface Use {
   readonly scope: Scope
-  /** The names of the user and the team of the wallet, and the part of the request that has them. */
+  /**
+   * The names of the parameters for user and team of the wallet, and the part of the request that has them.
+   */
   readonly wallet?: { readonly user: string; readonly team: string; readonly in: 'query' | 'body' }
-  /** Further parameters that a token may not send: they filter by what is the customer's own. */
+  /** Further parameters that a token may not send: they filter by data that only the customer may see. */
   readonly closed?: readonly string[]
   /** Whether only tokens with credit packs may use the route. */
   readonly sells?: true
@@ -30,7 +32,7 @@ export const PORTAL_USES: ReadonlyMap<string, Use> = new Map<string, Use>([
       closed: ['key', 'key_id'],
     },
   ],
-  // A token has few packs: they are one page.
+  // A token has few packs, so they fit one page.
   ['GET /v1/credit-packs', { scope: 'credits:read', closed: ['limit', 'cursor'], sells: true }],
   [
     'POST /v1/payments/checkout',
@@ -70,7 +72,7 @@ export function anotherWallet({ owner }: PortalRights, name: string): string {
   return `This portal token is for another ${owner.kind}. Leave out ${name}.`
 }
 
-/** What a request calls the owner of the token's wallet, and what it would call an owner of the other kind. */
+/** The request's parameter for the owner of the token's wallet, and that for an owner of the other kind. */
 export function namesOf(
   { wallet }: Use,
   part: 'query' | 'body',

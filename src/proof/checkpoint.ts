@@ -27,7 +27,7 @@ export type Checkpointed =
   /** The request cannot be answered with a checkpoint of this chain: nothing was signed. */
   | { readonly kind: 'refused'; readonly detail: string }
 
-/** Returns the reason for which a request is refused before a checkpoint is made for it. */
+/** Returns the reason to refuse a request before a checkpoint is made for it. */
 export type RefusalOf = (chain: {
   readonly first_entry: number
   readonly entry_number: number

@@ -10,21 +10,25 @@ export interface ChainExport {
   readonly ledger_id: string
   /** The first entry of the chain. */
   readonly first_entry: number
-  /** The first entry of the export, and the last one that it may have: a checkpoint covers it. */
+  /** The first entry of the export, and its last possible one, which a checkpoint covers. */
   readonly from: number
   readonly to: number
 }
 
-/** The entries of one export, and one flush more than that at most: they bound its subrequests and its time. */
+/**
+ * The number of entries after which an export ends with its current flush. This bounds its subrequests and
+ * its time.
+ */
 export const EXPORT_ENTRIES = 50_000
-/** The flushes of one export: a flush can be as small as one entry. */
+/** The maximum number of flushes in one export: a flush can be as small as one entry. */
 const EXPORT_FLUSHES = 10_000
-/** The pages of one read from D1, at least those of one flush. */
+/** The number of pages in one read from D1, at least those of one flush. */
 const READ_LIMITS: PortionLimits = { bytes: 2_000_000, items: 64 }
 /** Checkpoints are made once a day, and on demand. */
 const CHECKPOINTS_A_READ = 1_000
 
-// From the flush that contains the first entry. The length of a text is in the row's header: no body is read.
+// Reads from the flush that contains the first entry. The row's header has the length of a text, so no body
+// is read.
 const FLUSHES = `
   SELECT flush_entry, sum(entry_count) AS entries, sum(octet_length(body)) AS bytes FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry <= ?3 AND flush_entry >=
@@ -41,14 +45,14 @@ const PAGES_OF_FLUSHES = `
   SELECT format, body FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry IN (SELECT value FROM json_each(?2)) AND hash_after IS NOT NULL`
 
-// An erased subject has an alias instead of its id, which opens no commitment.
+// An erased subject has an alias instead of its id, which does not match the commitment.
 const NAMES = `
   SELECT kind, number, external_id FROM subjects
   WHERE ledger_id = ?1 AND kind = ?2 AND number IN (SELECT value FROM json_each(?3)) AND erased_at_ms IS NULL`
 
 /**
- * Writes the lines of an export (`docs/proof.md`), flush by flush: its memory does not grow with its length. Throws when
- * D1 cannot be read, so that a part never passes for the whole.
+ * Writes the lines of an export (`docs/proof.md`), flush by flush: its memory does not grow with its length.
+ * Throws when D1 cannot be read, so that an incomplete export is never taken for a complete one.
  */
 export async function* exportLines(
   env: Bindings,
@@ -82,7 +86,7 @@ export async function* exportLines(
   yield line({ end: { ...last, checkpoints: written, next: last.entry < to ? last.entry + 1 : null } })
 }
 
-/** The exact texts that were hashed are copied, not made again. */
+/** Copies the exact texts that were hashed. */
 function entryLine({ content, hash, personal, salt }: ChainedEntry): string {
   const opened = personal === undefined ? '' : `,"personal":${personal},"salt":"${salt}"`
   return `{"entry":${content},"hash":"${hash}"${opened}}\n`
@@ -170,7 +174,7 @@ export async function readChainedEntry(
   return { ...found, before }
 }
 
-/** The hash before an entry: for the first one, that of the ledger. */
+/** Returns the hash before an entry: for the first one, the hash of the ledger. */
 async function hashBefore(
   env: Bindings,
   ledger_id: string,

@@ -18,7 +18,7 @@ export interface SigningKey {
 export const DEVELOPMENT_SIGNING_KEY = 'dev-signing-key'
 const PURPOSE = 'openmonetize ledger signing key'
 const SEED_BYTES = 32
-/** The PKCS #8 structure (RFC 8410) around the seed of an Ed25519 key. */
+/** The PKCS #8 structure (RFC 8410) that precedes the seed of an Ed25519 key. */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /** Returns the signing key; null if the deployment has no valid one. */

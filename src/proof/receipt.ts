@@ -12,13 +12,16 @@ export interface ReceiptParts {
   readonly ledger_id: string
   readonly ids: LedgerIds
   readonly entry: Entry & { readonly event: EventRecord }
-  /** As `GET /v1/events/{id}/explain` answers it. */
+  /** The answer of `GET /v1/events/{id}/explain`. */
   readonly explanation: object
   readonly chained: ChainedEntry & { readonly before: string }
   readonly checkpoint: Checkpoint
 }
 
-/** Signs the receipt of an event: a compact JWS (RFC 7515, RFC 8037) of what `docs/proof.md` describes. */
+/**
+ * Signs the receipt of an event: a compact JWS (RFC 7515, RFC 8037) with the claims that `docs/proof.md`
+ * lists.
+ */
 export async function signReceipt(key: SigningKey, parts: ReceiptParts, now_ms: number): Promise<string> {
   const header = encode(JSON.stringify({ alg: 'EdDSA', kid: key.key_id, typ: 'openmonetize-receipt+jws' }))
   const payload = encode(JSON.stringify(claimsOf(parts, now_ms)))
@@ -57,7 +60,7 @@ function claimsOf({ ledger_id, ids, entry, explanation, chained, checkpoint }: R
   }
 }
 
-/** The value with each number as the text that JSON writes for it: readers of JSON would round amounts. */
+/** Returns the value with each number as its JSON text, because JSON parsers would round amounts. */
 function withTexts(value: object): object {
   const exact = (_: string, field: unknown, context?: { readonly source?: string }) =>
     typeof field === 'number' ? context?.source : field

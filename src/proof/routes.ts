@@ -176,7 +176,9 @@ keysRoutes.openapi(keysRoute, async (c) => {
 
 type Signed = Extract<Checkpointed, { readonly kind: 'signed' }> & { readonly key: SigningKey }
 
-/** Brings D1 up to the last commit and makes a checkpoint of it; answers for itself where that is not possible. */
+/**
+ * Flushes to D1 up to the last commit and makes a checkpoint of it; returns an error response if it cannot.
+ */
 async function withCheckpoint(
   c: Context<AppEnv>,
   answer: (signed: Signed) => Promise<Response>,

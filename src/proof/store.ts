@@ -11,7 +11,7 @@ export interface Checkpoint {
   readonly note: string
 }
 
-// 1 row written for each. Of two checkpoints that are made at once, the later one is not written when it is behind.
+// 1 row written for each. Of two concurrent checkpoints, the later write is dropped if its entry is older.
 const INSERT = `
   INSERT INTO checkpoints (ledger_id, entry_number, hash, created_at_ms, key_id, note)
   SELECT value ->> 'ledger_id', value ->> 'entry_number', value ->> 'hash', value ->> 'created_at_ms',

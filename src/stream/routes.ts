@@ -20,7 +20,7 @@ const streamRoute = route({
   path: '/',
   summary: 'Stream notifications as server-sent events',
   description:
-    'Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. A client resumes with `Last-Event-ID`, or `after`, and misses none. Without either the stream begins now. A comment comes every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its key: reconnect.',
+    'Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. A client resumes with `Last-Event-ID`, or `after`, and misses none. Without either the stream begins now. The server sends a comment after every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its key: reconnect.',
   ...scoped('webhooks:read'),
   request: {
     query: z.strictObject({
@@ -38,7 +38,7 @@ const streamRoute = route({
   problems: ['overloaded', 'rate_limited'],
 })
 
-/** The limits of open streams in one isolate, for a customer and in all. */
+/** The limits of open streams in one isolate, per customer and in total. */
 const MAX_OF_CUSTOMER = 100
 const MAX_OPEN = 1_000
 
@@ -134,7 +134,8 @@ const ledgers = new Map<string, Known>()
 const NEWEST = 'SELECT last_notification FROM ledgers WHERE ledger_id = ?'
 const KEY = 'SELECT expires_at_ms, revoked_at_ms FROM api_keys WHERE key_id = ?1'
 
-// One row written every some minutes, and only while a stream is open: the flush then brings notifications at once.
+// Writes one row every few minutes, and only while a stream is open, so that the ledger flushes notifications
+// early.
 const LISTEN = `
   INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms, streamed_until_ms)
   VALUES (?1, 0, 0, 0, ?2)

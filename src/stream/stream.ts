@@ -1,12 +1,12 @@
 import type { NotificationView } from '../notifications/read.ts'
 
-/** The time between two reads of D1, by which new notifications may be late. */
+/** The time between two reads of D1, which delays new notifications. */
 export const POLL_MS = 1_000
-/** The time without anything after which a comment keeps the connection open. */
+/** The idle time after which a comment keeps the connection open. */
 const COMMENT_MS = 15_000
 /** The time between two checks that the key is still valid. */
 const CHECK_MS = 30_000
-/** The notifications that are read at once: the most that a stream has in memory. */
+/** The maximum number of notifications that a stream reads at once and has in memory. */
 export const NOTIFICATIONS_A_READ = 50
 
 /**
@@ -19,7 +19,7 @@ const CALLS_OF_READ = 3
 /** The newest sequence, and every some minutes the note that a stream is open. */
 const CALLS_OF_NEWEST = 1.1
 
-/** The stream's way to the ledger, and to time. */
+/** The stream's access to the ledger and to the clock. */
 export interface StreamSource {
   /** The sequence of the newest notification that can be read. */
   readonly newest: () => Promise<number>
@@ -97,7 +97,7 @@ export class NotificationStream {
     this.calls += CALLS_OF_READ
     const read = await this.source.read(this.after, this.newest, NOTIFICATIONS_A_READ)
     const last = read.at(-1)
-    // Nothing is left of a range that is older than the retention.
+    // A range that is older than the retention has no notifications left.
     this.after = last?.sequence ?? this.newest
     return last ? eventsOf(read) : null
   }

@@ -24,7 +24,7 @@ export interface StripeOptions {
   readonly fetcher?: Fetch
 }
 
-/** The result of a call. Never throws. */
+/** The result of a call. Calls never throw. */
 export type StripeResult<T> =
   | { readonly kind: 'ok'; readonly value: T }
   /** Stripe refused it and did nothing. */
@@ -40,7 +40,7 @@ export interface StripeRefusal {
   readonly kind: 'refused'
   readonly status: number
   readonly code: string
-  /** For a person. */
+  /** A text for a person. */
   readonly message: string
 }
 
@@ -83,7 +83,7 @@ export class Stripe {
     return this.post(`/v1/payment_intents/${encodeURIComponent(id)}/cancel`, paymentIntentSchema, fields, key)
   }
 
-  /** A page of the payment intents that a customer got in a period, newest first, from the one after `starting_after` on. */
+  /** A page of the payment intents of a customer in a period, newest first, after `starting_after`. */
   paymentIntentsOf(
     customer: string,
     created: { readonly gte: number; readonly lte: number },
@@ -157,7 +157,7 @@ export class Stripe {
 
 interface Answer {
   readonly status: number
-  /** In seconds; NaN without one. */
+  /** The wait in seconds; NaN without the header. */
   readonly retry_after: number
   readonly text: string
 }
@@ -181,7 +181,8 @@ function readAnswer<T>({ status, retry_after, text }: Answer, schema: z.ZodType<
   }
   if (status === 401 || status === 403) return { kind: 'unauthorized' }
   const parsed = errorSchema.safeParse(parseJson(text))
-  // 409: the same key is being used, or an object is locked. A key with other parameters is found by a look-up.
+  // 409: the same key is being used, or an object is locked. For a key with other parameters, a look-up finds
+  // the payment.
   const is_final = status >= 400 && status < 500 && status !== 409 && status !== 429
   if (!is_final || !parsed.success || parsed.data.error.type === 'idempotency_error') {
     const wait_s = Number.isFinite(retry_after) ? Math.min(Math.max(retry_after, 0), MAX_RETRY_AFTER_S) : null
@@ -196,7 +197,7 @@ function readAnswer<T>({ status, retry_after, text }: Answer, schema: z.ZodType<
   }
   if (status !== 402) return { kind: 'refused', ...refusal }
   const intent = paymentIntentSchema.safeParse(error.payment_intent)
-  // The need of an authentication is more important than the reason that the bank gave for it.
+  // A required authentication is more important than the bank's reason for it.
   const code = error.code === 'authentication_required' ? error.code : refusal.code
   return { kind: 'declined', ...refusal, code, intent: intent.success ? intent.data : undefined }
 }

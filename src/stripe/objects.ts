@@ -20,7 +20,7 @@ export const paymentIntentSchema = z.object({
   id: z.string(),
   object: z.literal('payment_intent'),
   status: z.string(),
-  /** In cents. */
+  /** The amount in cents. */
   amount_received: z.int().min(0),
   currency: z.string(),
   livemode: z.boolean(),
@@ -44,7 +44,7 @@ export const sessionSchema = z.object({
   url: z.string().max(MAX_URL).nullish(),
   livemode: z.boolean(),
   metadata,
-  /** Expanded where it is read; a new session has its id or none. */
+  /** An object in answers that are read; a new session has the id or null. */
   payment_intent: z.union([z.string(), paymentIntentSchema]).nullish(),
 })
 

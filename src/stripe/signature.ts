@@ -1,12 +1,15 @@
 /** The signatures of Stripe's webhooks: `t=1492774577,v1=5257a8…`, HMAC-SHA256 over `t.body`. */
 
-/** A signature is older than this only when it is replayed. */
+/** Only a replayed signature is older than this. */
 const TOLERANCE_S = 300
 const MAX_HEADER = 1_024
 const HEX = /^[0-9a-f]{64}$/
 const SECONDS = /^\d{1,12}$/
 
-/** Whether one of the signatures of a body was made with the secret within the last five minutes. Several may be there. */
+/**
+ * Whether one of the signatures of a body was made with the secret within the last five minutes. A header may
+ * have several signatures.
+ */
 export async function isSignedBy(
   secret: string,
   { body, header, now_ms }: { readonly body: Uint8Array; readonly header: string; readonly now_ms: number },

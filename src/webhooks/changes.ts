@@ -200,7 +200,7 @@ async function dataKeyOf(c: Context<AppEnv>, { owner }: Place, now_ms: number): 
   return mastersOf(c.env).length === 0 ? undefined : requireDataKey(c.env, keyOwner(owner), now_ms)
 }
 
-/** A change always moves it, so that one that was made meanwhile is noticed. */
+/** A change always moves it, so that a concurrent change is detected. */
 function laterThan({ updated_at_ms }: Endpoint): number {
   return Math.max(Date.now(), updated_at_ms + 1)
 }

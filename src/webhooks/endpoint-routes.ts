@@ -28,7 +28,7 @@ import {
 import { sendTest } from './test-message.ts'
 
 const SECRET_ONCE =
-  'Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that one can read it.'
+  'Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.'
 
 /** The routes of a customer's endpoints, or of the operator's: the same but for access and types. */
 function endpointRoutes(kind: 'customer' | 'operator') {
@@ -99,7 +99,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     path: '/{id}',
     summary: `Change a webhook endpoint${of}`,
     description:
-      'Fields that are left out stay. `enabled: true` enables an endpoint that failures disabled; what it missed can be replayed. Deliveries under way go to the new address.',
+      'Omitted fields do not change. `enabled: true` enables an endpoint that failures disabled; the notifications that it missed can be replayed. Deliveries under way go to the new address.',
     ...writes,
     request: { params: endpointPath, body: jsonRequest(schemas.change) },
     answers: { 200: json('The endpoint.', endpointSchema) },

@@ -3,7 +3,10 @@ import type { Bindings } from '../bindings.ts'
 /** The figures of webhooks for operators, from D1. */
 export interface WebhookFigures {
   readonly pending: number
-  /** The delivery that is due longest; null if none waits. Some that are due this minute are normal. */
+  /**
+   * The pending delivery with the earliest due time; null if none waits. Some deliveries that are due this
+   * minute are normal.
+   */
   readonly oldest_due_at_ms: number | null
   /** Enabled endpoints whose last attempt failed. */
   readonly failing_endpoints: number

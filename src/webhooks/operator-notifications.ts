@@ -16,7 +16,7 @@ import { OPERATOR_TYPES, type OperatorType } from './types.ts'
  * the table of all notifications, under a ledger of their own name.
  */
 
-/** Flushing retries by itself: a short delay needs no operator. */
+/** A flush retries automatically, so a short delay needs no operator. */
 const BEHIND_FOR_MS = 300_000
 const MAX_COUNTED = 10_000
 
@@ -52,7 +52,9 @@ interface Condition {
   readonly data: NotificationData
 }
 
-/** The conditions that hold, and the number of the last notification: the place of the scheduled job. */
+/**
+ * The conditions that hold, and the number of the last notification: the saved position of the scheduled job.
+ */
 interface Known {
   readonly active: readonly string[]
   readonly sequence: number
@@ -65,7 +67,7 @@ interface Run {
   readonly reach: (place: string) => void
 }
 
-/** Without an endpoint of the operator's, nothing is read and nothing is kept. */
+/** If the operator has no endpoint, nothing is read and nothing is stored. */
 export async function notifyOperator({ env, now_ms, after, reach }: Run): Promise<void> {
   const endpoints = await readEnabledEndpoints(env, [OPERATOR])
   if (endpoints.length === 0) return

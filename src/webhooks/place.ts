@@ -14,7 +14,7 @@ import { OPERATOR } from './records/secrets.ts'
 export interface Place {
   /** The name of the ledger, or `operator`. */
   readonly owner: string
-  /** Null for the operator's. */
+  /** Null for the operator's endpoints. */
   readonly mode: Mode | null
   readonly audit: AuditPlace
   /** The id of an API key, or `operator`. */
@@ -52,7 +52,10 @@ export function once({ owner, path }: Place, operation: string): Once {
   return { owner, operation: `POST ${path}${operation}` }
 }
 
-/** Recorded only if the statement before it changed a row. Of the address only the host: a path may have a secret. */
+/**
+ * Recorded only if the statement before it changed a row. The record has only the host of the address,
+ * because a path may contain a secret.
+ */
 export function auditOf(
   c: Context<AppEnv>,
   place: Place,

@@ -12,11 +12,11 @@ import type { SealedEndpoint } from './records/endpoints.ts'
 
 /** Sends notifications again that an endpoint did not get, or lost. */
 
-/** The most notifications that one call takes. */
+/** The maximum number of notifications that one call replays. */
 export const MAX_REPLAYED = 1_000
 
-// Halves the range of sequences until the first notification of a time or later is found: about 2 rows read for each of
-// 20 steps, whatever the length of the list. Sequences follow each other in time.
+// Halves the range of sequences until it finds the first notification of a time or later: about 2 rows read
+// for each of 20 steps, whatever the length of the list. Sequences follow each other in time.
 const AT_MIDDLE = `
   SELECT at_ms FROM notifications WHERE ledger_id = ?1 AND sequence >= (low + high) / 2 ORDER BY sequence LIMIT 1`
 
@@ -46,8 +46,8 @@ export interface Replayed {
 }
 
 /**
- * Begins the deliveries of a range again, also of notifications that the endpoint never got. Deliveries under way
- * are left as they are. If the queue does not take the messages, the sweep does.
+ * Begins the deliveries of a range again, also of notifications that the endpoint never got. Deliveries under
+ * way do not change. If the queue does not accept the messages, the sweep sends them.
  */
 export async function replay(
   env: Bindings,
@@ -67,8 +67,8 @@ export async function replay(
 }
 
 /**
- * Makes a delivery due now, and returns it as it is then; undefined if it does not exist. One whose attempt is under way is
- * left as it is.
+ * Makes a delivery due now, and returns its new state; undefined if it does not exist. A delivery whose
+ * attempt is under way does not change.
  */
 export async function retryNow(
   env: Bindings,

@@ -8,7 +8,7 @@ import { DELIVERY_STATUSES } from './records/deliveries.ts'
 import { DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS } from './records/secrets.ts'
 import { isSubscription, MAX_TYPES, OPERATOR_TYPES } from './types.ts'
 
-/** The schemas of endpoints and deliveries. Those of the operator subscribe to other types. */
+/** The schemas of endpoints and deliveries. The operator's endpoints subscribe to other types. */
 
 const MAX_URL_CHARS = 2_048
 const MAX_DESCRIPTION_CHARS = 500
@@ -33,7 +33,7 @@ function subscriptions(known: readonly string[], examples: readonly [string, str
 const fieldsWith = (types: ReturnType<typeof subscriptions>) => ({
   url: z.string().min(1).max(MAX_URL_CHARS).openapi({
     description:
-      'An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`.',
+      'An https URL, checked now and before each attempt. Its host must not resolve to a private address or be this deployment. In development also `http://localhost:PORT`.',
     example: 'https://example.com/webhooks',
   }),
   types,
@@ -108,7 +108,7 @@ export const endpointSchema = z
       .nullable()
       .openapi({ description: '`whpk_…`, which verifies `v1a` signatures; null without them.' }),
     previous_secret_expires_at: optionalTime.openapi({
-      description: 'Until then, messages are signed with the replaced secret as well.',
+      description: 'Until then, messages are also signed with the replaced secret.',
     }),
     mode: z.enum(MODES).nullable().openapi({ description: "Null for an endpoint of the operator's." }),
     created_at: z.iso.datetime(),
@@ -129,7 +129,7 @@ export const endpointsSchema = pageSchema(endpointSchema).openapi('WebhookEndpoi
 export const rotateSchema = z
   .strictObject({
     overlap_seconds: z.int().min(0).max(MAX_OVERLAP_SECONDS).default(DEFAULT_OVERLAP_SECONDS).openapi({
-      description: 'How long messages are signed with the replaced secret as well.',
+      description: 'The time for which messages are also signed with the replaced secret.',
     }),
   })
   .openapi('WebhookSecretRotation')
@@ -157,11 +157,11 @@ export const replayedSchema = z
 const attemptSchema = z
   .object({
     at: z.iso.datetime(),
-    status_code: z.int().nullable().openapi({ description: 'Null if there was no answer.' }),
+    status_code: z.int().nullable().openapi({ description: 'Null if no answer arrived.' }),
     error: z
       .enum(['timeout', 'connection_failed', 'address_refused', 'name_not_resolved'])
       .nullable()
-      .openapi({ description: 'Why there was no answer.' }),
+      .openapi({ description: 'The reason for a missing answer.' }),
     duration_ms: z.int(),
     answer: z.string().openapi({ description: 'The first 1 KB of the answer.' }),
   })

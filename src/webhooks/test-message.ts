@@ -10,7 +10,10 @@ import type { SealedEndpoint } from './records/endpoints.ts'
 import { keyOwner } from './records/secrets.ts'
 import { TEST_TYPE } from './types.ts'
 
-/** Sends a test message at once, also to an endpoint that is disabled. One attempt, which changes nothing of the endpoint. */
+/**
+ * Sends a test message at once, also to an endpoint that is disabled. It makes one attempt, which does not
+ * change the endpoint.
+ */
 export async function sendTest(
   env: Bindings,
   endpoint: SealedEndpoint,

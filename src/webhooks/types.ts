@@ -16,7 +16,7 @@ export const TEST_TYPE = 'webhook_endpoint.test'
 
 export const MAX_TYPES = 50
 
-/** Whether a text of a subscription matches one of these types at least. */
+/** Whether a text of a subscription matches at least one of these types. */
 export function isSubscription(text: string, known: readonly string[] = NOTIFICATION_TYPES): boolean {
   return known.some((type) => covers(text, type))
 }

@@ -2,8 +2,8 @@ import type { paths } from '../../../sdk/src/api.ts'
 import { type Exact, parseExactly } from './exact-json.ts'
 
 /**
- * Calls of the API with the session of the page. Paths, parameters, bodies and answers have the types of the OpenAPI
- * document, as the SDK has them; numbers of answers are `Decimal`.
+ * Calls of the API with the session of the page. Paths, parameters, bodies and answers have the types of the
+ * OpenAPI document, like those of the SDK; numbers of answers are `Decimal`.
  */
 
 const BASE = '/dashboard/api'
@@ -46,7 +46,7 @@ interface Options<P extends keyof paths, M extends Method> {
   readonly path?: Readonly<Record<string, string>>
   readonly query?: QueryOf<P, M>
   readonly body?: BodyOf<P, M>
-  /** Makes a repeat of a change answer as the first one did. */
+  /** The idempotency key: a repeated change gets the first answer. */
   readonly idempotency_key?: string
   readonly signal?: AbortSignal
 }
@@ -100,7 +100,7 @@ export async function download<P extends PathOf<'get'>>(
   return (await send('get', pathOf(path, options), { ...options, accept })).blob()
 }
 
-/** The sign-in routes, which are not a part of the public API. */
+/** The sign-in routes, which are not part of the public API. */
 export async function callSession<A>(method: Method, body?: object): Promise<A> {
   const response = await send(method, '/session', { body }, false)
   const text = await response.text()

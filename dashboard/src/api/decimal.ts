@@ -1,6 +1,6 @@
 /**
- * A number of the API, as its digits. The dashboard never turns an amount into a float: it shows the digits that the API
- * sent, and adds and compares them as integers.
+ * A number of the API, kept as its digits. The dashboard never turns an amount into a float: it shows the
+ * digits that the API sent, and adds and compares them as integers.
  */
 export type Decimal = string & { readonly __decimal: true }
 
@@ -37,7 +37,7 @@ export function isZero(amount: Decimal): boolean {
   return scaled(amount) === 0n
 }
 
-/** Only for geometry: how much of `whole` a part is, 0 to 1. */
+/** Returns the ratio of a part to `whole`, 0 to 1. Only for geometry. */
 export function share(part: Decimal, whole: Decimal): number {
   const [of, all] = [scaled(part), scaled(whole)]
   if (all <= 0n || of <= 0n) return 0
@@ -49,7 +49,7 @@ export function largest(amounts: readonly Decimal[]): Decimal {
   return amounts.reduce((most, amount) => (compare(amount, most) > 0 ? amount : most), ZERO)
 }
 
-/** All digits, the whole part in groups of three. */
+/** Returns all digits, with the whole part in groups of three. */
 export function grouped(amount: Decimal): string {
   const [whole = '', fraction] = amount.split('.')
   const spaced = whole.replace(/\B(?=(\d{3})+$)/g, ',')

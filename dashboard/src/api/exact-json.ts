@@ -1,6 +1,6 @@
 import type { Decimal } from './decimal.ts'
 
-/** An answer of the API as `parseExactly` reads it: each number is its digits. */
+/** An answer of the API as `parseExactly` reads it: each number is a `Decimal`. */
 export type Exact<T> = T extends number
   ? Decimal
   : T extends readonly (infer U)[]

@@ -44,7 +44,10 @@ export function problemOf(error: unknown): ApiProblem {
 }
 
 const LIVE_MS = 2_000
-/** A page that has seen no change for this long asks less often: each read counts against the customer's rate limit. */
+/**
+ * A page that has seen no change for this long polls less often: each read counts against the customer's rate
+ * limit.
+ */
 const QUIET_AFTER_MS = 120_000
 const QUIET_MS = 10_000
 

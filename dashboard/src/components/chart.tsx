@@ -11,9 +11,9 @@ export interface Series {
 
 interface ChartProps {
   readonly title: string
-  /** The places on the axis, such as days; also the first column of the table. */
+  /** The labels of the axis, such as days; also the first column of the table. */
   readonly labels: readonly string[]
-  /** Stacked in this order; at most six have a colour of their own. */
+  /** Stacked in this order; at most six have different colours. */
   readonly series: readonly Series[]
   readonly unit?: 'credits' | 'USD'
   readonly axis: string
@@ -23,7 +23,7 @@ const WIDTH = 720
 const HEIGHT = 200
 /** The place of the highest amount, above the bars. */
 const TOP = 20
-/** The names of the first and the last place are always shown, and some between. */
+/** The first and the last label are always shown, and some of the others. */
 const MAX_LABELS = 7
 
 /** Stacked bars, as an image with a text for screen readers and the same amounts in a table behind it. */
@@ -120,7 +120,7 @@ function Bar({ at, step, most, series, label }: BarProps): VNode {
   return <>{parts}</>
 }
 
-/** How much of a limit is used, as a bar beside the amounts. */
+/** Shows the used part of a limit as a bar beside the amounts. */
 export function Meter({
   label,
   used,

@@ -7,7 +7,7 @@ import { Problem } from './problem.tsx'
 interface FormProps {
   readonly label: string
   readonly submit: string
-  /** Sends the change. `key` is the same for a repeat after a failure, so that nothing is done twice. */
+  /** Sends the change. `key` is the same for a repeat after a failure, so that the change is made once. */
   readonly onSubmit: (fields: Fields, key: string) => Promise<void>
   readonly children: ComponentChildren
   readonly danger?: boolean
@@ -18,7 +18,7 @@ interface FormProps {
 /** The values of a form by name; an empty field is absent. */
 export type Fields = Readonly<Record<string, string | undefined>>
 
-/** A form that sends one change, shows what the API refused, and is not sent twice. */
+/** A form that sends one change, shows which fields the API refused, and is not sent twice. */
 export function Form({ label, submit, onSubmit, children, danger = false, keeps = false }: FormProps): VNode {
   const [problem, setProblem] = useState<ApiProblem>()
   const [is_busy, setBusy] = useState(false)
@@ -29,7 +29,7 @@ export function Form({ label, submit, onSubmit, children, danger = false, keeps 
     if (is_busy) return
     const form = event.currentTarget
     const fields = fieldsOf(form)
-    // Another content is another request, and needs another key.
+    // Different content is another request, and needs another key.
     const content = JSON.stringify(fields)
     const used = sent === '' || sent === content ? key : crypto.randomUUID()
     setSent(content)
@@ -117,7 +117,7 @@ type Attributes = Omit<InputProps, 'label' | 'hint' | 'onValue' | 'type'> & {
   readonly onChange?: (event: TargetedEvent<HTMLInputElement>) => void
 }
 
-/** Which attributes an input may have depends on its type, so each type is an element of its own. */
+/** Which attributes an input may have depends on its type, so each type has a separate element. */
 function inputOf(type: NonNullable<InputProps['type']>, attributes: Attributes): VNode {
   switch (type) {
     case 'date':

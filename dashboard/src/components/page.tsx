@@ -5,7 +5,7 @@ import { Problem } from './problem.tsx'
 
 interface PageProps {
   readonly title: string
-  /** Says in one sentence what the page is for. */
+  /** States in one sentence the purpose of the page. */
   readonly lead: string
   readonly actions?: ComponentChildren
   readonly children: ComponentChildren
@@ -76,7 +76,10 @@ interface LoadedProps<T> {
   readonly children: (data: T) => ComponentChildren
 }
 
-/** What was loaded, or that it loads, or what the API said. The last answer stays while the next one loads. */
+/**
+ * Shows the loaded answer, a note that it loads, or the API's problem. The last answer stays while the next
+ * one loads.
+ */
 export function Show<T>({ from, children }: LoadedProps<T>): VNode {
   if (from.problem) return <Problem problem={from.problem} retry={from.reload} />
   if (from.data === undefined)

@@ -1,7 +1,7 @@
 import type { VNode } from 'preact'
 import type { ApiProblem } from '../api/call.ts'
 
-/** What the API said, with the fields that it refused. */
+/** Shows a problem of the API, with the fields that it refused. */
 export function Problem({
   problem,
   retry,

@@ -8,7 +8,7 @@ export interface Column<R> {
 }
 
 interface TableProps<R> {
-  /** Says what the rows are; shown to screen readers only, because the page has a heading. */
+  /** Describes the rows; for screen readers only, because the page has a heading. */
   readonly caption: string
   readonly columns: readonly Column<R>[]
   readonly rows: readonly R[]

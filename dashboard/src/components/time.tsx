@@ -11,7 +11,7 @@ export function Time({ at, day = false }: { readonly at: string; readonly day?: 
   )
 }
 
-/** A day of UTC, as analytics count them. */
+/** A day in UTC, as in analytics. */
 export function dayText(at: string): string {
   return new Date(at).toLocaleDateString(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' })
 }

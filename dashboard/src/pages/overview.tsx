@@ -23,14 +23,14 @@ export default function Overview(): VNode {
   const newest = events.data?.data[0]?.id
   const usage = useApi((signal) => readUsage(signal), [now, newest])
   const forecast = useApi((signal) => call('get', '/v1/analytics/burn-rate', { signal }), [now])
-  // Analytics follow a burn by some seconds: read again until they count it.
+  // Analytics lag a burn by some seconds: the page reads them again until they include it.
   const is_behind = usage.data !== undefined && isBehind(usage.data, events.data?.data[0])
   usePolling(() => {
     balance.reload()
     if (is_behind) usage.reload()
   }, now)
   return (
-    <Page title="Overview" lead="What is left, what burns it, and how long it lasts.">
+    <Page title="Overview" lead="The credits that are left, what burns them, and how long they last.">
       <div class="cards">
         <Figure name="Balance" note={<BalanceNote from={balance.data} />}>
           <Show from={balance}>{(data) => <Amount value={data.balance} unit="credits" />}</Show>
@@ -86,7 +86,7 @@ interface Usage {
   readonly as_of: string
 }
 
-/** Days without usage have no row in the answer, and have a bar of nothing in the chart. */
+/** Days without usage have no row in the answer, and a bar of height 0 in the chart. */
 async function readUsage(signal: AbortSignal): Promise<Usage> {
   const today_ms = Math.floor(Date.now() / DAY_MS) * DAY_MS
   const from = new Date(today_ms - (DAYS - 1) * DAY_MS).toISOString()

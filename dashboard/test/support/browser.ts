@@ -38,14 +38,14 @@ interface OpenOptions {
   readonly colours?: 'light' | 'dark'
   /** The fragment, such as `/usage`. */
   readonly at?: string
-  /** Statuses that the test provokes; the browser logs each failed request. */
+  /** The statuses that the test causes: the browser logs each failed request. */
   readonly expected?: readonly number[]
 }
 
 /** For a page on a machine that does other things too. */
 const PATIENCE_MS = 15_000
 
-/** Opens the dashboard in a context of its own. */
+/** Opens the dashboard in a separate browser context. */
 export async function openDashboard({
   credential,
   width = 1440,
@@ -184,7 +184,7 @@ interface ApiOptions {
   readonly body?: object
 }
 
-/** Asks the API as a client with a key does. Numbers of the answer are their digits. Throws if it refuses. */
+/** Calls the API like a client with a key. Numbers of the answer are their digits. Throws if it refuses. */
 export async function api(method: string, place: string, { key, body }: ApiOptions): Promise<unknown> {
   const response = await fetch(URL_OF_SERVER + place, {
     method,

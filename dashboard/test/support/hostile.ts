@@ -1,6 +1,6 @@
 import { api, type Customer, newCustomer } from './browser.ts'
 
-/** What a hostile text leaves behind if a page runs it or takes it for markup. */
+/** The traces of a hostile text that a page runs or takes for markup. */
 export const MARKS = { global: 'hostile_ran', element: 'hostile' } as const
 
 const RUN = `window.${MARKS.global}=1`

@@ -7,13 +7,13 @@ import { npmStart } from '../../../test/support/npm-start.ts'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
-/** What the tests of the dashboard share: one `npm start` and one browser. */
+/** The shared parts of the dashboard's tests: one `npm start` and one browser. */
 export interface Shared {
   readonly url: string
   readonly browser: string
 }
 
-/** Starts both, unless there is no Chromium: the tests of the browser are then skipped, and say so. */
+/** Starts both. Without Chromium, it starts neither, and the tests of the browser are skipped with a note. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (!existsSync(CHROMIUM)) {
     console.warn(`No Chromium at ${CHROMIUM}: the dashboard is not tested. CHROMIUM names another place.`)
@@ -21,7 +21,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => undefined
   }
   const state = mkdtempSync(path.join(tmpdir(), 'openmonetize-dashboard-'))
-  // Analytics follow a burn by the flush and the queue.
+  // Analytics lag a burn by the flush and the queue.
   const [server, browser] = await Promise.all([
     npmStart({ state, env: { VARS: 'FLUSH_DELAY_MS=100 NOTIFICATION_DELAY_MS=50' } }),
     chromium.launchServer({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] }),
@@ -36,7 +36,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Null without a Chromium. */
+    /** Null without Chromium. */
     readonly dashboard: Shared | null
   }
 }

@@ -30,7 +30,10 @@ import {
   spendingWindow,
 } from './values.ts'
 
-/** Creates, replaces or deletes an alert. A value that is past the threshold already is no crossing: nothing is notified. */
+/**
+ * Creates, replaces or deletes an alert. A value that is already past the threshold is no crossing, so no
+ * notification is written.
+ */
 export function applyAlert(
   draft: Draft,
   rows: AlertRows,
@@ -114,7 +117,7 @@ function stateOf(draft: Draft, rules: AlertRules, last: AlertState): AlertState 
   }
 }
 
-/** All alerts of the ledger, newest first, or one. */
+/** Returns one alert, or all alerts of the ledger, newest first. */
 export function readAlerts(rows: AlertRows, { id }: AlertsMessage): AlertsResult {
   if (id === undefined) return { kind: 'done', answer: [...rows.all().values()].reverse() }
   const alert = rows.all().get(id)

@@ -12,7 +12,7 @@ const NONE: readonly Alert[] = []
 
 /** Finds the counter of the limit that an alert watches; undefined if nothing is limited. */
 export interface CounterFinder {
-  /** Changes whenever an entitlement does. */
+  /** Changes with every change of an entitlement. */
   readonly version: number
   readonly of: (alert: Alert) => number | undefined
 }
@@ -37,7 +37,7 @@ export class AlertRows {
     this.exec = exec
   }
 
-  /** By id, which is the order of their creation. */
+  /** The key is the id; ids sort by creation. */
   all(): ReadonlyMap<string, Alert> {
     return this.alerts()
   }
@@ -76,7 +76,7 @@ export class AlertRows {
   publish(changed: ReadonlyMap<string, Alert | null>): void {
     const all = this.alerts()
     for (const [id, alert] of changed) {
-      // An alert that fires or arms again stays in its place.
+      // An alert that fires or arms again keeps its place.
       if (!isSamePlace(all.get(id), alert)) this.index = this.counters = undefined
       if (alert) all.set(id, alert)
       else all.delete(id)
@@ -130,7 +130,7 @@ export class AlertRows {
   }
 }
 
-/** Whether the same changes concern an alert as before. */
+/** Whether an alert depends on the same changes as before. */
 function isSamePlace(before: Alert | undefined, after: Alert | null): boolean {
   if (!before || !after) return false
   return (

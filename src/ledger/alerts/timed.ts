@@ -28,12 +28,12 @@ export class TimedAlerts {
     this.ids = ids
   }
 
-  /** The time of the first check; null for never. Reads the wallet of each, at most 100. */
+  /** The time of the first check; null for never. Reads the wallet of each alert, at most 100. */
   due(): number | null {
     return earliest(this.store.alerts.timed().map((alert) => this.dueAt(alert)))
   }
 
-  /** The same for the alerts on changed wallets. */
+  /** Returns the same for the alerts on changed wallets. */
   dueOf(wallets: ReadonlyMap<string, Wallet>): number | null {
     let first: number | null = null
     for (const [key, wallet] of wallets) {
@@ -49,7 +49,7 @@ export class TimedAlerts {
     if (due.length === 0) return
     await this.group.submit(1, (draft) => {
       for (const { id, owner } of due) {
-        // It may have been deleted, or its wallet erased, in the meantime.
+        // The alert may have been deleted, or its wallet erased, in the meantime.
         const alert = this.store.alerts.all().get(id)
         const wallet = draft.wallet(owner)
         if (alert) checkAlert(draft, alert, wallet && settle(draft, wallet), this.ids())
@@ -79,7 +79,7 @@ function alertDueAt(alert: Alert, wallet: Wallet | undefined): number | null {
   return first
 }
 
-/** Checks an alert that is due: adds its notification, and writes its state where that changes. */
+/** Checks an alert that is due: adds its notification, and writes its state if the state changes. */
 function checkAlert(draft: Draft, alert: Alert, wallet: Wallet | undefined, ids: LedgerIds): void {
   const due_at_ms = alertDueAt(alert, wallet)
   if (due_at_ms === null || due_at_ms > draft.at_ms) return
@@ -103,7 +103,7 @@ function watchRunway(draft: Draft, alert: Alert, wallet: Wallet | undefined, ids
   })
 }
 
-/** All lots that are due by now are one notification; each lot is in one. */
+/** One notification names all lots that are due now; each lot is in one notification. */
 function notifyExpiring(draft: Draft, alert: Alert, wallet: Wallet, ids: LedgerIds): void {
   const lots = openLots(alert, wallet).filter(
     ({ expires_at_ms }) => (expires_at_ms ?? 0) - aheadMs(alert) <= draft.at_ms,

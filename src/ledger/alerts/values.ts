@@ -11,7 +11,10 @@ import { available, type Wallet, walletKey } from '../model/wallet.ts'
 
 const PERCENT = 100n * 10n ** BigInt(THRESHOLD_DECIMALS.percent)
 
-/** Returns a part of a whole, rounded down; the value is of the size of a threshold, or the largest safe integer. */
+/**
+ * Returns a part of a whole, rounded down; the value has the scale of a threshold, or the largest safe
+ * integer.
+ */
 function percentOf(part: bigint, whole: bigint): number {
   if (whole <= 0n) return part > 0n ? Number.MAX_SAFE_INTEGER : 0
   return safe((part * PERCENT) / whole)
@@ -22,8 +25,8 @@ function safe(value: bigint): number {
 }
 
 /**
- * The available credits of a wallet, or their percentage of the credits that its open lots began with. A lot that is used
- * up leaves both.
+ * The available credits of a wallet, or their percentage of the credits that its open lots began with. A lot
+ * that is used up no longer counts in either.
  */
 export function balanceValue({ unit }: AlertRules, wallet: Wallet | undefined): number {
   if (!wallet) return 0
@@ -35,11 +38,11 @@ export function balanceValue({ unit }: AlertRules, wallet: Wallet | undefined): 
 
 export interface LimitValue {
   readonly value: number
-  /** Null for a window that rolls. */
+  /** Null for a rolling window. */
   readonly window_start_ms: number | null
 }
 
-/** The used part of a limit in its present window, holds included; undefined if nothing is limited. */
+/** The used part of a limit in its current window, holds included; undefined if nothing is limited. */
 export function limitValue(
   entitlement: Entitlement,
   counter: LimitCounter | undefined,
@@ -62,8 +65,8 @@ export function limitOf(draft: Draft, { feature_id = '', owner }: AlertRules): E
 }
 
 /**
- * The name under which a wallet counts its spending: of a period, or in all, of one feature or of every one. Counters are
- * part of the wallet's own row, so that counting costs no row.
+ * The name under which a wallet counts its spending: per period or in total, and per feature or for all
+ * features. Counters are part of the wallet's own row, so that counting costs no row.
  */
 export function spendingKey(period: AlertPeriod | 'TOTAL', feature_id?: string): string {
   return feature_id === undefined ? `spend ${period}` : `spend ${period} ${feature_id}`
@@ -80,7 +83,7 @@ export function spendingOf(counters: PeriodCounters | undefined, key: string, at
   return counter && counter.resets_at_ms > at_ms ? BigInt(counter.quantity) : 0n
 }
 
-/** The spending of an entry: above 0 for a burn, below 0 for credits of burns that are given back. */
+/** The spending of an entry: above 0 for a burn, below 0 for returned credits of burns. */
 export function spentBy({ type, amount, reverses, event }: Entry): number {
   const is_returned =
     (type === 'VOID' || type === 'REFUND') && (reverses !== undefined || event?.rerates !== undefined)
@@ -92,7 +95,10 @@ export function featureOf({ event, captured, reverses }: Entry): string | undefi
 }
 
 const RUNWAY = 10n ** BigInt(THRESHOLD_DECIMALS.days)
-/** The spending of this time makes the forecast; before it is over, that of all the time since the alert was made. */
+/**
+ * The forecast uses the spending of this period, or of the time since the alert was created if that is
+ * shorter.
+ */
 const RUNWAY_WINDOW_MS = 7 * DAY_MS
 const BETWEEN_SAMPLES_MS = DAY_MS / 4
 const SHORTEST_MS = 3_600_000

@@ -29,7 +29,7 @@ import {
 /** The committed state that alerts compare with. */
 export interface WatchedState {
   readonly alerts: Pick<AlertRows, 'ofWallet' | 'ofCounter'>
-  /** Changes whenever an entitlement does. */
+  /** Changes with every change of an entitlement. */
   readonly entitlementsVersion: number
   wallet(key: string): Wallet | undefined
   limitCounter(counter: number): LimitCounter | undefined
@@ -135,7 +135,7 @@ class Watcher {
       if (spent === 0) continue
       const sum = spendingOf(wallet.counters, key, at_ms) + BigInt(spent)
       const { end_ms } = spendingWindow(period, at_ms)
-      // Less than nothing is left of a burn of an earlier period that is given back in this one.
+      // The spending can be below 0 when this period returns a burn of an earlier one.
       const quantity = String(sum < 0n ? 0n : sum)
       wallet.counters = { ...wallet.counters, [key]: { resets_at_ms: end_ms, quantity } }
     }
@@ -162,7 +162,7 @@ function spendingRead({ type, period, feature_id }: Alert): (readonly [string, S
   return type === 'spend_above' && period ? [[spendingKey(period, feature_id), { period, feature_id }]] : []
 }
 
-/** The state in a window: one that fired in an earlier window is armed. */
+/** The state in a window: an alert that fired in an earlier window is armed. */
 function inWindow(state: AlertState, window_start_ms: number): AlertState {
   return state.window_start_ms === window_start_ms ? state : { ...state, fired: false, window_start_ms }
 }

@@ -3,11 +3,12 @@ import { utf8 } from '../../db/json-parameters.ts'
 import { base64url43, PADDING_BYTES, sha256 } from '../../http/input/sha256.ts'
 
 /**
- * The hash chain over the entries of a ledger: pure functions of text. `docs/proof.md` has the format; an exported
- * chain must verify for ever, so none of this may change. A hash is SHA-256 in base64url without padding.
+ * The hash chain over the entries of a ledger: pure functions of text. `docs/proof.md` has the format; an
+ * exported chain must always verify, so never change these functions. A hash is SHA-256 in base64url without
+ * padding.
  */
 
-/** A place in the chain: the last entry that it has, and that entry's hash. */
+/** A place in the chain: an entry's number and its hash. */
 export interface ChainHead {
   readonly entry: number
   readonly hash: string
@@ -23,7 +24,9 @@ export function entryHash(before: string, content: string): string {
   return hashOf(`${before}\n${content}`)
 }
 
-/** The commitment to an entry's personal data, which reveals nothing of it once the salt is destroyed. */
+/**
+ * The commitment to an entry's personal data, which reveals nothing of the data once the salt is destroyed.
+ */
 export function commitmentTo(salt: string, personal: string): string {
   return hashOf(`${salt}\n${personal}`)
 }

@@ -45,7 +45,7 @@ export class Chain {
   }
 }
 
-/** The commitment to an entry's personal data: kept, if the salt was destroyed. */
+/** Returns the commitment to an entry's personal data: the stored one if the salt was destroyed. */
 export function commitmentOf(entry: Entry): string {
   if (entry.commitment !== undefined) return entry.commitment
   if (entry.salt === undefined) throw new Error(`entry ${entry.number} has no salt for the hash chain`)

@@ -23,7 +23,7 @@ const BETWEEN_FLUSHES_MS = 400
 /** An alarm that is this late will not run: the platform gave it up. */
 const ALARM_LOST_MS = 60_000
 
-/** The most log lines of one alarm, so that a broken ledger does not flood the log. */
+/** The maximum number of log lines of one alarm, so that a broken ledger does not flood the log. */
 const MAX_LOGGED = 10
 
 /** The alarm's tasks. They fail and retry independently. */
@@ -40,7 +40,7 @@ interface Options {
   readonly payments: LedgerPayments
   readonly config: () => Config
   readonly projection: () => Projection
-  /** The time that a commit would have now. */
+  /** The time of a commit that is made now. */
   readonly now: () => number
   readonly log: (event: string, error: unknown, fields?: LogFields) => void
 }
@@ -199,7 +199,8 @@ export class LedgerAlarm {
       keys.map((key) =>
         this.options.group.submit(1, (draft) => {
           const wallet = draft.wallets.get(key) ?? this.store.wallet(key)
-          // Written even if nothing was due yet, because it moves the time of the next alarm.
+          // The wallet is written even if nothing was due yet, because the write moves the time of the next
+          // alarm.
           if (wallet) draft.change(settle(draft, wallet))
         }),
       ),
@@ -210,8 +211,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * The time in a wallet's row may be earlier than what is due in it, so the order of the rows is not the order in which
-   * their entries belong.
+   * The time in a wallet's row may be earlier than its first due item, so the order of the rows is not the
+   * order of the entries.
    */
   private inOrderOfDue(keys: readonly string[]): string[] {
     const due = keys.map((key) => ({ key, at_ms: this.dueAt(key) }))

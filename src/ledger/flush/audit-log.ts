@@ -7,7 +7,7 @@ import { tagOf } from '../model/ledger-ids.ts'
 
 /** Writes the audit log. Every record is 2 rows written: the row, and its place in the order of all customers'. */
 
-/** Replaces a customer's id where a change concerns no customer. */
+/** Stands in place of a customer's id if a change concerns no customer. */
 export const OPERATOR_SCOPE = 'operator'
 
 const COLUMNS = `scope, audit_id, at_ms, mode, actor, action, target, ip, request_id, state_before, state_after`
@@ -16,9 +16,9 @@ const INSERT = `
   INSERT INTO audit_log (${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE ?12 OR changes() > 0`
 
 /**
- * The statement that records a change made in D1: put it into the batch of the change, so that both are written or
- * neither. With `if_changed` it must directly follow the statement of the change, and records nothing when that changed
- * no row.
+ * The statement that records a change made in D1: put it into the batch of the change, so that both are
+ * written or neither. With `if_changed` it must directly follow the statement of the change, and records
+ * nothing when that statement changed no row.
  */
 export function auditStatement(
   db: D1Database,

@@ -2,8 +2,9 @@ import type { Bindings } from '../../bindings.ts'
 import { DAY_MS } from '../../time/durations.ts'
 
 /**
- * Flush failures in D1: a ledger whose flush fails although D1 answers reports it here, because only the ledger knows.
- * While D1 is down this fails as well, and only the log reports it (`ledger_alarm_failed`).
+ * Flush failures in D1: a ledger whose flush fails although D1 answers reports it here, because only the
+ * ledger knows. While D1 is down, this report fails as well, and only the log has the failure
+ * (`ledger_alarm_failed`).
  */
 
 // 1 row written.
@@ -27,10 +28,10 @@ export async function reportFlushFailure(
   await db.prepare(REPORT).bind(ledger_id, unflushed_since_ms, failures, now_ms).run()
 }
 
-// 1 row written when there is one.
+// 1 row written if the ledger has a report.
 const WITHDRAW = 'DELETE FROM flush_failures WHERE ledger_id = ?1'
 
-/** Removes the report after a successful flush, which may have had nothing to write. */
+/** Removes the report after a successful flush, even if it wrote nothing. */
 export async function withdrawFlushFailure(db: D1Database, ledger_id: string): Promise<void> {
   await db.prepare(WITHDRAW).bind(ledger_id).run()
 }

@@ -16,9 +16,9 @@ import { bytesToFlush, insertPages, packPages } from './pages.ts'
 import { mentionsOf, type NewWallet, numberSubjects, numbersOfSubjects } from './subjects.ts'
 
 /**
- * The bytes of journal that a flush takes, on disk and in memory, or one larger row. With the hashes of its entries, a page
- * is at most as large as its rows, except for numbers that replace shorter ids, so even a single page of the whole flush
- * fits a row of D1. Two full rows fit.
+ * The bytes of journal that a flush takes, on disk and in memory, or one larger row. With the hashes of its
+ * entries, a page is at most as large as its rows, except for numbers that replace shorter ids, so even a
+ * single page of the whole flush fits into a row of D1. Two full rows fit.
  */
 const MAX_FLUSH_BYTES = 1_700_000
 const MAX_FLUSH_ROWS = 500
@@ -48,7 +48,7 @@ const MOVE_WATERMARK = `
     last_notification = ?, chain_first_entry = ?, chain_hash = ?, flushed_hash = ?
   WHERE ledger_id = ? AND flushed_row = ?`
 
-/** The part of the journal that D1 has taken since the cursor. */
+/** The part of the journal that D1 has received since the cursor. */
 export type FlushResult =
   | {
       readonly kind: 'flushed'
@@ -64,9 +64,10 @@ export type FlushResult =
 /**
  * Writes the next part of the journal to D1, and returns what D1 has since the cursor.
  *
- * Exactly once in effect: pages and watermark are written in one atomic batch, guarded by the watermark at which this
- * flush begins. If an earlier attempt, whose answer was lost, has moved the watermark, nothing is written and the result
- * is what that attempt wrote. Throws when D1 fails, and when D1 and the journal have no common past; the caller retries.
+ * Exactly once in effect: pages and watermark are written in one atomic batch, guarded by the watermark at
+ * which this flush begins. If an earlier attempt, whose answer was lost, has moved the watermark, nothing is
+ * written and the result describes that attempt's writes. Throws when D1 fails, and when D1 and the journal
+ * have no common past; the caller retries.
  */
 export async function flushJournal(
   store: LedgerStore,
@@ -146,7 +147,7 @@ export async function flushJournal(
   return { kind: 'flushed', to, entries, deltas, notifications }
 }
 
-/** The hash chain as far as D1 is known to have it. */
+/** The hash chain up to the last entry that D1 is known to have. */
 function chainAfterCursor(journal: JournalRows, ledger_id: string): Chain {
   return chainAfter(journal, ledger_id, { entry: journal.flushedEntry(), hash: journal.cursor.hash })
 }
@@ -185,9 +186,10 @@ export async function since(
 }
 
 /**
- * Asserts that D1's watermark is a row of this journal. It is not after the object was restored to an earlier point in
- * time: D1 is then ahead of the journal, or at a row that was committed again later, and continuing would lose commits.
- * Nor is it after D1 was restored from a backup older than the oldest row of the journal.
+ * Asserts that D1's watermark is a row of this journal. It is none if the object was restored to an earlier
+ * point in time: D1 is then ahead of the journal, or at a row that was committed again later, and continuing
+ * would lose commits. Nor is it a row of this journal if D1 was restored from a backup older than the oldest
+ * row of the journal.
  */
 export function assertCommonPast(
   journal: JournalRows,
@@ -223,12 +225,15 @@ function assertSameChain(hash: string | null, { flushed_entry, chain_hash }: Wat
   )
 }
 
-/** The characters of journal that a flush works on before requests have their turn: about 3 ms. */
+/** The characters of journal that a flush works on before it lets requests run: about 3 ms. */
 const CHARACTERS_A_TURN = 256 * 1024
 const ENTRIES_A_STEP = 256
 const CHARACTERS_AN_ENTRY = 300
 
-/** Divides the work of a flush, which blocks the object's only thread, into turns. Requests run between two turns. */
+/**
+ * Divides the work of a flush, which blocks the object's only thread, into steps. Requests run between two
+ * steps.
+ */
 class Turns {
   private done = 0
 
@@ -254,7 +259,10 @@ function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
   return taken
 }
 
-/** The wallets that these rows created. Some have no entry: setting an overdraft limit creates one, too. */
+/**
+ * The wallets that these rows created. Some of them have no entry: setting an overdraft limit also creates a
+ * wallet.
+ */
 function newWallets(store: LedgerStore, rows: readonly JournalRow[]): NewWallet[] {
   const wallets: NewWallet[] = []
   let wallet_number = store.journal.flushedWallet()

@@ -35,7 +35,10 @@ export function insertNotifications(
   return jsonParameters(rows).map((list) => db.prepare(INSERT).bind(ledger_id, list, from_row))
 }
 
-/** D1 has notifications of a ledger that were not handed on yet. A hint may arrive twice, late or never. */
+/**
+ * D1 has notifications of a ledger that no webhook delivery was created for yet. A hint may arrive twice,
+ * late or never.
+ */
 export interface NotificationHint {
   readonly v: 1
   readonly ledger_id: string

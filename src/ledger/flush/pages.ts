@@ -50,8 +50,8 @@ function insertFrom(source: string): string {
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3`
 }
 
-// A body is never inside of the JSON whose columns are read. It was: reading 18 columns beside a body of 1.2 MB took
-// SQLite 136 ms, for which D1 did nothing else; a body that is bound by itself takes 0.2 ms.
+// A body is never inside the JSON whose columns are read. With a body of 1.2 MB inside, SQLite took 136 ms to
+// read 18 columns, and D1 did nothing else meanwhile; a body that is bound separately takes 0.2 ms.
 const INSERT_PAGE = insertFrom('SELECT ?4 AS columns, ?5 AS body')
 
 // A hot ledger flushes few, large pages; one with many wallets flushes thousands of small ones, in few statements.
@@ -59,7 +59,7 @@ const INSERT_PAGES = insertFrom(
   "SELECT ?4 -> ('$[' || key || ']') AS columns, value AS body FROM json_each(?5)",
 )
 
-/** From this length on, a body is bound by itself. */
+/** From this length on, a body is bound separately. */
 const LARGE_BODY = 16 * 1024
 
 /** The maximum number of pages in a statement: SQLite finds their columns by walking through the list. */
@@ -193,9 +193,9 @@ const DELETE_PAGES = `
     AND (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?4`
 
 /**
- * Replaces D1's pages of a range of entries, which is one of whole flushes, from the journal. False when the journal no
- * longer has the entries, or when its hash chain does not lead from the page before to the page after; then nothing is
- * written.
+ * Replaces D1's pages of a range of entries, which consists of complete flushes, from the journal. False when
+ * the journal no longer has the entries, or when its hash chain does not lead from the page before to the
+ * page after; then nothing is written.
  */
 export async function rewritePages(
   store: LedgerStore,
@@ -204,7 +204,8 @@ export async function rewritePages(
   { from_entry, to_entry }: EntryRange,
 ): Promise<boolean> {
   const { journal } = store
-  // Read twice, because a range may be larger than memory and nothing is written unless all of it is there.
+  // The range is read twice: it may be larger than memory, and nothing is written unless the journal has all
+  // of it.
   const ends = await hashesAround(db, ledger_id, { from_entry, to_entry })
   const head = ends.before === null ? null : { entry: from_entry - 1, hash: ends.before }
   const checked = new Chain(ledger_id, journal.chainFirstEntry, head)
@@ -240,7 +241,7 @@ interface HashesAround {
   readonly after: string | null
 }
 
-/** The hashes between which D1's chain has a range of whole flushes. */
+/** The hashes between which D1's chain has a range of complete flushes. */
 async function hashesAround(
   db: D1Database,
   ledger_id: string,

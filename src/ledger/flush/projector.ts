@@ -50,8 +50,8 @@ export class Projector {
   private readonly options: Options
   private last: Promise<unknown> = Promise.resolve()
   /**
-   * Whether an endpoint or a stream waits for notifications, as D1 had it at the last flush. True before the first one, and
-   * after a stream began.
+   * Whether an endpoint or a stream waits for notifications, according to D1 at the last flush. True before
+   * the first one, and after a stream began.
    */
   isListenedTo = true
 
@@ -86,7 +86,7 @@ export class Projector {
     })
   }
 
-  /** Flushes everything committed so far. False when that is too much for one call. */
+  /** Flushes everything committed so far. False when one call is not enough. */
   catchUp(): Promise<boolean> {
     const { lastRow } = this.options.store.journal
     return this.alone(() => this.flush(lastRow))
@@ -115,7 +115,7 @@ export class Projector {
       const { erasures } = this.options.store
       const resumed = erasures.all().find((erasure) => erasure.kind === kind && erasure.id === id)
       if (resumed && !(await this.eraseUntil('erased', resumed, steps))) return { kind: 'in_progress' }
-      // A resumed erasure concerns the subject of its beginning: a new subject with that id is erased as well.
+      // A resumed erasure concerns its original subject: a new subject with that id is erased as well.
       const erasure = await this.begin(caller, kind, id)
       if (erasure === 'behind') return { kind: 'in_progress' }
       if (!erasure) return resumed ? { kind: 'erased', alias: resumed.alias } : { kind: 'none' }

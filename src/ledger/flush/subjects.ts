@@ -55,7 +55,7 @@ export async function numberSubjects(
   return { kind: 'numbered', number: numbersFrom(lists, found), watermark }
 }
 
-/** The numbers of subjects that already have one. */
+/** Returns the numbers of subjects that already have one. */
 export async function numbersOfSubjects(
   db: D1Database,
   ledger_id: string,
@@ -67,7 +67,7 @@ export async function numbersOfSubjects(
   return numbersFrom(lists, await db.batch<SubjectRow>(statements))
 }
 
-/** Looks numbers up in what was read for each list. */
+/** Looks numbers up in the results for each list. */
 function numbersFrom(
   lists: readonly { readonly kind: SubjectKind }[],
   found: readonly (D1Result<SubjectRow> | undefined)[],

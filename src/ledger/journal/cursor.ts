@@ -5,9 +5,9 @@ import type { MetaTable } from '../tables.ts'
 /** The progress of a ledger's projection: D1 has the journal up to `row`, and the queue has its usage. */
 export interface Cursor {
   readonly row: number
-  /** The usage of all entries up to there. */
+  /** The usage of all entries up to this row. */
   readonly usage: UsageTotals
-  /** The hash of the last entry up to there; null before the hash chain began. */
+  /** The hash of the last entry up to this row; null before the hash chain began. */
   readonly hash: string | null
 }
 
@@ -32,9 +32,9 @@ export interface Watermark {
   flushed_entry: number
   flushed_at_ms: number
   last_notification: number
-  /** Null when nothing waits for notifications: the ledger has no webhook endpoint. */
+  /** Null when the ledger has no webhook endpoint, so nothing waits for notifications. */
   handed_notification: number | null
-  /** A stream of notifications may be open until then. */
+  /** The time until which a stream of notifications may be open. */
   streamed_until_ms: number | null
   /** The hash of `flushed_entry`; null before the hash chain began. */
   chain_hash: string | null

@@ -16,10 +16,10 @@ import type { LotPart } from '../model/lots.ts'
 import type { EventType, LotKind, PriceModifiers, WalletOwner, Writable } from '../model/vocabulary.ts'
 
 /**
- * Format 2 of journal rows and ledger pages: JSON with short names, about 330 bytes an event. Journal rows are read
- * for as long as the idempotency window lasts, pages without limit: never change the meaning of a name, add a format.
- * `docs/storage-schema.md` lists the names. Format 1 is from before the hash chain: its entries have no salts, and its
- * pages have them like journal rows.
+ * Format 2 of journal rows and ledger pages: JSON with short names, about 330 bytes an event. Journal rows
+ * are read for as long as the idempotency window lasts, pages without limit: never change the meaning of a
+ * name, add a format. `docs/storage-schema.md` lists the names. Format 1 is older than the hash chain: its
+ * entries have no salts, and its pages have them like journal rows.
  */
 export const FORMAT = 2
 export const UNCHAINED_FORMAT = 1
@@ -49,7 +49,7 @@ export interface PackedEntry {
   d?: string | undefined
   pr?: string | undefined
   mt?: JsonText | undefined
-  /** Metadata of earlier versions, which is not a text. */
+  /** Metadata of earlier versions, which is not text. */
   md?: Readonly<Record<string, unknown>> | undefined
   k?: [key: string, fingerprint: string] | undefined
   /** From format 2 on: the salt of its commitment, or the commitment once the salt is destroyed. */
@@ -57,7 +57,10 @@ export interface PackedEntry {
   pc?: string | undefined
 }
 
-/** The personal data of an entry, apart from the rest: only a commitment to them is in the hash chain. */
+/**
+ * The personal data of an entry, separate from the other fields: the hash chain contains only a commitment to
+ * them.
+ */
 export interface PackedPersonal {
   o?: PackedOwner | undefined
   e?: PackedSubjects | undefined
@@ -68,7 +71,7 @@ export interface PackedPersonal {
   mt?: JsonText | undefined
 }
 
-/** Like the subjects of an event: by the customer's id, and by number in a page. */
+/** Named like the subjects of an event: by the customer's id in the journal, and by number in a page. */
 type PackedOwner =
   | { readonly kind: 'customer' }
   | { readonly kind: SubjectKind; readonly id: string | number }
@@ -241,7 +244,7 @@ export function nameSubjectsOf(
   }
 }
 
-/** Puts the parts of an entry together again; `p` has an owner only as subject number, which lists do not show. */
+/** Joins the parts of an entry; `p` has an owner only as subject number, which lists do not show. */
 export function joinEntry(content: PackedEntry, personal: PackedPersonal): PackedEntry {
   const { e, cp, rv } = content
   const { d, pr, mt } = personal
@@ -332,8 +335,8 @@ function unpackLot([
 }
 
 /**
- * Packs an event, without its personal data if it gets no subjects. A test packs a record with every field: a new one that
- * is not written here would be priced and not recorded.
+ * Packs an event, without its personal data if it gets no subjects. A test packs a record with every field: a
+ * new field that is not written here would be priced but not recorded.
  */
 function packEvent(event: EventRecord, subject: PackSubject | undefined): PackedEvent {
   const { user_id, team_id, rerates } = event

@@ -17,7 +17,9 @@ import {
 /** The number of a user or team in pages. */
 export type SubjectNumber = (kind: SubjectKind, id: string) => number
 
-/** An entry of a page in format 2: its content as it was hashed, its personal data, the salt, and its hash in the chain. */
+/**
+ * An entry of a page in format 2: its hashed content, its personal data, the salt, and its hash in the chain.
+ */
 interface PagedEntry {
   readonly c: PackedEntry
   readonly p: PackedPersonal
@@ -45,7 +47,7 @@ export interface ParsedPage {
   readonly entries: (name: (kind: SubjectKind, number: number) => string) => Entry[]
 }
 
-/** Parses a page, or with `only` just the entry with that number. */
+/** Parses a page, or only the entry with the number `only`. */
 export function parsePage(format: number, body: string, only?: number): ParsedPage {
   const packed = entriesOfPage(format, body, only)
   const subjects = { user: new Set<number>(), team: new Set<number>() }
@@ -61,7 +63,7 @@ export function parsePage(format: number, body: string, only?: number): ParsedPa
   }
 }
 
-/** An entry of a page as the hash chain has it: the texts that were hashed. */
+/** An entry of a page in the form of the hash chain: the hashed texts. */
 export interface ChainedEntry {
   readonly number: number
   readonly content: string
@@ -97,7 +99,7 @@ export function chainedEntries(format: number, body: string) {
   }
 }
 
-/** The text of which the commitment was made; undefined when a subject is erased. */
+/** The text that the commitment covers; undefined when a subject is erased. */
 function personalText(packed: PackedPersonal, name: Naming): string | undefined {
   let erased = false
   const named = nameSubjectsOf(packed, (kind, number) => {

@@ -19,7 +19,7 @@ interface PackedAudit {
 }
 
 interface PackedNotification {
-  /** Its sequence. */
+  /** The row's sequence. */
   N: number
   t: NotificationType
   D: NotificationData

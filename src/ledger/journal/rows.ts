@@ -56,8 +56,8 @@ const OLDEST_FREEABLE = `
   WHERE row_id < ? ORDER BY row_id LIMIT ?`
 
 /**
- * Journal rows are read a few at a time: a row can hold a quarter of a megabyte, and the unflushed rows need not fit into
- * an isolate's memory. A caller can stop at any row; no cursor stays open.
+ * Reads journal rows in small groups: a row can hold a quarter of a megabyte, and the unflushed rows need not
+ * fit into an isolate's memory. A caller can stop at any row; no cursor stays open.
  */
 const ROWS_A_READ = 8
 
@@ -137,7 +137,7 @@ export class JournalRows {
     return this.last
   }
 
-  /** The last row that D1 is known to have. */
+  /** The number of the last row that D1 is known to have. */
   get flushedRow(): number {
     return this.flushed.row
   }
@@ -146,7 +146,7 @@ export class JournalRows {
     return this.flushed
   }
 
-  /** The first entry of the hash chain: entries of earlier versions are not in it. */
+  /** The first entry of the hash chain: the chain has no entries of earlier versions. */
   get chainFirstEntry(): number {
     return this.chainFirst
   }
@@ -303,8 +303,8 @@ export class JournalRows {
   }
 
   /**
-   * Finds which of these keys were used, and for what. A row takes long to parse, so all keys that it may hold are looked
-   * up in it at once; the row's records decide whether a key was used.
+   * Finds the used ones of these keys, and their requests. A row takes long to parse, so all keys that it may
+   * hold are looked up in it at once; the row's records decide whether a key was used.
    */
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const found = new Map<string, KeyUse>()
@@ -327,9 +327,10 @@ export class JournalRows {
   }
 
   /**
-   * Frees some of the oldest rows, with their keys: flushed rows that were committed before `at_ms`. The last flushed row
-   * stays, because the next flush begins there and a start reads its counters from the newest row. Call in a transaction.
-   * Returns the number of freed characters, 0 when no row is left to free. A row written for each row.
+   * Frees some of the oldest rows, with their keys: flushed rows that were committed before `at_ms`. The last
+   * flushed row stays, because the next flush begins there and a start reads its counters from the newest
+   * row. Call in a transaction. Returns the number of freed characters, 0 when no row is left to free. 1 row
+   * written for each freed row.
    */
   forgetBefore(at_ms: number): number {
     const oldest_at_ms = this.oldestFreeableAt()
@@ -346,7 +347,7 @@ export class JournalRows {
     return freed
   }
 
-  /** The commit time of the oldest row that is freed once it is old enough; null when there is none. */
+  /** Returns the commit time of the oldest row that will be freed; null when no row can be freed. */
   oldestFreeableAt(): number | null {
     const [row] = this.exec(
       'SELECT at_ms FROM journal WHERE row_id < ? ORDER BY row_id LIMIT 1',

@@ -7,9 +7,9 @@ import { MAX_EVENT_AHEAD_MS } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
 import { unpackRow } from './packing.ts'
 
-/** The most journal rows that one read parses; the list continues after them. */
+/** The maximum number of journal rows that one read parses; the next page continues after them. */
 const MAX_ROWS_READ = 64
-/** The memory of rows after which a read ends: they are there as text and parsed. */
+/** The memory of rows after which a read ends: it holds their text and their parsed form. */
 const MAX_MEMORY_READ = 4_000_000
 
 /** Returns the newest matching entries that D1 may not have yet. */
@@ -64,8 +64,8 @@ export const NO_OLDER_ENTRY = 0
 const CLOCKS_APART_MS = 60_000
 
 /**
- * Returns the commit time before which no entry can match. It ends the list, since entries are in commit order.
- * An entry takes effect no later than it is committed; but an event may come before its time.
+ * Returns the commit time before which no entry can match. It ends the list, since entries are in commit
+ * order. An entry takes effect no later than it is committed; but an event may arrive before its own time.
  */
 export function arrivedFrom({ from_ms, event }: EntryFilter): number {
   if (from_ms === undefined) return 0

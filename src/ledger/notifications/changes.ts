@@ -10,7 +10,7 @@ import type { NotificationData } from '../model/notifications.ts'
 import { available, type Wallet } from '../model/wallet.ts'
 import { creditsOf, ownerFields } from './amounts.ts'
 
-/** The committed state that decides which notifications a commit makes. */
+/** The committed state that determines the notifications of a commit. */
 export interface CommittedState {
   wallet(key: string): Wallet | undefined
   /** Whether a model of a provider has events without a price. */
@@ -47,7 +47,7 @@ class Changes {
   }
 
   notify(): void {
-    // Only the records of the requests: this adds others.
+    // Iterates only over the records of the requests, because this loop adds records.
     const { length } = this.draft.records
     for (let i = 0; i < length; i++) {
       const record = this.draft.records[i]
@@ -133,7 +133,10 @@ class Changes {
     })
   }
 
-  /** Only for the first event of a model: the next comes when all its events have been rated, and one is not again. */
+  /**
+   * Written only for the first event of a model: the next is written after all events of the model were rated
+   * and another one is unrated.
+   */
   private notifyUnrated(entry: Entry): void {
     const { provider = '', model = '', feature_id } = entry.event ?? {}
     if (this.committed.hasUnrated(provider, model)) return

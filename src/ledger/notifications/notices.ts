@@ -7,15 +7,15 @@ import type {
   NotifyMessage,
 } from '../model/messages/notifications.ts'
 
-/** No client can send a key that begins so. */
+/** No client can send a key with this beginning. */
 const KEY_PREFIX = '\u0001notice:'
 
 const DONE = { kind: 'done' } as const
 
-/** Adds a notification of something that happened outside of the ledger; one for each id within the idempotency window. */
+/** Adds a notification of an event outside the ledger; one for each id within the idempotency window. */
 export function applyNotice(draft: Draft, { id, notice }: NotifyMessage): typeof DONE {
   const idempotency = { key: `${KEY_PREFIX}${id}`, fingerprint: notice.type }
-  // A key of a batch: it is accepted even where the ledger has its maximum of keys.
+  // A batch key, which is accepted even if the ledger has its maximum number of keys.
   if (draft.checkKey(idempotency, 'batch').kind === 'unused') draft.notify(notice, idempotency)
   return DONE
 }

@@ -3,7 +3,7 @@ import type { PaymentsAnswer, PaymentsMessage, PaymentsResult } from '../model/m
 import type { PaymentIntentRows } from './rows.ts'
 import { paymentAnswer } from './rules.ts'
 
-/** One payment, if there is one, or a page of payments, newest first. */
+/** Returns one payment if it exists, or a page of payments, newest first. */
 export function readPayments(
   rows: PaymentIntentRows,
   ids: LedgerIds,

@@ -6,17 +6,20 @@ import { available, walletKey } from '../model/wallet.ts'
 import { announcePause } from './notices.ts'
 import type { Report } from './report.ts'
 
-/** This many declined charges in a row pause a top-up until there is another card, or a person sets it again. */
+/**
+ * This many declined charges in a row pause a top-up until the wallet has another card, or a person sets the
+ * top-up again.
+ */
 export const MAX_DECLINES = 3
 /** The waits after the first and the second declined charge, and before a paused top-up looks for another card. */
 const AFTER_DECLINE_MS = [HOUR_MS, 6 * HOUR_MS] as const
 export const LOOK_FOR_CARD_MS = DAY_MS
-/** After a charge that was not made, for a reason that is not the card's. */
+/** The wait after a charge that failed for a reason other than the card. */
 const AFTER_FAILURE_MS = HOUR_MS
 
 /**
- * Brings the payer up to a change of one of its payments: the checkouts that are open, the saved card, what counts
- * towards the limits, declines. An erased payer stays away.
+ * Updates the payer after a change of one of its payments: its open checkouts, its saved card, its counts
+ * towards the limits, its declines. Does not restore an erased payer.
  */
 export function payerAfter(draft: Draft, before: Payment, after: Payment, report: Report): void {
   const payer = draft.payer(after.owner)
@@ -34,7 +37,7 @@ function afterCheckout(draft: Draft, payer: Payer, before: Payment, after: Payme
     is_open || !payer.open.includes(after.number)
       ? payer
       : { ...payer, open: payer.open.filter((number) => number !== after.number) }
-  // Only the first report of the payment brings its card: a later one may name a card that was replaced.
+  // Only the first report of the payment sets the card: a later one may name a card that was replaced.
   const is_news = before.credited === undefined && after.credited !== undefined
   if (
     !is_news ||
@@ -48,7 +51,7 @@ function afterCheckout(draft: Draft, payer: Payer, before: Payment, after: Payme
   return resumed(draft, saved, report.card.fingerprint)
 }
 
-/** A new card ends a pause for lack of one, and a pause for the declines of another one. */
+/** A new card ends a pause without a card, and a pause after declines of another card. */
 function resumed(draft: Draft, payer: Payer, fingerprint: string | null): Payer {
   const { paused, declined_card, ...rest } = payer
   const is_same = paused === 'declined' && declined_card === fingerprint
@@ -78,7 +81,7 @@ function afterTopUp(draft: Draft, payer: Payer, before: Payment, after: Payment,
   return declines < MAX_DECLINES ? declined : pause(draft, declined, 'declined')
 }
 
-/** Pauses a top-up, and says so once. */
+/** Pauses a top-up, and notifies once. */
 export function pause(draft: Draft, payer: Payer, paused: NonNullable<Payer['paused']>): Payer {
   if (payer.paused === paused) return payer
   announcePause(draft, payer.owner, paused)
@@ -93,8 +96,8 @@ export function dueIfLow(draft: Draft, { owner }: Payer): void {
 }
 
 /**
- * Notes the wallets that a draft takes below the amount of their top-up, once until they are above it again. Runs before
- * the draft is written, so a burn that crosses nothing writes no further row.
+ * Marks the wallets that a draft takes below the amount of their top-up, once until they are above it again.
+ * Runs before the draft is written, so a burn that crosses nothing writes no further row.
  */
 export function noteLowWallets({ wallets, payersDue, at_ms }: Draft): void {
   for (const [key, wallet] of wallets) {
@@ -118,13 +121,13 @@ export function payAt({ payersDue, paymentIntents, at_ms }: Draft): number | nul
   return earliest([...payersDue.values(), ...asked, report_at_ms])
 }
 
-/** A failed charge gives its room back, and takes it again if it was paid after all. */
+/** A failed charge no longer counts towards the limits, and counts again if it was paid after all. */
 function recount(payer: Payer, before: Payment, after: Payment): Payer {
   if (mayBePaid(before) === mayBePaid(after)) return payer
   return count(payer, after, mayBePaid(after) ? 1 : -1)
 }
 
-/** Counts a top-up in the month and on the day of its creation, unless they have passed. */
+/** Counts a top-up in the month and on the day of its creation, unless the month or day has passed. */
 export function count(payer: Payer, { created_at_ms, price_cents }: Payment, sign: 1 | -1): Payer {
   const { month, day } = currentCounts(payer, created_at_ms)
   const is_month = monthOf(created_at_ms).start_ms === month.start_ms
@@ -136,7 +139,7 @@ export function count(payer: Payer, { created_at_ms, price_cents }: Payment, sig
   }
 }
 
-/** The counts of the month and day at a time, which begin with nothing. Never goes back to an earlier one. */
+/** The counts of the month and day at a time, which begin at 0. Never returns to an earlier month or day. */
 export function currentCounts({ month, day }: Payer, at_ms: number): Pick<Payer, 'month' | 'day'> {
   const [month_ms, day_ms] = [monthOf(at_ms).start_ms, dayOf(at_ms)]
   return {

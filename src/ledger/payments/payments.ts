@@ -15,22 +15,25 @@ import { applyReport, FAILED_KEPT_MS, FIRST_ASK_MS, LAST_ASKS, newPayment } from
 import { decide, openTopUp, putOff } from './top-up.ts'
 
 export const MAX_OPEN_CHECKOUTS = 10
-/** Payments of a ledger without an outcome. */
+/** The maximum number of payments of a ledger without an outcome. */
 export const MAX_OPEN_PAYMENTS = 10_000
-/** Payments and top-ups of one alarm: with the others waiting, an alarm lasts seconds even while Stripe hangs. */
+/**
+ * The maximum number of payments and top-ups of one alarm: the others wait, so an alarm lasts seconds even
+ * while Stripe hangs.
+ */
 const MAX_AN_ALARM = 20
 /** The platform allows six connections at once. */
 const AT_ONCE = 4
-/** The steps of one check: a charge that needs its owner takes two. */
+/** The steps of one check: a charge that the card's owner must confirm takes two. */
 const MAX_STEPS = 3
-/** While payments are not set up, or the customer is suspended. */
+/** The wait while payments are not set up, or the customer is suspended. */
 const NOT_NOW_MS = HOUR_MS
 
 interface Options {
   readonly storage: DurableObjectStorage
   readonly store: LedgerStore
   readonly commits: Commits
-  /** Undefined where payments are not set up. */
+  /** Undefined if payments are not set up. */
   readonly provider: () => PaymentProvider | undefined
   readonly ids: () => LedgerIds
   /** What refunds and disputes take. */
@@ -40,7 +43,7 @@ interface Options {
   readonly log: (event: string, error: unknown) => void
 }
 
-/** How a check begins: by opening a checkout, or with the reference that a webhook had. */
+/** The start of a check: the opening of a checkout, or the reference of a webhook. */
 interface How {
   readonly open?: (payment: Payment) => Promise<Report>
   readonly reference?: string | undefined
@@ -77,7 +80,8 @@ export class LedgerPayments {
     let report: Report = { kind: 'unknown', reason: 'not asked' }
     const open = async (current: Payment): Promise<Report> => {
       report = await stripe.open(current)
-      // Without an answer, the page of the checkout is not known: the checkout ends, and the buyer starts another one.
+      // Without an answer, the address of the page is unknown: the checkout ends, and the buyer starts
+      // another one.
       return report.kind === 'unknown' ? NOT_OPENED : report
     }
     const payment = await this.check(number, { open })
@@ -87,8 +91,9 @@ export class LedgerPayments {
   }
 
   /**
-   * Asks Stripe about a payment and applies the answer, one check of a payment at a time: answers are applied in the order
-   * in which Stripe gave them. A check that comes while another runs is made after it, for what happened meanwhile.
+   * Asks Stripe about a payment and applies the answer, one check of a payment at a time: answers are applied
+   * in Stripe's order. A check that is requested while another runs starts after it, because the payment may
+   * have changed meanwhile.
    */
   check(number: number, how: How = {}): Promise<Payment | Refused> {
     const waiting = this.waiting.get(number)
@@ -107,7 +112,7 @@ export class LedgerPayments {
     return checked
   }
 
-  /** The alarm's work: top-ups that are due and payments that Stripe is to be asked about. Throws if some failed. */
+  /** The alarm's work: top-ups that are due and payments whose next check is due. Throws if some failed. */
   async work(now_ms: number): Promise<void> {
     const { paymentIntents } = this.options.store
     const due = paymentIntents.due(now_ms, MAX_AN_ALARM).map((key) => () => this.topUp(key))
@@ -259,7 +264,7 @@ function notOpened(report: Report): Refused {
   return refused(is_setup ? { code: 'payments_not_configured' } : { code: 'unavailable', stripe: true })
 }
 
-/** Runs all, a few at once, and returns the errors. */
+/** Runs all tasks, a few at once, and returns the errors. */
 async function runAll(tasks: readonly (() => Promise<unknown>)[]): Promise<unknown[]> {
   const failed: unknown[] = []
   for (let first = 0; first < tasks.length; first += AT_ONCE) {

@@ -19,12 +19,12 @@ export interface ProviderOptions {
 const KEY_LIVES_MS = 23 * HOUR_MS
 /** The clocks of Stripe and of this machine may differ. */
 const CLOCKS_DIFFER_S = 600
-/** A customer has a few payment intents a day; a look-up of more pages than this gives no answer. */
+/** A customer has a few payment intents a day; a look-up that would need more pages than this gives up. */
 const MAX_PAGES = 10
 /** Disputes in these states have taken no money, or gave it back. */
 const HARMLESS = /^(?:won|prevented|warning_.*)$/
 
-/** Starts payments at Stripe and asks what became of them. Never throws, and may repeat any call. */
+/** Starts payments at Stripe and reads their outcomes. Never throws; every call may be repeated. */
 export class PaymentProvider {
   private readonly options: ProviderOptions
 
@@ -45,8 +45,8 @@ export class PaymentProvider {
   }
 
   /**
-   * Asks Stripe about a payment, or charges a top-up that Stripe does not know yet. A webhook's reference helps where the
-   * payment has none.
+   * Asks Stripe about a payment, or charges a top-up that Stripe does not know yet. Uses a webhook's
+   * reference if the payment has none.
    */
   async ask(payment: Payment, reference?: string): Promise<Report> {
     if (payment.session_id !== undefined) return this.readSession(payment, payment.session_id)
@@ -57,11 +57,11 @@ export class PaymentProvider {
     if (reference?.startsWith('cs_')) return this.readSession(payment, reference)
     if (reference?.startsWith('pi_')) return this.readIntent(payment, reference)
     if (payment.type === 'top_up') return this.charge(payment)
-    // Its page was not delivered.
+    // The page of the session was not delivered.
     return { kind: 'failed', code: 'not_opened', message: 'The checkout was not opened.', declined: false }
   }
 
-  /** The newest card of the customer, null without one; undefined when Stripe does not answer. */
+  /** Returns the newest card of the customer, null without one; undefined when Stripe does not answer. */
   async cardOf(customer: string): Promise<Card | null | undefined> {
     const result = await this.options.stripe.cardsOf(customer)
     if (result.kind === 'refused') return null
@@ -71,8 +71,8 @@ export class PaymentProvider {
   }
 
   /**
-   * The idempotency key makes a repeat safe within a day; later, the look-up finds what was charged. A payment that
-   * failed gave its room in the limits back, and is not charged again.
+   * The idempotency key makes a repeat safe within a day; later, the look-up finds what was charged. A failed
+   * payment no longer counts towards the limits, and is not charged again.
    */
   private async charge(payment: Payment): Promise<Report> {
     const { stripe, now, idOf } = this.options
@@ -103,7 +103,10 @@ export class PaymentProvider {
     return this.unanswered(result)
   }
 
-  /** Returns undefined if Stripe has no payment intent of this payment. Charges are begun while the key lives. */
+  /**
+   * Returns undefined if Stripe has no payment intent of this payment. Charges are begun only while the key
+   * is valid.
+   */
   private async findIntent(payment: Payment): Promise<Report | undefined> {
     const { stripe, idOf } = this.options
     if (payment.customer === undefined) return undefined
@@ -139,7 +142,7 @@ export class PaymentProvider {
     const { payment_intent: intent, status } = result.value
     if (typeof intent === 'string') return this.readIntent(payment, intent)
     if (intent?.status === 'succeeded') return this.paid(payment, intent)
-    // A payment that the buyer made in time may be processed for longer than the page lives.
+    // Stripe may still process a payment after its page has expired.
     if (status !== 'expired' || intent?.status === 'processing')
       return intent ? { kind: 'open', intent_id: intent.id } : { kind: 'open' }
     return payment.needs_action
@@ -153,8 +156,8 @@ export class PaymentProvider {
   }
 
   /**
-   * The first payment intent is cancelled before the page is made, so that only one of the two can be paid. Both steps
-   * have keys of their own and may be repeated.
+   * The first payment intent is cancelled before the page is made, so that only one of the two can be paid.
+   * Each step has its own key and may be repeated.
    */
   private async requestAction(payment: Payment, intent_id: string): Promise<Report> {
     const { stripe, idOf } = this.options
@@ -178,7 +181,7 @@ export class PaymentProvider {
       {
         mode: 'payment',
         client_reference_id: this.options.idOf(payment),
-        // Cards alone: other methods are paid days later, and cannot be charged again.
+        // Only cards: other methods are paid days later, and cannot be charged again.
         payment_method_types: ['card'],
         line_items: [{ quantity: 1, price_data: { currency: 'usd', unit_amount, product_data: { name } } }],
         success_url: urls.success,
@@ -221,7 +224,7 @@ export class PaymentProvider {
     return { kind: 'failed', code, message, declined: true, intent_id }
   }
 
-  /** Money of another payment, amount, currency or mode is never credited by itself. */
+  /** Money of another payment, amount, currency or mode is never credited automatically. */
   private async paid(payment: Payment, intent: PaymentIntent): Promise<Report> {
     const { id: intent_id, amount_received, currency, livemode, customer } = intent
     if (!this.isOf(payment, intent)) return this.notOf(payment)

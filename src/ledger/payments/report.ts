@@ -17,7 +17,7 @@ export type Report =
       readonly kind: 'failed'
       readonly code: string
       readonly message: string
-      /** Whether it counts towards the pause of the top-up. */
+      /** Whether the failure counts towards the pause of the top-up. */
       readonly declined: boolean
       readonly intent_id?: string
     }
@@ -32,6 +32,6 @@ export interface Paid {
   readonly card?: Card
   readonly receipt_url?: string
   readonly refunded_cents: number
-  /** Of disputes that are open or lost. */
+  /** The amount of open and lost disputes. */
   readonly disputed_cents: number
 }

@@ -30,10 +30,11 @@ interface Reversal {
 const NOTHING: UsdParts = { micro: 0, pico: 0 }
 
 /**
- * Takes back the share of a payment's credits that its refunds and disputes ask for: as far as it is left in the lot of
- * the payment and not held, and by the operator's policy the rest elsewhere in the wallet, below zero if need be. Returns
- * credits that were taken when less is asked back: a dispute was won, a refund failed. The amounts are absolute, so a
- * repeated report does nothing. Null: the wallet has no room for the returned credits.
+ * Takes back the share of a payment's credits that its refunds and disputes ask for: as far as it is left in
+ * the lot of the payment and not held, and by the operator's policy the rest elsewhere in the wallet, below
+ * zero if need be. Returns credits that were taken when less is asked back: a dispute was won, a refund
+ * failed. The amounts are absolute, so a repeated report does nothing. Returns null if the wallet has no room
+ * for the returned credits.
  */
 export function reverse(
   draft: Draft,
@@ -51,7 +52,10 @@ export function reverse(
     : returnTaken(draft, settled, payment, asked_back, reversal)
 }
 
-/** The whole price asks for all credits; a part of it for the same part of them, rounded half-even. */
+/**
+ * The whole price takes all credits; a part of the price takes the same part of the credits, rounded
+ * half-even.
+ */
 function shareOfCredits({ credits, price_cents }: Payment, cents: number): MicroCredits {
   return microCredits(divideHalfEven(BigInt(credits) * BigInt(cents), BigInt(price_cents)))
 }

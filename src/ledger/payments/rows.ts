@@ -13,11 +13,11 @@ import { walletKey } from '../model/wallet.ts'
 import type { Exec, MetaTable } from '../tables.ts'
 
 const READ = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number = ?'
-// 1 row written, and 1 for the index while Stripe is to be asked.
+// 1 row written, and 1 for the index while a check with Stripe is due.
 const WRITE = 'INSERT OR REPLACE INTO payment_intents (number, ask_at_ms, payment) VALUES (?, ?, ?)'
 const LIST = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number < ? ORDER BY number DESC LIMIT ?'
 const TO_ASK = 'SELECT number FROM payment_intents WHERE ask_at_ms <= ? ORDER BY ask_at_ms LIMIT ?'
-// Failed payments wait for their deletion in the same order, months ahead.
+// The same index orders failed payments by the time of their deletion.
 const COUNT_OPEN =
   'SELECT count(*) AS count FROM (SELECT 1 FROM payment_intents WHERE ask_at_ms <= ? LIMIT ?)'
 
@@ -25,7 +25,7 @@ const READ_PAYER = 'SELECT payer FROM payers WHERE wallet_key = ?'
 const WRITE_PAYER = `
   INSERT INTO payers (wallet_key, payer) VALUES (?, ?)
   ON CONFLICT (wallet_key) DO UPDATE SET payer = excluded.payer`
-// 1 row written, and 1 for the index; none for a wallet whose payer was erased.
+// 1 row written, and 1 for the index; no row for a wallet whose payer was erased.
 const WRITE_DUE = 'UPDATE payers SET due_at_ms = ?2 WHERE wallet_key = ?1 AND due_at_ms IS NOT ?2'
 const DUE = 'SELECT wallet_key FROM payers WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?'
 
@@ -69,7 +69,7 @@ export class PaymentIntentRows {
     return this.last
   }
 
-  /** Reads the newest number again: another start of the object may have written. */
+  /** Reads the newest number again, because an earlier start of the object may have written it. */
   forget(): void {
     this.last = null
   }
@@ -89,23 +89,23 @@ export class PaymentIntentRows {
     return row && parseStored(row.payer)
   }
 
-  /** The payments that Stripe is to be asked about, the longest overdue first. */
+  /** The payments whose check with Stripe is due, the longest overdue first. */
   toAsk(now_ms: number, limit: number): number[] {
     return this.exec(TO_ASK, now_ms, limit).map(({ number }) => Number(number))
   }
 
-  /** The wallets whose top-up is to be decided, the longest overdue first. */
+  /** The wallets whose top-up decision is due, the longest overdue first. */
   due(now_ms: number, limit: number): string[] {
     return this.exec(DUE, now_ms, limit).map(({ wallet_key }) => String(wallet_key))
   }
 
-  /** When the alarm has work with payments; null for never. */
+  /** The time of the alarm's next work with payments; null for never. */
   nextAt(): number | null {
     const at_ms = this.exec(NEXT)[0]?.at_ms ?? null
     return at_ms === null ? null : Number(at_ms)
   }
 
-  /** Payments that Stripe is asked about until a time, counted up to `limit`. */
+  /** Counts the payments whose check with Stripe is due at a time, up to `limit`. */
   countOpen(until_ms: number, limit: number): number {
     return Number(this.exec(COUNT_OPEN, until_ms, limit)[0]?.count ?? 0)
   }
@@ -143,7 +143,7 @@ export class PaymentIntentRows {
     for (const [key, at_ms] of due) this.exec(WRITE_DUE, key, at_ms)
   }
 
-  /** Deletes a failed payment, which moved nothing. */
+  /** Deletes a failed payment, which moved no credits. */
   delete(number: number): void {
     const { failed } = this.counts()
     this.meta.set(COUNTS, JSON.stringify({ ...this.counts(), failed: failed - 1 }))
@@ -166,9 +166,10 @@ export class PaymentIntentRows {
   }
 
   /**
-   * Ends the top-ups of an erased subject, forgets its customer and cards at Stripe, and gives its payments to the alias:
-   * they are the books, and one that is still paid credits the wallet of the alias. A charge under way keeps its customer
-   * and card until its outcome: Stripe is asked with them.
+   * Ends the top-ups of an erased subject, forgets its customer and cards at Stripe, and assigns its payments
+   * to the alias: they are accounting records, and a payment that is still paid credits the wallet of the
+   * alias. A charge under way keeps its customer and card until its outcome, because checks with Stripe need
+   * them.
    */
   erase({ kind, id, alias }: Erased): void {
     this.exec('DELETE FROM payers WHERE wallet_key = ?', walletKey({ kind, id }))

@@ -16,8 +16,8 @@ import { settle } from '../wallets/settle.ts'
 import { currentCounts, isLimitReached } from './payers.ts'
 
 /**
- * Sets or ends the rule of a wallet's top-up. A person has decided, so a pause ends; what was spent this month and a
- * charge in flight stay.
+ * Sets or ends the rule of a wallet's top-up. This is a person's decision, so it ends a pause; the spending
+ * of this month and a charge under way stay.
  */
 export function setTopUp(
   draft: Draft,
@@ -38,7 +38,7 @@ export function setTopUp(
   delete wallet.top_up
   if (rule?.enabled) {
     wallet.top_up = { below: rule.below }
-    // The note of a low wallet is made again, for the new rule.
+    // Marks a low wallet again, for the new rule.
     draft.payersDue.delete(key)
   } else draft.payersDue.set(key, null)
   const answer = topUpAnswer(draft, rule ? after : before, wallet.number, ids)
@@ -73,13 +73,13 @@ function topUpAnswer(draft: Draft, payer: Payer, wallet: number, ids: LedgerIds)
   }
 }
 
-/** Undefined once it was deleted: a later payment may have its number then, also one of another wallet. */
+/** Undefined after its deletion: a later payment, even of another wallet, may then have its number. */
 function lastTopUp(draft: Draft, { owner, last_top_up }: Payer): Payment | undefined {
   const last = last_top_up === undefined ? undefined : draft.paymentIntent(last_top_up)
   return last?.type === 'top_up' && walletKey(last.owner) === walletKey(owner) ? last : undefined
 }
 
-/** A pause by a limit ends with its month or day, also before the next top-up. */
+/** A pause by a limit ends with the limit's month or day, even before the next top-up. */
 function currentPause(payer: Payer, rule: TopUpRule, now_ms: number): PauseReason | null {
   const { paused = null } = payer
   if (paused !== 'monthly_limit' && paused !== 'daily_limit') return paused

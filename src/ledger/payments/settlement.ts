@@ -11,10 +11,10 @@ import { payerAfter } from './payers.ts'
 import type { Paid, Report } from './report.ts'
 import { reverse } from './reversal.ts'
 
-/** Stripe is asked after these waits, and then again after the last of them. */
+/** The waits between checks with Stripe; the last one repeats. */
 const ASK_AGAIN_MS = [60_000, 120_000, 300_000, 900_000, 3_600_000, 10_800_000, 21_600_000] as const
 
-/** When Stripe is asked about a new payment whose first answer is lost. */
+/** The wait before the check of a new payment whose first answer is lost. */
 export const FIRST_ASK_MS = ASK_AGAIN_MS[0]
 
 /**
@@ -32,8 +32,9 @@ interface Settling {
 }
 
 /**
- * Brings a payment up to a report of Stripe: its credits, its status and its payer, in one commit. The answer to a
- * request, a webhook and the sweep all end here, in any order and however often: a payment credits once.
+ * Applies a report of Stripe to a payment: its credits, its status and its payer, in one commit. Answers to
+ * requests, webhooks and the sweep all call this, in any order and any number of times: a payment is credited
+ * once.
  */
 export function applyReport(draft: Draft, before: Payment, report: Report, how: Settling): Payment {
   const after = afterReport(draft, before, report, how)
@@ -104,13 +105,15 @@ function afterDecision(
   return { ...withoutPayer(rest), status: 'failed', intent_id, failure, asked: 0, ask_at_ms }
 }
 
-/** A settled payment stays as it is. If Stripe was to be asked about it now, it is asked again. */
+/** A settled payment does not change. If its check with Stripe was due, the next one is scheduled. */
 function kept(draft: Draft, payment: Payment): Payment {
   const is_due = payment.ask_at_ms !== null && payment.ask_at_ms <= draft.at_ms
   return is_due ? askAgain(draft, payment) : payment
 }
 
-/** Stripe is asked by the payment intent from now on. Who paid is not needed any more, and may have been erased. */
+/**
+ * Later checks with Stripe use the payment intent. The payer is no longer needed, and may have been erased.
+ */
 function withoutPayer<T extends Pick<Payment, 'customer' | 'card'>>(
   payment: T,
 ): Omit<T, 'customer' | 'card'> {
@@ -118,7 +121,7 @@ function withoutPayer<T extends Pick<Payment, 'customer' | 'card'>>(
   return rest
 }
 
-/** Only a paid report changes such a payment: one that failed here may have been paid after all. */
+/** Only a report of a payment as paid changes it: a payment that failed here may have been paid after all. */
 function isSettled(payment: Payment): boolean {
   return !isUnsettled(payment)
 }
@@ -133,7 +136,8 @@ function afterPaid(draft: Draft, before: Payment, report: Paid, { ids, policy }:
   const { intent_id, receipt_url, refunded_cents, disputed_cents } = report
   const { url: _, failure: __, ...rest } = before
   const credited = before.credited ?? credit(draft, before, intent_id)
-  // The wallet has no room for the credits now. They are added once it has, so the payment has not failed.
+  // The wallet has no room for the credits now. They are added when the wallet has room, so the payment has
+  // not failed.
   if (!credited) return askAgain(draft, { ...rest, status: 'pending', intent_id })
   const what = refunded_cents > before.refunded_cents ? 'Refund' : 'Dispute'
   const description = `${what} of ${ids.payment(before)}`
@@ -159,8 +163,8 @@ function statusOf({ price_cents }: Payment, { refunded_cents, disputed_cents }: 
 }
 
 /**
- * Adds the lot. The payment's reference is Stripe's payment intent: a purchase that was recorded by hand with it is this
- * payment. Undefined when the wallet has no room.
+ * Adds the lot. The payment's reference is Stripe's payment intent: a purchase that was recorded by hand with
+ * this reference is the same payment. Undefined when the wallet has no room.
  */
 function credit(draft: Draft, payment: Payment, intent_id: string): Credited | undefined {
   const { owner, credits, price_cents, expires_in_days: days } = payment
@@ -186,7 +190,7 @@ function creditedBy({ entry, at_ms, wallet, lot }: RecordedPayment): Credited {
   return { entry, at_ms, wallet, lot }
 }
 
-/** A payment that was not started yet. */
+/** A payment that is not started yet. */
 export function newPayment(
   draft: Draft,
   asked: Pick<

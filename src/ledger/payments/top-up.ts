@@ -13,7 +13,10 @@ type Decision =
   | { readonly kind: 'pause'; readonly reason: PauseReason; readonly until_ms: number | null }
   | { readonly kind: 'charge'; readonly rule: TopUpRule; readonly customer: string }
 
-/** Decides whether a wallet is to be topped up now. Made twice: before the card is looked up, and in the commit. */
+/**
+ * Decides whether a wallet is to be topped up now. Called twice: before the card is looked up, and in the
+ * commit.
+ */
 export function decide(draft: Draft, payer: Payer): Decision {
   const { rule, customer } = payer
   const wallet = draft.wallet(payer.owner)
@@ -30,8 +33,8 @@ export function decide(draft: Draft, payer: Payer): Decision {
 }
 
 /**
- * Makes the row of a top-up, which must be durable before the card is charged; undefined when there is none to make. The
- * counts of the limits are part of the same commit, so the limits are exact.
+ * Makes the row of a top-up, which must be durable before the card is charged; undefined when no top-up is to
+ * be made. The counts of the limits are part of the same commit, so the limits are exact.
  */
 export function openTopUp(draft: Draft, wallet_key: string, card: Card | null): Payment | undefined {
   const payer = draft.payerByKey(wallet_key)
@@ -68,7 +71,7 @@ export function openTopUp(draft: Draft, wallet_key: string, card: Card | null): 
   return payment
 }
 
-/** Notes that there is no top-up now, and when to decide again. */
+/** Records that no top-up is made now, and the time of the next decision. */
 export function putOff(draft: Draft, payer: Payer, decision: Exclude<Decision, { kind: 'charge' }>): void {
   const key = walletKey(payer.owner)
   draft.payersDue.set(key, decision.kind === 'pause' ? decision.until_ms : null)

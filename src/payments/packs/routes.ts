@@ -29,7 +29,7 @@ const createRoute = route({
   method: 'post',
   path: '/',
   summary: 'Create a credit pack: credits at a price, to be bought by checkout',
-  description: 'Live and test keys have packs of their own.',
+  description: 'Live and test ledgers have separate packs.',
   ...scoped('credits:write'),
   request: { body: jsonRequest(packDraftSchema) },
   answers: { 201: json('The pack.', packSchema) },
@@ -141,7 +141,7 @@ creditPacksRoutes.openapi(changeRoute, async (c) => {
       credits_micro: credits ?? before.credits_micro,
       price_cents: price_usd ?? before.price_cents,
       expires_in_days: expires_in_days === undefined ? before.expires_in_days : expires_in_days,
-      // A change always moves it, so that one that was made meanwhile is noticed.
+      // A change always moves it, so that a concurrent change is detected.
       updated_at_ms: Math.max(Date.now(), before.updated_at_ms + 1),
     }
     const [updated] = await c.env.DB.batch([

@@ -7,7 +7,7 @@ export interface CreditPack {
   readonly name: string
   readonly credits_micro: number
   readonly price_cents: number
-  /** Null for credits that do not expire. */
+  /** Null if the credits do not expire. */
   readonly expires_in_days: number | null
   readonly created_at_ms: number
   readonly updated_at_ms: number
@@ -15,19 +15,23 @@ export interface CreditPack {
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The most packs of a ledger. */
+/** The maximum number of packs of a ledger. */
 export const MAX_CREDIT_PACKS = 100
 
 const COLUMNS =
   'credit_pack_id, name, credits_micro, price_cents, expires_in_days, created_at_ms, updated_at_ms'
 
-// 1 row written, and none if the ledger has enough packs or one of this name. Reads the packs of the ledger.
+// 1 row written, and none if the ledger has the maximum number of packs or one of this name. Reads the packs
+// of the ledger.
 const INSERT = `
   INSERT INTO credit_packs (ledger_id, ${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
   WHERE (SELECT count(*) FROM credit_packs WHERE ledger_id = ?1) < ${MAX_CREDIT_PACKS}
     AND NOT EXISTS (SELECT 1 FROM credit_packs WHERE ledger_id = ?1 AND name = ?3)`
 
-/** The statement that adds a pack if there is room and no other of its name: it then changes one row. */
+/**
+ * The statement that adds a pack if the ledger has room and no other pack of its name: it then changes one
+ * row.
+ */
 export function insertPack(env: Db, ledger_id: string, pack: CreditPack): D1PreparedStatement {
   const { credit_pack_id, name, credits_micro, price_cents, expires_in_days } = pack
   const { created_at_ms, updated_at_ms } = pack
@@ -68,7 +72,7 @@ const SELECT_SOME = `
   SELECT ${COLUMNS} FROM credit_packs
   WHERE ledger_id = ?1 AND credit_pack_id IN (SELECT value FROM json_each(?2))`
 
-/** Those of the given packs that the ledger has, in the given order. */
+/** Returns those of the given packs that the ledger has, in the given order. */
 export async function findPacks(env: Db, ledger_id: string, ids: readonly string[]): Promise<CreditPack[]> {
   const bound = env.DB.prepare(SELECT_SOME).bind(ledger_id, JSON.stringify(ids))
   const found = new Map((await bound.all<CreditPack>()).results.map((pack) => [pack.credit_pack_id, pack]))

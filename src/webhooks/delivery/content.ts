@@ -6,7 +6,7 @@ import type { Delivered } from '../records/deliveries.ts'
 import { OPERATOR } from '../records/secrets.ts'
 import { TEST_TYPE } from '../types.ts'
 
-/** The text of messages, made when they are sent: no copy of a user's id is kept beside the notification. */
+/** Makes the text of messages when they are sent: the notification has the only copy of a user's id. */
 
 /** A message to an endpoint: a notification of a ledger or of the deployment, or a test. */
 export type Content = Omit<NotificationView, 'type' | 'customer_id' | 'mode'> & {
@@ -16,10 +16,10 @@ export type Content = Omit<NotificationView, 'type' | 'customer_id' | 'mode'> & 
   readonly mode: NotificationView['mode'] | null
 }
 
-/** Notifications that are this near to each other are read with one statement. */
+/** The largest distance between the sequences of notifications that one statement reads. */
 const MAX_SPAN = 200
 
-/** Reads the messages to deliver, by `contentKey`. Without notifications that are no longer kept. */
+/** Reads the messages to deliver, by `contentKey`. Omits notifications that are no longer kept. */
 export async function readContents(
   env: Bindings,
   delivered: readonly Delivered[],

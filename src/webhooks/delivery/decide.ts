@@ -9,12 +9,15 @@ export interface Ready {
   readonly endpoint: SealedEndpoint
   readonly content: Content
   readonly keys: readonly SigningKey[]
-  /** The attempts of the schedule that were made. */
+  /** The number of attempts made so far. */
   readonly made: number
   readonly has_row: boolean
 }
 
-/** Why a delivery is not sent now. `has_row` says that D1 has it: the sweep brings it again. */
+/**
+ * The reason why a delivery is not sent now. With `has_row`, D1 has it, and the sweep puts it into the queue
+ * again.
+ */
 export type Unsent =
   /** The endpoint is disabled or deleted, or the notification is too old. */
   | { readonly kind: 'dropped'; readonly is_logged: boolean }
@@ -29,7 +32,7 @@ export type Unsent =
 /** A queue may deliver a message a little before its time. */
 const EARLY_MS = 500
 
-/** Decides whether a delivery that the queue brings is sent now. */
+/** Decides whether a delivery of the queue is sent now. */
 export function decide(
   { endpoint, state, content, keys, is_busy }: Situation,
   now_ms: number,

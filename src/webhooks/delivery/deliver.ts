@@ -15,16 +15,16 @@ import { continueSlow, inFlight } from './slow.ts'
 
 /** A Worker has six connections. */
 const CONNECTIONS = { all: 6, of_key: 2 }
-/** Ten attempts at repeating a batch take 12 minutes, and a hundred four days. */
+/** Ten retries of a batch take 12 minutes, and a hundred take four days. */
 const FIRST_DELAY_S = 5
 const LAST_DELAY_S = 3_600
 
-/** How long a run waits for answers. */
+/** The time that a run waits for answers. */
 const PATIENCE_MS = 1_000
 
 export interface DeliverOptions extends SendLimits {
   readonly patience_ms: number
-  /** Keeps the run alive for work that goes on after it. */
+  /** Keeps the isolate alive for work that continues after the run. */
   readonly defer: (work: Promise<void>) => void
 }
 
@@ -42,8 +42,9 @@ interface Job {
  * Consumes the queue `webhooks`: sends the deliveries that are due, and records them. A message is settled only after
  * the row of its delivery is written, so a crash between any two steps repeats a delivery and loses none.
  *
- * The run waits a second for answers. Attempts that take longer go on after it, each with a row in D1 that says so: a
- * slow endpoint does not hold up the queue, and gets nothing more from it while five of its attempts are under way.
+ * The run waits a second for answers. Attempts that take longer continue after the run, each with a row in D1
+ * that marks it. So a slow endpoint does not block the queue, and the queue sends it nothing more while five
+ * of its attempts are under way.
  */
 export async function deliverBatch(
   batch: MessageBatch,
@@ -120,7 +121,7 @@ async function deliver(env: Bindings, jobs: readonly Job[], options: DeliverOpti
   }
 }
 
-/** An attempt of this run, and how far it came. */
+/** An attempt of this run, with its progress. */
 interface Running {
   readonly progress: Progress
   readonly end: Promise<Consequence>

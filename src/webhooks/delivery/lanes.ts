@@ -9,7 +9,7 @@ export class Lanes {
     this.limits = limits
   }
 
-  /** The result never comes if the lanes close before the task begins. */
+  /** The promise never settles if the lanes close before the task begins. */
   run<T>(key: string, task: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const start = () => {

@@ -7,7 +7,7 @@ import { type Attempt, isSuccess, type Sent } from './send.ts'
 export interface Consequence {
   readonly outcome: Outcome
   readonly endpoint: SealedEndpoint
-  /** The new value of `failing_since_ms`; undefined if it stays. */
+  /** The new value of `failing_since_ms`; undefined if the value does not change. */
   readonly failing_since_ms: number | null | undefined
   /** Undefined unless the endpoint is to be disabled. */
   readonly disable: DisabledReason | undefined

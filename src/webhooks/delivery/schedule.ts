@@ -1,6 +1,6 @@
 import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
 
-/** When a delivery that failed is attempted again. */
+/** The times at which a failed delivery is attempted again. */
 
 const MINUTE_MS = 60_000
 
@@ -17,7 +17,7 @@ export const RETRY_DELAYS_MS: readonly number[] = [
   DAY_MS,
 ]
 
-/** A receiver can ask for a later attempt, but not for one that is later than this. */
+/** The longest delay that a receiver can ask for. */
 const MAX_RETRY_AFTER_MS = DAY_MS
 
 /** An endpoint that has only failed for this long is disabled. */

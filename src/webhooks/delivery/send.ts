@@ -4,15 +4,15 @@ import { retryAfterMs } from './schedule.ts'
 
 /** One attempt to send a message: a POST that is answered within 15 s, of whose answer 1 KB is read. */
 
-/** Why there was no answer. */
+/** The reason for a missing answer. */
 export type SendError = 'timeout' | 'connection_failed' | 'address_refused' | 'name_not_resolved'
 
-/** An attempt as the log of deliveries keeps it. */
+/** An attempt in the log of deliveries. */
 export interface Attempt {
   readonly at_ms: number
-  /** Null if there was no answer. */
+  /** Null if no answer arrived. */
   readonly status_code: number | null
-  /** Null if there was an answer. */
+  /** Null if an answer arrived. */
   readonly error: SendError | null
   readonly duration_ms: number
   /** The beginning of the answer. */
@@ -30,7 +30,7 @@ export interface Message {
   readonly body: string
 }
 
-/** Tests have a clock and receivers of their own. */
+/** Tests pass their own clock and receivers. */
 export interface SendLimits {
   readonly fetcher: Fetch
   readonly timeout_ms: number
@@ -38,7 +38,7 @@ export interface SendLimits {
 }
 
 const TIMEOUT_MS = 15_000
-/** The status is known when the answer begins: its text is not worth a long wait. */
+/** The status is known when the answer begins, so the rest gets only a short wait. */
 const ANSWER_TIMEOUT_MS = 1_000
 const MAX_ANSWER_BYTES = 1_024
 
@@ -60,7 +60,7 @@ export function notSent(error: SendError, at_ms: number): Sent {
   }
 }
 
-/** Sends a message. Never throws, and follows no redirect: the new place was not checked. */
+/** Sends a message. Never throws, and follows no redirect: the new address was not checked. */
 export async function send(message: Message, { fetcher, timeout_ms, now }: SendLimits): Promise<Sent> {
   const at_ms = now()
   const stop = new AbortController()
@@ -100,7 +100,7 @@ function failed(error: SendError, at_ms: number, ended_ms: number): Sent {
   return { ...sent, attempt: { ...sent.attempt, duration_ms: ended_ms - at_ms } }
 }
 
-/** Reads at most 1 KB, and what arrives in time. */
+/** Reads at most 1 KB, and only until the time limit. */
 async function beginningOf(response: Response, timeout_ms: number): Promise<string> {
   if (!response.body) return ''
   const reader = response.body.getReader()
@@ -116,7 +116,7 @@ async function beginningOf(response: Response, timeout_ms: number): Promise<stri
   try {
     await withDeadline(read(), timeout_ms)
   } catch {
-    // The status is known; an answer that breaks off is kept as far as it came.
+    // The status is known; of an answer that breaks off, the received part is kept.
   }
   reader.cancel().catch(() => undefined)
   const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES))

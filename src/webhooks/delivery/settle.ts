@@ -1,19 +1,21 @@
 import type { Delivered, Outcome } from '../records/deliveries.ts'
 import type { Unsent } from './decide.ts'
 
-/** The answer to a message of the queue, once the rows of its run are written. */
+/** Acknowledges or retries a message of the queue after the rows of its run are written. */
 export type Settlement = { readonly kind: 'ack' } | { readonly kind: 'retry'; readonly delay_ms: number }
 
 const ACK: Settlement = { kind: 'ack' }
 
-/** A later attempt is left to the sweep: a message of a queue does not wait for days. */
+/** The sweep starts a later attempt: a message of a queue does not wait for days. */
 const MAX_MESSAGE_DELAY_MS = 600_000
-/** A delivery without a row waits in the queue this often, then in D1. */
+/** A delivery without a row waits in the queue this many times, then in D1. */
 const MAX_BUSY_REPEATS = 5
 const BUSY_DELAY_MS = 5_000
 const PARKED_MS = 60_000
 
-/** The message comes again when the delivery is due, unless the sweep finds it. */
+/**
+ * The queue delivers the message again when the delivery is due, unless the sweep finds the delivery first.
+ */
 export function settleDue(due_at_ms: number | null, now_ms: number): Settlement {
   if (due_at_ms === null || due_at_ms - now_ms > MAX_MESSAGE_DELAY_MS) return ACK
   return { kind: 'retry', delay_ms: Math.max(0, due_at_ms - now_ms) }

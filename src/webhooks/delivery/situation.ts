@@ -22,13 +22,13 @@ export interface Situation {
   readonly state: DeliveryState | undefined
   /** Undefined if the notification is no longer kept. */
   readonly content: Content | undefined
-  /** None if no master key opens them. */
+  /** Empty if no master key decrypts them. */
   readonly keys: readonly SigningKey[]
-  /** The most attempts of this endpoint are under way. */
+  /** The endpoint has its maximum number of attempts under way. */
   readonly is_busy: boolean
 }
 
-/** Reads all of them with a few statements. Throws when D1 does not answer. */
+/** Reads all situations with a few statements. Throws when D1 does not answer. */
 export async function readSituations(
   env: Bindings,
   delivered: readonly Delivered[],
@@ -67,7 +67,10 @@ export async function readSituations(
   )
 }
 
-/** The keys that sign a message of an endpoint now; none, and a line in the log, if they cannot be read. */
+/**
+ * Returns the keys that sign a message of an endpoint now. If they cannot be read, it returns none and logs a
+ * line.
+ */
 export function keysOf(
   env: Bindings,
   endpoint: SealedEndpoint,

@@ -11,11 +11,11 @@ import { settleDue, settleUnsent } from './settle.ts'
 import { readSituations } from './situation.ts'
 
 /**
- * Attempts that take longer than a run of the consumer waits. Each is recorded when it ends. Then it sends the next
- * deliveries to the same endpoint, one after the other: so a slow endpoint gets all of its messages, and at most
- * five at once.
+ * Attempts that take longer than a run of the consumer waits. Each is recorded when it ends. Then the same
+ * endpoint gets its next deliveries, one after the other: so a slow endpoint gets all of its messages, and at
+ * most five at once.
  */
-/** Longer than any attempt takes: after this time it counts as lost, and is repeated. */
+/** A time longer than any attempt: after it, an attempt counts as lost and is repeated. */
 const LEASE_MS = 60_000
 /** With six attempts at once and up to 16 calls for each, a run of the Worker stays below 1,000 calls. */
 const MAX_CONTINUED = 9
@@ -57,7 +57,7 @@ async function recordOne(env: Bindings, consequence: Consequence, now_ms: number
   await env.WEBHOOKS.send(messageOf(consequence.outcome), { delaySeconds })
 }
 
-/** The claim is this run's own: the delivery is due, whatever the lease says. */
+/** This run has claimed the delivery, so the delivery is due whatever its lease. */
 async function sendClaimed(env: Bindings, delivered: Delivered, options: SendLimits): Promise<void> {
   const now_ms = options.now()
   const situation = (await readSituations(env, [delivered], now_ms)).get(delivered)
@@ -68,7 +68,7 @@ async function sendClaimed(env: Bindings, delivered: Delivered, options: SendLim
     now_ms,
   )
   if (decision.kind === 'send') {
-    // The address is checked again: the name may lead elsewhere since the last attempt.
+    // The address is checked again: the name may resolve to another address since the last attempt.
     const sent = await attempt(decision, addressChecks(env, options.fetcher), options)
     const consequence = consequenceOf(delivered, decision.endpoint, sent, decision.made)
     return recordOne(env, consequence, options.now())

@@ -11,15 +11,15 @@ import { subscribes } from '../types.ts'
 import { callsToEnqueue, enqueue } from './message.ts'
 
 /**
- * Consumes hints that D1 has notifications of a ledger, and puts a message into the queue `webhooks` for each endpoint
- * that subscribes to one. `ledgers.handed_notification` moves only after that: what a crash interrupts is repeated, and
- * the rows of deliveries make the repeat harmless.
+ * Consumes hints that D1 has notifications of a ledger, and puts a message into the queue `webhooks` for each
+ * endpoint that subscribes to one. `ledgers.handed_notification` moves only afterwards: after a crash, the
+ * work is repeated, and the rows of deliveries make the repeat harmless.
  */
 
-/** The most notifications, and the most deliveries, that one run hands on for a ledger. */
+/** The maximum numbers of notifications and of deliveries that one run queues for a ledger. */
 const MAX_NOTIFICATIONS = 1_000
 const MAX_DELIVERIES = 1_000
-/** For a ledger: its notifications are read, handed on, and the place is moved. */
+/** The calls for a ledger: they read its notifications, queue deliveries, and move the position. */
 const CALLS_OF_LEDGER = 2 + callsToEnqueue(MAX_DELIVERIES)
 /** A run of the consumer stays below the 1,000 calls of an invocation. */
 const CALLS_OF_CONSUMER = 600
@@ -39,12 +39,12 @@ export async function consumeHints(batch: MessageBatch, env: Bindings): Promise<
   }
 }
 
-/** `partly`: the ledger has more notifications than one run hands on. */
+/** `partly`: the ledger has more notifications than one run queues. */
 export type HandedOn = 'whole' | 'partly' | 'failed'
 
 /**
- * Hands on the new notifications of some ledgers, in their order, and returns the result of each. Ledgers for which the
- * calls did not suffice are not in it.
+ * Queues the new notifications of some ledgers, in their order, and returns the result of each. The result
+ * omits ledgers for which no calls were left.
  */
 export async function handOn(
   env: Bindings,
@@ -82,7 +82,7 @@ const UNHANDED = `
   JOIN notifications AS n ON n.ledger_id = l.ledger_id AND n.sequence > l.handed_notification
   WHERE l.ledger_id = ?1 ORDER BY n.sequence LIMIT ?2`
 
-// 1 row written, and its place in the index of ledgers with notifications that are not handed on.
+// 1 row written, and its place in the index of ledgers with notifications that are not queued.
 const HANDED = `
   UPDATE ledgers SET handed_notification = ?2 WHERE ledger_id = ?1 AND handed_notification < ?2`
 
@@ -93,7 +93,7 @@ export interface Numbered {
   readonly at_ms: number
 }
 
-/** Returns the calls that it made, at most `CALLS_OF_LEDGER`, and whether it handed on all notifications. */
+/** Returns the calls that it made, at most `CALLS_OF_LEDGER`, and whether it queued all notifications. */
 async function handOnLedger(
   env: Bindings,
   ledger_id: string,
@@ -130,13 +130,17 @@ export function deliveriesOf(
   )
 }
 
-// 1 row written, and none if the ledger has endpoints already. Its next notifications are handed on, not the earlier ones.
+// 1 row written, and none if the ledger has endpoints already. Its next notifications are queued, not the
+// earlier ones.
 const BEGIN = `
   INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms, handed_notification)
   VALUES (?1, 0, 0, 0, 0)
   ON CONFLICT (ledger_id) DO UPDATE SET handed_notification = last_notification WHERE handed_notification IS NULL`
 
-/** The statement that begins to hand on the notifications of a ledger, beside the one that adds its first endpoint. */
+/**
+ * The statement that starts queueing the notifications of a ledger, in the batch that adds its first
+ * endpoint.
+ */
 export function beginHandingOn(env: Pick<Bindings, 'DB'>, ledger_id: string): D1PreparedStatement {
   return env.DB.prepare(BEGIN).bind(ledger_id)
 }
@@ -145,7 +149,10 @@ const END = `
   UPDATE ledgers SET handed_notification = NULL
   WHERE ledger_id = ?1 AND NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE owner = ?1)`
 
-/** The statement that ends it, behind the one that deletes an endpoint: only the last one ends it. */
+/**
+ * The statement that stops queueing, after the one that deletes an endpoint: it has an effect only for the
+ * last endpoint.
+ */
 export function endHandingOn(env: Pick<Bindings, 'DB'>, ledger_id: string): D1PreparedStatement {
   return env.DB.prepare(END).bind(ledger_id)
 }

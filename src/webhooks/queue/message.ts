@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Delivered } from '../records/deliveries.ts'
 
-/** A message of the queue `webhooks`, as JSON: a delivery is due. It may come twice, or late. */
+/** A message of the queue `webhooks`, as JSON: a delivery is due. The message may arrive twice, or late. */
 export interface DeliveryMessage extends Delivered {
   readonly v: 1
 }

@@ -4,12 +4,15 @@ import { dueDeliveries, endpointsDue } from '../records/deliveries.ts'
 import { handOn } from './fan-out.ts'
 import { callsToEnqueue, enqueue } from './message.ts'
 
-/** The sweep of each minute: puts deliveries into the queue that were due and that no message of the queue brought. */
+/** The sweep of each minute: puts due deliveries that no message of the queue has started into the queue. */
 
-/** A message with a delay of its own has been delivered by then. */
+/** The grace period: within it, the queue delivers a message that has a delay. */
 const OVERDUE_MS = 30_000
 const ENDPOINTS_A_STEP = 500
-/** At most so many endpoints a run, and so many deliveries of each: one with a long list delays no other. */
+/**
+ * The maximum number of endpoints in a run, and of deliveries of each: an endpoint with a long list delays no
+ * other.
+ */
 const MAX_ENDPOINTS = 100
 const MAX_OF_ENDPOINT = 200
 /** The calls of one run: of D1 and of the queue. */
@@ -45,7 +48,10 @@ const LEDGERS_A_RUN = 50
 /** The calls of one run: of D1 and of the queue. */
 export const HAND_ON_CALLS = 300
 
-/** Hands on notifications whose hint was lost. The next run continues after the last ledger that this one reached. */
+/**
+ * Queues notifications whose hint was lost. The next run continues after the last ledger that this one
+ * reached.
+ */
 export async function sweepNotifications({ env, after, reach }: SweepRun): Promise<void> {
   const unhanded = await unhandedLedgers(env.DB, after, LEDGERS_A_RUN)
   const ids = unhanded.map(({ ledger_id }) => ledger_id)

@@ -28,9 +28,12 @@ export interface Delivery extends Delivered {
   readonly status: DeliveryStatus
   /** The attempts since the first one, or since the last retry by hand. */
   readonly made: number
-  /** The next attempt, or when the one under way counts as lost; null unless it is pending. */
+  /**
+   * The time of the next attempt, or the time when the attempt under way counts as lost; null unless it is
+   * pending.
+   */
   readonly due_at_ms: number | null
-  /** The newest ones, oldest first. */
+  /** The newest attempts, oldest first. */
   readonly attempts: readonly Attempt[]
 }
 
@@ -38,7 +41,7 @@ interface Row extends Omit<Delivery, 'attempts'> {
   readonly attempts: string
 }
 
-/** The most attempts that are kept of a delivery. */
+/** The maximum number of attempts that are kept of a delivery. */
 export const MAX_ATTEMPTS_KEPT = 20
 
 type Db = Pick<Bindings, 'DB'>
@@ -53,7 +56,7 @@ export function deliveryId({ webhook_endpoint_id, notification_id, at_ms }: Deli
 export interface Outcome extends Delivered {
   readonly status: DeliveryStatus
   readonly made: number
-  /** An attempt runs: `due_at_ms` is when it counts as lost. */
+  /** An attempt runs: `due_at_ms` is the time when it counts as lost. */
   readonly in_flight: boolean
   readonly due_at_ms: number | null
   /** Undefined if nothing was sent. */
@@ -68,8 +71,8 @@ const erased = (kind: SubjectKind) => `EXISTS (
     WHERE n.ledger_id = value ->> 'owner' AND n.sequence = value ->> 'sequence' AND s.ledger_id = n.ledger_id
       AND s.kind = '${kind}' AND s.number = n.${kind}_number AND s.erased_at_ms IS NOT NULL)`
 
-// The answer to a message about an erased user or team is not kept: the attempt may have begun before the erasure, which
-// deletes the answers that are kept by then.
+// The answer to a message about an erased user or team is not kept: the attempt may have begun before the
+// erasure, which deletes only the answers stored so far.
 const VALUES = `
   SELECT value ->> 'owner', value ->> 'delivery_id', value ->> 'webhook_endpoint_id', value ->> 'notification_id',
     value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'status', value ->> 'made',
@@ -78,8 +81,8 @@ const VALUES = `
       THEN json_set(value -> 'attempts', '$[0].answer', '') ELSE value -> 'attempts' END
   FROM json_each(?1) WHERE true`
 
-// 1 row written for a delivery that ends with its first attempt. A pending one has a second row: its place in the index.
-// A delivery that has ended stays as it is: the attempt was a repeat.
+// 1 row written for a delivery that ends with its first attempt. A pending one has a second row: its place in
+// the index. A delivery that has ended does not change: the attempt was a repeat.
 const RECORD = `
   INSERT INTO webhook_deliveries (${COLUMNS}) ${VALUES}
   ON CONFLICT (owner, delivery_id) DO UPDATE SET status = excluded.status, made = excluded.made,
@@ -94,7 +97,7 @@ export function recordOutcomes(env: Db, outcomes: readonly Outcome[]): D1Prepare
   return env.DB.prepare(RECORD).bind(JSON.stringify(outcomes.map(valuesOf)))
 }
 
-// As RECORD; `?2` is whether deliveries that succeeded are sent again as well.
+// Like RECORD; `?2` tells whether to send successful deliveries again as well.
 const RESTART = `
   INSERT INTO webhook_deliveries (${COLUMNS}) ${VALUES}
   ON CONFLICT (owner, delivery_id) DO UPDATE SET status = 'pending', made = 0, in_flight = 0,
@@ -114,7 +117,7 @@ export function restartDeliveries(
   return env.DB.prepare(RESTART).bind(JSON.stringify(values), succeeded ? 1 : 0)
 }
 
-// An attempt that is lost, as by a crash, is under way no longer.
+// An attempt that is lost, for example by a crash, is no longer under way.
 const RESTART_ONE = `
   UPDATE webhook_deliveries SET status = 'pending', made = 0, in_flight = 0, due_at_ms = ?3
   WHERE owner = ?1 AND delivery_id = ?2 AND (in_flight = 0 OR due_at_ms <= ?3)`
@@ -138,7 +141,10 @@ const DROP_PENDING = `
     SELECT owner, delivery_id FROM webhook_deliveries
     WHERE status = 'pending' AND webhook_endpoint_id = ?1 LIMIT ${DROPPED_AT_ONCE})`
 
-/** The statement that drops the deliveries that wait for an endpoint: 1,000 at most, the others when they are due. */
+/**
+ * The statement that drops the deliveries that wait for an endpoint: at most 1,000; the others are dropped
+ * when they are due.
+ */
 export function dropPending(env: Db, webhook_endpoint_id: string): D1PreparedStatement {
   return env.DB.prepare(DROP_PENDING).bind(webhook_endpoint_id)
 }
@@ -204,7 +210,8 @@ export async function claimNext(
   return env.DB.prepare(CLAIM_NEXT).bind(webhook_endpoint_id, now_ms, lease_ms).first<Delivered>()
 }
 
-// Jumps from one endpoint to the next in the index: reads two index entries for each, and not its deliveries.
+// Jumps from one endpoint to the next in the index: reads two index entries for each, and none of its
+// deliveries.
 const ENDPOINTS_DUE = `
   WITH RECURSIVE e (id) AS (
     SELECT min(webhook_endpoint_id) FROM webhook_deliveries WHERE status = 'pending' AND webhook_endpoint_id > ?1
@@ -256,7 +263,10 @@ export async function findDelivery(env: Db, owner: string, id: string): Promise<
   return row ? deliveryOf(row) : undefined
 }
 
-/** The most rows that one page reads: a page of rare deliveries is short, and the next one continues. */
+/**
+ * The maximum number of rows that one page reads: a page of rare deliveries is short, and the next one
+ * continues.
+ */
 const MAX_SCANNED = 1_000
 
 const LIST = `
@@ -266,7 +276,7 @@ const LIST = `
   WHERE (?3 IS NULL OR webhook_endpoint_id = ?3) AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR type = ?5)
   LIMIT ?6`
 
-// Only for a page that is not full: LIST has then read as many rows.
+// Used only for a page that is not full: LIST has then read the maximum number of rows.
 const END_OF_SCAN = `
   SELECT delivery_id FROM webhook_deliveries WHERE owner = ?1 AND delivery_id < ?2
   ORDER BY delivery_id DESC LIMIT 1 OFFSET ${MAX_SCANNED - 1}`

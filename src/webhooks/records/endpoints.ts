@@ -10,12 +10,12 @@ export interface Endpoint {
   readonly owner: string
   readonly webhook_endpoint_id: string
   readonly url: string
-  /** The origin of this deployment, by which the endpoint was created: no message goes there. */
+  /** The origin of this deployment in the request that created the endpoint: no message is sent to it. */
   readonly own_origin: string
   readonly types: readonly string[]
   readonly description: string | null
   readonly enabled: boolean
-  /** Null while it is enabled, and if a request disabled it. */
+  /** Null while the endpoint is enabled, and if a request disabled it. */
   readonly disabled_reason: DisabledReason | null
   /** The first failed attempt since the last one that succeeded; null after a success. */
   readonly failing_since_ms: number | null
@@ -36,19 +36,19 @@ interface Row extends Omit<SealedEndpoint, 'types' | 'enabled'> {
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The most endpoints of a ledger. */
+/** The maximum number of endpoints of a ledger. */
 export const MAX_ENDPOINTS = 20
 
 const COLUMNS =
   'owner, webhook_endpoint_id, url, own_origin, types, description, enabled, disabled_reason, failing_since_ms, public_key, previous_key_ends_at_ms, created_at_ms, updated_at_ms, sealed'
 
-// 1 row written, and none if the owner has enough endpoints, which are counted.
+// 1 row written, and none if the owner has the maximum number of endpoints, which the statement counts.
 const INSERT = `
   INSERT INTO webhook_endpoints (${COLUMNS})
   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL, ?8, NULL, ?9, ?9, ?10
   WHERE (SELECT count(*) FROM webhook_endpoints WHERE owner = ?1) < ${MAX_ENDPOINTS}`
 
-/** The statement that adds an endpoint if there is room: it then changes one row. */
+/** The statement that adds an endpoint if the owner has room: it then changes one row. */
 export function insertEndpoint(env: Db, endpoint: SealedEndpoint): D1PreparedStatement {
   return env.DB.prepare(INSERT).bind(
     endpoint.owner,
@@ -157,7 +157,7 @@ export function setFailing(
   return env.DB.prepare(SET_FAILING).bind(JSON.stringify(changes))
 }
 
-// 1 row written, and none if it is disabled already.
+// 1 row written, and none if the endpoint is disabled already.
 const DISABLE = `
   UPDATE webhook_endpoints SET enabled = 0, disabled_reason = ?3, updated_at_ms = max(updated_at_ms + 1, ?4)
   WHERE owner = ?1 AND webhook_endpoint_id = ?2 AND enabled = 1`

@@ -34,7 +34,7 @@ interface ForgetRun {
   readonly reach: (place: string) => void
 }
 
-/** Returns how many it deleted. */
+/** Returns the number of deleted deliveries. */
 export function forgetDeliveries({ env, now_ms, ...walk }: ForgetRun): Promise<number> {
   return deleteExpired(env.DB, DELIVERIES, firstIdAt('dlv', now_ms - RETENTION_MS), walk)
 }

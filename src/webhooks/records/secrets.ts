@@ -9,7 +9,7 @@ export interface EndpointKeys {
   readonly previous: SigningKey | null
 }
 
-/** The longest time for which a replaced key signs as well. */
+/** The longest time for which a replaced key also signs. */
 export const MAX_OVERLAP_SECONDS = 604_800
 export const DEFAULT_OVERLAP_SECONDS = 86_400
 
