@@ -125,6 +125,14 @@ export default defineConfig({
           globalSetup: ['dashboard/test/support/setup.ts'],
         },
       },
+      {
+        test: {
+          name: 'widgets',
+          testTimeout,
+          environment: 'node',
+          include: ['widgets/test/**/*.test.ts'],
+        },
+      },
     ],
   },
 })

@@ -5,6 +5,7 @@
 
 import { buildStaleDashboard } from '../dashboard/build.ts'
 import { DEVELOPMENT_KEY } from '../src/api-keys/authentication/format.ts'
+import { buildStaleWidgets } from '../widgets/build.ts'
 import { seedDemoCustomer } from './demo-customer.ts'
 import { chosenPort, localUrl, requireFreePort, startServer } from './local-server.ts'
 import { setUp } from './local-setup.ts'
@@ -14,7 +15,7 @@ async function main(): Promise<number> {
   const port = chosenPort()
   await requireFreePort(port)
   holdState(localUrl(port))
-  await Promise.all([setUp(), buildStaleDashboard()])
+  await Promise.all([setUp(), buildStaleDashboard(), buildStaleWidgets()])
   const server = await startServer(port)
   try {
     await seedDemoCustomer(server.url)

@@ -210,7 +210,7 @@ export class ScriptedStripe {
     return session.intent
   }
 
-  private async fetch(input: unknown, init: RequestInit = {}): Promise<Response> {
+  async fetch(input: unknown, init: RequestInit = {}): Promise<Response> {
     const url = new URL(input instanceof Request ? input.url : String(input))
     if (url.origin !== STRIPE) throw new TypeError('Network connection lost.')
     const headers = new Headers(init.headers)

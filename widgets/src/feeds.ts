@@ -1,0 +1,221 @@
+import { type Json, objectOf, parseExact, textOf } from './exact.ts'
+
+/**
+ * Requests to the API, shared by all widgets of a page: widgets with the same token that show the same thing make one
+ * request. A feed repeats its request while a widget shows it and the page is visible.
+ */
+
+/** A refusal by the API, or the failure to reach it. */
+export interface Problem {
+  /** The API's code; empty if it did not answer. */
+  readonly code: string
+  readonly message: string
+  /** How long to wait at least before another request. */
+  readonly retry_after_ms: number
+}
+
+export type State =
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'ready'; readonly body: Json; readonly text: string }
+  | { readonly kind: 'failed'; readonly problem: Problem }
+
+export interface Listener {
+  readonly every_ms: number
+  notify(state: State): void
+}
+
+export interface Feed {
+  readonly state: State
+  /** Starts the feed if need be. The function that it returns ends the subscription. */
+  subscribe(listener: Listener): () => void
+  /** Makes a request now. */
+  refresh(): void
+}
+
+/** A feed ends with its token: these answers never change. */
+const FINAL_CODES = new Set([
+  'invalid_api_key',
+  'expired_api_key',
+  'revoked_api_key',
+  'missing_api_key',
+  'insufficient_scope',
+  'origin_not_allowed',
+])
+
+export function isTokenOver({ code }: Problem): boolean {
+  return code.endsWith('_api_key')
+}
+
+const TIMEOUT_MS = 20_000
+const SLOWEST_MS = 300_000
+const FIRST_RETRY_MS = 5_000
+const NEVER = Number.POSITIVE_INFINITY
+
+/** Sends a request with a token and returns the answer's text, or the problem. Never throws. */
+export async function send(
+  url: string,
+  token: string,
+  body?: object,
+  idempotency_key?: string,
+): Promise<{ readonly text: string } | Problem> {
+  try {
+    const response = await fetch(url, {
+      ...(body && { method: 'POST', body: JSON.stringify(body) }),
+      headers: {
+        Authorization: `Bearer ${token}`,
+        ...(body && { 'Content-Type': 'application/json' }),
+        ...(idempotency_key !== undefined && { 'Idempotency-Key': idempotency_key }),
+      },
+      cache: 'no-store',
+      credentials: 'omit',
+      referrerPolicy: 'no-referrer',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+    const text = await response.text()
+    return response.ok ? { text } : problemOf(response, text)
+  } catch {
+    return { code: '', message: '', retry_after_ms: 0 }
+  }
+}
+
+function problemOf(response: Response, text: string): Problem {
+  const retry_after_ms = 1_000 * (Number(response.headers.get('Retry-After')) || 0)
+  const answer = objectOf(parsed(text))
+  const message = textOf(answer.detail) || `HTTP ${response.status}`
+  return { code: textOf(answer.code) || `http_${response.status}`, message, retry_after_ms }
+}
+
+function parsed(text: string): Json | undefined {
+  try {
+    return parseExact(text)
+  } catch {
+    return undefined
+  }
+}
+
+class PollingFeed implements Feed {
+  state: State = { kind: 'loading' }
+  private readonly url: () => string
+  private readonly token: string
+  private readonly onEnd: () => void
+  private readonly listeners = new Set<Listener>()
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private due_ms = 0
+  private failures = 0
+  private running = false
+  private readonly onVisible = () => this.schedule()
+
+  constructor(url: () => string, token: string, onEnd: () => void) {
+    this.url = url
+    this.token = token
+    this.onEnd = onEnd
+  }
+
+  subscribe(listener: Listener): () => void {
+    if (this.listeners.size === 0) document.addEventListener('visibilitychange', this.onVisible)
+    this.listeners.add(listener)
+    listener.notify(this.state)
+    this.schedule()
+    return () => {
+      this.listeners.delete(listener)
+      if (this.listeners.size > 0) return
+      clearTimeout(this.timer)
+      document.removeEventListener('visibilitychange', this.onVisible)
+      this.onEnd()
+    }
+  }
+
+  refresh(): void {
+    this.due_ms = 0
+    this.schedule()
+  }
+
+  private schedule(): void {
+    clearTimeout(this.timer)
+    // A timer without an end would ring at once.
+    if (this.running || document.hidden || this.listeners.size === 0 || this.due_ms === NEVER) return
+    const wait_ms = Math.max(0, this.due_ms - Date.now())
+    this.timer = setTimeout(() => void this.ask(), wait_ms)
+  }
+
+  private async ask(): Promise<void> {
+    this.running = true
+    const answer = await send(this.url(), this.token)
+    this.running = false
+    const body = 'text' in answer ? parsed(answer.text) : undefined
+    if ('text' in answer && body !== undefined) {
+      this.failures = 0
+      this.due_ms = Date.now() + this.every_ms
+      this.become({ kind: 'ready', body, text: answer.text })
+    } else {
+      const problem = 'text' in answer ? { code: '', message: '', retry_after_ms: 0 } : answer
+      this.due_ms = Date.now() + this.retryAfter(problem)
+      this.become({ kind: 'failed', problem })
+    }
+    this.schedule()
+  }
+
+  private get every_ms(): number {
+    return Math.min(SLOWEST_MS, ...[...this.listeners].map(({ every_ms }) => every_ms))
+  }
+
+  /** Twice as long after each failure, and never before the API asks for it. */
+  private retryAfter({ code, retry_after_ms }: Problem): number {
+    if (FINAL_CODES.has(code)) return NEVER
+    const backoff_ms = FIRST_RETRY_MS * 2 ** Math.min(this.failures++, 10)
+    return Math.min(SLOWEST_MS, Math.max(this.every_ms, backoff_ms, retry_after_ms))
+  }
+
+  private become(state: State): void {
+    this.state = state
+    for (const listener of [...this.listeners]) listener.notify(state)
+  }
+}
+
+interface Shared {
+  readonly feeds: Map<string, Feed>
+  /** Tokens that are being replaced, by the old one. */
+  readonly renewals: Map<string, Promise<string>>
+}
+
+/** Each file of widgets has its own copy of this module; they meet here. The name has the version of `Shared`. */
+const SHARED = Symbol.for('openmonetize.widgets.1')
+
+function shared(): Shared {
+  const known: Shared | undefined = Reflect.get(globalThis, SHARED)
+  if (known) return known
+  const made: Shared = { feeds: new Map(), renewals: new Map() }
+  Reflect.set(globalThis, SHARED, made)
+  return made
+}
+
+/** The feed of a resource, one for each token. `url` is asked before each request, for queries that depend on the time. */
+export function feedOf(base: string, token: string, name: string, url: () => string): Feed {
+  const { feeds } = shared()
+  const key = [base, token, name].join('\n')
+  const known = feeds.get(key)
+  if (known) return known
+  const made = new PollingFeed(url, token, () => feeds.delete(key))
+  feeds.set(key, made)
+  return made
+}
+
+/** Replaces a token once for all widgets that have it. */
+export function renew(base: string, token: string, make: () => Promise<string> | string): Promise<string> {
+  const { renewals } = shared()
+  const key = [base, token].join('\n')
+  const known = renewals.get(key)
+  if (known) return known
+  const made = (async () => {
+    const next: unknown = await make()
+    if (typeof next !== 'string' || next === '') throw new Error('refreshToken returned no token')
+    return next
+  })()
+  renewals.set(key, made)
+  const forget = () => void setTimeout(() => renewals.delete(key), RENEWED_TOGETHER_MS)
+  made.then(forget, () => renewals.delete(key))
+  return made
+}
+
+/** How long widgets whose requests end later use the token that another one has got. */
+const RENEWED_TOGETHER_MS = 30_000
