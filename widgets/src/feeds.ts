@@ -174,8 +174,8 @@ class PollingFeed implements Feed {
 
 interface Shared {
   readonly feeds: Map<string, Feed>
-  /** Tokens that are being replaced, by the old one. */
-  readonly renewals: Map<string, Promise<string>>
+  /** Tokens that are being made: by the origin of the API, and by the old token or the function that makes the first. */
+  readonly renewals: Map<string, Map<unknown, Promise<string>>>
 }
 
 /** Each file of widgets has its own copy of this module; they meet here. The name has the version of `Shared`. */
@@ -200,22 +200,31 @@ export function feedOf(base: string, token: string, name: string, url: () => str
   return made
 }
 
-/** Replaces a token once for all widgets that have it. */
-export function renew(base: string, token: string, make: () => Promise<string> | string): Promise<string> {
+type MakeToken = () => Promise<string> | string
+
+/**
+ * Has a token made once for all widgets with the same old one; the first token, for all with the same function. Widgets
+ * whose requests end a little later also get the new token. First tokens are shared only while they are being made: by the
+ * next call, another user may have signed in.
+ */
+export function renew(base: string, old: string, make: MakeToken): Promise<string> {
   const { renewals } = shared()
-  const key = [base, token].join('\n')
-  const known = renewals.get(key)
+  const of_base = renewals.get(base) ?? new Map<unknown, Promise<string>>()
+  renewals.set(base, of_base)
+  const key = old === '' ? make : old
+  const known = of_base.get(key)
   if (known) return known
-  const made = (async () => {
-    const next: unknown = await make()
-    if (typeof next !== 'string' || next === '') throw new Error('refreshToken returned no token')
-    return next
-  })()
-  renewals.set(key, made)
-  const forget = () => void setTimeout(() => renewals.delete(key), RENEWED_TOGETHER_MS)
-  made.then(forget, () => renewals.delete(key))
+  const made = makeToken(make)
+  of_base.set(key, made)
+  const forget = () => void of_base.delete(key)
+  made.then(() => (old === '' ? forget() : setTimeout(forget, RENEWED_TOGETHER_MS)), forget)
   return made
 }
 
-/** How long widgets whose requests end later use the token that another one has got. */
 const RENEWED_TOGETHER_MS = 30_000
+
+async function makeToken(make: MakeToken): Promise<string> {
+  const token: unknown = await make()
+  if (typeof token !== 'string' || token === '') throw new Error('refreshToken returned no token')
+  return token
+}

@@ -9,6 +9,9 @@ import { isTokenOver, type Problem, send } from './feeds.ts'
  */
 export const CHECKOUT = 'om-checkout'
 
+/** A browser that has not left the page by then does not open the payment page. */
+const LEAVES_WITHIN_MS = 15_000
+
 /** `<om-top-up>`: the credit packs of the token, each with a button that leads to the payment page. */
 class OmTopUp extends OmElement {
   static override readonly observedAttributes = [...OmElement.observedAttributes, 'success-url', 'cancel-url']
@@ -93,8 +96,12 @@ class OmTopUp extends OmElement {
     }
     const detail = { payment_id: textOf(opened.payment_id), url: url.href }
     const event = new CustomEvent(CHECKOUT, { bubbles: true, composed: true, cancelable: true, detail })
-    if (this.dispatchEvent(event)) location.assign(url.href)
-    else this.become(false)
+    if (!this.dispatchEvent(event)) {
+      this.become(false)
+      return
+    }
+    location.assign(url.href)
+    setTimeout(() => this.become(false), LEAVES_WITHIN_MS)
   }
 
   private fail(text: string): void {

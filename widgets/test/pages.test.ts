@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { objectOf, parseExact, textOf } from '../src/exact.ts'
+import { listOf, objectOf, parseExact, textOf } from '../src/exact.ts'
 import {
   ask,
   describeInBrowser,
@@ -27,6 +27,7 @@ const LOOKS = [
 ] as const
 
 /** More digits than a float has. */
+const STARTED = Date.now()
 const GRANTED = '7999999999.123456'
 const HOSTILE = `"><img src=x onerror="top.hacked=1"><script>top.hacked=1</script>{price}`
 
@@ -40,9 +41,16 @@ async function packOf(name: string, credits: number | string, price_usd: number,
   return textOf(objectOf(await api('POST', '/v1/credit-packs', { name, credits, price_usd, ...days })).id)
 }
 
-async function use(user_id: string, input_tokens: number): Promise<void> {
+/** Noon of a day before this one, in UTC. */
+function daysAgo(days: number): Date {
+  const now = new Date(STARTED)
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() - days, 12))
+}
+
+async function use(user_id: string, input_tokens: number, days_ago: number): Promise<void> {
+  const timestamp = daysAgo(days_ago).toISOString()
   const event = { event_type: 'TOKEN_USAGE', feature_id: 'chat', provider: 'OPENAI', model: 'gpt-4o' }
-  await api('POST', '/v1/events/ingest', { ...event, user_id, input_tokens, output_tokens: 17 })
+  await api('POST', '/v1/events/ingest', { ...event, timestamp, user_id, input_tokens, output_tokens: 17 })
 }
 
 /** Waits until analytics know all events of a user. */
@@ -68,7 +76,7 @@ describeInBrowser('a page with widgets', () => {
     await packOf('Large', '250000.000001', 1234567.5 / 10, 365)
     await packOf('Small', 1000, 5)
     await api('POST', '/v1/credits/grant', { user_id: 'ada', amount: GRANTED })
-    for (let tokens = 1; tokens <= 5; tokens++) await use('ada', 1001 * tokens)
+    for (let day = 1; day <= 5; day++) await use('ada', 1001 * day, 3 * day)
     await counted('ada', '5')
     site = await serveSite(world())
   }, 120_000)
@@ -199,14 +207,55 @@ describeInBrowser('a page with widgets', () => {
     expect((await load('fixed/om-balance-000000000000.js')).status).toBe(404)
   })
 
-  it("has a table behind the chart, with a row for each day and today's numbers of the API", async () => {
+  it('has a table behind the chart, with a row for each day and the numbers of the API', async () => {
     const { page, close } = await openPage(world(), `${site.origin}/html/`)
     await page.locator('om-usage summary').click()
     expect(await page.locator('om-usage tbody tr').count()).toBe(30)
-    const today = page.locator('om-usage tbody tr').last().locator('td')
-    expect(await today.first().textContent()).toBe('5')
-    expect(digitsOf(await today.last().textContent())).toBe(await counted('ada', '5'))
     expect(await page.locator('om-usage rect').count()).toBe(30)
+    const usage = objectOf(await api('GET', '/v1/analytics/usage?user=ada&group_by=day'))
+    const rows = listOf(usage.data).map(objectOf)
+    expect(rows).toHaveLength(5)
+    for (const { group, events, credits } of rows) {
+      const start = new Date(textOf(objectOf(group).day))
+      const name = start.toLocaleDateString('en', { day: 'numeric', month: 'short', timeZone: 'UTC' })
+      const row = page.getByRole('row', { name: new RegExp(`^${name} `) })
+      expect(await row.locator('td').allTextContents()).toEqual([events, credits])
+    }
+    await close()
+  })
+
+  it('shows what is held and what expires', async () => {
+    const expires_at = daysAgo(-40).toISOString()
+    await api('POST', '/v1/credits/grant', { user_id: 'holder', amount: '12345.5', expires_at })
+    await api('POST', '/v1/holds', { user_id: 'holder', feature_id: 'chat', credits: '0.25' })
+    const { page, close } = await openPage(world(), `${site.origin}/html/`, { user: 'holder' })
+    await amount(page, 'om-balance').waitFor()
+    expect(await amount(page, 'om-balance').textContent()).toBe('12,345.25')
+    const date = daysAgo(-40).toLocaleDateString('en', { dateStyle: 'medium', timeZone: 'UTC' })
+    expect(await page.locator('om-balance .note').allTextContents()).toEqual([
+      '0.25 more are held for running work.',
+      expect.stringMatching(new RegExp(`^12,345\\.\\d+ expire on ${date}\\.$`)),
+    ])
+    await close()
+  })
+
+  it('shows two wallets on one page, each with the tokens of its own function', async () => {
+    await api('POST', '/v1/credits/grant', { user_id: 'first', amount: 11 })
+    await api('POST', '/v1/credits/grant', { team_id: 'second', amount: 22 })
+    const draft = { expires_in_seconds: 60, origins: [site.origin] }
+    const tokens = await Promise.all(
+      [{ user_id: 'first' }, { team_id: 'second' }].map(async (owner) =>
+        textOf(objectOf(await api('POST', '/v1/portal-tokens', { ...draft, ...owner })).token),
+      ),
+    )
+    const { page, close } = await openPage(world(), `${site.origin}/html/`)
+    await page.evaluate((made) => {
+      const widgets = made.map((token) =>
+        Object.assign(document.createElement('om-balance'), { refreshToken: async () => token }),
+      )
+      document.querySelector('main')?.replaceChildren(...widgets)
+    }, tokens)
+    await expect.poll(() => amount(page, 'om-balance').allTextContents()).toEqual(['11', '22'])
     await close()
   })
 
