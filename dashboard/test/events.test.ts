@@ -56,6 +56,18 @@ describeInBrowser('events', () => {
     await close()
   })
 
+  it('leave a filter alone that is being typed, when a new one arrives', async () => {
+    const { api_key: key } = await newCustomer()
+    const { page, expectQuiet, close } = await openDashboard({ credential: key })
+    await goTo(page, '/events')
+    await page.getByLabel('Feature', { exact: true }).pressSequentially('cha')
+    await api('POST', '/v1/events/ingest', { key, body: event })
+    await page.getByRole('row', { name: /claude-sonnet-4-5/ }).waitFor({ timeout: 4_000 })
+    expect(await page.getByLabel('Feature', { exact: true }).inputValue()).toBe('cha')
+    expectQuiet()
+    await close()
+  })
+
   it('are found by user, and by their id', async () => {
     const { api_key: key } = await newCustomer()
     await api('POST', '/v1/events/ingest', { key, body: event })

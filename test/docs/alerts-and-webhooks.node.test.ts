@@ -7,8 +7,9 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { verifyWebhook } from '../../sdk/src/webhooks.ts'
-import { ROOT, sharedServer } from '../support/npm-start.ts'
+import { ROOT } from '../support/npm-start.ts'
 import { useRealTime } from '../support/real-time.ts'
+import { sharedServer } from '../support/shared-server.ts'
 
 useRealTime()
 

@@ -7,6 +7,8 @@ import { Problem } from './problem.tsx'
 interface FormProps {
   readonly label: string
   readonly submit: string
+  /** A second button, before the first one: its value is the field `act`. */
+  readonly also?: { readonly act: string; readonly label: string }
   /** Sends the change. `key` is the same for a repeat after a failure, so that the change is made once. */
   readonly onSubmit: (fields: Fields, key: string) => Promise<void>
   readonly children: ComponentChildren
@@ -19,7 +21,15 @@ interface FormProps {
 export type Fields = Readonly<Record<string, string | undefined>>
 
 /** A form that sends one change, shows which fields the API refused, and is not sent twice. */
-export function Form({ label, submit, onSubmit, children, danger = false, keeps = false }: FormProps): VNode {
+export function Form({
+  label,
+  submit,
+  also,
+  onSubmit,
+  children,
+  danger = false,
+  keeps = false,
+}: FormProps): VNode {
   const [problem, setProblem] = useState<ApiProblem>()
   const [is_busy, setBusy] = useState(false)
   const [key, setKey] = useState(() => crypto.randomUUID())
@@ -28,7 +38,7 @@ export function Form({ label, submit, onSubmit, children, danger = false, keeps 
     event.preventDefault()
     if (is_busy) return
     const form = event.currentTarget
-    const fields = fieldsOf(form)
+    const fields = fieldsOf(form, event.submitter)
     // Different content is another request, and needs another key.
     const content = JSON.stringify(fields)
     const used = sent === '' || sent === content ? key : crypto.randomUUID()
@@ -51,15 +61,24 @@ export function Form({ label, submit, onSubmit, children, danger = false, keeps 
     <form aria-label={label} onSubmit={send} noValidate={false}>
       <div class="fields">{children}</div>
       <Problem problem={problem} />
-      <button type="submit" class={danger ? 'danger' : undefined} disabled={is_busy} aria-busy={is_busy}>
-        {is_busy ? 'Sending…' : submit}
-      </button>
+      <div class="actions">
+        {also && (
+          <button type="submit" class="secondary" name="act" value={also.act} disabled={is_busy}>
+            {also.label}
+          </button>
+        )}
+        <button type="submit" class={danger ? 'danger' : undefined} disabled={is_busy} aria-busy={is_busy}>
+          {is_busy ? 'Sending…' : submit}
+        </button>
+      </div>
     </form>
   )
 }
 
-function fieldsOf(form: HTMLFormElement): Fields {
-  const entries = [...new FormData(form)].map(([name, value]) => [name, String(value).trim()] as const)
+function fieldsOf(form: HTMLFormElement, submitter: HTMLElement | null): Fields {
+  const entries = [...new FormData(form, submitter)].map(
+    ([name, value]) => [name, String(value).trim()] as const,
+  )
   return Object.fromEntries(entries.filter(([, value]) => value !== ''))
 }
 
@@ -81,7 +100,7 @@ interface InputProps {
   readonly onValue?: (value: string) => void
 }
 
-export function Input({ label, hint, onValue, type = 'text', ...input }: InputProps): VNode {
+export function Input({ label, hint, onValue, type = 'text', value, ...input }: InputProps): VNode {
   const id = useId()
   const attributes = {
     id,
@@ -90,6 +109,8 @@ export function Input({ label, hint, onValue, type = 'text', ...input }: InputPr
     ...(onValue && {
       onChange: ({ currentTarget }: TargetedEvent<HTMLInputElement>) => onValue(currentTarget.value),
     }),
+    // Not `value`: when the page shows something new, a text that is being typed stays.
+    ...(value !== undefined && { defaultValue: value }),
     ...input,
   } as const
   return (
@@ -110,7 +131,8 @@ export function AmountInput(props: InputProps): VNode {
   return <Input inputMode="decimal" pattern="-?[0-9]+([.][0-9]{1,12})?" {...props} />
 }
 
-type Attributes = Omit<InputProps, 'label' | 'hint' | 'onValue' | 'type'> & {
+type Attributes = Omit<InputProps, 'label' | 'hint' | 'onValue' | 'type' | 'value'> & {
+  readonly defaultValue?: string
   readonly id: string
   readonly autocomplete: 'off'
   readonly 'aria-describedby'?: string

@@ -172,7 +172,13 @@ function Editor({ table, done }: { readonly table: BurnTable; readonly done: () 
   }
   return (
     <Card title={table.id === null ? 'A table of your own' : `Change ${table.name}`}>
-      <Form label="Burn table" submit="Continue" keeps onSubmit={submit}>
+      <Form
+        label="Burn table"
+        submit="Save: in force at once"
+        also={{ act: 'simulate', label: `Simulate on the last ${DAYS} days` }}
+        keeps
+        onSubmit={submit}
+      >
         <Input
           label="Name"
           name="name"
@@ -201,14 +207,6 @@ function Editor({ table, done }: { readonly table: BurnTable; readonly done: () 
             {JSON.stringify(table.rules, null, 2)}
           </textarea>
         </div>
-        <Select
-          label="Then"
-          name="act"
-          options={[
-            ['simulate', `simulate on the last ${DAYS} days`],
-            ['save', 'save: in force at once'],
-          ]}
-        />
       </Form>
       {simulated && <Simulation result={simulated} />}
     </Card>
