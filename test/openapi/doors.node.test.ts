@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 
 const tests = path.join(import.meta.dirname, '..')
 
-/** The files in which `send` is defined, and the tests that call an app other than the Worker's. */
+/** The files in which `send` is defined, and the tests that call an app other than the Worker's, or read an endless answer. */
 const DOORS = [
   'docs/event-path.test.ts',
   'support/api.ts',
@@ -13,6 +13,7 @@ const DOORS = [
   'http/health.test.ts',
   'http/problem.test.ts',
   'http/stored-answers.test.ts',
+  'stream/support.ts',
 ]
 
 it('every test asks the Worker through `send`, which compares the answer with the OpenAPI document', () => {
