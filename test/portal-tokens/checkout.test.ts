@@ -113,7 +113,7 @@ describe('a portal token with credit packs', () => {
     expect(await balanceOf(test_key, '?user_id=ann')).toBe(70)
   })
 
-  it('shows nobody the saved card of the wallet: its checkout is one of an unknown payer', async () => {
+  it('opens the checkout of an unknown payer, which does not show the saved card of the wallet', async () => {
     const { url } = await checkout(customer.api_key, { user_id: 'ann', save_payment_method: true })
     const { customer: payer } = stripe.current().pay(url)
     later(2 * MINUTE_MS)

@@ -168,7 +168,7 @@ describeInBrowser('a page with widgets', () => {
     await close()
   })
 
-  it('ends with the key of its token, and says so', async () => {
+  it('ends with the key of its token, and states it', async () => {
     const key = objectOf(await api('POST', '/v1/api-keys', { name: 'Short-lived' }))
     const own = await serveSite(world(), { api_key: textOf(key.api_key) })
     const { page, close } = await openPage(world(), `${own.origin}/html/`)
