@@ -99,7 +99,7 @@ describe('an alert on a balance', () => {
 })
 
 describe('an alert on spending', () => {
-  it('fires once in a period, and counts one feature if it names one', async () => {
+  it('fires once in a period, and counts only its feature if it names one', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     vi.setSystemTime(START)
     const ledger = await freshLedger(1000 * CREDIT)
@@ -217,13 +217,13 @@ describe('999 alerts on limits', () => {
     for (let i = 0; i < 5; i++) await burn(ledger, 10, { user_id: 'u5' })
     expect(await fired(ledger)).toEqual([])
     await burn(ledger, 40, { user_id: 'u5' })
-    // One for the admission of each burn, and one for the alert on its limit.
+    // One read for the admission of each burn, and one for the alert on its limit.
     expect(looked_up.length).toBeLessThanOrEqual(12)
     expect(new Set(looked_up)).toEqual(new Set(['u5']))
     expect((await fired(ledger)).map(({ data }) => [data.alert_id, data.value_after])).toEqual([
       ['alr_limit_5', 91],
     ])
-    // A fired alert changes no place: the next burns find theirs as before.
+    // A fired alert does not move others: the next burns find their alerts as before.
     await burn(ledger, 85, { user_id: 'u6' })
     await burn(ledger, 1, { user_id: 'u6' })
     expect((await fired(ledger)).map(({ data }) => data.alert_id)).toEqual(['alr_limit_5', 'alr_limit_6'])

@@ -9,7 +9,7 @@ describe('POST /v1/alerts', () => {
     ['an unknown type', { ...LOW, type: 'balance_above' }, '/type'],
     ['two thresholds', { ...LOW, threshold: { credits: 1, percent: 1 } }, '/threshold'],
     ['a threshold in a unit of another type', { ...LOW, threshold: { days: 1 } }, '/threshold'],
-    ['a threshold of nothing', { type: 'spend_above', threshold: { credits: 0 } }, '/threshold'],
+    ['a threshold of 0', { type: 'spend_above', threshold: { credits: 0 } }, '/threshold'],
     ['too many decimals', { ...LOW, threshold: { credits: 0.0000001 } }, '/threshold/credits'],
     ['rearm_at below the threshold', { ...LOW, rearm_at: 99 }, '/rearm_at'],
     [
@@ -30,7 +30,7 @@ describe('POST /v1/alerts', () => {
     expect((await jsonOf(await api('/v1/alerts', { key: api_key }))).data).toEqual([])
   })
 
-  it('makes one alert of a repeated key', async () => {
+  it('makes one alert for a repeated key', async () => {
     const { api_key } = await createCustomer()
     const once = { key: api_key, body: LOW, headers: { 'Idempotency-Key': 'once' } }
     const [first, second] = [await api('/v1/alerts', once), await api('/v1/alerts', once)]
@@ -55,7 +55,7 @@ describe('PATCH /v1/alerts/{id}', () => {
 })
 
 describe('a test key', () => {
-  it('has alerts of its own', async () => {
+  it('has separate alerts', async () => {
     const { api_key } = await createCustomer()
     await api('/v1/alerts', { key: api_key, body: LOW })
     const made = await jsonOf(

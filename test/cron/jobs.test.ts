@@ -42,7 +42,7 @@ describe('a scheduled job', () => {
     expect(begun).toEqual(['', 'half'])
   })
 
-  it('that fails or hangs stops no other', async () => {
+  it('that fails or hangs does not stop the others', async () => {
     const ran: string[] = []
     const jobs = [
       job('fails', async () => {
@@ -129,7 +129,7 @@ describe('the budget of a job', () => {
     await vi.waitFor(() => expect(outcome).toBeInstanceOf(Error))
   })
 
-  it('is its own: all of them together stay below the calls of one invocation', () => {
+  it('is separate for each job: all together stay below the calls of one invocation', () => {
     for (const jobs of [JOBS, MINUTE_JOBS]) {
       const runner = 1 + jobs.length
       expect(jobs.reduce((sum, { calls }) => sum + calls, runner)).toBeLessThanOrEqual(MAX_CALLS)

@@ -128,7 +128,7 @@ describe('a session of an API key', () => {
     await expectProblem(await fromDashboard('/v1/credits/balance', { session }), 401, 'invalid_api_key')
   })
 
-  it('is one of at most twenty of its key: the oldest ends', async () => {
+  it('is one of at most twenty of its key: a further one ends the oldest', async () => {
     const { customer_id } = await createCustomer()
     const { api_key, key_id } = await createKey(customer_id)
     const first = await signIn(api_key)
@@ -214,7 +214,7 @@ describe('an attack', () => {
     await expectProblem(read, 403, 'origin_not_allowed')
   })
 
-  it('by fixation: signing in never adopts a token, and ends the one that was sent', async () => {
+  it('by fixation: signing in never adopts a token, and ends the session of the token that was sent', async () => {
     const { api_key } = await createCustomer()
     const planted = 'A'.repeat(43)
     const session = await signIn(api_key, { session: planted })

@@ -26,7 +26,7 @@ const unpriced = (model: string) =>
   eventItem(0, { model, charge: { kind: 'unpriced', price_version: 'test' } })
 
 describe('a burn', () => {
-  it('adds no notification, whatever it burns', async () => {
+  it('adds no notification, whatever its amount', async () => {
     const ledger = await freshLedger(10 * CREDIT)
     const before = (await notificationsOf(ledger)).length
     await ingest(env, ledger.name, batch([eventItem(5), eventItem(7, { user_id: 'ann' })]))
@@ -71,7 +71,7 @@ describe('a burn', () => {
 })
 
 describe('credits', () => {
-  it('that come, go back and expire are notified, the lots of one wallet together', async () => {
+  it('that are granted, refunded and expire are notified, the lots of one wallet together', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     vi.setSystemTime(START)
     const ledger = await freshLedger()

@@ -76,7 +76,7 @@ describe('notifications', () => {
     })
   })
 
-  it('come once for each id, also after a restart and a flush', async () => {
+  it('are written once for each id, also after a restart and a flush', async () => {
     const ledger = await freshLedger()
     await Promise.all([add(ledger, 'once'), add(ledger, 'once')])
     await runAlarm(ledger)

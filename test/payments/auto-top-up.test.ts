@@ -33,7 +33,7 @@ const stripe = withStripe()
 const START = 11_000
 
 describe('an automatic top-up', () => {
-  it('charges the saved card when the wallet falls below, and the burn does not wait for it', async () => {
+  it('charges the saved card when the wallet falls below its threshold, and the burn does not wait for the charge', async () => {
     const customer = await withCard(stripe.current())
     const { api_key: key } = customer
     expect(await setTopUp(key)).toMatchObject({ ...RULE, paused_reason: null, spent_usd_this_month: 0 })
@@ -104,7 +104,7 @@ describe('an automatic top-up', () => {
     expect(stripe.current().succeeded()).toHaveLength(2)
   })
 
-  it('gives up a charge that Stripe never got, and frees its room', async () => {
+  it('gives up a charge that Stripe never got, and no longer counts it', async () => {
     const customer = await withCard(stripe.current())
     const { api_key: key } = customer
     await setTopUp(key)
@@ -123,7 +123,7 @@ describe('an automatic top-up', () => {
     expect(await balanceOf(key)).toBe(1000)
   })
 
-  it('never passes the monthly cap, and goes on in the next month', async () => {
+  it('never exceeds the monthly cap, and continues in the next month', async () => {
     const customer = await withCard(stripe.current())
     const { api_key: key } = customer
     await setTopUp(key, { below: 100_000, max_usd_per_month: 39.99 })
@@ -136,7 +136,7 @@ describe('an automatic top-up', () => {
     expect(stripe.current().received).toBe(5000)
   })
 
-  it('keeps what was spent when its rule is ended and set again', async () => {
+  it('keeps the spent amount when its rule is ended and set again', async () => {
     const customer = await withCard(stripe.current())
     const { api_key: key } = customer
     const rule = { below: 100_000, max_usd_per_month: 10 }
@@ -193,7 +193,7 @@ describe('an automatic top-up', () => {
     expect(await topUpOf(key)).toMatchObject({ paused_reason: null })
   })
 
-  it('goes on at once after a pause when a checkout saves another card, or a person sets it', async () => {
+  it('continues at once after a pause when a checkout saves another card, or a person sets it', async () => {
     const customer = await withCard(stripe.current(), { behaviour: 'declined' })
     const { api_key: key } = customer
     await setTopUp(key)
@@ -253,7 +253,7 @@ describe('an automatic top-up', () => {
     })
   })
 
-  it('says that a wallet has no saved card, and goes on when it has one', async () => {
+  it('reports that a wallet has no saved card, and continues when it has one', async () => {
     const customer = await createCustomer()
     const { api_key: key } = customer
     expect(await setTopUp(key, { below: 10_500 })).toMatchObject({ paused_reason: 'no_payment_method' })
@@ -281,7 +281,7 @@ describe('an automatic top-up', () => {
     expect(stripe.current().received).toBe(2000)
   })
 
-  it('refuses a cap below its price and a wallet that is not there', async () => {
+  it('refuses a cap below its price and a wallet that does not exist', async () => {
     const { api_key: key } = await createCustomer()
     const put = (body: object, query = '') =>
       api(`/v1/credits/auto-top-up${query}`, { key, method: 'PUT', body })

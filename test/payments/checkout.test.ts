@@ -30,7 +30,7 @@ describe('a checkout', () => {
     expect(await read(key, '/v1/payments')).toEqual({ data: [paid], next_cursor: null })
   })
 
-  it('credits once however often, late and in any order events and the sweep come', async () => {
+  it('credits once, in whatever order and however often events and the sweep report it', async () => {
     const customer = await createCustomer()
     const { api_key: key } = customer
     const { url } = await checkout(key)
@@ -43,7 +43,7 @@ describe('a checkout', () => {
     expect(await balanceOf(key)).toBe(11_000)
   })
 
-  it('is credited by the sweep alone when no event comes', async () => {
+  it('is credited by the sweep alone when no event arrives', async () => {
     const customer = await createCustomer()
     const { payment_id, url } = await checkout(customer.api_key)
     stripe.current().pay(url)
@@ -112,7 +112,7 @@ describe('a checkout', () => {
     expect(stripe.current().sessions.size).toBe(1)
   })
 
-  it('has at most ten unpaid ones a wallet', async () => {
+  it('is one of at most ten unpaid checkouts of a wallet', async () => {
     const { api_key: key } = await createCustomer()
     for (let made = 0; made < 10; made++) await checkout(key)
     const body = { credits: 1, price_usd: 1, ...URLS }

@@ -12,9 +12,9 @@ import { type CardBehaviour, type Fault, ScriptedStripe } from '../support/strip
 import { later } from './support.ts'
 
 /**
- * The object stops between each two steps of a payment: before and after each call of Stripe, and inside and after each
- * transaction. Every story is told once for each of these moments, and ends as if nothing had happened: one charge, one
- * credit, one reversal.
+ * The object stops between each two steps of a payment: before and after each call of Stripe, and inside and
+ * after each transaction. Every scenario runs once for each of these points, and has the same outcome as
+ * without a stop: one charge, one credit, one reversal.
  */
 
 const CREDITS = 1_000_000_000
@@ -29,13 +29,13 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** `tx`: a transaction. Before its end it can be undone, and after it only the disk counts. */
+/** `tx`: a transaction. A stop before its end undoes it; after its end, the state is on disk. */
 type Step = 'call' | 'tx'
 type Moment = `${'before' | 'after'} ${Step}`
 
-/** Stops the object at the n-th moment of its work. */
+/** Stops the object at the n-th point of its work. */
 class Cut {
-  /** The moments that have passed, until the object stops. */
+  /** The number of points passed until the object stops. */
   readonly passed: Moment[] = []
   private readonly at: number
   private readonly ledger: TestLedger
@@ -88,14 +88,14 @@ interface Scene {
   readonly stripe: ScriptedStripe
 }
 
-/** A story has a beginning without a cut, and a part in which the object may stop. */
+/** A scenario has a beginning without a stop, and a part in which the object may stop. */
 interface Story {
   readonly begin: (scene: Scene) => Promise<void>
   readonly play: (scene: Scene) => Promise<void>
   readonly steps: readonly Step[]
-  /** How it ends, whenever the object stopped. */
+  /** Checks the outcome, which does not depend on the stop. */
   readonly end: {
-    /** Null: a page that was not delivered may be paid or not. It is credited if it was. */
+    /** Null if the page was not delivered: it may be paid or not, and is credited if it is. */
     readonly charges: number | null
     readonly balance?: number
     readonly statuses?: readonly string[]
@@ -201,7 +201,7 @@ const STORIES: Readonly<Record<string, Story>> = {
   'an automatic top-up': {
     begin: (scene) => withRule(scene, 'good'),
     play: ring,
-    // The card is looked up, the row is made, the card is charged, the credits are added.
+    // The steps: the card is looked up, the row is made, the card is charged, and the credits are added.
     steps: ['call', 'tx', 'call', 'tx'],
     end: { charges: 2, balance: CREDITS, statuses: ['succeeded', 'succeeded'] },
   },
@@ -212,7 +212,8 @@ const STORIES: Readonly<Record<string, Story>> = {
       payPage(scene)
       await hint(scene, 2)
     },
-    // As above to the charge; it needs its owner. It is cancelled and a page is made. The page is paid.
+    // The same steps up to the charge, which the card's owner must confirm. The charge is cancelled, a page
+    // is made, and the page is paid.
     steps: ['call', 'tx', 'call', 'tx', 'call', 'call', 'tx', 'call', 'tx'],
     end: { charges: 2, balance: CREDITS, statuses: ['succeeded', 'succeeded'] },
   },
@@ -234,7 +235,7 @@ const STORIES: Readonly<Record<string, Story>> = {
 }
 
 it.each(Object.entries(STORIES))(
-  '%s ends well, wherever the object stops',
+  '%s has the same outcome, wherever the object stops',
   async (_, story) => {
     await withReversals('all')
     let stops = 0
@@ -268,7 +269,7 @@ it.each(Object.entries(STORIES))(
   300_000,
 )
 
-/** The next start, alarms, the webhooks that Stripe repeats, and the owner who confirms. */
+/** Runs the next start, alarms, the webhooks that Stripe repeats, and the owner's confirmation. */
 async function recover(scene: Scene): Promise<void> {
   for (let rings = 0; rings < 4; rings++) {
     await ring(scene)

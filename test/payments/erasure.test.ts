@@ -6,7 +6,7 @@ import { checkout, deliver, ring, setTopUp, withStripe } from './support.ts'
 
 const stripe = withStripe()
 
-it('an erased user is charged no more, and a payment that it still makes credits its alias', async () => {
+it("an erased user is no longer charged, and a late payment credits the user's alias", async () => {
   const customer = await createCustomer()
   const { api_key: key, customer_id } = customer
   await granted(key, { user_id: 'zoe', amount: 10 })

@@ -20,7 +20,10 @@ import {
   withStripe,
 } from './support.ts'
 
-/** Money that Stripe has received in unusual ways or late: it is credited once, or a log line and the payment say why not. */
+/**
+ * Money that Stripe has received in unusual ways or late: it is credited once, or a log line and the payment
+ * give the reason.
+ */
 
 const stripe = withStripe()
 
@@ -55,7 +58,7 @@ async function expired(body = {}): Promise<TestCustomer & { readonly id: string;
   return { ...customer, id, intent: stripe.current().payLate(url) }
 }
 
-/** A checkout that is paid otherwise than it was asked for. */
+/** A checkout whose payment differs from the request. */
 async function paidWrongly(
   wrong: object,
 ): Promise<TestCustomer & { readonly id: string; readonly intent: Intent }> {
@@ -93,7 +96,7 @@ describe('a payment that failed here and is paid at Stripe later', () => {
     expect(await balanceOf(key)).toBe(SIGN_UP + 1000)
   })
 
-  it('saves its card for top-ups, if its buyer wanted that', async () => {
+  it('saves its card for top-ups if its buyer asked for it', async () => {
     const { api_key: key, intent } = await expired({ save_payment_method: true })
     expect(await setTopUp(key)).toMatchObject({ paused_reason: 'no_payment_method' })
     await tell('payment_intent.succeeded', intent)
@@ -111,7 +114,7 @@ describe('a payment that failed here and is paid at Stripe later', () => {
   })
 
   it.each(['expired', 'declined'] as const)(
-    'is credited instead of deleted when no webhook came: %s',
+    'is credited instead of deleted when no webhook arrived: %s',
     async (how) => {
       const customer = await (how === 'expired' ? expired() : declined())
       if (how === 'declined') stripe.current().succeed(customer.intent)
@@ -132,7 +135,7 @@ describe('a payment that failed here and is paid at Stripe later', () => {
     const waiting = await paymentOf(key, id)
     expect(waiting).toMatchObject({ status: 'pending', provider_reference: intent.id })
     expect(waiting).not.toHaveProperty('failure')
-    // The lots expire after a day; until then, Stripe is asked now and then, and not without end.
+    // The lots expire after a day; until then, the ledger checks with Stripe a limited number of times.
     const asked = () => stripe.current().calls.length
     const before = asked()
     for (let rings = 0; rings < 5; rings++) await ring(customer)
@@ -143,7 +146,7 @@ describe('a payment that failed here and is paid at Stripe later', () => {
     expect(await balanceOf(key)).toBe(SIGN_UP + 1000)
   })
 
-  it('is asked about again, with waits, while Stripe does not answer', async () => {
+  it('is checked again, with waits, while Stripe does not answer', async () => {
     const customer = await expired()
     later(KEPT_MS)
     stripe.current().fault = () => 'down'
@@ -209,7 +212,7 @@ describe('a paid payment', () => {
     const { customer: _, ...others } = await storedBalances(ledgerOf(customer_id))
     expect(Object.values(others)).toEqual([2_010_000_000])
     expect(stripe.current().succeeded()).toHaveLength(2)
-    // Nothing of the person's is needed any more.
+    // No personal data is needed any more.
     const [top_up] = await inStore(ledgerOf(customer_id), (store) => store.paymentIntents.list(99, 1))
     expect(top_up).toMatchObject({ type: 'top_up', status: 'succeeded' })
     expect(top_up).not.toHaveProperty('customer')
@@ -290,25 +293,28 @@ describe('a paid payment', () => {
     expect(await balanceOf(key)).toBe(SIGN_UP + 999)
   })
 
-  it.each(['refund', 'dispute'] as const)('with a %s before its credit leaves what is left', async (how) => {
-    const { api_key: key } = await createCustomer()
-    const { payment_id: id, url } = await checkout(key)
-    const intent = stripe.current().pay(url)
-    if (how === 'refund') stripe.current().refund(intent, 400)
-    else stripe.current().dispute(intent, 'needs_response', 400)
-    await tell(how === 'refund' ? 'charge.refunded' : 'charge.dispute.created', intent)
-    await tell('payment_intent.succeeded', intent)
-    const status = how === 'refund' ? 'succeeded' : 'disputed'
-    expect(await paymentOf(key, id)).toMatchObject({ status, credits_taken_back: 400 })
-    expect(await balanceOf(key)).toBe(SIGN_UP + 600)
-  })
+  it.each(['refund', 'dispute'] as const)(
+    'with a %s before its credit is credited only for the rest',
+    async (how) => {
+      const { api_key: key } = await createCustomer()
+      const { payment_id: id, url } = await checkout(key)
+      const intent = stripe.current().pay(url)
+      if (how === 'refund') stripe.current().refund(intent, 400)
+      else stripe.current().dispute(intent, 'needs_response', 400)
+      await tell(how === 'refund' ? 'charge.refunded' : 'charge.dispute.created', intent)
+      await tell('payment_intent.succeeded', intent)
+      const status = how === 'refund' ? 'succeeded' : 'disputed'
+      expect(await paymentOf(key, id)).toMatchObject({ status, credits_taken_back: 400 })
+      expect(await balanceOf(key)).toBe(SIGN_UP + 600)
+    },
+  )
 })
 
 describe('a late event', () => {
   it('brings its reference also to a check that waits for another one', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const { stub } = ledgerOf(customer_id)
-    // The object stops while Stripe makes the page: the payment knows nothing that Stripe has.
+    // The object stops while Stripe makes the page: the payment has none of Stripe's ids.
     stripe.current().fault = ({ method }) => {
       if (method !== 'POST') return undefined
       void runInDurableObject(stub, (_, state) => state.abort('stopped')).catch(() => undefined)

@@ -30,7 +30,7 @@ it('a payment of the other mode is logged and not reported as paid', async () =>
   expect(await provider.ask(payment)).toMatchObject({ kind: 'paid', intent_id })
 })
 
-it('an object of another payment is logged, and says nothing about this one', async () => {
+it('an object of another payment is logged, and does not change this one', async () => {
   const { payment, intent_id, providerOf } = await paid()
   const { provider, logged } = providerOf('development', 'pay_other')
   const { session_id = '', ...unknown } = payment

@@ -4,7 +4,10 @@ import { STRIPE_VERSION, Stripe } from '../../src/stripe/client.ts'
 import { isSignedBy } from '../../src/stripe/signature.ts'
 import { signedEvent } from '../support/stripe.ts'
 
-/** Stripe's own package is the judge: it signs what we verify, verifies what the double signs, and sends what we send. */
+/**
+ * Compares with Stripe's own package: it signs webhooks that we verify, verifies those that the double signs,
+ * and sends the same requests as we do.
+ */
 
 const official = new StripePackage('sk_test_1')
 const SECRET = 'whsec_development'
@@ -17,7 +20,7 @@ describe('the signature of a webhook', () => {
   const headerAt = (timestamp: number, secret = SECRET) =>
     official.webhooks.generateTestHeaderString({ payload, secret, timestamp })
 
-  it.each([-300, -299, 0, 300])('of the package is accepted %i s from now', async (seconds) => {
+  it.each([-300, -299, 0, 300])('of the package is accepted %i s later', async (seconds) => {
     expect(await verify(headerAt(now_ms / 1_000 + seconds))).toBe(true)
   })
 
@@ -54,7 +57,7 @@ interface Sent {
   readonly key: string | null
 }
 
-/** Records requests and answers none of them. */
+/** A network that records requests and answers none of them. */
 function recorder() {
   const sent: Sent[] = []
   const record = async (input: unknown, init: RequestInit = {}): Promise<Response> => {
@@ -182,7 +185,7 @@ describe('an answer of Stripe', () => {
     [409, error('invalid_request_error'), { kind: 'unknown' }],
     [429, error('rate_limit_error'), { kind: 'unknown' }],
     [500, error('api_error'), { kind: 'unknown' }],
-  ])('of status %i %j is %j', async (status, body, expected) => {
+  ])('of status %i %j gives %j', async (status, body, expected) => {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
     expect(await ask(() => new Response(text, { status }))).toMatchObject(expected)
   })

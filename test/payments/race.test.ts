@@ -6,7 +6,7 @@ import { ledgerOf, runAlarm, storedBalances, storedPages } from '../support/ledg
 import { eventItem, single } from '../support/messages.ts'
 import { ring, setTopUp, withCard, withStripe } from './support.ts'
 
-/** Burns that race top-ups: the books balance, and no burn waits for a charge. */
+/** Burns that race top-ups: the accounts balance, and no burn waits for a charge. */
 
 const stripe = withStripe()
 const { runs } = inject('fuzz')
@@ -16,7 +16,7 @@ const AT_ONCE = 100
 /** In micro-credits: 20 credits a burn, so that 11,000 credits end early on. */
 const BURN = 20_000_000
 
-it('burns that race top-ups leave books that balance', async () => {
+it('burns that race top-ups keep the accounts balanced', async () => {
   const customer = await withCard(stripe.current())
   const { api_key: key, customer_id } = customer
   await setTopUp(key, { below: 5000, credits: 50_000, price_usd: 500, max_usd_per_month: 1_000_000 })

@@ -22,9 +22,10 @@ import { type CardBehaviour, type Fault, ScriptedStripe } from '../support/strip
 import { later, MINUTE_MS } from './support.ts'
 
 /**
- * Histories of one wallet with a top-up: buyers, declines, refunds, disputes, lost and repeated news, a Stripe that
- * fails, and an object that is stopped before and after any call and in its transactions. Whatever happens: money in is
- * credits out, a payment is charged once, the cap of the month holds, and a third decline is the last.
+ * Histories of one wallet with a top-up: buyers, declines, refunds, disputes, lost and repeated webhooks, a
+ * Stripe that fails, and an object that is stopped before and after any call and in its transactions. In
+ * every history, the paid money equals the credits, a payment is charged once, the monthly cap holds, and no
+ * charge follows a third decline.
  */
 
 const RULE = {
@@ -57,7 +58,7 @@ const act = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ op: fc.constant('hint' as const), pick, times: fc.integer({ min: 1, max: 3 }) }),
   },
-  // A failed checkout is paid after all: its bank was slow.
+  // A failed checkout is paid after all, because its bank was slow.
   { weight: 1, arbitrary: fc.record({ op: fc.constant('pay late' as const), pick }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('card' as const), behaviour }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('set' as const) }) },
@@ -104,7 +105,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-it('money in is credits out, over any history', async () => {
+it('the paid money equals the credits, over any history', async () => {
   const history = fc.array(act, { minLength: 15, maxLength: 50 })
   const policy = fc.constantFrom(...PAYMENT_REVERSALS)
   const property = fc.asyncProperty(history, policy, async (acts, reversals) => {
@@ -125,7 +126,7 @@ class Life {
   private fault: { fault: Fault; calls: number } | null = null
   private stop: 'before a call' | 'after a call' | null = null
   private burned = 0
-  /** Charges of declined cards since the last card, person or success. */
+  /** The declined charges since the last new card, change of the rule or success. */
   private declines = 0
   private charged = 0
 
@@ -166,12 +167,12 @@ class Life {
       case 'pay': {
         const open = [...stripe.sessions.values()].filter(({ status }) => status === 'open')
         const session = open[one.pick % Math.max(1, open.length)]
-        // Stripe expires a page after a day; a page that is made for a charge is paid by its owner.
+        // Stripe expires a page after a day; the card's owner pays a page that is made for a charge.
         if (session && stripe.isOpen(session)) stripe.pay(session.id, stripe.newCard(one.behaviour))
         return
       }
       case 'pay late': {
-        // Not one that is deleted here, and not a top-up: its cap bounds what is charged, not what its owner pays.
+        // Excludes deleted payments and top-ups: their cap bounds charges, not payments by the owner.
         const checkouts = (await this.payments()).filter(({ type }) => type === 'checkout')
         const unpaid = [...stripe.sessions.values()].filter(
           ({ status, intent, metadata }) =>
@@ -229,7 +230,7 @@ class Life {
     }
   }
 
-  /** Holds at any moment. */
+  /** Checks the invariants that hold at any time. */
   async check(): Promise<void> {
     const { stripe } = this
     const paid = stripe.succeeded()
@@ -249,7 +250,7 @@ class Life {
     this.countDeclines()
   }
 
-  /** Nothing fails any more, and all news arrives: then the books are Stripe's. */
+  /** Ends all faults and delivers all webhooks: then the ledger agrees with Stripe. */
   async end(reversals: PaymentReversals): Promise<void> {
     this.fault = null
     this.stop = null
@@ -257,7 +258,7 @@ class Life {
       await runAlarm(this.ledger).catch(() => undefined)
       later(DAY_MS)
     }
-    // No further top-up begins, and all that began end.
+    // Starts no further top-up, and waits for the end of all started ones.
     await setTopUp(env, this.ledger.name, { caller: CALLER, owner: { kind: 'customer' }, rule: null })
     for (let days = 0; days < 4; days++) {
       for (const payment of await this.payments()) await this.tell(payment)
@@ -295,7 +296,7 @@ class Life {
     } as const
     const key = crypto.randomUUID()
     const message = { movement, idempotency: { key, fingerprint: key } }
-    // A client repeats it with its key until it is answered.
+    // Repeats a request with its key until it is answered, like a client.
     for (let tries = 0; tries < 5; tries++) {
       const result = await ask(this.ledger.stub, 'move', message).catch(() => undefined)
       if (!result) continue
@@ -335,7 +336,7 @@ class Life {
     throw new Error('the payments were not answered')
   }
 
-  /** A new charge of a declined card counts; another card, a person or a success begins again. */
+  /** Each declined charge counts; a new card, a change of the rule or a success resets the count. */
   private countDeclines(): void {
     const charges = [...this.stripe.intents.values()].filter(
       ({ card, error }) => card !== null && error?.code !== 'authentication_required',
@@ -358,7 +359,7 @@ class Life {
     return fault
   }
 
-  /** Stops the object, which waits for Stripe. Its answer, if there is one, is lost. */
+  /** Stops the object while it waits for Stripe. Stripe's answer, if any, is lost. */
   private halt(fault: Fault): Fault {
     this.stop = null
     void runInDurableObject(this.ledger.stub, (_, state) => state.abort('stopped')).catch(() => undefined)

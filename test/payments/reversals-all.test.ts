@@ -62,7 +62,7 @@ async function newest(key: string, count: number) {
 }
 
 describe('a refund', () => {
-  it('takes what is left of the lot, and below zero what was spent, once', async () => {
+  it('takes the rest of the lot once, and the spent credits below zero', async () => {
     const payment = await paid()
     const { api_key: key, id } = payment
     await burn(key, 700)
@@ -86,7 +86,7 @@ describe('a refund', () => {
     expect(await listed(key, '/v1/credits/lots', '')).toEqual([])
   })
 
-  it('of parts takes the same parts, exactly, and is repeated without effect', async () => {
+  it('of parts takes the same parts, exactly, and has no effect when repeated', async () => {
     const payment = await paid()
     const { api_key: key, id } = payment
     await burn(key, 1000)
@@ -101,14 +101,14 @@ describe('a refund', () => {
     expect(await paymentOf(key, id)).toMatchObject({ status: 'refunded', credits_taken_back: 1000 })
   })
 
-  it('leaves a wallet that burns nothing until new credits have repaid it', async () => {
+  it('leaves a wallet that cannot burn until new credits have repaid the debt', async () => {
     const payment = await paid()
     const { api_key: key } = payment
     await answered(key, '/v1/credits/wallets', { overdraft_limit: 50 }, 200, 'PATCH')
     await burn(key, 1000)
     await refund(payment, 1000)
     await expectRefused(await ingest(key, GPT_4O), 402, 'insufficient_credits')
-    // The overdraft limit is for burns: what is owed neither uses it nor forbids to change it.
+    // The overdraft limit is for burns: the owed credits neither use it nor prevent a change of it.
     await answered(key, '/v1/credits/wallets', { overdraft_limit: 10 }, 200, 'PATCH')
     await granted(key, { amount: 1000 })
     expect(await balanceOf(key)).toBe(0)
@@ -149,7 +149,7 @@ describe('a dispute', () => {
     expect(await paymentOf(key, id)).toMatchObject({ status: 'succeeded', credits_taken_back: 0 })
   })
 
-  it('that is won returns credits to the very lots that they were taken from', async () => {
+  it('that is won returns credits to the same lots that they were taken from', async () => {
     const payment = await paid()
     const { api_key: key } = payment
     await burn(key, 1000)
@@ -164,7 +164,7 @@ describe('a dispute', () => {
     expect(await balanceOf(key)).toBe(600)
   })
 
-  it('that is won after new credits repaid the wallet returns a lot of its own', async () => {
+  it('that is won after new credits repaid the wallet creates a new lot', async () => {
     const payment = await paid()
     const { api_key: key } = payment
     await burn(key, 1000)
@@ -197,7 +197,7 @@ describe('a dispute', () => {
 })
 
 describe('a change of the policy', () => {
-  it('is for later refunds only', async () => {
+  it('applies to later refunds only', async () => {
     const payment = await paid()
     const { api_key: key } = payment
     await burn(key, 1000)

@@ -21,11 +21,11 @@ async function tell(type: string, intent: Intent): Promise<void> {
   expect(response.status).toBe(200)
 }
 
-/** The sign-up credits are free of the payment's lot, and burn first. */
+/** The sign-up credits are not part of the payment's lot, and burn first. */
 const SIGN_UP = 10_000
 
 describe('a refund', () => {
-  it('takes the credits of the lot back, once', async () => {
+  it('takes the credits of the lot back once', async () => {
     const { api_key: key, id, intent } = await paid()
     stripe.current().refund(intent, 1000)
     for (let times = 0; times < 3; times++) await tell('charge.refunded', intent)
@@ -39,7 +39,7 @@ describe('a refund', () => {
     expect(entry).toMatchObject({ type: 'REFUND', amount: -1000, description: `Refund of ${id}` })
   })
 
-  it('takes back what is left of the lot and nothing else', async () => {
+  it('takes back the rest of the lot and nothing else', async () => {
     const { api_key: key, id, intent } = await paid()
     await burn(key, SIGN_UP + 700)
     stripe.current().refund(intent, 1000)
@@ -62,7 +62,7 @@ describe('a refund', () => {
     expect(await paymentOf(key, id)).toMatchObject({ status: 'refunded', refunded_usd: 10 })
   })
 
-  it('that comes before the news of the payment leaves nothing', async () => {
+  it('that is reported before the payment leaves no credits', async () => {
     const { api_key: key } = await createCustomer()
     const { payment_id, url } = await checkout(key)
     const intent = stripe.current().pay(url)
@@ -73,7 +73,7 @@ describe('a refund', () => {
     expect(await paymentOf(key, payment_id)).toMatchObject({ status: 'refunded' })
   })
 
-  it('is found by the sweep when Stripe did not answer at its news', async () => {
+  it('is found by the sweep when Stripe did not answer after its webhook', async () => {
     const customer = await paid()
     stripe.current().refund(customer.intent, 1000)
     stripe.current().fault = () => 'down'
@@ -104,7 +104,7 @@ describe('a dispute', () => {
     expect(await listed(key, '/v1/credits/lots', '')).toEqual([lot])
   })
 
-  it('that is lost stays', async () => {
+  it('that is lost keeps the credits taken', async () => {
     const { api_key: key, id, intent } = await paid()
     for (const status of ['under_review', 'lost']) {
       stripe.current().dispute(intent, status)

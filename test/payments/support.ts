@@ -12,7 +12,7 @@ export const MINUTE_MS = 60_000
 export function withStripe(): { readonly current: () => ScriptedStripe } {
   let stripe = new ScriptedStripe()
   beforeEach(() => {
-    // Alarms that are armed for a day ahead do not ring by themselves: a test rings them.
+    // Alarms that are armed for a day ahead do not run by themselves: a test runs them.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + DAY_MS })
     stripe = new ScriptedStripe()
     stripe.install()

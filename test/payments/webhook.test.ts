@@ -34,7 +34,7 @@ describe('an event of Stripe', () => {
     expect((await deliver({ ...good, headers })).status).toBe(200)
   })
 
-  it('is only a hint: what Stripe has counts', async () => {
+  it('is only a hint: the state at Stripe counts', async () => {
     const { api_key: key } = await createCustomer()
     const { payment_id } = await checkout(key)
     const [session] = stripe.current().sessions.values()
@@ -52,7 +52,7 @@ describe('an event of Stripe', () => {
     expect(await paymentOf(key, payment_id)).toMatchObject({ status: 'pending' })
   })
 
-  it('of others in the same account, and of ledgers that are not here, changes nothing', async () => {
+  it('of other systems in the same account, and of unknown ledgers, changes nothing', async () => {
     const strangers = [
       { id: 'in_1', object: 'invoice' },
       { id: 'pi_1', object: 'payment_intent', metadata: { payment_id: 'pay_1', ledger: 'cust_none' } },
@@ -73,7 +73,7 @@ describe('an event of Stripe', () => {
     expect(await balanceOf(key)).toBe(10_000)
   })
 
-  it('is answered 503 while Stripe cannot be asked whose payment it is, so that it comes again', async () => {
+  it('is answered 503 while Stripe cannot be asked whose payment it is, so that Stripe delivers it again', async () => {
     stripe.current().fault = () => 'down'
     const dispute = { id: 'dp_1', object: 'dispute', payment_intent: 'pi_1' }
     const event = signedEvent('charge.dispute.created', dispute, WEBHOOK_SECRETS.live)
@@ -96,7 +96,7 @@ describe('a deployment without Stripe', () => {
     expect(response.headers.get('Retry-After')).toBeNull()
   })
 
-  it('takes no public development value', async () => {
+  it('accepts no public development value', async () => {
     const { body, headers } = signedEvent('ping', { id: 'x', object: 'ping' }, WEBHOOK_SECRETS.live)
     const response = await deployed({ ENVIRONMENT: 'production' }, PATH, { method: 'POST', body, headers })
     await expectRefused(response, 503, 'payments_not_configured')

@@ -23,7 +23,7 @@ import {
 /** Uses that a portal token must refuse: every route of the document, other wallets, other pages, changed tokens. */
 
 let owner: Belongings
-/** A token of the owner's user, and one of a user who has nothing. */
+/** A token of the owner's user, and one of a user without data. */
 let token = ''
 let stranger = ''
 beforeAll(async () => {
@@ -39,7 +39,7 @@ const nameOf = ({ method, path }: { method: string; path: string }) => `${method
 const READS = [BALANCE, USAGE, TRANSACTIONS]
 /** The routes that sell are closed to a token without credit packs. */
 const closed = secured.filter((operation) => !READS.map((path) => `GET ${path}`).includes(nameOf(operation)))
-/** Takes the operator token or none; every key is refused as a wrong token. */
+/** This route takes the operator token or none, and refuses every key as a wrong token. */
 const REGISTRATION = '/customers/register'
 
 it('the document names portal tokens at the routes that take them, and nowhere else', () => {
@@ -107,7 +107,7 @@ describe('another wallet', () => {
     `${USAGE}?group_by=day&group_by=key`,
   ]
 
-  it('is refused by whatever name it is asked for', async () => {
+  it('is refused under each of its names', async () => {
     for (const path of others(owner)) {
       const body = await expectProblem(await api(path, { key: stranger }), 403, 'insufficient_scope')
       expect(body.detail, path).toMatch(/portal token/i)

@@ -21,7 +21,7 @@ async function passed(key: string, requests: number): Promise<number> {
   return all.filter(({ status }) => status === 200).length
 }
 
-it('portal tokens have requests of their own: each token, and all together, and none of the keys', async () => {
+it('portal tokens have separate limits: for each token and for all together, apart from those of API keys', async () => {
   const { api_key } = await createCustomer({ tier: 'STARTER' })
   await granted(api_key, { user_id: 'ann', amount: 1 })
   await granted(api_key, { user_id: 'bob', amount: 1 })

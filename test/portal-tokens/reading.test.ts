@@ -48,7 +48,7 @@ describe('a portal token', () => {
     expect(await read(red, BALANCE)).toMatchObject({ balance: 55 })
   })
 
-  it('is sent as an API key is', async () => {
+  it('is sent like an API key', async () => {
     const response = await api(BALANCE, { headers: { 'X-API-Key': ann } })
     expect(await jsonOf(response)).toMatchObject({ balance: 85 })
   })
@@ -98,7 +98,7 @@ describe('a portal token', () => {
     expect(await read(key, USAGE)).toMatchObject({ totals: { events: 0 } })
   })
 
-  it('is for an id of any characters', async () => {
+  it('accepts an id of any characters', async () => {
     const user_id = 'zoë/"<script>&user_id=bob#%00 🦊'
     await granted(customer.api_key, { user_id, amount: 3 })
     const key = await portalToken(customer.api_key, { user_id })

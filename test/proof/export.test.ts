@@ -215,7 +215,7 @@ describe('an export', () => {
 })
 
 describe('a checkpoint', () => {
-  it('is of the last entry, kept, and not made again while the ledger stays', async () => {
+  it('covers the last entry, is kept, and is not made again while the ledger does not change', async () => {
     await live()
     const first = await checkpoint()
     expect(first).toMatchObject({ entry_number: 9, key_id: (await keySet())[0]?.kid })
@@ -314,7 +314,7 @@ describe('a checkpoint', () => {
       .bind(prefix)
       .run()
     await daily(prefix, Date.now() + 86_400_001)
-    // The pages that would lead from one to the other are not there.
+    // D1 lacks the pages between the two.
     expect(await signedOf(prefix)).toBe(3)
     expect(
       log.mock.calls
@@ -409,7 +409,7 @@ function lineStarts(bytes: Uint8Array): number[] {
   return starts
 }
 
-/** A place of the daily job right before a ledger. */
+/** A position of the daily job directly before a ledger. */
 function placeBefore(ledger_id: string): string {
   return `${ledger_id.slice(0, -1)}!`
 }
@@ -423,7 +423,7 @@ function daily(
   return checkpointDaily({ env: bindings, now_ms, after, reach })
 }
 
-/** Ledgers as their flushes leave them in D1, behind all others; returns the beginning of their ids. */
+/** Adds ledgers to D1 in their flushed state, after all others; returns the prefix of their ids. */
 async function grownLedgers(count: number): Promise<string> {
   const prefix = `zz_${crypto.randomUUID()}_`
   await env.DB.prepare(
@@ -437,7 +437,7 @@ async function grownLedgers(count: number): Promise<string> {
 
 const numberOf = (count: number) => String(count).padStart(5, '0')
 
-/** The number of checkpoints of the ledgers whose ids begin like this. */
+/** Returns the number of checkpoints of the ledgers with this prefix. */
 function signedOf(prefix: string): Promise<number | null> {
   return env.DB.prepare(
     "SELECT count(*) AS n FROM checkpoints WHERE ledger_id > ?1 AND ledger_id < ?1 || '~'",

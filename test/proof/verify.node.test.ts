@@ -35,7 +35,7 @@ function changed(line: number): string {
   return file
 }
 
-/** The export with other content in an entry, and with the hashes that follow from it. */
+/** The export with other content in an entry, and with the resulting hashes. */
 function rehashed(number: number, change: (entry: string) => string): string {
   let before = ''
   const lines = readFileSync(EXPORT, 'utf8')
@@ -89,7 +89,7 @@ describe('the command', () => {
     })
   })
 
-  it('explains itself when it is called wrongly', () => {
+  it('prints its usage when it is called wrongly', () => {
     expect(node(EXPORT)).toEqual({ status: 2, output: expect.stringContaining('--keys FILE_OR_URL') })
   })
 })

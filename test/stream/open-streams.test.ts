@@ -7,7 +7,7 @@ import { createCustomer } from '../support/customers.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { StreamBench } from './support.ts'
 
-/** Streams that stay open: what they cost, their limits, and their end. Their time is the test's. */
+/** Streams that stay open: their cost, limits and end. The test controls their clock. */
 
 beforeEach(() => {
   listenToConsole()
@@ -24,7 +24,7 @@ async function add(customer_id: string, id: string): Promise<void> {
 }
 
 describe('idle streams', () => {
-  it('wake no object, and those of a ledger share one read a second', async () => {
+  it('wake no object, and all streams of a ledger share one read a second', async () => {
     const [first, second] = [await createCustomer(), await createCustomer()]
     for (const { customer_id } of [first, second]) await runAlarm(ledgerOf(customer_id))
     const bench = new StreamBench()
@@ -39,7 +39,8 @@ describe('idle streams', () => {
     expect(bench.ledger_calls).toBe(STREAMS)
     expect(streams.every(({ ended }) => !ended)).toBe(true)
     const statements = bench.counts.statements - before.statements
-    // Of each ledger a read a second, and one note that a stream is open; of each stream a check of its key in 30 s.
+    // Each ledger causes a read a second and one note that a stream is open; each stream causes a check of
+    // its key every 30 s.
     expect(statements).toBeGreaterThanOrEqual(2 * 120)
     expect(statements).toBeLessThanOrEqual(2 * (120 + 1) + STREAMS * 4)
     expect(bench.counts.rows_read - before.rows_read).toBeLessThanOrEqual(statements + 2)
@@ -48,7 +49,7 @@ describe('idle streams', () => {
     await Promise.all(streams.map((stream) => stream.cut()))
   })
 
-  it('get what happens, each once, while many of them share the reads', async () => {
+  it('get each notification once, while many of them share the reads', async () => {
     const { api_key, customer_id } = await createCustomer()
     await runAlarm(ledgerOf(customer_id))
     const bench = new StreamBench()
@@ -66,7 +67,7 @@ describe('idle streams', () => {
 })
 
 describe('a stream that is cut', () => {
-  it('resumes with its last id: none is missing and none comes twice', async () => {
+  it('resumes with its last id: none is missing and none is sent twice', async () => {
     const { api_key, customer_id } = await createCustomer()
     await runAlarm(ledgerOf(customer_id))
     const bench = new StreamBench()
@@ -91,7 +92,7 @@ describe('a stream that is cut', () => {
 })
 
 describe('the number of open streams', () => {
-  it('is limited to 100 of a customer, and others open theirs; a stream that ends makes room', async () => {
+  it('is limited to 100 of a customer, without effect on other customers; a stream that ends makes room', async () => {
     const [{ api_key }, other] = [await createCustomer(), await createCustomer()]
     const bench = new StreamBench({ stream_seconds: 20 })
     const streams = []
@@ -102,7 +103,7 @@ describe('the number of open streams', () => {
     await streams[0]?.cut()
     streams.push(await bench.opened(api_key))
     expect(await bench.open(api_key)).toBe(429)
-    // All end by themselves, and leave all of the room.
+    // All streams end, and free their places.
     await bench.pass(21_000)
     expect(streams.filter(({ ended }) => !ended)).toEqual([])
     for (let i = 0; i < 100; i++) streams.push(await bench.opened(api_key))

@@ -12,7 +12,7 @@ async function add(ledger: TestLedger, id: string): Promise<void> {
   await notify(env, ledger.name, { id, notice })
 }
 
-/** A source over D1 whose time passes only by waiting. */
+/** A source over D1 with a clock that only waiting advances. */
 function sourceOf(ledger: TestLedger) {
   const reads = { newest: 0 }
   let now_ms = 0
@@ -80,11 +80,11 @@ describe('a stream', () => {
       if (part === null) break
     }
     expect(parts).toEqual([':\n\n', ':\n\n', ':\n\n', null])
-    // One look a second, and no call of the object.
+    // One read a second, and no call of the object.
     expect(reads.newest).toBe(60)
   })
 
-  it('with notifications in every second ends before its calls are those of an invocation', async () => {
+  it('with notifications in every second ends before it exceeds the calls of an invocation', async () => {
     const calls = { made: 0 }
     let [now_ms, sequence] = [0, 0]
     const counted = async <T>(made: number, result: T): Promise<T> => {
@@ -96,7 +96,7 @@ describe('a stream', () => {
       wait: async (ms) => {
         now_ms += ms
       },
-      // The notifications, and the names of their users and of their teams.
+      // The reads of notifications, and of the names of their users and of their teams.
       read: (_after, to) => counted(3, [viewOf(to)]),
       newest: () => counted(1, ++sequence),
       isAllowed: () => counted(1, true),
@@ -122,7 +122,7 @@ describe('a stream', () => {
 })
 
 describe('GET /v1/stream', () => {
-  it('begins after the given sequence, with what the object alone has too', async () => {
+  it('begins after the given sequence, and includes notifications that only the object has', async () => {
     const { api_key, customer_id } = await createCustomer()
     const ledger = ledgerOf(customer_id)
     const known = (await readAll(api_key, '?after=0')).length
@@ -136,7 +136,7 @@ describe('GET /v1/stream', () => {
     expect(await readAll(api_key, '')).toEqual([])
   })
 
-  it('is for no stranger, and refuses a place that is none', async () => {
+  it('is refused without a key, and for an invalid sequence', async () => {
     const { api_key } = await createCustomer()
     expect((await api('/v1/stream')).status).toBe(401)
     expect((await api('/v1/stream?after=x', { key: api_key })).status).toBe(400)

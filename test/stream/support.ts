@@ -9,7 +9,7 @@ import { countingD1 } from '../support/d1.ts'
 
 const app = createApp()
 
-/** Streams of the real route whose time passes only when a test says so, and whose calls are counted. */
+/** Streams of the real route with a clock that the test controls, and with counted calls. */
 export class StreamBench {
   readonly counts
   ledger_calls = 0
@@ -17,12 +17,12 @@ export class StreamBench {
   private readonly waiting: { at_ms: number; wake: () => void }[] = []
   private streams: OpenStream[] = []
 
-  /** Ends with `vi.restoreAllMocks()` and `vi.useRealTimers()`. */
+  /** `vi.restoreAllMocks()` and `vi.useRealTimers()` undo it. */
   constructor({ stream_seconds = 600 } = {}) {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
     const wait = scheduler.wait.bind(scheduler)
     vi.spyOn(scheduler, 'wait').mockImplementation((ms) => {
-      // Ledger objects, which are in the same isolate, wait for their own reasons.
+      // Ledger objects, which are in the same isolate, have their own timers.
       if (ms !== POLL_MS) return wait(ms)
       return new Promise<void>((resolve) => {
         this.waiting.push({ at_ms: Date.now() + ms, wake: () => resolve() })
@@ -60,7 +60,7 @@ export class StreamBench {
     return stream
   }
 
-  /** Lets time pass, wait by wait, until every stream waits again or has ended. */
+  /** Advances the clock, one wait at a time, until every stream waits again or has ended. */
   async pass(ms: number): Promise<void> {
     const until_ms = Date.now() + ms
     await this.settle()
@@ -85,7 +85,7 @@ export class StreamBench {
   }
 }
 
-/** A client that reads as fast as parts come. */
+/** A client that reads parts immediately. */
 export class OpenStream {
   ended = false
   text = ''

@@ -5,7 +5,7 @@ import { freshLedger } from './ledgers.ts'
 
 /** Gives all ledger objects the operator's policy for refunds and disputes, until the end of the test. */
 export async function withReversals(policy: PaymentReversals): Promise<void> {
-  // Objects that start again share the configuration of their deployment.
+  // Restarted objects have the configuration of their deployment.
   const { stub } = await freshLedger()
   const config = await runInDurableObject(stub, (instance): object => Reflect.get(instance, 'config'))
   const before: unknown = Reflect.get(config, 'payment_reversals')

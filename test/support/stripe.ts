@@ -3,16 +3,16 @@ import { vi } from 'vitest'
 import { STRIPE_VERSION } from '../../src/stripe/client.ts'
 
 /**
- * A scripted Stripe in the place of the network: the endpoints that payments use, with idempotency keys that remember
- * any answer, and faults before and after the effect of a call.
+ * A scripted Stripe in the place of the network: the endpoints that payments use, with idempotency keys that
+ * repeat any answer, and faults before and after the effect of a call.
  */
 
 export const STRIPE = 'https://api.stripe.com'
 export const WEBHOOK_SECRETS = { live: 'whsec_development', test: 'whsec_test_development' } as const
 
 /**
- * The fate of a call. `lost`: done, and its answer never arrives. `down`: never arrives. `hangs` and `done, hangs`: the
- * same without an end.
+ * The fate of a call. `lost`: the call is done, and its answer is lost. `down`: the call fails before its
+ * effect. `hangs` and `done, hangs`: the call never ends, before or after its effect.
  */
 export type Fault = 'lost' | 'down' | 'busy' | 'broken' | 'hangs' | 'done, hangs'
 
@@ -91,7 +91,7 @@ export class ScriptedStripe {
   unauthorized = false
   private readonly kept = new Map<string, Kept>()
 
-  /** Takes the place of Stripe for good; mocks of a test come before it. */
+  /** Takes the place of Stripe permanently; mocks of a test have priority. */
   static serve(): void {
     const stripe = new ScriptedStripe()
     const network = globalThis.fetch
@@ -124,7 +124,7 @@ export class ScriptedStripe {
     return this.complete(session, card)
   }
 
-  /** The last attempt of a buyer, begun in time, is paid after the page has expired. */
+  /** Pays a buyer's last attempt, begun in time, after the page has expired. */
   payLate(url: string): Intent {
     const session = this.sessionAt(url)
     const intent = this.complete(session, {})
@@ -132,7 +132,7 @@ export class ScriptedStripe {
     return intent
   }
 
-  /** The bank takes days for a payment that was made on a page. */
+  /** Makes a payment on a page that the bank processes for days. */
   process(intent: Intent, status: Session['status']): void {
     const session = [...this.sessions.values()].find((one) => one.intent === intent)
     if (!session) throw new Error('not made on a page')
@@ -141,7 +141,7 @@ export class ScriptedStripe {
     intent.charge = null
   }
 
-  /** An intent is paid after all: its bank was slow, or a person confirmed it in Stripe's dashboard. */
+  /** Pays an intent after all, as by a slow bank or a confirmation in Stripe's dashboard. */
   succeed(intent: Intent): Intent {
     intent.status = 'succeeded'
     intent.error = null
@@ -149,7 +149,7 @@ export class ScriptedStripe {
     return intent
   }
 
-  /** A payment of the customer for something else. */
+  /** Makes a payment of the customer for something else. */
   sellOther(customer: string): void {
     this.newIntent(100, customer, {})
   }
@@ -237,7 +237,7 @@ export class ScriptedStripe {
     return response
   }
 
-  /** An idempotency key answers again what it answered, for a day: then Stripe forgets it. */
+  /** For a day, an idempotency key repeats its answer; then Stripe forgets the key. */
   private once(call: Call): Response {
     if (call.key === null) return respond(this.handle(call))
     const request = `${call.path}?${call.fields}`
@@ -325,7 +325,7 @@ export class ScriptedStripe {
     return ok(this.intentJson(intent, true))
   }
 
-  /** Newest first, as Stripe's lists are. */
+  /** Newest first, like Stripe's lists. */
   private pageOfIntents(fields: URLSearchParams): object {
     const limit = Number(fields.get('limit') ?? 10)
     const matching = [...this.intents.values()]

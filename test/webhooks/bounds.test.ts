@@ -36,7 +36,7 @@ afterEach(async () => {
 const COUNT = 'WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)'
 const NAME = "printf('cust_bound%05d', l.i)"
 
-/** Ledgers, each with endpoints for everything, and with notifications that were not handed on. */
+/** Ledgers, each with endpoints for all types, and with notifications that are not queued. */
 async function ledgersWith(ledgers: number, endpoints: number, notifications: number): Promise<void> {
   const of = (count: number) => `${COUNT}, l (i) AS (SELECT i FROM n LIMIT ${count})`
   await env.DB.batch([
@@ -83,7 +83,7 @@ const left = () =>
   ).first<number>('n')
 
 describe('notifications that wait for many endpoints', () => {
-  it('are all handed on by the jobs of the next minutes, each within the calls of an invocation', async () => {
+  it('are all queued by the jobs of the next minutes, each within the calls of an invocation', async () => {
     await ledgersWith(60, 20, 150)
     const all = new Set<string>()
     let runs = 0
@@ -97,7 +97,7 @@ describe('notifications that wait for many endpoints', () => {
     expect(all.size).toBe(60 * 20 * 150)
   })
 
-  it('are handed on by the consumer of hints within the calls of an invocation, and the rest of them again', async () => {
+  it('are queued by the consumer of hints within the calls of an invocation, and the rest by its retries', async () => {
     await ledgersWith(100, 20, 60)
     const all: string[] = []
     let hints = Array.from({ length: 100 }, (_, i) => `cust_bound${String(i + 1).padStart(5, '0')}`)
@@ -116,7 +116,7 @@ describe('notifications that wait for many endpoints', () => {
   })
 })
 
-/** A batch of hints; those to be retried are added to `again`. */
+/** A batch of hints; the retried ones are added to `again`. */
 function batchOf(ledger_ids: readonly string[], again: string[]): MessageBatch {
   const messages = ledger_ids.map((ledger_id) => ({
     id: ledger_id,
@@ -137,7 +137,7 @@ function batchOf(ledger_ids: readonly string[], again: string[]): MessageBatch {
   }
 }
 
-/** Each has this many deliveries and notifications that are too old, and one of each that is not. */
+/** Each owner has this many deliveries and notifications that are too old, and one of each that is not. */
 async function oldRows(owners: number, rows: number, first = 1): Promise<void> {
   const delivery = (at_ms: number, id: string) => `
     INSERT INTO webhook_deliveries (owner, delivery_id, webhook_endpoint_id, notification_id, sequence, type, at_ms,
@@ -170,7 +170,7 @@ describe('the clean-up of deliveries and notifications', () => {
     return [await of('webhook_deliveries', 'owner'), await of('notifications', 'ledger_id')]
   }
 
-  it('keeps up with 2,500 busy owners, bounded in each minute', async () => {
+  it('keeps pace with 2,500 busy owners, within limits in each minute', async () => {
     await oldRows(2_500, 4)
     let runs = 0
     for (; (await rowsLeft()).some((rows) => rows !== 0); runs++) {
@@ -186,7 +186,7 @@ describe('the clean-up of deliveries and notifications', () => {
     expect(kept).toBe(2_500)
   })
 
-  it('reaches every owner within two minutes, beside one with a long list, which ends too', async () => {
+  it('reaches every owner within two minutes, even if one has a long list, and finishes that list', async () => {
     await oldRows(1, 25 * DELETED_AT_ONCE)
     await oldRows(5, 3, 2)
     await runJobs(env, jobs, NOW_MS)

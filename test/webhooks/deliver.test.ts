@@ -75,7 +75,7 @@ describe('a notification', () => {
     ])
   })
 
-  it('is repeated by a message that comes twice only until it succeeded', async () => {
+  it('is repeated by a duplicate message only until it has succeeded', async () => {
     const { simulation, log } = await oneDelivery(status(200))
     const delivery = { v: 1, ...(await deliveredOf(simulation)) }
     simulation.put(delivery, 0)
@@ -167,7 +167,7 @@ describe('a receiver that fails', () => {
     ['a long time, at most a day', (_now: number): string => '999999', DAY_MS],
     ['less than the schedule', (_now: number): string => '1', 5_000],
     ['another form', (_now: number): string => 'soon', 5_000],
-  ] as const)('is not asked again before the time of Retry-After: %s', async (_, header, delay_ms) => {
+  ] as const)('gets no attempt before the time of Retry-After: %s', async (_, header, delay_ms) => {
     const now_ms = Date.now()
     const { simulation, log } = await oneDelivery((n) =>
       n === 0
@@ -184,7 +184,7 @@ describe('a receiver that fails', () => {
     expect(simulation.received[1]?.at_ms).toBeGreaterThanOrEqual(due_at_ms ?? Infinity)
   })
 
-  it('with 410 is disabled, its owner is notified, and what waits for it is dropped', async () => {
+  it('with 410 is disabled, its owner is notified, and its waiting deliveries are dropped', async () => {
     const { simulation, owner, endpoint, log } = await oneDelivery(
       (n) => new Response(null, { status: n === 0 ? 500 : 410 }),
     )
@@ -251,7 +251,7 @@ describe('a retry', () => {
   const retry = async ({ api_key }: { readonly api_key: string }, id: string) =>
     jsonOf(await api(`/v1/webhook-deliveries/${id}/retry`, { key: api_key, method: 'POST' }))
 
-  it('of a delivery that is under way leaves it as it is, and says when it counts as lost', async () => {
+  it('of a delivery that is under way does not change it, and returns the time when its attempt counts as lost', async () => {
     const { simulation, owner, log } = await oneDelivery(hang)
     simulation.timeout_ms = 1_000
     await simulation.deliver({ settle: false })
@@ -284,7 +284,7 @@ describe('a retry', () => {
 })
 
 async function notificationTypes(customer_id: string): Promise<string[]> {
-  // The ones that the test made have the numbers of those of the ledger.
+  // The notifications of the test have numbers of the ledger's own ones.
   await env.DB.prepare('DELETE FROM notifications WHERE ledger_id = ?').bind(customer_id).run()
   await runAlarm(ledgerOf(customer_id))
   const { results } = await env.DB.prepare('SELECT type FROM notifications WHERE ledger_id = ?')
@@ -318,7 +318,7 @@ describe('an answer', () => {
     expect(pulled).toBeLessThanOrEqual(2 * chunk.length)
   })
 
-  it('that never ends is a success by its status, and is kept as far as it came', async () => {
+  it('that never ends is a success by its status, and its received part is kept', async () => {
     const { simulation, log } = await oneDelivery(
       () =>
         new Response(

@@ -54,7 +54,7 @@ async function ledgerWith(kind: SubjectKind, ids: readonly string[], script: Scr
 const named = (simulation: Simulation, kind: SubjectKind) =>
   simulation.received.map(({ body }) => JSON.parse(body).data[`${kind}_id`])
 
-/** All that D1 has of the deliveries, as text. */
+/** All data of the deliveries in D1, as text. */
 async function storedText(): Promise<string> {
   return JSON.stringify((await env.DB.prepare('SELECT * FROM webhook_deliveries').all()).results)
 }
@@ -66,16 +66,16 @@ const SPELLINGS: readonly (readonly [string, (id: string) => string])[] = [
   ['URL-encoded', (id) => encodeURIComponent(id)],
   ['as a form', (id) => new URLSearchParams({ id }).toString()],
   ['as base64', (id) => Buffer.from(id).toString('base64')],
-  ['cut by the limit of what is kept', (id) => 'x'.repeat(1_024 - 10) + id],
+  ['cut by the limit of kept answers', (id) => 'x'.repeat(1_024 - 10) + id],
 ]
 
 describe.each(['user', 'team'] as const)('the erasure of a %s', (kind) => {
   const id = () => unique('ann müller+1@example.com/"x"')
 
-  it.each(SPELLINGS)('deletes what receivers answered about it: its id %s', async (_, spell) => {
+  it.each(SPELLINGS)('deletes the answers of receivers about it: its id %s', async (_, spell) => {
     const erased = id()
     const other = unique('bob')
-    // Twice as a failure, which is tried again, and then as a success.
+    // The receiver answers twice with a failure, which is retried, and then with a success.
     const { owner, simulation, erase } = await ledgerWith(kind, [erased, other], (n, { body }) => {
       const text = spell(JSON.parse(body).data[`${kind}_id`])
       return new Response(text, { status: n < 2 ? 500 : 200 })

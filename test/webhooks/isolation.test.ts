@@ -51,7 +51,7 @@ describe('an endpoint that hangs', () => {
     expect(log.map((delivery) => delivery.status)).toEqual(Array(25).fill('succeeded'))
   })
 
-  it('gets what waits for it from the attempts that are slow, and not more than its share at once', async () => {
+  it('gets its waiting messages after the slow attempts, and at most its share at once', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['slow.example'])
     // Longer than a run waits, shorter than the limit.
@@ -93,7 +93,7 @@ describe('attempts that are slow', () => {
     simulation.env = { ...simulation.env, DB: db }
     const [received, fetches] = [simulation.received.length, simulation.fetches]
     await simulation.deliver()
-    // Six at once, each followed by nine.
+    // Six attempts run at once, each followed by nine.
     const attempts = simulation.received.length - received
     expect(attempts).toBe(60)
     // Each attempt may send a message for the next one.
@@ -102,7 +102,7 @@ describe('attempts that are slow', () => {
     expect(calls).toBeLessThanOrEqual(1_000)
   })
 
-  it('are followed by none to a name that leads to a private address by then', async () => {
+  it('are followed by no attempt if the name resolves to a private address by that time', async () => {
     const { simulation, owner } = await waiting(['moves.example'], 10, 1)
     const received = simulation.received.length
     await simulation.deliver({ settle: false })
@@ -151,7 +151,7 @@ describe('a crash', () => {
     expect(simulation.received).toHaveLength(2)
   })
 
-  it('between the queue and the mark of what was handed on delivers each notification once more or not at all', async () => {
+  it('between the queue and the mark of queued notifications delivers each notification at most once more', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['receiver.example'])
     simulation.receiver('receiver.example', status(200))
@@ -173,7 +173,7 @@ describe('a crash', () => {
     )
   })
 
-  it('of the queue loses no delivery that failed before: the sweep brings it again', async () => {
+  it('of the queue loses no delivery that failed before: the sweep queues it again', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['receiver.example'])
     simulation.receiver('receiver.example', (n) => new Response(null, { status: n === 0 ? 500 : 200 }))
@@ -190,7 +190,7 @@ describe('a crash', () => {
     simulation.receiver('receiver.example', (n, ...rest) => (n === 0 ? hang(n, ...rest) : new Response()))
     await notifies(simulation, owner.customer_id, types(1))
     const healthy = simulation.env
-    // The second batch of D1 is the record of the slow attempt.
+    // The second batch of D1 records the slow attempt.
     simulation.env = { ...healthy, DB: d1FailingAt(2, 'before its effect') }
     await simulation.deliver()
     simulation.env = healthy

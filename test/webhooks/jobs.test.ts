@@ -31,7 +31,7 @@ const job = (simulation: Simulation, reach: (place: string) => void = () => unde
 })
 
 describe('the jobs of webhooks', () => {
-  it('hand on notifications whose hint was lost', async () => {
+  it('queue notifications whose hint was lost', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['receiver.example'])
     simulation.receiver('receiver.example', status(200))

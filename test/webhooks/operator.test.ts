@@ -33,7 +33,7 @@ interface Condition {
   readonly data: object
 }
 
-/** `?1` is the present. */
+/** `?1` is the current time. */
 const CONDITIONS: Readonly<Record<OperatorType, Condition>> = {
   'ops.flush_behind': {
     begin: `INSERT INTO flush_failures (ledger_id, unflushed_since_ms, failures, failed_at_ms)
@@ -63,7 +63,7 @@ const CONDITIONS: Readonly<Record<OperatorType, Condition>> = {
 }
 
 it.each(OPERATOR_TYPES)(
-  '%s is sent once when its condition begins, and again after it ended',
+  '%s is sent once when its condition begins, and again when it begins anew',
   async (type) => {
     const { begin, end, data } = CONDITIONS[type]
     const simulation = new Simulation()

@@ -37,7 +37,7 @@ afterEach(async () => {
 })
 
 describe('a webhook endpoint', () => {
-  it('is created with its secret, which no later answer has', async () => {
+  it('is created with its secret, which no later answer contains', async () => {
     const { api_key } = await createCustomer()
     const response = await api(PATH, { key: api_key, body: { ...BODY, v1a: true } })
     expect(response.status).toBe(201)
@@ -126,7 +126,7 @@ describe('a webhook endpoint', () => {
     await expectInvalid(await api(`${PATH}/${idOf(endpoint)}`, options), path)
   })
 
-  it('may be on this machine in development only, as it is spelled', async () => {
+  it('may be on this machine only in development, in the documented spelling', async () => {
     const { api_key: key } = await createCustomer()
     const body = { ...BODY, url: 'http://localhost:9123/hook' }
     expect((await api(PATH, { key, body })).status).toBe(201)
@@ -274,7 +274,7 @@ describe('the log of deliveries', () => {
     expect([first.data.length, second.data.length, second.next_cursor]).toEqual([4, 2, null])
   })
 
-  it('retries one delivery now, and replays a range or what failed in it', async () => {
+  it('retries one delivery now, and replays a range or its failed deliveries', async () => {
     const { simulation, owner, endpoints, list } = await tenDeliveries()
     const failed = (await list('status=pending&limit=1')).data[0]
     simulation.receiver('fails.example', status(204))
@@ -306,7 +306,7 @@ describe('the log of deliveries', () => {
     expect(await logOf(owner.customer_id)).toHaveLength(6)
   })
 
-  it('replays what a disabled endpoint missed', async () => {
+  it('replays the notifications that a disabled endpoint missed', async () => {
     const simulation = new Simulation()
     const { owner, endpoints } = await ownerWith(['works.example'])
     const path = `${PATH}/${idOf(endpoints[0] ?? {})}`
@@ -323,7 +323,7 @@ describe('the log of deliveries', () => {
     expect(simulation.received).toHaveLength(2)
   })
 
-  it('drops what waits for an endpoint that is deleted', async () => {
+  it('drops the waiting deliveries of a deleted endpoint', async () => {
     const { simulation, owner, endpoints, list } = await tenDeliveries()
     await api(`${PATH}/${endpoints[1]}`, { key: owner.api_key, method: 'DELETE' })
     expect((await list('status=dropped')).data).toHaveLength(3)
@@ -378,7 +378,7 @@ describe("an endpoint of the operator's", () => {
     await env.DB.prepare('DELETE FROM dead_letters').run()
   })
 
-  it("does not take a customer's key, nor types of ledgers", async () => {
+  it("accepts neither a customer's key nor types of ledgers", async () => {
     const { api_key } = await createCustomer()
     const path = '/v1/admin/webhook-endpoints'
     await expectProblem(await api(path, { key: api_key, body: BODY }), 403, 'insufficient_scope')

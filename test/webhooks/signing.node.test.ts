@@ -8,7 +8,7 @@ const MESSAGE = { id: 'ntf_1', body: JSON.stringify({ id: 'ntf_1', data: { text:
 
 type Verify = (body: string, headers: SignedHeaders, secret: string) => unknown
 
-/** The libraries that receivers use. Each throws for what it refuses. */
+/** The libraries that receivers use. Each throws for a refused message. */
 const RECEIVERS: readonly (readonly [name: string, verify: Verify])[] = [
   ['standardwebhooks', (body, headers, secret) => new Standard(secret).verify(body, { ...headers })],
   [
@@ -31,7 +31,7 @@ const accepts = async (verify: Verify, body: string, headers: SignedHeaders, sec
 }
 
 describe.each(RECEIVERS)('a receiver with %s', (_, verify) => {
-  it('accepts what was signed, and gets the notification', async () => {
+  it('accepts a signed message, and returns the notification', async () => {
     const key = await newSigningKey({ v1a: false })
     const headers = await signedHeaders({ ...MESSAGE, at_ms: Date.now() }, [key])
     expect(await verify(MESSAGE.body, headers, key.secret)).toEqual(JSON.parse(MESSAGE.body))
@@ -96,7 +96,7 @@ describe('an Ed25519 signature', () => {
     expect(await Promise.all(verdicts)).toEqual([true, false, false])
   })
 
-  it('has its version before it, beside that of the shared secret', async () => {
+  it('has its version as a prefix, and accompanies the signature of the shared secret', async () => {
     const key = await newSigningKey({ v1a: true })
     const { 'webhook-signature': signature } = await signedHeaders({ ...MESSAGE, at_ms: 0 }, [key])
     expect(signature).toMatch(/^v1,[A-Za-z0-9+/]{43}= v1a,[A-Za-z0-9+/]{86}==$/)

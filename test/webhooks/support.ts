@@ -19,7 +19,7 @@ export interface Received {
 /** The script of a receiver: its answer to the n-th message, from 0. */
 export type Script = (n: number, received: Received, signal: AbortSignal) => Response | Promise<Response>
 
-/** An answer that never comes. */
+/** An answer that never arrives. */
 export const hang: Script = (_n, _received, signal) =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
 
@@ -30,11 +30,14 @@ export const status = (code: number, headers: Record<string, string> = {}): Scri
   return () => new Response(null, { status: code, headers })
 }
 
-/** A queue in the hands of a test, with a clock of its own, receivers by host, and a resolver that knows every name. */
+/**
+ * A queue that a test controls, with its own clock, receivers by host, and a resolver that resolves every
+ * name.
+ */
 export class Simulation {
   now_ms: number
   readonly received: Received[] = []
-  /** The most attempts that ran at once, by host. */
+  /** The maximum number of concurrent attempts, by host. */
   readonly most_at_once = new Map<string, number>()
   env: Bindings
   /** The time after which an attempt fails. */
@@ -76,7 +79,7 @@ export class Simulation {
     return this.waiting.length
   }
 
-  /** Loses what is in the queue, as a crash of the queue would. */
+  /** Drops the messages in the queue, like a crash of the queue. */
   loseQueue(): void {
     this.waiting = []
   }
