@@ -2,21 +2,22 @@ import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 
 /**
- * The time from the commit of a burn that crosses an alert's threshold to the alert at its receiver: the delay of the
- * flush, the queues and the delivery included. Ledgers cross one after the other their own threshold, each again and again.
+ * The time from the commit of a burn that crosses an alert's threshold to the alert at its receiver: the
+ * delay of the flush, the queues and the delivery included. The ledgers cross their thresholds one after the
+ * other, repeatedly.
  */
 export interface MeasureOptions {
   readonly url: string
   readonly operator_token: string
   readonly ledgers: number
-  /** Of each ledger. */
+  /** The crossings of each ledger. */
   readonly crossings: number
   /** The longest pause between an alert and the next burn. */
   readonly pause_ms: number
 }
 
 export interface Measured {
-  /** In ms, from `timestamp`, which is the time of the commit, to the arrival. */
+  /** The time in ms from `timestamp`, which is the time of the commit, to the arrival. */
   readonly latencies: readonly number[]
   /** The messages that arrived more than once. */
   readonly repeated: number
@@ -24,7 +25,10 @@ export interface Measured {
 
 /** A crossing whose alert has not arrived by then is an error. */
 const PATIENCE_MS = 60_000
-/** Below it the alert fires, and above `REARM` it arms again. A new customer has 10,000 credits, and `BURN` costs 15. */
+/**
+ * The alert fires below this threshold, and arms again above `REARM`. A new customer has 10,000 credits, and
+ * `BURN` costs 15.
+ */
 const THRESHOLD = 9_990
 const REARM = 9_995
 const BURN = {
@@ -47,7 +51,10 @@ export async function measureAlerts(options: MeasureOptions): Promise<Measured> 
   }
 }
 
-/** The crossings of one ledger. The first is not counted: until the flush knows of the endpoint, it takes its usual delay. */
+/**
+ * The crossings of one ledger. The first is not counted: until the flush knows of the endpoint, it waits for
+ * its usual delay.
+ */
 async function cross(options: MeasureOptions, receiver: Receiver): Promise<number[]> {
   const { url, operator_token, crossings, pause_ms } = options
   const email = `${randomUUID()}@alerts.example`

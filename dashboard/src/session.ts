@@ -65,7 +65,7 @@ export async function signIn(credential: string): Promise<void> {
 }
 
 export async function signOut(): Promise<void> {
-  // The open page goes first, with the requests that it makes.
+  // The open page is closed first, with its requests.
   session.value = undefined
   await callSession('delete')
   session.value = null

@@ -44,7 +44,7 @@ describeInBrowser('credits', () => {
     await close()
   })
 
-  it('are of the wallet that is named, and a refused change says why', async () => {
+  it('are of the named wallet, and a refused change shows the reason', async () => {
     const { api_key: key } = await newCustomer()
     await api('POST', '/v1/credits/grant', { key, body: { amount: 5, user_id: 'ada' } })
     const { page, expectQuiet, close } = await openDashboard({ credential: key, expected: [400, 404] })

@@ -13,7 +13,7 @@ import {
 useBrowser()
 
 describeInBrowser('the operator', () => {
-  it('finds a customer by email, suspends it, and sees who changed what', async () => {
+  it('finds a customer by email, suspends it, and sees the change in the audit log', async () => {
     const customer = await newCustomer({ name: 'Suspicious Ltd' })
     const own = await openDashboard({ credential: customer.api_key, at: '/credits', expected: [403] })
     const { page, expectQuiet, close } = await openDashboard({ credential: OPERATOR_TOKEN })
@@ -66,7 +66,7 @@ describeInBrowser('the operator', () => {
     await close()
   })
 
-  it('has pages that no key opens', async () => {
+  it('has pages that no API key can open', async () => {
     const { api_key, customer_id } = await newCustomer()
     const { page, close } = await openDashboard({ credential: api_key, expected: [403] })
     await goTo(page, `/customers/${customer_id}`)

@@ -19,7 +19,7 @@ useBrowser()
 const pathsOf = (sections: readonly Section[]) =>
   sections.flatMap(({ pages }) => pages.map(({ path }) => path)).filter((path) => !path.includes(':'))
 
-/** Every page, with the texts of a hostile customer in it, in each look. */
+/** Every page, with the texts of a hostile customer in it, in each theme and width. */
 describeInBrowser('every page is accessible, fits, and runs nothing of the texts that it shows', () => {
   it('the sign-in', () => expectGoodPages(undefined, ['']))
 

@@ -14,7 +14,7 @@ import { useOfModels } from './support/events.ts'
 useBrowser()
 
 describeInBrowser('entitlements', () => {
-  it('are created, and show what is used of them', async () => {
+  it('are created, and show their usage', async () => {
     const { api_key: key } = await newCustomer()
     const { page, expectQuiet, close } = await openDashboard({ credential: key })
     await goTo(page, '/entitlements')

@@ -16,7 +16,7 @@ import { useOfModels } from './support/events.ts'
 useBrowser()
 
 describeInBrowser('the usage explorer', () => {
-  it('shows by day and model what the API answers, in all digits, and saves it', async () => {
+  it("shows and saves the API's answer by day and model, in all digits", async () => {
     const { api_key } = await newCustomer()
     await useOfModels(api_key, 60)
     const { page, expectQuiet, close } = await openDashboard({ credential: api_key })
@@ -46,7 +46,7 @@ describeInBrowser('the usage explorer', () => {
     await close()
   })
 
-  it('answers another question when a group or a filter is chosen, and keeps it in the address', async () => {
+  it('shows other data when a group or a filter is chosen, and keeps the choice in the address', async () => {
     const { api_key } = await newCustomer()
     await useOfModels(api_key, 30)
     const { page, expectQuiet, close } = await openDashboard({ credential: api_key })
@@ -66,7 +66,7 @@ describeInBrowser('the usage explorer', () => {
     await close()
   })
 
-  it('shows what the API says of a question that it refuses', async () => {
+  it("shows the API's answer to a query that it refuses", async () => {
     const { api_key } = await newCustomer()
     const { page, expectQuiet, close } = await openDashboard({ credential: api_key, expected: [400] })
     await goTo(page, '/usage?from=2024-01-01&to=2026-01-01')

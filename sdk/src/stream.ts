@@ -6,28 +6,31 @@ import type { Notification } from './webhooks.ts'
 export type { Notification } from './webhooks.ts'
 
 export interface StreamOptions extends Pick<OpenMonetizeOptions, 'apiKey' | 'baseUrl' | 'fetch'> {
-  /** Begins behind this sequence; 0 is the oldest that is kept. Default: with the next notification. */
+  /**
+   * Begins after this sequence; 0 begins with the oldest kept notification. Default: begins with the next
+   * notification.
+   */
   readonly after?: number | undefined
   /** Ends the stream, which then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** Connections in a row that may fail. Default 10. */
+  /** The maximum number of consecutive failed connections. Default: 10. */
   readonly maxRetries?: number | undefined
 }
 
 const DEFAULT_URL = 'http://localhost:8787'
 const MAX_RETRIES = 10
 const LONGEST_BACKOFF_MS = 30_000
-/** The server asks for this wait before a connection that follows one that ended. */
+/** The wait that the server asks for before the next connection. */
 const RECONNECT_MS = 1_000
-/** A comment comes every 15 seconds: a connection without one is dead. */
+/** The server sends a comment every 15 seconds: a connection without one is broken. */
 const SILENCE_MS = 45_000
-/** Far above the largest event. */
+/** A limit far above the largest event. */
 const MAX_EVENT_CHARS = 1024 * 1024
 
 /**
- * Iterates over the notifications of the key's ledger as they happen, in their order, none missing and none twice: it
- * connects again when the connection ends or breaks, behind the last one that it gave. It ends with `break`, with `signal`,
- * or by an error that no further attempt can help.
+ * Iterates over the notifications of the key's ledger as they happen, in order, without gaps and repeats: it
+ * connects again when the connection ends or breaks, and continues after the last notification. It ends with
+ * `break`, with `signal`, or with an error that a retry cannot solve.
  *
  * @example
  * for await (const { type, data } of stream({ apiKey, baseUrl })) console.log(type, data)
@@ -57,7 +60,7 @@ export async function* stream(options: StreamOptions): AsyncGenerator<Notificati
 
 interface ServerSentEvent {
   readonly id: number
-  /** Undefined for an id that stands alone: the place where the stream began. */
+  /** Undefined for an id without data, which is the position at which the stream began. */
   readonly data: string | undefined
 }
 

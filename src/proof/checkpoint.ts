@@ -78,7 +78,10 @@ async function signEnd(
   return { ledger_id, entry_number, hash, created_at_ms: now_ms, key_id: key.key_id, note }
 }
 
-/** The bounds of one run: rounds, the ledgers that one round examines, and the endpoints' ledgers that get a notification. */
+/**
+ * The limits of one run: its rounds, the ledgers that one round examines, and the ledgers that get a
+ * notification.
+ */
 const ROUNDS = 3
 const LEDGERS_A_ROUND = 2_000
 const NOTIFIED_A_RUN = 40
@@ -130,14 +133,17 @@ export async function checkpointDaily({ env, now_ms, after, reach }: Run, rounds
   if (signed > 0) logInfo('checkpoints_signed', { ledgers: signed, notified })
 }
 
-/** The first ledgers, with at most so many that are due and have an endpoint. */
+/** Returns the first ledgers, with at most `endpoints` that are due and have an endpoint. */
 function upTo(examined: readonly Examined[], endpoints: number): readonly Examined[] {
   let left = endpoints
   const end = examined.findIndex(({ due, has_endpoint }) => due !== null && has_endpoint && left-- === 0)
   return end === -1 ? examined : examined.slice(0, end)
 }
 
-/** Gives a checkpoint to the ledger's webhook endpoints. One that is lost is covered by the next: a hash binds all entries before it. */
+/**
+ * Sends a checkpoint to the ledger's webhook endpoints. If one is lost, the next one covers it, because a
+ * hash binds all entries before it.
+ */
 async function push(env: Bindings, { ledger_id, ...checkpoint }: MadeCheckpoint): Promise<void> {
   const { entry_number, hash } = checkpoint
   const notice = { type: 'ledger.checkpoint', data: checkpointJson(checkpoint) } as const
@@ -153,7 +159,7 @@ async function push(env: Bindings, { ledger_id, ...checkpoint }: MadeCheckpoint)
   }
 }
 
-/** A checkpoint as answers and notifications have it. */
+/** A checkpoint in the form of answers and notifications. */
 export function checkpointJson({ entry_number, hash, created_at_ms, key_id, note }: Checkpoint) {
   return { entry_number, hash, created_at: timeJson(created_at_ms), key_id, note }
 }

@@ -39,7 +39,10 @@ function hashOfEntry(ledger_id: string, entry: string): string {
 export interface ChainEnd {
   /** Null before the chain began. */
   readonly head: { readonly first_entry: number; readonly entry_number: number; readonly hash: string } | null
-  /** With the hash that the chain now has for its entry; null when it does not reach it. */
+  /**
+   * Includes the hash that the chain now has for the checkpoint's entry; null when the chain does not reach
+   * the entry.
+   */
   readonly newest: (Checkpoint & { readonly found: string | null }) | null
 }
 
@@ -81,13 +84,16 @@ function chainEndOf(row: EndRow): ChainEnd {
 /** A ledger that the daily job examines. */
 export interface Examined {
   readonly ledger_id: string
-  /** The end of its chain; null unless it has grown, and its newest checkpoint is old enough. */
+  /**
+   * The end of the ledger's chain; null unless the chain has grown and its newest checkpoint is old enough.
+   */
   readonly due: ChainEnd | null
-  /** Whether a webhook endpoint waits for its notifications. */
+  /** Whether a webhook endpoint waits for the ledger's notifications. */
   readonly has_endpoint: boolean
 }
 
-// In the order of the primary key: 2 rows read for each ledger, and its page of the newest checkpoint if it is due.
+// In the order of the primary key: 2 rows read for each ledger, and the page of its newest checkpoint if a
+// checkpoint is due.
 const EXAMINE = `
   WITH examined AS (
     SELECT l.ledger_id, l.handed_notification, l.chain_hash IS NOT NULL AND l.flushed_entry > coalesce(c.entry_number, 0)

@@ -69,7 +69,7 @@ streamRoutes.openapi(streamRoute, async (c) => {
     after_sequence,
     lasts_ms: configOf(c.env).stream_seconds * 1000,
   })
-  // The id alone is no event, but a client that is cut before the first one resumes with it.
+  // An id alone is no event, but a client that is disconnected before the first event resumes with this id.
   const begin = `retry: ${RETRY_MS}\nid: ${asked ?? first.last_sequence}\n\n`
   return streamed(stream, customer_id, begin + eventsOf(first.notifications))
 })
@@ -118,17 +118,17 @@ function count(customer_id: string, change: 1 | -1): void {
   open_in_all += change
 }
 
-/** What the streams of this isolate know of a ledger. */
+/** The shared state of this isolate's streams of a ledger. */
 interface Known {
-  /** The newest sequence, as the last read found it. */
+  /** The newest sequence that the last read found. */
   sequence: number
-  /** When the last read began. */
+  /** The time when the last read began. */
   read_at_ms: number
-  /** When the ledger was last asked to bring notifications at once. */
+  /** The time when the ledger was last asked to flush notifications early. */
   listened_at_ms: number
 }
 
-/** By ledger: many streams of a ledger make one read a second together. */
+/** The state by ledger: together, all streams of a ledger make one read a second. */
 const ledgers = new Map<string, Known>()
 
 const NEWEST = 'SELECT last_notification FROM ledgers WHERE ledger_id = ?'
@@ -171,7 +171,8 @@ function sourceOf(c: Context<AppEnv>): StreamSource {
     async newest() {
       const now_ms = Date.now()
       const known = knownOf(ledger_id)
-      // Others that wake up meanwhile take the last result: a promise of this request must not be theirs.
+      // Other streams that wake up meanwhile use the last result, because they must not await a promise of
+      // this request.
       if (now_ms - known.read_at_ms < POLL_MS) return known.sequence
       known.read_at_ms = now_ms
       if (now_ms - known.listened_at_ms >= RENEW_MS) {

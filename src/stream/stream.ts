@@ -10,13 +10,13 @@ const CHECK_MS = 30_000
 export const NOTIFICATIONS_A_READ = 50
 
 /**
- * The calls of D1 after which a stream ends, below the 1,000 of an invocation: an idle one makes fewer in its time, one with
- * notifications in each second ends earlier.
+ * The calls of D1 after which a stream ends, below the 1,000 of an invocation: an idle stream makes fewer in
+ * its time, and a stream with notifications in each second ends earlier.
  */
 const MAX_CALLS = 900
-/** Notifications, and the names of their users and teams. */
+/** The calls for notifications, and for the names of their users and teams. */
 const CALLS_OF_READ = 3
-/** The newest sequence, and every some minutes the note that a stream is open. */
+/** The calls for the newest sequence, and every few minutes for the note that a stream is open. */
 const CALLS_OF_NEWEST = 1.1
 
 /** The stream's access to the ledger and to the clock. */
@@ -35,8 +35,9 @@ export interface StreamSource {
 }
 
 /**
- * The events of one open stream, in the format of server-sent events. It reads only when its client has taken the last
- * part, so a slow client costs no memory. It ends by itself after `lasts_ms`, or when it has made its calls: a client resumes with its last id.
+ * The events of one open stream, in the format of server-sent events. It reads only when its client has taken
+ * the last part, so a slow client costs no memory. It ends by itself after `lasts_ms`, or when its calls are
+ * used up: a client resumes with its last id.
  */
 export class NotificationStream {
   private readonly source: StreamSource

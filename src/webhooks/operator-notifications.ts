@@ -30,7 +30,7 @@ const COUNT_DEAD_LETTERS = `
 const COUNT_DIFFERENT = `
   SELECT count(*) AS count FROM (SELECT 1 FROM reconciliations WHERE status = 'DIFFERENT' LIMIT ${MAX_COUNTED})`
 
-// The feed that was read last, of at most 100.
+// Reads the newest feed, of at most 100.
 const LAST_FEED = 'SELECT status, version FROM price_feeds ORDER BY last_read_at_ms DESC LIMIT 1'
 
 // 1 row written, and none by a repeat after a crash.

@@ -6,14 +6,14 @@ import { Problem } from './problem.tsx'
 
 interface ActionProps {
   readonly label: string
-  /** What the action acts on, for screen readers: "Delete" alone does not say what. */
+  /** The object of the action, for screen readers: "Delete" alone does not name it. */
   readonly of?: string
   /** The question before an action that cannot be undone. */
   readonly confirm?: string
   readonly run: () => Promise<void>
 }
 
-/** A button that makes one change, after a second click where it cannot be undone. */
+/** A button that makes one change, after a second click if the change cannot be undone. */
 export function Action({ label, of, confirm, run }: ActionProps): VNode {
   const [state, setState] = useState<'idle' | 'asking' | 'busy'>('idle')
   const [problem, setProblem] = useState<ApiProblem>()

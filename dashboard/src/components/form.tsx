@@ -13,7 +13,7 @@ interface FormProps {
   readonly onSubmit: (fields: Fields, key: string) => Promise<void>
   readonly children: ComponentChildren
   readonly danger?: boolean
-  /** Keeps what was typed after it was sent. */
+  /** Keeps the typed values after the form was sent. */
   readonly keeps?: boolean
 }
 

@@ -18,7 +18,7 @@ export interface List<R> {
   readonly reload: () => void
 }
 
-/** A list of the API, page by page. It begins again when a value of `inputs` changes. */
+/** A list of the API, page by page. The list begins again when a value of `inputs` changes. */
 export function useList<R>(
   load: (cursor: string | undefined, signal: AbortSignal) => Promise<ListPage<R>>,
   inputs: readonly unknown[],
@@ -66,7 +66,7 @@ interface ListProps<R> {
   readonly children: (rows: readonly R[]) => VNode
 }
 
-/** The rows of a list, what to do when there is none, and a button for the next page. */
+/** Shows the rows of a list, the next step if it is empty, and a button for the next page. */
 export function ListView<R>({ list, empty, children }: ListProps<R>): VNode {
   const { rows, problem, is_loading, has_more, more, reload } = list
   if (problem) return <Problem problem={problem} retry={reload} />

@@ -14,7 +14,10 @@ export default function AuditPage(): VNode {
   const { query } = route.value
   const list = useAudit(Object.fromEntries(FILTERS.map(([name]) => [name, query.get(name) ?? undefined])))
   return (
-    <Page title="Audit log" lead="Who changed what, when, and from where. Rows can only be added.">
+    <Page
+      title="Audit log"
+      lead="The author, time, address and content of each change. Rows can only be added."
+    >
       <Card title="Find">
         <div class="fields">
           {FILTERS.map(([name, label]) => (

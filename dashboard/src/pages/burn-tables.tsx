@@ -39,7 +39,7 @@ export default function BurnTables(): VNode {
     reload()
   }
   return (
-    <Page title="Burn tables" lead="How a provider's cost, or usage itself, becomes credits.">
+    <Page title="Burn tables" lead="The rules that convert a provider's cost, or usage itself, to credits.">
       <Card title="In force now">
         <Show from={active}>
           {(table) => (
@@ -152,7 +152,10 @@ function Rules({ rules }: { readonly rules: BurnTable['rules'] }): VNode {
   )
 }
 
-/** A new version of a table, or the first of one's own. What it would have charged is shown before it is saved. */
+/**
+ * A form for a new version of a table, or for the customer's first table. It shows what the version would
+ * have charged before it is saved.
+ */
 function Editor({ table, done }: { readonly table: BurnTable; readonly done: () => void }): VNode {
   const [simulated, setSimulated] = useState<Simulated>()
   const rules = useId()
@@ -225,7 +228,10 @@ function draftOf(fields: Fields) {
   }
 }
 
-/** The API validates the rules, and takes each number as its digits; only text that is no JSON cannot be sent. */
+/**
+ * The API validates the rules and reads each number from its digits, so the page refuses only text that is
+ * not JSON.
+ */
 function rulesOf(text: string): [] {
   try {
     return parseExactly(text) as []

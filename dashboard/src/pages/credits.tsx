@@ -20,7 +20,7 @@ const TYPES = ['PURCHASE', 'GRANT', 'BURN', 'REFUND', 'VOID', 'EXPIRATION', 'TRA
 const PERIODS = ['day', 'week', 'month', 'quarter', 'year'] as const
 type Period = (typeof PERIODS)[number]
 
-/** The wallet of the customer, of a user or of a team, as the query names it. */
+/** The wallet that the query names: the customer's, a user's or a team's. */
 export default function Credits(): VNode {
   const { query } = route.value
   const owner = ownerOf(query)
@@ -64,7 +64,7 @@ export default function Credits(): VNode {
         </div>
         <p class="quiet">
           {name === undefined
-            ? "The customer's own wallet. Name a user or a team for theirs."
+            ? "The customer's own wallet. Name a user or a team to see another wallet."
             : `The wallet of ${name}.`}
         </p>
       </Card>

@@ -13,7 +13,7 @@ import { STATUSES, TIERS } from './customers.tsx'
 
 type Reconciled = AnswerOf<'/v1/admin/reconcile', 'post'>
 
-/** All that the operator can see and change of one customer. */
+/** Everything that the operator can see and change of one customer. */
 export default function CustomerPage(): VNode {
   const id = decodeURIComponent(route.value.path.split('/')[2] ?? '')
   const customer = useApi((signal) => call('get', '/v1/admin/customers/{id}', { path: { id }, signal }), [id])
@@ -38,7 +38,7 @@ export default function CustomerPage(): VNode {
     audit.reload()
   }
   return (
-    <Page title={customer.data?.name ?? 'Customer'} lead="Its account, its keys, its books and its changes.">
+    <Page title={customer.data?.name ?? 'Customer'} lead="The customer's account, keys, ledgers and changes.">
       <Show from={customer}>
         {(data) => (
           <>

@@ -90,7 +90,7 @@ export default function Customers(): VNode {
   )
 }
 
-/** The parameters that have a value. */
+/** Returns the parameters that have a value. */
 export function definedOf<T extends object>(query: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>

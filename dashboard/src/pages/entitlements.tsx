@@ -29,7 +29,10 @@ export default function Entitlements(): VNode {
     list.reload()
   }
   return (
-    <Page title="Entitlements and limits" lead="Which features may be used, how much of them, and by whom.">
+    <Page
+      title="Entitlements and limits"
+      lead="The features that may be used, their limits, and their users."
+    >
       <Card title="Entitlements">
         <ListView
           list={list}
@@ -155,8 +158,9 @@ function Limit({
 }
 
 /**
- * What is used of a limit, from a check of the feature: the same answer that refuses or allows a use. The check names the
- * tightest limit, so another entitlement's is not shown as this one's; limits of keys and models have no check here.
+ * The used part of a limit, from a check of the feature, which allows or refuses a use. The check names the
+ * tightest limit, so the page does not show another entitlement's limit as this one's; limits of keys and
+ * models have no check here.
  */
 function Usage({ entitlement }: { readonly entitlement: Entitlement }): VNode {
   const { feature_id, user_id, team_id, limit_value, enabled, key_id, model } = entitlement

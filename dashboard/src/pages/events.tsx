@@ -45,7 +45,7 @@ function AllEvents(): VNode {
       call('get', '/v1/events', { query: { ...filters, ...(cursor !== undefined && { cursor }) }, signal }),
     [query.toString()],
   )
-  // A reload begins with the first page again, so the tail stops once more pages are shown.
+  // A reload begins with the first page again, so the live view stops when further pages are shown.
   const is_first_page = (list.rows?.length ?? 0) <= PAGE
   usePolling(() => {
     if (is_live && is_first_page && !list.is_loading) list.reload()
@@ -55,7 +55,7 @@ function AllEvents(): VNode {
   return (
     <Page
       title="Events"
-      lead="Each charge as it happens, and what it is made of."
+      lead="Each charge as it happens, with its parts."
       actions={
         <>
           <button type="button" class="secondary" aria-pressed={is_live} onClick={() => setLive(!is_live)}>
@@ -169,11 +169,7 @@ function OneEvent({ id }: { readonly id: string }): VNode {
     explanation.reload()
   }
   return (
-    <Page
-      title="Event"
-      lead="What this charge is made of."
-      actions={<a href={href('/events')}>All events</a>}
-    >
+    <Page title="Event" lead="The parts of this charge." actions={<a href={href('/events')}>All events</a>}>
       <Show from={event}>{(data) => <Facts event={data} />}</Show>
       <Show from={explanation}>
         {(data) => (
@@ -366,7 +362,7 @@ function Explained({ explanation }: { readonly explanation: Explanation }): VNod
           .
         </p>
       </Card>
-      <Card title="3. The credits came from these lots">
+      <Card title="3. The credits were taken from these lots">
         {lots.length === 0 ? (
           <p class="quiet">From none.</p>
         ) : (

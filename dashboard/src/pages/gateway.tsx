@@ -10,7 +10,7 @@ interface Client {
   readonly text: (origin: string) => string
 }
 
-/** The clients of docs/gateway.md. The key is in the environment, so that no code has it. */
+/** The clients of docs/gateway.md. The key is in an environment variable, so that no code contains it. */
 const CLIENTS: readonly Client[] = [
   {
     name: 'OpenAI (TypeScript)',

@@ -17,7 +17,7 @@ export default function Health(): VNode {
   const stats = useApi((signal) => call('get', '/v1/admin/stats', { signal }), [])
   usePolling(stats.reload, undefined)
   return (
-    <Page title="Health" lead="Whether everything that was acknowledged has arrived everywhere.">
+    <Page title="Health" lead="The lag of every part behind the acknowledged events.">
       <Show from={stats}>{(data) => <Figures stats={data} />}</Show>
       <DeadLetters changed={stats.reload} />
       <Reconciliation changed={stats.reload} />

@@ -27,7 +27,7 @@ const SCOPES = [
   'portal:write',
 ] as const
 
-/** The overlap gives time to exchange a key where it is used. */
+/** The overlap gives time to replace the key in its clients. */
 const OVERLAPS = [
   ['0', 'ends at once'],
   ['3600', 'works for another hour'],
@@ -58,7 +58,7 @@ export default function Keys(): VNode {
     list.reload()
   }
   return (
-    <Page title="API keys" lead="Who may send usage, read it, and change what it costs.">
+    <Page title="API keys" lead="The keys that may send usage, read it, and change prices.">
       {made && (
         <Card title={`The key ${made.name}`}>
           <p>Copy it now. It is shown once, and only its hash is stored.</p>

@@ -69,7 +69,7 @@ function Feed({ feeds, reload }: { readonly feeds: Feeds; readonly reload: () =>
               cell: ({ prices_ended }) => <Amount value={prices_ended} />,
             },
             {
-              title: 'Why it waits or was refused',
+              title: 'The reason for waiting or refusal',
               cell: ({ reasons }) =>
                 reasons.length === 0 ? (
                   '–'
@@ -103,7 +103,7 @@ function Feed({ feeds, reload }: { readonly feeds: Feeds; readonly reload: () =>
   )
 }
 
-/** Events of all customers whose price came after them. */
+/** Events of all customers whose price was added later. */
 function Unrated(): VNode {
   const [note, setNote] = useState<string>()
   const rerate = async () => {

@@ -177,13 +177,16 @@ function of(row: Row | 'total', usage: Usage): Usage['totals'] {
   return row === 'total' ? usage.totals : row
 }
 
-/** More rows at once make a slow page. The total is of all. */
+/** The maximum number of rows shown: more make the page slow. The total counts all rows. */
 const MOST_ROWS = 100
-/** The series that have a colour of their own; the others are summed. */
+/** The number of series with a separate colour; the others are summed. */
 const MOST_SERIES = 5
 const MOST_BARS = 30
 
-/** With a window, a bar for each of its times, empty ones too, and a series for each other group. Otherwise the largest rows. */
+/**
+ * With a time window, the chart has a bar for each window, including empty ones, and a series for each other
+ * group. Otherwise it has the largest rows.
+ */
 function chartOf(usage: Usage, groups: readonly Group[]): { labels: string[]; series: Series[] } {
   const window = groups.find(isWindow)
   if (window === undefined) {
@@ -214,7 +217,10 @@ function chartOf(usage: Usage, groups: readonly Group[]): { labels: string[]; se
   }
 }
 
-/** The beginnings of all windows from the first to the last: a day without usage has no row, and is a gap in the chart. */
+/**
+ * Returns the beginnings of all windows from the first to the last: a day without usage has no row, but a gap
+ * in the chart.
+ */
 function timesOf({ data, from, to }: Usage, window: Window): string[] {
   if (window === 'week' || window === 'month') {
     return [...new Set(data.flatMap(({ group }) => group[window] ?? []))].toSorted()
@@ -268,7 +274,7 @@ function dayOf(at_ms: number): string {
   return new Date(at_ms).toISOString().slice(0, 10)
 }
 
-/** The end of a day. An unfinished date is left to the API, which says what is wrong. */
+/** Returns the end of a day. Passes an incomplete date on to the API, which names the fault. */
 function endOf(day: string): string {
   const at_ms = Date.parse(`${day}T00:00:00Z`)
   return Number.isNaN(at_ms) ? day : new Date(at_ms + DAY_MS).toISOString()

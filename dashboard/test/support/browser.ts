@@ -42,7 +42,7 @@ interface OpenOptions {
   readonly expected?: readonly number[]
 }
 
-/** For a page on a machine that does other things too. */
+/** A long wait, because the machine may be busy. */
 const PATIENCE_MS = 15_000
 
 /** Opens the dashboard in a separate browser context. */
@@ -115,7 +115,7 @@ export async function loaded(page: Page): Promise<void> {
   )
 }
 
-/** The looks that every page must have. */
+/** The widths and themes that every page must support. */
 export const LOOKS = [
   { width: 1440, colours: 'light' },
   { width: 1440, colours: 'dark' },

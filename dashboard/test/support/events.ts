@@ -28,7 +28,7 @@ export async function useOfModels(key: string, count: number): Promise<void> {
 
 const COUNTED_WITHIN_MS = 30_000
 
-/** Waits until the analytics count this many events of 30 days: they follow by the flush and the queue. */
+/** Waits until the analytics count this many events of 30 days: analytics lag by the flush and the queue. */
 export async function counted(key: string, events: number): Promise<void> {
   for (const deadline = Date.now() + COUNTED_WITHIN_MS; Date.now() < deadline; ) {
     const answer = await api('GET', '/v1/analytics/usage', { key })

@@ -4,7 +4,7 @@ import { type GatewayCustomer, gatewayCustomer, post } from './gateway.ts'
 import type { PacedProvider } from './paced-provider.ts'
 import * as scripts from './scripts.ts'
 
-/** Streams of the four dialects, and clients that leave them. */
+/** Streams of the four dialects, and clients that close them early. */
 
 /** The chunks with output of each stream. */
 export const CHUNKS = 60
@@ -176,8 +176,8 @@ function inStep(count: number) {
 }
 
 /**
- * Leaves a stream after each of the given numbers of chunks with output. The provider must see the close at most three
- * chunks later, and the charge must be that of what it sent.
+ * Leaves a stream after each of the given numbers of chunks with output. The provider must see the close at
+ * most three chunks later, and the charge must cover exactly the sent chunks.
  */
 export async function leaveAt(
   gateway: { readonly url: string },

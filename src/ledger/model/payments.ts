@@ -70,12 +70,12 @@ export interface Payment {
   readonly credited?: Credited
   readonly refunded_cents: number
   readonly disputed_cents: number
-  /** The credits that refunds and disputes asked back so far, and the part that was taken. */
+  /** The credits that refunds and disputes have claimed so far, and the part that was taken. */
   readonly asked_back: MicroCredits
   readonly taken_back: MicroCredits
-  /** The share of the price that was taken with those of the payment's lot. */
+  /** The share of the price that belongs to the credits taken from the payment's lot. */
   readonly taken_paid?: UsdParts
-  /** The part of `taken_back` that was spent, and so was taken elsewhere in the wallet. */
+  /** The part of `taken_back` that was spent and therefore taken elsewhere in the wallet. */
   readonly spent?: TakenSpent
   /** The number of times that Stripe was asked about it without an outcome. */
   readonly asked: number
@@ -83,10 +83,10 @@ export interface Payment {
   readonly ask_at_ms: number | null
 }
 
-/** Credits that were taken for spent ones: out of which lots, and of the overdraft last. */
+/** Credits that were taken in place of spent ones, by lot, with the overdraft last. */
 export interface TakenSpent {
   readonly parts: readonly LotPart[]
-  /** When the last of them were taken. */
+  /** The time when the last of them were taken. */
   readonly at_ms: number
 }
 

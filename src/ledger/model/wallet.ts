@@ -26,7 +26,10 @@ export interface Wallet {
   overdraft_limit: MicroCredits
   /** The used part of the overdraft. */
   overdrawn: MicroCredits
-  /** The part of it that refunds and disputes of payments took, which the limit does not bound. Absent when nothing is owed. */
+  /**
+   * The part of the overdraft that refunds and disputes of payments took, which the limit does not bound.
+   * Absent when nothing is owed.
+   */
   owed?: MicroCredits
   /** Open lots in burn order. */
   lots: Lot[]
@@ -146,7 +149,7 @@ export function unusedLots({ lots, pending = [] }: Wallet): readonly Lot[] {
   return [...lots, ...pending]
 }
 
-/** Returns the part of the overdraft that is used or reserved, without the owed one. */
+/** Returns the part of the overdraft that is used or reserved, without the owed part. */
 export function usedOverdraft(wallet: Wallet): MicroCredits {
   const { overdrawn, owed = ZERO_CREDITS } = wallet
   return microCredits(overdrawn - owed + (heldByLot(wallet).get(OVERDRAFT) ?? 0))
@@ -230,7 +233,11 @@ export function assertWallet(wallet: Wallet): void {
   const used = overdrawn - owed + (heldOf.get(OVERDRAFT) ?? 0)
   heldOf.delete(OVERDRAFT)
   check(heldOf.size === 0, wallet, `holds reserve lots that are not open: ${[...heldOf.keys()]}`)
-  check(owed >= 0 && owed <= overdrawn, wallet, `it owes ${owed} of the ${overdrawn} that it is overdrawn`)
+  check(
+    owed >= 0 && owed <= overdrawn,
+    wallet,
+    `the wallet owes ${owed}, but is overdrawn by only ${overdrawn}`,
+  )
   check(used <= overdraft_limit, wallet, `it uses ${used} of its overdraft`)
   check(balance === left - overdrawn, wallet, `its balance is ${balance} and its lots hold ${left}`)
 }

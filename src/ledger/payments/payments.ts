@@ -36,7 +36,7 @@ interface Options {
   /** Undefined if payments are not set up. */
   readonly provider: () => PaymentProvider | undefined
   readonly ids: () => LedgerIds
-  /** What refunds and disputes take. */
+  /** The operator's policy for refunds and disputes. */
   readonly reversals: () => PaymentReversals
   /** Writes the figures into D1. */
   readonly report: (figures: PaymentFigures) => Promise<void>

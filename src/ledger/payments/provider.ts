@@ -254,7 +254,7 @@ export class PaymentProvider {
     return metadata?.payment_id === this.options.idOf(payment)
   }
 
-  /** An object of another payment says nothing about this one. */
+  /** An object of another payment proves nothing about this one. */
   private notOf(payment: Payment): Report {
     this.options.log('payment_not_accepted', { payment_id: this.options.idOf(payment), reason: 'metadata' })
     return unknown('of another payment')

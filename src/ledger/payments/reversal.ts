@@ -18,7 +18,7 @@ import { closedLotsOf, giveBack, newLot, openLot, takeBelowZero, takeFromLot } f
 import { settle } from '../wallets/settle.ts'
 import type { Paid } from './report.ts'
 
-/** What refunds and disputes have taken of a payment so far. */
+/** The credits that refunds and disputes have taken of a payment so far. */
 type Reversed = Pick<Payment, 'asked_back' | 'taken_back' | 'taken_paid' | 'spent'>
 
 interface Reversal {
@@ -30,11 +30,11 @@ interface Reversal {
 const NOTHING: UsdParts = { micro: 0, pico: 0 }
 
 /**
- * Takes back the share of a payment's credits that its refunds and disputes ask for: as far as it is left in
- * the lot of the payment and not held, and by the operator's policy the rest elsewhere in the wallet, below
- * zero if need be. Returns credits that were taken when less is asked back: a dispute was won, a refund
- * failed. The amounts are absolute, so a repeated report does nothing. Returns null if the wallet has no room
- * for the returned credits.
+ * Takes back the share of a payment's credits that was refunded or disputed: the credits of the payment's lot
+ * that are unspent and not held, and by the operator's policy the rest elsewhere in the wallet, below zero if
+ * necessary. Returns credits when the share falls: a dispute was won, or a refund failed. The amounts are
+ * absolute, so a repeated report does nothing. Returns null if the wallet has no room for the returned
+ * credits.
  */
 export function reverse(
   draft: Draft,
@@ -85,7 +85,7 @@ function takeMore(
   }
   if (policy === 'remaining' || rest === 0) return reversed
   const changed = draft.change(settled)
-  // The largest debt is as large as the largest balance.
+  // The maximum debt equals the maximum balance.
   const spent = microCredits(Math.min(rest, MAX_MICRO_CREDITS + available(changed)))
   if (spent === 0) return reversed
   const parts = takeBelowZero(draft, changed, spent)
@@ -102,7 +102,10 @@ function takeMore(
   }
 }
 
-/** Returns the credits that were taken last first: those that were spent, and then those of the payment's lot. */
+/**
+ * Returns credits in the reverse order of their taking: those taken for spent ones, and then those of the
+ * payment's lot.
+ */
 function returnTaken(
   draft: Draft,
   settled: Wallet,
@@ -146,7 +149,7 @@ function amountOf(spent: TakenSpent | undefined): MicroCredits {
   return microCredits((spent?.parts ?? []).reduce((sum, [, amount]) => sum - amount, 0))
 }
 
-/** The overdraft is last, as in a burn: it is repaid first. */
+/** The overdraft is last, as in a burn, so it is repaid first. */
 function joined(before: readonly LotPart[], more: readonly LotPart[]): LotPart[] {
   const all = [...before, ...more]
   const lots = all.filter(([number]) => number !== OVERDRAFT)
@@ -154,7 +157,7 @@ function joined(before: readonly LotPart[], more: readonly LotPart[]): LotPart[]
   return overdrawn === 0 ? lots : [...lots, [OVERDRAFT, microCredits(overdrawn)]]
 }
 
-/** The parts that stay taken once the last `amount` is returned. */
+/** Returns the parts that remain taken after the last `amount` is returned. */
 function withoutLast(parts: readonly LotPart[], amount: MicroCredits): LotPart[] {
   const kept = microCredits(amountOf({ parts, at_ms: 0 }) - amount)
   return lastTaken(parts, amount, kept)

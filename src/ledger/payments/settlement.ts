@@ -22,12 +22,12 @@ export const FIRST_ASK_MS = ASK_AGAIN_MS[0]
  * are kept.
  */
 export const FAILED_KEPT_MS = 90 * DAY_MS
-/** Without an answer it is deleted after being asked this often, which takes about a week. */
+/** Without an answer, the payment is deleted after this number of checks, which takes about a week. */
 export const LAST_ASKS = 30
 
 interface Settling {
   readonly ids: LedgerIds
-  /** What refunds and disputes take. */
+  /** The operator's policy for refunds and disputes. */
   readonly policy: PaymentReversals
 }
 
@@ -85,7 +85,10 @@ function afterReport(draft: Draft, before: Payment, report: Report, how: Settlin
   }
 }
 
-/** The operator refunds such a payment at Stripe, or records it by hand; until then it is asked about. */
+/**
+ * The operator refunds such a payment at Stripe, or records it by hand; until then, the sweep checks it with
+ * Stripe.
+ */
 function afterDecision(
   draft: Draft,
   before: Payment,

@@ -45,8 +45,8 @@ export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPar
 }
 
 /**
- * Takes credits as a burn does, and what the lots do not have out of the overdraft, whatever its limit is. Until it is
- * repaid, it reduces what may be burned.
+ * Takes credits like a burn, and the rest from the overdraft, whatever its limit. Until the overdraft is
+ * repaid, it reduces the credits that may be burned.
  */
 export function takeBelowZero(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
   const before = wallet.overdrawn
@@ -242,12 +242,12 @@ function returnToLot(draft: Draft, wallet: Wallet, open: Lot | undefined, lot: L
   draft.closedLots.set(lot.number, null)
 }
 
-/** The number of lots that giving back would open. */
+/** The number of lots that a return of credits would open. */
 export function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
   return taken.filter(([number]) => !wallet.lots.some((lot) => lot.number === number)).length
 }
 
-/** A new lot as its entry has it. */
+/** A new lot in the form of its entry. */
 export function newLot({ number, kind, priority, expires_at_ms, price }: NewFunds): NewLot {
   return { number, kind, priority, expires_at_ms, ...(price && { price }) }
 }
