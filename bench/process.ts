@@ -8,7 +8,7 @@ export function cpuMs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + ticksOf(pid) * (1000 / TICKS_PER_SECOND), 0)
 }
 
-/** CPU time of processes in us, more finely than `cpuMs`; 0 where there is no /proc. */
+/** The CPU time of processes in us, more precise than `cpuMs`; 0 on systems without /proc. */
 export function cpuUs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + threadsOf(pid).reduce((us, thread) => us + runUs(thread), 0), 0)
 }

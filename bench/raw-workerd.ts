@@ -50,7 +50,7 @@ export function bundle(config: string, directory: string, entry?: string): strin
   return path.join(directory, map.slice(0, -'.map'.length))
 }
 
-/** Brings an empty D1 to the schema of this code, or of another work tree. */
+/** Migrates an empty D1 to the schema of this code, or of another work tree. */
 export async function migrateD1(db: D1Database, root = ROOT): Promise<void> {
   const folder = path.join(root, 'migrations')
   for (const file of readdirSync(folder).sort()) {

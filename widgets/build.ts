@@ -47,7 +47,7 @@ export async function bundleOf(widget: Widget): Promise<string> {
 
 /** Builds all widgets into `public/widgets`, which git ignores. */
 export async function buildWidgets(): Promise<void> {
-  // Beside the place and then moved there, because a server may serve the old files and another process may build too.
+  // Built beside the final place and then moved there, because a server may serve the old files and another process may build at the same time.
   const folder = mkdtempSync(path.join(FOLDER, '.build-'))
   try {
     mkdirSync(path.join(folder, 'fixed'))
@@ -74,7 +74,7 @@ async function writeWidget(folder: string, widget: Widget): Promise<readonly [st
   return [`${widget}.js`, { file, integrity: `sha384-${digest.toString('base64')}` }]
 }
 
-/** Builds the widgets if they were not built from their present source. */
+/** Builds the widgets if their built files are older than their source. */
 export async function buildStaleWidgets(): Promise<void> {
   const built = path.join(BUILT, 'integrity.json')
   const newest_ms = Math.max(...SOURCES.map((source) => newestIn(path.join(FOLDER, source))))
@@ -83,7 +83,7 @@ export async function buildStaleWidgets(): Promise<void> {
   console.log('Built the widgets.')
 }
 
-/** When a file, or the newest file below a folder, was changed. */
+/** Returns the time at which a file, or the newest file below a folder, was changed. */
 function newestIn(place: string): number {
   if (!statSync(place).isDirectory()) return statSync(place).mtimeMs
   const files = readdirSync(place, { recursive: true, withFileTypes: true })

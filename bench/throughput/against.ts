@@ -11,9 +11,10 @@ import { isScenarioName, type ScenarioName } from './scenarios.ts'
 import { type Server, startOurs } from './servers.ts'
 
 /**
- * `npm run bench:against -- COMMIT`: the CPU time of a request in this work tree, and in an earlier commit. Both bundles
- * run side by side, and short rounds alternate between them. CPU time is compared and not throughput, because other load
- * on the machine takes away time but hardly adds any work. The earlier commit runs with the packages that are installed here.
+ * `npm run bench:against -- COMMIT`: the CPU time of a request in this work tree, and in an earlier commit.
+ * Both bundles run side by side, and short rounds alternate between them. The comparison uses CPU time and
+ * not throughput, because other load on the machine hardly changes the CPU time. The earlier commit runs with
+ * the packages that are installed here.
  */
 const HELP = `npm run bench:against -- COMMIT [options]
   --only A,B       scenarios (single_c1,single_c50,batch100_c10)
@@ -91,16 +92,19 @@ function reportOf(scenario: ScenarioName, pairs: readonly Pair[]): string {
   const us = (share: number, side: keyof Pair) => at(share, (pair) => pair[side])
   const [ratio, low, high] = [0.5, 0.25, 0.75].map((share) => at(share, speed).toFixed(3))
   const least = (us(LEAST_DISTURBED, 'before') / us(LEAST_DISTURBED, 'now')).toFixed(3)
-  return `${scenario}: ${ratio} of the speed before (quartiles ${low} to ${high}), ${least} in the least disturbed rounds; ${us(0.5, 'now').toFixed(1)} us of CPU time for a unit, ${us(0.5, 'before').toFixed(1)} before`
+  return `${scenario}: ${ratio} of the earlier speed (quartiles ${low} to ${high}), ${least} in the least disturbed rounds; ${us(0.5, 'now').toFixed(1)} us of CPU time for a unit, ${us(0.5, 'before').toFixed(1)} before`
 }
 
-/** Other load on the machine makes caches cold, which takes CPU time, too: the rounds below this quantile met the least of it. */
+/**
+ * Other load on the machine makes caches cold, which takes CPU time, too: the rounds below this quantile were
+ * disturbed least.
+ */
 const LEAST_DISTURBED = 0.1
 const WARM_UP_MS = 2000
 
 async function run(ref: string): Promise<void> {
   const scenarios = values.only.split(',').map((name) => {
-    if (!isScenarioName(name)) throw new Error(`${name} is no scenario`)
+    if (!isScenarioName(name)) throw new Error(`${name} is not a scenario`)
     return name
   })
   const state = mkdtempSync(path.join(tmpdir(), 'against-'))
@@ -115,7 +119,8 @@ async function run(ref: string): Promise<void> {
     const scripts = { now: bundles('now'), before: bundles('before') }
     const flush = values.flush === undefined ? {} : { flush_delay_ms: values.flush }
     for (let start = 0; start < starts; start++) {
-      // Two processes of one bundle differ by some percent for as long as they run: several pairs of them are measured.
+      // Two processes of one bundle differ by some percent during their whole life, so several pairs of them
+      // are measured.
       for (const side of start % 2 === 0 ? SIDES : SIDES.toReversed()) {
         const folder = path.join(state, `${side}-${start}`)
         servers.set(side, await startOurs(scripts[side], folder, { root: roots[side], ...flush }))

@@ -15,7 +15,7 @@ import { counted } from './support/events.ts'
 
 useBrowser()
 
-/** `LEDGERS=200` for a longer run. */
+/** `LEDGERS=200` makes a longer run. */
 const LEDGERS = Number(process.env.LEDGERS ?? 5)
 
 /** Credits with up to six decimals, also the largest that a wallet takes. */
@@ -95,7 +95,7 @@ describeInBrowser('every number on the screen', () => {
     expectQuiet()
     await close()
 
-    /** As the reader sees it: the digits in groups, wherever they are on the page. */
+    /** The number as the page shows it: the digits in groups, anywhere on the page. */
     async function expectShown(place: string, wanted: readonly (string | undefined)[]): Promise<void> {
       const shown = await page.locator('.amount').allTextContents()
       const texts = new Set(shown.map((text) => text.replace(/^\+/, '').replace(/ (credits|USD)$/, '')))

@@ -52,7 +52,7 @@ describe('a decimal', () => {
   })
 })
 
-it('a CSV quotes what needs it, and starts no formula', async () => {
+it('a CSV quotes the cells that need it, and contains no formula', async () => {
   const blob = csv(
     ['model', 'credits'],
     [
@@ -67,7 +67,7 @@ it('a CSV quotes what needs it, and starts no formula', async () => {
   )
 })
 
-/** Minified and compressed, as a browser gets it. */
+/** The size of the minified and compressed file. */
 const MAX_FIRST_PAGE_BYTES = 90 * 1024
 
 it('the first page and all others together are below the budget of the first', async () => {
@@ -94,7 +94,7 @@ function scaled({ value, places }: { readonly value: bigint; readonly places: nu
   return value * 10n ** BigInt(12 - places)
 }
 
-/** Without zeros at the end. */
+/** The number without trailing zeros. */
 function plainOf(value: bigint): string {
   return textOf(value, 12).replace(/\.?0+$/, '')
 }

@@ -5,7 +5,7 @@ import { portalTokens, type Site } from './portal-token.ts'
 
 const PAGES = ['html', 'react', 'vue']
 
-/** Where the widgets come from and send their requests. The pages have it as `%VITE_METER%`. */
+/** The origin that serves the widgets and gets their requests. The pages use it as `%VITE_METER%`. */
 const meter = process.env.VITE_METER ?? 'http://localhost:8787'
 process.env.VITE_METER = meter
 const port = Number(process.env.PORT ?? 5174)

@@ -93,9 +93,7 @@ class OpenMonetize:
         )
 
     def stream(self, after: Optional[int] = None, max_retries: int = MAX_RETRIES) -> Iterator[Dict[str, Any]]:
-        """Iterates over the notifications as they happen, in their order, none missing and none twice.
-
-        Connects again when the connection ends or breaks, behind the last one that it gave. Without `after` it begins
+        """Iterates over the notifications as they happen, in order, without gaps or repeats. Connects again when the connection ends or breaks, and continues after the last notification. Without `after` it begins
         with the next notification, with 0 with the oldest. Ends with `break`, or after `max_retries` failures in a row.
         """
         return stream(self._http, after, max_retries)
@@ -146,7 +144,7 @@ class AsyncOpenMonetize:
     async def stream(
         self, after: Optional[int] = None, max_retries: int = MAX_RETRIES
     ) -> AsyncIterator[Dict[str, Any]]:
-        """As `OpenMonetize.stream`. A cancelled iteration ends its connection with the next event or comment."""
+        """Like `OpenMonetize.stream`. A cancelled iteration ends its connection with the next event or comment."""
         notifications = self.sync.stream(after, max_retries)
         while True:
             yield await _in_thread(functools.partial(next, notifications))

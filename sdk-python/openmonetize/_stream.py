@@ -12,11 +12,11 @@ from ._http import MAX_ANSWER_BYTES, Http, backoff
 
 MAX_RETRIES = 10
 LONGEST_BACKOFF = 30.0
-#: The server asks for this wait before a connection that follows one that ended.
+#: The wait that the server asks for before the next connection.
 RECONNECT = 1.0
-#: A comment comes every 15 seconds: a connection without one is dead.
+#: The server sends a comment every 15 seconds: a connection without one is broken.
 SILENCE = 45.0
-#: Far above the longest line of an event.
+#: A limit far above the longest line of an event.
 MAX_LINE_BYTES = 1024 * 1024
 
 
@@ -41,7 +41,7 @@ def stream(http: Http, after: Optional[int], max_retries: int = MAX_RETRIES) -> 
 
 
 def _events(http_: Http, after: Optional[int]) -> Iterator[Tuple[int, Optional[str]]]:
-    """The events of one connection. An id that stands alone is the place where the stream began."""
+    """The events of one connection. An id without data is the position at which the stream began."""
     query = "" if after is None else f"?after={int(after)}"
     headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {http_.api_key}"}
     request = urllib.request.Request(f"{http_.base_url}/v1/stream{query}", headers=headers)

@@ -3643,10 +3643,10 @@ export interface components {
                 };
                 /**
                  * Format: date-time
-                 * @description The creation of the oldest payment without an outcome.
+                 * @description The creation time of the oldest payment without an outcome.
                  */
                 oldest_open_at: string | null;
-                /** @description Its age; 0 if there is none. */
+                /** @description The age of this payment; 0 if none is open. */
                 oldest_open_seconds: number;
                 /** @description Wallets with a customer at Stripe whose automatic top-up is paused. */
                 top_ups_paused: number;

@@ -45,7 +45,7 @@ function breaking(opened: string[]): typeof fetch {
 }
 
 describe('stream', () => {
-  it('gives all notifications in order, none missing and none twice, over connections that break', async () => {
+  it('gives all notifications in order, without gaps or repeats, even if connections break', async () => {
     const opened: string[] = []
     const notifications = stream({ apiKey, baseUrl, after: 0, fetch: breaking(opened) })
     const seen: Notification[] = []
@@ -84,7 +84,7 @@ describe('stream', () => {
     expect(first).toMatchObject({ type: 'credits.granted', data: { amount: 7 } })
   })
 
-  it('throws what no further attempt can help, and what lasts', async () => {
+  it('throws errors that a retry cannot solve, and lasting ones', async () => {
     const wrong = stream({ apiKey: `${apiKey.slice(0, -1)}x`, baseUrl })
     await expect(wrong.next()).rejects.toBeInstanceOf(InvalidApiKeyError)
     let attempts = 0

@@ -196,7 +196,7 @@ const VERSION_4 = `
 
 const KEYS_BY_ROW = 'SELECT journal_row, idempotency_key FROM idempotency_keys ORDER BY journal_row'
 
-/** Version 4: keys had a table of their own; now their hashes are in the journal rows that hold them. */
+/** Version 4: keys had a separate table; now their hashes are in the journal rows that hold them. */
 function packKeys(sql: SqlStorage): void {
   const secret = newKeySecret()
   const hash = keyHash(secret)
@@ -329,7 +329,8 @@ const VERSION_12 = `
   ) STRICT
 `
 
-// The hash of each row and of the one before it; null in rows of earlier versions. Added columns write no row.
+// The hash of each row and of the one before it; null in rows of earlier versions. Adding columns writes no
+// row.
 const VERSION_13 = `
   ALTER TABLE journal ADD COLUMN salt TEXT;
   ALTER TABLE journal ADD COLUMN hash TEXT

@@ -3,7 +3,7 @@ import type { PaymentFigures } from '../ledger/model/payments.ts'
 
 /** The figures of payments for operators, from D1: the sums of all live ledgers. */
 export interface AllPaymentFigures extends PaymentFigures {
-  /** More ledgers have payments than were counted. */
+  /** Whether more ledgers have payments than were counted. */
   readonly complete: boolean
 }
 

@@ -13,7 +13,10 @@ import { sharedServer } from '../support/shared-server.ts'
 
 useRealTime()
 
-/** The blocks of docs/alerts-and-webhooks.md, each run as it is, against `npm start` and a receiver of its messages. */
+/**
+ * The blocks of docs/alerts-and-webhooks.md, each run unchanged, against `npm start` and a receiver of its
+ * messages.
+ */
 
 const PAGE = readFileSync(path.join(ROOT, 'docs', 'alerts-and-webhooks.md'), 'utf8')
 const WORK = mkdtempSync(path.join(tmpdir(), 'openmonetize-webhooks-'))
@@ -90,7 +93,7 @@ function bash(script: string): string {
   })
 }
 
-/** Runs the body of a module with what it imports. */
+/** Runs the body of a module with its imports. */
 async function run(code: string, names: Readonly<Record<string, unknown>>): Promise<unknown> {
   const [imports = '', ...lines] = code.split('\n')
   expect(imports).toMatch(/^import \{ \w+ \} from '@openmonetize\/edge\/\w+'$/)
@@ -103,7 +106,7 @@ it('the page has the blocks that are run here, and no other', () => {
 })
 
 it.each(['/v1/alerts', '/v1/webhook-endpoints', '/v1/webhook-deliveries'])(
-  'its curl of %s answers as it says',
+  'its curl line of %s gets the documented answer',
   (target) => {
     const script = blockWith('sh', target)
     const promised = /# \d{3} (.*)/.exec(script)?.[1] ?? ''
@@ -129,7 +132,7 @@ it('its TypeScript verifies a message', async () => {
 
 it('its TypeScript streams notifications', async () => {
   const block = blockWith('ts', 'stream(')
-  // The SDK is compiled with types of its own.
+  // The SDK is compiled with its own types.
   const { stream } = await import(pathToFileURL(path.join(ROOT, 'sdk', 'src', 'stream.ts')).href)
   const logged: unknown[][] = []
   const ended = new Error('enough')
@@ -139,7 +142,7 @@ it('its TypeScript streams notifications', async () => {
   }
   const names = { stream, process: { env: { KEY, URL } }, console: { log } }
   const running = run(block, names)
-  // The stream begins now: something has to happen.
+  // The stream begins now, so the test causes a notification.
   const granting = setInterval(() => void post('/v1/credits/grant', KEY, { amount: 1 }), 500)
   try {
     await expect(running).rejects.toBe(ended)

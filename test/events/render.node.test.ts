@@ -32,7 +32,7 @@ describe('the answer to a batch in format 1', () => {
     )
   })
 
-  it('sums credits exactly, beyond what one wallet can hold', () => {
+  it('sums credits exactly, beyond the maximum of one wallet', () => {
     const burned: BatchItemAnswer = {
       status: 'accepted',
       id: 'evt_1',

@@ -279,7 +279,7 @@ export class Client {
     this.checkpoints.set(entry_number, hash)
   }
 
-  /** The export verifies, contains the checkpoints that were kept, and has each of the events once. */
+  /** The export verifies, contains the checkpoints that were kept, and contains each event once. */
   async assertProved(found: ReadonlyMap<number, readonly Listed[]>): Promise<void> {
     const response = await fetch(`${this.url}/.well-known/openmonetize-keys.json`)
     const { keys }: { readonly keys: { readonly kid: string; readonly x: string }[] } = await response.json()

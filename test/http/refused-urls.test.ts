@@ -5,7 +5,7 @@ import { listenToConsole } from '../support/console.ts'
 import { createCustomer } from '../support/customers.ts'
 import { REFUSED } from './refused-urls.ts'
 
-/** Every door through which a customer supplies an address, with every address that is refused. */
+/** Sends every refused address to each route that accepts an address of a customer. */
 
 beforeEach(() => {
   listenToConsole()
@@ -20,7 +20,7 @@ const DOORS = [
 ] as const
 
 it.each(DOORS)(
-  'POST %s refuses each of them by its field %s, and asks no resolver',
+  'POST %s refuses each of them in its field %s, without a DNS query',
   async (path, field, rest) => {
     const { api_key } = await createCustomer()
     const fetched = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('nothing is fetched here'))

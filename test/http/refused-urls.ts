@@ -4,7 +4,7 @@ const USER_INFO = 'must not contain a user name or a password'
 const PLAIN = 'must have only printable ASCII characters, without spaces and backslashes'
 const HOST = 'must have a valid host name'
 
-/** Addresses that a customer may supply, each refused in production and in development alike, and why. */
+/** Addresses that every route refuses, in production and in development, with the reason. */
 export const REFUSED = [
   // No https.
   ['http://example.com', HTTPS_ONLY],
@@ -127,7 +127,7 @@ export const REFUSED = [
   ['https://nas.home.arpa', PRIVATE],
   ['https://router.lan', PRIVATE],
   ['https://hidden.onion', PRIVATE],
-  // Host names that are none, and ports that are none.
+  // Invalid host names and invalid ports.
   ['https://exa_mple..com', HOST],
   ['https://-a.example.com', HOST],
   ['https://a*.example.com', HOST],

@@ -133,7 +133,7 @@ describe('a limit', () => {
       unit: 'credits',
     })
     expect(others).toEqual([])
-    // Refused, which writes nothing.
+    // This request is refused, so it writes nothing.
     expect(await rowsWrittenBy(ledger, () => ingest(env, ledger.name, single(eventItem(1))))).toBe(0)
     expect(await notificationsOf(ledger, 'limit.reached')).toHaveLength(1)
   })

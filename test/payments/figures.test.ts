@@ -11,7 +11,7 @@ import { burn, checkout, deliver, later, MINUTE_MS, ring, setTopUp, withCard, wi
 
 const stripe = withStripe()
 
-/** What D1 has of a ledger. */
+/** Reads D1's figures of a ledger. */
 function reported({ customer_id }: TestCustomer) {
   return env.DB.prepare('SELECT * FROM payment_figures WHERE ledger_id = ?').bind(customer_id).first()
 }
@@ -75,14 +75,14 @@ it('is reported within a minute, and again while D1 does not answer', async () =
   expect(await alarmAt()).toBeLessThanOrEqual(Date.now() + MINUTE_MS)
   await withD1(ledger, brokenD1(), () => runAlarm(ledger))
   expect(await reported(customer)).toBeNull()
-  // The credit is all that happens, and no further question of Stripe is due.
+  // Only the credit happens, and no further check with Stripe is due.
   await deliver(stripe.current().event('payment_intent.succeeded', stripe.current().pay(url)))
   expect(await alarmAt()).toBeLessThanOrEqual(Date.now() + MINUTE_MS)
   await ring(customer)
   expect(await reported(customer)).toMatchObject({ pending: 0, succeeded: 1 })
 })
 
-it('writes nothing while nothing changes, and counts the payments of an earlier version once', async () => {
+it('writes nothing without a change, and counts the payments of an earlier version once', async () => {
   const customer = await withCard(stripe.current())
   const ledger = ledgerOf(customer.customer_id)
   await ring(customer)

@@ -45,7 +45,7 @@ describe('suggesting a saving', () => {
     expect(kinds({ input_tokens: 5000, cache_read_tokens: 4000, output_tokens: 10 })).not.toContain('cache')
   })
 
-  it('leaves a service tier that was chosen', () => {
+  it('does not change a chosen service tier', () => {
     const result = suggest(
       'openai',
       'gpt-4o',

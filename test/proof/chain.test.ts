@@ -142,7 +142,7 @@ describe('two histories of one ledger', () => {
   it.each([
     { what: 'entries', commit: use, entry: 14 },
     { what: 'a hold, which has no entry', commit: hold, entry: 10 },
-  ])('whose last commits have $what are seen by the next flush, which writes nothing', async (fork) => {
+  ])('whose last commits have $what are detected by the next flush, which writes nothing', async (fork) => {
     const ledger = await forked(fork.commit, fork.commit)
     const before = await storedPages(ledger)
     expect(await watermark(ledger)).toMatchObject({ flushed_row: 5, flushed_entry: fork.entry })
@@ -153,11 +153,11 @@ describe('two histories of one ledger', () => {
     expect(await watermark(ledger)).toMatchObject({ flushed_row: 5, flushed_entry: fork.entry })
   })
 
-  it('are seen by the hashes of entries where those of rows are the same', async () => {
+  it('are detected by the hashes of entries if those of rows are equal', async () => {
     const ledger = await usedLedger()
     await use(ledger)
     await withD1(ledger, d1FailingAt(2, 'after its effect'), () => runAlarm(ledger))
-    // As an erasure would leave it: without the salt of the row, its hash proves nothing.
+    // The same state as after an erasure: without the row's salt, its hash proves nothing.
     await rewriteRow(ledger, `salt = NULL, body = replace(body, '"s":"', '"s":"x')`)
     await use(ledger)
     log.mockClear()
@@ -215,7 +215,7 @@ describe('the hash of a journal row', () => {
     expect(await watermark(ledger)).toMatchObject({ flushed_row: 4 })
   })
 
-  it('stays when an erasure rewrites the row, without the salt that would open it', async () => {
+  it('stays without its salt when an erasure rewrites the row', async () => {
     const ledger = await usedLedger()
     await use(ledger)
     const hashes = () =>
@@ -267,7 +267,7 @@ function tablesOf(ledger: TestLedger): Promise<Tables> {
   )
 }
 
-/** Brings the object back to an earlier state, as a point-in-time recovery does. */
+/** Restores the object to an earlier state, like a point-in-time recovery. */
 async function restore(ledger: TestLedger, tables: Tables): Promise<void> {
   await runInDurableObject(ledger.stub, (_, { storage: { sql } }) => {
     for (const { name, rows } of tables) {

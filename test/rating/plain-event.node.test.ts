@@ -5,7 +5,7 @@ import { JsonSource } from '../../src/http/input/json-source.ts'
 import { eventSchema } from '../../src/rating/event.ts'
 import { readPlainEvent } from '../../src/rating/plain-event.ts'
 
-/** Checks that the fast reader has the verdict and the value of the schema, or none. Returns whether it has one. */
+/** Checks that the fast reader returns the verdict and value of the schema, or none. Returns whether it has one. */
 function agrees(body: unknown): boolean {
   const fast = readPlainEvent(body)
   if (fast === undefined) return false

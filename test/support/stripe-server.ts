@@ -4,7 +4,7 @@ import { ScriptedStripe, STRIPE } from './stripe.ts'
 
 export interface StripeServer {
   readonly stripe: ScriptedStripe
-  /** For the variable `STRIPE_API_URL`. */
+  /** The address for the variable `STRIPE_API_URL`. */
   readonly url: string
   close(): void
 }

@@ -14,7 +14,7 @@ import type { Recorded, Recording } from './record.ts'
  * the older ones.
  */
 
-/** A name says the version, and that of the ledger's tables where one version had several. */
+/** A name contains the version, and the version of the ledger's tables if one version had several. */
 const STATES = ['0.1.0', '0.1.0-tables-12']
 /** The recorded keys must outlive this test, whenever it runs. */
 const VARS = 'FLUSH_DELAY_MS=200 IDEMPOTENCY_DAYS=36500 RATE_LIMIT_ENTERPRISE=1000000'
@@ -83,7 +83,7 @@ describe.each(STATES)('the state that version %s wrote', (version) => {
     }
   })
 
-  it('has a hash chain that goes on, as the verifier sees it', async () => {
+  it('has a hash chain that continues, according to the verifier', async () => {
     const { body } = await call('GET', '/v1/ledger/export')
     const { keys } = JSON.parse((await call('GET', '/.well-known/openmonetize-keys.json')).body)
     const result = await verifyExport([new TextEncoder().encode(body)], keys)

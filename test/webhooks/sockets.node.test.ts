@@ -15,8 +15,9 @@ import { useRealTime } from '../support/real-time.ts'
 useRealTime()
 
 /**
- * `send`, which makes each attempt of a delivery, in workerd against receivers on real sockets. The addresses of these
- * receivers are checked before it, and are never those of a loopback interface: only here it is called without the check.
+ * `send`, which makes each attempt of a delivery, in workerd against receivers on real sockets. In
+ * production, the address is checked before `send`, which refuses loopback addresses: only this test calls
+ * `send` without the check.
  */
 
 const WORKER = `
@@ -93,7 +94,7 @@ async function send(url: string): Promise<Sent> {
 const FAILED = { status_code: null, error: 'connection_failed', answer: '' }
 const LATE = { status_code: null, error: 'timeout', answer: '' }
 
-it('refuses a certificate that nobody signed, and sends no message', async () => {
+it('refuses a self-signed certificate, and sends no message', async () => {
   const [key, cert] = ['key.pem', 'cert.pem'].map((file) => path.join(WORK, file))
   if (key === undefined || cert === undefined) throw new Error('two files are needed')
   const options = [
@@ -134,7 +135,7 @@ it('fails where a receiver speaks no TLS, refuses the connection, or resets it',
   expect((await send(resets)).attempt).toMatchObject(FAILED)
 })
 
-it('waits for no headers that come byte by byte, and for none that never come', async () => {
+it('stops waiting for headers that arrive byte by byte or never', async () => {
   const slow = await rawReceiver((socket) => {
     const bytes = 'HTTP/1.1 200 OK\r\nX-Slow: '
     let sent = 0
@@ -147,7 +148,7 @@ it('waits for no headers that come byte by byte, and for none that never come', 
   expect(performance.now() - began).toBeGreaterThanOrEqual(2 * TIMEOUT_MS)
 })
 
-it('keeps what arrived of a body that comes byte by byte: the status decides', async () => {
+it('keeps the received part of a body that arrives byte by byte: the status decides', async () => {
   const url = await receiver((_, response) => {
     response.writeHead(200)
     response.write('slowl')
@@ -180,7 +181,7 @@ it('reads 1 KB of 10 MB, and closes the connection', async () => {
   })
   expect((await send(url)).attempt).toMatchObject({ status_code: 200, answer: 'a'.repeat(1_024) })
   await closed
-  // The buffers of the sockets take some of it.
+  // The buffers of the sockets hold some of the body.
   expect(written).toBeLessThan(chunks)
 })
 

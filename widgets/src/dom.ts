@@ -1,4 +1,4 @@
-/** Elements without HTML: texts of the API and of the page only ever become text nodes and attributes. */
+/** Elements without HTML: texts of the API and of the page become only text nodes and attributes. */
 
 type Child = Node | string
 

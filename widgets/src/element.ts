@@ -4,7 +4,9 @@ import { type Feed, feedOf, isTokenOver, type Problem, renew, type State } from 
 import { LABELS, type Labels } from './labels.ts'
 import { styles } from './styles.ts'
 
-/** Sent when the token is over: it bubbles, and the page may answer by setting the attribute or property `token`. */
+/**
+ * Sent when the token has expired. The event bubbles, and the page may set the attribute or property `token`.
+ */
 export const TOKEN_EXPIRED = 'om-token-expired'
 
 const MIN_SECONDS = 5
@@ -13,7 +15,7 @@ const PROPERTIES = ['token', 'refreshToken', 'labels'] as const
 
 type RefreshToken = () => Promise<string> | string
 
-/** What the widgets have in common: token, address, the feed, states and their text. */
+/** The common parts of the widgets: token, address, the feed, states and their text. */
 export abstract class OmElement extends HTMLElement {
   static readonly observedAttributes: readonly string[] = [
     'token',
@@ -24,7 +26,7 @@ export abstract class OmElement extends HTMLElement {
   ]
 
   protected abstract readonly default_label: keyof Labels
-  /** Seconds between two requests, if the page does not say. */
+  /** The default of the seconds between two requests. */
   protected abstract readonly default_seconds: number
 
   private readonly label = h('p', { class: 'label', id: 'label', part: 'label' })
@@ -37,13 +39,13 @@ export abstract class OmElement extends HTMLElement {
   private own_token = ''
   private refresh: RefreshToken | undefined
   private own_labels: Partial<Labels> = {}
-  /** A token that never worked is not replaced by itself: the next one would not work either. */
+  /** A token that never worked is not replaced automatically: the next one would not work either. */
   private is_replaceable = true
   private feed: Feed | undefined
   private unsubscribe: (() => void) | undefined
   /** The answer, or the empty state, that is shown. */
   private shown_text: string | undefined
-  /** Whether what is shown has other words, or is of another language, than the page wants now. */
+  /** Whether the shown content has other words or another language than the page now requests. */
   private is_outdated = false
   private restarting = false
 
@@ -56,7 +58,7 @@ export abstract class OmElement extends HTMLElement {
     this.retry.addEventListener('click', () => this.tryAgain())
   }
 
-  /** The part of the API that the widget shows, with a name for widgets that show the same. */
+  /** The part of the API that the widget shows, with a name that widgets with the same content share. */
   protected abstract resource(): { readonly name: string; readonly path: () => string }
   /** Shows an answer in `content`. */
   protected abstract show(body: Json): void
@@ -76,7 +78,7 @@ export abstract class OmElement extends HTMLElement {
     this.restart()
   }
 
-  /** Returns another token when the one at hand is over, and the first one if the page sets none. */
+  /** Returns another token when the current one has expired, and the first one if the page sets none. */
   get refreshToken(): RefreshToken | undefined {
     return this.refresh
   }
@@ -115,7 +117,9 @@ export abstract class OmElement extends HTMLElement {
     this.restart()
   }
 
-  /** The origin of the API: the attribute, or where this script was loaded from. Undefined if it is not a safe one. */
+  /**
+   * The origin of the API: the attribute, or the origin of this script. Undefined if the origin is not safe.
+   */
   protected get base(): string | undefined {
     return safeUrl(this.getAttribute('base-url') ?? import.meta.url)?.origin
   }
@@ -146,7 +150,7 @@ export abstract class OmElement extends HTMLElement {
     this.content.replaceChildren(...children)
   }
 
-  /** Tells a screen reader what a user who sees the page would notice. */
+  /** Announces a visible change to screen readers. */
   protected announce(text: string): void {
     if (this.status.textContent !== text) this.status.textContent = text
   }
@@ -158,16 +162,19 @@ export abstract class OmElement extends HTMLElement {
     if (text !== '') this.announce(text)
   }
 
-  /** The text for a problem: what the API stated, if it answered. */
+  /** The text for a problem: the API's message, if it answered. */
   protected problemText({ message }: Problem): string {
     return message || this.text('unreachable')
   }
 
-  /** Has the page replace a token that is over. Returns false if it does not, or if that did not help before. */
+  /**
+   * Asks the page to replace an expired token. Returns false if the page does not, or if the last replacement
+   * did not work.
+   */
   protected async replaceToken(base: string): Promise<boolean> {
     const old = this.own_token
     if (old !== '') this.dispatchEvent(new CustomEvent(TOKEN_EXPIRED, { bubbles: true, composed: true }))
-    // The page has set another one in its listener.
+    // The page has set another token in its listener.
     if (this.own_token !== old) return true
     if (!this.refresh || !this.is_replaceable) return false
     try {
@@ -188,7 +195,7 @@ export abstract class OmElement extends HTMLElement {
     } else this.restart()
   }
 
-  /** Begins again after all changes of this moment. */
+  /** Begins again after all changes of the current task. */
   private restart(): void {
     if (this.restarting) return
     this.restarting = true
@@ -242,7 +249,7 @@ export abstract class OmElement extends HTMLElement {
     this.is_replaceable = true
     if (state.kind === 'ready') {
       this.showError('')
-      // Otherwise all stays as it is, also the focus and an open table.
+      // Otherwise nothing changes, so the focus and an open table stay.
       if (this.isNew(state.text)) this.show(state.body)
       return
     }
@@ -257,7 +264,7 @@ export abstract class OmElement extends HTMLElement {
     this.announce(text)
   }
 
-  /** Notes what is shown now. Returns whether it was not shown before. */
+  /** Records the shown content. Returns whether it is new. */
   private isNew(text: string): boolean {
     const is_new = text !== this.shown_text || this.is_outdated
     this.shown_text = text
@@ -293,7 +300,7 @@ export abstract class OmElement extends HTMLElement {
 /** Browsers treat these hosts as secure over http too. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
 
-/** An address that a token or a user may be sent to; undefined for any other. */
+/** Returns an address to which a token or a user may be sent; undefined for any other. */
 export function safeUrl(text: string): URL | undefined {
   try {
     const url = new URL(text)

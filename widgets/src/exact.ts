@@ -3,7 +3,7 @@
  * read as the text that the API wrote, and formatted digit by digit.
  */
 
-/** JSON whose numbers are their own text. */
+/** A JSON value whose numbers are their text. */
 export type Json = string | boolean | null | readonly Json[] | JsonObject
 export interface JsonObject {
   readonly [name: string]: Json | undefined
@@ -37,8 +37,8 @@ const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/
 const CENTS = 2
 
 /**
- * Formats a decimal number for a locale: its digits, its separators and its groups of digits, and never fewer decimals
- * than the text has. Another text is returned as it is.
+ * Formats a decimal number for a locale: its digits, its separators and its groups of digits, and never fewer
+ * decimals than the text has. Returns any other text unchanged.
  */
 export function formatNumber(text: string, locale: string | undefined, currency?: string): string {
   const [, sign, whole, decimals = ''] = DECIMAL.exec(text) ?? []

@@ -1,8 +1,8 @@
 import { type Json, objectOf, parseExact, textOf } from './exact.ts'
 
 /**
- * Requests to the API, shared by all widgets of a page: widgets with the same token that show the same thing make one
- * request. A feed repeats its request while a widget shows it and the page is visible.
+ * Requests to the API, shared by all widgets of a page: widgets with the same token and the same content make
+ * one request. A feed repeats its request while a widget shows it and the page is visible.
  */
 
 /** A refusal by the API, or the failure to reach it. */
@@ -10,7 +10,7 @@ export interface Problem {
   /** The API's code; empty if it did not answer. */
   readonly code: string
   readonly message: string
-  /** How long to wait at least before another request. */
+  /** The minimum wait before another request. */
   readonly retry_after_ms: number
 }
 
@@ -26,7 +26,7 @@ export interface Listener {
 
 export interface Feed {
   readonly state: State
-  /** Starts the feed if need be. The function that it returns ends the subscription. */
+  /** Starts the feed if necessary. The returned function ends the subscription. */
   subscribe(listener: Listener): () => void
   /** Makes a request now. */
   refresh(): void
@@ -132,7 +132,7 @@ class PollingFeed implements Feed {
 
   private schedule(): void {
     clearTimeout(this.timer)
-    // A timer without an end would ring at once.
+    // A timer with an infinite delay would fire at once.
     if (this.running || document.hidden || this.listeners.size === 0 || this.due_ms === NEVER) return
     const wait_ms = Math.max(0, this.due_ms - Date.now())
     this.timer = setTimeout(() => void this.ask(), wait_ms)
@@ -159,7 +159,7 @@ class PollingFeed implements Feed {
     return Math.min(SLOWEST_MS, ...[...this.listeners].map(({ every_ms }) => every_ms))
   }
 
-  /** Twice as long after each failure, and never before the API asks for it. */
+  /** The wait doubles after each failure, and is never shorter than the API's `Retry-After`. */
   private retryAfter({ code, retry_after_ms }: Problem): number {
     if (FINAL_CODES.has(code)) return NEVER
     const backoff_ms = FIRST_RETRY_MS * 2 ** Math.min(this.failures++, 10)
@@ -178,7 +178,10 @@ interface Shared {
   readonly renewals: Map<string, Map<unknown, Promise<string>>>
 }
 
-/** Each file of widgets has its own copy of this module; they meet here. The name has the version of `Shared`. */
+/**
+ * Each file of widgets has its own copy of this module; the copies share this object. The name has the
+ * version of `Shared`.
+ */
 const SHARED = Symbol.for('openmonetize.widgets.1')
 
 function shared(): Shared {
@@ -203,9 +206,9 @@ export function feedOf(base: string, token: string, name: string, url: () => str
 type MakeToken = () => Promise<string> | string
 
 /**
- * Has a token made once for all widgets with the same old one; the first token, for all with the same function. Widgets
- * whose requests end a little later also get the new token. First tokens are shared only while they are being made: by the
- * next call, another user may have signed in.
+ * Requests one token for all widgets with the same old token, or, for the first token, for all with the same
+ * function. Widgets whose requests end a little later also get the new token. First tokens are shared only
+ * while they are being made: by the next call, another user may have signed in.
  */
 export function renew(base: string, old: string, make: MakeToken): Promise<string> {
   const { renewals } = shared()

@@ -4,12 +4,12 @@ import { formatNumber, type Json, type JsonObject, listOf, objectOf, parseExact,
 import { isTokenOver, type Problem, send } from './feeds.ts'
 
 /**
- * Sent with `{payment_id, url}` before the browser goes to the payment page. A page that opens it by itself, such as in
- * another window, calls `preventDefault`.
+ * Sent with `{payment_id, url}` before the browser goes to the payment page. A page that itself opens `url`,
+ * such as in another window, calls `preventDefault`.
  */
 export const CHECKOUT = 'om-checkout'
 
-/** A browser that has not left the page by then does not open the payment page. */
+/** The time after which a browser that is still on the page will not open the payment page. */
 const LEAVES_WITHIN_MS = 15_000
 
 /** `<om-top-up>`: the credit packs of the token, each with a button that leads to the payment page. */
@@ -26,7 +26,7 @@ class OmTopUp extends OmElement {
 
   override connectedCallback(): void {
     super.connectedCallback()
-    // The user may come back by the browser's Back button, to the page as it was left.
+    // The user may return with the browser's Back button to the page in its last state.
     addEventListener('pageshow', this.onShow)
   }
 
@@ -54,7 +54,7 @@ class OmTopUp extends OmElement {
       ...(days === '' ? [] : [this.text('pack_days', { days: this.number(days) })]),
     ]
     const buy = this.text('buy', { price })
-    // Begins with the text that is seen, by which speech input finds a button.
+    // The name begins with the visible text, by which speech input finds a button.
     const button = h('button', { type: 'button', part: 'buy', 'aria-label': `${buy}: ${title}` }, buy)
     button.addEventListener('click', () => void this.buy(textOf(pack.id)))
     const text = h(
@@ -75,7 +75,7 @@ class OmTopUp extends OmElement {
     const key = this.unanswered.get(credit_pack_id) ?? crypto.randomUUID()
     this.unanswered.set(credit_pack_id, key)
     const answer = await this.open(base, { credit_pack_id, ...this.returnUrls() }, key)
-    // A request without an answer may have opened the checkout: only then the next click repeats it.
+    // A request without an answer may have opened the checkout: only then does the next click repeat it.
     if ('text' in answer || answer.code !== '') this.unanswered.delete(credit_pack_id)
     if (!('text' in answer)) this.fail(this.problemText(answer))
     else this.leave(objectOf(parseExact(answer.text)))
@@ -117,7 +117,7 @@ class OmTopUp extends OmElement {
     }
   }
 
-  /** The addresses to come back to: this page, unless it names others. */
+  /** The return addresses: this page, unless it names others. */
   private returnUrls(): { readonly success_url: string; readonly cancel_url: string } {
     const [here = ''] = location.href.split('#')
     const resolved = (attribute: string) => new URL(this.getAttribute(attribute) ?? here, here).href

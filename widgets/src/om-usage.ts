@@ -52,7 +52,7 @@ class OmUsage extends OmElement {
 
   private chart(days: readonly Day[], total: string): Element[] {
     const label = `${this.text('usage', this.labelValues())}: ${total}`
-    // Heights are pixels: here a number need not be exact.
+    // Heights are in pixels, so these numbers need not be exact.
     const most = Math.max(...days.map(({ credits }) => Number(credits)))
     const width = CHART.width / days.length
     const bars = days.map(({ start, credits }, index) => {
@@ -113,7 +113,10 @@ class OmUsage extends OmElement {
   }
 }
 
-/** Days of the browser's time zone; of UTC in a zone whose offset the API cannot group by, which is not whole hours. */
+/**
+ * Days of the browser's time zone; of UTC in a zone whose offset is not whole hours, by which the API cannot
+ * group.
+ */
 function isUtc(): boolean {
   const now = new Date()
   const half_a_year_ago = new Date(now.getFullYear(), now.getMonth() - 6, 1)
@@ -138,7 +141,7 @@ function pathOf(days: number): string {
   return `/v1/analytics/usage?${query}`
 }
 
-/** Every day of the range, also those without usage, which the API leaves out. */
+/** Returns every day of the range, including days without usage, which the API omits. */
 function daysOf(rows: readonly Json[], days: number): Day[] {
   const known = new Map(
     rows.map(objectOf).map((row) => [Date.parse(textOf(objectOf(row.group).day)), row] as const),

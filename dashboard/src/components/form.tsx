@@ -109,7 +109,7 @@ export function Input({ label, hint, onValue, type = 'text', value, ...input }: 
     ...(onValue && {
       onChange: ({ currentTarget }: TargetedEvent<HTMLInputElement>) => onValue(currentTarget.value),
     }),
-    // Not `value`: when the page shows something new, a text that is being typed stays.
+    // Uses this instead of `value`, so that a text that is being typed stays when the page renders again.
     ...(value !== undefined && { defaultValue: value }),
     ...input,
   } as const

@@ -39,7 +39,7 @@ export interface GatewayCustomer {
   readonly apiKey: string
   /** Waits for this many events, and returns them, the newest first. */
   events(count: number): Promise<readonly BurnedEvent[]>
-  /** Waits for this many events and until nothing is held, and returns what they burned, in micro-credits. */
+  /** Waits for this many events and until no hold is open, and returns the burned micro-credits. */
   burned(count: number): Promise<number>
   /** The price of usage in micro-credits, by the server's own calculator. */
   price(usage: Parameters<OpenMonetize['rating']['calculate']>[0]): Promise<number>

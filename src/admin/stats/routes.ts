@@ -87,8 +87,10 @@ const statsSchema = z
         by_status: z.object(Object.fromEntries(PAYMENT_STATUSES.map((status) => [status, count]))),
         oldest_open_at: time
           .nullable()
-          .openapi({ description: 'The creation of the oldest payment without an outcome.' }),
-        oldest_open_seconds: z.number().openapi({ description: 'Its age; 0 if there is none.' }),
+          .openapi({ description: 'The creation time of the oldest payment without an outcome.' }),
+        oldest_open_seconds: z
+          .number()
+          .openapi({ description: 'The age of this payment; 0 if none is open.' }),
         top_ups_paused: count.openapi({
           description: 'Wallets with a customer at Stripe whose automatic top-up is paused.',
         }),

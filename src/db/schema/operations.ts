@@ -83,22 +83,22 @@ export const outcomeCounts = sqliteTable(
   (table) => [primaryKey({ columns: [table.hour_ms, table.outcome] })],
 )
 
-/** The payments of each ledger that has any: the figures that only its object knows, for an operator. */
+/** The figures of each ledger with payments, for the operator. Only the ledger's object knows them. */
 export const paymentFigures = sqliteTable(
   'payment_figures',
   {
     mode: text({ enum: MODES }).notNull(),
     ledger_id: text().notNull(),
-    /** Payments by status; failed ones until they are deleted. */
+    /** The number of payments by status. Failed ones are counted until they are deleted. */
     pending: integer().notNull(),
     succeeded: integer().notNull(),
     failed: integer().notNull(),
     action_required: integer().notNull(),
     refunded: integer().notNull(),
     disputed: integer().notNull(),
-    /** The creation of the oldest payment without an outcome. */
+    /** The creation time of the oldest payment without an outcome. */
     oldest_open_at_ms: integer(),
-    /** Wallets whose top-up would charge, and is paused. */
+    /** The number of wallets whose top-up would charge but is paused. */
     top_ups_paused: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.mode, table.ledger_id] })],

@@ -40,7 +40,7 @@ export class JsonSource {
 export type JsonProblem = 'too_many_fields' | 'too_many_values' | 'too_deep' | 'invalid'
 
 export interface JsonLimits {
-  /** The limit of fields in one object. */
+  /** The maximum number of fields in one object. */
   readonly fields: number
   /** The limit of values in the whole text, without the free JSON. */
   readonly values: number

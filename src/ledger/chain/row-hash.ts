@@ -1,7 +1,7 @@
 import { createHash, hash as digest } from 'node:crypto'
 import { utf8 } from '../../db/json-parameters.ts'
 
-/** What a commit's row has beside its body, as the hash covers it. */
+/** The fields of a commit's row, without its body, that the hash covers. */
 export interface HashedRow {
   readonly row_id: number
   readonly first_entry: number
@@ -10,9 +10,10 @@ export interface HashedRow {
 }
 
 /**
- * The hash of a journal row: of the hash of the row before it, a salt of its own, and its content. It binds a commit
- * from the moment at which it is written, also one without entries, which the chain of entries (`chain.ts`) does not
- * cover. `node:crypto` and not our own SHA-256: a row is long. `before` is null for the first row that has a hash.
+ * The hash of a journal row: of the hash of the row before it, a salt, and its content. It binds a commit as
+ * soon as the commit is written, including commits without entries, which the chain of entries (`chain.ts`)
+ * does not cover. Uses `node:crypto` and not our own SHA-256, because a row is long. `before` is null for the
+ * first row that has a hash.
  */
 export function rowHash(
   before: string | null,
@@ -30,5 +31,7 @@ export function rowHash(
   return createHash('sha256').update(head).update(content).digest('base64url')
 }
 
-/** Nearly all rows fit. For the others, `createHash` makes a stream, and a copy of the text. */
+/**
+ * Nearly all rows fit into the buffer. For the others, `createHash` makes a stream and a copy of the text.
+ */
 const bytes = new Uint8Array(272 * 1024)

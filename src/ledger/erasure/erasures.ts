@@ -141,7 +141,8 @@ export class Erasures {
     )) {
       const erasedBody = eraseFromRow(Number(format), String(body), erased)
       if (erasedBody !== body) {
-        // Without its salt, the hash cannot test a guess at the erased text. It stays, for the hash of the next row.
+        // Without its salt, the hash cannot test a guess at the erased text. The hash stays, because the hash
+        // of the next row covers it.
         this.exec('UPDATE journal SET body = ?, salt = NULL WHERE row_id = ?', erasedBody, Number(row_id))
       }
     }

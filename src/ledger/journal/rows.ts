@@ -74,7 +74,7 @@ const NOTHING_COMMITTED: Counters = {
   notification: 0,
 }
 
-/** The rows of a draft, for `publish`. */
+/** The rows of a draft that `publish` makes visible. */
 export interface WrittenRows {
   readonly keys: RecordedKeys
   /** The hash of the last row. */
@@ -213,7 +213,7 @@ export class JournalRows {
     this.flushed = cursor
   }
 
-  /** Rows after `row_id`, oldest first. Throws at a row that is not as its commit wrote it. */
+  /** Rows after `row_id`, oldest first. Throws at a row that differs from its commit. */
   *rowsAfter(row_id: number): Generator<JournalRow> {
     let after_row = row_id
     let before = this.hashOf(row_id)

@@ -15,7 +15,7 @@ export const UNIT_DECIMALS: Readonly<Record<LimitUnit, number>> = {
   usd: USD_DECIMALS,
 }
 
-/** The periods of an entitlement: fixed windows, or one window that ends now and begins a length before. */
+/** The periods of an entitlement: fixed windows, or one rolling window that ends now. */
 export const ENTITLEMENT_PERIODS = [...LIMIT_PERIODS, 'ROLLING'] as const
 export type EntitlementPeriod = (typeof ENTITLEMENT_PERIODS)[number]
 

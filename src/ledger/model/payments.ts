@@ -158,11 +158,13 @@ export const NO_PAYMENTS: Readonly<PaymentCounts> = Object.freeze({
   disputed: 0,
 })
 
-/** The payments of a ledger in figures. Absolute, so a repeated or late report does nothing wrong. */
+/**
+ * The payments of a ledger in figures. The figures are absolute, so a repeated or late report is harmless.
+ */
 export interface PaymentFigures extends Readonly<PaymentCounts> {
-  /** The creation of the oldest payment without an outcome; null without one. */
+  /** The creation time of the oldest payment without an outcome; null if none is open. */
   readonly oldest_open_at_ms: number | null
-  /** Wallets whose top-up would charge, and is paused. */
+  /** The number of wallets whose top-up would charge but is paused. */
   readonly top_ups_paused: number
 }
 

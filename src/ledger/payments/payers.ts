@@ -110,7 +110,7 @@ export function noteLowWallets({ wallets, payersDue, at_ms }: Draft): void {
   }
 }
 
-/** The figures of payments are reported within this time. */
+/** The time within which the figures of payments are reported. */
 const REPORT_WITHIN_MS = 60_000
 
 /** The time at which the payments of a draft have work; null for never. */

@@ -58,7 +58,7 @@ export class LedgerPayments {
   private readonly running = new Map<number, Promise<Payment | Refused>>()
   /** The figures that D1 has, as JSON; undefined after a start. */
   private reported: string | undefined
-  /** Whether D1 has not taken the latest figures. */
+  /** Whether D1 lacks the latest figures. */
   private unreported = false
   private readonly waiting = new Map<number, { how: How; readonly checked: Promise<Payment | Refused> }>()
 
@@ -123,12 +123,12 @@ export class LedgerPayments {
     if (failed.length > 0) throw new Error(`${failed.length} payments or top-ups were not processed`)
   }
 
-  /** When the alarm has work; null for never. */
+  /** The time of the alarm's next work; null for never. */
   nextAt(now_ms: number): number | null {
     return this.unreported ? now_ms : this.options.store.paymentIntents.nextAt()
   }
 
-  /** Brings D1's figures of this ledger up to date. Throws when D1 does not answer. */
+  /** Updates D1's figures of this ledger. Throws when D1 does not answer. */
   private async reportFigures(now_ms: number): Promise<void> {
     const figures = this.options.store.paymentIntents.figures(now_ms)
     const text = JSON.stringify(figures)

@@ -30,17 +30,17 @@ const WRITE_DUE = 'UPDATE payers SET due_at_ms = ?2 WHERE wallet_key = ?1 AND du
 const DUE = 'SELECT wallet_key FROM payers WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?'
 
 const COUNTS = 'payment_counts'
-// All rows, once: for a ledger of an earlier version.
+// Reads all rows, once, for a ledger of an earlier version.
 const COUNT_ALL = "SELECT payment ->> '$.status' AS status, count(*) AS count FROM payment_intents GROUP BY 1"
-/** More payments or wallets than this are not read for the figures. */
+/** The maximum number of payments or wallets that are read for the figures. */
 const MAX_COUNTED = 10_000
-// Every payment without an outcome is asked about within a day.
+// The ledger checks every payment without an outcome within a day.
 const OLDEST_OPEN = `
   SELECT min(created_at_ms) AS at_ms FROM (
     SELECT payment ->> '$.created_at_ms' AS created_at_ms, payment ->> '$.status' AS status FROM payment_intents
     WHERE ask_at_ms <= ?1 LIMIT ${MAX_COUNTED})
   WHERE status IN ('pending', 'action_required')`
-// A paused top-up with a customer at Stripe is decided about later.
+// The next decision about a paused top-up with a customer at Stripe is in the future.
 const COUNT_PAUSED = `
   SELECT coalesce(sum(payer ->> '$.paused' IS NOT NULL), 0) AS count FROM (
     SELECT payer FROM payers WHERE due_at_ms IS NOT NULL LIMIT ${MAX_COUNTED})`
@@ -110,7 +110,7 @@ export class PaymentIntentRows {
     return Number(this.exec(COUNT_OPEN, until_ms, limit)[0]?.count ?? 0)
   }
 
-  /** Payments by status. */
+  /** The number of payments by status. */
   counts(): PaymentCounts {
     const known = this.meta.get(COUNTS)
     if (known !== null) return parseStored(known)
