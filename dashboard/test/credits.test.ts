@@ -5,7 +5,6 @@ import {
   goTo,
   newCustomer,
   openDashboard,
-  picture,
   rowsOf,
   useBrowser,
 } from './support/browser.ts'
@@ -39,7 +38,6 @@ describeInBrowser('credits', () => {
     const transactions = page.getByRole('table', { name: 'Transactions' })
     await transactions.getByText('Thank you').waitFor()
     await transactions.getByText('inv_1').waitFor()
-    await picture(page, 'credits')
     expectQuiet()
     await close()
   })

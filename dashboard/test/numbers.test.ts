@@ -58,6 +58,7 @@ describeInBrowser('every number on the screen', () => {
       await counted(key, Number(accepted))
 
       await signIn(page, key)
+      await goTo(page, '/')
       await expectShown('/', [Object(await api('GET', '/v1/credits/balance', { key })).balance])
       await goTo(page, '/credits')
       const lots = rowsOf(await api('GET', '/v1/credits/lots', { key }))

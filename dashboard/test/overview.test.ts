@@ -43,7 +43,6 @@ describeInBrowser('the overview', () => {
 describeInBrowser('signing in', () => {
   it('is one click in development', async () => {
     const { page, expectQuiet, close } = await openDashboard()
-    await picture(page, 'sign-in')
     await page.getByRole('button', { name: 'Use the demo customer' }).click()
     await page.getByRole('heading', { name: 'Overview' }).waitFor()
     await page.getByRole('button', { name: 'Sign out' }).click()

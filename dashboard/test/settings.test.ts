@@ -35,7 +35,6 @@ describeInBrowser('entitlements', () => {
     await api('POST', '/v1/events/ingest', { key, body: { ...event, event_type: 'TOKEN_USAGE' } })
     await page.reload()
     await page.getByRole('img', { name: 'Used: 15 of 100.5' }).waitFor()
-    await picture(page, 'entitlements')
     await page.getByRole('button', { name: /^Delete/ }).click()
     await page.getByRole('button', { name: /^Delete/ }).click()
     await page.getByText('No entitlement yet').waitFor()
@@ -95,7 +94,6 @@ describeInBrowser('API keys', () => {
     const keys = rowsOf(await api('GET', '/v1/api-keys', { key }))
     expect(keys.find(({ name }) => name === 'Reporter')?.scopes).toEqual(['events:write'])
     await page.getByRole('row', { name: /Reporter/ }).waitFor()
-    await picture(page, 'keys')
     await page.getByRole('button', { name: 'Delete Reporter' }).click()
     await page.getByRole('button', { name: 'Delete', exact: true }).click()
     await page.getByRole('row', { name: /Reporter.*revoked/ }).waitFor()
@@ -125,7 +123,6 @@ describeInBrowser('users and teams', () => {
     await form.getByRole('button', { name: 'Add' }).click()
     const row = page.getByRole('row', { name: /ada@example.com/ })
     await row.waitFor()
-    await picture(page, 'users')
     await row.getByRole('button', { name: /^Erase/ }).click()
     await row.getByRole('button', { name: 'Erase', exact: true }).click()
     await row.waitFor({ state: 'detached' })
@@ -145,7 +142,6 @@ describeInBrowser('the gateway page', () => {
     expect(await code.textContent()).toContain(
       `ANTHROPIC_BASE_URL=${new URL(page.url()).origin}/gateway/anthropic`,
     )
-    await picture(page, 'gateway')
     expectQuiet()
     await close()
   })

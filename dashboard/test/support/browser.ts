@@ -146,7 +146,8 @@ const SCREENSHOTS = path.join(import.meta.dirname, '../../../docs/dashboard')
 export async function picture(page: Page, name: string): Promise<void> {
   if (process.env.SCREENSHOTS === undefined) return
   mkdirSync(SCREENSHOTS, { recursive: true })
-  await page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`), fullPage: true })
+  await page.setViewportSize({ width: 1000, height: 720 })
+  await page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) })
 }
 
 export interface Customer {
