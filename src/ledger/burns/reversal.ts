@@ -71,7 +71,7 @@ export function burnOf(draft: Draft, { number, amount, lots, used, at_ms }: Past
   }
   return {
     amount: microCredits(amendment.lots.reduce<number>((sum, [, part]) => sum + part, amount)),
-    // Credits given back before the rating came from its own lots, so these lots stay last.
+    // Credits returned before the rating were taken from the event's own lots, so these lots stay last.
     lots: [...amendment.lots, ...lots],
     takenAt: (lot) => (amendment.lots.some(([number]) => number === lot) ? amendment.rated_at_ms : at_ms),
     used: { ...used, cost: amendment.cost },

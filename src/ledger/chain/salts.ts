@@ -8,7 +8,10 @@ const BLOCK_BYTES = SALT_LENGTH * 3 * 512
 let block = ''
 let used = 0
 
-/** A new random salt. They are cut from a block, because random bytes for one alone take a tenth of an event's time. */
+/**
+ * Returns a new random salt. Salts are cut from a block, because random bytes for one salt alone take a tenth of an
+ * event's time.
+ */
 export function newSalt(): string {
   if (used === block.length) {
     block = Buffer.from(crypto.getRandomValues(new Uint8Array(BLOCK_BYTES))).toString('base64url')
