@@ -35,6 +35,13 @@ export const CUSTOMER_PAGES: readonly Section[] = [
     ],
   },
   {
+    title: 'Notifications',
+    pages: [
+      { path: '/alerts', title: 'Alerts', load: () => import('../pages/alerts.tsx') },
+      { path: '/webhooks', title: 'Webhooks', load: () => import('../pages/webhooks.tsx') },
+    ],
+  },
+  {
     title: 'Set-up',
     pages: [
       { path: '/gateway', title: 'Gateway', load: () => import('../pages/gateway.tsx') },

@@ -68,5 +68,13 @@ async function prepare(): Promise<Customer> {
     key,
     body: { amount: 1, reason: TEXTS[3], recurring: { every: 'month' } },
   })
+  await api('POST', '/v1/alerts', {
+    key,
+    body: { type: 'spend_above', threshold: { credits: 5 }, feature_id: TEXTS[0], user_id: TEXTS[1] },
+  })
+  await api('POST', '/v1/webhook-endpoints', {
+    key,
+    body: { url: 'http://127.0.0.1:9/%3Cimg%3E', types: ['hold.*'], description: TEXTS[0] },
+  })
   return customer
 }
