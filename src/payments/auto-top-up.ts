@@ -4,6 +4,7 @@ import { ownerOf } from '../http/input/identifiers.ts'
 import { answerResult } from '../http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { readTopUp, setTopUp } from '../ledger/client/client.ts'
+import { requirePayments } from './configured.ts'
 import { renderTopUp } from './render.ts'
 import { topUpDraftSchema, topUpQuery, topUpSchema } from './schema.ts'
 
@@ -13,30 +14,30 @@ const setRoute = route({
   summary: 'Set the automatic top-up of a wallet',
   description:
     'Charges the card that a checkout of this wallet saved when the available credits fall below `below`. Ends a pause. At most one charge of a wallet is under way at a time.',
-  ...scoped('credits:write'),
+  ...scoped('credits:write', requirePayments),
   request: { query: topUpQuery, body: jsonRequest(topUpDraftSchema) },
   answers: { 200: json('The rule and its state.', topUpSchema) },
-  problems: ['overloaded', 'not_found'],
+  problems: ['overloaded', 'not_found', 'payments_not_configured'],
 })
 
 const getRoute = route({
   method: 'get',
   path: '/',
   summary: 'Get the automatic top-up of a wallet',
-  ...scoped('credits:read'),
+  ...scoped('credits:read', requirePayments),
   request: { query: topUpQuery },
   answers: { 200: json('The rule and its state.', topUpSchema) },
-  problems: ['overloaded', 'not_found'],
+  problems: ['overloaded', 'not_found', 'payments_not_configured'],
 })
 
 const deleteRoute = route({
   method: 'delete',
   path: '/',
   summary: 'End the automatic top-up of a wallet; a charge that is under way continues',
-  ...scoped('credits:write'),
+  ...scoped('credits:write', requirePayments),
   request: { query: topUpQuery },
   answers: { 200: json('The rule that ended.', topUpSchema) },
-  problems: ['overloaded', 'not_found'],
+  problems: ['overloaded', 'not_found', 'payments_not_configured'],
 })
 
 export const autoTopUpRoutes = createRouter()

@@ -13,6 +13,7 @@ import { openCheckout, readPayments } from '../ledger/client/client.ts'
 import { paymentNumberOf } from '../ledger/model/ledger-ids.ts'
 import type { CheckoutMessage } from '../ledger/model/messages/payments.ts'
 import { formatCredits, type MicroCredits, microCredits } from '../pricing/money.ts'
+import { requirePayments } from './configured.ts'
 import { findPack } from './packs/store.ts'
 import { renderPayment } from './render.ts'
 import {
@@ -30,7 +31,7 @@ const checkoutRoute = route({
   summary: 'Open a checkout: a page of Stripe on which credits are bought',
   description:
     'For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has received the payment. At most 10 unpaid checkouts a wallet. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.',
-  ...scopedOrPortal('credits:write'),
+  ...scopedOrPortal('credits:write', requirePayments),
   request: { body: jsonRequest(checkoutSchema) },
   answers: { 201: json('The payment and its page.', checkoutAnswerSchema) },
   problems: [
@@ -49,20 +50,20 @@ const listRoute = route({
   summary: 'List payments, newest first',
   description:
     'Failed payments are deleted after 90 days, once Stripe has confirmed that they were not paid. All others are kept.',
-  ...scoped('credits:read'),
+  ...scoped('credits:read', requirePayments),
   request: { query: paymentsQuery },
   answers: { 200: json('A page of payments.', paymentsSchema) },
-  problems: ['overloaded'],
+  problems: ['overloaded', 'payments_not_configured'],
 })
 
 const getRoute = route({
   method: 'get',
   path: '/{id}',
   summary: 'Get a payment',
-  ...scoped('credits:read'),
+  ...scoped('credits:read', requirePayments),
   request: { params: paymentPath },
   answers: { 200: json('The payment.', paymentSchema) },
-  problems: ['overloaded', 'not_found'],
+  problems: ['overloaded', 'not_found', 'payments_not_configured'],
 })
 
 export const paymentsRoutes = createRouter()

@@ -137,6 +137,30 @@ describe('a checkout', () => {
   })
 
   it.each([
+    ['0.50', 50],
+    [0.5, 50],
+    [0.57, 57],
+    [19.99, 1999],
+    [999_999.99, 99_999_999],
+    ['999999.99', 99_999_999],
+  ])('charges %s USD as %i cents', async (price_usd, cents) => {
+    const { api_key: key } = await createCustomer()
+    const { payment_id, url } = await checkout(key, { price_usd })
+    const [sent] = stripe.current().calls
+    expect(sent?.fields.get('line_items[0][price_data][unit_amount]')).toBe(String(cents))
+    expect(sent?.fields.get('line_items[0][price_data][currency]')).toBe('usd')
+    await deliver(stripe.current().event('payment_intent.succeeded', stripe.current().pay(url)))
+    expect(await paymentOf(key, payment_id)).toMatchObject({
+      status: 'succeeded',
+      price_usd: Number(price_usd),
+    })
+  })
+
+  it.each([
+    ['/price_usd', { price_usd: 0.49 }],
+    ['/price_usd', { price_usd: '0.501' }],
+    ['/price_usd', { price_usd: 999_999.999 }],
+    ['/price_usd', { price_usd: -10 }],
     ['/price_usd', { price_usd: 0.005 }],
     ['/price_usd', { price_usd: 10.001 }],
     ['/price_usd', { price_usd: '0.49' }],

@@ -10,6 +10,9 @@ import { burn, deliver, later, ring, setTopUp, withCard, withStripe } from './su
 
 const stripe = withStripe()
 
+/** The amounts of a top-up that nothing was refunded of. */
+const NEW = { credits: 1000, price_usd: 10, refunded_usd: 0, disputed_usd: 0, credits_taken_back: 0 }
+
 /** Sign-up credits and the checkout that saved the card. */
 const START = 11_000
 
@@ -34,7 +37,7 @@ it('a top-up that is paid, refunded and disputed is notified once for each chang
   const paid = {
     payment_id: payment?.payment_id,
     status: 'succeeded',
-    ...{ credits: 1000, price_usd: 10, refunded_usd: 0, disputed_usd: 0, credits_taken_back: 0 },
+    ...NEW,
     transaction_id: payment?.transaction_id,
   }
   expect(await noticesOf(customer)).toEqual([{ type: 'top_up.succeeded', data: paid }])
@@ -62,10 +65,14 @@ it('each declined top-up is notified, and the pause after the third one', async 
     later(wait)
     await ring(customer)
   }
+  const payments = await listed(customer.api_key, '/v1/payments')
   const failure = { code: 'insufficient_funds', message: 'Your card was declined.' }
-  const failed = { type: 'top_up.failed', data: { status: 'failed', failure } }
+  const [third, second, first] = payments.map(({ payment_id }) => ({
+    type: 'top_up.failed',
+    data: { ...NEW, payment_id, status: 'failed', failure },
+  }))
   const paused = { type: 'top_up.paused', data: { reason: 'declined' } }
-  expect(await noticesOf(customer)).toMatchObject([failed, failed, paused, failed])
+  expect(await noticesOf(customer)).toEqual([first, second, paused, third])
 })
 
 it('a top-up that its owner must confirm is notified with the page', async () => {
@@ -76,7 +83,28 @@ it('a top-up that its owner must confirm is notified with the page', async () =>
   const [payment] = await listed(customer.api_key, '/v1/payments')
   const { payment_id, url } = payment ?? {}
   expect(url).toMatch(/^https:/)
-  expect(await noticesOf(customer)).toMatchObject([
-    { type: 'top_up.action_required', data: { payment_id, status: 'action_required', url } },
+  expect(await noticesOf(customer)).toEqual([
+    { type: 'top_up.action_required', data: { ...NEW, payment_id, status: 'action_required', url } },
   ])
 })
+
+it.each([
+  [
+    'no_payment_method',
+    {},
+    async ({ payer }: Paused) => {
+      stripe.current().cards.set(payer, [])
+    },
+  ],
+  ['monthly_limit', { max_usd_per_month: 10 }, async () => {}],
+  ['daily_limit', { max_per_day: 1 }, async () => {}],
+] as const)('a pause for %s is notified once, with its reason', async (reason, rule, prepare) => {
+  const customer = await withCard(stripe.current())
+  await setTopUp(customer.api_key, { below: 100_000, ...rule })
+  await prepare(customer)
+  for (let rings = 0; rings < 4; rings++) await ring(customer)
+  const pauses = (await noticesOf(customer)).filter(({ type }) => type === 'top_up.paused')
+  expect(pauses).toEqual([{ type: 'top_up.paused', data: { reason } }])
+})
+
+type Paused = Awaited<ReturnType<typeof withCard>>

@@ -96,6 +96,31 @@ describe('a deployment without Stripe', () => {
     expect(response.headers.get('Retry-After')).toBeNull()
   })
 
+  it.each([
+    ['POST', '/v1/payments/checkout'],
+    ['GET', '/v1/payments'],
+    ['GET', '/v1/payments/pay_1'],
+    ['PUT', '/v1/credits/auto-top-up'],
+    ['GET', '/v1/credits/auto-top-up'],
+    ['DELETE', '/v1/credits/auto-top-up'],
+    ['POST', '/v1/credit-packs'],
+    ['GET', '/v1/credit-packs'],
+    ['GET', '/v1/credit-packs/pack_1'],
+    ['PATCH', '/v1/credit-packs/pack_1'],
+    ['DELETE', '/v1/credit-packs/pack_1'],
+  ])('answers payments_not_configured, after the key: %s %s', async (method, path) => {
+    const { api_key: key } = await createCustomer()
+    const request = { method, ...(method.startsWith('P') && { body: {} }) }
+    await expectRefused(await deployed(NONE, path, request), 401, 'missing_api_key')
+    await expectRefused(await deployed(NONE, path, { ...request, key }), 503, 'payments_not_configured')
+  })
+
+  it('records purchases by hand', async () => {
+    const { api_key: key } = await createCustomer()
+    const body = { amount: 10, price_usd: 1, payment_reference: 'invoice 1' }
+    expect((await deployed(NONE, '/v1/credits/purchase', { key, body })).status).toBe(201)
+  })
+
   it('accepts no public development value', async () => {
     const { body, headers } = signedEvent('ping', { id: 'x', object: 'ping' }, WEBHOOK_SECRETS.live)
     const response = await deployed({ ENVIRONMENT: 'production' }, PATH, { method: 'POST', body, headers })

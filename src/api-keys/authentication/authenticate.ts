@@ -150,8 +150,8 @@ export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>
 }
 
 /** `scoped` for a route that portal tokens may use too: `portal-tokens/uses.ts` lists it. */
-export function scopedOrPortal(scope: Scope) {
-  return { ...scoped(scope, portalBody), security: [...CUSTOMER_SECURITY, { portalToken: [] }] }
+export function scopedOrPortal(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>[]) {
+  return { ...scoped(scope, portalBody, ...then), security: [...CUSTOMER_SECURITY, { portalToken: [] }] }
 }
 
 /** `scoped` for a route whose body `body` reads. */

@@ -13,6 +13,7 @@ import { createRouter, json, jsonRequest, route } from '../../http/route.ts'
 import { newId } from '../../ids.ts'
 import { auditStatement } from '../../ledger/flush/audit-log.ts'
 import { microCredits } from '../../pricing/money.ts'
+import { requirePayments } from '../configured.ts'
 import { packChangeSchema, packDraftSchema, packPath, packSchema, packsQuery, packsSchema } from './schema.ts'
 import {
   type CreditPack,
@@ -30,10 +31,10 @@ const createRoute = route({
   path: '/',
   summary: 'Create a credit pack: credits at a price, to be bought by checkout',
   description: 'Live and test ledgers have separate packs.',
-  ...scoped('credits:write'),
+  ...scoped('credits:write', requirePayments),
   request: { body: jsonRequest(packDraftSchema) },
   answers: { 201: json('The pack.', packSchema) },
-  problems: ['conflict', 'idempotency_mismatch'],
+  problems: ['conflict', 'idempotency_mismatch', 'payments_not_configured'],
 })
 
 const listRoute = route({
@@ -42,20 +43,20 @@ const listRoute = route({
   summary: 'List credit packs, newest first',
   description:
     'A portal token gets the packs that it may sell, all at once and in the order of its `credit_pack_ids`; deleted ones are left out.',
-  ...scopedOrPortal('credits:read'),
+  ...scopedOrPortal('credits:read', requirePayments),
   request: { query: packsQuery },
   answers: { 200: json('A page of packs.', packsSchema) },
-  problems: ['overloaded'],
+  problems: ['overloaded', 'payments_not_configured'],
 })
 
 const getRoute = route({
   method: 'get',
   path: '/{id}',
   summary: 'Get a credit pack',
-  ...scoped('credits:read'),
+  ...scoped('credits:read', requirePayments),
   request: { params: packPath },
   answers: { 200: json('The pack.', packSchema) },
-  problems: ['not_found'],
+  problems: ['not_found', 'payments_not_configured'],
 })
 
 const changeRoute = route({
@@ -63,20 +64,20 @@ const changeRoute = route({
   path: '/{id}',
   summary: 'Change a credit pack: the given fields',
   description: 'Checkouts that are open keep the credits and the price that they began with.',
-  ...scoped('credits:write'),
+  ...scoped('credits:write', requirePayments),
   request: { params: packPath, body: jsonRequest(packChangeSchema) },
   answers: { 200: json('The changed pack.', packSchema) },
-  problems: ['not_found', 'conflict'],
+  problems: ['not_found', 'conflict', 'payments_not_configured'],
 })
 
 const deleteRoute = route({
   method: 'delete',
   path: '/{id}',
   summary: 'Delete a credit pack; checkouts that are open can still be paid',
-  ...scoped('credits:write'),
+  ...scoped('credits:write', requirePayments),
   request: { params: packPath },
   answers: { 200: json('The deleted pack.', packSchema) },
-  problems: ['not_found'],
+  problems: ['not_found', 'payments_not_configured'],
 })
 
 export const creditPacksRoutes = createRouter()
