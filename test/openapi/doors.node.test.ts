@@ -4,8 +4,13 @@ import { expect, it } from 'vitest'
 
 const tests = path.join(import.meta.dirname, '..')
 
-/** The files in which `send` is defined, and the tests that call an app other than the Worker's, or read an endless answer. */
+/**
+ * The files in which `send` is defined, the dashboard's own door, and the tests that call an app other than the Worker's,
+ * or read an endless answer.
+ */
 const DOORS = [
+  'dashboard/sessions.test.ts',
+  'dashboard/support.ts',
   'docs/event-path.test.ts',
   'support/api.ts',
   'support/deployment.ts',
