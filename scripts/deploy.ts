@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { buildDashboard } from '../dashboard/build.ts'
-import { buildWidgets } from '../widgets/build.ts'
+import { buildStaleDashboard } from '../dashboard/build.ts'
+import { buildStaleWidgets } from '../widgets/build.ts'
 import type { Checked } from './deploy/checks.ts'
 import { ENVIRONMENTS, type EnvironmentName, readSection, WRANGLER_TOML } from './deploy/sections.ts'
 import { deploy, type Ran, type Request, type World } from './deploy/steps.ts'
@@ -109,7 +109,7 @@ function run(
 async function main(): Promise<number> {
   try {
     const request = readRequest()
-    await Promise.all([buildDashboard(), buildWidgets()])
+    await Promise.all([buildStaleDashboard(), buildStaleWidgets()])
     return await deploy(request, check(request.environment), world)
   } finally {
     rmSync(folder, { recursive: true, force: true })

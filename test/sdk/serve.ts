@@ -12,6 +12,12 @@ const VARIABLES = {
   ENCRYPTION_KEY: 'dev-encryption-key',
   PORTAL_TOKEN_SECRET: 'dev-portal-token-secret',
   LEDGER_SIGNING_KEY: 'dev-signing-key',
+  STRIPE_SECRET_KEY: 'sk_test_development',
+  STRIPE_WEBHOOK_SECRET: 'whsec_development',
+  STRIPE_TEST_SECRET_KEY: 'sk_test_development',
+  STRIPE_TEST_WEBHOOK_SECRET: 'whsec_test_development',
+  // Nothing listens there.
+  STRIPE_API_URL: 'http://127.0.0.1:9',
   FLUSH_DELAY_MS: '200',
   RATE_LIMIT_STARTER: '1000000',
   RATE_LIMIT_ENTERPRISE: '100000000',

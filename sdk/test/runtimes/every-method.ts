@@ -88,7 +88,7 @@ async function payments(om: OpenMonetize): Promise<void> {
   equal((await om.creditPacks.retrieve(pack.id)).price_usd, 1)
   equal((await om.creditPacks.update(pack.id, { price_usd: 2 })).price_usd, 2)
   const urls = { success_url: 'https://shop.test/', cancel_url: 'https://shop.test/' }
-  // The server has no Stripe account.
+  // Stripe is not asked about a pack that does not exist.
   const refused = om.payments.checkout({ credit_pack_id: 'pack_none', ...urls }, { maxRetries: 0 })
   equal(await refused.catch((error: OpenMonetizeError) => error.code), 'not_found')
   equal((await om.payments.list()).data.length, 0)
