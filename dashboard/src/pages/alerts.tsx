@@ -9,6 +9,7 @@ import { ListView, useList } from '../components/list.tsx'
 import { Card, Empty, Page } from '../components/page.tsx'
 import { Table } from '../components/table.tsx'
 import { Time } from '../components/time.tsx'
+import { OwnerFields, ownerIn, walletName } from '../components/wallet.tsx'
 import { href } from '../router.ts'
 import { may } from '../session.ts'
 
@@ -37,12 +38,6 @@ const KINDS: readonly [Kind, ...Kind[]] = [
 
 const UNITS: Readonly<Record<Unit, string>> = { credits: 'credits', percent: '%', days: 'days' }
 const PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY'] as const
-const OWNERS = [
-  ['account', "the account's wallet"],
-  ['user_id', "a user's wallet"],
-  ['team_id', "a team's wallet"],
-] as const
-
 export default function Alerts(): VNode {
   const list = useList(
     (cursor, signal) => call('get', '/v1/alerts', { query: cursor === undefined ? {} : { cursor }, signal }),
@@ -104,7 +99,7 @@ function AlertTable({
             </>
           ),
         },
-        { title: 'Wallet', cell: walletOf },
+        { title: 'Wallet', cell: walletName },
         { title: 'Feature', cell: ({ feature_id }) => feature_id ?? '–' },
         {
           title: 'State',
@@ -166,7 +161,6 @@ function NewAlert({
   readonly create: (fields: Fields, idempotency_key: string) => Promise<void>
 }): VNode {
   const [type, setType] = useState<string>(KINDS[0].type)
-  const [owner, setOwner] = useState<string>('account')
   const { units, feature } = kindOf(type)
   return (
     <Card title="Create an alert">
@@ -202,39 +196,24 @@ function NewAlert({
             options={PERIODS.map((period) => [period, period.toLowerCase()] as const)}
           />
         )}
-        <Select label="Watches" name="owner" value={owner} options={OWNERS} onValue={setOwner} />
-        {owner !== 'account' && (
-          <Input
-            key={owner}
-            label={owner === 'user_id' ? "The user's id" : "The team's id"}
-            name="owner_id"
-            maxLength={255}
-            required
-          />
-        )}
+        <OwnerFields label="Watches" />
       </Form>
     </Card>
   )
 }
 
 function draftOf(fields: Fields) {
-  const { threshold, unit = 'credits', feature_id, owner, owner_id } = fields
+  const { threshold, unit = 'credits', feature_id } = fields
   const period = PERIODS.find((one) => one === fields.period)
   return {
     type: kindOf(fields.type).type,
     threshold: { [unit]: threshold },
     ...(feature_id !== undefined && { feature_id }),
     ...(period !== undefined && { period }),
-    ...(owner === 'user_id' && { user_id: owner_id }),
-    ...(owner === 'team_id' && { team_id: owner_id }),
+    ...ownerIn(fields),
   }
 }
 
 function kindOf(type: string | undefined): Kind {
   return KINDS.find((kind) => kind.type === type) ?? KINDS[0]
-}
-
-function walletOf({ user_id, team_id }: Alert): string {
-  if (user_id !== null) return `user ${user_id}`
-  return team_id === null ? 'account' : `team ${team_id}`
 }

@@ -10,6 +10,7 @@ import { ListView, useList } from '../components/list.tsx'
 import { Card, Empty, Figure, Page, Show } from '../components/page.tsx'
 import { Table } from '../components/table.tsx'
 import { Time } from '../components/time.tsx'
+import { type Owner, ownerOf, WalletPicker } from '../components/wallet.tsx'
 import { href, route, setQuery } from '../router.ts'
 import { may } from '../session.ts'
 
@@ -44,30 +45,9 @@ export default function Credits(): VNode {
   const reload = () => {
     for (const one of [balance, lots, recurring, transactions]) one.reload()
   }
-  const name = owner.user_id ?? owner.team_id
   return (
     <Page title="Credits" lead="Lots in the order in which they burn, and every movement.">
-      <Card title="Wallet">
-        <div class="fields">
-          <Input
-            label="User"
-            name="user_id"
-            value={owner.user_id ?? ''}
-            onValue={(value) => setQuery({ user_id: value, team_id: undefined })}
-          />
-          <Input
-            label="Team"
-            name="team_id"
-            value={owner.team_id ?? ''}
-            onValue={(value) => setQuery({ team_id: value, user_id: undefined })}
-          />
-        </div>
-        <p class="quiet">
-          {name === undefined
-            ? "The customer's own wallet. Name a user or a team to see another wallet."
-            : `The wallet of ${name}.`}
-        </p>
-      </Card>
+      <WalletPicker />
       <Show from={balance}>
         {(data) => (
           <div class="cards">
@@ -201,16 +181,6 @@ export default function Credits(): VNode {
       </Card>
     </Page>
   )
-}
-
-interface Owner {
-  readonly user_id?: string
-  readonly team_id?: string
-}
-
-function ownerOf(query: URLSearchParams): Owner {
-  const [user_id, team_id] = [query.get('user_id'), query.get('team_id')]
-  return { ...(user_id !== null && { user_id }), ...(team_id !== null && { team_id }) }
 }
 
 async function grant(fields: Fields, owner: Owner, idempotency_key: string): Promise<void> {

@@ -31,6 +31,7 @@ export const CUSTOMER_PAGES: readonly Section[] = [
         title: 'Entitlements and limits',
         load: () => import('../pages/entitlements.tsx'),
       },
+      { path: '/payments', title: 'Payments', load: () => import('../pages/payments.tsx') },
       { path: '/burn-tables', title: 'Burn tables', load: () => import('../pages/burn-tables.tsx') },
     ],
   },

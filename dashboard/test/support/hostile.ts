@@ -76,5 +76,17 @@ async function prepare(): Promise<Customer> {
     key,
     body: { url: 'http://127.0.0.1:9/%3Cimg%3E', types: ['hold.*'], description: TEXTS[0] },
   })
+  await api('POST', '/v1/credit-packs', { key, body: { name: TEXTS[1], credits: 7.000001, price_usd: 0.5 } })
+  await api('POST', '/v1/payments/checkout', {
+    key,
+    body: {
+      ...{ credits: 1, price_usd: 0.5, user_id: TEXTS[0] },
+      ...{ success_url: 'https://app.example.com/', cancel_url: 'https://app.example.com/' },
+    },
+  })
+  await api('PUT', '/v1/credits/auto-top-up', {
+    key,
+    body: { below: 1, credits: 1, price_usd: 0.5, max_usd_per_month: 1 },
+  })
   return customer
 }

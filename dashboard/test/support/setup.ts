@@ -4,16 +4,19 @@ import path from 'node:path'
 import { chromium } from 'playwright-core'
 import type { TestProject } from 'vitest/node'
 import { npmStart } from '../../../test/support/npm-start.ts'
+import { serveStripe } from '../../../test/support/stripe-server.ts'
+import { serveBuyer } from './buyer.ts'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
-/** The shared parts of the dashboard's tests: one `npm start` and one browser. */
+/** The shared parts of the dashboard's tests: one `npm start`, one browser, and a scripted Stripe with its buyer. */
 export interface Shared {
   readonly url: string
   readonly browser: string
+  readonly buyer: string
 }
 
-/** Starts both. Without Chromium, it starts neither, and the tests of the browser are skipped with a note. */
+/** Starts them. Without Chromium, it starts nothing, and the tests of the browser are skipped with a note. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (!existsSync(CHROMIUM)) {
     console.warn(`No Chromium at ${CHROMIUM}: the dashboard is not tested. CHROMIUM names another place.`)
@@ -21,15 +24,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => undefined
   }
   const state = mkdtempSync(path.join(tmpdir(), 'openmonetize-dashboard-'))
-  // Analytics lag a burn by the flush and the queue.
+  const stripe = await serveStripe()
+  const buyer = await serveBuyer(stripe.stripe)
+  // Analytics lag a burn by the flush and the queue. Test ledgers have no Stripe account.
+  const VARS = `FLUSH_DELAY_MS=100 NOTIFICATION_DELAY_MS=50 STRIPE_API_URL=${stripe.url} STRIPE_TEST_SECRET_KEY=`
   const [server, browser] = await Promise.all([
-    npmStart({ state, env: { VARS: 'FLUSH_DELAY_MS=100 NOTIFICATION_DELAY_MS=50' } }),
+    npmStart({ state, env: { VARS } }),
     chromium.launchServer({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] }),
   ])
-  project.provide('dashboard', { url: server.url, browser: browser.wsEndpoint() })
+  project.provide('dashboard', { url: server.url, browser: browser.wsEndpoint(), buyer: buyer.url })
   return async () => {
     await browser.close()
     await server.stop()
+    buyer.close()
+    stripe.close()
     rmSync(state, { recursive: true, force: true })
   }
 }

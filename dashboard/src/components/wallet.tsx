@@ -1,0 +1,89 @@
+import type { VNode } from 'preact'
+import { useState } from 'preact/hooks'
+import { route, setQuery } from '../router.ts'
+import { type Fields, Input, Select } from './form.tsx'
+import { Card } from './page.tsx'
+
+/** The owner of a wallet: a user, a team, or without both the customer. */
+export interface Owner {
+  readonly user_id?: string
+  readonly team_id?: string
+}
+
+/** The wallet that the query of a page names. */
+export function ownerOf(query: URLSearchParams): Owner {
+  const [user_id, team_id] = [query.get('user_id'), query.get('team_id')]
+  return { ...(user_id !== null && { user_id }), ...(team_id !== null && { team_id }) }
+}
+
+/** Chooses the wallet of a page. The choice is in the query. */
+export function WalletPicker(): VNode {
+  const owner = ownerOf(route.value.query)
+  const name = owner.user_id ?? owner.team_id
+  return (
+    <Card title="Wallet">
+      <div class="fields">
+        <Input
+          label="User"
+          name="user_id"
+          value={owner.user_id ?? ''}
+          onValue={(value) => setQuery({ user_id: value, team_id: undefined })}
+        />
+        <Input
+          label="Team"
+          name="team_id"
+          value={owner.team_id ?? ''}
+          onValue={(value) => setQuery({ team_id: value, user_id: undefined })}
+        />
+      </div>
+      <p class="quiet">
+        {name === undefined
+          ? "The customer's own wallet. Name a user or a team to see another wallet."
+          : `The wallet of ${name}.`}
+      </p>
+    </Card>
+  )
+}
+
+const OWNERS = [
+  ['account', "the account's wallet"],
+  ['user_id', "a user's wallet"],
+  ['team_id', "a team's wallet"],
+] as const
+
+/** The fields of a form that name a wallet. */
+export function OwnerFields({ label }: { readonly label: string }): VNode {
+  const [owner, setOwner] = useState<string>('account')
+  return (
+    <>
+      <Select label={label} name="owner" value={owner} options={OWNERS} onValue={setOwner} />
+      {owner !== 'account' && (
+        <Input
+          key={owner}
+          label={owner === 'user_id' ? "The user's id" : "The team's id"}
+          name="owner_id"
+          maxLength={255}
+          required
+        />
+      )}
+    </>
+  )
+}
+
+/** The wallet that `OwnerFields` name. */
+export function ownerIn({ owner, owner_id }: Fields): Owner {
+  if (owner_id === undefined) return {}
+  return owner === 'user_id' ? { user_id: owner_id } : { team_id: owner_id }
+}
+
+/** The name of a wallet in a table. */
+export function walletName({
+  user_id,
+  team_id,
+}: {
+  readonly user_id: string | null
+  readonly team_id: string | null
+}): string {
+  if (user_id !== null) return `user ${user_id}`
+  return team_id === null ? 'account' : `team ${team_id}`
+}

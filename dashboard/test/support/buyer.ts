@@ -1,0 +1,44 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
+import type { CardBehaviour, ScriptedStripe, SignedEvent } from '../../../test/support/stripe.ts'
+
+/** What a buyer saw at Stripe: the addresses that lead back, and the event of the payment, not sent yet. */
+export interface Visit {
+  readonly success_url: string
+  readonly cancel_url: string
+  /** Null if the buyer did not pay. */
+  readonly event: SignedEvent | null
+}
+
+/** The wish of a buyer on a page of Stripe. */
+export interface Wish {
+  readonly url: string
+  readonly pays: boolean
+  /** How the card answers later charges, if it is saved. */
+  readonly card?: CardBehaviour
+}
+
+/** Serves a buyer at a scripted Stripe of this process, for tests in other processes. */
+export async function serveBuyer(stripe: ScriptedStripe) {
+  const server = createServer(async (request, response) => {
+    response.end(JSON.stringify(visit(stripe, (await json(request)) as Wish)))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, close: () => server.close() }
+}
+
+function visit(stripe: ScriptedStripe, { url, pays, card: behaviour = 'good' }: Wish): Visit {
+  const id = url.split('/').at(-1) ?? ''
+  const payment_id = stripe.sessions.get(id)?.metadata.payment_id
+  const opened = stripe.calls.find(
+    ({ path, fields }) =>
+      path === '/v1/checkout/sessions' && fields.get('metadata[payment_id]') === payment_id,
+  )
+  return {
+    success_url: opened?.fields.get('success_url') ?? '',
+    cancel_url: opened?.fields.get('cancel_url') ?? '',
+    event: pays ? stripe.event('payment_intent.succeeded', stripe.pay(url, { behaviour })) : null,
+  }
+}
