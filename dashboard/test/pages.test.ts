@@ -6,6 +6,7 @@ import {
   expectFits,
   goTo,
   LOOKS,
+  loaded,
   OPERATOR_TOKEN,
   openDashboard,
   rowsOf,
@@ -47,7 +48,8 @@ describeInBrowser('is accessible, fits, and runs nothing of the texts that it sh
 
 async function expectGoodPage(credential: string | undefined, path: string): Promise<void> {
   const { page, expectQuiet, close } = await openDashboard(credential === undefined ? {} : { credential })
-  if (path !== '') await goTo(page, path)
+  if (path === '') await loaded(page)
+  else await goTo(page, path)
   for (const { width, colours } of LOOKS) {
     await page.setViewportSize({ width, height: 900 })
     await page.emulateMedia({ colorScheme: colours })
