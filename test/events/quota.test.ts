@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { setLedgerAccount } from '../../src/ledger/client/client.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { balanceOf, GPT_4O, ingest, ingested, type Json, objects } from '../support/client.ts'
@@ -39,6 +39,11 @@ function countedInJournal(ledger: TestLedger): Promise<number> {
 }
 
 describe('the monthly quota', () => {
+  // A test that ran over the turn of a month would have two quotas.
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 10, 15, 12) })
+  })
+
   it('of the first tier is exactly 10,000 events', async () => {
     const { api_key, customer_id } = await createCustomer({ tier: 'STARTER' })
     for (let sent = 0; sent < 9_000; sent += 1_000) {
