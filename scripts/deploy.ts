@@ -11,13 +11,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { buildStaleDashboard } from '../dashboard/build.ts'
-import { buildStaleWidgets } from '../widgets/build.ts'
 import type { Checked } from './deploy/checks.ts'
 import { ENVIRONMENTS, type EnvironmentName, readSection, WRANGLER_TOML } from './deploy/sections.ts'
 import { deploy, type Ran, type Request, type World } from './deploy/steps.ts'
 import { ROOT } from './local-state.ts'
 import { smoke } from './smoke/run.ts'
+import { buildStalePages } from './static-pages.ts'
 
 const USAGE =
   'usage: npm run deploy -- development | staging | production [--dry-run] [--url https://…] [--allow-dirty]'
@@ -109,7 +108,7 @@ function run(
 async function main(): Promise<number> {
   try {
     const request = readRequest()
-    await Promise.all([buildStaleDashboard(), buildStaleWidgets()])
+    await buildStalePages()
     return await deploy(request, check(request.environment), world)
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -3,19 +3,18 @@
  * State survives in .wrangler/state. PORT chooses another port than 8787, STATE_DIR another place for the state.
  */
 
-import { buildStaleDashboard } from '../dashboard/build.ts'
 import { DEVELOPMENT_KEY } from '../src/api-keys/authentication/format.ts'
-import { buildStaleWidgets } from '../widgets/build.ts'
 import { seedDemoCustomer } from './demo-customer.ts'
 import { chosenPort, localUrl, requireFreePort, startServer } from './local-server.ts'
 import { setUp } from './local-setup.ts'
 import { holdState, STATE } from './local-state.ts'
+import { buildStalePages } from './static-pages.ts'
 
 async function main(): Promise<number> {
   const port = chosenPort()
   await requireFreePort(port)
   holdState(localUrl(port))
-  await Promise.all([setUp(), buildStaleDashboard(), buildStaleWidgets()])
+  await Promise.all([setUp(), buildStalePages()])
   const server = await startServer(port)
   try {
     await seedDemoCustomer(server.url)

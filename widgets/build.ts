@@ -1,20 +1,10 @@
 import { createHash } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { build } from 'vite'
+import { buildFolder, type StaticFolder } from '../scripts/static-folder.ts'
 
 const FOLDER = import.meta.dirname
-const BUILT = path.join(FOLDER, '..', 'public', 'widgets')
-const SOURCES = ['src', 'build.ts']
 
 export const WIDGETS = ['om-balance', 'om-usage', 'om-top-up', 'om-widgets'] as const
 export type Widget = (typeof WIDGETS)[number]
@@ -45,23 +35,20 @@ export async function bundleOf(widget: Widget): Promise<string> {
   return chunk.code
 }
 
-/** Builds all widgets into `public/widgets`, which git ignores. */
-export async function buildWidgets(): Promise<void> {
-  // Built beside the final place and then moved there, because a server may serve the old files and another process may build at the same time.
-  const folder = mkdtempSync(path.join(FOLDER, '.build-'))
-  try {
+export const WIDGET_FILES: StaticFolder = {
+  name: 'widgets',
+  workspace: FOLDER,
+  built: path.join(FOLDER, '..', 'public', 'widgets'),
+  marker: 'integrity.json',
+  sources: ['src', 'build.ts'],
+  async write(folder) {
     mkdirSync(path.join(folder, 'fixed'))
     const fixed = await Promise.all(WIDGETS.map((widget) => writeWidget(folder, widget)))
     writeFileSync(
       path.join(folder, 'integrity.json'),
       `${JSON.stringify(Object.fromEntries(fixed), null, 2)}\n`,
     )
-    rmSync(BUILT, { recursive: true, force: true })
-    renameSync(folder, BUILT)
-  } catch (error) {
-    rmSync(folder, { recursive: true, force: true })
-    throw error
-  }
+  },
 }
 
 async function writeWidget(folder: string, widget: Widget): Promise<readonly [string, FixedFile]> {
@@ -74,20 +61,4 @@ async function writeWidget(folder: string, widget: Widget): Promise<readonly [st
   return [`${widget}.js`, { file, integrity: `sha384-${digest.toString('base64')}` }]
 }
 
-/** Builds the widgets if their built files are older than their source. */
-export async function buildStaleWidgets(): Promise<void> {
-  const built = path.join(BUILT, 'integrity.json')
-  const newest_ms = Math.max(...SOURCES.map((source) => newestIn(path.join(FOLDER, source))))
-  if (existsSync(built) && statSync(built).mtimeMs >= newest_ms) return
-  await buildWidgets()
-  console.log('Built the widgets.')
-}
-
-/** Returns the time at which a file, or the newest file below a folder, was changed. */
-function newestIn(place: string): number {
-  if (!statSync(place).isDirectory()) return statSync(place).mtimeMs
-  const files = readdirSync(place, { recursive: true, withFileTypes: true })
-  return Math.max(...files.map(({ parentPath, name }) => statSync(path.join(parentPath, name)).mtimeMs))
-}
-
-if (import.meta.main) await buildWidgets()
+if (import.meta.main) await buildFolder(WIDGET_FILES)

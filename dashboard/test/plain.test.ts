@@ -3,10 +3,11 @@ import path from 'node:path'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { buildStaleDashboard } from '../build.ts'
+import { buildStaleFolder } from '../../scripts/static-folder.ts'
+import { parseExact } from '../../widgets/src/exact.ts'
+import { DASHBOARD } from '../build.ts'
 import { csv } from '../src/api/csv.ts'
 import { compare, decimal, grouped, share, subtract, sum } from '../src/api/decimal.ts'
-import { parseExactly } from '../src/api/exact-json.ts'
 
 describe('a decimal', () => {
   const amounts = fc
@@ -17,7 +18,7 @@ describe('a decimal', () => {
     fc.assert(
       fc.property(amounts, fc.string(), ({ text }, name) => {
         const json = `{"a":${text},"b":[${text},{"c":${text}}],"s":${JSON.stringify(`${name}"${text}`)},${JSON.stringify(`k${name}`)}:-0.5}`
-        expect(parseExactly(json)).toEqual({
+        expect(parseExact(json)).toEqual({
           a: text,
           b: [text, { c: text }],
           s: `${name}"${text}`,
@@ -71,7 +72,7 @@ it('a CSV quotes the cells that need it, and contains no formula', async () => {
 const MAX_FIRST_PAGE_BYTES = 90 * 1024
 
 it('the first page and all others together are below the budget of the first', async () => {
-  await buildStaleDashboard()
+  await buildStaleFolder(DASHBOARD)
   const folder = path.join(import.meta.dirname, '../../public/dashboard')
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile())
   const sizes = files.map(

@@ -10,7 +10,7 @@ export interface JsonObject {
 }
 
 /** A string, or a number outside of strings. */
-const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
 /** Parses JSON; a number becomes a string with its text. Throws for a text that is not JSON. */
 export function parseExact(text: string): Json {

@@ -1,5 +1,6 @@
 import type { paths } from '../../../sdk/src/api.ts'
-import { type Exact, parseExactly } from './exact-json.ts'
+import { parseExact } from '../../../widgets/src/exact.ts'
+import type { Exact } from './decimal.ts'
 
 /**
  * Calls of the API with the session of the page. Paths, parameters, bodies and answers have the types of the
@@ -28,7 +29,12 @@ type Parameters<O, K extends 'query' | 'path'> = O extends { parameters: { [Key 
   ? V
   : never
 
-type QueryOf<P extends keyof paths, M extends Method> = Parameters<Operation<P, M>, 'query'>
+/** A parameter may be undefined: it is left out. */
+type QueryOf<P extends keyof paths, M extends Method> = {
+  readonly [K in keyof Parameters<Operation<P, M>, 'query'>]:
+    | Parameters<Operation<P, M>, 'query'>[K]
+    | undefined
+}
 type BodyOf<P extends keyof paths, M extends Method> =
   Operation<P, M> extends { requestBody?: { content: { 'application/json': infer B } } } ? Loose<B> : never
 
@@ -88,7 +94,7 @@ export async function call<M extends Method, P extends PathOf<M>>(
 ): Promise<AnswerOf<P, M>> {
   const response = await send(method, pathOf(path, options), options)
   const text = await response.text()
-  return (text === '' ? undefined : parseExactly(text)) as AnswerOf<P, M>
+  return (text === '' ? undefined : parseExact(text)) as AnswerOf<P, M>
 }
 
 /** A read in another format than JSON, such as `text/csv`. */

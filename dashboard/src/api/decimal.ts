@@ -4,6 +4,15 @@
  */
 export type Decimal = string & { readonly __decimal: true }
 
+/** An answer of the API as `parseExact` reads it: each number is a `Decimal`. */
+export type Exact<T> = T extends number
+  ? Decimal
+  : T extends readonly (infer U)[]
+    ? readonly Exact<U>[]
+    : T extends object
+      ? { readonly [K in keyof T]: Exact<T[K]> }
+      : T
+
 /** The fraction digits of sums and comparisons: USD have up to 12. */
 const PLACES = 12
 

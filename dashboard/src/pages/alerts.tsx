@@ -39,10 +39,7 @@ const KINDS: readonly [Kind, ...Kind[]] = [
 const UNITS: Readonly<Record<Unit, string>> = { credits: 'credits', percent: '%', days: 'days' }
 const PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY'] as const
 export default function Alerts(): VNode {
-  const list = useList(
-    (cursor, signal) => call('get', '/v1/alerts', { query: cursor === undefined ? {} : { cursor }, signal }),
-    [],
-  )
+  const list = useList((cursor, signal) => call('get', '/v1/alerts', { query: { cursor }, signal }), [])
   const create = async (fields: Fields, idempotency_key: string) => {
     await call('post', '/v1/alerts', { body: draftOf(fields), idempotency_key })
     list.reload()

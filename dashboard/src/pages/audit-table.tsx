@@ -5,7 +5,6 @@ import { Empty } from '../components/page.tsx'
 import { plain } from '../components/plain.ts'
 import { Table } from '../components/table.tsx'
 import { Time } from '../components/time.tsx'
-import { definedOf } from './customers.tsx'
 
 type Audit = RowOf<'/v1/admin/audit'>
 
@@ -17,7 +16,7 @@ interface AuditFilter {
 
 export function useAudit(filter: AuditFilter): List<Audit> {
   return useList(
-    (cursor, signal) => call('get', '/v1/admin/audit', { query: definedOf({ ...filter, cursor }), signal }),
+    (cursor, signal) => call('get', '/v1/admin/audit', { query: { ...filter, cursor }, signal }),
     [JSON.stringify(filter)],
   )
 }

@@ -1,7 +1,6 @@
 import type { VNode } from 'preact'
-import { Input } from '../components/form.tsx'
 import { Card, Page } from '../components/page.tsx'
-import { route, setQuery } from '../router.ts'
+import { QueryInputs, queryValues } from '../components/query-inputs.tsx'
 import { AuditTable, useAudit } from './audit-table.tsx'
 
 const FILTERS = [
@@ -11,8 +10,7 @@ const FILTERS = [
 ] as const
 
 export default function AuditPage(): VNode {
-  const { query } = route.value
-  const list = useAudit(Object.fromEntries(FILTERS.map(([name]) => [name, query.get(name) ?? undefined])))
+  const list = useAudit(queryValues(FILTERS))
   return (
     <Page
       title="Audit log"
@@ -20,15 +18,7 @@ export default function AuditPage(): VNode {
     >
       <Card title="Find">
         <div class="fields">
-          {FILTERS.map(([name, label]) => (
-            <Input
-              key={name}
-              label={label}
-              name={name}
-              value={query.get(name) ?? ''}
-              onValue={(value) => setQuery({ [name]: value })}
-            />
-          ))}
+          <QueryInputs fields={FILTERS} />
         </div>
       </Card>
       <Card title="Changes, newest first">

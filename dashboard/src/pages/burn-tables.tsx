@@ -1,7 +1,7 @@
 import type { VNode } from 'preact'
 import { useId, useState } from 'preact/hooks'
+import { parseExact } from '../../../widgets/src/exact.ts'
 import { type AnswerOf, ApiProblem, call, type RowOf } from '../api/call.ts'
-import { parseExactly } from '../api/exact-json.ts'
 import { useApi } from '../api/use-api.ts'
 import { Action } from '../components/action.tsx'
 import { Amount } from '../components/amount.tsx'
@@ -23,11 +23,7 @@ const DAY_MS = 86_400_000
 
 export default function BurnTables(): VNode {
   const active = useApi((signal) => call('get', '/v1/burn-tables/active', { signal }), [])
-  const list = useList(
-    (cursor, signal) =>
-      call('get', '/v1/burn-tables', { query: cursor === undefined ? {} : { cursor }, signal }),
-    [],
-  )
+  const list = useList((cursor, signal) => call('get', '/v1/burn-tables', { query: { cursor }, signal }), [])
   const [edited, setEdited] = useState<BurnTable>()
   const reload = () => {
     setEdited(undefined)
@@ -234,7 +230,7 @@ function draftOf(fields: Fields) {
  */
 function rulesOf(text: string): [] {
   try {
-    return parseExactly(text) as []
+    return parseExact(text) as []
   } catch (error) {
     throw new ApiProblem(0, { code: 'invalid_json', detail: `The rules are not JSON: ${String(error)}` })
   }

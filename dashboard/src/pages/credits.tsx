@@ -33,11 +33,11 @@ export default function Credits(): VNode {
     (signal) => call('get', '/v1/credits/recurring-grants', { query: owner, signal }),
     inputs,
   )
-  const filter = { ...owner, ...(type && { type }) }
+  const filter = { ...owner, type }
   const transactions = useList(
     (cursor, signal) =>
       call('get', '/v1/credits/transactions', {
-        query: { ...filter, ...(cursor !== undefined && { cursor }) },
+        query: { ...filter, cursor },
         signal,
       }),
     [...inputs, type],

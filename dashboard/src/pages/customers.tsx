@@ -18,8 +18,7 @@ export default function Customers(): VNode {
     email: query.get('email') ?? undefined,
   }
   const list = useList(
-    (cursor, signal) =>
-      call('get', '/v1/admin/customers', { query: definedOf({ ...filter, cursor }), signal }),
+    (cursor, signal) => call('get', '/v1/admin/customers', { query: { ...filter, cursor }, signal }),
     [query.toString()],
   )
   return (
@@ -88,11 +87,4 @@ export default function Customers(): VNode {
       </Card>
     </Page>
   )
-}
-
-/** Returns the parameters that have a value. */
-export function definedOf<T extends object>(query: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>
-  }
 }

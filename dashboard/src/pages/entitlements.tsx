@@ -19,11 +19,7 @@ const UNITS = ['credits', 'events', 'tokens', 'usd'] as const
 const PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY', 'TOTAL'] as const
 
 export default function Entitlements(): VNode {
-  const list = useList(
-    (cursor, signal) =>
-      call('get', '/v1/entitlements', { query: cursor === undefined ? {} : { cursor }, signal }),
-    [],
-  )
+  const list = useList((cursor, signal) => call('get', '/v1/entitlements', { query: { cursor }, signal }), [])
   const remove = async (id: string) => {
     await call('delete', '/v1/entitlements/{id}', { path: { id } })
     list.reload()

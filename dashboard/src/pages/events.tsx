@@ -10,6 +10,7 @@ import { Input, Select } from '../components/form.tsx'
 import { ListView, useList } from '../components/list.tsx'
 import { Card, Empty, Page, Show } from '../components/page.tsx'
 import { plain } from '../components/plain.ts'
+import { QueryInputs, queryValues } from '../components/query-inputs.tsx'
 import { Table } from '../components/table.tsx'
 import { Time } from '../components/time.tsx'
 import { href, route, setQuery } from '../router.ts'
@@ -37,12 +38,11 @@ function AllEvents(): VNode {
   const { query } = route.value
   const [is_live, setLive] = useState(true)
   const filters = {
-    ...Object.fromEntries(FILTERS.map(([name]) => [name, query.get(name) ?? undefined])),
+    ...queryValues(FILTERS),
     ...(query.get('unrated') === 'true' && { unrated: 'true' as const }),
   }
   const list = useList(
-    (cursor, signal) =>
-      call('get', '/v1/events', { query: { ...filters, ...(cursor !== undefined && { cursor }) }, signal }),
+    (cursor, signal) => call('get', '/v1/events', { query: { ...filters, cursor }, signal }),
     [query.toString()],
   )
   // A reload begins with the first page again, so the live view stops when further pages are shown.
@@ -73,15 +73,7 @@ function AllEvents(): VNode {
             placeholder="evt_…"
             onValue={(value) => value !== '' && setQuery({ event: value.trim() })}
           />
-          {FILTERS.map(([name, label]) => (
-            <Input
-              key={name}
-              label={label}
-              name={name}
-              value={query.get(name) ?? ''}
-              onValue={(value) => setQuery({ [name]: value })}
-            />
-          ))}
+          <QueryInputs fields={FILTERS} />
           <Select
             label="Rated"
             name="unrated"

@@ -127,7 +127,7 @@ function DeadLetters({ changed }: { readonly changed: () => void }): VNode {
   const list = useList(
     (cursor, signal) =>
       call('get', '/v1/admin/dead-letters', {
-        query: { state: 'open', ...(cursor !== undefined && { cursor }) },
+        query: { state: 'open', cursor },
         signal,
       }),
     [],

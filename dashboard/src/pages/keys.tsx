@@ -1,5 +1,6 @@
 import type { VNode } from 'preact'
 import { useState } from 'preact/hooks'
+import { SCOPES } from '../../../src/api-keys/authentication/scopes.ts'
 import { call } from '../api/call.ts'
 import { Action } from '../components/action.tsx'
 import { Code } from '../components/code.tsx'
@@ -10,23 +11,6 @@ import { Table } from '../components/table.tsx'
 import { Time } from '../components/time.tsx'
 import { may, session, signIn } from '../session.ts'
 
-const SCOPES = [
-  'events:write',
-  'credits:read',
-  'credits:write',
-  'pricing:read',
-  'pricing:write',
-  'entitlements:read',
-  'entitlements:write',
-  'analytics:read',
-  'keys:write',
-  'webhooks:read',
-  'webhooks:write',
-  'gateway:use',
-  'provider-keys:write',
-  'portal:write',
-] as const
-
 /** The overlap gives time to replace the key in its clients. */
 const OVERLAPS = [
   ['0', 'ends at once'],
@@ -36,11 +20,7 @@ const OVERLAPS = [
 ] as const
 
 export default function Keys(): VNode {
-  const list = useList(
-    (cursor, signal) =>
-      call('get', '/v1/api-keys', { query: cursor === undefined ? {} : { cursor }, signal }),
-    [],
-  )
+  const list = useList((cursor, signal) => call('get', '/v1/api-keys', { query: { cursor }, signal }), [])
   const [made, setMade] = useState<{ readonly name: string; readonly api_key: string }>()
   const [rotated, setRotated] = useState<string>()
   const own = session.value?.kind === 'customer' ? session.value.key_id : undefined

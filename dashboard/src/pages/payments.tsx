@@ -32,16 +32,12 @@ export default function Payments(): VNode {
   const packs = useList(
     (cursor, signal) =>
       call('get', '/v1/credit-packs', {
-        query: { limit: MAX_PACKS, ...(cursor !== undefined && { cursor }) },
+        query: { limit: MAX_PACKS, cursor },
         signal,
       }),
     [],
   )
-  const payments = useList(
-    (cursor, signal) =>
-      call('get', '/v1/payments', { query: cursor === undefined ? {} : { cursor }, signal }),
-    [],
-  )
+  const payments = useList((cursor, signal) => call('get', '/v1/payments', { query: { cursor }, signal }), [])
   const returned = route.value.query.get('checkout')
   const rows = payments.rows ?? []
   const is_awaited = returned === 'paid' && rows.some(({ status }) => status === 'pending')

@@ -10,14 +10,8 @@ import { href } from '../router.ts'
 import { may } from '../session.ts'
 
 export default function Subjects(): VNode {
-  const users = useList(
-    (cursor, signal) => call('get', '/v1/users', { query: cursor === undefined ? {} : { cursor }, signal }),
-    [],
-  )
-  const teams = useList(
-    (cursor, signal) => call('get', '/v1/teams', { query: cursor === undefined ? {} : { cursor }, signal }),
-    [],
-  )
+  const users = useList((cursor, signal) => call('get', '/v1/users', { query: { cursor }, signal }), [])
+  const teams = useList((cursor, signal) => call('get', '/v1/teams', { query: { cursor }, signal }), [])
   return (
     <Page title="Users and teams" lead="Your own ids, recorded when an event first names them.">
       <Card title="Users">

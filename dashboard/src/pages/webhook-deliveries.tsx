@@ -21,13 +21,7 @@ export interface DeliveryFilter {
 export function useDeliveries({ endpoint_id, status, type }: DeliveryFilter): List<Delivery> {
   return useList(
     (cursor, signal) => {
-      const known = STATUSES.find((one) => one === status)
-      const query = {
-        ...(cursor !== undefined && { cursor }),
-        ...(endpoint_id !== undefined && { endpoint_id }),
-        ...(known !== undefined && { status: known }),
-        ...(type !== undefined && { type }),
-      }
+      const query = { cursor, endpoint_id, status: STATUSES.find((known) => known === status), type }
       return call('get', '/v1/webhook-deliveries', { query, signal })
     },
     [endpoint_id, status, type],

@@ -36,8 +36,7 @@ const MAX_REPLAY_DAYS = 30
 
 export default function Webhooks(): VNode {
   const list = useList(
-    (cursor, signal) =>
-      call('get', '/v1/webhook-endpoints', { query: cursor === undefined ? {} : { cursor }, signal }),
+    (cursor, signal) => call('get', '/v1/webhook-endpoints', { query: { cursor }, signal }),
     [],
   )
   const [filter, setFilter] = useState<DeliveryFilter>({})

@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { AxeResults } from 'axe-core'
 import { type Browser, chromium, type Download, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject } from 'vitest'
-import { parseExactly } from '../../src/api/exact-json.ts'
+import { parseExact } from '../../../widgets/src/exact.ts'
 
 const shared = inject('dashboard')
 
@@ -198,5 +198,5 @@ export async function api(method: string, place: string, { key, body }: ApiOptio
   })
   const text = await response.text()
   if (!response.ok) throw new Error(`${method} ${place} answered ${response.status}: ${text}`)
-  return text === '' ? undefined : parseExactly(text)
+  return text === '' ? undefined : parseExact(text)
 }

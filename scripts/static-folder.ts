@@ -1,0 +1,47 @@
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import path from 'node:path'
+
+/** Files that a workspace builds for the Worker to serve, in a folder of `public` that git ignores. */
+export interface StaticFolder {
+  /** For the message after a build. */
+  readonly name: string
+  readonly workspace: string
+  readonly built: string
+  /** A file of the folder that every build writes. */
+  readonly marker: string
+  /** Files and folders, relative to the workspace. */
+  readonly sources: readonly string[]
+  /** Writes the files into an empty folder. */
+  readonly write: (folder: string) => Promise<void>
+}
+
+export async function buildFolder({ workspace, built, write }: StaticFolder): Promise<void> {
+  // Built beside the final place and then moved there, because a server may serve the old files and another
+  // process may build at the same time.
+  const folder = mkdtempSync(path.join(workspace, '.build-'))
+  try {
+    await write(folder)
+    rmSync(built, { recursive: true, force: true })
+    renameSync(folder, built)
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** Builds a folder if it is missing or older than its sources. */
+export async function buildStaleFolder(folder: StaticFolder): Promise<void> {
+  const { name, workspace, built, sources } = folder
+  const marker = path.join(built, folder.marker)
+  const newest_ms = Math.max(...sources.map((source) => newestIn(path.join(workspace, source))))
+  if (existsSync(marker) && statSync(marker).mtimeMs >= newest_ms) return
+  await buildFolder(folder)
+  console.log(`Built the ${name}.`)
+}
+
+/** Returns the time at which a file, or the newest file below a folder, was changed. */
+function newestIn(place: string): number {
+  if (!statSync(place).isDirectory()) return statSync(place).mtimeMs
+  const files = readdirSync(place, { recursive: true, withFileTypes: true })
+  return Math.max(...files.map(({ parentPath, name }) => statSync(path.join(parentPath, name)).mtimeMs))
+}
