@@ -15,7 +15,7 @@ import { checkpointDaily } from './proof/checkpoint.ts'
 import { readPriceFeed } from './rating/price-feed/read.ts'
 import { rerateChanged } from './rating/rerate.ts'
 import { rewrapDataKeys } from './secrets/data-keys.ts'
-import { DAY_MS } from './time/durations.ts'
+import { DAY_MS, MINUTE_MS } from './time/durations.ts'
 import { forgetReplayed } from './usage/queue/dead-letters.ts'
 import { deleteRetired, expireDays, finishRebuilds } from './usage/rollups/upkeep.ts'
 import { notifyOperator } from './webhooks/operator-notifications.ts'
@@ -147,7 +147,6 @@ export const MINUTE_JOBS: readonly Job[] = [
 ]
 
 const EVERY_MINUTE = '* * * * *'
-const MINUTE_MS = 60_000
 const QUARTER_MS = 15 * MINUTE_MS
 
 /** Runs every job of this trigger. Each run begins with a different job. */

@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { type AuditAction, OPERATOR_ACTOR } from '../audit/record.ts'
 import { auditorOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
-import { answerOnce } from '../http/output/stored-answers.ts'
+import { answerOnce, writeKept } from '../http/output/stored-answers.ts'
 import { auditStatement } from '../ledger/flush/audit-log.ts'
 
 /**
@@ -40,8 +40,7 @@ export function answerWork(
   return answerOnce(c, { owner: OPERATOR_ACTOR, operation }, async (keep) => {
     await recordAction(c, action, customer_id)
     const answer = { status: 200, body: await work() } as const
-    const kept = keep(answer)
-    if (kept.length > 0) await c.env.DB.batch(kept)
+    await writeKept(c.env, keep(answer))
     return answer
   })
 }

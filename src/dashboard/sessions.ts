@@ -1,6 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Bindings } from '../bindings.ts'
 import type { Mode } from '../db/schema.ts'
+import { HOUR_MS } from '../time/durations.ts'
 
 /**
  * Sessions of the dashboard. A session is 256 random bits in a cookie; D1 has only their SHA-256. It belongs
@@ -9,7 +10,7 @@ import type { Mode } from '../db/schema.ts'
  * and that token can repeat.
  */
 
-export const SESSION_MS = 12 * 3_600_000
+export const SESSION_MS = 12 * HOUR_MS
 /** The maximum number of sessions of one key, or of the operator. The oldest ends when another one begins. */
 export const MAX_SESSIONS = 20
 const TOKEN = /^[A-Za-z0-9_-]{43}$/

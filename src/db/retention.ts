@@ -4,18 +4,18 @@
  */
 
 /** The owners that a run looks at, and the rows that one statement deletes. */
-export const OWNERS_A_RUN = 1_000
+const OWNERS_A_RUN = 1_000
 export const DELETED_AT_ONCE = 1_000
 const DELETES_A_RUN = 20
 /** The calls of D1 of one run. */
 export const RETENTION_CALLS = 1 + DELETES_A_RUN
 
 export interface Retained {
-  /**
-   * Walks up to `OWNERS_A_RUN` owners after `?1` in their order, as `owner`, and whether they have rows that are older than
-   * `?2`, as `is_due`.
-   */
-  readonly owners: string
+  readonly table: string
+  /** The table's first column of its primary key. */
+  readonly owner: string
+  /** Whether `o.owner` has rows that are older than `?2`. */
+  readonly is_due: string
   /** Deletes up to `DELETED_AT_ONCE` rows of the owners in the list `?1` that are older than `?2`, returning each `owner`. */
   readonly forget: string
 }
@@ -32,11 +32,14 @@ interface Walk {
  */
 export async function deleteExpired(
   db: D1Database,
-  { owners, forget }: Retained,
+  { table, owner, is_due, forget }: Retained,
   before: string | number,
   { after, reach }: Walk,
 ): Promise<number> {
-  const { results } = await db.prepare(owners).bind(after, before).all<{ owner: string; is_due: 0 | 1 }>()
+  const { results } = await db
+    .prepare(ownersOf({ table, owner, is_due }))
+    .bind(after, before)
+    .all<{ owner: string; is_due: 0 | 1 }>()
   let due = results.filter(({ is_due }) => is_due).map(({ owner }) => owner)
   let deleted = 0
   for (let i = 0; i < DELETES_A_RUN && due.length > 0; i++) {
@@ -50,4 +53,15 @@ export async function deleteExpired(
   const reached = due[0] ?? last
   reach(reached === undefined || (reached === last && results.length < OWNERS_A_RUN) ? '' : reached)
   return deleted
+}
+
+/** Jumps from one owner after `?1` to the next, in their order. */
+function ownersOf({ table, owner, is_due }: Pick<Retained, 'table' | 'owner' | 'is_due'>): string {
+  return `
+    WITH RECURSIVE o (owner) AS (
+      SELECT min(${owner}) FROM ${table} WHERE ${owner} > ?1
+      UNION ALL
+      SELECT (SELECT min(${owner}) FROM ${table} WHERE ${owner} > o.owner) FROM o
+      WHERE o.owner IS NOT NULL LIMIT ${OWNERS_A_RUN})
+    SELECT owner, ${is_due} AS is_due FROM o WHERE owner IS NOT NULL`
 }

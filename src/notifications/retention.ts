@@ -1,17 +1,11 @@
 import type { Bindings } from '../bindings.ts'
-import { DELETED_AT_ONCE, deleteExpired, OWNERS_A_RUN, type Retained } from '../db/retention.ts'
+import { DELETED_AT_ONCE, deleteExpired, type Retained } from '../db/retention.ts'
 
 const NOTIFICATIONS: Retained = {
-  // Jumps from one ledger to the next. Sequences follow each other in time.
-  owners: `
-    WITH RECURSIVE l (ledger_id) AS (
-      SELECT min(ledger_id) FROM notifications WHERE ledger_id > ?1
-      UNION ALL
-      SELECT (SELECT min(ledger_id) FROM notifications WHERE ledger_id > l.ledger_id) FROM l
-      WHERE l.ledger_id IS NOT NULL LIMIT ${OWNERS_A_RUN})
-    SELECT ledger_id AS owner, (SELECT at_ms FROM notifications AS n
-      WHERE n.ledger_id = l.ledger_id ORDER BY sequence LIMIT 1) < ?2 AS is_due
-    FROM l WHERE ledger_id IS NOT NULL`,
+  table: 'notifications',
+  owner: 'ledger_id',
+  // Sequences follow each other in time.
+  is_due: `(SELECT at_ms FROM notifications AS n WHERE n.ledger_id = o.owner ORDER BY sequence LIMIT 1) < ?2`,
   // 1 row written for each. Reads at most the first rows of a ledger, up to the first one that is kept. CROSS
   // JOIN keeps the order of the list.
   forget: `

@@ -1,3 +1,4 @@
+import { METHODS_WITH_BODY } from '../http/middleware/body.ts'
 import type { ProblemCode } from '../http/output/problem-codes.ts'
 import { SECURITY_SCHEMES } from '../http/route.ts'
 
@@ -79,14 +80,12 @@ export interface RouteShape {
 }
 
 const KEY_PROBLEMS = ['missing_api_key', 'invalid_api_key', 'revoked_api_key', 'expired_api_key'] as const
-const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['post', 'put', 'patch'])
 const BODY_PROBLEMS = ['invalid_json', 'body_too_large', 'unsupported_media_type'] as const
 
 /** The problems that middleware can answer before the route runs. */
 export function problemsBefore({ method, path, access, has_input, has_body }: RouteShape): ProblemCode[] {
   const codes: ProblemCode[] = ['internal_error']
-  // A body is also read, and refused, by a route that takes none.
-  if (METHODS_WITH_BODY.has(method)) codes.push(...BODY_PROBLEMS)
+  if (METHODS_WITH_BODY.has(method.toUpperCase())) codes.push(...BODY_PROBLEMS)
   if (has_input || has_body || method === 'post') codes.push('invalid_request')
   if (path.startsWith('/v1/') || path.startsWith('/openmonetize/') || access.kind === 'customer') {
     codes.push('rate_limited')

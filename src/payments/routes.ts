@@ -7,7 +7,7 @@ import { ownerOf } from '../http/input/identifiers.ts'
 import { nextCursor } from '../http/input/pagination.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { answerResult, noSuch, refusalResponse, serviceUnavailable } from '../http/output/problem.ts'
-import { type Answer, answerOnce, type KeepAnswer } from '../http/output/stored-answers.ts'
+import { type Answer, answerOnce, type KeepAnswer, writeKept } from '../http/output/stored-answers.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { openCheckout, readPayments } from '../ledger/client/client.ts'
 import { paymentNumberOf } from '../ledger/model/ledger-ids.ts'
@@ -150,7 +150,6 @@ async function open(
   const result = await openCheckout(c.env, ledgerOf(c), { caller: callerOf(c), ...message })
   if (result.kind === 'refused') return refusalResponse(c, result.refusal)
   const answer = { status: 201 as const, body: result.answer }
-  const statements = keep(answer)
-  if (statements.length > 0) await c.env.DB.batch(statements)
+  await writeKept(c.env, keep(answer))
   return answer
 }

@@ -2,7 +2,7 @@ import { scoped, scopedToRead } from '../api-keys/authentication/authenticate.ts
 import { BEHIND_ALL_IDS } from '../http/input/pagination.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { noSuch, serviceUnavailable } from '../http/output/problem.ts'
-import { answerOnce } from '../http/output/stored-answers.ts'
+import { answerOnce, writeKept } from '../http/output/stored-answers.ts'
 import { createRouter, json, route } from '../http/route.ts'
 import { disabledEndpoint } from './endpoint-routes.ts'
 import { customerPlace, once, operatorPlace } from './place.ts'
@@ -79,8 +79,7 @@ function deliveryRoutes(kind: 'customer' | 'operator') {
         const retried = await retryNow(c.env, place.owner, id, Date.now())
         if (!retried) return noSuch(c, 'webhook delivery', id)
         const answer = { status: 200, body: deliveryJson(retried, place) } as const
-        const kept = keep(answer)
-        if (kept.length > 0) await c.env.DB.batch(kept)
+        await writeKept(c.env, keep(answer))
         return answer
       })
     } catch (error) {

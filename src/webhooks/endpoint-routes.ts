@@ -5,7 +5,7 @@ import { BEHIND_ALL_IDS, idPage } from '../http/input/pagination.ts'
 import { timeOrNull } from '../http/input/times.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { noSuch, problem, serviceUnavailable } from '../http/output/problem.ts'
-import { type Answer, answerOnce } from '../http/output/stored-answers.ts'
+import { type Answer, answerOnce, writeKept } from '../http/output/stored-answers.ts'
 import { createRouter, json, jsonRequest, optionalJsonRequest, route } from '../http/route.ts'
 import { changeEndpoint, createEndpoint, removeEndpoint, rotateSecret } from './changes.ts'
 import { customerPlace, once, onceWithSecret, operatorPlace } from './place.ts'
@@ -209,8 +209,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
         const range = { from_ms, to_ms, only_failed }
         const { deliveries, next_from_ms } = await replay(c.env, endpoint, range, Date.now())
         const answer = { status: 200, body: { deliveries, next_from: timeOrNull(next_from_ms) } } as const
-        const kept = keep(answer)
-        if (kept.length > 0) await c.env.DB.batch(kept)
+        await writeKept(c.env, keep(answer))
         return answer
       })
     } catch (error) {

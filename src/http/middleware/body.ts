@@ -24,7 +24,8 @@ export const LIMITS: JsonLimits = { fields: MAX_FIELDS, values: MAX_VALUES, dept
 const ALWAYS_SCANNED_LENGTH = 50_000
 const HAS_FREE_JSON = /"(?:metadata|value)"/
 
-const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
+/** The body of a request with one of these methods is read, also by a route that takes none. */
+export const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 
 const limitSize = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })

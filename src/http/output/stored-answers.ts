@@ -44,6 +44,14 @@ export type KeepAnswer = (
   options?: { readonly if_changed?: boolean },
 ) => D1PreparedStatement[]
 
+/** Writes what `KeepAnswer` returned for a change that D1 does not make: its own batch fails like one with the change. */
+export async function writeKept(
+  env: Pick<Bindings, 'DB'>,
+  kept: readonly D1PreparedStatement[],
+): Promise<void> {
+  if (kept.length > 0) await env.DB.batch([...kept])
+}
+
 /**
  * Answers a POST once per idempotency key. `change` makes the change in one batch with the statements from `keep` and
  * returns that answer, or a problem document. Without a key, `change` is simply called.

@@ -1,4 +1,4 @@
-import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../time/durations.ts'
 import { type LimitCounter, quantityJson, type RollingLength } from '../model/limits.ts'
 
 /**
@@ -9,8 +9,6 @@ import { type LimitCounter, quantityJson, type RollingLength } from '../model/li
 
 /** A window of n hours has parts of n minutes. A counter lists at most one more part than this. */
 export const ROLLING_PARTS = 60
-
-const MINUTE_MS = 60_000
 
 /** A part of a rolling window, and the quantity that it counts. */
 interface Part {

@@ -198,10 +198,9 @@ export function assertCommonPast(
   if (flushed_row === 0 && journal.oldestRow() === 1) return
   const row = journal.rowAt(flushed_row)
   if (row && row.last_entry === flushed_entry && row.at_ms <= flushed_at_ms) {
-    const hash = journal.hashOf(flushed_row)
-    if (hash === flushed_hash) return
+    if (row.hash === flushed_hash) return
     throw new Error(
-      `D1 has another history of the ledger: row ${flushed_row} has the hash ${flushed_hash} there, and ${hash} in the object. Was the object restored from an older state?`,
+      `D1 has another history of the ledger: row ${flushed_row} has the hash ${flushed_hash} there, and ${row.hash} in the object. Was the object restored from an older state?`,
     )
   }
   const where = `D1 has the ledger up to row ${flushed_row} and entry ${flushed_entry}`

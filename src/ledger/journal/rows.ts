@@ -216,7 +216,7 @@ export class JournalRows {
   /** Rows after `row_id`, oldest first. Throws at a row that differs from its commit. */
   *rowsAfter(row_id: number): Generator<JournalRow> {
     let after_row = row_id
-    let before = this.hashOf(row_id)
+    let before = this.rowAt(row_id)?.hash
     for (;;) {
       const rows = this.exec(ROWS_AFTER, after_row, ROWS_A_READ).map(journalRow)
       for (const row of rows) {
@@ -290,16 +290,13 @@ export class JournalRows {
     this.unpacked.clear()
   }
 
-  /** The last entry of a row and its commit time; undefined when the row does not exist or was freed. */
-  rowAt(row_id: number): Pick<JournalRow, 'last_entry' | 'at_ms'> | undefined {
-    const [row] = this.exec('SELECT last_entry, at_ms FROM journal WHERE row_id = ?', row_id)
-    return row && { last_entry: Number(row.last_entry), at_ms: Number(row.at_ms) }
-  }
-
-  /** The hash of a row; null for a row of an earlier version, undefined when it does not exist or was freed. */
-  hashOf(row_id: number): string | null | undefined {
-    const [row] = this.exec('SELECT hash FROM journal WHERE row_id = ?', row_id)
-    return row && textOrNull(row.hash)
+  /**
+   * The last entry of a row, its commit time and its hash, which is null for a row of an earlier version. Undefined when
+   * the row does not exist or was freed.
+   */
+  rowAt(row_id: number): Pick<JournalRow, 'last_entry' | 'at_ms' | 'hash'> | undefined {
+    const [row] = this.exec('SELECT last_entry, at_ms, hash FROM journal WHERE row_id = ?', row_id)
+    return row && { last_entry: Number(row.last_entry), at_ms: Number(row.at_ms), hash: textOrNull(row.hash) }
   }
 
   /**

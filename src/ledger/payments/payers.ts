@@ -1,4 +1,4 @@
-import { DAY_MS, earliest, HOUR_MS } from '../../time/durations.ts'
+import { DAY_MS, earliest, HOUR_MS, MINUTE_MS } from '../../time/durations.ts'
 import { windowOf } from '../../time/windows.ts'
 import { type Draft, monthOf } from '../commit/draft.ts'
 import { isUnsettled, mayBePaid, type Payer, type Payment, type TopUpRule } from '../model/payments.ts'
@@ -111,7 +111,7 @@ export function noteLowWallets({ wallets, payersDue, at_ms }: Draft): void {
 }
 
 /** The time within which the figures of payments are reported. */
-const REPORT_WITHIN_MS = 60_000
+const REPORT_WITHIN_MS = MINUTE_MS
 
 /** The time at which the payments of a draft have work; null for never. */
 export function payAt({ payersDue, paymentIntents, at_ms }: Draft): number | null {

@@ -145,8 +145,8 @@ export class PaymentIntentRows {
 
   /** Deletes a failed payment, which moved no credits. */
   delete(number: number): void {
-    const { failed } = this.counts()
-    this.meta.set(COUNTS, JSON.stringify({ ...this.counts(), failed: failed - 1 }))
+    const counts = this.counts()
+    this.meta.set(COUNTS, JSON.stringify({ ...counts, failed: counts.failed - 1 }))
     this.exec('DELETE FROM payment_intents WHERE number = ?', number)
   }
 

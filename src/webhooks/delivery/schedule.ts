@@ -1,8 +1,6 @@
-import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../time/durations.ts'
 
 /** The times at which a failed delivery is attempted again. */
-
-const MINUTE_MS = 60_000
 
 /** The delays of Standard Webhooks 1.0 between one attempt and the next: ten attempts in about three days. */
 export const RETRY_DELAYS_MS: readonly number[] = [

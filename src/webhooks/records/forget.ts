@@ -1,5 +1,5 @@
 import type { Bindings } from '../../bindings.ts'
-import { DELETED_AT_ONCE, deleteExpired, OWNERS_A_RUN, type Retained } from '../../db/retention.ts'
+import { DELETED_AT_ONCE, deleteExpired, type Retained } from '../../db/retention.ts'
 import { firstIdAt } from '../../ids.ts'
 import { DAY_MS } from '../../time/durations.ts'
 
@@ -8,16 +8,10 @@ import { DAY_MS } from '../../time/durations.ts'
 const RETENTION_MS = 30 * DAY_MS
 
 const DELIVERIES: Retained = {
-  // Jumps from one owner to the next.
-  owners: `
-    WITH RECURSIVE o (owner) AS (
-      SELECT min(owner) FROM webhook_deliveries WHERE owner > ?1
-      UNION ALL
-      SELECT (SELECT min(owner) FROM webhook_deliveries WHERE owner > o.owner) FROM o
-      WHERE o.owner IS NOT NULL LIMIT ${OWNERS_A_RUN})
-    SELECT owner, EXISTS (SELECT 1 FROM webhook_deliveries AS d
-      WHERE d.owner = o.owner AND d.delivery_id < ?2 AND d.status <> 'pending') AS is_due
-    FROM o WHERE owner IS NOT NULL`,
+  table: 'webhook_deliveries',
+  owner: 'owner',
+  is_due: `EXISTS (SELECT 1 FROM webhook_deliveries AS d
+      WHERE d.owner = o.owner AND d.delivery_id < ?2 AND d.status <> 'pending')`,
   // 1 row written for each. A pending delivery is deleted once it has ended. CROSS JOIN keeps the order of the list.
   forget: `
     DELETE FROM webhook_deliveries WHERE (owner, delivery_id) IN (
