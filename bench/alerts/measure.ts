@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
+import { post } from '../post.ts'
 
 /**
  * The time from the commit of a burn that crosses an alert's threshold to the alert at its receiver: the
@@ -127,14 +128,4 @@ async function startReceiver(): Promise<Receiver> {
       server.closeAllConnections()
     },
   }
-}
-
-async function post(url: string, key: string, body: object): Promise<Record<string, unknown>> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`)
-  return { ...Object(await response.json()) }
 }

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { post } from '../post.ts'
 import { cpuMs } from '../process.ts'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from '../raw-workerd.ts'
 import { Connection, type RequestParts, requestText } from '../throughput/connection.ts'
@@ -89,16 +90,6 @@ async function chunkCost(side: Side): Promise<number> {
 function requestOf({ url, path: target, key }: Side, body: object): string {
   const parts: RequestParts = { method: 'POST', path: target, key, body: JSON.stringify(body) }
   return requestText(url, parts)
-}
-
-async function post(url: string, key: string, body: object): Promise<Record<string, unknown>> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`)
-  return { ...Object(await response.json()) }
 }
 
 function median(values: readonly number[]): number {

@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { post } from '../post.ts'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, ROOT, startWorkerd } from '../raw-workerd.ts'
 
 /** A server that answers the scenarios' requests. */
@@ -80,17 +81,4 @@ async function register(url: string, name: string): Promise<string> {
   const key = 'api_key' in answer ? String(answer.api_key) : ''
   await post(`${url}/v1/credits/grant`, key, { amount: CREDITS - 10_000 })
   return key
-}
-
-async function post(url: string, key: string, body: object): Promise<object> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-  const answer: unknown = await response.json()
-  if (!response.ok || typeof answer !== 'object' || answer === null) {
-    throw new Error(`${url}: ${response.status} ${JSON.stringify(answer)}`)
-  }
-  return answer
 }

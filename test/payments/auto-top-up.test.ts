@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DAY_MS, HOUR_MS } from '../../src/time/durations.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/time/durations.ts'
 import { api } from '../support/api.ts'
 import {
   answered,
@@ -17,7 +17,6 @@ import {
   checkout,
   deliver,
   later,
-  MINUTE_MS,
   paymentOf,
   RULE,
   ring,

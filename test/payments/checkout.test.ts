@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { DAY_MS } from '../../src/time/durations.ts'
+import { DAY_MS, MINUTE_MS } from '../../src/time/durations.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { answered, balanceOf, expectInvalid, expectRefused, listed, read } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
-import { checkout, deliver, later, MINUTE_MS, paymentOf, ring, URLS, withStripe } from './support.ts'
+import { checkout, deliver, later, paymentOf, ring, URLS, withStripe } from './support.ts'
 
 const stripe = withStripe()
 

@@ -2,12 +2,12 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { readPaymentFigures } from '../../src/payments/figures.ts'
-import { HOUR_MS } from '../../src/time/durations.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/time/durations.ts'
 import { read } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, type TestCustomer } from '../support/customers.ts'
 import { brokenD1 } from '../support/d1.ts'
 import { inStore, ledgerOf, rowsWrittenBy, runAlarm, withD1 } from '../support/ledgers.ts'
-import { burn, checkout, deliver, later, MINUTE_MS, ring, setTopUp, withCard, withStripe } from './support.ts'
+import { burn, checkout, deliver, later, ring, setTopUp, withCard, withStripe } from './support.ts'
 
 const stripe = withStripe()
 

@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
-import { DAY_MS, HOUR_MS } from '../../src/time/durations.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/time/durations.ts'
 import { api } from '../support/api.ts'
 import { answered, balanceOf, granted, listed } from '../support/client.ts'
 import { createCustomer, type TestCustomer } from '../support/customers.ts'
@@ -10,8 +10,8 @@ import {
   burn,
   checkout,
   deliver,
+  type Intent,
   later,
-  MINUTE_MS,
   paymentOf,
   ring,
   setTopUp,
@@ -26,17 +26,12 @@ import {
  */
 
 const stripe = withStripe()
-
-type Intent = ReturnType<ReturnType<typeof stripe.current>['pay']>
+const { tell } = stripe
 
 const SIGN_UP = 10_000
 /** Sign-up credits and the checkout that saved the card. */
 const START = 11_000
 const KEPT_MS = 90 * DAY_MS
-
-async function tell(type: string, intent: Intent): Promise<void> {
-  expect((await deliver(stripe.current().event(type, intent))).status).toBe(200)
-}
 
 /** Opens as many lots as a wallet may have, for a day. */
 async function fill({ customer_id }: TestCustomer): Promise<void> {

@@ -6,7 +6,7 @@ import { PAYMENT_REVERSALS, type PaymentReversals } from '../../src/config.ts'
 import { checkPayment, openCheckout, readPayments, setTopUp } from '../../src/ledger/client/client.ts'
 import type { PaymentAnswer } from '../../src/ledger/model/messages/payments.ts'
 import { microCredits } from '../../src/pricing/money.ts'
-import { DAY_MS, HOUR_MS } from '../../src/time/durations.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/time/durations.ts'
 import { powerCut } from '../faults/injection.ts'
 import {
   ask,
@@ -19,7 +19,7 @@ import {
 import { CALLER } from '../support/messages.ts'
 import { withReversals } from '../support/reversals.ts'
 import { type CardBehaviour, type Fault, ScriptedStripe } from '../support/stripe.ts'
-import { later, MINUTE_MS } from './support.ts'
+import { later } from './support.ts'
 
 /**
  * Histories of one wallet with a top-up: buyers, declines, refunds, disputes, lost and repeated webhooks, a

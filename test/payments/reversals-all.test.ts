@@ -15,7 +15,7 @@ import { withReversals } from '../support/reversals.ts'
 import {
   burn,
   checkout,
-  deliver,
+  type Intent,
   later,
   paymentOf,
   ring,
@@ -28,9 +28,9 @@ import {
 /** The operator's policy `PAYMENT_REVERSALS` = `all`: refunds and disputes take spent credits too, below zero. */
 
 const stripe = withStripe()
+const { tell } = stripe
 beforeEach(() => withReversals('all'))
 
-type Intent = ReturnType<ReturnType<typeof stripe.current>['pay']>
 type Paid = TestCustomer & { readonly id: string; readonly intent: Intent }
 
 /** A paid checkout of 1,000 credits for $10, and nothing else in the wallet. */
@@ -41,10 +41,6 @@ async function paid(): Promise<Paid> {
   await tell('payment_intent.succeeded', intent)
   await burn(customer.api_key, 10_000)
   return { ...customer, id, intent }
-}
-
-async function tell(type: string, intent: Intent): Promise<void> {
-  expect((await deliver(stripe.current().event(type, intent))).status).toBe(200)
 }
 
 async function refund({ intent }: Paid, cents: number, times = 1): Promise<void> {

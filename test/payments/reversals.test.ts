@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { MINUTE_MS } from '../../src/time/durations.ts'
 import { balanceOf, listed, read } from '../support/client.ts'
 import { createCustomer, type TestCustomer } from '../support/customers.ts'
-import { burn, checkout, deliver, later, MINUTE_MS, paymentOf, ring, withStripe } from './support.ts'
+import { burn, checkout, type Intent, later, paymentOf, ring, withStripe } from './support.ts'
 
 const stripe = withStripe()
-
-type Intent = ReturnType<ReturnType<typeof stripe.current>['pay']>
+const { tell } = stripe
 
 /** A paid checkout of 1,000 credits for $10. */
 async function paid(): Promise<TestCustomer & { readonly id: string; readonly intent: Intent }> {
@@ -14,11 +14,6 @@ async function paid(): Promise<TestCustomer & { readonly id: string; readonly in
   const intent = stripe.current().pay(url)
   await tell('payment_intent.succeeded', intent)
   return { ...customer, id, intent }
-}
-
-async function tell(type: string, intent: Intent): Promise<void> {
-  const response = await deliver(stripe.current().event(type, intent))
-  expect(response.status).toBe(200)
 }
 
 /** The sign-up credits are not part of the payment's lot, and burn first. */

@@ -1,15 +1,19 @@
-import { afterEach, beforeEach, vi } from 'vitest'
-import { DAY_MS } from '../../src/time/durations.ts'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
+import { DAY_MS, MINUTE_MS } from '../../src/time/durations.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { answered, type Json, read } from '../support/client.ts'
 import { createCustomer, type TestCustomer } from '../support/customers.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { ScriptedStripe, type SignedEvent } from '../support/stripe.ts'
 
-export const MINUTE_MS = 60_000
+export type Intent = ReturnType<ScriptedStripe['pay']>
 
 /** A fresh scripted Stripe and a clock that the test moves, before each test. */
-export function withStripe(): { readonly current: () => ScriptedStripe } {
+export function withStripe(): {
+  readonly current: () => ScriptedStripe
+  /** Delivers a signed event about a payment intent, and expects that it is accepted. */
+  readonly tell: (type: string, intent: Intent) => Promise<void>
+} {
   let stripe = new ScriptedStripe()
   beforeEach(() => {
     // Alarms that are armed for a day ahead do not run by themselves: a test runs them.
@@ -21,7 +25,12 @@ export function withStripe(): { readonly current: () => ScriptedStripe } {
     vi.restoreAllMocks()
     vi.useRealTimers()
   })
-  return { current: () => stripe }
+  return {
+    current: () => stripe,
+    async tell(type, intent) {
+      expect((await deliver(stripe.event(type, intent))).status).toBe(200)
+    },
+  }
 }
 
 export function later(ms: number): void {
