@@ -4,8 +4,11 @@ import { itemOfPayload } from '../../src/drop-in/litellm/payload.ts'
 import { receive } from '../../src/drop-in/openmeter/cloud-events.ts'
 import { spansOfJson } from '../../src/drop-in/otlp/json.ts'
 import { itemsOfSpans } from '../../src/drop-in/otlp/model-calls.ts'
+import { pointsOfJson } from '../../src/drop-in/otlp/points.ts'
 import { spansOfProtobuf } from '../../src/drop-in/otlp/protobuf.ts'
 import { wantedAttributes } from '../../src/drop-in/otlp/span.ts'
+import { itemsOfPoints } from '../../src/drop-in/otlp/token-metrics.ts'
+import { anyJson } from '../support/any-json.ts'
 import { CHAT, exportOf, protobufOf, span } from './spans.ts'
 
 /** A reader never throws, and never returns an event without a key, whatever a client sends. */
@@ -53,11 +56,32 @@ describe('the reader of', () => {
     const text = JSON.stringify(exportOf([span({ ...CHAT, 'app.user': 'zoe' })]))
     const parts = [...text.matchAll(/"[^"]*"|\d+/g)].map(([part]) => part)
     fc.assert(
-      fc.property(fc.jsonValue(), fc.nat(parts.length - 1), (value, index) => {
+      fc.property(anyJson, fc.nat(parts.length - 1), (value, index) => {
         expectItems(spansOfJson(value, isWanted))
         const changed = text.replace(parts[index] ?? '', () => JSON.stringify(value))
         const parsed = safeParse(changed)
         if (parsed !== undefined) expectItems(spansOfJson(parsed, isWanted))
+      }),
+      options,
+    )
+  })
+
+  it('token metrics take any value in any field of a point', () => {
+    const fields = ['attributes', 'startTimeUnixNano', 'timeUnixNano', 'asInt', 'asDouble']
+    const attributes = [{ key: 'type', value: { stringValue: 'input' } }]
+    const point = { attributes, startTimeUnixNano: '1', timeUnixNano: '2', asInt: '3' }
+    fc.assert(
+      fc.property(fc.constantFrom(...fields), anyJson, (field, value) => {
+        const changed = { ...point, asInt: field === 'asDouble' ? undefined : point.asInt, [field]: value }
+        const metric = {
+          name: 'claude_code.token.usage',
+          sum: { aggregationTemporality: 1, dataPoints: [changed] },
+        }
+        const points = pointsOfJson({ resourceMetrics: [{ scopeMetrics: [{ metrics: [metric] }] }] })
+        if (!Array.isArray(points)) throw new Error(points.problem)
+        for (const item of itemsOfPoints(points, none)) {
+          if (item.item.kind === 'event') expect(item.item.event.idempotency_key).toMatch(/^otlp:/)
+        }
       }),
       options,
     )
@@ -73,14 +97,18 @@ describe('the reader of', () => {
       'endTime',
       'custom_llm_provider',
       'usage',
+      'call_type',
+      'prompt_tokens',
     ]
     const payload = {
       ...{ id: 'x', model: 'gpt-4o', custom_llm_provider: 'openai', prompt_tokens: 1, completion_tokens: 1 },
     }
     fc.assert(
-      fc.property(fc.constantFrom(...fields), fc.jsonValue(), (field, value) => {
+      fc.property(fc.constantFrom(...fields), anyJson, (field, value) => {
         const item = itemOfPayload({ ...payload, [field]: value }, 'litellm')
         if (item.kind === 'event') expect(item.event.idempotency_key).toMatch(/^litellm:/)
+        const response = { usage: { prompt_tokens: value, total_tokens: 2 } }
+        itemOfPayload({ ...payload, custom_llm_provider: 'xai', response }, 'litellm')
         itemOfPayload(value, 'litellm')
       }),
       options,
@@ -92,7 +120,7 @@ describe('the reader of', () => {
     const event = { id: 'x', source: 's', type: 't', data: { a: [1] } }
     const fields = ['id', 'source', 'type', 'subject', 'time', 'specversion', 'data', 'data_base64']
     fc.assert(
-      fc.property(fc.constantFrom(...fields), fc.jsonValue(), (field, value) => {
+      fc.property(fc.constantFrom(...fields), anyJson, (field, value) => {
         const { item } = receive({ ...event, [field]: value }, 0, [mapping])
         if (item.kind === 'event') expect(item.event.idempotency_key).toMatch(/^openmeter:/)
         receive(value, 0, [mapping])

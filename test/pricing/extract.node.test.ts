@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { findProvider } from '../../src/pricing/catalogue/catalogue.ts'
 import { extractUsage } from '../../src/pricing/extract/extract.ts'
 import { checkUsage, type Usage } from '../../src/pricing/usage.ts'
+import { NOT_PRIMITIVE } from '../support/any-json.ts'
 import { provider, usd } from './support.ts'
 
 function read(name: string | undefined, api: string | undefined, body: unknown) {
@@ -648,6 +649,13 @@ describe('hostile bodies', () => {
       { usage: { __proto__: { prompt_tokens: 5, completion_tokens: 5 } } },
       JSON.parse('{"usage":{"__proto__":{"prompt_tokens":1},"constructor":{"prompt_tokens":1}}}'),
       { usageMetadata: { promptTokenCount: Number.NaN } },
+      {
+        usageMetadata: {
+          promptTokenCount: 1,
+          promptTokensDetails: [{ modality: NOT_PRIMITIVE, tokenCount: 1 }],
+        },
+      },
+      { usage: NOT_PRIMITIVE, model: NOT_PRIMITIVE, service_tier: NOT_PRIMITIVE },
       { usageMetadata: { promptTokensDetails: [null, 1, 'x', { modality: 'TEXT', tokenCount: -1 }] } },
       Object.create(null),
       deep,
@@ -673,6 +681,7 @@ describe('hostile bodies', () => {
       'promptTokensDetails',
       'modality',
       'cost',
+      'toString',
     )
     const { value } = fc.letrec((tie) => ({
       value: fc.oneof(

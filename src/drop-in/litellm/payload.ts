@@ -24,8 +24,10 @@ export function itemOfPayload(payload: unknown, feature_id: string): Item {
   if (full_model === undefined) return rejected('no_model', 'The log entry has no model.')
   const model = prefix === provider && rest.length > 0 ? rest.join('/') : full_model
   const consumed = consumedIn(payload, provider)
-  if (!consumed)
-    return rejected('no_usage', `The log entry of a ${String(call_type).slice(0, 40)} has no usage.`)
+  if (!consumed) {
+    const kind = textOf(call_type)?.slice(0, 40) ?? 'call'
+    return rejected('no_usage', `The log entry of a ${kind} has no usage.`)
+  }
   const metadata = isRecord(payload.metadata) ? payload.metadata : {}
   const user_id =
     textOf(payload.end_user) ??
@@ -73,7 +75,7 @@ function consumedIn(payload: Json, provider: string): object | undefined {
   const service_tier = textOf(response.service_tier)
   const images = Array.isArray(response.data) ? response.data.length : 0
   if (!usage || !Object.values(usage).some((value) => typeof value === 'number' && value > 0)) {
-    const is_image = /image/.test(String(payload.call_type))
+    const is_image = /image/.test(textOf(payload.call_type) ?? '')
     return is_image && images > 0 ? { event_type: 'IMAGE_GENERATION', image_count: images } : undefined
   }
   return {
@@ -97,7 +99,9 @@ function countsOf({ prompt_tokens, completion_tokens }: Json): Json | undefined 
  */
 function withoutRepeatedReasoning(usage: Json, provider: string): Json {
   const { prompt_tokens, completion_tokens, total_tokens, completion_tokens_details, ...rest } = usage
-  if (provider !== 'xai' || Number(prompt_tokens) + Number(completion_tokens) !== total_tokens) return usage
+  if (provider !== 'xai' || typeof prompt_tokens !== 'number' || typeof completion_tokens !== 'number')
+    return usage
+  if (prompt_tokens + completion_tokens !== total_tokens) return usage
   return { ...rest, prompt_tokens, completion_tokens, total_tokens }
 }
 

@@ -61,9 +61,13 @@ export function attributesOf(list: unknown, isWanted: IsWanted): Attributes {
 function readValue({ stringValue, intValue, doubleValue, boolValue }: Json): AttributeValue | undefined {
   if (typeof stringValue === 'string') return stringValue.length <= MAX_TEXT ? stringValue : undefined
   if (typeof boolValue === 'boolean') return boolValue
-  const number = intValue ?? doubleValue
-  if (typeof number === 'number') return number
-  return typeof number === 'string' && /^-?\d{1,19}$/.test(number) ? Number(number) : undefined
+  return readNumber(intValue ?? doubleValue)
+}
+
+/** Reads a number, or the text of a whole one: JSON cannot hold 64 bits. */
+export function readNumber(value: unknown): number | undefined {
+  if (typeof value === 'number') return value
+  return typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? Number(value) : undefined
 }
 
 function idOf(value: unknown): string {
@@ -76,9 +80,10 @@ function millisecondsOf(nanoseconds: unknown): number | undefined {
   return ms === 0 ? undefined : ms
 }
 
-/** Reads a 64-bit number: a text or, from some exporters, a number. */
+/** Reads a 64-bit number: a text or, from some exporters, a number. Anything else is an empty text. */
 export function integerText(value: unknown): string {
-  return value instanceof InexactNumber ? value.source : String(value)
+  if (value instanceof InexactNumber) return value.source
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
 }
 
 export function records(value: unknown): Json[] {

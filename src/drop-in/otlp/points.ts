@@ -1,6 +1,6 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire'
 import { isRecord } from '../../ledger/model/json.ts'
-import { attributesOf, integerText, records } from './json.ts'
+import { attributesOf, integerText, readNumber, records } from './json.ts'
 import { eachField, readAttribute } from './protobuf.ts'
 import type { Attributes, AttributeValue, Undecodable } from './span.ts'
 
@@ -47,7 +47,7 @@ export function pointsOfJson(body: unknown): Point[] | Undecodable {
             resource,
             start_ns: integerText(point.startTimeUnixNano),
             time_ns: integerText(point.timeUnixNano),
-            value: Number(point.asInt ?? point.asDouble),
+            value: readNumber(point.asInt ?? point.asDouble) ?? Number.NaN,
             is_delta,
           })
         }

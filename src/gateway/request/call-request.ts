@@ -168,5 +168,7 @@ function searches(web_searches: number): Usage {
 
 function toolsLike(tools: unknown, type: RegExp): Body[] {
   if (!Array.isArray(tools)) return []
-  return tools.filter((tool: unknown): tool is Body => isRecord(tool) && type.test(String(tool.type)))
+  return tools.filter(
+    (tool: unknown): tool is Body => isRecord(tool) && typeof tool.type === 'string' && type.test(tool.type),
+  )
 }

@@ -290,8 +290,7 @@ function itemAt(
     }
     if (!Array.isArray(value)) return undefined
     const items: unknown[] = value.slice(0, MAX_ITEMS)
-    const fits = (item: unknown) =>
-      step.conditions.every(([at, wanted]) => String(textAt(at, item) ?? '') === wanted)
+    const fits = (item: unknown) => step.conditions.every(([at, wanted]) => fieldAt(at, item) === wanted)
     if (step.kind === 'count') return { value: items.filter(fits).length, path: `${path}[]` }
     const index = items.findIndex(fits)
     if (index === -1) return undefined
@@ -305,7 +304,7 @@ function joined(path: string, key: string): string {
   return path === '' ? key : `${path}.${key}`
 }
 
-function textAt(path: readonly string[], start: unknown): unknown {
+function fieldAt(path: readonly string[], start: unknown): unknown {
   let value = start
   for (const key of path) value = isRecord(value) ? ownValue(value, key) : undefined
   return value
