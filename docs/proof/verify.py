@@ -142,19 +142,22 @@ def verify_export(data, keys):
 
 def verify_receipt(text, keys):
     """Returns the claims of a receipt."""
-    head, body, signature = text.strip().split(".")
-    header, claims = json.loads(unbase64(head)), json.loads(unbase64(body))
-    key = keys.get(header["kid"])
-    check(header["alg"] == "EdDSA" and key is not None, "the key is not in the key set")
-    check(signed(key, ("%s.%s" % (head, body)).encode(), unbase64(signature)), "the signature is wrong")
-    entry = claims["entry"]
-    stated = sha256(entry["before"].encode(), entry["content"].encode())
-    check(stated == entry["hash"].encode(), "the hash is not that of the entry")
-    check(json.loads(entry["content"])["n"] == entry["number"], "the entry has another number")
-    ledger, _, covered, signed_hash = open_note(claims["checkpoint"], keys)
-    check(ledger == claims["ledger"] and covered >= entry["number"], "the checkpoint does not cover the entry")
-    check(covered > entry["number"] or signed_hash == stated, "the checkpoint has another hash")
-    return claims
+    try:
+        head, body, signature = text.strip().split(".")
+        header, claims = json.loads(unbase64(head)), json.loads(unbase64(body))
+        key = keys.get(header["kid"])
+        check(header["alg"] == "EdDSA" and key is not None, "the key is not in the key set")
+        check(signed(key, ("%s.%s" % (head, body)).encode(), unbase64(signature)), "the signature is wrong")
+        entry = claims["entry"]
+        stated = sha256(entry["before"].encode(), entry["content"].encode())
+        check(stated == entry["hash"].encode(), "the hash is not that of the entry")
+        check(json.loads(entry["content"])["n"] == entry["number"], "the entry has another number")
+        ledger, _, covered, signed_hash = open_note(claims["checkpoint"], keys)
+        check(ledger == claims["ledger"] and covered >= entry["number"], "the checkpoint does not cover the entry")
+        check(covered > entry["number"] or signed_hash == stated, "the checkpoint has another hash")
+        return claims
+    except (ValueError, KeyError, TypeError):
+        raise Wrong("the receipt is not one of this ledger")
 
 
 if __name__ == "__main__":

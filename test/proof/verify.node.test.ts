@@ -109,6 +109,13 @@ describe("the script for Python's standard library", () => {
     writeFileSync(receipt, `${head}.${body?.replace('e', 'f')}.${signature}`)
     expect(python(EXPORT, receipt).status).toBe(1)
   })
+
+  it('says so if the receipt is another file', () => {
+    expect(python(EXPORT, KEYS)).toEqual({
+      status: 1,
+      output: expect.stringMatching(/\nthe receipt is not one of this ledger$/),
+    })
+  })
 })
 
 it('a receipt verifies with jose', async () => {
