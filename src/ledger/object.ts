@@ -172,7 +172,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
 
   private idsOf(identity: Identity): LedgerIds {
     const { opened_at_ms } = identity
-    // A failed opening may have left ids of another time.
+    // A failed opening may have left ids with another time.
     if (this.ids?.opened_at_ms !== opened_at_ms) this.ids = new LedgerIds(tagOf(identity), opened_at_ms)
     return this.ids
   }

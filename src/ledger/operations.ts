@@ -318,7 +318,7 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     return DONE
   },
 
-  // A tail that is too long to flush in one call is also too long to sum in one.
+  // An unflushed journal that is too long to flush in one call is also too long to sum in one call.
   books: (ledger) =>
     withD1(ledger, async () =>
       (await ledger.projector.catchUp()) ? { kind: 'done', answer: booksOf(ledger.store) } : UNAVAILABLE,
@@ -366,7 +366,7 @@ export function runOperation<N extends OperationName>(
   })
 }
 
-/** Works with D1. A failure is logged, and the rest of the work is done at the next try. */
+/** Works with D1. Logs a failure; the next try does the rest of the work. */
 async function withD1<T>({ store, log }: LedgerContext, work: () => Promise<T>): Promise<T | Refused> {
   if (!store.identity) return UNAVAILABLE
   try {

@@ -62,7 +62,7 @@ export const OPERATIONS = {
   entries: operation<ledger.EntriesMessage, ledger.EntriesResult>('read'),
   /** The notifications that D1 may not have yet, oldest first. */
   notifications: operation<notifications.NotificationsMessage, notifications.NotificationsResult>('read'),
-  /** Adds a notification of something outside of the ledger, once for each id. */
+  /** Adds a notification of an event outside the ledger, once for each id. */
   notify: operation<notifications.NotifyMessage, Done | Refused>('service'),
   /** The progress of commits, and of their copies in D1. */
   projectionState: operation<ledger.ProjectionStateMessage, ledger.ProjectionStateResult>('read'),
@@ -70,7 +70,7 @@ export const OPERATIONS = {
   saveBurnTable: operation<burnTables.SaveBurnTableMessage, burnTables.BurnTableResult>('write', {
     repeatable: isKeyed,
   }),
-  /** Ends a burn table now; it still rates events of earlier times. */
+  /** Ends a burn table now; the table still rates events with earlier times. */
   deactivateBurnTable: operation<burnTables.DeactivateBurnTableMessage, burnTables.BurnTableResult>('write'),
   burnTables: operation<burnTables.BurnTablesMessage, burnTables.BurnTablesResult>('read'),
   /** The burn table version of a charge, and the part of an event that was given back. */
@@ -151,7 +151,7 @@ interface Operation<M, R> {
   readonly repeatable: (message: M) => boolean
   /** Works with D1 too, batch after batch, and may take three times as long as other calls. */
   readonly long: boolean
-  /** Never set: carries the types. */
+  /** Never set; it only carries the types. */
   readonly types?: { readonly message: M; readonly result: R }
 }
 

@@ -5,7 +5,7 @@ import { paymentOf } from './model/journal.ts'
 /** Runs one statement and returns its rows; the store counts their cost. */
 export type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
 
-/** Brings the tables from the version before it to its own; part of one transaction. */
+/** Upgrades the tables from the previous version to its own; part of one transaction. */
 export type Migration = (sql: SqlStorage) => void
 
 /**
@@ -329,8 +329,7 @@ const VERSION_12 = `
   ) STRICT
 `
 
-// The hash of each row and of the one before it; null in rows of earlier versions. Adding columns writes no
-// row.
+// The hash of each row and of the one before it; null in rows of earlier versions. Added columns write no row.
 const VERSION_13 = `
   ALTER TABLE journal ADD COLUMN salt TEXT;
   ALTER TABLE journal ADD COLUMN hash TEXT
@@ -340,8 +339,8 @@ const WRITE_META = `
   INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 
 /**
- * Brings an object's tables to the version of this code, all or nothing. Throws when it cannot: a ledger that another
- * version of the code has written must not be read by guessing.
+ * Brings an object's tables to the version of this code, all or nothing. Throws when it cannot: this code must not
+ * guess the meaning of tables that another version has written.
  */
 export function migrate(storage: DurableObjectStorage, migrations = MIGRATIONS): void {
   const { sql } = storage

@@ -35,7 +35,7 @@ export class Admission {
     live: new RateLimiter(),
     test: new RateLimiter(),
   }
-  /** Requests with portal tokens: end users must not use up the minute of their customer. */
+  /** Counts requests with portal tokens separately, so that end users do not use up their customer's request limit. */
   private readonly portal = new PortalRateLimiter()
 
   constructor(state: AdmissionState, config: () => Config) {
@@ -43,7 +43,7 @@ export class Admission {
     this.config = config
   }
 
-  /** A revoked key's requests are not counted, so that a stolen key cannot use up its customer's minute. */
+  /** Requests of a revoked key are not counted: a stolen key cannot use up its customer's request limit. */
   admit(caller: Caller, access: Access): Admitted {
     const { identity, account } = this.state
     if (!identity) return { refusal: UNAVAILABLE }
@@ -85,7 +85,7 @@ const UNKNOWN: Account = { tier: 'STARTER', status: 'ACTIVE', revision: 0 }
 
 /**
  * The customer's account. D1 is its master and pushes it here. Pushes may arrive twice, late, or in any order, so only
- * a newer revision is accepted. Writes 1 row for each.
+ * a newer revision is accepted. Each accepted push writes 1 row.
  */
 export class AccountRow {
   private readonly meta: MetaTable

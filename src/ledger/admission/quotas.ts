@@ -26,8 +26,8 @@ const BYTES_PER_MB = 1_000_000
 type Texts = readonly (JsonText | undefined)[]
 
 /**
- * Returns the refusal of one more change that stores these texts in the place of `replaced` ones; undefined while the
- * quotas have room.
+ * Returns the refusal of a change that stores these texts in place of the `replaced` ones; undefined while the quotas
+ * have room.
  */
 export function overStored(
   draft: Draft,
@@ -44,7 +44,7 @@ export function overStored(
   return { code: 'too_many_open', what: 'MB of metadata', limit: metadata_mb }
 }
 
-/** Counts a change that stores these texts, in the place of `replaced` ones. */
+/** Counts a change that stores these texts in place of the `replaced` ones. */
 export function countStored(draft: Draft, texts: Texts = [], replaced: Texts = []): void {
   const { start_ms } = monthOf(draft.at_ms)
   add(draft, CHANGES, start_ms, 1)
@@ -61,7 +61,7 @@ function countMetadata(draft: Draft, bytes: number): void {
 }
 
 function add(draft: Draft, counter: number, window_start_ms: number, quantity: number): void {
-  // Texts that were stored before they were counted are removed, too: the sum stays at 0 then.
+  // Removed texts may be older than the counter, so the sum is kept from falling below 0.
   const used = Math.max(0, usedSince(draft, counter, window_start_ms) + quantity)
   draft.limitCounters.set(counter, { window_start_ms, used: BigInt(used) })
 }

@@ -38,12 +38,12 @@ export class RateLimiter {
 export const PORTAL_REQUESTS_A_MINUTE = 60
 
 /**
- * Counts requests with portal tokens: each token by itself, and all of a ledger together. One that is above its own
- * limit does not count with the others, so that one end user's page cannot stop those of all.
+ * Counts requests with portal tokens: each token by itself, and all of a ledger together. The requests of a token above
+ * its own limit do not count towards the total, so one end user's page cannot block all others.
  */
 export class PortalRateLimiter {
   private readonly all = new RateLimiter()
-  /** The tokens of this minute: no more than the requests that `all` allowed. */
+  /** The tokens seen in this minute; there are at most as many as requests that `all` allowed. */
   private readonly tokens = new Map<string, RateLimiter>()
   private minute = Number.NEGATIVE_INFINITY
 

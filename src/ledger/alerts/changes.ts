@@ -76,7 +76,10 @@ function fullRefusal(rows: AlertRows, { owner, ...rules }: AlertRules): Refused 
   return own.length >= MAX_ALERTS_A_WALLET ? tooMany(MAX_ALERTS_A_WALLET) : undefined
 }
 
-/** The state of an alert with new rules: it has fired if its value is past the threshold now, or not safe again. */
+/**
+ * The state of an alert with new rules: it has fired if its value is now past the threshold, or not yet back beyond
+ * `rearm_at`.
+ */
 function stateOf(draft: Draft, rules: AlertRules, last: AlertState): AlertState {
   const { at_ms } = draft
   const wallet = draft.wallet(rules.owner)

@@ -12,7 +12,7 @@ export function directionOf(type: AlertType): Direction {
   return type === 'balance_below' || type === 'runway_below' ? 'down' : 'up'
 }
 
-/** Whether the value is past the threshold: below it, above it, or for a limit at it or above. */
+/** Whether the value is past the threshold: below it, above it, or for a limit at or above it. */
 export function isPast({ type, threshold }: Pick<AlertRules, 'type' | 'threshold'>, value: number): boolean {
   if (type === 'limit_used') return value >= threshold
   return directionOf(type) === 'down' ? value < threshold : value > threshold

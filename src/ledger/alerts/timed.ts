@@ -14,7 +14,7 @@ import { alertFields, NOTIFICATION_OF, valueFields } from './watch.ts'
 
 /** The alerts that wait for a time; the alarm checks them. */
 
-/** The lots that a notification lists. Its count has all. */
+/** The maximum number of lots that a notification lists; its count includes all lots. */
 const MAX_LISTED = 10
 
 export class TimedAlerts {
@@ -33,7 +33,7 @@ export class TimedAlerts {
     return earliest(this.store.alerts.timed().map((alert) => this.dueAt(alert)))
   }
 
-  /** Returns the same for the alerts on changed wallets. */
+  /** Returns the time of the first check among the alerts on changed wallets; null for never. */
   dueOf(wallets: ReadonlyMap<string, Wallet>): number | null {
     let first: number | null = null
     for (const [key, wallet] of wallets) {

@@ -12,8 +12,8 @@ import { available, type Wallet, walletKey } from '../model/wallet.ts'
 const PERCENT = 100n * 10n ** BigInt(THRESHOLD_DECIMALS.percent)
 
 /**
- * Returns a part of a whole, rounded down; the value has the scale of a threshold, or the largest safe
- * integer.
+ * Returns a part of a whole in percent, rounded down, with the decimals of a threshold. Returns the largest safe
+ * integer if the percentage is larger.
  */
 function percentOf(part: bigint, whole: bigint): number {
   if (whole <= 0n) return part > 0n ? Number.MAX_SAFE_INTEGER : 0

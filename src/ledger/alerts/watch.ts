@@ -44,8 +44,8 @@ export const NOTIFICATION_OF: Readonly<Record<AlertType, NotificationType>> = {
 }
 
 /**
- * Decides the alerts of the wallets and limits that a commit changes, after its last request, by the values before and
- * after the whole commit. Writes nothing unless an alert fires or arms again.
+ * Evaluates the alerts on the wallets and limits that a commit changes, after its last request, by the values before
+ * and after the whole commit. Writes nothing unless an alert fires or arms again.
  */
 export function watch(draft: Draft, ids: LedgerIds, state: WatchedState): void {
   const watcher = new Watcher(draft, ids, state)

@@ -112,7 +112,8 @@ function editedRow(
   now_ms: number,
 ): BurnTableRow | Refused {
   if (!last) return noTable(id)
-  if (last.deactivated_at_ms !== null) return conflict(`The burn table ${id} was deleted, and cannot change.`)
+  if (last.deactivated_at_ms !== null)
+    return conflict(`The burn table ${id} was deleted and cannot be changed. Create a new one.`)
   const from_ms = Math.max(now_ms, effective_from_ms ?? last.effective_from_ms)
   const moved = effective_from_ms !== undefined && effective_from_ms > now_ms
   return {
@@ -161,7 +162,7 @@ function problemOf(rows: BurnTableRows, row: BurnTableRow): Refused | undefined 
   if (check) return refused(check)
   const characters = JSON.stringify(definition).length
   if (characters > MAX_DEFINITION_CHARACTERS) {
-    const message = `must be at most ${MAX_DEFINITION_CHARACTERS} characters as JSON, and have ${characters}`
+    const message = `must be at most ${MAX_DEFINITION_CHARACTERS} characters as JSON, not ${characters}`
     return refused(invalid([{ path: '/rules', message }], 'burn table'))
   }
   const { versions } = rows

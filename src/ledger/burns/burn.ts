@@ -137,7 +137,7 @@ export function payingWallet(
   return wallet
 }
 
-/** Returns the record of a rated event of an API key; `about` are warnings beside its own. */
+/** Returns the record of a rated event of an API key; `about` has warnings to add to its own. */
 export function recordOf(
   event: PricedEvent,
   rated: Rated,

@@ -31,7 +31,7 @@ export interface BurnContext {
   readonly default_entitlement: DefaultEntitlement
   /** The limit of events that the ledger accepts in a UTC month; null: any number. */
   readonly events_a_month: number | null
-  /** The API key of the request: its events count for it. Absent where no request burns. */
+  /** The API key of the request: its events count for it. Absent if the burn has no request. */
   readonly key_id?: string
   readonly quotas: StoredQuotas
 }
@@ -106,12 +106,12 @@ function chargeableOf({
   return { feature_id, provider, model, usage, custom, cost, ceiling_cost }
 }
 
-/** Similar model names are only searched for a single refused event, not for each of a batch. */
+/** Searches similar model names only for a single refused event, not for each event of a batch. */
 function unpricedModel({ provider = '', model = '' }: PricedEvent): Refusal {
   return { code: 'unpriced_model', provider, model, nearest: [] }
 }
 
-/** The provider's cost as a burn table takes it. */
+/** Returns the provider's cost in the form that a burn table takes. */
 function costOf(charge: ProviderCharge): Pick<Chargeable, 'cost' | 'ceiling_cost'> {
   switch (charge.kind) {
     case 'priced':

@@ -23,9 +23,9 @@ import { openAfter } from './reversal.ts'
 
 /**
  * - `rated`: the difference to the earlier burn is burned now, or given back to the same lots;
- * - `unpaid`: the wallet cannot pay; the price is kept, and tried again when credits come;
- * - `over_limit`: a HARD limit of the event's window has no room; the price is kept likewise;
- * - `closed`: rated or voided before, so that nothing happens twice.
+ * - `unpaid`: the wallet cannot pay; the price is kept, and tried again when the wallet gets credits;
+ * - `over_limit`: a HARD limit of the event's window has no room; the price is kept and tried again, too;
+ * - `closed`: the event was rated or voided before; nothing happens.
  */
 export type RerateOutcome = 'rated' | 'unpaid' | 'over_limit' | 'closed'
 
@@ -123,7 +123,7 @@ export function payUnpaid(draft: Draft, wallet_number: number, context: BurnCont
   }
 }
 
-/** The price is written when it is new: a repeated try of the same one costs no row. */
+/** Only a new price is written: another try with the same price costs no row. */
 function keepCharge(draft: Draft, { entry, charge: known }: UnratedEvent, charge: ProviderCharge): void {
   if (JSON.stringify(known) !== JSON.stringify(charge)) draft.unpaidCharges.set(entry.number, charge)
 }
@@ -159,10 +159,7 @@ function settleDifference(
   return refund
 }
 
-/**
- * Returns the price less the part that was given back before the event was rated: the same part of the price was given
- * back with it.
- */
+/** Returns the price without the part for the credits that were given back before the event was rated. */
 function openPrice(
   { credits_micro }: Rated,
   price: UsdParts,

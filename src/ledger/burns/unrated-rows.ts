@@ -8,7 +8,7 @@ import type { ProviderCharge } from '../model/vocabulary.ts'
 
 import type { Exec, MetaTable } from '../tables.ts'
 
-/** Spelled as in the index `unrated_models`, so that SQLite uses it. */
+/** The spelling is that of the index `unrated_models`; otherwise SQLite does not use the index. */
 const PROVIDER = "coalesce(record ->> '$.event.provider', '')"
 const MODEL = "coalesce(record ->> '$.event.model', '')"
 
@@ -20,12 +20,13 @@ const NEXT_PROVIDER = `
   SELECT ${PROVIDER} AS provider, ${MODEL} AS model FROM unrated_events
   WHERE ${PROVIDER} > ?1 ORDER BY ${PROVIDER}, ${MODEL} LIMIT 1`
 
-/** Metadata under its present name, and under that of earlier versions. */
+/** Removes the metadata, which earlier versions stored under another name. */
 const WITHOUT_METADATA = "json_remove(record, '$.metadata_text', '$.metadata') AS record"
 
 const BEFORE = 'FROM unrated_events WHERE entry < ?1 ORDER BY entry DESC LIMIT ?2'
 
-// New events, events of some models, and events whose price is known and unpaid: each part through an index.
+// Selects new events, events of some models, and events whose price is known and unpaid. Each of the three uses an
+// index.
 const SELECTED = `
   FROM unrated_events WHERE entry IN (
     SELECT entry FROM unrated_events WHERE entry > ?1 AND entry < ?2
@@ -97,8 +98,8 @@ export class UnratedRows {
   }
 
   /**
-   * The models that unrated events name, at most `limit`. Jumps from model to model through the index: two rows read
-   * for each model, with any number of events.
+   * The models that unrated events name, at most `limit`. Finds each next model through the index, so it reads two rows
+   * a model, however many events there are.
    */
   models(limit: number): UnratedModel[] {
     const models: UnratedModel[] = []

@@ -102,8 +102,8 @@ export function openCall(draft: Draft, message: OpenCallMessage, context: BurnCo
 }
 
 /**
- * Refuses a key whose call runs or was charged. A call that was released costs nothing, and its key may be used again:
- * that is how a client repeats a call that the provider refused.
+ * Refuses a key whose call runs or was charged. A call that was released costs nothing, and its key may be used again,
+ * so a client can repeat a call that the provider refused.
  */
 function refuseRepeat(
   draft: Draft,
@@ -183,7 +183,7 @@ function roomOf({ entitlement: { limit_type, unit }, limit, window, quantity }: 
   return limit_type === 'HARD' && limit !== null ? [{ unit, room: limit - window.used - quantity }] : []
 }
 
-/** Returns how many of `steps` fit into a room, if all of them take `span`. */
+/** Returns how many of `steps` fit into `room`, if all of them together need `span`. */
 function stepsIn(room: bigint, span: bigint, steps: bigint): bigint {
   return span <= room || span <= 0n ? steps : (room * steps) / span
 }

@@ -7,9 +7,9 @@ import type { Idempotency, WalletItemRef } from '../model/vocabulary.ts'
 import { type Hold, remaining, type Wallet } from '../model/wallet.ts'
 
 /**
- * Charges a hold that expires the estimate that its call has noted: what was delivered is not free, even if the gateway
- * crashed. Returns undefined if the call noted nothing. The caller closes the hold. Tiers and allowances do not count such
- * a charge: it was rated at its note, and others may have counted since.
+ * Charges an expiring hold the noted estimate of its call, so that delivered output is paid even if the gateway
+ * crashed. Returns undefined if the call noted nothing. The caller closes the hold. Tiers and allowances do not count
+ * such a charge: it was rated at its note, and others may have counted since.
  */
 export function chargeNoted(draft: Draft, wallet: Wallet, hold: Hold): Entry | undefined {
   const { noted } = hold.call ?? {}

@@ -8,7 +8,7 @@ import { base64url43, PADDING_BYTES, sha256 } from '../../http/input/sha256.ts'
  * padding.
  */
 
-/** A place in the chain: an entry's number and its hash. */
+/** A position in the chain: an entry's number and its hash. */
 export interface ChainHead {
   readonly entry: number
   readonly hash: string

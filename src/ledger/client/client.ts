@@ -123,10 +123,7 @@ export function settleCall(
   return command(env, ledger, 'settleCall', message)
 }
 
-/**
- * Adds a notification of something that happened outside of the ledger. Can be repeated: each id adds one
- * notification.
- */
+/** Adds a notification of an event outside the ledger. Can be repeated: each id adds one notification. */
 export function notify(
   env: Bindings,
   ledger: LedgerName,

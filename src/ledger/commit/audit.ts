@@ -31,7 +31,7 @@ export function recordChange<T>(draft: Draft, caller: Caller, { outcome, change 
   return outcome
 }
 
-/** Returns a decimal as a number if a double prints exactly the same text, and as that text otherwise. */
+/** Returns a decimal as a number if a double has exactly the same text, and as text otherwise. */
 export function exactNumber(decimal: string): number | string {
   const number = Number(decimal)
   return String(number) === decimal ? number : decimal

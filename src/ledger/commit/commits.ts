@@ -28,7 +28,7 @@ export class Commits {
   readonly group: GroupCommit
   /** Whether the database has grown to its limit. */
   isFull = false
-  /** Bytes that commits may have added since the size was read. */
+  /** An upper bound of the bytes that commits have added since the size was read. */
   private unmeasured = 0
   private readonly options: Options
 
@@ -64,8 +64,9 @@ export class Commits {
   }
 
   /**
-   * Applies a client's change, unless the database is full: D1 has been unavailable for longer than a key is kept, or
-   * the ledger is used more than an object can hold. Replays and refusals change nothing, and still get their answer.
+   * Applies a client's change, unless the database is full. It fills up when D1 is unavailable for longer than a key is
+   * kept, or when a ledger has more data than an object can hold. Replays and refusals change nothing, and still get
+   * their answer.
    */
   rejectIfFull<T>(draft: Draft, change: () => T): T {
     const result = change()
@@ -102,8 +103,8 @@ export class Commits {
   }
 
   /**
-   * Publishes the written state to readers. Never throws, because the write must not be retried: if memory cannot
-   * follow the disk, the object restarts from the disk, and its callers are answered that the outcome is unknown.
+   * Publishes the written state to readers. Never throws, because the write must not be retried: if the state in memory
+   * cannot be updated, the object restarts from the disk, and its callers get an error for an unknown outcome.
    */
   private publish(draft: Draft, written: Written, identity?: Identity): void {
     const { ctx, store, onCommitted, log } = this.options

@@ -68,7 +68,7 @@ export class Draft {
 
   constructor(committed: LedgerReader, counters: Counters, now_ms: number) {
     this.committed = committed
-    // Ids and pages sort by time, so the ledger's time never runs backwards, even if the machine's does.
+    // Ids and pages sort by time, so the ledger's time never runs backwards, even if the clock of the machine does.
     this.at_ms = Math.max(now_ms, counters.at_ms)
     this.entry = counters.entry
     this.lot = counters.lot
@@ -250,8 +250,7 @@ export class Draft {
     wallet.announced = true
     const number = ++this.entry
     const { at_ms } = this
-    // A spread as the first member copies the object at once, several times faster than a spread after other
-    // fields.
+    // The spread comes first, because it is then several times faster than a spread after other fields.
     const appended: Entry = announced
       ? { ...entry, kind: 'entry', number, wallet: wallet_number, at_ms, balance_after }
       : { ...entry, kind: 'entry', number, wallet: wallet_number, at_ms, balance_after, owner }
@@ -302,7 +301,7 @@ export interface Counters {
 export interface LedgerReader {
   wallet(key: string): Wallet | undefined
   walletByNumber(number: number): Wallet | undefined
-  /** The wallet that has the lot open. Reads the wallets one after the other until it finds the lot. */
+  /** The wallet with this open lot. Reads the wallets one after the other until it finds the lot. */
   walletOfLot(number: number): Wallet | undefined
   closedLot(number: number): Lot | undefined
   givenBack(entry: number): GivenBack | undefined

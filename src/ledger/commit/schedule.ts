@@ -13,9 +13,9 @@ const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 300_000
 
 /**
- * Returns the time of a ledger's one alarm; null for never. A failed task waits for its own retry delay,
- * however overdue it is: a task that always fails and runs again at once would occupy the object. Other tasks
- * do not wait for it.
+ * Returns the time of a ledger's one alarm; null for never. A failed task always waits for its own retry delay, even
+ * when it is overdue; without the delay, a task that always fails would occupy the object. Other tasks do not wait for
+ * it.
  */
 export function nextAlarmAt(now_ms: number, works: readonly Work[]): number | null {
   const next = earliest(

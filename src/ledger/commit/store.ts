@@ -32,7 +32,8 @@ export interface Identity {
   readonly opened_at_ms: number
 }
 
-// An UPDATE touches an index only when it sets one of its columns: while the due time stays, a wallet costs one row.
+// An UPDATE writes an index only if it sets one of the indexed columns, so a wallet costs one row while its due time
+// does not change.
 const UPDATE_WALLET = 'UPDATE wallets SET balance_micro = ?, state = ? WHERE wallet_key = ?'
 const UPSERT_WALLET = `
   INSERT INTO wallets (wallet_key, wallet_number, balance_micro, state, due_at_ms) VALUES (?, ?, ?, ?, ?)
@@ -41,10 +42,10 @@ const UPSERT_WALLET = `
 
 const REVOKED_AT = 'SELECT revoked_at_ms AS at_ms FROM revoked_keys WHERE key_id = ?'
 
-/** A customer has few keys. The memory is cleared when it is full. */
+/** The maximum number of keys in memory, which is cleared when it is full. A customer has few keys. */
 const MAX_KEYS_IN_MEMORY = 1_000
 
-// Keeps the earliest time, in whatever order times arrive.
+// Keeps the earliest time, regardless of the order in which the times arrive.
 const REVOKE = `
   INSERT INTO revoked_keys (key_id, revoked_at_ms) VALUES (?, ?)
   ON CONFLICT (key_id) DO UPDATE SET revoked_at_ms = excluded.revoked_at_ms
@@ -70,10 +71,16 @@ const MAX_DUE_READ = 1000
 /** The limit of a wallet's unpaid events in a page. */
 const UNPAID_A_PAGE = 100
 
-/** Wallets kept in memory, weighed by their lists: a wallet has up to 1,000 lots, and an isolate is shared. */
+/**
+ * The capacity of the wallets in memory, weighed by their lists: a wallet has up to 1,000 lots, and ledgers share an
+ * isolate.
+ */
 const MAX_CACHED_WEIGHT = 50_000
 
-/** Owners without a wallet that are kept in memory. Looking for the wallet of each event took a quarter of its time. */
+/**
+ * Owners without a wallet that are kept in memory. Without this cache, the search for the wallet takes a quarter of an
+ * event's time.
+ */
 const MAX_WITHOUT_WALLET = 10_000
 
 /** Wallets whose keys are kept in memory by number. The memory is cleared when it is full. */
@@ -112,9 +119,12 @@ export class LedgerStore implements LedgerReader {
   private readonly walletCache = new WeightedCache<string, StoredWallet>(MAX_CACHED_WEIGHT)
   /** Owners without a wallet. An event looks for the wallets of its user and team, and most have none. */
   private readonly withoutWallet = new Set<string>()
-  /** Caches the keys of wallets by number: the query takes 15 us each time that a hold is settled. */
+  /** Caches the keys of wallets by number: without the cache, the query takes 15 us for each settled hold. */
   private readonly keysByNumber = new Map<number, string>()
-  /** Caches the end of each key that called, infinite for none: the query takes 9 us a request. */
+  /**
+   * Caches the end of each API key in use (infinite for a key without an end): without the cache, the query takes 9 us
+   * a request.
+   */
   private readonly revokedAt = new Map<string, number>()
   /** The last journal row that the checkpoint of limit counters includes. */
   private lastCounted = 0
@@ -423,9 +433,9 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Returns the due time to store. An earlier time replaces the stored one; a later time does not while the
-   * stored one is in the future. A change costs an index row, for example at each capture of the hold that
-   * ends first, while an outdated time costs one early alarm.
+   * Returns the due time to store. An earlier time replaces the stored one; a later time does not while the stored one
+   * is in the future. A change costs an index row, for example at each capture of the hold that ends first; an outdated
+   * time costs only one early alarm.
    */
   private dueToStore(key: string, wallet: Wallet, at_ms: number): number | null {
     const due_at_ms = walletDueAt(wallet)
@@ -480,7 +490,7 @@ export class LedgerStore implements LedgerReader {
   }
 }
 
-/** The weight of a wallet in the cache: itself, and everything that it lists. */
+/** The weight of a wallet in the cache: one, and one for each item of its lists. */
 function weightOfWallet({
   lots,
   pending = [],

@@ -62,7 +62,7 @@ export function applyMovement(
 }
 
 /**
- * Voids and ends of recurring grants are not counted: each happens once for an event or a grant, which was
+ * Voids and ends of recurring grants are not counted: each can happen only once for an event or a grant, which was
  * counted.
  */
 function isAlwaysAllowed({ type }: Movement): boolean {

@@ -20,7 +20,7 @@ import {
   quantityText,
 } from './limits.ts'
 
-/** Without an estimate, a limit must have room for its unit's smallest part. */
+/** Without an estimate, a limit must have room for the smallest quantity of its unit. */
 const LEAST_USE: Quantities = { credits: 1n, events: 1n, tokens: 1n, usd: 1n }
 
 /** Credits are low when fewer than this many equal actions would remain. */
@@ -117,7 +117,7 @@ function tightest(meters: readonly Meter[]): Meter | undefined {
     if (meter.limit === null) continue
     const { limit } = meter
     const left = leftOf(meter, limit)
-    // left / limit, compared crosswise; a limit of 0 has nothing left.
+    // Compares left / limit by cross-multiplication; a limit of 0 has nothing left.
     if (!found || left * atLeastOne(found.limit) < found.left * atLeastOne(limit))
       found = { meter, left, limit }
   }

@@ -25,12 +25,15 @@ const COUNTED_AFTER = `
 /** A journal row may hold thousands of counters, so a read takes few rows. */
 const ROWS_A_READ = 16
 
-/** Some 50 characters each, and up to 1,500 with the parts of a rolling window: a parameter may have 2 MB. */
+/**
+ * The counters of one statement: each has about 50 characters, or up to 1,500 with the parts of a rolling window, and a
+ * parameter may have 2 MB.
+ */
 const COUNTERS_A_WRITE = 1_000
 
 /** Unchanged counters kept in memory, weighed by their lists. */
 const MAX_CLEAN_WEIGHT = 5_000
-/** A list with this many numbers weighs as much as a counter. */
+/** A list of this many numbers weighs as much as one counter. */
 const WEIGHT_OF_PARTS = 8
 
 /** The counters in a journal row: their state after its commit, so the latest row with a counter has its value. */

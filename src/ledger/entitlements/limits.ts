@@ -41,7 +41,7 @@ export interface Meter {
 
 export type Admission = { readonly kind: 'admitted'; readonly meters: readonly Meter[] } | Refused
 
-/** Returns a charge in every unit that a limit can have. One request is one event. */
+/** Returns the charge of an event in every unit that a limit can have. An event counts as one request. */
 export function quantitiesOf(
   { credits_micro, price }: { readonly credits_micro: bigint; readonly price: bigint },
   usage: Usage = {},
@@ -54,7 +54,7 @@ export function quantitiesOf(
   }
 }
 
-/** The same of a capture, which may have taken less than its event cost. */
+/** Returns the charge of a capture in every unit; a capture may take less than its event costs. */
 export function capturedQuantities(
   rated: { readonly credits_micro: bigint; readonly price: bigint },
   captured_micro: number,
@@ -63,7 +63,7 @@ export function capturedQuantities(
   return { ...quantitiesOf(rated, usage), credits: BigInt(captured_micro) }
 }
 
-/** A feature without limits, as most are. */
+/** A feature without limits; most features have none. */
 const UNMETERED: Admission = { kind: 'admitted', meters: [] }
 const NOTHING_COUNTED: Counts = {}
 

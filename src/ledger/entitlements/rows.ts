@@ -11,7 +11,7 @@ const LAST = `
   SELECT coalesce((SELECT max(number) FROM entitlements), 0) AS number,
     coalesce((SELECT max(revision) FROM entitlements), 0) AS revision`
 
-// Reads every row, so once in the life of an object: no index has the counters.
+// Reads every row, because no index has the counters; used once in the life of an object.
 const LAST_COUNTER = 'SELECT coalesce(max(counter), 0) AS counter FROM entitlements'
 
 const UPSERT = `
@@ -143,10 +143,10 @@ export class EntitlementRows {
     return read(this.exec(CHANGED_AFTER, revision, limit))
   }
 
-  /** 5 rows written for a new one, with its indexes; 4 for a changed one, 2 for a deleted one. */
+  /** Writes 5 rows for a new entitlement, with its indexes; 4 for a changed one, and 2 for a deleted one. */
   write(entitlement: Entitlement): void {
     const { number, id, feature_id, owner, counter, revision, deleted } = entitlement
-    // The row of a deleted one stays for its numbers.
+    // The row of a deleted entitlement stays, because its numbers must not be used again.
     const text = JSON.stringify(deleted ? limitsOf(entitlement) : entitlement)
     if (this.lastCounter !== undefined) this.lastCounter = Math.max(this.lastCounter, counter)
     this.exec(UPSERT, number, id, feature_id, walletKey(owner), counter, revision, deleted ? 1 : 0, text)

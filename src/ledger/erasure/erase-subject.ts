@@ -19,8 +19,9 @@ const FORGET_ANSWERS = `
   WHERE owner = ?1 AND created_at_ms <= ?4
     AND CASE WHEN json_valid(body) THEN json_extract(body, '$.' || ?2 || '_id') END = ?3`
 
-// Answers of webhook receivers, which may repeat what they got, in any spelling: of notifications that name the subject, and
-// of those that are no longer kept. One row written for each delivery that has an answer.
+// Deletes the answers of webhook receivers to notifications that name the subject, and to notifications that are no
+// longer stored. An answer may repeat the notification in any spelling. One row written for each delivery that has an
+// answer.
 const forgetAnswersOfReceivers = (kind: SubjectKind) => `
   UPDATE webhook_deliveries SET attempts = (
     SELECT json_group_array(json(json_set(value, '$.answer', '')) ORDER BY key) FROM json_each(attempts))

@@ -7,7 +7,7 @@ import { isRecord } from '../model/json.ts'
 /** The subject of an erasure. The alias replaces the customer's own id everywhere. */
 export interface Erased {
   readonly kind: SubjectKind
-  /** The customer's own id. */
+  /** The customer's own id of the subject. */
   readonly id: string
   readonly alias: string
   /** The number of the subject's wallet; null when it has none. */

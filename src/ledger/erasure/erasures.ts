@@ -27,7 +27,8 @@ const WRITE = `
     until_row, forgotten, page_entry, page_wallet)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// `instr` over a quarter of a megabyte is about a hundred times faster than parsing it, and a row names few subjects.
+// Searches with `instr` first: it is about a hundred times faster than parsing a row of a quarter of a megabyte, and a
+// row names few subjects.
 const ROWS_OF_SUBJECT = `
   SELECT row_id, format, body FROM journal
   WHERE row_id BETWEEN ? AND ? AND (instr(body, ?) > 0 OR instr(body, ?) > 0)`

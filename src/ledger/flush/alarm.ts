@@ -20,7 +20,7 @@ const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 /** The minimum time between two flushes for notifications. */
 const BETWEEN_FLUSHES_MS = 400
 
-/** An alarm that is this late will not run: the platform gave it up. */
+/** An alarm that is this late does not run any more: the platform has given up its retries. */
 const ALARM_LOST_MS = 60_000
 
 /** The maximum number of log lines of one alarm, so that a broken ledger does not flood the log. */
@@ -139,8 +139,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Arms the alarm for the next due work of the ledger. Freeing old rows sets no alarm of its own, because every alarm
-   * does it; only overdue rows do, after an alarm that did not free all or a long rest.
+   * Arms the alarm for the next due work of the ledger. Old rows need no alarm of their own, because every alarm frees
+   * them. Only overdue rows need one: after an alarm that did not free all of them, or after a long idle time.
    */
   armForAll(flushed: Flushed = 'all'): void {
     const now_ms = Date.now()
@@ -248,7 +248,7 @@ export class LedgerAlarm {
       else await withdrawFlushFailure(db, ledger_id)
       this.failureReported = behind
     } catch {
-      // D1 is down: the log line of the failed flush already has the delay.
+      // D1 is down. The log line of the failed flush already reports the delay.
     }
   }
 

@@ -7,7 +7,7 @@ import { tagOf } from '../model/ledger-ids.ts'
 
 /** Writes the audit log. Every record is 2 rows written: the row, and its place in the order of all customers'. */
 
-/** Stands in place of a customer's id if a change concerns no customer. */
+/** Replaces the customer's id in the record of a change that concerns no customer. */
 export const OPERATOR_SCOPE = 'operator'
 
 const COLUMNS = `scope, audit_id, at_ms, mode, actor, action, target, ip, request_id, state_before, state_after`

@@ -49,7 +49,9 @@ const FORGET = `
     WHERE l.flushed_at_ms > f.failed_at_ms OR f.failed_at_ms < ?1 LIMIT ?2)`
 
 const MAX_FORGOTTEN = 1_000
-/** A ledger retries every 5 minutes, and the sweep wakes one that does not: a lasting failure is reported again. */
+/**
+ * A lasting failure is reported again: a ledger retries every 5 minutes, and the sweep wakes a ledger that does not.
+ */
 const VALID_FOR_MS = DAY_MS
 
 /**

@@ -16,9 +16,9 @@ import { bytesToFlush, insertPages, packPages } from './pages.ts'
 import { mentionsOf, type NewWallet, numberSubjects, numbersOfSubjects } from './subjects.ts'
 
 /**
- * The bytes of journal that a flush takes, on disk and in memory, or one larger row. With the hashes of its
- * entries, a page is at most as large as its rows, except for numbers that replace shorter ids, so even a
- * single page of the whole flush fits into a row of D1. Two full rows fit.
+ * The bytes of journal that a flush takes, on disk and in memory, or one larger row. With the hashes of its entries, a
+ * page is at most as large as its rows, except for numbers that replace shorter ids, so even a single page of the whole
+ * flush fits into a row of D1. Two rows of the largest size fit.
  */
 const MAX_FLUSH_BYTES = 1_700_000
 const MAX_FLUSH_ROWS = 500
@@ -160,7 +160,7 @@ function chainAfter(
   return new Chain(ledger_id, journal.chainFirstEntry, hash === null ? null : { entry, hash })
 }
 
-/** The part of the journal that D1 already has after the cursor, or `behind` when D1 has lost rows. */
+/** The part of the journal that D1 already has after the cursor, or `behind` if D1 has lost rows. */
 export async function since(
   { journal }: LedgerStore,
   db: D1Database,
@@ -207,7 +207,7 @@ export function assertCommonPast(
   const has = `the object has rows ${journal.oldestRow()} to ${journal.lastRow}`
   if (flushed_row < journal.oldestRow()) {
     throw new Error(
-      `${where}, and ${has}: the rows between are in neither. Was D1 restored from a backup that is too old?`,
+      `${where}, and ${has}: the rows in between exist in neither. Was D1 restored from a backup that is too old?`,
     )
   }
   throw new Error(`${where}, but ${has}. Was the object restored from an older state?`)

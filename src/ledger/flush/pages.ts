@@ -151,7 +151,10 @@ function shownAt({ at_ms, effective_at_ms = at_ms, event }: Entry): number {
   return Math.min(effective_at_ms, event && !event.rerates ? event.timestamp_ms : effective_at_ms)
 }
 
-/** The sums as decimal text, which STRICT columns take as integers: a sum may pass 2^53. USD are two columns, both signed. */
+/**
+ * The sums as decimal text, which STRICT columns take as integers: a sum may pass 2^53. An amount of USD takes two
+ * columns, both signed.
+ */
 function sumColumns(deltas: readonly UsageDelta[]) {
   const { events, credits_micro, cost_pico, price_pico, paid_pico } = totalsOf(deltas)
   return {

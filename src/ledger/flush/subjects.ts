@@ -27,7 +27,7 @@ export type Numbered =
   | {
       readonly kind: 'numbered'
       readonly number: SubjectNumber
-      /** Absent when no subject was looked up. */
+      /** Absent if no subject was looked up. */
       readonly watermark?: Watermark
     }
   /** The watermark has moved since the flush began: no number was assigned. */

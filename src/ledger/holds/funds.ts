@@ -35,9 +35,9 @@ export interface Captured {
 }
 
 /**
- * Takes credits out of a hold, then out of unreserved credits and the overdraft: as much as there is. A
- * capture is for something already consumed, so it never fails for lack of credits: it returns a shortfall.
- * The largest amount also limits the sum of all captures of a hold.
+ * Takes credits out of a hold, then out of unreserved credits and the overdraft: as much as there is. A capture pays
+ * for usage that has already happened, so it never fails for lack of credits: it returns a shortfall. The largest
+ * amount also limits the sum of all captures of a hold.
  */
 export function captureParts(draft: Draft, wallet: Wallet, hold: Hold, wanted_micro: bigint): Captured {
   const bounded = BigInt(lesser(wanted_micro, microCredits(MAX_MICRO_CREDITS - hold.captured)))

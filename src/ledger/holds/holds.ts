@@ -142,7 +142,7 @@ interface Size {
   readonly output_rate?: MicroCredits
 }
 
-/** Returns credits in every unit of limits, by the current burn table. */
+/** Returns an amount of credits in every unit of limits, by the current burn table. */
 function quantitiesOfCredits(draft: Draft, credits_micro: bigint, { tables }: BurnContext): Quantities {
   return quantitiesOf({ credits_micro, price: priceOf(tables.at(draft.at_ms), credits_micro) })
 }
@@ -190,7 +190,7 @@ function capture(
   const quantities =
     what.kind === 'event' && rated
       ? capturedQuantities(rated, amount, what.event.usage)
-      : // A capture by credits counts as one event, with any number of parts.
+      : // A hold that is captured by credits counts as one event, even if it is captured in several parts.
         { ...quantitiesOfCredits(draft, BigInt(amount), context), events: isFirst ? 1n : 0n }
   const counts = countInPlaceOf(draft, hold, quantities, what.kind === 'event' ? what.event : undefined)
   const entry = draft.append(

@@ -35,7 +35,7 @@ export function sipHash(secret: HashSecret, text: string): KeyHash {
     v3l ^= ml
     v3h ^= mh
     for (let round = finishing ? 4 : 2; round > 0; round--) {
-      // The low halves carry when their sum is below a summand. A rotation by 32 swaps the halves.
+      // The sum of the low halves has a carry if it is below one of them. A rotation by 32 swaps the halves.
       let l = (v0l + v1l) | 0
       v0h = (v0h + v1h + (l >>> 0 < v1l >>> 0 ? 1 : 0)) | 0
       v0l = l
@@ -121,7 +121,7 @@ export function packHashes(keys: readonly string[], hash: HashOfKey): Uint32Arra
   return hashes
 }
 
-/** The limit of hashes that are kept for reuse. */
+/** The maximum number of hashes kept for reuse. */
 const MAX_KEPT = 8_192
 
 /**

@@ -10,7 +10,7 @@ import {
 } from './hash.ts'
 
 const MIN_BITS = 8
-/** Most keys are new: they share one empty list. */
+/** The shared result of keys without rows: most keys are new. */
 const NO_ROWS: readonly number[] = []
 const WORDS = ENTRY_BYTES / 4
 

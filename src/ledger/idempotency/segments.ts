@@ -168,7 +168,7 @@ const MAX_BITS = 12 * 2 ** 20
 /** The number of probes with the fewest false positives at 12 bits a key: 12 × ln 2. */
 const PROBES = 8
 
-/** A Bloom filter of key hashes. It never misses a hash that was added; 0.3 % of other hashes are false positives. */
+/** A Bloom filter of key hashes. It finds every hash that was added; 0.3 % of the other hashes are false positives. */
 export class BloomFilter {
   private readonly words: Uint32Array<ArrayBuffer>
   /** Scales 32 hash bits to a bit of the filter. */

@@ -28,8 +28,8 @@ interface PagedEntry {
 }
 
 /**
- * Packs a page of entries, without idempotency keys, and with numbers instead of the customer's own ids. The content is
- * the text that was hashed.
+ * Packs a page of entries, without idempotency keys, and with numbers instead of the customer's own ids. Each entry has
+ * the same text as in its hash.
  */
 export function packPage(entries: readonly LinkedEntry[], number: SubjectNumber): string {
   return jsonArray(

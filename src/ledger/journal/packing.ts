@@ -35,7 +35,10 @@ interface PackedAnswer {
   k: [key: string, fingerprint: string]
 }
 
-/** A row of this length takes no further record, so that a replay parses little; the longest record still fits 1.9 MB. */
+/**
+ * A row of this length takes no further record, so that a replay parses little. Below it, even the longest record keeps
+ * the row under 1.9 MB.
+ */
 const ROW_LENGTH = 256 * 1024
 
 /** The largest row. The platform's limit is 2 MB, which local runs do not enforce. */

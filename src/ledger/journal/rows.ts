@@ -61,7 +61,10 @@ const OLDEST_FREEABLE = `
  */
 const ROWS_A_READ = 8
 
-/** The unpacked rows kept for single replays, in characters of their bodies; an isolate is shared. */
+/**
+ * The capacity of unpacked rows that are kept for single replays, in characters of their bodies. Ledgers share an
+ * isolate.
+ */
 const MAX_CACHED_LENGTH = 1024 * 1024
 
 const NOTHING_COMMITTED: Counters = {

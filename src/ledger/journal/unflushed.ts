@@ -57,15 +57,15 @@ export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: Entri
   }
 }
 
-/** In place of an entry's number: all older entries are too old for the filter. */
+/** A value in place of an entry's number: all older entries are too old for the filter. */
 export const NO_OLDER_ENTRY = 0
 
 /** The largest difference between the clock that checked the event's time and the ledger's. */
 const CLOCKS_APART_MS = 60_000
 
 /**
- * Returns the commit time before which no entry can match. It ends the list, since entries are in commit
- * order. An entry takes effect no later than it is committed; but an event may arrive before its own time.
+ * Returns the commit time before which no entry can match. The list ends there, since entries are in commit order. An
+ * entry takes effect no later than it is committed, but an event may arrive before its own time.
  */
 export function arrivedFrom({ from_ms, event }: EntryFilter): number {
   if (from_ms === undefined) return 0

@@ -40,7 +40,7 @@ export interface AlertRules {
   readonly threshold: number
   /** The value beyond which the alert arms again. */
   readonly rearm_at: number
-  /** The owner of the wallet, or whose limit it is. */
+  /** The owner of the wallet or of the limit. */
   readonly owner: WalletOwner
   /** For a limit, its feature; for spending, the only feature that counts, if any. */
   readonly feature_id?: string

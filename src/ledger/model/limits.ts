@@ -69,8 +69,9 @@ export interface LimitCounter {
 }
 
 /**
- * Parts of a rolling window, plain JSON, oldest first: by turns how many minutes a part begins before the latest one, and
- * its quantity. A flat list, because a counter has up to 60 of them and is written with each commit that changes it.
+ * Parts of a rolling window as plain JSON, oldest first. Each part has two items: how many minutes it begins before the
+ * latest part, and its quantity. The list is flat, because a counter has up to 60 parts and is written with each commit
+ * that changes it.
  */
 export type PackedParts = readonly (number | string)[]
 
@@ -96,7 +97,7 @@ export type OffReason = 'feature_disabled' | 'feature_not_enabled'
 
 /**
  * The quantity of a unit that a wallet has used in the current period, for each burn table rule that needs it. Part of
- * the wallet's state: they change with its balance or not at all, and cost no row.
+ * the wallet's state: they are written together with its balance, and cost no row.
  */
 export type PeriodCounters = Readonly<Record<string, PeriodCounter>>
 
@@ -117,11 +118,11 @@ export const LIMIT_TYPES = ['HARD', 'SOFT', 'NONE'] as const
 
 export type LimitType = (typeof LIMIT_TYPES)[number]
 
-/** The feature of an entitlement and whose use of it counts. Never changes. */
+/** The feature of an entitlement, and the subject whose use counts. Never changes. */
 export interface EntitlementPlace {
   /** A feature, or `ALL_FEATURES`. */
   readonly feature_id: string
-  /** A user, a team, an API key or a model; or the customer: the use of all together. */
+  /** A user, a team, an API key, a model, or the customer, whose limit counts the use of all. */
   readonly owner: LimitOwner
 }
 

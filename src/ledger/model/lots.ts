@@ -50,7 +50,7 @@ export function paidOf([, , paid]: LotPart): PicoUsd {
   return paid ? usdFromParts(paid) : ZERO_USD
 }
 
-/** The number for the wallet's overdraft, in place of a lot's. It is used after all lots. */
+/** The number of the wallet's overdraft in place of a lot's number. The overdraft is used after all lots. */
 export const OVERDRAFT = 0
 
 /** The limit of open lots in a wallet: a burn walks them, and they are written with the wallet. */
@@ -93,7 +93,7 @@ export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: 
     open -= part
     parts.push({ lot, part })
   }
-  if (open !== 0) throw new Error(`lots ran out with ${open} micro-credits still to take`)
+  if (open !== 0) throw new Error(`the lots are empty with ${open} micro-credits still to take`)
   return parts
 }
 
@@ -160,7 +160,7 @@ function paidBetween(paid: PicoUsd, from: number, to: number, whole: number): Pi
   return picoUsd(shareOf(paid, to, whole) - shareOf(paid, from, whole))
 }
 
-/** Emptied lots are mostly at the front, so this is cheap. */
+/** Cheap, because emptied lots are mostly at the front. */
 export function removeEmpty(lots: Lot[]): void {
   let kept = 0
   for (const lot of lots) if (lot.left > 0) lots[kept++] = lot

@@ -19,7 +19,7 @@ export type PaymentStatus = (typeof PAYMENT_STATUSES)[number]
 
 export const PAYMENT_TYPES = ['checkout', 'top_up'] as const
 
-/** Where Stripe sends the buyer back to. */
+/** The pages to which Stripe sends the buyer back. */
 export interface ReturnUrls {
   readonly success: string
   readonly cancel: string
@@ -121,13 +121,16 @@ export interface Payer {
   readonly urls?: ReturnUrls
   readonly rule?: TopUpRule
   readonly paused?: PauseReason
-  /** The top-up that is being charged. At most one, whatever happens to the rule. */
+  /** The top-up that is being charged. There is at most one, even if the rule is replaced. */
   readonly in_flight?: number
   readonly last_top_up?: number
   /** Refused charges in a row, and the card of the last one. */
   readonly declines: number
   readonly declined_card?: string | null
-  /** Top-ups of a UTC month and of a UTC day that were charged or may still be. They outlive the rule. */
+  /**
+   * The top-ups of a UTC month and of a UTC day that were charged or may still be charged. The counts are kept when the
+   * rule ends.
+   */
   readonly month: { readonly start_ms: number; readonly cents: number }
   readonly day: { readonly start_ms: number; readonly count: number }
 }
@@ -136,7 +139,7 @@ export function newPayer(owner: WalletOwner): Payer {
   return { owner, open: [], declines: 0, month: { start_ms: 0, cents: 0 }, day: { start_ms: 0, count: 0 } }
 }
 
-/** Whether a payment's money was received, or may still be: a failed one counts nowhere. */
+/** Whether a payment's money was received, or may still be: a failed payment counts towards no limit. */
 export function mayBePaid({ status }: Payment): boolean {
   return status !== 'failed'
 }

@@ -27,13 +27,16 @@ export interface Wallet {
   /** The used part of the overdraft. */
   overdrawn: MicroCredits
   /**
-   * The part of the overdraft that refunds and disputes of payments took, which the limit does not bound.
-   * Absent when nothing is owed.
+   * The part of the overdraft that refunds and disputes of payments took, which the limit does not bound. Absent if
+   * nothing is owed.
    */
   owed?: MicroCredits
   /** Open lots in burn order. */
   lots: Lot[]
-  /** Lots that begin later, in the order of their creation: in the balance, and not to be burned or held yet. */
+  /**
+   * Lots that begin later, in the order of their creation. They are part of the balance, but cannot be burned or held
+   * yet.
+   */
   pending?: Lot[]
   /** Open holds, the oldest first. */
   holds: Hold[]
@@ -78,8 +81,8 @@ export interface Hold {
   /** The quantities that it still reserves of its feature's limits. */
   reserves?: readonly ReservedQuantity[]
   /**
-   * As `reserves`, for a hold that was opened before reservations counted in every window: it counts in the
-   * window that it names.
+   * The same as `reserves`, for a hold from before reservations counted in every window: this one counts in the window
+   * that it names.
    */
   limits?: readonly Counted[]
   /** Only for a hold that the gateway made for a call of a provider. */
@@ -167,7 +170,7 @@ export function spendable(wallet: Wallet): MicroCredits {
   return microCredits(Math.min(free, MAX_MICRO_CREDITS - held))
 }
 
-/** Returns why a wallet cannot take `amount` more in `lots` more lots; undefined when it can. */
+/** Returns the reason why a wallet cannot take `amount` more in `lots` more lots; undefined if it can. */
 export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number): Refusal | undefined {
   if (unusedLots(wallet).length + lots > MAX_OPEN_LOTS) {
     return { code: 'too_many_open', what: 'lots', limit: MAX_OPEN_LOTS }
@@ -175,7 +178,7 @@ export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number):
   if (wallet.balance + amount <= MAX_MICRO_CREDITS) return undefined
   return {
     code: 'conflict',
-    detail: 'The balance of the wallet would pass 8000000000 credits, the most it can hold.',
+    detail: 'The balance of the wallet would exceed 8000000000 credits, the most it can hold.',
   }
 }
 

@@ -19,7 +19,7 @@ export interface ProviderOptions {
 const KEY_LIVES_MS = 23 * HOUR_MS
 /** The clocks of Stripe and of this machine may differ. */
 const CLOCKS_DIFFER_S = 600
-/** A customer has a few payment intents a day; a look-up that would need more pages than this gives up. */
+/** A customer has a few payment intents a day; a look-up that needs more pages than this fails. */
 const MAX_PAGES = 10
 /** Disputes in these states have taken no money, or gave it back. */
 const HARMLESS = /^(?:won|prevented|warning_.*)$/

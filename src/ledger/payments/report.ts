@@ -1,6 +1,6 @@
 import type { Card } from '../model/payments.ts'
 
-/** The state of a payment at Stripe. Absolute: however often and late it is reported, the effect is the same. */
+/** The state of a payment at Stripe. The values are absolute, so repeated and late reports have the same effect. */
 export type Report =
   | Paid
   /** Not paid yet; with the ids that are now known. */
@@ -21,7 +21,7 @@ export type Report =
       readonly declined: boolean
       readonly intent_id?: string
     }
-  /** Paid, but not as it was asked for: a person decides. */
+  /** Paid, but not as it was requested: a person decides. */
   | { readonly kind: 'not_accepted'; readonly intent_id: string; readonly is_refunded: boolean }
   | { readonly kind: 'unknown'; readonly reason: string; readonly retry_after_ms?: number }
 

@@ -103,8 +103,8 @@ function takeMore(
 }
 
 /**
- * Returns credits in the reverse order of their taking: those taken for spent ones, and then those of the
- * payment's lot.
+ * Returns credits in the reverse order: first the credits that were taken in place of spent ones, then the credits of
+ * the payment's lot.
  */
 function returnTaken(
   draft: Draft,
@@ -157,7 +157,7 @@ function joined(before: readonly LotPart[], more: readonly LotPart[]): LotPart[]
   return overdrawn === 0 ? lots : [...lots, [OVERDRAFT, microCredits(overdrawn)]]
 }
 
-/** Returns the parts that remain taken after the last `amount` is returned. */
+/** Returns the parts that remain after the last `amount` of them is returned. */
 function withoutLast(parts: readonly LotPart[], amount: MicroCredits): LotPart[] {
   const kept = microCredits(amountOf({ parts, at_ms: 0 }) - amount)
   return lastTaken(parts, amount, kept)

@@ -8,15 +8,12 @@ import { newPayment } from './settlement.ts'
 
 /** The decision about the next top-up of a wallet. */
 type Decision =
-  /** Nothing to do until something happens. */
+  /** Nothing to do until the wallet or its payer changes. */
   | { readonly kind: 'rest' }
   | { readonly kind: 'pause'; readonly reason: PauseReason; readonly until_ms: number | null }
   | { readonly kind: 'charge'; readonly rule: TopUpRule; readonly customer: string }
 
-/**
- * Decides whether a wallet is to be topped up now. Called twice: before the card is looked up, and in the
- * commit.
- */
+/** Decides whether a wallet is topped up now. Called twice: before the card is looked up, and in the commit. */
 export function decide(draft: Draft, payer: Payer): Decision {
   const { rule, customer } = payer
   const wallet = draft.wallet(payer.owner)
@@ -33,8 +30,8 @@ export function decide(draft: Draft, payer: Payer): Decision {
 }
 
 /**
- * Makes the row of a top-up, which must be durable before the card is charged; undefined when no top-up is to
- * be made. The counts of the limits are part of the same commit, so the limits are exact.
+ * Makes the row of a top-up, which must be durable before the card is charged; undefined if no top-up is due. The
+ * counts of the limits are part of the same commit, so the limits are exact.
  */
 export function openTopUp(draft: Draft, wallet_key: string, card: Card | null): Payment | undefined {
   const payer = draft.payerByKey(wallet_key)

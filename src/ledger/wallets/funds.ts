@@ -21,9 +21,9 @@ import { unusedLots, type Wallet } from '../model/wallet.ts'
 import { lapsed } from './rollover.ts'
 
 /**
- * The ways in which credits move in and out of a wallet's lots. Each changes the lots of a draft's own copy
- * and returns the moved parts; the entry that the caller appends moves the balance. The caller has checked that the
- * wallet can: these functions throw where it cannot.
+ * Moves credits in and out of a wallet's lots. Each function changes the lots of a draft's own copy and returns the
+ * moved parts; the caller appends the entry that moves the balance. The caller has checked that the movement is
+ * possible: otherwise, these functions throw.
  */
 
 /** Takes credits: out of the lots in burn order, then out of the overdraft. */
@@ -45,8 +45,8 @@ export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPar
 }
 
 /**
- * Takes credits like a burn, and the rest from the overdraft, whatever its limit. Until the overdraft is
- * repaid, it reduces the credits that may be burned.
+ * Takes credits like a burn, and the rest from the overdraft, regardless of its limit. Until the overdraft is repaid,
+ * it reduces the credits that may be burned.
  */
 export function takeBelowZero(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
   const before = wallet.overdrawn
@@ -120,7 +120,7 @@ export function takeReserved(
   return { taken, left: withoutZeros(left) }
 }
 
-/** The lot of that number that is not used up, which must be there. */
+/** Returns the lot with that number, which must exist and not be used up. */
 export function openLot(wallet: Wallet, number: number): Lot {
   const lot = unusedLots(wallet).find((candidate) => candidate.number === number)
   if (!lot) throw new Error(`lot ${number} is not open in wallet ${wallet.number}`)
@@ -176,7 +176,7 @@ function removeLot(wallet: Wallet, lot: Lot): void {
 /** A lot before it is in a wallet. */
 export type NewFunds = Omit<Lot, 'left' | 'held' | 'price_left'>
 
-/** The returned parts of a burn, and those of them that went to expired lots. */
+/** The returned parts of a burn, and the returned parts of expired lots among them. */
 export interface Returned {
   readonly parts: readonly LotPart[]
   /** The parts to remove again at once, as expired. */

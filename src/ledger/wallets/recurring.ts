@@ -48,7 +48,9 @@ export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void
   })
 }
 
-/** Returns the amount of a recurrence: with a target, only the part that its unreserved lots are short of. */
+/**
+ * Returns the amount of a recurrence: with a target, only the difference between the target and its unreserved lots.
+ */
 function dueAmount(wallet: Wallet, { number, amount, target }: RecurringGrant): MicroCredits {
   if (target === undefined) return amount
   const available = sumOfFree(wallet.lots.filter((lot) => lot.recurring === number))

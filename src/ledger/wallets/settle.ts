@@ -7,10 +7,10 @@ import { beginLot, expireFreed, expireLot, releaseParts } from './funds.ts'
 import { recur } from './recurring.ts'
 
 /**
- * Applies due items of a wallet (lots that expire or begin, expired holds, recurring grants), each once and dated at its due time. Runs on
- * the next request or alarm, whichever is first. The order of the due times matters: a hold that ends before its lot
- * returns its credits to the lot, and they expire with it. Returns the wallet after that. It is only copied, and so only
- * written, if something was due.
+ * Applies due items of a wallet (lots that expire or begin, expired holds, recurring grants), each once and dated at
+ * its due time. Runs on the next request or alarm, whichever is first. The order of the due times matters: a hold that
+ * ends before its lot returns its credits to the lot, and they expire with it. Returns the wallet afterwards. The
+ * wallet is copied, and therefore written, only if an item was due.
  */
 export function settle(draft: Draft, wallet: Wallet): Wallet {
   const due_at_ms = walletDueAt(wallet)

@@ -85,7 +85,7 @@ export interface ExplainAnswer {
 
 export type ExplainResult = { readonly kind: 'done'; readonly answer: ExplainAnswer } | Refused
 
-/** Something to price without moving anything. */
+/** An item to price without moving credits. */
 export interface QuoteItem {
   readonly feature_id?: string | undefined
   readonly provider?: string | undefined

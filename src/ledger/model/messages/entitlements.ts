@@ -10,7 +10,7 @@ export type EntitlementChange =
       readonly place: EntitlementPlace
       readonly rules: EntitlementRules
     }
-  /** Replaces all rules. The place cannot change and may be left out. */
+  /** Replaces all rules. The feature and the level cannot change and may be left out. */
   | {
       readonly kind: 'replace'
       readonly id: string

@@ -27,8 +27,8 @@ export type IngestMessage =
 const DETACHED_LENGTH = 64 * 1024
 
 /**
- * Takes the metadata out of a large batch. As JSON in JSON it would be in memory several times at each end, escaped and
- * not; as texts beside the message it is there once.
+ * Takes the metadata out of a large batch. Inside the JSON of the message, it would be in memory several times at each
+ * end, escaped and unescaped. As texts beside the message, it is in memory once.
  */
 export function detachTexts(message: IngestMessage): {
   readonly message: IngestMessage
@@ -81,7 +81,7 @@ export interface UnratedMessage {
   readonly amended: readonly number[]
   /** Only these events; without it all of them. */
   readonly selection?: UnratedSelection
-  /** Answers also with the models of unrated events, at most this many. */
+  /** Also returns the models of unrated events, at most this many. */
   readonly models_limit?: number
   /** Rating needs no metadata. */
   readonly without_metadata?: boolean

@@ -44,7 +44,7 @@ export type HoldResult =
   | Refused
 
 export interface HoldsMessage {
-  /** Only holds of this owner's wallet, or only this very hold; null: all of the ledger. */
+  /** Only holds of this owner's wallet, or only this hold; null: all holds of the ledger. */
   readonly of: { readonly owner: WalletOwner } | { readonly hold: WalletItemRef } | null
   /** Only holds with lower numbers; null from the newest. */
   readonly before_number: number | null

@@ -46,7 +46,7 @@ export interface EntriesAnswer {
   readonly entries: readonly Entry[]
   /** Every entry from this number up (and below `before_entry`) was checked; 0 when no older one can match. */
   readonly reached_entry: number
-  /** The last entry that D1 has: D1 has everything up to here. */
+  /** The last entry that D1 has: D1 has every entry up to it. */
   readonly flushed_entry: number
   /** The number of the filter's wallet; null when the owner has none, so that nothing can match. */
   readonly wallet_number: number | null

@@ -37,7 +37,7 @@ type Others = Pick<PricedEvent, 'modifiers' | 'custom' | 'warnings' | 'metadata'
   readonly refusal?: Refusal
 }
 
-/** The value of an absent field. Places in the lists of texts and units begin at 1. */
+/** The value of an absent field. Positions in the lists of texts and units begin at 1. */
 const ABSENT = 0
 
 export function packIngest(message: IngestMessage): string {
@@ -114,7 +114,7 @@ class Writer {
   }
 }
 
-/** A list of distinct values, and the place of each from 1 on. */
+/** A list of distinct values, and the position of each, from 1 on. */
 class Places<T> {
   readonly list: T[] = []
   private readonly places = new Map<string, number>()
