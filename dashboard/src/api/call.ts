@@ -1,6 +1,7 @@
 import type { paths } from '../../../sdk/src/api.ts'
 import { parseExact } from '../../../widgets/src/exact.ts'
 import type { Exact } from './decimal.ts'
+import { noteRate } from './pace.ts'
 
 /**
  * Calls of the API with the session of the page. Paths, parameters, bodies and answers have the types of the
@@ -144,6 +145,7 @@ async function send(
       detail: 'The API could not be reached. Check the connection.',
     })
   })
+  noteRate(response.headers, Date.now())
   if (response.ok) return response
   const problem = new ApiProblem(response.status, await documentOf(response))
   if (response.status === 401 && ends_session) onSignedOut(problem.message)

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { ApiProblem } from './call.ts'
+import { spacing } from './pace.ts'
 
 export interface Loaded<T> {
   /** The newest answer; kept while the next one loads. */
@@ -43,30 +44,35 @@ export function problemOf(error: unknown): ApiProblem {
   })
 }
 
-const LIVE_MS = 2_000
-/**
- * A page that has seen no change for this long polls less often: each read counts against the customer's rate
- * limit.
- */
-const QUIET_AFTER_MS = 120_000
+const LIVE_MS = 1_000
+/** A page polls this rarely when it has seen no change for `QUIET_AFTER_MS`, or the customer sends many requests. */
 const QUIET_MS = 10_000
+const QUIET_AFTER_MS = 120_000
 
-/** Calls `tick` every two seconds while the page is visible, and every ten after two minutes without `change`. */
-export function usePolling(tick: () => void, change: unknown): void {
+/**
+ * Calls `tick` every second while the page is visible. Each read counts against the customer's rate limit, so the
+ * calls are rarer, every ten seconds at most, after two minutes without `change` and when `spacing` asks for it.
+ */
+export function usePolling(tick: () => unknown, change: unknown): void {
   const latest = useRef(tick)
   latest.current = tick
   useEffect(() => {
     const began_ms = Date.now()
     let timer = 0
+    let is_over = false
     const next = () => {
-      const is_quiet = Date.now() - began_ms > QUIET_AFTER_MS
-      timer = window.setTimeout(run, is_quiet ? QUIET_MS : LIVE_MS)
+      const now_ms = Date.now()
+      const wished_ms = now_ms - began_ms > QUIET_AFTER_MS ? QUIET_MS : LIVE_MS
+      if (!is_over) timer = window.setTimeout(run, Math.min(QUIET_MS, Math.max(wished_ms, spacing(now_ms))))
     }
-    const run = () => {
-      if (document.visibilityState === 'visible') latest.current()
+    const run = async () => {
+      if (document.visibilityState === 'visible') await latest.current()
       next()
     }
     next()
-    return () => window.clearTimeout(timer)
+    return () => {
+      is_over = true
+      window.clearTimeout(timer)
+    }
   }, [change])
 }

@@ -47,9 +47,18 @@ function AllEvents(): VNode {
   )
   // A reload begins with the first page again, so the live view stops when further pages are shown.
   const is_first_page = (list.rows?.length ?? 0) <= PAGE
-  usePolling(() => {
-    if (is_live && is_first_page && !list.is_loading) list.reload()
-  }, list.rows?.[0]?.id)
+  const newest = list.rows?.[0]?.id
+  // A tick asks for the newest event only. Events without a price may get one, so they are read again.
+  const isOutdated = async () => {
+    if (list.rows?.some(({ unrated }) => unrated)) return true
+    const { data } = await call('get', '/v1/events', { query: { ...filters, limit: 1 } })
+    return data[0]?.id !== newest
+  }
+  usePolling(async () => {
+    if (!is_live || !is_first_page || list.is_loading) return
+    // The list shows the problem of a failed read.
+    if (await isOutdated().catch(() => true)) list.reload()
+  }, newest)
   const export_ = async () =>
     save('events.csv', await download('/v1/events', 'text/csv', { query: { ...filters, limit: 100 } }))
   return (

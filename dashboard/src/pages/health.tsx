@@ -15,7 +15,7 @@ type Stats = AnswerOf<'/v1/admin/stats'>
 
 export default function Health(): VNode {
   const stats = useApi((signal) => call('get', '/v1/admin/stats', { signal }), [])
-  usePolling(stats.reload, undefined)
+  usePolling(() => !stats.is_loading && stats.reload(), undefined)
   return (
     <Page title="Health" lead="The lag of every part behind the acknowledged events.">
       <Show from={stats}>{(data) => <Figures stats={data} />}</Show>

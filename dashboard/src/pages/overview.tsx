@@ -1,4 +1,5 @@
 import type { VNode } from 'preact'
+import { useEffect } from 'preact/hooks'
 import { type AnswerOf, call, type RowOf } from '../api/call.ts'
 import { compare, type Decimal, decimal, isZero, ZERO } from '../api/decimal.ts'
 import { useApi, usePolling } from '../api/use-api.ts'
@@ -14,6 +15,8 @@ import { shownKey } from '../session.ts'
 const DAYS = 30
 const DAY_MS = 86_400_000
 const LATEST = 20
+/** The wait before another read of analytics that do not include the latest event yet. */
+const LAG_MS = 2_000
 
 /** The balance and the latest events are exact at once; days, models and the forecast follow within seconds. */
 export default function Overview(): VNode {
@@ -21,14 +24,15 @@ export default function Overview(): VNode {
   const now = balance.data?.balance
   const events = useApi((signal) => call('get', '/v1/events', { query: { limit: LATEST }, signal }), [now])
   const newest = events.data?.data[0]?.id
-  const usage = useApi((signal) => readUsage(signal), [now, newest])
+  const usage = useApi((signal) => readUsage(signal), [newest])
   const forecast = useApi((signal) => call('get', '/v1/analytics/burn-rate', { signal }), [now])
+  usePolling(() => !balance.is_loading && balance.reload(), now)
   // Analytics lag a burn by some seconds: the page reads them again until they include it.
   const is_behind = usage.data !== undefined && isBehind(usage.data, events.data?.data[0])
-  usePolling(() => {
-    balance.reload()
-    if (is_behind) usage.reload()
-  }, now)
+  useEffect(() => {
+    const timer = is_behind ? window.setTimeout(usage.reload, LAG_MS) : undefined
+    return () => window.clearTimeout(timer)
+  }, [is_behind, usage.data])
   return (
     <Page title="Overview" lead="The credits that are left, what burns them, and how long they last.">
       <div class="cards">

@@ -41,7 +41,10 @@ export default function Payments(): VNode {
   const returned = route.value.query.get('checkout')
   const rows = payments.rows ?? []
   const is_awaited = returned === 'paid' && rows.some(({ status }) => status === 'pending')
-  usePolling(() => is_awaited && payments.reload(), rows.map(({ status }) => status).join())
+  usePolling(
+    () => is_awaited && !payments.is_loading && payments.reload(),
+    rows.map(({ status }) => status).join(),
+  )
   const is_configured = [packs, payments].every(
     ({ problem }) => problem === undefined || problem.code !== 'payments_not_configured',
   )
