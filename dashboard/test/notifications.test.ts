@@ -1,5 +1,3 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
 import {
   api,
@@ -15,6 +13,7 @@ import {
   violations,
 } from './support/browser.ts'
 import { hostileCustomer, MARKS } from './support/hostile.ts'
+import { type Receiver, startReceiver } from './support/receiver.ts'
 
 useBrowser()
 
@@ -155,30 +154,6 @@ describeInBrowser('alerts and webhooks of a hostile customer', () => {
     await close()
   })
 })
-
-interface Receiver {
-  readonly url: string
-  readonly types: () => readonly string[]
-  readonly stop: () => Promise<void>
-}
-
-/** A server of a customer that records the type of each message. */
-async function startReceiver(): Promise<Receiver> {
-  const types: string[] = []
-  const server = createServer(async (request, response) => {
-    const parts: Buffer[] = []
-    for await (const part of request) parts.push(part)
-    types.push(String(Object(JSON.parse(Buffer.concat(parts).toString())).type))
-    response.end('received')
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://127.0.0.1:${port}/hook`,
-    types: () => types,
-    stop: () => new Promise((resolve) => server.close(() => resolve())),
-  }
-}
 
 function lowsOf(receiver: Receiver): number {
   return receiver.types().filter((type) => type === 'credits.low').length

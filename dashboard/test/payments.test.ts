@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core'
-import { expect, inject, it } from 'vitest'
+import { expect, it } from 'vitest'
 import {
   api,
   describeInBrowser,
@@ -8,14 +8,11 @@ import {
   openDashboard,
   picture,
   rowsOf,
-  URL_OF_SERVER,
   useBrowser,
 } from './support/browser.ts'
-import type { Visit, Wish } from './support/buyer.ts'
+import { atStripe, buy, report, STRIPE_PAGES } from './support/checkout.ts'
 
 useBrowser()
-
-const STRIPE_PAGES = 'https://checkout.stripe.com'
 
 describeInBrowser('payments', () => {
   it('sell a pack at Stripe, and charge the saved card when the wallet runs low', async () => {
@@ -167,31 +164,6 @@ describeInBrowser('payments', () => {
     await close()
   })
 })
-
-/** Opens the checkout of the form, and is its buyer. */
-async function atStripe(page: Page, { pays }: Pick<Wish, 'pays'>): Promise<Visit> {
-  await page.route(`${STRIPE_PAGES}/**`, (route) =>
-    route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>Pay</title>' }),
-  )
-  await page.getByRole('button', { name: 'Continue to Stripe' }).click()
-  await page.waitForURL(`${STRIPE_PAGES}/**`)
-  return buy({ url: page.url(), pays })
-}
-
-/** Is the buyer on a page of Stripe. */
-async function buy(wish: Wish): Promise<Visit> {
-  const answer = await fetch(inject('dashboard')?.buyer ?? '', {
-    method: 'POST',
-    body: JSON.stringify(wish),
-  })
-  return (await answer.json()) as Visit
-}
-
-/** Sends an event as Stripe does. */
-async function report(event: Visit['event']): Promise<void> {
-  const webhook = `${URL_OF_SERVER}/v1/payments/stripe/webhook`
-  expect((await fetch(webhook, { method: 'POST', ...event })).status).toBe(200)
-}
 
 async function expectFigures(page: Page, figures: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, text] of Object.entries(figures)) {
