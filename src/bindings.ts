@@ -18,7 +18,7 @@ export interface Bindings {
   readonly ENCRYPTION_KEY?: string
   /** A second encryption key during a rotation. */
   readonly ENCRYPTION_KEY_NEXT?: string
-  /** Signs portal tokens, a secret. Without it, none can be made or used. */
+  /** Signs portal tokens, a secret. Without it, no token can be made or used. */
   readonly PORTAL_TOKEN_SECRET?: string
   /** A second secret of portal tokens, valid during a rotation. */
   readonly PORTAL_TOKEN_SECRET_NEXT?: string

@@ -86,7 +86,10 @@ export interface TierLimits {
   readonly requests_a_minute: number
   /** Null for no limit. */
   readonly events_a_month: number | null
-  /** The users, and the teams, of a ledger that may have a profile: the first ones by first mention. */
+  /**
+   * How many users, and how many teams, of a ledger may have a profile: the first ones in the order of their first
+   * mention.
+   */
   readonly profiles: number
   /** Grants, purchases, movements, holds and entitlements; null for no limit. */
   readonly changes_a_month: number | null
@@ -178,7 +181,7 @@ function decimalMicro(variable: string, text: string): bigint {
   return value
 }
 
-/** A hold outlives every wait, so that it ends while its call runs only if the gateway crashed. */
+/** A hold lasts longer than every wait, so a hold expires before the end of its call only if the gateway crashed. */
 function gateway(env: Variables): GatewayConfig {
   const limit = (variable: GatewayVariable, text: string) =>
     wholeNumber(variable, env[variable] ?? text, DAY_MS)
@@ -193,7 +196,7 @@ function gateway(env: Variables): GatewayConfig {
 type GatewayVariable = Extract<keyof Variables, `GATEWAY_${string}_MS`>
 
 const UNLIMITED = 'unlimited'
-/** Above the number that one ledger can process in the time. */
+/** Higher than the number of requests that one ledger can process in a minute. */
 const MAX_LIMIT = 1_000_000_000_000
 
 function tierLimits(
@@ -278,7 +281,7 @@ function origins(variable: string, text: string): '*' | readonly string[] {
     .map((origin) => origin.trim())
     .filter((origin) => origin !== '')
   for (const origin of list) {
-    // Every sandboxed page sends `null`: allowing it would allow any page.
+    // Every sandboxed page sends `null`, so allowing `null` would allow any page.
     if (!/^https?:/.test(origin) || URL.parse(origin)?.origin !== origin) {
       throw new Error(`${variable} must be * or origins such as https://app.example.com, not ${origin}`)
     }

@@ -15,7 +15,7 @@ const WALLET_ITEM_BODY = /^[0-9a-hjkmnp-tv-z]{34}$/
 const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 
 export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal' | 'ntf' | 'pay'
-/** Items stored in a wallet's own row: their ids name the wallet too. */
+/** Items that are stored in a wallet's own row. Their ids contain the number of the wallet, too. */
 export type WalletItemPrefix = 'hold' | 'rg'
 export type RandomIdPrefix =
   | 'ntf'
@@ -132,7 +132,7 @@ const PAIRS: readonly string[] = [...ALPHABET].flatMap((first) =>
   [...ALPHABET].map((second) => first + second),
 )
 
-/** Throws if the number needs more characters: a truncated id would be another's. */
+/** Throws if the number needs more characters, because a truncated id would be that of another item. */
 function encodeNumber(value: number, chars: number): string {
   let text = ''
   let rest = value

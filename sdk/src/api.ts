@@ -838,7 +838,7 @@ export interface paths {
         put?: never;
         /**
          * Bill the calls that LiteLLM's generic logger reports
-         * @description Accepts a StandardLoggingPayload, a list of them, or one per line. Failed calls and cache hits cost nothing. Answers 200 whatever the outcome of single calls, because LiteLLM never repeats a request. Every field of the payload is accepted; prompts, answers and costs are ignored.
+         * @description Accepts a StandardLoggingPayload, a list of them, or one per line. Failed calls and cache hits cost nothing. Always answers 200, even if single calls are refused, because LiteLLM never repeats a request. Every field of the payload is accepted; prompts, answers and costs are ignored.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -2185,7 +2185,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a credit pack: the given fields
+         * Change the given fields of a credit pack
          * @description Checkouts that are open keep the credits and the price that they began with.
          *
          *     Requires an API key with the scope `credits:write`.
@@ -2591,7 +2591,7 @@ export interface paths {
         get: operations["listGatewayRoutes"];
         put?: never;
         /**
-         * Store a route: further attempts after a provider has refused a call
+         * Store a route, which makes further attempts after a provider has refused a call
          * @description Applies to calls of the API and model, before the first byte of their answer. A call without a route, or with `X-Meter-Fallback: off`, is attempted once. Live and test keys have routes of their own.
          *
          *     Requires an API key with the scope `provider-keys:write`.
@@ -2629,7 +2629,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a gateway route: the given fields
+         * Change the given fields of a gateway route
          * @description Reaches every call within 30 seconds. `targets` and `timeouts` are replaced as a whole.
          *
          *     Requires an API key with the scope `provider-keys:write`.
@@ -2691,7 +2691,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change an alert: the given fields
+         * Change the given fields of an alert
          * @description A new threshold without `rearm_at` sets its default. The state follows the current value.
          *
          *     Requires an API key with the scope `webhooks:write`.
@@ -4053,7 +4053,7 @@ export interface components {
                 effective_from: string | null;
                 /** @description The factor on the price below. */
                 multiplier?: number;
-                /** @description The context tier: past this total input its prices apply. */
+                /** @description The context tier: its prices apply past this total input. */
                 tier: {
                     input_tokens: number;
                     inclusive: boolean;
@@ -4279,7 +4279,7 @@ export interface components {
                 effective_from: string | null;
                 /** @description The factor on the price below. */
                 multiplier?: number;
-                /** @description The context tier: past this total input its prices apply. */
+                /** @description The context tier: its prices apply past this total input. */
                 tier: {
                     input_tokens: number;
                     inclusive: boolean;
@@ -5208,7 +5208,7 @@ export interface components {
             max_per_day: number | null;
             enabled: boolean;
             /**
-             * @description Why nothing is charged: no saved card, three declined charges in a row, or a limit. Another card, or setting the top-up again, ends the first two.
+             * @description The reason why nothing is charged: no saved card, three declined charges in a row, or a limit. Another card, or setting the top-up again, ends the first two.
              * @enum {string|null}
              */
             paused_reason: "no_payment_method" | "declined" | "monthly_limit" | "daily_limit" | null;
@@ -5223,10 +5223,10 @@ export interface components {
                     code: string;
                     message: string;
                 };
-                /** @description Where the card owner confirms the charge. */
+                /** @description The page on which the card owner confirms the charge. */
                 url?: string;
             } | null;
-            /** @description Charged, or being charged, in this calendar month (UTC). */
+            /** @description The amount charged, or being charged, in this calendar month (UTC). */
             spent_usd_this_month: number;
         };
         AutoTopUpDraft: {
@@ -5433,7 +5433,7 @@ export interface components {
             feature_id?: string;
             user_id?: string;
             team_id?: string;
-            /** @description An API key: what it sends, and what captures its holds. A rotated key has a new id. */
+            /** @description An API key: its requests count, and the captures of its holds. A rotated key has a new id. */
             key_id?: string;
             /** @description A model, exactly as events name it, of any provider. */
             model?: string;
@@ -5472,7 +5472,7 @@ export interface components {
             feature_id?: string;
             user_id?: string;
             team_id?: string;
-            /** @description An API key: what it sends, and what captures its holds. A rotated key has a new id. */
+            /** @description An API key: its requests count, and the captures of its holds. A rotated key has a new id. */
             key_id?: string;
             /** @description A model, exactly as events name it, of any provider. */
             model?: string;
@@ -5777,7 +5777,7 @@ export interface components {
             enabled?: boolean;
         };
         GatewayTarget: {
-            /** @description The name of a stored provider key. Default: the key and address of the call, once more. */
+            /** @description The name of a stored provider key. Default: the key and the address of the call. */
             provider_key?: string;
             /** @description Replaces the model in the request. Default: the model of the call. */
             model?: string;
@@ -5855,7 +5855,7 @@ export interface components {
             period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY";
             /** @description The value beyond which a fired alert arms again, in the unit of the threshold. Default: a tenth past it. */
             rearm_at?: number | string;
-            /** @description The least time between two notifications of the alert. Default: 0. */
+            /** @description The minimum time between two notifications of the alert. Default: 0. */
             cooldown_seconds?: number;
             enabled?: boolean;
         };
@@ -5867,12 +5867,12 @@ export interface components {
             };
             /** @description The value beyond which a fired alert arms again, in the unit of the threshold. Default: a tenth past it. */
             rearm_at?: number | string;
-            /** @description The least time between two notifications of the alert. Default: 0. */
+            /** @description The minimum time between two notifications of the alert. Default: 0. */
             cooldown_seconds?: number;
             enabled?: boolean;
         };
         PortalToken: {
-            /** @description For `Authorization: Bearer`. Anyone can read what is in it. */
+            /** @description For `Authorization: Bearer`. Everyone who has the token can read its content. */
             token: string;
             /** Format: date-time */
             expires_at: string;
@@ -9273,7 +9273,7 @@ export interface operations {
                 feature_id?: string;
                 user_id?: string;
                 team_id?: string;
-                /** @description An API key: what it sends, and what captures its holds. A rotated key has a new id. */
+                /** @description An API key: its requests count, and the captures of its holds. A rotated key has a new id. */
                 key_id?: string;
                 /** @description A model, exactly as events name it, of any provider. */
                 model?: string;

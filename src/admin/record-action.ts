@@ -29,8 +29,8 @@ export interface OperatorWork {
 }
 
 /**
- * Records an action, runs it and answers with its result, once per idempotency key. The work consists of many changes
- * that can each be repeated; a retry after a failure continues where it stopped.
+ * Records an action, runs it and answers with its result, once per idempotency key. The work consists of many
+ * repeatable changes; a retry after a failure continues where the work stopped.
  */
 export function answerWork(
   c: Context<AppEnv>,

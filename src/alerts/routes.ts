@@ -62,7 +62,7 @@ const getRoute = route({
 const changeRoute = route({
   method: 'patch',
   path: '/{id}',
-  summary: 'Change an alert: the given fields',
+  summary: 'Change the given fields of an alert',
   description: 'A new threshold without `rearm_at` sets its default. The state follows the current value.',
   ...writes,
   request: { params: alertPath, body: jsonRequest(alertChangeSchema) },
@@ -120,7 +120,7 @@ async function readOne(c: Context<AppEnv>, id: string) {
   const result = await readAlerts(c.env, ledgerOf(c), { caller: callerOf(c), id })
   if (result.kind === 'refused') return refusalResponse(c, result.refusal)
   const [alert] = result.answer
-  if (!alert) throw new Error('the ledger answered a query for one alert with none')
+  if (!alert) throw new Error('the answer of the ledger to a query for one alert has none')
   return alert
 }
 

@@ -43,7 +43,7 @@ const settings = {
       'The value beyond which a fired alert arms again, in the unit of the threshold. Default: a tenth past it.',
   }),
   cooldown_seconds: z.int().min(0).max(MAX_COOLDOWN_SECONDS).optional().openapi({
-    description: 'The least time between two notifications of the alert. Default: 0.',
+    description: 'The minimum time between two notifications of the alert. Default: 0.',
   }),
   enabled: z.boolean().optional(),
 }

@@ -54,7 +54,10 @@ export async function readBurnRate(
   }
 }
 
-/** One user's usage is stored among that of a few thousand others, and some customers use each user id only once. */
+/**
+ * The usage of one user is stored together with that of a few thousand others, and some customers use each user id only
+ * once.
+ */
 const TOO_MUCH: Refused = {
   kind: 'refused',
   refusal: {

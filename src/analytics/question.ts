@@ -68,7 +68,7 @@ export function zoneProblem(question: Question): { field: 'time_zone'; message: 
   }
 }
 
-/** Whether the answer needs each hour: its windows are hours, or begin within the days of UTC. */
+/** Whether the answer needs usage by the hour: its windows are hours, or begin within the days of UTC. */
 export function needsHours({ group_by, zone }: Question): boolean {
   return group_by.includes('hour') || (zone !== undefined && group_by.some(isWindow))
 }

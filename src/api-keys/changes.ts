@@ -154,8 +154,8 @@ export async function deleteApiKey(
 }
 
 /**
- * Adds the notification of a new key to the ledger of its mode. The key is there already, so a ledger that cannot be
- * reached only loses the notification.
+ * Adds the notification of a new key to the ledger of its mode. The key exists already, so an unreachable ledger only
+ * loses the notification.
  */
 async function announceKey(env: Bindings, customer_id: string, { key, replaces }: CreatedKey): Promise<void> {
   const { key_id, mode, scopes, expires_at_ms } = key

@@ -74,8 +74,8 @@ const MAX_ROUNDS = 5
 const MAX_FAILED_ROUNDS = 2
 
 /**
- * Writes the records of these keys to KV and compares them with D1 again until both agree. Of two concurrent changes
- * of a key, the later writer therefore sees the other. Throws if KV or D1 fails; can be repeated.
+ * Writes the records of these keys to KV and compares them with D1 again until both agree. So the later writer of two
+ * concurrent changes of a key sees the other change. Throws if KV or D1 fails; can be repeated.
  */
 export async function publishKeys(
   env: Pick<Bindings, 'DB' | 'API_KEYS'>,

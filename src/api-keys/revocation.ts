@@ -19,8 +19,8 @@ export async function settleRevocation(env: Bindings, customer_id: string, key_i
   for (const acts_on of mode === 'test' ? MODES : [mode]) {
     requireReached(await revokeLedgerKey(env, { customer_id, mode: acts_on }, key_id, revoked_at_ms))
   }
-  // Only a key that ends now gets this notification: a key that still works is named in the notification of
-  // its successor.
+  // Adds this notification only for a key that ends now. A key that still works is named in the notification of its
+  // successor.
   if (revoked_at_ms <= Date.now()) {
     const notice = { type: 'api_key.deleted', data: { key_id } } as const
     requireReached(await notify(env, { customer_id, mode }, { id: `api_key.deleted ${key_id}`, notice }))
@@ -31,8 +31,8 @@ export async function settleRevocation(env: Bindings, customer_id: string, key_i
 }
 
 /**
- * Ends a customer's key now, in D1 first, from which everything else is rebuilt. The caller has checked that it may.
- * Put `also` directly after the change in its batch; it must do nothing if the change affects no row.
+ * Ends a customer's key now, in D1 first, because everything else is rebuilt from D1. The caller has checked the
+ * permission. Put `also` directly after the change in its batch; it must do nothing if the change affects no row.
  */
 export async function revokeApiKey(
   env: Bindings,

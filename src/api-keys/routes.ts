@@ -159,9 +159,9 @@ function onceOf(c: Context<AppEnv>, operation: string): Once {
 const SETTLE_AGAIN_MS = 2_000
 
 /**
- * Returns the new key even if the end of the old one has not reached everything, since it could not be read again. D1
- * has that end, so the old key is refused within 90 s in any case; the exact update is retried once after the
- * response.
+ * Returns the new key even if the end of the old key has not reached all ledgers and KV, because the new key cannot be
+ * read again. D1 has that end, so the old key is refused within 90 s in any case; the exact update is retried once
+ * after the response.
  */
 async function settleRotation(c: Context<AppEnv>, key_id: string): Promise<void> {
   const { customer_id } = c.get('key')

@@ -52,8 +52,9 @@ export const MAX_KEYS_WITH_OVERLAPS = 200
  */
 export const MAX_KEY_ROWS = 1_000
 /**
- * The minimum time that ended keys stay: longer than any cache, so that an interrupted deletion can be repeated. No key
- * is created while all rows are active or younger than this, which bounds the audit log and the stored answers.
+ * The minimum time for which the rows of ended keys are kept: longer than any cache keeps a key, so that an interrupted
+ * deletion can be repeated. No key is created while all rows are active or younger than this. This bounds the audit log
+ * and the stored answers.
  */
 const ENDED_KEPT_MS = DAY_MS
 

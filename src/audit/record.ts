@@ -65,8 +65,8 @@ export interface Auditor {
 }
 
 /**
- * The changed fields, small and flat. Never secrets or personal data: no email, no user or team id, no metadata. The
- * log cannot be edited, so nothing in it must ever need erasure.
+ * The changed fields, small and flat. They never contain secrets or personal data: no email, no user or team id, no
+ * metadata. The log cannot be edited, so it must not contain data that may have to be erased.
  */
 export interface AuditState {
   readonly [field: string]: AuditValue
@@ -96,8 +96,8 @@ export interface AuditPlace {
 export const MAX_STATE_LENGTH = 4_000
 
 /**
- * Converts a state to its stored text. One that is too long is replaced by its length: no change may fail because of
- * a detail.
+ * Converts a state to its stored text. A text that is too long is replaced by its length, because no change may fail
+ * for the sake of its record.
  */
 export function stateText(state: AuditState | null): string | null {
   if (state === null) return null

@@ -146,7 +146,7 @@ function ask(c: Context<AppEnv>, question: BurnTablesQuestion) {
 
 async function answerOne(c: Context<AppEnv>, question: BurnTablesQuestion): Promise<Response> {
   return answerResult(c, await ask(c, question), ({ tables: [table] }) => {
-    if (!table) throw new Error('the ledger answered a query for one burn table with none')
+    if (!table) throw new Error('the answer of the ledger to a query for one burn table has none')
     return renderBurnTable(table)
   })
 }

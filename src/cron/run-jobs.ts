@@ -104,7 +104,7 @@ async function within(work: Promise<void>, time_ms: number): Promise<void> {
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`The job did not end within ${time_ms} ms.`)), time_ms)
   })
-  // After the timeout, errors of the work are ignored: its budget has ended.
+  // Ignores errors of the work after the timeout, because its budget has ended.
   work.catch(() => undefined)
   try {
     await Promise.race([work, timeout])

@@ -29,7 +29,7 @@ export function readCustomer(env: Pick<Bindings, 'DB'>, customer_id: string): Pr
 export interface CustomerFilter {
   readonly status?: CustomerStatus | undefined
   readonly tier?: Tier | undefined
-  /** Compared without regard to case. */
+  /** The comparison ignores case. */
   readonly email?: string | undefined
 }
 
@@ -66,7 +66,7 @@ export interface AccountChange {
 export type AccountChanged =
   | { readonly kind: 'changed'; readonly customer: Customer }
   | { readonly kind: 'not_found' }
-  /** The registration sets the first tier and status, and is incomplete. */
+  /** A PENDING registration is incomplete and sets the first tier and status itself. */
   | { readonly kind: 'unfinished' }
 
 // 1 row written; none if the customer has changed since it was read. The revision follows the clock, so that ledgers

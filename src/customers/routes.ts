@@ -17,7 +17,7 @@ import { readCustomer } from './accounts.ts'
 import { type RegistrationOutcome, register } from './register.ts'
 import { customerSchema, type Registration, registeredSchema, registrationSchema } from './schema.ts'
 
-/** Admits requests without a Bearer token where registration is open, and the operator; any other token is refused. */
+/** Admits the operator, and requests without a Bearer token if registration is open. Refuses any other token. */
 const registrar = createMiddleware<AppEnv>(async (c, next) => {
   const token = bearerToken(c.req.header('Authorization'))
   if (token === undefined && !configOf(c.env).open_registration) {

@@ -36,10 +36,7 @@ export function sessionTokenOf(c: Context<AppEnv>): string | undefined {
   return getCookie(c, COOKIE, 'host')
 }
 
-/**
- * Whether a page of this origin, and no other, can have sent a request. Browsers send `Origin` with every
- * change.
- */
+/** Whether only a page of this origin can have sent a request. Browsers send `Origin` with every change. */
 export function isOwnPage(c: Context<AppEnv>): boolean {
   const site = c.req.header('Sec-Fetch-Site')
   if (site !== undefined && site !== 'same-origin') return false
@@ -49,9 +46,8 @@ export function isOwnPage(c: Context<AppEnv>): boolean {
 }
 
 /**
- * Forwards `/dashboard/api/v1/…` to `/v1/…`. Runs before all other middleware, so that a request is logged
- * and counted once, under the route that it reaches. Keys in its headers do not count: a page of the
- * dashboard sends none.
+ * Forwards `/dashboard/api/v1/…` to `/v1/…`. Runs before all other middleware, so that a request is logged and counted
+ * once, under the route that it reaches. Keys in its headers are ignored, because a page of the dashboard sends none.
  */
 export function forwardToApi(
   fetch: (

@@ -24,8 +24,8 @@ import {
 } from './sessions.ts'
 
 /**
- * Routes to sign in to the dashboard and out of it. They are not part of the public API: they accept no API
- * key, and no request of another origin's page.
+ * The routes that sign in to the dashboard and out of it. They are not part of the public API: they accept no API key,
+ * and no request of another origin's page.
  */
 export const dashboardRoutes = createRouter()
 

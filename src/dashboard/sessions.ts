@@ -4,10 +4,10 @@ import type { Mode } from '../db/schema.ts'
 import { HOUR_MS } from '../time/durations.ts'
 
 /**
- * Sessions of the dashboard. A session is 256 random bits in a cookie; D1 has only their SHA-256. It belongs
- * to an API key or to the operator, has the same rights, and ends with the key or the operator token: every
- * use reads the key's row, and an operator's session has a MAC of the operator token that only this session
- * and that token can repeat.
+ * Sessions of the dashboard. A session is 256 random bits in a cookie; D1 has only their SHA-256. It belongs to an API
+ * key or to the operator, has the same rights, and ends with the key or the operator token: every use reads the key's
+ * row. An operator's session has a MAC of the operator token; computing the MAC needs both the session's token and the
+ * operator token.
  */
 
 export const SESSION_MS = 12 * HOUR_MS
@@ -78,7 +78,7 @@ interface SessionRow {
   readonly scopes: string | null
 }
 
-/** The session of a token; undefined if it has ended, or its key or operator token has. */
+/** The session of a token; undefined if the session, its key or its operator token has ended. */
 export async function findSession(
   env: Pick<Bindings, 'DB'>,
   token: string,

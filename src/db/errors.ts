@@ -2,7 +2,7 @@
 const DISK = /SQLITE_(?:FULL|IOERR)/
 
 /**
- * Whether the database itself failed: D1 is out of reach, overloaded or restarting, or a disk is full or broken. All
+ * Whether the database itself failed: D1 is unreachable, overloaded or restarting, or a disk is full or broken. All
  * other errors of SQLite, whose code is in the message, are bugs in a statement.
  */
 export function isOutage(error: unknown): boolean {

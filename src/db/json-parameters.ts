@@ -5,7 +5,10 @@ export function sizeOf(text: string): number {
 
 export const utf8 = new TextEncoder()
 
-/** Writes a text in UTF-8 to `bytes`, which needs room for three bytes a UTF-16 unit from `at` on. Returns its length. */
+/**
+ * Writes a text in UTF-8 to `bytes`, which needs room for three bytes a UTF-16 unit from `at` on. Returns the length of
+ * the UTF-8 text.
+ */
 export function writeUtf8(text: string, bytes: Uint8Array, at = 0): number {
   // Most texts are ASCII and short: this loop is then faster than a call of the encoder.
   for (let i = 0; i < text.length; i++) {
@@ -64,7 +67,8 @@ export const MAX_PARAMETER_BYTES = 2_000_000
 
 /**
  * JSON arrays of these JSON texts, in order and in as few arrays as fit into one parameter each. A list is bound as one
- * parameter, because a statement takes at most 100. No array for no texts. Throws when a text alone is too large.
+ * parameter, because a statement takes at most 100. Returns no array for an empty list. Throws when a single text is
+ * too large.
  */
 export function jsonParameters(texts: readonly string[]): string[] {
   const portions = portionsOf(texts, sizeInParameter, { bytes: MAX_PARAMETER_BYTES - BRACKETS })
@@ -102,7 +106,8 @@ export function jsonLists<T>(
 
 function sizeInParameter(text: string): number {
   const size = sizeOf(text) + COMMA
-  if (size + BRACKETS > MAX_PARAMETER_BYTES) throw new Error(`${size} bytes do not fit into a parameter`)
+  if (size + BRACKETS > MAX_PARAMETER_BYTES)
+    throw new Error(`a text of ${size} bytes does not fit into a parameter`)
   return size
 }
 

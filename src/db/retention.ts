@@ -1,9 +1,9 @@
 /**
- * Deletes rows that are older than their retention, in tables whose rows begin with an owner and are in the order of time
- * there: an index by time would cost each row another one.
+ * Deletes rows that are older than their retention. The primary keys of these tables begin with the owner and then
+ * order the rows by time; an index by time alone would cost one more row for each row written.
  */
 
-/** The owners that a run looks at, and the rows that one statement deletes. */
+/** The maximum number of owners that a run examines, and of rows that one statement deletes. */
 const OWNERS_A_RUN = 1_000
 export const DELETED_AT_ONCE = 1_000
 const DELETES_A_RUN = 20
@@ -27,8 +27,8 @@ interface Walk {
 }
 
 /**
- * Returns how many it deleted, at most 20,000. A run that ends within an owner's rows is followed by one that begins with
- * the next owner, so one with a long list delays no other by more than a run.
+ * Deletes at most 20,000 expired rows and returns their number. If a run ends within an owner's rows, the next run
+ * begins with the next owner, so an owner with many rows delays the others by one run at most.
  */
 export async function deleteExpired(
   db: D1Database,

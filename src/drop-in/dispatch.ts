@@ -35,7 +35,7 @@ export function createDispatch(mount: (app: OpenAPIHono<AppEnv>) => void): Dispa
   const app = createRouter()
   app.use(async (c, next) => {
     const outer = outers.get(c.req.raw)
-    if (!outer) throw new Error('an inner request has no outer one')
+    if (!outer) throw new Error('an inner request has no outer request')
     const { context, key } = outer
     c.set('request_id', context.get('request_id'))
     c.set('stranger_admitted', context.get('stranger_admitted'))

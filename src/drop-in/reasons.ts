@@ -1,8 +1,8 @@
 import type { Refusal } from '../ledger/model/refusal.ts'
 
 /**
- * Why an item of a drop-in request is not billed, as a closed list: `GET /v1/drop-in` counts by these. A rejected item
- * should have been billed; an ignored one costs nothing.
+ * The reasons why an item of a drop-in request is not billed, as a closed list: `GET /v1/drop-in` counts by them. A
+ * rejected item should have been billed; an ignored one costs nothing.
  */
 export type RejectedReason =
   | Refusal['code']

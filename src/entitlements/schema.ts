@@ -44,7 +44,7 @@ const KEY_ID = /^key_[0-9a-hjkmnp-tv-z]{26}$/
 const limitSubjects = {
   ...subjectFields,
   key_id: z.string().regex(KEY_ID, 'must be the id of an API key').optional().openapi({
-    description: 'An API key: what it sends, and what captures its holds. A rotated key has a new id.',
+    description: 'An API key: its requests count, and the captures of its holds. A rotated key has a new id.',
   }),
   model: customerText().optional().openapi({
     description: 'A model, exactly as events name it, of any provider.',
@@ -79,7 +79,7 @@ const rollingInput = z
   .transform(({ hours, days }, ctx): RollingLength => {
     if (hours !== undefined && days === undefined) return { hours }
     if (days !== undefined && hours === undefined) return { days }
-    ctx.addIssue({ code: 'custom', message: 'give hours or days, one of them' })
+    ctx.addIssue({ code: 'custom', message: 'give either hours or days' })
     return z.NEVER
   })
 
@@ -174,7 +174,7 @@ function problemsOf(rules: Rules): [keyof Rules, string][] {
     if (period === undefined) problems.push(['period', `required with ${field}`])
     if (period === 'TOTAL') problems.push([field, 'requires a period with windows; TOTAL has none'])
     if (period === 'ROLLING') {
-      problems.push([field, 'requires a period with fixed windows; those of ROLLING move'])
+      problems.push([field, 'requires a period with fixed windows; the windows of ROLLING move'])
     }
   }
   if (period === 'ROLLING' && rolling === undefined) problems.push(['rolling', 'required with ROLLING'])

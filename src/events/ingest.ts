@@ -80,8 +80,8 @@ function readBatch(request: IngestRequest): ReadResult {
 }
 
 /**
- * Far more than an event has. zod takes a millisecond to list a few hundred unknown fields, and a batch may
- * have a thousand events.
+ * The maximum number of fields, far more than an event has. zod takes a millisecond to list a few hundred unknown
+ * fields, and a batch may have a thousand events.
  */
 const MAX_EVENT_FIELDS = 100
 
@@ -131,8 +131,8 @@ function holdOf(id: string | undefined, ledger: LedgerName): WalletItemRef | und
 }
 
 /**
- * The fingerprint covers the event itself, so it is the same alone or in a batch, and wherever the key was
- * sent.
+ * The fingerprint covers only the event, so it is the same for a single event and in a batch, and for a key in the
+ * header and in the body.
  */
 function idempotencyOf(key: string, event: unknown): Idempotency {
   return { key, fingerprint: fingerprintOf(OPERATION, event, 'idempotency_key') }

@@ -41,8 +41,8 @@ export async function listEvents(env: Bindings, query: EventsQuery): Promise<Ent
 }
 
 /**
- * Exports recorded events in their current state. A failed look-up of ratings ends the export: it must not show an event
- * as unrated that has been rated since.
+ * Exports recorded events in their current state. A failed look-up of ratings ends the export, because the export must
+ * not show a rated event as unrated.
  */
 export async function exportEvents(
   env: Bindings,

@@ -50,7 +50,10 @@ export function renderBatchAnswer({ batch_id, results }: BatchAnswer): object {
   }
 }
 
-/** Writes JSON text: as objects with exact numbers, the items of a batch took twice as long. Ids need no escapes. */
+/**
+ * Writes JSON text, because rendering the items of a batch as objects with exact numbers takes twice as long. Ids need
+ * no escapes.
+ */
 function batchItemText(result: BatchItemAnswer, index: number): string {
   if (result.status === 'rejected') {
     const error = JSON.stringify({ code: result.code, detail: result.detail })

@@ -39,7 +39,7 @@ const SCOPE = 'provider-keys:write'
 const createRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Store a route: further attempts after a provider has refused a call',
+  summary: 'Store a route, which makes further attempts after a provider has refused a call',
   description:
     'Applies to calls of the API and model, before the first byte of their answer. A call without a route, or with `X-Meter-Fallback: off`, is attempted once. Live and test keys have routes of their own.',
   ...scoped(SCOPE),
@@ -70,7 +70,7 @@ const getRoute = route({
 const changeRoute = route({
   method: 'patch',
   path: '/{id}',
-  summary: 'Change a gateway route: the given fields',
+  summary: 'Change the given fields of a gateway route',
   description: 'Reaches every call within 30 seconds. `targets` and `timeouts` are replaced as a whole.',
   ...scoped(SCOPE),
   request: { params: gatewayRoutePath, body: jsonRequest(gatewayRouteChangeSchema) },
@@ -123,7 +123,7 @@ async function create(
   ])
   forgetGatewayRoutes(ledger_id)
   if (inserted?.meta.changes === 1) return answer
-  const detail = `There is a route for ${created.api} and ${created.model}, or there are ${MAX_GATEWAY_ROUTES} routes, which is the limit.`
+  const detail = `There already is a route for ${created.api} and ${created.model}, or there are ${MAX_GATEWAY_ROUTES} routes, which is the limit.`
   return problem(c, { code: 'conflict', detail })
 }
 

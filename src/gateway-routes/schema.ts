@@ -11,7 +11,7 @@ const MAX_TIMEOUT_S = 600
 const targetSchema = z
   .strictObject({
     provider_key: customerText().optional().openapi({
-      description: 'The name of a stored provider key. Default: the key and address of the call, once more.',
+      description: 'The name of a stored provider key. Default: the key and the address of the call.',
       example: 'Backup',
     }),
     model: customerText().optional().openapi({

@@ -19,7 +19,9 @@ import { returnedHeaders } from './upstream.ts'
 
 const NOTHING = { pieces: 0, bytes: 0 }
 
-/** The client left before an answer. The provider has the request, so the estimate of its input is charged. */
+/**
+ * The client has disconnected before an answer. The provider has the request, so the estimate of its input is charged.
+ */
 const UNANSWERED: Used = { reported: undefined, complete: false, delivered: NOTHING, why: 'client_gone' }
 
 /** Relays the answer of a call's last attempt, and settles its hold, whatever happens. */
@@ -137,7 +139,7 @@ function streamed(
   return new Response(stream, { status: response.status, headers: returnedHeaders(response.headers) })
 }
 
-/** Audio is not read, only relayed. */
+/** Audio is relayed without being read. */
 const UNREAD = { pass: (chunk: Uint8Array) => [chunk], end: () => [] }
 
 /** A note is renewed when the delivered tokens have doubled, and at least this many are new. */

@@ -168,7 +168,7 @@ async function send(
     if (isLast || !response.ok || !response.body || !pricing.call.stream) {
       return { kind: 'answered', response, body: response.body }
     }
-    // Another attempt is possible if this one sends nothing, so the first chunk is awaited here.
+    // Waits for the first chunk, because another attempt is possible while nothing was delivered.
     const begun = await begin(response.body, first_chunk_timeout_ms)
     if (begun === 'silent') return { kind: 'failed', why: 'first_chunk_timeout' }
     if (begun === 'failed') return { kind: 'failed', why: why ?? 'unreachable' }

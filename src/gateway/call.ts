@@ -63,8 +63,8 @@ export async function meteredCall(
 }
 
 /**
- * The memory that a body of 16 MB counts for, of the memory that the isolate's bodies share: bodies here are
- * not copied ten times.
+ * The memory that a body of 16 MB reserves of the memory that the bodies of an isolate share. It is less than for other
+ * routes, because the gateway copies bodies fewer times.
  */
 const LARGEST_PLACE = 5 * 1024 * 1024
 
@@ -102,7 +102,7 @@ interface Asked {
   readonly meter: MeterHeaders
 }
 
-/** A body, read as far as the price needs it. */
+/** A body, of which the part that affects the price is read. */
 interface Sent {
   readonly call: CallRequest
   readonly input: InputEstimate

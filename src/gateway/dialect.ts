@@ -1,7 +1,7 @@
 import type { EventType } from '../ledger/model/vocabulary.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
 
-/** A metered endpoint's form of usage, and the reader of its stream. */
+/** The form of usage of a metered endpoint, and the reader of its stream. */
 export type MeteredApi =
   | 'chat'
   | 'responses'

@@ -39,7 +39,7 @@ export type Ending =
   | { readonly kind: 'client_gone' }
 
 /**
- * - `accepted`: this answer is the answer of the call, also if it is an error that every attempt would get;
+ * - `accepted`: this answer is the answer of the call, even if it is an error that every attempt would get;
  * - `refused`: the provider did no work, which costs nothing;
  * - `ambiguous`: the provider may have worked, and may charge for it;
  * - `abandoned`: no client waits for an answer.

@@ -151,7 +151,7 @@ async function attempt(
     const result = await settleCall(env, ledger, message)
     return result.kind === 'done' ? result.answer : undefined
   } catch {
-    // The object has a bug, which it has logged. The charge is retried, as for an object that cannot be reached.
+    // The object has a bug and has logged it. The charge is retried, as if the object were unreachable.
     return undefined
   }
 }

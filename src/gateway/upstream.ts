@@ -2,7 +2,7 @@ import type { Dialect } from '../provider-keys/providers.ts'
 import type { UpstreamQuery } from '../provider-keys/upstream.ts'
 import { type Target, VERSIONS } from './dialect.ts'
 
-/** The request to a provider: it has only the headers that providers read, and none of the meter's. */
+/** The request to a provider. It has only headers that providers read, and none of the meter's headers. */
 
 const PASSED: ReadonlySet<string> = new Set([
   'accept',

@@ -38,7 +38,10 @@ export function renderCapture(answer: CaptureAnswer): object {
 
 const MILLION = 1_000_000n
 
-/** The output tokens that the hold still covers, rounded down: a stream can continue, wind down or stop. */
+/**
+ * The output tokens that the hold still covers, rounded down. With this number, the caller decides whether a stream
+ * continues.
+ */
 function tokensFor(
   left: MicroCredits,
   per_million: MicroCredits | undefined,

@@ -31,7 +31,11 @@ export const openHoldSchema = z
   .superRefine((hold, ctx) => {
     const by_model = hold.provider !== undefined || hold.model !== undefined || hold.usage !== undefined
     if (hold.credits === undefined && !by_model) {
-      ctx.addIssue({ code: 'custom', path: ['credits'], message: 'required, or provider, model and usage' })
+      ctx.addIssue({
+        code: 'custom',
+        path: ['credits'],
+        message: 'required unless provider, model and usage are given',
+      })
     }
     if (hold.credits !== undefined && (by_model || hold.max_output_tokens !== undefined)) {
       ctx.addIssue({

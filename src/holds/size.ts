@@ -56,7 +56,7 @@ export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): 
     size: {
       kind: 'event',
       event: event(worst.usage, worst.result.cost, price_version),
-      // No wallet can pay for a million tokens above this price: the answer then has no number of tokens.
+      // Above this price, no wallet can pay for a million tokens, so the answer has no number of tokens.
       ...(million <= MAX_USD && {
         million_output_tokens: event({ output_tokens: MILLION }, million, price_version),
       }),

@@ -6,7 +6,7 @@ import { type AppEnv, clientIp } from './env.ts'
 import { fingerprintOf } from './input/fingerprint.ts'
 import { tighter } from './middleware/headers.ts'
 
-/** The ledger of the request's key: its customer's, in its mode. */
+/** The ledger of the customer and the mode of the request's key. */
 export function ledgerOf(c: Context<AppEnv>): LedgerName {
   const { customer_id, mode } = c.get('key')
   return { customer_id, mode }

@@ -18,7 +18,7 @@ export interface PortalRights {
 }
 
 export interface PortalAccess extends PortalRights {
-  /** Names the token to the ledger's rate limit. */
+  /** Identifies the token for the ledger's rate limit. */
   readonly token_id: string
 }
 

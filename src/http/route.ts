@@ -17,7 +17,7 @@ import { RememberingRouter } from './remembering-router.ts'
 
 /** Creates a resource's router. One schema validates a request and documents it. */
 export function createRouter(): OpenAPIHono<AppEnv> {
-  // The inner routers are Hono's own default.
+  // The inner routers are the same as Hono's default.
   const router = new SmartRouter<[H, RouterRoute]>({ routers: [new RegExpRouter(), new TrieRouter()] })
   return new OpenAPIHono<AppEnv>({ defaultHook: validationHook, router: new RememberingRouter(router) })
 }
@@ -122,7 +122,7 @@ export const SECURITY_SCHEMES = {
   },
 } as const
 
-/** Mutable arrays, because the OpenAPI type of these lists requires them. */
+/** The arrays are mutable, because the OpenAPI type of these lists requires it. */
 type Security = Partial<Record<keyof typeof SECURITY_SCHEMES, string[]>>[]
 
 export const CUSTOMER_SECURITY: Security = [{ apiKey: [] }, { apiKeyHeader: [] }]

@@ -44,7 +44,7 @@ interface Row {
   readonly data: string
 }
 
-/** The notifications that D1 has. An erased user or team has its placeholder in place of its id. */
+/** The notifications that D1 has. An erased user or team is named by a placeholder instead of its id. */
 export async function readFlushedNotifications(
   env: Pick<Bindings, 'DB'>,
   ledger: LedgerName,
@@ -70,7 +70,7 @@ export async function readFlushedNotifications(
 export interface NotificationsRead {
   readonly kind: 'done'
   readonly notifications: readonly NotificationView[]
-  /** The newest sequence of the ledger that `limit` allowed to read. */
+  /** The newest sequence of the ledger within `limit`. */
   readonly last_sequence: number
 }
 

@@ -4,7 +4,7 @@ import { DELETED_AT_ONCE, deleteExpired, type Retained } from '../db/retention.t
 const NOTIFICATIONS: Retained = {
   table: 'notifications',
   owner: 'ledger_id',
-  // Sequences follow each other in time.
+  // Sequences are in the order of time.
   is_due: `(SELECT at_ms FROM notifications AS n WHERE n.ledger_id = o.owner ORDER BY sequence LIMIT 1) < ?2`,
   // 1 row written for each. Reads at most the first rows of a ledger, up to the first one that is kept. CROSS
   // JOIN keeps the order of the list.

@@ -29,8 +29,8 @@ export function closeObjects(schema: unknown, lookup: Lookup): unknown {
 }
 
 /**
- * Merges the parts of an `allOf`, which zod generates for `extend` of a named schema: closed separately, each part
- * would refuse the fields of the other. Returns undefined for anything else.
+ * Merges the parts of an `allOf`, which zod generates for `extend` of a named schema: if they were closed separately,
+ * each part would refuse the fields of the other. Returns undefined for anything else.
  */
 function extended(schema: Json, lookup: Lookup): Json | undefined {
   if (!Array.isArray(schema.allOf)) return undefined

@@ -61,8 +61,8 @@ function generated(app: Router): {
 }
 
 /**
- * Moves the defaults of a body into its descriptions. Generators of types take a field with a `default` as present in
- * requests too, where it is optional.
+ * Moves the defaults of a body into its descriptions. Generators of types otherwise treat a field with a `default` as
+ * required, while requests may omit it.
  */
 function withoutDefaults(schema: unknown, is_properties = false): unknown {
   if (Array.isArray(schema)) return schema.map((inner) => withoutDefaults(inner))

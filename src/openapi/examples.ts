@@ -40,7 +40,7 @@ function withExample(
       const value = parameters[parameter.name]
       return value === undefined || 'example' in parameter ? parameter : { ...parameter, example: value }
     }),
-    // An invalid request is no example for clients.
+    // Leaves out invalid requests, which are no examples for clients.
     ...(body !== undefined && status !== 400 && { requestBody: shownIn(operation.requestBody, name, body) }),
     responses: { ...responses, [status]: shownIn(responses[status], name, answer) },
   }

@@ -37,7 +37,9 @@ export const checkoutSchema = z
     for (const [name, value] of Object.entries(fields)) {
       const is_given = value !== undefined
       if (is_given === (credit_pack_id === undefined)) continue
-      const message = is_given ? 'cannot be combined with credit_pack_id' : 'required, or give credit_pack_id'
+      const message = is_given
+        ? 'cannot be combined with credit_pack_id'
+        : 'required unless credit_pack_id is given'
       ctx.addIssue({ code: 'custom', path: [name], message })
     }
   })
@@ -130,7 +132,7 @@ export const topUpSchema = z
     enabled: z.boolean(),
     paused_reason: z.enum(PAUSE_REASONS).nullable().openapi({
       description:
-        'Why nothing is charged: no saved card, three declined charges in a row, or a limit. Another card, or setting the top-up again, ends the first two.',
+        'The reason why nothing is charged: no saved card, three declined charges in a row, or a limit. Another card, or setting the top-up again, ends the first two.',
     }),
     last_attempt: z
       .object({
@@ -138,9 +140,12 @@ export const topUpSchema = z
         status: z.enum(PAYMENT_STATUSES),
         at: time,
         failure: failureSchema.optional(),
-        url: z.string().optional().openapi({ description: 'Where the card owner confirms the charge.' }),
+        url: z
+          .string()
+          .optional()
+          .openapi({ description: 'The page on which the card owner confirms the charge.' }),
       })
       .nullable(),
-    spent_usd_this_month: usd('Charged, or being charged, in this calendar month (UTC).'),
+    spent_usd_this_month: usd('The amount charged, or being charged, in this calendar month (UTC).'),
   })
   .openapi('AutoTopUp')

@@ -51,7 +51,7 @@ stripeWebhookRoutes.openapi(webhookRoute, async (c) => {
     if (named === 'unknown') return unavailable(c)
     const result = named && (await checkPayment(c.env, named.ledger, named))
     logInfo('stripe_event_received', { type: event.data.type, payment: named !== undefined })
-    // A payment that does not exist will not exist later.
+    // A missing payment will not appear later, so Stripe need not repeat the event.
     if (result?.kind === 'refused' && result.refusal.code !== 'not_found') {
       return refusalResponse(c, result.refusal)
     }

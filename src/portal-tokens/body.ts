@@ -64,8 +64,8 @@ function refusalOf(
 }
 
 /**
- * Whether an address is on an origin. Compared as text and not as a parsed URL: up to the slash after the origin, every
- * parser between here and the buyer's browser reads the same host.
+ * Whether an address is on an origin. Compares the text and not the parsed URL, because every parser between here and
+ * the buyer's browser reads the same host from the text up to the slash after the origin.
  */
 function isOn(origin: string, url: string): boolean {
   return url === origin || url.startsWith(`${origin}/`)
@@ -79,8 +79,8 @@ function ownerField(c: Context<AppEnv>, portal: PortalAccess): OwnerField {
 }
 
 /**
- * The idempotency key of an end user, which belongs to the wallet. No API key can send its first character,
- * so end users use up no keys of the customer's backend or of each other, and get none of their answers.
+ * The idempotency key of an end user, which belongs to the wallet. No API key can send its first character, so the keys
+ * of end users cannot collide with those of the customer's backend or of other end users.
  */
 function keyOfWallet({ owner }: PortalAccess, key: string): string {
   return `\u0001portal ${fingerprintOf('portal', owner)} ${key}`

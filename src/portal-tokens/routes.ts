@@ -56,10 +56,11 @@ portalTokensRoutes.openapi(createTokenRoute, async (c) => {
   return jsonResponse(c, { token, expires_at: timeJson(expires_at_ms) }, 201)
 })
 
-/** A token may sell only if its key may, and names only packs that the ledger has. */
+/** A token may sell only if its key may sell. It names only packs that the ledger has. */
 async function refusePacks(c: Context<AppEnv>, ids: readonly string[]): Promise<Response | undefined> {
   if (!c.get('key').scopes.includes('credits:write')) {
-    const detail = 'A portal token with credit_pack_ids requires an API key with the scope credits:write too.'
+    const detail =
+      'A portal token with credit_pack_ids requires an API key with the scope credits:write, too.'
     return problem(c, { code: 'insufficient_scope', detail })
   }
   const found = await findPacks(c.env, ledgerKey(ledgerOf(c)), ids)

@@ -7,7 +7,7 @@ const MAX_ORIGINS = 10
 const MAX_ORIGIN_CHARS = 255
 /** The number of packs that a page can offer side by side. */
 export const MAX_PACKS = 10
-/** Browsers treat these hosts as secure over http too. */
+/** Browsers treat these hosts as secure even over http. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
 /** URL parsers also accept `*` and other characters. */
 const HOST = /^[a-z0-9.-]+$|^\[[0-9a-f:]+\]$/
@@ -68,7 +68,9 @@ export const portalTokenDraft = z
 
 export const portalTokenSchema = z
   .object({
-    token: z.string().openapi({ description: 'For `Authorization: Bearer`. Anyone can read what is in it.' }),
+    token: z.string().openapi({
+      description: 'For `Authorization: Bearer`. Everyone who has the token can read its content.',
+    }),
     expires_at: z.string().openapi({ format: 'date-time' }),
   })
   .openapi('PortalToken')

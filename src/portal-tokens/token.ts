@@ -23,8 +23,7 @@ export interface PortalToken extends PortalRights {
 }
 
 /**
- * Version 1 of the claims. A token lives an hour, so the reader of an older version can be deleted after a
- * day.
+ * Version 1 of the claims. A token lasts an hour, so the code that reads an older version can be deleted after a day.
  */
 interface Claims extends PortalToken {
   readonly v: 1
@@ -56,7 +55,7 @@ export function readPortalToken(env: Bindings, text: string): PortalToken | unde
   if (text.length > MAX_CHARS) return undefined
   const [signed = '', mac = '', ...more] = text.split('.')
   if (more.length > 0 || !isPortalToken(signed) || !MAC.test(mac)) return undefined
-  // Compared as text: several texts decode to the same bytes, and each would count as a separate token.
+  // Compares texts, because several texts decode to the same bytes and each would count as a separate token.
   const given = Buffer.from(mac)
   const matches = (secret: string) => timingSafeEqual(given, Buffer.from(macOf(secret, signed)))
   if (!secretsOf(env).some(matches)) return undefined
@@ -76,7 +75,7 @@ const secretsOf = oncePerBindings((env): readonly string[] =>
   }),
 )
 
-/** Names a token to the ledger's rate limit: a part of its signature, which no other token has. */
+/** Identifies a token for the ledger's rate limit by a part of its signature, which no other token has. */
 export function portalTokenId(text: string): string {
   return text.slice(-16)
 }

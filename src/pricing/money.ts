@@ -9,7 +9,7 @@
 
 declare const unit: unique symbol
 
-/** A whole number of 1e-6 credits, `|n| <= MAX_MICRO_CREDITS`. Negative for what leaves a wallet. */
+/** A whole number of 1e-6 credits, `|n| <= MAX_MICRO_CREDITS`. Negative for credits that leave a wallet. */
 export type MicroCredits = number & { readonly [unit]: 'micro-credits' }
 
 /** A whole number of 1e-12 USD. */
@@ -37,7 +37,10 @@ export const PICO_PER_MICRO = 1_000_000n
 
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER)
 
-/** Brands a safe integer as micro-credits. Throws (a bug, never bad input) when it is out of range. */
+/**
+ * Converts a safe integer to the type of micro-credits. Throws when it is out of range, which is a bug and never bad
+ * input.
+ */
 export function microCredits(value: number | bigint): MicroCredits {
   const amount = Number(value)
   if (!Number.isSafeInteger(amount) || Math.abs(amount) > MAX_MICRO_CREDITS) {

@@ -158,7 +158,7 @@ export const UNIT_NAMES: readonly UsageUnit[] = names
   .filter(isUsageUnit)
   .sort((a, b) => specificity(a) - specificity(b))
 
-/** The number of facets that a unit fixes: always more than any unit that contains it. */
+/** The number of facets of a unit; always more than that of any unit that contains it. */
 export function specificity(unit: UsageUnit): number {
   return Object.keys(facetsOf(unit)).length
 }

@@ -82,7 +82,7 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: readonly str
 
 const NO_WARNINGS: readonly string[] = []
 
-/** Whether usage has only valid quantities of units without parts or totals: no unit can contradict another. */
+/** Whether usage has only valid quantities of units without parts or totals, so that no unit can contradict another. */
 function isConsistent(usage: Usage): boolean {
   for (const unit in usage) {
     if (!isUsageUnit(unit) || quantityProblem(unit, usage[unit]) !== undefined) return false

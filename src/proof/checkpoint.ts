@@ -24,7 +24,7 @@ export type Checkpointed =
   | { readonly kind: 'empty' }
   /** The pages have another history than the last checkpoint. */
   | { readonly kind: 'forked'; readonly entry_number: number }
-  /** The request cannot be answered with a checkpoint of this chain: nothing was signed. */
+  /** The ledger has no checkpoint of this chain to return. Nothing was signed. */
   | { readonly kind: 'refused'; readonly detail: string }
 
 /** Returns the reason to refuse a request before a checkpoint is made for it. */
@@ -34,8 +34,8 @@ export type RefusalOf = (chain: {
 }) => string | undefined
 
 /**
- * Signs the end of the chain that D1 has, unless the newest checkpoint is of that entry. Refuses when the chain does not
- * contain the newest checkpoint: two histories of a ledger must never both be signed.
+ * Signs the end of the chain that D1 has, unless the newest checkpoint is of that entry. Refuses if the chain does not
+ * contain the newest checkpoint, because only one history of a ledger may be signed.
  */
 export async function makeCheckpoint(
   env: Bindings,

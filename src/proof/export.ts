@@ -63,7 +63,7 @@ export async function* exportLines(
   yield line({ export: 1, ledger: ledger_id, first_entry, from, before })
   const db = ledgerDb(env, ledgerName(ledger_id).customer_id)
   const checkpoints = [...(await checkpointsFrom(env, ledger_id, from, CHECKPOINTS_A_READ))]
-  // The last entry of an export is under a checkpoint of it.
+  // A checkpoint covers the last entry of an export.
   const end = Math.min(to, checkpoints.at(-1)?.entry_number ?? to)
   const flushes = await flushesOf(db, ledger_id, { from, to: end }, most_entries)
   let last = { entry: from - 1, hash: before }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { timeJson } from '../http/input/times.ts'
 import type { SigningKey } from './keys.ts'
 
-/** A place in a ledger's chain: the hash of an entry, and the entry with which the chain began. */
+/** A position in a ledger's chain: an entry with its hash, and the entry with which the chain began. */
 export interface ChainPlace {
   readonly ledger_id: string
   readonly first_entry: number

@@ -6,9 +6,9 @@ import { findProvider, type ProviderRef } from '../pricing/catalogue/catalogue.t
 import { KEY_TEXT, MAX_KEY_CHARS } from './schema.ts'
 
 /**
- * The operator's provider keys: the Worker's secret `OPERATOR_PROVIDER_KEYS`, JSON of at most 5 KB such as
- * `{"OPENAI": {"key": "sk-…", "customers": ["cust_…"]}}`. `customers` may be `"*"`. They pay for live ledgers only: a
- * customer grants itself any credits of its test ledger.
+ * The operator's provider keys: the Worker's secret `OPERATOR_PROVIDER_KEYS`, JSON of at most 5 KB such as `{"OPENAI":
+ * {"key": "sk-…", "customers": ["cust_…"]}}`. `customers` may be `"*"`. They serve live ledgers only, because a
+ * customer can grant itself any credits in its test ledger.
  */
 export interface OperatorKey {
   readonly key: string

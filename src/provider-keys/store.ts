@@ -87,14 +87,17 @@ export async function readSealedKeys(
   return { keys: keys.results, data_key: data_key.results }
 }
 
-/** The place of a key: it opens for no other ledger, provider, id or address, also if its row is changed. */
+/**
+ * The place of a key: its ciphertext cannot be decrypted for another ledger, provider, id or address, even if its row
+ * is changed.
+ */
 type Place = Pick<ProviderKey, 'provider_key_id' | 'provider' | 'base_url'>
 
 export function sealKey(key: string, data_key: Uint8Array, ledger_id: string, place: Place): string {
   return seal(Buffer.from(key), data_key, placeOf(ledger_id, place))
 }
 
-/** Returns undefined if the row was changed or belongs elsewhere. */
+/** Returns undefined if the row was changed or belongs to another key. */
 export function openKey(
   { sealed, ...place }: SealedKey,
   data_key: Uint8Array,

@@ -55,7 +55,7 @@ interface KnownKeys {
   readonly checked: Set<string>
 }
 
-/** A deleted key is used for at most this long, in other isolates than the one that deleted it. */
+/** Other isolates than the one that deletes a key use the key for at most this long. */
 export const KEYS_KEPT_MS = 30_000
 /** A key that is missing is looked for again after this time: it may be new. */
 const MISSED_AGAIN_MS = 1_000
@@ -130,7 +130,7 @@ async function storedKey(
   return key && among && { key, among }
 }
 
-/** Keys are newest first. Of several keys with the name, the key of the requested provider is taken. */
+/** Keys are newest first. If several keys have the name, the key of the requested provider is used. */
 function choose(
   keys: readonly KnownKey[],
   { id }: ProviderRef,

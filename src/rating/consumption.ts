@@ -35,7 +35,7 @@ export interface Consumption {
   readonly modifiers: PriceModifiers | undefined
   /** The calls that `usage` is the sum of, if a response reports several. */
   readonly parts: readonly CostPart[] | undefined
-  /** Whether a response was read: one that used nothing costs nothing. */
+  /** Whether a response was read. A response without usage costs nothing. */
   readonly reported: boolean
   /** The place of each quantity in the response. */
   readonly read: readonly ReadQuantity[]

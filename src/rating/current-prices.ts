@@ -152,7 +152,7 @@ async function load(env: LoadEnv, scope: string, state: ScopeState, asked: numbe
   const rows = await loadOverlays(env, scope)
   const epoch = rows.at(-1)?.epoch ?? 0
   const { loaded } = state
-  // Loads end in any order: the newer result stays.
+  // Loads may end in any order; the newer result is kept.
   if (loaded === undefined || epoch > loaded.epoch) {
     state.loaded = { overlays: new OverlaySet(rows), epoch, covers: Math.max(asked, epoch) }
   } else {

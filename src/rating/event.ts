@@ -111,7 +111,7 @@ function joined(...lists: readonly (readonly string[])[]): readonly string[] {
   return lists.every(({ length }) => length === 0) ? NONE : lists.flat()
 }
 
-/** An unrated event is rated later by its own model: usage of another one must not get that price. */
+/** An unrated event is rated later by its own model, so it must not contain usage of another model. */
 function withoutOtherModels(
   { parts = [] }: Consumption,
   usage: Usage,

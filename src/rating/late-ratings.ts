@@ -50,7 +50,7 @@ export function readMark(mark: string): PricesMark {
 const FIELDS = `l.ledger_id, l.flushed_entry AS ledger_flushed_entry, l.unrated_entry,
   coalesce(r.prices, '') AS prices, coalesce(r.entry, 0) AS entry, r.before_entry, r.pass`
 
-// Through the partial index: about 4 rows read for each ledger that has unrated events, none for the others.
+// Uses the partial index: reads about 4 rows for each ledger with unrated events, and none for the others.
 const TO_RATE = `
   SELECT ${FIELDS} FROM ledgers AS l LEFT JOIN late_ratings AS r ON r.ledger_id = l.ledger_id
   WHERE l.unrated > 0 AND l.ledger_id > ?1 AND (
@@ -76,7 +76,7 @@ export async function ledgersToRate(
 const OF_LEDGER = `
   SELECT ${FIELDS} FROM ledgers AS l LEFT JOIN late_ratings AS r ON r.ledger_id = l.ledger_id WHERE l.ledger_id = ?1`
 
-/** The progress of one ledger, also of one that D1 does not know yet. */
+/** The progress of one ledger, even if D1 does not know the ledger yet. */
 export async function progressOf(db: D1Database, ledger_id: string): Promise<LateRating> {
   const row = await db.prepare(OF_LEDGER).bind(ledger_id).first<LateRating>()
   const none = {

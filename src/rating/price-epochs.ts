@@ -61,8 +61,8 @@ const ATTEMPTS = 6
 const RETRY_MS = 1_100
 
 /**
- * Checks D1 again after each write, because of two concurrent changes the older one may write last: the last writer
- * then always leaves the newest epoch.
+ * Checks D1 again after each write, because the older of two concurrent changes may write last. So the last writer
+ * always leaves the newest epoch.
  */
 async function settleEpoch(env: EpochEnv, scope: string, first: Copied, retry_ms: number): Promise<void> {
   let last = first

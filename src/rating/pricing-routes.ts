@@ -65,7 +65,7 @@ pricingRoutes.openapi(pricingRoute, (c) => {
   })
 })
 
-/** Returns the models of the catalogue in its order, then the models that only an overlay prices. */
+/** Returns the models of the catalogue in its order, followed by models whose only price is an overlay. */
 function modelsOf(book: PriceBook, provider: ProviderRef, at_ms: number): string[] {
   const names = allModels(provider).map(({ id }) => id)
   const known = new Set(names.map((name) => name.toLowerCase()))

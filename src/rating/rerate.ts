@@ -31,7 +31,7 @@ export interface RerateSummary {
   readonly unpaid: number
   /** Still no price. */
   readonly unpriced: number
-  /** Whether events are left, with which the next run continues. */
+  /** Whether events are left for the next run. */
   readonly more: boolean
 }
 
@@ -46,7 +46,10 @@ const NOTHING_RATED: RerateSummary = {
 
 const CALLER: Caller = { key_id: OPERATOR }
 const EVENTS_A_ROUND = 500
-/** A ledger takes at most this many rounds of a run, so that one with many events delays no other for long. */
+/**
+ * A ledger takes at most this many rounds of a run, so that a ledger with many events does not delay the others for
+ * long.
+ */
 const ROUNDS_A_LEDGER = 20
 const MAX_LEDGERS = 200
 /** The limit of models in one search. In a ledger with more, all unrated events are examined. */

@@ -109,9 +109,9 @@ export interface Rewrapped {
 }
 
 /**
- * Brings the data keys of all customers up to the present masters: adds those of a new master and deletes
- * those of a master that is gone. A run takes customers in the order of their ids, from `after`. After the
- * last customer, the next run starts again.
+ * Updates the data keys of all customers for the present masters: adds the data keys of a new master and deletes those
+ * of a removed master. A run takes customers in the order of their ids, from `after`. After the last customer, the next
+ * run starts again.
  */
 export async function rewrapDataKeys(
   env: Bindings,

@@ -9,7 +9,7 @@ import { usableSecrets } from './usable.ts'
  * `ENCRYPTION_KEY_NEXT`. They encrypt the data keys of customers and nothing else.
  */
 export interface Master {
-  /** Names the master in the data keys that it encrypts; reveals nothing about it. */
+  /** Identifies the master in the data keys that it encrypts, and reveals nothing about it. */
   readonly id: string
   readonly key: Uint8Array
 }

@@ -69,7 +69,7 @@ streamRoutes.openapi(streamRoute, async (c) => {
     after_sequence,
     lasts_ms: configOf(c.env).stream_seconds * 1000,
   })
-  // An id alone is no event, but a client that is disconnected before the first event resumes with this id.
+  // A line with only an id is no event, but a client that is disconnected before the first event resumes with this id.
   const begin = `retry: ${RETRY_MS}\nid: ${asked ?? first.last_sequence}\n\n`
   return streamed(stream, customer_id, begin + eventsOf(first.notifications))
 })

@@ -11,7 +11,10 @@ import {
   sessionSchema,
 } from './objects.ts'
 
-/** The version of Stripe's API whose objects `objects.ts` reads. Stripe answers in it, whatever the account's default is. */
+/**
+ * The version of Stripe's API that `objects.ts` reads. Stripe answers in this version, regardless of the account's
+ * default.
+ */
 export const STRIPE_VERSION = '2026-10-28.endive'
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -33,7 +36,7 @@ export type StripeResult<T> =
   | (Omit<StripeRefusal, 'kind'> & { readonly kind: 'declined'; readonly intent: PaymentIntent | undefined })
   /** Stripe refuses the secret key. */
   | { readonly kind: 'unauthorized' }
-  /** Stripe may have done it or not: a repeat with the same key is safe. */
+  /** Stripe may or may not have done it. A repeat with the same key is safe. */
   | { readonly kind: 'unknown'; readonly reason: string; readonly retry_after_ms?: number }
 
 export interface StripeRefusal {

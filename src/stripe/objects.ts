@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /** The fields of Stripe's objects that payments read. Others are ignored. */
 
-/** Addresses are stored, and are part of a notification, which is bounded. */
+/** Addresses are stored and are part of notifications, which have a bounded size. */
 const MAX_URL = 2_048
 const metadata = z.record(z.string(), z.string()).nullish()
 const card = z.object({ fingerprint: z.string().nullish() })
@@ -44,7 +44,7 @@ export const sessionSchema = z.object({
   url: z.string().max(MAX_URL).nullish(),
   livemode: z.boolean(),
   metadata,
-  /** An object in answers that are read; a new session has the id or null. */
+  /** An answer may contain the whole object, or its id. A new session has the id or null. */
   payment_intent: z.union([z.string(), paymentIntentSchema]).nullish(),
 })
 

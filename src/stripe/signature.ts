@@ -1,6 +1,6 @@
 /** The signatures of Stripe's webhooks: `t=1492774577,v1=5257a8…`, HMAC-SHA256 over `t.body`. */
 
-/** Only a replayed signature is older than this. */
+/** A signature that is older than this is refused as a replay. */
 const TOLERANCE_S = 300
 const MAX_HEADER = 1_024
 const HEX = /^[0-9a-f]{64}$/

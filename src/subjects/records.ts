@@ -103,9 +103,9 @@ export async function listSubjects(
 }
 
 /**
- * Adds a subject in one batch with `statements` (the stored answer of a keyed request). Returns `taken` if
- * the id exists, even if only mentioned, and `full` if the ledger has as many as may have a profile;
- * concurrent requests may exceed that by their number.
+ * Adds a subject in one batch with `statements` (the stored answer of a keyed request). Returns `taken` if the id
+ * exists, even if only mentioned, and `full` if the ledger has as many as may have a profile; concurrent requests may
+ * exceed that limit by their number.
  */
 export async function addSubject(
   subjects: Subjects,
@@ -132,7 +132,10 @@ export async function addSubject(
   }
 }
 
-/** Each failed attempt lost against another change: this many may change one subject concurrently. */
+/**
+ * The maximum number of attempts. An attempt fails only against a concurrent change, so this many requests may change
+ * one subject concurrently.
+ */
 const ATTEMPTS = 10
 
 /** Merges a change into a profile. */

@@ -30,7 +30,7 @@ import { sendTest } from './test-message.ts'
 const SECRET_ONCE =
   'Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.'
 
-/** The routes of a customer's endpoints, or of the operator's: the same but for access and types. */
+/** The routes of a customer's endpoints, or of the operator's. They differ only in access and types. */
 function endpointRoutes(kind: 'customer' | 'operator') {
   const is_customer = kind === 'customer'
   const placeOf = is_customer ? customerPlace : operatorPlace

@@ -67,7 +67,7 @@ interface Run {
   readonly reach: (place: string) => void
 }
 
-/** If the operator has no endpoint, nothing is read and nothing is stored. */
+/** Reads and stores nothing if the operator has no endpoint. */
 export async function notifyOperator({ env, now_ms, after, reach }: Run): Promise<void> {
   const endpoints = await readEnabledEndpoints(env, [OPERATOR])
   if (endpoints.length === 0) return

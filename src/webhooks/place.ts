@@ -10,7 +10,7 @@ import { auditStatement } from '../ledger/flush/audit-log.ts'
 import type { Endpoint } from './records/endpoints.ts'
 import { OPERATOR } from './records/secrets.ts'
 
-/** Whose endpoints a request is about: a ledger's, or the operator's. */
+/** The owner of the endpoints that a request names: a ledger or the operator. */
 export interface Place {
   /** The name of the ledger, or `operator`. */
   readonly owner: string

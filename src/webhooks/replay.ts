@@ -15,8 +15,8 @@ import type { SealedEndpoint } from './records/endpoints.ts'
 /** The maximum number of notifications that one call replays. */
 export const MAX_REPLAYED = 1_000
 
-// Halves the range of sequences until it finds the first notification of a time or later: about 2 rows read
-// for each of 20 steps, whatever the length of the list. Sequences follow each other in time.
+// Halves the range of sequences until it finds the first notification of a time or later: about 2 rows read for each of
+// 20 steps, however long the list is. Sequences are in the order of time.
 const AT_MIDDLE = `
   SELECT at_ms FROM notifications WHERE ledger_id = ?1 AND sequence >= (low + high) / 2 ORDER BY sequence LIMIT 1`
 

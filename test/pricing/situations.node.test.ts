@@ -344,7 +344,7 @@ describe('shapes from any provider', () => {
         usage: { prompt_tokens: 100, completion_tokens: 0, prompt_tokens_details: { cached_tokens: 500 } },
       },
       cost: '0.000875',
-      warnings: [/500 cached tokens are more than the 100 of the input/],
+      warnings: [/500 cached tokens are more than the 100 input tokens/],
     },
     {
       what: 'a total that nothing explains is named',

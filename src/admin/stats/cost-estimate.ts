@@ -30,8 +30,7 @@ const FLUSH = { object_requests: 1, object_rows: 3, d1_rows: 6, queue_operations
 
 /**
  * An upper estimate of what the platform bills for this activity, without storage and included amounts: every request
- * calls an object, no two changes share a commit, and every ledger flushes as often as the delay allows or there are
- * changes.
+ * calls an object, no two changes share a commit, and every ledger flushes as often as its changes and the delay allow.
  */
 export function estimatedUsage(activity: Activity): PlatformUsage {
   const { requests, changes, events, ledgers, period_ms, flush_delay_ms } = activity

@@ -2,8 +2,8 @@ import { type PicoUsd, parseDecimal, picoUsd, USD_DECIMALS } from '../../pricing
 import prices from './platform-prices.json' with { type: 'json' }
 
 /**
- * Prices of the platform, named as in `platform-prices.json`. An object is billed for 128 MB while it works: its price
- * of a GB-second, $12.50 per million, is $0.0015625 for a million milliseconds.
+ * Prices of the platform, named as in `platform-prices.json`. The platform bills an object for 128 MB while it works: a
+ * price of $12.50 for a million GB-seconds is $0.0015625 for a million milliseconds.
  */
 export type PlatformUsage = Readonly<Record<keyof typeof prices.usd_per_million, number>>
 

@@ -50,7 +50,7 @@ export async function admitKeyChange(
   // Rows of ended keys are eventually deleted to make room for newer keys.
   if (!maker) return refusedBecause('revoked_api_key')
   if (isOver(maker.revoked_at_ms, now_ms)) {
-    // A cache still admitted the key: its deletion may have reached only D1.
+    // A cache still admits the key: its deletion may have reached only D1.
     await settleRevocation(env, customer_id, maker.key_id)
     return refusedBecause('revoked_api_key')
   }

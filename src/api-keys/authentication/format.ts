@@ -31,7 +31,7 @@ export function isWellFormed(text: string): boolean {
   return checksum(text.slice(0, end)) === text.slice(end)
 }
 
-/** The stored form of a key: SHA-256 in hex. A slow hash gains nothing over 256 random bits. */
+/** The stored form of a key: SHA-256 in hex. A slow hash has no benefit for 256 random bits. */
 export function hashApiKey(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }

@@ -70,7 +70,7 @@ const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
 /** Caches the hashes of keys that requests have sent: hash and checksum take 13 us a request. */
 const hashes = new ExpiringMap<string>({ capacity: 10_000, ttl_ms: 30_000 })
 
-/** Whether a text is a key that was found lately, so that its form needs no check. */
+/** Whether a text is a recently found key, so that its form needs no check. */
 export function isKnownKey(text: string, now_ms: number): boolean {
   return hashes.get(text, now_ms) !== undefined
 }
@@ -85,7 +85,7 @@ export interface KeyLookup {
   readonly admitsStranger: () => Promise<boolean>
 }
 
-/** Creates a key and its hash. The text is shown to its customer once and stored nowhere. */
+/** Creates a key and its hash. The text of the key is shown to its customer once and never stored. */
 export function mintApiKey(mode: Mode): {
   readonly key_id: string
   readonly api_key: string
@@ -179,9 +179,9 @@ async function readFromD1(
 }
 
 /**
- * The key may be revoked between the read from D1 and this write; the copy would then reactivate it for every route
- * that the ledger object does not check. So D1 is read once more: a later revocation writes KV after this, an earlier
- * one is corrected here. If that fails, the copy expires.
+ * A revocation between the read from D1 and this write would be lost: the copy would reactivate the key for every route
+ * that the ledger object does not check. So D1 is read once more. A later revocation writes KV after this; an earlier
+ * one is corrected here. If the correction fails, the copy expires.
  */
 async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise<void> {
   const copied = JSON.stringify(record)

@@ -17,7 +17,7 @@ export function isOperatorToken(env: Bindings, token: string): boolean {
   return matches
 }
 
-// Logged once per isolate: the operator, who gets a 401, finds the reason in the log.
+// Logs the reason once per isolate, because the operator only gets a 401.
 /** The valid operator tokens, for the sessions of the dashboard that they began. */
 export const operatorTokens = oncePerBindings((env): readonly string[] =>
   usableSecrets(env, [env.OPERATOR_TOKEN, env.OPERATOR_TOKEN_NEXT], {

@@ -36,7 +36,7 @@ export const apiKeys = sqliteTable(
       .references(() => customers.customer_id),
     mode: text({ enum: MODES }).notNull(),
     name: text().notNull(),
-    /** SHA-256 of the whole key, hex. The key itself is stored nowhere. */
+    /** SHA-256 of the whole key, in hex. The key itself is never stored. */
     key_hash: text().notNull(),
     /** The scopes, separated by spaces. */
     scopes: text().notNull(),
@@ -54,10 +54,9 @@ export const apiKeys = sqliteTable(
 )
 
 /**
- * Prices that override the catalogue's: the operator's, and each customer's own. A row is never edited,
- * except that its successor closes it. Every row is one change of its scope, so the newest row's `epoch`
- * states which prices an isolate must know, and the primary key lets only one of two concurrent changes be
- * the next.
+ * Prices that override the catalogue's: the operator's, and each customer's own. A row is never edited, except that its
+ * successor closes it. Every row is one change of its scope, so the newest row's `epoch` states which prices an isolate
+ * must know. The primary key lets only one of two concurrent changes succeed.
  */
 export const priceOverlays = sqliteTable(
   'price_overlays',
@@ -93,7 +92,7 @@ export const dataKeys = sqliteTable(
   'data_keys',
   {
     customer_id: text().notNull(),
-    /** Names the master key, without revealing it. */
+    /** An identifier of the master key that does not reveal the key. */
     master_id: text().notNull(),
     wrapped: text().notNull(),
     created_at_ms: integer().notNull(),

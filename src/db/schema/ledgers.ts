@@ -95,8 +95,8 @@ export const ledgerPages = sqliteTable(
 )
 
 /**
- * A customer's users and teams. Pages name them by number, so erasing a person is blanking this row. The row and its
- * number stay: a number is never given to another subject.
+ * A customer's users and teams. Pages name them by number, so an erasure only has to blank this row. The row and its
+ * number stay, because a number is never given to another subject.
  */
 export const subjects = sqliteTable(
   'subjects',

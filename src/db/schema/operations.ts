@@ -41,7 +41,7 @@ export const auditLog = sqliteTable(
     target: text().notNull(),
     ip: text(),
     request_id: text(),
-    /** JSON; null if there was no earlier state, or there is no later one. */
+    /** JSON; null if there is no earlier or no later state. */
     state_before: text(),
     state_after: text(),
   },

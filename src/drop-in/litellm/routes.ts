@@ -20,7 +20,7 @@ const eventsRoute = route({
   path: '/events',
   summary: "Bill the calls that LiteLLM's generic logger reports",
   description:
-    'Accepts a StandardLoggingPayload, a list of them, or one per line. Failed calls and cache hits cost nothing. Answers 200 whatever the outcome of single calls, because LiteLLM never repeats a request. Every field of the payload is accepted; prompts, answers and costs are ignored.',
+    'Accepts a StandardLoggingPayload, a list of them, or one per line. Failed calls and cache hits cost nothing. Always answers 200, even if single calls are refused, because LiteLLM never repeats a request. Every field of the payload is accepted; prompts, answers and costs are ignored.',
   ...scopedWith('events:write', body, whenEnabled('litellm'), currentPrices),
   request: {
     body: {
@@ -78,7 +78,9 @@ liteLlmRoutes.openapi(eventsRoute, async (c) => {
   })
 })
 
-/** LiteLLM sends lines of JSON with the content type of JSON too, so the text decides which of the two it is. */
+/**
+ * LiteLLM also sends lines of JSON with the content type of JSON, so the text decides which of the two formats it is.
+ */
 function readPayloads(c: Context<AppEnv>): readonly unknown[] | Response {
   const bytes = c.get('body_bytes') ?? new Uint8Array()
   const whole = parseBody(bytes)
@@ -96,7 +98,10 @@ const SPACE = 0x20
 const NEWLINE = 0x0a
 const COMMA = 0x2c
 
-/** Joins lines of JSON to one list without a copy as text. A line break inside JSON is an escape or insignificant. */
+/**
+ * Joins lines of JSON to one list without a copy as text. This is safe, because a line break inside JSON is either an
+ * escape or insignificant.
+ */
 function linesAsList(bytes: Uint8Array): Uint8Array {
   const end = bytes.findLastIndex((byte) => byte > SPACE) + 1
   const list = new Uint8Array(end + 2)

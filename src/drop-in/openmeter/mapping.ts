@@ -35,13 +35,13 @@ const mappingSchema = z
       wrong('unit', 'give unit and quantity, or provider, model and tokens, not both')
     } else if (unit !== undefined) {
       if (quantity === undefined) wrong('quantity', 'required with unit')
-    } else if (of_model === undefined) wrong('unit', 'required, or provider, model and tokens')
+    } else if (of_model === undefined) wrong('unit', 'required unless provider, model and tokens are given')
     else {
       if (quantity !== undefined) wrong('quantity', 'requires unit')
       if (provider === undefined) wrong('provider', 'required with model')
       if (model === undefined) wrong('model', 'required with provider')
       if (input_tokens === undefined && output_tokens === undefined)
-        wrong('input_tokens', 'required, or output_tokens')
+        wrong('input_tokens', 'required unless output_tokens is given')
     }
     if (provider !== undefined && !provider.startsWith('/') && !findProvider(provider)) {
       wrong('provider', 'is not a known provider')

@@ -94,7 +94,7 @@ export const entitlementTranslations: readonly Translation[] = [
     problems: ['conflict'],
     async run({ c, params, body, send }) {
       const path = pathOf(params.id)
-      // Omitted fields keep their value. Our own route replaces all of them.
+      // Omitted fields keep their value here, while our own route replaces all fields.
       const known = await send({ method: 'GET', path, granted: 'entitlements:read' })
       const kept = pick(known, {
         limit_type: 'limit_type',

@@ -54,7 +54,7 @@ function eventOf(sent: Fields): EventFields {
   }
 }
 
-/** `pages` and `API calls` become custom units of the customer; a provider's unit becomes usage. */
+/** Maps `pages` and `API calls` to custom units of the customer, and a provider's unit to usage. */
 function quantityOf({ unit_type, quantity }: Fields): object {
   const unit = text(unit_type)
     ?.toLowerCase()

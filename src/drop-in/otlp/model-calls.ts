@@ -3,8 +3,7 @@ import { type Attributes, type AttributeValue, hasIds, type Span, USER_ATTRIBUTE
 
 /**
  * Decides which spans are calls of a model, and maps those to events. Instrumentations mark their spans in several
- * ways. A span of an agent or a workflow repeats the usage of its calls and is never billed, whatever its other
- * attributes.
+ * ways. A span of an agent or a workflow repeats the usage of its calls, so it is never billed.
  */
 
 /** Attributes for all spans of a request, from its headers. */
@@ -192,7 +191,7 @@ function hasUsage(attributes: Attributes): boolean {
   return false
 }
 
-/** A time out of range is refused with its event; `Date` would throw. */
+/** `Date` throws for a time out of range, so such a time stays and is refused with its event. */
 export function timestampOf(end_ms: number): string {
   const date = new Date(end_ms)
   return Number.isNaN(date.getTime()) ? String(end_ms) : date.toISOString()

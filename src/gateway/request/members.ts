@@ -1,4 +1,6 @@
-/** Edits JSON text without changing any other byte: numbers, key order and spaces stay as the client sent them. */
+/**
+ * Edits JSON text without changing any other byte: numbers, the order of keys and spaces stay as the client sent them.
+ */
 
 interface Member {
   readonly name: string

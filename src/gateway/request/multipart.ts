@@ -60,7 +60,8 @@ function bodyOf(
 ): ReadableStream<Uint8Array> {
   const { readable, writable } =
     length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length)
-  // A provider that refuses an upload stops reading it. That is its answer, not a failure of the gateway.
+  // A provider that refuses an upload stops reading it. This is not a failure of the gateway: the provider's answer
+  // follows.
   send(head, reader, fields, writable.getWriter()).catch(() => {})
   return readable
 }

@@ -24,7 +24,8 @@ export class Lines {
   /** Reads a chunk and returns the bytes to pass on. */
   pass(chunk: Uint8Array): readonly Uint8Array[] {
     const piece = this.decoder.decode(chunk)
-    // Searching the whole line again for each of its chunks would make a line of many megabytes quadratic.
+    // Searches only the new bytes: a search of the whole line for each of its chunks would take quadratic time for a
+    // line of many megabytes.
     if (!piece.includes('\n') && !this.held && !(this.cuts && this.reading.ended)) {
       this.begun = this.begun.length + piece.length > MAX_LINE ? '' : this.begun + piece
       return [chunk]

@@ -128,7 +128,7 @@ class MessagesReading implements Reading {
   private delta: string | undefined
 
   take(data: string): void {
-    // Sent once, and found by its type, since a tool may have any name.
+    // The event is sent once. It is found by its type, because a tool may have any name.
     if (this.start === undefined && START.test(data)) this.start = data
     else if (data.includes('"message_delta"') && HAS_USAGE.test(data)) this.delta = data
     else this.delivered.take(data)
@@ -152,7 +152,7 @@ class MessagesReading implements Reading {
 
 const FINISH_REASON = /"finishReason"\s*:\s*"/
 
-/** Every chunk has the totals so far, and the last ones count. */
+/** Every chunk has the totals so far. The last totals count. */
 class GenerateReading implements Reading {
   readonly delivered = new OutputCount('text')
   readonly isReport = never

@@ -45,7 +45,7 @@ function rounded(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, rounded(inner)]))
 }
 
-/** Whether the shortest decimal form of the double is the number as sent. Every schema refuses infinity itself. */
+/** Whether the shortest decimal form of the double equals the number as sent. Every schema refuses infinity itself. */
 function isExact(source: string): boolean {
   const value = Number(source)
   return !Number.isFinite(value) || normalized(source) === normalized(String(value))

@@ -20,14 +20,14 @@ export function fingerprintOf(operation: string, body: unknown, except?: string)
 const SHORT_BYTES = 800
 const BUFFER_BYTES = 16 * 1024
 
-/** Shared by all texts, because a fingerprint is computed without a pause. */
+/** All fingerprints share this buffer, because each is computed without a pause. */
 const bytes = new Uint8Array(BUFFER_BYTES + PADDING_BYTES)
 const view = new DataView(bytes.buffer)
 
 /**
- * A text to hash, in UTF-8: at once if it is short, else in portions, so that a body of 4 MB is never in
- * memory as a whole. Its parts are written as bytes: joining them to a string and encoding it takes a third
- * longer for an event.
+ * Hashes a text in UTF-8: at once if it is short, else in portions, so that a body of 4 MB is never in memory as a
+ * whole. Writes the parts of the text as bytes: joining them to a string and encoding it would take a third longer for
+ * an event.
  */
 class HashedText {
   private length = 0

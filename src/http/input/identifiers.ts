@@ -3,7 +3,7 @@ import type { FieldError } from '../../ledger/model/refusal.ts'
 import type { WalletOwner } from '../../ledger/model/vocabulary.ts'
 
 const MAX_CHARACTERS = 255
-// Cc: C0, DEL and C1. Cs: a surrogate without its other half, which has no UTF-8.
+// Cc: control characters (C0, DEL and C1). Cs: a surrogate without its other half, which UTF-8 cannot encode.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
 // Most texts are ASCII, for which a test without properties of characters takes a quarter of the time.

@@ -112,7 +112,7 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Puts the free JSON of a scanned body in its places. */
+/** Puts the free JSON of a scanned body back in its places. */
 export function placeSources(body: unknown, sources: readonly PlacedSource[]): void {
   const fields = recordOf(body)
   const events = fields?.[LIST_FIELD]
@@ -175,7 +175,7 @@ class Scan {
         if (limits.free !== false && (depth === 1 || (depth === 3 && inEvents)) && FREE_FIELDS.has(field)) {
           const place = depth === 1 ? undefined : event
           const key = `${place} ${field}`
-          // The last of several fields of one name counts.
+          // If several fields have one name, the last one counts.
           this.sources.delete(key)
           const start = afterSpace(text, i + 1)
           if (isOpening(text.charCodeAt(start))) {

@@ -18,14 +18,14 @@ export function metadataInput() {
     .openapi({ type: 'object', additionalProperties: true, maxProperties: MAX_KEYS })
 }
 
-/** The text of a value that `metadataInput` accepts; undefined also for some that it accepts. */
+/** The text of a value that `metadataInput` accepts; undefined for a value that only `metadataInput` can decide. */
 export function plainMetadata(value: unknown): JsonText | undefined {
   return value instanceof JsonSource && value.isObject && problemOf(value) === undefined
     ? value.text
     : undefined
 }
 
-// Not a record: zod copies one without `__proto__`, which is a name like any other here.
+// Not a `z.record`, because zod copies a record without `__proto__`, which is a valid name here.
 function isObject(value: unknown): boolean {
   if (value instanceof JsonSource) return value.isObject
   return isRecord(value)
@@ -37,5 +37,5 @@ const INEXACT = 'has a number with more digits than JSON numbers keep: send it a
 function problemOf({ bytes, keys = 0 }: JsonSource): string | undefined {
   if (keys > MAX_KEYS) return `must have at most ${MAX_KEYS} keys`
   if (bytes <= MAX_FREE_JSON_BYTES) return undefined
-  return `must have at most ${MAX_FREE_JSON_BYTES} bytes as JSON, and has ${bytes}`
+  return `must have at most ${MAX_FREE_JSON_BYTES} bytes as JSON, not ${bytes}`
 }

@@ -1,9 +1,9 @@
 import { z } from '@hono/zod-openapi'
 
 /**
- * Treats null as absent. A null is removed from every optional field whose schema does not accept null, so that clients
- * whose serializers write nulls, and clients that send a response back, lose nothing. Fields whose schema accepts null
- * (`up_to`, clearing by PATCH), metadata and other free JSON keep it.
+ * Treats null as absent. A null is removed from every optional field whose schema does not accept null. So requests are
+ * valid from clients whose serializers write nulls, and from clients that send a response back. Fields whose schema
+ * accepts null (`up_to`, clearing by PATCH), metadata and other free JSON keep it.
  */
 export function withoutNulls(schema: z.ZodType, value: unknown): unknown {
   const clean = cleanerOf(schema)
@@ -50,7 +50,7 @@ function fieldsOf({ shape }: z.ZodObject): Map<string, Field> {
   return fields
 }
 
-/** A field of several alternatives loses a null unless one of them accepts it. */
+/** Removes the null of a field with several alternatives, unless one of them accepts null. */
 function cleanerOfUnion(options: readonly unknown[]): Cleaner | undefined {
   const objects = options.filter((option) => option instanceof z.ZodObject)
   const merged = new Map<string, Field>()

@@ -43,8 +43,8 @@ const PLACES: Record<ValidationTarget, string> = {
 }
 
 /**
- * Converts zod's issues to the errors of a problem document, one for each field: the first. An unknown field gets its
- * own pointer.
+ * Converts zod's issues to the errors of a problem document, at most one for each field. An unknown field gets its own
+ * pointer.
  */
 export function fieldErrors(issues: readonly Issue[]): FieldError[] {
   const errors = allErrors(issues, [])

@@ -13,9 +13,9 @@ import { roomFor } from './large-bodies.ts'
 export const MAX_BODY_BYTES = 4 * 1024 * 1024
 /** Deeper JSON could overflow the stack of a recursive walk. */
 export const MAX_DEPTH = 64
-/** Fields of one object: far above what any schema or provider has. */
+/** The maximum number of fields of one object, far above those of any schema or provider. */
 export const MAX_FIELDS = 10_000
-/** Values of a whole body without its metadata. Parsed, they take up to 5 MB. */
+/** The maximum number of values of a whole body, without its metadata. Parsed values take up to 5 MB. */
 export const MAX_VALUES = 150_000
 
 /** The limits of our own bodies. */
@@ -24,7 +24,7 @@ export const LIMITS: JsonLimits = { fields: MAX_FIELDS, values: MAX_VALUES, dept
 const ALWAYS_SCANNED_LENGTH = 50_000
 const HAS_FREE_JSON = /"(?:metadata|value)"/
 
-/** The body of a request with one of these methods is read, also by a route that takes none. */
+/** The body of a request with one of these methods is read, even if the route takes no body. */
 export const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 

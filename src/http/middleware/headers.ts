@@ -9,7 +9,9 @@ import type { RateCount } from '../../ledger/model/account.ts'
 import type { AppEnv } from '../env.ts'
 import { problem } from '../output/problem.ts'
 
-/** The headers that every response has, and the answers about them: preflights, `OPTIONS`, and 405 with `Allow`. */
+/**
+ * The headers of every response, and the answers that consist of headers: preflights, `OPTIONS`, and 405 with `Allow`.
+ */
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 
@@ -23,8 +25,8 @@ export const requestId = createMiddleware<AppEnv>(async (c, next) => {
 })
 
 /**
- * Defaults that a route may override (`/docs` needs another policy). Responses contain balances and, once, a key: they
- * are not cached, sniffed, framed or embedded, and run nothing in a browser.
+ * Defaults that a route may override (`/docs` needs another policy). Responses contain balances and, once, a key:
+ * browsers must not cache, sniff, frame or embed them, or run anything in them.
  */
 const DEFAULTS: readonly (readonly [string, string])[] = [
   ['Cache-Control', 'no-store'],
@@ -62,7 +64,7 @@ export const rateLimitHeaders = createMiddleware<AppEnv>(async (c, next) => {
   c.res.headers.set('RateLimit', `${POLICY};r=${remaining};t=${resets_in_s}`)
 })
 
-/** Returns the count that refuses first, of two ledgers' counts of one request. */
+/** Returns the count of the two ledgers that will refuse requests first. */
 export function tighter(rate: RateCount | undefined, other: RateCount): RateCount {
   if (!rate || !other.allowed) return other
   return rate.allowed && other.remaining < rate.remaining ? other : rate

@@ -8,10 +8,10 @@ const LARGE_BYTES = 256 * 1024
 const MAX_BYTES_AT_ONCE = 5 * 1024 * 1024
 
 const MAX_WAIT_MS = 10_000
-/** A request whose client has gone is cancelled without notice: its place is free again after this time. */
+/** A request whose client has disconnected is cancelled without notice. After this time, its room is free again. */
 const MAX_HELD_MS = 30_000
 /**
- * A waiting request checks by itself after this time: the request that was woken last may have been
+ * A waiting request checks for room by itself after this time, because the request that was woken last may have been
  * cancelled.
  */
 const LOOKS_AFTER_MS = 1_000
@@ -29,8 +29,8 @@ const waiting: (() => void)[] = []
 /** The memory reserved for a body. */
 export interface Room {
   /**
-   * Reserves the memory that the body's characters occupy, once it is read. It keeps its room, and later bodies wait
-   * for more.
+   * Reserves the memory that the body's characters occupy, once it is read. The body keeps its room if it needs more
+   * than was reserved; later bodies wait longer.
    */
   weigh(bytes: Uint8Array): void
   leave(): void

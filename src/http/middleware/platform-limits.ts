@@ -87,7 +87,7 @@ export function networkOf(address: string): string {
   const [head = '', tail] = address.toLowerCase().split('::')
   const groups = head === '' ? [] : head.split(':')
   const last = tail === undefined || tail === '' ? [] : tail.split(':')
-  // An IPv4 suffix takes the place of two groups; it is beyond the /64 in any case.
+  // An IPv4 suffix replaces two groups; it is never part of the /64.
   const missing = tail === undefined ? 0 : 8 - groups.length - last.length - (tail.includes('.') ? 1 : 0)
   const all = [...groups, ...Array<string>(Math.max(0, missing)).fill('0'), ...last]
   return `${all

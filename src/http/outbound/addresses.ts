@@ -65,7 +65,7 @@ function ipv4(text: string): bigint | undefined {
   return parts.reduce((value, part) => value * 256n + BigInt(part), 0n)
 }
 
-/** Parses with the platform's URL parser, which accepts every form of RFC 4291 and writes one. */
+/** Parses with the platform's URL parser, which accepts every form of RFC 4291 and writes a single one. */
 function ipv6(text: string): bigint | undefined {
   if (!/^[0-9A-Fa-f:.]{2,45}$/.test(text) || !text.includes(':')) return undefined
   const canonical = URL.parse(`http://[${text}]`)?.hostname.slice(1, -1)

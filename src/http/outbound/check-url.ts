@@ -26,7 +26,7 @@ export type CheckedUrl =
 const MAX_URL_LENGTH = 2_048
 /** Excludes spaces, control characters and backslashes, which URL parsers remove or change. */
 const PLAIN = /^[\x21-\x5b\x5d-\x7e]+$/
-/** The exception for development, judged on the text as sent: any other spelling of these hosts is refused. */
+/** The exception for development. It compares the text as sent, so any other spelling of these hosts is refused. */
 const LOCAL = /^http:\/\/(?:127\.0\.0\.1|localhost):[1-9]\d{0,4}(?=[/?]|$)/
 const SECURE = /^https:\/\/[^/]/i
 const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/

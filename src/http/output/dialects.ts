@@ -111,7 +111,7 @@ export function dialectResponse(path: string, codes: readonly ProblemCode[]): ob
           'x-problem-codes': codes,
           properties: { ...own, code: { type: 'string', enum: codes }, ...dialect.schemas },
           required: [...Object.keys(own), 'code'],
-          // Each code has its own members beside these.
+          // Each code may have members of its own beside these.
           additionalProperties: true,
         },
       },

@@ -45,7 +45,7 @@ export function exactNumber(decimal: string): ExactNumber {
 
 /** Credits, with at most 6 decimals. */
 export function creditsJson(amount: MicroCredits): ExactNumber {
-  // Whole credits are far below 2^53, where a double is exact and prints no exponent.
+  // Whole credits are far below 2^53. In this range, a double is exact and prints no exponent.
   if (amount % MICRO_PER_CREDIT === 0) return amount / MICRO_PER_CREDIT
   return JSON.rawJSON(formatCredits(amount))
 }
@@ -90,15 +90,13 @@ class JsonOutput {
 
   /** `JSON.rawJSON` takes no objects, so a placeholder is written, which `stringifyJson` replaces. */
   toJSON(): RawJson {
-    if (!texts) throw new Error('JSON text is written by stringifyJson only')
+    if (!texts) throw new Error('only stringifyJson can write JSON text')
     texts.push(this.text)
     return JSON.rawJSON(PLACEHOLDER)
   }
 }
 
-/**
- * A line break, in a form that `JSON.stringify` never writes, so nothing else in its output is equal to it.
- */
+/** A line break in a form that `JSON.stringify` never writes, so its output cannot contain it otherwise. */
 const PLACEHOLDER = '"\\u000A"'
 
 /** The texts of the placeholders that the current call of `stringifyJson` has written. */

@@ -44,7 +44,10 @@ export type KeepAnswer = (
   options?: { readonly if_changed?: boolean },
 ) => D1PreparedStatement[]
 
-/** Writes what `KeepAnswer` returned for a change that D1 does not make: its own batch fails like one with the change. */
+/**
+ * Writes the statements of `KeepAnswer` for a change that D1 does not make. Their batch fails in the same way as a
+ * batch with the change.
+ */
 export async function writeKept(
   env: Pick<Bindings, 'DB'>,
   kept: readonly D1PreparedStatement[],
@@ -139,8 +142,8 @@ const FORGET_ANSWERS = `
     ORDER BY owner, idempotency_key LIMIT ${ANSWERS_A_ROUND})`
 
 /**
- * Deletes answers past the idempotency window. Walks the answers in the order of their keys, at most `rounds` times
- * 10,000 from the place `after`: an index by time would cost every keyed POST another row.
+ * Deletes answers past the idempotency window. Reads the answers in the order of their keys, at most `rounds` times
+ * 10,000, from the key `after` on: an index by time would cost every keyed POST another row.
  */
 export async function forgetAnswers(
   env: Pick<Bindings, 'DB'>,
@@ -166,8 +169,8 @@ function respond(c: Context<AppEnv>, answer: Answer | Response): Response {
 }
 
 /**
- * An answer with a secret is stored encrypted under the credential of its request. The credential is stored nowhere,
- * so the database alone reveals nothing, and a repeat brings the credential along. AES-256-GCM with a key from
+ * An answer with a secret is stored encrypted under the credential of its request. The credential is never stored, so
+ * the database alone reveals nothing; a repeat of the request contains the credential. AES-256-GCM with a key from
  * HKDF-SHA-256: a credential has 256 random bits, so it needs no stretching.
  */
 

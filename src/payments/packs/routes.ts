@@ -62,7 +62,7 @@ const getRoute = route({
 const changeRoute = route({
   method: 'patch',
   path: '/{id}',
-  summary: 'Change a credit pack: the given fields',
+  summary: 'Change the given fields of a credit pack',
   description: 'Checkouts that are open keep the credits and the price that they began with.',
   ...scoped('credits:write', requirePayments),
   request: { params: packPath, body: jsonRequest(packChangeSchema) },
@@ -106,7 +106,7 @@ async function create(c: Context<AppEnv>, created: CreditPack, keep: KeepAnswer)
     ...keep(answer, { if_changed: true }),
   ])
   if (inserted?.meta.changes === 1) return answer
-  const detail = `There is a credit pack of the name ${created.name}, or there are ${MAX_CREDIT_PACKS} packs, which is the limit.`
+  const detail = `There already is a credit pack of the name ${created.name}, or there are ${MAX_CREDIT_PACKS} packs, which is the limit.`
   return problem(c, { code: 'conflict', detail })
 }
 
@@ -142,7 +142,7 @@ creditPacksRoutes.openapi(changeRoute, async (c) => {
       credits_micro: credits ?? before.credits_micro,
       price_cents: price_usd ?? before.price_cents,
       expires_in_days: expires_in_days === undefined ? before.expires_in_days : expires_in_days,
-      // A change always moves it, so that a concurrent change is detected.
+      // Every change moves this time, so that concurrent changes are detected.
       updated_at_ms: Math.max(Date.now(), before.updated_at_ms + 1),
     }
     const [updated] = await c.env.DB.batch([

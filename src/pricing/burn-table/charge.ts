@@ -59,13 +59,16 @@ export function chargeFor(
   return warning === undefined ? charge : { ...charge, warnings: [...charge.warnings, warning] }
 }
 
-/** The warning of an event that burns 0 because no rate of its rule names any of its units; a rate of 0 names its unit. */
+/**
+ * The warning of an event that burns 0 because its rule has no rate for any of its units. A unit with a rate of 0
+ * causes no warning.
+ */
 function noRateWarning(
   method: CompiledMethod,
   { usage = {}, custom = {}, cost }: Chargeable,
 ): string | undefined {
   const provided = Object.entries(usage).filter(([, quantity]) => quantity > 0)
-  // A provider's price covers its units, and never a customer's own.
+  // A provider's price covers the provider's units, and never a customer's own units.
   if (method.needs === 'cost' && (cost !== ZERO_USD || provided.length > 0)) return undefined
   const units = [...provided, ...Object.entries(custom).filter(([, quantity]) => quantity > 0)]
   const names = namesOf(method)

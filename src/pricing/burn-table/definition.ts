@@ -9,7 +9,7 @@ export interface BurnTableDefinition {
   /** Above 0. */
   readonly credits_per_usd: string
   readonly rounding: Rounding
-  /** The least charge of an event that is not free. */
+  /** The minimum charge of an event that is not free. */
   readonly min_charge: string
   /** The treatment of an event whose charge needs an unknown provider cost. */
   readonly on_unpriced: OnUnpriced
@@ -58,7 +58,7 @@ export interface Rate {
   readonly per: string
 }
 
-/** The same amount for every event, or for each one of a unit. */
+/** The same amount for every event, or for each `1` of a unit. */
 export interface Flat {
   readonly method: 'flat'
   readonly amount: string
@@ -71,7 +71,7 @@ export interface Tiered {
   /** graduated: each unit at the price of its tier; volume: all units of an event at the tier of the new total. */
   readonly mode: TierMode
   readonly unit: string
-  /** Free units of a period; tiers count after them. */
+  /** The free units of a period. Tiers begin after them. */
   readonly free?: string | undefined
   readonly period: Period
   readonly tiers: readonly Tier[]

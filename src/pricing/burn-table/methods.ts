@@ -132,7 +132,7 @@ function counterKey({ table_id, match }: RuleName, unit: string, period: Period)
     .slice(0, 16)
 }
 
-/** Prices canonical units with the engine for provider usage and adds the customer's own units. */
+/** Prices canonical units with the engine for provider usage, and adds the price of the customer's own units. */
 function perUnit({ rates }: PerUnit): CompiledMethod {
   const list = canonicalRates(rates)
   const custom = customRates(rates)

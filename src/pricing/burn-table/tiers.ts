@@ -1,9 +1,9 @@
 import { AMOUNT_DECIMALS, QUANTITY_DECIMALS, readDecimal, type Tiered } from './definition.ts'
 
 /**
- * Tiered prices. The units of a wallet in a period are counted in order of arrival: first the free ones, then those
- * of the first tier, and so on. The earlier usage determines the tier of an event, so the same event may cost
- * different amounts at the beginning and at the end of a month.
+ * Tiered prices. The units of a wallet in a period are counted in order of arrival: first the free ones, then those of
+ * the first tier, and so on. The earlier usage determines the tier of an event, so the same event may have another
+ * price at the beginning of a month than at its end.
  *
  * Quantities are in 1e-9 of a unit, amounts in 1e-12 credits, so charges are in 1e-21 credits.
  */

@@ -40,8 +40,8 @@ function exactQuantity(quantity: number): bigint {
 const UNIT_NAME = /^[a-z][a-z0-9_]{0,63}$/
 
 /**
- * Returns the fault of a unit's name; undefined if it is valid. Any name may be a customer's own unit, so a misspelt
- * canonical unit would silently price nothing: names very close to a canonical one are refused.
+ * Returns the fault of a unit's name; undefined if it is valid. Any name may be a customer's own unit, and a misspelt
+ * canonical unit would silently price nothing, so names that are very close to a canonical one are refused.
  */
 export function unitProblem(name: string): string | undefined {
   if (isUsageUnit(name)) return undefined

@@ -12,7 +12,7 @@ export interface VersionTimes {
   readonly deactivated_at_ms: number | null
 }
 
-/** The version in force at a time, and the interval in which it is the answer. */
+/** The version in force at a time, and the interval in which it is in force. */
 export interface InForce<T> {
   /** Undefined if none is in force. */
   readonly version: T | undefined

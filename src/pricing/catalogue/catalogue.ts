@@ -18,8 +18,8 @@ export interface ProviderRef {
 
 export interface ModelRef {
   /**
-   * The provider whose price list this is. It differs from the requested provider if that one resells
-   * another's models.
+   * The provider whose price list this is. It differs from the requested provider if the requested one resells models
+   * of this one.
    */
   readonly provider: ProviderRef
   readonly id: string
@@ -31,7 +31,7 @@ export interface ModelRef {
   /** Its prices as the catalogue writes them. */
   readonly periods: string
   /**
-   * Names the prices if they are not of this catalogue; otherwise `CATALOGUE_VERSION` and the model name
+   * Identifies the prices if they are not from this catalogue; otherwise `CATALOGUE_VERSION` and the model identify
    * them.
    */
   readonly version?: string
@@ -131,7 +131,7 @@ const REMEMBERED_NAMES = 2000
 
 const loaded = new Map<string, LoadedProvider>()
 
-/** Returns everything that the catalogue has of a provider, read once. For the modules of this folder. */
+/** Returns all data of a provider in the catalogue, which is read once. Only for the modules of this folder. */
 export function loadProvider(provider: ProviderRef): LoadedProvider {
   const known = loaded.get(provider.id)
   if (known !== undefined) return known

@@ -9,7 +9,7 @@
  * matches `gpt-5-2025-08-07` and never `gpt-5-pro`, whose price differs.
  */
 export interface Match {
-  /** Exact names, which most rules are: they can be looked up. */
+  /** Exact names, which can be looked up. Most rules are exact names. */
   readonly exact: readonly string[]
   readonly patterns: readonly Fits[]
 }
@@ -45,7 +45,7 @@ type Fits = (name: string) => boolean
 /** The part of a name that a pattern covers; undefined if it does not match. */
 type Pattern = (name: string) => { readonly start: number; readonly end: number } | undefined
 
-/** Matches names that the patterns cover together, apart from a path before them and a date after them. */
+/** Matches names that the patterns cover together, except for a path before them and a date after them. */
 function closed(patterns: readonly Pattern[]): Fits {
   return (name) => {
     let start = name.length

@@ -100,14 +100,14 @@ function unitPrice(unit: UsageUnit, { per, amount, tiers = [] }: OverlayPrice): 
 }
 
 function decimal(text: string): Rational {
-  // Uses only the decimals that are written: small integers multiply faster.
+  // Uses only the written decimals, because small integers multiply faster.
   const decimals = text.split('.', 2)[1]?.length ?? 0
   const numerator = parseDecimal(text, decimals)
   if (typeof numerator === 'string') throw new Error(`not an amount of an overlay: ${text}`)
   return { numerator, denominator: 10n ** BigInt(decimals) }
 }
 
-/** Returns the least quantity that the provider bills, such as ten seconds of audio at Groq. */
+/** Returns the minimum quantity that the provider bills, such as ten seconds of audio at Groq. */
 function minimumsOf(model: ModelRef | undefined): ReadonlyMap<UsageUnit, number> {
   if (model === undefined) return NO_MINIMUMS
   const { minimums } = loadProvider(model.provider)

@@ -163,7 +163,7 @@ function chooseVariant(
   return { tier, region: region.modifier, keys: keys.size === 0 ? NO_KEYS : keys, warnings }
 }
 
-/** Regions are free text from the caller; one can only be unknown at a provider that charges by region. */
+/** Regions are free text from the caller. Only a provider that charges by region can have an unknown one. */
 function chooseRegion(
   { provider, region, at_ms }: PriceConditions,
   names: readonly string[],

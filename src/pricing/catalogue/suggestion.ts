@@ -70,7 +70,7 @@ const TIERS = {
   flex: ['the result may come later or need a retry', 'the request asks for the flex service tier'],
 } as const
 
-/** Only for requests that name no tier: a caller that pays for priority has a reason. */
+/** Suggested only for requests that name no tier: a caller that pays for priority has a reason. */
 function tierSuggestions(request: CostRequest, now: PicoUsd): Suggestion[] {
   if (request.service_tier !== undefined && !isStandardTier(request.service_tier)) return []
   const known = modifierNames(request.provider, request.model, request.at_ms)
@@ -91,7 +91,7 @@ function cacheSuggestion(request: CostRequest, now: PicoUsd): Suggestion[] {
   const usage: Usage = { ...request.usage, cache_read_tokens: repeated }
   const suggestion = priced({ ...request, usage }, now, 'cache', [
     'half of the input repeats the beginning of an earlier request and is read from the cache',
-    'the cost of writing the cache in the first request is left out',
+    'the cost of writing to the cache in the first request is not included',
   ])
   return suggestion === undefined ? [] : [suggestion]
 }
@@ -109,7 +109,7 @@ interface Candidate {
  */
 const candidates = new WeakMap<ModelRef, readonly Candidate[]>()
 
-/** Returns the models of the same provider and family that are not older, whatever they cost. */
+/** Returns the models of the same provider and family that are not older, regardless of their price. */
 function candidatesFor(model: ModelRef): readonly Candidate[] {
   const known = candidates.get(model)
   if (known !== undefined) return known
@@ -125,7 +125,7 @@ function candidatesFor(model: ModelRef): readonly Candidate[] {
 }
 
 const OTHER_MODEL = [
-  'it answers well enough for this use: prices say nothing about quality',
+  'it answers well enough for this use; prices do not show quality',
   'it uses as many tokens for the same request',
 ]
 

@@ -63,13 +63,13 @@ export interface BreakdownLine {
   readonly quantity: number
   /** USD for one unit, a plain decimal; rounded to 18 decimals if it is longer. */
   readonly price_usd: string
-  /** The exact price as a fraction, if 18 decimals do not hold it. */
+  /** The exact price as a fraction, if it needs more than 18 decimals. */
   readonly price_fraction?: string
   /** The context tier whose price applies; absent for the base price. */
   readonly tier?: { readonly threshold: number; readonly inclusive: boolean }
   /** Rounded to 12 decimals, line by line; the total is rounded once, from the exact sum. */
   readonly cost_usd: string
-  /** Reported parts of the unit without a price of their own, which are in `quantity` at this price. */
+  /** Reported parts of the unit without a price of their own. They are part of `quantity` and have this price. */
   readonly without_own_price?: readonly { readonly unit: UsageUnit; readonly quantity: number }[]
 }
 

@@ -2,9 +2,9 @@ import { overlap, partitions, type UsageUnit } from '../units.ts'
 import type { Usage } from '../usage.ts'
 
 /**
- * Computes how many tokens are two things at once (audio and read from the cache) if a response reports only the
- * two counts. Reported overlaps stay. The rest of a kind is assigned to text first, then to images, audio and
- * video, up to the count of each: cached and tool tokens are mostly text. Totals do not change.
+ * Computes how many tokens belong to two kinds at once (for example audio, and read from the cache) if a response
+ * reports only the two counts. Reported overlaps stay. The rest of a kind is assigned to text first, then to images,
+ * audio and video, up to the count of each: cached and tool tokens are mostly text. Totals do not change.
  */
 export function splitOverlaps(usage: Usage): Usage {
   let split: { [U in UsageUnit]?: number } | undefined
@@ -53,7 +53,10 @@ function fill(
 
 const ORDER = ['text', 'image', 'audio', 'video']
 
-/** Totals that are split in two ways. Cache writes follow the input, which determines their modality. */
+/**
+ * The totals that are split both by modality and by kind. Cache writes follow the input, which determines their
+ * modality.
+ */
 const GRIDS = (['input_tokens', 'cache_write_tokens', 'output_tokens'] as const).map((total) => {
   const [modalities = [], kinds = []] = partitions(total)
   const rows = modalities

@@ -103,7 +103,7 @@ const NO_UNITS: ReadonlySet<UsageUnit> = new Set()
 
 export type PriceSource = 'override' | 'operator' | 'feed' | 'catalogue'
 
-/** A price list and its source. */
+/** A price list with its source. */
 export interface PricesInForce {
   readonly source: PriceSource
   /** The overlay that applies; undefined for a catalogue price. */
@@ -144,7 +144,7 @@ function deciding(book: PriceBook, overlays: readonly PriceOverlay[]): Layer[] {
 
 export type PricesOfVersion =
   | ({ readonly kind: 'found'; readonly layers: readonly Layer[] } & ChosenPrices)
-  /** The version names no overlay of this customer's book, or other prices than those of these conditions. */
+  /** The version names an overlay that is not in this customer's book, or prices of other conditions. */
   | { readonly kind: 'unknown' }
   /** The version needs list prices of a catalogue other than this deployment's. */
   | { readonly kind: 'other_catalogue'; readonly catalogue: string }

@@ -42,7 +42,7 @@ export interface PriceEntry {
     readonly inclusive: boolean
     readonly price: bigint
   }[]
-  /** Indices in `entries` of the units inside this one, which are billed at their own price. */
+  /** The indices in `entries` of the units inside this one that are billed at their own price. */
   readonly parts: readonly number[]
   /** Seconds are billed by the nanosecond. */
   readonly decimals: boolean
@@ -117,8 +117,8 @@ const estimates: ReadonlySet<UsageUnit> = new Set<UsageUnit>(['output_images', '
 
 /**
  * Adds the missing prices of overlaps. Two priced units that overlap need a price for tokens that are both. A list
- * without one, which may be written by hand, bills the overlap at its most specific unit; of equally specific ones
- * at lifetime before kind before modality: cached audio is billed as cached.
+ * without such a price (it may be written by hand) bills the overlap at the more specific unit. If both units are
+ * equally specific, lifetime precedes kind, and kind precedes modality: cached audio is billed as cached.
  */
 function withOverlaps(prices: UnitPrices): UnitPrices {
   const closed = new Map(prices)

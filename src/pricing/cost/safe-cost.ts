@@ -40,7 +40,8 @@ function safe(value: bigint): number {
 /**
  * Returns the cost in pico-USD, computed in safe integers: the same decomposition as the exact one of `cost.ts` in a
  * third of its time, for the costs of most single events, which are below 9,007 USD. Undefined if an intermediate
- * result could be inexact. No step can hide that: a sum or product above 2^53 stays above it, and NaN stays NaN.
+ * result could be inexact. No later step can hide an inexact result: a sum or product above 2^53 stays above it, and
+ * NaN stays NaN.
  */
 export function safeCost(list: PriceList, reported: Usage): bigint | undefined {
   const usage = list.overlapping ? splitOverlaps(reported) : reported

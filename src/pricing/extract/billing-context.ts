@@ -89,7 +89,7 @@ function serviceTier(body: Record<string, unknown>): string | undefined {
   return firstText(body, TIER_PATHS)
 }
 
-/** Whether a response is about images or a video, whose size and quality decide the price. */
+/** Whether a response is about images or a video. Their size and quality decide the price. */
 function hasMedia(body: Record<string, unknown>): boolean {
   return Array.isArray(ownValue(body, 'data')) || ownValue(body, 'object') === 'video'
 }

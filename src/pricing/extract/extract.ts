@@ -39,10 +39,10 @@ export interface ExtractError {
 }
 
 /**
- * Reads the usage of a whole response or of its usage part. `api` decides how the body is read and must fit.
- * Without it, the shape that explains most of the body's numbers is taken, and of several such shapes the
- * provider's own. The provider alone does not decide, since gateways answer in the shapes of other providers.
- * `model` is the name that the caller gives. Never throws.
+ * Reads the usage of a whole response or of its usage part. `api` decides how the body is read and must fit. Without
+ * it, the shape that explains most of the body's numbers is used; among equals, the provider's own shape. The provider
+ * alone does not decide, because gateways answer in the shapes of other providers. `model` is the name that the caller
+ * gives. Never throws.
  */
 export function extractUsage(
   provider: ProviderRef | undefined,
@@ -60,7 +60,7 @@ export function extractUsage(
   for (const { shape, alone } of shapes) {
     const reading = readBody(shape, wholes)
     if ('problem' in reading) problem ??= reading.problem
-    else if (alone && hasOtherTokens(reading)) problem ??= 'it has tokens beside a total'
+    else if (alone && hasOtherTokens(reading)) problem ??= 'it has other numbers of tokens than a total'
     else if (best === undefined || reading.score > best.score) best = reading
   }
   if (best !== undefined) return extracted(best, body, provider, model)
@@ -179,7 +179,7 @@ const isFor = (provider: ProviderRef) => (shape: NamedShape) =>
 
 interface Candidate {
   readonly shape: Shape
-  /** Only if the usage part has no other number of tokens. */
+  /** Applies only if the usage part has no other number of tokens. */
   readonly alone: boolean
 }
 

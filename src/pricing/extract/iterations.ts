@@ -3,7 +3,7 @@ import { MAX_QUANTITY, type Usage } from '../usage.ts'
 import { isRecord, type Located, ownValue, type ReadQuantity } from './rules.ts'
 import { unreadUsage } from './unread.ts'
 
-/** One of several calls that a response reports: each is billed by its own model, and by its own size. */
+/** One of several calls that a response reports: each is billed by its own model and its own context size. */
 export interface UsagePart {
   /** Undefined for the model of the response. */
   readonly model?: string
@@ -28,9 +28,9 @@ const FIELDS = [
 ] as const
 
 /**
- * Reads Anthropic's `usage.iterations`, whose sum is billed. The counts above them leave out compaction, and
- * an advisor, which has its own model (platform.claude.com/docs/en/build-with-claude/compaction). Undefined
- * for a usage without iterations, or with some that do not explain the counts above them.
+ * Reads Anthropic's `usage.iterations`, whose sum is billed. The counts above them leave out compaction, and an
+ * advisor, which has its own model (platform.claude.com/docs/en/build-with-claude/compaction). Undefined for a usage
+ * without iterations, or if the iterations do not explain the counts above them.
  */
 export function readIterations(root: Located, model: string | undefined): Iterations | undefined {
   const list = ownValue(root.value, 'iterations')

@@ -6,11 +6,11 @@ export interface Shape {
   readonly roots: readonly Path[]
   /** The last steps of the roots: a usage part may be sent in an object of its own. */
   readonly lastRoots: readonly Path[]
-  /** Whether the root must be found, and its usage part alone is not of this shape. */
+  /** Whether the root must exist: a usage part alone is then not of this shape. */
   readonly rooted: boolean
   readonly model: readonly Path[]
   readonly rules: readonly Rule[]
-  /** The keys that its rules begin with: a usage part without any of them is of another shape. */
+  /** The keys that its rules begin with: a usage part without any of them has another shape. */
   readonly keys: ReadonlySet<string>
 }
 
@@ -156,7 +156,7 @@ export function readBody(shape: Shape, wholes: readonly Located[]): Reading | { 
   return { usage, model, score: seen.size, read, seen, root, whole, warnings }
 }
 
-const NO_NUMBERS = 'it has none of the numbers that usage is made of'
+const NO_NUMBERS = 'it has none of the numbers that make up usage'
 
 function hasKey(record: Record<string, unknown>, keys: ReadonlySet<string>): boolean {
   for (const key in record) if (keys.has(key)) return true

@@ -16,7 +16,7 @@ export interface NamedShape {
   readonly shape: string
   /** Only for these providers; for all if not given. Replaces the catalogue's own shape of the same api. */
   readonly providers?: readonly string[]
-  /** Read only if the api is named: its body looks like that of a better reading. */
+  /** Used only if the caller names the api, because another shape reads the same body better. */
   readonly explicit?: true
   /** Only if the usage part has no other number of tokens. */
   readonly alone?: true
@@ -54,7 +54,7 @@ const RESPONSES = [
   'output_tokens! > output_tokens',
 ].join('; ')
 
-/** Cache reads and writes are beside `input_tokens`; the split by lifetime repeats the writes. */
+/** Cache reads and writes are counted beside `input_tokens`; the split by lifetime repeats the writes. */
 const ANTHROPIC = [
   'usage',
   'model',
@@ -123,7 +123,7 @@ const byModality = (lists: readonly string[], unit: (modality: string) => string
     return `${paths.join(' or ')} > ${unit(modality)}`
   })
 
-/** Thoughts are beside the candidates, and what tools fetched is beside the prompt. */
+/** Thoughts are counted beside the candidates, and tool results beside the prompt. */
 const GEMINI_RULES = [
   'promptTokenCount > input_tokens',
   'cachedContentTokenCount > cache_read_tokens',
@@ -149,7 +149,7 @@ const GEMINI_SNAKE = ['usage_metadata', 'model_version', ...GEMINI_RULES]
   .map((rule) => rule.replace(/[a-z][A-Z]/g, (pair) => `${pair[0]}_${pair[1]?.toLowerCase()}`))
   .join('; ')
 
-/** Google's Interactions API: thoughts and fetched tool results are beside the totals. */
+/** Google's Interactions API: thoughts and fetched tool results are counted beside the totals. */
 const INTERACTIONS = [
   'usage',
   'model',
@@ -418,7 +418,10 @@ export const SHAPES: readonly NamedShape[] = [
   },
 ]
 
-/** The catalogue's shapes that are read only if the api is named: others read the same body better. */
+/**
+ * The catalogue's shapes that are used only if the caller names the api, because other shapes read the same body
+ * better.
+ */
 export const EXPLICIT_APIS: Readonly<Record<string, readonly string[]>> = {
   cohere: ['tokens'],
   mistral: ['ocr_annotated'],

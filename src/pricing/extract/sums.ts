@@ -22,7 +22,7 @@ export function correctedSums(
     usage.input_tokens = input_tokens + cached
     if (input_tokens > 0) {
       warnings.push(
-        `${cached} cached tokens are more than the ${input_tokens} of the input; counted beside it`,
+        `${cached} cached tokens are more than the ${input_tokens} input tokens, so they are counted beside them`,
       )
     }
   }
@@ -33,7 +33,7 @@ interface Sums {
   readonly input: number
   readonly output: number
   readonly reasoning: number
-  /** Undefined where the response has none. */
+  /** Undefined if the response has none. */
   readonly total: number | undefined
 }
 

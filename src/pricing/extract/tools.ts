@@ -2,7 +2,7 @@ import type { UsageUnit } from '../units.ts'
 import { isRecord, type Located, ownValue, type ReadQuantity } from './rules.ts'
 import { unreadUsage } from './unread.ts'
 
-/** Tools that a provider ran, which responses report outside of their usage part. */
+/** Calls of a provider's tools, which responses report outside their usage part. */
 export interface ToolUsage {
   readonly read: readonly ReadQuantity[]
   readonly warnings: readonly string[]

@@ -19,13 +19,13 @@ const REDUNDANT: readonly RegExp[] = [
   /(^|\.)output_tokens_details\.thinking_tokens$/,
   // Cache hits of a server that gives no discount.
   /(^|\.)num_cached_tokens$/,
-  // The rest of a total after its parts.
+  // The part of a total that its reported parts do not cover.
   /(^|\.)(prompt_tokens_details|completion_tokens_details|input_tokens_details|output_tokens_details)\.text_tokens$/,
   /(^|\.)(prompt_cache_miss_tokens|uncached_tokens|nocachetokens|nocache|texttokens)$/,
   /(^|\.)(input_?token_?details|output_?token_?details|inputtokens|outputtokens)\.(text|texttokens|text_tokens|nocache|nocachetokens|total)$/,
   // The five-minute part of cache writes has the price of cache writes.
   /(^|\.)cache_creation\.ephemeral_5m_input_tokens$/,
-  // Free of charge beside its tokens.
+  // Free of charge; only its tokens cost.
   /(^|\.)(web_fetch_requests|mcp_calls|num_server_side_tools_used|url_context_calls)$/,
   // Quantities that are not billed.
   /(^|\.)(doc_size_bytes|totalbillablecharacters|total_billable_characters|num_images_generated|index|created|created_at)$/,

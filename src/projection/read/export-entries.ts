@@ -19,7 +19,7 @@ export interface EntriesExport {
   /** The beginning of the next export; null when this one reaches the oldest entry. Known before anything is read. */
   readonly next_before_entry: number | null
   /**
-   * Newest first. Throws when the ledger or D1 cannot be read, so that a part is never mistaken for the
+   * The entries, newest first. Throws when the ledger or D1 cannot be read, so that a part is never mistaken for the
    * whole.
    */
   readonly chunks: AsyncGenerator<readonly Entry[]>
@@ -84,7 +84,7 @@ interface Range {
   readonly more: boolean
 }
 
-/** Cuts the pages below `before_entry` at a whole flush, within the bounds but for one flush. */
+/** Cuts the pages below `before_entry` at a whole flush. The result exceeds the bounds by one flush at most. */
 async function flushedRange(
   env: Bindings,
   query: ExportQuery,
@@ -133,7 +133,7 @@ async function* chunksOf(
   for (;;) {
     yield answer.entries.filter(({ number }) => number >= lowest_entry)
     if (answer.reached_entry === NO_OLDER_ENTRY) return
-    // A flush may have passed the place meanwhile: D1 then has everything below it.
+    // A flush may have passed this entry meanwhile; D1 then has everything below it.
     before_entry = Math.min(before_entry, answer.reached_entry)
     if (before_entry <= lowest_entry) return
     if (before_entry <= answer.flushed_entry + 1) break

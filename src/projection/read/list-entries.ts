@@ -43,7 +43,8 @@ const MEMORY_A_ROUND = 1_000_000
 const MEMORY_AN_ANSWER = 4_000_000
 const MAX_ROUNDS = 8
 
-// The flush of an entry is the last one that does not begin after it. Pages of other wallets may span its number too.
+// The flush of an entry is the last one that does not begin after it. Pages of other wallets may include its number,
+// too.
 const PAGES_AROUND_ENTRY = `
   SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
   WHERE ledger_id = ?1 AND first_entry <= ?2 AND last_entry >= ?2 AND flush_entry =
@@ -148,7 +149,7 @@ async function addFlushed(
       before_entry = entry.number
       if (matches(entry, query.filter, wallet_number)) entries.push(entry)
     }
-    // The pages of older flushes are older still.
+    // The pages of older flushes are even older.
     if ((rows.length === 0 && !late) || recent.length < rows.length) return NO_OLDER_ENTRY
     before_entry =
       late && rows.length === 0

@@ -27,19 +27,19 @@ const PAGES_OF_WALLET = `
 
 const PAGES_OF_FLUSH = `${FIELDS} WHERE ledger_id = ?1 AND flush_entry = ?2`
 
-// Spelled as in the index `ledger_pages_late`, so that SQLite uses it.
+// The spelling is that of the index `ledger_pages_late`; otherwise SQLite does not use the index.
 const LATE = 'oldest_ms < first_at_ms - 3600000'
 /** An entry may be older than its commit by this without counting as late. */
 export const NOT_LATE_MS = 3_600_000
 
-// INDEXED BY: the planner prefers the primary key.
+// INDEXED BY is necessary, because the planner prefers the primary key.
 const LATE_PAGES = `
   ${FIELDS} INDEXED BY ledger_pages_late WHERE ledger_id = ?1 AND flush_entry < ?2 AND flush_entry >= ?4 AND ${LATE} AND oldest_ms < ?5
     AND (?6 IS NULL OR wallet_number = ?6)
   ORDER BY flush_entry DESC LIMIT ?3`
 
 // Bisects, because flushes are in the order of their times. Two rows read a step, about forty for a million flushes. `low`
-// ends at the first flush with a page that begins at `?3` or later; all later flushes are later still.
+// ends at the first flush with a page that begins at `?3` or later; all later flushes qualify, too.
 const FLUSHES_SINCE = `
   WITH RECURSIVE halves (low, high) AS (
     SELECT 1, CAST(?2 AS INTEGER)
@@ -67,8 +67,8 @@ export async function readPages(db: D1Database, query: PageQuery): Promise<PageR
 }
 
 /**
- * Returns the first flush since which everything was committed at `at_ms` or later; `before_entry` when no flush
- * below it was.
+ * Returns the first flush of the trailing flushes that were committed entirely at `at_ms` or later; `before_entry` if
+ * there is none below it.
  */
 export async function flushesSince(
   db: D1Database,
@@ -171,7 +171,7 @@ export async function readPagesOf(
   return (await statement.all<PageRow>()).results
 }
 
-/** Drops the last flush, which may have more pages; reads all of it when there is no other. */
+/** Drops the last flush, which may have more pages. If it is the only one, reads all of it. */
 async function wholeFlushes(
   db: D1Database,
   ledger_id: string,

@@ -14,7 +14,7 @@ export const NOTHING_CHECKED: Checked = { entry: 0, usage: NO_USAGE }
 export interface PagesCheck {
   readonly checked: Checked
   readonly differences: readonly Difference[]
-  /** There are more pages than one check reads; the next one continues from `checked`. */
+  /** There are more pages than one check reads; the next check continues from `checked`. */
   readonly more: boolean
 }
 
@@ -31,7 +31,7 @@ const SUMS = [
   'paid_pico',
 ].map(sumOf)
 
-// A row or two read for each page, and no body.
+// Reads one or two rows for each page, and no body.
 const FLUSHES = `
   SELECT flush_entry, sum(entry_count) AS entries, sum(events) AS events, ${SUMS.join(', ')}
   FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2 GROUP BY flush_entry ORDER BY flush_entry LIMIT ?3`

@@ -11,8 +11,8 @@ const MESSAGES_AT_ONCE = 50
 const MAX_ENTRIES = 50_000
 
 /**
- * Folds late or lost messages from D1's pages into the rollups; a message that arrives later is a duplicate. False when
- * there is more than one check folds.
+ * Folds late or lost messages from D1's pages into the rollups; a message that arrives later is a duplicate. Returns
+ * false if there are more messages than one check folds.
  */
 export async function bringUpRollups(db: D1Database, ledger_id: string): Promise<boolean> {
   const rolled_entry = (await readRollup(db, ledger_id))?.rolled_entry ?? 0

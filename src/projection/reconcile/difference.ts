@@ -14,7 +14,7 @@ export interface Difference {
 }
 
 export const DIFFERENCE_KINDS = [
-  /** Pages are missing, or have too many entries. */
+  /** Pages are missing or have too many entries. */
   'pages_missing',
   /** The columns of a page differ from the sums of its entries. */
   'page_sums',

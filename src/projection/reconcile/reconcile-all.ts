@@ -34,7 +34,7 @@ interface Ledger {
 
 export interface ReconciledLedgers {
   readonly results: readonly ReconcileResult[]
-  /** There are more ledgers that were not checked since `since_ms`. */
+  /** Whether more ledgers were not checked since `since_ms`. */
   readonly more: boolean
 }
 
@@ -46,7 +46,7 @@ interface Options {
   readonly now_ms: number
 }
 
-/** The job whose place calls continue from, an operator's too. */
+/** The job whose stored position calls continue from, including the calls of an operator. */
 const JOB = 'reconciliation'
 
 /**

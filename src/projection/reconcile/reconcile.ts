@@ -54,7 +54,7 @@ export async function reconcileLedger(
       logFailure('ledger_differs', { ledger: ledger_id, status, kind, from_entry, to_entry, expected, found })
     }
   }
-  // A ledger that still differs is checked from the first page each time, until it is right.
+  // A ledger that still differs is checked from the first page each time, until no difference is left.
   const checked = status === 'DIFFERENT' ? NOTHING_CHECKED : pages.checked
   const full_at_ms = from_first_page ? now_ms : (before?.full_at_ms ?? now_ms)
   const reported = differences.slice(0, MAX_DIFFERENCES)
@@ -123,7 +123,7 @@ async function repair(
   try {
     await rebuildLedger(ledgerDb(env, ledger.customer_id), ledgerKey(ledger), ENTRIES_A_CALL, now_ms)
   } catch (error) {
-    // Pages could not be repaired: the rollups stay, and the second check reports the difference.
+    // The pages could not be repaired, so the rollups stay, and the second check reports the difference.
     if (!(error instanceof BrokenPages)) throw error
   }
 }

@@ -101,7 +101,7 @@ function priceOfEvent(event: EventRecord, conditions: PriceConditions, book: Pri
   if (prices.kind === 'other_catalogue') {
     return {
       kind: 'not',
-      note: `Priced by catalogue ${prices.catalogue}, which this deployment no longer has. The recorded cost remains as charged.`,
+      note: `The event was priced by catalogue ${prices.catalogue}, which this deployment no longer has. The recorded cost remains as charged.`,
     }
   }
   if (prices.kind === 'unknown' && !several) {
@@ -132,7 +132,7 @@ function modifiersOf({ modifiers = {} }: EventRecord): object[] {
   return Object.entries(modifiers).map(([by, name]) => ({ by, name }))
 }
 
-/** The response itself is not kept: a recorded event names the fields of its record. */
+/** The response itself is not stored, so the explanation names the fields of the event's record. */
 function recordedField({ usage = {} }: EventRecord, unit: string): string {
   if (Object.hasOwn(usage, unit)) return `usage.${unit}`
   return unit === 'requests' ? 'one request' : 'the sum of its parts'
@@ -155,7 +155,7 @@ function recordedUnits({ usage = {}, custom = {} }: Pick<EventRecord, 'usage' | 
 function chargeNote(event: EventRecord, credits: bigint | undefined, burned: bigint): string | undefined {
   if (event.unrated) return 'The event has no final price yet.'
   if (credits === undefined) {
-    return 'The rule counts what the wallet used before in the period, which the event does not record.'
+    return 'The rule depends on the earlier use of the wallet in the period, which the event does not record.'
   }
   if (credits === burned) return undefined
   return credits > burned

@@ -7,7 +7,7 @@ import type { Layer } from '../../pricing/cost/price-book.ts'
 import { exactText } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
 
-/** A list price or a price set at run time, as a person reads it. */
+/** Renders a list price or a price set at run time for a person. */
 interface LayerJson {
   readonly rule: object | null
   readonly source: string | null

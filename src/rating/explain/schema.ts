@@ -30,7 +30,7 @@ export const explanationSchema = z
       tier: z
         .object({ input_tokens: z.int(), inclusive: z.boolean() })
         .nullable()
-        .openapi({ description: 'The context tier: past this total input its prices apply.' }),
+        .openapi({ description: 'The context tier: its prices apply past this total input.' }),
       modifiers: z.array(
         z.object({
           by: z.enum(['service_tier', 'region', 'image_size', 'image_quality', 'search_context_size']),

@@ -14,7 +14,7 @@ export interface FeedChanges {
    * has the model.
    */
   readonly end: readonly { readonly provider: string; readonly model: string }[]
-  /** Moves beyond the bound, vanished prices and zeros; empty if it can be applied at once. */
+  /** The reasons: moves beyond the bound, missing prices and zeros. Empty if the feed can be applied at once. */
   readonly reasons: readonly string[]
 }
 

@@ -42,7 +42,7 @@ async function get(url: string, most: number, fetcher: Fetch, signal: AbortSigna
   const response = await fetcher(url, { signal, redirect: 'manual' })
   if (response.status !== 200) {
     await response.body?.cancel()
-    throw new FeedFailure(`${nameOf(url)} was answered with ${response.status}.`)
+    throw new FeedFailure(`${nameOf(url)} responded with the status ${response.status}.`)
   }
   const bytes = await readUpTo(response.body, most)
   if (!bytes) throw new FeedFailure(`${nameOf(url)} has more than ${most} bytes.`)

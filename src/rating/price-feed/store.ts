@@ -127,7 +127,7 @@ const END = `
   WHERE scope = '${OPERATOR}' AND created_by = '${FEED}' AND effective_to_ms IS NULL AND effective_from_ms < ?2
     AND (provider, model) IN (SELECT value ->> 'provider', value ->> 'model' FROM json_each(?1))`
 
-// The number of a change must rise also when prices only end: isolates then read the scope again.
+// The number of a change must rise even if prices only end, so that isolates read the scope again.
 const SET = `
   INSERT INTO price_overlays (scope, epoch, overlay_id, provider, model, service_tier, prices, effective_from_ms,
     effective_to_ms, created_at_ms, created_by)
@@ -163,7 +163,7 @@ export async function applyFeed(
     from_ms: is_new ? now_ms - BACKDATED_MS : now_ms,
     to_ms: null,
   }))
-  // Nothing reads a price that ended before it began to apply. Its number announces the end.
+  // A marker row: it ends in 1970, so no rating uses it. Its number announces the end of prices.
   const marker = {
     id: newId('po', now_ms),
     provider: FEED,

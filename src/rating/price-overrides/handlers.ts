@@ -93,7 +93,10 @@ function readDraft(input: OverlayInput): ({ readonly kind: 'draft' } & OverlayDr
   }
 }
 
-/** Each lost race means that another request succeeded, so this many concurrent requests succeed. */
+/**
+ * The maximum number of attempts. Each lost race means that another request succeeded, so this many concurrent requests
+ * succeed.
+ */
 const ATTEMPTS = 20
 
 async function add(

@@ -144,8 +144,7 @@ export class WeighedCells extends Cells {
   private readonly unit_sets = new Set<string>()
   private bytes = 0
   /**
-   * Cells that have changed since they were weighed, and the maximum number of bytes that they may have
-   * gained.
+   * The cells that have changed since they were weighed, each with the maximum number of bytes that it may have gained.
    */
   private readonly unweighed = new Set<Cell>()
   private gained = 0
@@ -229,8 +228,8 @@ export class WeighedCells extends Cells {
 }
 
 /**
- * Whether a cell has the same units as before an addition. An addition can remove only units that it names: if all of
- * them are there, and the number is unchanged, none is new.
+ * Whether a cell has the same units as before an addition. An addition can remove only units that it names. So if all
+ * of them exist, and the number of units is unchanged, no unit is new.
  */
 function hasSameUnits(added: Cell, cell: Cell, units_before: number): boolean {
   if (added.units_nano.size !== units_before || cell.units_nano.size !== units_before) return false

@@ -17,8 +17,8 @@ import {
 /**
  * Cells as JSON, each string once. Two sets with the same cells pack to the same bytes.
  *
- * Sums are JSON numbers where those are exact, else strings of digits; quantities of units are JSON numbers where they
- * are whole, else decimals with at most 9 places.
+ * A sum is a JSON number if that is exact, else a string of digits. A quantity of a unit is a JSON number if it is
+ * whole, else a decimal with at most 9 places.
  */
 export interface PackedCells {
   /** The earliest hour of `c`, whose first numbers count from here; 0 without cells. */
@@ -102,7 +102,7 @@ export interface Wanted {
 
 const EVERY: Wanted = { from_hour: 0, to_hour: MAX_HOUR + 1, users: undefined }
 
-/** Yields the cells that pass the filter. Reads little of the others. */
+/** Yields the cells that pass the filter. Reads only a few fields of the other cells. */
 export function* unpackSome(value: unknown, { from_hour, to_hour, users }: Wanted): Generator<Cell> {
   const packed = recordOf(value, 'cells')
   const h = integerOf(packed.h, 'h', 0, MAX_HOUR)
@@ -246,7 +246,7 @@ function eventTypeOf(text: string | null, name: string): EventType | null {
 
 function stringAt(s: readonly string[], place: unknown, name: string): string {
   const text = s[integerOf(place, `a place in ${name}`, 0, s.length - 1)]
-  if (text === undefined) throw new MalformedCells(`${name} names a string that is not there`)
+  if (text === undefined) throw new MalformedCells(`${name} names a string that does not exist`)
   return text
 }
 

@@ -1,4 +1,7 @@
-/** The values of packed usage, checked where they are read: a message may be foreign, a row may be broken. */
+/**
+ * The values of packed usage, checked where they are read: a message may come from another program, and a row may be
+ * broken.
+ */
 
 /** Thrown for a value that is not packed usage. The message has the reason. */
 export class MalformedCells extends Error {}

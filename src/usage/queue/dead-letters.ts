@@ -31,7 +31,7 @@ export async function listDeadLetters(
 /** The maximum number of messages that one call replays. */
 export const MAX_REPLAYED = 100
 
-// Ordered by the last failure: otherwise, a hundred letters that always fail would block all others.
+// Ordered by the last failure: otherwise, a hundred letters that always fail would block all other letters.
 const OPEN_LETTERS = `
   SELECT dead_letter_id, truncated, body FROM (
     SELECT dead_letter_id AS id FROM dead_letters WHERE state = 'open'

@@ -6,8 +6,8 @@ import { type PackedCells, packCells, unpackCells } from '../cells/pack-cells.ts
 import { integerOf, MalformedCells, recordOf } from '../cells/packed-values.ts'
 
 /**
- * A message of the usage queue, as JSON: the usage of the entries `after_entry < n <= to_entry` of one ledger, summed by
- * cells. The messages of a ledger follow each other without a gap.
+ * A message of the usage queue, as JSON: the usage of the entries `after_entry < n <= to_entry` of one ledger, summed
+ * by cells. The messages of a ledger have no gaps between them.
  */
 export interface UsageMessage {
   /** 2 if a cell has an API key, which earlier versions of the code do not know. */

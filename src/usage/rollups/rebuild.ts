@@ -64,7 +64,7 @@ export async function continueRebuild(
   let [entries, rows] = [0, 0]
   for (let i = 0; i < MAX_STEPS; i++) {
     const building = await readBuilding(db, ledger_id)
-    // A concurrent call has finished it.
+    // A concurrent call has finished the rebuild.
     if (!building) return { entries, rows, done: true }
     if (building.rolled_entry >= building.flushed_entry) {
       if (await activate(db, building, now_ms)) return { entries, rows, done: true }

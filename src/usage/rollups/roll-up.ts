@@ -18,7 +18,7 @@ import {
 export type Outcome =
   /** Its usage is in the rollups, now or since before. */
   | { readonly kind: 'folded' }
-  /** To be retried later. The reason is for the operator. */
+  /** The message must be retried later. The reason is for the operator. */
   | { readonly kind: 'failed'; readonly reason: string }
 
 /** The attempts for one ledger while concurrent writers move it or messages are missing. */
@@ -119,7 +119,8 @@ async function contiguous(
         reached = message.to_entry
         break
       }
-      // There is a gap before the message, or it was cut at another entry than the rollups: pages have the rest.
+      // There is a gap before the message, or the message begins at another entry than the rollups end at. Pages have
+      // the missing entries.
       const until = reached < message.after_entry ? message.after_entry : message.to_entry
       if (pages.entries <= 0) return all
       for await (const missing of flushedUsage(db, ledger_id, reached)) {
@@ -145,7 +146,7 @@ function settle(
     if (message.to_entry <= rolled_entry) {
       outcomes.set(message, { kind: 'folded' })
     } else if (message.to_entry > position.flushed_entry) {
-      const reason = `D1 has the ledger up to entry ${position.flushed_entry}, the message goes to ${message.to_entry}`
+      const reason = `D1 has the ledger up to entry ${position.flushed_entry}, but the message ends at entry ${message.to_entry}`
       outcomes.set(message, { kind: 'failed', reason })
     }
   }

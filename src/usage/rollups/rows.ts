@@ -27,7 +27,7 @@ export function bucketOf(user_number: number | null): number {
 
 /**
  * A row above this size is closed, and the next message of the day begins the next part. A message adds at most 64 KB
- * to each column, so no row approaches the platform's limit, with any names of customers.
+ * to each column, so no row approaches the platform's limit, however long the names of customers are.
  */
 const CLOSED_DAY_BYTES = 256 * 1024
 const CLOSED_USERS_BYTES = 128 * 1024
@@ -69,7 +69,7 @@ export function additionsOf(messages: readonly (readonly Cell[])[]): Addition[] 
       add({ table: 'users', day, bucket: bucketOf(cell.user) }, cell)
     }
   })
-  // The list has a hole where a message has nothing for a place.
+  // The list has no item at the index of a message that adds nothing to a place.
   return [...additions.values()].map(({ place, messages: lists }) => ({
     place,
     messages: lists.filter(Boolean),

@@ -14,7 +14,7 @@ export interface Position {
   readonly as_of_ms: number
   readonly totals: UsageTotals
   readonly expired: UsageTotals
-  /** The last entry whose page D1 has. */
+  /** The last entry whose page is in D1. */
   readonly flushed_entry: number
 }
 

@@ -11,7 +11,7 @@ import { continueRebuild, ENTRIES_A_CALL } from './rebuild.ts'
 const REBUILDS_A_RUN = 3
 const RETIRED_A_RUN = 20
 const ROWS_A_GENERATION = 2_000
-/** A reader of a generation that was replaced has finished by then. */
+/** After this time, no reader uses a replaced generation any more. */
 const RETIRED_FOR_MS = 15 * 60_000
 
 const UNFINISHED = `
@@ -85,7 +85,7 @@ const LEDGERS_A_RUN = 30
 const DAY_ROWS_A_LEDGER = 50
 const USER_ROWS_A_LEDGER = 1_000
 
-/** The first day, in whole days since 1970, that is kept whole. */
+/** The first day that is kept completely, in whole days since 1970. */
 export function firstKeptDay(kept_days: number, now_ms: number): number {
   return Math.floor(now_ms / DAY_MS) - kept_days
 }
@@ -162,7 +162,7 @@ async function expireLedger(
   { ledger_id, generation, version, expired }: Watermark,
   first_kept_day: number,
 ): Promise<number> {
-  // Users first: a ledger is found again by its days.
+  // Deletes the rows of users first, because the rows of days are needed to find the ledger again.
   const users = await db.prepare(DELETE_OLD_USERS).bind(ledger_id, generation, first_kept_day).run()
   if (users.meta.changes >= USER_ROWS_A_LEDGER) return 0
   const { results } = await db

@@ -6,7 +6,7 @@ import type { Content } from './content.ts'
 import { notSent, type SendError, type SendLimits, type Sent, send } from './send.ts'
 import { type SigningKey, signedHeaders } from './signing.ts'
 
-/** One attempt of a delivery: the address is checked, the message is signed with the time, and sent. */
+/** Makes one attempt of a delivery: checks the address, signs the message with the time, and sends it. */
 
 export type AddressCheck = (address: Address) => Promise<SendError | undefined>
 

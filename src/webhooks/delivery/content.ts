@@ -6,7 +6,7 @@ import type { Delivered } from '../records/deliveries.ts'
 import { OPERATOR } from '../records/secrets.ts'
 import { TEST_TYPE } from '../types.ts'
 
-/** Makes the text of messages when they are sent: the notification has the only copy of a user's id. */
+/** Makes the text of messages when they are sent, so that only the notification has a copy of a user's id. */
 
 /** A message to an endpoint: a notification of a ledger or of the deployment, or a test. */
 export type Content = Omit<NotificationView, 'type' | 'customer_id' | 'mode'> & {

@@ -21,7 +21,7 @@ export interface Ready {
 export type Unsent =
   /** The endpoint is disabled or deleted, or the notification is too old. */
   | { readonly kind: 'dropped'; readonly is_logged: boolean }
-  /** It has ended, or another run works on it: the message is a repeat. */
+  /** The message is a repeat: the delivery has ended, or another run works on it. */
   | { readonly kind: 'repeated' }
   | { readonly kind: 'early'; readonly due_at_ms: number }
   /** The endpoint has enough attempts under way. */

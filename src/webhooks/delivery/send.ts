@@ -2,7 +2,7 @@ import type { Fetch } from '../../http/outbound/resolve.ts'
 import { LATE, withDeadline } from '../../time/durations.ts'
 import { retryAfterMs } from './schedule.ts'
 
-/** One attempt to send a message: a POST that is answered within 15 s, of whose answer 1 KB is read. */
+/** Makes one attempt to send a message: a POST that waits 15 s for an answer and reads 1 KB of it. */
 
 /** The reason for a missing answer. */
 export type SendError = 'timeout' | 'connection_failed' | 'address_refused' | 'name_not_resolved'
@@ -38,7 +38,7 @@ export interface SendLimits {
 }
 
 const TIMEOUT_MS = 15_000
-/** The status is known when the answer begins, so the rest gets only a short wait. */
+/** The status is known when the answer begins, so the wait for the rest is short. */
 const ANSWER_TIMEOUT_MS = 1_000
 const MAX_ANSWER_BYTES = 1_024
 
@@ -116,7 +116,7 @@ async function beginningOf(response: Response, timeout_ms: number): Promise<stri
   try {
     await withDeadline(read(), timeout_ms)
   } catch {
-    // The status is known; of an answer that breaks off, the received part is kept.
+    // The status is known. If the answer breaks off, the received part is kept.
   }
   reader.cancel().catch(() => undefined)
   const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES))

@@ -14,7 +14,7 @@ import { keyOwner, openKeys, signingKeys } from '../records/secrets.ts'
 import { type Content, contentKey, readContents } from './content.ts'
 import type { SigningKey } from './signing.ts'
 
-/** The state of a due delivery in D1. A few statements read it for all deliveries of a run. */
+/** The state in D1 of a due delivery. A few statements read it for all deliveries of a run. */
 export interface Situation {
   /** Undefined if the endpoint was deleted. */
   readonly endpoint: SealedEndpoint | undefined

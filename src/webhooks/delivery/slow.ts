@@ -57,7 +57,7 @@ async function recordOne(env: Bindings, consequence: Consequence, now_ms: number
   await env.WEBHOOKS.send(messageOf(consequence.outcome), { delaySeconds })
 }
 
-/** This run has claimed the delivery, so the delivery is due whatever its lease. */
+/** This run has claimed the delivery, so the delivery is due regardless of its lease. */
 async function sendClaimed(env: Bindings, delivered: Delivered, options: SendLimits): Promise<void> {
   const now_ms = options.now()
   const situation = (await readSituations(env, [delivered], now_ms)).get(delivered)

@@ -71,8 +71,8 @@ const erased = (kind: SubjectKind) => `EXISTS (
     WHERE n.ledger_id = value ->> 'owner' AND n.sequence = value ->> 'sequence' AND s.ledger_id = n.ledger_id
       AND s.kind = '${kind}' AND s.number = n.${kind}_number AND s.erased_at_ms IS NOT NULL)`
 
-// The answer to a message about an erased user or team is not kept: the attempt may have begun before the
-// erasure, which deletes only the answers stored so far.
+// Does not store the answer to a message about an erased user or team. The attempt may have begun before the erasure,
+// which deletes only the answers stored so far.
 const VALUES = `
   SELECT value ->> 'owner', value ->> 'delivery_id', value ->> 'webhook_endpoint_id', value ->> 'notification_id',
     value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'status', value ->> 'made',
@@ -210,8 +210,7 @@ export async function claimNext(
   return env.DB.prepare(CLAIM_NEXT).bind(webhook_endpoint_id, now_ms, lease_ms).first<Delivered>()
 }
 
-// Jumps from one endpoint to the next in the index: reads two index entries for each, and none of its
-// deliveries.
+// Finds each next endpoint through the index: reads two index entries for each endpoint, and none of its deliveries.
 const ENDPOINTS_DUE = `
   WITH RECURSIVE e (id) AS (
     SELECT min(webhook_endpoint_id) FROM webhook_deliveries WHERE status = 'pending' AND webhook_endpoint_id > ?1
