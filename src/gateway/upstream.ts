@@ -8,17 +8,22 @@ const PASSED: ReadonlySet<string> = new Set([
   'accept',
   'content-type',
   'user-agent',
-  'openai-organization',
-  'openai-project',
-  'openai-beta',
-  'anthropic-version',
-  'anthropic-beta',
-  'anthropic-dangerous-direct-browser-access',
   'x-goog-api-client',
   'x-goog-user-project',
   'http-referer',
   'x-title',
+  // Coding agents name themselves and their session, by which a provider finds its prompt cache.
+  'originator',
+  'version',
+  'session_id',
+  'session-id',
+  'thread-id',
+  'x-app',
+  'x-client-request-id',
 ])
+
+/** The names that the providers give to their own headers, and to those of their agents. */
+const PASSED_FAMILIES = /^(?:openai|anthropic|x-openai|x-codex|x-claude-code)-/
 
 /**
  * Headers that belong to the connection and not to the answer. The body is decoded on its way, so its length and
@@ -69,7 +74,9 @@ export function upstreamUrl(base: string, { dialect, version, path, query }: Tar
 
 export function upstreamHeaders(dialect: Dialect, url: string, key: string, sent: Headers): Headers {
   const headers = new Headers()
-  for (const [name, value] of sent) if (PASSED.has(name)) headers.set(name, value)
+  for (const [name, value] of sent) {
+    if (PASSED.has(name) || PASSED_FAMILIES.test(name)) headers.set(name, value)
+  }
   // The body must be readable, because its usage is read.
   headers.set('accept-encoding', 'identity')
   const { hostname } = new URL(url)

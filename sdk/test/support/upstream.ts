@@ -35,7 +35,7 @@ export async function startUpstream(): Promise<Upstream> {
         path: url,
         headers,
         text,
-        body: headers['content-type'] === 'application/json' ? JSON.parse(text) : {},
+        body: headers['content-type'] === 'application/json' && text !== '' ? JSON.parse(text) : {},
       }
       requests.push(request)
       const script = scripts.length > 1 ? scripts.shift() : scripts[0]
