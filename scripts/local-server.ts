@@ -89,6 +89,7 @@ export async function startServer(port: number): Promise<LocalServer> {
   }
   // Ctrl-C also reaches wrangler; a signal to this process alone does not.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+  stopWithNpm(stop)
   const ended = exitOf(child).then((code) => (stopping ? 0 : code))
   const server: LocalServer = {
     url: localUrl(port),
@@ -102,6 +103,18 @@ export async function startServer(port: number): Promise<LocalServer> {
   if (answers) return server
   await server.stop()
   throw new Error('wrangler dev did not start. Its output is above.')
+}
+
+/** npm runs a script by a shell, which ends at a signal without passing it on. */
+function stopWithNpm(stop: () => void): void {
+  if (process.env.npm_lifecycle_event === undefined) return
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    stop()
+  }, 500)
+  watch.unref()
 }
 
 /** `VARS="FLUSH_DELAY_MS=100 OPEN_REGISTRATION=false"` overrides variables of wrangler.toml for one run. */

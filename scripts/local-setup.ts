@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
@@ -56,8 +57,31 @@ async function migrate(): Promise<void> {
   for (const file of files) digest.update(file).update(readFileSync(path.join(folder, file)))
   const wanted = digest.digest('hex')
   if (existsSync(MIGRATED) && readFileSync(MIGRATED, 'utf8') === wanted) return
-  await wrangler('d1', 'migrations', 'apply', 'DB')
   mkdirSync(STATE, { recursive: true })
+  if (existsSync(path.join(STATE, 'v3', 'd1'))) await wrangler('d1', 'migrations', 'apply', 'DB')
+  else await createTables(folder, files)
   writeFileSync(MIGRATED, wanted)
   console.log('Migrated the local database.')
+}
+
+const RECORDS = `
+  CREATE TABLE d1_migrations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL);`
+
+/**
+ * Applies all migrations to a new database in one transaction, and records them as wrangler does. `wrangler d1 migrations
+ * apply` starts a runtime for each migration: 18 seconds of CPU time for 29 of them, where this takes 2.5.
+ */
+async function createTables(folder: string, files: readonly string[]): Promise<void> {
+  const migrations = files.map((file) => {
+    const sql = readFileSync(path.join(folder, file), 'utf8')
+    return `${sql}\nINSERT INTO d1_migrations (name) VALUES ('${file}');\n`
+  })
+  const all = path.join(STATE, 'migrations.sql')
+  writeFileSync(all, [RECORDS, ...migrations].join('\n'))
+  try {
+    await wrangler('d1', 'execute', 'DB', '--file', all, '--yes')
+  } finally {
+    rmSync(all)
+  }
 }

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -25,6 +25,14 @@ async function start(port?: number) {
   const server = await npmStart({ state: STATE_DIR, detached: true, ...(port !== undefined && { port }) })
   servers.push(server)
   return server
+}
+
+/** Returns what wrangler itself says of the migrations of the state. */
+function pendingMigrations(): string {
+  const wrangler = path.join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
+  const args = ['d1', 'migrations', 'list', 'DB', '-c', 'wrangler.toml', '--local', '--persist-to', STATE_DIR]
+  const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' }
+  return spawnSync(process.execPath, [wrangler, ...args], { cwd: ROOT, env, encoding: 'utf8' }).stdout
 }
 
 /** Sends the request of a printed curl line. */
@@ -60,6 +68,7 @@ describe('npm start', () => {
     })
     expect(await curl(calculate)).toMatchObject({ credits: 15, margin_percent: 50 })
     expect(await first.stop()).toBe(0)
+    expect(pendingMigrations()).toContain('No migrations to apply')
 
     const second = await start(first.port)
     expect(second.output).not.toMatch(/Migrated|Seeded|Wrote/)
@@ -102,6 +111,19 @@ describe('npm start', () => {
       code: 1,
       output: expect.stringMatching(/^\nNo server uses the state/),
     })
+  })
+
+  it('ends when npm gets a signal, which its shell does not pass on', { timeout: 60_000 }, async () => {
+    const port = await freePort()
+    const env = { ...process.env, STATE_DIR, PORT: String(port) }
+    const npm = spawn('npm', ['start'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] })
+    await new Promise<void>((resolve, reject) => {
+      npm.stdout.on('data', (chunk: Buffer) => chunk.includes('/v1/rating/calculate') && resolve())
+      npm.on('exit', () => reject(new Error('npm start ended by itself')))
+    })
+    npm.kill('SIGTERM')
+    await expect.poll(() => existsSync(path.join(STATE_DIR, 'server.json')), { timeout: 20_000 }).toBe(false)
+    await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow('fetch failed')
   })
 
   it('reports a port in use before it sets anything up', async () => {
