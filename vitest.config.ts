@@ -4,7 +4,10 @@ import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-/** A test or hook that takes seconds alone takes longer when all run at once on two cores. One that hangs still ends. */
+/**
+ * A test or hook that takes seconds by itself takes longer when all tests run at once on two cores. This limit ends a
+ * test that hangs.
+ */
 const testTimeout = 60_000
 const hookTimeout = testTimeout
 
@@ -18,7 +21,8 @@ const sharedData = process.env.SHARED_DATA ?? path.join(import.meta.dirname, '..
  */
 export default defineConfig({
   test: {
-    // Vitest leaves one core to itself, but its own work is little: on two cores, a second worker saves a quarter.
+    // Vitest reserves one core for itself but uses it little: on two cores, a second worker saves a quarter of the
+    // time.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Tests of failures log errors, and tests of cost log figures: `--silent=false` shows them for tests that pass too.
     silent: 'passed-only',
@@ -163,7 +167,7 @@ declare module 'vitest' {
 }
 
 /**
- * Situations from public bug reports, each with its correct answer; none if they are not beside the project.
+ * Situations from public bug reports, each with its correct answer; none if the file does not exist beside the project.
  */
 function publicCases(): PublicCase[] {
   const file = path.join(sharedData, 'public-cases/pricing.json')
@@ -185,8 +189,8 @@ export interface PublicCase {
 }
 
 /**
- * Recorded provider responses from beside the project, as many as `count`, spread over all of them; none where they are
- * not there.
+ * Returns `count` of the recorded provider responses beside the project, spread over all of them; none if the
+ * recordings do not exist.
  */
 function recordedResponses(count: number): RecordedResponse[] {
   const file = path.join(sharedData, 'provider-responses.json')

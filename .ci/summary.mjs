@@ -8,7 +8,7 @@ function counts() {
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = JSON.parse(
       readFileSync(report, 'utf8'),
     )
-    // A file that could not even be loaded fails no test of its own.
+    // A file that cannot be loaded has no failed tests, so it counts as one failure.
     const failed = numFailedTests === 0 && numFailedTestSuites > 0 ? numFailedTestSuites : numFailedTests
     return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests }
   } catch {

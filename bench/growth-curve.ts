@@ -11,7 +11,8 @@ import { startOurs } from './throughput/servers.ts'
 
 /**
  * The second half of `npm run bench:growth`: one object grows to 100,000 wallets and a million events, in ten steps of
- * both. After each step it is restarted; throughput, wake-up and memory of the steps are drawn to SVG (docs/growth.svg).
+ * both. The bench restarts the object after each step, and draws throughput, wake-up and memory of the steps to SVG
+ * (docs/growth.svg).
  *
  * EVENTS and WALLETS are the numbers at the end, STATE_DIR is the folder of the state.
  */

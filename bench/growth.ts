@@ -4,11 +4,11 @@ import path from 'node:path'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from './raw-workerd.ts'
 
 /**
- * `npm run bench:growth`: a million events of one customer through the project's own Worker in raw workerd,
- * 100 a request and each with a key, once with keys that sort by time and once with random ones. It fails
- * when the last tenth is slower than the first by more than its share, or when an object that has all of it
- * wakes more slowly than an empty one. The last tenth runs in turns with the first tenth of another customer,
- * so that other load on the machine affects both; absolute times hold only for that machine.
+ * `npm run bench:growth`: a million events of one customer through the project's own Worker in raw workerd, 100 a
+ * request and each with a key, once with keys that sort by time and once with random ones. It fails when the last tenth
+ * is slower than the first by more than the limit, or when an object with all events wakes more slowly than an empty
+ * one. The last tenth alternates with the first tenth of another customer, so that other load on the machine affects
+ * both. Absolute times hold only for one machine.
  *
  * EVENTS is the number of events (1,000,000), STATE_DIR the folder of the state (the system's temporary folder;
  * /dev/shm for memory), ORDER `time` or `random` for one of the two.

@@ -63,7 +63,7 @@ export class KeysBench extends DurableObject<Env> {
     return Response.json(this.state(wrong, searchParams.has('whole')))
   }
 
-  /** Counts the keys that are not found with their request. All of them were recorded. */
+  /** Counts the keys that are not found with their request. All of these keys were recorded. */
   private wrongOf(keys: readonly string[]): number {
     const found = this.keys.remembered(keys)
     return keys.filter((key) => !found.get(key)?.startsWith(`f:${key}@`)).length

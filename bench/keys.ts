@@ -17,7 +17,7 @@ const A_COMMIT = 100
 const A_TURN = 1000
 const LOOKS = 200
 
-/** The goal is 0.10 rows an event in requests of 100 events, of which the wallet's row is 0.01. */
+/** The goal is 0.10 rows an event in requests of 100 events, including 0.01 for the wallet's row. */
 const MAX_ROWS_A_KEY = 0.1 - 0.01
 const MAX_MEMORY_BYTES = 48 * 1024 * 1024
 const MAX_START_MS = 150

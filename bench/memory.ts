@@ -88,7 +88,7 @@ async function register(server: RawWorkerd, name: string): Promise<string> {
   return answer.api_key
 }
 
-/** A list of users brings D1 up to date first. If one call is not enough, the next one continues. */
+/** A list of users first flushes the ledger to D1. If one call is not enough, the next call continues. */
 async function flush(server: RawWorkerd, key: string): Promise<void> {
   for (;;) {
     const response = await fetch(`${server.url}/v1/users`, { headers: { Authorization: `Bearer ${key}` } })

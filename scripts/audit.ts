@@ -2,9 +2,9 @@
  * `npm run audit [-- --required]`: checks the deployed dependencies for known vulnerabilities; ends with 1 when one is
  * of high or critical severity. Development dependencies are left out: no request reaches them.
  *
- * The registry answers this from a separate endpoint, which mirrors and offline machines often lack. A check that could
- * not run prints why and passes, so that merges do not depend on the registry; with `--required`, as in a deployment,
- * it fails.
+ * The registry has a separate endpoint for this check; mirrors often lack it, and offline machines cannot reach it. A
+ * check that cannot run prints the reason and passes, so that merges do not depend on the registry. With `--required`,
+ * as in a deployment, it fails.
  */
 import { spawnSync } from 'node:child_process'
 import { z } from 'zod'
@@ -24,7 +24,7 @@ const reportSchema = z.object({
 
 function main(): number {
   const required = process.argv.includes('--required')
-  // npm ends with 1 both for a finding and for a missing endpoint; its report shows which.
+  // npm ends with 1 both for a finding and for a missing endpoint. Its report tells them apart.
   const { stdout, stderr } = spawnSync(
     'npm',
     ['audit', '--omit=dev', '--json', '--fetch-retries=1', '--fetch-timeout=20000'],
@@ -60,7 +60,7 @@ function parse(stdout: string): z.infer<typeof reportSchema> | undefined {
   }
 }
 
-/** npm's own line about the failure, as the end of a sentence. */
+/** Returns npm's own line about the failure, to be the end of a sentence. */
 function reason(stdout: string, stderr: string): string {
   const lines = `${stdout}\n${stderr}`.split('\n').map((line) => line.trim())
   const status = lines

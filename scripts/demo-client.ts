@@ -25,9 +25,7 @@ export interface Answer {
   readonly replayed: boolean
 }
 
-/**
- * Sends a GET, or with a body a POST. Returns any answer, whatever its status; throws if no answer arrives.
- */
+/** Sends a GET, or with a body a POST. Returns any answer, regardless of its status; throws if no answer arrives. */
 export async function call(
   route: string,
   { key, body }: { readonly key?: string; readonly body?: object },

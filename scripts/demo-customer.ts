@@ -9,7 +9,7 @@ import { operatorToken } from './local-setup.ts'
 
 const DEMO = { name: 'Demo customer', email: 'demo@example.com', tier: 'ENTERPRISE' }
 
-/** The API never accepts a chosen key, so the known key is written directly into the local D1. */
+/** The API never accepts a key that the caller chooses, so the known key is written directly into the local D1. */
 const ATTACH_KEY = `
   INSERT OR IGNORE INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms)
   SELECT '${DEVELOPMENT_KEY_ID}', customer_id, 'live', 'Development key', '${DEVELOPMENT_KEY_HASH}',
@@ -32,7 +32,7 @@ export async function seedDemoCustomer(url: string): Promise<void> {
     throw new Error(`The demo customer was not registered: ${registered.status} ${await registered.text()}`)
   }
   await wrangler('d1', 'execute', 'DB', '--yes', '--command', ATTACH_KEY)
-  // The server may remember for some seconds that it did not know the key.
+  // The server may cache for some seconds that the key does not exist.
   for (let attempt = 0; attempt < 30; attempt++) {
     if (await keyWorks(url)) {
       console.log('Seeded the demo customer (ENTERPRISE).')
@@ -40,7 +40,7 @@ export async function seedDemoCustomer(url: string): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 250))
   }
-  throw new Error('The demo customer is there, but its key does not work.')
+  throw new Error('The demo customer exists, but its key does not work.')
 }
 
 /** A public key must never work where real money is used. */

@@ -5,7 +5,7 @@ import { call, must, numberOf, serverUrl } from './demo-client.ts'
 export interface GatewayScene {
   /** The pieces that the first client read. */
   readonly text: string
-  /** Credits of the whole stream, and what its usage costs by the price list. */
+  /** The credits of the whole stream, and the cost of its usage by the price list. */
   readonly whole: number
   readonly expected: number
   /** Credits of the stream whose client disconnected. */

@@ -42,7 +42,7 @@ async function register(): Promise<string> {
   chapter('A customer registers')
   const body = { name: 'Demo', email: `demo-${randomUUID()}@example.com` }
   let answer = await call('/v1/customers/register', { body })
-  // Registration is closed in production: the operator then registers the customer.
+  // Registration is closed in production, so the operator registers the customer there.
   if (answer.status === 401 || answer.status === 403) {
     answer = await call('/v1/customers/register', { body, key: OPERATOR_TOKEN })
   }
@@ -192,7 +192,7 @@ function example(file: string): unknown {
   return JSON.parse(readFileSync(path.join(import.meta.dirname, '..', 'examples', file), 'utf8'))
 }
 
-/** Credits have six decimals; a double of JSON is the nearest one to them. */
+/** Whether two amounts of credits are equal. Rounds to their six decimals, because a double is only the nearest number. */
 function sameCredits(a: number, b: number): boolean {
   return Math.round(a * 1e6) === Math.round(b * 1e6)
 }

@@ -100,7 +100,7 @@ function run(
   child.stderr.on('data', listen)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    // Output that was shown is not repeated when it fails.
+    // Output that was already shown is not repeated after a failure.
     child.on('close', (code) => resolve({ code: code ?? 1, output: show ? '' : output }))
   })
 }

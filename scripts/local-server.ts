@@ -32,8 +32,8 @@ const OPTIONS = {
   env: {
     ...process.env,
     WRANGLER_SEND_METRICS: 'false',
-    // The banner queries the network for a newer wrangler, and the `cf` object of requests comes from
-    // Cloudflare.
+    // Switches off two requests to the network: the banner looks for a newer wrangler, and the `cf` object of requests
+    // is fetched from Cloudflare.
     WRANGLER_HIDE_BANNER: 'true',
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   },

@@ -17,7 +17,7 @@ const DEV_VARS = path.join(ROOT, '.dev.vars')
 /** Inside the state directory, so that it is deleted together with the state. */
 const MIGRATED = path.join(STATE, 'migrated')
 
-/** Completes the set-up of a local server: its secrets and its tables. Prints what it did. */
+/** Completes the set-up of a local server: its secrets and its tables. Prints the completed steps. */
 export async function setUp(): Promise<void> {
   if (!existsSync(DEV_VARS)) {
     copyFileSync(`${DEV_VARS}.example`, DEV_VARS)

@@ -37,7 +37,7 @@ function isSameAddress(one: string, other: string): boolean {
 }
 
 main().then(
-  () => console.log('The demo customer is there.'),
+  () => console.log('The demo customer exists.'),
   (error: unknown) => {
     console.error(error instanceof Error ? error.message : error)
     process.exit(1)

@@ -1,8 +1,8 @@
 /**
- * `npm run test:clock [-- --quick]`: runs the tests whose outcome could depend on the date at the moments at
- * which such tests fail. Each test file starts at the moment (test/support/clock.ts). All moments are ahead:
- * the platform's alarms keep the real time, and one that is set in the past runs at once. `--quick` runs the
- * end of the year only, for CI.
+ * `npm run test:clock [-- --quick]`: runs the tests whose outcome could depend on the date at the moments at which such
+ * tests fail. Each test file starts at the moment (test/support/clock.ts). All moments are in the future: the
+ * platform's alarms use the real time, and an alarm in the past runs at once. `--quick` runs the end of the year only,
+ * for CI.
  */
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
@@ -42,7 +42,7 @@ function moments(now: Date): readonly Date[] {
   const [month_end, year_end] = [Date.UTC(year, month + 2), Date.UTC(year + 1, 0)]
   const leap_day = leapDayAfter(year)
   return [
-    // The tests of a file begin some seconds after its clock: these cross midnight.
+    // The tests of a file begin some seconds after its clock, so these tests cross midnight.
     new Date(year_end - 4_000),
     new Date(tomorrow_ms + MINUTE_MS / 2),
     new Date(tomorrow_ms + (7 * 60 + 59) * MINUTE_MS),

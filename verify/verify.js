@@ -1,6 +1,6 @@
 /**
- * Verifies exports, checkpoints and receipts of OpenMonetize Edge. Runs in browsers and in Node: it needs WebCrypto with
- * Ed25519 and nothing else. `docs/proof.md` has the formats. A line is accepted only in its canonical form.
+ * Verifies exports, checkpoints and receipts of OpenMonetize Edge. Runs in browsers and in Node: it needs WebCrypto
+ * with Ed25519 and nothing else. `docs/proof.md` has the formats. It accepts a line only in its canonical form.
  */
 
 const HASH = '[A-Za-z0-9_-]{43}'

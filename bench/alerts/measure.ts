@@ -3,8 +3,8 @@ import { createServer } from 'node:http'
 import { post } from '../post.ts'
 
 /**
- * The time from the commit of a burn that crosses an alert's threshold to the alert at its receiver: the
- * delay of the flush, the queues and the delivery included. The ledgers cross their thresholds one after the
+ * Measures the time from the commit of a burn that crosses an alert's threshold until the receiver gets the alert,
+ * including the delays of the flush, the queues and the delivery. The ledgers cross their thresholds one after the
  * other, repeatedly.
  */
 export interface MeasureOptions {
@@ -24,7 +24,7 @@ export interface Measured {
   readonly repeated: number
 }
 
-/** A crossing whose alert has not arrived by then is an error. */
+/** The time limit of an alert: a crossing whose alert arrives later is an error. */
 const PATIENCE_MS = 60_000
 /**
  * The alert fires below this threshold, and arms again above `REARM`. A new customer has 10,000 credits, and
@@ -53,8 +53,8 @@ export async function measureAlerts(options: MeasureOptions): Promise<Measured> 
 }
 
 /**
- * The crossings of one ledger. The first is not counted: until the flush knows of the endpoint, it waits for
- * its usual delay.
+ * Makes the crossings of one ledger. The first is not counted: until the flush knows of the endpoint, it waits for its
+ * usual delay.
  */
 async function cross(options: MeasureOptions, receiver: Receiver): Promise<number[]> {
   const { url, operator_token, crossings, pause_ms } = options

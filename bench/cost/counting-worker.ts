@@ -76,7 +76,7 @@ async function readCounts({ DB }: Bindings): Promise<Counts> {
 
 let wrapped: Bindings | undefined
 
-/** The same object each time, because the Worker caches what it reads from it. */
+/** Returns the same object each time, because the Worker caches values by this object. */
 function counted(env: Bindings): Bindings {
   wrapped ??= {
     ...env,

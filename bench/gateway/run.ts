@@ -17,7 +17,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     ms: { type: 'string', default: '1500' },
     callers: { type: 'string', default: '10' },
-    /** Names the functions of the gateway that take the time. */
+    /** Prints the functions of the gateway that take the most time. */
     profile: { type: 'boolean', default: false },
   },
 })

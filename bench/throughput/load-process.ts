@@ -17,7 +17,7 @@ export interface Measured {
   /** Units of work in steps whose requests were all answered 2xx. */
   readonly units: number
   readonly requests: number
-  /** Answers by status, without 2xx. */
+  /** The number of answers by status, without 2xx. */
   readonly failures: Readonly<Record<string, number>>
   /** Body of the first failed answer. */
   readonly first_failure?: string

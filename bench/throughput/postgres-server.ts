@@ -41,7 +41,7 @@ await sql`INSERT INTO api_keys VALUES (${hashOf(KEY)}, 1)`
 
 const customers = new Map<string, number>()
 
-/** Keys are looked up once: the Worker remembers them too. */
+/** Looks API keys up once, because the Worker remembers them too. */
 async function customerOf(request: IncomingMessage): Promise<number> {
   const hash = hashOf((request.headers.authorization ?? '').slice('Bearer '.length))
   const known = customers.get(hash)

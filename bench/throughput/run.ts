@@ -11,7 +11,7 @@ import { type Round, reportJson, type ScenarioReport, type Side, scenarioReport,
 import { isScenarioName, SCENARIOS, type ScenarioName } from './scenarios.ts'
 import { bundleBoth, type Server, startLimit, startOurs } from './servers.ts'
 
-/** This measurement has no limit: it compares a ledger that flushes with one that does not. */
+/** This measurement has no limit Worker: it compares a ledger that flushes with one that does not. */
 const FLUSH = 'flush'
 
 /**
@@ -154,7 +154,7 @@ async function compareScenarios(
   }
 }
 
-/** Under the inspector, which slows the Worker down: times of such a run are not compared. */
+/** Runs under the inspector, which slows the Worker down, so the times of this run are not compared. */
 async function profileAll(load: Load, state: string): Promise<void> {
   const script = bundleBoth(path.join(state, 'scripts')).ours
   for (const name of scenarioNames()) {

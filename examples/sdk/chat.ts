@@ -1,6 +1,6 @@
 /**
  * A chat that streams, and never spends more than was paid for: a hold for the worst case before the call, an output
- * limit that the wallet can pay, and the real usage after it. A reader who leaves pays for the delivered part.
+ * limit that the wallet can pay, and the real usage after it. A reader who disconnects pays for the delivered part.
  */
 import { OpenMonetize } from '@openmonetize/edge'
 import { meter } from '@openmonetize/edge/openai'

@@ -74,7 +74,7 @@ const LEFT_OUT = new Set([
 export function addedPrices(pricing: Pricing, priced: Prices): Prices {
   const added = [...mediaAndToolPrices(pricing)].filter(([unit]) => {
     if (priced.has(unit) || /_tokens$/.test(unit)) return false
-    // A fee per request already contains the search that it is for.
+    // A fee per request already contains the price of its search.
     if (unit === 'web_searches' && priced.has('requests')) return false
     return unit !== 'audio_seconds' || !(priced.has('input_tokens') || priced.has('input_audio_seconds'))
   })
@@ -160,7 +160,7 @@ function imagePrices(pricing: Pricing): string | undefined {
   return [decimal(base), ...others.map(([size, price]) => `${size}:${decimal(price)}`)].join(',')
 }
 
-/** A field without a decision would be a price that is dropped silently: the build stops instead. */
+/** The build stops at an unknown field, because it would otherwise drop a price silently. */
 export function assertNoNewFields(): void {
   const known = new Set([...LEFT_OUT, ...CONVERTED])
   for (const models of Object.values(allPricing)) {

@@ -114,7 +114,7 @@ async function readModels(file: string): Promise<ListedModel[]> {
   return Object.values(apis).flatMap((models) => Object.values(models))
 }
 
-/** A model without a price in the list stays out: a zero there means unknown, except where the name says free. */
+/** Leaves out a model without a price in the list: a zero means an unknown price, unless the name contains "free". */
 function convert(provider: string, { id, contextWindow, cost }: ListedModel): Model | undefined {
   if (cost === undefined || /\s/.test(id)) return undefined
   if (cost.input <= 0 && !id.endsWith(':free')) return undefined

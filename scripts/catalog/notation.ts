@@ -42,7 +42,7 @@ export function writePrices(prices: Prices): string {
 export function writeModel(model: Model): string {
   const id = plainWord(model.id)
   const own = `=${id.toLowerCase()}`
-  // A model always has its own name, whatever rules the source gives it.
+  // A model always matches its own name, even if the source has no such rule.
   const rules = [...new Set([own, ...model.match])]
   const match = rules.map((rule) => (rule === own ? '=' : plainWord(rule))).join(' ')
   const about = [

@@ -66,8 +66,7 @@ export const DEEPSEEK: readonly OverlayModel[] = [
     periods: formerAlias(
       { input_tokens: '0.55', cache_read_tokens: '0.14', output_tokens: '2.19' },
       { input_tokens: '0.135', cache_read_tokens: '0.035', output_tokens: '0.55' },
-      // The price fell with that of deepseek-chat; recordings of 2025 have the price of the first source, and
-      // keep it.
+      // The price fell together with that of deepseek-chat. Recordings of 2025 keep the price of the first source.
       [{ when: '2025-12-01', prices: v32 }],
     ),
   },
@@ -172,7 +171,7 @@ export const MISTRAL: readonly OverlayModel[] = [
   },
 ]
 
-/** Inference of fine-tuned models, by the model that they were made from. */
+/** The inference of fine-tuned models, by their base model. */
 const fineTuned = (
   id: string,
   input: string,

@@ -13,7 +13,7 @@ export interface Modifier {
 /** A model with prices of one or several periods. Of the periods in force, the last applies. */
 export interface OverlayModel {
   readonly id: string
-  /** Rules beside the id, or in place of the first source's where the model is in it. */
+  /** Rules beside the id. If the first source has the model, they replace its rules. */
   readonly match?: readonly string[]
   /** The page or the report that has the price, if it is not one of the provider's `source`. */
   readonly source?: string
@@ -21,7 +21,9 @@ export interface OverlayModel {
   readonly periods?: readonly { readonly when?: string; readonly prices: Readonly<Record<string, string>> }[]
 }
 
-/** Prices of single units of models that a source has: added, or in place of the source's, in every period. */
+/**
+ * Prices of single units of models that a source has. In every period, they are added, or replace the source's prices.
+ */
 export interface Amendment {
   readonly models: readonly string[]
   readonly source: string
@@ -36,7 +38,7 @@ export interface ProviderOverlay {
   readonly aliases?: readonly string[]
   readonly tiers?: readonly Modifier[]
   readonly regions?: readonly Modifier[]
-  /** The least that one request is billed, by unit and model rule. */
+  /** The minimum quantity that one request is billed for, by unit and model rule. */
   readonly minimums?: readonly {
     readonly unit: string
     readonly quantity: string
@@ -47,7 +49,7 @@ export interface ProviderOverlay {
   readonly amendments?: readonly Amendment[]
   /** Further exact names of a source's models, by its id. */
   readonly names?: Readonly<Record<string, readonly string[]>>
-  /** Other rules for a source's models: its own would give the price to other models. */
+  /** Replacements for a source's rules that would give the price to other models. */
   readonly rules?: Readonly<Record<string, readonly string[]>>
   /** Providers whose models are sold at their maker's price, in place of the source's list. */
   readonly fallback?: readonly string[]

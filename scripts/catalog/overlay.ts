@@ -44,7 +44,7 @@ const VIDEO_SIZES = (hd: string, full: string, ultra?: string): string =>
 
 const HALF_BATCH: Modifier = { names: ['batch'], factor: '0.5' }
 
-/** Images that a model generates as tokens are half price in a batch, also where they are billed by piece. */
+/** Images that a model generates as tokens cost half in a batch, even if they are billed by piece. */
 const halfBatchOfImages = (models: readonly string[]): Modifier => ({
   names: ['batch'],
   factor: '0.5',

@@ -3,8 +3,8 @@ import type { Model, Prices } from './notation.ts'
 
 /**
  * Decides between two sources that disagree. The first source has history, match rules and media; the lists are newer
- * and have none of these. A list therefore adds models and units that the first source lacks, and replaces a price only
- * by a rule in this file, from the day of the list on: earlier events keep their price.
+ * and have none of these. A list therefore adds models and units that the first source lacks. It replaces a price only
+ * by a rule in this file, from the day of the list on, so that earlier events keep their price.
  */
 interface Decision {
   readonly provider: string
@@ -76,7 +76,8 @@ export interface Weighed {
 
 /**
  * Adds a list's models and units to those of the first source. `resold` are the models of the providers whose prices
- * this one takes over: models with the same cost there are left out, so that they follow the history of those.
+ * this one takes over. Models with the same cost there are left out, so that they follow the price history of those
+ * providers.
  */
 export function weigh(
   provider: string,

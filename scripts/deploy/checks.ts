@@ -8,10 +8,9 @@ import { DEVELOPMENT_STRIPE } from '../../src/stripe/account.ts'
 import type { EnvironmentName, Section } from './sections.ts'
 
 /**
- * Why a deployment is refused.
- * - `wrong`: this section cannot be deployed at all;
- * - `missing`: something that only the deployer can do has not been done yet;
- * - `notice`: it may be intended, and the operator should know.
+ * A reason to refuse a deployment, or to mention. - `wrong`: this section cannot be deployed at all; - `missing`: a
+ * step that only the deployer can do is not done yet; - `notice`: a setting that may be intended, and that the operator
+ * should know.
  */
 export interface Finding {
   readonly kind: 'wrong' | 'missing' | 'notice'
@@ -147,14 +146,14 @@ export function checkSecrets(names: readonly string[]): Finding[] {
   )
 }
 
-/** The deployed code should be in the history, except on the development deployment. */
+/** The history should contain the deployed code, except that of the development deployment. */
 export function checkTree(
   environment: EnvironmentName,
   changed_files: readonly string[] | undefined,
 ): Finding[] {
   if (environment === 'development' || changed_files?.length === 0) return []
   if (!changed_files)
-    return [missing('a git checkout, so that what runs can be found again (or --allow-dirty)')]
+    return [missing('a git checkout, so that the deployed code can be found later (or --allow-dirty)')]
   return [missing(`a clean checkout: ${changed_files.length} files are not committed (or --allow-dirty)`)]
 }
 

@@ -8,7 +8,7 @@ export interface Ran {
   readonly output: string
 }
 
-/** The outside world of the steps. A test replaces it. */
+/** The commands and requests that the steps make. A test replaces them. */
 export interface World {
   /** Runs wrangler. `show` lets the deployer watch. */
   wrangler(args: readonly string[], options: { readonly show: boolean }): Promise<Ran>
@@ -31,10 +31,10 @@ export interface Request {
 }
 
 /**
- * Checks, builds, migrates D1, deploys, and sends a smoke test, in this order; stops at the first that fails.
- * D1 is migrated before the Worker is deployed, since the old Worker works with both schemas and the new
- * Worker only with the new schema (docs/deploy.md, "Rolling back"). A dry run reaches no network: it builds,
- * and lists what is still to be done. Returns the exit status.
+ * Checks, builds, migrates D1, deploys, and sends a smoke test, in this order; stops at the first that fails. D1 is
+ * migrated before the Worker is deployed, since the old Worker works with both schemas and the new Worker only with the
+ * new schema (docs/deploy.md, "Rolling back"). A dry run uses no network: it builds, and lists the remaining steps.
+ * Returns the exit status.
  */
 export async function deploy(request: Request, checked: Checked, world: World): Promise<number> {
   const { environment, dry_run } = request

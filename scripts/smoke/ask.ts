@@ -4,7 +4,7 @@ export interface Answer {
   readonly text: string
 }
 
-/** Sends a GET, with a body a POST, or the given `method`. Returns any answer, whatever its status. */
+/** Sends a GET, with a body a POST, or the given `method`. Returns any answer, regardless of its status. */
 export async function ask(
   url: string,
   { key, body, method }: { readonly key?: string; readonly body?: object; readonly method?: string },

@@ -97,7 +97,7 @@ class Run {
     const same = again.status === 200 && again.text === first.text
     this.check('sent again, it is charged once', same && again.headers.get('Idempotency-Replayed') === 'true')
     const balance = await this.ask('/v1/credits/balance', { key })
-    // A key may have the scope of events alone.
+    // A key may have only the scope of events.
     if (balance.status !== 403) this.expect('the balance is there', balance, 200)
   }
 
@@ -125,7 +125,7 @@ class Run {
 
   private check(what: string, right: boolean): boolean {
     if (!right) this.failures++
-    // An unexpected answer may contain a secret, which no log of a deployment should have.
+    // An unexpected answer may contain a secret, so it must not reach the log of a deployment.
     this.say(redact(`${right ? '  ok' : 'FAIL'} ${what}`, 500))
     return right
   }

@@ -116,7 +116,7 @@ _BY_STATUS: Dict[int, Type[OpenMonetizeError]] = {
 
 
 def is_retryable(status: int, code: str = "") -> bool:
-    """Waiting some seconds does not help against a used-up quota or a missing configuration."""
+    """A wait of some seconds does not restore a used-up quota or a missing configuration."""
     if code == "quota_exceeded" or code.endswith("_not_configured"):
         return False
     return status in (408, 429) or (status >= 500 and status not in (501, 505))

@@ -186,7 +186,7 @@ class Http:
                 raise self._late() from error
             raise self._unreachable(error.reason) from error
         except (OSError, http.client.HTTPException) as error:
-            # Refused, or broken off in the middle of an answer.
+            # The connection was refused, or broke off in the middle of an answer.
             raise self._unreachable(error) from error
 
     def _late(self) -> OpenMonetizeError:

@@ -1,4 +1,4 @@
-"""`track`: events that are sent later, each with an id that it keeps over every attempt and restart."""
+"""The queue of `track`: it sends events later. Each event keeps its id over every attempt and restart."""
 
 import atexit
 import collections

@@ -27,9 +27,10 @@ class Store(Protocol):
 
 
 class FileStore:
-    """Keeps events in a file: there when `track` returns, and on the disk when `flush` does.
+    """Keeps events in a file.
 
-    The format is that of the TypeScript client. One process has a file at a time.
+    An event is in the file when `track` returns, and on the disk when `flush` returns. The format is that of the
+    TypeScript client. Only one process may use a file at a time.
     """
 
     def __init__(self, path: str) -> None:

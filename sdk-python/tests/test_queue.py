@@ -41,7 +41,7 @@ def event(number: int, **more: Any) -> Dict[str, Any]:
 
 
 class Proxy:
-    """Passes requests on; `plan` has it lose an answer, or answer by itself."""
+    """Passes requests on. `plan` makes it lose an answer, or answer by itself."""
 
     def __init__(self, plan: Plan = lambda _number: "pass") -> None:
         self.plan = plan
@@ -83,7 +83,7 @@ class Proxy:
 
         class Server(http.server.ThreadingHTTPServer):
             def handle_error(self, *_args: Any) -> None:
-                """A client that was killed reads no answer."""
+                """The killed client does not read its answer."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"

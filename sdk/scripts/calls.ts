@@ -287,7 +287,7 @@ function edges({ operation, method, parameters, body }: Operation): CallCase[] {
   return cases
 }
 
-/** Reads that take no parameters. */
+/** The reads that take no parameters. */
 const WITHOUT_QUERY = [
   'ledger.checkpoint',
   'burnTables.active',
@@ -395,7 +395,7 @@ function special(): CallCase[] {
     ],
     ['a key with an unknown scope', 'apiKeys.create', [{ name: 'x', scopes: ['everything'] }], invalid],
     ['an unknown group', 'analytics.usage', [{ group_by: 'weather' }], invalid],
-    ['an id that leads elsewhere', 'users.delete', ['..'], { status: 0, code: 'invalid_options' }],
+    ['an id that would change the path', 'users.delete', ['..'], { status: 0, code: 'invalid_options' }],
     ['an empty id', 'holds.retrieve', [''], { status: 0, code: 'invalid_options' }],
     [
       'numbers of usage',

@@ -1,6 +1,7 @@
 /**
- * Publishes the package when the tag of this run is `sdk-v` and its version, and only checks it otherwise:
- * `npm run release -w sdk`. The changelog has a heading of the version, and the server's document the same one.
+ * Publishes the package if the tag of this run is `sdk-v` and the package's version, and otherwise only checks the
+ * package: `npm run release -w sdk`. The changelog must have a heading with the version, and the server's document must
+ * have the same version.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'

@@ -56,7 +56,7 @@ export function meterMiddleware<V extends string = 'v4'>(
   const meters = new Map<string, Meter>()
   const calls = new WeakMap<object, MeteredCall>()
 
-  /** Prepares a call. It is found again by the parameters that are sent. */
+  /** Prepares a call. The later hooks find it by the parameters that are sent. */
   async function begin(params: object, model: object): Promise<MeteredCall> {
     const provider = providerOf(model)
     const meter = meters.get(provider) ?? new Meter(om, options, provider)
@@ -110,7 +110,7 @@ export function meterMiddleware<V extends string = 'v4'>(
         return { ...result, stream: observed(call, stream, Reflect.get(given.params, 'abortSignal')) }
       }),
   }
-  // No version of the specification reads its name from a middleware: it exists only for the types.
+  // This field exists only for the types: no version of the specification reads its name from a middleware.
   return middleware as MeterMiddleware<string> as MeterMiddleware<V>
 }
 

@@ -60,7 +60,7 @@ export class OpenMonetize {
     return this.#queue.track(event, context)
   }
 
-  /** Like `track`, for usage that was consumed already: never throws, whatever `onUnavailable` is. */
+  /** Like `track`, for usage that was consumed already: never throws, for any value of `onUnavailable`. */
   record(event: Event, context?: TrackContext): boolean {
     return this.#queue.track(event, context)
   }

@@ -108,7 +108,7 @@ class LockedFile implements FileStore {
         if (!this.#dirty || this.#closed) return resolve()
         this.#dirty = false
         fsync(this.#file, (error) => {
-          // A file that was compacted meanwhile is on the disk already.
+          // A file that was compacted in the meantime is already on the disk.
           if (error && error.code !== 'EBADF') reject(error)
           else resolve()
         })

@@ -39,7 +39,7 @@ export abstract class OmElement extends HTMLElement {
   private own_token = ''
   private refresh: RefreshToken | undefined
   private own_labels: Partial<Labels> = {}
-  /** A token that never worked is not replaced automatically: the next one would not work either. */
+  /** A token that never worked is not replaced automatically, because the next token would not work either. */
   private is_replaceable = true
   private feed: Feed | undefined
   private unsubscribe: (() => void) | undefined
@@ -249,7 +249,7 @@ export abstract class OmElement extends HTMLElement {
     this.is_replaceable = true
     if (state.kind === 'ready') {
       this.showError('')
-      // Otherwise nothing changes, so the focus and an open table stay.
+      // Otherwise nothing changes, so that the focus and an open table stay.
       if (this.isNew(state.text)) this.show(state.body)
       return
     }

@@ -32,7 +32,7 @@ export interface Feed {
   refresh(): void
 }
 
-/** A feed ends with its token: these answers never change. */
+/** These answers never change for a token, so they end its feed. */
 const FINAL_CODES = new Set([
   'invalid_api_key',
   'expired_api_key',

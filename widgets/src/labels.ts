@@ -1,4 +1,4 @@
-/** The words of the widgets. A page replaces them by the property `labels`; `{…}` is a place for a value. */
+/** The words of the widgets. A page replaces them by the property `labels`; `{…}` is a placeholder for a value. */
 export const LABELS = {
   balance: 'Credits',
   held: '{amount} more are held for running work.',

@@ -54,7 +54,7 @@ class OmTopUp extends OmElement {
       ...(days === '' ? [] : [this.text('pack_days', { days: this.number(days) })]),
     ]
     const buy = this.text('buy', { price })
-    // The name begins with the visible text, by which speech input finds a button.
+    // The name begins with the visible text, because speech input finds a button by it.
     const button = h('button', { type: 'button', part: 'buy', 'aria-label': `${buy}: ${title}` }, buy)
     button.addEventListener('click', () => void this.buy(textOf(pack.id)))
     const text = h(
@@ -117,7 +117,7 @@ class OmTopUp extends OmElement {
     }
   }
 
-  /** The return addresses: this page, unless it names others. */
+  /** The return addresses: this page, unless the page names others. */
   private returnUrls(): { readonly success_url: string; readonly cancel_url: string } {
     const [here = ''] = location.href.split('#')
     const resolved = (attribute: string) => new URL(this.getAttribute(attribute) ?? here, here).href

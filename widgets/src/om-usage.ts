@@ -3,7 +3,7 @@ import { define, OmElement } from './element.ts'
 import { isZero, type Json, listOf, objectOf, textOf } from './exact.ts'
 
 const DEFAULT_DAYS = 30
-/** The API's limit of days by hour is lower, but of days by day far above. */
+/** The maximum number of days. The API's limit is lower for usage by hour, and far higher for usage by day. */
 const MAX_DAYS = 92
 const MINUTES_AN_HOUR = 60
 const CHART = { width: 600, height: 96, gap: 0.2 }
@@ -114,8 +114,8 @@ class OmUsage extends OmElement {
 }
 
 /**
- * Days of the browser's time zone; of UTC in a zone whose offset is not whole hours, by which the API cannot
- * group.
+ * Uses the days of the browser's time zone. Uses the days of UTC in a zone whose offset is not whole hours, because the
+ * API cannot group by such a zone.
  */
 function isUtc(): boolean {
   const now = new Date()

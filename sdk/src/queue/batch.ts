@@ -14,7 +14,7 @@ export function batchOf(events: readonly Waiting[]): Batch {
   return { events, key: randomKey(), body: `{"events":[${events.map(({ text }) => text).join()}]}` }
 }
 
-/** The outcome of each event of a batch: undefined for one that the server has, else its error. */
+/** The outcome of each event of a batch: undefined for an event that the server has, else the error. */
 export function outcomesOf(batch: Batch, answer: Schemas['BatchResult']): (OpenMonetizeError | undefined)[] {
   const { results } = answer
   if (!Array.isArray(results) || results.length !== batch.events.length) {
@@ -24,7 +24,7 @@ export function outcomesOf(batch: Batch, answer: Schemas['BatchResult']): (OpenM
   return results.map(({ status, error }) => (status === 'rejected' ? rejection(error) : undefined))
 }
 
-/** The status of a rejection inside a batch is that of its code alone: 400 for all others. */
+/** The statuses of rejections inside a batch, by code; 400 for all other codes. */
 const STATUS: Readonly<Record<string, number>> = {
   insufficient_credits: 402,
   limit_reached: 402,

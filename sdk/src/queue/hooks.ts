@@ -41,7 +41,7 @@ export function forgetQueue(queue: Flushable): void {
 
 function beforeExit(): void {
   flushAll().then(() => {
-    // Events that the meter does not accept now stay in their store: the process ends in any case.
+    // Events that the meter does not accept now stay in their store, because the process ends in any case.
     for (const queue of [...queues]) forgetQueue(queue)
   })
 }

@@ -41,7 +41,7 @@ const LONGEST_BACKOFF_MS = 10_000
 const FLUSH_MS = 30_000
 const DEBOUNCE_MS = 50
 const DEBOUNCE_CAP_MS = 500
-/** A timer that is this late will not run: the request that set it has ended. */
+/** A timer that is this late will not run, because the request that set it has ended. */
 const TIMER_GRACE_MS = 1_000
 const REPORT_EVERY = 1_000
 
@@ -221,7 +221,7 @@ export class Queue {
       do await sleep(DEBOUNCE_MS)
       while (Date.now() - this.#lastTrackedAt < DEBOUNCE_MS && Date.now() < cap)
       this.#keepers.delete(context)
-      // Outages are reported where they are detected; unsent events stay in the queue.
+      // The code that detects an outage reports it, so this one ignores errors. Unsent events stay in the queue.
       await this.flush().catch(() => undefined)
     }
     waitUntil(work())

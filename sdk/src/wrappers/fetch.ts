@@ -134,7 +134,7 @@ function metered(
             if (!dropsUsage && value) controller.enqueue(value)
             else if (dropsUsage && passed + last) controller.enqueue(encoder.encode(passed + last))
             if (done) return controller.close()
-            // A pull that enqueues nothing is not repeated.
+            // A stream does not repeat a pull that enqueues nothing.
             if (!dropsUsage || passed) return
           }
         } catch (error) {
