@@ -56,7 +56,7 @@ describeInBrowser('events', () => {
     await close()
   })
 
-  it('do not change a filter that is being typed when a new event arrives', async () => {
+  it('leave a filter unchanged while it is typed and a new event arrives', async () => {
     const { api_key: key } = await newCustomer()
     const { page, expectQuiet, close } = await openDashboard({ credential: key })
     await goTo(page, '/events')

@@ -60,7 +60,7 @@ describeInBrowser('alerts', () => {
 })
 
 describeInBrowser('webhooks', () => {
-  it('tell a receiver of an alert that fired, and repeat, rotate and delete', async () => {
+  it('notify a receiver of an alert that fired, and repeat, rotate and delete', async () => {
     const receiver = await startReceiver()
     const { api_key: key } = await newCustomer()
     const { page, expectQuiet, close } = await openDashboard({ credential: key, at: '/webhooks' })
@@ -137,7 +137,7 @@ describeInBrowser('webhooks', () => {
 })
 
 describeInBrowser('alerts and webhooks of a hostile customer', () => {
-  it.each(['/alerts', '/webhooks'])('%s is accessible, fits, and runs none of its texts', async (at) => {
+  it.each(['/alerts', '/webhooks'])('%s is accessible, fits, and executes none of its texts', async (at) => {
     const { api_key: key } = await hostileCustomer()
     const { page, expectQuiet, close } = await openDashboard({ credential: key, at })
     await page.locator('tbody tr').first().waitFor()

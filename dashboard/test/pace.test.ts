@@ -7,7 +7,7 @@ const answer = (left: number, resets_in_s: number) =>
     RateLimit: `"default";r=${left};t=${resets_in_s}`,
   })
 
-it('leaves half of the requests of a minute to other clients, and spreads the others over its rest', () => {
+it('leaves half of the requests of a minute to other clients, and spreads its own over the rest of the minute', () => {
   expect(spacing(0)).toBe(0)
   noteRate(answer(90, 60), 1_000)
   expect(spacing(1_000)).toBe(1_500)

@@ -97,7 +97,7 @@ describeInBrowser('payments', () => {
     await close()
   })
 
-  it('of an amount for a user wait until they are paid, and show why one was refused', async () => {
+  it('of an amount for a user wait until they are paid, and show the reason of a refusal', async () => {
     const { api_key: key } = await newCustomer()
     const options = { expected: [400, 404], leads_to: STRIPE_PAGES, at: '/payments' }
     const { page, expectQuiet, close } = await openDashboard({ credential: key, ...options })

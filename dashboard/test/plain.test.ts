@@ -14,7 +14,7 @@ describe('a decimal', () => {
     .tuple(fc.bigInt(-(10n ** 22n), 10n ** 22n), fc.nat(12))
     .map(([value, places]) => ({ value, places, text: textOf(value, places) }))
 
-  it('keeps every digit of JSON, outside of strings only', () => {
+  it('keeps every digit of numbers in JSON, and leaves strings unchanged', () => {
     fc.assert(
       fc.property(amounts, fc.string(), ({ text }, name) => {
         const json = `{"a":${text},"b":[${text},{"c":${text}}],"s":${JSON.stringify(`${name}"${text}`)},${JSON.stringify(`k${name}`)}:-0.5}`
@@ -71,7 +71,7 @@ it('a CSV quotes the cells that need it, and contains no formula', async () => {
 /** The size of the minified and compressed file. */
 const MAX_FIRST_PAGE_BYTES = 90 * 1024
 
-it('the first page and all others together are below the budget of the first', async () => {
+it('the first page with all other pages is below the budget of the first page', async () => {
   await buildStaleFolder(DASHBOARD)
   const folder = path.join(import.meta.dirname, '../../public/dashboard')
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile())

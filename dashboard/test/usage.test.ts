@@ -16,7 +16,7 @@ import { useOfModels } from './support/events.ts'
 useBrowser()
 
 describeInBrowser('the usage explorer', () => {
-  it("shows and saves the API's answer by day and model, in all digits", async () => {
+  it("shows and saves the API's answer by day and model, with all digits", async () => {
     const { api_key } = await newCustomer()
     await useOfModels(api_key, 60)
     const { page, expectQuiet, close } = await openDashboard({ credential: api_key })

@@ -30,7 +30,7 @@ def at(value: Any, place: List[Any]) -> Any:
 
 
 class Calls(unittest.TestCase):
-    def test_every_call_of_the_table_is_answered_as_it_says(self) -> None:
+    def test_every_call_gets_the_answer_of_the_table(self) -> None:
         known: Dict[str, str] = {}
 
         def translated(value: Any) -> Any:

@@ -118,7 +118,7 @@ class WithServer(unittest.TestCase):
 
 
 class Track(WithServer):
-    def test_each_event_once_and_in_order_though_every_third_answer_is_lost(self) -> None:
+    def test_sends_each_event_once_and_in_order_when_answers_are_lost(self) -> None:
         om, _proxy = self.behind(lambda number: "after" if number % 3 == 0 else "pass", interval=0.01, batch_events=20)
         for number in range(300):
             self.assertTrue(om.track(event(number)))
@@ -140,7 +140,7 @@ class Track(WithServer):
         self.assertEqual(om.stats()["sent"], 800)
         self.assertEqual(sorted(self.numbers()), list(range(800)))
 
-    def test_a_poison_event_stops_no_other(self) -> None:
+    def test_a_poison_event_does_not_stop_the_others(self) -> None:
         om, _proxy = self.behind(lambda _number: "pass")
         for bad in ({"provider": "NOBODY"}, {"input_tokens": -1}, {}):
             om.track(event(1, **bad))
@@ -170,7 +170,7 @@ class Track(WithServer):
         self.assertEqual(strict.stats()["sent"], 1)
 
 
-    def test_goes_on_in_memory_when_its_store_fails_and_says_so(self) -> None:
+    def test_continues_in_memory_when_its_store_fails_and_reports_it(self) -> None:
         class FullDisk:
             def __getattr__(self, name: str) -> Any:
                 def fails(*_arguments: Any) -> None:
@@ -212,7 +212,7 @@ class Calls(WithServer):
 
 
 class Files(WithServer):
-    def test_a_line_that_a_full_disk_cut_off_takes_no_other_with_it(self) -> None:
+    def test_a_line_that_a_full_disk_cut_off_damages_no_other_line(self) -> None:
         store = FileStore(self.path("usage"))
         file = store._file
 
@@ -260,7 +260,7 @@ class Files(WithServer):
         self.assertEqual(self.numbers(), list(range(600)))
         self.assertEqual(os.path.getsize(self.path("usage")), 0)
 
-    def test_one_process_at_a_time(self) -> None:
+    def test_only_one_process_may_use_a_file(self) -> None:
         with open(self.path("usage.lock"), "w", encoding="utf-8") as file:
             file.write(str(os.getppid()))
         with self.assertRaises(ConfigurationError):
@@ -268,7 +268,7 @@ class Files(WithServer):
 
 
 class Retries(WithServer):
-    def test_the_same_bytes_with_the_same_key(self) -> None:
+    def test_a_retry_sends_the_same_bytes_with_the_same_key(self) -> None:
         answers: List[Any] = ["before", "after", (502, "text/html", b"<html>"), "pass"]
         om, proxy = self.behind(lambda number: answers[number - 1], max_retries=3)
         self.assertEqual(om.events.ingest(event(1))["credits_burned"], 1)
@@ -276,7 +276,7 @@ class Retries(WithServer):
         self.assertEqual(len({headers["idempotency-key"] for headers, _body in proxy.seen}), 1)
         self.assertEqual(self.numbers(), [1])
 
-    def test_what_is_no_answer_of_the_api(self) -> None:
+    def test_rejects_answers_that_are_not_of_the_api(self) -> None:
         om, _proxy = self.behind(lambda _number: (200, "text/html", b"<html>Welcome</html>"))
         with self.assertRaises(InvalidResponseError):
             om.customers.me()
@@ -285,7 +285,7 @@ class Retries(WithServer):
 
 
 class Webhooks(unittest.TestCase):
-    def test_verify(self) -> None:
+    def test_verifies_webhooks(self) -> None:
         key, payload, now = b"a key of some length", '{"id":"ntf_1"}', str(int(time.time()))
         signature = base64.b64encode(hmac.new(key, f"ntf_1.{now}.{payload}".encode(), hashlib.sha256).digest()).decode()
         secret = "whsec_" + base64.b64encode(key).decode()

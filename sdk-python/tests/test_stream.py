@@ -39,7 +39,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
 
 
 class Stream(unittest.TestCase):
-    def test_it_gives_all_notifications_in_order(self) -> None:
+    def test_returns_all_notifications_in_order(self) -> None:
         om = OpenMonetize(new_key(), URL)
         for amount in (1, 2):
             om.credits.grant({"amount": amount})
@@ -48,7 +48,7 @@ class Stream(unittest.TestCase):
         self.assertEqual([one["sequence"] for one in seen], [1, 2, 3])
         self.assertEqual(seen[2]["data"]["amount"], 2)
 
-    def test_it_connects_again_behind_the_last_one(self) -> None:
+    def test_reconnects_after_the_last_notification(self) -> None:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -63,11 +63,11 @@ class Stream(unittest.TestCase):
             server.shutdown()
             server.server_close()
 
-    def test_it_raises_what_no_attempt_can_help(self) -> None:
+    def test_raises_errors_that_a_retry_cannot_solve(self) -> None:
         with self.assertRaises(InvalidApiKeyError):
             next(OpenMonetize(new_key()[:-1] + "x", URL).stream())
 
-    def test_it_is_an_async_iterator_too(self) -> None:
+    def test_is_an_async_iterator(self) -> None:
         async def first() -> int:
             async for notification in AsyncOpenMonetize(new_key(), URL).stream(after=0):
                 return int(notification["sequence"])

@@ -75,7 +75,7 @@ async function numbers(om: OpenMonetize): Promise<unknown[]> {
 }
 
 describe('track', () => {
-  it('sends events in batches, each once and in order, though every third answer is lost', async () => {
+  it('sends events in batches, each once and in order, although every third answer is lost', async () => {
     const plan: LossyProxy['plan'] = (_seen, number) => (number % 3 === 0 ? 'after' : 'pass')
     const { om, direct, proxy } = await behind(plan, { queue: { intervalMs: 10, batchEvents: 20 } })
     const sent = Array.from({ length: 500 }, (_, number) => number)
@@ -99,7 +99,7 @@ describe('track', () => {
     expect(await numbers(direct)).toHaveLength(5)
   })
 
-  it('sets a poison event aside, reports it, and delivers all others', async () => {
+  it('sets a poison event aside, reports it, and delivers all other events', async () => {
     const { om, direct, reported } = await behind(() => 'pass', { queue: { intervalMs: 10 } })
     om.track(event(1))
     om.track(event(2, { provider: 'NOBODY' }))
@@ -220,7 +220,7 @@ describe('onUnavailable', () => {
 })
 
 describe('waitUntil', () => {
-  it('is given one promise for many events of a request, which ends when they are sent', async () => {
+  it('gets one promise for many events of a request, which resolves when they are sent', async () => {
     const { om } = await behind(() => 'pass', { queue: { intervalMs: 60_000 } })
     const work: Promise<unknown>[] = []
     const context = { waitUntil: (promise: Promise<unknown>) => work.push(promise) }
@@ -256,7 +256,7 @@ it('continues in memory when its store fails, and reports it', async () => {
   })
 })
 
-it('continues in memory at whatever step its store fails, and reports it', async () => {
+it('continues in memory at any step at which its store fails, and reports it', async () => {
   const fails = (name: string) => (): never => {
     throw new Error(`${name}: no space left on device`)
   }

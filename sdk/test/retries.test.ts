@@ -54,7 +54,7 @@ describe('a call that is repeated', () => {
     expect((await direct.credits.balance()).balance).toBe(9995)
   })
 
-  it('waits as long as Retry-After says', async () => {
+  it('waits as long as Retry-After requests', async () => {
     const { client } = await behind(
       answer(503, '{"code":"unavailable"}', { ...JSON_TYPE, 'Retry-After': '1' }),
     )
@@ -63,7 +63,7 @@ describe('a call that is repeated', () => {
     expect(Date.now() - start).toBeGreaterThanOrEqual(1_000)
   })
 
-  it('waits until the date that Retry-After says', async () => {
+  it('waits until the date in Retry-After', async () => {
     const until = new Date(Date.now() + 2_000)
     const { client } = await behind(
       answer(503, '{"code":"unavailable"}', { ...JSON_TYPE, 'Retry-After': until.toUTCString() }),

@@ -80,7 +80,7 @@ describe('the list of customers', () => {
 })
 
 describe('a customer', () => {
-  it('is found by its id, and by nothing else', async () => {
+  it('is found only by its id', async () => {
     const { customer_id, email } = await createCustomer()
     expect(await read(OPERATOR_TOKEN, `${BASE}/${customer_id}`)).toMatchObject({ customer_id, email })
     for (const id of ['cust_00000000000000000000000000', 'nobody', "' OR 1=1 --"]) {
@@ -117,7 +117,7 @@ describe('a customer', () => {
     await expectInvalid(await patch(customer_id, body), path)
   })
 
-  it('whose registration is not finished is listed, and can neither be changed nor be given a key: 409', async () => {
+  it('whose registration is incomplete is listed, but cannot be changed or get a key: 409', async () => {
     const customer_id = await pendingCustomer()
     expect(await read(OPERATOR_TOKEN, `${BASE}/${customer_id}`)).toMatchObject({ status: 'PENDING' })
     await expectRefused(await patch(customer_id, { status: 'ACTIVE' }), 409, 'conflict')
@@ -126,7 +126,7 @@ describe('a customer', () => {
 })
 
 describe('changing tier and status', () => {
-  it('is in D1, in both ledgers and in the records of the keys when it is answered', async () => {
+  it('has reached D1, both ledgers and the records of the keys before the answer', async () => {
     const { customer_id, api_key } = await createCustomer({ tier: 'STARTER' })
     const test = await madeKey(api_key, { mode: 'test' })
     const response = await patch(customer_id, { tier: 'GROWTH', status: 'SUSPENDED' })
@@ -159,7 +159,7 @@ describe('changing tier and status', () => {
     }
   })
 
-  it('holds in the ledger even after D1 was restored to an earlier time, and so does a repeat', async () => {
+  it('applies in the ledger even after D1 was restored to an earlier time, and so does a repeat', async () => {
     const { customer_id, api_key } = await createCustomer()
     const status = () => inStore(ledgerOf(customer_id), (store) => store.account.current.status)
     await patch(customer_id, { status: 'SUSPENDED' })
@@ -239,7 +239,7 @@ describe('changing tier and status', () => {
 })
 
 describe('issuing a key', () => {
-  it('gives a customer that lost its only key one that can do everything, and leaves the others alone', async () => {
+  it('gives a customer that lost its only key one with all scopes, and does not change the other keys', async () => {
     const { customer_id, api_key } = await createCustomer()
     const issued = await madeBy(await issue(customer_id, { name: 'Recovery' }))
     expect(issued.answer).toMatchObject({ name: 'Recovery', mode: 'live', scopes: SCOPES, expires_at: null })

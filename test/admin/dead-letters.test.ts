@@ -72,7 +72,7 @@ describe('a message that was given up', () => {
     ])
   })
 
-  it('is tried once more: a message that can be consumed by then is no dead letter', async () => {
+  it('is tried once more, and is no dead letter if it can be consumed by then', async () => {
     const { ledger, body, flush } = await early()
     await flush()
     expect(await deliverDead([body])).toEqual(acks(1))
@@ -180,7 +180,7 @@ describe('a replay', () => {
     ])
   })
 
-  it('replays 100 at a time, the oldest failure first, so that a failing one delays no other', async () => {
+  it('replays 100 at a time, the oldest failure first, so that a failing one does not delay the others', async () => {
     await deliverDead(Array.from({ length: 100 }, (_, i) => ({ v: 100 + i })))
     vi.useFakeTimers({ toFake: ['Date'] })
     vi.advanceTimersByTime(60_000)

@@ -55,7 +55,7 @@ async function maintainRollups(bindings: typeof env, now_ms: number): Promise<vo
 }
 
 describe('a rebuild', () => {
-  it('makes the very bytes that the consumer made', async () => {
+  it('makes the same bytes as the consumer', async () => {
     const { ledger, ledger_id } = await rolledUp()
     const before = await rollupRows(ledger)
     const state = await readRollup(env.DB, ledger_id)
@@ -128,7 +128,7 @@ describe('a rebuild', () => {
     await expectRolledUp(ledger, { events: 5 })
   })
 
-  it('of pages with a gap throws, and what is read stays', async () => {
+  it('of pages with a gap throws, and readers keep the old rollups', async () => {
     const { ledger, ledger_id } = await rolledUp()
     const before = await rollupRows(ledger)
     const query =
@@ -214,7 +214,7 @@ describe('POST /v1/admin/customers/:id/rebuild', () => {
     expect([await generationOf(live_id), await generationOf(test_id)]).toEqual([3, 3])
   })
 
-  it('is a 404 for a customer that does not exist, and the operator’s alone', async () => {
+  it('is a 404 for an unknown customer, and only for the operator', async () => {
     const { customer_id, api_key } = await createCustomer()
     await expectRefused(await rebuild('cust_00000000000000000000000000'), 404, 'not_found')
     await expectRefused(await rebuild(customer_id, {}, api_key), 403, 'insufficient_scope')

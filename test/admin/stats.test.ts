@@ -99,7 +99,7 @@ describe('ledgers that are behind', () => {
     expect(await failureReported(ledgerKey(ledger.name))).toEqual([])
   })
 
-  it('do not include one that only lost an answer of D1, although it has nothing to write when D1 is back', async () => {
+  it('exclude a ledger that only lost an answer of D1, although it writes nothing once D1 is back', async () => {
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))
     const losesAnswers = d1Double({

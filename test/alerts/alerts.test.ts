@@ -79,7 +79,7 @@ describe('an alert on a balance', () => {
     expect(await fired(ledger)).toHaveLength(1)
   })
 
-  it('in percent counts from what the open lots began with', async () => {
+  it('in percent counts from the original credits of the open lots', async () => {
     const ledger = await freshLedger(100 * CREDIT)
     await alert(ledger, { unit: 'percent', threshold: 20 * PERCENT, rearm_at: 22 * PERCENT })
     await burn(ledger, 80)
@@ -202,7 +202,7 @@ describe('999 alerts on limits', () => {
     return ledger
   }
 
-  it('cost a burn only the alerts of its own limits', async () => {
+  it('make a burn check only the alerts of its own limits', async () => {
     const ledger = await ledgerOfLimits()
     await burn(ledger, 1, { user_id: 'u5' })
     const looked_up = await inStore(ledger, ({ entitlements }) => {
@@ -295,7 +295,7 @@ describe('an alert that waits for a time', () => {
 })
 
 describe('50 alerts on the wallet', () => {
-  it('cost a burn that crosses nothing no row', async () => {
+  it('add no row to a burn that crosses no threshold', async () => {
     const ledger = await freshLedger(1000 * CREDIT)
     await burn(ledger, 1)
     const before = await rowsWrittenBy(ledger, () => burn(ledger, 1))

@@ -119,7 +119,7 @@ describe('usage per API key', () => {
   })
 })
 
-describe('usage that was recorded before keys were', () => {
+describe('usage that was recorded before usage had keys', () => {
   it('has no key, beside usage that has one', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const ledger = ledgerOf(customer_id)

@@ -78,7 +78,7 @@ describe('usage and costs', () => {
     })
   })
 
-  it('are grouped by what is asked for, each group with a row', async () => {
+  it('have a row for each requested group', async () => {
     expect((await usage(key, '?group_by=feature')).data).toMatchObject([
       { group: { feature: 'chat' }, events: 2, credits: 30 },
       { group: { feature: 'export' }, events: 1, credits: 0 },
@@ -137,7 +137,7 @@ describe('usage and costs', () => {
     ])
   })
 
-  it('belong to their customer and mode alone', async () => {
+  it('belong to only one customer and mode', async () => {
     const other = await register()
     expect((await usage(other.key, '?user=mia')).totals).toMatchObject({ events: 0 })
     expect((await usage(other.key)).totals).toMatchObject({ events: 0, units: {}, credits: 0 })
@@ -331,7 +331,7 @@ describe('burn rate', () => {
     expect(Math.abs(until - 1555.55 * DAY_MS)).toBeLessThan(60_000)
   })
 
-  it('of a user stored among too much usage of others is refused, with an alternative', async () => {
+  it('of a user whose usage is stored with too much usage of others is refused, with an alternative', async () => {
     const customer = await register()
     const { key } = customer
     await granted(key, { user_id: 'mia', amount: 40 })

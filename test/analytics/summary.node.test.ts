@@ -101,7 +101,7 @@ describe('rows and totals', () => {
     })
   })
 
-  it('rows add up to their totals, exactly, whatever is grouped by', () => {
+  it('rows add up exactly to their totals, for any groups', () => {
     const pico = fc.bigInt(-(10n ** 16n), 10n ** 22n)
     const name = fc.constantFrom('a', 'b', 'c')
     const cell = fc

@@ -64,7 +64,7 @@ async function flushed(ledger: TestLedger): Promise<Row[]> {
 
 describe('a change and its record', () => {
   it.each(['inside the transaction', 'after the transaction', 'before the reply'] as const)(
-    'are there together or not at all when the power goes %s',
+    'exist both or not at all when the power fails %s',
     async (moment) => {
       const ledger = await freshLedger()
       await powerCut(ledger, moment)
@@ -76,7 +76,7 @@ describe('a change and its record', () => {
     },
   )
 
-  it('come once when the group commit fails and each request is tried alone', async () => {
+  it('are written once when the group commit fails and each request is tried alone', async () => {
     const ledger = await freshLedger()
     await failNextTransaction(ledger)
     await gather(ledger, 3)
@@ -88,7 +88,7 @@ describe('a change and its record', () => {
   it.each([
     ['before its effect', 0],
     ['after its effect', 1],
-  ] as const)('come once when D1 fails %s, and again at the next try', async (effect, rows) => {
+  ] as const)('are written once when D1 fails %s, and again at the next try', async (effect, rows) => {
     const ledger = await freshLedger()
     await credit(ledger, grant(10))
     await withD1(ledger, d1FailingAt(1, effect), () => runAlarm(ledger))
@@ -101,7 +101,7 @@ describe('a change and its record', () => {
 })
 
 describe('a D1 whose pages were set back', () => {
-  it('gets what is missing, and each record stays there once', async () => {
+  it('gets the missing records, and has each record once', async () => {
     const ledger = await freshLedger()
     const { customer_id } = ledger.name
     await credit(ledger, grant(10))
@@ -214,7 +214,7 @@ const PROPERTY_TIMEOUT_MS = 1_800_000
 
 describe('in any life of a ledger', () => {
   it(
-    'there are as many records as accepted changes, each beginning where the one before it ended',
+    'there are as many records as accepted changes, each beginning with the state in which the previous one ended',
     async () => {
       const { seed, runs } = inject('fuzz')
       await fc.assert(

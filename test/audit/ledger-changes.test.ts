@@ -239,7 +239,7 @@ async function rowsOf(scope: string): Promise<string> {
 }
 
 describe.each(Object.entries(CASES))('%s', (_, { prepare, change, record }) => {
-  it('leaves one record: who, where from, what, before and after', async () => {
+  it('leaves one record with author, origin, action, and the states before and after', async () => {
     const customer = await createCustomer()
     const { api_key: key, customer_id } = customer
     const prepared = (await prepare?.(key)) ?? {}

@@ -238,7 +238,7 @@ describe('a burn table is refused, naming the field, for', () => {
     ])
   })
 
-  it('nothing of which is kept', async () => {
+  it('without keeping anything', async () => {
     expect(await read(key, '/v1/burn-tables')).toEqual({ data: [], next_cursor: null })
   })
 })

@@ -54,7 +54,7 @@ describe('a table rates the very next event', () => {
     expect(await ingested(api_key, GPT_4O)).toMatchObject({ credits_burned: 15, burn_table_version: 1 })
   })
 
-  it('by the most specific rule, and what no rule matches at the default markup and the table’s credits per USD', async () => {
+  it('by the most specific rule, and events that match no rule at the default markup and the table’s credits per USD', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, {
       credits_per_usd: 100,
@@ -70,7 +70,7 @@ describe('a table rates the very next event', () => {
 })
 
 describe('a table edited at noon', () => {
-  it('does not change the morning’s events, whenever they arrive', async () => {
+  it('does not change the morning’s events, even if they arrive later', async () => {
     const { api_key } = await createCustomer()
     const { id } = await saved(api_key, { rules: [flat(3)], effective_from: fromNow(-3 * HOUR_MS) })
     const morning = { ...GPT_4O, timestamp: fromNow(-HOUR_MS) }
@@ -133,7 +133,7 @@ describe('tiers and allowances', () => {
     ])
   })
 
-  it('are counted for each wallet apart', async () => {
+  it('are counted separately for each wallet', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, { rules: [TIERED] })
     await granted(api_key, { user_id: 'zoe', amount: 1000 })
@@ -162,7 +162,7 @@ describe('tiers and allowances', () => {
     expect(await burned(api_key, calls(2))).toBe(14)
   })
 
-  it('are those of the period in which an event arrives, whatever its own time', async () => {
+  it('are those of the period in which an event arrives, regardless of its own time', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, { rules: [TIERED], effective_from: fromNow(-40 * 24 * HOUR_MS) })
     const lastMonth = fromNow(-34 * 24 * HOUR_MS)
@@ -170,7 +170,7 @@ describe('tiers and allowances', () => {
     expect(await burned(api_key, calls(1))).toBe(10)
   })
 
-  it('cost no row: a keyed event writes two, tiered or not', async () => {
+  it('cost no row: a keyed event writes two rows, with or without tiers', async () => {
     const { api_key, customer_id } = await createCustomer()
     const ledger = ledgerOf(customer_id)
     await ingested(api_key, { ...calls(1), idempotency_key: 'warm-up' })
@@ -190,7 +190,7 @@ describe('tiers and allowances', () => {
 })
 
 describe('a wallet that was written before there were counters', () => {
-  it('is read as one that has used nothing', async () => {
+  it('is read as a wallet without use', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { stub } = ledgerOf(customer_id)
     const stored = await runInDurableObject(stub, (_, { storage }) =>

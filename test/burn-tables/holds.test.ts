@@ -16,7 +16,7 @@ const hold = async (key: string, credits: number) =>
   textField(await ok(await api('/v1/holds', { key, body: { feature_id: 'api', credits } })), 'hold_id')
 
 describe('holds under a burn table', () => {
-  it('capture and settle events by it, and count what they used once', async () => {
+  it('capture and settle events by it, and count their usage once', async () => {
     const { api_key: key } = await createCustomer()
     const tiers = [
       { up_to: 10, unit_amount: 2 },

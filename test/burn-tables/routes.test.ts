@@ -134,7 +134,7 @@ describe('POST /v1/burn-tables', () => {
     expect(detail).toContain('rules[1] {"model":"gpt-4o"} and rules[2] {"model":"GPT-4o"}')
   })
 
-  it('takes 50 tables and no more until one is deleted', async () => {
+  it('accepts 50 tables, and a further one after a deletion', async () => {
     const { api_key } = await createCustomer()
     const made = []
     for (let i = 0; i < 50; i++) made.push(await saved(api_key, { name: `Table ${i}` }))
@@ -223,7 +223,7 @@ describe('GET /v1/burn-tables', () => {
     expect([objects(page.data).length, page.next_cursor]).toEqual([3, null])
   })
 
-  it('active is the default until there is one, then the one that began last', async () => {
+  it('the active table is the default until the first one begins, then the table that began last', async () => {
     const { api_key } = await createCustomer()
     expect(await read(api_key, '/v1/burn-tables/active')).toMatchObject({
       id: null,

@@ -78,7 +78,7 @@ describe('the workflows', () => {
     }
   })
 
-  it('are all files that are checked here', () => {
+  it('are all checked by this test', () => {
     expect(readdirSync(path.join(ROOT, '.github/workflows')).sort()).toEqual([...FILES].sort())
   })
 

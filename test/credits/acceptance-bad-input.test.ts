@@ -383,7 +383,7 @@ describe('a list', () => {
     ['/v1/credits/recurring-grants?user_id=a&team_id=b', '/team_id'],
     ['/v1/credits/recurring-grants?every=day', '/every'],
   ]
-  it.each(bad)('is not asked for by %s', async (path, pointer) => {
+  it.each(bad)('is refused with %s', async (path, pointer) => {
     await expectInvalid(await api(path, { key }), pointer)
   })
 })
@@ -403,7 +403,7 @@ describe('a key', () => {
     ['extend', 'POST', () => `/v1/holds/${ids.hold}/extend`, { expires_in_seconds: 60 }],
     ['void', 'POST', () => `/v1/events/${ids.event}/void`, {}],
   ]
-  it.each(writes)('that may only read may not %s', async (_, method, path, body) => {
+  it.each(writes)('that may only read must not %s', async (_, method, path, body) => {
     const { api_key: reads } = await createKey(customer_id, { scopes: ['credits:read'] })
     const response = await expectNothingMoved(key, () =>
       api(path(), { key: reads, method, ...(body !== undefined && { body }) }),

@@ -74,7 +74,7 @@ describe('across a lot’s expiry', () => {
     vi.useRealTimers()
   })
 
-  it('a hold of 23:59:59 keeps what it reserves; the rest expires at midnight, and the hold’s own when it ends', async () => {
+  it('a hold of 23:59:59 keeps its reservation; the rest expires at midnight, and the reservation when the hold ends', async () => {
     const key = await newKey()
     await granted(key, { user_id: 'u', amount: 100, expires_at: MIDNIGHT })
     vi.setSystemTime(EVE)
@@ -92,7 +92,7 @@ describe('across a lot’s expiry', () => {
     ])
   })
 
-  it('a final capture after it frees nothing: what the hold did not need expires at once', async () => {
+  it('a final capture after the expiry frees nothing: the rest of the hold expires at once', async () => {
     const key = await newKey()
     await granted(key, { user_id: 'u', amount: 100, expires_at: MIDNIGHT })
     const id = await held(key, 100, { expires_in_seconds: 3600 })
@@ -164,7 +164,7 @@ describe('across a lot’s expiry', () => {
     expect((await lines(key)).at(-1)).toEqual(['EXPIRATION', -100, MIDNIGHT])
   })
 
-  it('a hold is read as expired the moment it is, before any request has changed its wallet', async () => {
+  it('a hold is shown as expired from its expiry on, before any request has changed its wallet', async () => {
     const key = await newKey()
     await granted(key, { user_id: 'u', amount: 100 })
     const short = await held(key, 40, { expires_in_seconds: 60 })
@@ -237,26 +237,29 @@ describe('once for a key', () => {
     ['purchase', () => ({ path: '/v1/credits/purchase', body: { user_id: 'u', amount: 5, price_usd: 1 } })],
   ]
 
-  it.each(requests)('%s: ten at once are one, and each is answered the same bytes', async (_, request) => {
-    const key = await newKey()
-    await granted(key, { user_id: 'u', amount: 115 })
-    const event = String((await ingested(key, EVENT)).id)
-    const { path, ...init } = request({ hold: await held(key, 40), event })
-    const send = () => api(path, { key, ...init, headers: { 'Idempotency-Key': 'once' } })
-    const answers = await Promise.all(Array.from({ length: 10 }, send))
-    const bodies = new Set(await Promise.all(answers.map((answer) => answer.text())))
-    expect(bodies.size, [...bodies].join('\n')).toBe(1)
-    expect(new Set(answers.map(({ status }) => status)).size).toBe(1)
-    expect(answers.filter(({ headers }) => headers.get('Idempotency-Replayed') === 'true')).toHaveLength(9)
-    expect(answers[0]?.ok).toBe(true)
-    const state = [await amounts(key), await lines(key)]
-    await (await send()).text()
-    expect([await amounts(key), await lines(key)]).toEqual(state)
-  })
+  it.each(requests)(
+    '%s: ten concurrent requests make one change, and all get the same bytes',
+    async (_, request) => {
+      const key = await newKey()
+      await granted(key, { user_id: 'u', amount: 115 })
+      const event = String((await ingested(key, EVENT)).id)
+      const { path, ...init } = request({ hold: await held(key, 40), event })
+      const send = () => api(path, { key, ...init, headers: { 'Idempotency-Key': 'once' } })
+      const answers = await Promise.all(Array.from({ length: 10 }, send))
+      const bodies = new Set(await Promise.all(answers.map((answer) => answer.text())))
+      expect(bodies.size, [...bodies].join('\n')).toBe(1)
+      expect(new Set(answers.map(({ status }) => status)).size).toBe(1)
+      expect(answers.filter(({ headers }) => headers.get('Idempotency-Replayed') === 'true')).toHaveLength(9)
+      expect(answers[0]?.ok).toBe(true)
+      const state = [await amounts(key), await lines(key)]
+      await (await send()).text()
+      expect([await amounts(key), await lines(key)]).toEqual(state)
+    },
+  )
 })
 
 describe('purchases, holds and refunds', () => {
-  it('a refund of a purchase leaves what a hold reserves', async () => {
+  it('a refund of a purchase does not take credits that a hold reserves', async () => {
     const key = await newKey()
     const { transaction_id } = await purchased(key, { user_id: 'u', amount: 100, price_usd: 1 })
     const id = await held(key, 30)
@@ -279,7 +282,7 @@ describe('purchases, holds and refunds', () => {
     await expectProblem(await post(key, '/v1/credits/refund', { transaction_id }), 409, 'conflict')
   })
 
-  it('a transfer does not take what a hold reserves', async () => {
+  it('a transfer does not take credits that a hold reserves', async () => {
     const key = await newKey()
     await granted(key, { user_id: 'u', amount: 100 })
     await held(key, 30)
@@ -316,7 +319,7 @@ describe('purchases, holds and refunds', () => {
   })
 
   it.each(['REFUND', 'VOID', 'GRANT', 'ADJUSTMENT', 'TRANSFER', 'EXPIRATION'])(
-    'of type %s a transaction is not refunded',
+    'a transaction of type %s is not refunded',
     async (type) => {
       vi.useFakeTimers({ toFake: ['Date'] })
       const key = await newKey()

@@ -141,7 +141,7 @@ describe('a grant', () => {
 })
 
 describe('a purchase', () => {
-  it('records what was paid, and for what', async () => {
+  it('records the price and the payment reference', async () => {
     const user_id = unique('buyer')
     const expires_at = inSeconds(86_400)
     const answer = await purchased(key, {
@@ -290,7 +290,7 @@ describe('an amount', () => {
     }
   })
 
-  it('may not lift a wallet above 8e9 credits', async () => {
+  it('cannot raise a wallet above 8e9 credits', async () => {
     const user_id = unique('full')
     await granted(key, { user_id, amount: 8_000_000_000 })
     for (const [path, body] of [
@@ -355,7 +355,7 @@ describe('a grant or a purchase is refused', () => {
     }
   })
 
-  it('and makes no wallet', async () => {
+  it('and creates no wallet', async () => {
     const user_id = unique('nobody')
     await api(GRANT, { key, body: { user_id, amount: 0 } })
     await api(GRANT, { key, body: { user_id, amount: 1, expires_at: '2020-01-01T00:00:00Z' } })
@@ -368,7 +368,7 @@ describe('a grant or a purchase with a key', () => {
     [GRANT, { user_id: 'twice', amount: 1.25, metadata: { b: 1, a: [2] } }],
     [PURCHASE, { user_id: 'twice', amount: 1.25, price_usd: 3, metadata: { b: 1, a: [2] } }],
   ]
-  it.each(operations)('POST %s is done once and answered twice, byte for byte', async (path, body) => {
+  it.each(operations)('POST %s is done once, and its repeat gets the same bytes', async (path, body) => {
     const headers = { 'Idempotency-Key': unique('credit') }
     const first = await api(path, { key, body, headers })
     expect(first.status).toBe(201)
@@ -424,7 +424,7 @@ describe('a wallet', () => {
     ['user_id=%00', '/user_id'],
     ['customer_id=x', '/customer_id'],
   ]
-  it.each(bad)('cannot be asked for by ?%s', async (query, path) => {
+  it.each(bad)('cannot be read with ?%s', async (query, path) => {
     for (const route of ['balance', 'lots'])
       await expectInvalid(await api(`/v1/credits/${route}?${query}`, { key }), path)
   })

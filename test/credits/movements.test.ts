@@ -103,7 +103,7 @@ describe('refund', () => {
     expect(await booksBalance(key, '&user_id=u')).toBe(20)
   })
 
-  it('of a purchase takes what is left of its lot', async () => {
+  it('of a purchase takes the rest of its lot', async () => {
     const { api_key: key } = await createCustomer()
     const bought = await ok(key, '/v1/credits/purchase', { user_id: 'u', amount: 20, price_usd: 2 })
     await ok(key, '/v1/events/ingest', { ...EVENT, user_id: 'u' })
@@ -165,7 +165,7 @@ describe('transfer', () => {
 })
 
 describe('adjustments and overdraft', () => {
-  it('let a wallet go below zero as far as its limit, and credits repay it first', async () => {
+  it('let a wallet go below zero down to its limit, and new credits repay the debt first', async () => {
     const { api_key: key } = await createCustomer()
     await ok(key, '/v1/credits/grant', { user_id: 'u', amount: 10 })
     const patch = (overdraft_limit: number) =>

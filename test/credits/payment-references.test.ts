@@ -66,7 +66,7 @@ describe('a purchase with a payment_reference that was used before', () => {
     await expectProblem(await purchase(key, { ...PURCHASE, amount: 5 }, 'k'), 422, 'idempotency_mismatch')
   })
 
-  it('belongs to its customer and ledger alone', async () => {
+  it('belongs to only one customer and ledger', async () => {
     const [one, other] = [await createCustomer(), await createCustomer()]
     expect((await purchase(one.api_key, PURCHASE)).status).toBe(201)
     expect((await purchase(other.api_key, PURCHASE)).status).toBe(201)

@@ -63,7 +63,7 @@ describe('a recurring grant', () => {
     ])
   })
 
-  it('makes lots that live as long as the first one', async () => {
+  it('makes lots with the same lifetime as the first one', async () => {
     const { api_key: key } = await createCustomer()
     vi.setSystemTime(Date.UTC(YEAR, 0, 1))
     await grant(key, { every: 'week' }, { expires_at: `${YEAR}-01-08T00:00:00Z` })
@@ -104,7 +104,7 @@ describe('a recurring grant', () => {
     ])
   })
 
-  it('with a target balance grants only what its own lots have less, and nothing when they have it', async () => {
+  it('with a target balance grants only the difference between the target and its own lots', async () => {
     const { api_key: key } = await createCustomer()
     const post = (path: string, body: object) => api(path, { key, body })
     vi.setSystemTime(Date.UTC(2027, 0, 1))

@@ -12,7 +12,7 @@ async function lotsOf(key: string, user_id: string) {
 }
 
 describe('POST /v1/credits/lots/{id}/revoke', () => {
-  it('removes the rest of the lot alone, as an adjustment that names it', async () => {
+  it('removes only the rest of the lot, as an adjustment that names the lot', async () => {
     const { api_key: key } = await createCustomer()
     const lot = textField(await granted(key, { user_id: 'u', amount: 40, priority: 1 }), 'lot_id')
     await granted(key, { user_id: 'u', amount: 100 })
@@ -55,7 +55,7 @@ describe('POST /v1/credits/lots/{id}/revoke', () => {
     expect(await jsonOf(capture)).toMatchObject({ captured: 15, balance_after: 0 })
   })
 
-  it('answers a repeat of its key alike, and removes nothing more', async () => {
+  it('gives a repeat of its key the same answer, and removes nothing more', async () => {
     const { api_key: key } = await createCustomer()
     const lot = textField(await granted(key, { user_id: 'u', amount: 40 }), 'lot_id')
     const headers = { 'Idempotency-Key': 'once' }

@@ -45,7 +45,7 @@ describe('a lot that begins later', () => {
     ])
   })
 
-  it('is listed after the others, and cancelled by revoking it', async () => {
+  it('is listed after the other lots, and is cancelled by revoking it', async () => {
     const { api_key: key } = await createCustomer()
     const lot = textField(await granted(key, { user_id: 'u', amount: 100, starts_at: at(2) }), 'lot_id')
     await granted(key, { user_id: 'u', amount: 10 })
@@ -72,7 +72,7 @@ describe('a lot that begins later', () => {
     expect(await jsonOf(refund)).toMatchObject({ amount: -50, balance_after: 0 })
   })
 
-  it('answers a repeat of its key alike, also after it has begun', async () => {
+  it('gives a repeat of its key the same answer, even after it has begun', async () => {
     const { api_key: key } = await createCustomer()
     const body = { user_id: 'u', amount: 100, starts_at: at(1) }
     const headers = { 'Idempotency-Key': 'once' }

@@ -110,7 +110,7 @@ describe('GET /v1/credits/transactions', () => {
     expect(since).toContainEqual(rows[4])
   })
 
-  it.each([1, 2, 3, 9, 10, 11])('in pages of %i, of which each row comes once', async (limit) => {
+  it.each([1, 2, 3, 9, 10, 11])('in pages of %i, with each row once', async (limit) => {
     expect((await listed(key, '/v1/credits/transactions', `?limit=${limit}`)).map(summary)).toEqual(ALL)
     const first = await read(key, `/v1/credits/transactions?limit=${limit}`)
     expect(objects(first.data)).toHaveLength(Math.min(limit, 10))

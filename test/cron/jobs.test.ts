@@ -115,7 +115,7 @@ describe('the budget of a job', () => {
     expect(await spend(looked(4))).toBe(false)
   })
 
-  it('lets a job that runs on after its time change nothing', async () => {
+  it('lets a job change nothing after its time', async () => {
     let resume = () => {}
     let outcome: unknown
     const late = job('late', async ({ env: bindings }) => {

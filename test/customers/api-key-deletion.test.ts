@@ -25,7 +25,7 @@ describe('deleting a key', () => {
     }
   })
 
-  it('prevents it from creating, rotating and deleting keys, however stale the caches are', async () => {
+  it('prevents it from creating, rotating and deleting keys, even with stale caches', async () => {
     const { api_key } = await createCustomer()
     const key = await madeKey(api_key)
     const stale = await cachedRecord(key.api_key)

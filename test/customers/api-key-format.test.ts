@@ -40,7 +40,7 @@ describe('an API key', () => {
     for (const text of ['', 'om_live_', ` ${api_key}`, `${api_key}\n`]) expect(isWellFormed(text)).toBe(false)
   })
 
-  it('cannot be made of too little randomness or of an invalid id', () => {
+  it('cannot be made with too little randomness or an invalid id', () => {
     expect(() => composeApiKey('live', KEY_ID, new Uint8Array(31))).toThrow(RangeError)
     expect(() => composeApiKey('live', 'key_1', new Uint8Array(32))).toThrow(RangeError)
   })

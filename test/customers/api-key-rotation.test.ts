@@ -58,7 +58,7 @@ describe('rotating a key', () => {
     }
   })
 
-  it('is exact in the ledger even where no cache has it', async () => {
+  it('is exact in the ledger even if no cache has it', async () => {
     const { api_key } = await createCustomer()
     const old = await madeKey(api_key)
     const stale = await cachedRecord(old.api_key)
@@ -150,7 +150,7 @@ describe('rotating a key', () => {
     expect((await rotate(short.api_key, short.key_id)).status).toBe(201)
   })
 
-  it('leaves the old key no way to outlive its overlap', async () => {
+  it('prevents the old key from working after its overlap', async () => {
     const { api_key } = await createCustomer()
     const old = await madeKey(api_key)
     await rotated(api_key, old.key_id, 60)

@@ -112,7 +112,7 @@ describe('making a key', () => {
     await expectRefused(await api('/v1/api-keys', { key: api_key, method: 'POST' }), 400, 'invalid_json')
   })
 
-  it('ends exactly at the limit, however many requests are concurrent; a deleted key makes room', async () => {
+  it('ends exactly at the limit, for any number of concurrent requests; a deleted key makes room', async () => {
     const { api_key, customer_id } = await createCustomer()
     const keys = await Promise.all(Array.from({ length: MAX_KEYS - 4 }, () => createKey(customer_id)))
     const responses = await Promise.all(Array.from({ length: 8 }, () => postKey(api_key, { name: 'x' })))
@@ -234,7 +234,7 @@ describe('keys of two customers', () => {
   })
 
   it.each(['nothing', 'key_00000000000000000000000000', "key_' OR '1'='1", '%00', 'x'.repeat(255)])(
-    'are not found by the id %s',
+    'are not found with the id %s',
     async (id) => {
       const { api_key } = await createCustomer()
       const path = `/v1/api-keys/${encodeURIComponent(decodeURIComponent(id))}`
@@ -249,7 +249,7 @@ describe('keys of two customers', () => {
 })
 
 describe('the test ledger', () => {
-  it('is opened by the first test key, with a sign-up grant of its own, and is apart from the live one', async () => {
+  it('is opened by the first test key, with a sign-up grant of its own, and is separate from the live one', async () => {
     const { api_key } = await createCustomer()
     const first = await madeKey(api_key, { mode: 'test' })
     expect(first.api_key).toMatch(/^om_test_/)
@@ -304,7 +304,7 @@ describe('an Idempotency-Key', () => {
     expect(await (await postKey(api_key, { name: 'Once' }, headers)).text()).toBe(await first.text())
   })
 
-  it('makes one key of ten requests at once', async () => {
+  it('makes one key for ten concurrent requests', async () => {
     const { api_key } = await createCustomer()
     const responses = await Promise.all(
       Array.from({ length: 10 }, () => postKey(api_key, { name: 'Once' }, { 'Idempotency-Key': 'make' })),

@@ -69,7 +69,7 @@ describe('looking a key up', () => {
     log.mockRestore()
   })
 
-  it('stores the text of a key nowhere', async () => {
+  it('never stores the text of a key', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { results } = await env.DB.prepare('SELECT * FROM api_keys WHERE customer_id = ?')
       .bind(customer_id)
@@ -109,7 +109,7 @@ describe('revoking a key', () => {
     expect(row).toEqual({ revoked_at_ms: 1_000 })
   })
 
-  it('wins over the copy that a lookup was making for KV at that moment', async () => {
+  it('replaces the copy that a lookup was making for KV at that moment', async () => {
     const { customer_id } = await createCustomer()
     const { api_key, key_id, key_hash } = await createKey(customer_id)
     // The key is revoked everywhere after the lookup has read D1 and before it writes KV.

@@ -52,7 +52,7 @@ describe('publishing keys from D1 to KV', () => {
     expect(await inKv(key_hash)).toMatchObject({ revoked_at_ms: 1_000 })
   })
 
-  it('tries once more when KV refuses a write, and throws when it refuses two', async () => {
+  it('tries once more when KV refuses a write, and throws after the second refusal', async () => {
     const { customer_id } = await createCustomer()
     const { key_id, key_hash } = await createKey(customer_id)
     const refusing = (writes: number) =>

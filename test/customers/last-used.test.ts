@@ -58,7 +58,7 @@ describe('when a key was last used', () => {
     expect(keys.filter((key) => key.last_used_at === null)).toHaveLength(1)
   })
 
-  it('costs one row an hour and key, however many requests and isolates there are', async () => {
+  it('costs one row an hour and key, for any number of requests and isolates', async () => {
     const { customer_id } = await createCustomer()
     const { key_id } = await createKey(customer_id)
     const { DB, count } = counting()

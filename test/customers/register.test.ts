@@ -93,7 +93,7 @@ describe('registering', () => {
     await expectProblem(response, 401, 'missing_api_key')
   })
 
-  it('is closed to strangers where open registration is off: 401', async () => {
+  it('is refused without the operator token where open registration is off: 401', async () => {
     const closed = { OPEN_REGISTRATION: 'false' }
     const body = { name: 'x', email: uniqueEmail() }
     await expectProblem(await registerIn(closed, body), 401, 'missing_api_key')
@@ -219,7 +219,7 @@ describe('an interrupted registration', () => {
     expect(account).toMatchObject({ tier: 'GROWTH', status: 'ACTIVE' })
   })
 
-  it('agrees on the tier with its ledger, whichever of two at once gets the customer', async () => {
+  it('has the same tier as its ledger, whichever of two concurrent requests gets the customer', async () => {
     for (let round = 0; round < 5; round++) {
       const email = uniqueEmail()
       const responses = await Promise.all(
@@ -235,7 +235,7 @@ describe('an interrupted registration', () => {
     }
   })
 
-  it('hands out the key when the activation was done and only its answer was lost', async () => {
+  it('returns the key when the activation succeeded and only its answer was lost', async () => {
     const losesAnAnswer = d1FailingAt(1, 'after its effect')
     const response = await registerIn({ DB: losesAnAnswer }, { name: 'x', email: uniqueEmail() })
     expect(response.status).toBe(201)

@@ -82,7 +82,7 @@ const READS: Request[] = [
 ]
 
 describe.each(['SUSPENDED', 'CLOSED'])('a customer that is %s', (status) => {
-  it('is refused every write by the ledger, at once and whatever the caches have; reads pass; when lifted, all works again', async () => {
+  it('can only read, from the moment of the change and with any caches; everything works again afterwards', async () => {
     const { customer_id, api_key } = await createCustomer()
     const writes = await writesOf(api_key)
     const stale = await cachedRecord(api_key)
@@ -105,7 +105,7 @@ describe.each(['SUSPENDED', 'CLOSED'])('a customer that is %s', (status) => {
     }
   })
 
-  it('is refused by every route that writes, before its body is read, when the caches know', async () => {
+  it('is refused by every route that writes, before the body is read, once the caches have the change', async () => {
     const { customer_id, api_key } = await createCustomer()
     const test = await madeKey(api_key, { mode: 'test' })
     await setStatus(customer_id, status)

@@ -22,7 +22,7 @@ describe('a session of an API key', () => {
     expect(await response.text()).not.toContain(api_key)
   })
 
-  it('may do what its key may do, as the key', async () => {
+  it('has the rights of its key and acts as the key', async () => {
     const { api_key, customer_id } = await createCustomer()
     const session = await signIn(api_key)
     const me = await jsonOf(await fromDashboard('/v1/customers/me', { session }))
@@ -214,7 +214,7 @@ describe('an attack', () => {
     await expectProblem(read, 403, 'origin_not_allowed')
   })
 
-  it('by fixation: signing in never adopts a token, and ends the session of the token that was sent', async () => {
+  it('by fixation fails: a sign-in never adopts a sent token, and ends its session', async () => {
     const { api_key } = await createCustomer()
     const planted = 'A'.repeat(43)
     const session = await signIn(api_key, { session: planted })

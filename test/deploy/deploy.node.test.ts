@@ -90,7 +90,7 @@ describe('npm run deploy', () => {
     expect(world.said.length).toBeGreaterThan(0)
   })
 
-  it('does not even build what is wrong', async () => {
+  it('does not build a wrong section', async () => {
     for (const vars of [{ ENVIRONMENT: 'development' }, { OPERATOR_TOKEN: 'dev-operator-token' }]) {
       const world = new FakeWorld()
       const wrong = { ...CHECKED, section: { ...section, vars: { ...section.vars, ...vars } } }

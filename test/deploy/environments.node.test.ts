@@ -53,7 +53,7 @@ describe('wrangler.toml', () => {
     expect(tested.bindings.map((binding) => binding.split(':')[1]).sort()).toEqual(used.sort())
   })
 
-  it.each(ENVIRONMENTS)('has in the section %s what is in the one that is tested', (environment) => {
+  it.each(ENVIRONMENTS)('has the same content in the section %s as in the tested section', (environment) => {
     const { vars, bindings, same } = section(environment)
     expect(Object.keys(vars)).toEqual(Object.keys(tested.vars))
     expect(bindings).toEqual(tested.bindings)
@@ -138,7 +138,7 @@ describe('a section is refused', () => {
     expect(messages({ operator_token }, 'wrong')).toHaveLength(1)
   })
 
-  it('is never silently open to all', () => {
+  it('warns about a section that is open to everyone', () => {
     const section = withVars({ OPEN_REGISTRATION: 'true', CORS_ORIGINS: '*' })
     expect(messages({ section }, 'notice')).toHaveLength(2)
     expect(messages({ section }, 'wrong')).toEqual([])

@@ -12,12 +12,12 @@ describe.each([undefined, ...ENVIRONMENTS])('the limits of the section %s', (env
   const { vars, bindings } = readSection(environment)
   const allowed = (tier: string) => Number(vars[`RATE_LIMIT_${tier}`])
 
-  it.each(TIERS)('shield %s far above what its ledger allows', (tier) => {
+  it.each(TIERS)('protect %s far above the limit of its ledger', (tier) => {
     expect(allowed(tier)).toBeGreaterThan(0)
     expect(bindings).toContain(`ratelimit:SHIELD_${tier}:${3 * allowed(tier)}/60s`)
   })
 
-  it('look up more keys than any tier has requests, and answer requests without a key as the contract states', () => {
+  it('allow more look-ups of keys than any tier has requests, and limit requests without a key as the contract states', () => {
     expect(bindings).toContain(`ratelimit:LOOKUP_SHIELD:${3 * Math.max(...TIERS.map(allowed))}/60s`)
     expect(bindings).toContain('ratelimit:IP_LIMIT:100/60s')
   })

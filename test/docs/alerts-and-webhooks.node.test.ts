@@ -101,7 +101,7 @@ async function run(code: string, names: Readonly<Record<string, unknown>>): Prom
   return AsyncFunction(...Object.keys(names), lines.join('\n'))(...Object.values(names))
 }
 
-it('the page has the blocks that are run here, and no other', () => {
+it('the page has only the blocks that run here', () => {
   expect(['sh', 'ts', 'python'].map((language) => blocks(language).length)).toEqual([4, 2, 1])
 })
 

@@ -21,7 +21,7 @@ const commandsOf = (page: string) => [
 ]
 
 describe.each(PAGES)('%s', (page) => {
-  it('has lines that a shell understands', () => {
+  it('has valid shell commands', () => {
     for (const block of shellOf(page)) {
       const { status, stderr } = spawnSync('bash', ['-n'], { input: block, encoding: 'utf8' })
       expect(stderr, block).toBe('')
@@ -37,7 +37,7 @@ describe.each(PAGES)('%s', (page) => {
     }
   })
 
-  it('has links that lead somewhere', () => {
+  it('has no broken link', () => {
     const links = [...textOf(page).matchAll(/\]\((?!https:)([^)#]*)(?:#([^)]*))?\)/g)]
     for (const [link, file = '', anchor] of links) {
       const target = file === '' ? page : path.join(path.dirname(page), file)
@@ -61,7 +61,7 @@ describe('the commands of wrangler in the pages', () => {
     return words.slice(0, subcommands).join(' ')
   })
 
-  it('are some', () => expect(byName.size).toBeGreaterThan(7))
+  it('exist', () => expect(byName.size).toBeGreaterThan(7))
 
   it.each([...byName])(
     'wrangler %s exists, with every option that is used',

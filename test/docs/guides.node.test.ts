@@ -54,16 +54,19 @@ describe('docs/integration.md', () => {
     ['openai.js', 'askOpenAI', [{ role: 'user', content: 'Hello' }], 0.005615, 11.23],
     ['anthropic.js', 'askAnthropic', [{ role: 'user', content: 'Hello' }], 0.01827, 36.54],
     ['gemini.js', 'askGemini', 'Hello', 0.0121, 24.2],
-  ])('%s meters a call, once however often it is reported', async (file, name, prompt, cost, credits) => {
-    const ask = await exported(file, name)
-    const first = await ask('ada', prompt)
-    expect(first).toMatchObject({
-      text: expect.stringMatching(/\w/),
-      metered: { status: 200, body: { provider_cost_usd: cost, credits_burned: credits } },
-    })
-    // The stand-in answers with the same id again, as it would to a retry.
-    expect(await ask('ada', prompt)).toEqual(first)
-  })
+  ])(
+    '%s meters a call once, even if it is reported several times',
+    async (file, name, prompt, cost, credits) => {
+      const ask = await exported(file, name)
+      const first = await ask('ada', prompt)
+      expect(first).toMatchObject({
+        text: expect.stringMatching(/\w/),
+        metered: { status: 200, body: { provider_cost_usd: cost, credits_burned: credits } },
+      })
+      // The stand-in answers with the same id again, as it would to a retry.
+      expect(await ask('ada', prompt)).toEqual(first)
+    },
+  )
 
   it('may.js returns whether a user may use a feature, and why not', async () => {
     const may = await exported('may.js', 'may')
@@ -73,7 +76,7 @@ describe('docs/integration.md', () => {
     expect(await may('poor', call)).toEqual({ allowed: false, reason: 'insufficient_credits', credits: 15 })
   })
 
-  it('stream.js holds before it streams, tells the provider where to stop, and burns the used amount', async () => {
+  it('stream.js holds before it streams, limits the output at the provider, and burns the used amount', async () => {
     await grant('bea', 50)
     const stream = await exported('stream.js', 'streamOpenAI')
     const written: string[] = []
@@ -205,7 +208,7 @@ describe('docs/migrate-from-stripe-meters.md', () => {
 })
 
 describe('docs/migrate-from-postgres.md', () => {
-  it('wallets are imported once however often the import runs', async () => {
+  it('wallets are imported once, even if the import runs several times', async () => {
     const importWallets = await exported('import.js', 'importWallets')
     const wallets = [
       {

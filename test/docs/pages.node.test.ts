@@ -16,7 +16,7 @@ const PAGES = [
 describe.each(PAGES)('%s', (page) => {
   const text = readFileSync(path.join(ROOT, page), 'utf8')
 
-  it('has no link that leads nowhere', () => {
+  it('has no broken link', () => {
     const broken = [...text.matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(#[^)\s]*)?\)/g)].flatMap(
       ([link, target = '', anchor]) => {
         const file = target === '' ? path.join(ROOT, page) : path.join(ROOT, path.dirname(page), target)

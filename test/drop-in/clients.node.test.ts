@@ -281,7 +281,7 @@ describe('OpenMeter', () => {
     expect(value).toMatchObject({ hasAccess: true })
   })
 
-  it.each([Mode.BINARY, Mode.STRUCTURED])('takes CloudEvents of their own SDK in %s mode', async (mode) => {
+  it.each([Mode.BINARY, Mode.STRUCTURED])('accepts CloudEvents of their own SDK in %s mode', async (mode) => {
     const send = httpTransport(`${url}/openmeter/api/v1/events`)
     const emit = emitterFor(send, { mode })
     const event = new CloudEvent({ type: 'prompt', source: '/app', subject: 'zoe', data: { count: 5 } })

@@ -30,7 +30,7 @@ function expectItems(spans: ReturnType<typeof spansOfJson>): void {
 }
 
 describe('the reader of', () => {
-  it('protobuf takes any bytes', () => {
+  it('protobuf accepts any bytes without a throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) =>
         expectItems(spansOfProtobuf(bytes, isWanted)),
@@ -39,7 +39,7 @@ describe('the reader of', () => {
     )
   })
 
-  it('protobuf takes an export with any bytes changed', () => {
+  it('protobuf accepts an export with any bytes changed', () => {
     const whole = protobufOf([span({ ...CHAT, 'app.user': 'zoe' }), span({ 'http.method': 'GET' })])
     const change = fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 })
     fc.assert(
@@ -52,7 +52,7 @@ describe('the reader of', () => {
     )
   })
 
-  it('JSON takes any value, also in place of any part of an export', () => {
+  it('JSON accepts any value, even in place of any part of an export', () => {
     const text = JSON.stringify(exportOf([span({ ...CHAT, 'app.user': 'zoe' })]))
     const parts = [...text.matchAll(/"[^"]*"|\d+/g)].map(([part]) => part)
     fc.assert(
@@ -66,7 +66,7 @@ describe('the reader of', () => {
     )
   })
 
-  it('token metrics take any value in any field of a point', () => {
+  it('token metrics accept any value in any field of a point', () => {
     const fields = ['attributes', 'startTimeUnixNano', 'timeUnixNano', 'asInt', 'asDouble']
     const attributes = [{ key: 'type', value: { stringValue: 'input' } }]
     const point = { attributes, startTimeUnixNano: '1', timeUnixNano: '2', asInt: '3' }
@@ -87,7 +87,7 @@ describe('the reader of', () => {
     )
   })
 
-  it("LiteLLM's log takes any value in any field", () => {
+  it("LiteLLM's log accepts any value in any field", () => {
     const fields = [
       'id',
       'model',
@@ -115,7 +115,7 @@ describe('the reader of', () => {
     )
   })
 
-  it('CloudEvents takes any value in any attribute', () => {
+  it('CloudEvents accepts any value in any attribute', () => {
     const mapping = { type: 't', feature_id: 'f', unit: 'u', quantity: '/a/0' }
     const event = { id: 'x', source: 's', type: 't', data: { a: [1] } }
     const fields = ['id', 'source', 'type', 'subject', 'time', 'specversion', 'data', 'data_base64']

@@ -95,7 +95,7 @@ describe('a call that LiteLLM logs', () => {
     expect(await sent(key, bodies[form])).toMatchObject({ accepted: form === 'one entry' ? 1 : 2 })
   })
 
-  it('is billed once, however often it is logged', async () => {
+  it('is billed once, even if it is logged several times', async () => {
     const key = await newKey()
     const entry = payload()
     await sent(key, [entry])
@@ -174,7 +174,7 @@ describe('a call that LiteLLM logs', () => {
     expect((await read(key, '/v1/drop-in')).litellm).toMatchObject({ rejected: { [code]: 1 } })
   })
 
-  it('leaves no prompt and no answer anywhere', async () => {
+  it('is stored without its prompt and answer', async () => {
     const { api_key, customer_id } = await createCustomer()
     expect(JSON.stringify(await sent(api_key, [payload()]))).not.toContain(CANARY)
     expect(await storedOf(customer_id)).not.toContain(CANARY)

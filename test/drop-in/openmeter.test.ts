@@ -92,7 +92,7 @@ describe('a CloudEvent', () => {
     expect(events[0]?.user_id).toBe('zoë')
   })
 
-  it('is billed once for its id and source, however it is sent', async () => {
+  it('is billed once for its id and source, in every mode of sending', async () => {
     const { api_key } = await customerWithMappings()
     const one = event({ time: new Date().toISOString() })
     await sendEvents(api_key, [one])
@@ -189,7 +189,7 @@ describe('the mappings', () => {
     ['no pointer', { ...CALLS, quantity: 'count' }, '/mappings/0/quantity'],
     ["a provider's unit", { ...CALLS, unit: 'input_tokens' }, '/mappings/0/unit'],
     ['an unknown field', { ...CALLS, aggregation: 'SUM' }, '/mappings/0/aggregation'],
-  ])('refuse %s by its place', async (_, mapping, path) => {
+  ])('refuse %s and name the field', async (_, mapping, path) => {
     const { api_key } = await createCustomer()
     const body = { mappings: [mapping] }
     const problem = await answered(api_key, '/v1/drop-in/openmeter', body, 400, 'PUT')
@@ -236,7 +236,7 @@ describe('a meter', () => {
     })
   })
 
-  it('that no mapping names is a 404, and a wrong query a 400', async () => {
+  it('without a mapping is a 404, and a wrong query a 400', async () => {
     const { api_key } = await customerWithMappings()
     const status = async (path: string) =>
       (await api(`/openmeter/api/v1/meters/${path}`, { key: api_key })).status

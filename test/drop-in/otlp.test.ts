@@ -51,7 +51,7 @@ describe('a model call among spans', () => {
     })
   })
 
-  it('is billed once, however often it is exported', async () => {
+  it('is billed once, even if it is exported several times', async () => {
     const key = await newKey()
     const body = exportOf([span(CHAT), span(CHAT)])
     for (let i = 0; i < 3; i++) expect(await sent(key, body)).toEqual({})
@@ -178,7 +178,7 @@ describe('a trace of an agent', () => {
     expect(await statusOf(key)).toMatchObject({ accepted: 1, ignored: { not_a_leaf: 1 } })
   })
 
-  it('ends where spans name each other as parents', async () => {
+  it('ends for spans that name each other as parents', async () => {
     const key = await newKey()
     const one = span(CHAT, { id: '00000000000000aa', parent: '00000000000000bb' })
     const other = span(CHAT, { trace: one.trace, id: '00000000000000bb', parent: '00000000000000aa' })
@@ -261,7 +261,7 @@ describe('a span that cannot be billed', () => {
   })
 })
 
-it('content, costs and other attributes are neither stored nor answered', async () => {
+it('content, costs and other attributes are not stored and not returned', async () => {
   const { api_key: key, customer_id } = await createCustomer()
   const canary = 'canary-4f1d'
   const attributes: Attributes = {
@@ -285,7 +285,7 @@ it('a span of 10,000 attributes is billed, in both encodings', async () => {
   expect(await eventsOf(key)).toHaveLength(2)
 })
 
-it('more model calls than one batch has are billed in one request', async () => {
+it('one request may bill more model calls than one batch holds', async () => {
   const key = await newKey()
   await granted(key, { amount: 20_000 })
   const calls = Array.from({ length: 1_500 }, () => span(CHAT))
@@ -293,7 +293,7 @@ it('more model calls than one batch has are billed in one request', async () => 
   expect(await statusOf(key)).toMatchObject({ accepted: 1_500 })
 })
 
-it('more than 20,000 spans are refused, however small they are', async () => {
+it('more than 20,000 spans are refused, even if they are small', async () => {
   const key = await newKey()
   const many = Array.from({ length: 20_001 }, () => span({}))
   const response = await sendProtobuf(key, protobufOf(many))
@@ -374,7 +374,7 @@ describe('in protobuf', () => {
     expect(await statusOf(key)).toMatchObject({ accepted: 0, rejected: { unreadable: expect.any(Number) } })
   })
 
-  it('a request with a flipped byte never breaks anything', async () => {
+  it('a request with a flipped byte never causes an error', async () => {
     const key = await newKey()
     const whole = protobufOf([span(CHAT)])
     for (let at = 0; at < whole.length; at += 3) {
@@ -511,7 +511,7 @@ describe('the token counters of Claude Code', () => {
     expect((await sendProtobuf(key, broken, {}, '/otlp/v1/metrics')).status).toBe(400)
   })
 
-  it('of no export are a 400', async () => {
+  it('in a malformed export are a 400', async () => {
     const response = await api('/otlp/v1/metrics', { key: await newKey(), body: { resourceMetrics: 5 } })
     expect(response.status).toBe(400)
   })

@@ -10,7 +10,7 @@ import { CHAT, exportOf, span } from './spans.ts'
 const ENDPOINTS = ['otlp', 'openmeter', 'litellm', 'openmonetize', 'stripe']
 
 describe('GET /v1/drop-in', () => {
-  it('has every endpoint, of which nothing was received yet', async () => {
+  it('lists every endpoint before it has received a request', async () => {
     const { api_key } = await createCustomer()
     const none = { accepted: 0, duplicates: 0, rejected: {}, ignored: {} }
     expect(await read(api_key, '/v1/drop-in')).toEqual(
@@ -18,7 +18,7 @@ describe('GET /v1/drop-in', () => {
     )
   })
 
-  it('shows when something was last received, for one customer and mode alone', async () => {
+  it('shows the time of the last request, separately for each customer and mode', async () => {
     const { api_key } = await createCustomer()
     const test = await answered(api_key, '/v1/api-keys', { name: 'CI', mode: 'test' }, 201)
     const before_ms = Date.now()
@@ -33,7 +33,7 @@ describe('GET /v1/drop-in', () => {
   })
 })
 
-it('counts cost no row of their own for each request: a row for each outcome, when they are written', async () => {
+it('counts cost no row for each request, but one for each outcome when they are written', async () => {
   const { api_key } = await createCustomer()
   const { db, counts } = countingD1()
   // The ledger's first request is written at once, by the first request of this isolate.
@@ -53,7 +53,7 @@ it('counts cost no row of their own for each request: a row for each outcome, wh
   })
 })
 
-it('counts that D1 does not take are kept, and written later', async () => {
+it('counts that D1 refuses are kept and written later', async () => {
   const { api_key } = await createCustomer()
   await api('/otlp/v1/traces', { key: api_key, body: exportOf([span(CHAT)]) })
   await api('/otlp/v1/traces', { key: api_key, body: exportOf([span(CHAT)]) })

@@ -42,7 +42,7 @@ describe('a check', () => {
     })
   })
 
-  it('costs exactly what the event then burns, also below a credit', async () => {
+  it('costs exactly the credits that the event then burns, even below one credit', async () => {
     const action = { ...ACTION, estimated_input_tokens: 1, estimated_output_tokens: 0 }
     const response = await check(key, { action })
     expect(await response.text()).toContain('"estimated_cost_credits":0.005,"estimated_cost_usd":0.000005,')
@@ -188,13 +188,13 @@ describe('the estimate of a check', () => {
       { event_type: 'AUDIO_PROCESSING', provider: 'openai', model: 'whisper-1', duration_seconds: 90.5 },
     ],
     ['a feature that costs nothing', { type: 'FEATURE_ACCESS' }, { event_type: 'FEATURE_ACCESS' }],
-  ])('of %s is what the event burns', async (_, action, event) => {
+  ])('of %s equals the credits that the event burns', async (_, action, event) => {
     const { estimated_cost_credits } = await checked(key, { action })
     const { credits_burned, unrated } = await ingested(key, { feature_id: 'chat', ...event })
     expect([estimated_cost_credits, unrated]).toEqual([credits_burned, undefined])
   })
 
-  it('of an unknown provider is refused, and of an unknown model is what such an event burns', async () => {
+  it('is refused for an unknown provider, and equals the burn of such an event for an unknown model', async () => {
     const unknown = { ...ACTION, provider: 'nobody' }
     await expectRefused(await check(key, { action: unknown }), 422, 'unknown_provider')
     expect(await checked(key, { action: { ...ACTION, model: 'gpt-none' } })).toMatchObject({

@@ -58,7 +58,7 @@ describe('a hold and the limits of its feature', () => {
     expect(await expectRefused(refused, 402, 'limit_reached')).toMatchObject({ used: 3000, limit: 5000 })
   })
 
-  it('is refused by a limit and by a feature that is off, and then reserves nothing', async () => {
+  it('is refused by a limit and by a disabled feature, and then reserves nothing', async () => {
     await entitled(key, { limit_type: 'HARD', limit_value: 30, period: 'TOTAL' })
     await entitled(key, { feature_id: 'off', enabled: false })
     const post = (body: object) => api('/v1/holds', { key, body: { feature_id: 'chat', ...body } })
@@ -69,7 +69,7 @@ describe('a hold and the limits of its feature', () => {
     await expectRefused(await ingest(key, GPT_4O), 402, 'limit_reached')
   })
 
-  it('counts what is captured, in parts, once as an event, and gives the rest back at the end', async () => {
+  it('counts partial captures as one event, and gives the rest back at the end', async () => {
     await entitled(key, { limit_type: 'HARD', limit_value: 100, period: 'TOTAL' })
     await entitled(key, {
       feature_id: 'counted',

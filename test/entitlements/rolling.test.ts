@@ -35,7 +35,7 @@ async function statuses(count: number, event: object = GPT_4O): Promise<Record<n
 }
 
 describe('a rolling limit', () => {
-  it('frees what was used an hour ago, and states the time', async () => {
+  it('frees the use of an hour ago, and states the time', async () => {
     const id = await entitled(key, { ...HOUR, limit_value: 3 })
     expect(await read(key, `/v1/entitlements/${id}`)).toMatchObject({
       period: 'ROLLING',
@@ -64,7 +64,7 @@ describe('a rolling limit', () => {
     expect(next.resets_at).toBe(at(81 * MINUTE_MS))
   })
 
-  it('of 10 lets exactly 10 of 30 concurrent events pass, and 10 more when they have left the window', async () => {
+  it('of 10 lets exactly 10 of 30 concurrent events pass, and 10 more after these have left the window', async () => {
     await entitled(key, { ...HOUR, limit_value: 10 })
     expect(await statuses(30)).toEqual({ 200: 10, 402: 20 })
     later(60 * MINUTE_MS)
@@ -117,7 +117,7 @@ describe('a rolling limit', () => {
     expect(next.resets_at).toBe(at(5 * HOUR_MS + 61 * MINUTE_MS))
   })
 
-  it('gives back what was voided, while its part is in the window', async () => {
+  it('gives a voided use back while its part is in the window', async () => {
     await entitled(key, { ...HOUR, limit_value: 2 })
     const first = await ingested(key, GPT_4O)
     later(30 * MINUTE_MS)

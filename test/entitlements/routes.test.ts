@@ -72,7 +72,7 @@ describe('an entitlement', () => {
     await expectRefused(await postEntitlement(key, { ...place, team_id: 'x' }), 409, 'conflict')
   })
 
-  it('of two made at once for the same place is one', async () => {
+  it('is created once by two concurrent requests for the same place', async () => {
     const place = { feature_id: 'race', limit_type: 'NONE' }
     const responses = await Promise.all([1, 2, 3].map(() => postEntitlement(key, place)))
     expect(responses.map(({ status }) => status).sort()).toEqual([201, 409, 409])
@@ -110,7 +110,7 @@ describe('an entitlement', () => {
     }
   })
 
-  it('is gone when it is deleted, and its place is free', async () => {
+  it('no longer exists after its deletion, and its place is free', async () => {
     const id = await entitled(key, { feature_id: 'gone' })
     expect(await jsonOf(await remove(id))).toMatchObject({ id, feature_id: 'gone' })
     for (const method of ['GET', 'DELETE']) {

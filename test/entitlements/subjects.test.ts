@@ -38,7 +38,7 @@ const capture = (with_key: string, id: string, body: object, status = 200) =>
   answered(with_key, `/v1/holds/${id}/capture`, { final: true, ...body }, status)
 
 describe('a limit of an API key', () => {
-  it('counts what that key sends, and names the key when it refuses', async () => {
+  it('counts the events of that key, and names the key when it refuses', async () => {
     const id = await entitled(key, { ...ONE_EVENT, key_id: other.key_id })
     expect(await read(key, `/v1/entitlements/${id}`)).toMatchObject({
       feature_id: 'chat',
@@ -133,7 +133,7 @@ describe('a limit of a model', () => {
     expect(await free).toEqual({ 200: 15 })
   })
 
-  it('is reserved by a hold of the model, and counts what is captured', async () => {
+  it('is reserved by a hold of the model, and counts its captures', async () => {
     await entitled(key, { limit_type: 'HARD', limit_value: 40, period: 'TOTAL', model: 'gpt-4o' })
     const usage = { input_tokens: 1000, output_tokens: 500 }
     const id = await held(key, { provider: 'OPENAI', model: 'gpt-4o', usage })
@@ -221,7 +221,7 @@ describe('limits of keys, models, users and the customer', () => {
 })
 
 describe('an entitlement of a key or a model', () => {
-  it('can switch a feature off for it, and nothing on', async () => {
+  it('can only switch a feature off', async () => {
     await entitled(key, { key_id: other.key_id, enabled: false })
     await entitled(key, { feature_id: undefined, model: 'gpt-4o-mini', enabled: false })
     await entitled(key, { user_id: 'ann' })

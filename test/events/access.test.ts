@@ -63,7 +63,7 @@ describe('a key', () => {
     },
   )
 
-  it.each(ROUTES)('with nothing but $scope may use $path', async ({ path, options, scope, status }) => {
+  it.each(ROUTES)('with only $scope may use $path', async ({ path, options, scope, status }) => {
     const { api_key } = await createKey(customer.customer_id, { scopes: [scope] })
     expect((await api(path, { ...options, key: api_key })).status).toBe(status)
   })
@@ -96,7 +96,7 @@ describe('two customers with the same user ids and the same idempotency keys', (
     expect(await balanceOf(b.api_key, '?user_id=zoe')).toBe(90)
   })
 
-  it('see nothing of each other, though their ids are alike', async () => {
+  it('see no data of each other, although their ids are equal', async () => {
     const [a, b] = await Promise.all([createCustomer(), createCustomer()])
     await granted(a.api_key, { team_id: 'red', amount: 100 })
     const of_a = await ingested(a.api_key, { ...GPT_4O, user_id: 'zoe' })

@@ -190,7 +190,7 @@ describe('an unknown field', () => {
     )
   })
 
-  it('is found beside 50 others at most', async () => {
+  it('is listed with at most 50 others', async () => {
     const many = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`field_${i}`, i]))
     const problem = await expectInvalid(
       await ingest(key, { ...GPT_4O, ...many }),
@@ -253,7 +253,7 @@ describe('a body', () => {
     await expectRefused(response, 400, code)
   })
 
-  it('of 5 MB gets a 413, whatever its content-length', async () => {
+  it('of 5 MB gets a 413 with any content-length', async () => {
     const body = withRaw('metadata', `{"text":"${'x'.repeat(5_000_000)}"}`)
     await expectRefused(await expectNothingMoved(key, () => ingest(key, body)), 413, 'body_too_large')
   })
@@ -275,7 +275,7 @@ describe('a body', () => {
     )
   })
 
-  it('has each field once: of two with one name the last counts, as everywhere in JSON', async () => {
+  it('uses the last of two fields with one name, as usual in JSON', async () => {
     const text = `{"input_tokens":5,${JSON.stringify(GPT_4O).slice(1)}`
     expect(await ingested(key, text)).toMatchObject({ credits_burned: 15 })
   })
@@ -320,7 +320,7 @@ describe('a question about events', () => {
     await expectInvalid(await api('/v1/events/%00', { key }), '/id')
   })
 
-  it('is a 404 for an id that was made up around a real one', async () => {
+  it('is a 404 for an invented id that contains a real one', async () => {
     const { id } = await ingested(key, GPT_4O)
     const real = String(id)
     expect((await api(`/v1/events/${real}`, { key })).status).toBe(200)

@@ -162,7 +162,7 @@ describe('the envelope of a batch', () => {
     await expectInvalid(response, path, message)
   })
 
-  it('holds up to 1,000 events, of which one may be anything', async () => {
+  it('holds up to 1,000 events, each of which may be any JSON', async () => {
     const { api_key } = await createCustomer()
     const anything = [null, 5, 'text', [], true, {}, { events: [GPT_4O] }]
     const answer = await ingested(api_key, { events: [...anything, GPT_4O] })
@@ -182,7 +182,7 @@ describe('the envelope of a batch', () => {
 })
 
 describe('the events of a batch', () => {
-  it('are applied in order, each on its own: a cheap one is paid after one that could not be', async () => {
+  it('are applied in order and separately: a cheap one is paid after one that the wallet cannot pay', async () => {
     const { api_key } = await createCustomer()
     const large = { ...GPT_4O, input_tokens: 1_998_000, output_tokens: 0 }
     const answer = await ingested(api_key, {
@@ -245,7 +245,7 @@ describe('the events of a batch', () => {
     expect(answer).toMatchObject({ credits_burned: 30, balance_after: 9970 })
   })
 
-  it('are burned once when two batches carry them, one after the other or at once', async () => {
+  it('are burned once when two batches contain them, one after the other or at once', async () => {
     const { api_key } = await createCustomer()
     const batch = events(50, (i) => keyed(`shared-${i}`))
     const [first, second] = await Promise.all([
@@ -313,7 +313,7 @@ describe('the key of a batch', () => {
     await expectRefused(single, 422, 'idempotency_mismatch')
   })
 
-  it('is used by a batch of which everything was rejected', async () => {
+  it('is used by a batch whose events are all rejected', async () => {
     const { api_key } = await createCustomer()
     const first = await (
       await ingest(
@@ -350,7 +350,7 @@ describe('the key of a batch', () => {
     expect(await balanceOf(api_key)).toBe(9850)
   })
 
-  it('is not a key for one of its events too: that event is refused, the others are kept', async () => {
+  it('cannot be the key of one of its events: that event is refused, the others are accepted', async () => {
     const { api_key } = await createCustomer()
     const batch = { events: [keyed('mine'), keyed('batch'), GPT_4O] }
     const first = await ingest(api_key, batch, withKey('batch'))

@@ -50,7 +50,7 @@ describe('500 events at once on a wallet that can pay for exactly 137 of them', 
 })
 
 describe('the same key sent 100 times at once', () => {
-  it('burns once and is answered 100 times the same', async () => {
+  it('burns once and gets the same answer 100 times', async () => {
     const { api_key } = await createCustomer()
     const responses = await Promise.all(
       Array.from({ length: 100 }, () => ingest(api_key, GPT_4O, { 'Idempotency-Key': 'one' })),
@@ -62,7 +62,7 @@ describe('the same key sent 100 times at once', () => {
     expect(await balanceOf(api_key)).toBe(9985)
   })
 
-  it('with 100 different payloads burns one of them and refuses the others', async () => {
+  it('with 100 different payloads burns one of them and refuses the other 99', async () => {
     const { api_key } = await createCustomer()
     const responses = await Promise.all(
       Array.from({ length: 100 }, (_, i) =>

@@ -58,7 +58,7 @@ describe('the same event again', () => {
     )
   })
 
-  it('burns once, whatever the order of its fields', async () => {
+  it('burns once, for any order of its fields', async () => {
     const idempotency_key = unique('order')
     const event = { ...GPT_4O, idempotency_key, metadata: { a: 1, b: { c: 2, d: [3, { e: 4, f: 5 }] } } }
     const other = `{"metadata":{"b":{"d":[3,{"f":5,"e":4}],"c":2},"a":1},"output_tokens":5e2,"input_tokens":1000.0,
@@ -79,7 +79,7 @@ describe('the same event again', () => {
     expect(await balanceOf(key)).toBe(before - 15)
   })
 
-  it('is the same request alone as in a batch', async () => {
+  it('is the same request alone and in a batch', async () => {
     const alone_first = { ...GPT_4O, idempotency_key: unique('alone-first') }
     const single = await ingested(key, alone_first)
     const batch = await expectNothingMoved(key, () => ingested(key, { events: [alone_first] }))
@@ -138,7 +138,7 @@ describe('a key with another request', () => {
     expect(again.headers.get('Idempotency-Replayed')).toBe('true')
   })
 
-  it('is refused across operations: keys are the ledger’s own', async () => {
+  it('is refused across operations, because all operations of a ledger share their keys', async () => {
     const headers = { 'Idempotency-Key': unique('across') }
     const operations = {
       event: () => ingest(key, GPT_4O, headers),
@@ -181,7 +181,7 @@ describe('a refused request', () => {
     expect(corrected.headers.get('Idempotency-Replayed')).toBeNull()
   })
 
-  it('succeeds with the same key once the credits are there', async () => {
+  it('succeeds with the same key once the wallet has the credits', async () => {
     const { api_key } = await createCustomer()
     const event = { ...GPT_4O, input_tokens: 4_000_000, output_tokens: 0, idempotency_key: 'big' }
     const problem = await expectRefused(await ingest(api_key, event), 402, 'insufficient_credits')
@@ -203,7 +203,7 @@ describe('a refused request', () => {
     expect(types).toEqual(['BURN', 'PURCHASE', 'GRANT'])
   })
 
-  it('was accepted before: it stays accepted, though the wallet is empty now', async () => {
+  it('that was accepted before stays accepted, although the wallet is empty now', async () => {
     const { api_key } = await createCustomer()
     const event = { ...GPT_4O, input_tokens: 2_000_000, output_tokens: 0, idempotency_key: 'all' }
     const first = await ingest(api_key, event)

@@ -53,7 +53,7 @@ describe('the answer to an event', () => {
       'both, when they are the same key',
       (key: string) => ({ Authorization: `Bearer ${key}`, 'X-API-Key': key }),
     ],
-  ])('is given to a key sent as %s', async (_, headers) => {
+  ])('is the same for a key sent as %s', async (_, headers) => {
     const response = await api('/v1/events/ingest', { body: GPT_4O, headers: headers(customer.api_key) })
     expect(await jsonOf(response)).toMatchObject({ credits_burned: 15 })
   })

@@ -183,7 +183,7 @@ describe('an explicit field', () => {
     ['the cached part', { usage: { cache_read_tokens: 0 } }, 16.03],
     ['the service tier', { service_tier: 'batch' }, 5.615],
   ]
-  it.each(wins)('wins over the response: %s', async (_, more, credits) => {
+  it.each(wins)('takes precedence over the response: %s', async (_, more, credits) => {
     expect(await ingested(key, eventOf('OPENAI', openaiChat, more))).toMatchObject({
       credits_burned: credits,
     })
@@ -191,7 +191,7 @@ describe('an explicit field', () => {
 })
 
 describe('a response that names a service tier', () => {
-  it('costs what the tier costs', async () => {
+  it('has the price of the tier', async () => {
     // Flex is half of gpt-5's tokens; the search is not.
     const answer = await ingested(key, eventOf('OPENAI', { ...openaiResponses, service_tier: 'flex' }))
     expect(answer).toMatchObject({ provider_cost_usd: 0.016434, credits_burned: 32.868 })

@@ -103,7 +103,7 @@ describe('the monthly quota', () => {
     expect(await countedInJournal(ledger)).toBe(50)
   })
 
-  it('is not used up by replays, and replays go on when it is', async () => {
+  it('is not used up by replays, and replays still work when it is used up', async () => {
     const { api_key } = await customerWithQuota(2)
     const event = { ...GPT_4O, idempotency_key: unique('key') }
     const first = await ingested(api_key, event)
@@ -154,7 +154,7 @@ describe('the monthly quota', () => {
     expect(await hold()).toMatch(/^hold_/)
   })
 
-  it('is counted on after a restart', async () => {
+  it('continues its count after a restart', async () => {
     const { api_key, ledger } = await customerWithQuota(3)
     await ingested(api_key, batch(2))
     await evictDurableObject(ledger.stub)
@@ -165,7 +165,7 @@ describe('the monthly quota', () => {
     await expectProblem(await ingest(api_key, FREE), 429, 'quota_exceeded')
   })
 
-  it('is the changed tier’s at once', async () => {
+  it('follows a changed tier at once', async () => {
     const { api_key, ledger } = await customerWithQuota(1)
     await ingested(api_key, FREE)
     await expectProblem(await ingest(api_key, FREE), 429, 'quota_exceeded')
@@ -175,7 +175,7 @@ describe('the monthly quota', () => {
     await expectProblem(await ingest(api_key, FREE), 429, 'quota_exceeded')
   })
 
-  it('is each ledger’s own: another customer’s and the test ledger’s are whole', async () => {
+  it('is separate for each ledger: those of another customer and of the test ledger stay unused', async () => {
     const { api_key } = await customerWithQuota(1)
     const made = await api('/v1/api-keys', { key: api_key, body: { name: 'Test', mode: 'test' } })
     const test_key = textField(await jsonOf(made), 'api_key')

@@ -99,7 +99,7 @@ describe('GET /v1/events', () => {
     expect(objects((await read(key, `/v1/events?limit=${limit}`)).data).length).toBeLessThanOrEqual(limit)
   })
 
-  it('has nothing to show to a customer without events', async () => {
+  it('is empty for a customer without events', async () => {
     const other = await createCustomer()
     expect(await read(other.api_key, '/v1/events')).toEqual({ data: [], next_cursor: null })
   })

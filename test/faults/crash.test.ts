@@ -30,7 +30,7 @@ function send(ledger: TestLedger, key?: string): Promise<IngestResult> {
 }
 
 describe('power fails inside the transaction', () => {
-  it('and nothing was acknowledged and nothing is left', async () => {
+  it('and no request was acknowledged or stored', async () => {
     const ledger = await freshLedger(CREDITS)
     const before = await dump(ledger)
     await powerCut(ledger, 'inside the transaction')
@@ -54,7 +54,7 @@ describe('power fails inside the transaction', () => {
     expect(await storedBalances(ledger)).toEqual({ customer: 900 })
   })
 
-  it('and no event of a batch is left', async () => {
+  it('and no event of a batch is stored', async () => {
     const ledger = await freshLedger(CREDITS)
     const before = await dump(ledger)
     await powerCut(ledger, 'inside the transaction')
@@ -65,7 +65,7 @@ describe('power fails inside the transaction', () => {
 })
 
 describe('power fails after the transaction, before the disk has it', () => {
-  it('and the event is there once or not at all, and after a retry exactly once', async () => {
+  it('and the event exists once or not at all, and after a retry exactly once', async () => {
     const ledger = await freshLedger(CREDITS)
     await powerCut(ledger, 'after the transaction')
     const result = await send(ledger, 'k')
@@ -83,7 +83,7 @@ describe('power fails before the reply', () => {
     expect(await storedBalances(ledger)).toEqual({ customer: 900 })
   })
 
-  it('and the retry with the same key is a replay, byte for byte what every later one is', async () => {
+  it('and the retry with the same key is a replay, with the same bytes as every later one', async () => {
     const ledger = await freshLedger(CREDITS)
     await powerCut(ledger, 'before the reply')
     const retried = await send(ledger, 'k')
@@ -107,7 +107,7 @@ describe('power fails before the reply', () => {
 
 describe('the numbers of a ledger', () => {
   it.each<Moment>(['inside the transaction', 'after the transaction', 'before the reply'])(
-    'have no gap and no repeat when power fails %s',
+    'have no gap and no repetition when power fails %s',
     async (moment) => {
       const ledger = await freshLedger(CREDITS)
       await send(ledger, 'a')
@@ -132,7 +132,7 @@ describe('the disk refuses a transaction', () => {
     expect((await journalEntries(ledger)).map((entry) => entry.number)).toEqual([1, 2])
   })
 
-  it('and requests that shared it are done alone, each once', async () => {
+  it('and the requests that shared it are executed alone, each once', async () => {
     const ledger = await freshLedger(CREDITS)
     await failNextTransaction(ledger)
     const messages = ['a', 'b', 'c'].map((key) => single(eventItem(100, { key })))
@@ -193,7 +193,7 @@ describe('an object that starts again', () => {
     expect((await storedPages(ledger)).flatMap((page) => page.entries)).toHaveLength(2)
   })
 
-  it('with nothing to do arms nothing', async () => {
+  it('with nothing to do arms no alarm', async () => {
     const ledger = await freshLedger(CREDITS)
     await runAlarm(ledger)
     await runInDurableObject(ledger.stub, (_, { storage }) => storage.deleteAlarm())
@@ -201,7 +201,7 @@ describe('an object that starts again', () => {
     expect(await alarmOf(ledger)).toBeNull()
   })
 
-  it('remembers what it was', async () => {
+  it('keeps its identity', async () => {
     const ledger = await freshLedger(CREDITS)
     await send(ledger, 'k')
     const before = await dump(ledger)

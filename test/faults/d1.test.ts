@@ -198,18 +198,21 @@ describe('a ledger whose D1 is', () => {
     ],
   ]
 
-  it.each(states)('%s while it is in use burns on, and flushes everything once D1 is back', async (_, db) => {
-    const ledger = await busyLedger()
-    await withD1(ledger, db, async () => {
-      for (let round = 1; round <= 3; round++) {
-        await runAlarm(ledger)
-        expect(await alarmOf(ledger)).toBeGreaterThan(Date.now())
-        await use(ledger, 2)
-      }
-    })
-    await runAlarm(ledger)
-    await expectComplete(ledger)
-  })
+  it.each(states)(
+    '%s while it is in use continues to burn, and flushes everything once D1 is back',
+    async (_, db) => {
+      const ledger = await busyLedger()
+      await withD1(ledger, db, async () => {
+        for (let round = 1; round <= 3; round++) {
+          await runAlarm(ledger)
+          expect(await alarmOf(ledger)).toBeGreaterThan(Date.now())
+          await use(ledger, 2)
+        }
+      })
+      await runAlarm(ledger)
+      await expectComplete(ledger)
+    },
+  )
 
   it('slow burns while the flush waits, and every page is written once', async () => {
     const ledger = await busyLedger()
@@ -266,7 +269,7 @@ describe('a wallet that is broken at rest', () => {
     expect(await storedBalances(ledger)).toEqual(before)
   })
 
-  it('does not keep the entries of the others from D1', async () => {
+  it('does not keep the entries of other wallets from D1', async () => {
     const ledger = await busyLedger()
     await breakWallet(ledger)
     await runAlarm(ledger)

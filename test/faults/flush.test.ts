@@ -205,7 +205,7 @@ describe('D1 is down for ten minutes', () => {
 const SENDING_FAULTS: readonly QueueFault[] = ['fails', 'fails after it was accepted', 'fails half way']
 
 describe('the queue', () => {
-  it.each(SENDING_FAULTS)('%s: it is sent again, the same, and counts once', async (fault) => {
+  it.each(SENDING_FAULTS)('%s: the same message is sent again and counts once', async (fault) => {
     const world = await World.begin()
     world.queue.breaks(fault)
     await world.alarm()
@@ -219,7 +219,7 @@ describe('the queue', () => {
     await world.expectWhole()
   })
 
-  it('fails for ten minutes: D1 has the first flush, nothing overtakes it, and then all of it arrives', async () => {
+  it('fails for ten minutes: D1 has the first flush, later ones wait, and then everything arrives', async () => {
     const world = await World.begin()
     await configure(world.ledger, { flush_delay_ms: 5_000 })
     vi.useFakeTimers({ toFake: ['Date'] })
@@ -250,7 +250,7 @@ describe('a user is erased', () => {
   const erase = ({ ledger }: World) =>
     eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: 'ann' })
 
-  it('while the queue is down: not before everything is sent, and without a name in any message', async () => {
+  it('while the queue is down: only after everything is sent, and without a name in any message', async () => {
     const world = await World.begin()
     world.queue.breaks('fails', 'fails')
     expect(await erase(world)).toMatchObject({ kind: 'refused', refusal: { code: 'unavailable' } })
@@ -262,7 +262,7 @@ describe('a user is erased', () => {
     await world.expectWhole()
   })
 
-  it('and D1 stops in the middle: nothing is flushed or sent until it has forgotten the name', async () => {
+  it('and D1 fails in the middle: nothing is flushed or sent until D1 has deleted the name', async () => {
     const world = await World.begin()
     await world.alarm()
     // With nothing to flush, D1's first batch of an erasure is the one that forgets.
@@ -285,7 +285,7 @@ describe('a user is erased', () => {
 })
 
 describe('the object ends', () => {
-  it('before its commit: the events of the request are not there, and no other is missing', async () => {
+  it('before its commit: the events of the request do not exist, and no other is missing', async () => {
     const world = await World.begin()
     await powerCut(world.ledger, 'inside the transaction')
     expect((await world.use(3)).kind).toBe('refused')
@@ -294,7 +294,7 @@ describe('the object ends', () => {
     await world.expectWhole()
   })
 
-  it('after its commit and before the reply: the events are there once, for a retry with the same key too', async () => {
+  it('after its commit and before the reply: the events exist once, even after a retry with the same key', async () => {
     const world = await World.begin()
     const event = eventItem(5, { key: 'k', user_id: 'ann' })
     await powerCut(world.ledger, 'before the reply')
@@ -419,7 +419,7 @@ describe('D1 is restored from an older backup', () => {
     await world.expectWhole()
   }
 
-  it('and what it lost is written again with the next commit', async () => {
+  it('and its lost rows are rewritten with the next commit', async () => {
     const world = await restored()
     await world.use(2)
     await world.alarm()

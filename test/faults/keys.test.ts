@@ -60,7 +60,7 @@ describe('making a key', () => {
     expect(await keysOf(customer)).toBe(2)
   })
 
-  it('hands the key out when D1 has made it and only its answer is lost, and again for a repeat', async () => {
+  it('returns the key when D1 has made it and only the answer is lost, and again for a repeat', async () => {
     const customer = await createCustomer()
     const headers = { 'Idempotency-Key': 'make' }
     const lost = await makes(customer, { DB: d1FailingAt(1, 'after its effect') }, {}, headers)
@@ -71,7 +71,7 @@ describe('making a key', () => {
   })
 
   it.each(['open', 'burnTableSnapshot', 'acceptBurnTables', 'acceptEntitlements'] as const)(
-    'for tests makes none before the test ledger is ready: %s fails',
+    'for tests is not made before the test ledger is ready: %s fails',
     async (method) => {
       const customer = await createCustomer()
       const response = await makes(customer, { LEDGER: ledgersLosing(method) }, { mode: 'test' })
@@ -82,7 +82,7 @@ describe('making a key', () => {
     },
   )
 
-  it('is whole without KV: the key works at once, from D1', async () => {
+  it('is complete without KV: the key works at once, from D1', async () => {
     const customer = await createCustomer()
     const made = await madeBy(await makes(customer, { API_KEYS: brokenKv() }))
     expect(await env.API_KEYS.get(hashApiKey(made.api_key))).toBeNull()
@@ -147,7 +147,7 @@ describe('rotating a key', () => {
     expect((await rotates(customer, key.key_id, {})).status).toBe(201)
   })
 
-  it('hands the new key out when only an answer of D1 is lost', async () => {
+  it('returns the new key when only an answer of D1 is lost', async () => {
     const customer = await createCustomer()
     const key = await madeKey(customer.api_key)
     const next = await madeBy(await rotates(customer, key.key_id, { DB: d1FailingAt(1, 'after its effect') }))
@@ -155,7 +155,7 @@ describe('rotating a key', () => {
     await expectRefused(await ingest(key.api_key, GPT_4O), 401, 'revoked_api_key')
   })
 
-  it('hands the new key out when the ledger or KV is not reached; the old one ends from D1, and a repeat ends it there', async () => {
+  it('returns the new key when the ledger or KV is unreachable; D1 ends the old key, and a repeat ends it everywhere', async () => {
     for (const cut of [{ LEDGER: ledgersLosing('revokeKey') }, { API_KEYS: brokenKv() }]) {
       const customer = await createCustomer()
       const key = await madeKey(customer.api_key)

@@ -77,12 +77,12 @@ async function checkedRollups(ledger: UsedLedger, db: D1Database): Promise<Diffe
   return checkRollups(db, ledger.ledger_id, await booksOf(ledger))
 }
 
-it('usage that the consumer folds while the days are read is no difference', async () => {
+it('usage that the consumer folds while the days are read causes no difference', async () => {
   const ledger = await usedLedger()
   expect(await checkedRollups(ledger, interrupted('by_day', ledger.use))).toEqual([])
 })
 
-it('old days that are deleted while the days are read are no difference', async () => {
+it('old days that are deleted while the days are read cause no difference', async () => {
   const ledger = await usedLedger()
   const expire = () => expireDays(env.DB, 1, Date.now() + 3 * DAY_MS, '', () => undefined)
   expect(await checkedRollups(ledger, interrupted('by_day', expire))).toEqual([])
@@ -96,7 +96,7 @@ it('days are compared even if the rollups have changed since the books were read
   expect(await checkRollups(env.DB, ledger.ledger_id, books)).toMatchObject([{ kind: 'usage_of_days' }])
 })
 
-it('ledgers that do not answer keep no other from being checked', async () => {
+it('ledgers that do not answer do not delay the check of others', async () => {
   const ledger = await usedLedger()
   // There are more ledgers than one call checks. They are first in every order, and none of them was ever
   // opened.
@@ -169,7 +169,7 @@ it('large pages are read a few at a time', async () => {
   expect(Math.max(...sizes)).toBeLessThan(4_000_000)
 })
 
-it('a ledger far ahead of D1 is left to its flush, and checked afterwards', async () => {
+it('a ledger far ahead of D1 is checked after its flush', async () => {
   const ledger = await usedLedger()
   await ingest(env, ledger.name, batch([eventItem(1000)]))
   const flushes = (done: boolean) =>

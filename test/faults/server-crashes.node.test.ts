@@ -29,7 +29,7 @@ describe('a server that is killed under load', () => {
     rmSync(STATE_DIR, { recursive: true, force: true })
   })
 
-  it(`has every acknowledged event once after ${ROUNDS} crashes, and what was not acknowledged at most once`, {
+  it(`has every acknowledged event once after ${ROUNDS} crashes, and every other event at most once`, {
     timeout: 120_000 + ROUNDS * 30_000,
   }, async () => {
     const port = await freePort()

@@ -27,7 +27,7 @@ describe('a call', () => {
     expect(calls).toBe(1)
   })
 
-  it('that is answered in time is that answer, and leaves no timer behind', async () => {
+  it('that is answered in time returns that answer, and leaves no timer', async () => {
     const { name } = await freshLedger()
     const clear = vi.spyOn(globalThis, 'clearTimeout')
     expect(await call(env, name, true, (stub) => stub.ping())).toBe('pong')

@@ -126,7 +126,7 @@ describe('a message that was cut at another entry', () => {
   })
 })
 
-describe('a consumer that dies half way', () => {
+describe('a consumer that stops in the middle', () => {
   // The rows that a batch reads and writes in D1: sizes of the newest rows, the rows themselves, and all writes.
   const STEPS = [1, 2, 3]
   const cases = STEPS.flatMap((step) => [
@@ -179,7 +179,7 @@ describe('a batch of which a part fails', () => {
     return d1Double({ prepare, batch: run })
   }
 
-  it('delays none of the other ledgers', async () => {
+  it('does not delay the other ledgers', async () => {
     const all = await Promise.all([flushed(1), flushed(2), flushed(1)])
     const [first, second, third] = all
     const DB = d1Refusing(ledgerKey(second.ledger.name))
@@ -202,7 +202,7 @@ describe('a batch of which a part fails', () => {
 })
 
 describe('a row of rollups that is broken at rest', () => {
-  it('delays none of the other ledgers, is never overwritten, and is repaired by a rebuild', async () => {
+  it('does not delay the other ledgers, is never overwritten, and is repaired by a rebuild', async () => {
     const [broken, sound] = await Promise.all([flushed(3), flushed(1)])
     const ledger_id = ledgerKey(broken.ledger.name)
     await deliver(broken.sent.slice(0, 2))
@@ -282,7 +282,7 @@ describe('two consumers at once', () => {
   })
 })
 
-describe('any of these, in any order', () => {
+describe('any of these faults, in any order', () => {
   it('rollups equal the pages, and a rebuild makes the same bytes', async () => {
     const { seed, runs } = inject('fuzz')
     const messages = 8

@@ -202,7 +202,7 @@ describe('the plan of a call', () => {
     expect(await planOf(await createCustomer(), { model: 'gpt-4o' })).toMatchObject(once)
   })
 
-  it('is that of the most precise enabled route, from memory for 30 seconds', async () => {
+  it('is that of the most specific enabled route, from memory for 30 seconds', async () => {
     const customer = await createCustomer()
     await post(customer.api_key, { timeouts: { idle_seconds: 9 } })
     await post(customer.api_key, { model: 'gpt-4o-mini', on_ambiguous: 'stop' })

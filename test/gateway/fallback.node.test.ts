@@ -102,7 +102,7 @@ describe('the attempts of a call', () => {
     expect(delay(plan(OWN), [{ ...first, ending: status(429, 2) }], 1)).toBe(2_000)
   })
 
-  it('are at most those of the plan, in their order, with bounded pauses, whatever happens', () => {
+  it('are at most those of the plan, in order, with bounded pauses, for any outcomes', () => {
     const target = fc.constantFrom(OWN, BACKUP, SMALL)
     const ending = fc.oneof(
       fc.record({
@@ -194,7 +194,7 @@ describe('the header X-Meter-Fallback', () => {
     expect(parseFallback(text)).toMatchObject({ kind: 'invalid', message: expect.stringMatching(/^must /) })
   })
 
-  it('takes no time that grows with hostile text, and never throws', () => {
+  it('takes a bounded time for hostile text, and never throws', () => {
     for (const part of ['"', '\\', '"\\', ';model=', 'a,', '","', ';', 'a;model="']) {
       const began_ms = performance.now()
       parseFallback(part.repeat(Math.floor(1_024 / part.length)))
@@ -227,7 +227,7 @@ describe('the stored route of a call', () => {
     expect(routeFor(all.toReversed(), 'openai', model)?.model).toBe(expected)
   })
 
-  it('is one of its API only', () => {
+  it('has the same API', () => {
     expect(routeFor(all, 'google', 'gpt-4o-mini')?.model).toBe('*')
     expect(routeFor(all, 'anthropic', 'gpt-4o-mini')).toBeUndefined()
   })

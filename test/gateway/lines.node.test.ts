@@ -51,7 +51,7 @@ describe.each([
     )
   })
 
-  it('lose the report that was asked for, and nothing else', () => {
+  it('lose only the report that was requested', () => {
     fc.assert(
       fc.property(pieces(text), (chunks) => {
         const lines = new Lines(readingOf('chat'), true)

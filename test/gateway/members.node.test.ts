@@ -17,7 +17,7 @@ it.each([
   expect(withMember(text, path, 1)).toBe(expected)
 })
 
-it('sets what a parser then reads, in any JSON and whatever its spaces are, and changes nothing else', () => {
+it('sets the value that a parser then reads, in any JSON with any spaces, and changes nothing else', () => {
   fc.assert(
     fc.property(
       fc.dictionary(fc.string(), fc.jsonValue()),

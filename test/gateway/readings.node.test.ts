@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { readingOf } from '../../src/gateway/stream/readings.ts'
 
-it('the input of a message is what its start reports, whatever its tools are named', () => {
+it('the input of a message is the one that its start reports, for any names of tools', () => {
   const reading = readingOf('messages')
   const usage = { input_tokens: 700, cache_read_input_tokens: 30, output_tokens: 1 }
   for (const line of [

@@ -40,7 +40,7 @@ describe('a hold by model', () => {
     expect(await jsonOf(checked)).toMatchObject({ allowed: false, reason: 'insufficient_credits' })
   })
 
-  it('that a wallet can pay has no number of tokens when a million of them cost more than any wallet holds', async () => {
+  it('that a wallet can pay has no number of tokens if a million of them cost more than any wallet holds', async () => {
     const { api_key: key } = await createCustomer()
     await dearTable(key)
     await post(key, '/v1/credits/grant', { amount: 1_000_000_000 })

@@ -57,7 +57,7 @@ describe('a hold', () => {
     await expectProblem(await post(key, `/v1/holds/${id}/capture`, { credits: 1 }), 409, 'hold_not_open')
   })
 
-  it('keeps events away from what it reserves', async () => {
+  it('keeps events from using its reservation', async () => {
     const key = await walletOf(20)
     await hold(key, { user_id: 'u', credits: 10 })
     const refused = await expectProblem(
@@ -91,7 +91,7 @@ describe('a hold', () => {
     expect(amounts(await balance(key, '?user_id=u'))).toEqual([10, 10, 0])
   })
 
-  it('is granted six times out of twenty when 500 credits are asked for 75 at once', async () => {
+  it('succeeds six times out of twenty when 500 credits are requested in parts of 75 at once', async () => {
     const key = await walletOf(500)
     const answers = await Promise.all(
       Array.from({ length: 20 }, () =>
@@ -283,7 +283,7 @@ describe('time', () => {
     expect(await ok(key, `/v1/holds/${id}/capture`, { credits: 1 })).toMatchObject({ captured: 1 })
   })
 
-  it('does not let a lot expire under a hold; what is freed afterwards expires', async () => {
+  it('keeps a lot from expiring; credits that are freed after its expiry expire', async () => {
     const { api_key: key } = await createCustomer()
     const expires_at = new Date(Date.now() + 60_000).toISOString()
     await ok(key, '/v1/credits/grant', { user_id: 'u', amount: 100, expires_at }, 201)

@@ -17,7 +17,7 @@ import { expectProblem } from '../support/problems.ts'
 const bearer = (key: string) => ({ headers: { Authorization: `Bearer ${key}` } })
 
 describe('a request with a valid key', () => {
-  it('is let in by Bearer, in any case, by X-API-Key, and by both with the same key', async () => {
+  it('is admitted with Bearer in any case, with X-API-Key, and with both for the same key', async () => {
     const { api_key, customer_id } = await createCustomer()
     for (const headers of [
       { Authorization: `Bearer ${api_key}` },
@@ -35,7 +35,7 @@ describe('a request with a valid key', () => {
     }
   })
 
-  it('carries the mode of its key', async () => {
+  it('has the mode of its key', async () => {
     const { customer_id } = await createCustomer()
     const { api_key } = await createKey(customer_id, { mode: 'test' })
     expect(api_key).toMatch(/^om_test_/)
@@ -47,7 +47,7 @@ describe('a request with a valid key', () => {
 })
 
 describe('a request that is refused', () => {
-  it('has no key: 401 missing_api_key with a challenge, whatever its body and path', async () => {
+  it('has no key: 401 missing_api_key with a challenge, for any body and path', async () => {
     for (const response of [
       await probe('/v1/write', { method: 'POST', body: '{"broken' }),
       await api('/v1/events/ingest', { body: '{"broken' }),

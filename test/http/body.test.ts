@@ -46,7 +46,7 @@ describe('a body', () => {
     await expectProblem(await post(bytes), 400, 'invalid_json')
   })
 
-  it('may be missing only where the route can do without', async () => {
+  it('may be missing only if the route does not require it', async () => {
     expect((await post(null)).status).toBe(200)
     expect((await post(null, {})).status).toBe(200)
     for (const headers of [{}, { 'Content-Type': 'application/json' }]) {

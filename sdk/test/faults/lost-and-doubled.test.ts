@@ -17,7 +17,7 @@ const CLIENT_KILLS = Number(process.env.SDK_CLIENT_KILLS ?? 3)
 const SERVER_KILLS = Number(process.env.SDK_SERVER_KILLS ?? 1)
 const CLIENT = path.join(import.meta.dirname, 'client.ts')
 
-it(`bills each of ${EVENTS} events once, over ${CLIENT_KILLS} ends of the client and ${SERVER_KILLS} of the server`, {
+it(`bills each of ${EVENTS} events once, although the client is killed ${CLIENT_KILLS} times and the server ${SERVER_KILLS} times`, {
   timeout: 100_000 + EVENTS * 20,
 }, async () => {
   const { bundle } = inject('server')

@@ -26,11 +26,11 @@ afterAll(async () => {
 describe.each(DIALECTS)('a stream of $name', (dialect) => {
   const { target, body, head, output, tail, charge, whole } = dialect
 
-  it('that its client leaves is stopped within three chunks, and charged what was delivered', async () => {
+  it('whose client disconnects is stopped within three chunks, and charged for the delivered part', async () => {
     await leaveAt(gateway, provider, dialect, placesToLeave())
   })
 
-  it('that the provider breaks off is charged what was delivered, and breaks off for its client', async () => {
+  it('that the provider breaks off is charged for the delivered part, and breaks off for its client', async () => {
     const customer = await gatewayCustomer(gateway.url, provider.url)
     provider.play({ chunks: [...head, ...output.slice(0, 10)], end: 'cut' })
     const response = await post(gateway, customer, target, body)
@@ -41,7 +41,7 @@ describe.each(DIALECTS)('a stream of $name', (dialect) => {
     )
   })
 
-  it('that falls silent is charged what was delivered, and its provider is stopped', async () => {
+  it('that sends nothing more is charged for the delivered part, and its provider is stopped', async () => {
     const customer = await gatewayCustomer(gateway.url, provider.url)
     provider.play({ chunks: [...head, ...output.slice(0, 5)], end: 'hang' })
     const response = await post(gateway, customer, target, body)
@@ -53,7 +53,7 @@ describe.each(DIALECTS)('a stream of $name', (dialect) => {
     await expect.poll(() => provider.calls[0]?.closed, { timeout: 5_000 }).toBe(true)
   })
 
-  it('that ends without a report is charged what was delivered', async () => {
+  it('that ends without a report is charged for the delivered part', async () => {
     const customer = await gatewayCustomer(gateway.url, provider.url)
     provider.play({ chunks: [...head, ...output.slice(0, 8), 'data: {"broken\n\n'] })
     const response = await post(gateway, customer, target, body)
@@ -70,7 +70,7 @@ describe.each(DIALECTS)('a stream of $name', (dialect) => {
     expect(await customer.burned(1)).toBe(await customer.price(whole))
   })
 
-  it('is read to its end for a client who left, if the caller requests it', async () => {
+  it('is read to its end after its client disconnects, if the caller requests it', async () => {
     const customer = await gatewayCustomer(gateway.url, provider.url)
     provider.play({ chunks: [...head, ...output, ...tail] })
     const leave = new AbortController()
@@ -83,7 +83,7 @@ describe.each(DIALECTS)('a stream of $name', (dialect) => {
     expect(provider.calls[0]?.closed).toBe(false)
   })
 
-  it('passes every byte of the provider', async () => {
+  it('relays every byte of the provider', async () => {
     const customer = await gatewayCustomer(gateway.url, provider.url)
     const chunks = [...head, ...output, ...tail]
     // Cut into pieces that end in the middle of events.
@@ -120,7 +120,7 @@ describe('a call without an answer', () => {
   })
 
   it.each([true, false])(
-    'costs its input when its client leaves before the answer, stream: %s',
+    'costs its input when its client disconnects before the answer, stream: %s',
     async (stream) => {
       const customer = await gatewayCustomer(gateway.url, provider.url)
       provider.play({ chunks: [], mute: true })

@@ -67,7 +67,7 @@ describe('a call with further attempts', () => {
     expect(await customer.burned(1)).toBe(await customer.price({ ...scripts.CHAT_PRICE, provider_response }))
   })
 
-  it('goes to no model that is switched off, or that the wallet cannot pay', async () => {
+  it('skips a model that is switched off, or that the wallet cannot pay', async () => {
     const customer = await customerWithBackup()
     const off = { model: 'gpt-4o-mini', limit_type: 'NONE', enabled: false }
     await stored(customer, 'entitlements', off)

@@ -27,7 +27,7 @@ const BODY = {
 const state = newState()
 afterAll(() => rmSync(path.dirname(state), { recursive: true, force: true }))
 
-it('after each kill, no hold outlives its time and all delivered output is charged', {
+it('after each kill, every hold ends at its expiry and all delivered output is charged', {
   timeout: 60_000 + KILLS * 15_000,
 }, async () => {
   const provider = await startPacedProvider()

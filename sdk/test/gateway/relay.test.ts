@@ -145,7 +145,7 @@ describe('an answer', () => {
 })
 
 describe('a request', () => {
-  it('keeps every byte, numbers and order too', async () => {
+  it('keeps every byte, including numbers and the order of keys', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     let sent = ''
     const exact =
@@ -163,7 +163,7 @@ describe('a request', () => {
     expect(sent).toBe(streamed.replace('{"x":1.0 }', '{"x":1.0 ,"include_usage":true}'))
   })
 
-  it('is clipped to what its wallet can pay, if it asks for that', async () => {
+  it('is clipped to the output that its wallet can pay, if it requests that', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     await customer.om.credits.grant({ user_id: 'ada', amount: 5 })
     upstream.play(json(scripts.CHAT_COMPLETION))
@@ -256,7 +256,7 @@ describe('a request', () => {
     'anthropic/v1/messages/batches',
     'google/v1beta/models/gemini-2.5-pro:batchGenerateContent',
     'google/v1beta/files',
-  ])('to %s, which could not be charged, is 404', async (target) => {
+  ])('to %s, which cannot be charged, is 404', async (target) => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     upstream.play(json({}))
     expect((await post(gateway, customer, target, body())).status).toBe(404)
@@ -283,7 +283,7 @@ describe('a request', () => {
 })
 
 describe('the key of a call', () => {
-  it('is refused while the call runs and afterwards, five at once, and one is charged', async () => {
+  it('is refused while the call runs and afterwards, so one of five concurrent calls is charged', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     upstream.play(stream)
     const key = { 'Idempotency-Key': 'k1' }
@@ -366,7 +366,7 @@ describe('an upload of audio', () => {
       body,
     })
 
-  it('of 20 MB arrives byte by byte, and its text without usage is charged by its length', async () => {
+  it('of 20 MB arrives byte by byte, and its answer without usage is charged by its length', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     upstream.play((response) => {
       response.writeHead(200, { 'Content-Type': 'text/plain' }).end('Hello')

@@ -63,7 +63,7 @@ describe.each([
     expect(Math.round(Number(response.headers.get('X-Meter-Credits-Burned')) * 1e6)).toBe(charged)
   })
 
-  it('streams without the report that the gateway asked for', async () => {
+  it('streams without the report that only the gateway requests', async () => {
     const { openai, burned, price } = await client(chatStream)
     const chunks: unknown[] = []
     for await (const chunk of await openai.chat.completions.create({ ...chat, stream: true }))
@@ -73,7 +73,7 @@ describe.each([
     expect(await burned(1)).toBe(await price(scripts.CHAT_PRICE))
   })
 
-  it('streams with the report that it asked for itself', async () => {
+  it('streams with the report that it requests itself', async () => {
     const { openai, burned, price } = await client(chatStream)
     const stream = openai.chat.completions.stream({ ...chat, stream_options: { include_usage: true } })
     expect((await stream.finalChatCompletion()).usage?.completion_tokens).toBe(300)
@@ -129,7 +129,7 @@ describe.each([
     expect(await burned(1)).toBe(await price({ provider: 'OPENAI', provider_response: answer }))
   })
 
-  it('is charged transcriptions by what is reported, with the model before the file and after it', async () => {
+  it('is charged for transcriptions as reported, with the model before the file and after it', async () => {
     const answer = { text: 'Hello', usage: { type: 'duration', seconds: 7 } }
     const { openai, burned, price } = await client(json(answer))
     const file = new File([new Uint8Array(200_000)], 'speech.mp3', { type: 'audio/mpeg' })
@@ -202,7 +202,7 @@ describe.each([
     expect(await burned(1)).toBe(await price(scripts.MESSAGE_PRICE))
   })
 
-  it('streams, and is charged the last numbers, not their sum', async () => {
+  it('streams, and is charged by the last numbers and not by their sum', async () => {
     const { anthropic, burned, price } = await client(sse(scripts.MESSAGE_EVENTS, { named: true }))
     const events: unknown[] = []
     for await (const event of await anthropic.messages.create({ ...request, stream: true }))
@@ -257,7 +257,7 @@ describe.each([
     expect(await burned(1)).toBe(await price(scripts.GEMINI_PRICE))
   })
 
-  it('streams, and is charged the last numbers, not their sum', async () => {
+  it('streams, and is charged by the last numbers and not by their sum', async () => {
     const { ai, burned, price } = await client(sse(scripts.GEMINI_CHUNKS))
     let text = ''
     for await (const chunk of await ai.models.generateContentStream(request)) text += chunk.text ?? ''
@@ -331,7 +331,7 @@ describe.each([
   })
 })
 
-it("sends the provider's key where the provider expects it, and nothing of the gateway's", async () => {
+it("sends the provider's key where the provider expects it, and no header of the gateway", async () => {
   const customer = await customerOf(json(scripts.MESSAGE))
   const anthropic = new Anthropic({
     apiKey: customer.apiKey,

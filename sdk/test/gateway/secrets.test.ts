@@ -9,7 +9,7 @@ const PROMPT = 'canary-of-the-prompt-4f1c'
 const ANSWER = 'canary-of-the-answer-9a2e'
 const KNOWN = 'canary-of-the-metadata-77d0'
 
-it('prompts, answers and keys of providers are in no table, no queue, no log and no error', async () => {
+it('no table, queue, log or error contains prompts, answers or keys of providers', async () => {
   const upstream = await startUpstream()
   const state = newState()
   const log = path.join(path.dirname(state), 'log')

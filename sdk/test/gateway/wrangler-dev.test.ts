@@ -20,7 +20,7 @@ afterAll(async () => {
   await provider.stop()
 })
 
-it.each(DIALECTS)('a stream of $name that its client leaves is stopped and charged', async (dialect) => {
+it.each(DIALECTS)('a stream of $name whose client disconnects is stopped and charged', async (dialect) => {
   const chunks = CHUNKS + dialect.tail.length
   await leaveAt(
     server,

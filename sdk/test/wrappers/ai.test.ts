@@ -120,13 +120,13 @@ describe.each(MAJORS)('the $major major of ai', ({ model }) => {
     return { ...customer, ...wrapped, chat }
   }
 
-  it('burns what a completion costs, from the raw usage of the provider', async () => {
+  it('burns the cost of a completion, from the raw usage of the provider', async () => {
     const { generate, burned, chat } = await wrapped([json(completion)])
     expect((await generate()).text).toBe('Yes.')
     expect(await burned()).toBe(chat)
   })
 
-  it('burns what a stream costs', async () => {
+  it('burns the cost of a stream', async () => {
     const { stream, burned, chat } = await wrapped([sse([...words, stop, last], { tail: DONE })])
     let text = ''
     for await (const part of stream()) text += part

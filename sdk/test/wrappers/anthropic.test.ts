@@ -80,7 +80,7 @@ describe.each([
     expect(await burned()).toBe(message)
   })
 
-  it('burns the last numbers of a stream, not their sum', async () => {
+  it('burns the last numbers of a stream and not their sum', async () => {
     const { anthropic, burned, message } = await wrapped([sse(whole, { named: true })])
     const types: string[] = []
     for await (const event of await anthropic.messages.create({ ...REQUEST, stream: true }))
@@ -115,7 +115,7 @@ describe.each([
   })
 
   it.each([1, 3, 6])(
-    'bills the exact input and what was delivered when a stream is left at part %i',
+    'bills the exact input and the delivered output of a stream that is left at part %i',
     async (k) => {
       const { anthropic, burned, price, metadata } = await wrapped([
         sse([start, opened, ...words], { named: true, hang: true }),
@@ -184,7 +184,7 @@ describe.each([
     expect(await burned()).toBe(message)
   })
 
-  it('with hold throws a typed error before the provider is called, and settles what was used', async () => {
+  it('with hold throws a typed error before the provider is called, and settles the usage', async () => {
     const { anthropic, om, burned, message } = await wrapped([json(MESSAGE)], {
       hold: true,
       clip: true,

@@ -78,7 +78,7 @@ describe.each([
     expect(await burned()).toBe(2 * (await priced(USAGE)))
   })
 
-  it.each([1, 3, 5])('bills what was reported until a stream is left at chunk %i', async (k) => {
+  it.each([1, 3, 5])('bills the usage that was reported until a stream is left at chunk %i', async (k) => {
     const { ai, burned, priced, metadata } = await wrapped([sse(chunks, { hang: true })])
     let count = 0
     for await (const _ of await ai.models.generateContentStream(REQUEST)) if (++count === k) break
@@ -87,7 +87,7 @@ describe.each([
     expect(await metadata()).toEqual({ estimated: true })
   })
 
-  it('bills what was delivered when a stream breaks off, and gives the error to the caller', async () => {
+  it('bills the delivered output when a stream breaks off, and gives the error to the caller', async () => {
     const { ai, burned, price, metadata } = await wrapped([
       sse([answer('Revenue grew', undefined)], { cut: true }),
     ])

@@ -91,7 +91,7 @@ describe.each([
     return { ...customer, openai, chat: await chat }
   }
 
-  it('burns what a completion with cache and reasoning costs', async () => {
+  it('burns the cost of a completion with cache and reasoning', async () => {
     const { openai, burned, chat, metadata } = await wrapped([json(completion)], { metadata: { route: 'r' } })
     const { choices } = await openai.chat.completions.create({ model: MODEL, messages: MESSAGES })
     expect(choices[0]?.message.content).toBe('Within 30 days.')
@@ -133,7 +133,7 @@ describe.each([
     )
   })
 
-  it('asks a stream for its usage, and hides the chunk that the caller has not asked for', async () => {
+  it('requests the usage of a stream, and hides the chunk that the caller has not requested', async () => {
     const { openai, burned, chat } = await wrapped([sse([...words, last], { tail: 'data: [DONE]\n\n' })])
     const stream = await openai.chat.completions.create({ model: MODEL, messages: MESSAGES, stream: true })
     let text = ''
@@ -143,7 +143,7 @@ describe.each([
     expect(await burned()).toBe(chat)
   })
 
-  it('leaves the usage chunk to a caller who asked for it, and meters the stream helper', async () => {
+  it('passes the usage chunk to a caller who requested it, and meters the stream helper', async () => {
     const stop = chunk({}, { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
     const { openai, burned, chat } = await wrapped([
       sse([...words, stop, last], { tail: 'data: [DONE]\n\n' }),
@@ -250,7 +250,7 @@ describe.each([
     },
   )
 
-  it('bills what was delivered when the caller aborts', async () => {
+  it('bills the delivered output when the caller aborts', async () => {
     const { openai, burned, metadata } = await wrapped([sse(words, { hang: true })])
     const abort = new AbortController()
     const reads = async () => {
@@ -312,7 +312,7 @@ describe.each([
       expect(upstream.requests).toHaveLength(0)
     })
 
-    it('settles the hold with what was used', async () => {
+    it('settles the hold with the usage', async () => {
       const { openai, om, burned, chat } = await wrapped([json(completion)], { hold: true, user_id: 'ada' })
       await om.credits.grant({ user_id: 'ada', amount: 1000 })
       await openai.chat.completions.create({ model: MODEL, messages: MESSAGES })
