@@ -24,7 +24,7 @@ const corsHeaders = ({ headers }: Response) =>
   Object.fromEntries([...headers].filter(([name]) => name.startsWith('access-control-')))
 
 describe('CORS', () => {
-  it('is off by default: a preflight is an OPTIONS like any other, and nothing is allowed', async () => {
+  it('is off by default: a preflight is an ordinary OPTIONS request, and no origin is allowed', async () => {
     for (const bindings of [{}, { CORS_ORIGINS: '' }, { CORS_ORIGINS: ' , ' }]) {
       const response = await preflight(bindings, APP)
       expect(response.status).toBe(204)
@@ -62,7 +62,7 @@ describe('CORS', () => {
       expect(exposed).toContain(name)
   })
 
-  it('lets a listed origin read answers and errors alike, and declares that answers differ by origin', async () => {
+  it('lets a listed origin read answers and errors, and declares that answers differ by origin', async () => {
     for (const path of ['/health', '/v1/credits/balance', '/nowhere']) {
       const response = await deployed(LISTED, path, { headers: { Origin: 'http://localhost:3000' } })
       expect(response.headers.get('Access-Control-Allow-Origin')).toBe('http://localhost:3000')
@@ -81,7 +81,7 @@ describe('CORS', () => {
     'null',
     '*',
     '',
-  ])('gives nothing to the origin %s that is not listed', async (origin) => {
+  ])('allows nothing to the origin %s, which is not listed', async (origin) => {
     expect((await preflight(LISTED, origin)).headers.get('Access-Control-Allow-Origin')).toBeNull()
     const response = await deployed(LISTED, '/health', { headers: { Origin: origin } })
     expect(response.status).toBe(200)
@@ -95,14 +95,14 @@ describe('CORS', () => {
     expect(response.headers.get('Access-Control-Allow-Credentials')).toBeNull()
   })
 
-  it('treats an OPTIONS request that is no preflight like any other', async () => {
+  it('treats an OPTIONS request that is no preflight as an ordinary one', async () => {
     expect((await deployed(LISTED, '/v1/credits/balance', { method: 'OPTIONS' })).status).toBe(204)
     const response = await deployed(LISTED, '/health', { method: 'OPTIONS', headers: { Origin: APP } })
     expect(response.status).toBe(204)
     expect(response.headers.get('Allow')).toBe('GET, HEAD, OPTIONS')
   })
 
-  it('has an answer to a HEAD as to its GET, without the body', async () => {
+  it('answers a HEAD like its GET, without the body', async () => {
     const response = await deployed(LISTED, '/health', { method: 'HEAD', headers: { Origin: APP } })
     expect(response.status).toBe(200)
     expect(await response.text()).toBe('')

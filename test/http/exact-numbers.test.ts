@@ -63,7 +63,7 @@ describe('metadata', () => {
     expect(await list.text()).toContain(`"metadata":{"id":${source}}`)
   })
 
-  it('with another number of more digits is another payload', async () => {
+  it('with another number of more digits is a different payload', async () => {
     const { api_key: key } = await createCustomer()
     const send = (id: string) =>
       api('/v1/credits/grant', {
@@ -86,7 +86,7 @@ describe('metadata', () => {
 })
 
 describe('an id', () => {
-  it.each(['.', '..'])('%s is refused, since no path can have it', async (id) => {
+  it.each(['.', '..'])('%s is refused, because no path can contain it', async (id) => {
     const { api_key } = await createCustomer()
     const event = { event_type: 'CUSTOM', feature_id: id, unit: 'c', quantity: 1 }
     for (const [path, body] of [
@@ -101,7 +101,7 @@ describe('an id', () => {
   })
 })
 
-it('one fault is one error', async () => {
+it('one fault causes one error', async () => {
   const { api_key } = await createCustomer()
   const body = { event_type: 'CUSTOM', feature_id: 'f', unit: 'c', quantity: -1 }
   const response = await api('/v1/events/ingest', { key: api_key, body })

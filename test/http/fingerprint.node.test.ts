@@ -32,7 +32,7 @@ const text = fc.string({ unit: 'binary', maxLength: 300 })
 const value = fc.oneof(fc.jsonValue({ maxDepth: 5 }), fc.dictionary(text, fc.jsonValue()))
 
 describe('the digest', () => {
-  it('is SHA-256, whatever the bytes and their number, and whatever was in the buffer', () => {
+  it('is SHA-256 for any bytes of any length, and any earlier content of the buffer', () => {
     const buffer = new Uint8Array(1024).fill(0xff)
     const own = (bytes: Uint8Array) => {
       buffer.set(bytes)
@@ -84,7 +84,7 @@ describe('a fingerprint', () => {
     }
   })
 
-  it('has the fields of free JSON in any order, and its numbers exactly', () => {
+  it('is the same for any order of fields in free JSON, and distinguishes its numbers exactly', () => {
     const of = (json: string) => fingerprintOf(OPERATION, { metadata: JsonSource.read(json) })
     expect(of('{"b":1,"a":[1.0]}')).toBe(of('{"a":[1],"b":1}'))
     expect(of('{"a":9007199254740993}')).not.toBe(of('{"a":9007199254740992}'))
@@ -101,7 +101,7 @@ describe('a fingerprint', () => {
     )
   })
 
-  it('stays what ledgers have stored since version 0.1.0', () => {
+  it('equals the fingerprints that ledgers have stored since version 0.1.0', () => {
     const event = {
       event_type: 'TOKEN_USAGE',
       feature_id: 'chat',

@@ -37,7 +37,7 @@ describe('GET /ready', () => {
     })
   })
 
-  it('is a 503 that names what does not answer and hides why', async () => {
+  it('is a 503 that names the failed checks and hides their errors', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const response = await ready({ ...env, DB: brokenD1(), API_KEYS: brokenKv() })
     expect(response.headers.get('Retry-After')).toBe('5')

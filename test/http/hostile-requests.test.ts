@@ -48,7 +48,7 @@ describe('a key or token', () => {
     ['without a scheme', OPERATOR_TOKEN],
     ['that is a whole header', `Bearer Bearer ${OPERATOR_TOKEN}`],
     ['in upper case', `Bearer ${OPERATOR_TOKEN.toUpperCase()}`],
-  ])('%s opens nothing', async (_, Authorization) => {
+  ])('%s is refused everywhere', async (_, Authorization) => {
     for (const path of ['/v1/admin/provider-costs', '/v1/credits/balance']) {
       const response = await api(path, { headers: { Authorization } })
       expect(response.status).toBe(401)
@@ -56,7 +56,7 @@ describe('a key or token', () => {
     }
   })
 
-  it("that is public or easy to guess is not the operator's outside development", async () => {
+  it('that is public or easy to guess is not an operator token outside development', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const strong = 'k'.repeat(32)
     const open = async (ENVIRONMENT: string, token: string) =>
@@ -124,7 +124,7 @@ describe('a path', () => {
     await expectRefused(response, response.status, response.status === 400 ? 'invalid_request' : 'not_found')
   })
 
-  it('that is longer than an id can be is not looked up', async () => {
+  it('that is longer than any id is not looked up', async () => {
     const { api_key } = await createCustomer()
     const id = 'x'.repeat(8_000)
     await expectRefused(await api(`/v1/${id}`, { key: api_key }), 404, 'not_found')
@@ -161,7 +161,7 @@ describe('a query', () => {
 })
 
 describe('a header', () => {
-  it('may be as long as the platform lets it be', async () => {
+  it('may be as long as the platform allows', async () => {
     const { api_key } = await createCustomer()
     const long = 'x'.repeat(60_000)
     const headers = {
@@ -176,7 +176,7 @@ describe('a header', () => {
     expect(response.headers.get('X-Request-Id')).toMatch(/^req_/)
   })
 
-  it('that asks for an encoding of the answer or overrides the method is not followed', async () => {
+  it('that requests an encoding of the answer or overrides the method is ignored', async () => {
     const { api_key } = await createCustomer()
     const headers = { 'X-HTTP-Method-Override': 'DELETE', 'Accept-Encoding': 'x', Accept: 'text/html' }
     const response = await api('/v1/credits/balance', { key: api_key, headers })
@@ -184,7 +184,7 @@ describe('a header', () => {
     expect(response.headers.get('Content-Type')).toBe('application/json')
   })
 
-  it('that promises an encoding which the body does not have makes it unreadable', async () => {
+  it('with an encoding that the body does not have makes the body unreadable', async () => {
     const { api_key } = await createCustomer()
     const response = await api('/v1/credits/grant', {
       key: api_key,

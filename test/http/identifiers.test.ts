@@ -90,7 +90,7 @@ describe('a 404', () => {
     ['GET', '/v1/no-such-route', 'Route GET /v1/no-such-route not found.'],
     ['GET', '/v1/no%0Asuch', 'Route not found.'],
     ['GET', `/v1/${'x'.repeat(300)}`, 'Route not found.'],
-  ])('of %s %s names what is missing', async (method, path, detail) => {
+  ])('of %s %s names the missing object', async (method, path, detail) => {
     const { api_key: key } = await createCustomer()
     const problem = await expectRefused(
       await api(path, { key, method, ...(method === 'POST' && { body: {} }) }),

@@ -53,7 +53,7 @@ const body = fc.oneof(
 )
 
 describe('the scanner of bodies', () => {
-  it('changes nothing of any JSON but whether free JSON is parsed', () => {
+  it('changes only whether free JSON is parsed, for any JSON', () => {
     fc.assert(
       fc.property(body, SPACES, (value, space) => {
         const text = spaced(value, space)
@@ -64,7 +64,7 @@ describe('the scanner of bodies', () => {
     )
   })
 
-  it('accepts no text that JSON.parse refuses', () => {
+  it('refuses every text that JSON.parse refuses', () => {
     fc.assert(
       fc.property(
         body,
@@ -100,7 +100,7 @@ describe('the scanner of bodies', () => {
     })
   })
 
-  it('reads letters of every length out of bytes, and no byte order mark but the first', () => {
+  it('reads letters of every length from bytes, and drops only a leading byte order mark', () => {
     const metadata = '{"語":"\ufeffé💸"}'
     expect(metadataOf(readBytes(`\ufeff{"a":"語","metadata": ${metadata},"\ufeffmetadata":1}`))).toBe(
       metadata,

@@ -7,7 +7,7 @@ it.each([
   { letters: 'é', fits: true },
   { letters: '語', fits: false },
   { letters: '💸', fits: false },
-])('a body with $letters in it is weighed by what its letters occupy', async ({ letters, fits }) => {
+])('a body with $letters in it is weighed by the memory of its letters', async ({ letters, fits }) => {
   const first = await entered(3 * MB)
   first.weigh(new TextEncoder().encode(`${'x'.repeat(3 * MB - 8)}${letters}`))
   let second: Room | undefined

@@ -17,7 +17,7 @@ describe.each([...paths])('%s', (path, known) => {
   const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].toSorted()
   const filled = path.replaceAll(/\{\w+\}/g, 'some-id')
 
-  it('answers every other method with 405 and Allow, before it asks for a key', async () => {
+  it('answers every other method with 405 and Allow, before it requires a key', async () => {
     for (const method of METHODS.filter((other) => !methods.includes(other))) {
       const response = await api(filled, { method })
       await expectProblem(response, 405, 'method_not_allowed')

@@ -94,7 +94,7 @@ describe('without a valid key', () => {
     },
   )
 
-  it('a deleted key and an expired key are no valid keys either', async () => {
+  it('a deleted key and an expired key are not valid keys', async () => {
     const { customer_id } = await createCustomer()
     const expired = await createKey(customer_id, { expires_at_ms: 1 })
     const limits = { IP_LIMIT: new Limiter(1) }
@@ -104,7 +104,7 @@ describe('without a valid key', () => {
     await expectProblem(second, 429, 'rate_limited')
   })
 
-  it('D1 is not asked for more keys than an address may send', async () => {
+  it('D1 gets no more look-ups of keys than an address may send requests', async () => {
     const { db, asked } = countingD1()
     const limits = { IP_LIMIT: new Limiter(3), DB: db }
     for (let count = 0; count < 20; count++) {
@@ -113,7 +113,7 @@ describe('without a valid key', () => {
     expect(asked()).toBe(3)
   })
 
-  it('KV is not asked for more keys than the flood limit allows', async () => {
+  it('KV gets no more look-ups of keys than the flood limit allows', async () => {
     let asked = 0
     const kv: KVNamespace = Object.create(env.API_KEYS, {
       get: {
@@ -157,7 +157,7 @@ describe('exempt', () => {
     expect(limits.IP_LIMIT.keys).toEqual([])
   })
 
-  it('is the operator, at registration too', async () => {
+  it('is the operator, even at registration', async () => {
     const limits = { IP_LIMIT: new Limiter(0), LOOKUP_SHIELD: new Limiter(0) }
     const listed = await deployed(limits, '/v1/admin/provider-costs', from(ADDRESS, { key: OPERATOR_TOKEN }))
     expect(listed.status).toBe(200)
@@ -179,7 +179,7 @@ describe('exempt', () => {
 })
 
 describe('the flood limit of a customer', () => {
-  it('is that of its tier, for live and test keys apart', async () => {
+  it('is that of its tier, separately for live and test keys', async () => {
     const { api_key, customer_id } = await createCustomer({ tier: 'GROWTH' })
     const test = await createKey(customer_id, { mode: 'test' })
     const limits = {
@@ -200,7 +200,7 @@ describe('the flood limit of a customer', () => {
     expect(limits.SHIELD_GROWTH.keys).toContain(`${customer_id}:test`)
   })
 
-  it('runs before any I/O where the isolate knows the key', async () => {
+  it('runs before any I/O if the isolate has cached the key', async () => {
     const { api_key } = await createCustomer()
     await deployed(OPEN, BALANCE, { key: api_key })
     const { db, asked } = countingD1()
@@ -218,7 +218,7 @@ describe('the flood limit of a customer', () => {
     expect(asked()).toBe(0)
   })
 
-  it('cannot be used up by a stranger who knows the id of a key', async () => {
+  it('cannot be used up by an attacker who knows the id of a key', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { key_id } = await createKey(customer_id)
     const limits = { SHIELD_ENTERPRISE: new Limiter(3), IP_LIMIT: new Limiter(100) }
@@ -256,7 +256,7 @@ describe('a limiter', () => {
     expect((await deployed(limits, BALANCE)).status).toBe(401)
   })
 
-  it('of the platform does the same: of 7 requests at 3 a minute some are refused, whenever the minute turns', async () => {
+  it('of the platform refuses some of 7 requests at a limit of 3 a minute, at any time of the minute', async () => {
     const address = `198.51.100.${1 + Math.floor(Math.random() * 250)}`
     const statuses: number[] = []
     for (let count = 0; count < 7; count++) {

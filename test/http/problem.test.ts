@@ -85,7 +85,7 @@ describe('a problem document', () => {
   })
 })
 
-describe('what the ledger refuses', () => {
+describe('a refusal by the ledger', () => {
   const cases: readonly (readonly [Refusal, number, Readonly<Record<string, unknown>>])[] = [
     [
       { code: 'invalid_request', detail: 'No.', errors: [{ path: '/a', message: 'b' }] },

@@ -39,7 +39,7 @@ async function passed(requests: number, send: (index: number) => Promise<Respons
 }
 
 describe('the requests of a customer in a minute', () => {
-  it('are limited exactly to those of its tier, however many are concurrent', async () => {
+  it('are limited exactly to those of its tier, for any number of concurrent requests', async () => {
     const { api_key } = await starter()
     const sends = [
       () => balance(api_key),
@@ -76,7 +76,7 @@ describe('the requests of a customer in a minute', () => {
     await expectProblem(refused, 429, 'rate_limited')
   })
 
-  it('start again with each minute: of two requests around its start, one is the last and one the first', async () => {
+  it('start again with each minute: two requests around its start belong to different minutes', async () => {
     const { api_key } = await starter()
     vi.setSystemTime(NOON + 59_999)
     expect(await passed(STARTER - 1, () => balance(api_key))).toBe(STARTER - 1)
@@ -87,13 +87,13 @@ describe('the requests of a customer in a minute', () => {
     expect(await passed(STARTER, () => balance(api_key))).toBe(STARTER - 1)
   })
 
-  it('leave other customers alone', async () => {
+  it('do not affect other customers', async () => {
     const [first, second] = await Promise.all([starter(), starter()])
     expect(await passed(STARTER + 20, () => balance(first.api_key))).toBe(STARTER)
     expect(rateHeaders(await balance(second.api_key)).rate).toBe('"default";r=99;t=60')
   })
 
-  it('are those of all its live keys together; test keys count apart, on what both share too', async () => {
+  it('are those of all its live keys together; test keys count separately, even for shared definitions', async () => {
     const { api_key, customer_id } = await starter()
     const other = await createKey(customer_id)
     const test = await createKey(customer_id, { mode: 'test' })
@@ -133,14 +133,14 @@ describe('the requests of a customer in a minute', () => {
 })
 
 describe('one request', () => {
-  it('counts once, however many events it has', async () => {
+  it('counts once, for any number of events', async () => {
     const { api_key } = await starter()
     const batch = await ingest(api_key, { events: Array.from({ length: 100 }, () => GPT_4O) })
     expect(batch.status).toBe(200)
     expect(rateHeaders(batch).rate).toBe('"default";r=99;t=60')
   })
 
-  it('counts once, however often it has to ask its ledger', async () => {
+  it('counts once, for any number of calls of its ledger', async () => {
     const { api_key } = await starter()
     const { transaction_id } = await granted(api_key, { amount: 10 })
     const { id } = await ingested(api_key, GPT_4O)
@@ -152,7 +152,7 @@ describe('one request', () => {
     expect(rateHeaders(voided).rate).toBe('"default";r=96;t=60')
   })
 
-  it('that is the last of the minute is completed, though it asks its ledger twice', async () => {
+  it('that is the last of the minute is completed, although it calls its ledger twice', async () => {
     const { api_key, customer_id } = await starter()
     const { id } = await ingested(api_key, GPT_4O)
     await limitTier(ledgerOf(customer_id), 'STARTER', { requests_a_minute: 2 })

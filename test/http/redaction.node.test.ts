@@ -38,7 +38,7 @@ describe('a text for the log', () => {
     expect(redact(text, 500)).toBe(redacted)
   })
 
-  it('is cut without leaving a piece of a secret that is no longer known as one', () => {
+  it('is cut without leaving an unrecognisable part of a secret', () => {
     const secrets = [
       'ann.o-neill@mail.example.com',
       KEY,
@@ -54,7 +54,7 @@ describe('a text for the log', () => {
     }
   })
 
-  it('is what it was when it is short enough and has no secret in it', () => {
+  it('is unchanged when it is short enough and contains no secret', () => {
     const text = 'x'.repeat(500)
     expect(redact(text, 500)).toBe(text)
     expect(redact(`${text} ${text}`, 500)).toBe(`${text}…`)
@@ -74,7 +74,7 @@ describe('a text for the log', () => {
     'x-api-key:',
     '\\"',
     '😀',
-  ])('takes little time, whatever its content: %s', (piece) => {
+  ])('takes little time, even for hostile content: %s', (piece) => {
     const text = piece.repeat(5_000)
     const started_ms = performance.now()
     for (let i = 0; i < 10; i++) redact(text, 4_000)

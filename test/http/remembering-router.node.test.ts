@@ -27,7 +27,7 @@ function routers() {
 }
 
 describe('a router that remembers', () => {
-  it('matches like the router that it asks, however often', () => {
+  it('matches like the inner router, for repeated requests too', () => {
     const { trie, remembering } = routers()
     const paths = [
       '/v1/events/ingest',

@@ -44,7 +44,7 @@ describe('the line of a request', () => {
     ])
   })
 
-  it('has the problem code of what was refused, and the pattern of a route with ids', async () => {
+  it('has the problem code of a refusal, and the pattern of a route with ids', async () => {
     const { api_key } = await createCustomer()
     await deployed(EVERYTHING, '/v1/events/evt_0123?x=1', { key: api_key })
     await deployed(EVERYTHING, '/v1/users/ann%40example.com', { key: api_key })
@@ -105,7 +105,7 @@ describe('the requests that are logged', () => {
 })
 
 describe('secrets', () => {
-  it('are in no line, whatever a request contains and whatever fails', async () => {
+  it('are in no line, for any request and any failure', async () => {
     const { api_key, email } = await createCustomer()
     const other = await createCustomer()
     const secrets = {

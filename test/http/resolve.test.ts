@@ -48,7 +48,7 @@ describe('resolving a name', () => {
     expect(await resolve(answering({ A: () => a, AAAA: () => aaaa }))).toEqual({ kind })
   })
 
-  it('follows aliases by the addresses at their end', async () => {
+  it('follows aliases to their addresses', async () => {
     const alias = { name: 'api.example.com', type: 5, data: 'inside.example.net.' }
     const { Status, Answer } = found(1, '192.168.0.1')
     const fetcher = answering({

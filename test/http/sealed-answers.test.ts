@@ -4,7 +4,7 @@ import { seal, unseal } from '../../src/http/output/stored-answers.ts'
 describe('a sealed answer', () => {
   const text = '{"api_key":"om_live_secret","name":"Käse 🧀"}'
 
-  it('is opened by its credential in its place, and is never sealed the same way twice', () => {
+  it('can be decrypted with its credential and place, and has a different ciphertext each time', () => {
     const sealed = seal(text, 'credential', 'place')
     expect(unseal(sealed, 'credential', 'place')).toBe(text)
     expect(sealed).not.toContain('om_live_secret')
@@ -12,7 +12,7 @@ describe('a sealed answer', () => {
     expect(seal(text, 'credential', 'place')).not.toBe(sealed)
   })
 
-  it('is opened by nothing else: another credential, another place, or with a byte changed', () => {
+  it('cannot be decrypted with another credential, another place, or a changed byte', () => {
     const sealed = seal(text, 'credential', 'place')
     expect(unseal(sealed, 'another', 'place')).toBeUndefined()
     expect(unseal(sealed, 'credential', 'elsewhere')).toBeUndefined()

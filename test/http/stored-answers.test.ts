@@ -85,7 +85,7 @@ describe('a POST that no ledger answers', () => {
     expect([await changes(), await keysOf(owner)]).toEqual([2, 0])
   })
 
-  it('that is refused or breaks leaves its key unused', async () => {
+  it('that is refused or fails leaves its key unused', async () => {
     const owner = unique('owner')
     let broken = true
     const { post, changes } = counting(owner, async () => {
@@ -101,13 +101,13 @@ describe('a POST that no ledger answers', () => {
     expect(await changes()).toBe(1)
   })
 
-  it('has keys that are its owner’s alone', async () => {
+  it('has keys that are separate for each owner', async () => {
     const [mine, theirs] = [counting(unique('owner')), counting(unique('owner'))]
     await mine.post({ a: 1 }, 'k')
     expect((await theirs.post({ a: 2 }, 'k')).headers.get('Idempotency-Replayed')).toBeNull()
   })
 
-  it('sent ten times at once is done once, and all ten have the same answer', async () => {
+  it('sent ten times at once is done once, and all ten requests get the same answer', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     let waiting = 0
     const { post, changes } = counting(unique('owner'), () => {
@@ -138,7 +138,7 @@ describe('a POST that no ledger answers', () => {
     expect(costs[1]).toEqual(costs[0])
   })
 
-  it('has its answers deleted by the cron when they are older than the window, and no younger ones', async () => {
+  it('has its answers deleted by the cron once they are older than the window', async () => {
     const owner = unique('owner')
     const { post } = counting(owner)
     await post({}, 'old')

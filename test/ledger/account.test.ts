@@ -24,7 +24,7 @@ afterEach(() => {
 })
 
 describe('an opening', () => {
-  it('that succeeds after one that failed names the wallet as every later start does', async () => {
+  it('that succeeds after a failed one gives the wallet the same id as every later start', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     vi.setSystemTime(Date.UTC(2027, 0, 31))
     const ledger = ledgerOf('cust_opened_twice')
@@ -56,7 +56,7 @@ describe('the account of a ledger', () => {
     }
   })
 
-  it('is taken only when it is newer, in whatever order changes arrive, and costs a row when it is', async () => {
+  it('is accepted only if it is newer, for any order of arrival, and then costs a row', async () => {
     const ledger = await freshLedger(CREDITS)
     const set = (account: typeof ACCOUNT) => setLedgerAccount(env, ledger.name, account)
     expect(await rowsWrittenBy(ledger, () => set({ ...ACCOUNT, revision: 5 }))).toBe(1)
@@ -70,7 +70,7 @@ describe('the account of a ledger', () => {
     expect((await credit(env, ledger.name, grant(1))).kind).toBe('done')
   })
 
-  it('outlives the object, and a second opening brings a newer one', async () => {
+  it('survives a restart of the object, and a second opening replaces it by a newer one', async () => {
     const ledger = await freshLedger()
     await setLedgerAccount(env, ledger.name, { ...SUSPENDED, revision: 2 })
     await evictDurableObject(ledger.stub)

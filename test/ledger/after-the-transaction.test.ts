@@ -66,7 +66,7 @@ describe('a change that was written and could not be published', () => {
 })
 
 describe('an alarm that cannot be set', () => {
-  it('does not undo the answer, nor burn again, and the next commit sets it', async () => {
+  it('changes neither the answer nor the burn, and the next commit sets the alarm', async () => {
     const ledger = await freshLedger(CREDITS)
     await runAlarm(ledger)
     let sets = 0

@@ -44,7 +44,7 @@ function burn(ledger: TestLedger, key: string): Promise<unknown> {
 }
 
 describe('the alarm is set', () => {
-  it('once for all that one flush takes', async () => {
+  it('once for all commits of one flush', async () => {
     const ledger = await freshLedger(CREDITS)
     await runAlarm(ledger)
     const sets = await alarmsSet(ledger)
@@ -52,7 +52,7 @@ describe('the alarm is set', () => {
     expect(sets()).toBe(1)
   })
 
-  it('once for each event of a ledger that is used now and then: forgetting its keys takes no other', async () => {
+  it('once for each event of a rarely used ledger, and not again to forget its keys', async () => {
     const ledger = await freshLedger(CREDITS)
     await runAlarm(ledger)
     const sets = await alarmsSet(ledger)
@@ -77,7 +77,7 @@ describe('the alarm is set', () => {
 })
 
 describe('a flush', () => {
-  it('that could not handle all items continues at once', async () => {
+  it('again at once if it could not handle all items', async () => {
     const ledger = await freshLedger(CREDITS)
     for (let i = 0; i < 50; i++) await burn(ledger, `k${i}`)
     await inStore(ledger, ({ journal }) => {
@@ -94,7 +94,7 @@ describe('a flush', () => {
     expect(await inStore(ledger, ({ journal }) => journal.isDirty)).toBe(false)
   })
 
-  it('handles the items that were there when it began, and writes no page for each later event', async () => {
+  it('handles the items that existed when it began, and writes no page for each later event', async () => {
     const ledger = await freshLedger(CREDITS)
     await burn(ledger, 'first')
     const meanwhile = Array.from({ length: 30 }, (_, i) => burn(ledger, `k${i}`))
@@ -104,7 +104,7 @@ describe('a flush', () => {
     expect((await storedPages(ledger)).flatMap(({ entries }) => entries)).toHaveLength(32)
   })
 
-  it('handles two full rows at once, whatever their characters', async () => {
+  it('handles two full rows at once, for any characters', async () => {
     const ledger = await freshLedger(CREDITS)
     await runAlarm(ledger)
     const metadata = metadataOf({ note: '語'.repeat(1300) })
@@ -118,7 +118,7 @@ describe('a flush', () => {
 })
 
 describe('a wallet that is broken', () => {
-  it("keeps no other wallet's lots from expiring, and is named in the log", async () => {
+  it("does not delay the expiry of other wallets' lots, and is named in the log", async () => {
     // A year ahead, so that the platform does not ring the alarm for what falls due here.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + YEAR_MS })
     const ledger = await freshLedger(CREDITS)

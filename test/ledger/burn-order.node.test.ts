@@ -88,7 +88,7 @@ describe('a burn takes', () => {
     expect(wallet.map((lot) => `${lot.number}:${lot.left}`).join(' ')).toBe(left)
   })
 
-  it('in the same order, whatever the order of creation', () => {
+  it('in the same order, for any order of creation', () => {
     const lots = ['1 p60', '1 x200 paid', '1 x200', '1', '1 paid'].map(readLot)
     for (let turn = 0; turn < lots.length; turn++) {
       const turned = [...lots.slice(turn), ...lots.slice(0, turn)]

@@ -91,7 +91,7 @@ function later(ms: number): void {
 }
 
 describe('the hold of a call', () => {
-  it('is its largest use, and is free again when the call is released', async () => {
+  it('is its largest use, and is freed when the call is released', async () => {
     const ledger = await freshLedger(CREDITS)
     const call = await opened(ledger)
     expect(call).toMatchObject({ credits: 100_000, output_tokens: 100 })
@@ -118,7 +118,7 @@ describe('the hold of a call', () => {
     })
   })
 
-  it('may be nothing, for a call without a price', async () => {
+  it('may be zero, for a call without a price', async () => {
     const ledger = await freshLedger()
     const unpriced: PricedEvent = { ...use(0), charge: { kind: 'unpriced', price_version: 'test' } }
     const call = await opened(ledger, { most: unpriced })
@@ -127,7 +127,7 @@ describe('the hold of a call', () => {
     expect((await journalEntries(ledger)).at(-1)?.event).toMatchObject({ unrated: true })
   })
 
-  it('lets exactly as many calls run at once as the wallet can pay', async () => {
+  it('lets exactly as many calls run at once as the wallet can pay for', async () => {
     const ledger = await freshLedger(750_000)
     const results = await Promise.all(Array.from({ length: 50 }, () => open(ledger)))
     expect(results.filter(({ kind }) => kind === 'done')).toHaveLength(7)
@@ -135,7 +135,7 @@ describe('the hold of a call', () => {
 })
 
 describe('the charge of a call', () => {
-  it('is what it used, below its hold and above it', async () => {
+  it('is its usage, below and above its hold', async () => {
     const ledger = await freshLedger(CREDITS)
     const small = await settle(ledger, await opened(ledger), use(40_000))
     expect(small).toMatchObject({ credits: 40_000, balance_after: 960_000 })
@@ -149,7 +149,7 @@ describe('the charge of a call', () => {
     expect(await settle(ledger, await opened(ledger), use(250_000), true)).toMatchObject({ credits: 100_000 })
   })
 
-  it('takes the whole balance if it is less, and returns the missing amount', async () => {
+  it('takes the whole balance if it is lower, and returns the missing amount', async () => {
     const ledger = await freshLedger(150_000)
     expect(await settle(ledger, await opened(ledger), use(250_000))).toMatchObject({
       credits: 150_000,
@@ -159,7 +159,7 @@ describe('the charge of a call', () => {
     expect(entry?.event?.warnings).toEqual(['shortfall of 0.1 credits'])
   })
 
-  it('is made once, however often it is sent', async () => {
+  it('is made once, even if it is sent several times', async () => {
     const ledger = await freshLedger(CREDITS)
     const call = await opened(ledger)
     const first = await settle(ledger, call, use(40_000))
@@ -168,7 +168,7 @@ describe('the charge of a call', () => {
     expect(await balance(ledger)).toBe(960_000)
   })
 
-  it('is the noted estimate, marked as such, once the hold has expired, and no later settlement', async () => {
+  it('is the noted estimate, marked as an estimate, once the hold has expired; a later settlement changes nothing', async () => {
     const ledger = await freshLedger(CREDITS)
     const call = await opened(ledger, { user_id: 'u1' })
     for (const credits of [5_000, 30_000]) {
@@ -188,7 +188,7 @@ describe('the charge of a call', () => {
     expect(await reserved(ledger)).toBe(0)
   })
 
-  it('is at most the hold once that has expired, if it is an estimate', async () => {
+  it('is at most the hold if it is an estimate and the hold has expired', async () => {
     const ledger = await freshLedger(CREDITS)
     const call = await opened(ledger)
     later(2 * MINUTE_MS)
@@ -208,7 +208,7 @@ describe('the charge of a call', () => {
     expect(await balance(ledger)).toBe(CREDITS)
   })
 
-  it('is nothing once the hold has expired without a note, and the full cost if its settlement still arrives', async () => {
+  it('is zero once the hold has expired without a note, and the full cost if its settlement still arrives', async () => {
     const ledger = await freshLedger(CREDITS)
     const call = await opened(ledger)
     later(2 * MINUTE_MS)

@@ -73,7 +73,7 @@ describe('the reason of a check', () => {
     expect(checkOf(ledger, NOON, eventItem(credits))).toMatchObject(expected)
   })
 
-  it('is feature_not_enabled where nothing allows it and the default is to deny', () => {
+  it('is feature_not_enabled if no entitlement allows it and the default is to deny', () => {
     const deny = { ...CONTEXT, default_entitlement: 'deny' } as const
     const question = { subject: { feature_id: 'chat' }, event: null }
     const result = ledgerWith(9).look(NOON, (draft) => checkUse(draft, question, deny))
@@ -100,7 +100,7 @@ describe('the limit of a check', () => {
     })
   })
 
-  it('is the tightest when none is reached: the one with the smallest share left, whatever its unit', () => {
+  it('is the limit with the smallest remaining share, in any unit, if none is reached', () => {
     const ledger = ledgerWith(
       1_000_000_000,
       entitlement(CUSTOMER, rules({ limit_type: 'HARD', limit: '1000', unit: 'credits', period: 'TOTAL' })),
@@ -118,7 +118,7 @@ describe('the limit of a check', () => {
     expect(checkOf(ledger, NOON, eventItem(1, { user_id: 'ann' })).limit).toMatchObject({ level: 'user' })
   })
 
-  it('never has less than nothing left', () => {
+  it('never has a negative remainder', () => {
     const ledger = ledgerWith(1000, entitlement(CUSTOMER, hardEvents(1, { limit_type: 'SOFT' })))
     for (let i = 0; i < 3; i++) ledger.burn(NOON, eventItem(1))
     expect(checkOf(ledger, NOON, eventItem(1)).limit).toMatchObject({ used: '3', remaining: '0' })
@@ -143,13 +143,13 @@ describe('a check without an action', () => {
     expect(checkWithout(ledger, NOON)).toMatchObject({ allowed: false, reason: 'limit_reached' })
   })
 
-  it('does not ask for credits, and reports when none are available', () => {
+  it('requires no credits, and reports when none are available', () => {
     expect(checkWithout(ledgerWith(0), NOON)).toMatchObject({ allowed: true, reason: 'low_credits' })
     expect(checkWithout(ledgerWith(1), NOON)).toMatchObject({ allowed: true, reason: null })
   })
 })
 
-it('a check sees what has fallen due, and changes nothing', () => {
+it('a check applies due items in its answer, and changes nothing', () => {
   const ledger = new MemoryLedger()
   ledger.credit(1, grant(100, { expires_at_ms: NOON }))
   expect(checkOf(ledger, NOON - 1, eventItem(100))).toMatchObject({ allowed: true })

@@ -20,7 +20,7 @@ function statement(ledger: MemoryLedger) {
 }
 
 describe('a lot that is due', () => {
-  it('burns until the last moment before, and not at its time', () => {
+  it('burns until the last moment before its expiry, and not from its expiry on', () => {
     const ledger = new MemoryLedger()
     ledger.credit(1, grant(100, { expires_at_ms: DUE }))
     expect(ledger.burn(DUE - 1, eventItem(10)).kind).toBe('done')
@@ -85,14 +85,14 @@ describe('a lot that is due', () => {
     expect(ledger.entries).toHaveLength(2)
   })
 
-  it('is not missed when the clock of the machine runs backwards: the time of the ledger does not', () => {
+  it('still expires when the clock of the machine runs backwards, because the time of the ledger does not', () => {
     const ledger = new MemoryLedger()
     ledger.credit(1, grant(10, { expires_at_ms: DUE }))
     ledger.credit(DUE, grant(1, { owner: { kind: 'user', id: 'u' } }))
     expect(ledger.burn(2, eventItem(5))).toMatchObject({ refusal: { code: 'insufficient_credits' } })
   })
 
-  it('is refused at once when it would have expired already', () => {
+  it('is refused if it has expired already', () => {
     const ledger = new MemoryLedger()
     expect(ledger.credit(DUE, grant(10, { expires_at_ms: DUE }))).toMatchObject({
       kind: 'refused',
@@ -144,7 +144,7 @@ describe('the limits of a wallet', () => {
     expect(ledger.entries.at(-1)?.lots).toHaveLength(MAX_OPEN_LOTS)
   })
 
-  it('holds exactly 8e9 credits, and not a micro-credit more', () => {
+  it('holds exactly 8e9 credits, and refuses one micro-credit more', () => {
     const ledger = new MemoryLedger()
     expect(ledger.credit(1, grant(MAX_MICRO_CREDITS - 5)).kind).toBe('done')
     expect(ledger.credit(2, grant(6))).toMatchObject({ kind: 'refused', refusal: { code: 'conflict' } })

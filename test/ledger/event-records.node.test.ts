@@ -35,7 +35,7 @@ function rated(event: PricedEvent) {
 }
 
 describe('the record of an event', () => {
-  it('has every field of the event, and what rated it', () => {
+  it('has every field of the event and of its rating', () => {
     const charge = rated(EVENT)
     expect(recordOf(EVENT, charge, microCredits(charge.credits_micro), 'key_1', ['about'])).toEqual({
       ...FIELDS,

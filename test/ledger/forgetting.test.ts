@@ -114,7 +114,7 @@ describe('a key', () => {
     expect((await storedPages(ledger)).flatMap((page) => page.entries)).toHaveLength(3)
   })
 
-  it('is remembered when D1 has the rows before its own and not its own', async () => {
+  it('is remembered when D1 has only the rows before its own', async () => {
     const ledger = await freshLedger(CREDITS)
     await burn(ledger, 'in D1')
     await burn(ledger, 'last in D1')
@@ -132,7 +132,7 @@ describe('a key', () => {
 })
 
 describe('the journal', () => {
-  it('keeps the rows that are younger than the window, and the newest one permanently', async () => {
+  it('keeps rows that are younger than the window, and always keeps the newest one', async () => {
     const ledger = await freshLedger(CREDITS)
     await burn(ledger, 'old')
     later(1000)
@@ -180,7 +180,7 @@ describe('the journal', () => {
     expect(await rowsOf(ledger)).toHaveLength(1)
   })
 
-  it('of a ledger that was unused for the whole window is freed after its next start, whatever started it', async () => {
+  it('of a ledger that was unused for the whole window is freed after its next start, for any cause of the start', async () => {
     const ledger = await freshLedger(CREDITS)
     await burn(ledger, 'k')
     await burn(ledger, 'newest')
@@ -215,7 +215,7 @@ describe('the journal', () => {
     }
   })
 
-  it('that was freed keeps the numbers of entries, lots and wallets, also over a restart', async () => {
+  it('keeps the numbers of entries, lots and wallets after rows are freed, even over a restart', async () => {
     const ledger = await freshLedger(CREDITS)
     await ask(ledger.stub, 'credit', grant(10, { owner: { kind: 'user', id: 'ann' } }))
     await burn(ledger, 'a')
@@ -238,7 +238,7 @@ describe('the journal', () => {
     expect(numbers.sort()).toEqual([1, 2, 3, 4, 5])
   })
 
-  it('holds every key that is remembered, and no key is remembered that it does not hold', async () => {
+  it('holds exactly the remembered keys', async () => {
     const ledger = await freshLedger(CREDITS)
     for (let i = 0; i < 10; i++) {
       await burn(ledger, `k${i}`)

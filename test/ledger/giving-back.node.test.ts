@@ -56,7 +56,7 @@ describe('a void', () => {
     expect(ledger.walletOf()).toMatchObject({ balance: -100, overdrawn: 100, lots: [] })
   })
 
-  it('after a rollover that keeps nothing brings nothing back', () => {
+  it('after a rollover that keeps nothing returns nothing', () => {
     const ledger = new MemoryLedger()
     monthly(ledger, 100, 0)
     const past = burn(ledger, START + 1, 10)
@@ -72,7 +72,7 @@ describe('a void', () => {
     { rollover_max: 100, burned: 100, expired: 0 },
     { rollover_max: 30, burned: 100, expired: 70 },
   ])(
-    'after a rollover of at most $rollover_max brings back what would have been kept of $burned',
+    'after a rollover of at most $rollover_max returns the part of $burned that the rollover would have kept',
     ({ rollover_max, burned, expired }) => {
       const ledger = new MemoryLedger()
       monthly(ledger, 100, rollover_max)
@@ -87,7 +87,7 @@ describe('a void', () => {
     },
   )
 
-  it('gives the room of a rollover away once', () => {
+  it('uses the room of a rollover once', () => {
     const ledger = new MemoryLedger()
     monthly(ledger, 100, 50)
     const [first, second] = [burn(ledger, START + 1, 40), burn(ledger, START + 2, 40)]
@@ -96,7 +96,7 @@ describe('a void', () => {
     expect(ledger.walletOf().balance).toBe(150)
   })
 
-  it('of a burn after the rollover brings all of it back', () => {
+  it('of a burn after the rollover returns all of it', () => {
     const ledger = new MemoryLedger()
     monthly(ledger, 100, 50)
     const past = burn(ledger, FEBRUARY + 1, 120)
@@ -123,7 +123,7 @@ describe('a void', () => {
 })
 
 describe('a hold that spans a rollover', () => {
-  it('frees no more than the rollover would have kept', () => {
+  it('frees at most the amount that the rollover would have kept', () => {
     const ledger = new MemoryLedger()
     monthly(ledger, 100, 20)
     const opened = hold(ledger, START + 1, {

@@ -116,13 +116,13 @@ describe('a commit that throws', () => {
     expect(log).toEqual(['commit 2', 'commit 4'])
   })
 
-  it('once, for all of them, is done again for each alone and leaves nothing twice', async () => {
+  it('once, for all of them, is repeated for each alone without a duplicate change', async () => {
     const { group, ledger } = groupWith((attempt) => attempt === 1)
     await Promise.all([group.submit(1, mark('a')), group.submit(1, mark('b'))])
     expect(marks(ledger)).toEqual(['a', 'b'])
   })
 
-  it('always fails every request with its error, and is not tried forever', async () => {
+  it('always, fails every request with its error after a bounded number of tries', async () => {
     let attempts = 0
     const { group, ledger } = groupWith((attempt) => {
       attempts = attempt
@@ -142,7 +142,7 @@ describe('a commit that throws', () => {
 })
 
 describe('what waits', () => {
-  it('is bounded, and there is room again once it is done', async () => {
+  it('is bounded, and finished work makes room', async () => {
     const { group } = groupWith()
     const requests = MAX_WAITING_WEIGHT / 1000
     const waiting = Array.from({ length: requests }, (_, i) => group.submit(1000, mark(String(i))))
@@ -153,7 +153,7 @@ describe('what waits', () => {
     expect(group.hasRoom(MAX_WAITING_WEIGHT + 1)).toBe(false)
   })
 
-  it('gives its room back when it fails, too', async () => {
+  it('frees its room even when it fails', async () => {
     const { group } = groupWith(() => true)
     await Promise.allSettled(Array.from({ length: 20 }, (_, i) => group.submit(1000, mark(String(i)))))
     expect(group.hasRoom(MAX_WAITING_WEIGHT)).toBe(true)

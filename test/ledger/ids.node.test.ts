@@ -24,7 +24,7 @@ describe('the id of what a ledger numbers', () => {
     )
   })
 
-  it('is not made of a number that would not fit it', () => {
+  it('is not made for a number that does not fit', () => {
     expect(() => ledgerId('evt', 1, LAST_NUMBER + 1, TAG)).toThrow(RangeError)
   })
 
@@ -80,7 +80,7 @@ describe('the tag of a ledger', () => {
 })
 
 describe('a random id', () => {
-  it('sorts by time, whatever is random', () => {
+  it('sorts by time, for any random part', () => {
     const early = randomId('batch', 1, new Uint8Array(10).fill(255))
     const late = randomId('batch', 2, new Uint8Array(10))
     expect(early < late).toBe(true)

@@ -83,7 +83,7 @@ describe('a Bloom filter of keys', () => {
   it.each([
     ['as filled', added],
     ['as stored and read again', BloomFilter.fromBlob(added.blob)],
-  ])('%s has every key that was added, and less than one in 200 others', (_, filter) => {
+  ])('%s finds every key that was added, and less than one in 200 other keys', (_, filter) => {
     for (let key = 1; key <= KEYS; key++) expect(filter.mayHave(hashOf(key))).toBe(true)
     const others = numbers(KEYS + 1, 6 * KEYS).filter((key) => filter.mayHave(hashOf(key)))
     expect(others.length / (5 * KEYS)).toBeLessThan(0.005)
@@ -97,14 +97,14 @@ describe('a Bloom filter of keys', () => {
     expect(BloomFilter.sizedFor(1.5 * 2 ** 20).blob.byteLength).toBeLessThan(1.9e6)
   })
 
-  it('of no keys has none', () => {
+  it('has no bits without keys', () => {
     expect(numbers(1, 1000).some((key) => BloomFilter.sizedFor(0).mayHave(hashOf(key)))).toBe(false)
   })
 })
 
 describe('the number of a journal row in 32 bits', () => {
   it.each([1, 2, 1000, 2 ** 32 - 2, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 33 - 2, 9 * 2 ** 33 + 5])(
-    'gives the distance of row %i from a later row, however many rows there are',
+    'gives the distance of row %i from a later row, for any number of rows',
     (row) => {
       for (const since of [0, 1, 1000, 2 ** 31, 2 ** 32 - 2])
         expect(rowsBack(shortRow(row), row + since)).toBe(since)

@@ -47,7 +47,7 @@ function expectRemembered(keys: KeysJournal, from: number, until: number, a_comm
 }
 
 describe('a window of keys much larger than memory', () => {
-  it('is found exactly, before and after a start, in a tenth of a row for each event', async () => {
+  it('is found exactly, before and after a start, at a tenth of a row for each event', async () => {
     await withKeysJournal({ limits: SCALED }, (keys) => {
       const before = keys.rowsWritten
       commits(keys, 0, 40_000, 100)
@@ -159,7 +159,7 @@ describe('a ledger that is evicted after every few keys', () => {
 })
 
 describe('a start', () => {
-  it('reads runs and the last rows of the journal for the first key, however many rows there are', async () => {
+  it('reads runs and the last rows of the journal for the first key, for any number of rows', async () => {
     await withKeysJournal({ limits: { run_rows: 100 } }, (keys) => {
       for (let at = 0; at < 3050; at++) keys.commit([`key-${at}`], at)
       const before_start = keys.rowsRead
@@ -236,7 +236,7 @@ describe('a window that is full', () => {
     expect(detailOf(FULL.refusal)).toContain('batches')
   })
 
-  it('takes batches with a key for all their events, and rejects in one those events that have a new one of their own', async () => {
+  it('accepts batches with one key for all their events, and rejects events with a new key of their own inside them', async () => {
     const ledger = await fullLedger()
     const mixed = batch([eventItem(1), eventItem(1, { key: 'd' }), eventItem(1, { key: 'b' })], {
       key: 'whole',

@@ -149,7 +149,7 @@ describe('rows written', () => {
     ).toBe(3)
   })
 
-  it('a checkpoint: one for each counter that changed and one for the cursor, however many events', async () => {
+  it('a checkpoint: one for each counter that changed and one for the cursor, for any number of events', async () => {
     const ledger = await freshLedger(CREDITS)
     for (const owner of [CUSTOMER, user('ann'), user('bob')]) await entitled(ledger, owner, hardEvents(1000))
     await runAlarm(ledger)
@@ -161,8 +161,8 @@ describe('rows written', () => {
   })
 })
 
-describe('what was counted', () => {
-  it('is there after a restart, from the journal alone', async () => {
+describe('the counted use', () => {
+  it('exists after a restart, from the journal alone', async () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(3))
     await burn(ledger)
@@ -175,7 +175,7 @@ describe('what was counted', () => {
     expect(await burn(ledger)).toBe('limit_reached')
   })
 
-  it('is there after a restart, from the checkpoint and the journal after it', async () => {
+  it('exists after a restart, from the checkpoint and the journal after it', async () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(9))
     await burn(ledger)
@@ -189,7 +189,7 @@ describe('what was counted', () => {
     expect(await used(ledger, row)).toBe('2')
   })
 
-  it('is checkpointed by a restarted object that has counted nothing itself', async () => {
+  it('is checkpointed by a restarted object without counts of its own', async () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(9))
     await burn(ledger)
@@ -228,7 +228,7 @@ describe('what was counted', () => {
     expect(await used(ledger, row)).toBe(before)
   })
 
-  it('outlives the journal rows that counted it', async () => {
+  it('remains after the journal rows that counted it are freed', async () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(9, { period: 'TOTAL' }))
     await burn(ledger)
@@ -250,7 +250,7 @@ describe('what was counted', () => {
 })
 
 describe('a commit that fails', () => {
-  it('has counted nothing when the disk is full, and then counts', async () => {
+  it('counts nothing when the disk is full, and then counts again', async () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(1))
     await failNextTransaction(ledger)
@@ -357,7 +357,7 @@ describe('a change of an entitlement', () => {
     expect(Object.keys(await checkpointed(ledger))).toEqual([String(other.counter)])
   })
 
-  it('that deletes it lifts its limit, and a new one counts from zero', async () => {
+  it('that deletes it removes its limit, and a new one counts from zero', async () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(1))
     await burn(ledger)
@@ -372,7 +372,7 @@ describe('a change of an entitlement', () => {
     expect(await marked(ledger)).toEqual([again.counter])
   })
 
-  it('is there after a restart', async () => {
+  it('is kept over a restart', async () => {
     const ledger = await freshLedger(CREDITS)
     await entitled(ledger, user('ann'), rules({ enabled: false }))
     await evictDurableObject(ledger.stub)
@@ -384,7 +384,7 @@ describe('a change of an entitlement', () => {
 describe('the rows of a feature', () => {
   const ANN = { user_id: 'ann', team_id: 'red' }
 
-  it('are asked in the order user, team, customer, whatever order they were made in', async () => {
+  it('apply in the order user, team, customer, for any order of creation', async () => {
     const ledger = await freshLedger(CREDITS)
     const owners = { customer: CUSTOMER, user: user('ann'), team: team('red') }
     const rows: Record<string, Entitlement> = {}
@@ -399,7 +399,7 @@ describe('the rows of a feature', () => {
     expect(await burn(ledger, ANN)).toBe('done')
   })
 
-  it('are switched by the most specific', async () => {
+  it('are switched on or off by the most specific row', async () => {
     const ledger = await freshLedger(CREDITS)
     await entitled(ledger, CUSTOMER, rules({ enabled: false }))
     expect(await burn(ledger, ANN)).toBe('feature_not_allowed')
@@ -412,7 +412,7 @@ describe('the rows of a feature', () => {
     ])
   })
 
-  it('are distinct for ids that look like levels', async () => {
+  it('are distinct for ids that look like the names of levels', async () => {
     const ledger = await freshLedger(CREDITS)
     await entitled(ledger, user('team:red'), hardEvents(0))
     await entitled(ledger, team('customer'), hardEvents(0))
@@ -469,7 +469,7 @@ describe('the test ledger', () => {
     expect([await used(live, row), await used(test, row)]).toEqual(['1', '1'])
   })
 
-  it('takes over replacements and deletions, each once, in any number', async () => {
+  it('takes over any number of replacements and deletions, each once', async () => {
     const { live, test } = await pair()
     const made: Entitlement[] = []
     for (let i = 0; i < 250; i++) made.push(await entitled(live, user(`u${i}`), hardEvents(1)))
@@ -490,7 +490,7 @@ describe('the test ledger', () => {
     expect(await burn(test, { user_id: 'u249' })).toBe('limit_reached')
   })
 
-  it('that was not opened accepts nothing', async () => {
+  it('that was not opened accepts no definition', async () => {
     const live = await freshLedger(CREDITS)
     await entitled(live, CUSTOMER, hardEvents(1))
     await share(live)

@@ -28,8 +28,8 @@ function together(ledger: TestLedger, messages: readonly string[]): Promise<stri
   })
 }
 
-describe('what waits for a commit', () => {
-  it('is weighed by its content: a few large requests take the room of many small ones', async () => {
+describe('a request that waits for a commit', () => {
+  it('is weighed by its content, so a few large requests take the room of many small ones', async () => {
     const ledger = await freshLedger(CREDITS)
     const metadata = metadataOf({ note: 'x'.repeat(6000) })
     const large = JSON.stringify(batch(Array.from({ length: 600 }, () => eventItem(1, { metadata }))))
@@ -41,7 +41,7 @@ describe('what waits for a commit', () => {
   it.each([
     ['é', 5],
     ['語', 3],
-  ])('weighs metadata with a letter %s by what it occupies', async (letter, fitting) => {
+  ])('weighs metadata with a letter %s by its memory', async (letter, fitting) => {
     const ledger = await freshLedger(CREDITS)
     const metadata = metadataOf({ note: `${letter}${'x'.repeat(6000)}` })
     const items = Array.from({ length: 600 }, () => eventItem(1, { metadata }))
@@ -54,7 +54,7 @@ describe('what waits for a commit', () => {
     expect(answers).toEqual(Array.from({ length: 8 }, (_, i) => i >= fitting))
   })
 
-  it('is refused before it is parsed, when there is no room', async () => {
+  it('is refused before it is parsed if there is no room', async () => {
     const ledger = await freshLedger(CREDITS)
     await runInDurableObject(ledger.stub, (instance) => {
       groupOf(instance).hasRoom = () => false
@@ -85,7 +85,7 @@ describe('what waits for a commit', () => {
 })
 
 describe('a batch of 1,000 duplicates out of twelve old batches, in any order', () => {
-  it('parses each journal row that they are in once', async () => {
+  it('parses each journal row of the duplicates once', async () => {
     const ledger = await freshLedger(CREDITS)
     const old = Array.from({ length: 12 }, (_, b) =>
       Array.from({ length: 84 }, (_, i) => eventItem(1, { key: `${b}-${i}` })),

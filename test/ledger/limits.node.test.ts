@@ -93,7 +93,7 @@ describe('a HARD limit', () => {
   it.each([
     ['credits', '100', 60, 40, 41],
     ['usd', String(100 * 1000), 60, 40, 41],
-  ] as const)('of %s is passed by equality and by no more', (unit, limit, first, exactly, more) => {
+  ] as const)('of %s allows use up to exactly the limit', (unit, limit, first, exactly, more) => {
     // A micro-credit is 1e-9 USD at 1,000 credits per USD: 1,000 pico-USD.
     const row = entitlement(CUSTOMER, rules({ limit_type: 'HARD', limit, unit, period: 'DAILY' }))
     const ledger = richLedger(row)
@@ -127,12 +127,12 @@ describe('a HARD limit', () => {
     ])
   })
 
-  it('of 0 lets nothing pass', () => {
+  it('of 0 refuses everything', () => {
     const ledger = richLedger(entitlement(CUSTOMER, hardEvents(0)))
     expect(burnCode(ledger, NOON, 0)).toBe('limit_reached')
   })
 
-  it('starts again at midnight UTC, and not a moment before', () => {
+  it('starts again exactly at midnight UTC', () => {
     const ledger = richLedger(entitlement(CUSTOMER, hardEvents(1)))
     expect(burnCode(ledger, NOON, 1)).toBe('done')
     expect(burnCode(ledger, MIDNIGHT - 1, 1)).toBe('limit_reached')
@@ -158,7 +158,7 @@ describe('a HARD limit', () => {
     expect(ledger.burn(Date.UTC(2099, 0, 1), eventItem(1))).toMatchObject({ refusal: { resets_at_ms: null } })
   })
 
-  it('counts by arrival, whatever the time of the event', () => {
+  it('counts by arrival, for any time of the event', () => {
     const ledger = richLedger(entitlement(CUSTOMER, hardEvents(1)))
     expect(burnCode(ledger, NOON, 1, { timestamp_ms: NOON - 30 * 86_400_000 })).toBe('done')
     expect(burnCode(ledger, NOON, 1)).toBe('limit_reached')
@@ -222,7 +222,7 @@ describe('the budget tree', () => {
 
   const ANN = { user_id: 'ann', team_id: 'red' }
 
-  it("counts at every level: the customer's all users, the team's its members, the user's that user", () => {
+  it("counts at every level: for all users of the customer, for the team's members, and for the user", () => {
     const { ledger, customer, ...rows } = tree({ user: 9, team: 9, customer: 9 })
     burnCode(ledger, NOON, 1, ANN)
     burnCode(ledger, NOON, 1, { user_id: 'bob', team_id: 'red' })
@@ -235,14 +235,14 @@ describe('the budget tree', () => {
     [{ user: 1, team: 1, customer: 1 }, 'user'],
     [{ user: 2, team: 1, customer: 1 }, 'team'],
     [{ user: 2, team: 2, customer: 1 }, 'customer'],
-  ] as const)('of %j names the first exhausted and then counts at no level', (limits, level) => {
+  ] as const)('of %j names the first exhausted limit and then counts at no level', (limits, level) => {
     const { ledger, customer, ...rows } = tree(limits)
     burnCode(ledger, NOON, 1, ANN)
     expect(ledger.burn(NOON, eventItem(1, ANN))).toMatchObject({ refusal: { code: 'limit_reached', level } })
     expect(used(ledger, rows.user, rows.team, customer)).toEqual([1n, 1n, 1n])
   })
 
-  it('applies as a whole, whichever wallet pays', () => {
+  it('applies as a whole, for any paying wallet', () => {
     const { ledger } = tree({ user: 9, team: 9, customer: 1 })
     ledger.credit(2, grant(RICH, { owner: user('ann') }))
     expect(burnCode(ledger, NOON, 1, ANN)).toBe('done')
@@ -256,7 +256,7 @@ describe('the budget tree', () => {
   })
 })
 
-describe('what is not burned is not counted', () => {
+describe('only burned events are counted', () => {
   it('a replay, a reused key, and an event that cannot be paid', () => {
     const row = entitlement(CUSTOMER, hardEvents(9))
     const ledger = richLedger(row)
@@ -307,7 +307,7 @@ describe('a void', () => {
     expect(result.kind).toBe('done')
   }
 
-  it('gives back what was counted in the same window, at every level', () => {
+  it('gives the use back in the window in which it was counted, at every level', () => {
     const rows = [
       entitlement(CUSTOMER, hardEvents(9)),
       entitlement(user('ann'), rules({ period: 'MONTHLY' })),
@@ -347,7 +347,7 @@ describe('a void', () => {
     expect(used(ledger, other)).toEqual([0n])
   })
 
-  it('a refund gives back credits and no count', () => {
+  it('a refund gives credits back, but no count', () => {
     const row = entitlement(CUSTOMER, hardEvents(9))
     const ledger = richLedger(row)
     burnCode(ledger, NOON, 50)
@@ -415,14 +415,14 @@ describe('a hold', () => {
     expect(burnCode(ledger, NOON, 40)).toBe('done')
   })
 
-  it('gives all of it back when it is released', () => {
+  it('gives its whole reservation back when it is released', () => {
     const row = entitlement(CUSTOMER, LIMITED)
     const ledger = richLedger(row)
     released(ledger, NOON, held(ledger, 60))
     expect(used(ledger, row)).toEqual([0n])
   })
 
-  it('counts what was captured in place of what was reserved, part by part', () => {
+  it('counts each captured part in place of its reservation', () => {
     const row = entitlement(CUSTOMER, LIMITED)
     const ledger = richLedger(row)
     const opened = held(ledger, 60)
@@ -435,7 +435,7 @@ describe('a hold', () => {
     expect(second.counted).toEqual([[row.counter, Date.UTC(2026, 2, 4), 25]])
   })
 
-  it('captures above its limit, because what is captured was consumed', () => {
+  it('captures above its limit, because captured usage was already consumed', () => {
     const row = entitlement(CUSTOMER, LIMITED)
     const ledger = richLedger(row)
     const opened = held(ledger, 60)
@@ -444,7 +444,7 @@ describe('a hold', () => {
     expect(opened.reserves?.filter(([counter]) => counter === row.counter)).toEqual([])
   })
 
-  it('continues to reserve in the next window, so that a HARD limit of 100 lets 100 pass', () => {
+  it('continues to reserve in the next window, so that a HARD limit of 100 allows exactly 100', () => {
     const row = entitlement(CUSTOMER, LIMITED)
     const ledger = richLedger(row)
     const opened = held(ledger, 60)
@@ -457,7 +457,7 @@ describe('a hold', () => {
     expect(burnCode(ledger, MIDNIGHT, 70)).toBe('done')
   })
 
-  it('that was opened before reservations counted in every window still gives back what it reserved', () => {
+  it('that was opened before reservations counted in every window still gives its reservation back', () => {
     const row = entitlement(CUSTOMER, LIMITED)
     const ledger = richLedger(row)
     burnCode(ledger, NOON, 60)

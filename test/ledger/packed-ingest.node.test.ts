@@ -63,7 +63,7 @@ const message: fc.Arbitrary<IngestMessage> = fc.oneof(
 )
 
 describe('a packed message of ingest', () => {
-  it('is read as what was sent, whatever that is', () => {
+  it('is read as the message that was sent, for any message', () => {
     fc.assert(
       fc.property(message, (sent) => {
         const plain: IngestMessage = JSON.parse(JSON.stringify(sent))

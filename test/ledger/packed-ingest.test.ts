@@ -26,7 +26,7 @@ describe('a Worker during a deployment', () => {
     expect(await replayed.text()).toBe(answer)
   })
 
-  it('gets the plain result from an object of a later deployment, whose packed one it does not know', async () => {
+  it('gets the plain result from an object of a later deployment, because it does not know that packed form', async () => {
     const { api_key } = await createCustomer()
     const send = (ledgers: typeof env.LEDGER) =>
       deployed({ LEDGER: ledgers }, '/v1/events/ingest', { key: api_key, body: { events: [GPT_4O] } })

@@ -206,11 +206,11 @@ function textOf(body: string | ArrayBuffer): string {
 }
 
 describe('a journal row', () => {
-  it('gives back every field of every kind of record', () => {
+  it('preserves every field of every kind of record', () => {
     expect(unsalted(unpackRow(FORMAT, rowOf(ALL)))).toStrictEqual(ALL)
   })
 
-  it('keeps metadata unchanged, whatever its keys are', () => {
+  it('keeps metadata with any keys unchanged', () => {
     const entry = { ...MINIMAL, metadata: metadataOf(ODD_METADATA) }
     const [unpacked] = unsalted(unpackRow(FORMAT, rowOf([entry])))
     expect(unpacked).toStrictEqual(entry)
@@ -237,7 +237,7 @@ describe('a journal row', () => {
     )
   })
 
-  it('is made even of nothing, because it holds the counters', () => {
+  it('is made even without records, because it holds the counters', () => {
     expect([...packRows([])]).toStrictEqual([{ body: '[]', records: [] }])
   })
 
@@ -260,19 +260,19 @@ describe('a large commit', () => {
     expect(unsalted(rows.flatMap((row) => unpackRow(FORMAT, row.body)))).toStrictEqual(records)
   })
 
-  it('fills its rows, and none beyond its size', () => {
+  it('fills its rows up to their size', () => {
     for (const row of rows) expect(row.body.length).toBeLessThan(257 * 1024)
     for (const row of rows.slice(0, -1)) expect(row.body.length).toBeGreaterThan(250 * 1024)
   })
 
-  it('gives a record that is larger than a row a row of its own', () => {
+  it('stores a record that is larger than a row in a separate row', () => {
     const huge: Entry = { ...MINIMAL, metadata: metadataOf({ note: 'x'.repeat(300 * 1024) }) }
     expect([...packRows([MINIMAL, huge, MINIMAL])].map((row) => row.records.length)).toEqual([1, 1, 1])
     expect([...packRows([huge])].map((row) => row.records.length)).toEqual([1])
   })
 })
 
-it('a large row with a letter above U+00FF is bytes, since as a string it takes twice its length', () => {
+it('a large row with a letter above U+00FF is stored as bytes, because a string would take twice its length', () => {
   const row = (note: string) => {
     const entry = { ...MINIMAL, metadata: metadataOf({ note }) }
     const [{ body } = { body: '' }] = packRows([entry, entry])
@@ -302,7 +302,7 @@ describe('a page', () => {
     expect(parsePage(FORMAT, body).subjects).toEqual({ user: new Set([7]), team: new Set([40]) })
   })
 
-  it('holds no idempotency key', () => {
+  it('contains no idempotency key', () => {
     expect(body).not.toContain('k \\"1\\"')
   })
 
@@ -326,7 +326,7 @@ describe('a page', () => {
     }
   })
 
-  it('does not confuse a user whose id is a number with that subject number', () => {
+  it('distinguishes a user whose id is a number from the subject with that number', () => {
     expect(parsePage(FORMAT, packPage(linked([WHOLE_BURN]), numberOf)).subjects.team).toEqual(new Set([40]))
   })
 })

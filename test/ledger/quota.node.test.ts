@@ -40,7 +40,7 @@ describe('the monthly quota', () => {
     expect(ledger.entries.filter(({ type }) => type === 'BURN')).toHaveLength(MONTHLY)
   })
 
-  it('turns with the UTC month of the arrival, to the millisecond, whatever the time of the event', () => {
+  it('restarts with the UTC month of the arrival, to the millisecond, for any time of the event', () => {
     const ledger = ledgerWithCredits()
     for (let count = 0; count < MONTHLY; count++) burn(ledger, DECEMBER - 1)
     expect(burn(ledger, DECEMBER - 1, { timestamp_ms: DECEMBER + 1 })).toEqual(EXCEEDED)
@@ -60,7 +60,7 @@ describe('the monthly quota', () => {
     expect(burn(ledger, NOVEMBER, { key: 'new' })).toEqual(EXCEEDED)
   })
 
-  it('does not count what is refused, and leaves the key of what it refuses unused', () => {
+  it('does not count refused events, and leaves their keys unused', () => {
     const ledger = new MemoryLedger()
     expect(burn(ledger, NOVEMBER)).toMatchObject({ code: 'insufficient_credits' })
     ledger.credit(NOVEMBER, grant(1_000_000))
@@ -91,7 +91,7 @@ describe('the monthly quota', () => {
 })
 
 describe('a hostile clock', () => {
-  it('counts no month twice when the clock is set back across its end', () => {
+  it('counts each month once, even if the clock is set back across its end', () => {
     const ledger = ledgerWithCredits()
     for (let count = 0; count < MONTHLY; count++) burn(ledger, NOVEMBER)
     expect(burn(ledger, DECEMBER)).toBe('done')
@@ -123,7 +123,7 @@ it('never accepts more in a month than the quota, at any times of arrival', () =
   )
 })
 
-it('counts on over a year and a leap day', () => {
+it('continues over a year and a leap day', () => {
   const counters = (at_ms: number) => ({
     entry: 0,
     lot: 0,

@@ -14,7 +14,7 @@ function allowed(limiter: RateLimiter, limit: number, now_ms: number, requests: 
 }
 
 describe('requests a minute', () => {
-  it('lets exactly the limit pass and returns each time how many are left', () => {
+  it('admits exactly the limit, and returns the remaining number each time', () => {
     const limiter = new RateLimiter()
     const counts = Array.from({ length: 5 }, (_, index) => limiter.count(3, at(index)))
     expect(counts).toEqual([
@@ -26,7 +26,7 @@ describe('requests a minute', () => {
     ])
   })
 
-  it('turns with the UTC minute, to the millisecond', () => {
+  it('restarts with the UTC minute, to the millisecond', () => {
     const limiter = new RateLimiter()
     expect(limiter.count(1, at(60) - 1)).toMatchObject({ allowed: true, resets_in_s: 1 })
     expect(limiter.count(1, at(60) - 1).allowed).toBe(false)
@@ -34,7 +34,7 @@ describe('requests a minute', () => {
     expect(limiter.count(1, at(60)).allowed).toBe(false)
   })
 
-  it('counts what it refused, so that retries gain nothing', () => {
+  it('counts refused requests, too, so that retries do not help', () => {
     const limiter = new RateLimiter()
     expect(allowed(limiter, 2, at(0), 100)).toBe(2)
     expect(limiter.count(50, at(1))).toMatchObject({ allowed: false, remaining: 0 })
@@ -53,7 +53,7 @@ describe('requests a minute', () => {
 })
 
 describe('a hostile clock', () => {
-  it('allows no request twice when the clock wavers around the minute', () => {
+  it('never exceeds the limit when the clock jumps around the end of a minute', () => {
     const limiter = new RateLimiter()
     let passed = 0
     for (let turn = 0; turn < 50; turn++) {
@@ -97,7 +97,7 @@ describe('requests a minute with portal tokens', () => {
     expect(limiter.count('a', 100, at(60))).toMatchObject({ allowed: true, limit: PORTAL_REQUESTS_A_MINUTE })
   })
 
-  it('return the count that is nearer to its end', () => {
+  it('return the count with fewer remaining requests', () => {
     const limiter = new PortalRateLimiter()
     expect(limiter.count('a', 100, at(0)).limit).toBe(PORTAL_REQUESTS_A_MINUTE)
     expect(limiter.count('b', 3, at(0))).toMatchObject({ limit: 3, remaining: 1 })

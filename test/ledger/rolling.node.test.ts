@@ -72,7 +72,7 @@ describe.each(LENGTHS)('a rolling window of %j', (rolling) => {
     voids: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
   })
 
-  it('lets no more than its limit pass in any window of its length, and refuses for a part more at most', () => {
+  it('admits at most its limit in any window of its length, and refuses for at most one part longer', () => {
     const { seed, runs } = inject('fuzz')
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 40 }), (steps) => {
@@ -124,7 +124,7 @@ describe.each(LENGTHS)('a rolling window of %j', (rolling) => {
     expect(burn(ledger, frees_at_ms, 60).kind).toBe('done')
   })
 
-  it('has at most 61 parts, whatever is used', () => {
+  it('has at most 61 parts, for any use', () => {
     const row = rollingLimit(1_000_000, rolling)
     const ledger = ledgerWith(row)
     for (let i = 0; i < 300; i++) burn(ledger, START + Math.floor((i * part_ms) / 2), 1)

@@ -78,7 +78,7 @@ describe('rows written in the object', () => {
     expect(rows).toBeLessThan(2 * 10)
   })
 
-  it('an event that burns a lot of a wallet with an expiry costs no more, while the next expiry stays', async () => {
+  it('an event on a wallet with an expiring lot costs the same, while the next expiry stays', async () => {
     const ledger = await richLedger()
     const expires_at_ms = Date.now() + 86_400_000
     await ask(ledger.stub, 'credit', grant(1000, { expires_at_ms }))
@@ -145,14 +145,14 @@ describe('rows written in D1', () => {
     expect(rows / 1000).toBeLessThanOrEqual(0.05)
   })
 
-  it('even a flush of a single request of 100 events keeps to it', async () => {
+  it('a flush of a single request of 100 events: at most 0.05 per event', async () => {
     const ledger = await richLedger()
     await runAlarm(ledger)
     await ingest(env, ledger.name, batch(events(100, true, 'e')))
     expect((await d1RowsOfFlush(ledger)) / 100).toBeLessThanOrEqual(0.05)
   })
 
-  it('a page more for each wallet more, and nothing for users that are known', async () => {
+  it('one more page for each further wallet, and none for known users', async () => {
     const ledger = await richLedger()
     for (const id of ['ann', 'bob']) {
       await ask(ledger.stub, 'credit', grant(CREDITS, { owner: { kind: 'user', id } }))

@@ -24,7 +24,7 @@ const cases: readonly Case[] = [
   { name: 'in a year for what is needed after that, and looks again', works: [[Date.UTC(9999, 11, 31)]], rings: NOW + YEAR },
 ]
 
-describe('the alarm rings', () => {
+describe('the alarm runs', () => {
   it.each(cases)('$name', ({ works, rings }) => {
     const work = works.map(([at_ms, failures = 0]): Work => ({ at_ms, failures }))
     expect(nextAlarmAt(NOW, work)).toBe(rings)

@@ -92,7 +92,7 @@ describe('the metadata of a ledger', () => {
     await granted(key, body, full)
   })
 
-  it('of an entitlement is free again when it is replaced or deleted, and its row keeps none', async () => {
+  it('of an entitlement is freed when it is replaced or deleted, and its row keeps none', async () => {
     const { key, ledger } = await customerWith(THREE_KILOBYTES)
     const made = await answered(key, '/v1/entitlements', entitlement('a', { metadata: KILOBYTE }), 201)
     const path = `/v1/entitlements/${textField(made, 'id')}`
@@ -116,7 +116,7 @@ describe('the metadata of a ledger', () => {
     expect(JSON.stringify(deleted)).not.toContain('xxx')
   })
 
-  it('of events has no such quota: their number has one', async () => {
+  it('of events has no such quota, because the number of events has one', async () => {
     const { key } = await customerWith({ metadata_mb: 0 })
     await ingested(key, { ...GPT_4O, metadata: KILOBYTE })
   })

@@ -35,12 +35,12 @@ function balance(ledger: TestLedger): Promise<unknown> {
 }
 
 describe('the tables of a ledger object', () => {
-  it('have the version of the code that made them', async () => {
+  it('have the version of the code that created them', async () => {
     const ledger = await freshLedger(1000)
     expect(await inStorage(ledger, versionOf)).toBe(String(MIGRATIONS.length))
   })
 
-  it('of an older version are brought forward, version by version, with what is in them', async () => {
+  it('of an older version are upgraded, version by version, with their content', async () => {
     const ledger = await freshLedger(1000)
     const versions = [
       ...MIGRATIONS,

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { WeightedCache } from '../../src/ledger/commit/weighted-cache.ts'
 
 describe('a cache that is bounded by weight', () => {
-  it('keeps what fits, however many entries that are', () => {
+  it('keeps all entries that fit, for any number of entries', () => {
     const cache = new WeightedCache<number, number>(1000)
     for (let i = 0; i < 1000; i++) cache.set(i, i, 1)
     expect(cache.get(0)).toBe(0)
     expect(cache.get(999)).toBe(999)
   })
 
-  it('drops as many of the least recently used as a heavy entry needs', () => {
+  it('drops as many of the least recently used entries as a heavy entry needs', () => {
     const cache = new WeightedCache<string, string>(10)
     for (const key of ['a', 'b', 'c', 'd']) cache.set(key, key, 2)
     cache.get('a')
@@ -23,7 +23,7 @@ describe('a cache that is bounded by weight', () => {
     ])
   })
 
-  it('does not keep what is heavier than all of it', () => {
+  it('does not keep an entry that is heavier than its capacity', () => {
     const cache = new WeightedCache<string, number>(10)
     cache.set('a', 1, 10)
     cache.set('b', 2, 11)
@@ -32,7 +32,7 @@ describe('a cache that is bounded by weight', () => {
     expect(cache.get('c')).toBe(3)
   })
 
-  it('weighs a replaced entry again, and a deleted one not at all', () => {
+  it('weighs a replaced entry again, and no longer counts a deleted one', () => {
     const cache = new WeightedCache<string, number>(10)
     cache.set('a', 1, 9)
     cache.set('a', 2, 1)

@@ -26,7 +26,7 @@ const unpriced = (model: string) =>
   eventItem(0, { model, charge: { kind: 'unpriced', price_version: 'test' } })
 
 describe('a burn', () => {
-  it('adds no notification, whatever its amount', async () => {
+  it('of any amount adds no notification', async () => {
     const ledger = await freshLedger(10 * CREDIT)
     const before = (await notificationsOf(ledger)).length
     await ingest(env, ledger.name, batch([eventItem(5), eventItem(7, { user_id: 'ann' })]))

@@ -91,7 +91,7 @@ describe('notifications', () => {
     expect(await rowsWrittenBy(ledger, () => add(ledger, 'second'))).toBe(1)
   })
 
-  it('leave no gap where a commit fails, or where D1 fails or takes a flush whose answer is lost', async () => {
+  it('have no gap after a failed commit, a failure of D1, or a flush whose answer is lost', async () => {
     const ledger = await freshLedger()
     await add(ledger, 'a')
     await inStore(ledger, (store) => {
@@ -187,7 +187,7 @@ describe('notifications', () => {
 })
 
 describe('the hint of a flush', () => {
-  it('is sent only where an endpoint waits, and a lost one is found again', async () => {
+  it('is sent only if an endpoint waits, and the sweep replaces a lost one', async () => {
     const ledger = await freshLedger()
     await add(ledger, 'a')
     const none = await hintsOf(ledger)

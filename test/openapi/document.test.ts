@@ -9,7 +9,7 @@ import { api } from '../support/api.ts'
 import { asObject, document, objectAt, operations } from '../support/documented.ts'
 
 describe('the OpenAPI document', () => {
-  it('is served as the Worker makes it, and is the one that every answer of the tests is compared with', async () => {
+  it('is served as the Worker makes it, and is the document with which the tests compare every answer', async () => {
     const response = await api('/openapi.json')
     expect(response.headers.get('Content-Type')).toBe('application/json')
     expect(await response.json()).toEqual(document)
@@ -106,7 +106,7 @@ const DROP_IN = /^\/(otlp|openmeter|litellm|stripe|openmonetize)\//
 /** Any key may ask for its own customer. */
 const WITHOUT_SCOPE = new Set(['/v1/customers/me'])
 
-it('has no object in it whose fields are listed and that may have others', () => {
+it('allows no further fields in objects whose fields are listed', () => {
   expectClosed(objectAt(document, 'components').schemas, 'components')
 })
 

@@ -48,7 +48,7 @@ it('there are routes of every kind to walk', () => {
   expect(writes.length).toBeGreaterThan(20)
 })
 
-describe("with a customer's key and what belongs to another", () => {
+describe("with a customer's key and the objects of another customer", () => {
   it.each(customers)('$method $path', async (operation) => {
     const { method, path } = operation
     const before = await storedOf(owner.customer_id)
@@ -68,7 +68,7 @@ describe("with a customer's key and what belongs to another", () => {
   })
 })
 
-describe("with a customer's test key and what belongs to its live ledger", () => {
+describe("with a customer's test key and the objects of its live ledger", () => {
   /** The live ledger keeps them for both. */
   const SHARED = /^(\/openmonetize)?\/v1\/(burn-tables|entitlements|customers\/\{\w+\}\/entitlements)/
   let test_key = ''
@@ -123,7 +123,7 @@ describe('with a deleted key', () => {
   })
 })
 
-describe('with every scope but the one that it takes', () => {
+describe('with every scope except the required one', () => {
   const keys = new Map<unknown, string>()
   beforeAll(async () => {
     const { customer_id } = await createCustomer()
@@ -134,7 +134,7 @@ describe('with every scope but the one that it takes', () => {
   })
 
   it.each(scoped)(
-    '$method $path is a 403 that names it, whatever the body',
+    '$method $path is a 403 that names the scope, for any body',
     async ({ method, path, operation }) => {
       const scope = operation['x-required-scope']
       const key = keys.get(scope) ?? ''
@@ -195,7 +195,7 @@ it('every parameter of a path has a known value', () => {
   for (const { path } of operations) expect(fillPath(path, owner)).not.toContain('{')
 })
 
-it('an answer that names the owner of an API key names its own customer, and no other', async () => {
+it('an answer that names the owner of an API key names only its own customer', async () => {
   const { api_key, customer_id } = await createCustomer()
   expect(textField(await jsonOf(await api('/v1/customers/me', { key: api_key })), 'customer_id')).toBe(
     customer_id,

@@ -25,7 +25,7 @@ beforeAll(async () => {
 })
 
 describe.each(withBody)('$method $path', (operation) => {
-  it('takes null in every optional field', async () => {
+  it('accepts null in every optional field', async () => {
     const { method, path } = operation
     const schema = bodySchema(operation.operation)
     const [request] = fill(operation, owner)
@@ -45,7 +45,7 @@ describe.each(withBody)('$method $path', (operation) => {
 })
 
 describe('null', () => {
-  it('is one payload with a missing field, for an idempotency key', async () => {
+  it('is the same payload as a missing field, for an idempotency key', async () => {
     const { api_key } = await createCustomer()
     const headers = { 'Idempotency-Key': crypto.randomUUID() }
     const grant = { user_id: 'w', amount: 1 }
@@ -57,7 +57,7 @@ describe('null', () => {
     expect(await second.text()).toBe(await first.text())
   })
 
-  it('is one payload with a missing field in an event, alone, in a batch and in a batch with its own key', async () => {
+  it('is the same payload as a missing field in an event, alone, in a batch and in a batch with its own key', async () => {
     const { api_key } = await createCustomer()
     const event = { ...GPT_4O, idempotency_key: 'e' }
     const nulls = { user_id: null, team_id: null, hold_id: null, timestamp: null, metadata: null }
@@ -73,7 +73,7 @@ describe('null', () => {
     expect(replay.headers.get('Idempotency-Replayed')).toBe('true')
   })
 
-  it('is accepted wherever an answer has it: an entitlement can be put in the form that was read', async () => {
+  it('is accepted wherever an answer has it, so an entitlement can be sent back as it was read', async () => {
     const { api_key } = await createCustomer()
     const rules = { limit_type: 'HARD', limit_value: 5, unit: 'events', period: 'DAILY' }
     const created = await jsonOf(
@@ -85,7 +85,7 @@ describe('null', () => {
     expect(await jsonOf(response)).toMatchObject(read)
   })
 
-  it('keeps its meaning where it has one: the last tier, clearing by PATCH, metadata', async () => {
+  it('keeps its meaning in the last tier, in fields that PATCH clears, and in metadata', async () => {
     const { api_key } = await createCustomer()
     const tiers = [{ up_to: null, unit_amount: 1, flat_amount: null }]
     const rule = { method: 'tiered', mode: 'graduated', unit: 'calls', free: null, period: null, tiers }

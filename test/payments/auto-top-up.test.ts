@@ -103,7 +103,7 @@ describe('an automatic top-up', () => {
     expect(stripe.current().succeeded()).toHaveLength(2)
   })
 
-  it('gives up a charge that Stripe never got, and no longer counts it', async () => {
+  it('abandons a charge that Stripe never received, and no longer counts it', async () => {
     const customer = await withCard(stripe.current())
     const { api_key: key } = customer
     await setTopUp(key)
@@ -266,7 +266,7 @@ describe('an automatic top-up', () => {
     expect(await balanceOf(key)).toBe(11_100)
   })
 
-  it('rests while the customer is suspended', async () => {
+  it('waits while the customer is suspended', async () => {
     const customer = await withCard(stripe.current())
     await setTopUp(customer.api_key)
     await burn(customer.api_key, START)
@@ -291,7 +291,7 @@ describe('an automatic top-up', () => {
 })
 
 describe('the rows of a burn', () => {
-  it('are the same with a top-up that it does not reach, and two more when it falls below', async () => {
+  it('are the same with a top-up that does not become due, and two more when it becomes due', async () => {
     const customer = await withCard(stripe.current())
     const { api_key: key, customer_id } = customer
     const ledger = ledgerOf(customer_id)

@@ -30,7 +30,7 @@ describe('a checkout', () => {
     expect(await read(key, '/v1/payments')).toEqual({ data: [paid], next_cursor: null })
   })
 
-  it('credits once, in whatever order and however often events and the sweep report it', async () => {
+  it('credits once, for any order and number of reports by events and the sweep', async () => {
     const customer = await createCustomer()
     const { api_key: key } = customer
     const { url } = await checkout(key)
@@ -85,7 +85,7 @@ describe('a checkout', () => {
     expect(stripe.current().calls[0]?.fields.get('line_items[0][price_data][unit_amount]')).toBe('199')
   })
 
-  it('is the purchase that was recorded by hand with its payment intent', async () => {
+  it('is the same purchase as the one recorded by hand with its payment intent', async () => {
     const customer = await createCustomer()
     const { api_key: key } = customer
     const { payment_id, url } = await checkout(key)

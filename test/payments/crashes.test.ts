@@ -235,7 +235,7 @@ const STORIES: Readonly<Record<string, Story>> = {
 }
 
 it.each(Object.entries(STORIES))(
-  '%s has the same outcome, wherever the object stops',
+  '%s has the same outcome at every point at which the object may stop',
   async (_, story) => {
     await withReversals('all')
     let stops = 0

@@ -253,7 +253,7 @@ describe('a paid payment', () => {
     ['another amount', { amount: 999 }],
     ['another currency', { currency: 'eur' }],
     ['another payment', { metadata: { payment_id: 'pay_other' } }],
-  ])('of %s is not credited, not forgotten and stays visible', async (_, wrong) => {
+  ])('of %s is not credited, but stays visible', async (_, wrong) => {
     const customer = await paidWrongly(wrong)
     const { api_key: key, id } = customer
     for (let rings = 0; rings < 3; rings++) {

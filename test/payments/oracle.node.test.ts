@@ -78,8 +78,8 @@ function recorder() {
   return { sent, record }
 }
 
-describe('what is sent to Stripe', () => {
-  it('is what its package sends, in the version that the package is made for', async () => {
+describe('a request to Stripe', () => {
+  it('equals the request of Stripe’s package, in the version of the package', async () => {
     const [ours, theirs] = [recorder(), recorder()]
     const client = new Stripe({
       api_url: 'https://api.stripe.com',

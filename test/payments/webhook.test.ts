@@ -52,7 +52,7 @@ describe('an event of Stripe', () => {
     expect(await paymentOf(key, payment_id)).toMatchObject({ status: 'pending' })
   })
 
-  it('of other systems in the same account, and of unknown ledgers, changes nothing', async () => {
+  it('of another system in the same account, or of an unknown ledger, changes nothing', async () => {
     const strangers = [
       { id: 'in_1', object: 'invoice' },
       { id: 'pi_1', object: 'payment_intent', metadata: { payment_id: 'pay_1', ledger: 'cust_none' } },
@@ -73,7 +73,7 @@ describe('an event of Stripe', () => {
     expect(await balanceOf(key)).toBe(10_000)
   })
 
-  it('is answered 503 while Stripe cannot be asked whose payment it is, so that Stripe delivers it again', async () => {
+  it('is answered 503 while Stripe cannot tell the owner of the payment, so that Stripe delivers it again', async () => {
     stripe.current().fault = () => 'down'
     const dispute = { id: 'dp_1', object: 'dispute', payment_intent: 'pi_1' }
     const event = signedEvent('charge.dispute.created', dispute, WEBHOOK_SECRETS.live)
@@ -121,7 +121,7 @@ describe('a deployment without Stripe', () => {
     expect((await deployed(NONE, '/v1/credits/purchase', { key, body })).status).toBe(201)
   })
 
-  it('accepts no public development value', async () => {
+  it('refuses the public development values', async () => {
     const { body, headers } = signedEvent('ping', { id: 'x', object: 'ping' }, WEBHOOK_SECRETS.live)
     const response = await deployed({ ENVIRONMENT: 'production' }, PATH, { method: 'POST', body, headers })
     await expectRefused(response, 503, 'payments_not_configured')

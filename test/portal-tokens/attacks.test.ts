@@ -114,7 +114,7 @@ describe('another wallet', () => {
     }
   })
 
-  it('is not in any answer of a token that names none', async () => {
+  it('is in no answer to a token whose request names no wallet', async () => {
     for (const path of READS) {
       const text = await (await api(path, { key: stranger })).text()
       // The token itself has the customer's id.
@@ -145,7 +145,7 @@ describe('a changed token', () => {
   }
   const encoded = (claims: unknown) => Buffer.from(JSON.stringify(claims)).toString('base64url')
 
-  it('is refused, whichever of its characters differs', async () => {
+  it('is refused if any of its characters differs', async () => {
     for (let at = 'om_portal_'.length; at < token.length; at += 7) {
       const other = token[at] === 'A' ? 'B' : 'A'
       const response = await api(BALANCE, { key: token.slice(0, at) + other + token.slice(at + 1) })
@@ -170,7 +170,7 @@ describe('a changed token', () => {
     }
   })
 
-  it('has only one text: the unused bits of its last character count', async () => {
+  it('has only one text, because the unused bits of its last character count, too', async () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
     const accepted = await Promise.all(
       [...alphabet].map(async (last) => (await api(BALANCE, { key: token.slice(0, -1) + last })).status),
@@ -199,7 +199,7 @@ describe('the secrets of the deployment', () => {
   const statusWith = async (secrets: object, key: string) =>
     (await deployed({ ...at, ...secrets }, TRANSACTIONS, { key })).status
 
-  it('can be replaced without ending a token, and end all tokens when they are gone', async () => {
+  it('can be replaced without ending a token, and end all tokens when they are removed', async () => {
     const old = await makeWith({ PORTAL_TOKEN_SECRET: OLD })
     const after = { PORTAL_TOKEN_SECRET: NEW, PORTAL_TOKEN_SECRET_NEXT: OLD }
     expect(await statusWith({ PORTAL_TOKEN_SECRET: OLD, PORTAL_TOKEN_SECRET_NEXT: NEW }, old)).toBe(200)
@@ -210,7 +210,7 @@ describe('the secrets of the deployment', () => {
     expect(await statusWith({ PORTAL_TOKEN_SECRET: NEW }, old)).toBe(401)
   })
 
-  it('do not include that of development outside development', async () => {
+  it('exclude the development value outside development', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     expect(await statusWith({}, token)).toBe(401)
     expect(log.mock.calls.join()).toContain('portal_token_secret_refused')
@@ -241,7 +241,7 @@ describe('the pages that may use a token', () => {
     'https://APP.example.com',
     'https://app.example.com.evil.example',
     '*',
-  ])('are not those of %s, which gets nothing', async (origin) => {
+  ])('exclude %s, which gets no answer', async (origin) => {
     for (const path of READS) {
       const response = await fromPage(path, token, origin)
       await expectProblem(response, 403, 'origin_not_allowed')
@@ -293,7 +293,7 @@ describe('the pages that may use a token', () => {
     for (const path of [PACKS, BALANCE]) expect(allowed(await preflight(path, 'POST')), path).toBeNull()
   })
 
-  it('learn nothing with an API key that a preflight let through', async () => {
+  it('cannot use an API key after the preflight of a portal token', async () => {
     const response = await fromPage(BALANCE, owner.api_key)
     expect(allowed(response)).toBeNull()
   })

@@ -83,14 +83,14 @@ describe('a portal token with credit packs', () => {
     })
   })
 
-  it('sells at the price that the pack has now, whatever it was when the token was made', async () => {
+  it('sells at the current price of the pack, even if the price has changed since the token was made', async () => {
     const token = await tokenOf()
     await api(`${PACKS}/${small}`, { key: customer.api_key, method: 'PATCH', body: { price_usd: 2 } })
     const { payment_id } = await bought(token)
     expect(await paymentOf(customer.api_key, String(payment_id))).toMatchObject({ price_usd: 2 })
   })
 
-  it('sells a deleted pack no more, and no longer lists it', async () => {
+  it('neither sells nor lists a deleted pack', async () => {
     const token = await tokenOf()
     await api(`${PACKS}/${small}`, { key: customer.api_key, method: 'DELETE' })
     await expectProblem(await buy(token), 404, 'not_found')
@@ -175,7 +175,7 @@ describe('a portal token with credit packs cannot', () => {
     expect(sessions()).toEqual([])
   })
 
-  it('send values that no checkout takes', async () => {
+  it('send values that no checkout accepts', async () => {
     const token = await tokenOf()
     await expectInvalid(await buy(token, { credit_pack_id: 7 }), '/credit_pack_id')
     await expectInvalid(await buy(token, { credit_pack_id: [small] }), '/credit_pack_id')
@@ -235,7 +235,7 @@ describe('the idempotency keys of portal tokens', () => {
     )
   })
 
-  it('are those of one wallet: neither another one nor an API key meets them', async () => {
+  it('belong to one wallet and are separate from those of other wallets and of API keys', async () => {
     const ann = await jsonOf(await buy(await tokenOf(), {}, once))
     const bob = await jsonOf(await buy(await tokenOf({ user_id: 'bob' }), {}, once))
     const team = await jsonOf(await buy(await tokenOf({ user_id: undefined, team_id: 'ann' }), {}, once))

@@ -116,7 +116,7 @@ describe('a portal token', () => {
     expect(await read(ann, BALANCE)).toMatchObject({ balance: 85 })
   })
 
-  it('writes no row, neither when it is made nor when it is used', async () => {
+  it('writes no row when it is made or used', async () => {
     const rows = async () => {
       const { results } = await env.DB.prepare(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB '_cf_*'",
@@ -192,7 +192,7 @@ describe('a portal token ends', () => {
 })
 
 describe('POST /v1/portal-tokens', () => {
-  it('requires the scope portal:write, and no other', async () => {
+  it('requires only the scope portal:write', async () => {
     const { api_key } = await createKey(customer.customer_id, { scopes: ['portal:write'] })
     expect(await read(await portalToken(api_key, { user_id: 'ann' }), BALANCE)).toMatchObject({ balance: 85 })
     const other = await createKey(customer.customer_id, { scopes: ['credits:write', 'analytics:read'] })

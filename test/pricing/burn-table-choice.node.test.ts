@@ -119,11 +119,11 @@ describe('two rules are ambiguous', () => {
     ['that overlap in prefixes of different length', { feature: 'c*', model: 'gpt-4o' }, { feature: 'ch*' }],
     ['with features in two cases, which are two features', { feature: 'chat' }, { feature: 'Chat' }],
     ['that never match the same event', { model: 'a*' }, { model: 'b*' }],
-  ])('but not two %s', (_, first, second) => {
+  ])('but two %s are not', (_, first, second) => {
     expect(check(first, second)).toEqual({ kind: 'sound' })
   })
 
-  it('all are named, up to five pairs', () => {
+  it('of which up to five pairs are named', () => {
     const result = check(...Array.from({ length: 9 }, () => ({})))
     expect(result).toMatchObject({
       detail: expect.stringMatching(/^.*rules\[0\].* and rules\[1\].*rules\[5\].*, and 3 more pairs\. Leave/),

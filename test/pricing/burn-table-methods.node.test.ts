@@ -379,7 +379,7 @@ describe('the period of tiers and allowances', () => {
     expect(meter.credits(counting({}, {}, { model: 'GPT-*' }), event)).toBe('1')
   })
 
-  it('does not count an event of nothing', () => {
+  it('does not count an event without use', () => {
     expect(charge(inPeriod('DAILY'), {}).advance).toBeUndefined()
     expect(charge(inPeriod('DAILY'), { custom: { calls: 2 } }).advance).toMatchObject({
       quantity: 2_000_000_000n,
@@ -453,7 +453,7 @@ describe('an event with an unknown provider cost', () => {
     })
   })
 
-  it('ceiling without a ceiling: as flag', () => {
+  it('ceiling without a ceiling: is treated as flag', () => {
     const made = table(rule(costPlus), { on_unpriced: 'ceiling' })
     expect(charge(made, unknown)).toMatchObject({ credits_micro: 0n, unrated: true })
   })

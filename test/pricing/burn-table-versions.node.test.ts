@@ -121,7 +121,7 @@ describe('the version in force', () => {
     expect(expected.map(([at]) => [at, versionInForce(all, at).version?.version])).toEqual(expected)
   })
 
-  it('is returned with the time for which the answer stays the same', () => {
+  it('is returned with the interval in which it is in force', () => {
     const all = versions('a 10-40', 'b 20- x30', 'a 35- began 10')
     for (let at = 0; at < 60; at++) {
       const { version, from_ms, to_ms } = versionInForce(all, at)

@@ -158,7 +158,7 @@ describe('charges equal exact fractions', () => {
 })
 
 describe('more usage never costs less', () => {
-  it('by any method but volume tiers, whose price may fall with the total', () => {
+  it('by any method except volume tiers, whose price may fall with the total', () => {
     fc.assert(
       fc.property(
         method,
@@ -201,7 +201,7 @@ describe('more usage never costs less', () => {
 })
 
 describe('a period’s graduated charges do not depend on how its units arrive', () => {
-  it('one event or many', () => {
+  it('in one event or in many', () => {
     const parts = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 8 })
     fc.assert(
       fc.property(tiered, parts, (rule, calls) => {

@@ -56,7 +56,7 @@ function isCorrected(id: string, model: string): boolean {
   return models.some((one) => one.id === model) || amendments.some((one) => one.models.includes(model))
 }
 
-describe('nothing of the packages is lost', () => {
+describe('the packages are included completely', () => {
   it('has every provider and every model of the token prices, in order', () => {
     expect(tokenProviders.length).toBe(43)
     for (const { id, models } of tokenProviders) {
@@ -74,7 +74,7 @@ describe('nothing of the packages is lost', () => {
     expect(missing).toEqual([])
   })
 
-  it('has a price for every image, second and character that the media prices have one for', () => {
+  it('has every price for images, seconds and characters of the media prices', () => {
     const units = {
       imageGenerationPerImage: 'output_images',
       videoGenerationPerSecond: 'video_seconds',
@@ -216,7 +216,7 @@ describe('finding a model', () => {
     expect(findMatch(provider(name), model)).toMatchObject({ by, model: { source } })
   })
 
-  it('takes the first model in list order whose rules fit', () => {
+  it('uses the first model in list order whose rules match', () => {
     const ids = allModels(provider('google')).map(({ id }) => id)
     const tts = findModel(provider('google'), 'gemini-2.5-flash-lite-preview-tts')
     expect(ids).toContain(tts?.id)
@@ -229,7 +229,7 @@ describe('finding a model', () => {
     expect(findModel(provider('groq'), 'gpt-4o')).toBeUndefined()
   })
 
-  it('never takes an unknown model for a known one', () => {
+  it('never prices an unknown model as a known one', () => {
     for (const model of [
       'gpt-4o-2031-01-01',
       'gpt-4o-super',

@@ -313,7 +313,7 @@ describe('service tiers and regions', () => {
     expect(usd('anthropic', 'claude-sonnet-4-5', search, { service_tier: 'batch' })).toBe('0.0115')
   })
 
-  it('keeps prices per model, however many names callers make up', () => {
+  it('keeps compiled prices per model, for any number of invented names', () => {
     for (let i = 0; i < 1000; i++)
       price('openai', 'gpt-4o', usage, { service_tier: `tier-${i}`, image_size: `${i}` })
     expect(usd('openai', 'gpt-4o', usage)).toBe('0.00725')
@@ -407,7 +407,7 @@ describe('usage without a price', () => {
     })
   })
 
-  it('costs nothing where the provider charges nothing', () => {
+  it('costs nothing if the provider charges nothing', () => {
     expect(usd('openrouter', 'openai/gpt-oss-20b:free', { input_tokens: 1000, output_tokens: 10 })).toBe('0')
     expect(usd('openai', 'gpt-4o', {})).toBe('0')
     expect(usd('openai', 'gpt-4o', { input_tokens: 0, output_tokens: 0 })).toBe('0')

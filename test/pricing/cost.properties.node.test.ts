@@ -168,7 +168,7 @@ const extremes = fc.array(
 )
 
 describe('the cost in safe integers', { timeout: 60_000 }, () => {
-  it('is the exact one, or none', () => {
+  it('is exact or undefined', () => {
     let found = 0
     fc.assert(
       fc.property(extremes, (units) => {
@@ -188,7 +188,7 @@ describe('the cost in safe integers', { timeout: 60_000 }, () => {
     expect(found).toBeGreaterThan(1_000)
   })
 
-  it('is there for the events of nearly all models', () => {
+  it('exists for the events of nearly all models', () => {
     const all: boolean[] = []
     for (const provider of allProviders()) {
       for (const model of allModels(provider)) {
@@ -220,7 +220,7 @@ describe('the cost in safe integers', { timeout: 60_000 }, () => {
   })
 })
 
-describe('whatever the usage', { timeout: 60_000 }, () => {
+describe('any usage', { timeout: 60_000 }, () => {
   it('bills exactly the used tokens when all prices are equal', () => {
     const units = fc.uniqueArray(fc.constantFrom(...TOKEN_UNITS), { maxLength: 10 })
     fc.assert(
@@ -276,7 +276,7 @@ describe('whatever the usage', { timeout: 60_000 }, () => {
     )
   })
 
-  it('is priced without a throw, even if it was not checked', () => {
+  it('is priced without an exception, even if it was not checked', () => {
     const wild = fc.dictionary(
       fc.constantFrom(...TOKEN_UNITS, 'audio_seconds', 'output_images', 'requests'),
       fc.nat({ max: 1e12 }),

@@ -507,7 +507,7 @@ describe('the usage that a response reports', () => {
     expect(checkUsage(usage).problems).toEqual([])
   })
 
-  it('is billed right: an hour of Anthropic cache, once', () => {
+  it('is billed once: an hour of Anthropic’s cache', () => {
     const body = {
       usage: {
         input_tokens: 0,
@@ -523,7 +523,7 @@ describe('the usage that a response reports', () => {
   })
 })
 
-describe('what cannot be read', () => {
+describe('an unreadable response', () => {
   it.each([
     [
       'another api than the body is of',
@@ -626,7 +626,7 @@ describe('hostile bodies', () => {
     }
   }
 
-  it('never throw: odd values', () => {
+  it('never cause an exception: odd values', () => {
     const deep: Record<string, unknown> = {}
     let inner = deep
     for (let i = 0; i < 5000; i++) {
@@ -667,7 +667,7 @@ describe('hostile bodies', () => {
     ).toBe('error')
   })
 
-  it('never throw: anything that JSON can be', () => {
+  it('never cause an exception: any JSON', () => {
     const key = fc.constantFrom(
       'usage',
       'prompt_tokens',

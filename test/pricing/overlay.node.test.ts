@@ -83,8 +83,8 @@ describe('a book without overlays', () => {
   })
 })
 
-describe('which overlay decides', () => {
-  it("is the customer's own before the operator's before the catalogue", () => {
+describe('the overlay that decides', () => {
+  it("is the customer's, then the operator's; without one, the catalogue decides", () => {
     const own = overlay('own', { prices: flat('1') })
     const operator = overlay('operator', { prices: flat('2') })
     expect(usd(bookOf([own], [operator]), 'gpt-4o')).toBe('0.001')
@@ -92,7 +92,7 @@ describe('which overlay decides', () => {
     expect(usd(bookOf([], []), 'gpt-4o')).toBe('0.0075')
   })
 
-  it('is the exact name before the longer prefix before the shorter before *', () => {
+  it('is that of the exact name, then of the longest prefix, and last of *', () => {
     const names = ['*', 'gpt-*', 'gpt-4o*', 'gpt-4o']
     const overlays = names.map((model, i) => overlay(`o${i}`, { model, prices: flat(`${i + 1}`) }))
     for (let known = 1; known <= names.length; known++) {
@@ -112,7 +112,7 @@ describe('which overlay decides', () => {
     expect(usd(bookOf([overlay('a', { prices: flat('1') })]), model)).toBe('0.001')
   })
 
-  it('is that of a dated name before that of the model it is resolved to', () => {
+  it('is that of a dated name, then that of the model that the name resolves to', () => {
     const book = bookOf([
       overlay('a', { prices: flat('1') }),
       overlay('b', { prices: flat('2'), model: 'gpt-4o-2024-11-20' }),
@@ -121,7 +121,7 @@ describe('which overlay decides', () => {
     expect(usd(book, 'gpt-4o-2024-08-06')).toBe('0.001')
   })
 
-  it("is never another model's, nor another provider's, though that resells the model", () => {
+  it('is never that of another model or another provider, even if the provider resells the model', () => {
     const book = bookOf([overlay('a', { prices: flat('1') })])
     expect(usd(book, 'gpt-4o-mini')).toBe(usd(NO_OVERLAYS, 'gpt-4o-mini'))
     expect(usd(book, 'gpt-4o', { provider: 'azure' })).toBe(usd(NO_OVERLAYS, 'gpt-4o', { provider: 'azure' }))
@@ -151,7 +151,7 @@ describe('the time in which an overlay applies', () => {
     expect(usd(bookOf([july, june]), 'gpt-4o', { at_ms })).toBe(expected)
   })
 
-  it('leaves the time between two overlays to the next in order: a prefix, then the operator', () => {
+  it('between two overlays in time is the next in order: a prefix, then the operator’s', () => {
     const rest = overlay('rest', { model: 'gpt-*', prices: flat('3') })
     expect(usd(bookOf([june, rest]), 'gpt-4o', { at_ms: to })).toBe('0.003')
     expect(usd(bookOf([june], [rest]), 'gpt-4o', { at_ms: to })).toBe('0.003')
@@ -162,7 +162,7 @@ describe('a service tier', () => {
   const all = overlay('all', { prices: flat('4') })
   const batch = overlay('batch', { prices: flat('1'), service_tier: 'batch' })
 
-  it('has the overlay made for it, and only that tier has it', () => {
+  it('has its own overlay, which applies to no other tier', () => {
     const book = bookOf([all, batch])
     expect(usd(book, 'gpt-4o', { service_tier: 'BATCH' })).toBe('0.001')
     for (const service_tier of ['flex', 'standard', 'default', 'auto']) {
@@ -192,7 +192,7 @@ describe('a service tier', () => {
     expect(cost(bookOf([batch]), 'gpt-4o', { service_tier: 'batch' })).not.toHaveProperty('warnings')
   })
 
-  it('is a discount to which a multiplier is added', () => {
+  it('has a discount that multiplies with a multiplier', () => {
     const book = bookOf([overlay('a', { prices: { multiplier: '0.8' } })])
     expect(usd(NO_OVERLAYS, 'gpt-4o', { service_tier: 'batch' })).toBe('0.00375')
     expect(usd(book, 'gpt-4o', { service_tier: 'batch' })).toBe('0.003')
@@ -200,7 +200,7 @@ describe('a service tier', () => {
 })
 
 describe('a multiplier', () => {
-  it('is a factor on all of the list price below it: its tiers, its tools, its warnings', () => {
+  it('multiplies the whole list price below it, with its tiers, tools and warnings', () => {
     const book = bookOf([
       overlay('a', { provider: 'google', model: 'gemini-2.5-pro', prices: { multiplier: '0.5' } }),
     ])
@@ -332,7 +332,7 @@ describe('a stored price version', () => {
     ['a multiplier on a multiplier', [older('a', { multiplier: '0.7' })], [older('b', { multiplier: '3' })]],
     ["a multiplier on the operator's prices", [older('a', { multiplier: '0.7' })], [older('b', flat('7'))]],
     ['the catalogue', [], []],
-  ])('brings the same cost back after everything was replaced: %s', (_, overrides, operator) => {
+  ])('gives the same cost after everything was replaced: %s', (_, overrides, operator) => {
     for (const service_tier of [undefined, 'batch', 'priority']) {
       const first = cost(bookOf(overrides, operator), 'gpt-4o', { ...(service_tier && { service_tier }) })
       if (first.kind !== 'priced') throw new Error(first.reason)
@@ -387,7 +387,7 @@ describe('the prices in force, for people', () => {
 })
 
 describe('the memory of compiled prices', () => {
-  it('gives the same list for the same prices, and drops lists instead of growing', () => {
+  it('returns the same list for the same prices, and is bounded', () => {
     const some = overlay('a', { prices: flat('1') })
     const list = (one: PriceOverlay, model = 'gpt-4o') =>
       pricesOfVersion(bookOf([one]), one.overlay_id, { provider: OPENAI, model, at_ms: SOME_DAY_MS })

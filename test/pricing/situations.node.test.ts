@@ -438,7 +438,7 @@ describe('shapes from any provider', () => {
   ])
 })
 
-describe('no price of another model', () => {
+describe('a model never gets the price of another one', () => {
   check(
     [
       ['openai', 'gpt-5-mini-turbo'],
@@ -491,7 +491,7 @@ describe('no price of another model', () => {
   ])
 })
 
-describe('every unit at its own price', () => {
+describe('every unit has its own price', () => {
   const hour = { input_tokens: 1000, cache_write_tokens: 1000, cache_write_1h_tokens: 1000 }
   check([
     // Twice input, platform.claude.com/docs/en/about-claude/pricing.

@@ -70,7 +70,7 @@ describe('an event that the object has freed', () => {
     expect((await api(`/v1/events/${id}/void`, { key, body: {} })).status).toBe(409)
   })
 
-  it('counts its void in its own cell, whatever the object has freed', async () => {
+  it('counts its void in its own cell, even after the object has freed the event', async () => {
     await purchased(key, { amount: 1000, price_usd: 10 })
     const { id } = await ingested(key, { ...GPT_4O, user_id: 'ann' })
     await archived()
@@ -98,7 +98,7 @@ describe('an event that the object has freed', () => {
 })
 
 describe('a purchase that the object has freed', () => {
-  it('is refunded as far as its lot is left', async () => {
+  it('is refunded up to the rest of its lot', async () => {
     const { transaction_id } = await purchased(key, { amount: 100, price_usd: 10 })
     await archived()
     const { data } = await read(key, '/v1/credits/lots')
@@ -109,7 +109,7 @@ describe('a purchase that the object has freed', () => {
 })
 
 describe('the list of transactions, read page by page', () => {
-  it('has no gap and no repeat while events arrive, flushes run and old rows are freed', async () => {
+  it('has no gap and no repetition while events arrive, flushes run and old rows are freed', async () => {
     await granted(key, { amount: 1_000_000 })
     for (let i = 0; i < 12; i++) {
       vi.setSystemTime(Date.now() + DAY_MS)

@@ -73,7 +73,7 @@ async function flushedOften(times: number): Promise<TestLedger> {
 }
 
 describe('one entry that D1 has', () => {
-  it('is read out of one page, however many there are', async () => {
+  it('is read from one page, for any number of pages', async () => {
     const ledger = await flushedOften(20)
     const opened_at_ms = await inStore(ledger, ({ identity }) => identity?.opened_at_ms ?? 0)
     const ids = new LedgerIds(tagOf(ledger.name), opened_at_ms)
@@ -94,7 +94,7 @@ describe('a list', () => {
     ['of transactions', {}],
     ['of events', { event: {} }],
     ["of a wallet's transactions", { owner: { kind: 'customer' } }],
-  ])('%s ends at `from`, and does not read what is older', async (_, filter) => {
+  ])('%s ends at `from`, and does not read older pages', async (_, filter) => {
     const ledger = await flushedOften(60)
     const { db, asked } = watched()
     // An event may come five minutes before its time, and clocks may differ by one.
@@ -137,7 +137,7 @@ describe('a list', () => {
 })
 
 describe('a flush', () => {
-  it('gives D1 no parameter that is too large, whatever its characters', async () => {
+  it('never sends D1 a parameter that is too large, for any characters', async () => {
     const ledger = await freshLedger(CREDITS)
     for (const character of ['語', '"', '\\', '\u0001', '\ud800', '🦄']) {
       const metadata = metadataOf({ note: character.repeat(1300) })
@@ -162,7 +162,7 @@ describe('an object that was restored to an earlier point in time, with D1 ahead
     return ledger
   }
 
-  it('keeps its commits instead of losing them, and logs why', async () => {
+  it('keeps its commits, and logs the reason', async () => {
     const ledger = await restored()
     const before = await watermark(ledger)
     await ingest(env, ledger.name, single(eventItem(1)))
@@ -172,7 +172,7 @@ describe('an object that was restored to an earlier point in time, with D1 ahead
     expect(log.mock.calls.flat().join()).toMatch(/restored from an older state/)
   })
 
-  it("does so as well when it has reached D1's position, or passed it", async () => {
+  it("keeps its commits even after it has reached or passed D1's position", async () => {
     const ledger = await restored()
     const pages = await storedPages(ledger)
     await scheduler.wait(5)

@@ -134,7 +134,7 @@ it('amounts are exact decimals in both formats', async () => {
   }
 })
 
-describe('what is answered without a clear wish for an export is JSON', () => {
+describe('the answer is JSON unless the request prefers an export', () => {
   const accepts = [
     '',
     '*/*',
@@ -212,7 +212,7 @@ it('requires the scope of the list', async () => {
   }
 })
 
-it('exports nothing of another customer or of the live ledger to a test key', async () => {
+it('exports no data of another customer, or of the live ledger to a test key', async () => {
   const other = await createCustomer()
   const made = await api('/v1/api-keys', { key, body: { name: 'CI', mode: 'test' } })
   const test_key = textField(await jsonOf(made), 'api_key')
@@ -285,7 +285,7 @@ describe('bounds', () => {
   })
 })
 
-it('a failure before the first row is a problem document, and one among the rows breaks the body off', async () => {
+it('a failure before the first row is a problem document, and a later one breaks the body off', async () => {
   const failing = (failAt: RegExp) =>
     d1Double({
       prepare: (query) => {

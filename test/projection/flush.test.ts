@@ -118,7 +118,7 @@ describe('a flush', () => {
     expect((await storedPages(ledger)).map((page) => page.flush_entry)).toEqual([1, 2])
   })
 
-  it('makes pages that chain: each begins with the balance the one before it ended with', async () => {
+  it('makes pages that each begin with the final balance of the previous page', async () => {
     const ledger = await freshLedger(CREDITS)
     for (const id of ['ann', 'bob']) await giveWallet(ledger, 'user', id)
     for (let round = 0; round < 6; round++) {
@@ -162,7 +162,7 @@ describe('a flush', () => {
     await expectSameAsJournal(ledger)
   })
 
-  it('fits the largest content: text of three bytes a character, and text that is all quotes', async () => {
+  it('stores the largest content: text of three bytes a character, and text that consists of quotes', async () => {
     const ledger = await freshLedger(CREDITS)
     for (const character of ['語', '"', '\\', '\u0001', '\ud800']) {
       const metadata = metadataOf({ note: character.repeat(1300) })
@@ -227,7 +227,7 @@ describe('a flush', () => {
 })
 
 describe('users and teams in D1', () => {
-  it('are numbered once, each kind from 1, however many flushes name them', async () => {
+  it('are numbered once, each kind from 1, for any number of flushes that name them', async () => {
     const ledger = await freshLedger(CREDITS)
     for (let round = 0; round < 3; round++) {
       await send(ledger, [

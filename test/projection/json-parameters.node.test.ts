@@ -10,7 +10,7 @@ describe('a list that travels to D1 as JSON', () => {
   })
 
   it.each(['x', 'é', '語', '🦄'])(
-    'is as many as it needs, none above the limit, for text like %s',
+    'has as many parameters as necessary, none above the limit, for text like %s',
     (character) => {
       const texts = Array.from({ length: 50 }, (_, i) => JSON.stringify(`${i} ${character.repeat(60_000)}`))
       const parameters = jsonParameters(texts)
@@ -33,7 +33,7 @@ describe('a list that travels to D1 as JSON', () => {
     expect(lists.flatMap(({ items: own }) => own)).toEqual(items)
   })
 
-  it('throws for a single value that fits into none', () => {
+  it('throws for a single value that fits into no parameter', () => {
     const text = (length: number) => JSON.stringify('x'.repeat(length))
     expect(() => jsonParameters([text(MAX_PARAMETER_BYTES)])).toThrow(/do not fit/)
     expect(jsonParameters([text(MAX_PARAMETER_BYTES - 10)])).toHaveLength(1)

@@ -132,7 +132,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     }
   })
 
-  it('is fresh: an event is in it the moment it was answered, before and after a flush', async () => {
+  it('contains an event from its answer on, before and after a flush', async () => {
     const customer = await client()
     for (let i = 0; i < 3; i++) {
       await send(customer, 1)
@@ -151,7 +151,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     expect(await walk(customer, path)).toEqual(before)
   })
 
-  it('has nothing twice when D1 has pages that the object does not know of, since the answer was lost', async () => {
+  it('has each row once, even if D1 has pages that the object does not know because an answer was lost', async () => {
     const customer = await client()
     await send(customer, 10)
     await flush(customer)
@@ -292,7 +292,7 @@ describe('one event by its id', () => {
     expect(await read(middle?.id)).toBe(before[1])
   })
 
-  it('is unknown to another customer, and to the same one in the other mode', async () => {
+  it('is unknown to another customer, and to the same customer in the other mode', async () => {
     const [one, two] = [await client(), await client()]
     await send(one, 1)
     await send(two, 1)

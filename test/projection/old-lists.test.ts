@@ -135,8 +135,8 @@ describe('a list with an old `to`', () => {
   })
 })
 
-describe('what the object has freed', () => {
-  it('is answered from D1: the list is whole, and the object holds no more than its window', async () => {
+describe('an entry that the object has freed', () => {
+  it('is read from D1: the list is complete, and the object holds only its window', async () => {
     const ledger = await longLife()
     await runAlarm(ledger)
     const kept = await journalEntries(ledger)

@@ -51,7 +51,7 @@ async function books(ledger: TestLedger): Promise<object> {
   return { pages: results, rollups: await rollupRows(ledger) }
 }
 
-describe('books that agree', () => {
+describe('equal books', () => {
   it('are not changed', async () => {
     const ledger = await usedLedger()
     const before = await books(ledger)
@@ -73,7 +73,7 @@ describe('books that agree', () => {
     expect(await reconcile(ledger)).toMatchObject({ status: 'REPAIRED' })
   })
 
-  it('agree when messages are late: they are folded from the pages, and change nothing when they come', async () => {
+  it('agree when messages are late: pages replace them, and the messages change nothing when they arrive', async () => {
     const ledger = await freshLedger(1_000_000_000)
     const sent = await captureUsage(ledger)
     await ingest(env, ledger.name, batch([eventItem(1000), eventItem(2000)]))
@@ -90,7 +90,7 @@ describe('books that agree', () => {
   })
 })
 
-describe('what the journal still has is written again', () => {
+describe('rows that the journal still has are written again', () => {
   it.each([
     [
       'a page of one wallet is gone',
@@ -209,7 +209,7 @@ describe('differences that cannot be repaired', () => {
     }
   })
 
-  it('keeps no other ledger from being checked', async () => {
+  it('does not delay the check of other ledgers', async () => {
     const broken = await usedLedger()
     const whole = await usedLedger()
     await inStore(broken, (store) => void store.journal.forgetBefore(Date.now() + 1_000_000))
@@ -277,7 +277,7 @@ it('a flush whose sums pass 2^63 is compared to the last digit', async () => {
   expect(packTotals(checked.usage)).toBe(usage)
 })
 
-it('a busy ledger is compared as of what D1 has', async () => {
+it('a busy ledger is compared up to the last entry in D1', async () => {
   const ledger = await usedLedger()
   const [result] = await Promise.all([
     reconcile(ledger),

@@ -78,7 +78,7 @@ it('a healthy ledger is not written', async () => {
   expect(await alarmOf(ledger)).toBeNull()
 })
 
-it('a ledger that cannot be woken delays no other', async () => {
+it('a ledger that cannot be woken does not delay the others', async () => {
   const { customer_id, api_key } = await createCustomer()
   const ledger = ledgerOf(customer_id)
   await ingested(api_key, GPT_4O)

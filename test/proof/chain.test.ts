@@ -168,7 +168,7 @@ describe('two histories of one ledger', () => {
 })
 
 describe('the hash of a journal row', () => {
-  it('is of the hash before it, the salt, the numbers and the body', async () => {
+  it('covers the hash before it, the salt, the numbers and the body', async () => {
     const ledger = await usedLedger()
     await use(ledger)
     const rows = await runInDurableObject(ledger.stub, (_, { storage }) =>

@@ -141,7 +141,7 @@ describe('an export', () => {
     }
   })
 
-  it('of thousands of entries is refused with the entry at fault, wherever it is changed', async () => {
+  it('of thousands of entries is refused with the entry at fault for a change at any place', async () => {
     await granted(key, { amount: 1_000_000 })
     for (let i = 0; i < 3; i++) {
       await ingested(key, {
@@ -215,7 +215,7 @@ describe('an export', () => {
 })
 
 describe('a checkpoint', () => {
-  it('covers the last entry, is kept, and is not made again while the ledger does not change', async () => {
+  it('covers the last entry, is stored, and is not made again while the ledger does not change', async () => {
     await live()
     const first = await checkpoint()
     expect(first).toMatchObject({ entry_number: 9, key_id: (await keySet())[0]?.kid })
@@ -325,7 +325,7 @@ describe('a checkpoint', () => {
     log.mockRestore()
   })
 
-  it('is given to webhook endpoints by the daily job', async () => {
+  it('is sent to webhook endpoints by the daily job', async () => {
     await live()
     await runAlarm(ledger)
     const ledger_id = ledgerKey(ledger.name)

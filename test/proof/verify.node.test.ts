@@ -89,7 +89,7 @@ describe('the command', () => {
     })
   })
 
-  it('prints its usage when it is called wrongly', () => {
+  it('prints its usage after a wrong call', () => {
     expect(node(EXPORT)).toEqual({ status: 2, output: expect.stringContaining('--keys FILE_OR_URL') })
   })
 })
@@ -110,7 +110,7 @@ describe("the script for Python's standard library", () => {
     expect(python(EXPORT, receipt).status).toBe(1)
   })
 
-  it('says so if the receipt is another file', () => {
+  it('reports a receipt that is another file', () => {
     expect(python(EXPORT, KEYS)).toEqual({
       status: 1,
       output: expect.stringMatching(/\nthe receipt is not one of this ledger$/),

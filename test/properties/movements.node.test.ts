@@ -71,7 +71,7 @@ const HOLDS_BEYOND_ANY_AMOUNT: readonly Step[] = [
   { by_ms: 0, ops: [{ op: 'hold', owner: CUSTOMER, credits: MOST, lifetime_ms: MINUTE }] },
 ]
 
-it('whatever moves credits, in whatever order, keeps the rules of the ledger', () => {
+it('all movements of credits, in any order, keep the rules of the ledger', () => {
   const { seed, runs } = inject('fuzz')
   fc.assert(fc.property<[readonly Step[]]>(lives, live), {
     numRuns: runs ?? 1000,

@@ -145,7 +145,7 @@ it('sums of usage match the entries, and paid revenue is the price of lots, in e
   expect.hasAssertions()
 }, 600_000)
 
-it('usage that is given back completely leaves nothing behind', () => {
+it('usage that is given back completely leaves sums of zero', () => {
   const { seed, runs } = inject('fuzz')
   const givenBack = (steps: readonly Step[]) => {
     const ledger = lived(steps)
@@ -176,7 +176,7 @@ const ODD: BurnContext = {
   })(),
 }
 
-it('refunds of a burn, in whatever parts and last by a void, take back exactly what it earned', () => {
+it('refunds of a burn in any parts, and a final void, take back exactly its revenue', () => {
   const { seed, runs } = inject('fuzz')
   const lots = fc.array(
     fc.record({ amount: fc.integer({ min: 1, max: 50 }), pico: fc.integer({ min: 0, max: 999_999 }) }),

@@ -15,7 +15,7 @@ const PATH = '/v1/provider-keys'
 afterEach(() => vi.restoreAllMocks())
 
 describe('storing a provider key', () => {
-  it('answers with its last four characters, and never with the key', async () => {
+  it('answers with only the last four characters of the key', async () => {
     const { api_key } = await createCustomer()
     const secret = `${unique('sk-proj')}-abcd`
     const response = await api(PATH, {
@@ -38,7 +38,7 @@ describe('storing a provider key', () => {
     expect(text + listed).not.toContain(secret)
   })
 
-  it('leaves the key in no row of D1, no record of the audit log and no log line', async () => {
+  it('leaves the key out of every row of D1, every record of the audit log and every log line', async () => {
     const { api_key, customer_id } = await createCustomer()
     const said = listenToConsole()
     const secret = unique('sk-canary')
@@ -201,7 +201,7 @@ describe('provider keys', () => {
     expect(second).toMatchObject({ data: [{ name: 'First' }], next_cursor: null })
   })
 
-  it('are deleted once, and only by their customer and mode', async () => {
+  it('are deleted once, and only by their customer in their mode', async () => {
     const { api_key, customer_id } = await createCustomer()
     const stranger = await createCustomer()
     const test_key = (await createKey(customer_id, { mode: 'test' })).api_key
@@ -216,7 +216,7 @@ describe('provider keys', () => {
     expect(await rowsOf('provider_keys', id)).toEqual([])
   })
 
-  it('need their scope, for reading too', async () => {
+  it('need their scope, even for reading', async () => {
     const { customer_id } = await createCustomer()
     const { api_key } = await createKey(customer_id, {
       scopes: ['gateway:use', 'keys:write', 'credits:read'],

@@ -36,7 +36,7 @@ describe('the upstream of a call', () => {
     })
   })
 
-  it('is the stored key of the name, also of another provider with the same API', async () => {
+  it('is the stored key of the name, even of another provider with the same API', async () => {
     const customer = await createCustomer()
     await storedKey(customer.api_key, { provider: 'GROQ', name: 'Fast', key: 'gsk-fast' })
     await storedKey(customer.api_key, { provider: 'OPENAI', name: 'Main', key: 'sk-main' })
@@ -92,7 +92,7 @@ describe('the upstream of a call', () => {
     expect(await upstreamOf(customer, { provider })).toMatchObject({ ok: true, baseUrl })
   })
 
-  it('is of the ledger: a test key does not use what a live key stored, nor does another customer', async () => {
+  it('belongs to the ledger: neither a test key nor another customer uses the stored key of a live key', async () => {
     const customer = await createCustomer()
     await storedKey(customer.api_key, { provider: 'OPENAI', name: 'Main', key: 'sk-live' })
     const { api_key: test_key } = await createKey(customer.customer_id, { mode: 'test' })
@@ -140,7 +140,7 @@ describe('the upstream of a call', () => {
     expect(await upstreamOf(customer, { provider: 'openai' })).toMatchObject({ ok: false })
   })
 
-  it('is a key that another isolate stored a second ago', async () => {
+  it('can be a key that another isolate stored a second ago', async () => {
     const customer = await createCustomer()
     const id = idOf(await storedKey(customer.api_key, { provider: 'OPENAI', name: 'Main', key: 'sk-main' }))
     const rename = (to: string) =>
@@ -194,7 +194,7 @@ describe('an address behind a name', () => {
     expect(await upstreamOf(customer, { provider: 'openai' })).toMatchObject({ ok: true })
   })
 
-  it('of a machine at home is refused outside development, although it was stored in development', async () => {
+  it('of a local machine is refused outside development, although it was stored in development', async () => {
     const customer = await createCustomer()
     await storedKey(customer.api_key, { ...body, base_url: 'http://localhost:11434/v1' }, STRONG)
     const production = { ENVIRONMENT: 'production' }
@@ -240,7 +240,7 @@ describe("the operator's provider keys", () => {
     '{"OPENAI": {"key": "sk-canary"}}',
     '{"OPENAI": {"key": "sk canary", "customers": "*"}}',
     '{"OPENAI": {"key": "sk-canary", "customers": "*", "base_url": "nowhere"}}',
-  ])('are not accepted, and not quoted, where the secret is %s', async (OPERATOR_PROVIDER_KEYS) => {
+  ])('are neither accepted nor logged if the secret is %s', async (OPERATOR_PROVIDER_KEYS) => {
     const said = listenToConsole()
     const customer = await createCustomer()
     const found = await upstreamOf(customer, { provider: 'openai' }, { OPERATOR_PROVIDER_KEYS })

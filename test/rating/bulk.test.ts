@@ -33,7 +33,7 @@ describe('POST /v1/rating/calculate/bulk', () => {
     expect(answer.totals).toEqual({ provider_cost_usd: 0.01545, credits: 30.9, customer_price_usd: 0.0309 })
   })
 
-  it('refuses each alone, at its index, and sums the rest', async () => {
+  it('refuses invalid ones separately, with their index, and sums the others', async () => {
     const answer = await calculated([
       7,
       GPT_4O,

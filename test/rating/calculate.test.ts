@@ -153,7 +153,7 @@ describe('POST /v1/rating/calculate', () => {
     }
   })
 
-  it('has no margin where there is no price', async () => {
+  it('has no margin without a price', async () => {
     expect(await calculated({ ...GPT_4O, input_tokens: 0, output_tokens: 0 })).toMatchObject({
       margin_percent: null,
       breakdown: [],
@@ -201,7 +201,7 @@ describe('a calculation for a time', () => {
     })
   })
 
-  it('uses the price of now without one', async () => {
+  it('uses the current price by default', async () => {
     expect(await calculated({ provider: 'OPENAI', model: 'o3', input_tokens: 1000 })).toMatchObject({
       provider_cost_usd: 0.002,
     })

@@ -56,7 +56,7 @@ describe('a change of prices', () => {
     expect(await costOf(key, 'gpt-4o')).toBe(0.015)
   })
 
-  it('reaches an isolate that knew the older prices with its next look at the key, 30 seconds later', async () => {
+  it('reaches an isolate with older prices at its next look-up of the key, 30 seconds later', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     await setPrice(OVERRIDES, key, HALF)
     inAnotherIsolate()
@@ -70,8 +70,8 @@ describe('a change of prices', () => {
   })
 })
 
-describe('a price whose 201 was lost on its way', () => {
-  it('is known everywhere nevertheless, and its repeat is a replay', async () => {
+describe('a price whose 201 was lost', () => {
+  it('is known everywhere, and its repeat is a replay', async () => {
     const { api_key: key } = await createCustomer()
     const batch = async (statements: D1PreparedStatement[]) => {
       await env.DB.batch(statements)
@@ -112,7 +112,7 @@ describe('the epochs in the record of a key', () => {
 })
 
 describe('a rating', () => {
-  it('without overlays asks D1 nothing, the first one of an isolate neither', async () => {
+  it('without overlays makes no query to D1, not even as the first one of an isolate', async () => {
     const { api_key: key } = await createCustomer()
     // The first use of the hour is noted in D1, behind the answer: that was this one.
     await costOf(key, 'gpt-4o')
@@ -126,12 +126,12 @@ describe('a rating', () => {
     expect(statements).toEqual([])
   })
 
-  it('with epochs of 0 has no overlays, at once and always the same', async () => {
+  it('with epochs of 0 has no overlays, without a query', async () => {
     const nobody = knownPriceBook(unique('cust'), { operator: 0, customer: 0 })
     expect(nobody).toBe(NO_OVERLAYS)
   })
 
-  it('queries D1 once for missing prices, however many requests wait, and then not until the epoch changes', async () => {
+  it('queries D1 once for missing prices, for any number of waiting requests, and again only after the epoch changes', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     await setPrice(OVERRIDES, key, HALF)
     inAnotherIsolate()
@@ -149,7 +149,7 @@ describe('a rating', () => {
     expect(statements).toHaveLength(2)
   })
 
-  it('while D1 is down is 503 and not a stale price, and is right again when D1 is back', async () => {
+  it('while D1 is down is a 503 instead of a stale price, and works again when D1 is back', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     await setPrice(OVERRIDES, key, HALF)
     expect(await costOf(key, 'gpt-4o')).toBe(0.00375)
@@ -172,7 +172,7 @@ describe('a rating', () => {
   })
 })
 
-describe('loads that end in another order than they began', () => {
+describe('loads that end in a different order from their start', () => {
   /** A D1 whose next answer to a load waits until the test releases it. */
   function heldD1(): { readonly db: D1Database; readonly letGo: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -221,7 +221,7 @@ describe('loads that end in another order than they began', () => {
     await late
   })
 
-  it('that take too long are given up, and the next rating begins again', async () => {
+  it('that take too long are abandoned, and the next rating begins another one', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     await setPrice(OVERRIDES, key, HALF)
     inAnotherIsolate()

@@ -89,7 +89,7 @@ function models(): { provider: string; model: string }[] {
 const USAGE = { input_tokens: 271_003, cache_read_tokens: 1_009, output_tokens: 7_919 }
 
 describe('the explanation of a calculation', () => {
-  it('gives what its sum can be redone from, for models of every provider', async () => {
+  it('contains all numbers to recompute its sum, for models of every provider', async () => {
     const calculations = models().map((one) => ({ ...one, usage: USAGE, explain: true }))
     expect(calculations.length).toBeGreaterThan(60)
     let redone = 0
@@ -167,7 +167,7 @@ describe('the explanation of a calculation', () => {
     })
   })
 
-  it('is left out unless it is wanted', async () => {
+  it('is left out unless it is requested', async () => {
     const body = { provider: 'OPENAI', model: 'gpt-4o', input_tokens: 1 }
     expect(await jsonOf(await api('/v1/rating/calculate', { key, body }))).not.toHaveProperty('explanation')
   })
@@ -226,7 +226,7 @@ describe('the explanation of a calculation', () => {
 })
 
 describe('GET /v1/events/:id/explain', () => {
-  it('gives what the charge of a recorded event can be redone from, for models of every provider', async () => {
+  it('contains all numbers to recompute the charge of a recorded event, for models of every provider', async () => {
     const events = models().map((one) => ({
       event_type: 'TOKEN_USAGE',
       feature_id: 'chat',

@@ -41,7 +41,7 @@ async function used(key: string): Promise<unknown> {
 }
 
 describe('a late price', () => {
-  it('counts what it burns in the limits of the window in which the event arrived, and a void gives it back', async () => {
+  it('counts its burn in the limits of the window in which the event arrived, and a void gives it back', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const model = unique('model')
     await limit(key, 20)
@@ -72,7 +72,7 @@ describe('a late price', () => {
     expect([await balanceOf(key), await used(key)]).toEqual([9970, 30])
   })
 
-  it('that a limit holds back keeps no later event from being paid by the next credits', async () => {
+  it('that a limit blocks does not keep later events from being paid by the next credits', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const model = unique('model')
     const user_id = 'poor'

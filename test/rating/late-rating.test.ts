@@ -104,7 +104,7 @@ it('finds an event behind 10,500 newer ones whose model still has no price', asy
   expect(await unratedIn(ledger)).toBe(10_500)
 })
 
-it('costs two statements and no call of a ledger while no price comes', async () => {
+it('costs two statements and no call of a ledger while no price changes', async () => {
   const ledger = await freshLedger(PLENTY)
   await record(ledger, unique('model').toLowerCase(), 3_000)
   while ((await callsOf()).ledgers > 0);

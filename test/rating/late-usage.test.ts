@@ -80,7 +80,7 @@ async function usage(): Promise<UsageTotals> {
 const NOTHING = { events: 0n, credits_micro: 0n, cost_pico: 0n, price_pico: 0n, paid_pico: 0n }
 
 describe('an event that is rated late', () => {
-  it('counts as one event, and with its price what it costs and earns', async () => {
+  it('counts as one event, and with its price its cost and revenue', async () => {
     const { id } = await burn()
     expect(await usage()).toEqual({ ...NOTHING, events: 1n })
     await priceComes()
@@ -107,7 +107,7 @@ describe('an event that is rated late', () => {
     // More was refunded than it costs: nothing is left of its revenue.
     { refunds: [40], left: 0 },
   ])(
-    'of which $refunds was refunded before keeps the revenue of the $left that are left',
+    'of which $refunds was refunded before keeps the revenue of the remaining $left',
     async ({ refunds, left }) => {
       await underCeiling()
       const { id, transaction_id } = await burn()
@@ -133,7 +133,7 @@ describe('an event that is rated late', () => {
     },
   )
 
-  it('out of a lot that was paid for gives back what was paid, too', async () => {
+  it('from a paid lot also gives the paid revenue back', async () => {
     await purchased(key, { amount: 100, price_usd: 1, priority: 0 })
     await underCeiling()
     const { id, transaction_id } = await burn()

@@ -114,7 +114,7 @@ const priced = (input: number) => (line: string) => line.replace('input_tokens=2
 const LIST_COST = 0.0075
 
 describe('a good feed', () => {
-  it('sets the prices that changed, for every isolate, and leaves the others', async () => {
+  it('sets the changed prices, for every isolate, and keeps the others', async () => {
     expect(await costOf(key, 'gpt-4o')).toBe(LIST_COST)
     expect(await readFrom(await feedOf(at(3)))).toMatchObject({
       status: 'APPLIED',
@@ -155,7 +155,7 @@ describe('a good feed', () => {
     })
   })
 
-  it('gives the price of the catalogue back when a later one has it again', async () => {
+  it('restores the price of the catalogue when a later feed has it again', async () => {
     await readFrom(await feedOf(at(3)))
     expect(await readFrom(await feedOf())).toMatchObject({
       status: 'APPLIED',
@@ -263,7 +263,7 @@ describe('a feed that is refused', () => {
     },
   )
 
-  it('because it is older keeps the prices of the newer one', async () => {
+  it('because it is older leaves the prices of the newer one in force', async () => {
     const older = await feedOf(at(2.9))
     await readFrom(await feedOf(at(3)))
     expect(await readFrom(older)).toMatchObject({
@@ -344,7 +344,7 @@ describe('a feed that needs the operator', () => {
 })
 
 describe('the variables', () => {
-  it('leave the feed off unless there is a URL and a key', async () => {
+  it('switch the feed on only with a URL and a key', async () => {
     const fetcher = vi.fn<Fetch>()
     for (const off of [{ PRICE_FEED_URL: '' }, { PRICE_FEED_KEY: '' }]) {
       expect(await readPriceFeed({ ...bindings, ...off }, Date.now(), fetcher)).toBeUndefined()

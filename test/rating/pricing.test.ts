@@ -140,7 +140,7 @@ describe('pages of prices', () => {
     expect(models.length).toBeGreaterThan(20)
   })
 
-  it('are the providers where none is named', async () => {
+  it('are the providers if none is named', async () => {
     const first = await priceOf({ limit: '40' })
     const second = await priceOf({ limit: '40', cursor: textField(first, 'next_cursor') })
     expect(first.data).toContainEqual({ provider: 'OPENAI', name: 'OpenAI' })

@@ -172,7 +172,7 @@ describe('POST /v1/rating/simulate', () => {
     })
   })
 
-  it('takes an event that got its price late once, at the place of its arrival, with what it cost in the end', async () => {
+  it('counts an event with a late price once, in the order of arrival, at its final cost', async () => {
     const { api_key, customer_id } = await createCustomer()
     const model = unique('model')
     await ingested(api_key, { ...GPT_4O, model })
@@ -198,7 +198,7 @@ describe('POST /v1/rating/simulate', () => {
     expect(await simulated(api_key, {})).toMatchObject(expected)
   })
 
-  it('sees the events of its key’s mode and customer only', async () => {
+  it('includes only events of its key’s mode and customer', async () => {
     const { api_key, customer_id } = await createCustomer()
     await ingested(api_key, GPT_4O)
     const stranger = await createCustomer()

@@ -13,7 +13,7 @@ interface Answer {
 }
 
 describe.skipIf(cases.length === 0)('situations of public bug reports, over HTTP', () => {
-  it('cost the right amount, or are refused where they may be', async () => {
+  it('cost the right amount, or are refused if a refusal is allowed', async () => {
     const { api_key: key } = await createCustomer()
     const wrong: unknown[] = []
     for (const { id, request, expect: expected } of cases) {

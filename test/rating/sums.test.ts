@@ -44,7 +44,7 @@ function numbersIn(text: string, field: string): string[] {
 }
 
 describe('thousands of calls of a few hundred tokens', () => {
-  it('cost together exactly the price of the price list, to the millionth of a credit', async () => {
+  it('together cost exactly the price of the price list, to the millionth of a credit', async () => {
     const { api_key } = await createCustomer()
     const tokens = Array.from({ length: EVENTS }, (_, index) => tokensOf(index))
     const events = tokens.map(({ input, cached, output }, index) => ({

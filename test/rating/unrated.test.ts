@@ -52,7 +52,7 @@ const flush = (customer_id: string) =>
   runDurableObjectAlarm(env.LEDGER.get(env.LEDGER.idFromName(customer_id)))
 
 describe('an event of a model without a price', () => {
-  it('is recorded and listed, and burned once at the price of its own time when that comes', async () => {
+  it('is recorded and listed, and burned once at the price of its own time when that is known', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const model = unique('model')
     const recorded = await ok(key, '/v1/events/ingest', event(model))
@@ -130,7 +130,7 @@ describe('an event of a model without a price', () => {
     await expectProblem(await api(`/v1/events/${id}/void`, { key, body: {} }), 409, 'already_voided')
   })
 
-  it('replays its first answer, whatever its later rating', async () => {
+  it('replays its first answer, even after its later rating', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const model = unique('model')
     const body = event(model, { idempotency_key: 'k' })
@@ -141,7 +141,7 @@ describe('an event of a model without a price', () => {
     expect(await balanceOf(key)).toBe(9970)
   })
 
-  it('under a ceiling first pays for the most expensive model, and gets the difference back to the same lots', async () => {
+  it('under a ceiling first pays for the most expensive model, and later returns the difference to the same lots', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const model = unique('model')
     await ok(

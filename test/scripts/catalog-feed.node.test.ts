@@ -14,7 +14,7 @@ describe('npm run catalog -- --publish', () => {
   const { privateKey } = generateKeyPairSync('ed25519')
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 
-  it('writes a feed that a deployment reads, in which nothing of its own catalogue has changed', async () => {
+  it('writes a feed that a deployment accepts, with the prices of its own catalogue', async () => {
     const { text, signature, public_key } = signFeed(catalogue, pem, new Date(NOW_MS))
     const read = await readFeed(Buffer.from(text), signature, public_key)
     if (read.kind === 'refused') throw new Error(read.reason)

@@ -59,7 +59,7 @@ describe('npm run demo', () => {
     expect(code).toBe(1)
   })
 
-  it('explains what to do when nothing answers', async () => {
+  it('explains the next step when no server answers', async () => {
     const { code, output } = await demo(`http://127.0.0.1:${await freePort()}`)
     expect(output).toMatch(/Nothing answers on http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
     expect(output).toContain('npm start')
@@ -67,7 +67,7 @@ describe('npm run demo', () => {
     expect(code).toBe(1)
   })
 
-  it('reports it when something else answers', async () => {
+  it('reports an answer of another program', async () => {
     const website = await serve((_, response) => response.end('<h1>It works!</h1>'))
     const { code, output } = await demo(website)
     expect(output).toContain('does not answer like OpenMonetize Edge')

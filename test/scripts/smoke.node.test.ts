@@ -17,7 +17,7 @@ describe('the smoke test', () => {
     url = await sharedServer()
   }, 120_000)
 
-  it('passes on a server that works, as a stranger, with a key and as its operator', async () => {
+  it('passes on a working server, without a key, with a key and as its operator', async () => {
     const stranger = await run(url)
     expect(stranger.said).not.toContain('FAIL')
     expect(stranger.works).toBe(true)
@@ -42,7 +42,7 @@ describe('the smoke test', () => {
   })
 })
 
-describe('a deployment that is wrong', () => {
+describe('a faulty deployment', () => {
   it.each([
     [
       'lets everybody in',

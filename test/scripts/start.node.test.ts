@@ -51,7 +51,7 @@ async function curl(line: string): Promise<unknown> {
 const curlLines = (output: string) => output.split('\n').filter((line) => line.startsWith('curl '))
 
 describe('npm start', () => {
-  it('sets up what is missing, prints three curl lines that work, and keeps its state', {
+  it('completes the set-up, prints three curl lines that work, and keeps its state', {
     timeout: 120_000,
   }, async () => {
     const began_ms = Date.now()
@@ -167,7 +167,7 @@ describe('npm start before it can run', () => {
     })
   })
 
-  it('refuses an old Node in one line, whatever Node the scripts run with', () => {
+  it('refuses an old Node in one line, for any Node that runs the scripts', () => {
     expect(run(ROOT, 'npm/10.8.2 node/v18.20.8 linux x64')).toEqual({
       code: 1,
       output: 'Node 18 is too old: OpenMonetize Edge needs Node 20 or newer.\n',

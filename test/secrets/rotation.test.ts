@@ -46,7 +46,7 @@ const store = (api_key: string, secrets: Partial<Bindings>) =>
   storedKey(api_key, { provider: 'OPENAI', name: 'Main', key: 'sk-main' }, secrets)
 
 describe('replacing the encryption key', () => {
-  it('keeps every provider key readable at each step, and ends with the new key alone', async () => {
+  it('keeps every provider key readable at each step, and ends with only the new key', async () => {
     const [first, second] = [await createCustomer(), await createCustomer()]
     await store(first.api_key, before)
     // Both are set: the old one still opens, and what is stored now opens with either.
@@ -81,7 +81,7 @@ describe('replacing the encryption key', () => {
 })
 
 describe('the data key of a customer', () => {
-  it('is one, also when several requests create it at once', async () => {
+  it('is created once, even by several concurrent requests', async () => {
     const { customer_id } = await createCustomer()
     const bindings = withSecrets(during)
     const made = await Promise.all([1, 2, 3].map(() => requireDataKey(bindings, customer_id, 1)))
@@ -92,7 +92,7 @@ describe('the data key of a customer', () => {
     expect(await rowsOf('data_keys', customer_id)).toHaveLength(2)
   })
 
-  it('opens for no other customer, and a provider key for no other row', async () => {
+  it('cannot be used for another customer, nor a provider key for another row', async () => {
     const [owner, thief] = [await createCustomer(), await createCustomer()]
     await store(owner.api_key, before)
     const set = (sql: string, ...values: string[]) =>
@@ -142,7 +142,7 @@ describe('an encryption key', () => {
 describe('a sealed text', () => {
   const key = new Uint8Array(32).fill(7)
 
-  it('opens with its key and place only, and is never sealed the same way twice', () => {
+  it('can only be decrypted with its key and place, and has a different ciphertext each time', () => {
     const bytes = Buffer.from('a secret')
     const sealed = seal(bytes, key, 'place')
     expect(open(sealed, key, 'place')).toEqual(bytes)

@@ -178,7 +178,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
     expect(await namesLeft(name)).toEqual([])
   })
 
-  it('makes the next user of the id a new person, without a wallet and without a history', async () => {
+  it('makes the next use of the id a new person, without a wallet and a history', async () => {
     const query = `?${field}=${encodeURIComponent(name)}`
     await live(field, name, unique('call'))
     await runAlarm(ledger)
@@ -392,7 +392,7 @@ describe('an erasure that is interrupted', () => {
     expect(await namesLeft(name)).toEqual([])
   })
 
-  it('does not let the flush bring the name back: later uses of the id belong to a new person', async () => {
+  it('keeps the flush from restoring the name: later uses of the id belong to a new person', async () => {
     await live('user_id', name, unique('call'))
     const query = `?user_id=${encodeURIComponent(name)}`
     // Half way: the object has forgotten her, D1 has not.
@@ -406,7 +406,7 @@ describe('an erasure that is interrupted', () => {
 })
 
 describe('an erasure beside other work', () => {
-  it('and events of the same user at the same time: each event is recorded before or after the erasure, and all are in the books', async () => {
+  it('and concurrent events of the same user: each event is recorded before or after the erasure, and all are in the books', async () => {
     await granted(key, { user_id: name, amount: 2000 })
     const work = Array.from({ length: 40 }, () => ingested(key, { ...GPT_4O, user_id: name }))
     const erasing = api(userPath(name), { key, method: 'DELETE' })
@@ -435,7 +435,7 @@ describe('an erasure beside other work', () => {
     expect([...(await namesLeft(ann)), ...(await namesLeft(bob))]).toEqual([])
   })
 
-  it('while a void is on its way that has read the name before: it is voided under the alias', async () => {
+  it('during a void that has already read the name: the event is voided under the alias', async () => {
     const { id } = await ingested(key, { ...GPT_4O, user_id: name })
     const entries = await inStore(ledger, ({ journal }) =>
       [...journal.rowsAfter(0)].flatMap(({ format, body }) => unpackRow(format, body)),
@@ -452,7 +452,7 @@ describe('an erasure beside other work', () => {
     expect(last.at(-1)).toMatchObject({ type: 'VOID', reverses: { user_id: alias } })
   })
 
-  it('takes many calls of a long journal and many pages, and still completes', async () => {
+  it('completes over many calls for a long journal and many pages', async () => {
     for (let i = 0; i < 70; i++) {
       await ingested(key, { ...GPT_4O, user_id: name, metadata: { i } })
       if (i < 60) await runAlarm(ledger)
@@ -466,7 +466,7 @@ describe('an erasure beside other work', () => {
     expect(results.length).toBeGreaterThan(60)
   })
 
-  it('writes a row for each journal row and page that names the user, and few others', async () => {
+  it('writes a row for each journal row and page that names the user, and few further rows', async () => {
     await ingested(key, { ...GPT_4O, user_id: name, metadata: { a: 1 } })
     for (let i = 0; i < 20; i++) await ingested(key, GPT_4O)
     await runAlarm(ledger)
@@ -478,7 +478,7 @@ describe('an erasure beside other work', () => {
 })
 
 describe('reading users', () => {
-  it('brings D1 up to date, and writes nothing when it is there already', async () => {
+  it('brings D1 up to date, and writes nothing if D1 is up to date', async () => {
     const user_id = unique('zoe')
     await ingested(key, { ...GPT_4O, user_id })
     await read(key, userPath(user_id))
@@ -498,7 +498,7 @@ describe('reading users', () => {
     expect(await read(key, userPath(name))).toMatchObject({ user_id: name })
   })
 
-  it('at once by many makes one flush after the other, and each is complete', async () => {
+  it('concurrently makes one flush after the other, and each answer is complete', async () => {
     const ids = Array.from({ length: 20 }, (_, i) => `seen-${i}`)
     await Promise.all(
       ids.map(async (user_id) => {
@@ -511,7 +511,7 @@ describe('reading users', () => {
 })
 
 describe('an erasure of a customer that has answers with a secret in D1', () => {
-  it('is done: a sealed answer is not JSON and is not searched for a name', async () => {
+  it('completes, although a sealed answer is not JSON and is not searched for a name', async () => {
     await granted(key, { user_id: name, amount: 1 })
     const made = await api('/v1/api-keys', {
       key,

@@ -31,7 +31,7 @@ describe.each(PLACES)('$path at a tier with two profiles', ({ path, field }) => 
     expect((await create(key, 'c', {})).status).toBe(201)
   })
 
-  it('refuses a value for the third, and always clears and erases', async () => {
+  it('refuses a value for the third, and always allows to clear and erase', async () => {
     const { api_key: key } = await createCustomer()
     for (const id of ['a', 'b', 'c']) expect((await create(key, id, {})).status).toBe(201)
     await expectRefused(await change(key, 'c', { seats: 1 }), 409, 'too_many_open')
@@ -57,7 +57,7 @@ describe.each(PLACES)('$path at a tier with two profiles', ({ path, field }) => 
   })
 })
 
-it('live and test ledgers, and users and teams, are counted by themselves', async () => {
+it('live and test ledgers, and users and teams, are counted separately', async () => {
   const { api_key: key } = await createCustomer()
   for (const id of ['a', 'b']) {
     for (const { path, field } of PLACES) {
@@ -67,7 +67,7 @@ it('live and test ledgers, and users and teams, are counted by themselves', asyn
   }
 })
 
-it('the limit is checked by one row, however many users a ledger has', async () => {
+it('the limit is checked by one row, for any number of users of a ledger', async () => {
   const { customer_id, api_key: key } = await createCustomer()
   await ingested(key, { events: Array.from({ length: 300 }, (_, i) => ({ ...GPT_4O, user_id: `u${i}` })) })
   expect(await listed(key, '/v1/users')).toHaveLength(300)

@@ -154,7 +154,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     expect(await read(key, one(id))).toEqual(before)
   })
 
-  it('refuses metadata that is too much together with what is there', async () => {
+  it('refuses metadata that exceeds the limit together with the existing metadata', async () => {
     const id = unique('much')
     await api(path, { key, body: { [field]: id, metadata: { a: 'x'.repeat(9000) } } })
     const response = await api(one(id), { key, method: 'PATCH', body: { metadata: { b: 'x'.repeat(9000) } } })
@@ -183,7 +183,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     await expectInvalid(await api(`${path}?${query}`, { key }), pointer)
   })
 
-  it('lists newest first, page by page, each once, whatever comes and goes meanwhile', async () => {
+  it('lists newest first, page by page, each once, even during creations and erasures', async () => {
     const { api_key } = await createCustomer()
     const ids = Array.from({ length: 7 }, (_, i) => `s${i}`)
     for (const id of ids) await api(path, { key: api_key, body: { [field]: id } })
@@ -229,7 +229,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     expect((await api(path, { key, body: { [field]: unique('free') }, headers: taken })).status).toBe(201)
   })
 
-  it('that two requests create at once with one id are one', async () => {
+  it('that two concurrent requests create with one id are one', async () => {
     const id = unique('race')
     const answers = await Promise.all(
       Array.from({ length: 5 }, (_, seat) => api(path, { key, body: { [field]: id, metadata: { seat } } })),
@@ -303,7 +303,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     await expectRefused(await api(one('zoe'), { key: test_key }), 404, 'not_found')
   })
 
-  it('are recorded by whatever mentions them first, before the flush and after it', async () => {
+  it('are recorded at their first mention, before and after the flush', async () => {
     const { api_key, customer_id } = await createCustomer()
     const mentions: [id: string, mention: (id: string) => Promise<unknown>][] = [
       ['by an event', (id) => ingested(api_key, { ...GPT_4O, [field]: id })],
@@ -340,7 +340,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     expect(await listed(api_key, path)).toEqual(rows)
   })
 
-  it('that many first mention at once are listed in the order of mention', async () => {
+  it('that many concurrent requests mention first are listed in the order of mention', async () => {
     const { api_key } = await createCustomer()
     const ids = Array.from({ length: 120 }, (_, i) => `many-${i}`)
     await ingested(api_key, {
@@ -350,7 +350,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     expect((await listed(api_key, path, '?limit=7')).map((row) => row[field])).toEqual(ids.toReversed())
   })
 
-  it('are not recorded when all that mentions them was refused', async () => {
+  it('are not recorded if every request that mentions them is refused', async () => {
     const id = unique('refused')
     await granted(key, { [field]: id, amount: 1 })
     const other = unique('never')
@@ -380,7 +380,7 @@ describe('email', () => {
     expect(await patch({})).toEqual({ user_id, created_at: expect.any(String) })
   })
 
-  it('may be the same for two users: it is only stored', async () => {
+  it('may be the same for two users, because it is only stored', async () => {
     for (const user_id of [unique('one'), unique('two')]) {
       const body = { user_id, email: 'shared@example.com' }
       expect((await api('/v1/users', { key, body })).status).toBe(201)

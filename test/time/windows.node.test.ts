@@ -112,7 +112,7 @@ describe('a window from an anchor', () => {
     ])
   })
 
-  it('on the 31st ends a moment before the last day begins', () => {
+  it('on the 31st ends just before the last day begins', () => {
     expect(windowAt('MONTHLY', '2026-01-31T09:00:00Z', '2026-02-28T08:59:59.999Z')).toEqual([
       '2026-01-31T09:00:00.000Z',
       '2026-02-28T09:00:00.000Z',
@@ -120,7 +120,7 @@ describe('a window from an anchor', () => {
   })
 })
 
-it('windows hold their moment, follow one another without gap, and one of them begins at the anchor', () => {
+it('windows contain their moment and have no gaps, and one of them begins at the anchor', () => {
   const time = fc.integer({ min: 0, max: Date.UTC(2300, 0, 1) })
   fc.assert(
     fc.property(fc.constantFrom(...LIMIT_PERIODS), fc.option(time), time, (period, anchor_ms, at_ms) => {

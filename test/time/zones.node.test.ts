@@ -49,7 +49,7 @@ describe.each(ZONES)('%s in %i', (name, year) => {
     month: (at_ms: number) => dateOf(at_ms).slice(0, 7),
   }
 
-  it.each(['day', 'week', 'month'] as const)('each hour is in the %s that clocks show', (period) => {
+  it.each(['day', 'week', 'month'] as const)('each hour is in the %s that local clocks show', (period) => {
     const zone = new TimeZone(name)
     const first = new Map<string, number>()
     for (const hour_ms of hours) {
@@ -145,7 +145,7 @@ describe.each([
   })
 })
 
-it('a local hour that occurs twice is one window, and one that is skipped has none', () => {
+it('a local hour that occurs twice is one window, and a skipped one has no window', () => {
   const berlin = new TimeZone('Europe/Berlin')
   const window = (at: string) => {
     const { start_ms, end_ms } = berlin.windowOf('HOURLY', null, Date.parse(at))

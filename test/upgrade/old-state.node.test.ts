@@ -52,7 +52,7 @@ describe.each(STATES)('the state that version %s wrote', (version) => {
     for (const request of keyed) await expectReplay(request)
   })
 
-  it('knows the payments of its purchases, and credits none of them again', async () => {
+  it('remembers the payments of its purchases, and credits none of them again', async () => {
     const purchases = recording.requests.filter(({ path }) => path === '/v1/credits/purchase')
     expect(purchases).toHaveLength(2)
     for (const { body, answer } of purchases) {
@@ -64,7 +64,7 @@ describe.each(STATES)('the state that version %s wrote', (version) => {
     }
   })
 
-  it('flushes what was unflushed, and its books agree', async () => {
+  it('flushes its unflushed rows, and its books agree', async () => {
     const { body } = await call('POST', '/v1/events/ingest', {
       event_type: 'CUSTOM',
       feature_id: 'chat',

@@ -200,7 +200,7 @@ describe('a receiver that fails', () => {
     await expect(log()).rejects.toThrow('one delivery')
   })
 
-  it('is logged as disabled once, and only after that was written', async () => {
+  it('is logged as disabled once, and only after the change was written', async () => {
     const { simulation, endpoint } = await oneDelivery(status(410))
     const { records } = listenToConsole()
     const logged = () => records().filter(({ event }) => event === 'webhook_endpoint_disabled')

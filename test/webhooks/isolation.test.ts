@@ -20,7 +20,7 @@ afterEach(async () => {
 const types = (count: number) => Array.from({ length: count }, () => 'credits.low')
 
 describe('an endpoint that hangs', () => {
-  it('delays no other: all of its messages leave the queue while others are delivered', async () => {
+  it('does not delay others: all of its messages leave the queue while others are delivered', async () => {
     const simulation = new Simulation()
     const { owner: slow } = await ownerWith(['hangs.example'])
     const { owner: healthy } = await ownerWith(['healthy.example'])
@@ -102,7 +102,7 @@ describe('attempts that are slow', () => {
     expect(calls).toBeLessThanOrEqual(1_000)
   })
 
-  it('are followed by no attempt if the name resolves to a private address by that time', async () => {
+  it('are not followed by an attempt if the name then resolves to a private address', async () => {
     const { simulation, owner } = await waiting(['moves.example'], 10, 1)
     const received = simulation.received.length
     await simulation.deliver({ settle: false })
@@ -173,7 +173,7 @@ describe('a crash', () => {
     )
   })
 
-  it('of the queue loses no delivery that failed before: the sweep queues it again', async () => {
+  it('of the queue loses no delivery that failed before, because the sweep queues it again', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['receiver.example'])
     simulation.receiver('receiver.example', (n) => new Response(null, { status: n === 0 ? 500 : 200 }))
@@ -219,7 +219,7 @@ describe('a delivery costs', () => {
     expect(rows).toEqual([1, 2])
   })
 
-  it('few calls of D1, however many are in a batch', async () => {
+  it('few calls of D1, for any size of a batch', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['receiver.example'])
     simulation.receiver('receiver.example', status(200))

@@ -63,7 +63,7 @@ describe('a webhook endpoint', () => {
     expect(rows).not.toContain(String(secret).slice(6))
   })
 
-  it('is created once by its idempotency key, and only its API key reads the secret again', async () => {
+  it('is created once for its idempotency key, and only its API key reads the secret again', async () => {
     const { api_key, customer_id } = await createCustomer()
     const headers = { 'Idempotency-Key': 'once' }
     const first = await jsonOf(await api(PATH, { key: api_key, body: BODY, headers }))

@@ -56,7 +56,7 @@ const CASES = [
   { events: 1, requests: 200, most: 58_000 },
 ] as const
 
-it('it starts and ingests without waste', async () => {
+it('it starts and ingests within its limits', async () => {
   const server = await startOurs(script, path.join(state, 'objects'), { inspected: true })
   const inspector = await Inspector.open(await server.workerd.inspector())
   const url = new URL(server.url)

@@ -7,7 +7,7 @@ import { bundleOf, WIDGETS } from '../build.ts'
 const BUDGET_BYTES = 15 * 1024
 
 describe.each(WIDGETS)('%s', (widget) => {
-  it('is one small file that imports nothing and makes no HTML or code of texts', async () => {
+  it('is one small file that imports nothing and never turns texts into HTML or code', async () => {
     const code = await bundleOf(widget)
     expect(gzipSync(code, { level: 9 }).length).toBeLessThanOrEqual(BUDGET_BYTES)
     expect(code).not.toMatch(/\bimport\s*[("'{*]|\brequire\(/)

@@ -10,7 +10,7 @@ const decimal = fc
   .map(([sign, before, after]) => `${sign}${before}${after === '' ? '' : `.${after}`}`)
 
 describe('JSON of the API', () => {
-  it('keeps every digit of a number, wherever it is', () => {
+  it('keeps every digit of a number, at any place', () => {
     fc.assert(
       fc.property(decimal, fc.string(), (number, text) => {
         const json = `{"a":${number},"b":[${number},{"c":${number}}],${JSON.stringify(text)}:"x"}`
@@ -70,11 +70,11 @@ describe('a number', () => {
     expect(formatNumber('5', 'de', 'USD')).toBe('5,00\u00a0$')
   })
 
-  it('of another form is shown as it is', () => {
+  it('of another form is shown unchanged', () => {
     for (const text of ['', '1e21', 'NaN', '<b>', '1.']) expect(formatNumber(text, 'en')).toBe(text)
   })
 
-  it('is zero whatever its decimals', () => {
+  it('is zero with any number of decimals', () => {
     expect(['0', '0.000', '-0', ''].map(isZero)).toEqual([true, true, true, true])
     expect(['0.000001', '10', '-1'].map(isZero)).toEqual([false, false, false])
   })

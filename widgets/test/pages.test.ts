@@ -83,7 +83,7 @@ describeInBrowser('a page with widgets', () => {
   afterAll(() => site?.close())
 
   describe.each(PAGES)('in %s', (name) => {
-    it('shows the digits of the API, whatever their number', async () => {
+    it('shows all digits of the API', async () => {
       const { page, faults, close } = await openPage(world(), `${site.origin}/${name}/`)
       await amount(page, 'om-balance').waitFor()
       const shown = await amount(page, 'om-balance').textContent()
@@ -132,7 +132,7 @@ describeInBrowser('a page with widgets', () => {
     })
   })
 
-  it('opens one checkout although its answer was lost, and states what the API refuses', async () => {
+  it('opens one checkout although its answer was lost, and shows the refusals of the API', async () => {
     const { page, close } = await openPage(world(), `${site.origin}/html/`, { user: 'clicker' })
     const { stripe } = world().stripe
     const sessions = () => stripe.calls.filter(({ path }) => path === '/v1/checkout/sessions').length
@@ -224,7 +224,7 @@ describeInBrowser('a page with widgets', () => {
     await close()
   })
 
-  it('shows what is held and what expires', async () => {
+  it('shows the held and the expiring credits', async () => {
     const expires_at = daysAgo(-40).toISOString()
     await api('POST', '/v1/credits/grant', { user_id: 'holder', amount: '12345.5', expires_at })
     await api('POST', '/v1/holds', { user_id: 'holder', feature_id: 'chat', credits: '0.25' })
@@ -272,7 +272,7 @@ describeInBrowser('a page with widgets', () => {
     },
   )
 
-  it('runs nothing of the names that it shows', async () => {
+  it('never executes the names that it shows', async () => {
     const { page, faults, close } = await openPage(world(), `${site.origin}/html/`)
     await page.locator('om-top-up').getByText(HOSTILE, { exact: true }).waitFor()
     expect(await page.evaluate(() => 'hacked' in window)).toBe(false)
@@ -369,7 +369,7 @@ describeInBrowser('a page with widgets', () => {
     await short.close()
   })
 
-  it('shows what the API states when the page has no other token, and asks no more', async () => {
+  it('shows the API’s message when the page has no other token, and stops its requests', async () => {
     const short = await serveSite(world(), { token_seconds: 1 })
     const { page, asked, close } = await openPage(world(), `${short.origin}/html/`)
     await amount(page, 'om-balance').waitFor()

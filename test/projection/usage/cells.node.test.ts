@@ -21,7 +21,7 @@ function textOf(cells: Iterable<Cell>): string {
 }
 
 describe('cells', () => {
-  it('hold what was added to each place, to the last digit', () => {
+  it('hold the exact sums of all additions', () => {
     fc.assert(
       fc.property(deltas(60), (all) => {
         expect(said(Cells.of(all.map(cellOf)))).toEqual(reference(all))
@@ -59,7 +59,7 @@ describe('cells', () => {
     )
   })
 
-  it('never weigh less than they take packed', () => {
+  it('never weigh less than their packed size', () => {
     fc.assert(
       fc.property(deltas(60), (all) => {
         const cells = WeighedCells.of(all.map(cellOf))
@@ -69,7 +69,7 @@ describe('cells', () => {
     )
   })
 
-  it('weigh the same whenever they are weighed, because messages are cut by their weight', () => {
+  it('weigh the same at any time of weighing, because messages are cut by their weight', () => {
     fc.assert(
       fc.property(deltas(60), fc.integer({ min: 1, max: 4_000 }), (all, bound) => {
         const [often, once] = [new WeighedCells(), new WeighedCells()]
@@ -84,7 +84,7 @@ describe('cells', () => {
     )
   })
 
-  it('weigh little more than they take when there are many of a kind', () => {
+  it('weigh little more than their packed size when there are many of a kind', () => {
     const cells = new WeighedCells()
     for (let i = 0; i < 2_000; i++) cells.add(usual({ hour: 490_000 + (i % 24), user: i + 1 }))
     expect(cells.weight / sizeOf(textOf(cells))).toBeLessThan(1.5)
@@ -106,7 +106,7 @@ describe('cells', () => {
     expect(textOf(cells)).toBe('{"h":0,"s":[],"k":[],"u":[],"c":[]}')
   })
 
-  it('keep sums that a double could not', () => {
+  it('keep sums that a double cannot represent', () => {
     const cells = new Cells()
     for (let i = 0; i < 3; i++) cells.add({ ...usual(), cost_pico: 7_999_999_999_999_999_999_999n })
     expect(textOf(cells)).toContain('"23999999999999999999997"')

@@ -108,11 +108,11 @@ describe('the messages of a flush', () => {
     ).toBe(once)
   })
 
-  it('is one message when there is no usage in it, so that the watermark moves', () => {
+  it('are one message if there is no usage, so that the watermark moves', () => {
     expect(usageMessages(range(7, 3), [])).toMatchObject([{ after_entry: 3, to_entry: 7, cells: { c: [] } }])
   })
 
-  it('fit a queue even when every entry is as large as one can be', () => {
+  it('fit a queue even if every entry has the maximum size', () => {
     const all = Array.from({ length: 60 }, (_, i) => largest(i + 1))
     const messages = usageMessages(range(60), all)
     expect(messages.length).toBeGreaterThan(4)
@@ -129,7 +129,7 @@ describe('the messages of a flush', () => {
     expect(usageMessages(range(6_000), users).length).toBeLessThan(6_000 / 400)
   })
 
-  it('refuse usage that is not of the range, or not in order', () => {
+  it('refuse usage outside the range, or out of order', () => {
     expect(() => usageMessages(range(3), [small(4)])).toThrow(/out of order/)
     expect(() => usageMessages(range(9, 4), [small(4)])).toThrow(/out of order/)
     expect(() => usageMessages(range(9), [small(2), small(2)])).toThrow(/out of order/)
@@ -168,7 +168,7 @@ describe('the version of a message', () => {
     expect(read.kind === 'message' && read.message.cells.map((cell) => cell.key)).toEqual([key, key, key])
   })
 
-  it('that is not the one of its cells is poison', () => {
+  it('that does not match its cells is poison', () => {
     const [keyed] = usageMessages(three_entries, three({ key: 'key_1' }))
     expect(parseUsageMessage(JSON.parse(JSON.stringify({ ...keyed, v: 1 }))).kind).toBe('poison')
     expect(parseUsageMessage({ ...JSON.parse(VERSION_1), v: 2 }).kind).toBe('poison')
@@ -193,7 +193,7 @@ describe('a body that no ledger sent', () => {
     if (result.kind === 'poison') expect(result.reason.length).toBeGreaterThan(10)
   })
 
-  it('never throws and never counts anything else, whatever is changed in a good one', () => {
+  it('never throws and never counts wrong usage, for any change of a valid body', () => {
     const texts = fc.record({
       at: fc.nat(),
       by: fc.constantFrom('0', '9', '-', '"', ',', ']', '[', '1e3', 'null', ' '),

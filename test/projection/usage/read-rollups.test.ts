@@ -92,7 +92,7 @@ const noSubject = (cell: Cell): Cell => ({ ...cell, user: null, team: null })
 const byDay = (cell: Cell): Cell => ({ ...noSubject(cell), hour: startOfDay(cell.hour) })
 
 describe('a million events', () => {
-  it('are all there', () => {
+  it('are complete', () => {
     expect(rollup.totals.events).toBe(BigInt(EVENTS))
     expect(rollup.totals.cost_pico).toBe(BigInt(EVENTS) * 7_500_000_000n)
   })
@@ -167,7 +167,7 @@ describe('a million events', () => {
 })
 
 describe('names that are new with every event', () => {
-  it('make more rows, and none of them too large', async () => {
+  it('make more rows, each within the size limit', async () => {
     const hostile = unique('hostile')
     const events = 3_000
     await knownLedger(hostile, events)

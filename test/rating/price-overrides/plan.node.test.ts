@@ -54,7 +54,7 @@ function outcome(planned: Plan): { code: string; words: string } {
 }
 
 describe('a price from now on', () => {
-  it('begins now, and closes the open one of the same model and tier there', () => {
+  it('begins now, and closes the open price of the same model and tier at its start', () => {
     const open = stored()
     const ended = stored({ effective_from_ms: NOW - 9 * DAY_MS, effective_to_ms: NOW - DAY_MS })
     expect(plan({}, [ended, open])).toEqual({ kind: 'add', effective_from_ms: NOW, closes: open })
@@ -75,7 +75,7 @@ describe('a price from now on', () => {
 describe('a price that begins later', () => {
   const later = NOW + DAY_MS
 
-  it('closes the open one when it begins, and one that would have ended after that', () => {
+  it('closes the price in force at its start, with or without a later end', () => {
     for (const effective_to_ms of [null, later + 1]) {
       const open = stored({ effective_to_ms })
       expect(plan({ effective_from_ms: later }, [open])).toMatchObject({
@@ -151,7 +151,7 @@ describe('a price that begins in the past', () => {
     expect(outcome(plan(past, [stored(fields)])).code).toBe('add')
   })
 
-  it('may end before another of the same model begins, and not after', () => {
+  it('must end before another price of the same model begins', () => {
     const other = stored({ effective_from_ms: NOW - DAY_MS })
     expect(outcome(plan({ ...past, effective_to_ms: NOW - DAY_MS }, [other])).code).toBe('add')
     expect(outcome(plan({ ...past, effective_to_ms: NOW - DAY_MS + 1 }, [other])).code).toBe('conflict')

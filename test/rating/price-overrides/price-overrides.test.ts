@@ -137,7 +137,7 @@ describe('a price of a customer', () => {
     expect(await costOf(key, 'gpt-4o', { at: new Date(from).toISOString() })).toBe(0.004)
   })
 
-  it('that conflicts with another is named by the 409, and nothing has changed', async () => {
+  it('that conflicts with another is a 409 that names the other, and changes nothing', async () => {
     const key = await newKey()
     const later = await setPrice(OVERRIDES, key, { ...HALF, effective_from: soon(60_000) })
     const before = await listed(key)
@@ -147,7 +147,7 @@ describe('a price of a customer', () => {
     expect(await listed(key)).toEqual(before)
   })
 
-  it('may begin in the past only where nothing had a price', async () => {
+  it('may begin in the past only for a model that had no price then', async () => {
     const key = await newKey()
     const model = unique('new-model')
     const effective_from = soon(-86_400_000)
@@ -242,7 +242,7 @@ describe('tenants', () => {
     expect(await listed(theirs)).toHaveLength(1)
   })
 
-  it('share their prices between live and test keys, and nothing of their idempotency keys', async () => {
+  it('share their prices between live and test keys, but not their idempotency keys', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { api_key: test } = await createKey(customer_id, { mode: 'test' })
     const headers = { 'Idempotency-Key': 'same' }
