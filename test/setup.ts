@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { recordStatements } from './support/query-plans.ts'
 import { ScriptedStripe } from './support/stripe.ts'
 
-// As one migration: a batch for each takes a test file some 300 ms.
+// Applies all migrations as one, because a batch for each takes a test file some 300 ms.
 const queries = env.D1_MIGRATIONS.flatMap((migration) => migration.queries)
 await applyD1Migrations(env.DB, [{ name: 'all', queries }])
 

@@ -32,7 +32,7 @@ describeInBrowser('the operator', () => {
     )
     expect(stored.status).toBe('SUSPENDED')
 
-    // The open session of the customer still reads, and changes nothing.
+    // The open session of the suspended customer can still read, but not write.
     const grant = own.page.getByRole('form', { name: 'Grant credits' })
     await grant.getByLabel('Credits').fill('5')
     await grant.getByRole('button', { name: 'Grant' }).click()

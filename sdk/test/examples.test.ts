@@ -8,7 +8,7 @@ import type { OpenMonetize } from '../src/index.ts'
 import { newCustomer } from './support/server.ts'
 import { json, sse, startUpstream, type Upstream } from './support/upstream.ts'
 
-/** The examples as they are, against the real Worker and stand-ins for the providers. */
+/** Runs the unchanged examples against the real Worker and stand-ins for the providers. */
 const { url } = inject('server')
 const ROOT = path.join(import.meta.dirname, '..', '..')
 const EXAMPLES = path.join(ROOT, 'examples')
@@ -160,7 +160,7 @@ it('the guide shows the examples as they are', () => {
   }
 })
 
-/** The guide shows parts of functions without the indentation that they have there. */
+/** The guide shows parts of functions without their indentation. */
 function unindented(text: string): string {
   return text.trim().replace(/^ +/gm, '')
 }

@@ -21,7 +21,7 @@ const JSON_TYPE = { 'Content-Type': 'application/json' }
 const away = answer(503, '{"code":"unavailable"}', { ...JSON_TYPE, 'Retry-After': '0' })
 const directory = mkdtempSync(path.join(tmpdir(), 'openmonetize-queue-'))
 
-// Full jitter waits for a random part of a time: a small one here.
+// Full jitter waits for a random part of a time. Here, the part is small.
 beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0.1))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
@@ -336,7 +336,7 @@ describe('a file store', () => {
     for (let number = 0; number < 30; number++) first.om.track(event(number))
     await expect(first.om.flush({ timeoutMs: 300 })).rejects.toThrow()
     file.close?.()
-    // The server has all of them, and the client does not know it.
+    // The server has all events, but the client has no answer.
     expect(await numbers(first.direct)).toHaveLength(30)
     first.proxy.plan = () => 'pass'
     const second = new OpenMonetize({ ...first.options, queue: { store: newStore('restart') } })

@@ -103,7 +103,7 @@ function accept(init: RequestInit | undefined, received: Set<string>) {
   return { results: events.map((_, index) => ({ index, status: 'accepted' })) }
 }
 
-/** Without the first quarter, in which the machine warms up. */
+/** Leaves out the first quarter, in which the machine warms up. */
 function median(times: readonly number[]): number {
   const warm = times.slice(times.length / 4).sort((a, b) => a - b)
   return warm[Math.floor(warm.length / 2)] ?? 0

@@ -78,7 +78,7 @@ describe('ledgers that are behind', () => {
     const before = part(await stats(), 'flush')
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))
-    // D1 answers, but not to this ledger's pages.
+    // D1 answers, but refuses this ledger's pages.
     const refusesPages = d1Double({
       batch: () => Promise.reject(new Error('D1_ERROR: no such table: ledger_pages')),
     })

@@ -223,7 +223,7 @@ describe('999 alerts on limits', () => {
     expect((await fired(ledger)).map(({ data }) => [data.alert_id, data.value_after])).toEqual([
       ['alr_limit_5', 91],
     ])
-    // A fired alert does not move others: the next burns find their alerts as before.
+    // A fired alert does not change the positions of others, so the next burns still find their alerts.
     await burn(ledger, 85, { user_id: 'u6' })
     await burn(ledger, 1, { user_id: 'u6' })
     expect((await fired(ledger)).map(({ data }) => data.alert_id)).toEqual(['alr_limit_5', 'alr_limit_6'])

@@ -252,7 +252,7 @@ class Walk {
     return fired
   }
 
-  /** Gives one of the last burns back, completely. */
+  /** Returns one of the last burns completely. */
   private giveBack(type: 'VOID' | 'REFUND', pick: number): void {
     const burns = this.ledger.entries.filter((entry) => entry.type === 'BURN')
     const entry = burns.at(-1 - (pick % Math.max(1, Math.min(burns.length, 5))))
@@ -269,7 +269,7 @@ class Walk {
     )
   }
 
-  /** Shows the models what a client would see after the step. */
+  /** Gives the models the values that a client would see after the step. */
   private look(before_ms: number): void {
     const { balance, holds } = this.ledger.walletOf()
     const held = holds.flatMap(({ parts }) => parts).reduce((sum, [, amount]) => sum + amount, 0)

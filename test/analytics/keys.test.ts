@@ -129,7 +129,7 @@ describe('usage that was recorded before usage had keys', () => {
     const bodies = sent.splice(0)
     expect(bodies).toMatchObject([{ v: 2 }])
     await deliver(bodies)
-    // As an earlier version wrote it: pages and rows without keys.
+    // Imitates an earlier version: pages and rows without keys.
     const ledger_id = ledgerKey(ledger.name)
     await env.DB.batch([
       env.DB.prepare(

@@ -17,8 +17,8 @@ import {
 import { CALLER, grant } from '../support/messages.ts'
 
 /**
- * The audit log has a record if and only if the change happened: in one commit with it, and in D1 once, whatever
- * happens to the object and to D1 on the way.
+ * The audit log has a record if and only if the change happened: in one commit with it, and in D1 once, after any fault
+ * of the object and D1.
  */
 
 vi.spyOn(console, 'error').mockImplementation(() => undefined)

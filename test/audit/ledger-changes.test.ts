@@ -16,7 +16,7 @@ import { ACCOUNT, ledgerOf, runAlarm } from '../support/ledgers.ts'
 const FROM = { 'CF-Connecting-IP': '2001:db8::7', 'X-Request-Id': 'req-of-the-test' }
 
 interface Case {
-  /** Flushed and left out, so that the test sees the change alone. */
+  /** Flushes and leaves out the earlier records, so that the test sees only the change. */
   readonly prepare?: (key: string) => Promise<Json>
   readonly change: (key: string, prepared: Json) => Promise<Response>
   readonly record: Json
@@ -263,7 +263,7 @@ describe.each(Object.entries(CASES))('%s', (_, { prepare, change, record }) => {
     expect(key).toContain(String(records[0]?.actor).slice('key_'.length))
     expect(Date.parse(String(records[0]?.at))).toBeGreaterThanOrEqual(asked_ms - 1)
     expect(records.slice(1)).toEqual(earlier)
-    // Records have no secrets, and nothing of a person that an erasure would have to find.
+    // Records contain no secrets, and no personal data that an erasure would have to find.
     expect(await rowsOf(customer_id)).not.toMatch(/om_live_|om_test_|zoe|@|dark/)
   })
 })
@@ -294,7 +294,7 @@ describe('what leaves no record', () => {
       await api('/v1/users/nobody', { key, method: 'DELETE' }),
     ]
     for (const response of refused) expect(response.status).toBeGreaterThanOrEqual(400)
-    // Deleted earlier, so nothing changes.
+    // It was deleted earlier, so nothing changes.
     expect((await api(`/v1/burn-tables/${table}`, { key, method: 'DELETE' })).status).toBe(200)
     await ingested(key, GPT_4O)
     await post(key, '/v1/holds', { feature_id: 'chat', credits: 1 })

@@ -37,7 +37,7 @@ async function savedBy(response: Response, status: number): Promise<Saved> {
   return { id: textField(table, 'id'), version, table }
 }
 
-/** A rule that charges this for every event. */
+/** A rule that charges this amount for every event. */
 export function flat(amount: number, match: Json = {}): Json {
   return { match, method: 'flat', amount }
 }

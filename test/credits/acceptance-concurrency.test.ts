@@ -87,7 +87,7 @@ it('a thousand mixed requests on one wallet never overspend it, and the books ba
   const sample = async () => {
     while (running > 0) {
       samples.push(await read(key, '/v1/credits/balance?user_id=u'))
-      // Everything runs in one thread here, and its timers (the group commit's) run only when it is idle.
+      // Everything runs in one thread here, whose timers (those of the group commit) run only when the thread is idle.
       await scheduler.wait(1)
     }
   }

@@ -134,7 +134,7 @@ describe('the budget of a job', () => {
       const runner = 1 + jobs.length
       expect(jobs.reduce((sum, { calls }) => sum + calls, runner)).toBeLessThanOrEqual(MAX_CALLS)
     }
-    // Both lists keep their places in one table, by name.
+    // Both lists store their positions in one table, by name.
     const names = [...JOBS, ...MINUTE_JOBS].map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
   })

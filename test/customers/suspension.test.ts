@@ -58,7 +58,7 @@ async function writesOf(key: string): Promise<Request[]> {
     ['PATCH', `/v1/burn-tables/${table}`, { name: 'New' }],
     ['DELETE', `/v1/burn-tables/${table}`],
     ['DELETE', '/v1/users/zoe'],
-    // D1 decides these, not the ledger.
+    // D1 and not the ledger decides about these requests.
     ['POST', '/v1/api-keys', { name: 'x' }],
     ['POST', `/v1/api-keys/${idOf(key)}/rotate`, {}],
     ['DELETE', `/v1/api-keys/${idOf(key)}`],
@@ -99,7 +99,7 @@ describe.each(['SUSPENDED', 'CLOSED'])('a customer that is %s', (status) => {
     }
     expect([await balanceOf(api_key), await listed(api_key, '/v1/credits/transactions')]).toEqual(before)
     await setStatus(customer_id, 'ACTIVE')
-    // All but the last two, which would delete the key too early.
+    // Leaves out the last two, which would delete the key too early.
     for (const write of writes.slice(0, -2)) {
       expect([...write.slice(0, 2), (await send(api_key, write)).ok]).toEqual([...write.slice(0, 2), true])
     }

@@ -14,7 +14,7 @@ interface PageOptions extends ApiOptions {
   readonly fetch?: Fetch
 }
 
-/** A request of a page of the dashboard. What the API answers is compared with the OpenAPI document. */
+/** Sends a request like a page of the dashboard, and compares the API's answer with the OpenAPI document. */
 export async function fromDashboard(path: string, options: PageOptions = {}): Promise<Response> {
   const { session, origin, fetch = (request) => exports.default.fetch(request), ...rest } = options
   const plain = apiRequest(path, rest)

@@ -13,10 +13,7 @@ import { sharedServer } from '../support/shared-server.ts'
 
 useRealTime()
 
-/**
- * The blocks of docs/alerts-and-webhooks.md, each run unchanged, against `npm start` and a receiver of its
- * messages.
- */
+/** Runs the unchanged blocks of docs/alerts-and-webhooks.md against `npm start` and a receiver of its messages. */
 
 const PAGE = readFileSync(path.join(ROOT, 'docs', 'alerts-and-webhooks.md'), 'utf8')
 const WORK = mkdtempSync(path.join(tmpdir(), 'openmonetize-webhooks-'))

@@ -14,7 +14,7 @@ export async function runCurlLines(
     block.replaceAll('\\\n', ' '),
   )
   const steps = blocks.flatMap((block) => stepsOf(block.split('\n')))
-  // None may be skipped: a line that this cannot parse would not be tested.
+  // No line may be skipped, because a line that this code cannot parse would not be tested.
   expect(steps.filter((step) => 'words' in step)).toHaveLength(page.split('\ncurl ').length - 1)
   const variables = new Map(given)
   let last: Readonly<Record<string, unknown>> = {}
@@ -57,7 +57,7 @@ function stepsOf(lines: readonly string[]): (Curl | Variable)[] {
   })
 }
 
-/** Splits a command into words as a shell does: quoted or not, next to each other, with variables replaced. */
+/** Splits a command into words like a shell: handles quotes and adjacent parts, and replaces variables. */
 function wordsOf(line: string, variables: ReadonlyMap<string, string>): string[] {
   return [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) =>
     word.replaceAll(/'([^']*)'|"([^"]*)"|([^'"]+)/g, (_, single?: string, double?: string, bare?: string) => {

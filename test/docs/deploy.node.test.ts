@@ -6,7 +6,7 @@ import { SECRETS } from '../../scripts/deploy/checks.ts'
 import { readSection } from '../../scripts/deploy/sections.ts'
 
 /**
- * The commands of docs/deploy.md and SECURITY.md, as far as they can be tried without an account. `test/deploy` and
+ * Tests the commands of docs/deploy.md and SECURITY.md, as far as possible without an account. `test/deploy` and
  * `test/scripts` run the lines that need none; for the others, this checks that the command and its options exist.
  */
 

@@ -19,7 +19,7 @@ it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event c
     key: api_key,
     body: { ...GPT_4O, user_id: 'mia', idempotency_key },
   })
-  // The first event of a key and of a model loads what later ones find in memory.
+  // The first event of a key and of a model loads data that later events find in memory.
   expect((await api('/v1/events/ingest', ingest('first'))).status).toBe(200)
   const messages = await captureUsage(ledger)
   await runAlarm(ledger)
@@ -36,7 +36,7 @@ it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event c
 
   const named = filesOf(page.split('\n## The way of one event\n')[1]?.split('\n## ')[0] ?? '')
   expect([...crossed].filter((file) => !named.has(file)).toSorted()).toEqual([])
-  // The application was built before the event.
+  // Leaves out the files that build the application, which happened before the event.
   expect([...named].filter((file) => !crossed.has(file))).toEqual(['src/index.ts', 'src/app.ts'])
 })
 

@@ -11,8 +11,8 @@ import { ROOT } from '../support/npm-start.ts'
 import { sharedServer } from '../support/shared-server.ts'
 
 /**
- * The modules of the guides, as a reader saves them, against `npm start` and stand-ins for the providers: each block of
- * JavaScript whose first line names its file.
+ * Runs the modules of the guides, as a reader saves them, against `npm start` and stand-ins for the providers. A module
+ * is a block of JavaScript whose first line names its file.
  */
 
 const WORK = mkdtempSync(path.join(tmpdir(), 'openmonetize-guides-'))
@@ -63,7 +63,7 @@ describe('docs/integration.md', () => {
         text: expect.stringMatching(/\w/),
         metered: { status: 200, body: { provider_cost_usd: cost, credits_burned: credits } },
       })
-      // The stand-in answers with the same id again, as it would to a retry.
+      // The stand-in answers with the same id again, like a provider to a retry.
       expect(await ask('ada', prompt)).toEqual(first)
     },
   )
@@ -110,7 +110,7 @@ describe('docs/integration.md', () => {
     }
     const size = { input_tokens: 1000, max_output_tokens: 2000 }
     const result = await stream('dan', [], gone, size)
-    // 1,000 tokens in, and the 7 characters that came: 2 tokens out.
+    // 1,000 input tokens, and 2 output tokens for the 7 characters that arrived.
     expect(result).toMatchObject({ metered: { status: 200, body: { credits_burned: 5.04 } } })
     expect(await balance('dan')).toMatchObject({ balance: 44.96, reserved_balance: 0 })
   })

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ROOT } from '../support/npm-start.ts'
 import { sharedServer } from '../support/shared-server.ts'
 
-/** The commands of docs/proof.md in a shell, as a customer runs them, and the verifier in a browser. */
+/** Runs the commands of docs/proof.md in a shell, like a customer, and the verifier in a browser. */
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const PAGE = readFileSync(path.join(ROOT, 'docs/proof.md'), 'utf8')

@@ -16,7 +16,7 @@ import { z } from 'zod'
 import { sharedServer } from '../support/shared-server.ts'
 import { CHAT } from './spans.ts'
 
-/** Other systems' own clients, unmodified, against the server that `npm start` runs. */
+/** Runs other systems' own clients, unmodified, against the server that `npm start` starts. */
 
 type Json = Readonly<Record<string, unknown>>
 

@@ -74,9 +74,7 @@ describe('a model call among spans', () => {
   })
 })
 
-/**
- * Each is one call of 1,000 tokens in and 500 out; where `cached` is set, that part of the input is cached.
- */
+/** Each row is one call with 1,000 input and 500 output tokens. `cached` is the cached part of the input. */
 const SPELLINGS: readonly (readonly [string, Attributes, { readonly cached?: number }])[] = [
   [
     'the current semantic conventions',

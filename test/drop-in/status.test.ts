@@ -81,7 +81,7 @@ describe('an endpoint that the deployment has switched off', () => {
 
 it('OpenTelemetry is billed while D1 is down, and events that need a mapping get a 503', async () => {
   const { api_key } = await createCustomer()
-  // By then the isolate knows the key.
+  // The isolate has cached the key by then.
   await read(api_key, '/v1/drop-in')
   const bindings = { DB: brokenD1() }
   const traces = { key: api_key, body: exportOf([span(CHAT)]) }

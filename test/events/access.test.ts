@@ -117,7 +117,7 @@ describe('two customers with the same user ids and the same idempotency keys', (
     expect(await listed(b.api_key, '/v1/credits/transactions', '?team_id=red')).toEqual([])
     expect((await listed(b.api_key, '/v1/events', '?user_id=zoe')).map(({ id }) => id)).toEqual([of_b.id])
 
-    // A cursor of one list is only a position in the other.
+    // The cursor of one list is only a position in the other list.
     const { next_cursor } = await read(a.api_key, '/v1/credits/transactions?limit=1')
     const ids = (await listed(a.api_key, '/v1/credits/transactions')).map(({ id }) => id)
     const page = await listed(b.api_key, '/v1/credits/transactions', `?cursor=${String(next_cursor)}`)

@@ -42,7 +42,8 @@ describe('a batch of 1,000 mixed events', () => {
     expect(earlier).toMatchObject({ accepted: 100, credits_burned: 1500, balance_after: 8500 })
     const earlierIds = objects(earlier.results).map(({ id }) => id)
 
-    // Of every ten: five new ones, one sent before in this batch, one sent earlier, and three that are wrong.
+    // Every ten events are five new ones, one repeated from this batch, one repeated from earlier, and three invalid
+    // ones.
     const wrong = (index: number): [event: object, code: string, detail: RegExp] => {
       const cases: [object, string, RegExp][] = [
         [

@@ -39,7 +39,7 @@ function countedInJournal(ledger: TestLedger): Promise<number> {
 }
 
 describe('the monthly quota', () => {
-  // A test that ran over the turn of a month would have two quotas.
+  // A test that runs over the end of a month would have two quotas.
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 10, 15, 12) })
   })
@@ -83,7 +83,7 @@ describe('the monthly quota', () => {
         ),
       },
     })
-    // Bad events get their own errors, whatever the quota.
+    // Invalid events get their own errors, even above the quota.
     expect(objects(results)[7]).toMatchObject({ error: { code: 'invalid_request' } })
   })
 

@@ -7,7 +7,7 @@ export interface Sent {
   readonly route: string
   readonly body: object
   readonly key: string
-  /** The numbers in the metadata of its events; none for other requests. */
+  /** The numbers in the metadata of its events; empty for other requests. */
   readonly numbers: readonly number[]
   /** The number of the event that it voids. */
   readonly voids?: number
@@ -39,7 +39,7 @@ const OPERATOR_TOKEN = 'dev-operator-token'
 const GRANTED = 1_000_000
 const ANALYTICS_WITHIN_MS = 60_000
 
-/** A caller of the API that remembers its requests and their answers, whatever happens to the server. */
+/** A caller of the API that records its requests and their answers, even over crashes of the server. */
 export class Client {
   readonly sent: Sent[] = []
   private readonly url: string
@@ -109,9 +109,7 @@ export class Client {
     if (typeof id === 'string' && n !== undefined) this.voidable.push({ id, n })
   }
 
-  /**
-   * An erasure, or another price of one feature: neither has a key, and neither changes the set of events.
-   */
+  /** Sends an erasure, or another price of one feature. Neither has a key, and neither changes the set of events. */
   private async changeSomethingUnkeyed(): Promise<void> {
     if (Math.random() < 0.5) {
       await this.call('DELETE', `/v1/users/${encodeURIComponent(`ghost ${Math.floor(Math.random() * 4)}`)}`)
@@ -125,7 +123,7 @@ export class Client {
     return { match: { feature: 'feature 2' }, method: 'flat', amount }
   }
 
-  /** Every request with a key, so that its outcome can be checked afterwards. */
+  /** Sends every request with a key, so that its outcome can be checked afterwards. */
   private nextRequest(): Sent {
     const request = (route: string, body: object, more: Partial<Sent> = {}): Sent => ({
       route,
@@ -235,7 +233,7 @@ export class Client {
         expect([micro(balance_after), micro(balance_before) + micro(amount)], id).toEqual([after, after])
         after = micro(balance_before)
       }
-      // Newest first, so this is where the wallet began: the balance is the sum of what followed.
+      // The list is newest first, so the last transaction is the wallet's first one.
       expect(after).toBe(0)
       byWallet.delete(wallet_id)
     }

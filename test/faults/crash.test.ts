@@ -18,9 +18,9 @@ import { alarmOf, dump, failNextTransaction, type Moment, powerCut } from './inj
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * The machine under a ledger object stops: a deploy, a host that is drained, a crash of the runtime. Answered requests
- * must then be on disk. Others must be there once or not at all, and a client that retries with its key must not notice
- * the crash.
+ * The machine of a ledger object stops, because of a deploy, a drained host, or a crash of the runtime. Answered
+ * requests must then be on disk. Other requests must have taken effect once or not at all, and a client that retries
+ * with its key must not notice the crash.
  */
 
 const CREDITS = 1000
@@ -148,7 +148,7 @@ describe('a request that hits a bug', () => {
   it('fails alone: its neighbours in the same commit are answered', async () => {
     const ledger = await freshLedger(CREDITS)
     const good = (key: string) => single(eventItem(100, { key }))
-    // Neither priced nor refused: the Worker never sends such an event.
+    // The event is neither priced nor refused; the Worker never sends such an event.
     const bad = single({ event: null, refusal: null })
     const results = await runInDurableObject(ledger.stub, (instance) =>
       Promise.allSettled([good('a'), bad, good('b')].map((message) => ask(instance, 'ingest', message))),
@@ -173,7 +173,7 @@ describe('a deploy in the middle of traffic', () => {
     // The retry of an acknowledged request gets the same answer.
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === 'rejected') {
-        // The harness ends requests with an error of its own, without the flags of a real deploy.
+        // The test runtime ends requests with its own error, without the flags of a real deploy.
         expect(String(outcome.reason)).toContain('abortAllDurableObjects')
       } else if (outcome.value.kind !== 'refused') {
         expect(again[i]).toEqual({ ...outcome.value, kind: 'replayed' })

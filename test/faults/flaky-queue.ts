@@ -5,9 +5,9 @@ import type { TestLedger } from '../support/ledgers.ts'
 /** The fault of one `sendBatch`. */
 export type QueueFault =
   | 'works'
-  /** Nothing of it arrives. */
+  /** No message of the batch arrives. */
   | 'fails'
-  /** All of it arrives, and the sender hears of an error. */
+  /** All messages arrive, but the sender gets an error. */
   | 'fails after it was accepted'
   /** Only its first message arrives. */
   | 'fails half way'
@@ -16,9 +16,9 @@ export type QueueFault =
   /** The object loses its power after the message has arrived. */
   | 'power cut after'
 
-/** A queue behind a ledger object that breaks by plan: one fault for each `sendBatch`, then it works. */
+/** A queue behind a ledger object with planned faults: one fault for each `sendBatch`; afterwards the queue works. */
 export class FlakyQueue {
-  /** Everything that arrived, in order, as the queue would deliver it. */
+  /** All messages that arrived, in the order of delivery. */
   readonly arrived: unknown[] = []
   /** How often the object tried to send. */
   sends = 0

@@ -25,9 +25,9 @@ import { alarmOf, configure, failNextTransaction, gather, powerCut } from './inj
 vi.setConfig({ testTimeout: 60_000 })
 
 /**
- * The way from the ledger object over D1 and the queue to the rollups, broken at every step in realistic ways. After
- * each fault: every acknowledged event is in D1's pages once, no other is, and the cursor's sums, the columns of the
- * pages and the rollups say the same.
+ * The way from the ledger object over D1 and the queue to the rollups, with realistic faults at every step. After each
+ * fault, D1's pages contain every acknowledged event once and no other event, and the cursor's sums, the columns of the
+ * pages and the rollups agree.
  */
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -49,7 +49,7 @@ class World {
     this.queue = queue
   }
 
-  /** With events of users, teams and several hours in D1 already, and some that are not. */
+  /** Has events of users, teams and several hours, some of them in D1 and some not. */
   static async begin(): Promise<World> {
     const ledger = await freshLedger(1_000_000_000)
     const world = new World(ledger, await FlakyQueue.behind(ledger))
@@ -121,7 +121,7 @@ class World {
     await expectRolledUp(ledger, { events: acknowledged.size })
     const { hashes } = await expectChained(ledger)
     expect(hashes).toHaveLength(entries.length)
-    // An entry keeps its first hash, whatever was lost, repeated or restored meanwhile.
+    // An entry keeps its first hash, even after losses, repetitions and restores.
     hashes.forEach((hash, i) => {
       expect(hash).toBe(this.hashes[i] ?? hash)
     })
@@ -209,7 +209,7 @@ describe('the queue', () => {
     const world = await World.begin()
     world.queue.breaks(fault)
     await world.alarm()
-    // D1 has it, the cursor waits for the queue.
+    // D1 has the flush, but the cursor waits for the queue.
     expect(await inStore(world.ledger, ({ journal }) => journal.isDirty)).toBe(true)
     await world.use(5)
     await world.alarm()
@@ -265,7 +265,7 @@ describe('a user is erased', () => {
   it('and D1 fails in the middle: nothing is flushed or sent until D1 has deleted the name', async () => {
     const world = await World.begin()
     await world.alarm()
-    // With nothing to flush, D1's first batch of an erasure is the one that forgets.
+    // Nothing is flushed, so the erasure's first batch in D1 is the one that deletes the name.
     await world.queue.install(d1FailingAt(1, 'before its effect'))
     expect(await erase(world)).toMatchObject({ kind: 'refused', refusal: { code: 'unavailable' } })
     expect(await inStore(world.ledger, ({ erasures }) => erasures.all())).toMatchObject([
@@ -338,7 +338,7 @@ describe('the object ends', () => {
 })
 
 describe('an alarm that the platform gave up after its tries', () => {
-  /** The object is still running and expects the alarm to ring. */
+  /** The object is still running and expects the alarm to run. */
   async function givenUp(): Promise<World> {
     const world = await World.begin()
     const rings_at_ms = (await alarmOf(world.ledger)) ?? 0
@@ -377,7 +377,7 @@ describe('a full disk', () => {
 })
 
 describe('D1 is restored from an older backup', () => {
-  /** D1 as it was after the first flush; users of the second are gone with it, and so are the rollups. */
+  /** Restores D1 to its state after the first flush. The users of the second flush and the rollups are lost, too. */
   async function restored(): Promise<World> {
     const world = await World.begin()
     const ledger_id = ledgerKey(world.ledger.name)

@@ -17,9 +17,9 @@ import { configure } from './injection.ts'
 vi.setConfig({ testTimeout: 60_000 })
 
 /**
- * D1 is away for longer than keys live, or a ledger is used more than one object can hold: the database
- * grows, and the platform limits it to 10 GB. Before that, the ledger answers changes with 503, loses
- * nothing, and continues by itself once it has shrunk. These tests use a small limit.
+ * The database of an object grows when D1 is unavailable for longer than keys are kept, or when a ledger has more data
+ * than one object can hold. The platform limits it to 10 GB. Below this limit, the ledger answers changes with 503,
+ * loses nothing, and continues by itself once it has shrunk. These tests use a small limit.
  */
 
 const DAY_MS = 86_400_000

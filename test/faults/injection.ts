@@ -6,7 +6,7 @@ import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { partOf, storeOf, type TestLedger } from '../support/ledgers.ts'
 
 /**
- * Ways to break a ledger object and its D1 at one exact moment. Each breaks once, and everything afterwards works
+ * Faults of a ledger object and its D1 at one exact moment. Each fault happens once, and everything afterwards works
  * again.
  */
 
@@ -16,7 +16,7 @@ export type Moment =
   | 'inside the transaction'
   /** The transaction is closed; the platform has not confirmed that it is on disk. */
   | 'after the transaction'
-  /** It is on the disk; the answer is not sent. */
+  /** The transaction is on the disk, and the answer is not sent. */
   | 'before the reply'
 
 export async function powerCut(ledger: TestLedger, moment: Moment): Promise<void> {
@@ -92,7 +92,7 @@ export function groupOf(instance: CustomerLedger): GroupCommit {
   return partOf(instance, 'commits', Commits).group
 }
 
-/** Every row of the object's own tables, to see that a failure left none behind. */
+/** Every row of the object's own tables, to check that a failure leaves no row. */
 export function dump(ledger: TestLedger): Promise<Record<string, unknown[]>> {
   return runInDurableObject(ledger.stub, (_, { storage: { sql } }) => {
     const tables = sql
@@ -104,7 +104,7 @@ export function dump(ledger: TestLedger): Promise<Record<string, unknown[]>> {
   })
 }
 
-/** The moment at which the object's alarm is to ring; null when none is set. */
+/** The time of the object's alarm; null when no alarm is set. */
 export function alarmOf(ledger: TestLedger): Promise<number | null> {
   return runInDurableObject(ledger.stub, (_, { storage }) => storage.getAlarm())
 }

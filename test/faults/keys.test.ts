@@ -13,8 +13,8 @@ import { brokenKv, d1FailingAt } from '../support/d1.ts'
 import { inStore, ledgerOf } from '../support/ledgers.ts'
 
 /**
- * A change of keys or of a customer goes to D1, then to the ledgers, then to KV. Here each of the three is interrupted,
- * as by a crash of the Worker or a network failure, and the request is then repeated.
+ * A change of keys or of a customer is written to D1, then to the ledgers, then to KV. Each of the three steps is
+ * interrupted, like by a crash of the Worker or a network failure, and then the request is repeated.
  */
 
 let log: ReturnType<typeof vi.spyOn>

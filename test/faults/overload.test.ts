@@ -36,7 +36,7 @@ describe('more waiting requests than the limit', () => {
     const message = batch(Array.from({ length: BATCH }, () => eventItem(1, { metadata })))
     const ROOM = Math.floor(MAX_WAITING_WEIGHT / weightOf(JSON.stringify(message).length))
     expect(ROOM).toBeLessThan(25)
-    // In one turn of the event loop, so that no commit makes room in between.
+    // Sends all requests in one turn of the event loop, so that no commit makes room in between.
     const kinds = await runInDurableObject(ledger.stub, async (instance) => {
       const answers = Array.from({ length: ROOM + 5 }, () => ask(instance, 'ingest', message))
       return (await Promise.all(answers)).map((result) =>

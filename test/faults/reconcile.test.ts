@@ -31,7 +31,7 @@ import { captureUsage, deliver } from '../support/usage.ts'
 
 interface UsedLedger extends TestLedger {
   readonly ledger_id: string
-  /** Some more events, flushed and rolled up. */
+  /** Adds some events, flushes them and rolls them up. */
   readonly use: () => Promise<void>
 }
 
@@ -98,8 +98,7 @@ it('days are compared even if the rollups have changed since the books were read
 
 it('ledgers that do not answer do not delay the check of others', async () => {
   const ledger = await usedLedger()
-  // There are more ledgers than one call checks. They are first in every order, and none of them was ever
-  // opened.
+  // There are more ledgers than one call checks. They are first in every order, and none of them has been opened.
   const ghosts = Array.from({ length: 45 }, (_, i) => `0-${unique('ghost')}-${i}`)
   const insert = env.DB.prepare(
     'INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms) VALUES (?, 0, 0, 0)',
@@ -130,7 +129,7 @@ it('a full check continues where the last call stopped', async () => {
     checked,
     differences: [],
   })
-  // These ledgers are behind the ones still to be checked: a restart from the beginning would find them.
+  // These ledgers follow the unchecked ones, so only a restart from the beginning would find them.
   await env.DB.prepare('UPDATE ledger_pages SET events = 7 WHERE ledger_id = ? AND flush_entry = 1')
     .bind(ledger.ledger_id)
     .run()
@@ -187,7 +186,7 @@ it('a ledger far ahead of D1 is checked after its flush', async () => {
 it('pages rewritten during an erasure do not restore the id', async () => {
   const ledger = await usedLedger()
   const down = d1Double({ batch: () => Promise.reject(new Error('D1 is gone')) })
-  // The journal has the alias by then, and D1 still the id.
+  // The journal has the alias by then, but D1 still has the id.
   const erased = await withD1(ledger, down, () =>
     ask(ledger.stub, 'eraseSubject', { kind: 'user', id: 'ann' }),
   )

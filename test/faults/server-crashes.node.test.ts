@@ -7,18 +7,18 @@ import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import { Client, type Sent } from './crash-load.ts'
 
 /**
- * The machine loses its power under load: SIGKILL of the whole dev server and its children at random moments,
- * then a start from its disk. Imitates a host that dies, an out-of-memory kill, a deployment that does not
- * wait. CRASH_ROUNDS=25 runs more rounds (`npm run test:crashes`).
+ * The machine loses its power under load: SIGKILL ends the whole dev server and its children at random moments, and a
+ * new server starts from the disk. Imitates a host failure, an out-of-memory kill, and a deployment that does not wait.
+ * CRASH_ROUNDS=25 runs more rounds (`npm run test:crashes`).
  */
 
 const STATE_DIR = mkdtempSync(path.join(tmpdir(), 'openmonetize-crashes-'))
 const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 3)
 const CALLERS = 12
-/** From the first request of a round to the end of the server, in milliseconds. */
+/** The time from the first request of a round to the end of the server, in milliseconds. */
 const SHORTEST_MS = 200
 const LONGEST_MS = 2_500
-/** A flush every now and then, so that a crash finds one under way. */
+/** Flushes occasionally, so that a crash can interrupt a flush. */
 const VARS = 'FLUSH_DELAY_MS=150 RATE_LIMIT_ENTERPRISE=100000000 LOG_SAMPLE_RATE=0'
 
 let server: StartedServer | undefined
@@ -72,7 +72,7 @@ describe('a server that is killed under load', () => {
   })
 })
 
-/** How often each event of a request is stored. */
+/** The number of times that each event of a request is stored. */
 function timesFound(found: ReadonlyMap<number, unknown[]>, { numbers }: Sent): number[] {
   return numbers.map((number) => found.get(number)?.length ?? 0)
 }
@@ -81,7 +81,7 @@ function fits({ answer }: Sent): (times: readonly number[]) => boolean {
   return (times) => times.every((count) => (answer === null ? count <= 1 : count === 1))
 }
 
-/** `npm start` with all that it starts in a process group, so that all of it can be killed at once. */
+/** Runs `npm start` in a process group, so that it can be killed together with its children. */
 function start(port: number): Promise<StartedServer> {
   return npmStart({ port, state: STATE_DIR, env: { VARS }, detached: true })
 }

@@ -10,7 +10,7 @@ import { rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 import { groupOf } from './injection.ts'
 
-/** An object that does not answer: no request waits forever, and a retry with the same key is safe. */
+/** An object that does not answer: every request ends after a limited time, and a retry with the same key is safe. */
 
 const IMPATIENT = { ...env, LEDGER_TIMEOUT_MS: '300' }
 

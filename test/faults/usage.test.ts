@@ -108,7 +108,7 @@ describe('a message that was cut at another entry', () => {
     const { ledger, sent } = await flushed(3)
     await deliver(sent.slice(0, 2))
     const [first, , last] = sent.map((body) => JSON.parse(JSON.stringify(body)))
-    // Imitates an older deployment that sent the three flushes as one.
+    // Imitates an older deployment that sent the three flushes as one message.
     const wide = { ...last, after_entry: first.after_entry }
     expect(await deliver([wide])).toEqual(acks(1))
     await expectRolledUp(ledger, { events: 3 * EVENTS })
@@ -118,7 +118,7 @@ describe('a message that was cut at another entry', () => {
     const { ledger, sent } = await flushed(2)
     const [first] = sent.map((body) => JSON.parse(JSON.stringify(body)))
     const nothing = { h: 0, s: [], k: [], u: [], c: [] }
-    // The grant, which is not usage, as a separate message.
+    // The first message covers only the grant, which is not usage.
     const grant = { ...first, v: 1, to_entry: 1, cells: nothing, at_ms: null }
     expect(await deliver([grant])).toEqual(acks(1))
     expect(await deliver(sent.slice(1))).toEqual(acks(1))
@@ -127,7 +127,7 @@ describe('a message that was cut at another entry', () => {
 })
 
 describe('a consumer that stops in the middle', () => {
-  // The rows that a batch reads and writes in D1: sizes of the newest rows, the rows themselves, and all writes.
+  // The calls of D1 for a batch: sizes of the newest rows, the rows themselves, and all writes.
   const STEPS = [1, 2, 3]
   const cases = STEPS.flatMap((step) => [
     { step, effect: 'before its effect' as const },

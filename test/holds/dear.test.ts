@@ -3,7 +3,10 @@ import { api, jsonOf } from '../support/api.ts'
 import { createCustomer, unique } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Prices and burn tables so expensive that no amount can hold the cost of a call: refused, as on every route. */
+/**
+ * Prices and burn tables that are so expensive that no amount can hold the cost of a call. Like every route, the routes
+ * of holds refuse them.
+ */
 
 async function post(key: string, path: string, body: unknown) {
   return api(path, { key, body, method: 'POST' })

@@ -25,7 +25,7 @@ describe('a request with a valid key', () => {
       { 'x-api-key': api_key },
       { Authorization: `Bearer ${api_key}`, 'X-API-Key': api_key },
       { Authorization: 'Basic cHJveHk6cHJveHk=', 'X-API-Key': api_key },
-      // A proxy or a configuration file that has a header without a value for it.
+      // Imitates a proxy or a configuration file that sends the header without a value.
       { Authorization: `Bearer ${api_key}`, 'X-API-Key': '' },
       { Authorization: 'Bearer', 'X-API-Key': api_key },
     ]) {

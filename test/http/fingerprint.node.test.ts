@@ -69,7 +69,7 @@ describe('a fingerprint', () => {
       '["\\u0000","\\u001f","\\u007f","\\"","\\\\","\\u2028","\\ud83d\\ude00","\\udc00"]',
       '{"a":true,"b":false,"c":null,"d":{},"e":[],"f":[[],{}]}',
       JSON.stringify({ long: 'x'.repeat(50_000), list: Array(3_000).fill({ b: 1, a: 'é' }) }),
-      // Around the length of the buffer, with parts that fill it and parts that do not fit.
+      // Texts around the length of the buffer, with parts that fill it and parts that do not fit.
       ...[5_400, 5_440, 5_461, 5_462, 16_300, 16_384].map((length) =>
         JSON.stringify({
           a: 'x'.repeat(length),

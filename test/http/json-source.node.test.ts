@@ -13,7 +13,7 @@ function read(text: string): unknown {
   return body
 }
 
-/** A body as `jsonBody` reads a large one: out of its bytes. */
+/** A body as `jsonBody` reads a large body: from its bytes. */
 function readBytes(text: string): unknown {
   const scanned = scanJson(new Utf8Text(new TextEncoder().encode(text)), LIMITS)
   if (typeof scanned === 'string') return scanned

@@ -88,7 +88,7 @@ describe('without a valid key', () => {
       const refused = await deployed(limits, path, from(ADDRESS, options()))
       expect(rateHeaders(refused)).toEqual({ policy: null, rate: null, retry_after: '60' })
       await expectProblem(refused, 429, 'rate_limited')
-      // Each request counts once, however many lookups it needs.
+      // Each request counts once, for any number of lookups.
       expect(limits.IP_LIMIT.keys).toEqual([ADDRESS, ADDRESS, ADDRESS])
       expect((await deployed(limits, path, from('203.0.113.8', options()))).status).toBe(status)
     },
@@ -141,7 +141,7 @@ describe('without a valid key', () => {
     expect((await deployed(limits, BALANCE, from('2001:db8:1:3::1'))).status).toBe(401)
     expect((await deployed(limits, BALANCE)).status).toBe(401)
     expect((await deployed(limits, BALANCE)).status).toBe(429)
-    // Off Cloudflare any client can set the header, so a value that is not an address is ignored.
+    // Outside Cloudflare, any client can set the header, so a value that is not an address is ignored.
     expect((await deployed(limits, BALANCE, from('x'.repeat(9000)))).status).toBe(429)
   })
 })

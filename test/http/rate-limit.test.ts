@@ -233,7 +233,7 @@ describe('callers that are not counted', () => {
   it('a deleted key: its holder does not use up the customer’s minute', async () => {
     const { api_key, customer_id } = await starter()
     const leaked = await createKey(customer_id)
-    // Caches still know the key, and the ledger refuses it.
+    // Caches still have the key, but the ledger refuses it.
     expect((await balance(leaked.api_key)).status).toBe(200)
     await revokeLedgerKey(env, ledgerOf(customer_id).name, leaked.key_id, Date.now())
     const refused = await Promise.all(Array.from({ length: STARTER + 20 }, () => balance(leaked.api_key)))

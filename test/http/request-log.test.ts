@@ -98,7 +98,7 @@ describe('the requests that are logged', () => {
     const times = 400
     for (let i = 0; i < times; i++) await deployed({ LOG_SAMPLE_RATE: '0.25' }, '/health')
     const logged = requests()
-    // Six standard deviations: wrong once in 500 million runs.
+    // The bound is six standard deviations: it fails by chance once in 500 million runs.
     expect(Math.abs(logged.length - times / 4)).toBeLessThan(6 * Math.sqrt(times * 0.25 * 0.75))
     expect(new Set(logged.map(({ sample_rate }) => sample_rate))).toEqual(new Set([0.25]))
   })

@@ -15,7 +15,9 @@ import {
 } from '../support/ledgers.ts'
 import { batch, eventItem, grant, metadataOf, single } from '../support/messages.ts'
 
-/** The reasons for a ledger's one alarm, its work, and its cost: setting it is billed as a row. */
+/**
+ * The reasons for a ledger's one alarm, its work, and its cost. The platform bills the setting of an alarm as a row.
+ */
 
 const CREDITS = 1_000_000_000
 const HOUR_MS = 3_600_000
@@ -119,7 +121,7 @@ describe('a flush', () => {
 
 describe('a wallet that is broken', () => {
   it("does not delay the expiry of other wallets' lots, and is named in the log", async () => {
-    // A year ahead, so that the platform does not ring the alarm for what falls due here.
+    // The times are a year ahead, so that the platform does not run the alarm for the due items of this test.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + YEAR_MS })
     const ledger = await freshLedger(CREDITS)
     const expires_at_ms = Date.now() + HOUR_MS

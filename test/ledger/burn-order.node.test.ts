@@ -3,9 +3,9 @@ import { insertLot, type Lot, takeFromLots } from '../../src/ledger/model/lots.t
 import { MAX_MICRO_CREDITS, microCredits } from '../../src/pricing/money.ts'
 
 /**
- * Burn order, worked by hand: priority (lower first), then expiry (earlier first, never last), then promo
- * before paid, then the older. A lot is written `amount [p priority] [x expiry] [paid]`; lots are numbered in
- * the order of creation. What is taken or left is written `lot:amount`.
+ * Burn order, worked by hand: priority (lower first), then expiry (earlier first, never last), then promo before paid,
+ * then the older. A lot is written `amount [p priority] [x expiry] [paid]`; lots are numbered in the order of creation.
+ * Taken and remaining amounts are written `lot:amount`.
  */
 interface Case {
   readonly name: string

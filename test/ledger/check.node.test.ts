@@ -173,7 +173,7 @@ const row = fc
     entitlement(owner, {
       ...rule,
       ...(rule.period === 'ROLLING' && { rolling: { hours: 24 } }),
-      // The credits' limit in pico-USD, with a few events instead of hundreds.
+      // The limit of credits is in pico-USD, so that a few events reach it instead of hundreds.
       limit: String(
         rule.unit === 'usd' ? limit * 1000 : rule.unit === 'events' ? Math.ceil(limit / 40) : limit,
       ),

@@ -17,7 +17,7 @@ import { eventItem, single } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** Many callers at once, below HTTP: what the object's tables and D1 hold afterwards. */
+/** Many concurrent callers, below HTTP, and the resulting content of the object's tables and D1. */
 
 const PRICE = 15_000_000
 

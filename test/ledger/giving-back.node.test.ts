@@ -135,7 +135,7 @@ describe('a hold that spans a rollover', () => {
     if (opened.kind === 'refused' || opened.of !== 'hold') throw new Error('the hold was refused')
     const { number, created_at_ms } = opened.answer.hold
     hold(ledger, FEBRUARY + 1, { op: 'release', hold: { number, created_at_ms, wallet: 1 } })
-    // 10 were free and kept, so of the 90 that were held 10 more are.
+    // The rollover kept 10 free credits, so it keeps 10 more of the 90 held ones.
     expect(ledger.walletOf().balance).toBe(120)
   })
 })

@@ -6,7 +6,7 @@ import { ZERO_CREDITS } from '../../src/pricing/money.ts'
 import { MemoryLedger } from '../support/memory-ledger.ts'
 import { grant } from '../support/messages.ts'
 
-/** A commit over maps that counts itself and can be made to fail, as the object's transaction can. */
+/** A commit over maps that counts its runs and can be made to fail, like the object's transaction. */
 function groupWith(fails: (attempt: number) => boolean = () => false, durable = async () => {}) {
   const ledger = new MemoryLedger()
   const log: string[] = []
@@ -23,7 +23,7 @@ function groupWith(fails: (attempt: number) => boolean = () => false, durable = 
   return { group, log, ledger }
 }
 
-/** A request that leaves a mark, so that it can be seen whether it was committed, and how often. */
+/** A request that leaves a mark, which shows whether and how often it was committed. */
 function mark(name: string) {
   return (draft: Draft) => {
     applyCredit(draft, grant(1, { reason: name }))
@@ -112,7 +112,7 @@ describe('a commit that throws', () => {
     expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(results[1]).toMatchObject({ reason: { message: 'a bug in one request' } })
     expect(marks(ledger)).toEqual(['a', 'c'])
-    // The shared attempt and the attempt of the faulty request left nothing.
+    // The shared attempt and the attempt of the faulty request have left no mark.
     expect(log).toEqual(['commit 2', 'commit 4'])
   })
 

@@ -221,7 +221,7 @@ describe('the counted use', () => {
         return results
       },
     })
-    // Every flush lets one more event in, so the alarm ends with one that is not flushed.
+    // One more event arrives during every flush, so the alarm ends with an unflushed event.
     await withD1(ledger, slow, () => runAlarm(ledger))
     const before = await used(ledger, row)
     await evictDurableObject(ledger.stub)
@@ -254,7 +254,7 @@ describe('a commit that fails', () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(1))
     await failNextTransaction(ledger)
-    // Alone in its group, the event is not tried again.
+    // The event is alone in its group, so it is not tried again.
     await expect(burn(ledger)).rejects.toThrow('the disk is full')
     expect(await used(ledger, row)).toBeUndefined()
     expect(await burn(ledger)).toBe('done')

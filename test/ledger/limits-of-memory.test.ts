@@ -16,7 +16,10 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** The answers to requests that arrive in one turn of the event loop: none is done before the last has arrived. */
+/**
+ * The answers to requests that arrive in one turn of the event loop: no request is executed before the last one has
+ * arrived.
+ */
 function together(ledger: TestLedger, messages: readonly string[]): Promise<string[]> {
   return runInDurableObject(ledger.stub, async (instance) => {
     const caller = JSON.stringify(CALLER)

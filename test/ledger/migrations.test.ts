@@ -32,7 +32,7 @@ const JOURNAL_COLUMNS_2 =
   'row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, limits, body'
 const INSERT_JOURNAL_2 = `INSERT INTO journal (${JOURNAL_COLUMNS_2}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** Replaces the object's state by the tables of version 2, as a deployment of that time would have left it. */
+/** Replaces the object's state by the tables of version 2, like a deployment of that time. */
 function backToVersion2(storage: DurableObjectStorage): void {
   const { sql } = storage
   const meta = sql.exec("SELECT key, value FROM meta WHERE key IN ('identity', 'cursor')").toArray()
@@ -62,7 +62,7 @@ function keysOf(body: string): [index: number, k: [key: string, fingerprint: str
   return records.flatMap(({ k }, index): [number, [string, string]][] => (k ? [[index, k]] : []))
 }
 
-/** As after a deployment: the object starts with the tables of version 2. */
+/** Starts the object with the tables of version 2, like a deployment. */
 async function redeploy(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (_, { storage }) => {
     backToVersion2(storage)
@@ -256,7 +256,7 @@ describe('an object of version 8', () => {
 })
 
 describe('an object of version 12', () => {
-  /** The object as it was before journal rows had hashes. */
+  /** An object from before journal rows had hashes. */
   async function unhashed(): Promise<TestLedger> {
     const ledger = await freshLedger()
     await ask(ledger.stub, 'credit', grant(5))

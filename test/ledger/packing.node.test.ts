@@ -8,7 +8,7 @@ import { microCredits } from '../../src/pricing/money.ts'
 import { linked, unsalted } from '../support/chain.ts'
 import { metadataOf } from '../support/messages.ts'
 
-/** Every field that an event can have: a new one that is not packed fails here. */
+/** Every field that an event can have. A new field that is not packed fails the test. */
 const WHOLE_EVENT: Required<EventRecord> = {
   timestamp_ms: 1_700_000_000_001,
   event_type: 'TOKEN_USAGE',

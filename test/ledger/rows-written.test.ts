@@ -74,7 +74,7 @@ describe('rows written in the object', () => {
     const rows = await rowsWrittenBy(ledger, () =>
       Promise.all(events(50, true, 'e').map((item) => ask(ledger.stub, 'ingest', single(item)))),
     )
-    // One group when they all arrive within one turn of the event loop; a few when they do not.
+    // The requests are one group if they all arrive within one turn of the event loop, and otherwise a few groups.
     expect(rows).toBeLessThan(2 * 10)
   })
 

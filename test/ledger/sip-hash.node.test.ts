@@ -23,7 +23,7 @@ function hex(secret: HashSecret, text: string): string {
   return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('')
 }
 
-/** The same algorithm in BigInt, as the paper writes it: slow, and plain to read. */
+/** The same algorithm in BigInt, as in the paper: slow, but easy to read. */
 function reference([k0l, k0h, k1l, k1h]: HashSecret, text: string): string {
   const bytes = new TextEncoder().encode(text)
   const mask = (1n << 64n) - 1n

@@ -23,7 +23,7 @@ async function customerWith(limits: Partial<TierLimits>) {
   return { ...customer, key: customer.api_key, ledger }
 }
 
-/** Starts the object again, which forgets changed limits too. */
+/** Starts the object again, which also resets changed limits. */
 async function restart(ledger: TestLedger, limits: Partial<TierLimits>): Promise<void> {
   await evictDurableObject(ledger.stub)
   await limitTier(ledger, 'ENTERPRISE', limits)

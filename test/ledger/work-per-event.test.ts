@@ -7,8 +7,8 @@ import { deployed } from '../support/deployment.ts'
 import { ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
 
 /**
- * The work of ingest as counts, which are the same on every machine: times are `npm run bench`. Each limit is about a
- * tenth above the present figure. Lower it after an improvement. Before you raise it, find the cause.
+ * The work of ingest as counts, which are the same on every machine. `npm run bench` measures times. Each limit is
+ * about a tenth above the present figure. Lower it after an improvement. Before you raise it, find the cause.
  */
 interface Work {
   /** Bytes of the call between Worker and object, in both directions. */
@@ -137,7 +137,7 @@ function countingLedgers(): { readonly LEDGER: typeof env.LEDGER; readonly bytes
   return { LEDGER, bytes: () => bytes }
 }
 
-/** The characters and bytes in a value of a call, whatever its shape. */
+/** The characters and bytes in a value of a call, of any shape. */
 function sizeOf(value: unknown): number {
   if (typeof value === 'string') return value.length
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return value.byteLength

@@ -5,7 +5,7 @@ import { createCustomer } from '../support/customers.ts'
 import { expectDocumented } from '../support/documented.ts'
 import { fill, fillPath } from '../support/requests.ts'
 
-/** Comparing answers with the document, and filling routes, must fail for wrong ones. */
+/** The comparison of answers with the document, and the filling of routes, must detect errors. */
 
 interface Change {
   readonly status?: number

@@ -8,9 +8,9 @@ import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 
 /**
- * Any request at all, made from the OpenAPI document. `FC_RUNS=5000 npx vitest run --project edge
- * test/openapi/fuzz.test.ts` for longer; a failure prints its seed, and `FC_SEED` repeats it. `api` checks
- * that every answer is documented.
+ * Random requests, made from the OpenAPI document. `FC_RUNS=5000 npx vitest run --project edge
+ * test/openapi/fuzz.test.ts` for longer; a failure prints its seed, and `FC_SEED` repeats it. `api` checks that every
+ * answer is documented.
  */
 const { seed, runs } = inject('fuzz')
 const options = { numRuns: runs ?? 150, ...(seed !== undefined && { seed }) }
@@ -18,7 +18,7 @@ const options = { numRuns: runs ?? 150, ...(seed !== undefined && { seed }) }
 it('no request causes an error, reveals internals, or changes anything when it is refused', async () => {
   const owner = await customerWithEverything()
   const other = await customerWithEverything()
-  // A key of its own: requests may delete the one that the owner has.
+  // A separate key, because requests may delete the owner's key.
   const { api_key } = await createKey(owner.customer_id)
   const keys = { customer: api_key, operator: OPERATOR_TOKEN }
   const stored = () =>

@@ -53,7 +53,7 @@ describe("with a customer's key and the objects of another customer", () => {
     const { method, path } = operation
     const before = await storedOf(owner.customer_id)
     for (const { path: filled, body, carries } of fill(operation, owner)) {
-      // A new stranger each time: the records of one request must not affect the next answer.
+      // Uses a new stranger each time, because the records of one request must not affect the next answer.
       const stranger = await createCustomer()
       const sent = `${filled} ${JSON.stringify(body)}`
       const response = await send(method, filled, { key: stranger.api_key, ...(body && { body }) })
@@ -69,7 +69,7 @@ describe("with a customer's key and the objects of another customer", () => {
 })
 
 describe("with a customer's test key and the objects of its live ledger", () => {
-  /** The live ledger keeps them for both. */
+  /** The live ledger keeps these objects for both ledgers. */
   const SHARED = /^(\/openmonetize)?\/v1\/(burn-tables|entitlements|customers\/\{\w+\}\/entitlements)/
   let test_key = ''
   beforeAll(async () => {

@@ -7,7 +7,9 @@ import { openApiDocument } from '../../src/openapi/document.ts'
 
 const document = openApiDocument(createApp())
 
-/** These routes are open, take no parameters and refuse nothing: they have no 4xx, whatever the rule requires. */
+/**
+ * These routes are open, take no parameters and refuse nothing: so they have no 4xx, although the rule requires one.
+ */
 const NOTHING_TO_REFUSE = [
   ...['/', '/health', '/ready', '/openapi.json', '/docs', '/docs/errors'],
   '/.well-known/openmonetize-keys.json',

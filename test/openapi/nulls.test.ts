@@ -11,7 +11,7 @@ import { bodySchema, fill } from '../support/requests.ts'
 
 const withBody = operations.filter(({ operation }) => bodySchema(operation) !== undefined)
 
-/** The optional fields whose null has no meaning of its own. */
+/** The optional fields whose null only means "absent". */
 function nullable(properties: Readonly<Record<string, unknown>>, required: readonly string[]): string[] {
   return Object.keys(properties).filter((name) => {
     const schema = JSON.stringify(resolve(properties[name]))

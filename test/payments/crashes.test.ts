@@ -88,7 +88,7 @@ interface Scene {
   readonly stripe: ScriptedStripe
 }
 
-/** A scenario has a beginning without a stop, and a part in which the object may stop. */
+/** A scenario: a beginning without a stop, and a part in which the object may stop. */
 interface Story {
   readonly begin: (scene: Scene) => Promise<void>
   readonly play: (scene: Scene) => Promise<void>

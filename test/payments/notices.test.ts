@@ -10,7 +10,7 @@ import { burn, deliver, later, ring, setTopUp, withCard, withStripe } from './su
 
 const stripe = withStripe()
 
-/** The amounts of a top-up that nothing was refunded of. */
+/** The amounts of a top-up without refunds. */
 const NEW = { credits: 1000, price_usd: 10, refunded_usd: 0, disputed_usd: 0, credits_taken_back: 0 }
 
 /** Sign-up credits and the checkout that saved the card. */

@@ -4,7 +4,10 @@ import type { BurnMethod, BurnTableDefinition, Tier } from '../../src/pricing/bu
 import { formatUsd, picoUsd } from '../../src/pricing/money.ts'
 import { charge, costing, credits, Meter, table } from './burn-table-support.ts'
 
-/** Every burn method by hand-worked figures. Amounts are credits; the sums are in the names. */
+/**
+ * Every burn method, compared with figures that were calculated by hand. Amounts are credits; the calculations are in
+ * the names.
+ */
 
 const rule = (method: BurnMethod) => [{ match: {}, ...method }]
 

@@ -14,8 +14,8 @@ import type { Usage } from '../../src/pricing/usage.ts'
 import { charge, Meter, table } from './burn-table-support.ts'
 
 /**
- * Charges against an oracle that is written from the documentation with exact fractions, and shares nothing with the
- * code: tiers are walked unit by unit range, parts are taken out of their wholes by hand.
+ * Compares charges with an oracle that is written from the documentation with exact fractions and shares no code: it
+ * counts tiers range by range, and subtracts parts from their wholes explicitly.
  */
 
 const RUNS = 10_000
@@ -205,7 +205,7 @@ describe('a period’s graduated charges do not depend on how its units arrive',
     const parts = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 8 })
     fc.assert(
       fc.property(tiered, parts, (rule, calls) => {
-        // Amounts of six decimals: nothing is rounded on the way.
+        // Amounts have six decimals, so that no intermediate result is rounded.
         const tiers = rule.tiers.map((tier) => ({
           ...tier,
           unit_amount: cut(tier.unit_amount),

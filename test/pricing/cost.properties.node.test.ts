@@ -13,8 +13,8 @@ import { checkUsage, clampUsage, isUsageUnit, type Usage } from '../../src/prici
 import { exactUsd, SOME_DAY_MS } from './support.ts'
 
 /**
- * The engine takes inclusive totals apart. The oracle goes the other way: it starts from single kinds of tokens
- * ("cached audio"), prices each at the most specific price, and adds fractions up.
+ * The engine divides inclusive totals. The oracle works in the opposite direction: it starts from single kinds of
+ * tokens ("cached audio"), prices each at the most specific price, and adds fractions up.
  */
 type Cell = Facets & { readonly direction: 'input' | 'output' }
 

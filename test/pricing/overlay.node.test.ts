@@ -23,7 +23,7 @@ interface OverlayOptions extends Omit<Partial<PriceOverlay>, 'prices'> {
   readonly prices?: OverlayPrices
 }
 
-/** An id of the right form that ends in something readable. */
+/** An id of the right form with a readable end. */
 const id = (name: string) => `po_${name.padStart(26, '0')}`
 
 function overlay(

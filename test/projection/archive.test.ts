@@ -7,8 +7,8 @@ import { inStore, ledgerOf, runAlarm, type TestLedger, watermark } from '../supp
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * Entries older than the idempotency window are only in D1, because the object has freed them. Every read that reaches
- * back finds them there, with the same answers.
+ * Entries older than the idempotency window are only in D1, because the object has freed them. Every read of older
+ * entries finds them there, with the same answers.
  */
 
 const DAY_MS = 86_400_000
@@ -124,7 +124,7 @@ describe('the list of transactions, read page by page', () => {
     do {
       const query: string = cursor === null ? '' : `&cursor=${cursor}`
       const page: Promise<Json> = read(key, `/v1/credits/transactions?limit=9${query}`)
-      // A heavy test: several writers, a flush that forgets, and time that makes more rows old.
+      // A stress test: several writers, a flush that frees rows, and a clock that makes more rows old.
       vi.setSystemTime(Date.now() + DAY_MS / 4)
       const writing = Array.from({ length: 3 }, () => ingested(key, { events: [GPT_4O, GPT_4O] }))
       const [got] = await Promise.all([page, runAlarm(ledger), ...writing])

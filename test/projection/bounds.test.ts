@@ -97,7 +97,7 @@ describe('a list', () => {
   ])('%s ends at `from`, and does not read older pages', async (_, filter) => {
     const ledger = await flushedOften(60)
     const { db, asked } = watched()
-    // An event may come five minutes before its time, and clocks may differ by one.
+    // An event may arrive five minutes before its time, and clocks may differ by one minute.
     const from_ms = Date.now() + 3_600_000
     const query = { ledger: ledger.name, caller: CALLER, before_entry: null, limit: 50 }
     const page = await listEntries({ ...env, DB: db }, { ...query, filter: { ...filter, from_ms } })

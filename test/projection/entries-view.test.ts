@@ -6,7 +6,7 @@ import { GPT_4O, type Json, listed } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 
-/** The view of D1's pages that an operator reads, against what the API lists. */
+/** Compares the view of D1's pages, which an operator reads, with the lists of the API. */
 
 interface Row {
   entry: number

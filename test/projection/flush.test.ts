@@ -276,7 +276,7 @@ describe('users and teams in D1', () => {
   it('keep ids that look like something else apart', async () => {
     const ledger = await freshLedger(CREDITS)
     const ids = ['1', '01', '1.0', 'null', 'true', '[]', '"', "' OR 1=1 --", '🦄', 'A', 'a', ' a', 'a%']
-    // One letter, composed and not: two ids.
+    // One letter in composed and decomposed form: two ids.
     ids.push('\u00e9', 'e\u0301')
     await send(
       ledger,

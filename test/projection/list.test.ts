@@ -124,7 +124,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     const [sevens = [], threes = [], ones = []] = await Promise.all(walks)
     await Promise.all(traffic)
     for (const rows of [sevens, threes, ones]) {
-      // A walk may begin with newer rows, and then has all the old ones.
+      // A list may begin with newer rows, and then contains all the old ones.
       const seen = ids(rows)
       expect(new Set(seen).size).toBe(seen.length)
       expect(seen.slice(-before.rows.length)).toEqual(ids(before.rows))
@@ -197,7 +197,7 @@ async function ledgerGrant({ ledger }: Client, kind: 'user' | 'team', id: string
   await ask(ledger.stub, 'credit', grant(1_000_000, { owner: { kind, id } }))
 }
 
-/** A day of a customer with everything that a list can be asked for, half of it in D1. */
+/** A day of a customer with data for every filter of a list, half of it in D1. */
 async function day(): Promise<Client> {
   const customer = await client()
   await ledgerGrant(customer, 'user', 'ann')

@@ -63,7 +63,7 @@ describe('equal books', () => {
     const ledger = await usedLedger()
     await reconcile(ledger)
     await ingest(env, ledger.name, batch([eventItem(7)]))
-    // Broken before the checked range, so only a full check finds it.
+    // The damage is before the checked range, so only a full check finds it.
     await run(
       ledger,
       'UPDATE ledger_pages SET events = events + 1 WHERE ledger_id = ? AND flush_entry = ?',
@@ -195,7 +195,7 @@ describe('differences that cannot be repaired', () => {
   it('is reported at every check until it is repaired', async () => {
     const ledger = await usedLedger()
     const [first] = await storedPages(ledger)
-    // Longer ago than the journal goes back.
+    // A time before the oldest row of the journal.
     await inStore(ledger, (store) => void store.journal.forgetBefore(Date.now() + 1_000_000))
     await run(
       ledger,

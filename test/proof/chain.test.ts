@@ -126,7 +126,7 @@ describe('two histories of one ledger', () => {
     await withD1(ledger, d1FailingAt(2, 'after its effect'), () => runAlarm(ledger))
     await restore(ledger, backup)
     await other(ledger)
-    // By the clock alone, the other commit could be the one that D1 has.
+    // The times alone do not distinguish the other commit from the one that D1 has.
     await query(ledger, 'UPDATE ledgers SET flushed_at_ms = flushed_at_ms + 3600000 WHERE ledger_id = ?')
     return ledger
   }
@@ -157,7 +157,7 @@ describe('two histories of one ledger', () => {
     const ledger = await usedLedger()
     await use(ledger)
     await withD1(ledger, d1FailingAt(2, 'after its effect'), () => runAlarm(ledger))
-    // The same state as after an erasure: without the row's salt, its hash proves nothing.
+    // The same state as after an erasure: a hash without the row's salt cannot be verified.
     await rewriteRow(ledger, `salt = NULL, body = replace(body, '"s":"', '"s":"x')`)
     await use(ledger)
     log.mockClear()

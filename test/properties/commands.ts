@@ -14,9 +14,9 @@ interface Keyed {
 export interface EventAct extends Subject, Keyed {
   readonly op: 'event'
   readonly amount: number
-  /** The hold that it settles; null if none. */
+  /** The hold that it settles; null for none. */
   readonly hold: number | null
-  /** The Worker refuses it: it was valid once, and is now too old. */
+  /** Whether the Worker refuses it, because it was valid once and is now too old. */
   readonly stale: boolean
 }
 
@@ -86,9 +86,9 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const MOST = 8_000_000_000_000_000
 
-/** Few keys, so that they are reused, with the same request and with others. */
+/** Only a few keys, so that they are reused with the same request and with others. */
 const key = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4'), { freq: 4 })
-/** Few wallets, so that movements meet in them. */
+/** Only a few wallets, so that movements concern the same ones. */
 const owner = fc.constantFrom('customer', 'user:ann', 'team:red')
 const user = fc.constantFrom(null, 'ann', 'nobody')
 const team = fc.constantFrom(null, null, 'red')

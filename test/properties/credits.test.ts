@@ -26,7 +26,7 @@ import { Judge, ownerOf, type Request, type Result, type Snapshot } from './judg
 
 const WINDOW_MS = readConfig(env).idempotency_window_ms
 
-// Far enough ahead that alarms, which the platform sets by the real clock, only ring when the test rings them.
+// Far enough in the future that alarms, for which the platform uses the real clock, run only when the test runs them.
 const START_MS = Date.now() + 365 * 86_400_000
 
 beforeAll(() => {
@@ -90,7 +90,7 @@ class ObjectLife {
   private wallets: Snapshot['wallets'] = []
   private row = 0
   private readonly ledger: TestLedger
-  /** Without holds and recurring grants, an alarm writes only what is due, in the order of the times. */
+  /** Without holds and recurring grants, an alarm writes only due items, in the order of their times. */
   private readonly isExact: boolean
 
   constructor(ledger: TestLedger, kind: Kind) {
@@ -113,7 +113,7 @@ class ObjectLife {
         break
       }
       case 'clock':
-        // With holds, an alarm writes the time even where nothing was due, and the reference does not know.
+        // With holds, an alarm writes the time even if nothing was due, which the reference does not model.
         reference.clock_ms += this.isExact ? command.by_ms : Math.max(0, command.by_ms)
         vi.setSystemTime(reference.clock_ms)
         break
@@ -143,7 +143,7 @@ class ObjectLife {
   private async acts(acts: readonly Act[]): Promise<void> {
     const { judge } = this
     const before = this.wallets
-    // Through one stub, so that what is sent first arrives first.
+    // Sends through one stub, so that requests arrive in the order of sending.
     const { stub } = this.ledger
     const requests = acts.map((act) => judge.requestOf(act))
     const results = await Promise.all(requests.map((request) => send(stub, request)))
@@ -156,7 +156,7 @@ class ObjectLife {
     if (results.every(({ kind }) => kind === 'refused')) judge.unchanged(before, after)
   }
 
-  /** The object may forget a key, but not before the key has lived its time. */
+  /** The object may forget a key, but only after its retention. */
   private async forgotten(): Promise<void> {
     const { keys, clock_ms } = this.judge.reference
     const asked = [...keys].map(([key, { payload }]) => ({ key, fingerprint: payload }))

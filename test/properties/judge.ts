@@ -55,7 +55,7 @@ export class Judge {
     this.reference = new Reference(clock_ms, opened_at_ms)
   }
 
-  /** Turns picks into numbers of this ledger; null when there is nothing to pick. */
+  /** Converts picks to numbers of this ledger; null if there is nothing to pick. */
   resolve(act: Act): Act | null {
     switch (act.op) {
       case 'capture':
@@ -103,7 +103,7 @@ export class Judge {
       case 'event':
         return { rpc: 'ingest', message: single(this.item(act)) }
       case 'batch': {
-        // As the Worker makes it: an event cannot have its batch's own key.
+        // Imitates the Worker: an event cannot have the key of its batch.
         const items = act.events.map((event): IngestItem => {
           const reused = event.key !== null && event.key === act.key
           return reused ? { event: null, refusal: { code: 'idempotency_mismatch' } } : this.item(event)
@@ -169,13 +169,13 @@ export class Judge {
     this.bodies.set(act.key, body)
   }
 
-  /** The ledger has forgotten a key that has lived its time. */
+  /** The ledger has forgotten a key after its retention. */
   forgot(key: string): void {
     this.reference.keys.delete(key)
     this.bodies.delete(key)
   }
 
-  /** Compares what the ledger holds with the reference, and with itself. */
+  /** Compares the contents of the ledger with the reference, and checks their consistency. */
   looked({ wallets, entries, closed_holds }: Snapshot): void {
     const { reference } = this
     same(
@@ -550,8 +550,8 @@ function plainWallet({
 }
 
 /**
- * A wallet without the next times and rollovers of its grants: a recurrence without room for a lot moves only these.
- * A lot that begins stays as it is, among the others.
+ * A wallet without the next times and rollovers of its grants: a recurrence without room for a lot moves only these. A
+ * lot that begins is compared like the others.
  */
 function withoutGrants(wallet: Wallet): object {
   const { recurring: _, rollovers: __, pending: ___, ...kept } = wallet

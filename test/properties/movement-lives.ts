@@ -29,7 +29,7 @@ export type Op =
 
 export interface Step {
   readonly by_ms: number
-  /** Applied to one draft: a commit. */
+  /** Applies the movements to one draft, as a commit. */
   readonly ops: readonly Op[]
 }
 
@@ -136,7 +136,7 @@ export interface World {
   readonly givenBack: Map<number, number>
 }
 
-/** Whether it was done; refusals are expected, throwing is not. */
+/** Whether the movement was accepted. Refusals are expected, exceptions are not. */
 export function apply({ holds, givenBack }: World, past: readonly Entry[], draft: Draft, what: Op): boolean {
   switch (what.op) {
     case 'credit': {

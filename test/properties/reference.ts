@@ -1,8 +1,8 @@
 import { type Act, type CreditAct, type EventAct, type Every, payloadOf } from './commands.ts'
 
 /**
- * Credits by the rules of the contract, written for clarity and not for speed: BigInt amounts, nothing is ever removed,
- * every lookup starts from the front, and no code is shared with the ledger that it judges.
+ * Credits by the rules of the contract, written for clarity and not for speed: amounts are BigInt, nothing is removed,
+ * every lookup starts from the front, and the code is independent of the ledger under test.
  */
 
 export type Part = readonly [lot: number, amount: bigint]
@@ -134,7 +134,7 @@ export class Reference {
     return wallet
   }
 
-  /** Applies what has fallen due anywhere, the longest overdue wallet first. */
+  /** Applies the due items of all wallets, the longest overdue wallet first. */
   settleAll(): void {
     const due = this.wallets.map((wallet) => ({
       wallet,
@@ -171,7 +171,7 @@ export class Reference {
     return this.holds.filter((hold) => hold.wallet === wallet && hold.status === 'open')
   }
 
-  /** Applies what has fallen due, dated at its time and in the order of the times. */
+  /** Applies due items, dated at their times and in the order of their times. */
   settle(wallet: Wallet): void {
     for (;;) {
       const due = [
@@ -406,7 +406,7 @@ export class Reference {
     this.append('EXPIRATION', this.wallet(lot.wallet), -part, [[lot.number, -part]], at_ms)
   }
 
-  /** A lot that begins repays what is owed. */
+  /** A lot that begins repays the debt. */
   private begin(wallet: Wallet, lot: Lot): void {
     lot.begun = true
     const repaid = this.repay(wallet, lot.left)
@@ -596,7 +596,7 @@ export class Reference {
     })
   }
 
-  /** A new lot; what is owed is repaid out of it first. */
+  /** Adds a new lot, which first repays the debt. */
   private put(
     wallet: Wallet,
     lot: Pick<Lot, 'paid' | 'priority' | 'expires_ms' | 'grant'>,

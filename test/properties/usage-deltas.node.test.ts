@@ -113,7 +113,7 @@ function expectDeltas(ledger: MemoryLedger): void {
   expect(tokens).toBe(BigInt(events - voids) * 1000n * 1_000_000_000n)
   for (const sums of byCell(deltas).values())
     for (const value of sums) expect(value).toBeGreaterThanOrEqual(0n)
-  // From the journal or from D1's pages: it is the same.
+  // The entries of the journal and of D1's pages have the same usage.
   const page = parsePage(FORMAT, packPage(linked(entries), numberOf)).entries((_, number) => String(number))
   expect(usageDeltas(page, (_, id) => Number(id))).toEqual(deltas)
 }
@@ -154,7 +154,7 @@ it('usage that is given back completely leaves sums of zero', () => {
       ({ type, number, amount }) =>
         type === 'BURN' && (ledger.givenBack(number)?.amount ?? 0) !== -amount + 0,
     )
-    // A wallet without room for the credits keeps what it burned.
+    // A wallet without room for the credits keeps its burn.
     if (open.length > 0) return
     for (const [credits, cost, price, paid, events] of byCell(
       usageDeltas(ledger.entries, numberOf),
@@ -167,7 +167,7 @@ it('usage that is given back completely leaves sums of zero', () => {
   expect.hasAssertions()
 }, 600_000)
 
-/** Credits that divide nothing evenly: 7 of a USD, out of lots whose prices are odd to the last 1e-12 USD. */
+/** Amounts that never divide evenly: 7 credits per USD, from lots with prices of odd 1e-12 USD. */
 const ODD: BurnContext = {
   ...CONTEXT,
   tables: (() => {

@@ -114,7 +114,7 @@ describe('the epochs in the record of a key', () => {
 describe('a rating', () => {
   it('without overlays makes no query to D1, not even as the first one of an isolate', async () => {
     const { api_key: key } = await createCustomer()
-    // The first use of the hour is noted in D1, behind the answer: that was this one.
+    // The first use of the hour is recorded in D1 after the answer. This request was the first.
     await costOf(key, 'gpt-4o')
     // Resets the prices of the operator that an earlier test may have set.
     await env.API_KEYS.delete('epoch:operator')

@@ -34,7 +34,7 @@ async function post(path: string, body: object, as = key): Promise<Json> {
   return answer
 }
 
-/** A table that burns the most expensive price while none is known. */
+/** A table that burns the most expensive price while the price is unknown. */
 async function underCeiling(): Promise<void> {
   await post('/v1/burn-tables', { name: 'careful', credits_per_usd: 1000, on_unpriced: 'ceiling', rules: [] })
 }
@@ -104,7 +104,7 @@ describe('an event that is rated late', () => {
   it.each([
     { refunds: [10], left: 20 },
     { refunds: [10, 5], left: 15 },
-    // More was refunded than it costs: nothing is left of its revenue.
+    // The refunds exceed the cost, so no revenue is left.
     { refunds: [40], left: 0 },
   ])(
     'of which $refunds was refunded before keeps the revenue of the remaining $left',

@@ -11,7 +11,7 @@ async function change(scope: string, epoch: number): Promise<void> {
   await env.DB.prepare(INSERT).bind(scope, epoch).run()
 }
 
-/** KV that does something else with each `put`. */
+/** A KV that runs a given function at each `put`. */
 function kvWith(put: (key: string, value: string) => Promise<void>): { readonly API_KEYS: KVNamespace } {
   return { API_KEYS: Object.create(env.API_KEYS, { put: { value: put } }) }
 }

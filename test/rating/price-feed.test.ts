@@ -20,7 +20,7 @@ import {
 } from '../support/prices.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** A scripted feed server: what it answers to each path. */
+/** A scripted feed server: its answer to each path. */
 interface Served {
   readonly feed: Uint8Array
   readonly signature: string

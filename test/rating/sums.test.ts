@@ -73,7 +73,7 @@ describe('thousands of calls of a few hundred tokens', () => {
     const balance = await (await api('/v1/credits/balance', { key: api_key })).text()
     expect(units(numbersIn(balance, 'balance')[0] ?? '', 6)).toBe(10_000_000_000n - expectedMicro)
 
-    // Sending them once more costs nothing more.
+    // A repetition of the requests costs nothing.
     for (let from = 0; from < EVENTS; from += BATCH) {
       const again = await ingested(api_key, { events: events.slice(from, from + BATCH) })
       expect(again).toMatchObject({ accepted: 0, duplicates: BATCH, rejected: 0, credits_burned: 0 })

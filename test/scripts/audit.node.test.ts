@@ -17,7 +17,7 @@ afterEach(() => {
   registry = undefined
 })
 
-/** Answers the question for advisories; npm then asks for the versions of whatever was found. */
+/** Answers the request for advisories; npm then requests the versions of the packages with findings. */
 async function serve(status: number, advisories: unknown): Promise<string> {
   const server = createServer((request, response) => {
     request.resume()
@@ -40,7 +40,7 @@ function audit(url: string, ...args: readonly string[]): Promise<Ended> {
   const env = {
     npm_config_registry: url,
     npm_config_fetch_retries: '0',
-    // npm remembers advisories.
+    // npm caches advisories.
     npm_config_cache: mkdtempSync(path.join(cache, 'npm-')),
     npm_config_update_notifier: 'false',
   }

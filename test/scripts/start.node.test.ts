@@ -27,7 +27,7 @@ async function start(port?: number) {
   return server
 }
 
-/** Returns what wrangler itself says of the migrations of the state. */
+/** Returns wrangler's own report about the migrations of the state. */
 function pendingMigrations(): string {
   const wrangler = path.join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
   const args = ['d1', 'migrations', 'list', 'DB', '-c', 'wrangler.toml', '--local', '--persist-to', STATE_DIR]
@@ -98,7 +98,7 @@ describe('npm start', () => {
       output: `\nThe server of this checkout is on ${first.url}, and not on port ${port}.\n\n`,
     })
 
-    // Only the process of npm start is killed: the server it started still uses the state.
+    // Kills only the process of npm start, so the server that it started still uses the state.
     first.child.kill('SIGKILL')
     expect(await runScript('start.ts', { STATE_DIR, PORT: String(port) })).toMatchObject({ code: 1 })
 

@@ -16,7 +16,7 @@ const VARIABLES = {
   STRIPE_WEBHOOK_SECRET: 'whsec_development',
   STRIPE_TEST_SECRET_KEY: 'sk_test_development',
   STRIPE_TEST_WEBHOOK_SECRET: 'whsec_test_development',
-  // Nothing listens there.
+  // No server listens on this port.
   STRIPE_API_URL: 'http://127.0.0.1:9',
   FLUSH_DELAY_MS: '200',
   RATE_LIMIT_STARTER: '1000000',

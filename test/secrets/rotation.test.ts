@@ -49,15 +49,15 @@ describe('replacing the encryption key', () => {
   it('keeps every provider key readable at each step, and ends with only the new key', async () => {
     const [first, second] = [await createCustomer(), await createCustomer()]
     await store(first.api_key, before)
-    // Both are set: the old one still opens, and what is stored now opens with either.
+    // Both keys are set. The old key still decrypts, and new data can be decrypted with either.
     expect(await keyOf(first, during)).toBe('sk-main')
     await store(second.api_key, during)
     for (const secrets of [before, during, after]) expect(await keyOf(second, secrets)).toBe('sk-main')
-    // The job adds what is missing.
+    // The job adds the missing data keys.
     expect(await rewrap(during)).toEqual({ written: 1, deleted: 0, locked: 0, reached: '' })
     expect(await rewrap(during)).toMatchObject({ written: 0, deleted: 0 })
     for (const secrets of [before, during, after]) expect(await keyOf(first, secrets)).toBe('sk-main')
-    // The old one is gone: what it encrypted goes too.
+    // The old key is removed, so the job deletes the data keys that it encrypted.
     expect(await rewrap(after)).toEqual({ written: 0, deleted: 2, locked: 0, reached: '' })
     for (const customer of [first, second]) {
       expect(await keyOf(customer, after)).toBe('sk-main')

@@ -117,7 +117,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
 
         const alias = await erased(key, one(name))
 
-        // The books, over HTTP: every row is there, with its amounts, under the alias and without metadata.
+        // The books, over HTTP: every row exists with its amounts, under the alias and without metadata.
         const eventsAfter = await listed(key, '/v1/events')
         expect(withoutSubject(eventsAfter)).toEqual(withoutSubject(events))
         eventsAfter.forEach((row, i) => {
@@ -206,7 +206,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
     expect(await balanceOf(key, query)).toBe(7)
     expect(await balanceOf(key, `?${field}=${alias}`)).toBe(balance)
 
-    // The new person can be erased as well, under another alias.
+    // The new person can be erased, too, under another alias.
     const second = await erased(key, one(name))
     expect(second).not.toBe(alias)
     expect(await balanceOf(key, `?${field}=${second}`)).toBe(7)
@@ -395,7 +395,7 @@ describe('an erasure that is interrupted', () => {
   it('keeps the flush from restoring the name: later uses of the id belong to a new person', async () => {
     await live('user_id', name, unique('call'))
     const query = `?user_id=${encodeURIComponent(name)}`
-    // Half way: the object has forgotten her, D1 has not.
+    // The erasure is incomplete: the object has removed the user, D1 has not.
     await withD1(ledger, failingD1(3, false), () => api(userPath(name), { key, method: 'DELETE' }))
     const event = await ingested(key, { ...GPT_4O, user_id: name })
     expect(event.wallet_id).toBe((await read(key, '/v1/credits/balance')).wallet_id)
@@ -472,7 +472,8 @@ describe('an erasure beside other work', () => {
     await runAlarm(ledger)
     const before = await inStore(ledger, (store) => store.rowsWritten)
     await erased(key, userPath(name))
-    // Its journal row and that of the audit record; the erasure: begun, journal, forgotten, one round of pages, done.
+    // Its journal row and that of the audit record, and the rows of the erasure: start, journal, removal from D1, one
+    // round of pages, end.
     expect(await inStore(ledger, (store) => store.rowsWritten)).toBe(before + 7)
   })
 })

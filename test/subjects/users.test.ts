@@ -328,7 +328,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     for (const [id, mention] of mentions) {
       const before_ms = Date.now()
       await mention(id)
-      // Found at once, and one by one: each is the newest of the list.
+      // Each user is found at once as the newest of the list.
       const subject = await read(api_key, one(id))
       expect(subject).toEqual({ [field]: id, created_at: expect.any(String) })
       expect(Date.parse(String(subject.created_at))).toBeGreaterThanOrEqual(before_ms)

@@ -29,7 +29,7 @@ export interface Belongings extends TestCustomer {
   readonly alert_id: string
   readonly webhook_endpoint_id: string
   readonly webhook_delivery_id: string
-  /** The secret of the provider key: in no answer, and stored only encrypted. */
+  /** The secret of the provider key, which is in no answer and is stored only encrypted. */
   readonly provider_key: string
   /** In metadata, reasons, names and e-mail addresses. */
   readonly marker: string
@@ -95,12 +95,12 @@ export async function customerWithEverything(): Promise<Belongings> {
   })
   const alert = await post('/v1/alerts', { type: 'balance_below', threshold: { credits: 1 }, user_id })
   const [key] = objects((await read(api_key, '/v1/api-keys')).data)
-  // The ledger asks Stripe about an unpaid checkout after a minute, then less and less often: now not within an hour.
+  // The ledger asks Stripe about an unpaid checkout after a minute, and then at growing intervals. The next time is
+  // more than an hour away.
   const ledger = { customer_id: customer.customer_id, mode: 'live' } as const
   for (let asked = 1; asked < 5; asked++) await checkPayment(env, ledger, { number: 1 })
   await settle(customer.customer_id)
-  // Created after the rest, for a notification that never occurs, so that nothing is sent later without a
-  // request.
+  // Created last, for a notification that never occurs, so that nothing is sent later without a request.
   const endpoint = await post('/v1/webhook-endpoints', {
     url: `http://127.0.0.1:9/${marker}`,
     types: ['runway.below'],
@@ -192,7 +192,7 @@ export async function settle(customer_id: string): Promise<void> {
     'SELECT flushed_entry FROM ledgers WHERE ledger_id = ?',
     ledger_id,
   )
-  // The queue delivers by itself, in its own time.
+  // The queue delivers messages at times that the test does not control.
   await vi.waitFor(
     async () => {
       const rolled = 'SELECT rolled_entry FROM rollup_watermarks WHERE ledger_id = ?'

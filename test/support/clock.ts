@@ -2,9 +2,9 @@ import { inject } from 'vitest'
 import { realDate } from './real-time.ts'
 
 /**
- * Shifts the clock of a test file when CLOCK names a moment: the file starts at that moment, and time runs on from there.
- * Tests, the Worker and its objects share one global `Date`, so all of them see the shifted time. Alarms and timers of
- * the platform keep the real one, and so do servers in other processes with the test files that use them.
+ * Shifts the clock of a test file when CLOCK names a moment: the file starts at that moment, and time runs on from
+ * there. Tests, the Worker and its objects share one global `Date`, so all of them see the shifted time. Alarms and
+ * timers of the platform keep the real time, and so do servers in other processes and the test files that use them.
  */
 const clock = inject('clock')
 

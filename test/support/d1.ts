@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 
-/** Doubles of D1: one that a test steers, and doubles that many tests share. */
+/** Doubles of D1: one that a test controls, and doubles that many tests share. */
 
 interface Calls {
   readonly prepare?: (query: string) => unknown
@@ -24,7 +24,7 @@ export function brokenD1(): D1Database {
   return d1Double({ prepare: fail, batch: fail })
 }
 
-/** A KV that is down, as `brokenD1`. */
+/** A KV that is down, like `brokenD1`. */
 export function brokenKv(): KVNamespace {
   return Object.create(env.API_KEYS, { get: { value: fail }, put: { value: fail } })
 }

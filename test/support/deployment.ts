@@ -7,8 +7,8 @@ import { type ApiOptions, apiRequest, send } from './api.ts'
 const app = createApp()
 
 /**
- * A request to the whole app with other variables or bindings than the Worker's, until all that it deferred is done.
- * Ledger objects keep the Worker's own.
+ * Sends a request to the whole app with other variables or bindings than the Worker's, and waits for the deferred work.
+ * Ledger objects keep the Worker's own variables and bindings.
  */
 export async function deployed(
   bindings: Partial<Bindings>,

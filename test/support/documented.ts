@@ -4,8 +4,8 @@ import { codesOf } from '../../src/http/output/problem-schemas.ts'
 import { isRecord } from '../../src/ledger/model/json.ts'
 
 /**
- * Compares what the Worker answered with the OpenAPI document: path and method, status, content type, headers and body.
- * Every test's requests come through here (`api.ts`), so a test that sees an undocumented answer fails.
+ * Compares the Worker's answer with the OpenAPI document: path and method, status, content type, headers and body. The
+ * requests of every test pass this function (`api.ts`), so a test that gets an undocumented answer fails.
  */
 export async function expectDocumented(request: Request, response: Response): Promise<void> {
   const problem = await whatIsUndocumented(request, response)
@@ -112,7 +112,7 @@ function wrongHeaders(documented: Json, response: Response): string | undefined 
   return undefined
 }
 
-/** Not text: the test reads its bytes. */
+/** The body is not text, so the test reads its bytes. */
 const BINARY = /protobuf$/
 
 async function wrongBody(
@@ -158,7 +158,7 @@ function patternOf(path: string): RegExp {
   return new RegExp(`^${literal}/?$`)
 }
 
-/** The object itself, or what its `$ref` names. */
+/** The object itself, or the object that its `$ref` names. */
 export function resolve(value: unknown): Json {
   const object = asObject(value)
   if (typeof object.$ref !== 'string') return object

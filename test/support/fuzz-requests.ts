@@ -5,8 +5,8 @@ import { asObject, document, type Operation, objectAt, operations, resolve } fro
 import { fillPath, jsonOrFirst } from './requests.ts'
 
 /**
- * Requests made from the OpenAPI document: valid by their schemas, valid but for one place, and hostile. They are sent
- * to customers' and operators' routes by a caller with full access.
+ * Requests made from the OpenAPI document: valid ones, ones with one fault, and hostile ones. They are sent to
+ * customers' and operators' routes by a caller with full access.
  */
 type Json = Readonly<Record<string, unknown>>
 
@@ -15,7 +15,7 @@ export interface FuzzRequest {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  /** As text: not all of it is JSON. Undefined: none. */
+  /** The body as text, because it may not be JSON; undefined for none. */
   readonly body: string | undefined
 }
 
@@ -128,7 +128,7 @@ function toJson(value: unknown): string {
   return JSON.stringify(value) ?? 'null'
 }
 
-/** A generated id leads nowhere; the owner's id reaches the real work. */
+/** A generated id names no object; the owner's id reaches the real code. */
 function withIds(body: unknown, owner: Belongings): unknown {
   if (!isRecord(body)) return body
   const ids: Json = {

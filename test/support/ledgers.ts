@@ -22,7 +22,7 @@ import { CALLER } from './messages.ts'
 
 export interface TestLedger {
   readonly name: LedgerName
-  /** A new one each time: a stub does not survive the end of its object. */
+  /** Returns a new stub each time, because a stub does not survive the end of its object. */
   readonly stub: DurableObjectStub<CustomerLedger>
 }
 
@@ -77,7 +77,7 @@ export function inStore<T>(ledger: TestLedger, use: (store: LedgerStore) => T): 
   return runInDurableObject(ledger.stub, (instance) => use(storeOf(instance)))
 }
 
-/** Rows written in the object while `work` runs. Nothing may restart the object meanwhile. */
+/** Counts the rows written in the object while `work` runs. The object must not restart meanwhile. */
 export async function rowsWrittenBy(ledger: TestLedger, work: () => Promise<unknown>): Promise<number> {
   const before = await inStore(ledger, (store) => store.rowsWritten)
   await work()

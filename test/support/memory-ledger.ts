@@ -31,8 +31,8 @@ export const CONTEXT: BurnContext = {
 }
 
 /**
- * The ledger's own rules over maps in place of SQLite. Committed state is frozen, so a draft that changes anything but
- * its own copies throws.
+ * The ledger's own rules over maps in place of SQLite. Committed state is frozen, so a draft throws if it changes more
+ * than its own copies.
  */
 export class MemoryLedger implements LedgerReader {
   readonly records: JournalRecord[] = []

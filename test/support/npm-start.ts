@@ -13,7 +13,7 @@ export interface StartedServer {
   readonly child: ChildProcess
   /** The output until it was ready. */
   readonly output: string
-  /** Ends it as Ctrl-C does. Resolves to its exit code. */
+  /** Ends it like Ctrl-C. Resolves to its exit code. */
   stop(): Promise<number | null>
   /** Kills it and its children, as a power cut does, and waits until they are gone. Needs `detached`. */
   kill(): Promise<void>

@@ -3,7 +3,7 @@ import { afterAll, expect } from 'vitest'
 
 /**
  * Records every D1 statement that `src` prepares while a test file runs, in the Worker as in the ledger objects, and
- * asks SQLite afterwards how it reads: no statement scans a table that grows.
+ * then checks SQLite's plan of each: no statement may scan a table that grows.
  */
 
 const seen = new Set<string>()

@@ -1,7 +1,7 @@
-/** Survives where test files share a worker, so that shifts of the clock do not add up. */
+/** Kept when test files share a worker, so that shifts of the clock do not add up. */
 const REAL_DATE = Symbol.for('openmonetize.real-date')
 
-/** The platform's own `Date`, also where the clock of the test file is shifted. */
+/** The platform's own `Date`, even if the clock of the test file is shifted. */
 export function realDate(): DateConstructor {
   const kept: unknown = Reflect.get(globalThis, REAL_DATE)
   if (kept === undefined) Reflect.set(globalThis, REAL_DATE, Date)

@@ -125,7 +125,7 @@ const NEUTRAL = new Set([
   ...['url', 'types', 'description', 'v1a', 'only_failed'],
 ])
 
-/** The value of a required field that refers to no customer's data, or where all of it is the sender's own choice. */
+/** The value of a required field that refers to no customer's data, or whose content the sender chooses freely. */
 const VALUES: Readonly<Record<string, unknown>> = {
   mappings: [],
   feed_id: 'pf_00000000000000000000000000',
@@ -199,10 +199,7 @@ export interface FilledRequest {
   readonly carries: string
 }
 
-/**
- * Requests to a route with what belongs to `owner`: in the path, and in one parameter or field after the
- * other.
- */
+/** Requests to a route with the ids of `owner`: in the path, and in one parameter or field after the other. */
 export function fill({ method, path, operation }: Operation, owner: Belongings): FilledRequest[] {
   const filled_path = fillPath(path, owner)
   const query = names(operation, 'query')

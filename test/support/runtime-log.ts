@@ -1,6 +1,6 @@
 /**
- * Errors that tests cause on purpose inside the runtime. It prints each as an uncaught exception, with a stack of
- * addresses, though the test expects it. Only these exact messages are dropped; any other exception is printed.
+ * Errors that tests cause on purpose inside the runtime. The runtime prints each as an uncaught exception with a stack
+ * of addresses, although the test expects it. Only these exact messages are dropped; any other exception is printed.
  */
 const CAUSED_BY_TESTS = [
   // test/faults: an object that is aborted, or whose disk refuses a write.

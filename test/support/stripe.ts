@@ -3,8 +3,8 @@ import { vi } from 'vitest'
 import { STRIPE_VERSION } from '../../src/stripe/client.ts'
 
 /**
- * A scripted Stripe in the place of the network: the endpoints that payments use, with idempotency keys that
- * repeat any answer, and faults before and after the effect of a call.
+ * A scripted Stripe that replaces the network: the endpoints that payments use, with idempotency keys that repeat any
+ * answer, and faults before and after the effect of a call.
  */
 
 export const STRIPE = 'https://api.stripe.com'
@@ -91,7 +91,7 @@ export class ScriptedStripe {
   unauthorized = false
   private readonly kept = new Map<string, Kept>()
 
-  /** Takes the place of Stripe permanently; mocks of a test have priority. */
+  /** Replaces Stripe permanently; mocks of a test have priority. */
   static serve(): void {
     const stripe = new ScriptedStripe()
     const network = globalThis.fetch
@@ -101,7 +101,7 @@ export class ScriptedStripe {
     }
   }
 
-  /** Takes the place of the network until mocks are restored. */
+  /** Replaces the network until mocks are restored. */
   install() {
     return vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => this.fetch(input, init))
   }

@@ -63,8 +63,8 @@ function rowsWith(table: string, rows: readonly Json[], text: string): string[] 
 }
 
 /**
- * Every amount that is stored of a ledger, in the object and in D1: which no erasure may change. (`L` is an
- * audit record.)
+ * Every stored amount of a ledger, in the object and in D1. No erasure may change these amounts. (`L` is an audit
+ * record.)
  */
 export async function booksOf(ledger: TestLedger): Promise<unknown> {
   const ledger_id = ledgerKey(ledger.name)

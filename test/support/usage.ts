@@ -19,9 +19,9 @@ import { startOfDay } from '../../src/usage/rollups/rows.ts'
 import { reference, said } from '../projection/usage/arbitraries.ts'
 import { storedPages, type TestLedger } from './ledgers.ts'
 
-/** The way of usage from the ledger object to the rollups, with a queue that the test controls. */
+/** Moves usage from the ledger object to the rollups, with a queue that the test controls. */
 
-/** Captures the object's messages from now on, as the queue would deliver them; nothing reaches the real one. */
+/** Captures the object's messages from now on, as the queue would deliver them. No message reaches the real queue. */
 export async function captureUsage(ledger: TestLedger): Promise<unknown[]> {
   const bodies: unknown[] = []
   const keep = (body: unknown): void => {
@@ -76,7 +76,7 @@ export function acks(count: number): Answer[] {
   return Array.from({ length: count }, () => 'ack')
 }
 
-/** Every row of the rollups that are read, byte for byte, whatever their generation and ledger. */
+/** Every row of the active rollups, byte for byte, without generation and ledger. */
 export async function rollupRows(ledger: TestLedger): Promise<Record<string, unknown[]>> {
   const rollup = await readRollup(env.DB, ledgerKey(ledger.name))
   const rows = async (table: string) =>

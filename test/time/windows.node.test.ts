@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LIMIT_PERIODS, type LimitPeriod, windowOf } from '../../src/time/windows.ts'
 
-/** `start` and `end` of the window that a moment lies in, as text. */
+/** The `start` and `end` of the window that contains a moment, as text. */
 function windowAt(period: LimitPeriod, anchor: string | null, at: string) {
   const { start_ms, end_ms } = windowOf(period, anchor === null ? null : Date.parse(anchor), Date.parse(at))
   return [new Date(start_ms).toISOString(), end_ms === null ? null : new Date(end_ms).toISOString()]

@@ -8,15 +8,14 @@ import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import type { Recorded, Recording } from './record.ts'
 
 /**
- * A deployment finds the state that the version before it wrote: objects, D1 and KV of a server that was
- * killed with half of its journal unflushed. Such state opens, replays byte for byte, flushes and reconciles.
- * `record.ts` explains how a state is made; a version whose stored formats change adds an archive and keeps
- * the older ones.
+ * Opens the state of an earlier version: objects, D1 and KV of a server that was killed with half of its journal
+ * unflushed. Such state opens, replays byte for byte, flushes and reconciles. `record.ts` explains how a state is made;
+ * a version whose stored formats change adds an archive and keeps the older ones.
  */
 
 /** A name contains the version, and the version of the ledger's tables if one version had several. */
 const STATES = ['0.1.0', '0.1.0-tables-12']
-/** The recorded keys must outlive this test, whenever it runs. */
+/** The recorded keys must still be valid when this test runs, at any date. */
 const VARS = 'FLUSH_DELAY_MS=200 IDEMPOTENCY_DAYS=36500 RATE_LIMIT_ENTERPRISE=1000000'
 const STARTS_WITHIN_MS = 120_000
 

@@ -10,7 +10,7 @@ import { consumeHints } from '../../src/webhooks/queue/fan-out.ts'
 import { listenToConsole } from '../support/console.ts'
 import { countingD1 } from '../support/d1.ts'
 
-/** The calls and rows of the jobs of a minute and of the consumer of hints, however much waits. */
+/** The calls and rows of the jobs of a minute and of the consumer of hints, for any amount of waiting work. */
 
 const NOW_MS = Date.now()
 /** The platform limits the calls of one invocation. */
@@ -178,7 +178,7 @@ describe('the clean-up of deliveries and notifications', () => {
       const { bindings, calls, counts } = counting()
       await runJobs(bindings, jobs, NOW_MS)
       expect(calls()).toBeLessThanOrEqual(50)
-      // Two jobs, of 1,000 owners each: what is read does not depend on the rows that are kept.
+      // Two jobs, of 1,000 owners each: the rows read do not depend on the rows that are kept.
       expect(counts.rows_read).toBeLessThanOrEqual(2 * 1_000 * 30)
     }
     expect(runs).toBe(3)

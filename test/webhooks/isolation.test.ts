@@ -54,7 +54,7 @@ describe('an endpoint that hangs', () => {
   it('gets its waiting messages after the slow attempts, and at most its share at once', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['slow.example'])
-    // Longer than a run waits, shorter than the limit.
+    // Longer than the wait of a run, and shorter than the limit.
     simulation.receiver(
       'slow.example',
       () => new Promise((resolve) => setTimeout(resolve, 30, new Response())),
@@ -81,7 +81,7 @@ describe('attempts that are slow', () => {
     simulation.now_ms += 600_000
     for (const host of hosts) simulation.receiver(host, hang)
     await notifies(simulation, owner.customer_id, types(queued))
-    // As the flush does: each notification is about a user and a team, whose names are read.
+    // Imitates the flush: each notification is about a user and a team, whose names are read.
     await env.DB.prepare('UPDATE notifications SET user_number = 1, team_number = 1').run()
     return { simulation, owner }
   }

@@ -23,7 +23,7 @@ export type Script = (n: number, received: Received, signal: AbortSignal) => Res
 export const hang: Script = (_n, _received, signal) =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
 
-/** A receiver that refuses the connection, as one with a wrong certificate does. */
+/** A receiver that refuses the connection, like one with a wrong certificate. */
 export const refuse: Script = () => Promise.reject(new TypeError('TLS handshake failed'))
 
 export const status = (code: number, headers: Record<string, string> = {}): Script => {
@@ -139,7 +139,9 @@ export class Simulation {
     while ((await this.deliver()) > 0);
   }
 
-  /** Runs until nothing waits, in the queue or in D1, or until a time. The sweep runs at each minute that has work. */
+  /**
+   * Runs until no delivery waits in the queue or in D1, or until a time. The sweep runs at each minute that has work.
+   */
   async runUntil(end_ms: number): Promise<void> {
     for (;;) {
       await this.drain()

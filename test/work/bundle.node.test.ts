@@ -11,8 +11,8 @@ import { Connection, requestText } from '../../bench/throughput/connection.ts'
 import { startOurs } from '../../bench/throughput/servers.ts'
 
 /**
- * The production bundle in raw workerd: its size, its start and what it allocates, none of which depends much on the
- * machine. Each limit is a little above the present figure; lower it after an improvement.
+ * The production bundle in raw workerd: its size, its start and its allocations, which hardly depend on the machine.
+ * Each limit is a little above the present figure; lower it after an improvement.
  */
 
 const KIB = 1024

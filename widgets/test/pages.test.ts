@@ -324,7 +324,7 @@ describeInBrowser('a page with widgets', () => {
         Object.assign(widget, { token: text })
       }
     }, token)
-    // The browser keeps from the page what the API answers to another origin.
+    // The browser hides the API's answer from a page of another origin.
     await refused
     const headers = { Authorization: `Bearer ${token}`, Origin: other.origin }
     const response = await fetch(`${world().meter}/v1/credits/balance`, { headers })
@@ -360,7 +360,7 @@ describeInBrowser('a page with widgets', () => {
     await expect
       .poll(async () => digitsOf(await amount(page, 'om-balance').textContent()), { timeout: 20_000 })
       .toBe(wanted)
-    // One for three widgets, whose tokens end at once.
+    // One request for three widgets, whose tokens end at the same time.
     expect(renewals).toBe(1)
     expect(await page.evaluate(() => Reflect.get(window, 'seen'))).toContain('expired')
     expect(await page.locator('om-balance [part=error]').isVisible()).toBe(false)

@@ -40,7 +40,7 @@ interface OpenOptions {
   readonly at?: string
   /** The statuses that the test causes: the browser logs each failed request. */
   readonly expected?: readonly number[]
-  /** Another origin to which the page may lead the tab. */
+  /** Another origin to which the page may send the tab. */
   readonly leads_to?: string
 }
 
@@ -189,7 +189,7 @@ interface ApiOptions {
   readonly body?: object
 }
 
-/** Calls the API like a client with a key. Numbers of the answer are their digits. Throws if it refuses. */
+/** Calls the API like a client with a key. Numbers of the answer are their digits. Throws if the API refuses. */
 export async function api(method: string, place: string, { key, body }: ApiOptions): Promise<unknown> {
   const response = await fetch(URL_OF_SERVER + place, {
     method,

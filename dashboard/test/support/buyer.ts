@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import type { CardBehaviour, ScriptedStripe, SignedEvent } from '../../../test/support/stripe.ts'
 
-/** What a buyer saw at Stripe: the addresses that lead back, and the event of the payment, not sent yet. */
+/**
+ * The result of a buyer's visit to Stripe: the return addresses, and the event of the payment, which is not sent yet.
+ */
 export interface Visit {
   readonly success_url: string
   readonly cancel_url: string
@@ -11,11 +13,11 @@ export interface Visit {
   readonly event: SignedEvent | null
 }
 
-/** The wish of a buyer on a page of Stripe. */
+/** The action of a buyer on a page of Stripe. */
 export interface Wish {
   readonly url: string
   readonly pays: boolean
-  /** How the card answers later charges, if it is saved. */
+  /** The outcome of later charges of the card, if the card is saved. */
   readonly card?: CardBehaviour
 }
 

@@ -5,7 +5,7 @@ import type { Visit, Wish } from './buyer.ts'
 
 export const STRIPE_PAGES = 'https://checkout.stripe.com'
 
-/** Opens the checkout of the form, and is its buyer. */
+/** Opens the checkout of the form, and acts as its buyer. */
 export async function atStripe(page: Page, { pays }: Pick<Wish, 'pays'>): Promise<Visit> {
   await page.route(`${STRIPE_PAGES}/**`, (route) =>
     route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>Pay</title>' }),
@@ -15,7 +15,7 @@ export async function atStripe(page: Page, { pays }: Pick<Wish, 'pays'>): Promis
   return buy({ url: page.url(), pays })
 }
 
-/** Is the buyer on a page of Stripe. */
+/** Acts as the buyer on a page of Stripe. */
 export async function buy(wish: Wish): Promise<Visit> {
   const answer = await fetch(inject('dashboard')?.buyer ?? '', {
     method: 'POST',

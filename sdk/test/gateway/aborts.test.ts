@@ -6,7 +6,7 @@ import { type PacedProvider, startPacedProvider } from './paced-provider.ts'
 import * as scripts from './scripts.ts'
 import { chatBody, DIALECTS, inputOf, leaveAfter, leaveAt, placesToLeave, sse } from './streams.ts'
 
-/** The table of `docs/gateway.md`: how a call can end, and what it is charged then. */
+/** The table of `docs/gateway.md`: the ways in which a call can end, and its charges. */
 
 let provider: PacedProvider
 let gateway: Gateway
@@ -86,7 +86,7 @@ describe.each(DIALECTS)('a stream of $name', (dialect) => {
   it('relays every byte of the provider', async () => {
     const customer = await gatewayCustomer(gateway.url, provider.url)
     const chunks = [...head, ...output, ...tail]
-    // Cut into pieces that end in the middle of events.
+    // Cuts the stream into pieces that end in the middle of events.
     const pieces = chunks.join('').match(/[\s\S]{1,97}/g) ?? []
     provider.play({ chunks: pieces, pause_ms: 0 })
     const response = await post(gateway, customer, target, body)
@@ -136,7 +136,7 @@ describe('a call without an answer', () => {
       ]
       socket.write(`${lines.join('\r\n')}\r\n\r\n${body}`)
       await expect.poll(() => provider.calls.length).toBe(1)
-      // A connection that is only closed may still be read from: the runtime notices it when it writes.
+      // The runtime notices a closed connection only when it writes, because it may still read from it.
       socket.resetAndDestroy()
       await expect.poll(() => provider.calls[0]?.closed, { timeout: 5_000 }).toBe(true)
       const input_tokens = Math.ceil(body.length / 4)

@@ -26,7 +26,7 @@ function pausing({ events, answerHeaders }: Agent, after: number) {
   return { script, go }
 }
 
-/** A stream of which the model thinks on after some events: only comments follow, until its client leaves. */
+/** A stream whose model continues to think after some events: only comments follow, until the client disconnects. */
 function endless({ events }: Agent, after: number) {
   const { promise: closed, resolve } = Promise.withResolvers<void>()
   const script: Script = (response) => {
@@ -193,7 +193,7 @@ it('429 has the shape of each provider, and only a rate limit may be repeated', 
     upstream.play(streaming(agent))
     const customer = await gatewayCustomer(limited.url, upstream.url)
     let refused: Response | undefined
-    // The limit is of a minute, which may end meanwhile.
+    // The limit is per minute, and the minute may end meanwhile.
     for (let calls = 0; calls < 30 && refused?.status !== 429; calls++) {
       refused = await send(agent, customer, { url: limited.url, body })
       if (refused.status !== 429) await refused.text()

@@ -10,7 +10,7 @@ export interface Agent {
   readonly path: string
   /** The base URL at the gateway. */
   readonly base: string
-  /** The path at the provider, as the provider's double sees it. */
+  /** The path at the provider, as the provider's double receives it. */
   readonly upstreamPath: string
   /** The headers of every request, apart from the key's. */
   readonly headers: Readonly<Record<string, string>>
@@ -31,7 +31,7 @@ export interface Agent {
     readonly charge: Parameters<GatewayCustomer['price']>[0]
   }
   readonly whole: Parameters<GatewayCustomer['price']>[0]
-  /** The calls beside the model's: their path, and their body for a POST. */
+  /** The calls besides the call of the model: their path, and their body for a POST. */
   readonly free: readonly {
     readonly path: string
     readonly upstreamPath: string
@@ -53,7 +53,7 @@ const event = (type: string, fields: object = {}) =>
 /** A token for three characters, and for two more bytes of each character beyond ASCII. */
 const heldTokens = (text: string) => Math.ceil(text.length / 3 + (Buffer.byteLength(text) - text.length) / 2)
 const likelyTokens = (text: string) => Math.ceil(Buffer.byteLength(text) / 4)
-/** The size of an agent's real instructions, of which the words do not matter here. */
+/** The size of an agent's real instructions. Their words do not matter here. */
 const INSTRUCTIONS =
   'Work in the folder below. Read a file before you change it. Run the tests. „Ü“ → ✓\n'.repeat(150)
 const PROMPT = 'The test of `sum()` fails with “expected 3, got 2” \u001b[31m✗\u001b[0m. Fix it.'

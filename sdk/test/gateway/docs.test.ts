@@ -11,7 +11,7 @@ import { AGENTS } from './agents.ts'
 import { type GatewayCustomer, gatewayCustomer } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** The code blocks of `docs/gateway.md`, as a reader copies them, with the address and the key of a test. */
+/** Runs the code blocks of `docs/gateway.md`, as a reader copies them, with the address and the key of a test. */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -88,7 +88,7 @@ it('curl: the line streams, with the charge at the end', async () => {
 
 const [claude, codex] = AGENTS
 
-/** Makes a call as Claude Code does that has these variables. */
+/** Makes a call like Claude Code with these variables. */
 async function claudeCall(env: Readonly<Record<string, string | undefined>>) {
   const sent = Object.fromEntries(
     (env.ANTHROPIC_CUSTOM_HEADERS ?? '').split('\n').map((line) => line.split(': ', 2)),

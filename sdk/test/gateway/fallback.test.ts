@@ -3,7 +3,7 @@ import { json, sse, startUpstream, type Upstream } from '../support/upstream.ts'
 import { type GatewayCustomer, gatewayCustomer, post } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** Further attempts of a call, by its header and by a stored route, and what they cost. */
+/** Further attempts of a call, by its header and by a stored route, and their cost. */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -39,7 +39,7 @@ async function customerWithBackup(): Promise<GatewayCustomer> {
   return customer
 }
 
-/** The newest key would be the backup: the call's own key is named. */
+/** The header names the call's own key, because the newest key is the backup. */
 const OWN = { 'X-Meter-Provider-Key': 'openai' }
 
 describe('a call with further attempts', () => {

@@ -41,7 +41,7 @@ it('after each kill, every hold ends at its expiry and all delivered output is c
     const response = await post(server, customer, 'openai/v1/chat/completions', BODY)
     const held = await customer.held()
     expect(held).toBeGreaterThan(0)
-    // From the first chunk on, at another place each time.
+    // Kills the runtime at another chunk each time, from the first one on.
     let left = 2 + ((round * 7) % 60)
     const reader = response.body?.getReader()
     while (left-- > 0) await reader?.read()

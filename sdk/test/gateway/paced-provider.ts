@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
-/** A provider that sends one chunk a tick, and knows when its client went away. */
+/** A provider that sends one chunk a tick, and detects when its client disconnects. */
 export interface PacedProvider {
   readonly url: string
-  /** The chunks of the next streams, how long it waits between two, and what it does at the end. */
+  /** The chunks of the next streams, the wait between two of them, and the action at the end. */
   play(stream: PacedStream): void
   readonly calls: PacedCall[]
   stop(): Promise<void>
@@ -15,7 +15,7 @@ export interface PacedStream {
   /** Waits before the next chunk, in place of a pause. */
   readonly next?: (sent: number) => Promise<void>
   readonly end?: 'end' | 'cut' | 'hang'
-  /** Sends no headers either. */
+  /** Does not send headers, either. */
   readonly mute?: boolean
   readonly type?: string
 }

@@ -155,7 +155,10 @@ export async function leaveAfter(
   leave.abort()
 }
 
-/** Lets a provider send each chunk once its client has the one before, and slowly once the client is gone. */
+/**
+ * Lets a provider send each chunk after its client has received the previous one, and slowly after the client has
+ * disconnected.
+ */
 function inStep(count: number) {
   let received = 0
   let wake = () => {}
@@ -176,8 +179,8 @@ function inStep(count: number) {
 }
 
 /**
- * Leaves a stream after each of the given numbers of chunks with output. The provider must see the close at
- * most three chunks later, and the charge must cover exactly the sent chunks.
+ * Leaves a stream after each of the given numbers of chunks with output. The provider must detect the close at most
+ * three chunks later, and the charge must cover exactly the sent chunks.
  */
 export async function leaveAt(
   gateway: { readonly url: string },

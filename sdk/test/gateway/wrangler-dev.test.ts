@@ -5,8 +5,8 @@ import { type PacedProvider, startPacedProvider } from './paced-provider.ts'
 import { CHUNKS, DIALECTS, leaveAt, placesToLeave } from './streams.ts'
 
 /**
- * Streams that their clients leave, through `wrangler dev`, whose proxy is between the client and the Worker. The proxy
- * notices that a client is gone only when it writes, so the provider needs three more chunks to send.
+ * Streams whose clients disconnect, through `wrangler dev`, whose proxy is between the client and the Worker. The proxy
+ * detects the disconnection only when it writes, so the provider must have three more chunks to send.
  */
 
 let provider: PacedProvider

@@ -5,8 +5,8 @@ import { verifyWebhook } from '../../src/webhooks.ts'
 export type Sent = string
 
 /**
- * Calls each method of the client against the real server, in whatever runtime this runs in; returns what was
- * sent. Throws at the first unexpected answer.
+ * Calls each method of the client against the real server, in the current runtime, and returns the sent requests.
+ * Throws at the first unexpected answer.
  */
 export async function everyMethod(baseUrl: string, operatorToken: string): Promise<Sent[]> {
   const sent = new Set<Sent>()
@@ -88,7 +88,7 @@ async function payments(om: OpenMonetize): Promise<void> {
   equal((await om.creditPacks.retrieve(pack.id)).price_usd, 1)
   equal((await om.creditPacks.update(pack.id, { price_usd: 2 })).price_usd, 2)
   const urls = { success_url: 'https://shop.test/', cancel_url: 'https://shop.test/' }
-  // Stripe is not asked about a pack that does not exist.
+  // The server does not call Stripe for a pack that does not exist.
   const refused = om.payments.checkout({ credit_pack_id: 'pack_none', ...urls }, { maxRetries: 0 })
   equal(await refused.catch((error: OpenMonetizeError) => error.code), 'not_found')
   equal((await om.payments.list()).data.length, 0)

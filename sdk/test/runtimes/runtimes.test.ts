@@ -32,7 +32,7 @@ async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
   ).json()
   return (
     Object.entries(document.paths)
-      // Pages are for people, and the drop-in endpoints for the clients of other systems.
+      // Leaves out pages for people, and the drop-in endpoints, which other systems' clients call.
       .filter(
         ([name]) => name !== '/' && !/^\/(docs|otlp|openmeter|litellm|openmonetize|stripe)\b/.test(name),
       )
@@ -154,7 +154,7 @@ describe('every method, and every route of the API', () => {
       baseUrl: ${JSON.stringify(baseUrl)}, onError() {}, queue: { store: indexedDbStore('usage'), intervalMs: 60000 ${more} } })`
       const event = `{ event_type: 'API_CALL', feature_id: 'search' }`
       await inPage(script, async (page) => {
-        // There is no server, so the events stay when the page is closed.
+        // No server answers, so the events stay in the store when the page is closed.
         await page.evaluate(`(async () => {
         const om = ${client('http://127.0.0.1:1')}
         for (let number = 0; number < 40; number++) om.track(${event})

@@ -20,7 +20,7 @@ export interface LossyProxy {
   stop(): Promise<void>
 }
 
-/** A proxy before the real server that loses what a network loses. */
+/** A proxy in front of the real server that loses requests and answers like a network. */
 export async function startProxy(
   target: string,
   plan: LossyProxy['plan'] = () => 'pass',
@@ -77,7 +77,7 @@ function portOf(address: AddressInfo | string | null): number {
   return address.port
 }
 
-/** An answer as a server that is not the meter gives it. */
+/** The answer of a server that is not the meter. */
 export function answer(
   status: number,
   body: string,

@@ -10,7 +10,7 @@ export const OPERATOR_TOKEN = 'dev-operator-token'
 /** The real Worker in a process group of its own. */
 export interface Server {
   readonly url: string
-  /** Ends it as a loss of power would. */
+  /** Ends it like a loss of power. */
   kill(): Promise<void>
 }
 
@@ -19,7 +19,7 @@ export async function startServer(
   bundle: string,
   state: string,
   variables: Readonly<Record<string, string>> = {},
-  /** The file descriptor that its log goes to; the test's own if not given. */
+  /** The file descriptor for its log; the test's own by default. */
   log: number | 'inherit' = 'inherit',
 ): Promise<Server> {
   const serve = path.join(ROOT, 'test', 'sdk', 'serve.ts')
@@ -44,12 +44,12 @@ async function firstUrl(child: ChildProcess): Promise<string> {
 async function kill(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
   const ended = new Promise((resolve) => child.on('exit', resolve))
-  // With the runtime, which is a process of its own.
+  // Also kills the runtime, which is a separate process.
   process.kill(-child.pid, 'SIGKILL')
   await ended
 }
 
-/** A client of a new customer, whose requests nothing limits. */
+/** A client of a new customer without limits on requests. */
 export async function newCustomer(
   url: string,
   options: Partial<OpenMonetizeOptions> = {},

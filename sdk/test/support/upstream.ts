@@ -71,7 +71,7 @@ export interface Ending {
   readonly tail?: string
   /** Cut the connection instead of ending the stream. */
   readonly cut?: boolean
-  /** Neither end nor cut it. */
+  /** Neither end nor cut the connection. */
   readonly hang?: boolean
   /** True if each chunk names its type in a line of its own, as Anthropic's and OpenAI's newer streams do. */
   readonly named?: boolean

@@ -328,7 +328,7 @@ describe.each([
       await om.credits.grant({ user_id: 'ada', amount: 10 })
       await openai.chat.completions.create({ model: MODEL, messages: MESSAGES, max_tokens: 4000 })
       const { max_tokens } = upstream.requests[0]?.body ?? {}
-      // 10 credits are 500 tokens of output, less what the input needs.
+      // 10 credits are 500 tokens of output, less the price of the input.
       expect(max_tokens).toBeGreaterThan(480)
       expect(max_tokens).toBeLessThanOrEqual(500)
     })

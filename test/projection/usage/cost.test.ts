@@ -15,16 +15,16 @@ vi.setConfig({ testTimeout: 600_000 })
 
 /**
  * The cost of a whole run: the events of one customer, 100 per request, a flush every ten requests and the consumer
- * behind it; 100,000 of them in `npm run test:usage`. Rows written in the object and in D1, and messages, are what it costs; they are exact, and of no machine.
- * One wallet: a page more for each other wallet is a row more of each flush.
+ * behind it; 100,000 of them in `npm run test:usage`. The cost is the number of messages and of rows written in the
+ * object and in D1. These numbers are exact and the same on every machine. The customer has one wallet; each further
+ * wallet would add a page, and so a row, to each flush.
  */
 
 const EVENTS = inject('usageEvents') ?? 20_000
 const EVENTS_A_REQUEST = 100
 const REQUESTS_A_FLUSH = 10
 /**
- * Usage covers this much time, as if the run had taken so long; users, teams and models as a busy customer
- * has them.
+ * The time that the usage covers, as if the run had taken so long, with the users, teams and models of a busy customer.
  */
 const HOURS = 8
 // A new user costs two rows, so that a shorter run has fewer.
@@ -72,7 +72,7 @@ async function run(ledger: TestLedger, keyed: boolean): Promise<Cost> {
       await runAlarm(ledger)
     }
   })
-  // The queue hands messages over after at most 5 seconds: each flush's by themselves, at the worst.
+  // The queue delivers messages after at most 5 seconds. In the worst case, it delivers those of each flush separately.
   for (const body of sent) {
     const before = { ...counts }
     expect(await deliver([body], { bindings: { ...env, DB: db } })).toEqual(acks(1))
@@ -116,7 +116,9 @@ async function expectSameRebuilt(ledger: TestLedger): Promise<void> {
   expect(await rollupRows(ledger)).toEqual(before)
 }
 
-/** All rollups are gone, and all messages but the last: it is retried until the pages have been read. */
+/**
+ * All rollups and all messages except the last one are lost. The last one is retried until the pages have been read.
+ */
 async function expectMadeUpFor(ledger: TestLedger, last: unknown): Promise<void> {
   const before = await rollupRows(ledger)
   for (const table of ['rollup_watermarks', 'rollup_days', 'rollup_users']) {

@@ -30,7 +30,7 @@ function parsed(message: UsageMessage) {
   return result.message
 }
 
-/** An entry that takes as much of a message as one can. */
+/** An entry of the maximum size in a message. */
 function largest(entry: number): UsageDelta {
   const units = [
     ...Object.keys(USAGE_UNITS),
@@ -137,7 +137,7 @@ describe('the messages of a flush', () => {
 })
 
 describe('the version of a message', () => {
-  /** As versions of the code that knew no API keys wrote it: their pages rebuild to these bytes. */
+  /** The form of earlier versions without API keys: their pages rebuild to these bytes. */
   const VERSION_1 =
     '{"v":1,"ledger_id":"cust_1","after_entry":0,"to_entry":3,"at_ms":5,"cells":{"h":497222,' +
     '"s":["OPENAI","TOKEN_USAGE","chat","gpt-4o","input_tokens","o3"],"k":[[2,0,3,1],[2,0,5,1]],"u":[[4]],' +
@@ -218,7 +218,7 @@ describe('a body that no ledger sent', () => {
 
 type Path = readonly (string | number)[]
 
-/** The value with another at one place of it; a place behind the end of a list adds to it. */
+/** Returns the value with one part replaced; an index behind the end of a list adds an item. */
 function put(value: unknown, [key, ...rest]: Path, to: unknown): unknown {
   if (key === undefined) return to
   if (Array.isArray(value)) {

@@ -32,7 +32,10 @@ const EVENTS = 1_000_000
 const MODELS = ['gpt-4o', 'gpt-4o-mini', 'o3', 'claude-sonnet-4-5', 'gemini-2.5-pro', 'mistral-large']
 const FEATURES = ['chat', 'search', 'summaries']
 
-/** Event by event in time. Each user has a feature, a model and a team, and some hours a day. */
+/**
+ * Yields events in the order of time. Each user has a feature, a model and a team, and is active in some hours of a
+ * day.
+ */
 function event(n: number): UsageDelta {
   const hour = Math.floor((n / EVENTS) * DAYS * 24)
   const user = ((hour * 100 + (n % 100)) % USERS) + 1
@@ -183,7 +186,7 @@ describe('names that are new with every event', () => {
     )
       .bind(hostile)
       .all<{ by_day: string; by_hour: string; by_team: string }>()
-    // Stored one after the other: the weight of each row decides where the next one begins.
+    // The rows are stored one after the other, because the weight of each row decides where the next one begins.
     for (const text of results.flatMap((row) => Object.values(row))) {
       expect(JSON.stringify(packCells(unpackCells(JSON.parse(text))))).toBe(text)
     }

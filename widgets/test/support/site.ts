@@ -31,7 +31,7 @@ export interface World {
 let world: World | undefined
 const opened: (() => unknown)[] = []
 
-/** Starts what the tests of a file share. */
+/** Starts the shared parts of the tests of a file. */
 export function useWorld(): () => World {
   beforeAll(async () => {
     if (!existsSync(CHROMIUM)) return
@@ -71,7 +71,7 @@ async function newCustomer({ url }: StartedServer) {
   return { meter: url, api_key: textOf(key.api_key) }
 }
 
-/** Asks the API. Numbers of the answer are their digits. Throws if it refuses. */
+/** Calls the API. Numbers of the answer are their digits. Throws if the API refuses. */
 export async function ask(
   meter: string,
   method: string,
@@ -182,7 +182,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 /** The violations of the WCAG and of good practice on a page, one line each. */
 export async function violations(page: Page): Promise<string[]> {
-  // The page's own policy would refuse a script of the test, so this one comes through the debugger.
+  // Runs the script through the debugger, because the page's own policy would refuse a script of the test.
   await page.evaluate(axe)
   const results = (await page.evaluate('axe.run()')) as AxeResults
   return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
