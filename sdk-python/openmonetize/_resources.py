@@ -417,6 +417,9 @@ class Admin(_Resource):
     def audit(self, params: Params = None, **more: Any) -> Page:
         return self._list("/v1/admin/audit", params, more)
 
+    def unrated(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/admin/unrated", params, more)
+
     def rerate(self, body: Params = None) -> Json:
         return self._send("/v1/admin/rerate", body)
 

@@ -131,6 +131,7 @@ const METHODS: Readonly<Record<string, string>> = {
   'POST /v1/admin/customers/{id}/api-keys': 'admin.customers.createApiKey',
   'GET /v1/admin/provider-costs': 'admin.providerCosts.list',
   'GET /v1/admin/audit': 'admin.audit',
+  'GET /v1/admin/unrated': 'admin.unrated',
   'GET /v1/admin/dead-letters': 'admin.deadLetters.list',
 }
 

@@ -523,6 +523,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/unrated": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the models of events without a price, by customer
+         * @description Each row is a model of one ledger. Set its price with `POST /v1/admin/provider-costs`, then `POST /v1/admin/rerate` rates the events at once. Events appear within seconds, after the next flush of their ledger.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["listUnratedModels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/webhook-endpoints": {
         parameters: {
             query?: never;
@@ -3713,6 +3735,37 @@ export interface components {
             /** Format: date-time */
             as_of: string;
         };
+        UnratedModels: {
+            data: {
+                customer_id: string;
+                /** @enum {string} */
+                mode: "live" | "test";
+                /** @description null: the events name none. Then no price can be set, and they are never rated late. */
+                provider: string | null;
+                model: string | null;
+                /** @description Counted up to 10000. */
+                events: number;
+                /** @description Whether there may be more than were counted. */
+                more_events: boolean;
+                /**
+                 * Format: date-time
+                 * @description The arrival of the oldest event.
+                 */
+                oldest_at: string;
+                /**
+                 * @description `credits`: the price of the oldest event is known, and its wallet could not pay it yet.
+                 * @enum {string}
+                 */
+                waits_for: "price" | "credits";
+            }[];
+            next_cursor: string | null;
+            /** @description Ledgers between the rows of this page that did not answer. Repeat the request later. */
+            unavailable: {
+                customer_id: string;
+                /** @enum {string} */
+                mode: "live" | "test";
+            }[];
+        };
         WebhookEndpointWithSecret: {
             id: string;
             url: string;
@@ -6719,6 +6772,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Stats"];
+                };
+            };
+        };
+    };
+    listUnratedModels: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of models. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnratedModels"];
                 };
             };
         };

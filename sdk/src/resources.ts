@@ -205,6 +205,7 @@ export function resources(http: Http) {
     admin: {
       stats: read<'getStats'>('/v1/admin/stats'),
       audit: list<'listAuditLog'>('/v1/admin/audit'),
+      unrated: list<'listUnratedModels'>('/v1/admin/unrated'),
       rerate: send<'rerateEvents'>('/v1/admin/rerate'),
       reconcile: send<'reconcile'>('/v1/admin/reconcile'),
       customers: {

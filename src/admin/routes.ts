@@ -20,6 +20,7 @@ import { deadLettersRoutes } from './ledgers/dead-letters.ts'
 import { rebuildRoutes } from './ledgers/rebuild.ts'
 import { reconcileRoutes } from './ledgers/reconcile.ts'
 import { rerateRoutes } from './ledgers/rerate.ts'
+import { unratedRoutes } from './ledgers/unrated.ts'
 import { priceFeedRoutes } from './prices/price-feed.ts'
 import { providerCostsRoutes } from './prices/provider-costs.ts'
 import { statsRoutes } from './stats/routes.ts'
@@ -66,6 +67,7 @@ adminRoutes.route('/provider-costs', providerCostsRoutes)
 adminRoutes.route('/reconcile', reconcileRoutes)
 adminRoutes.route('/rerate', rerateRoutes)
 adminRoutes.route('/stats', statsRoutes)
+adminRoutes.route('/unrated', unratedRoutes)
 adminRoutes.route('/webhook-endpoints', operatorWebhookEndpointsRoutes)
 adminRoutes.route('/webhook-deliveries', operatorWebhookDeliveriesRoutes)
 // Without this, unknown paths below `/v1/admin` would reach `authenticate`, to which the operator token is an unknown key.

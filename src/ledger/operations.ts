@@ -164,6 +164,11 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     return { kind: 'done', answer }
   },
 
+  unratedSummaries: ({ store }, { after, limit }) => ({
+    kind: 'done',
+    answer: store.unrated.summaries(after, limit),
+  }),
+
   balance: ({ store, commits, burnContext }, { owner }) =>
     readWallet(store, commits, owner, (wallet) => balanceAnswer(burnContext().ids, wallet)),
 

@@ -51,6 +51,8 @@ export const OPERATIONS = {
   rerate: operation<events.RerateMessage, events.RerateResult>('upkeep'),
   /** The events without a price, and the late ratings of some. */
   unrated: operation<events.UnratedMessage, events.UnratedResult>('read'),
+  /** The models of the events without a price, with the number of their events. */
+  unratedSummaries: operation<events.UnratedSummariesMessage, events.UnratedSummariesResult>('read'),
   balance: operation<credits.WalletMessage, credits.WalletResult<BalanceAnswer>>('read'),
   /** The open lots of a wallet in burn order. */
   lots: operation<credits.WalletMessage, credits.WalletResult<LotAnswer[]>>('read'),

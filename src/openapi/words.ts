@@ -201,6 +201,7 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'POST /v1/admin/price-feed/reject': 'rejectPriceFeed',
   'GET /v1/admin/provider-costs': 'listProviderCosts',
   'POST /v1/admin/provider-costs': 'createProviderCost',
+  'GET /v1/admin/unrated': 'listUnratedModels',
   'POST /v1/admin/rerate': 'rerateEvents',
   'GET /v1/admin/dead-letters': 'listDeadLetters',
   'POST /v1/admin/dead-letters/replay': 'replayDeadLetters',

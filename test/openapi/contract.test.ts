@@ -140,6 +140,7 @@ const CONTRACT = `
   POST /v1/admin/price-feed/reject
   GET /v1/admin/provider-costs
   POST /v1/admin/provider-costs
+  GET /v1/admin/unrated
   POST /v1/admin/rerate
   GET /v1/admin/dead-letters
   POST /v1/admin/dead-letters/replay

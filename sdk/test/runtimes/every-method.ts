@@ -237,6 +237,7 @@ async function admin(operator: OpenMonetize, customer_id: string): Promise<void>
     model: `sdk-${customer_id}`,
     prices: PRICES,
   })
+  await admin.unrated()
   await admin.rerate({ customer_id })
   await admin.reconcile({ customer_id })
   equal((await admin.priceFeed.retrieve()).data.length, 0)

@@ -3,7 +3,13 @@ import { microCredits } from '../../pricing/money.ts'
 import type { Entry } from '../model/journal.ts'
 import { type JsonText, jsonTextFrom, parseStored } from '../model/json.ts'
 import type { UnratedAnswer, UnratedMessage } from '../model/messages/events.ts'
-import type { Amendment, UnratedEvent, UnratedModel } from '../model/unrated.ts'
+import {
+  type Amendment,
+  MAX_UNRATED_COUNTED,
+  type UnratedEvent,
+  type UnratedModel,
+  type UnratedSummary,
+} from '../model/unrated.ts'
 import type { ProviderCharge } from '../model/vocabulary.ts'
 
 import type { Exec, MetaTable } from '../tables.ts'
@@ -19,6 +25,16 @@ const NEXT_MODEL_OF_PROVIDER = `
 const NEXT_PROVIDER = `
   SELECT ${PROVIDER} AS provider, ${MODEL} AS model FROM unrated_events
   WHERE ${PROVIDER} > ?1 ORDER BY ${PROVIDER}, ${MODEL} LIMIT 1`
+
+const NO_MODEL: UnratedModel = { provider: '', model: '' }
+
+const COUNT_OF_MODEL = `
+  SELECT count(*) AS events FROM (
+    SELECT 1 FROM unrated_events WHERE ${PROVIDER} = ?1 AND ${MODEL} = ?2 LIMIT ${MAX_UNRATED_COUNTED})`
+
+const OLDEST_OF_MODEL = `
+  SELECT record ->> '$.at_ms' AS at_ms, charge IS NOT NULL AS is_unpaid FROM unrated_events
+  WHERE ${PROVIDER} = ?1 AND ${MODEL} = ?2 ORDER BY entry LIMIT 1`
 
 /** Removes the metadata, which earlier versions stored under another name. */
 const WITHOUT_METADATA = "json_remove(record, '$.metadata_text', '$.metadata') AS record"
@@ -97,22 +113,53 @@ export class UnratedRows {
     return { events, next_before_entry: next }
   }
 
-  /**
-   * The models that unrated events name, at most `limit`. Finds each next model through the index, so it reads two rows
-   * a model, however many events there are.
-   */
+  /** The models that unrated events name, at most `limit`. Events without a provider are never rated late. */
   models(limit: number): UnratedModel[] {
     const models: UnratedModel[] = []
-    // Events without a provider are never rated late, so the search begins after the empty text.
-    let last: UnratedModel = { provider: '', model: '' }
-    while (models.length < limit) {
-      const [row] = this.exec(NEXT_MODEL_OF_PROVIDER, last.provider, last.model)
-      const [next] = row ? [row] : this.exec(NEXT_PROVIDER, last.provider)
-      if (!next) break
-      last = { provider: String(next.provider), model: String(next.model) }
-      models.push(last)
+    for (const model of this.modelsAfter(NO_MODEL)) {
+      if (models.length === limit) break
+      models.push(model)
     }
     return models
+  }
+
+  /**
+   * The events of each model after `after`, at most `limit` models: at most 5 rows read for each, and one of the index for
+   * each counted event.
+   */
+  summaries(after: UnratedModel | null, limit: number): UnratedSummary[] {
+    const summaries = after === null && this.hasModel('', '') ? [this.summaryOf(NO_MODEL)] : []
+    for (const model of this.modelsAfter(after ?? NO_MODEL)) {
+      if (summaries.length >= limit) break
+      summaries.push(this.summaryOf(model))
+    }
+    return summaries
+  }
+
+  private summaryOf({ provider, model }: UnratedModel): UnratedSummary {
+    const [count] = this.exec(COUNT_OF_MODEL, provider, model)
+    const [oldest] = this.exec(OLDEST_OF_MODEL, provider, model)
+    return {
+      provider,
+      model,
+      events: Number(count?.events),
+      oldest_at_ms: Number(oldest?.at_ms),
+      is_unpaid: oldest?.is_unpaid === 1,
+    }
+  }
+
+  /**
+   * The models in their order after `last`. Jumps from model to model through the index: two rows read for each model,
+   * with any number of events.
+   */
+  private *modelsAfter(last: UnratedModel): Generator<UnratedModel> {
+    for (let at = last; ; ) {
+      const [row] = this.exec(NEXT_MODEL_OF_PROVIDER, at.provider, at.model)
+      const [next] = row ? [row] : this.exec(NEXT_PROVIDER, at.provider)
+      if (!next) return
+      at = { provider: String(next.provider), model: String(next.model) }
+      yield at
+    }
   }
 
   /** Returns the events of a wallet with a known price that it could not pay, oldest first. */

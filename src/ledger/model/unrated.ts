@@ -51,6 +51,19 @@ export interface UnratedModel {
   readonly model: string
 }
 
+/** The unrated events of one model. */
+export interface UnratedSummary extends UnratedModel {
+  /** At most `MAX_UNRATED_COUNTED`. */
+  readonly events: number
+  /** The arrival of the oldest. */
+  readonly oldest_at_ms: number
+  /** Whether the oldest has a price, and its wallet could not pay it. */
+  readonly is_unpaid: boolean
+}
+
+/** Events beyond this number are not counted: each costs a row read. */
+export const MAX_UNRATED_COUNTED = 10_000
+
 /**
  * The unrated events that late rating examines: new events, events of some models, and events that a wallet could not
  * pay.

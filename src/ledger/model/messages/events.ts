@@ -2,7 +2,7 @@ import type { BatchAnswer, EventAnswer } from '../answers.ts'
 import type { Entry } from '../journal.ts'
 import { jsonTextOf } from '../json.ts'
 import type { Answered, Refusal, Refused } from '../refusal.ts'
-import type { Amendment, RerateItem, UnratedModel, UnratedSelection } from '../unrated.ts'
+import type { Amendment, RerateItem, UnratedModel, UnratedSelection, UnratedSummary } from '../unrated.ts'
 import type { Idempotency, PricedEvent } from '../vocabulary.ts'
 
 /**
@@ -97,3 +97,13 @@ export interface UnratedAnswer {
 }
 
 export type UnratedResult = { readonly kind: 'done'; readonly answer: UnratedAnswer } | Refused
+
+/** Reads the models of events without a price, in their order after one of them. */
+export interface UnratedSummariesMessage {
+  readonly after: UnratedModel | null
+  readonly limit: number
+}
+
+export type UnratedSummariesResult =
+  | { readonly kind: 'done'; readonly answer: readonly UnratedSummary[] }
+  | Refused

@@ -1,0 +1,119 @@
+import { z } from '@hono/zod-openapi'
+import { MODES } from '../../db/schema.ts'
+import { pageQuery } from '../../http/input/pagination.ts'
+import { timeJson } from '../../http/input/times.ts'
+import { jsonResponse } from '../../http/output/json.ts'
+import { serviceUnavailable } from '../../http/output/problem.ts'
+import { createRouter, json, OPERATOR_SECURITY, route } from '../../http/route.ts'
+import { MAX_UNRATED_COUNTED } from '../../ledger/model/unrated.ts'
+import type { LedgerName } from '../../ledger/model/vocabulary.ts'
+import { listUnratedModels, type UnratedOfLedger, type UnratedPlace } from '../../rating/unrated.ts'
+
+/** A cursor is a place as JSON in base64url: names of models may have any character. */
+const CURSOR = /^[\w-]{1,4000}$/
+const place = z.tuple([z.string(), z.string(), z.string()]).or(z.tuple([z.string()]))
+
+function placeOf(cursor: string): UnratedPlace | undefined {
+  try {
+    const [ledger_id, provider, model] = place.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
+    return { ledger_id, after: provider === undefined || model === undefined ? null : { provider, model } }
+  } catch {
+    return undefined
+  }
+}
+
+function cursorOf({ ledger_id, after }: UnratedPlace): string {
+  const fields = after ? [ledger_id, after.provider, after.model] : [ledger_id]
+  return Buffer.from(JSON.stringify(fields)).toString('base64url')
+}
+
+const BEGINNING: UnratedPlace = { ledger_id: '', after: null }
+
+const unratedQuery = z.strictObject({
+  limit: pageQuery.limit,
+  cursor: z
+    .string()
+    .transform((cursor, ctx) => {
+      const found = CURSOR.test(cursor) ? placeOf(cursor) : undefined
+      if (found) return found
+      ctx.addIssue({ code: 'custom', message: 'must be a next_cursor from an earlier response' })
+      return z.NEVER
+    })
+    .default(BEGINNING)
+    .openapi({
+      type: 'string',
+      description: 'The `next_cursor` of the previous page. Omit it for the first page.',
+    }),
+})
+
+const ledgerFields = { customer_id: z.string(), mode: z.enum(MODES) }
+
+const unratedSchema = z
+  .object({
+    data: z.array(
+      z.object({
+        ...ledgerFields,
+        provider: z.string().nullable().openapi({
+          description: 'null: the events name none. Then no price can be set, and they are never rated late.',
+        }),
+        model: z.string().nullable(),
+        events: z.int().openapi({ description: `Counted up to ${MAX_UNRATED_COUNTED}.` }),
+        more_events: z.boolean().openapi({ description: 'Whether there may be more than were counted.' }),
+        oldest_at: z.iso.datetime().openapi({ description: 'The arrival of the oldest event.' }),
+        waits_for: z.enum(['price', 'credits']).openapi({
+          description:
+            '`credits`: the price of the oldest event is known, and its wallet could not pay it yet.',
+        }),
+      }),
+    ),
+    next_cursor: z.string().nullable(),
+    unavailable: z.array(z.object(ledgerFields)).openapi({
+      description: 'Ledgers between the rows of this page that did not answer. Repeat the request later.',
+    }),
+  })
+  .openapi('UnratedModels')
+
+const unratedRoute = route({
+  method: 'get',
+  path: '/',
+  summary: 'List the models of events without a price, by customer',
+  description: [
+    'Each row is a model of one ledger. Set its price with `POST /v1/admin/provider-costs`, then `POST /v1/admin/rerate` rates the events at',
+    'once. Events appear within seconds, after the next flush of their ledger.',
+  ].join(' '),
+  security: OPERATOR_SECURITY,
+  request: { query: unratedQuery },
+  answers: { 200: json('A page of models.', unratedSchema) },
+})
+
+export const unratedRoutes = createRouter()
+
+unratedRoutes.openapi(unratedRoute, async (c) => {
+  const { cursor, limit } = c.req.valid('query')
+  try {
+    const { rows, unavailable, next } = await listUnratedModels(c.env, cursor, limit)
+    return jsonResponse(c, {
+      data: rows.map(rowJson),
+      next_cursor: next && cursorOf(next),
+      unavailable: unavailable.map(ledgerJson),
+    })
+  } catch (error) {
+    return serviceUnavailable(c, 'unrated_not_listed', error)
+  }
+})
+
+function rowJson({ ledger, provider, model, events, oldest_at_ms, is_unpaid }: UnratedOfLedger): object {
+  return {
+    ...ledgerJson(ledger),
+    provider: provider === '' ? null : provider,
+    model: model === '' ? null : model,
+    events,
+    more_events: events === MAX_UNRATED_COUNTED,
+    oldest_at: timeJson(oldest_at_ms),
+    waits_for: is_unpaid ? 'credits' : 'price',
+  }
+}
+
+function ledgerJson({ customer_id, mode }: LedgerName): object {
+  return { customer_id, mode }
+}
