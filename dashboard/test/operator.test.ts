@@ -7,7 +7,9 @@ import {
   OPERATOR_TOKEN,
   openDashboard,
   picture,
+  rowsOf,
   useBrowser,
+  violations,
 } from './support/browser.ts'
 
 useBrowser()
@@ -58,10 +60,41 @@ describeInBrowser('the operator', () => {
     await picture(page, 'health')
     await goTo(page, '/prices')
     await page.getByText('The feed is off.').waitFor()
-    await page.getByRole('button', { name: 'Rate them now' }).click()
-    await page.getByText(/events without a price examined/).waitFor()
     await goTo(page, '/audit')
-    await page.getByRole('cell', { name: 'admin.rerate' }).first().waitFor()
+    await page.getByRole('cell', { name: 'admin.replay_dead_letters' }).first().waitFor()
+    expectQuiet()
+    await close()
+  })
+
+  it('sets the price of a model that customers use without one, and rates its events', async () => {
+    const { api_key: key, customer_id } = await newCustomer()
+    const model = `model-${customer_id.slice(-8)}`
+    const event = { event_type: 'TOKEN_USAGE', feature_id: 'chat', provider: 'OPENAI', model }
+    await api('POST', '/v1/events/ingest', {
+      key,
+      body: { ...event, input_tokens: 1_000, output_tokens: 500 },
+    })
+    await expect
+      .poll(() => unratedOf(customer_id), { timeout: 15_000 })
+      .toMatchObject([{ provider: 'OPENAI', model, events: '1', waits_for: 'price' }])
+    const { page, expectQuiet, close } = await openDashboard({ credential: OPERATOR_TOKEN, at: '/unrated' })
+    const row = page.getByRole('row', { name: new RegExp(`${model} ${customer_id} 1 .* a price`) })
+    await row.getByRole('button', { name: /^Set a price/ }).click()
+    const form = page.getByRole('form', { name: 'Set a price' })
+    await form.getByLabel('Input tokens', { exact: true }).fill('2.5')
+    await form.getByLabel('Output tokens').fill('10.000001')
+    expect(await violations(page)).toEqual([])
+    await form.getByRole('button', { name: 'Set the price' }).click()
+    await page.getByText(`The price of ${model} is set.`, { exact: false }).waitFor()
+    await page.getByRole('button', { name: 'Rate them now' }).click()
+    await row.waitFor({ state: 'detached' })
+    await page
+      .getByRole('status')
+      .getByText(/[1-9]\d* rated/)
+      .waitFor()
+    expect(await unratedOf(customer_id)).toEqual([])
+    const [rated] = rowsOf(await api('GET', '/v1/events', { key }))
+    expect(rated).toMatchObject({ credits_burned: '15.000001', provider_cost_usd: '0.0075000005' })
     expectQuiet()
     await close()
   })
@@ -76,3 +109,8 @@ describeInBrowser('the operator', () => {
     await close()
   })
 })
+
+async function unratedOf(customer_id: string) {
+  const rows = rowsOf(await api('GET', '/v1/admin/unrated?limit=100', { key: OPERATOR_TOKEN }))
+  return rows.filter((row) => row.customer_id === customer_id)
+}

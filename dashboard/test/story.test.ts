@@ -125,6 +125,8 @@ describeInBrowser('a story', () => {
 
   it('of the operator, from a search to the audit log', async () => {
     const { api_key: key, customer_id, email } = await newCustomer({ name: 'Story Ltd', tier: 'STARTER' })
+    const model = `story-${customer_id.slice(-8)}`
+    await api('POST', '/v1/events/ingest', { key, body: { ...EVENT, model } })
     const { page, expectQuiet, close } = await openDashboard()
     await signIn(page, OPERATOR_TOKEN)
     await page.getByLabel('Email').fill(email)
@@ -156,7 +158,21 @@ describeInBrowser('a story', () => {
     await page.getByRole('region', { name: 'Flush lag' }).getByText('seconds').waitFor()
     await goTo(page, '/prices')
     await page.getByText('The feed is off.').waitFor()
+    await goTo(page, '/unrated')
+    const unrated = page.getByRole('row', { name: new RegExp(`${model} ${customer_id} 1 .* a price`) })
+    await unrated.getByRole('button', { name: /^Set a price/ }).click()
+    const price = page.getByRole('form', { name: 'Set a price' })
+    await price.getByLabel('Input tokens', { exact: true }).fill('2.5')
+    await price.getByRole('button', { name: 'Set the price' }).click()
+    await page.getByText(`The price of ${model} is set.`, { exact: false }).waitFor()
+    await page.getByRole('button', { name: 'Rate them now' }).click()
+    await unrated.waitFor({ state: 'detached' })
     await goTo(page, '/audit')
+    await page.getByRole('cell', { name: 'admin.rerate' }).first().waitFor()
+    await page
+      .getByRole('row', { name: /provider_costs\.create/ })
+      .first()
+      .waitFor()
     for (const action of ['customers.change', 'admin.reconcile']) {
       const entry = page.getByRole('row', { name: new RegExp(`${action}.*${customer_id}`) })
       await entry.first().waitFor()

@@ -1,5 +1,4 @@
 import type { VNode } from 'preact'
-import { useState } from 'preact/hooks'
 import { type AnswerOf, call } from '../api/call.ts'
 import { useApi } from '../api/use-api.ts'
 import { Action } from '../components/action.tsx'
@@ -15,7 +14,6 @@ export default function Prices(): VNode {
   return (
     <Page title="Price feed" lead="Published prices that wait for you, and those that were applied.">
       <Show from={feeds}>{(data) => <Feed feeds={data} reload={feeds.reload} />}</Show>
-      <Unrated />
     </Page>
   )
 }
@@ -99,28 +97,6 @@ function Feed({ feeds, reload }: { readonly feeds: Feeds; readonly reload: () =>
           ]}
         />
       )}
-    </Card>
-  )
-}
-
-/** Events of all customers whose price was added later. */
-function Unrated(): VNode {
-  const [note, setNote] = useState<string>()
-  const rerate = async () => {
-    const { ledgers, examined, rated, unpaid, unpriced, more } = await call('post', '/v1/admin/rerate', {
-      body: {},
-    })
-    setNote(
-      `${ledgers} ledgers: ${examined} events without a price examined, ${rated} rated, ${unpaid} not payable, ${unpriced} still without a price${more ? '. There are more: run it again' : ''}.`,
-    )
-  }
-  return (
-    <Card title="Events without a price" actions={<Action label="Rate them now" run={rerate} />}>
-      <p class="quiet">
-        An event of an unknown model is recorded at 0 credits. Once its price is known, a scheduled job
-        charges it; this does the same at once.
-      </p>
-      {note !== undefined && <p role="status">{note}</p>}
     </Card>
   )
 }

@@ -66,6 +66,7 @@ export const OPERATOR_PAGES: readonly Section[] = [
     pages: [
       { path: '/health', title: 'Health', load: () => import('../pages/health.tsx') },
       { path: '/prices', title: 'Price feed', load: () => import('../pages/prices.tsx') },
+      { path: '/unrated', title: 'Unrated events', load: () => import('../pages/unrated.tsx') },
       { path: '/audit', title: 'Audit log', load: () => import('../pages/audit.tsx') },
     ],
   },

@@ -1,0 +1,189 @@
+import type { VNode } from 'preact'
+import { useState } from 'preact/hooks'
+import { type AnswerOf, call, type RowOf } from '../api/call.ts'
+import { Action } from '../components/action.tsx'
+import { Amount } from '../components/amount.tsx'
+import { AmountInput, type Fields, Form, Input } from '../components/form.tsx'
+import { ListView, useList } from '../components/list.tsx'
+import { Card, Empty, Page } from '../components/page.tsx'
+import { Table } from '../components/table.tsx'
+import { Time } from '../components/time.tsx'
+import { href } from '../router.ts'
+
+type Row = RowOf<'/v1/admin/unrated'>
+type Named = Pick<Row, 'provider' | 'model'>
+
+const DAY_MS = 86_400_000
+/** The first price of a model may begin 35 days back; a date is the beginning of its day. */
+const DAYS_BACK = 34
+
+/** The models without a price that customers use: set a price, then rate their events. */
+export default function Unrated(): VNode {
+  const [unavailable, setUnavailable] = useState<AnswerOf<'/v1/admin/unrated'>['unavailable']>([])
+  const list = useList(async (cursor, signal) => {
+    const page = await call('get', '/v1/admin/unrated', { query: { cursor }, signal })
+    setUnavailable(page.unavailable)
+    return page
+  }, [])
+  const [priced, setPriced] = useState<Named>()
+  const [note, setNote] = useState<string>()
+  const rerate = async () => {
+    const { ledgers, examined, rated, unpaid, unpriced, more } = await call('post', '/v1/admin/rerate', {
+      body: {},
+    })
+    setNote(
+      `${ledgers} ledgers: ${examined} events without a price examined, ${rated} rated, ${unpaid} not payable, ${unpriced} still without a price${more ? '. There are more: run it again' : ''}.`,
+    )
+    list.reload()
+  }
+  return (
+    <Page
+      title="Unrated events"
+      lead="Models that customers use and that have no price. Their events are recorded, and charged once there is one."
+      actions={<Action label="Rate them now" run={rerate} />}
+    >
+      {note !== undefined && <p role="status">{note}</p>}
+      {unavailable.length > 0 && (
+        <p class="notice">
+          {unavailable.length} ledgers did not answer: {unavailable.map(ledgerText).join(', ')}. Reload the
+          page later.
+        </p>
+      )}
+      {priced && (
+        <PriceForm
+          key={`${priced.provider} ${priced.model}`}
+          of={priced}
+          done={() => {
+            setPriced(undefined)
+            setNote(
+              `The price of ${priced.model} is set. A scheduled job rates its events; "Rate them now" does at once.`,
+            )
+          }}
+        />
+      )}
+      <Card title="Models without a price, by customer">
+        <ListView
+          list={list}
+          empty={
+            <Empty title="Every event has a price">
+              <p>An event of an unknown model is listed here a few seconds after it arrived.</p>
+            </Empty>
+          }
+        >
+          {(rows) => (
+            <Table
+              caption="Models without a price"
+              rows={rows}
+              rowKey={({ customer_id, mode, provider, model }) =>
+                JSON.stringify([customer_id, mode, provider, model])
+              }
+              columns={[
+                { title: 'Model', cell: nameOf },
+                {
+                  title: 'Customer',
+                  cell: (row) => <a href={href(`/customers/${row.customer_id}`)}>{ledgerText(row)}</a>,
+                },
+                {
+                  title: 'Events',
+                  numeric: true,
+                  cell: ({ events, more_events }) => (
+                    <>
+                      <Amount value={events} />
+                      {more_events && ' or more'}
+                    </>
+                  ),
+                },
+                { title: 'Oldest', cell: ({ oldest_at }) => <Time at={oldest_at} /> },
+                { title: 'Waits for', cell: waitsFor },
+                {
+                  title: '',
+                  cell: ({ provider, model }) =>
+                    provider !== null &&
+                    model !== null && (
+                      <button type="button" class="secondary" onClick={() => setPriced({ provider, model })}>
+                        Set a price<span class="hidden"> of {model}</span>
+                      </button>
+                    ),
+                },
+              ]}
+            />
+          )}
+        </ListView>
+      </Card>
+    </Page>
+  )
+}
+
+function ledgerText({ customer_id, mode }: Pick<Row, 'customer_id' | 'mode'>): string {
+  return mode === 'live' ? customer_id : `${customer_id} (test)`
+}
+
+function nameOf({ provider, model }: Named): string {
+  if (provider === null) return 'no provider'
+  return `${provider} ${model ?? '(no model)'}`
+}
+
+function waitsFor({ provider, model, waits_for }: Row): string {
+  if (waits_for === 'credits') return 'credits of its wallet'
+  return provider === null || model === null ? "a rule of the customer's burn table" : 'a price'
+}
+
+/** A form for the first price of a model, for all customers. */
+function PriceForm({
+  of: { provider, model },
+  done,
+}: {
+  readonly of: Named
+  readonly done: () => void
+}): VNode {
+  const first_day = new Date(Date.now() - DAYS_BACK * DAY_MS).toISOString().slice(0, 10)
+  const submit = async (fields: Fields, idempotency_key: string) => {
+    const body = {
+      provider: provider ?? '',
+      model: model ?? '',
+      prices: pricesOf(fields),
+      effective_from: `${fields.from ?? first_day}T00:00:00Z`,
+    }
+    await call('post', '/v1/admin/provider-costs', { body, idempotency_key })
+    done()
+  }
+  return (
+    <Card title={`The price of ${nameOf({ provider, model })}`}>
+      <p class="quiet">
+        In USD for a million tokens, for all customers. Leave out a unit that the provider does not charge
+        apart: it costs as much as the unit that contains it. A price is replaced by a later one, and never
+        edited.
+      </p>
+      <Form label="Set a price" submit="Set the price" onSubmit={submit}>
+        {UNITS.map(([unit, label]) => (
+          <AmountInput key={unit} label={label} name={unit} required={unit === 'input_tokens'} />
+        ))}
+        <Input
+          label="In force from (UTC)"
+          name="from"
+          type="date"
+          value={first_day}
+          min={first_day}
+          required
+          hint="Events since then are rated."
+        />
+      </Form>
+    </Card>
+  )
+}
+
+const UNITS = [
+  ['input_tokens', 'Input tokens'],
+  ['output_tokens', 'Output tokens'],
+  ['cache_read_tokens', 'Cached input tokens'],
+] as const
+const A_MILLION = 1_000_000
+
+function pricesOf(fields: Fields) {
+  return Object.fromEntries(
+    UNITS.flatMap(([unit]) => {
+      const amount = fields[unit]
+      return amount === undefined ? [] : [[unit, { amount, per: A_MILLION }]]
+    }),
+  )
+}
