@@ -54,7 +54,7 @@ export function holdState(url: string): void {
   throw new Error(`The lock ${LOCK} could not be taken. Delete it if no server uses this state.`)
 }
 
-/** Holds the state for a child process too: it can outlive this one when this one is killed. */
+/** Holds the state for a child process, too, which may continue to run after this one is killed. */
 export function alsoHeldBy(pid: number): void {
   const lock = readLock()
   if (!lock?.processes.some((holder) => holder.pid === process.pid)) {

@@ -49,7 +49,9 @@ export interface Config {
   readonly price_feed: PriceFeedConfig | null
   /** The base URL of Stripe's API, without a trailing slash. */
   readonly stripe_api_url: string
-  /** What refunds and disputes of payments take: credits that remain in the payment's lot, or those that were spent, too. */
+  /**
+   * The credits that refunds and disputes of payments take: only the rest of the payment's lot, or spent credits, too.
+   */
   readonly payment_reversals: PaymentReversals
   /** The enabled drop-in endpoints; all by default. */
   readonly drop_in: readonly DropInEndpoint[]

@@ -5,7 +5,7 @@ import { verifyExport, verifyReceipt } from './verify.js'
 
 const USAGE = `npx @openmonetize/verify EXPORT... --keys FILE_OR_URL [--receipt FILE]...
 
-Verifies an export of a ledger (several files: its parts, in order) and receipts, offline but for the URL of the keys.`
+Verifies an export of a ledger (several files: its parts, in order) and receipts, offline except for the URL of the keys.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -75,7 +75,7 @@ class Chain {
   async begin(text, line) {
     this.head = line
     const [, ledger = '', first, from, before = ''] =
-      HEADER.exec(text) ?? this.refuse('is not that of an export, or goes on after its end')
+      HEADER.exec(text) ?? this.refuse('is not that of an export, or continues after its end')
     if (!this.ended)
       Object.assign(this, { ledger, first: Number(first), from: Number(from), next: Number(from) })
     if (ledger !== this.ledger || Number(first) !== this.first) this.refuse('names another chain')

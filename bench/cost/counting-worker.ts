@@ -139,7 +139,7 @@ function countStorage(ctx: DurableObjectState): DurableObjectState {
   return ctx
 }
 
-/** A cursor reports its rows after it was read to its end; an empty one does so at once. */
+/** A cursor reports its rows after it was read to its end; an empty cursor reports them at once. */
 function countRows(cursor: SqlStorageCursor<Record<string, SqlStorageValue>>): void {
   let read = 0
   let written = 0

@@ -131,7 +131,7 @@ def verify_export(data, keys):
                 next = b"null" if covered == number - 1 else b"%d" % number
                 check(line == end + next + b"}}", "the line is neither an entry nor a checkpoint nor the end")
                 check(covered >= number - 1, "no checkpoint covers the last entry")
-                check(lines[at:] == [b""], "the export goes on after its end")
+                check(lines[at:] == [b""], "the export continues after its end")
                 return hashes
         raise Wrong("the export is cut off")
     except (ValueError, KeyError, TypeError) as error:

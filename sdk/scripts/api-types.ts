@@ -4,7 +4,7 @@ import openapiTS, { astToString } from 'openapi-typescript'
 /** Written by `npm run generate -w sdk`; a test compares it with the document of the server. */
 export const API_TYPES = path.join(import.meta.dirname, '..', 'src', 'api.ts')
 
-/** The types of what a client sends and gets: parameters, bodies, and answers of success. */
+/** The types of the data that a client sends and gets: parameters, bodies, and successful answers. */
 export async function apiTypes(document: string): Promise<string> {
   const slim: unknown = JSON.parse(document, (key, value) => {
     if (key === 'examples' || key === 'example' || key === 'headers') return undefined

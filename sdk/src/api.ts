@@ -727,7 +727,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a webhook delivery to the operator's endpoints due now, whatever its status
+         * Make a webhook delivery to the operator's endpoints due now, regardless of its status
          * @description Its schedule begins again, unless an attempt is under way: then the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.
          *
          *     Requires the operator token.
@@ -2413,7 +2413,7 @@ export interface paths {
         get: operations["listEntitlements"];
         put?: never;
         /**
-         * Create an entitlement: what a feature allows a user, a team, an API key, a model or the whole customer
+         * Create an entitlement: the access of a user, a team, an API key, a model or the whole customer to a feature
          * @description Applies from the next event on, in live and test mode, with separate counters.
          *
          *     Requires an API key with the scope `entitlements:write`.
@@ -2947,7 +2947,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a webhook delivery due now, whatever its status
+         * Make a webhook delivery due now, regardless of its status
          * @description Its schedule begins again, unless an attempt is under way: then the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.
          *
          *     Requires an API key with the scope `webhooks:write`.

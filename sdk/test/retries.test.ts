@@ -123,7 +123,7 @@ describe('a call that is not repeated', () => {
     expect(seen).toHaveLength(1)
   })
 
-  it('reports that no answer came in time', async () => {
+  it('reports that no answer arrived in time', async () => {
     const { client } = await behind(() => undefined)
     const error = await client.customers.me({ timeoutMs: 100, maxRetries: 0 }).catch((caught) => caught)
     expect(error).toBeInstanceOf(TimeoutError)

@@ -37,7 +37,7 @@ const createEntitlementRoute = route({
   method: 'post',
   path: '/',
   summary:
-    'Create an entitlement: what a feature allows a user, a team, an API key, a model or the whole customer',
+    'Create an entitlement: the access of a user, a team, an API key, a model or the whole customer to a feature',
   description: 'Applies from the next event on, in live and test mode, with separate counters.',
   ...writes,
   request: { body: jsonRequest(entitlementSchema) },

@@ -24,7 +24,7 @@ const NOTHING = { pieces: 0, bytes: 0 }
  */
 const UNANSWERED: Used = { reported: undefined, complete: false, delivered: NOTHING, why: 'client_gone' }
 
-/** Relays the answer of a call's last attempt, and settles its hold, whatever happens. */
+/** Relays the answer of a call's last attempt, and always settles its hold. */
 export function relayed(
   c: Context<AppEnv>,
   held: HeldCall,

@@ -40,7 +40,7 @@ export interface Attempts {
   readonly prepare: (target: Target) => Promise<Attempt | undefined>
 }
 
-/** Sends a held call to its provider, relays the answer and settles the hold, whatever happens. */
+/** Sends a held call to its provider, relays the answer and always settles the hold. */
 export async function relayAnswer(
   c: Context<AppEnv>,
   call: HeldCall,

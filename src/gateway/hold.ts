@@ -9,7 +9,7 @@ import type { Idempotency } from '../ledger/model/vocabulary.ts'
 import type { CallPrices, Pricing } from './request/prices.ts'
 import { type Charge, type HoldPlace, settled } from './settlement.ts'
 
-/** A call whose credits are to be held. */
+/** A call whose credits must be held. */
 export interface CallToHold {
   readonly pricing: Pricing
   /** The prices of the call at a provider and model. */

@@ -28,7 +28,7 @@ interface Look {
 const looks = new WeakMap<object, Look>()
 
 /**
- * Checks D1, KV and an object, each within 3 seconds. `keep_alive` lets a shared check outlive the request that
+ * Checks D1, KV and an object, each within 3 seconds. `keep_alive` lets a shared check continue after the request that
  * started it.
  */
 export function readinessOf(

@@ -57,8 +57,8 @@ export function route({ answers, problems = [], ...declaration }: Declaration<st
 }
 
 /**
- * Refuses control characters in the path and the query, whatever the schema of the route allows: no id has
- * them, and a problem document repeats ids.
+ * Refuses control characters in the path and the query, regardless of the route's schema, because no id has them and
+ * problem documents repeat ids.
  */
 function printableParameters(request: RouteConfig['request']): MiddlewareHandler<AppEnv>[] {
   if (!request?.params && !request?.query) return []

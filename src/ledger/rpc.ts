@@ -107,7 +107,7 @@ export const OPERATIONS = {
   checkPayment: operation<payments.CheckPaymentMessage, Done | Refused>('service', { long: true }),
   topUp: operation<credits.WalletMessage, payments.PaymentsResult<payments.TopUpAnswer>>('read'),
   setTopUp: operation<payments.SetTopUpMessage, payments.PaymentsResult<payments.TopUpAnswer>>('write'),
-  /** Brings D1 up to everything that is committed. */
+  /** Flushes everything that is committed to D1. */
   catchUp: operation<object, ledger.CatchUpResult>('read', { long: true }),
   /**
    * Erases a user or a team in the object and in D1, and keeps the ledger. Not repeatable: an erasure whose answer was

@@ -339,8 +339,8 @@ const WRITE_META = `
   INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 
 /**
- * Brings an object's tables to the version of this code, all or nothing. Throws when it cannot: this code must not
- * guess the meaning of tables that another version has written.
+ * Upgrades an object's tables to the version of this code, completely or not at all. Throws when it cannot: this code
+ * must not guess the meaning of tables that another version has written.
  */
 export function migrate(storage: DurableObjectStorage, migrations = MIGRATIONS): void {
   const { sql } = storage

@@ -10,9 +10,9 @@ import { type PortalToken, portalTokenId, readPortalToken } from './token.ts'
 import { namesOf, PORTAL_USES, useOf, whyClosed } from './uses.ts'
 
 /**
- * Answers a request with a portal token. Only pages of the token's origins may read the answer, whatever the
- * value of `CORS_ORIGINS`; a page of another origin is refused. Requests without `Origin` are not sent by a
- * page of another origin, and are admitted.
+ * Answers a request with a portal token. Only pages of the token's origins may read the answer, for any value of
+ * `CORS_ORIGINS`. A page of another origin is refused. Requests without `Origin` are not sent by a page of another
+ * origin, and are admitted.
  */
 export async function withPortalToken(c: Context<AppEnv>, text: string, next: Next): Promise<void> {
   const token = readPortalToken(c.env, text)

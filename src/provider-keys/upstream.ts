@@ -74,8 +74,8 @@ export function forgetAllProviderKeys(): void {
 
 /**
  * Returns where a call goes and with which key: the key of the request, else the stored one of that name or the newest
- * one of the provider, else the operator's. With a name, the request's key goes to the address of the stored key. The
- * address of a stored key is checked again by DNS whenever the key is loaded.
+ * one of the provider, else the operator's. With a name, the request's key is used at the address of the stored key.
+ * The address of a stored key is checked again by DNS whenever the key is loaded.
  */
 export async function resolveUpstream(
   c: Context<AppEnv>,

@@ -59,7 +59,7 @@ function deliveryRoutes(kind: 'customer' | 'operator') {
   const retryRoute = route({
     method: 'post',
     path: '/{id}/retry',
-    summary: `Make a webhook delivery${of} due now, whatever its status`,
+    summary: `Make a webhook delivery${of} due now, regardless of its status`,
     description:
       'Its schedule begins again, unless an attempt is under way: then the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.',
     ...writes,

@@ -148,7 +148,7 @@ describe('the rows that a list reads', () => {
     limit: 10,
   }
 
-  it('are a range: as many as it returns, and with a filter at most those that one page examines', async () => {
+  it('are a range: as many as it returns, and with a filter at most the rows that one page examines', async () => {
     const scope = unique('cust')
     const changes = Array.from({ length: MAX_EXAMINED + 200 }, (_, n) => ({
       scope,

@@ -27,7 +27,7 @@ function later(ms: number): void {
 
 const inMs = (ms: number) => new Date(Date.now() + ms).toISOString()
 
-describe('a lot whose time has come', () => {
+describe('a lot that has expired', () => {
   it('is taken out of the wallet by the next request, in one entry dated at its expiry', async () => {
     const { api_key } = await createCustomer()
     const expires_at = inMs(HOUR_MS)

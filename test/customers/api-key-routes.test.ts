@@ -260,7 +260,7 @@ describe('the test ledger', () => {
     expect(await balanceOf(api_key)).toBe(10_000)
   })
 
-  it('has the burn tables and entitlements that were there before it', async () => {
+  it('has the burn tables and entitlements that existed before it', async () => {
     const { api_key } = await createCustomer()
     const rule = { match: {}, method: 'flat', amount: 7 }
     const table = { name: 'Seven', rules: [rule] }
@@ -295,7 +295,7 @@ describe('an Idempotency-Key', () => {
     await expectRefused(other, 422, 'idempotency_mismatch')
   })
 
-  it('works in the same way for a key that comes as X-API-Key', async () => {
+  it('works in the same way for a key in X-API-Key', async () => {
     const { api_key } = await createCustomer()
     const headers = { 'X-API-Key': api_key, 'Idempotency-Key': 'make' }
     const post = () => api('/v1/api-keys', { body: { name: 'Once' }, headers })

@@ -151,7 +151,7 @@ describe('the memory of an isolate', () => {
     expect(map.size).toBe(3)
   })
 
-  it('drops entries after their time, however often they were used, and deleted entries at once', () => {
+  it('drops entries after their time, even if they were used often, and deleted entries at once', () => {
     const map = new ExpiringMap<number>({ capacity: 3, ttl_ms: 1_000 })
     map.set('a', 1, 0)
     expect(map.get('a', 999)).toBe(1)

@@ -40,7 +40,7 @@ const SECRETS = [
 ]
 
 describe('wrangler.toml', () => {
-  it('sets every variable that the code reads, and no other', () => {
+  it('sets exactly the variables that the code reads', () => {
     const read = members.flatMap(([, name = '', type]) =>
       type === 'string' && !SECRETS.includes(name) ? [name] : [],
     )

@@ -467,7 +467,7 @@ async function sentMetrics(key: string, body: unknown): Promise<Json> {
 }
 
 describe('the token counters of Claude Code', () => {
-  it('become one event for each kind, model and interval, billed once however they are sent', async () => {
+  it('become one event for each kind, model and interval, billed once in any form of sending', async () => {
     const key = await newKey()
     const body = tokenMetric(key)
     for (let i = 0; i < 2; i++) expect(await sentMetrics(key, body)).toEqual({})

@@ -29,7 +29,7 @@ beforeAll(async () => {
 })
 
 describe('the answer to an event', () => {
-  it('has these fields and no other', async () => {
+  it('has exactly these fields', async () => {
     const { api_key } = customer
     const before = await balanceOf(api_key)
     const answer = await ingested(api_key, GPT_4O)

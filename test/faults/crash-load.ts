@@ -206,7 +206,7 @@ export class Client {
         continue
       }
       const { n } = event.metadata
-      if (n === undefined) throw new Error(`an event that nobody sent: ${JSON.stringify(event)}`)
+      if (n === undefined) throw new Error(`an event that was never sent: ${JSON.stringify(event)}`)
       found.set(n, [...(found.get(n) ?? []), event])
     }
     return found

@@ -306,7 +306,7 @@ describe('time', () => {
     ])
   })
 
-  it('ends a hold at 23:59:59 before its lot expires at midnight, however late it is read', async () => {
+  it('ends a hold at 23:59:59 before its lot expires at midnight, even if it is read later', async () => {
     vi.setSystemTime(Date.UTC(2027, 0, 1, 23, 50))
     const { api_key: key } = await createCustomer()
     const midnight = '2027-01-02T00:00:00.000Z'
@@ -359,7 +359,7 @@ describe('bad input', () => {
 })
 
 describe('a closed hold', () => {
-  it('is read by its id, before and after the ledger has gone to D1', async () => {
+  it('is read by its id, before and after the flush to D1', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const { id } = await hold(key, { user_id: 'u', team_id: 't', credits: 5 })
     await ok(key, `/v1/holds/${id}/capture`, { credits: 2, final: true })

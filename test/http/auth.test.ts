@@ -137,7 +137,7 @@ describe('a request that is refused', () => {
     expect((await probe('/v1/read', bearer(api_key))).status).toBe(200)
   })
 
-  it('comes while D1 is down and its key is in no cache: 503 that can be retried', async () => {
+  it('arrives while D1 is down and its key is in no cache: 503 that can be retried', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const response = await probe('/v1/read', bearer(mintApiKey('live').api_key), { DB: brokenD1() })
     expect(response.headers.get('Retry-After')).toBe('1')

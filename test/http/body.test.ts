@@ -10,7 +10,7 @@ const post = (
 
 describe('a body', () => {
   it.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON;charset="UTF-8"'])(
-    'may come as %s',
+    'may be sent as %s',
     async (type) => {
       expect((await post('{}', { 'Content-Type': type })).status).toBe(200)
     },

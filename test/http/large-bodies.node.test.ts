@@ -21,7 +21,7 @@ it.each([
   second?.leave()
 })
 
-it('bodies enter in the order of their arrival, and small ones do not pass large ones', async () => {
+it('bodies enter in the order of their arrival, and small ones do not overtake large ones', async () => {
   const first = await entered(5 * MB)
   const order: number[] = []
   const others = [5, 4, 1, 1, 5].map(async (size, index) => {

@@ -13,7 +13,7 @@ const time = fc.integer({ min: 0, max: LATEST_MS })
 const LAST_NUMBER = 2 ** 40 - 1
 const number = fc.integer({ min: 0, max: LAST_NUMBER })
 
-describe('the id of what a ledger numbers', () => {
+describe('the id of a numbered object of a ledger', () => {
   it('contains its time and its number', () => {
     fc.assert(
       fc.property(fc.constantFrom(...PREFIXES), time, number, (prefix, at_ms, n) => {

@@ -8,7 +8,10 @@ import { groupOf } from '../faults/injection.ts'
 import { ask, freshLedger, storeOf, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, grant, metadataOf } from '../support/messages.ts'
 
-/** An isolate has 128 MB and is shared: what an object holds and does is bounded in bytes, not only in counts. */
+/**
+ * An isolate has 128 MB and is shared, so the data and the work of an object are bounded in bytes, and not only in
+ * counts.
+ */
 
 const CREDITS = 1_000_000_000
 

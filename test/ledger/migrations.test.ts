@@ -154,7 +154,7 @@ function backToVersion5({ sql }: DurableObjectStorage, buckets: Buckets5 | null)
   const { bits, row, round } = buckets
   const position = (up_to: number) => ({ row: up_to, keys_total: keysTotal(up_to) })
   let entries = 0
-  // The parts of the first set that the round has replaced are gone.
+  // Deletes the parts of the first set that the round has replaced.
   const replaced = round ? Math.floor(round.next * 2 ** (bits - round.bits)) : 0
   if (row > 0)
     for (let prefix = replaced; prefix < 2 ** bits; prefix++) entries += writeBucket(bits, prefix, row)

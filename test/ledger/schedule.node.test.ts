@@ -20,7 +20,7 @@ const cases: readonly Case[] = [
   { name: 'at once for what is overdue, never in the past', works: [[NOW - 9000]], rings: NOW },
   { name: 'not before the retry delay of what failed, even if it is overdue', works: [[NOW - 1, 1]], rings: NOW + 1000 },
   { name: 'later than the retry delay when nothing is needed sooner', works: [[NOW + 5000, 1]], rings: NOW + 5000 },
-  { name: 'on time for what did not fail, whatever else failed', works: [[NOW - 1, 10], [NOW + 5000, 0]], rings: NOW + 5000 },
+  { name: 'on time for tasks that did not fail, after any failures of others', works: [[NOW - 1, 10], [NOW + 5000, 0]], rings: NOW + 5000 },
   { name: 'in a year for what is needed after that, and looks again', works: [[Date.UTC(9999, 11, 31)]], rings: NOW + YEAR },
 ]
 

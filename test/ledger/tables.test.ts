@@ -6,7 +6,9 @@ import { MIGRATIONS, type Migration, migrate } from '../../src/ledger/tables.ts'
 import { freshLedger, type TestLedger } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'
 
-/** Objects outlive deployments by years: one whose tables another version made is migrated, or refused. */
+/**
+ * Objects exist for years, over many deployments. An object whose tables another version made is migrated or refused.
+ */
 
 const nextVersion: Migration = (sql) => {
   sql.exec("ALTER TABLE wallets ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey'")

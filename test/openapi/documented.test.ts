@@ -110,16 +110,16 @@ describe('a route with a parameter or field without a known value', () => {
 
   it('fails for a parameter of the path', () => {
     expect(() => fillPath('/v1/invoices/{id}', owner)).toThrow(
-      'say in test/support/requests.ts what id stands for',
+      'define the value of id in test/support/requests.ts',
     )
   })
 
   it('fails for a parameter of the query and for a field of the body', () => {
     const parameters = [{ name: 'invoice_id', in: 'query', schema: { type: 'string' } }]
     const route = { method: 'GET', path: '/v1/invoices', operation: { parameters } }
-    expect(() => fill(route, owner)).toThrow('what invoice_id stands for')
+    expect(() => fill(route, owner)).toThrow('the value of invoice_id')
     const schema = { type: 'object', properties: { invoice_id: { type: 'string' } } }
     const requestBody = { content: { 'application/json': { schema } } }
-    expect(() => fill({ ...route, operation: { requestBody } }, owner)).toThrow('what invoice_id stands for')
+    expect(() => fill({ ...route, operation: { requestBody } }, owner)).toThrow('the value of invoice_id')
   })
 })

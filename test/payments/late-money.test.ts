@@ -306,7 +306,7 @@ describe('a paid payment', () => {
 })
 
 describe('a late event', () => {
-  it('brings its reference also to a check that waits for another one', async () => {
+  it('passes its reference to a check that waits for another one, too', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const { stub } = ledgerOf(customer_id)
     // The object stops while Stripe makes the page: the payment has none of Stripe's ids.

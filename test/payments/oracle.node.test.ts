@@ -5,8 +5,8 @@ import { isSignedBy } from '../../src/stripe/signature.ts'
 import { signedEvent } from '../support/stripe.ts'
 
 /**
- * Compares with Stripe's own package: it signs webhooks that we verify, verifies those that the double signs,
- * and sends the same requests as we do.
+ * Compares with Stripe's own package: it signs webhooks that we verify, verifies webhooks that the double signs, and
+ * sends the same requests as we do.
  */
 
 const official = new StripePackage('sk_test_1')

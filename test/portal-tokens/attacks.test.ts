@@ -42,7 +42,7 @@ const closed = secured.filter((operation) => !READS.map((path) => `GET ${path}`)
 /** This route takes the operator token or none, and refuses every key as a wrong token. */
 const REGISTRATION = '/customers/register'
 
-it('the document names portal tokens at the routes that take them, and nowhere else', () => {
+it('the document names portal tokens only at the routes that accept them', () => {
   const named = operations.filter(({ operation }) =>
     JSON.stringify(operation.security)?.includes('portalToken'),
   )

@@ -229,7 +229,7 @@ describe('tiered, graduated', () => {
     ['one over: 100 × 3 + 1 × 2', tiers, undefined, [101], ['302']],
     ['over two tiers: 100 × 3 + 100 × 2 + 50 × 1', tiers, undefined, [250], ['550']],
     [
-      'in the same positions whatever the events: 60 × 3, 40 × 3 + 20 × 2, 80 × 2 + 1',
+      'in the same positions for any events: 60 × 3, 40 × 3 + 20 × 2, 80 × 2 + 1',
       tiers,
       undefined,
       [60, 60, 81],

@@ -181,7 +181,7 @@ const ROWS: readonly Row[] = [
     also: { model: 'claude-sonnet-4-5' },
   },
   {
-    what: 'Claude on Vertex: an hour of cache is told apart',
+    what: 'Claude on Vertex: an hour of cache is separate',
     from: 'google',
     api: 'anthropic',
     body: {

@@ -383,7 +383,7 @@ describe('shapes from any provider', () => {
       cost: '0.001125',
     },
     {
-      what: 'a line of a batch is half price, whatever tier its response names',
+      what: 'a line of a batch is half price, for any tier in its response',
       from: 'openai',
       body: {
         custom_id: 'a',

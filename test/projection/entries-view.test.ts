@@ -90,7 +90,7 @@ describe('the view of entries', () => {
     )
   })
 
-  it('has every event that the API lists, with what was used and by whom', async () => {
+  it('has every event that the API lists, with its usage and subjects', async () => {
     await live()
     const events = await listed(key, '/v1/events')
     const { rows } = await view('AND event_id IS NOT NULL')
@@ -112,7 +112,7 @@ describe('the view of entries', () => {
     ])
   })
 
-  it('reads the pages of one flush when the number of an entry is known, however many there are', async () => {
+  it('reads the pages of one flush when the number of an entry is known, for any number of pages', async () => {
     await live()
     for (let i = 0; i < 20; i++) {
       await post('/v1/events/ingest', GPT_4O)

@@ -214,7 +214,7 @@ describe('a flush', () => {
     ])
   })
 
-  it('keeps metadata unchanged, whatever its keys are', async () => {
+  it('keeps metadata with any keys unchanged', async () => {
     const ledger = await freshLedger(1000)
     const metadata = jsonTextOf(
       '{"__proto__":{"a":1},"":0,"constructor":null,"1":1,"0":2,"💸":"\\u2028","null":null,"deep":[[{"x":1e21}]]}',

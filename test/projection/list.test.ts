@@ -69,7 +69,7 @@ function ids(rows: readonly Row[]): unknown[] {
 
 let sent = 0
 
-/** Events of 1 micro-credit, each with another feature, so that they can be told apart. */
+/** Events of 1 micro-credit, each with another feature that identifies it. */
 async function send({ ledger }: Client, count: number, options: EventOptions = {}): Promise<void> {
   const items = Array.from({ length: count }, () => eventItem(1, { feature_id: `f${++sent}`, ...options }))
   await ingest(env, ledger.name, count === 1 && items[0] ? single(items[0]) : batch(items))

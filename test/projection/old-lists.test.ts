@@ -85,7 +85,7 @@ function shown(entries: readonly Entry[], filter: EntryFilter): number[] {
 }
 
 describe('a list with an old `to`', () => {
-  it('begins there: of hundreds of newer pages none is read', async () => {
+  it('begins there, without reading hundreds of newer pages', async () => {
     const ledger = await longLife()
     const all = (await list(ledger, {})).entries
     const to_ms = now_ms - 45 * DAY_MS

@@ -232,7 +232,7 @@ describe('differences that cannot be repaired', () => {
 
 it('a gap is reported as whole flushes, wherever a read of a thousand ends', async () => {
   const ledger_id = unique('long')
-  // Two wallets with an entry each in every flush; the second one's page is gone from one of them.
+  // Two wallets with an entry each in every flush; the second one's page is missing from one flush.
   const insert = `
     INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count, first_at_ms,
       last_at_ms, balance_before_micro, balance_after_micro, oldest_ms, events, burned_micro, cost_micro, cost_pico, price_micro,

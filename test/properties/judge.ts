@@ -257,7 +257,7 @@ export class Judge {
       (other) =>
         description?.endsWith(this.ids.event(other)) || description?.endsWith(this.ids.transaction(other)),
     )
-    if (!burned) throw new Error(`entry ${number} gives back what nobody burned`)
+    if (!burned) throw new Error(`entry ${number} gives back credits that were not burned`)
     const given = (this.givenBack.get(burned.number) ?? 0) + amount
     this.givenBack.set(burned.number, given)
     expect(given, `what was given back of entry ${burned.number}`).toBeLessThanOrEqual(0 - burned.amount)

@@ -237,7 +237,7 @@ describe('loads that end in a different order from their start', () => {
     held.letGo()
   })
 
-  it('find D1 behind the epoch, after it was restored, and rate by what it has', async () => {
+  it('find D1 behind the epoch after a restore, and rate by its prices', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     await setPrice(OVERRIDES, key, HALF)
     inAnotherIsolate()

@@ -7,7 +7,7 @@ import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 
 const HOUR_MS = 3_600_000
 
-/** 15 credits once the price comes: 0.0075 USD at 2,000 credits a USD. */
+/** 15 credits once the price is known: 0.0075 USD at 2,000 credits a USD. */
 const event = (model: string, more: object = {}) => ({
   event_type: 'TOKEN_USAGE',
   feature_id: 'chat',

@@ -9,7 +9,7 @@ import { api, jsonOf, textField } from './api.ts'
 import { GPT_4O, granted, ingested, type Json, objects, read } from './client.ts'
 import { createCustomer, type TestCustomer, unique } from './customers.ts'
 
-/** A customer with one object of each kind, under names that occur nowhere else. */
+/** A customer with one object of each kind, under unique names. */
 export interface Belongings extends TestCustomer {
   readonly user_id: string
   readonly team_id: string

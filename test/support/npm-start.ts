@@ -15,7 +15,7 @@ export interface StartedServer {
   readonly output: string
   /** Ends it like Ctrl-C. Resolves to its exit code. */
   stop(): Promise<number | null>
-  /** Kills it and its children, as a power cut does, and waits until they are gone. Needs `detached`. */
+  /** Kills it and its children, like a power cut, and waits until they have ended. Needs `detached`. */
   kill(): Promise<void>
 }
 

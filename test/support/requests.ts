@@ -207,7 +207,7 @@ export function fill({ method, path, operation }: Operation, owner: Belongings):
   const fields = Object.keys(schema?.properties ?? {})
   for (const name of [...query, ...fields]) {
     if (REFERENCES[name] === undefined && !NEUTRAL.has(name)) {
-      throw new Error(`${method} ${path}: say in test/support/requests.ts what ${name} stands for`)
+      throw new Error(`${method} ${path}: define the value of ${name} in test/support/requests.ts`)
     }
   }
   const body = schema && (BODIES[`${method} ${path}`] ?? requiredFields(schema, `${method} ${path}`))
@@ -244,7 +244,7 @@ function withField(body: Json, name: string, value: unknown): Json {
 export function fillPath(path: string, owner: Belongings): string {
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const known = PATH_PARAMETERS.find(([prefix, of_name]) => path.startsWith(prefix) && of_name === name)
-    if (!known) throw new Error(`${path}: say in test/support/requests.ts what ${name} stands for`)
+    if (!known) throw new Error(`${path}: define the value of ${name} in test/support/requests.ts`)
     return encodeURIComponent(known[2](owner))
   })
 }

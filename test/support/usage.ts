@@ -172,7 +172,9 @@ export async function knownLedger(ledger_id: string, entries: number): Promise<v
   await env.DB.prepare(query).bind(ledger_id, entries).run()
 }
 
-/** Folds usage of consecutive entries into a known ledger's rollups, as the messages of one flush that come together. */
+/**
+ * Folds usage of consecutive entries into a known ledger's rollups, like messages of one flush that arrive together.
+ */
 export async function foldDeltas(
   ledger_id: string,
   deltas: readonly UsageDelta[],

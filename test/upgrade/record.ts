@@ -1,11 +1,11 @@
 /**
  * Records the answers of a running server to a fixed series of requests, for `old-state.node.test.ts`. Run it against
- * the version whose state is to be kept, and archive that state afterwards:
+ * the version whose state you want to keep, and archive that state afterwards:
  *
  *   node test/upgrade/record.ts URL FILE phase     (phase: flushed | unflushed)
  *
- * The `flushed` phase runs with a short FLUSH_DELAY_MS; the server is then started again with a long one, and killed with
- * SIGKILL after the `unflushed` phase, so that the state holds a journal which D1 does not have yet.
+ * The `flushed` phase runs with a short FLUSH_DELAY_MS; the server is then started again with a long one, and killed
+ * with SIGKILL after the `unflushed` phase, so that the state holds a journal which D1 does not have yet.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 

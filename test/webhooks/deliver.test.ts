@@ -63,7 +63,7 @@ describe('a notification', () => {
     })
   })
 
-  it('goes to no endpoint that does not subscribe to it', async () => {
+  it('is not sent to endpoints that do not subscribe to it', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['receiver.example'], ['limit.*', 'credits.granted'])
     simulation.receiver('receiver.example', status(200))

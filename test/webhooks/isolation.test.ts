@@ -86,7 +86,7 @@ describe('attempts that are slow', () => {
     return { simulation, owner }
   }
 
-  it('and those that follow them make at most 1,000 calls in one run of the Worker', async () => {
+  it('and the attempts that follow them make at most 1,000 calls in one run of the Worker', async () => {
     const hosts = ['a.example', 'b.example', 'c.example']
     const { simulation } = await waiting(hosts, 40, 4)
     const { db, counts } = countingD1()

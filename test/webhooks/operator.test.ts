@@ -63,7 +63,7 @@ const CONDITIONS: Readonly<Record<OperatorType, Condition>> = {
 }
 
 it.each(OPERATOR_TYPES)(
-  '%s is sent once when its condition begins, and again when it begins anew',
+  '%s is sent once when its condition begins, and again when the condition begins again',
   async (type) => {
     const { begin, end, data } = CONDITIONS[type]
     const simulation = new Simulation()

@@ -94,7 +94,7 @@ export default function CustomerPage(): VNode {
             </Card>
             <Card title="Books">
               <p class="quiet">
-                Compare the ledger with D1 and with the analytics, or rate events whose price came late.
+                Compare the ledger with D1 and with the analytics, or rate events whose price was added later.
               </p>
               <div class="actions">
                 <Action label="Reconcile" run={reconcile} />

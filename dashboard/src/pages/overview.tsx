@@ -34,7 +34,10 @@ export default function Overview(): VNode {
     return () => window.clearTimeout(timer)
   }, [is_behind, usage.data])
   return (
-    <Page title="Overview" lead="The credits that are left, what burns them, and how long they last.">
+    <Page
+      title="Overview"
+      lead="The remaining credits, the models that burn them, and how long the credits last."
+    >
       <div class="cards">
         <Figure name="Balance" note={<BalanceNote from={balance.data} />}>
           <Show from={balance}>{(data) => <Amount value={data.balance} unit="credits" />}</Show>

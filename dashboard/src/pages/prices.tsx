@@ -12,7 +12,7 @@ type Feeds = AnswerOf<'/v1/admin/price-feed'>
 export default function Prices(): VNode {
   const feeds = useApi((signal) => call('get', '/v1/admin/price-feed', { signal }), [])
   return (
-    <Page title="Price feed" lead="Published prices that wait for you, and those that were applied.">
+    <Page title="Price feed" lead="Published prices that wait for you, and applied prices.">
       <Show from={feeds}>{(data) => <Feed feeds={data} reload={feeds.reload} />}</Show>
     </Page>
   )

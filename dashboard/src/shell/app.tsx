@@ -150,7 +150,7 @@ function Outlet({ entry }: { readonly entry: PageEntry | undefined }): VNode {
       </>
     )
   }
-  // After a deployment, the files of the old page are gone: a reload gets the new ones.
+  // After a deployment, the files of the old page no longer exist. A reload gets the new ones.
   if (error !== undefined || broken !== undefined) {
     return <Problem problem={problemOf(error ?? broken)} retry={() => location.reload()} />
   }

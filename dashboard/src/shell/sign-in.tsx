@@ -13,7 +13,9 @@ export function SignIn(): VNode {
   return (
     <main class="sign-in">
       <h1>OpenMonetize Edge</h1>
-      <p class="quiet">See what burned the credits, what each charge is made of, and when they run out.</p>
+      <p class="quiet">
+        See the use of your credits, the parts of each charge, and when the credits run out.
+      </p>
       {ended.value !== null && (
         <p class="notice" role="status">
           {ended.value}

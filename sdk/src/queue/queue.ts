@@ -154,7 +154,7 @@ export class Queue {
     return { queued: this.#waiting.size, ...this.#stats }
   }
 
-  /** Sends the oldest events with a request that outlives the page. */
+  /** Sends the oldest events with a request that continues after the page is closed. */
   async sendBeforeUnload(): Promise<void> {
     const events = this.#waiting.first(this.#batchLimit, KEEPALIVE_BYTES)
     if (events.length === 0) return

@@ -14,7 +14,9 @@ export interface MeterOptions {
   readonly provider?: string
   /** Reserves the worst case of a call before the provider is called; without credits the call throws. */
   readonly hold?: boolean
-  /** With `hold`: lowers the call's output limit to what the wallet can pay, and writes it into the request. */
+  /**
+   * With `hold`: lowers the call's output limit to the number that the wallet can pay, and writes it into the request.
+   */
   readonly clip?: boolean
   /** With `hold`: the output tokens to reserve for a call that names no limit. Default 4,096. */
   readonly max_output_tokens?: number

@@ -53,7 +53,7 @@ describe('a call with further attempts', () => {
     expect((await customer.events(1))[0]?.warnings).toEqual(['attempt 1: refused (status 503)'])
   })
 
-  it('goes to another key and another model, and is charged at the price of that model', async () => {
+  it('is sent to another key and another model, and is charged at the price of that model', async () => {
     const customer = await customerWithBackup()
     const mini = { ...scripts.CHAT_COMPLETION, model: 'gpt-4o-mini' }
     upstream.play(refusal(401), json(mini))

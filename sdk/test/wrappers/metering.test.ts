@@ -58,7 +58,7 @@ describe('charsOf', () => {
   it.each([
     ['text', 'Hello', 5],
     ['parts', [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }], 5],
-    ['a picture, whatever its size', { image_url: 'x'.repeat(1_000_000) }, 4_500],
+    ['a picture of any size', { image_url: 'x'.repeat(1_000_000) }, 4_500],
     ['numbers and nothing', [1, null, undefined, true], 0],
   ])('counts %s', (_name, value, characters) => {
     expect(charsOf(value)).toBe(characters)

@@ -233,7 +233,7 @@ describe.each([
   })
 
   it.each([1, 3, 6])(
-    'marks a stream that is left at chunk %i as estimated, by what was delivered',
+    'bills a stream that is left at chunk %i by its delivered output, marked as estimated',
     async (k) => {
       const { openai, burned, price, metadata } = await wrapped([sse([...words, last], { hang: true })])
       const stream = await openai.chat.completions.create({ model: MODEL, messages: MESSAGES, stream: true })

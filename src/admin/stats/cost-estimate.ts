@@ -29,7 +29,7 @@ const CPU_MS_AN_EVENT = 0.05
 const FLUSH = { object_requests: 1, object_rows: 3, d1_rows: 6, queue_operations: 3, worker_requests: 1 }
 
 /**
- * An upper estimate of what the platform bills for this activity, without storage and included amounts: every request
+ * An upper estimate of the platform's charges for this activity, without storage and included amounts: every request
  * calls an object, no two changes share a commit, and every ledger flushes as often as its changes and the delay allow.
  */
 export function estimatedUsage(activity: Activity): PlatformUsage {

@@ -62,8 +62,8 @@ export async function admitKeyChange(
 }
 
 /**
- * The authority that the caller may pass on. A key that is being replaced may create others, but no key that
- * outlives it.
+ * The authority that the caller may pass on. A key that is being replaced may create others, but no key with a later
+ * end.
  */
 export function authorityOf({ maker }: AdmittedContext): Authority {
   if (!maker) return FULL_AUTHORITY

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { SUBJECT_KINDS } from './kinds.ts'
 
-/** The projection of the ledgers: what their objects flush. */
+/** The projection of the ledgers: the data that their objects flush. */
 
 /** The watermark of each ledger's journal in D1: the guard that makes a flush exactly-once in effect. */
 export const ledgers = sqliteTable(

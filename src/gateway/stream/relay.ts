@@ -20,9 +20,9 @@ export interface RelayOptions {
 }
 
 /**
- * Relays a provider's stream chunk by chunk, and stops the provider as soon as the client is gone. Pulls
- * chunks itself instead of using a `TransformStream`, whose `flush` does not run on an abort, or `tee`, which
- * continues to read without a client.
+ * Relays a provider's stream chunk by chunk, and stops the provider as soon as the client disconnects. Pulls chunks
+ * itself instead of using a `TransformStream`, whose `flush` does not run on an abort, or `tee`, which continues to
+ * read without a client.
  */
 export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): ReadableStream<Uint8Array> {
   const reader = body.getReader()

@@ -150,7 +150,7 @@ function handlerOf(config: Config): MiddlewareHandler<AppEnv> {
 
 /**
  * Answers a wrong method on a known path of `app` with 405, and `OPTIONS` with 204; both name the methods in `Allow`.
- * Paths and methods are public (they are in the OpenAPI document), so this comes before authentication.
+ * Paths and methods are public (they are in the OpenAPI document), so this runs before authentication.
  */
 export function allowedMethods(app: OpenAPIHono<AppEnv>): MiddlewareHandler<AppEnv> {
   let paths: Paths | undefined

@@ -104,7 +104,7 @@ function settleByHold(
   { idempotency }: IngestItem,
 ): BurnOutcome | undefined {
   if (payer.number !== ref.wallet) {
-    const message = 'is of another wallet than the one that pays for this event'
+    const message = 'belongs to another wallet than the wallet that pays for this event'
     return invalidField('/hold_id', message, `The hold ${message}.`)
   }
   const wallet = settle(draft, payer)

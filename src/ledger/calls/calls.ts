@@ -195,7 +195,7 @@ function between(start: Quantities, whole: Quantities, taken: bigint, steps: big
   return { credits: part('credits'), events: part('events'), tokens: part('tokens'), usd: part('usd') }
 }
 
-/** Notes the estimate of what a call has delivered so far, and extends its hold. The last note counts. */
+/** Notes the estimate of a call's delivered output so far, and extends its hold. The last note counts. */
 export function noteCall(draft: Draft, message: NoteCallMessage, context: BurnContext): NoteCallResult {
   const found = openHold(draft, message.hold)
   if (!found) return refused({ code: 'hold_not_open' })

@@ -94,7 +94,7 @@ export class Commits {
     return result
   }
 
-  /** Brings the table of limit counters up to the journal. Costs nothing when nothing was counted. */
+  /** Updates the table of limit counters from the journal. Costs nothing if nothing was counted. */
   checkpoint(): void {
     const { ctx, store } = this.options
     if (!store.limits.isDirty) return

@@ -250,7 +250,7 @@ export class Draft {
     wallet.announced = true
     const number = ++this.entry
     const { at_ms } = this
-    // The spread comes first, because it is then several times faster than a spread after other fields.
+    // The spread is the first member, because it is then several times faster than a spread after other fields.
     const appended: Entry = announced
       ? { ...entry, kind: 'entry', number, wallet: wallet_number, at_ms, balance_after }
       : { ...entry, kind: 'entry', number, wallet: wallet_number, at_ms, balance_after, owner }

@@ -200,9 +200,9 @@ export function reserveLimits(draft: Draft, meters: readonly Meter[]): Pick<Hold
 }
 
 /**
- * Counts the usage of a capture in place of its hold's reservation, and returns it for the entry. Never refuses: what
- * is captured was consumed already. It counts in the present window, whenever the hold was opened, for the feature, the
- * user, the team and the API key of the hold, and for the model of the event.
+ * Counts the usage of a capture in place of its hold's reservation, and returns it for the entry. Never refuses,
+ * because captured usage was already consumed. It counts in the present window, whenever the hold was opened, for the
+ * feature, the user, the team and the API key of the hold, and for the model of the event.
  */
 export function countInPlaceOf(draft: Draft, hold: Hold, quantities: Quantities, event?: Subject): Counts {
   const model = event?.model ?? hold.model

@@ -214,8 +214,8 @@ export function assertCommonPast(
 }
 
 /**
- * Asserts that D1 has the same history of the ledger. A restored object can make other commits with the numbers of those
- * that D1 has; their hashes differ, since every entry has a random salt.
+ * Asserts that D1 has the same history of the ledger. A restored object can make other commits with the same numbers as
+ * commits in D1. The hashes of the two differ, because every entry has a random salt.
  */
 function assertSameChain(hash: string | null, { flushed_entry, chain_hash }: Watermark): void {
   if (hash === chain_hash) return

@@ -108,8 +108,8 @@ export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; par
 }
 
 /**
- * Takes credits out of a lot, with their share of what is left of its price. The last credit takes the rest of the
- * price: the shares of a lot sum to exactly its price, with any number of roundings.
+ * Takes credits out of a lot, with their share of the remaining price. The last credit takes the rest of the price: the
+ * shares of a lot sum to exactly its price, with any number of roundings.
  */
 export function withdraw(lot: Lot, amount: MicroCredits): LotPart {
   const priced = priceLeft(lot)

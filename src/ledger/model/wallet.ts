@@ -44,7 +44,7 @@ export interface Wallet {
   recurring: RecurringGrant[]
   /**
    * By the number of a recurring grant with a `rollover_max`: its rollovers, oldest first, each with less room than the
-   * next. They outlive the grant, because credits of its lots may still be given back.
+   * next. They are kept after the grant ends, because credits of its lots may still be returned.
    */
   rollovers?: Readonly<Record<string, readonly Rollover[]>>
   /**

@@ -166,10 +166,9 @@ export class PaymentIntentRows {
   }
 
   /**
-   * Ends the top-ups of an erased subject, forgets its customer and cards at Stripe, and assigns its payments
-   * to the alias: they are accounting records, and a payment that is still paid credits the wallet of the
-   * alias. A charge under way keeps its customer and card until its outcome, because checks with Stripe need
-   * them.
+   * Ends the top-ups of an erased subject, removes the ids of its customer and cards at Stripe, and assigns its
+   * payments to the alias: they are accounting records, and a payment that is still paid credits the wallet of the
+   * alias. A charge under way keeps its customer and card until its outcome, because checks with Stripe need them.
    */
   erase({ kind, id, alias }: Erased): void {
     this.exec('DELETE FROM payers WHERE wallet_key = ?', walletKey({ kind, id }))

@@ -184,11 +184,10 @@ export interface Returned {
 }
 
 /**
- * Returns credits to the lots that they were taken from, and reopens a lot that was used up. Credits that
- * would have expired meanwhile, with their lot or at a rollover, come back expired. Of the others, the
- * credits that are overdrawn now are repaid first. Credits from an overdraft that has been repaid since come
- * back as a lot of their own, because the lot that repaid it is not recorded. `burnedAt` says when the
- * credits of a lot were taken, in epoch milliseconds.
+ * Returns credits to the lots that they were taken from, and reopens a lot that was used up. Credits that would have
+ * expired meanwhile, with their lot or at a rollover, return expired. The other credits first repay the overdraft in
+ * use. Credits from an overdraft that has been repaid since return as a lot of their own, because the lot that repaid
+ * it is not recorded. `burnedAt` returns the time when the credits of a lot were taken, in epoch milliseconds.
  */
 export function giveBack(
   draft: Draft,

@@ -208,9 +208,9 @@ function readModel(
 }
 
 /**
- * Finds the model that a name means: the one that has the exact name, or the first of the list whose rules match;
- * then the first of the providers that this one resells; then the same for the other spellings of the name, and last
- * the model whose snapshot it is.
+ * Finds the model of a name: the model with the exact name, or the first of the list whose rules match. Then searches
+ * the providers that this one resells, then does the same for the other spellings of the name, and last finds the model
+ * whose snapshot it is.
  */
 export function findModel(provider: ProviderRef, model: string): ModelRef | undefined {
   return findMatch(provider, model)?.model

@@ -9,9 +9,9 @@ export interface MediaFields {
 }
 
 /**
- * Converts short forms to canonical usage: images made, and seconds of the medium of the event type, or else of the one
- * that the model is priced by. If neither names a medium, the duration is of audio, the medium of most models that are
- * billed by time.
+ * Converts short forms to canonical usage: images made, and seconds of the medium of the event type, or else of the
+ * medium by which the model is priced. If neither names a medium, the duration is of audio, the medium of most models
+ * that are billed by time.
  */
 export function mediaUsage(fields: MediaFields, covered: ReadonlySet<UsageUnit> = NOTHING): Usage {
   const { image_count, duration_seconds } = fields

@@ -45,7 +45,7 @@ function callsOf(whole: Located): ToolUsage {
     const action = ownValue(item, 'action')
     return !isRecord(action) || textAt(action, 'type') === undefined || textAt(action, 'type') === 'search'
   })
-  // A container may outlive a response, so one response does not determine its fee.
+  // A container may exist longer than a response, so one response does not determine its fee.
   const containers = new Set(
     ofType('code_interpreter_call').map((item) => textAt(item, 'container_id') ?? 'unnamed'),
   )

@@ -101,7 +101,10 @@ async function dueLedgers(
   return { due, end: place }
 }
 
-/** Reconciles one ledger. One that does not answer is postponed: it delays no other, now or at the next call. */
+/**
+ * Reconciles one ledger. A ledger that does not answer is postponed, so that it does not delay others now or at the
+ * next call.
+ */
 async function reconcileOne(
   env: Bindings,
   ledger_id: string,

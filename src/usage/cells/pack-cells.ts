@@ -215,7 +215,7 @@ function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: numbe
     credits_micro: unpackInteger(credits, 'a sum of credits'),
     cost_pico: unpackInteger(cost, 'a sum of cost'),
     price_pico: unpackInteger(price, 'a sum of prices'),
-    paid_pico: unpackInteger(paid, 'a sum of what was paid'),
+    paid_pico: unpackInteger(paid, 'a sum of paid prices'),
     units_nano,
   }
 }

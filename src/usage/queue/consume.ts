@@ -26,8 +26,8 @@ export async function foldBodies(env: Pick<Bindings, 'DB'>, bodies: readonly unk
 }
 
 /**
- * Consumes the usage queue. Each message is acknowledged or retried alone, so one that fails delays no other.
- * Retries have growing delays; after the last one the message goes to the dead-letter queue.
+ * Consumes the usage queue. Each message is acknowledged or retried alone, so a failing message does not delay others.
+ * Retries have growing delays; after the last retry, the message is moved to the dead-letter queue.
  */
 export async function consumeUsage(batch: MessageBatch, env: Bindings): Promise<void> {
   let outcomes: Outcome[]

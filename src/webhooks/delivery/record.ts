@@ -44,8 +44,9 @@ function newStates(consequences: readonly Consequence[]) {
 }
 
 /**
- * The endpoints to disable, once each, whose owner was notified. The notification comes first, and a repeat
- * of it adds nothing: after a crash between the two, the endpoint's next failure disables it.
+ * The endpoints to disable, once each, whose owner was notified. The notification is sent before the endpoint is
+ * disabled, and a repeat of it adds nothing. After a crash between the two steps, the endpoint's next failure disables
+ * it.
  */
 async function announced(env: Bindings, consequences: readonly Consequence[]): Promise<Consequence[]> {
   const to_disable = new Map(

@@ -10,8 +10,8 @@ import { callsToEnqueue, enqueue } from './message.ts'
 const OVERDUE_MS = 30_000
 const ENDPOINTS_A_STEP = 500
 /**
- * The maximum number of endpoints in a run, and of deliveries of each: an endpoint with a long list delays no
- * other.
+ * The maximum number of endpoints in a run, and of deliveries of each: an endpoint with a long list does not delay
+ * others.
  */
 const MAX_ENDPOINTS = 100
 const MAX_OF_ENDPOINT = 200

@@ -2,7 +2,7 @@ import type { Bindings } from '../../bindings.ts'
 
 /** Webhook endpoints in D1. */
 
-/** Why an endpoint was disabled: its receiver answered 410, or only failed for five days. */
+/** The reason why an endpoint was disabled: its receiver answered 410, or only failed for five days. */
 export type DisabledReason = 'gone' | 'failing'
 
 export interface Endpoint {

@@ -11,7 +11,7 @@ import { freshLedger, runAlarm, type TestLedger } from '../../support/ledgers.ts
 import { batch, eventItem } from '../../support/messages.ts'
 import { acks, captureUsage, deliver, expectRolledUp, knownLedger, rollupRows } from '../../support/usage.ts'
 
-/** The consumer of the usage queue, from what a ledger object sends to what analytics read. */
+/** The consumer of the usage queue, from the messages of a ledger object to the rows that analytics read. */
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -105,7 +105,7 @@ describe('a batch of 100 messages of 50 ledgers', () => {
 })
 
 describe('the rows of a ledger', () => {
-  it('are the same bytes whether messages come one by one, at once, or are restored from pages', async () => {
+  it('are the same bytes if messages arrive one by one, arrive at once, or are restored from pages', async () => {
     const ways = await Promise.all([busyLedger(), busyLedger(), busyLedger()])
     for (const { ledger } of ways) for (let i = 0; i < 6; i++) await use(ledger, 20, i)
     const [oneByOne, atOnce, fromPages] = ways

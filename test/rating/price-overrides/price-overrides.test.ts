@@ -182,7 +182,7 @@ describe('a price of a customer', () => {
 })
 
 describe('prices that are set at the same time', () => {
-  it('follow each other without a gap or an overlap, and each is answered by what it did', async () => {
+  it('follow each other without a gap or an overlap, and each answer describes its own change', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const models = Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? 'gpt-4o' : `gpt-4o-${i}`))
     const responses = await Promise.all(
