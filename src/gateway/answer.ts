@@ -11,13 +11,12 @@ import { logError } from '../logging/log.ts'
 import { formatCredits } from '../pricing/money.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
 import { chargeOf, type HeldCall, type HoldPlace, type Shortened, type Used } from './settlement.ts'
+import { deliveredUsage, NOTHING } from './stream/delivered.ts'
 import { Elements } from './stream/elements.ts'
 import { Lines } from './stream/lines.ts'
-import { deliveredText, deliveredTokens, readingOf } from './stream/readings.ts'
+import { deliveredText, readingOf } from './stream/readings.ts'
 import { type Ending, relay } from './stream/relay.ts'
 import { returnedHeaders } from './upstream.ts'
-
-const NOTHING = { pieces: 0, bytes: 0 }
 
 /**
  * The client has disconnected before an answer. The provider has the request, so the estimate of its input is charged.
@@ -112,7 +111,7 @@ function streamed(
   })
   let noted: { readonly at_ms: number; readonly tokens: number } | undefined
   const note = () => {
-    const tokens = deliveredTokens(reading.delivered)
+    const tokens = deliveredUsage(reading.delivered, call.media).output_tokens ?? 0
     const at_ms = Date.now()
     if (noted && tokens < 2 * noted.tokens + NOTED_TOKENS && at_ms - noted.at_ms < hold_ms / 3) return
     noted = { at_ms, tokens }

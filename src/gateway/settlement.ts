@@ -4,6 +4,7 @@ import type { SettleCallMessage, SettledCall } from '../ledger/model/messages/ca
 import type { LedgerName, PricedEvent, WalletItemRef } from '../ledger/model/vocabulary.ts'
 import { logFailure } from '../logging/log.ts'
 import type { MicroCredits } from '../pricing/money.ts'
+import type { Usage } from '../pricing/usage.ts'
 import type { InputEstimate } from './request/estimate.ts'
 import {
   type Pricing,
@@ -12,7 +13,7 @@ import {
   priceSpeech,
   priceTranscription,
 } from './request/prices.ts'
-import { type Delivered, deliveredTokens } from './stream/readings.ts'
+import { type Delivered, deliveredUsage } from './stream/delivered.ts'
 
 /** The hold of a call. */
 export interface HoldPlace {
@@ -70,12 +71,12 @@ export function chargeOf(
     if (event) return { event, capped: false }
   }
   if (pricing.endpoint.api === 'speech') return speechCharge(pricing, why)
-  const tokens = deliveredTokens(delivered)
+  const output = deliveredUsage(delivered, pricing.call.media)
   const event =
-    (reported && partly(pricing, reported, tokens)) ??
+    (reported && partly(pricing, reported, output)) ??
     (pricing.endpoint.api === 'transcriptions'
       ? priceTranscription(pricing)
-      : estimated(pricing, input, tokens))
+      : estimated(pricing, input, output))
   if (!event) return null
   const warnings = [...(event.warnings ?? []), 'estimated', why ?? 'no_usage']
   return { event: { ...event, warnings }, capped: true }
@@ -89,27 +90,26 @@ function speechCharge(pricing: Pricing, why: Shortened | undefined): Charge | nu
   return { event: { ...speech.event, warnings }, capped: true }
 }
 
-/** The reported input, and the larger of the reported and the delivered output. */
+/** The reported usage, or the delivered one where it is larger. */
 function partly(
   pricing: Pricing,
   reported: Readonly<Record<string, unknown>>,
-  delivered: number,
+  delivered: Usage,
 ): PricedEvent | undefined {
   const event = priceReported(pricing, reported)
-  if (!event || (event.usage?.output_tokens ?? 0) >= delivered) return event
-  return priceReported(pricing, reported, delivered)
+  const known = new Map<string, number>(Object.entries(event?.usage ?? {}))
+  const larger = Object.entries(delivered).filter(([unit, quantity]) => quantity > (known.get(unit) ?? 0))
+  return event && larger.length > 0 ? priceReported(pricing, reported, Object.fromEntries(larger)) : event
 }
 
-function estimated(
-  pricing: Pricing,
-  { likely }: InputEstimate,
-  output_tokens: number,
-): PricedEvent | undefined {
-  return priceEstimated(pricing, {
-    ...pricing.call.beside,
-    input_tokens: likely,
-    ...(output_tokens > 0 && { output_tokens }),
-  })
+/**
+ * The estimated input and the delivered output. Images that are not streamed are charged as requested, because their
+ * provider makes them anyway.
+ */
+function estimated(pricing: Pricing, { likely }: InputEstimate, delivered: Usage): PricedEvent | undefined {
+  const { stream, beside } = pricing.call
+  const { web_searches: _, ...images } = beside
+  return priceEstimated(pricing, { ...(!stream && images), input_tokens: likely, ...delivered })
 }
 
 /**

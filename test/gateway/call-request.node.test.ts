@@ -23,6 +23,10 @@ const FIELDS = [
   'tools',
   'stream_options',
   'generationConfig',
+  'modalities',
+  'audio',
+  'size',
+  'quality',
   'service_tier',
 ]
 

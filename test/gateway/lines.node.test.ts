@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Elements } from '../../src/gateway/stream/elements.ts'
 import { Lines } from '../../src/gateway/stream/lines.ts'
-import { deliveredTokens, readingOf } from '../../src/gateway/stream/readings.ts'
+import { readingOf } from '../../src/gateway/stream/readings.ts'
 
 const event = (value: object) => `data: ${JSON.stringify(value)}`
 const word = (content: string) =>
@@ -93,12 +93,4 @@ it('the elements of an array are read in any pieces', () => {
       expect(reading.complete).toBe(true)
     }),
   )
-})
-
-it.each([
-  ['one token a line', { pieces: 5, bytes: 6 }, 5],
-  ['four bytes a token', { pieces: 1, bytes: 41 }, 11],
-  ['nothing', { pieces: 0, bytes: 0 }, 0],
-])('delivered output is estimated: %s', (_, delivered, tokens) => {
-  expect(deliveredTokens(delivered)).toBe(tokens)
 })

@@ -1,4 +1,7 @@
 import { expect, it } from 'vitest'
+import type { MeteredApi } from '../../src/gateway/dialect.ts'
+import { mediaRates, modalityOf } from '../../src/gateway/request/media.ts'
+import { deliveredUsage, NOTHING } from '../../src/gateway/stream/delivered.ts'
 import { readingOf } from '../../src/gateway/stream/readings.ts'
 
 it('the input of a message is the one that its start reports, for any names of tools', () => {
@@ -13,4 +16,137 @@ it('the input of a message is the one that its start reports, for any names of t
   }
   expect(reading.complete).toBe(true)
   expect(reading.reported()).toMatchObject({ usage: { ...usage, output_tokens: 20 } })
+})
+
+/** The usage that the lines of an interrupted stream deliver. */
+function delivered(api: MeteredApi, body: Readonly<Record<string, unknown>>, ...lines: readonly object[]) {
+  const reading = readingOf(api)
+  for (const line of lines) reading.take(JSON.stringify(line))
+  return deliveredUsage(reading.delivered, mediaRates(api, body))
+}
+/** Bytes in base64, where a quote or a name of a field cannot be. */
+const base64 = (bytes: number) => Buffer.alloc(bytes, 'audio.delta').toString('base64')
+const chat = (delta: object) => ({ choices: [{ index: 0, delta, finish_reason: null }] })
+const parts = (...all: readonly object[]) => ({ candidates: [{ content: { parts: all } }] })
+const part = (mimeType: string, bytes: number) => ({ inlineData: { mimeType, data: base64(bytes) } })
+
+it.each([
+  ['one token a line', { pieces: 5, bytes: 6 }, { output_tokens: 5 }],
+  ['four bytes a token', { pieces: 1, bytes: 41 }, { output_tokens: 11 }],
+  ['nothing', {}, {}],
+])('delivered text is estimated: %s', (_, counted, usage) => {
+  expect(deliveredUsage({ ...NOTHING, ...counted }, mediaRates('chat', {}))).toEqual(usage)
+})
+
+it('audio of chat completions is a token for 2,400 bytes of PCM or 800 of MP3, beside its transcript', () => {
+  const lines = [chat({ audio: { id: 'a', transcript: 'Hello' } }), chat({ audio: { data: base64(48_000) } })]
+  const usage = { output_tokens: 22, output_audio_tokens: 20 }
+  expect(delivered('chat', { audio: { format: 'pcm16' } }, ...lines)).toEqual(usage)
+  expect(delivered('chat', { audio: { format: 'mp3' } }, ...lines)).toMatchObject({ output_audio_tokens: 60 })
+})
+
+it.each(['response.audio.delta', 'response.output_audio.delta'])('audio of responses: %s', (type) => {
+  const transcript = { type: type.replace('.delta', '_transcript.delta'), delta: 'Hello' }
+  const usage = { output_tokens: 22, output_audio_tokens: 20 }
+  expect(delivered('responses', {}, { type, delta: base64(48_000) }, transcript)).toEqual(usage)
+})
+
+it.each([
+  ['low', '1024x1024', 272],
+  ['medium', '1024x1536', 1_584],
+  ['high', '1024x1024', 4_160],
+  ['auto', 'auto', 6_240],
+])('an unfinished image is its tokens, and 100 for each part: %s, %s', (quality, size, tokens) => {
+  const partial = (index: number) => ({ partial_image_index: index, quality, size })
+  const of_images = [0, 1].map((index) => ({
+    type: 'image_generation.partial_image',
+    b64_json: base64(90_000),
+    ...partial(index),
+  }))
+  const output = (images: number, parts: number) => {
+    const output_tokens = images * tokens + parts * 100
+    return { output_tokens, output_image_tokens: output_tokens }
+  }
+  const body = { model: 'gpt-image-1', quality, size }
+  expect(delivered('images', body, ...of_images)).toEqual(output(1, 2))
+  const of_tool = [0, 1, 0].map((index) => ({
+    type: 'response.image_generation_call.partial_image',
+    partial_image_b64: base64(90_000),
+    ...partial(index),
+  }))
+  const tools = [{ type: 'function' }, { type: 'image_generation', quality, size }]
+  expect(delivered('responses', { model: 'gpt-5', tools }, ...of_tool)).toEqual(output(2, 3))
+})
+
+it('an image without usage is counted, for models that are priced by image', () => {
+  const images = { data: [{ b64_json: base64(9) }, { url: 'https://example.com/1.png' }] }
+  expect(delivered('images', { model: 'dall-e-3' }, images)).toEqual({ output_images: 2 })
+})
+
+it('media of Gemini are a token for 1,920 bytes of audio, and 1,290 or 2,000 for an image', () => {
+  const audio = parts(part('audio/L16;codec=pcm;rate=24000', 48_000))
+  expect(delivered('generate', {}, audio)).toEqual({ output_tokens: 25, output_audio_tokens: 25 })
+  const image = parts({ text: 'Here' }, part('image/png', 90_000))
+  expect(delivered('generate', {}, image)).toEqual({ output_tokens: 1_291, output_image_tokens: 1_290 })
+  const large = { generationConfig: { imageConfig: { imageSize: '4K' } } }
+  expect(delivered('generate', large, image)).toMatchObject({ output_image_tokens: 2_000 })
+})
+
+it('the arguments of function calls of Gemini are output', () => {
+  const args = { content: 'x'.repeat(400) }
+  expect(delivered('generate', {}, parts({ functionCall: { name: 'write', args } }))).toEqual({
+    output_tokens: Math.ceil(JSON.stringify({ name: 'write', args }).length / 4),
+  })
+})
+
+it('an image in a chat completion is an image', () => {
+  const images = [{ type: 'image_url', image_url: { url: `data:image/png;base64,${base64(90_000)}` } }]
+  expect(delivered('chat', {}, chat({ images }))).toEqual({
+    output_tokens: 6_240,
+    output_image_tokens: 6_240,
+  })
+})
+
+it('searches are counted where a stream shows them', () => {
+  const call = { type: 'response.web_search_call.in_progress', item_id: 'ws_1' }
+  const done = { type: 'response.web_search_call.completed', item_id: 'ws_1' }
+  expect(delivered('responses', {}, call, done)).toEqual({ web_searches: 1 })
+  const content_block = { type: 'server_tool_use', id: 's', name: 'web_search', input: {} }
+  expect(delivered('messages', {}, { type: 'content_block_start', index: 1, content_block })).toEqual({
+    web_searches: 1,
+  })
+})
+
+it('encrypted reasoning is output as far as it is longer than what was readable of it', () => {
+  const item = { type: 'reasoning', summary: [], encrypted_content: base64(399) }
+  const sealed = { type: 'response.output_item.done', item }
+  const summary = { type: 'response.reasoning_summary_text.delta', delta: 'x'.repeat(300) }
+  expect(delivered('responses', {}, sealed)).toEqual({ output_tokens: 100 })
+  expect(delivered('responses', {}, summary, sealed)).toEqual({ output_tokens: 100 })
+  expect(delivered('responses', {}, summary, sealed, sealed)).toEqual({ output_tokens: 200 })
+  const thinking = {
+    type: 'content_block_delta',
+    delta: { type: 'thinking_delta', thinking: 'x'.repeat(800) },
+  }
+  const signature = {
+    type: 'content_block_delta',
+    delta: { type: 'signature_delta', signature: base64(399) },
+  }
+  expect(delivered('messages', {}, signature)).toEqual({ output_tokens: 100 })
+  expect(delivered('messages', {}, thinking, signature)).toEqual({ output_tokens: 200 })
+  const content_block = { type: 'redacted_thinking', data: base64(399) }
+  expect(delivered('messages', {}, { type: 'content_block_start', content_block })).toEqual({
+    output_tokens: 100,
+  })
+})
+
+it.each([
+  ['gpt-audio', { modalities: ['text', 'audio'] }, 'audio'],
+  ['gpt-5', {}, undefined],
+  ['gpt-5', { modalities: [1, null] }, undefined],
+  ['gemini-2.5-flash-image', {}, 'image'],
+  ['gemini-2.5-flash-image', { generationConfig: { responseModalities: ['TEXT'] } }, undefined],
+  ['gemini-2.5-flash-preview-tts', { generationConfig: { responseModalities: ['AUDIO'] } }, 'audio'],
+])('the hold of %s with %j is that of %s', (model, body, modality) => {
+  expect(modalityOf(model, body)).toBe(modality)
 })

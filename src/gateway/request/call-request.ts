@@ -1,6 +1,8 @@
 import { isRecord } from '../../ledger/model/json.ts'
 import type { Usage } from '../../pricing/usage.ts'
 import type { MeteredApi, MeteredEndpoint } from '../dialect.ts'
+import type { MediaRates } from '../stream/delivered.ts'
+import { isByImage, mediaRates, modalityOf } from './media.ts'
 import type { Upload } from './multipart.ts'
 
 /** The fields of a request body that affect its price. */
@@ -17,6 +19,10 @@ export interface CallRequest {
   readonly lacks_usage: boolean
   /** The maximum usage besides text tokens. */
   readonly beside: Usage
+  /** The form of the output whose tokens cost most, if it is not text. */
+  readonly modality: 'audio' | 'image' | undefined
+  /** How delivered media are estimated. */
+  readonly media: MediaRates
   readonly service_tier?: string
   readonly image_size?: string
   readonly quality?: string
@@ -60,6 +66,8 @@ export function readCall(endpoint: MeteredEndpoint, body: Body): ReadCall {
       answers: 1,
       lacks_usage: false,
       beside: {},
+      modality: modalityOf(model, body),
+      media: mediaRates(endpoint.api, body),
       ...fields,
       stream,
       ...(tier !== undefined && !STANDARD_TIERS.has(tier) && { service_tier: tier }),
@@ -80,6 +88,8 @@ export function callOfUpload({ model, stream, bytes }: Upload): CallRequest {
     answers: 1,
     lacks_usage: false,
     beside: {},
+    modality: undefined,
+    media: mediaRates('transcriptions', {}),
     audio_bytes: bytes,
   }
 }
@@ -129,7 +139,7 @@ const READERS: Readonly<Record<MeteredApi, (body: Body) => Fields>> = {
   embeddings: () => ({ max_output: 0 }),
   images(body) {
     const images = answersOf(body.n)
-    const by_token = typeof body.model === 'string' && !body.model.startsWith('dall-e')
+    const by_token = !isByImage('images', body)
     return {
       max_output: by_token ? IMAGE_OUTPUT_TOKENS * images : 0,
       beside: {

@@ -54,6 +54,7 @@ function usageOf({ call }: Pricing, input_tokens: number, output_tokens: number,
     ...withoutUndefined(beside),
     ...(input_tokens > 0 && { input_tokens }),
     ...(output_tokens > 0 && { output_tokens }),
+    ...(call.modality && output_tokens > 0 && { [`output_${call.modality}_tokens`]: output_tokens }),
     ...(cached !== 'none' && { cache_write_tokens: input_tokens }),
     ...(cached === '1h' && { cache_write_1h_tokens: input_tokens }),
   }
@@ -130,16 +131,15 @@ const PROVIDER_APIS: Partial<Readonly<Record<MeteredApi, string>>> = {
 }
 
 /**
- * Prices the usage that a provider reported. If it names a model without a price, the price of the requested model is
+ * Prices the usage that a provider reported, with `usage` in place of its units. If the provider names a model without a price, the price of the requested model is
  * used.
  */
 export function priceReported(
   pricing: Pricing,
   reported: Readonly<Record<string, unknown>>,
-  output_tokens?: number,
+  usage: Usage = {},
 ): PricedEvent | undefined {
   const provider_api = PROVIDER_APIS[pricing.endpoint.api]
-  const usage: Usage = output_tokens === undefined ? {} : { output_tokens }
   const as = (model: string) => {
     const response = { provider_response: reported, ...(provider_api !== undefined && { provider_api }) }
     const result = priced(pricing, usage, { model, ...response })

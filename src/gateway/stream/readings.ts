@@ -1,6 +1,7 @@
 import { isRecord } from '../../ledger/model/json.ts'
 import type { Dialect } from '../../provider-keys/providers.ts'
 import type { MeteredApi } from '../dialect.ts'
+import { type Delivered, OutputCount, textsOf } from './delivered.ts'
 
 /** The usage that a stream of one API reports in its lines of data. Lines stay text until the usage is needed. */
 export interface Reading {
@@ -17,56 +18,23 @@ export interface Reading {
   readonly delivered: Delivered
 }
 
-/** The output of a stream, counted from its lines. */
-export interface Delivered {
-  /** Lines with output. */
-  readonly pieces: number
-  /** Bytes of output, as JSON text. */
-  readonly bytes: number
-}
-
-/** Bytes of output of a token. A provider sends at least one token a line. */
-const BYTES_A_TOKEN = 4
-
-/** Estimates the delivered output tokens. */
-export function deliveredTokens({ pieces, bytes }: Delivered): number {
-  return Math.max(pieces, Math.ceil(bytes / BYTES_A_TOKEN))
-}
-
-/** Counts the texts of some fields in a line, without parsing it. */
-class OutputCount implements Delivered {
-  pieces = 0
-  bytes = 0
-  private readonly pattern: RegExp
-
-  constructor(fields: string) {
-    this.pattern = new RegExp(`"(?:${fields})"\\s*:\\s*"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"`, 'g')
-  }
-
-  take(data: string): void {
-    this.pattern.lastIndex = 0
-    let bytes = 0
-    for (let found = this.pattern.exec(data); found; found = this.pattern.exec(data)) {
-      bytes += found[1]?.length ?? 0
-    }
-    if (bytes === 0) return
-    this.pieces += 1
-    this.bytes += bytes
-  }
-}
-
 const HAS_USAGE = /"usage"\s*:\s*\{/
 const NO_CHOICES = /"choices"\s*:\s*\[\s*\]/
 const FINISH = /"finish_reason"\s*:\s*"/
+/** The base64 of audio in chat completions and of Gemini's media. */
+const MEDIA = textsOf('data')
+const IMAGE_URL = /"url"\s*:\s*"data:image\//g
 
 class ChatReading implements Reading {
-  readonly delivered = new OutputCount('content|reasoning_content|reasoning|arguments|refusal')
+  readonly delivered = new OutputCount('content|reasoning_content|reasoning|arguments|refusal|transcript')
   private last: string | undefined
   private hasReport = false
   private finished = false
 
   take(data: string): void {
-    this.delivered.take(data)
+    this.delivered.text(data)
+    if (data.includes('"audio"')) this.delivered.addAudio(data, MEDIA)
+    if (data.includes('"images"')) this.delivered.images += data.match(IMAGE_URL)?.length ?? 0
     if (FINISH.test(data)) this.finished = true
     if (!HAS_USAGE.test(data)) return
     this.last = data
@@ -91,6 +59,9 @@ class ChatReading implements Reading {
 }
 
 const RESPONSE_END = /"response\.(?:completed|incomplete|failed)"/
+const DELTA = textsOf('delta')
+const SEALED = textsOf('encrypted_content')
+const FIRST_PART = /"partial_image_index"\s*:\s*0\b/
 
 class ResponsesReading implements Reading {
   readonly delivered = new OutputCount('delta')
@@ -99,7 +70,14 @@ class ResponsesReading implements Reading {
 
   take(data: string): void {
     if (RESPONSE_END.test(data)) this.last = data
-    else this.delivered.take(data)
+    else if (data.includes('audio.delta"')) this.delivered.addAudio(data, DELTA)
+    else if (data.includes('"response.image_generation_call.partial_image"')) {
+      this.delivered.partial_images += 1
+      // The index begins at zero for each image.
+      if (FIRST_PART.test(data) || this.delivered.images === 0) this.delivered.images += 1
+    } else if (data.includes('"response.web_search_call.in_progress"')) this.delivered.searches += 1
+    else if (data.includes('"response.output_item.done"')) this.delivered.addSealed(data, SEALED)
+    else this.delivered.text(data)
   }
 
   get complete(): boolean {
@@ -119,6 +97,9 @@ class ResponsesReading implements Reading {
 
 const STOP = /"stop_reason"\s*:\s*"/
 const START = /"type"\s*:\s*"message_start"/
+const SEARCH = /"type"\s*:\s*"server_tool_use".*"name"\s*:\s*"web_search"/
+const SIGNATURE = textsOf('signature')
+const REDACTED = textsOf('data')
 
 /** `message_start` has the exact input; `message_delta` repeats the totals so far, which replace the earlier ones. */
 class MessagesReading implements Reading {
@@ -131,7 +112,10 @@ class MessagesReading implements Reading {
     // The event is sent once. It is found by its type, because a tool may have any name.
     if (this.start === undefined && START.test(data)) this.start = data
     else if (data.includes('"message_delta"') && HAS_USAGE.test(data)) this.delta = data
-    else this.delivered.take(data)
+    else if (data.includes('"signature_delta"')) this.delivered.addSealed(data, SIGNATURE)
+    else if (data.includes('"redacted_thinking"')) this.delivered.addSealed(data, REDACTED)
+    else if (data.includes('"content_block_start"') && SEARCH.test(data)) this.delivered.searches += 1
+    else this.delivered.text(data)
   }
 
   get complete(): boolean {
@@ -151,16 +135,24 @@ class MessagesReading implements Reading {
 }
 
 const FINISH_REASON = /"finishReason"\s*:\s*"/
+const INLINE_DATA = /"inline_?[dD]ata"/
+const IMAGE_PART = /"mime_?[tT]ype"\s*:\s*"image\//g
 
 /** Every chunk has the totals so far. The last totals count. */
 class GenerateReading implements Reading {
-  readonly delivered = new OutputCount('text')
+  readonly delivered = new OutputCount('text|code|output')
   readonly isReport = never
   private last: string | undefined
   private finished = false
 
   take(data: string): void {
-    this.delivered.take(data)
+    this.delivered.text(data)
+    if (data.includes('"functionCall"')) this.delivered.addText(callsIn(data))
+    if (INLINE_DATA.test(data)) {
+      const images = data.match(IMAGE_PART)?.length ?? 0
+      this.delivered.images += images
+      if (images === 0) this.delivered.addAudio(data, MEDIA)
+    }
     if (FINISH_REASON.test(data)) this.finished = true
     if (data.includes('"usageMetadata"')) this.last = data
   }
@@ -178,15 +170,21 @@ class GenerateReading implements Reading {
   }
 }
 
-/** Streams of speech and transcriptions end with an event that contains the usage. */
+/** Streams of images, speech and transcriptions end with an event that contains the usage. */
 class EventReading implements Reading {
-  readonly delivered = new OutputCount('delta|audio|b64_json')
+  readonly delivered = new OutputCount('delta')
   readonly isReport = never
   private last: string | undefined
 
   take(data: string): void {
     if (HAS_USAGE.test(data)) this.last = data
-    else this.delivered.take(data)
+    else if (data.includes('.partial_image"')) {
+      this.delivered.partial_images += 1
+      this.delivered.images = Math.max(this.delivered.images, 1)
+    } else {
+      this.delivered.text(data)
+      this.delivered.images += data.match(IMAGE)?.length ?? 0
+    }
   }
 
   get complete(): boolean {
@@ -201,6 +199,9 @@ class EventReading implements Reading {
     return parsed(this.last)
   }
 }
+
+/** A finished image, in an event or in an answer that is not a stream. */
+const IMAGE = /"(?:b64_json|url)"\s*:\s*"/g
 
 export function readingOf(api: MeteredApi): Reading {
   switch (api) {
@@ -218,11 +219,28 @@ export function readingOf(api: MeteredApi): Reading {
   }
 }
 
-/** The text of an answer that is not a stream, for an estimate of an answer without usage. */
+/** Reads the output of an answer that is not a stream, for an estimate of an answer without usage. */
 export function deliveredText(dialect: Dialect, text: string): Delivered {
   const count = new OutputCount(dialect === 'openai' ? 'content|text|arguments|refusal' : 'text|thinking')
-  count.take(text)
+  count.text(text)
   return count
+}
+
+/** The bytes of the arguments of function calls, which Gemini sends as objects. */
+function callsIn(data: string): number {
+  const candidates = parsed(data)?.candidates
+  let bytes = 0
+  for (const candidate of listOf(candidates)) {
+    for (const part of listOf(recordOf(recordOf(candidate).content).parts)) {
+      const { functionCall } = recordOf(part)
+      if (functionCall !== undefined) bytes += JSON.stringify(functionCall).length
+    }
+  }
+  return bytes
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 function never(): boolean {
