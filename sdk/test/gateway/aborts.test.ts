@@ -4,7 +4,16 @@ import { micro } from '../support/metered.ts'
 import { type Gateway, gatewayCustomer, post, startGateway } from './gateway.ts'
 import { type PacedProvider, startPacedProvider } from './paced-provider.ts'
 import * as scripts from './scripts.ts'
-import { chatBody, DIALECTS, inputOf, leaveAfter, leaveAt, placesToLeave, sse } from './streams.ts'
+import {
+  ABORTS_TIMEOUT_MS,
+  chatBody,
+  DIALECTS,
+  inputOf,
+  leaveAfter,
+  leaveAt,
+  placesToLeave,
+  sse,
+} from './streams.ts'
 
 /** The table of `docs/gateway.md`: the ways in which a call can end, and its charges. */
 
@@ -26,7 +35,9 @@ afterAll(async () => {
 describe.each(DIALECTS)('a stream of $name', (dialect) => {
   const { target, body, head, output, tail, charge, whole } = dialect
 
-  it('whose client disconnects is stopped within three chunks, and charged for the delivered part', async () => {
+  it('whose client disconnects is stopped within three chunks, and charged for the delivered part', {
+    timeout: ABORTS_TIMEOUT_MS,
+  }, async () => {
     await leaveAt(gateway, provider, dialect, placesToLeave())
   })
 

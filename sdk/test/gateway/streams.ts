@@ -156,10 +156,10 @@ export async function leaveAfter(
 }
 
 /**
- * Lets a provider send each chunk after its client has received the previous one, and slowly after the client has
- * disconnected.
+ * Lets a provider send each chunk after its client has received the previous one, and one in `pause_ms` after the
+ * client has disconnected.
  */
-function inStep(count: number) {
+function inStep(count: number, pause_ms: number) {
   let received = 0
   let wake = () => {}
   return {
@@ -173,7 +173,7 @@ function inStep(count: number) {
           wake = resolve
         })
       }
-      if (sent >= count) await new Promise((resolve) => setTimeout(resolve, 150))
+      if (sent >= count) await new Promise((resolve) => setTimeout(resolve, pause_ms))
     },
   }
 }
@@ -187,10 +187,11 @@ export async function leaveAt(
   provider: PacedProvider,
   { target, body, head, output, tail, charge }: Dialect,
   places: Iterable<number>,
+  pause_ms = 150,
 ): Promise<void> {
   const customer = await gatewayCustomer(gateway.url, provider.url)
   for (const place of places) {
-    const step = inStep(head.length + place)
+    const step = inStep(head.length + place, pause_ms)
     provider.play({ chunks: [...head, ...output, ...tail], end: 'hang', next: step.next })
     const leave = new AbortController()
     const response = await post(gateway, customer, target, body, { signal: leave.signal })
@@ -214,3 +215,5 @@ export function placesToLeave(): readonly number[] {
   const all = Array.from({ length: CHUNKS }, (_, index) => index + 1)
   return process.env.GATEWAY_ABORTS === 'all' ? all : [1, 2, 3, 30, 59, 60]
 }
+
+export const ABORTS_TIMEOUT_MS = 60_000 + placesToLeave().length * 5_000
