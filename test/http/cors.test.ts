@@ -57,6 +57,9 @@ describe('CORS', () => {
     const { headers } = await preflight(LISTED, APP, '/gateway/openai/v1/chat/completions')
     const allowed = headers.get('Access-Control-Allow-Headers')?.split(',') ?? []
     for (const name of METER_HEADERS) expect(allowed).toContain(name)
+    // The SDKs of OpenAI and Anthropic describe themselves in headers, in a page too.
+    for (const name of ['X-Stainless-Lang', 'X-Stainless-Retry-Count', 'OpenAI-Project', 'Anthropic-Version'])
+      expect(allowed).toContain(name)
     const exposed = headers.get('Access-Control-Expose-Headers')?.split(',') ?? []
     for (const name of ['X-Meter-Event-Id', 'X-Meter-Credits-Burned', 'X-Meter-Balance'])
       expect(exposed).toContain(name)

@@ -107,6 +107,19 @@ const GATEWAY_REQUEST_HEADERS = [
   'Anthropic-Dangerous-Direct-Browser-Access',
   'X-Goog-API-Key',
   'X-Goog-API-Client',
+  'OpenAI-Organization',
+  'OpenAI-Project',
+  'OpenAI-Beta',
+  'X-Stainless-Arch',
+  'X-Stainless-Helper',
+  'X-Stainless-Helper-Method',
+  'X-Stainless-Lang',
+  'X-Stainless-OS',
+  'X-Stainless-Package-Version',
+  'X-Stainless-Retry-Count',
+  'X-Stainless-Runtime',
+  'X-Stainless-Runtime-Version',
+  'X-Stainless-Timeout',
 ]
 
 const SHARED = {
