@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { InexactNumber, normalized, parseExact, parseJson } from '../../src/http/input/exact-json.ts'
 import { fingerprintOf } from '../../src/http/input/fingerprint.ts'
 import { JsonSource } from '../../src/http/input/json-source.ts'
-import { base64url22, sha256 } from '../../src/http/input/sha256.ts'
+import { base64url22, base64url43, sha256 } from '../../src/http/input/sha256.ts'
 
 const OPERATION = 'POST /v1/events/ingest'
 
@@ -28,6 +28,7 @@ function canonical(value: unknown): string {
   return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`
 }
 
+const names = Array.from({ length: 45 }, (_, i) => `field_${i}`)
 const text = fc.string({ unit: 'binary', maxLength: 300 })
 const value = fc.oneof(fc.jsonValue({ maxDepth: 5 }), fc.dictionary(text, fc.jsonValue()))
 
@@ -47,6 +48,31 @@ describe('the digest', () => {
         expect(own(any)).toBe(digest(any))
       }),
     )
+  })
+
+  it('is SHA-256 for texts that begin like the text before', () => {
+    const view = new DataView(new ArrayBuffer(1024))
+    const bytes = new Uint8Array(view.buffer)
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat({ max: 900 }), fc.uint8Array({ maxLength: 200 })), { maxLength: 20 }),
+        (texts) => {
+          let before = new Uint8Array()
+          for (const [shared, rest] of texts) {
+            const text = Uint8Array.from([...before.subarray(0, shared), ...rest]).subarray(0, 900)
+            bytes.set(text)
+            expect(base64url22(sha256(view, text.length))).toBe(digest(text))
+            before = text
+          }
+        },
+      ),
+    )
+  })
+
+  it('has 22 or 43 characters of base64url', () => {
+    const words = sha256(new DataView(new ArrayBuffer(128)), 0)
+    const whole = createHash('sha256').digest('base64url')
+    expect([base64url22(words), base64url43(words)]).toEqual([whole.slice(0, 22), whole])
   })
 })
 
@@ -82,6 +108,18 @@ describe('a fingerprint', () => {
       const body = parseJson(json)
       expect(fingerprintOf(OPERATION, body), json.slice(0, 80)).toBe(reference(body))
     }
+  })
+
+  it('is that of the canonical JSON for bodies of one form, of similar forms and of long ones', () => {
+    const field = fc.constantFrom('a', 'b', 'c', '1', '0', '', '__proto__', 'x'.repeat(50), ...names)
+    const bodies = fc.array(fc.dictionary(field, fc.oneof(fc.constant(1), fc.dictionary(field, fc.nat()))))
+    fc.assert(
+      fc.property(bodies, (several) => {
+        for (const body of several) expect(fingerprintOf(OPERATION, body)).toBe(reference(body))
+        for (const body of several) expect(fingerprintOf(OPERATION, body)).toBe(reference(body))
+      }),
+      { numRuns: 1_000 },
+    )
   })
 
   it('is the same for any order of fields in free JSON, and distinguishes its numbers exactly', () => {

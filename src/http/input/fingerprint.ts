@@ -111,16 +111,58 @@ function writeSource({ text, bytes }: JsonSource, to: HashedText): void {
 
 function writeFields(value: object, to: HashedText, except: string | undefined): void {
   let before = '{'
-  for (const key of Object.keys(value).sort()) {
+  for (const { key, name } of fieldsOf(value)) {
     const field: unknown = Reflect.get(value, key)
     if (field === undefined || key === except) continue
     to.write(before)
-    to.writeQuoted(key)
-    to.write(':')
+    to.write(name)
     writeCanonical(field, to)
     before = ','
   }
   to.write(before === '{' ? '{}' : '}')
+}
+
+interface Field {
+  readonly key: string
+  /** The key as JSON, and the colon. */
+  readonly name: string
+}
+
+/** The fields of an object whose keys are these, in this order: sorted. */
+interface Form {
+  readonly keys: readonly string[]
+  readonly fields: readonly Field[]
+}
+
+/** The last form of an object, by its first key: the events of a batch have the same fields, in the same order. */
+const forms = new Map<string, Form>()
+const MAX_FORMS = 100
+const MAX_FORM_KEYS = 40
+const MAX_KEY_LENGTH = 40
+
+function fieldsOf(value: object): readonly Field[] {
+  const first = firstKey(value)
+  const known = forms.get(first)
+  if (known && hasKeys(value, known.keys)) return known.fields
+  const keys = Object.keys(value)
+  const fields = keys.toSorted().map((key) => ({ key, name: `${JSON.stringify(key)}:` }))
+  if (keys.length <= MAX_FORM_KEYS && keys.every(({ length }) => length <= MAX_KEY_LENGTH)) {
+    if (forms.size >= MAX_FORMS) forms.clear()
+    forms.set(first, { keys, fields })
+  }
+  return fields
+}
+
+/** Parsed JSON inherits no names. */
+function firstKey(value: object): string {
+  for (const key in value) return key
+  return ''
+}
+
+function hasKeys(value: object, keys: readonly string[]): boolean {
+  let at = 0
+  for (const key in value) if (keys[at++] !== key) return false
+  return at === keys.length
 }
 
 function canonicalNumber(source: string): string {

@@ -4,12 +4,19 @@ export const PADDING_BYTES = 72
 /**
  * SHA-256 (FIPS 180-4) of the first bytes, as its 256 bits in eight words. Writes its padding behind them.
  * For fingerprints of events: a call of `node:crypto` takes 3.5 us in workerd for any length, and this
- * function takes 0.3 us for each 64 bytes.
+ * function takes 0.3 us for each 64 bytes. Blocks at the beginning that are those of the text before are not
+ * computed again: the events of a batch begin alike.
  */
 export function sha256(view: DataView, length: number): Int32Array {
   const blocks = pad(view, length)
-  state.set(INITIAL)
-  for (let block = 0; block < blocks; block++) compress(view, block * 64)
+  const first = sharedBlocks(view, blocks)
+  for (let i = 0; i < 8; i++) state[i] = states[first * 8 + i] ?? 0
+  for (let block = first; block < blocks; block++) {
+    for (let i = 0; i < 16; i++) words[i] = view.getInt32(block * 64 + i * 4)
+    remember(block)
+    compress()
+    if (block < MAX_REMEMBERED) states.set(state, block * 8 + 8)
+  }
   return state
 }
 
@@ -23,20 +30,21 @@ export function base64url43(words: Int32Array): string {
   return base64url(words, 43)
 }
 
+/** Writes two characters at a time: joining them one by one takes twice as long. */
 function base64url(words: Int32Array, characters: number): string {
   let text = ''
-  for (let i = 0; i < characters; i++) {
-    const bit = i * 6
+  for (let bit = 0; bit < characters * 6; bit += 12) {
     const word = words[bit >>> 5] ?? 0
     const next = words[(bit >>> 5) + 1] ?? 0
     const offset = bit & 31
-    const sextet = offset <= 26 ? word >>> (26 - offset) : (word << (offset - 26)) | (next >>> (58 - offset))
-    text += BASE64URL.charAt(sextet & 63)
+    const bits = offset <= 20 ? word >>> (20 - offset) : (word << (offset - 20)) | (next >>> (52 - offset))
+    text += PAIRS[bits & 4095]
   }
-  return text
+  return characters % 2 === 0 ? text : text.slice(0, -1)
 }
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+const PAIRS = [...BASE64URL].flatMap((first) => [...BASE64URL].map((second) => first + second))
 
 /** The first 32 bits of the fractional parts of the square roots of the first 8 primes. */
 const INITIAL = Int32Array.of(
@@ -66,6 +74,28 @@ function cubeRootsOfPrimes(count: number): Int32Array {
 const state = new Int32Array(8)
 const words = new Int32Array(64)
 
+/** The blocks of the text before, and the state before each block and after the last one. */
+const MAX_REMEMBERED = 8
+const remembered = new Int32Array(16 * MAX_REMEMBERED)
+const states = new Int32Array(8 * (MAX_REMEMBERED + 1))
+states.set(INITIAL)
+let rememberedBlocks = 0
+
+/** Returns the number of blocks at the beginning that the text before had, too. */
+function sharedBlocks(view: DataView, blocks: number): number {
+  const words = 16 * Math.min(blocks, rememberedBlocks)
+  let shared = 0
+  while (shared < words && view.getInt32(shared * 4) === remembered[shared]) shared++
+  return shared >>> 4
+}
+
+/** Blocks are remembered in order, so those behind this one are forgotten. */
+function remember(block: number): void {
+  if (block >= MAX_REMEMBERED) return
+  for (let i = 0; i < 16; i++) remembered[block * 16 + i] = words[i] ?? 0
+  rememberedBlocks = block + 1
+}
+
 /** Returns the number of blocks. */
 function pad(view: DataView, length: number): number {
   const blocks = (length + PADDING_BYTES) >>> 6
@@ -76,8 +106,8 @@ function pad(view: DataView, length: number): number {
   return blocks
 }
 
-function compress(view: DataView, start: number): void {
-  for (let i = 0; i < 16; i++) words[i] = view.getInt32(start + i * 4)
+/** Adds the block in the first 16 words to the state. */
+function compress(): void {
   for (let i = 16; i < 64; i++) {
     const near = words[i - 2] ?? 0
     const far = words[i - 15] ?? 0
