@@ -59,7 +59,15 @@ export function newId(prefix: RandomIdPrefix, at_ms = Date.now()): string {
 }
 
 export function ledgerId(prefix: LedgerIdPrefix, at_ms: number, number: number, tag: string): string {
-  return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}${encodeNumber(number, NUMBER_CHARS)}${tag}`
+  return `${prefix}_${encodeTime(at_ms)}${encodeNumber(number, NUMBER_CHARS)}${tag}`
+}
+
+/** The last time of a ledger id: all entries of a commit have the same. */
+let encoded = { at_ms: -1, text: '' }
+
+function encodeTime(at_ms: number): string {
+  if (encoded.at_ms !== at_ms) encoded = { at_ms, text: encodeNumber(at_ms, TIME_CHARS) }
+  return encoded.text
 }
 
 /** Parses a ledger id; undefined if it is malformed, of another kind or of another ledger. */

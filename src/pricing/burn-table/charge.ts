@@ -13,6 +13,7 @@ import type { Usage } from '../usage.ts'
 import type { Described } from './choice.ts'
 import type { RoundingMode } from './definition.ts'
 import type { CompiledMethod, Counter } from './methods.ts'
+import { safeCharge } from './safe-charge.ts'
 import { type BurnTable, priceOf } from './table.ts'
 import { quantityOf, usedBy } from './units.ts'
 
@@ -95,9 +96,13 @@ function chargeBy(
 ): Charge | { readonly kind: 'unpriced' } {
   const cost = event.cost ?? ZERO_USD
   switch (method.needs) {
-    case 'cost':
+    case 'cost': {
       if (event.cost === undefined) return chargeUnpriced(table, event, method.charge)
-      return charged(table, cost, method.charge(cost))
+      const safe = safeCharge(table, method, cost)
+      if (!safe) return charged(table, cost, method.charge(cost))
+      const { credits_micro, price } = safe
+      return { kind: 'charged', credits_micro, price, cost, unrated: false, warnings: NO_WARNINGS }
+    }
     case 'usage':
       return charged(table, cost, method.charge(usedBy(event)), aboutCost(event))
     case 'usage_of_period': {

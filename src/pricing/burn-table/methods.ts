@@ -23,7 +23,14 @@ import { QUANTITY_SCALE, quantityOf, type Used } from './units.ts'
 
 /** A rule's method, compiled for arithmetic. All charges are exact, in credits. */
 export type CompiledMethod =
-  | { readonly needs: 'cost'; readonly charge: (cost: PicoUsd) => Rational }
+  | {
+      readonly needs: 'cost'
+      /** `(cost * per_pico_usd + fixed) / denominator`. */
+      readonly charge: (cost: PicoUsd) => Rational
+      readonly per_pico_usd: bigint
+      readonly fixed: bigint
+      readonly denominator: bigint
+    }
   | {
       readonly needs: 'usage'
       /** Whether the rule has a rate for the unit. */
@@ -71,9 +78,13 @@ const HUNDRED_PERCENT = 100n * AMOUNT_SCALE
 
 function costPlus({ markup_percent, fixed }: CostPlus, credits_per_usd: bigint): CompiledMethod {
   const denominator = USD_SCALE * AMOUNT_SCALE * HUNDRED_PERCENT
-  const perPicoUsd = credits_per_usd * (HUNDRED_PERCENT + readDecimal(markup_percent, AMOUNT_DECIMALS))
+  const per_pico_usd = credits_per_usd * (HUNDRED_PERCENT + readDecimal(markup_percent, AMOUNT_DECIMALS))
   const fee = readDecimal(fixed ?? '0', AMOUNT_DECIMALS) * USD_SCALE * HUNDRED_PERCENT
-  return { needs: 'cost', charge: (cost) => ({ numerator: cost * perPicoUsd + fee, denominator }) }
+  return {
+    needs: 'cost',
+    charge: (cost) => ({ numerator: cost * per_pico_usd + fee, denominator }),
+    ...{ per_pico_usd, fixed: fee, denominator },
+  }
 }
 
 function flat({ amount, unit }: Flat): CompiledMethod {
@@ -198,6 +209,6 @@ function leastCommonMultiple(a: bigint, b: bigint): bigint {
   return (a / greatestCommonDivisor(a, b)) * b
 }
 
-function greatestCommonDivisor(a: bigint, b: bigint): bigint {
+export function greatestCommonDivisor(a: bigint, b: bigint): bigint {
   return b === 0n ? a : greatestCommonDivisor(b, a % b)
 }

@@ -130,7 +130,7 @@ export function ruleFor({ rules }: BurnTableDefinition, defaults: BurnDefaults, 
 }
 
 /** Converts micro-credits and 1e-12 credits per USD to pico-USD: 1e-6 / 1e-12 * 1e12. */
-const PRICE_SCALE = 10n ** BigInt(AMOUNT_DECIMALS - CREDIT_DECIMALS + USD_DECIMALS)
+export const PRICE_SCALE = 10n ** BigInt(AMOUNT_DECIMALS - CREDIT_DECIMALS + USD_DECIMALS)
 
 /** Returns the value of `credits_micro` in USD, half-even to 1e-12. */
 export function priceOf(table: BurnTable, credits_micro: bigint): PicoUsd {
