@@ -8,7 +8,7 @@ import { nameSubjects } from '../projection/read/subjects.ts'
 import { type CellQuery, type Rollup, readCells, readRollup, TooManyCells } from '../usage/rollups/read.ts'
 import { needsHours, needsKeys, needsTeams, needsUsers, type Question } from './question.ts'
 import type { Answered, NameOf } from './render.ts'
-import { Summary, TooManyGroups } from './summary.ts'
+import { admitsKind, Summary, TooManyGroups } from './summary.ts'
 
 export interface Asked {
   readonly ledger: LedgerName
@@ -75,6 +75,7 @@ export async function addUsage(
     to_ms: question.to_ms,
     grain: needsHours(question) ? 'hour' : 'day',
     subjects: subjectsOf(question),
+    admits: (kind) => admitsKind(question.filters, kind),
     ...(users && { user_numbers: [...users] }),
   })
   for await (const chunk of cells) for (const cell of chunk) summary.add(cell)

@@ -54,13 +54,14 @@ type RenderSums = (sums: CellSums, usd: RoundedUsd) => object
 
 function render({ question, summary, name, as_of_ms }: Answered, sumsJson: RenderSums): object {
   const rounding = new Rounding()
+  const totals = summary.totals()
   const data = summary.sorted().map((row) => ({
     group: groupJson(question, row, name),
     ...sumsJson(row.sums, rounding.next(row.sums)),
   }))
   return {
     data,
-    totals: sumsJson(summary.totals, new Rounding().next(summary.totals)),
+    totals: sumsJson(totals, new Rounding().next(totals)),
     from: timeJson(question.from_ms),
     to: timeJson(question.to_ms),
     time_zone: question.zone?.name ?? 'UTC',

@@ -1,5 +1,6 @@
 import { addSums, type Cell, type CellSums, type MutableSums, noSums } from '../usage/cells/cells.ts'
-import { type Filters, type Group, isWindow, type Question, startOf } from './question.ts'
+import type { Kind } from '../usage/cells/pack-cells.ts'
+import { type Filters, type Group, isWindow, type Question, startOf, type Window } from './question.ts'
 
 /** A value of a group: a subject number for users and teams, a time for windows, null for none. */
 export type GroupValue = string | number | null
@@ -20,20 +21,25 @@ export const MAX_GROUPS = 10_000
 
 /** Sums cells by group. Pure. Rows are sorted by their values, windows by time. */
 export class Summary {
-  readonly totals = noSums()
   private readonly byGroup = new Map<string, Row>()
   private readonly question: Question
+  /** The windows of hours: many cells share an hour. */
+  private readonly starts = new Map<number, number>()
 
   constructor(question: Question) {
     this.question = question
     // A question without groups has one row, with or without usage.
-    if (question.group_by.length === 0) this.byGroup.set('[]', { values: [], sums: this.totals })
+    if (question.group_by.length === 0) this.byGroup.set('', { values: [], sums: noSums() })
   }
 
   add(cell: Cell): void {
-    if (!passes(cell, this.question.filters)) return
-    addSums(this.totals, cell)
-    if (this.question.group_by.length > 0) addSums(this.rowOf(cell).sums, cell)
+    if (passes(cell, this.question.filters)) addSums(this.rowOf(cell).sums, cell)
+  }
+
+  totals(): CellSums {
+    const totals = noSums()
+    for (const { sums } of this.byGroup.values()) addSums(totals, sums)
+    return totals
   }
 
   /** Unsorted. */
@@ -46,36 +52,54 @@ export class Summary {
   }
 
   private rowOf(cell: Cell): Row {
-    const values = this.question.group_by.map((group) => groupValue(cell, group, this.question))
-    const key = JSON.stringify(values)
+    const { group_by } = this.question
+    let key = ''
+    for (const group of group_by) key += (this.valueOf(cell, group) ?? '') + SEPARATOR
     const known = this.byGroup.get(key)
     if (known) return known
     if (this.byGroup.size === MAX_GROUPS) throw new TooManyGroups()
-    const row = { values, sums: noSums() }
+    const row = { values: group_by.map((group) => this.valueOf(cell, group)), sums: noSums() }
     this.byGroup.set(key, row)
     return row
   }
+
+  private valueOf(cell: Cell, group: Group): GroupValue {
+    if (isWindow(group)) return this.startOf(group, cell.hour)
+    return group === 'feature' ? cell.feature_id : cell[group]
+  }
+
+  private startOf(window: Window, hour: number): number {
+    const known = this.starts.get(hour)
+    if (known !== undefined) return known
+    const start_ms = startOf(window, hour, this.question.zone)
+    this.starts.set(hour, start_ms)
+    return start_ms
+  }
 }
 
+/** Names of customers have no control character (`customerText`) and are not empty. */
+const SEPARATOR = '\u0000'
+
 function passes(cell: Cell, filters: Filters): boolean {
+  return admits(filters.user, cell.user) && admits(filters.team, cell.team) && admitsKind(filters, cell)
+}
+
+/** Whether filters admit cells of a kind, for reads that skip the others. */
+export function admitsKind(
+  filters: Filters,
+  { feature_id, provider, model, event_type, key }: Kind,
+): boolean {
   return (
-    admits(filters.feature, cell.feature_id) &&
-    admits(filters.provider, cell.provider) &&
-    admits(filters.model, cell.model) &&
-    admits(filters.event_type, cell.event_type) &&
-    admits(filters.user, cell.user) &&
-    admits(filters.team, cell.team) &&
-    admits(filters.key, cell.key)
+    admits(filters.feature, feature_id) &&
+    admits(filters.provider, provider) &&
+    admits(filters.model, model) &&
+    admits(filters.event_type, event_type) &&
+    admits(filters.key, key)
   )
 }
 
 function admits<T>(values: ReadonlySet<T> | undefined, value: T | null): boolean {
   return values === undefined || (value !== null && values.has(value))
-}
-
-function groupValue(cell: Cell, group: Group, { zone }: Question): GroupValue {
-  if (isWindow(group)) return startOf(group, cell.hour, zone)
-  return group === 'feature' ? cell.feature_id : cell[group]
 }
 
 function compareValues(a: readonly GroupValue[], b: readonly GroupValue[]): number {

@@ -70,7 +70,7 @@ describe('rows and totals', () => {
   it('exclude values that a filter does not name, and rows without a value', () => {
     const cells = [cellOf({ user: 1 }), cellOf({ user: 2 }), cellOf({}), cellOf({ provider: null, user: 1 })]
     const filtered = (filters: Question['filters']) =>
-      summaryOf({ ...QUESTION, filters }, cells).totals.events
+      summaryOf({ ...QUESTION, filters }, cells).totals().events
     expect(filtered({ user: new Set([1]) })).toBe(2)
     expect(filtered({ user: new Set([1, 2]), provider: new Set(['OPENAI']) })).toBe(2)
     expect(filtered({ user: new Set() })).toBe(0)

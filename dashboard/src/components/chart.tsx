@@ -1,5 +1,6 @@
 import type { VNode } from 'preact'
-import { compare, type Decimal, grouped, largest, share, sum } from '../api/decimal.ts'
+import { useState } from 'preact/hooks'
+import { compare, type Decimal, grouped, isZero, largest, share, sum } from '../api/decimal.ts'
 import { Amount } from './amount.tsx'
 import { Table } from './table.tsx'
 
@@ -15,46 +16,55 @@ interface ChartProps {
   readonly labels: readonly string[]
   /** Stacked in this order; at most six have different colours. */
   readonly series: readonly Series[]
-  readonly unit?: 'credits' | 'USD'
+  readonly unit?: 'credits' | 'requests'
   readonly axis: string
 }
 
 const WIDTH = 720
 const HEIGHT = 200
 /** The place of the highest amount, above the bars. */
-const TOP = 20
+const TOP = 26
+/** More bars than this are too narrow to point at: each series is one shape. */
+const MOST_SEPARATE = 120
 /** The first and the last label are always shown, and some of the others. */
 const MAX_LABELS = 7
 
 /** Stacked bars, as an image with a text for screen readers and the same amounts in a table behind it. */
 export function Chart({ title, labels, series, unit, axis }: ChartProps): VNode {
+  // A month has 720 hours: their rows are rendered only when they are read.
+  const [is_open, setOpen] = useState(false)
   const totals = labels.map((_, at) => sum(series.flatMap(({ values }) => values[at] ?? [])))
   const most = largest(totals)
   const step = WIDTH / Math.max(1, labels.length)
   const every = Math.ceil(labels.length / MAX_LABELS)
   if (compare(most, zero) === 0) return <p class="quiet">Nothing was burned in this time.</p>
-  const text = `${title}: ${labels.length} bars, the highest ${grouped(most)}${unit === undefined ? '' : ` ${unit}`}. The table below has the amounts.`
+  const highest = unit === undefined ? grouped(most) : `${grouped(most)} ${unit}`
+  const text = `${title}: ${labels.length} bars, the highest ${highest}. The table below has the amounts.`
   return (
     <figure class="chart">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT + 24}`} role="img" aria-label={text}>
-        <text class="highest" x="0" y="12">
-          {grouped(most)}
+        <text class="highest" x="0" y="18">
+          {highest}
         </text>
         <line class="axis" x1="0" x2={WIDTH} y1={HEIGHT + 0.5} y2={HEIGHT + 0.5} />
-        {labels.map((label, at) => (
-          <g key={label}>
-            <Bar at={at} step={step} most={most} series={series} label={label} />
-            {at % every === 0 && (
+        {labels.length > MOST_SEPARATE ? (
+          <Outlines parts={labels.flatMap((_, at) => partsOf(series, at, step, most))} />
+        ) : (
+          labels.map((label, at) => <Bar key={label} label={label} parts={partsOf(series, at, step, most)} />)
+        )}
+        {labels.map(
+          (label, at) =>
+            at % every === 0 && (
               <text
+                key={label}
                 x={at === 0 ? 0 : at * step + step / 2}
                 y={HEIGHT + 18}
                 text-anchor={at === 0 ? 'start' : 'middle'}
               >
                 {label}
               </text>
-            )}
-          </g>
-        ))}
+            ),
+        )}
       </svg>
       {series.length > 1 && (
         <ul class="legend">
@@ -66,21 +76,23 @@ export function Chart({ title, labels, series, unit, axis }: ChartProps): VNode 
           ))}
         </ul>
       )}
-      <details>
+      <details onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
         <summary>Show the amounts as a table</summary>
-        <Table
-          caption={title}
-          columns={[
-            { title: axis, cell: ([label]) => label },
-            ...series.map(({ name, values }) => ({
-              title: name,
-              numeric: true,
-              cell: ([, at]: Place) => <Amount value={values[at] ?? zero} />,
-            })),
-          ]}
-          rows={labels.map((label, at): Place => [label, at])}
-          rowKey={([label]) => label}
-        />
+        {is_open && (
+          <Table
+            caption={title}
+            columns={[
+              { title: axis, cell: ([label]) => label },
+              ...series.map(({ name, values }) => ({
+                title: name,
+                numeric: true,
+                cell: ([, at]: Place) => <Amount value={values[at] ?? zero} />,
+              })),
+            ]}
+            rows={labels.map((label, at): Place => [label, at])}
+            rowKey={([label]) => label}
+          />
+        )}
       </details>
     </figure>
   )
@@ -89,35 +101,55 @@ export function Chart({ title, labels, series, unit, axis }: ChartProps): VNode 
 type Place = readonly [label: string, at: number]
 const zero = sum([])
 
-interface BarProps {
-  readonly at: number
-  readonly step: number
-  readonly most: Decimal
-  readonly series: readonly Series[]
-  readonly label: string
+function Bar({ label, parts }: { readonly label: string; readonly parts: readonly Part[] }): VNode {
+  return (
+    <>
+      {parts.map(({ index, name, value, ...place }) => (
+        <rect key={name} class={`colour-${index % 6}`} {...place}>
+          <title>{`${label}, ${name}: ${grouped(value)}`}</title>
+        </rect>
+      ))}
+    </>
+  )
 }
 
-function Bar({ at, step, most, series, label }: BarProps): VNode {
-  let top = HEIGHT
+/** Shows all parts of a series as one shape: thousands of elements take the browser seconds. */
+function Outlines({ parts }: { readonly parts: readonly Part[] }): VNode {
+  return (
+    <>
+      {[...Map.groupBy(parts, ({ index }) => index)].map(([index, of_series]) => (
+        <path
+          key={index}
+          class={`colour-${index % 6}`}
+          d={of_series.map(({ x, y, width, height }) => `M${x} ${y}h${width}v${height}h${-width}z`).join('')}
+        />
+      ))}
+    </>
+  )
+}
+
+interface Part {
+  readonly index: number
+  readonly name: string
+  readonly value: Decimal
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
+}
+
+/** The parts of the bar at a label that are not zero, from the axis upwards. */
+function partsOf(series: readonly Series[], at: number, step: number, most: Decimal): Part[] {
   const width = Math.max(1, Math.min(48, step - (step > 6 ? 3 : 1)))
-  const parts = series.map(({ name, values }, index) => {
+  const x = at * step + (step - width) / 2
+  let y = HEIGHT
+  return series.flatMap(({ name, values }, index) => {
     const value = values[at] ?? zero
+    if (isZero(value)) return []
     const height = share(value, most) * (HEIGHT - TOP)
-    top -= height
-    return (
-      <rect
-        key={name}
-        class={`colour-${index % 6}`}
-        x={at * step + (step - width) / 2}
-        y={top}
-        width={width}
-        height={height}
-      >
-        <title>{`${label}, ${name}: ${grouped(value)}`}</title>
-      </rect>
-    )
+    y -= height
+    return { index, name, value, x, y, width, height }
   })
-  return <>{parts}</>
 }
 
 /** Shows the used part of a limit as a bar beside the amounts. */
@@ -142,8 +174,8 @@ export function Meter({
       role="img"
       aria-label={`${label}: ${grouped(used)} of ${grouped(limit)}`}
     >
-      <rect class="track" width="100" height="8" rx="4" />
-      <rect class={is_limit && part >= 0.9 ? 'danger' : 'colour-0'} width={part * 100} height="8" rx="4" />
+      <rect class="track" width="100" height="8" />
+      <rect class={is_limit && part >= 0.9 ? 'danger' : 'colour-0'} width={part * 100} height="8" />
     </svg>
   )
 }

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ApiProblem } from '../api/call.ts'
 import { problemOf } from '../api/use-api.ts'
 import { Problem } from './problem.tsx'
@@ -18,6 +18,12 @@ export interface List<R> {
   readonly reload: () => void
 }
 
+/**
+ * The API searches a part of a long list for each answer, which may have no row although older rows match. So many
+ * answers without a row are read before the user is asked.
+ */
+const ANSWERS_A_SEARCH = 30
+
 /** A list of the API, page by page. The list begins again when a value of `inputs` changes. */
 export function useList<R>(
   load: (cursor: string | undefined, signal: AbortSignal) => Promise<ListPage<R>>,
@@ -28,7 +34,9 @@ export function useList<R>(
   const [problem, setProblem] = useState<ApiProblem>()
   const [is_loading, setLoading] = useState(true)
   const [round, setRound] = useState(0)
-  const read = (from: string | undefined, signal: AbortSignal) => {
+  const reading = useRef(new AbortController())
+  const read = (from: string | undefined, answers_left: number) => {
+    const { signal } = reading.current
     setLoading(true)
     load(from, signal).then(
       ({ data, next_cursor }) => {
@@ -36,7 +44,8 @@ export function useList<R>(
         setRows((old) => (from === undefined ? data : [...(old ?? []), ...data]))
         setCursor(next_cursor)
         setProblem(undefined)
-        setLoading(false)
+        if (data.length === 0 && next_cursor !== null && answers_left > 1) read(next_cursor, answers_left - 1)
+        else setLoading(false)
       },
       (error: unknown) => {
         if (signal.aborted) return
@@ -46,16 +55,16 @@ export function useList<R>(
     )
   }
   useEffect(() => {
-    const abort = new AbortController()
-    read(undefined, abort.signal)
-    return () => abort.abort()
+    reading.current = new AbortController()
+    read(undefined, ANSWERS_A_SEARCH)
+    return () => reading.current.abort()
   }, [...inputs, round])
   return {
     rows,
     problem,
     is_loading,
     has_more: cursor !== null,
-    more: () => cursor !== null && read(cursor, new AbortController().signal),
+    more: () => cursor !== null && read(cursor, ANSWERS_A_SEARCH),
     reload: () => setRound((old) => old + 1),
   }
 }
@@ -70,20 +79,21 @@ interface ListProps<R> {
 export function ListView<R>({ list, empty, children }: ListProps<R>): VNode {
   const { rows, problem, is_loading, has_more, more, reload } = list
   if (problem) return <Problem problem={problem} retry={reload} />
-  if (rows === undefined) {
+  const is_empty = rows?.length === 0
+  if (rows === undefined || (is_empty && has_more && is_loading)) {
     return (
       <p class="loading" role="status">
-        Loading…
+        {is_empty ? 'Searching older entries…' : 'Loading…'}
       </p>
     )
   }
-  if (rows.length === 0) return empty
+  if (is_empty && !has_more) return empty
   return (
     <>
-      {children(rows)}
+      {is_empty ? <p>None of the newest entries matches.</p> : children(rows)}
       {has_more && (
         <button type="button" class="secondary" onClick={more} disabled={is_loading}>
-          Load more
+          {is_empty ? 'Search older entries' : 'Load more'}
         </button>
       )}
     </>

@@ -52,7 +52,8 @@ function AllEvents(): VNode {
   const isOutdated = async () => {
     if (list.rows?.some(({ unrated }) => unrated)) return true
     const { data } = await call('get', '/v1/events', { query: { ...filters, limit: 1 } })
-    return data[0]?.id !== newest
+    // Without a row, nothing new matches: the list may have found older events.
+    return data.length > 0 && data[0]?.id !== newest
   }
   usePolling(async () => {
     if (!is_live || !is_first_page || list.is_loading) return
@@ -75,7 +76,7 @@ function AllEvents(): VNode {
       }
     >
       <Card title="Find an event">
-        <div class="fields">
+        <div class="fields filters">
           <Input
             label="Event id"
             name="event"

@@ -33,12 +33,13 @@ export default function UsagePage(): VNode {
   const to = query.get('to') ?? dayOf(Date.now())
   const groups = groupsOf(query.get('group_by') ?? 'day')
   const filters = Object.fromEntries(DIMENSIONS.map((name) => [name, query.get(name) ?? undefined]))
-  const usage = useApi(
-    (signal) =>
-      call('get', '/v1/analytics/usage', {
-        query: { from: `${from}T00:00:00Z`, to: endOf(to), group_by: groups.join(','), ...listsOf(filters) },
-        signal,
-      }),
+  // The answer keeps its groups: while the next one loads, the old one is shown under its own headings.
+  const loaded = useApi(
+    async (signal) => {
+      const range = { from: `${from}T00:00:00Z`, to: endOf(to) }
+      const asked = { ...range, group_by: groups.join(','), ...listsOf(filters) }
+      return { usage: await call('get', '/v1/analytics/usage', { query: asked, signal }), groups }
+    },
     [query.toString()],
   )
   const choose = (place: number, group: string) => {
@@ -53,8 +54,8 @@ export default function UsagePage(): VNode {
         <button
           type="button"
           class="secondary"
-          disabled={!usage.data}
-          onClick={() => usage.data && save(`usage-${from}-${to}.csv`, csvOf(usage.data, groups))}
+          disabled={!loaded.data || loaded.is_loading}
+          onClick={() => loaded.data && save(`usage-${from}-${to}.csv`, csvOf(loaded.data))}
         >
           Download CSV
         </button>
@@ -89,7 +90,7 @@ export default function UsagePage(): VNode {
         </div>
         <details open={Object.values(filters).some((value) => value !== undefined)}>
           <summary>Filters</summary>
-          <div class="fields">
+          <div class="fields filters">
             {DIMENSIONS.map((name) => (
               <Input
                 key={name}
@@ -102,12 +103,17 @@ export default function UsagePage(): VNode {
           </div>
         </details>
       </Card>
-      <Show from={usage}>{(data) => <Answer usage={data} groups={groups} />}</Show>
+      <Show from={loaded}>{(answer) => <Answer {...answer} />}</Show>
     </Page>
   )
 }
 
-function Answer({ usage, groups }: { readonly usage: Usage; readonly groups: readonly Group[] }): VNode {
+interface Answered {
+  readonly usage: Usage
+  readonly groups: readonly Group[]
+}
+
+function Answer({ usage, groups }: Answered): VNode {
   const [is_all, setAll] = useState(false)
   if (usage.data.length === 0 || usage.totals.events === '0') {
     return (
@@ -280,7 +286,7 @@ function endOf(day: string): string {
   return Number.isNaN(at_ms) ? day : new Date(at_ms + DAY_MS).toISOString()
 }
 
-function csvOf({ data }: Usage, groups: readonly Group[]): Blob {
+function csvOf({ usage: { data }, groups }: Answered): Blob {
   const units = [...new Set(data.flatMap((row) => Object.keys(row.units)))].toSorted()
   return csv(
     [...groups, 'events', 'credits', 'provider_cost_usd', ...units],

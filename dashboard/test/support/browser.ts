@@ -114,9 +114,11 @@ export async function goTo(page: Page, at: string): Promise<void> {
 }
 
 export async function loaded(page: Page): Promise<void> {
-  await page.waitForFunction(
-    () => document.querySelector('h1') !== null && document.querySelector('.loading') === null,
-  )
+  const isLoaded = () => document.querySelector('h1') !== null && document.querySelector('.loading') === null
+  await page.waitForFunction(isLoaded).catch(async (error: unknown) => {
+    const shown = await page.locator('body').textContent()
+    throw new Error(`${page.url()} does not end to load, and shows: ${shown}`, { cause: error })
+  })
 }
 
 /** The widths and themes that every page must support. */

@@ -29,11 +29,11 @@ export async function useOfModels(key: string, count: number): Promise<void> {
 const COUNTED_WITHIN_MS = 30_000
 
 /** Waits until the analytics count this many events of 30 days: analytics lag by the flush and the queue. */
-export async function counted(key: string, events: number): Promise<void> {
-  for (const deadline = Date.now() + COUNTED_WITHIN_MS; Date.now() < deadline; ) {
+export async function counted(key: string, events: number, within_ms = COUNTED_WITHIN_MS): Promise<void> {
+  for (const deadline = Date.now() + within_ms; Date.now() < deadline; ) {
     const answer = await api('GET', '/v1/analytics/usage', { key })
     if (Object(answer).totals.events === String(events)) return
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
-  throw new Error(`the analytics do not count ${events} events within ${COUNTED_WITHIN_MS} ms`)
+  throw new Error(`the analytics do not count ${events} events within ${within_ms} ms`)
 }

@@ -93,17 +93,23 @@ export function unpackCells(value: unknown, strict: 'strict' | 'trusted' = 'trus
   return cells
 }
 
-/** A filter of cells: from an hour, before an hour, and of all users or some. */
+/** A filter of cells: from an hour, before an hour, of all users or some, and of all kinds or some. */
 export interface Wanted {
   readonly from_hour: number
   readonly to_hour: number
   readonly users: ReadonlySet<number> | undefined
+  readonly admits?: ((kind: Kind) => boolean) | undefined
+  /** Replaces the hour of each cell. */
+  readonly hourOf?: (hour: number) => number
 }
 
 const EVERY: Wanted = { from_hour: 0, to_hour: MAX_HOUR + 1, users: undefined }
 
 /** Yields the cells that pass the filter. Reads only a few fields of the other cells. */
-export function* unpackSome(value: unknown, { from_hour, to_hour, users }: Wanted): Generator<Cell> {
+export function* unpackSome(
+  value: unknown,
+  { from_hour, to_hour, users, admits, hourOf = same }: Wanted,
+): Generator<Cell> {
   const packed = recordOf(value, 'cells')
   const h = integerOf(packed.h, 'h', 0, MAX_HOUR)
   const s = listOf(packed.s, 's').map((text, i) => nameOf(text, `s[${i}]`))
@@ -111,15 +117,19 @@ export function* unpackSome(value: unknown, { from_hour, to_hour, users }: Wante
   const u = listOf(packed.u, 'u').map((set, i) =>
     listOf(set, `u[${i}]`).map((place) => stringAt(s, place, `u[${i}]`)),
   )
+  const kinds = admits && k.map(admits)
   const c = listOf(packed.c, 'c')
   for (let i = 0; i < c.length; i++) {
     const numbers = listOf(c[i], 'a cell')
-    const [hour, , user] = numbers
+    const [hour, kind, user] = numbers
     if (typeof hour === 'number' && (h + hour < from_hour || h + hour >= to_hour)) continue
     if (users && typeof user === 'number' && !users.has(user)) continue
-    yield cellOf(numbers, { h, k, u }, i)
+    if (typeof kind === 'number' && kinds?.[kind] === false) continue
+    yield cellOf(numbers, { h, k, u, hourOf }, i)
   }
 }
+
+const same = (hour: number) => hour
 
 function packQuantity(nano: bigint): PackedNumber {
   const whole = Number(nano / NANO_PER_UNIT)
@@ -178,12 +188,14 @@ interface Dictionaries {
   readonly h: number
   readonly k: readonly Kind[]
   readonly u: readonly (readonly string[])[]
+  readonly hourOf: (hour: number) => number
 }
 
-type Kind = Pick<Cell, 'feature_id' | 'provider' | 'model' | 'event_type' | 'key'>
+/** The dimensions that many cells share. */
+export type Kind = Pick<Cell, 'feature_id' | 'provider' | 'model' | 'event_type' | 'key'>
 
 /** Reads one cell. Runs for every cell, so it composes error texts only when it fails. */
-function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: number): Cell {
+function cellOf(numbers: readonly unknown[], { h, k, u, hourOf }: Dictionaries, i: number): Cell {
   const [hour, kind, user, team, set, events, credits, cost, price, paid] = numbers
   const units = isPlace(set, u.length) ? u[set] : undefined
   const dimensions = isPlace(kind, k.length) ? k[kind] : undefined
@@ -203,7 +215,7 @@ function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: numbe
     units_nano.set(units[n] ?? '', unpackQuantity(numbers[FIXED_NUMBERS + n], i))
   }
   return {
-    hour: h + hour,
+    hour: hourOf(h + hour),
     feature_id: dimensions.feature_id,
     provider: dimensions.provider,
     model: dimensions.model,

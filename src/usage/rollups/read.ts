@@ -1,7 +1,7 @@
 import { type PortionLimits, portionsOf } from '../../db/json-parameters.ts'
 import { HOUR_MS } from '../../time/durations.ts'
 import { type Cell, type UsageTotals, unpackTotals } from '../cells/cells.ts'
-import { unpackSome } from '../cells/pack-cells.ts'
+import { type Kind, unpackSome } from '../cells/pack-cells.ts'
 import { bucketOf, dayOf, HOURS_A_DAY, startOfDay } from './rows.ts'
 
 /** The active rollups of a ledger and their progress. */
@@ -42,6 +42,8 @@ export interface CellQuery {
   readonly subjects: 'none' | 'team' | 'key' | 'user'
   /** With subjects `user`: only cells of these users. */
   readonly user_numbers?: readonly number[]
+  /** Only cells of these kinds. */
+  readonly admits?: (kind: Kind) => boolean
 }
 
 /** Thrown when a query would read more than one answer may: query fewer days, or a coarser grain. */
@@ -71,15 +73,16 @@ export async function* readCells(
   const source = query.subjects === 'user' ? usersSource(query, range) : daysSource(query, range)
   const keys = await readKeys(db, rollup, source)
   const users = query.subjects === 'user' && query.user_numbers ? new Set(query.user_numbers) : undefined
+  const wanted = {
+    ...{ from_hour, to_hour, users, admits: query.admits },
+    ...(query.grain === 'day' && { hourOf: startOfDay }),
+  }
   for (const portion of portionsOf(keys, ({ bytes }) => bytes, READ_LIMITS)) {
     const { results } = await db
       .prepare(source.cells)
       .bind(rollup.ledger_id, rollup.generation, JSON.stringify(portion.map(keyOf)), ...source.more)
       .all<{ cells: string }>()
-    yield results.flatMap(({ cells }) => {
-      const some = [...unpackSome(JSON.parse(cells), { from_hour, to_hour, users })]
-      return query.grain === 'hour' ? some : some.map((cell) => ({ ...cell, hour: startOfDay(cell.hour) }))
-    })
+    yield results.flatMap(({ cells }) => [...unpackSome(JSON.parse(cells), wanted)])
   }
 }
 
