@@ -53,6 +53,8 @@ export interface Bindings {
   readonly DROP_IN?: string
   readonly STRIPE_API_URL?: string
   readonly PAYMENT_REVERSALS?: string
+  readonly ACCESS_TEAM_DOMAIN?: string
+  readonly ACCESS_AUD?: string
   readonly PRICE_FEED_URL?: string
   readonly PRICE_FEED_KEY?: string
   readonly PRICE_FEED_BOUND_PERCENT?: string

@@ -45,6 +45,8 @@ export interface Config {
   readonly private_upstreams: readonly string[]
   /** The resolver of names that customers supply, by DNS over HTTPS. */
   readonly dns_resolver_url: string
+  /** Cloudflare Access, with which the operator signs in to the dashboard; null for only the operator token. */
+  readonly access: AccessConfig | null
   /** The URL of the price feed; null for no feed. */
   readonly price_feed: PriceFeedConfig | null
   /** The base URL of Stripe's API, without a trailing slash. */
@@ -66,6 +68,13 @@ export type DropInEndpoint = (typeof DROP_IN_ENDPOINTS)[number]
 
 export const PAYMENT_REVERSALS = ['remaining', 'all'] as const
 export type PaymentReversals = (typeof PAYMENT_REVERSALS)[number]
+
+export interface AccessConfig {
+  /** The host that issues assertions, such as `yourteam.cloudflareaccess.com`. */
+  readonly team_domain: string
+  /** The audience tag of the application. */
+  readonly aud: string
+}
 
 export interface PriceFeedConfig {
   readonly url: string
@@ -148,6 +157,7 @@ export function readConfig(env: Variables): Config {
     cors_origins: origins('CORS_ORIGINS', env.CORS_ORIGINS ?? ''),
     private_upstreams: hosts('PRIVATE_UPSTREAMS', env.PRIVATE_UPSTREAMS ?? ''),
     dns_resolver_url: resolverUrl(env.DNS_RESOLVER_URL ?? '', environment),
+    access: access(env),
     price_feed: priceFeed(env),
     stripe_api_url: stripeUrl(env.STRIPE_API_URL ?? '', environment),
     payment_reversals: paymentReversals(env.PAYMENT_REVERSALS ?? 'remaining'),
@@ -240,6 +250,25 @@ function share(variable: string, text: string): number {
     throw new Error(`${variable} must be a decimal from 0 to 1 with at most 6 decimals, not ${text}`)
   }
   return Number(text)
+}
+
+/** Both variables or neither: half of a configuration would leave the operator without the sign-in. */
+function access(env: Variables): AccessConfig | null {
+  const { ACCESS_TEAM_DOMAIN: team_domain = '', ACCESS_AUD: aud = '' } = env
+  if (team_domain === '' && aud === '') return null
+  if (team_domain === '' || aud === '')
+    throw new Error('Set both ACCESS_TEAM_DOMAIN and ACCESS_AUD, or neither')
+  if (!team_domain.includes('.') || URL.parse(`https://${team_domain}`)?.hostname !== team_domain) {
+    throw new Error(
+      `ACCESS_TEAM_DOMAIN must be a host such as yourteam.cloudflareaccess.com, not ${team_domain}`,
+    )
+  }
+  if (!/^[0-9a-f]{64}$/.test(aud)) {
+    throw new Error(
+      `ACCESS_AUD must be the audience tag of an application: 64 hexadecimal digits, not ${aud}`,
+    )
+  }
+  return { team_domain, aud }
 }
 
 /** Without a URL or a key there is no feed. */

@@ -12,12 +12,22 @@ export type Session =
       readonly expires_at: string
       readonly customer: Customer
     }
-  | { readonly kind: 'operator'; readonly expires_at: string }
+  | {
+      readonly kind: 'operator'
+      /** The email by which Cloudflare Access names the operator. */
+      readonly email: string | null
+      readonly expires_at: string
+    }
 
 export interface Demo {
   readonly api_key: string
   readonly operator_token: string
 }
+
+/** The visitor as Cloudflare Access, in front of this deployment, states it. */
+export type Access =
+  | { readonly email: string; readonly problem: null }
+  | { readonly email: null; readonly problem: string }
 
 type Stored =
   | Omit<Extract<Session, { kind: 'customer' }>, 'customer'>
@@ -27,6 +37,8 @@ type Stored =
 export const session = signal<Session | null | undefined>(undefined)
 /** The public credentials of a development server. */
 export const demo = signal<Demo | null>(null)
+/** Null where Cloudflare Access is not used. */
+export const access = signal<Access | null>(null)
 /** The reason why the last session ended; undefined after signing out. */
 export const ended = signal<string | null>(null)
 /**
@@ -42,8 +54,11 @@ whenSignedOut((detail) => {
 })
 
 export async function readSession(): Promise<void> {
-  const answer = await callSession<{ session: Stored | null; demo: Demo | null }>('get')
+  const answer = await callSession<{ session: Stored | null; demo: Demo | null; access: Access | null }>(
+    'get',
+  )
   demo.value = answer.demo
+  access.value = answer.access
   const stored = answer.session
   if (stored?.kind !== 'customer') {
     session.value = stored
@@ -64,6 +79,13 @@ export async function signIn(credential: string): Promise<void> {
   await readSession()
 }
 
+/** Signs in as the operator whom Cloudflare Access names. */
+export async function signInByAccess(): Promise<void> {
+  await callSession('post', { access: true })
+  ended.value = null
+  await readSession()
+}
+
 export async function signOut(): Promise<void> {
   // The open page is closed first, with its requests.
   session.value = undefined
@@ -71,6 +93,7 @@ export async function signOut(): Promise<void> {
   session.value = null
   typed_key.value = null
   ended.value = null
+  await readSession()
 }
 
 /** The key of the commands that a page shows: the typed one, or the public one of a development server. */

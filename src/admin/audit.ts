@@ -16,7 +16,8 @@ const auditQuery = z
       description: 'Only records of this customer; `operator` for records of no single customer.',
     }),
     actor: customerText().optional().openapi({
-      description: 'The author: the id of an API key, `operator`, or `public` for an open registration.',
+      description:
+        'The author: the id of an API key, `operator`, `operator:EMAIL` for an operator whom Cloudflare Access names, or `public` for an open registration.',
     }),
     action: z.enum(AUDIT_ACTIONS).optional(),
     target: customerText().optional().openapi({

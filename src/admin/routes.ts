@@ -30,7 +30,9 @@ const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
   if (dashboardRequestOf(c)) {
     const session = await sessionOf(c)
     if (session instanceof Response) return session
-    return session.kind === 'operator' ? next() : operatorOnly(c)
+    if (session.kind !== 'operator') return operatorOnly(c)
+    if (session.email !== null) c.set('operator_email', session.email)
+    return next()
   }
   const token = bearerToken(c.req.header('Authorization'))
   if (token !== undefined && isOperatorToken(c.env, token)) return next()

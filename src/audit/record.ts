@@ -57,7 +57,7 @@ export const PUBLIC_ACTOR = 'public'
 
 /** The author of a change and its origin. */
 export interface Auditor {
-  /** A key id, `operator` or `public`. */
+  /** A key id, `operator`, `operator:EMAIL` or `public`. */
   readonly actor: string
   /** As reported by Cloudflare; undefined without it. */
   readonly ip?: string

@@ -4,24 +4,20 @@ import { deleteCookie, setCookie } from 'hono/cookie'
 import { createMiddleware } from 'hono/factory'
 import { admitApiKey } from '../api-keys/authentication/authenticate.ts'
 import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../api-keys/authentication/format.ts'
-import { isOperatorToken, operatorTokens } from '../api-keys/authentication/operator.ts'
+import { isOperatorToken, operatorsOf } from '../api-keys/authentication/operator.ts'
 import { notFromOwnPage } from '../api-keys/authentication/session.ts'
 import { configOf } from '../config.ts'
 import type { AppEnv } from '../http/env.ts'
 import { timeJson } from '../http/input/times.ts'
 import { validationHook } from '../http/input/validation.ts'
 import { jsonBody } from '../http/middleware/body.ts'
-import { notFound } from '../http/output/problem.ts'
+import { unauthorized } from '../http/middleware/platform-limits.ts'
+import { notFound, problem } from '../http/output/problem.ts'
 import { createRouter } from '../http/route.ts'
+import { logFailure } from '../logging/log.ts'
 import { isOwnPage, SESSION_COOKIE, sessionTokenOf } from './access.ts'
-import {
-  beginSession,
-  endSession,
-  findSession,
-  SESSION_MS,
-  type Session,
-  type SessionOwner,
-} from './sessions.ts'
+import { ASSERTION_HEADER, type Assertion, verifyAssertion } from './cloudflare-access/assertion.ts'
+import { beginSession, endSession, findSession, type Session, type SessionOwner } from './sessions.ts'
 
 /**
  * The routes that sign in to the dashboard and out of it. They are not part of the public API: they accept no API key,
@@ -32,25 +28,30 @@ export const dashboardRoutes = createRouter()
 const ownPagesOnly = createMiddleware<AppEnv>(async (c, next) => (isOwnPage(c) ? next() : notFromOwnPage(c)))
 
 const MAX_CREDENTIAL_CHARS = 1_000
-const signInSchema = z.strictObject({ credential: z.string().min(1).max(MAX_CREDENTIAL_CHARS) })
+const signInSchema = z.union([
+  z.strictObject({ credential: z.string().min(1).max(MAX_CREDENTIAL_CHARS) }),
+  // With the assertion of Cloudflare Access, which is in a header.
+  z.strictObject({ access: z.literal(true) }),
+])
 
 dashboardRoutes.use('/*', ownPagesOnly)
 
 /**
- * The sign-in page calls this route first. In development it returns the public credentials, which the page
- * offers.
+ * The sign-in page calls this route first. In development it returns the public credentials, which the page offers;
+ * with Cloudflare Access, the person whom it names, or why it names none.
  */
 dashboardRoutes.get('/session', async (c) => {
   const token = sessionTokenOf(c)
   const session =
-    token === undefined ? undefined : await findSession(c.env, token, operatorTokens(c.env), Date.now())
+    token === undefined ? undefined : await findSession(c.env, token, operatorsOf(c.env), Date.now())
   const demo = configOf(c.env).environment === 'development' ? DEMO : null
-  return c.json({ session: session ? described(session) : null, demo })
+  if (session) return c.json({ session: described(session), demo, access: null })
+  return c.json({ session: null, demo, access: offered(await assertionOf(c)) })
 })
 
 function described(session: Session): object {
   const expires_at = timeJson(session.expires_at_ms)
-  if (session.kind === 'operator') return { kind: 'operator', expires_at }
+  if (session.kind === 'operator') return { kind: 'operator', email: session.email, expires_at }
   const { key_id, mode, scopes } = session
   return { kind: 'customer', key_id, mode, scopes: scopes.split(' '), expires_at }
 }
@@ -60,12 +61,14 @@ const DEMO = { api_key: DEVELOPMENT_KEY, operator_token: DEVELOPMENT_OPERATOR_TO
 dashboardRoutes.post('/session', jsonBody, async (c) => {
   const body = signInSchema.safeParse(await c.req.json())
   if (!body.success) return validationHook({ ...body, target: 'json' }, c)
-  const owner = await ownerOf(c, body.data.credential.trim())
+  const { data } = body
+  const owner = 'access' in data ? await ownerByAccess(c) : await ownerOf(c, data.credential.trim())
   if (owner instanceof Response) return owner
   const now_ms = Date.now()
-  const token = await beginSession(c.env, owner, sessionTokenOf(c), now_ms)
-  setCookie(c, SESSION_COOKIE.name, token, { ...SESSION_COOKIE.options, maxAge: SESSION_MS / 1000 })
-  return c.json({ expires_at: timeJson(now_ms + SESSION_MS) }, 201)
+  const { token, expires_at_ms } = await beginSession(c.env, owner, sessionTokenOf(c), now_ms)
+  const maxAge = Math.floor((expires_at_ms - now_ms) / 1000)
+  setCookie(c, SESSION_COOKIE.name, token, { ...SESSION_COOKIE.options, maxAge })
+  return c.json({ expires_at: timeJson(expires_at_ms) }, 201)
 })
 
 dashboardRoutes.delete('/session', async (c) => {
@@ -81,4 +84,42 @@ async function ownerOf(c: Context<AppEnv>, credential: string): Promise<SessionO
   if (isOperatorToken(c.env, credential)) return { kind: 'operator', token: credential }
   const refused = await admitApiKey(c, credential)
   return refused ?? { kind: 'key', key_id: c.get('key').key_id }
+}
+
+function assertionOf(c: Context<AppEnv>): Promise<Assertion | undefined> {
+  return verifyAssertion(c.env, c.req.header(ASSERTION_HEADER), Date.now())
+}
+
+const UNAVAILABLE = 'The keys of Cloudflare Access cannot be read. Try again in a minute.'
+
+function offered(assertion: Assertion | undefined): object | null {
+  switch (assertion?.kind) {
+    case undefined:
+      return null
+    case 'valid':
+      return { email: assertion.email, problem: null }
+    case 'refused':
+      return { email: null, problem: assertion.reason }
+    case 'unavailable':
+      return { email: null, problem: UNAVAILABLE }
+  }
+}
+
+async function ownerByAccess(c: Context<AppEnv>): Promise<SessionOwner | Response> {
+  const { access } = configOf(c.env)
+  const assertion = await assertionOf(c)
+  if (access === null || !assertion) {
+    return unauthorized(c, 'missing_api_key', 'This request did not come through Cloudflare Access.')
+  }
+  if (assertion.kind === 'unavailable') return problem(c, { code: 'unavailable', detail: UNAVAILABLE })
+  if (assertion.kind === 'refused') {
+    logFailure('access_refused', { reason: assertion.reason })
+    return unauthorized(
+      c,
+      'invalid_api_key',
+      `The assertion of Cloudflare Access is refused. ${assertion.reason}`,
+    )
+  }
+  const { email, expires_at_ms } = assertion
+  return { kind: 'access', access, email, expires_at_ms }
 }

@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Bindings } from '../bindings.ts'
+import type { AccessConfig } from '../config.ts'
 import type { Mode } from '../db/schema.ts'
 import { HOUR_MS } from '../time/durations.ts'
 
@@ -7,7 +8,8 @@ import { HOUR_MS } from '../time/durations.ts'
  * Sessions of the dashboard. A session is 256 random bits in a cookie; D1 has only their SHA-256. It belongs to an API
  * key or to the operator, has the same rights, and ends with the key or the operator token: every use reads the key's
  * row. An operator's session has a MAC of the operator token; computing the MAC needs both the session's token and the
- * operator token.
+ * operator token. A session from Cloudflare Access has a MAC of its configuration, and ends with the assertion at the
+ * latest.
  */
 
 export const SESSION_MS = 12 * HOUR_MS
@@ -15,10 +17,24 @@ export const SESSION_MS = 12 * HOUR_MS
 export const MAX_SESSIONS = 20
 const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const OPERATOR = 'operator'
+/** Precedes the email in the owner of a session from Cloudflare Access. */
+const ACCESS = 'access:'
 
 export type SessionOwner =
   | { readonly kind: 'key'; readonly key_id: string }
   | { readonly kind: 'operator'; readonly token: string }
+  | {
+      readonly kind: 'access'
+      readonly access: AccessConfig
+      readonly email: string
+      readonly expires_at_ms: number
+    }
+
+/** The proofs of the operator that are valid now. */
+export interface Operators {
+  readonly tokens: readonly string[]
+  readonly access: AccessConfig | null
+}
 
 export type Session =
   | {
@@ -30,7 +46,12 @@ export type Session =
       readonly scopes: string
       readonly expires_at_ms: number
     }
-  | { readonly kind: 'operator'; readonly expires_at_ms: number }
+  | {
+      readonly kind: 'operator'
+      /** Null if the operator token began the session. */
+      readonly email: string | null
+      readonly expires_at_ms: number
+    }
 
 // 3 rows written: the session and its places in two indexes.
 const INSERT = `
@@ -44,22 +65,45 @@ const DELETE_OLDEST = `
 
 const DELETE = 'DELETE FROM dashboard_sessions WHERE session_hash = ?1'
 
-/** Begins a session and returns its token. The session that the browser had before, if any, ends. */
+interface BegunSession {
+  readonly token: string
+  readonly expires_at_ms: number
+}
+
+/** Begins a session. The session that the browser had before, if any, ends. */
 export async function beginSession(
   env: Pick<Bindings, 'DB'>,
   owner: SessionOwner,
   previous: string | undefined,
   now_ms: number,
-): Promise<string> {
+): Promise<BegunSession> {
   const token = randomBytes(32).toString('base64url')
-  const [name, mac] =
-    owner.kind === 'key' ? [owner.key_id, null] : [OPERATOR, operatorMac(token, owner.token)]
+  const { name, proof = null, ends_at_ms = Infinity } = stored(owner)
+  const mac = proof === null ? null : operatorMac(token, proof)
+  const expires_at_ms = Math.min(now_ms + SESSION_MS, ends_at_ms)
   await env.DB.batch([
     ...(isToken(previous) ? [env.DB.prepare(DELETE).bind(hashOf(previous))] : []),
-    env.DB.prepare(INSERT).bind(hashOf(token), name, mac, now_ms, now_ms + SESSION_MS),
+    env.DB.prepare(INSERT).bind(hashOf(token), name, mac, now_ms, expires_at_ms),
     env.DB.prepare(DELETE_OLDEST).bind(name),
   ])
-  return token
+  return { token, expires_at_ms }
+}
+
+interface StoredOwner {
+  readonly name: string
+  readonly proof?: string
+  readonly ends_at_ms?: number
+}
+
+function stored(owner: SessionOwner): StoredOwner {
+  if (owner.kind === 'key') return { name: owner.key_id }
+  if (owner.kind === 'operator') return { name: OPERATOR, proof: owner.token }
+  const { email, access, expires_at_ms } = owner
+  return { name: ACCESS + email, proof: proofOf(access), ends_at_ms: expires_at_ms }
+}
+
+function proofOf({ team_domain, aud }: AccessConfig): string {
+  return `${team_domain} ${aud}`
 }
 
 // 2 rows read. A deleted key has no row, or one that is revoked.
@@ -82,14 +126,15 @@ interface SessionRow {
 export async function findSession(
   env: Pick<Bindings, 'DB'>,
   token: string,
-  operator_tokens: readonly string[],
+  operators: Operators,
   now_ms: number,
 ): Promise<Session | undefined> {
   if (!isToken(token)) return undefined
   const row = await env.DB.prepare(SELECT).bind(hashOf(token), now_ms).first<SessionRow>()
   if (!row) return undefined
   const { owner, operator_mac, expires_at_ms, key_hash, mode, scopes } = row
-  if (owner !== OPERATOR) {
+  const email = owner.startsWith(ACCESS) ? owner.slice(ACCESS.length) : null
+  if (owner !== OPERATOR && email === null) {
     if (key_hash === null || mode === null || scopes === null) return undefined
     return { kind: 'key', key_id: owner, key_hash, mode, scopes, expires_at_ms }
   }
@@ -98,7 +143,9 @@ export async function findSession(
     const wanted = Buffer.from(operatorMac(token, valid))
     return given.length === wanted.length && timingSafeEqual(given, wanted)
   }
-  return operator_tokens.some(isOf) ? { kind: 'operator', expires_at_ms } : undefined
+  const { tokens, access } = operators
+  const proofs = email === null ? tokens : access === null ? [] : [proofOf(access)]
+  return proofs.some(isOf) ? { kind: 'operator', email, expires_at_ms } : undefined
 }
 
 export async function endSession(env: Pick<Bindings, 'DB'>, token: string): Promise<void> {
@@ -127,6 +174,6 @@ function hashOf(token: string): string {
 }
 
 /** An operator token may be guessable, so its hash is not stored: without the session's token this reveals nothing. */
-function operatorMac(session: string, operator_token: string): string {
-  return createHmac('sha256', session).update(operator_token).digest('base64url')
+function operatorMac(session: string, proof: string): string {
+  return createHmac('sha256', session).update(proof).digest('base64url')
 }

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { Auditor } from '../audit/record.ts'
+import { type Auditor, OPERATOR_ACTOR } from '../audit/record.ts'
 import type { Caller } from '../ledger/model/account.ts'
 import type { Idempotency, LedgerName } from '../ledger/model/vocabulary.ts'
 import { type AppEnv, clientIp } from './env.ts'
@@ -39,9 +39,13 @@ export function callerOf(c: Context<AppEnv>): Caller {
   return caller
 }
 
-/** The author of a change outside the ledger objects, for the audit log: a key id, `operator` or `public`. */
+/**
+ * The author of a change outside the ledger objects, for the audit log: a key id, `operator` or `public`. An operator
+ * whom Cloudflare Access names is `operator:EMAIL`.
+ */
 export function auditorOf(c: Context<AppEnv>, actor: string): Auditor {
-  return { actor, ...originOf(c) }
+  const email = actor === OPERATOR_ACTOR ? c.get('operator_email') : undefined
+  return { actor: email === undefined ? actor : `${actor}:${email}`, ...originOf(c) }
 }
 
 function originOf(c: Context<AppEnv>): Omit<Auditor, 'actor'> {

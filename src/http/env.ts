@@ -30,6 +30,8 @@ export type AppEnv = {
     key: AuthenticatedKey
     /** The portal token of the request; unset for an API key. */
     portal: PortalAccess | undefined
+    /** The operator's email, if its session began with Cloudflare Access. */
+    operator_email: string | undefined
     /** The caller passed to ledger objects, set with the first call. */
     caller: Caller | undefined
     /** The rate count of a ledger object, set once one has counted this request. */

@@ -269,7 +269,11 @@ it('the sign-in is not offered with public credentials outside of development', 
       { ...env, ENVIRONMENT: 'production' },
       { waitUntil() {}, passThroughOnException() {}, props: {} },
     )
-  expect(await jsonOf(await fromDashboard('/session', { fetch }))).toEqual({ session: null, demo: null })
+  expect(await jsonOf(await fromDashboard('/session', { fetch }))).toEqual({
+    session: null,
+    demo: null,
+    access: null,
+  })
 })
 
 async function sessionsOf(owner: string): Promise<number> {

@@ -69,9 +69,9 @@ function Shell({ session: current }: { readonly session: Session }): VNode {
           type="button"
           class="secondary"
           onClick={nextTheme}
-          aria-label={`Colours: ${theme.value}. Change`}
+          aria-label={`Theme: ${theme.value}. Change`}
         >
-          {theme.value}
+          Theme
         </button>
         <button type="button" class="secondary" onClick={() => void signOut()}>
           Sign out
@@ -90,7 +90,7 @@ function Shell({ session: current }: { readonly session: Session }): VNode {
 }
 
 function Identity({ session: current }: { readonly session: Session }): VNode {
-  if (current.kind === 'operator') return <span class="identity">Operator</span>
+  if (current.kind === 'operator') return <span class="identity">{current.email ?? 'Operator'}</span>
   const { customer, mode } = current
   return (
     <span class="identity">

@@ -4,12 +4,12 @@ import type { ApiProblem } from '../api/call.ts'
 import { problemOf } from '../api/use-api.ts'
 import { Form, Input } from '../components/form.tsx'
 import { Problem } from '../components/problem.tsx'
-import { demo, ended, signIn } from '../session.ts'
+import { access, demo, ended, signIn, signInByAccess } from '../session.ts'
 
 export function SignIn(): VNode {
   const [problem, setProblem] = useState<ApiProblem>()
-  const use = (credential: string) =>
-    signIn(credential).catch((error: unknown) => setProblem(problemOf(error)))
+  const attempt = (begun: Promise<void>) => begun.catch((error: unknown) => setProblem(problemOf(error)))
+  const use = (credential: string) => attempt(signIn(credential))
   return (
     <main class="sign-in">
       <h1>OpenMonetize Edge</h1>
@@ -34,6 +34,18 @@ export function SignIn(): VNode {
           />
         </Form>
       </section>
+      {access.value && (
+        <section class="card" aria-label="Cloudflare Access">
+          <h2>Cloudflare Access</h2>
+          {access.value.email === null ? (
+            <p>You cannot sign in with it: {access.value.problem}</p>
+          ) : (
+            <button type="button" class="secondary" onClick={() => attempt(signInByAccess())}>
+              Sign in as {access.value.email}
+            </button>
+          )}
+        </section>
+      )}
       {demo.value && (
         <section class="card" aria-label="Development">
           <h2>This is a development server</h2>
@@ -49,9 +61,9 @@ export function SignIn(): VNode {
               Use the operator
             </button>
           </div>
-          <Problem problem={problem} />
         </section>
       )}
+      <Problem problem={problem} />
       <p class="quiet">
         <a href="/docs">API reference</a>
       </p>

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Bindings } from '../../bindings.ts'
-import { oncePerBindings } from '../../config.ts'
+import { configOf, oncePerBindings } from '../../config.ts'
+import type { Operators } from '../../dashboard/sessions.ts'
 import { logFailure } from '../../logging/log.ts'
 import { usableSecrets } from '../../secrets/usable.ts'
 import { DEVELOPMENT_OPERATOR_TOKEN } from './format.ts'
@@ -17,9 +18,14 @@ export function isOperatorToken(env: Bindings, token: string): boolean {
   return matches
 }
 
+/** Returns the valid proofs of the operator, for the sessions of the dashboard. */
+export function operatorsOf(env: Bindings): Operators {
+  return { tokens: operatorTokens(env), access: configOf(env).access }
+}
+
 // Logs the reason once per isolate, because the operator only gets a 401.
-/** The valid operator tokens, for the sessions of the dashboard that they began. */
-export const operatorTokens = oncePerBindings((env): readonly string[] =>
+/** The valid operator tokens. */
+const operatorTokens = oncePerBindings((env): readonly string[] =>
   usableSecrets(env, [env.OPERATOR_TOKEN, env.OPERATOR_TOKEN_NEXT], {
     development_value: DEVELOPMENT_OPERATOR_TOKEN,
     onRefused: (reason) => logFailure('operator_token_refused', { reason }),

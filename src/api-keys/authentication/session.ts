@@ -4,7 +4,7 @@ import { findSession, type Session } from '../../dashboard/sessions.ts'
 import type { AppEnv } from '../../http/env.ts'
 import { unauthorized } from '../../http/middleware/platform-limits.ts'
 import { problem } from '../../http/output/problem.ts'
-import { operatorTokens } from './operator.ts'
+import { operatorsOf } from './operator.ts'
 
 /** The session of a dashboard's request, or the refusal of a request from another page or without a session. */
 export async function sessionOf(c: Context<AppEnv>): Promise<Session | Response> {
@@ -14,7 +14,7 @@ export async function sessionOf(c: Context<AppEnv>): Promise<Session | Response>
   if (token === undefined) {
     return unauthorized(c, 'missing_api_key', 'There is no session. Sign in to the dashboard.')
   }
-  const session = await findSession(c.env, token, operatorTokens(c.env), Date.now())
+  const session = await findSession(c.env, token, operatorsOf(c.env), Date.now())
   if (session) return session
   const detail = 'This session has ended, or its key was deleted or replaced. Sign in again.'
   return unauthorized(c, 'invalid_api_key', detail)

@@ -57,9 +57,9 @@ export const dashboardSessions = sqliteTable(
   {
     /** SHA-256 of the token, hex. */
     session_hash: text().primaryKey(),
-    /** A key's id, or `operator`. */
+    /** A key's id, `operator`, or `access:EMAIL` of an operator whom Cloudflare Access names. */
     owner: text().notNull(),
-    /** HMAC-SHA-256 of the operator token under the session's token; null for a key. */
+    /** HMAC-SHA-256 of the operator token, or of the configuration of Access, under the session's token; null for a key. */
     operator_mac: text(),
     created_at_ms: integer().notNull(),
     expires_at_ms: integer().notNull(),

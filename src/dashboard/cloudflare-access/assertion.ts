@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import type { Bindings } from '../../bindings.ts'
+import { configOf, oncePerBindings } from '../../config.ts'
+import { AccessKeys, isSignedBy, keyId } from './keys.ts'
+
+/**
+ * The header with which Cloudflare Access states who signed in: a JWT that a key of the team signs.
+ * https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/validating-json/
+ */
+export const ASSERTION_HEADER = 'Cf-Access-Jwt-Assertion'
+
+export type Assertion =
+  | { readonly kind: 'valid'; readonly email: string; readonly expires_at_ms: number }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'unavailable' }
+
+const MAX_CHARS = 8 * 1024
+/** The difference of clocks that `nbf` may have. */
+const SKEW_MS = 30_000
+const PARTS = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/
+
+// `crit` names extensions that a reader must know. This one knows none.
+const headerSchema = z.object({ alg: z.literal('RS256'), kid: keyId, crit: z.undefined().optional() })
+
+const claimsSchema = z.object({
+  iss: z.string(),
+  aud: z.union([z.string(), z.array(z.string())]),
+  exp: z.number(),
+  nbf: z.number().optional(),
+})
+
+/** The claims of a person. An assertion of a service token has no email. */
+const personSchema = z.object({ email: z.email().max(320) })
+
+const keysOf = oncePerBindings((env) => new AccessKeys(configOf(env).access?.team_domain ?? ''))
+
+/**
+ * Verifies the assertion of a request; undefined if it has none, or if the deployment does not use Cloudflare Access. Then
+ * nothing is read from the network.
+ */
+export async function verifyAssertion(
+  env: Bindings,
+  jwt: string | undefined,
+  now_ms: number,
+): Promise<Assertion | undefined> {
+  const { access } = configOf(env)
+  if (access === null || jwt === undefined) return undefined
+  if (jwt.length > MAX_CHARS) return refused('It is too long.')
+  const [, head = '', body = '', signature = ''] = PARTS.exec(jwt) ?? []
+  const header = headerSchema.safeParse(jsonOf(head))
+  if (!header.success) return refused('It is not a JWT that RS256 signs.')
+  const key = await keysOf(env).find(header.data.kid, now_ms)
+  if (key === 'unavailable') return { kind: 'unavailable' }
+  if (!key) return refused(`No key of ${access.team_domain} signs it.`)
+  const is_signed = await isSignedBy(key, Buffer.from(signature, 'base64url'), `${head}.${body}`)
+  if (!is_signed) return refused('Its signature is wrong.')
+  const sent = jsonOf(body)
+  const claims = claimsSchema.safeParse(sent)
+  if (!claims.success) return refused('Its claims are not those of Cloudflare Access.')
+  const { iss, aud, exp, nbf } = claims.data
+  if (iss !== `https://${access.team_domain}`) return refused('Another team issued it.')
+  if (![aud].flat().includes(access.aud)) return refused('It is for another application.')
+  if (exp * 1_000 <= now_ms) return refused('It has expired.')
+  if (nbf !== undefined && nbf * 1_000 > now_ms + SKEW_MS) return refused('It is not valid yet.')
+  const person = personSchema.safeParse(sent)
+  if (!person.success) return refused('It names no person: a service token cannot sign in.')
+  return { kind: 'valid', email: person.data.email, expires_at_ms: exp * 1_000 }
+}
+
+function refused(reason: string): Assertion {
+  return { kind: 'refused', reason }
+}
+
+function jsonOf(part: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, 'base64url').toString())
+  } catch {
+    return undefined
+  }
+}
