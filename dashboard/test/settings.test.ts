@@ -101,7 +101,7 @@ describeInBrowser('API keys', () => {
     const own = page.getByRole('row', { name: /this session/ })
     await own.getByRole('button', { name: /^Rotate/ }).click()
     await page.getByRole('form', { name: 'Rotate a key' }).getByRole('button', { name: 'Rotate' }).click()
-    await expect.poll(() => made.textContent()).not.toBe(reporter)
+    await expect.poll(() => made.textContent(), { timeout: 15_000 }).not.toBe(reporter)
     const next = (await made.textContent()) ?? ''
     await expect(api('GET', '/v1/credits/balance', { key })).rejects.toThrow('revoked_api_key')
     expect(Object(await api('GET', '/v1/credits/balance', { key: next })).balance).toBe('10000')

@@ -45,7 +45,10 @@ export default function Alerts(): VNode {
     list.reload()
   }
   return (
-    <Page title="Alerts" lead="Get a notification before credits run out or spending grows too much.">
+    <Page
+      title="Alerts"
+      lead="Send a notification to your webhooks before credits run out or spending grows too much."
+    >
       <Card title="Alerts">
         <ListView
           list={list}

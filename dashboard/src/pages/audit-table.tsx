@@ -21,7 +21,13 @@ export function useAudit(filter: AuditFilter): List<Audit> {
   )
 }
 
-export function AuditTable({ list }: { readonly list: List<Audit> }): VNode {
+interface AuditTableProps {
+  readonly list: List<Audit>
+  /** Whether all changes are of the customer of the page. */
+  readonly of_one?: boolean
+}
+
+export function AuditTable({ list, of_one = false }: AuditTableProps): VNode {
   return (
     <ListView
       list={list}
@@ -41,23 +47,45 @@ export function AuditTable({ list }: { readonly list: List<Audit> }): VNode {
           columns={[
             { title: 'Time', cell: ({ at }) => <Time at={at} /> },
             { title: 'Action', cell: ({ action }) => action },
-            { title: 'By', cell: ({ actor, ip }) => (ip === null ? actor : `${actor} (${ip})`) },
+            {
+              title: 'By',
+              cell: ({ actor, ip }) => (
+                <>
+                  <code>{actor}</code>
+                  {ip !== null && <div class="quiet">{ip}</div>}
+                </>
+              ),
+            },
             { title: 'Of', cell: ({ target }) => <code>{target}</code> },
-            {
-              title: 'Customer',
-              cell: ({ customer_id, mode }) => `${customer_id ?? '–'}${mode === 'test' ? ' (test)' : ''}`,
-            },
-            {
-              title: 'Before',
-              cell: ({ before }) => (before === null ? '–' : <code>{plain(before)}</code>),
-            },
-            {
-              title: 'After',
-              cell: ({ after }) => (after === null ? '–' : <code>{plain(after)}</code>),
-            },
+            ...(of_one ? [] : [{ title: 'Customer', cell: customerOf }]),
+            { title: 'Before', cell: ({ before }) => <State of={before} /> },
+            { title: 'After', cell: ({ after }) => <State of={after} /> },
           ]}
         />
       )}
     </ListView>
+  )
+}
+
+function customerOf({ customer_id, mode }: Audit): VNode {
+  return (
+    <code>
+      {customer_id ?? '–'}
+      {mode === 'test' && ' (test)'}
+    </code>
+  )
+}
+
+/** The changed fields, a line each. */
+function State({ of }: { readonly of: Audit['before'] }): VNode {
+  if (of === null) return <>–</>
+  return (
+    <>
+      {Object.entries(of).map(([name, value]) => (
+        <div key={name}>
+          <span class="quiet">{name}</span> <code>{typeof value === 'string' ? value : plain(value)}</code>
+        </div>
+      ))}
+    </>
   )
 }

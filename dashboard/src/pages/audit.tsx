@@ -5,7 +5,7 @@ import { AuditTable, useAudit } from './audit-table.tsx'
 
 const FILTERS = [
   ['customer_id', 'Customer id'],
-  ['actor', 'By: a key id, operator or public'],
+  ['actor', 'By: a key id, operator, public'],
   ['target', 'Id of the changed object'],
 ] as const
 
@@ -14,10 +14,10 @@ export default function AuditPage(): VNode {
   return (
     <Page
       title="Audit log"
-      lead="The author, time, address and content of each change. Rows can only be added."
+      lead="Who changed keys, customers, credits, prices and entitlements, when, and how. Records cannot be changed or deleted."
     >
       <Card title="Find">
-        <div class="fields">
+        <div class="fields filters">
           <QueryInputs fields={FILTERS} />
         </div>
       </Card>

@@ -129,7 +129,7 @@ export default function CustomerPage(): VNode {
         )}
       </Show>
       <Card title="Changes, newest first">
-        <AuditTable list={audit} />
+        <AuditTable list={audit} of_one />
       </Card>
     </Page>
   )

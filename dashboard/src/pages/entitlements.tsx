@@ -27,7 +27,7 @@ export default function Entitlements(): VNode {
   return (
     <Page
       title="Entitlements and limits"
-      lead="The features that may be used, their limits, and their users."
+      lead="Which features may be used, by whom, and how much of each limit is used."
     >
       <Card title="Entitlements">
         <ListView
@@ -182,7 +182,7 @@ function Usage({ entitlement }: { readonly entitlement: Entitlement }): VNode {
   return (
     <>
       <Meter label="Used" used={used.used} limit={used.value} is_limit />
-      <Amount value={used.used} /> used, <Amount value={used.remaining} /> left
+      <Amount value={used.used} /> {used.unit} used, <Amount value={used.remaining} /> left
       {used.resets_at !== null && (
         <>
           {' '}

@@ -17,7 +17,10 @@ export default function Health(): VNode {
   const stats = useApi((signal) => call('get', '/v1/admin/stats', { signal }), [])
   usePolling(() => !stats.is_loading && stats.reload(), undefined)
   return (
-    <Page title="Health" lead="The lag of every part behind the acknowledged events.">
+    <Page
+      title="Health"
+      lead="Whether every acknowledged event has reached D1, the analytics and the webhooks."
+    >
       <Show from={stats}>{(data) => <Figures stats={data} />}</Show>
       <DeadLetters changed={stats.reload} />
       <Reconciliation changed={stats.reload} />
@@ -112,7 +115,8 @@ function Figures({ stats }: { readonly stats: Stats }): VNode {
         <Chart
           title="Requests by hour"
           axis="Hour (UTC)"
-          labels={hours.map(({ hour }) => hour.slice(5, 16).replace('T', ' '))}
+          unit="requests"
+          labels={hours.map(({ hour }) => labelOfHour(hour))}
           series={by_status.map((status) => ({
             name: status,
             values: hours.map((one) => one.by_status[status]),
@@ -121,6 +125,11 @@ function Figures({ stats }: { readonly stats: Stats }): VNode {
       </Card>
     </>
   )
+}
+
+function labelOfHour(hour: string): string {
+  const day = { day: 'numeric', month: 'short', timeZone: 'UTC' } as const
+  return new Date(hour).toLocaleString(undefined, { ...day, hour: '2-digit', minute: '2-digit' })
 }
 
 function DeadLetters({ changed }: { readonly changed: () => void }): VNode {

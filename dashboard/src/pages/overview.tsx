@@ -158,6 +158,7 @@ function Latest({ events }: { readonly events: readonly EventRow[] }): VNode {
   const oldest_first = events.toReversed()
   return (
     <>
+      <p class="quiet">The credits of the {oldest_first.length} latest events, the newest on the right.</p>
       <Chart
         title="Credits of the latest events"
         axis="Event"
