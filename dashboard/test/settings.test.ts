@@ -2,12 +2,14 @@ import { expect, it } from 'vitest'
 import {
   api,
   describeInBrowser,
+  expectFits,
   goTo,
   newCustomer,
   openDashboard,
   picture,
   rowsOf,
   useBrowser,
+  violations,
 } from './support/browser.ts'
 import { useOfModels } from './support/events.ts'
 
@@ -61,6 +63,18 @@ describeInBrowser('a burn table', () => {
       .locator('.amount')
       .evaluateAll((all) => all.map((one) => one.getAttribute('data-value')))
     expect(shown).toContain(totals.credits)
+    const by_model = Object(await api('GET', '/v1/analytics/usage?group_by=provider,model', { key })).data
+    const models = simulation.getByRole('group', { name: 'Difference by model' }).locator('tbody tr')
+    expect(await models.count()).toBe(by_model.length)
+    for (const { group, events, credits } of by_model) {
+      const row = models.filter({ has: page.getByText(`${group.provider} ${group.model}`, { exact: true }) })
+      const amounts = await row
+        .locator('.amount')
+        .evaluateAll((all) => all.map((one) => one.getAttribute('data-value')))
+      expect(amounts.slice(0, 2)).toEqual([events, credits])
+    }
+    expect(await violations(page)).toEqual([])
+    await expectFits(page)
     await picture(page, 'burn-tables')
     expect(rowsOf(await api('GET', '/v1/burn-tables', { key }))).toEqual([])
 

@@ -102,7 +102,11 @@ describeInBrowser('a story', () => {
     const table = page.getByRole('form', { name: 'Burn table' })
     await table.getByLabel('Rules (JSON)').fill('[{"method":"cost_plus","markup_percent":300}]')
     await table.getByRole('button', { name: /^Simulate/ }).click()
-    await page.getByRole('region', { name: 'Simulation' }).getByText('2 events').waitFor()
+    const simulation = page.getByRole('region', { name: 'Simulation' })
+    await simulation.getByText('2 events: 36 credits were burned, 72 credits would be.').waitFor()
+    const models = simulation.getByRole('group', { name: 'Difference by model' })
+    await models.getByRole('row', { name: /^ANTHROPIC claude-sonnet-4-5 1 21 42 \+21 \+0\.021 / }).waitFor()
+    await models.getByRole('row', { name: /^OPENAI gpt-4o 1 15 30 \+15 \+0\.015 / }).waitFor()
     expect(rowsOf(await api('GET', '/v1/burn-tables', { key }))).toEqual([])
 
     // The session moves to the new key, so the page stays signed in.

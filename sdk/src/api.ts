@@ -4551,8 +4551,12 @@ export interface components {
             difference: number;
             /** @description USD, with at most 12 decimals. */
             provider_cost_usd: number;
+            /** @description The customer price that the events recorded. */
+            customer_price_recorded_usd: number;
             /** @description At the draft's credits per USD. */
             customer_price_usd: number;
+            /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
+            customer_price_difference_usd: number;
             margin_percent: number | null;
             /** @description Events recorded without a price, which no sum includes. */
             unrated_events: number;
@@ -4568,10 +4572,73 @@ export interface components {
                 difference: number;
                 /** @description USD, with at most 12 decimals. */
                 provider_cost_usd: number;
+                /** @description The customer price that the events recorded. */
+                customer_price_recorded_usd: number;
                 /** @description At the draft's credits per USD. */
                 customer_price_usd: number;
+                /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
+                customer_price_difference_usd: number;
                 margin_percent: number | null;
             }[];
+            /** @description The sum of all other features; null: there are none. */
+            other_features: {
+                events: number;
+                /** @description Credits that the events burned. */
+                credits_recorded: number;
+                /** @description Credits that they would have burned. */
+                credits_simulated: number;
+                /** @description Simulated minus recorded. */
+                difference: number;
+                /** @description USD, with at most 12 decimals. */
+                provider_cost_usd: number;
+                /** @description The customer price that the events recorded. */
+                customer_price_recorded_usd: number;
+                /** @description At the draft's credits per USD. */
+                customer_price_usd: number;
+                /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
+                customer_price_difference_usd: number;
+                margin_percent: number | null;
+            } | null;
+            /** @description The 100 most expensive models. null: the events name none. */
+            by_model: {
+                provider: string | null;
+                model: string | null;
+                events: number;
+                /** @description Credits that the events burned. */
+                credits_recorded: number;
+                /** @description Credits that they would have burned. */
+                credits_simulated: number;
+                /** @description Simulated minus recorded. */
+                difference: number;
+                /** @description USD, with at most 12 decimals. */
+                provider_cost_usd: number;
+                /** @description The customer price that the events recorded. */
+                customer_price_recorded_usd: number;
+                /** @description At the draft's credits per USD. */
+                customer_price_usd: number;
+                /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
+                customer_price_difference_usd: number;
+                margin_percent: number | null;
+            }[];
+            /** @description The sum of all other models; null: there are none. */
+            other_models: {
+                events: number;
+                /** @description Credits that the events burned. */
+                credits_recorded: number;
+                /** @description Credits that they would have burned. */
+                credits_simulated: number;
+                /** @description Simulated minus recorded. */
+                difference: number;
+                /** @description USD, with at most 12 decimals. */
+                provider_cost_usd: number;
+                /** @description The customer price that the events recorded. */
+                customer_price_recorded_usd: number;
+                /** @description At the draft's credits per USD. */
+                customer_price_usd: number;
+                /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
+                customer_price_difference_usd: number;
+                margin_percent: number | null;
+            } | null;
         };
         Simulation: {
             burn_table: components["schemas"]["BurnTableDraft"];

@@ -12,7 +12,7 @@ import { marginOf } from '../pricing/burn-table/table.ts'
 import type { SuggestionResult } from '../pricing/catalogue/suggestion.ts'
 import { formatDecimal, type PicoUsd, picoUsd, roundToMicro } from '../pricing/money.ts'
 import type { BulkResult, Calculation } from './calculate.ts'
-import type { Simulation, SimulationSums } from './simulate.ts'
+import { addSums, noSums, type Simulation, type SimulationSums } from './simulate.ts'
 
 export function renderCalculation({
   usage,
@@ -90,29 +90,51 @@ export function marginJson(price: PicoUsd, cost: PicoUsd): object | number | nul
   return margin === null ? null : exactNumber(formatDecimal(margin, 4))
 }
 
-const MAX_FEATURES = 100
+/** The features and the models that a simulation lists. The others are one sum. */
+const MAX_PARTS = 100
 
-/** Renders features by simulated cost, the most expensive first. */
-export function renderSimulation({ totals, unrated_events, by_feature }: Simulation): object {
-  const features = [...by_feature].sort(([, a], [, b]) => (a.simulated_micro < b.simulated_micro ? 1 : -1))
+export function renderSimulation({ totals, unrated_events, by_feature, by_model }: Simulation): object {
+  const features = mostExpensive([...by_feature].map(([feature_id, sums]) => ({ feature_id, sums })))
+  const models = mostExpensive(by_model)
   return {
     ...renderSums(totals),
     unrated_events,
-    by_feature: features
-      .slice(0, MAX_FEATURES)
-      .map(([feature_id, sums]) => ({ feature_id, ...renderSums(sums) })),
+    by_feature: features.first.map(({ feature_id, sums }) => ({ feature_id, ...renderSums(sums) })),
+    other_features: features.others && renderSums(features.others),
+    by_model: models.first.map(({ provider, model, sums }) => ({
+      provider: provider ?? null,
+      model: model ?? null,
+      ...renderSums(sums),
+    })),
+    other_models: models.others && renderSums(models.others),
   }
 }
 
-function renderSums({ events, recorded_micro, simulated_micro, cost, price }: SimulationSums): object {
+/** The parts with the highest simulated cost, that one first, and the sum of the others; null if there are none. */
+function mostExpensive<P extends { readonly sums: SimulationSums }>(
+  parts: readonly P[],
+): { readonly first: readonly P[]; readonly others: SimulationSums | null } {
+  const sorted = parts.toSorted((a, b) => Number(b.sums.simulated_micro - a.sums.simulated_micro))
+  const rest = sorted.slice(MAX_PARTS)
+  if (rest.length === 0) return { first: sorted, others: null }
+  const others = noSums()
+  for (const { sums } of rest) addSums(others, sums)
+  return { first: sorted.slice(0, MAX_PARTS), others }
+}
+
+function renderSums(sums: SimulationSums): object {
+  const { events, recorded_micro, simulated_micro, cost } = sums
+  const [recorded_price, price] = [roundToMicro(sums.recorded_price), roundToMicro(sums.price)]
   return {
     events,
     credits_recorded: creditsExact(recorded_micro),
     credits_simulated: creditsExact(simulated_micro),
     difference: creditsExact(simulated_micro - recorded_micro),
     provider_cost_usd: usdSumJson(cost),
-    customer_price_usd: usdSumJson(price),
-    margin_percent: marginJson(picoUsd(price), picoUsd(cost)),
+    customer_price_recorded_usd: microUsdJson(recorded_price),
+    customer_price_usd: microUsdJson(price),
+    customer_price_difference_usd: microUsdJson(price - recorded_price),
+    margin_percent: marginJson(picoUsd(sums.price), picoUsd(cost)),
   }
 }
 

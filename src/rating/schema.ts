@@ -224,9 +224,15 @@ const simulatedSums = {
   credits_simulated: z.number().openapi({ description: 'Credits that they would have burned.' }),
   difference: z.number().openapi({ description: 'Simulated minus recorded.' }),
   provider_cost_usd: usd,
+  customer_price_recorded_usd: usd.openapi({ description: 'The customer price that the events recorded.' }),
   customer_price_usd: usd.openapi({ description: "At the draft's credits per USD." }),
+  customer_price_difference_usd: usd.openapi({
+    description: '`customer_price_usd` minus `customer_price_recorded_usd`.',
+  }),
   margin_percent: z.number().nullable(),
 }
+
+const otherSums = z.object(simulatedSums).nullable()
 
 export const simulatedSchema = z
   .object({
@@ -237,5 +243,12 @@ export const simulatedSchema = z
     by_feature: z
       .array(z.object({ feature_id: z.string(), ...simulatedSums }))
       .openapi({ description: 'The 100 most expensive features.' }),
+    other_features: otherSums.openapi({
+      description: 'The sum of all other features; null: there are none.',
+    }),
+    by_model: z
+      .array(z.object({ provider: z.string().nullable(), model: z.string().nullable(), ...simulatedSums }))
+      .openapi({ description: 'The 100 most expensive models. null: the events name none.' }),
+    other_models: otherSums.openapi({ description: 'The sum of all other models; null: there are none.' }),
   })
   .openapi('Simulated')

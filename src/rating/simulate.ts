@@ -21,7 +21,16 @@ export interface SimulationSums {
   recorded_micro: bigint
   simulated_micro: bigint
   cost: bigint
+  /** The customer's price, as recorded and as simulated. */
+  recorded_price: bigint
   price: bigint
+}
+
+/** The events of one model; without names: of no model. */
+export interface SimulatedModel {
+  readonly provider: string | undefined
+  readonly model: string | undefined
+  readonly sums: SimulationSums
 }
 
 export interface Simulation {
@@ -30,6 +39,7 @@ export interface Simulation {
   /** Events recorded without a price, which no sum includes. */
   readonly unrated_events: number
   readonly by_feature: ReadonlyMap<string, SimulationSums>
+  readonly by_model: readonly SimulatedModel[]
 }
 
 export const MAX_SIMULATED_EVENTS = 100_000
@@ -48,6 +58,7 @@ export async function simulate(env: Bindings, request: SimulationRequest): Promi
   if (found.kind === 'refused') return found
   const totals = noSums()
   const by_feature = new Map<string, SimulationSums>()
+  const by_model = new Map<string, SimulatedModel>()
   const counters = new Map<number, PeriodCounters>()
   for (const event of found.events.reverse()) {
     const of_wallet = counters.get(event.wallet)
@@ -60,15 +71,41 @@ export async function simulate(env: Bindings, request: SimulationRequest): Promi
     if (advance) counters.set(event.wallet, advanced(of_wallet, advance.counter, advance.quantity))
     const of_feature = by_feature.get(event.feature_id) ?? noSums()
     by_feature.set(event.feature_id, of_feature)
-    for (const sums of [totals, of_feature]) {
-      sums.events += 1
-      sums.recorded_micro += event.recorded_micro
-      sums.simulated_micro += charge.credits_micro
-      sums.cost += event.cost
-      sums.price += charge.price
+    const of_model = modelOf(by_model, event)
+    for (const sums of [totals, of_feature, of_model.sums]) {
+      addSums(sums, {
+        events: 1,
+        recorded_micro: event.recorded_micro,
+        simulated_micro: charge.credits_micro,
+        cost: event.cost,
+        recorded_price: event.recorded_price,
+        price: charge.price,
+      })
     }
   }
-  return { kind: 'simulated', totals, unrated_events: found.unrated, by_feature }
+  const models = [...by_model.values()]
+  return { kind: 'simulated', totals, unrated_events: found.unrated, by_feature, by_model: models }
+}
+
+function modelOf(
+  models: Map<string, SimulatedModel>,
+  { provider, model }: Pick<SimulatedEvent, 'provider' | 'model'>,
+): SimulatedModel {
+  // No name has a line break.
+  const key = `${provider ?? ''}\n${model ?? ''}`
+  const found = models.get(key) ?? { provider, model, sums: noSums() }
+  models.set(key, found)
+  return found
+}
+
+/** Adds `added` to `sums`. */
+export function addSums(sums: SimulationSums, added: Readonly<SimulationSums>): void {
+  sums.events += added.events
+  sums.recorded_micro += added.recorded_micro
+  sums.simulated_micro += added.simulated_micro
+  sums.cost += added.cost
+  sums.recorded_price += added.recorded_price
+  sums.price += added.price
 }
 
 /** The fields of an event that rating needs: a hundred thousand are in memory at once. */
@@ -81,6 +118,7 @@ type SimulatedEvent = Pick<EventRecord, 'feature_id'> & {
   readonly custom: EventRecord['custom']
   readonly cost: ReturnType<typeof usdFromParts>
   readonly recorded_micro: bigint
+  readonly recorded_price: bigint
 }
 
 interface RecordedEvents {
@@ -140,9 +178,10 @@ function simulated(entry: Entry, event: EventRecord, settled: Entry | undefined)
     custom: event.custom,
     cost: usdFromParts(settled?.event?.cost ?? event.cost),
     recorded_micro: BigInt(0 - entry.amount - (settled?.amount ?? 0)),
+    recorded_price: usdFromParts(settled?.event?.price ?? event.price),
   }
 }
 
-function noSums(): SimulationSums {
-  return { events: 0, recorded_micro: 0n, simulated_micro: 0n, cost: 0n, price: 0n }
+export function noSums(): SimulationSums {
+  return { events: 0, recorded_micro: 0n, simulated_micro: 0n, cost: 0n, recorded_price: 0n, price: 0n }
 }

@@ -17,6 +17,7 @@ import {
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 import { freshLedger, inStore, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem } from '../support/messages.ts'
+import { PROVIDER_COSTS, perThousand, setPrice } from '../support/prices.ts'
 
 /** The operator's list of models that events name and that have no price. */
 
@@ -59,20 +60,12 @@ const event = (model: string, more: object = {}) => ({
 })
 
 const priceComes = (model: string) =>
-  answered(
-    OPERATOR_TOKEN,
-    '/v1/admin/provider-costs',
-    {
-      provider: 'OPENAI',
-      model,
-      effective_from: new Date(Date.now() - 3_600_000).toISOString(),
-      prices: {
-        input_tokens: { amount: '5', per: 1_000_000 },
-        output_tokens: { amount: '20', per: 1_000_000 },
-      },
-    },
-    201,
-  )
+  setPrice(PROVIDER_COSTS, OPERATOR_TOKEN, {
+    provider: 'OPENAI',
+    model,
+    effective_from: new Date(Date.now() - 3_600_000).toISOString(),
+    prices: perThousand('0.015'),
+  })
 
 async function unpriced(ledger: TestLedger, models: readonly string[]): Promise<void> {
   const items = models.map((model) =>

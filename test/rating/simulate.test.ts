@@ -115,18 +115,24 @@ describe('POST /v1/rating/simulate', () => {
     })
   })
 
-  it('sums by feature, the most expensive first, with cost, price and margin', async () => {
+  it('sums by feature and model, the most expensive first, with cost, price and margin', async () => {
     const { api_key } = await createCustomer()
-    await ingested(api_key, { events: [GPT_4O, GPT_4O, { ...GPT_4O, feature_id: 'mail' }] })
+    const mail = { ...GPT_4O, feature_id: 'mail', model: 'gpt-4o-2024-11-20' }
+    await ingested(api_key, { events: [GPT_4O, GPT_4O, mail] })
+    const price = (cost: number, recorded: number, simulated: number) => ({
+      provider_cost_usd: cost,
+      customer_price_recorded_usd: recorded,
+      customer_price_usd: simulated,
+      customer_price_difference_usd: Number((simulated - recorded).toFixed(6)),
+      margin_percent: 20,
+    })
     const answer = await simulated(api_key, { rules: [{ method: 'cost_plus', markup_percent: 25 }] })
     expect(answer).toEqual({
       events: 3,
       credits_recorded: 45,
       credits_simulated: 28.125,
       difference: -16.875,
-      provider_cost_usd: 0.0225,
-      customer_price_usd: 0.028125,
-      margin_percent: 20,
+      ...price(0.0225, 0.045, 0.028125),
       unrated_events: 0,
       by_feature: [
         {
@@ -135,9 +141,7 @@ describe('POST /v1/rating/simulate', () => {
           credits_recorded: 30,
           credits_simulated: 18.75,
           difference: -11.25,
-          provider_cost_usd: 0.015,
-          customer_price_usd: 0.01875,
-          margin_percent: 20,
+          ...price(0.015, 0.03, 0.01875),
         },
         {
           feature_id: 'mail',
@@ -145,12 +149,77 @@ describe('POST /v1/rating/simulate', () => {
           credits_recorded: 15,
           credits_simulated: 9.375,
           difference: -5.625,
-          provider_cost_usd: 0.0075,
-          customer_price_usd: 0.009375,
-          margin_percent: 20,
+          ...price(0.0075, 0.015, 0.009375),
         },
       ],
+      other_features: null,
+      by_model: [
+        {
+          provider: 'OPENAI',
+          model: 'gpt-4o',
+          events: 2,
+          credits_recorded: 30,
+          credits_simulated: 18.75,
+          difference: -11.25,
+          ...price(0.015, 0.03, 0.01875),
+        },
+        {
+          provider: 'OPENAI',
+          model: 'gpt-4o-2024-11-20',
+          events: 1,
+          credits_recorded: 15,
+          credits_simulated: 9.375,
+          difference: -5.625,
+          ...price(0.0075, 0.015, 0.009375),
+        },
+      ],
+      other_models: null,
     })
+  })
+
+  it('lists 100 features and models, and adds the others to one exact sum', async () => {
+    const { api_key } = await createCustomer()
+    await setPrice(OVERRIDES, api_key, { provider: 'OPENAI', model: 'bulk-*', prices: perThousand(0.000101) })
+    const events = Array.from({ length: 103 }, (_, i) => ({
+      ...GPT_4O,
+      feature_id: `feature-${i}`,
+      model: `bulk-${i}`,
+      input_tokens: 1000 * (i + 1),
+    }))
+    const nameless = { event_type: 'API_CALL', feature_id: 'feature-0', unit: 'calls', quantity: 5 }
+    await ingested(api_key, { events: [...events, nameless] })
+    const rules = [
+      {
+        match: { feature: 'feature-0' },
+        method: 'per_unit',
+        rates: { calls: { amount: 0.000001, per: 1 }, input_tokens: { amount: 0.000001, per: 1 } },
+      },
+      { method: 'cost_plus', markup_percent: 33.3 },
+    ]
+    const answer = await simulated(api_key, { credits_per_usd: 1, rules })
+    expect(answer.events).toBe(104)
+    for (const [parts, others] of [
+      ['by_feature', 'other_features'],
+      ['by_model', 'other_models'],
+    ] as const) {
+      const listed = objects(answer[parts])
+      expect(listed).toHaveLength(100)
+      const [rest] = objects([answer[others]])
+      if (!rest) throw new Error('no other parts')
+      const all = [...listed, rest]
+      for (const field of ['events', 'credits_recorded', 'credits_simulated', 'difference']) {
+        const micro = (part: Json) => BigInt(Math.round(Number(part[field]) * 1e6))
+        expect(
+          all.reduce((sum, part) => sum + micro(part), 0n),
+          `${parts} ${field}`,
+        ).toBe(micro(answer))
+      }
+      const simulations = listed.map(({ credits_simulated }) => Number(credits_simulated))
+      expect(simulations).toEqual(simulations.toSorted((a, b) => b - a))
+    }
+    expect(objects(answer.by_model)[0]).toMatchObject({ provider: 'OPENAI', model: 'bulk-102' })
+    expect(answer.other_features).toMatchObject({ events: 4 })
+    expect(answer.other_models).toMatchObject({ events: 4 })
   })
 
   it('takes events by their own time and reports unrated ones apart', async () => {
@@ -169,6 +238,7 @@ describe('POST /v1/rating/simulate', () => {
       credits_recorded: 0,
       margin_percent: null,
       by_feature: [],
+      by_model: [],
     })
   })
 
@@ -192,6 +262,9 @@ describe('POST /v1/rating/simulate', () => {
       credits_recorded: 35,
       credits_simulated: 35,
       difference: 0,
+      customer_price_recorded_usd: 0.035,
+      customer_price_usd: 0.035,
+      customer_price_difference_usd: 0,
     }
     expect(await simulated(api_key, {})).toMatchObject(expected)
     await runAlarm(ledgerOf(customer_id))

@@ -2,6 +2,7 @@ import type { VNode } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { parseExact } from '../../../widgets/src/exact.ts'
 import { type AnswerOf, ApiProblem, call, type RowOf } from '../api/call.ts'
+import { isZero } from '../api/decimal.ts'
 import { useApi } from '../api/use-api.ts'
 import { Action } from '../components/action.tsx'
 import { Amount } from '../components/amount.tsx'
@@ -237,55 +238,92 @@ function rulesOf(text: string): [] {
 }
 
 function Simulation({ result }: { readonly result: Simulated }): VNode {
+  const { events, credits_recorded, credits_simulated, unrated_events } = result
   return (
     <section aria-label="Simulation">
       <h3>What the last {DAYS} days would have cost</h3>
       <p>
-        <Amount value={result.events} /> events: <Amount value={result.credits_recorded} unit="credits" />{' '}
-        were burned, <Amount value={result.credits_simulated} unit="credits" /> would be.{' '}
+        <Amount value={events} /> events: <Amount value={credits_recorded} unit="credits" /> were burned,{' '}
+        <Amount value={credits_simulated} unit="credits" /> would be.{' '}
         <strong>
           <Amount value={result.difference} unit="credits" signed />
         </strong>
-        , worth <Amount value={result.customer_price_usd} unit="USD" /> for a provider cost of{' '}
+        , worth{' '}
+        <strong>
+          <Amount value={result.customer_price_difference_usd} unit="USD" signed />
+        </strong>
+        : a price of <Amount value={result.customer_price_usd} unit="USD" /> instead of{' '}
+        <Amount value={result.customer_price_recorded_usd} unit="USD" />, for a provider cost of{' '}
         <Amount value={result.provider_cost_usd} unit="USD" />.
       </p>
-      {result.by_feature.length > 0 && (
-        <Table
-          caption="Difference by feature"
-          rows={result.by_feature}
-          rowKey={({ feature_id }) => feature_id}
-          columns={[
-            { title: 'Feature', cell: ({ feature_id }) => feature_id },
-            { title: 'Events', numeric: true, cell: ({ events }) => <Amount value={events} /> },
-            {
-              title: 'Burned',
-              numeric: true,
-              cell: ({ credits_recorded }) => <Amount value={credits_recorded} />,
-            },
-            {
-              title: 'Would be',
-              numeric: true,
-              cell: ({ credits_simulated }) => <Amount value={credits_simulated} />,
-            },
-            {
-              title: 'Difference',
-              numeric: true,
-              cell: ({ difference }) => <Amount value={difference} signed />,
-            },
-            {
-              title: 'Price (USD)',
-              numeric: true,
-              cell: ({ customer_price_usd }) => <Amount value={customer_price_usd} />,
-            },
-            {
-              title: 'Margin',
-              numeric: true,
-              cell: ({ margin_percent }) =>
-                margin_percent === null ? '–' : <Amount value={margin_percent} unit="%" />,
-            },
-          ]}
-        />
+      {!isZero(unrated_events) && (
+        <p class="notice">
+          <Amount value={unrated_events} /> events without a price are not included.
+        </p>
       )}
+      <Difference
+        by="Model"
+        parts={result.by_model.map(({ provider, model, ...sums }) => ({
+          name: model === null ? (provider ?? 'no model') : `${provider} ${model}`,
+          sums,
+        }))}
+        others={result.other_models}
+      />
+      <Difference
+        by="Feature"
+        parts={result.by_feature.map(({ feature_id, ...sums }) => ({ name: feature_id, sums }))}
+        others={result.other_features}
+      />
     </section>
+  )
+}
+
+type Sums = Omit<Simulated['by_feature'][number], 'feature_id'>
+
+/** What each part of the events would have cost, the most expensive first, and all other parts together. */
+function Difference({
+  by,
+  parts,
+  others,
+}: {
+  readonly by: string
+  readonly parts: readonly { readonly name: string; readonly sums: Sums }[]
+  readonly others: Sums | null
+}): VNode | null {
+  if (parts.length === 0) return null
+  const rows = others === null ? parts : [...parts, { name: 'all others', sums: others }]
+  return (
+    <Table
+      caption={`Difference by ${by.toLowerCase()}`}
+      rows={rows}
+      rowKey={(_, index) => String(index)}
+      columns={[
+        { title: by, cell: ({ name }) => name },
+        { title: 'Events', numeric: true, cell: ({ sums }) => <Amount value={sums.events} /> },
+        { title: 'Burned', numeric: true, cell: ({ sums }) => <Amount value={sums.credits_recorded} /> },
+        { title: 'Would be', numeric: true, cell: ({ sums }) => <Amount value={sums.credits_simulated} /> },
+        {
+          title: 'Difference',
+          numeric: true,
+          cell: ({ sums }) => <Amount value={sums.difference} signed />,
+        },
+        {
+          title: 'Difference (USD)',
+          numeric: true,
+          cell: ({ sums }) => <Amount value={sums.customer_price_difference_usd} signed />,
+        },
+        {
+          title: 'Price (USD)',
+          numeric: true,
+          cell: ({ sums }) => <Amount value={sums.customer_price_usd} />,
+        },
+        {
+          title: 'Margin',
+          numeric: true,
+          cell: ({ sums: { margin_percent } }) =>
+            margin_percent === null ? '–' : <Amount value={margin_percent} unit="%" />,
+        },
+      ]}
+    />
   )
 }
