@@ -15,9 +15,8 @@ const hookTimeout = testTimeout
 const sharedData = process.env.SHARED_DATA ?? path.join(import.meta.dirname, '../shared/data')
 
 /**
- * Two kinds of tests. `edge` runs in workerd with real D1, KV and Durable Objects: everything that touches the
- * platform. `node` runs `*.node.test.ts`: the pure core over large data and generated cases, and tests that start
- * servers or read files.
+ * Two kinds of tests. `edge` runs tests that use the platform, in workerd with real D1, KV and Durable Objects. `node`
+ * runs `*.node.test.ts`: the pure core over large data and generated cases, and tests that start servers or read files.
  */
 export default defineConfig({
   test: {

@@ -175,7 +175,7 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
   for (let round = 0; round < STARTS; round++) {
     await server.stop()
     server = await start()
-    // Any caller's first request also pays for starting the process and the route.
+    // The first request of any caller also starts the process and the route, which takes time.
     for (let i = 0; i < 5; i++) await read(other)()
     await call(server, other, '/v1/events/ingest', event(EVENTS + round, 'small'))
     const sizes = round % 2 === 0 ? (['large', 'small'] as const) : (['small', 'large'] as const)

@@ -45,7 +45,7 @@ export class KeysBench extends DurableObject<Env> {
         wrong = this.keys.remembered(keys).size
         this.keys.commit(keys, from)
         break
-      // Many commits without lookups.
+      // The route makes many commits without lookups.
       case '/fill':
         for (let at = 0; at < count; at += A_COMMIT)
           this.keys.commit(keys.slice(at, at + A_COMMIT), from + at)

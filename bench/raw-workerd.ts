@@ -14,10 +14,10 @@ export const PROJECT = path.join(ROOT, 'wrangler.toml')
 export interface RawWorkerd {
   /** The Worker itself. */
   readonly url: string
-  /** Its process; `NaN` where there is no /proc. */
+  /** The id of its process; `NaN` on a system without /proc. */
   readonly pid: number
   readonly d1: () => Promise<D1Database>
-  /** Only with `inspected`: the address of the inspector of the Worker's isolate. */
+  /** The address of the inspector of the Worker's isolate, only with `inspected`. */
   readonly inspector: () => Promise<string>
   stop(): Promise<void>
 }
@@ -44,7 +44,7 @@ export function bundle(config: string, directory: string, entry?: string): strin
       env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' },
     },
   )
-  // Named after its entry, beside the source map and what it imports as text.
+  // The bundle has the name of its entry, beside the source map and the files that it imports as text.
   const map = readdirSync(directory).find((file) => file.endsWith('.js.map'))
   if (map === undefined) throw new Error(`there is no script in ${directory}`)
   return path.join(directory, map.slice(0, -'.map'.length))

@@ -243,7 +243,7 @@ function bold(text: string): string {
   return coloured('bold', text)
 }
 
-/** Plain if the output is not a terminal, or NO_COLOR is set. */
+/** Returns the text with colour, or plain if the output is not a terminal or NO_COLOR is set. */
 function coloured(format: 'bold' | 'dim' | 'green' | 'red', text: string): string {
   return styleText(format, text, { stream: process.stdout })
 }

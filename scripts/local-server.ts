@@ -24,7 +24,7 @@ export function wrangler(...args: readonly string[]): Promise<void> {
   })
 }
 
-// Without -c wrangler also looks for a configuration in parent folders.
+// Without `-c`, wrangler also searches parent folders for a configuration.
 const LOCAL = ['-c', path.join(ROOT, 'wrangler.toml'), '--local', '--persist-to', STATE]
 
 const OPTIONS = {

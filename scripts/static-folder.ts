@@ -3,7 +3,7 @@ import path from 'node:path'
 
 /** Files that a workspace builds for the Worker to serve, in a folder of `public` that git ignores. */
 export interface StaticFolder {
-  /** For the message after a build. */
+  /** The name that the message after a build has. */
   readonly name: string
   readonly workspace: string
   readonly built: string

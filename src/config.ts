@@ -98,8 +98,7 @@ export interface TierLimits {
   /** Null for no limit. */
   readonly events_a_month: number | null
   /**
-   * How many users, and how many teams, of a ledger may have a profile: the first ones in the order of their first
-   * mention.
+   * The number of users, and of teams, of a ledger that may have a profile. The ones that were mentioned first have it.
    */
   readonly profiles: number
   /** Grants, purchases, movements, holds and entitlements; null for no limit. */
@@ -208,7 +207,7 @@ function gateway(env: Variables): GatewayConfig {
 type GatewayVariable = Extract<keyof Variables, `GATEWAY_${string}_MS`>
 
 const UNLIMITED = 'unlimited'
-/** Higher than the number of requests that one ledger can process in a minute. */
+/** The maximum of a limit, which is higher than the number of requests that one ledger can process in a minute. */
 const MAX_LIMIT = 1_000_000_000_000
 
 function tierLimits(
@@ -288,7 +287,7 @@ function priceFeed(env: Variables): PriceFeedConfig | null {
   return url === '' || key === '' ? null : { url, key, bound_percent }
 }
 
-/** Names separated by commas; empty for none. */
+/** Reads names that commas separate; an empty text has none. */
 function dropIn(text: string): DropInEndpoint[] {
   const names = text
     .split(',')

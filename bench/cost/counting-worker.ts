@@ -132,7 +132,7 @@ function countStorage(ctx: DurableObjectState): DurableObjectState {
   })
   const { setAlarm } = storage
   Reflect.set(storage, 'setAlarm', (...args: Parameters<typeof setAlarm>) => {
-    // Billed as a row.
+    // Cloudflare bills it as a row.
     counts.object_rows_written++
     return Reflect.apply(setAlarm, storage, args)
   })

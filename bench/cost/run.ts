@@ -44,7 +44,7 @@ const CASES: readonly Case[] = [
 
 const FLUSH_MS = 5000
 const FLUSHES = 3
-/** Longer than the queue's consumer waits for a batch. */
+/** The wait before a count; the queue's consumer waits less for a batch. */
 const SETTLED_MS = 7000
 /** The time for which a commit holds an object in production: the upper end of 8 to 13 ms. */
 const COMMIT_MS = 13

@@ -96,8 +96,8 @@ function reportOf(scenario: ScenarioName, pairs: readonly Pair[]): string {
 }
 
 /**
- * Other load on the machine makes caches cold, which takes CPU time, too: the rounds below this quantile were
- * disturbed least.
+ * The quantile of the rounds that were disturbed least. Other load on the machine makes caches cold, which takes CPU
+ * time, too.
  */
 const LEAST_DISTURBED = 0.1
 const WARM_UP_MS = 2000

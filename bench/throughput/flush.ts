@@ -6,7 +6,7 @@ import { type Server, startOurs } from './servers.ts'
 
 const SCENARIO: ScenarioName = 'batch100_c10'
 const FLUSH_DELAY_MS = '5000'
-/** Longer than two flushes. */
+/** The length of a round, which is longer than two flushes. */
 const ROUND_MS = 12_000
 const ROUNDS = 2
 

@@ -10,7 +10,7 @@ export class Load {
     this.child = fork(path.join(import.meta.dirname, 'load-process.ts'))
   }
 
-  /** One order at a time. */
+  /** Runs one order; the next order must wait for its result. */
   run(order: LoadOrder): Promise<Measured> {
     return new Promise((resolve, reject) => {
       const onExit = (code: number | null) => reject(new Error(`the load process ended with ${code}`))

@@ -89,7 +89,7 @@ function scenario(
   return { title, callers, step, units, customers, quick, postgres }
 }
 
-/** By the name that the JSON report uses. */
+/** The scenarios, by the name that the JSON report uses. */
 export const SCENARIOS = {
   single_c1: scenario('single event, 1 caller', 1, single, { quick: true, postgres: true }),
   single_c50: scenario('single event, 50 callers', 50, single, { quick: true, postgres: true }),

@@ -47,7 +47,7 @@ export interface ProviderOverlay {
   /** Prices in USD per the unit's `per`: per million tokens, per image, per second of video. */
   readonly models?: readonly OverlayModel[]
   readonly amendments?: readonly Amendment[]
-  /** Further exact names of a source's models, by its id. */
+  /** Further exact names of a source's models, by the id of the model. */
   readonly names?: Readonly<Record<string, readonly string[]>>
   /** Replacements for a source's rules that would give the price to other models. */
   readonly rules?: Readonly<Record<string, readonly string[]>>

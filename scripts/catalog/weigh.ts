@@ -8,7 +8,7 @@ import type { Model, Prices } from './notation.ts'
  */
 interface Decision {
   readonly provider: string
-  /** All models of the provider, if not given. */
+  /** A pattern of the models' names. Without it, all models of the provider are weighed. */
   readonly models?: RegExp
   readonly winner: 'first' | 'list'
   readonly why: string

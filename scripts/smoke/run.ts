@@ -36,7 +36,7 @@ const EVENT = {
   feature_id: 'smoke-test',
   provider: 'OPENAI',
   model: 'gpt-4o',
-  // 0.0000025 USD, 0.005 credits with the default variables.
+  // The token costs 0.0000025 USD, which is 0.005 credits with the default variables.
   input_tokens: 1,
   output_tokens: 0,
 }

@@ -38,11 +38,11 @@ class ConfigurationError(OpenMonetizeError):
 
 
 class ConnectionFailedError(OpenMonetizeError):
-    """No answer. The request may have taken effect."""
+    """The error of a request without an answer. The request may have taken effect."""
 
 
 class RequestTimeoutError(OpenMonetizeError):
-    """No answer in time. The request may have taken effect."""
+    """The error of a request without an answer in time. The request may have taken effect."""
 
 
 class InvalidResponseError(OpenMonetizeError):

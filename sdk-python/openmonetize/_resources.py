@@ -28,7 +28,7 @@ class _Resource:
 class Events(_Resource):
     def ingest(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
         """Takes one event, or `{"events": […]}`."""
-        # One event may carry its key in its body; the header must then be the same.
+        # The body of a single event may have its key; the header must then have the same key.
         own = None if "events" in body else body.get("idempotency_key")
         return self._send("/v1/events/ingest", body, idempotency_key or own)
 

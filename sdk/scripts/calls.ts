@@ -8,14 +8,14 @@ import { isObject } from './api-types.ts'
  */
 export const CALLS = path.join(import.meta.dirname, '..', 'test', 'calls.json')
 
-/** One call. `save` names texts of the examples; later calls use the value that the answer has in their place. */
+/** One call. `save` names texts of the examples. Later calls replace such a text by a value of this call's answer. */
 export interface CallCase {
   readonly name: string
   /** The method as in TypeScript: `credits.recurringGrants.list`. Other languages spell it differently. */
   readonly method: string
   readonly args: readonly unknown[]
   readonly as: 'customer' | 'operator' | 'anonymous'
-  /** From a text of the examples to the place of its value in the answer. */
+  /** The texts of the examples, each with the path of its value in the answer. */
   readonly save?: Readonly<Record<string, readonly (string | number)[]>>
   /** Fields that the answer must have. */
   readonly match?: Readonly<Record<string, unknown>>
@@ -142,7 +142,7 @@ const NOT_REPEATABLE = [
   '/v1/analytics/',
   '/v1/rating/simulate',
   '/v1/rating/price-overrides',
-  // They need a receiver.
+  // These calls need a receiver.
   '/v1/webhook-endpoints/{id}/test',
   '/v1/webhook-deliveries',
 ]

@@ -600,7 +600,7 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook endpoint of the operator's
-         * @description Omitted fields do not change. `enabled: true` enables an endpoint that failures disabled; the notifications that it missed can be replayed. Deliveries under way go to the new address.
+         * @description Omitted fields do not change. `enabled: true` enables an endpoint that failures disabled; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.
          *
          *     Requires the operator token.
          */
@@ -2820,7 +2820,7 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook endpoint
-         * @description Omitted fields do not change. `enabled: true` enables an endpoint that failures disabled; the notifications that it missed can be replayed. Deliveries under way go to the new address.
+         * @description Omitted fields do not change. `enabled: true` enables an endpoint that failures disabled; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */

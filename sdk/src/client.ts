@@ -60,7 +60,9 @@ export class OpenMonetize {
     return this.#queue.track(event, context)
   }
 
-  /** Like `track`, for usage that was consumed already: never throws, for any value of `onUnavailable`. */
+  /**
+   * Does the same as `track` for usage that was consumed already. It never throws, for any value of `onUnavailable`.
+   */
   record(event: Event, context?: TrackContext): boolean {
     return this.#queue.track(event, context)
   }

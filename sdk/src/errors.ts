@@ -62,11 +62,14 @@ export class ConfigurationError extends OpenMonetizeError {
   }
 }
 
-/** No answer: refused, reset, or no such host. The request may have taken effect. */
+/**
+ * The error of a request without an answer: the connection was refused or reset, or the host does not exist. The
+ * request may have taken effect.
+ */
 export class ConnectionError extends OpenMonetizeError {
   override readonly name = 'ConnectionError'
 }
-/** No answer within `timeoutMs`. The request may have taken effect. */
+/** The error of a request without an answer within `timeoutMs`. The request may have taken effect. */
 export class TimeoutError extends OpenMonetizeError {
   override readonly name = 'TimeoutError'
 }

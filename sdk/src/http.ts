@@ -19,7 +19,7 @@ export interface RequestOptions {
   readonly maxRetries?: number | undefined
   /** Default: a random one. The same on every attempt. */
   readonly idempotencyKey?: string | undefined
-  /** Sent as `X-Request-Id`. */
+  /** The id that is sent as `X-Request-Id`. */
   readonly requestId?: string | undefined
   /** Allows a page to send up to 64 KB while it is being closed. */
   readonly keepalive?: boolean | undefined
@@ -52,7 +52,7 @@ export interface HttpConfig {
 const LONGEST_WAIT_MS = 60_000
 const FIRST_BACKOFF_MS = 500
 const LONGEST_BACKOFF_MS = 8_000
-/** Far above the largest answer of the API. */
+/** The maximum length of an answer, which is far above the largest answer of the API. */
 const MAX_ANSWER_CHARS = 64 * 1024 * 1024
 
 export class Http {

@@ -249,7 +249,7 @@ function ingestOf(http: Http) {
   ): Call<Schemas['Ingested']> | Call<Schemas['BatchResult']> {
     const path = '/v1/events/ingest'
     if ('events' in body) return http.call<Schemas['BatchResult']>('POST', path, body, options)
-    // One event may carry its key in its body; the header must then be the same.
+    // The body of a single event may have its key; the header must then have the same key.
     return http.call<Schemas['Ingested']>('POST', path, body, {
       idempotencyKey: body.idempotency_key,
       ...options,
@@ -272,7 +272,7 @@ function pricingOf(http: Http) {
     params: Prices & { readonly provider: string },
     options?: RequestOptions,
   ): List<Schemas['ModelPrice']>
-  /** All providers. */
+  /** Without an id, the call lists all providers. */
   function pricing(params?: Prices, options?: RequestOptions): List<Schemas['Provider']>
   function pricing(
     params?: Prices,

@@ -21,7 +21,7 @@ const JSON_TYPE = { 'Content-Type': 'application/json' }
 const away = answer(503, '{"code":"unavailable"}', { ...JSON_TYPE, 'Retry-After': '0' })
 const directory = mkdtempSync(path.join(tmpdir(), 'openmonetize-queue-'))
 
-// Full jitter waits for a random part of a time. Here, the part is small.
+// The retries wait for a random part of a time (full jitter). In these tests, the part is small.
 beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0.1))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 

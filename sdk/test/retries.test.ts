@@ -22,7 +22,7 @@ const JSON_TYPE = { 'Content-Type': 'application/json' }
 const HTML_TYPE = { 'Content-Type': 'text/html' }
 
 let proxy: LossyProxy | undefined
-// Full jitter waits for a random part of a time: a small one here.
+// The retries wait for a random part of a time (full jitter). In these tests, the part is small.
 beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0.1))
 afterEach(() => proxy?.stop())
 

@@ -16,7 +16,10 @@ export interface Forecast {
   readonly average_7d_micro: bigint
   readonly average_30d_micro: bigint
   readonly trend: (typeof TRENDS)[number]
-  /** In 1e-2 days, rounded down; null if nothing was burned in 7 days, or if the credits last over 100 years. */
+  /**
+   * The time until the credits are used up, in 1e-2 days, rounded down. It is null if nothing was burned in 7 days, or
+   * if the credits last over 100 years.
+   */
   readonly centidays_remaining: bigint | null
   readonly run_out_ms: number | null
   readonly recommendations: readonly Recommendation[]

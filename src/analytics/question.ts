@@ -28,10 +28,10 @@ export interface Filters {
   readonly provider?: ReadonlySet<string>
   readonly model?: ReadonlySet<string>
   readonly event_type?: ReadonlySet<EventType>
-  /** By subject number. */
+  /** The subject numbers of users. */
   readonly user?: ReadonlySet<number>
   readonly team?: ReadonlySet<number>
-  /** By the key's id. */
+  /** The ids of keys. */
   readonly key?: ReadonlySet<string>
 }
 

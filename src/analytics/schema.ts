@@ -10,7 +10,7 @@ const MAX_GROUPS_BY = 3
 /** Values of one filter. */
 const MAX_VALUES = 100
 
-/** One value, or the parameter repeated; names may contain any character, so there is no separator. */
+/** A parameter with one value, which may be repeated. Names may contain any character, so no separator is possible. */
 function filter<T extends string>(value: z.ZodType<T>) {
   return z
     .union([value, z.array(value).max(MAX_VALUES, `must have at most ${MAX_VALUES} values`)], {

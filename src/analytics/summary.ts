@@ -14,7 +14,7 @@ interface Row extends SummaryRow {
   readonly sums: MutableSums
 }
 
-/** More rows than one response may have. */
+/** Thrown if a response would have too many rows. */
 export class TooManyGroups extends Error {}
 
 export const MAX_GROUPS = 10_000

@@ -20,7 +20,7 @@ export interface ApiKey {
   readonly expires_at_ms: number | null
   /** The time when it stops working; in the future while it overlaps with its successor. */
   readonly revoked_at_ms: number | null
-  /** At most an hour older than the last use. */
+  /** The time of a use of the key, at most an hour before its last use. */
   readonly last_used_at_ms: number | null
 }
 

@@ -4,7 +4,7 @@ import { OPERATOR_SCOPE } from '../ledger/flush/audit-log.ts'
 import type { AuditAction } from './record.ts'
 
 export interface AuditQuery {
-  /** Only records of this customer; undefined for all, including records of no customer. */
+  /** The customer of the listed records. Undefined lists all records, including records without a customer. */
   readonly customer_id: string | undefined
   readonly actor: string | undefined
   readonly action: AuditAction | undefined
@@ -12,7 +12,7 @@ export interface AuditQuery {
   readonly from_ms: number | undefined
   /** Exclusive. */
   readonly to_ms: number | undefined
-  /** Only records below this id. */
+  /** The listed records have lower ids than this one. */
   readonly before_id: string | undefined
   readonly limit: number
 }

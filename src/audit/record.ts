@@ -59,7 +59,7 @@ export const PUBLIC_ACTOR = 'public'
 export interface Auditor {
   /** A key id, `operator`, `operator:EMAIL` or `public`. */
   readonly actor: string
-  /** As reported by Cloudflare; undefined without it. */
+  /** The address that Cloudflare reports; undefined without Cloudflare. */
   readonly ip?: string
   readonly request_id?: string
 }

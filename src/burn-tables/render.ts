@@ -3,7 +3,7 @@ import { type ExactNumber, exactNumber } from '../http/output/json.ts'
 import type { BurnTableAnswer } from '../ledger/model/messages/burn-tables.ts'
 import type { BurnRule } from '../pricing/burn-table/definition.ts'
 
-/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
+/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
 export function renderBurnTable(answer: BurnTableAnswer): object {
   const { definition } = answer
   return {

@@ -123,7 +123,7 @@ const voidRoute = route({
 
 export const movementRoutes = createRouter()
 
-/** Mounted below `/v1/events`. */
+/** The routes of voids, which are mounted below `/v1/events`. */
 export const voidRoutes = createRouter()
 
 movementRoutes.openapi(refundRoute, async (c) => {

@@ -1,6 +1,9 @@
 import type { Bindings } from '../bindings.ts'
 
-/** Thrown when a scheduled job has used up its calls or its time. Completed work is kept, and the next run continues. */
+/**
+ * Thrown when a scheduled job has used up its calls or its time. The job keeps completed work, and its next run
+ * continues.
+ */
 export class BudgetSpent extends Error {}
 
 /** The limits of a job: its calls of D1, ledger objects, queues and KV, and its time. */

@@ -67,7 +67,7 @@ const meRoute = route({
   answers: { 200: json('The customer.', customerSchema) },
 })
 
-/** Mounted before `authenticate`: a new customer has no key yet. */
+/** The routes that are mounted before `authenticate`, because a new customer has no key yet. */
 export const customersRoutes = createRouter()
 
 customersRoutes.openapi(registerRoute, async (c) => {

@@ -45,7 +45,7 @@ const counts = new PendingCounts<Count>(
   ADD,
   (error) => logError('drop_in_counts_not_written', error),
 )
-/** When this isolate last wrote, or failed to write. */
+/** The time when this isolate last wrote, or failed to write. */
 let written_at_ms = 0
 /** The ledgers that this isolate has written since `written_at_ms`. */
 let written = new Set<string>()

@@ -31,7 +31,7 @@ export type ItemResult =
 
 export interface Ingested {
   readonly kind: 'ingested'
-  /** In the order of the items. */
+  /** The results, in the order of the items. */
   readonly results: readonly ItemResult[]
 }
 

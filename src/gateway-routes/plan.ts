@@ -19,7 +19,7 @@ export function forgetGatewayRoutes(ledger_id: string): void {
   known.delete(ledger_id)
 }
 
-/** For tests: resets the memory to that of a new isolate. */
+/** Resets the memory to that of a new isolate, for tests. */
 export function forgetAllGatewayRoutes(): void {
   known.clear()
 }

@@ -218,7 +218,7 @@ function routeJson(stored: GatewayRoute, mode: Mode): object {
   }
 }
 
-/** Recorded only if the statement before it changed a row. */
+/** The audit record of a change. It is written only if the statement before it changed a row. */
 function auditOf(
   c: Context<AppEnv>,
   action: Extract<AuditAction, `gateway_routes.${string}`>,

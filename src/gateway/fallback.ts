@@ -25,7 +25,7 @@ export const MAX_TARGETS = 3
 /** The call itself: its own key, address and model. */
 export const OWN: Target = { provider_key: null, model: null }
 
-/** How an attempt ended before a byte of its answer was delivered. */
+/** The way in which an attempt ended before a byte of its answer was delivered. */
 export type Ending =
   /** The provider answered with this status. */
   | { readonly kind: 'status'; readonly status: number; readonly retry_after_s?: number | undefined }

@@ -56,7 +56,8 @@ export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): 
     size: {
       kind: 'event',
       event: event(worst.usage, worst.result.cost, price_version),
-      // Above this price, no wallet can pay for a million tokens, so the answer has no number of tokens.
+      // If the price is above this limit, no wallet can pay for a million tokens, and the answer has no number of
+      // tokens.
       ...(million <= MAX_USD && {
         million_output_tokens: event({ output_tokens: MILLION }, million, price_version),
       }),

@@ -48,7 +48,7 @@ export type AppEnv = {
     rejected_events: ReadonlyMap<string, number> | undefined
     /** The route of a request that no pattern of the router names: see `routeOf`. */
     route: string | undefined
-    /** Accepted events of an ingest request, also when it is a replay. */
+    /** The number of accepted events of an ingest request, also when the request is a replay. */
     accepted_events: number | undefined
     /**
      * Whether the request has no body. A route that requires a body reports that, instead of each missing

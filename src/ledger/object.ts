@@ -30,8 +30,8 @@ import { type LedgerRpc, type OperationName, operationOf, type Reply, type Resul
 import { migrate } from './tables.ts'
 
 /**
- * One customer's ledger in one mode, single-threaded: everything that moves credits goes through here. This file admits
- * requests and puts the parts together; `operations.ts` has the handlers.
+ * One customer's ledger in one mode, single-threaded. All movements of credits are requests to it. This file admits
+ * requests and connects the parts; `operations.ts` has the handlers.
  */
 export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc {
   private readonly config: Config

@@ -130,7 +130,7 @@ export const OPERATIONS = {
     ledger.EntryRange,
     { readonly kind: 'done'; readonly rewritten: boolean } | Refused
   >('service', { long: true }),
-  /** All burn tables of a live ledger, for the test ledger of the same customer. */
+  /** Returns all burn tables of a live ledger, for the test ledger of the same customer. */
   burnTableSnapshot: operation<object, BurnTableSnapshot>('service'),
   /**
    * Takes the live ledger's burn tables. An older snapshot, or one for an unopened ledger, changes nothing.
@@ -153,7 +153,7 @@ interface Operation<M, R> {
   readonly repeatable: (message: M) => boolean
   /** Works with D1 too, batch after batch, and may take three times as long as other calls. */
   readonly long: boolean
-  /** Never set; it only carries the types. */
+  /** Types for the compiler; the field is never set. */
   readonly types?: { readonly message: M; readonly result: R }
 }
 

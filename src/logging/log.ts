@@ -69,7 +69,7 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/[^\s@"'`<>(),;:[\]{}=/\\]{1,64}(?:@|%40)[^\s@%"'`<>(),;:[\]{}=/\\]{1,253}\.\p{L}{2,63}/giu, '[email]'],
 ]
 
-/** Longer than the longest email. */
+/** The length of a word from which on it is cut, which is longer than the longest email. */
 const CUT_WORD = 400
 
 /** Redacts a text and truncates it to about `max_chars`. */

@@ -21,11 +21,11 @@ export interface NotificationView {
   readonly data: NotificationData
 }
 
-/** Some notifications of a ledger, the oldest first and without a gap. */
+/** A range of the notifications of a ledger, oldest first, without a gap. */
 export interface NotificationRange {
-  /** Only higher sequences. */
+  /** The sequences of the range are higher than this one. */
   readonly after_sequence: number
-  /** Only sequences up to this one. */
+  /** The highest sequence of the range. */
   readonly to_sequence?: number
   readonly limit: number
 }

@@ -17,7 +17,7 @@ export const INFO = {
   license: { name: 'MIT', identifier: 'MIT' },
 }
 
-/** By path prefix; the first match applies. */
+/** The tags by path prefix; the first match applies. */
 const TAGS: readonly (readonly [prefix: string, name: string, description: string])[] = [
   ['/v1/events', 'Events', 'Usage: rated, burned and answered in one request.'],
   ['/v1/credits', 'Credits', 'Wallets, their lots, and every ledger entry.'],

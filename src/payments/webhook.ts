@@ -37,7 +37,7 @@ const webhookRoute = route({
   problems: ['invalid_json', 'invalid_signature', 'overloaded', 'unavailable', 'payments_not_configured'],
 })
 
-/** Mounted before `authenticate`: Stripe has no API key. */
+/** The route that is mounted before `authenticate`, because Stripe has no API key. */
 export const stripeWebhookRoutes = createRouter()
 
 stripeWebhookRoutes.openapi(webhookRoute, async (c) => {
@@ -121,7 +121,8 @@ async function fromMetadata(
   const ledger = ledgerName(key)
   const number = paymentNumberOf(payment_id, ledger)
   if (number === undefined || ledger.mode !== mode) return undefined
-  // Another deployment may share the account: its customers do not exist here, and must get no ledger here.
+  // Another deployment may share the Stripe account. Its customers do not exist in this one, which must not create
+  // ledgers for them.
   const known = await env.DB.prepare(CUSTOMER).bind(ledger.customer_id).first()
   return known ? { ledger, number, reference } : undefined
 }

@@ -1,7 +1,10 @@
 import { z } from '@hono/zod-openapi'
 import { objectId, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 
-/** One hour, so that a stolen token soon expires. A page asks for another token before the end. */
+/**
+ * The maximum life of a token: one hour, so that a stolen token soon expires. A page requests another token before the
+ * end.
+ */
 export const MAX_SECONDS = 3_600
 const MAX_ORIGINS = 10
 const MAX_ORIGIN_CHARS = 255

@@ -105,7 +105,7 @@ export function inclusiveUsage(usage: Usage): Usage {
   return usage
 }
 
-/** Like `inclusiveUsage`, and also raises totals that only the sum of their parts exceeds. */
+/** Does the same as `inclusiveUsage`, and also raises totals that only the sum of their parts exceeds. */
 export function withTotals(usage: Usage): Usage {
   const filled: MutableUsage = { ...usage }
   raiseTotals(filled, () => {})

@@ -92,8 +92,8 @@ export interface Examined {
   readonly has_endpoint: boolean
 }
 
-// In the order of the primary key: 2 rows read for each ledger, and the page of its newest checkpoint if a
-// checkpoint is due.
+// The next ledgers, in the order of the primary key. The statement reads 2 rows for each ledger, and the page of its
+// newest checkpoint if a checkpoint is due.
 const EXAMINE = `
   WITH examined AS (
     SELECT l.ledger_id, l.handed_notification, l.chain_hash IS NOT NULL AND l.flushed_entry > coalesce(c.entry_number, 0)

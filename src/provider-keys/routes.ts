@@ -200,8 +200,8 @@ function providerKeyJson(key: ProviderKey, mode: 'live' | 'test'): object {
 }
 
 /**
- * Recorded only if the statement before it changed a row. Contains only the host of the address, because a
- * path may contain a secret.
+ * The audit record of a change. It is written only if the statement before it changed a row. It contains only the host
+ * of the address, because a path may contain a secret.
  */
 function auditOf(
   c: Context<AppEnv>,

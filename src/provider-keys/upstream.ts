@@ -21,9 +21,9 @@ export type Upstream = UpstreamFound | { readonly ok: false; readonly problem: P
 
 export interface UpstreamFound {
   readonly ok: true
-  /** Up to and with the version, without a slash at its end. Do not follow redirects from it. */
+  /** The address up to and with the version, without a slash at its end. Do not follow redirects from it. */
   readonly baseUrl: string
-  /** Never log it, never return it. */
+  /** The provider's key. Never log it or return it. */
   readonly key: string
   /** Null for a key of the request or of the operator. */
   readonly providerKeyId: string | null
@@ -55,7 +55,7 @@ interface KnownKeys {
   readonly checked: Set<string>
 }
 
-/** Other isolates than the one that deletes a key use the key for at most this long. */
+/** The maximum time for which another isolate uses a key after it was deleted. */
 export const KEYS_KEPT_MS = 30_000
 /** A key that is missing is looked for again after this time: it may be new. */
 const MISSED_AGAIN_MS = 1_000
@@ -67,7 +67,7 @@ export function forgetProviderKeys(ledger_id: string): void {
   known.delete(ledger_id)
 }
 
-/** For tests: resets the memory to that of a new isolate. */
+/** Resets the memory to that of a new isolate, for tests. */
 export function forgetAllProviderKeys(): void {
   known.clear()
 }
@@ -100,7 +100,7 @@ export async function resolveUpstream(
 
 const BAD_HEADER = `The header X-Provider-Key must have 1 to ${MAX_KEY_CHARS} printable ASCII characters, without spaces.`
 
-/** Also the detail of the routes that store keys. */
+/** The detail of this problem. The routes that store keys use it, too. */
 export const NOT_CONFIGURED =
   'This deployment has no usable encryption key for provider keys. The operator sets the secret ENCRYPTION_KEY.'
 
@@ -108,7 +108,7 @@ function isKeyText(text: string): boolean {
   return text.length <= MAX_KEY_CHARS && KEY_TEXT.test(text)
 }
 
-/** No master opens the data key of the customer. */
+/** Thrown if no master can decrypt the data key of the customer. */
 class Locked extends Error {}
 
 async function storedKey(

@@ -94,7 +94,10 @@ interface Loading {
 /** Scopes with overlays, in the order of their last use. */
 const scopes = new Map<string, ScopeState>()
 
-/** Over all scopes, about 25 MB: the least recently used are dropped and read again when needed. */
+/**
+ * The maximum number of cached overlays of all scopes, about 25 MB. The cache drops the least recently used ones, and
+ * reads them again when they are needed.
+ */
 const MAX_CACHED_OVERLAYS = 50_000
 const LOAD_TIMEOUT_MS = 2_000
 

@@ -106,7 +106,7 @@ export function priceEvent(
 
 const NONE: readonly string[] = []
 
-/** All warnings; most events have none. */
+/** Joins the warnings; most events have none. */
 function joined(...lists: readonly (readonly string[])[]): readonly string[] {
   return lists.every(({ length }) => length === 0) ? NONE : lists.flat()
 }

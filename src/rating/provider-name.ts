@@ -12,7 +12,7 @@ export function providerName({ id }: ProviderRef): string {
   return name
 }
 
-/** By id; the number of providers in the catalogue bounds it. */
+/** The names by id. The number of providers in the catalogue limits this memory. */
 const names = new Map<string, string>()
 
 /** The record's spelling of a provider that a filter names; a name that no provider has matches nothing. */

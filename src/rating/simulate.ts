@@ -15,7 +15,7 @@ export interface SimulationRequest extends Scan {
   readonly to_ms: number
 }
 
-/** Recorded costs of events, and their costs under the draft. Sums are exact. */
+/** Exact sums of the recorded costs of events, and of their costs under the draft. */
 export interface SimulationSums {
   events: number
   recorded_micro: bigint

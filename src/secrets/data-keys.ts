@@ -18,10 +18,10 @@ export type DataKey =
   | { readonly kind: 'key'; readonly key: Uint8Array }
   /** The customer has no data key yet. */
   | { readonly kind: 'none' }
-  /** No master of this deployment opens it: an encryption key is missing or wrong. */
+  /** No master of this deployment can decrypt it: an encryption key is missing or wrong. */
   | { readonly kind: 'locked' }
 
-/** More than two masters exist only between a rotation and the job that follows it. */
+/** The maximum number of masters. More than two exist only between a rotation and the job that follows it. */
 const MAX_MASTERS = 8
 
 const SELECT = `

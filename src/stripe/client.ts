@@ -21,7 +21,7 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export interface StripeOptions {
   readonly api_url: string
-  /** Never log it. */
+  /** The secret key of the account. Never log it. */
   readonly secret_key: string
   readonly timeout_ms?: number
   readonly fetcher?: Fetch

@@ -27,7 +27,7 @@ export interface Subjects {
   readonly ledger: LedgerName
   readonly caller: Caller
   readonly kind: SubjectKind
-  /** Only subjects with numbers up to this one may have a profile, which bounds what profiles take in D1. */
+  /** The highest number of a subject that may have a profile. It limits the space of profiles in D1. */
   readonly max_profiles: number
 }
 

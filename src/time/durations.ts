@@ -1,4 +1,4 @@
-/** In UTC every hour, day and week has the same length. */
+/** The lengths of time units. In UTC, every hour, day and week has the same length. */
 export const MINUTE_MS = 60_000
 export const HOUR_MS = 60 * MINUTE_MS
 export const DAY_MS = 24 * HOUR_MS

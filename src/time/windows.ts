@@ -7,7 +7,7 @@ export type LimitPeriod = (typeof LIMIT_PERIODS)[number]
 /** Periods of the calendar, whose windows depend on a time zone. */
 export type CalendarPeriod = Exclude<LimitPeriod, 'TOTAL'>
 
-/** From `start_ms` until before `end_ms`; null for a window that never ends. */
+/** A time from `start_ms` until before `end_ms`, which is null if the window never ends. */
 export interface Window {
   readonly start_ms: number
   readonly end_ms: number | null

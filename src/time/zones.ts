@@ -4,7 +4,7 @@ import { type BoundedWindow, type CalendarPeriod, windowOf } from './windows.ts'
 /** The zone of windows that name none. */
 export const UTC = 'UTC'
 
-// Names only: `Intl` also takes offsets, which have no daylight saving time and often have minutes.
+// The form of a zone's name. `Intl` also accepts offsets, which have no daylight saving time and often have minutes.
 const NAME = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+){0,2}$/
 const MAX_NAME = 64
 
@@ -54,7 +54,7 @@ export class TimeZone {
     })
   }
 
-  /** How far local time is ahead of UTC. `at_ms` is a whole second. */
+  /** Returns local time minus UTC. `at_ms` is a whole second. */
   offsetAt(at_ms: number): number {
     const fields = new Map(this.format.formatToParts(at_ms).map(({ type, value }) => [type, Number(value)]))
     const field = (type: Intl.DateTimeFormatPartTypes) => fields.get(type) ?? 0

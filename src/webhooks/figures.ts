@@ -12,7 +12,7 @@ export interface WebhookFigures {
   readonly failing_endpoints: number
   /** Endpoints that failures disabled. */
   readonly disabled_endpoints: number
-  /** More deliveries or endpoints exist than were counted. */
+  /** Set if no more deliveries or endpoints exist than were counted. */
   readonly complete: boolean
 }
 

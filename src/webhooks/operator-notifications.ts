@@ -30,10 +30,10 @@ const COUNT_DEAD_LETTERS = `
 const COUNT_DIFFERENT = `
   SELECT count(*) AS count FROM (SELECT 1 FROM reconciliations WHERE status = 'DIFFERENT' LIMIT ${MAX_COUNTED})`
 
-// Reads the newest feed, of at most 100.
+// The newest of at most 100 feeds.
 const LAST_FEED = 'SELECT status, version FROM price_feeds ORDER BY last_read_at_ms DESC LIMIT 1'
 
-// 1 row written, and none by a repeat after a crash.
+// The statement writes 1 row. A repeat after a crash writes none.
 const INSERT = `
   INSERT INTO notifications (ledger_id, sequence, type, at_ms, data)
   SELECT '${OPERATOR}', value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value -> 'data'

@@ -53,8 +53,8 @@ export function once({ owner, path }: Place, operation: string): Once {
 }
 
 /**
- * Recorded only if the statement before it changed a row. The record has only the host of the address,
- * because a path may contain a secret.
+ * The audit record of a change. It is written only if the statement before it changed a row. The record has only the
+ * host of the address, because a path may contain a secret.
  */
 export function auditOf(
   c: Context<AppEnv>,

@@ -217,7 +217,7 @@ describe('999 alerts on limits', () => {
     for (let i = 0; i < 5; i++) await burn(ledger, 10, { user_id: 'u5' })
     expect(await fired(ledger)).toEqual([])
     await burn(ledger, 40, { user_id: 'u5' })
-    // One read for the admission of each burn, and one for the alert on its limit.
+    // The object makes one read for the admission of each burn, and one for the alert on its limit.
     expect(looked_up.length).toBeLessThanOrEqual(12)
     expect(new Set(looked_up)).toEqual(new Set(['u5']))
     expect((await fired(ledger)).map(({ data }) => [data.alert_id, data.value_after])).toEqual([

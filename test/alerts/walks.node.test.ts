@@ -28,7 +28,7 @@ const CUSTOMER = { kind: 'customer' } as const
 
 class WatchedLedger extends MemoryLedger implements CommittedState {
   readonly alerts = new AlertRows(() => [])
-  /** No walk changes an entitlement. */
+  /** The version is constant, because no walk changes an entitlement. */
   readonly entitlementsVersion = 0
 
   hasUnrated(): boolean {

@@ -16,7 +16,7 @@ import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { captureUsage, deliver } from '../support/usage.ts'
 
-/** From events to analytics, over HTTP, with an alarm and a queue that the test controls. */
+/** The tests send events and read analytics over HTTP. They control the alarm and the queue. */
 
 const DAY_MS = 86_400_000
 const NOW_MS = Date.now()
@@ -278,7 +278,7 @@ describe('as_of', () => {
     const behind = await asOf()
     expect(behind).toBeLessThanOrEqual(Date.now())
     expect((await usage(key)).totals).toMatchObject({ events: 0 })
-    // Flushed but not consumed is not counted either.
+    // Analytics do not count usage before the queue has delivered it.
     await runAlarm(customer.ledger)
     expect(await asOf()).toBe(behind)
     const consumed = Date.now()

@@ -146,7 +146,7 @@ describe('rows and totals', () => {
   })
 })
 
-/** Numbers as the text that is sent: a double would hide further digits. */
+/** Returns numbers as the text that is sent, because a double would hide further digits. */
 function numbersAsText(answer: object) {
   return JSON.parse(JSON.stringify(answer).replaceAll(/":(-?\d+(?:\.\d+)?)/g, `":"$1"`))
 }

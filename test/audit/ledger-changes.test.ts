@@ -294,7 +294,7 @@ describe('what leaves no record', () => {
       await api('/v1/users/nobody', { key, method: 'DELETE' }),
     ]
     for (const response of refused) expect(response.status).toBeGreaterThanOrEqual(400)
-    // It was deleted earlier, so nothing changes.
+    // The table was deleted earlier, so nothing changes.
     expect((await api(`/v1/burn-tables/${table}`, { key, method: 'DELETE' })).status).toBe(200)
     await ingested(key, GPT_4O)
     await post(key, '/v1/holds', { feature_id: 'chat', credits: 1 })

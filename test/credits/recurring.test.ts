@@ -3,7 +3,7 @@ import { api, jsonOf, textField } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Later than any day on which the tests run, in a year whose February has 28 days. */
+/** A year after the days on which the tests run. Its February has 28 days. */
 const NEXT = new Date().getUTCFullYear() + 1
 const YEAR = NEXT % 4 === 0 ? NEXT + 1 : NEXT
 

@@ -8,8 +8,8 @@ import { createKey } from '../support/keys.ts'
 import { idOf } from './support.ts'
 
 /**
- * Between the read of D1 and the write of a key, anything may change. The write repeats the conditions in its
- * statement, so each of these changes makes it fail.
+ * The data may change between the read of D1 and the write of a key. The write repeats the conditions in its statement,
+ * so each of these changes makes it fail.
  */
 describe('the statement that adds a key', () => {
   it.each<[string, (customer: Setting) => Promise<Partial<KeyGuard>>]>([

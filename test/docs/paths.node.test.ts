@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 /** Checks that every path and npm script that a page names exists, so that maps and recipes stay true. */
 
 const ROOT = path.join(import.meta.dirname, '../..')
-/** In these pages a relative name is a path of this repository too; in guides it may be a reader's own file. */
+/** The pages in which a relative name is also a path of this repository. In guides, it may be a reader's own file. */
 const MAPS = ['ARCHITECTURE.md', ...globSync(['docs/recipes/*.md', 'src/**/README.md'], { cwd: ROOT })]
 const PAGES = [
   ...new Set([
@@ -17,7 +17,7 @@ const PAGES = [
   ]),
 ]
 
-/** Names of npm scripts: `build`, and `build -w sdk` for one of a workspace. */
+/** The names of npm scripts: `build`, and `build -w sdk` for a script of a workspace. */
 const SCRIPTS = new Set(
   ['', 'sdk'].flatMap((workspace) => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 /** Finds words and openings that comments, names of tests and pages avoid, because they are unclear or old-fashioned. */
 
 const ROOT = path.join(import.meta.dirname, '../..')
-/** This file contains the words, and the other one the texts of the OpenAPI document. */
+/** Files that the test skips: this file contains the words, and the other file the texts of the OpenAPI document. */
 const SKIPPED = ['test/docs/words.node.test.ts', 'sdk/src/api.ts']
 const AVOIDED = [
   /\b(somebody|nobody|someone|whoever|whatever|anew|nowhere|outlives?|stands|told|said)\b/i,

@@ -151,7 +151,7 @@ describe('a raw response', () => {
 
   const parts: [what: string, provider: string, response: object, model: string, credits: number][] = [
     ['OpenAI chat', 'OPENAI', openaiChat.usage, 'gpt-4o', 11.23],
-    // Without the body's output the web search is unknown: 12,868 millionths.
+    // Without the body's output, the web search is unknown, and the cost is 12,868 millionths.
     ['OpenAI responses', 'OPENAI', openaiResponses.usage, 'gpt-5', 25.736],
     ['Anthropic', 'ANTHROPIC', anthropicMessages.usage, 'claude-sonnet-4-5', 36.54],
     ['Gemini', 'GOOGLE', geminiGenerateContent.usageMetadata, 'gemini-2.5-pro', 24.2],

@@ -47,7 +47,7 @@ export class Client {
   private readonly customer_id: string
   private running = false
   private next = 0
-  /** Ids of acknowledged holds that no request has ended yet, and of acknowledged events that none has voided. */
+  /** The ids of acknowledged holds that no request has ended yet. */
   private readonly openHolds: string[] = []
   private readonly voidable: { readonly id: string; readonly n: number }[] = []
   /** Events of users who are erased, with their metadata: they are found by their count. */

@@ -9,7 +9,7 @@ export type QueueFault =
   | 'fails'
   /** All messages arrive, but the sender gets an error. */
   | 'fails after it was accepted'
-  /** Only its first message arrives. */
+  /** Only the first message of the batch arrives. */
   | 'fails half way'
   /** The object loses its power before the message is sent. */
   | 'power cut before'
@@ -20,7 +20,7 @@ export type QueueFault =
 export class FlakyQueue {
   /** All messages that arrived, in the order of delivery. */
   readonly arrived: unknown[] = []
-  /** How often the object tried to send. */
+  /** The number of times the object tried to send. */
   sends = 0
   private readonly ledger: TestLedger
   private plan: QueueFault[] = []

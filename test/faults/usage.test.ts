@@ -25,7 +25,7 @@ afterEach(() => {
 
 interface Busy {
   readonly ledger: TestLedger
-  /** One message for each flush, in order. */
+  /** The messages, one for each flush, in order. */
   readonly sent: readonly unknown[]
 }
 

@@ -60,7 +60,7 @@ export const REFUSED = [
   ['https://224.0.0.1', PRIVATE],
   ['https://240.0.0.1', PRIVATE],
   ['https://255.255.255.255', PRIVATE],
-  // Their other spellings.
+  // Other spellings of these addresses.
   ['https://127.1', PRIVATE],
   ['https://127.0.1', PRIVATE],
   ['https://127.0.0.1.', PRIVATE],

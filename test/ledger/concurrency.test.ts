@@ -17,7 +17,7 @@ import { eventItem, single } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** Many concurrent callers, below HTTP, and the resulting content of the object's tables and D1. */
+/** The tests call the ledger from many callers at the same time, without HTTP, and check the object's tables and D1. */
 
 const PRICE = 15_000_000
 

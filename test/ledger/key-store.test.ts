@@ -21,7 +21,7 @@ vi.setConfig({ testTimeout: 60_000 })
 // Buckets keep their real size: the number of buckets a segment has decides what a key costs.
 const SCALED = { memory_keys: 512, run_keys: 128, run_rows: 64 } as const
 
-/** After the ledger was opened: journal times never decrease. */
+/** A time after the ledger was opened, because journal times never decrease. */
 const START_MS = Date.now() + 86_400_000
 
 const keysOf = (from: number, count: number) => Array.from({ length: count }, (_, i) => `key-${from + i}`)

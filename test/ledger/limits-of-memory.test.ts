@@ -105,7 +105,7 @@ describe('a batch of 1,000 duplicates out of twelve old batches, in any order', 
   })
 })
 
-/** How many bodies of journal rows are read by their number while `work` runs. */
+/** Counts the bodies of journal rows that are read by number while `work` runs. */
 async function bodiesRead(ledger: TestLedger, work: () => Promise<IngestResult>): Promise<number> {
   let reads = 0
   await runInDurableObject(ledger.stub, (instance, { storage: { sql } }) => {

@@ -13,7 +13,7 @@ import { dnsAnswer } from '../webhooks/support.ts'
  * exactly.
  */
 
-/** Their answers depend on this deployment and this moment, or are not JSON. */
+/** The operations without an example: their answers depend on this deployment and this moment, or are not JSON. */
 const WITHOUT_EXAMPLE = new Set([
   'GET /ready',
   'GET /openapi.json',
@@ -32,7 +32,7 @@ const WITHOUT_EXAMPLE = new Set([
 /** Change this file when an answer changes on purpose. */
 const FILE = 'src/openapi/examples.json'
 
-/** Their requests are those of other systems, whose own documentation shows them. */
+/** The operations of other systems, whose own documentation has examples. */
 const DROP_IN = /^\w+ \/(otlp|openmeter|litellm|stripe|openmonetize)\//
 
 afterEach(() => vi.restoreAllMocks())

@@ -80,7 +80,7 @@ describe('an automatic top-up', () => {
       last_attempt: { status: 'pending' },
       spent_usd_this_month: 10,
     })
-    // Nothing else is charged meanwhile.
+    // The meter makes no other charge meanwhile.
     await burn(key, 0.000001).catch(() => undefined)
     await ring(customer)
     stripe.current().fault = () => undefined

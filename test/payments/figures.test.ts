@@ -75,7 +75,7 @@ it('is reported within a minute, and again while D1 does not answer', async () =
   expect(await alarmAt()).toBeLessThanOrEqual(Date.now() + MINUTE_MS)
   await withD1(ledger, brokenD1(), () => runAlarm(ledger))
   expect(await reported(customer)).toBeNull()
-  // Only the credit happens, and no further check with Stripe is due.
+  // The payment is only credited, and no further check with Stripe is due.
   await deliver(stripe.current().event('payment_intent.succeeded', stripe.current().pay(url)))
   expect(await alarmAt()).toBeLessThanOrEqual(Date.now() + MINUTE_MS)
   await ring(customer)

@@ -207,7 +207,7 @@ describe('a paid payment', () => {
     const { customer: _, ...others } = await storedBalances(ledgerOf(customer_id))
     expect(Object.values(others)).toEqual([2_010_000_000])
     expect(stripe.current().succeeded()).toHaveLength(2)
-    // No personal data is needed any more.
+    // The payment no longer needs personal data.
     const [top_up] = await inStore(ledgerOf(customer_id), (store) => store.paymentIntents.list(99, 1))
     expect(top_up).toMatchObject({ type: 'top_up', status: 'succeeded' })
     expect(top_up).not.toHaveProperty('customer')

@@ -13,7 +13,7 @@ const { runs } = inject('fuzz')
 /** The script of the volume runs sets a number of runs. */
 const BURNS = runs === undefined ? 600 : 10_000
 const AT_ONCE = 100
-/** In micro-credits: a burn takes 20 credits, so that 11,000 credits are soon used up. */
+/** The micro-credits of a burn. It takes 20 credits, so that burns soon use up 11,000 credits. */
 const BURN = 20_000_000
 
 it('burns that race top-ups keep the accounts balanced', async () => {

@@ -107,14 +107,17 @@ function oracle(priced: readonly TestPrice[], cells: Amounts): Fraction {
   return total
 }
 
-/** More facets are more specific; with equally many, lifetime precedes kind, and kind precedes modality. */
+/**
+ * Returns how specific a unit is: more facets are more specific. Of units with equally many facets, lifetime precedes
+ * kind, and kind precedes modality.
+ */
 function says(unit: UsageUnit): number {
   const { modality, kind, ttl } = facetsOf(unit)
   const count = [modality, kind, ttl].filter((facet) => facet !== undefined).length
   return count * 8 + (ttl === undefined ? 0 : 4) + (kind === undefined ? 0 : 2)
 }
 
-/** Half-even at 1e-12, by fractions. */
+/** Rounds a fraction half-even at 1e-12. */
 function rounded(value: Fraction): bigint {
   const scaled = value.mul(1_000_000_000_000n)
   const below = scaled.floor()

@@ -58,8 +58,8 @@ describe.skipIf(cases.length === 0)('recorded provider responses', () => {
 })
 
 /**
- * Some of OpenAI's bodies are also recorded as read by Anthropic's rules. Without `provider_api`, that reading is never
- * chosen.
+ * The data set also has results of Anthropic's rules for some of OpenAI's bodies. The meter does not choose those rules
+ * without `provider_api`.
  */
 function readByItsOwnApi({ api, body }: Case): boolean {
   return api !== 'anthropic' || !JSON.stringify(body).includes('input_tokens_details')

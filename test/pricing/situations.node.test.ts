@@ -524,7 +524,8 @@ describe('every unit has its own price', () => {
       usage: { input_tokens: 1000, input_audio_tokens: 1000, output_tokens: 1000, output_audio_tokens: 1000 },
       cost: '0.03',
     },
-    // Half of the input of fine-tuned gpt-4o, a quarter of gpt-4.1 (openai.com/api/pricing).
+    // Cached tokens cost half of the input price of fine-tuned gpt-4o, and a quarter of that of gpt-4.1
+    // (openai.com/api/pricing).
     {
       what: 'cached input of a fine-tuned gpt-4o',
       from: 'openai',

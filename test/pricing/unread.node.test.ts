@@ -69,7 +69,7 @@ describe.skipIf(recordings.length === 0)('every number of a recorded usage objec
   })
 })
 
-/** All results that can change with a number. */
+/** Returns all results that can change with a number. */
 function reading(provider: string, body: unknown): string {
   const result = extractUsage(findProvider(provider), undefined, body)
   if (result.kind === 'error') return result.message

@@ -38,7 +38,7 @@ async function post(path: string, body: object): Promise<Json> {
   return jsonOf(response)
 }
 
-/** One of each operation that makes entries, over three flushes and two wallets. */
+/** Runs each operation that makes entries once, over three flushes and two wallets. */
 async function live(): Promise<void> {
   await post('/v1/credits/purchase', { amount: 500, price_usd: 5, payment_reference: 'pi_1' })
   await post('/v1/credits/grant', { amount: 100, user_id: 'zoë', reason: 'welcome', metadata: { a: [1] } })

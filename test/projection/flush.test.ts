@@ -276,7 +276,7 @@ describe('users and teams in D1', () => {
   it('keep ids that look like something else apart', async () => {
     const ledger = await freshLedger(CREDITS)
     const ids = ['1', '01', '1.0', 'null', 'true', '[]', '"', "' OR 1=1 --", '🦄', 'A', 'a', ' a', 'a%']
-    // One letter in composed and decomposed form: two ids.
+    // These are two ids: one letter in composed and in decomposed form.
     ids.push('\u00e9', 'e\u0301')
     await send(
       ledger,

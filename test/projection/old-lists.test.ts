@@ -100,8 +100,8 @@ describe('a list with an old `to`', () => {
         const { entries, rows } = await list(ledger, filter)
         expect(entries.map(({ number }) => number)).toEqual(shown(all, filter))
         expect(entries.length).toBeGreaterThan(10)
-        // About forty rows to find the place, then the pages of two days and the rows that lists read at
-        // once.
+        // The list reads about forty rows to find its first page, then the pages of two days and the rows of its first
+        // read.
         expect(rows).toBeLessThan(110)
       }
     }

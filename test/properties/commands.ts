@@ -86,9 +86,9 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const MOST = 8_000_000_000_000_000
 
-/** Only a few keys, so that they are reused with the same request and with others. */
+/** There are only a few keys, so that requests reuse them with the same body and with others. */
 const key = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4'), { freq: 4 })
-/** Only a few wallets, so that movements concern the same ones. */
+/** There are only a few wallets, so that movements concern the same ones. */
 const owner = fc.constantFrom('customer', 'user:ann', 'team:red')
 const user = fc.constantFrom(null, 'ann', 'nobody')
 const team = fc.constantFrom(null, null, 'red')

@@ -65,7 +65,7 @@ class Life {
         for (const wallet of reference.wallets) reference.settle(wallet)
         break
       case 'restart':
-        // Only the object has a memory to lose.
+        // The command has no effect here, because only the object can lose its memory.
         break
     }
     judge.looked(this.look())

@@ -26,7 +26,7 @@ import { Judge, ownerOf, type Request, type Result, type Snapshot } from './judg
 
 const WINDOW_MS = readConfig(env).idempotency_window_ms
 
-// Far enough in the future that alarms, for which the platform uses the real clock, run only when the test runs them.
+// A time far in the future. The platform uses the real clock for alarms, so they run only when the test runs them.
 const START_MS = Date.now() + 365 * 86_400_000
 
 beforeAll(() => {
@@ -90,7 +90,10 @@ class ObjectLife {
   private wallets: Snapshot['wallets'] = []
   private row = 0
   private readonly ledger: TestLedger
-  /** Without holds and recurring grants, an alarm writes only due items, in the order of their times. */
+  /**
+   * Set if the history has no holds and recurring grants. An alarm then writes only due items, in the order of their
+   * times.
+   */
   private readonly isExact: boolean
 
   constructor(ledger: TestLedger, kind: Kind) {
@@ -168,7 +171,7 @@ class ObjectLife {
     }
   }
 
-  /** After an alarm D1 has every entry, in pages that chain. */
+  /** Checks that D1 has every entry after an alarm, in pages without a gap. */
   private async projected(): Promise<void> {
     const pages = await storedPages(this.ledger)
     const entries = pages.flatMap((page) => page.entries).sort((a, b) => a.number - b.number)

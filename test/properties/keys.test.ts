@@ -15,7 +15,7 @@ const UNIVERSE = Array.from({ length: 300 }, (_, i) => (i % 7 === 0 ? `ключ-
 
 /** Three hashes for all keys: every bucket and every lookup has colliding keys. */
 const weak = (key: string): KeyHash => ({ low: 7, high: Math.imul(key.length % 3, 0x5555_5555) >>> 0 })
-/** Some collide, and some share their first bits. */
+/** Hashes of which some are equal, and some have equal first bits. */
 const middling = (key: string): KeyHash => ({
   low: key.charCodeAt(key.length - 1),
   high: Math.imul(key.charCodeAt(key.length - 2), 0x0900_0001) >>> 0,

@@ -63,7 +63,7 @@ function expectConserved(ledger: MemoryLedger): void {
 const CUSTOMER: WalletOwner = { kind: 'customer' }
 const MOST = MAX_MICRO_CREDITS
 
-/** With the largest overdraft, all holds together could reserve more than an amount can represent. */
+/** Steps with the largest overdraft. All holds together could reserve more than an amount can represent. */
 const HOLDS_BEYOND_ANY_AMOUNT: readonly Step[] = [
   { by_ms: 0, ops: [{ op: 'overdraft', owner: CUSTOMER, limit: MOST }] },
   { by_ms: 0, ops: [{ op: 'credit', owner: CUSTOMER, amount: MOST, paid: false, expires_in_ms: null }] },

@@ -87,7 +87,7 @@ function flows(entries: readonly Entry[]): Map<number, Flow> {
   return lots
 }
 
-/** For every lot: the share of its price that moved with its credits, and the rest of both. */
+/** Checks for every lot that the price of the moved credits and the price of the rest add up to the lot’s price. */
 function expectPricesConserved(ledger: MemoryLedger): void {
   const open = new Map<number, bigint>()
   for (let number = 1; ; number++) {
@@ -193,7 +193,7 @@ it('refunds of a burn in any parts, and a final void, take back exactly its reve
       ledger.credit(1, grant(amount, { type: 'PURCHASE', lot_kind: 'paid', price: { micro: 1, pico } }))
     }
     const held = bought.reduce((sum, { amount }) => sum + amount, 0)
-    // Half a millionth of a USD of cost is 7 micro-credits: this cost burns all credits, rounded down.
+    // A cost of half a millionth of a USD burns 7 micro-credits. This cost, rounded down, burns all credits.
     const cost = { micro: 0, pico: Math.floor((held * 1_000_000) / 14) }
     const charge = { kind: 'priced', cost, price_version: 'test' } as const
     const outcome = ledger.commit(2, (draft) => applyEvent(draft, eventItem(0, { charge }), ODD))

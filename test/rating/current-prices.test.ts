@@ -63,7 +63,7 @@ describe('a change of prices', () => {
     const now_ms = Date.now()
     const before = await epochsOf(key, {}, now_ms)
     expect(before?.customer).toBe(1)
-    // Another isolate's change: this one is not notified.
+    // Another isolate changes the prices; this isolate is not notified.
     await env.API_KEYS.put(`epoch:${customer_id}`, '2')
     expect(await epochsOf(key, {}, now_ms + 29_999)).toEqual(before)
     expect((await epochsOf(key, {}, now_ms + 30_000))?.customer).toBe(2)

@@ -57,7 +57,7 @@ async function priceComes(model: string): Promise<void> {
 
 const unratedIn = (ledger: TestLedger) => inStore(ledger, (store) => store.unrated.count())
 
-/** How often the job calls ledger objects and D1 in a run. */
+/** Counts the calls of ledger objects and D1 in a run of the job. */
 async function callsOf(): Promise<{ ledgers: number; statements: number }> {
   let ledgers = 0
   const LEDGER: typeof env.LEDGER = Object.create(env.LEDGER, {

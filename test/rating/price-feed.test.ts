@@ -243,16 +243,16 @@ describe('a feed that is refused', () => {
     ],
     ['of 10 MB', /more than 5000000 bytes/, served(() => signed(new Uint8Array(10_000_000).fill(32)))],
     ['slow', /did not arrive within/, async () => NEVER],
-    ['gone', /answered with 404/, async () => async () => new Response('gone', { status: 404 })],
+    ['missing', /with the status 404/, async () => async () => new Response('gone', { status: 404 })],
     [
-      'sent elsewhere',
-      /answered with 302/,
+      'redirected',
+      /with the status 302/,
       async () => async () => new Response(null, { status: 302, headers: { Location: 'http://a.test' } }),
     ],
     ['unreachable', /cannot be reached/, async () => async () => Promise.reject(new Error('no route'))],
   ]
   it.each(cases)(
-    'because it is %s is kept with the reason, and ratings go on',
+    'because it is %s is kept with the reason, and does not stop ratings',
     async (_what, reason, fetcher) => {
       const answered = await readPriceFeed(bindings, Date.now(), await fetcher(), 500)
       expect(answered).toMatchObject({ status: 'REFUSED', reasons: [expect.stringMatching(reason)] })

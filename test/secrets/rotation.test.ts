@@ -21,7 +21,7 @@ beforeEach(async () => {
 
 const withSecrets = (secrets: Partial<Bindings>): Bindings => ({ ...env, ...secrets })
 
-/** One run of the job from the beginning. */
+/** Runs the job once from the beginning. */
 async function rewrap(secrets: Partial<Bindings>) {
   let reached = ''
   const done = await rewrapDataKeys(withSecrets(secrets), Date.now(), {
@@ -100,7 +100,7 @@ describe('the data key of a customer', () => {
         .bind(...values)
         .run()
     const said = listenToConsole()
-    // Another address would receive the key.
+    // A changed address would receive the key.
     const moved = "UPDATE provider_keys SET base_url = 'http://localhost:1' WHERE ledger_id = ?"
     await set(moved, owner.customer_id)
     expect(await keyOf(owner, before)).toBe('invalid_request')

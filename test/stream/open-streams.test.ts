@@ -31,7 +31,7 @@ describe('idle streams', () => {
     const STREAMS = 50
     const streams = []
     for (let i = 0; i < STREAMS; i++) streams.push(await bench.opened((i % 2 ? first : second).api_key))
-    // One call of the object for each stream that opens.
+    // Each stream calls the object once, when it opens.
     expect(bench.ledger_calls).toBe(STREAMS)
     await bench.pass(1_000)
     const before = { ...bench.counts }
@@ -103,7 +103,7 @@ describe('the number of open streams', () => {
     await streams[0]?.cut()
     streams.push(await bench.opened(api_key))
     expect(await bench.open(api_key)).toBe(429)
-    // All streams end, and free their places.
+    // All streams end, so that others can open.
     await bench.pass(21_000)
     expect(streams.filter(({ ended }) => !ended)).toEqual([])
     for (let i = 0; i < 100; i++) streams.push(await bench.opened(api_key))

@@ -80,7 +80,7 @@ describe('a stream', () => {
       if (part === null) break
     }
     expect(parts).toEqual([':\n\n', ':\n\n', ':\n\n', null])
-    // One read a second, and no call of the object.
+    // The streams read D1 once a second, and do not call the object.
     expect(reads.newest).toBe(60)
   })
 

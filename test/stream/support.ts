@@ -17,7 +17,7 @@ export class StreamBench {
   private readonly waiting: { at_ms: number; wake: () => void }[] = []
   private streams: OpenStream[] = []
 
-  /** `vi.restoreAllMocks()` and `vi.useRealTimers()` undo it. */
+  /** Mocks the clock. `vi.restoreAllMocks()` and `vi.useRealTimers()` restore it. */
   constructor({ stream_seconds = 600 } = {}) {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
     const wait = scheduler.wait.bind(scheduler)

@@ -50,8 +50,8 @@ const RESOURCES = [
 ] as const
 
 /**
- * All data of a user: a profile, credits of her own, events on her wallet and on others, and data of other
- * users.
+ * Creates all data of a user: a profile, credits of her own, events on her wallet and on others. Also creates data of
+ * other users.
  */
 async function live(field: 'user_id' | 'team_id', id: string, call: string): Promise<Json[]> {
   const other = field === 'user_id' ? { team_id: 'payers' } : { user_id: 'payer' }
@@ -472,8 +472,8 @@ describe('an erasure beside other work', () => {
     await runAlarm(ledger)
     const before = await inStore(ledger, (store) => store.rowsWritten)
     await erased(key, userPath(name))
-    // Its journal row and that of the audit record, and the rows of the erasure: start, journal, removal from D1, one
-    // round of pages, end.
+    // The request writes its journal row and that of the audit record, and the rows of the erasure: start, journal,
+    // removal from D1, one round of pages, end.
     expect(await inStore(ledger, (store) => store.rowsWritten)).toBe(before + 7)
   })
 })

@@ -8,7 +8,7 @@ import { countedD1 } from '../support/d1.ts'
 import { ledgerOf } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'
 
-/** How many users and teams may have a profile. */
+/** A maximum of two users and two teams with a profile. */
 
 const TWO = { MAX_PROFILES_ENTERPRISE: '2' }
 const PLACES = [

@@ -2,11 +2,12 @@ import { exports } from 'cloudflare:workers'
 import { expectDocumented } from './documented.ts'
 
 export interface ApiOptions {
-  /** Sent as Bearer. */
+  /** The key that is sent as Bearer. */
   readonly key?: string
   readonly method?: string
   /**
-   * Sent as JSON; a string or bytes are sent unchanged. Makes the request a POST unless `method` is given.
+   * The body, which is sent as JSON; a string or bytes are sent unchanged. With a body, the request is a POST unless
+   * `method` is given.
    */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>

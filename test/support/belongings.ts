@@ -31,7 +31,7 @@ export interface Belongings extends TestCustomer {
   readonly webhook_delivery_id: string
   /** The secret of the provider key, which is in no answer and is stored only encrypted. */
   readonly provider_key: string
-  /** In metadata, reasons, names and e-mail addresses. */
+  /** The text that metadata, reasons, names and e-mail addresses contain. */
   readonly marker: string
 }
 
@@ -100,7 +100,8 @@ export async function customerWithEverything(): Promise<Belongings> {
   const ledger = { customer_id: customer.customer_id, mode: 'live' } as const
   for (let asked = 1; asked < 5; asked++) await checkPayment(env, ledger, { number: 1 })
   await settle(customer.customer_id)
-  // Created last, for a notification that never occurs, so that nothing is sent later without a request.
+  // The endpoint is created last, for a notification that never occurs, so that the meter sends nothing later without a
+  // request.
   const endpoint = await post('/v1/webhook-endpoints', {
     url: `http://127.0.0.1:9/${marker}`,
     types: ['runway.below'],

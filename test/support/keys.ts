@@ -15,7 +15,7 @@ export interface TestKey {
   readonly key_hash: string
 }
 
-/** One more key of a customer, in D1 only: KV does not have it. */
+/** Creates another key of a customer in D1 only: KV does not have it. */
 export async function createKey(
   customer_id: string,
   options: { readonly mode?: Mode; readonly scopes?: readonly Scope[]; readonly expires_at_ms?: number } = {},

@@ -25,7 +25,7 @@ export interface StartOptions {
   readonly state: string
   readonly port?: number
   readonly env?: Readonly<Record<string, string>>
-  /** As the leader of a process group of its own, which can be killed at once. */
+  /** Set to make the process the leader of its own process group, which a test can kill at once. */
   readonly detached?: boolean
 }
 

@@ -1,4 +1,4 @@
-/** Kept when test files share a worker, so that shifts of the clock do not add up. */
+/** The name of the real clock. Test files that share a worker keep it, so that shifts of the clock do not add up. */
 const REAL_DATE = Symbol.for('openmonetize.real-date')
 
 /** The platform's own `Date`, even if the clock of the test file is shifted. */

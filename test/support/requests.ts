@@ -40,7 +40,7 @@ const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: 
   ['/docs/', 'file', () => 'start.js'],
 ]
 
-/** Names of parameters and fields that refer to a customer's data. Each is sent alone. */
+/** Parameters and fields that refer to a customer's data, by name. A test sends each alone. */
 export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   customer_id: ({ customer_id }) => customer_id,
   user_id: ({ user_id }) => user_id,

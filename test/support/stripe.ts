@@ -237,7 +237,7 @@ export class ScriptedStripe {
     return response
   }
 
-  /** For a day, an idempotency key repeats its answer; then Stripe forgets the key. */
+  /** Repeats the answer of an idempotency key for a day. After that, Stripe no longer knows the key. */
   private once(call: Call): Response {
     if (call.key === null) return respond(this.handle(call))
     const request = `${call.path}?${call.fields}`

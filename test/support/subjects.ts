@@ -53,7 +53,7 @@ export async function d1RowsWith(text: string): Promise<string[]> {
 }
 
 function rowsWith(table: string, rows: readonly Json[], text: string): string[] {
-  // Also searches for the text as JSON within JSON: a body is a text that contains more texts.
+  // The search also finds the text as JSON within JSON, because a body is a text that contains more texts.
   const needles = [text, JSON.stringify(text).slice(1, -1)]
   return rows.flatMap((row) => {
     const values = Object.values(row).map(String)

@@ -178,7 +178,7 @@ describe('the clean-up of deliveries and notifications', () => {
       const { bindings, calls, counts } = counting()
       await runJobs(bindings, jobs, NOW_MS)
       expect(calls()).toBeLessThanOrEqual(50)
-      // Two jobs, of 1,000 owners each: the rows read do not depend on the rows that are kept.
+      // Two jobs run, for 1,000 owners each. The number of rows read does not depend on the number of kept rows.
       expect(counts.rows_read).toBeLessThanOrEqual(2 * 1_000 * 30)
     }
     expect(runs).toBe(3)

@@ -54,7 +54,7 @@ async function ledgerWith(kind: SubjectKind, ids: readonly string[], script: Scr
 const named = (simulation: Simulation, kind: SubjectKind) =>
   simulation.received.map(({ body }) => JSON.parse(body).data[`${kind}_id`])
 
-/** All data of the deliveries in D1, as text. */
+/** Returns all data of the deliveries in D1, as text. */
 async function storedText(): Promise<string> {
   return JSON.stringify((await env.DB.prepare('SELECT * FROM webhook_deliveries').all()).results)
 }

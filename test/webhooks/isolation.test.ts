@@ -28,7 +28,8 @@ describe('an endpoint that hangs', () => {
     simulation.receiver('healthy.example', status(200))
     await notifies(simulation, slow.customer_id, types(30))
     await notifies(simulation, healthy.customer_id, types(10))
-    // Ten messages a batch: the fourth has those of the healthy endpoint, although no attempt of the other has ended.
+    // A batch has ten messages. The fourth batch has the messages of the healthy endpoint, although no attempt of the
+    // other endpoint has ended.
     for (let batch = 0; batch < 4; batch++) await simulation.deliver({ settle: false })
     expect(simulation.receivedBy('healthy.example')).toHaveLength(10)
     const log = await logOf(healthy.customer_id)
@@ -54,7 +55,7 @@ describe('an endpoint that hangs', () => {
   it('gets its waiting messages after the slow attempts, and at most its share at once', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['slow.example'])
-    // Longer than the wait of a run, and shorter than the limit.
+    // The receiver answers after a time that is longer than the wait of a run, and shorter than the limit.
     simulation.receiver(
       'slow.example',
       () => new Promise((resolve) => setTimeout(resolve, 30, new Response())),

@@ -249,7 +249,7 @@ export abstract class OmElement extends HTMLElement {
     this.is_replaceable = true
     if (state.kind === 'ready') {
       this.showError('')
-      // Otherwise nothing changes, so that the focus and an open table stay.
+      // If the data are the same, the widget does not change, so that the focus and an open table stay.
       if (this.isNew(state.text)) this.show(state.body)
       return
     }

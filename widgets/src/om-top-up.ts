@@ -4,8 +4,8 @@ import { formatNumber, type Json, type JsonObject, listOf, objectOf, parseExact,
 import { isTokenOver, type Problem, send } from './feeds.ts'
 
 /**
- * Sent with `{payment_id, url}` before the browser goes to the payment page. A page that itself opens `url`,
- * such as in another window, calls `preventDefault`.
+ * The event with `{payment_id, url}`, before the browser opens the payment page. A page that itself opens `url`, for
+ * example in another window, calls `preventDefault`.
  */
 export const CHECKOUT = 'om-checkout'
 

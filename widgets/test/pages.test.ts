@@ -26,7 +26,7 @@ const LOOKS = [
   { width: 360, colours: 'dark' },
 ] as const
 
-/** More digits than a float has. */
+/** The time at which the tests start. */
 const STARTED = Date.now()
 const GRANTED = '7999999999.123456'
 const HOSTILE = `"><img src=x onerror="top.hacked=1"><script>top.hacked=1</script>{price}`
@@ -360,7 +360,7 @@ describeInBrowser('a page with widgets', () => {
     await expect
       .poll(async () => digitsOf(await amount(page, 'om-balance').textContent()), { timeout: 20_000 })
       .toBe(wanted)
-    // One request for three widgets, whose tokens end at the same time.
+    // The three widgets make one request, because their tokens end at the same time.
     expect(renewals).toBe(1)
     expect(await page.evaluate(() => Reflect.get(window, 'seen'))).toContain('expired')
     expect(await page.locator('om-balance [part=error]').isVisible()).toBe(false)

@@ -62,7 +62,7 @@ async function checkOut(fields: Fields, idempotency_key: string): Promise<void> 
   }
   const { url } = await call('post', '/v1/payments/checkout', { body, idempotency_key })
   if (!isWebAddress(url)) throw new Error('the page of the checkout has no web address')
-  // Not in a new tab: browsers block one that opens after an answer, as a pop-up.
+  // The page opens in this tab: browsers block a new tab that opens after an answer, as a pop-up.
   location.assign(url)
 }
 

@@ -179,7 +179,7 @@ export class Queue {
   }
 
   #nextId(): string {
-    // Created with the first event: Workers have no random numbers while a module is loaded.
+    // The prefix is created with the first event, because Workers have no random numbers while they load a module.
     if (this.#prefix === '') this.#prefix = randomKey()
     return `${this.#prefix}-${(this.#counter++).toString(36)}`
   }

@@ -15,10 +15,11 @@ export interface MeterOptions {
   /** Reserves the worst case of a call before the provider is called; without credits the call throws. */
   readonly hold?: boolean
   /**
-   * With `hold`: lowers the call's output limit to the number that the wallet can pay, and writes it into the request.
+   * Lowers the call's output limit to the number that the wallet can pay, and writes it into the request. It needs
+   * `hold`.
    */
   readonly clip?: boolean
-  /** With `hold`: the output tokens to reserve for a call that names no limit. Default 4,096. */
+  /** The output tokens to reserve for a call without a limit, with `hold`. Default 4,096. */
   readonly max_output_tokens?: number
   /** The `ctx` of a Worker's request, whose `waitUntil` keeps the delivery alive. */
   readonly context?: TrackContext
@@ -42,7 +43,7 @@ const DEFAULT_OUTPUT_TOKENS = 4_096
 const HOLD_SECONDS = 600
 /** The longest wait of a call for its hold. */
 const HOLD_TIMEOUT_MS = 5_000
-/** About four characters make a token; three reserve enough. */
+/** A low estimate of the characters of a token, so that enough is reserved. A token has about four characters. */
 const CHARS_PER_TOKEN = 4
 const CHARS_PER_HELD_TOKEN = 3
 /** The characters that an image or a file counts as in an estimate. */
@@ -145,7 +146,7 @@ export class Meter {
 
 /** A running call: collects its delivered output, and reports it once. */
 export class MeteredCall {
-  /** With `clip`: the output limit to send, which the hold pays for. */
+  /** The output limit to send with `clip`. The hold pays for it. */
   readonly max_output_tokens: number | undefined
   model: string | undefined
   /** The `provider_api` with which the server reads the response. */

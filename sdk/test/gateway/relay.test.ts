@@ -187,7 +187,7 @@ describe('a request', () => {
     const first = await post(gateway, customer, CHAT, open, user)
     expect(first.status).toBe(200)
     expect(upstream.requests[0]?.body).toEqual(open)
-    // It used more than the wallet had.
+    // The call used more credits than the wallet had.
     expect(first.headers.get('X-Meter-Balance')).toBe('0')
     expect((await customer.events(1))[0]?.warnings?.[0]).toMatch(/^shortfall of /)
     expect((await post(gateway, customer, CHAT, open, user)).status).toBe(402)

@@ -44,7 +44,7 @@ async function firstUrl(child: ChildProcess): Promise<string> {
 async function kill(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
   const ended = new Promise((resolve) => child.on('exit', resolve))
-  // Also kills the runtime, which is a separate process.
+  // The negative id kills the whole group: the runtime is a separate process.
   process.kill(-child.pid, 'SIGKILL')
   await ended
 }

@@ -67,11 +67,11 @@ export function json(body: unknown, status = 200, headers: Record<string, string
 }
 
 export interface Ending {
-  /** Sent unchanged after the chunks. */
+  /** Bytes that the server sends unchanged after the chunks. */
   readonly tail?: string
-  /** Cut the connection instead of ending the stream. */
+  /** Cuts the connection instead of ending the stream. */
   readonly cut?: boolean
-  /** Neither end nor cut the connection. */
+  /** Keeps the connection open without sending more. */
   readonly hang?: boolean
   /** True if each chunk names its type in a line of its own, as Anthropic's and OpenAI's newer streams do. */
   readonly named?: boolean

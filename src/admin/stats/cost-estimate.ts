@@ -4,7 +4,7 @@ import { NO_PLATFORM_USAGE, type PlatformUsage, platformCost } from './platform-
 /** The activity of a deployment in a period, by its own counts. */
 export interface Activity {
   readonly requests: number
-  /** Successful requests other than reads, without replays. */
+  /** The number of successful requests other than reads, without replays. */
   readonly changes: number
   readonly events: number
   readonly ledgers: number

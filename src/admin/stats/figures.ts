@@ -26,7 +26,7 @@ export interface Figures {
   readonly payments: AllPaymentFigures
   /** The start of the first hour in `hours`. */
   readonly since_ms: number
-  /** Oldest first; hours without requests are left out. */
+  /** The hours with requests, oldest first. */
   readonly hours: readonly HourOfOutcomes[]
 }
 

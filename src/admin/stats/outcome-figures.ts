@@ -9,15 +9,17 @@ export interface OutcomeRow {
 
 export interface Outcomes {
   readonly requests: number
-  /** By class (`2xx`, `4xx`, `5xx`), and separately for the statuses that alerts use. */
+  /**
+   * The number of requests by class of status (`2xx`, `4xx`, `5xx`), and separately for the statuses that alerts use.
+   */
   readonly statuses: Readonly<Record<StatusFigure, number>>
-  /** Refused or failed requests, by problem code. */
+  /** The number of refused or failed requests, by problem code. */
   readonly codes: Readonly<Record<string, number>>
   /** Requests answered with an earlier response. */
   readonly replayed: number
   /** Events rejected in batches that were answered 200, by code. */
   readonly rejected_events: Readonly<Record<string, number>>
-  /** Successful requests other than reads, and the events that were ingested, both without replays. */
+  /** The number of successful requests other than reads, and of ingested events, both without replays. */
   readonly changes: number
   readonly events: number
 }

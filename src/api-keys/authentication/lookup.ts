@@ -140,7 +140,7 @@ export function forgetCachedKey(key_hash: string): void {
   unknown.delete(key_hash)
 }
 
-/** For tests: resets the cache to that of a new isolate. */
+/** Resets the cache to that of a new isolate, for tests. */
 export function forgetCachedKeys(): void {
   known.clear()
   unknown.clear()
@@ -235,7 +235,7 @@ async function writeKeyUse(env: Pick<Bindings, 'DB'>, key_id: string, now_ms: nu
   }
 }
 
-/** For tests: resets the state to that of a new isolate. */
+/** Resets the state to that of a new isolate, for tests. */
 export function forgetNotedUses(): void {
   noted.clear()
   failed.clear()

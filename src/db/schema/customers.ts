@@ -9,7 +9,7 @@ export const customers = sqliteTable(
   {
     customer_id: text().primaryKey(),
     name: text().notNull(),
-    /** As the customer wrote it. */
+    /** The address, spelled like in the request. */
     email: text().notNull(),
     /** Lower case; unique. */
     email_key: text().notNull(),
@@ -22,7 +22,7 @@ export const customers = sqliteTable(
   },
   (table) => [
     uniqueIndex('customers_email_key').on(table.email_key),
-    // For the operator's counts.
+    // The index for the operator's counts.
     index('customers_status_tier').on(table.status, table.tier),
   ],
 )
@@ -68,7 +68,7 @@ export const priceOverlays = sqliteTable(
     overlay_id: text().notNull(),
     /** The catalogue's id. */
     provider: text().notNull(),
-    /** In lower case: a name, or a prefix followed by `*`. */
+    /** A name in lower case, or a prefix followed by `*`. */
     model: text().notNull(),
     /** The service tier that the price applies to; null for all. */
     service_tier: text(),

@@ -7,7 +7,7 @@ import { itemOf, type Mapping } from './mapping.ts'
 
 /** A received event, or the reason why it is invalid. */
 export interface Received {
-  /** Names the event in the answer: its id, or its position in the batch if it has none. */
+  /** The name of the event in the answer: its id, or its position in the batch if it has no id. */
   readonly id: string
   readonly item: Item
 }

@@ -16,7 +16,7 @@ export interface Point {
   readonly is_delta: boolean
 }
 
-/** Higher than any exporter's batch. */
+/** The maximum number of points of a request, which is higher than any exporter's batch. */
 const MAX_POINTS = 20_000
 const TOO_MANY = `A request must have at most ${MAX_POINTS} data points.`
 

@@ -155,7 +155,7 @@ function textOf(bytes: Uint8Array): string {
 }
 
 function hexOf(bytes: Uint8Array): string {
-  // Longer values are not ids.
+  // An id has at most 16 bytes, so a longer value need not be read completely.
   return Array.from(bytes.subarray(0, 17), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 

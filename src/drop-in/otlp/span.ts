@@ -44,10 +44,13 @@ export function wantedAttributes(named: readonly string[]): IsWanted {
 
 /** The limit of kept attributes of one span; further ones are left out. */
 export const MAX_ATTRIBUTES = 200
-/** Longer texts are neither ids nor names. */
+/** The maximum length of a text that is read. Ids and names are shorter. */
 export const MAX_TEXT = 1_000
 
-/** Higher than any exporter's batch. An empty span has two bytes, so the size of a body does not limit their number. */
+/**
+ * The maximum number of spans of a request, which is higher than any exporter's batch. An empty span has two bytes, so
+ * the maximum size of a body does not limit the number of spans.
+ */
 export const MAX_SPANS = 20_000
 export const TOO_MANY_SPANS = `A request must have at most ${MAX_SPANS} spans.`
 

@@ -6,7 +6,7 @@ export const MAX_MULTIPART_BYTES = 25 * 1024 * 1024
  * relayed.
  */
 const HEAD_BYTES = 64 * 1024
-/** Longer than a field's heading and a model's name together. */
+/** The number of bytes that two reads share, which is longer than a field's heading and a model's name together. */
 const OVERLAP = 1024
 
 export interface Upload {

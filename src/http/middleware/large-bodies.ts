@@ -1,4 +1,4 @@
-/** Smaller bodies are always read at once. */
+/** The length of a large body. The Worker always reads smaller bodies immediately. */
 const LARGE_BYTES = 256 * 1024
 
 /**

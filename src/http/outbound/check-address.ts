@@ -10,14 +10,14 @@ import { type Resolution, resolveName } from './resolve.ts'
 
 export interface Address {
   readonly url: string
-  /** Any URL of this deployment. */
+  /** A URL of this deployment. */
   readonly own_url: string
 }
 
 /** A host that needs no resolution (an address, or one that the operator lists) is `public`: it may be called. */
 export type CheckedAddress = Extract<CheckedUrl, { kind: 'refused' }> | Resolution
 
-/** Never throws. */
+/** Checks that an address may get requests. It never throws. */
 export async function checkAddress(
   env: Bindings,
   { url, own_url }: Address,

@@ -15,7 +15,7 @@ const DOCS = '/docs/errors#'
 
 export interface Problem {
   readonly code: ProblemCode
-  /** One or two sentences for a person. Never a secret, never an internal name. */
+  /** One or two sentences for a person, without secrets and internal names. */
   readonly detail: string
   /** Added to the headers that every problem of this status has. */
   readonly headers?: Readonly<Record<string, string>>
@@ -132,7 +132,7 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
   }
 }
 
-/** At least 1, so that clients do not retry at once. */
+/** The seconds until a time, at least 1, so that clients do not retry immediately. */
 function secondsUntil(at_ms: number): number {
   return Math.max(1, Math.ceil((at_ms - Date.now()) / 1000))
 }

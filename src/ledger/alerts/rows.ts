@@ -4,7 +4,7 @@ import { parseStored } from '../model/json.ts'
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
 
-// One row written for each.
+// The statement that writes one alert, which is one row.
 const WRITE = 'INSERT OR REPLACE INTO alerts (alert_id, alert) VALUES (?, ?)'
 const DELETE = 'DELETE FROM alerts WHERE alert_id = ?'
 
@@ -19,7 +19,7 @@ export interface CounterFinder {
 
 /** The ids of enabled alerts. */
 interface Index {
-  /** By the key of their wallet. */
+  /** The ids of the alerts of each wallet, by its key. */
   readonly wallets: ReadonlyMap<string, readonly string[]>
   readonly timed: readonly string[]
   readonly limited: readonly string[]

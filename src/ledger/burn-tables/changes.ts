@@ -23,7 +23,7 @@ import type { BurnTableRows } from './rows.ts'
 const MAX_TABLES = 50
 const MAX_VERSIONS = 5_000
 const MAX_CHARACTERS = 8_000_000
-/** One definition as JSON: a row is at most 2 MB, and a character at most three bytes. */
+/** The maximum length of a definition as JSON: a row has at most 2 MB, and a character at most three bytes. */
 const MAX_DEFINITION_CHARACTERS = 500_000
 
 /** `answer` is the number of the version that was saved. */

@@ -40,7 +40,7 @@ export class BurnTableRows {
     return parseStored(row.definition)
   }
 
-  /** One row written. If its transaction is rolled back, call `forget`. */
+  /** Writes one row. If its transaction is rolled back, call `forget`. */
   insert(row: BurnTableRow): void {
     const definition = JSON.stringify(row.definition)
     this.exec(
@@ -57,7 +57,7 @@ export class BurnTableRows {
     this.forget()
   }
 
-  /** One row written: the last version of a table carries its end. */
+  /** Writes one row: the last version of a table has the time of its end. */
   deactivate(version: number, at_ms: number): void {
     this.exec('UPDATE burn_tables SET deactivated_at_ms = ? WHERE version = ?', at_ms, version)
     this.forget()

@@ -20,7 +20,7 @@ interface Options {
 const BYTES_A_MEASUREMENT = 256 * 1024
 const BYTES_A_COMMIT = 8 * 1024
 
-/** Thrown out of a commit, which drops its draft; the other requests of its group are tried again. */
+/** Thrown by a request of a commit. The commit drops its draft, and tries the other requests of its group again. */
 export class LedgerFull extends Error {}
 
 /** The commits of a ledger object: drafts made durable, alone or in groups. */

@@ -23,17 +23,20 @@ export class Draft {
   readonly wallets = new Map<string, Wallet>()
   /** Lots that were used up or expired; null for a reopened one. */
   readonly closedLots = new Map<number, Lot | null>()
-  /** By the number of the burn's entry. */
+  /** The returned parts of each burn, by the number of the burn's entry. */
   readonly givenBacks = new Map<number, GivenBack>()
   /** Counted use of limits, by counter. */
   readonly limitCounters = new Map<number, LimitCounter>()
-  /** Created, replaced or deleted by this commit. Its own burns use the earlier entitlements. */
+  /**
+   * The entitlements that this commit creates, replaces or deletes. Burns of the same commit use the earlier
+   * entitlements.
+   */
   readonly entitlements: Entitlement[] = []
   /** Limits that this commit's uses or holds reach, by their order. */
   readonly reachedLimits: ReachedLimit[] = []
   /** The window, or the time, at which a limit was reached and notified, by counter. */
   readonly limitMarks = new Map<number, number>()
-  /** Changed alerts; null for a deleted one. */
+  /** The changed alerts by id; null for a deleted alert. */
   readonly alerts = new Map<string, Alert | null>()
   /** Unrated events whose price is known and that their wallet cannot pay, by entry. */
   readonly unpaidCharges = new Map<number, ProviderCharge>()

@@ -51,8 +51,9 @@ const REVOKE = `
   ON CONFLICT (key_id) DO UPDATE SET revoked_at_ms = excluded.revoked_at_ms
     WHERE excluded.revoked_at_ms < revoked_at_ms`
 
-// No index leads from a lot to its wallet: it would cost each new lot a row, and few lots are revoked. This reads the
-// wallets up to the one with the lot, as text, and parses only wallets that contain the number. docs/limits.md has the times.
+// There is no index of the wallets by lot: it would cost a row for each new lot, and few lots are revoked. This reads
+// the wallets up to the one with the lot, as text, and parses only wallets that contain the number. docs/limits.md has
+// the times.
 const WALLET_OF_LOT = `
   SELECT wallet_key FROM wallets
   WHERE instr(state, '"number":' || CAST(?1 AS INTEGER) || ',') > 0

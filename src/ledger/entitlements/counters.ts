@@ -77,7 +77,7 @@ export class LimitCounters {
   private readonly exec: Exec
   /** The last journal row that the checkpoint includes. */
   private readonly checkpointRow: () => number
-  /** Changed since the checkpoint. */
+  /** The counters that changed after the checkpoint. */
   private dirty = new Map<number, LimitCounter>()
   private readonly clean = new WeightedCache<number, LimitCounter | null>(MAX_CLEAN_WEIGHT)
   private replayed = false

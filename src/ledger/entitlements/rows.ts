@@ -6,7 +6,7 @@ import type { EntitlementsAnswer, EntitlementsQuestion } from '../model/messages
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
 
-// Two rows read, each from the end of an index.
+// The highest two numbers. The statement reads two rows, each from the end of an index.
 const LAST = `
   SELECT coalesce((SELECT max(number) FROM entitlements), 0) AS number,
     coalesce((SELECT max(revision) FROM entitlements), 0) AS revision`

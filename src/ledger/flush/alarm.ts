@@ -14,7 +14,10 @@ import { reportFlushFailure, withdrawFlushFailure } from './flush-failures.ts'
 import type { Projection, Projector } from './projector.ts'
 
 const MAX_DUE_WALLETS_PER_ALARM = 500
-/** In characters of journal rows: about a second of work. Requests run in between. */
+/**
+ * The maximum number of characters of journal rows that one alarm frees, about a second of work. Requests run between
+ * the alarms.
+ */
 const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 
 /** The minimum time between two flushes for notifications. */

@@ -45,8 +45,8 @@ export function auditStatement(
     )
 }
 
-// Guarded by the watermark, as the pages of the same flush are. A flush that repeats rows, after D1 was restored, skips
-// the records that exist by their ids.
+// The statement that writes the records. The watermark guards it like the pages of the same flush. A flush that repeats
+// rows, after D1 was restored, skips the records that exist by their ids.
 const INSERT_FLUSHED = `
   INSERT INTO audit_log (${COLUMNS})
   SELECT ?1, value ->> 'audit_id', value ->> 'at_ms', ?2, value ->> 'actor', value ->> 'action', value ->> 'target',

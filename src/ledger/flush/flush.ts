@@ -33,7 +33,8 @@ const INSERT_WALLETS = `
   FROM json_each(?2) WHERE true
   ON CONFLICT DO NOTHING`
 
-// Guarded by the watermark, as the pages of the same flush are. One row written for each hold, once, when it ends.
+// The statement that writes the holds. The watermark guards it like the pages of the same flush. It writes one row for
+// each hold, once, when the hold ends.
 const INSERT_HOLDS = `
   INSERT INTO holds (ledger_id, hold_number, wallet_number, status, feature_id, user_number, team_number,
     credits_micro, captured_micro, created_at_ms, expires_at_ms, closed_at_ms)
@@ -112,7 +113,7 @@ export async function flushJournal(
   const pages = packPages(linked, number, deltas)
   await turns.end()
   const flush_entry = entries[0]?.number ?? 0
-  // Not before the commits that it flushes, even if the clock runs backwards: see `assertCommonPast`.
+  // The time is not before the flushed commits, even if the clock runs backwards: see `assertCommonPast`.
   const flushed_at_ms = Math.max(now_ms, journal.counters.at_ms)
   const results = await db.batch<Watermark>([
     db.prepare(MAKE_LEDGER).bind(ledger_id),

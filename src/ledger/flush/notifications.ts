@@ -4,8 +4,8 @@ import type { Watermark } from '../journal/cursor.ts'
 import type { SubjectNumber } from '../journal/packed-page.ts'
 import type { NotificationRecord } from '../model/journal.ts'
 
-// Guarded by the watermark, as the pages of the same flush are. A flush that repeats rows, after D1 was restored, skips
-// the notifications that exist. One row written for each.
+// The statement that writes the notifications, one row for each. The watermark guards it like the pages of the same
+// flush. A flush that repeats rows, after D1 was restored, skips the notifications that exist.
 const INSERT = `
   INSERT INTO notifications (ledger_id, sequence, type, at_ms, user_number, team_number, data)
   SELECT ?1, value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'user_number',

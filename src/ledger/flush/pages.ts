@@ -59,7 +59,7 @@ const INSERT_PAGES = insertFrom(
   "SELECT ?4 -> ('$[' || key || ']') AS columns, value AS body FROM json_each(?5)",
 )
 
-/** From this length on, a body is bound separately. */
+/** The length from which on a body is bound separately. */
 const LARGE_BODY = 16 * 1024
 
 /** The maximum number of pages in a statement: SQLite finds their columns by walking through the list. */

@@ -12,8 +12,9 @@ export interface Mentions {
   readonly team: ReadonlyMap<string, number>
 }
 
-// Numbers are never reused: erasing a subject keeps its row and replaces the id. Known subjects cost nothing. Guarded by
-// the watermark like the pages: a late statement of an object that was shut down must not restore an erased id.
+// The statement that adds subjects. It never reuses a number: an erasure keeps the subject's row and replaces the id.
+// Known subjects cost nothing. The watermark guards the statement like the pages: a late statement of an object that
+// was shut down must not restore an erased id.
 const ADD_SUBJECTS = `
   INSERT INTO subjects (ledger_id, kind, number, external_id, created_at_ms)
   SELECT ?1, ?2, (SELECT coalesce(max(number), 0) FROM subjects WHERE ledger_id = ?1 AND kind = ?2)

@@ -20,7 +20,7 @@ export function findHold(wallet: Wallet, ref: WalletItemRef): Hold | undefined {
   return wallet.holds.find((hold) => hold.number === ref.number && hold.created_at_ms === ref.created_at_ms)
 }
 
-/** Like `findHold`, for a hold that is known to be open. */
+/** Returns the hold like `findHold`, if the hold is known to be open. */
 export function heldBy(wallet: Wallet, ref: WalletItemRef): Hold {
   const hold = findHold(wallet, ref)
   if (!hold) throw new Error(`hold ${ref.number} is not open`)
@@ -92,7 +92,7 @@ export function closeHold(draft: Draft, wallet: Wallet, hold: Hold, status: Hold
   return state
 }
 
-/** One part for each lot. */
+/** Adds the parts of each lot, so that each lot has one part. */
 function merge(parts: readonly LotPart[]): LotPart[] {
   const sums = new Map<number, LotPart>()
   for (const part of parts) {

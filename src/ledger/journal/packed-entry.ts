@@ -52,7 +52,7 @@ export interface PackedEntry {
   /** Metadata of earlier versions, which is not text. */
   md?: Readonly<Record<string, unknown>> | undefined
   k?: [key: string, fingerprint: string] | undefined
-  /** From format 2 on: the salt of its commitment, or the commitment once the salt is destroyed. */
+  /** The salt of the event's commitment, or the commitment once the salt is destroyed. It exists from format 2 on. */
   s?: string | undefined
   pc?: string | undefined
 }
@@ -71,7 +71,9 @@ export interface PackedPersonal {
   mt?: JsonText | undefined
 }
 
-/** Named like the subjects of an event: by the customer's id in the journal, and by number in a page. */
+/**
+ * An owner has the same names as the subjects of an event: the customer's id in the journal, and a number in a page.
+ */
 type PackedOwner =
   | { readonly kind: 'customer' }
   | { readonly kind: SubjectKind; readonly id: string | number }
@@ -244,7 +246,7 @@ export function nameSubjectsOf(
   }
 }
 
-/** Joins the parts of an entry; `p` has an owner only as subject number, which lists do not show. */
+/** Joins the parts of an entry. In `p`, an owner is a subject number, which lists do not show. */
 export function joinEntry(content: PackedEntry, personal: PackedPersonal): PackedEntry {
   const { e, cp, rv } = content
   const { d, pr, mt } = personal

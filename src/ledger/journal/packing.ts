@@ -52,7 +52,7 @@ export interface PackedRow {
 
 /** Records that are written to JSON in one call: a call for each takes 5 % longer. */
 const RECORDS_A_TEXT = 8
-/** Longer texts are divided, so that rows are filled. */
+/** The length from which on a text is divided, so that rows are filled. */
 const TEXT_LENGTH = 6 * 1024
 
 /** Packs the records of a commit into as few rows as their size allows, in order; at least one row, even without records. */
@@ -79,7 +79,7 @@ function bodyOf(texts: readonly string[]): string | ArrayBuffer {
   return length > BYTES_FROM && texts.some(isTwoByte) ? jsonBytes(texts) : jsonArray(texts)
 }
 
-/** Shorter rows are strings, which are bound faster. */
+/** The length from which on a row is bound as bytes. Shorter rows are strings, which are bound faster. */
 const BYTES_FROM = 64 * 1024
 
 const BRACKETS = 2

@@ -210,7 +210,7 @@ export class JournalRows {
     this.keys.publish(recorded)
   }
 
-  /** One row written. */
+  /** Writes one row. */
   writeCursor(cursor: Cursor): void {
     writeCursor(this.meta, cursor)
     this.flushed = cursor

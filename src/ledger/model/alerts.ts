@@ -42,9 +42,9 @@ export interface AlertRules {
   readonly rearm_at: number
   /** The owner of the wallet or of the limit. */
   readonly owner: WalletOwner
-  /** For a limit, its feature; for spending, the only feature that counts, if any. */
+  /** The feature of a limit, or, for spending, the only feature that counts, if there is one. */
   readonly feature_id?: string
-  /** Only for spending. */
+  /** The period of spending. */
   readonly period?: AlertPeriod
   readonly cooldown_ms: number
   readonly enabled: boolean
@@ -63,11 +63,14 @@ export interface AlertState {
   /** Whether it has fired and is not armed again. */
   readonly fired: boolean
   readonly fired_at_ms: number | null
-  /** For spending and limits: the window in which it fired. A new window arms it. */
+  /**
+   * The start of the window in which an alert of spending or of a limit fired. The alert can fire again in a new
+   * window.
+   */
   readonly window_start_ms?: number
-  /** For expiring lots: the open lots that were notified. */
+  /** The open lots of which an alert of expiring lots notified the customer. */
   readonly lots?: readonly number[]
-  /** For a runway: its last check. */
+  /** The last check of a runway. */
   readonly runway?: RunwayState
 }
 

@@ -59,7 +59,7 @@ export interface CreditAnswer {
   readonly wallet_id: string
   readonly lot_id: string
   readonly recurring_grant_id?: string
-  /** Only for a lot that begins later. */
+  /** The time when the lot begins, if that is after its creation. */
   readonly starts_at_ms?: number
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
@@ -78,7 +78,7 @@ export interface MovementAnswer {
   /** The credits that were returned to expired lots, and expired again. */
   readonly returned_expired?: MicroCredits
   readonly overdraft_limit?: MicroCredits
-  /** For a transfer: the wallet that got the credits. */
+  /** The wallet that got the credits of a transfer. */
   readonly to?: {
     readonly transaction_id: string
     readonly wallet_id: string
@@ -129,7 +129,7 @@ export type CheckReason =
 export interface LimitAnswer {
   readonly entitlement_id: string
   readonly level: Level
-  /** Only for the limit of a key or a model. */
+  /** The key of the limit, if the limit is of a key or a model. */
   readonly key_id?: string
   readonly model?: string
   readonly unit: LimitUnit
@@ -137,7 +137,7 @@ export interface LimitAnswer {
   readonly used: string
   readonly remaining: string
   readonly period: EntitlementPeriod
-  /** Only for `ROLLING`. */
+  /** The length of a `ROLLING` window. */
   readonly rolling?: RollingLength
   readonly resets_at_ms: number | null
 }

@@ -33,7 +33,7 @@ export interface Entry {
   readonly number: number
   readonly type: EntryType
   readonly wallet: number
-  /** On the first entry of a wallet: its owner. */
+  /** The owner of the wallet, on the wallet's first entry. */
   readonly owner?: WalletOwner
   /** The commit time; never earlier than the entry before it. */
   readonly at_ms: number
@@ -45,9 +45,9 @@ export interface Entry {
   /** The new lots: one for a purchase or a grant, one or more for a transfer. */
   readonly new_lots?: readonly NewLot[]
   readonly event?: EventRecord
-  /** For a burn that captured a hold by credits: its usage. */
+  /** The usage of a burn that captured a hold by credits. */
   readonly captured?: CapturedUse
-  /** For a void or a refund of a burn: the reversed part of its usage. */
+  /** The part of a burn's usage that a void or a refund reversed. */
   readonly reverses?: Reversal
   /** The quantities that limits counted: a void gives them back. */
   readonly counted?: readonly Counted[]
@@ -105,13 +105,13 @@ export interface CapturedUse {
 /** The part of a burn's usage that a void or a refund takes back. Its credits are the entry's amount. */
 export interface Reversal extends UsageCell {
   readonly price: UsdParts
-  /** For a void: the event's cost and usage, which a refund does not change. */
+  /** The cost and the usage of a voided event. A refund does not change them. */
   readonly voided?: UsageQuantities & { readonly cost: UsdParts }
 }
 
 /** The usage event behind a burn. */
 export interface EventRecord extends RatedFields {
-  /** For an entry that rates an event which was recorded unrated: the entry of that event. */
+  /** The entry of an event that was recorded unrated, if this entry rates that event. */
   readonly rerates?: Rerated
 }
 
@@ -120,7 +120,7 @@ export interface Rerated {
   readonly at_ms: number
   /** The cost recorded before. */
   readonly cost_before: UsdParts
-  /** Its price less the refunds, before and after the rating. */
+  /** The price of the event less the refunds, before and after the rating. */
   readonly price_before: UsdParts
   readonly price_after: UsdParts
 }

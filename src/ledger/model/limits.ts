@@ -62,7 +62,7 @@ export interface LimitCounter {
   /** The start of the latest window with a count; of a rolling limit, of its latest part with a count. */
   readonly window_start_ms: number
   readonly used: bigint
-  /** For a rolling limit: its earlier parts, see `PackedParts`. */
+  /** The earlier parts of a rolling limit, see `PackedParts`. */
   readonly earlier?: PackedParts
   /** Absent when no open hold reserves anything. */
   readonly reserved?: bigint
@@ -81,7 +81,7 @@ export type ReservedQuantity = readonly [counter: number, quantity: number | str
 /** A counted quantity and its counter, plain JSON: a quantity above 2^53 is text. Stored with each use that can be given back. */
 export type Counted = readonly [counter: number, window_start_ms: number, quantity: number | string]
 
-/** Plain JSON of a quantity: above 2^53 it is text. */
+/** Writes a quantity as plain JSON: above 2^53 as text. */
 export function quantityJson(quantity: bigint): number | string {
   const number = Number(quantity)
   return Number.isSafeInteger(number) ? number : quantity.toString()
@@ -129,7 +129,7 @@ export interface EntitlementPlace {
 /** A customer's rules for a feature at one level. With a period it counts use; with a limit as well, it limits use. */
 export interface EntitlementRules {
   readonly limit_type: LimitType
-  /** In the unit's smallest part, an integer as text. */
+  /** The limit in the unit's smallest part, an integer as text. */
   readonly limit: string | null
   readonly unit: LimitUnit
   readonly period: EntitlementPeriod | null

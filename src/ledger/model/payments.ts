@@ -124,7 +124,7 @@ export interface Payer {
   /** The top-up that is being charged. There is at most one, even if the rule is replaced. */
   readonly in_flight?: number
   readonly last_top_up?: number
-  /** Refused charges in a row, and the card of the last one. */
+  /** The number of refused charges in a row, and the card of the last charge. */
   readonly declines: number
   readonly declined_card?: string | null
   /**

@@ -28,7 +28,7 @@ export type Refusal =
       readonly code: 'limit_reached'
       readonly feature_id: string
       readonly level: Level
-      /** Only for the limit of a key or a model. */
+      /** The key of the limit, if the limit is of a key or a model. */
       readonly key_id?: string
       readonly model?: string
       /** Whether the limit counts the use of all features. */
@@ -79,9 +79,9 @@ export type Refusal =
       readonly limit: number
       readonly resets_at_ms: number
     }
-  /** With `keys_full`: the ledger has its maximum number of idempotency keys. */
+  /** A refusal by load. With `keys_full`, the ledger has its maximum number of idempotency keys. */
   | { readonly code: 'overloaded'; readonly keys_full?: true }
-  /** With `stripe`: Stripe did not answer. */
+  /** A refusal by an outage. With `stripe`, Stripe did not answer. */
   | { readonly code: 'unavailable'; readonly stripe?: true }
   /** The deployment has no usable key of Stripe for the mode of the ledger. */
   | { readonly code: 'payments_not_configured' }

@@ -17,7 +17,7 @@ export interface OpenPrice {
 /** A recorded event that has no final price yet. */
 export interface UnratedEvent {
   readonly entry: Entry
-  /** Its price, if it is known but the wallet could not pay. */
+  /** The event's price, if the price is known but the wallet could not pay it. */
   readonly charge: ProviderCharge | null
 }
 
@@ -53,7 +53,7 @@ export interface UnratedModel {
 
 /** The unrated events of one model. */
 export interface UnratedSummary extends UnratedModel {
-  /** At most `MAX_UNRATED_COUNTED`. */
+  /** The number of events, at most `MAX_UNRATED_COUNTED`. */
   readonly events: number
   /** The arrival of the oldest. */
   readonly oldest_at_ms: number

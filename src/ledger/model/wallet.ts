@@ -43,13 +43,13 @@ export interface Wallet {
   /** Recurring grants. */
   recurring: RecurringGrant[]
   /**
-   * By the number of a recurring grant with a `rollover_max`: its rollovers, oldest first, each with less room than the
-   * next. They are kept after the grant ends, because credits of its lots may still be returned.
+   * The rollovers of each recurring grant with a `rollover_max`, by the grant's number, oldest first. Each rollover has
+   * less room than the next. They are kept after the grant ends, because credits of its lots may still be returned.
    */
   rollovers?: Readonly<Record<string, readonly Rollover[]>>
   /**
-   * While a top-up rule is on: the amount below which it charges, and whether the alarm is already scheduled
-   * to charge.
+   * The amount below which the top-up rule charges, while the rule is on. `noted` is set once the alarm is scheduled to
+   * charge.
    */
   top_up?: { readonly below: MicroCredits; readonly noted?: true }
   /** Absent until a rule of a burn table first counts use. */
@@ -67,7 +67,7 @@ export interface Hold {
   readonly team_id?: string
   /** The API key that opened it. Its captures count for this key. */
   readonly key_id?: string
-  /** Only for a hold that was priced by a model. */
+  /** The model that priced the hold, if a model did. */
   readonly model?: string
   readonly created_at_ms: number
   /** The amount at opening. */
@@ -85,7 +85,7 @@ export interface Hold {
    * that it names.
    */
   limits?: readonly Counted[]
-  /** Only for a hold that the gateway made for a call of a provider. */
+  /** The call of a provider for which the gateway made the hold, if it did. */
   call?: HeldCall
 }
 
@@ -199,7 +199,7 @@ function earlier(a: number | null, b: number | null): number | null {
   return a === null || (b !== null && b < a) ? b : a
 }
 
-/** When a lot begins: at its creation, unless it begins later. */
+/** Returns the time when a lot begins: its creation, or a later time. */
 export function startOf({ starts_at_ms, created_at_ms }: Lot): number {
   return starts_at_ms ?? created_at_ms
 }

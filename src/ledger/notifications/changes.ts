@@ -19,7 +19,7 @@ export interface CommittedState {
   reachedAt(counter: number): number | undefined
 }
 
-/** The ids that a notification lists; its count has all. */
+/** The maximum number of ids in a notification. The notification also has the number of all. */
 const MAX_LISTED = 10
 
 /**
@@ -134,8 +134,8 @@ class Changes {
   }
 
   /**
-   * Written only for the first event of a model: the next is written after all events of the model were rated
-   * and another one is unrated.
+   * Writes a notification for the first unrated event of a model. The next one is written after all events of the model
+   * were rated and another one is unrated.
    */
   private notifyUnrated(entry: Entry): void {
     const { provider = '', model = '', feature_id } = entry.event ?? {}

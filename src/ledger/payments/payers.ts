@@ -7,7 +7,7 @@ import { announcePause } from './notices.ts'
 import type { Report } from './report.ts'
 
 /**
- * This many declined charges in a row pause a top-up until the wallet has another card, or a person sets the
+ * The number of declined charges in a row that pause a top-up, until the wallet has another card or a person sets the
  * top-up again.
  */
 export const MAX_DECLINES = 3

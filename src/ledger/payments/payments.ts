@@ -160,7 +160,7 @@ export class LedgerPayments {
       }
       const report = await (open ? open(payment) : stripe.ask(payment, reference))
       if (is_old && (isUnpaid(report) || (is_last_ask && report.kind !== 'paid'))) return this.forget(number)
-      // Read again: the payment's owner may have been erased meanwhile.
+      // The commit reads the payment again, because its owner may have been erased meanwhile.
       const after = commits.commit((draft) => {
         const current = draft.paymentIntent(number)
         const how = { ids: ids(), policy: this.options.reversals() }

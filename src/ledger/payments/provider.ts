@@ -181,7 +181,7 @@ export class PaymentProvider {
       {
         mode: 'payment',
         client_reference_id: this.options.idOf(payment),
-        // Only cards: other methods are paid days later, and cannot be charged again.
+        // Buyers may pay only with cards: other methods are paid days later, and cannot be charged again.
         payment_method_types: ['card'],
         line_items: [{ quantity: 1, price_data: { currency: 'usd', unit_amount, product_data: { name } } }],
         success_url: urls.success,

@@ -3,7 +3,7 @@ import type { Card } from '../model/payments.ts'
 /** The state of a payment at Stripe. The values are absolute, so repeated and late reports have the same effect. */
 export type Report =
   | Paid
-  /** Not paid yet; with the ids that are now known. */
+  /** The payment is not paid yet. The report has the ids that are known now. */
   | {
       readonly kind: 'open'
       readonly session_id?: string

@@ -16,8 +16,8 @@ import { settle } from '../wallets/settle.ts'
 import { currentCounts, isLimitReached } from './payers.ts'
 
 /**
- * Sets or ends the rule of a wallet's top-up. This is a person's decision, so it ends a pause; the spending
- * of this month and a charge under way stay.
+ * Sets or ends the rule of a wallet's top-up. A person decided this, so it ends a pause. It changes neither the
+ * spending of this month nor an unfinished charge.
  */
 export function setTopUp(
   draft: Draft,

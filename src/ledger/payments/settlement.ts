@@ -22,7 +22,7 @@ export const FIRST_ASK_MS = ASK_AGAIN_MS[0]
  * are kept.
  */
 export const FAILED_KEPT_MS = 90 * DAY_MS
-/** Without an answer, the payment is deleted after this number of checks, which takes about a week. */
+/** The number of checks without an answer after which the payment is deleted, which takes about a week. */
 export const LAST_ASKS = 30
 
 interface Settling {

@@ -8,7 +8,7 @@ import { newPayment } from './settlement.ts'
 
 /** The decision about the next top-up of a wallet. */
 type Decision =
-  /** Nothing to do until the wallet or its payer changes. */
+  /** The top-up has no work until the wallet or its payer changes. */
   | { readonly kind: 'rest' }
   | { readonly kind: 'pause'; readonly reason: PauseReason; readonly until_ms: number | null }
   | { readonly kind: 'charge'; readonly rule: TopUpRule; readonly customer: string }

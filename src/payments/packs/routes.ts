@@ -185,7 +185,7 @@ function packJson(c: Context<AppEnv>, pack: CreditPack): object {
   }
 }
 
-/** Recorded only if the statement before it changed a row. */
+/** The audit record of a change. It is written only if the statement before it changed a row. */
 function auditOf(
   c: Context<AppEnv>,
   action: Extract<AuditAction, `credit_packs.${string}`>,

@@ -107,7 +107,7 @@ function providerText(name: string): string {
   return plainName(findProvider(name)?.id ?? name)
 }
 
-/** Higher than the length of any prefix. */
+/** The rank of an exact name, which is higher than the length of any prefix. */
 const NAME_RANK = Number.MAX_SAFE_INTEGER
 
 function rank({ kind, text }: Pattern): number {

@@ -58,7 +58,7 @@ export interface Rate {
   readonly per: string
 }
 
-/** The same amount for every event, or for each `1` of a unit. */
+/** The same amount for every event, or, with `unit`, for each `1` of the unit's quantity. */
 export interface Flat {
   readonly method: 'flat'
   readonly amount: string

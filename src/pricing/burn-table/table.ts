@@ -35,7 +35,7 @@ export interface BurnTable {
   /** Identifies the table permanently on every entry: 1 is the default, a customer's versions start at 2. */
   readonly version: number
   readonly on_unpriced: OnUnpriced
-  /** In 1e-12 credits. */
+  /** The number of credits for one USD, in 1e-12 credits. */
   readonly credits_per_usd: bigint
   readonly rounding: { readonly mode: RoundingMode; readonly step_micro: bigint }
   readonly min_charge_micro: bigint

@@ -8,7 +8,7 @@ export interface VersionTimes {
   readonly effective_to_ms: number | null
   /** The start of its table, which decides between tables and which an edit does not change. */
   readonly began_at_ms: number
-  /** On the last version of a deactivated table: the end of the table, exclusive. */
+  /** The exclusive end of a deactivated table, on its last version. */
   readonly deactivated_at_ms: number | null
 }
 

@@ -28,7 +28,7 @@ export interface ModelRef {
   readonly deprecated: boolean
   /** The source of its token prices; the overlay corrects single units of some. */
   readonly source: string
-  /** Its prices as the catalogue writes them. */
+  /** The prices of the model, in the catalogue's notation. */
   readonly periods: string
   /**
    * Identifies the prices if they are not from this catalogue; otherwise `CATALOGUE_VERSION` and the model identify
@@ -79,7 +79,7 @@ export function findProvider(name: string): ProviderRef | undefined {
   return found
 }
 
-/** Providers by the names of callers, as spelled. */
+/** The providers by the names that callers sent, in the callers' spelling. */
 const bySpelling = new Map<string, ProviderRef>()
 
 export function allProviders(): readonly ProviderRef[] {
@@ -216,7 +216,7 @@ export function findModel(provider: ProviderRef, model: string): ModelRef | unde
   return findMatch(provider, model)?.model
 }
 
-/** Like `findModel`, and also returns how the name led to the model. */
+/** Finds the same model as `findModel`, and also returns the kind of match. */
 export function findMatch(provider: ProviderRef, model: string): ModelMatch | undefined {
   const { found } = loadProvider(provider)
   // Most names are in lower case already.

@@ -27,7 +27,10 @@ export interface Rational {
 
 export type UnitPrices = ReadonlyMap<UsageUnit, UnitPrice>
 
-/** More decimals than any price list has: prices have at most 12 significant digits. */
+/**
+ * The maximum number of decimals, which is higher than that of any price list. Prices have at most 12 significant
+ * digits.
+ */
 const PRICE_DECIMALS = 24
 const PRICE_SCALE = 10n ** BigInt(PRICE_DECIMALS)
 

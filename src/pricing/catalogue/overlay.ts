@@ -10,7 +10,7 @@ export interface PriceOverlay {
   readonly overlay_id: string
   /** The provider whose price list this is: events of a reseller use the reseller's overlays. */
   readonly provider: string
-  /** In lower case: a model's name, or a prefix followed by `*`. */
+  /** A model's name in lower case, or a prefix followed by `*`. */
   readonly model: string
   /** The only service tier that it applies to; null for all. */
   readonly service_tier: string | null
@@ -26,7 +26,10 @@ export interface PriceOverlay {
 /** The author of the prices that the price feed sets. */
 export const FEED = 'feed'
 
-/** Its own prices, or a factor on every price below it, which is the form of negotiated rates. Decimal strings. */
+/**
+ * Decimal strings: prices of the model, or a factor that multiplies every price that would apply without the overlay.
+ * Negotiated rates have the form of a factor.
+ */
 export type OverlayPrices =
   | { readonly units: { readonly [U in UsageUnit]?: OverlayPrice } }
   | { readonly multiplier: string }
@@ -50,7 +53,7 @@ export interface OverlayTier {
 /** The key of an overlay lookup. */
 export interface OverlayQuery {
   readonly provider: string
-  /** As the caller wrote it, in lower case. */
+  /** The name that the caller sent, in lower case. */
   readonly name: string
   /** The catalogue's id of the model, in lower case: a price for it also applies to its aliases and dated names. */
   readonly id: string
@@ -61,7 +64,7 @@ export interface OverlayQuery {
 
 interface ProviderOverlays {
   readonly exact: Map<string, PriceOverlay[]>
-  /** By prefix, without the `*`. */
+  /** The overlays of each prefix, without the `*`. */
   readonly prefixes: Map<string, PriceOverlay[]>
   /** The lengths of the prefixes, longest first: one lookup per length, for any number of prefixes. */
   lengths: readonly number[]

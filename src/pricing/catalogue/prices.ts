@@ -72,7 +72,7 @@ export function coveredUnits(provider: ProviderRef, model: ModelRef, at_ms: numb
   return variant(model, model.pricesAt(at_ms), provider, NO_CHOICE).list.covered
 }
 
-/** How the catalogue's price of a model was chosen, for a person. */
+/** The reason for the catalogue's choice of a price, for a person. */
 export interface CatalogueChoice {
   readonly model: ModelRef
   readonly by: ModelMatch['by']
@@ -87,7 +87,7 @@ export interface CatalogueChoice {
     readonly factor: Rational
     readonly families: readonly string[]
   }[]
-  /** By unit, the size, quality or search context that replaces the base price. */
+  /** The size, quality or search context that replaces the base price of each unit. */
   readonly sizes: ReadonlyMap<UsageUnit, string>
 }
 

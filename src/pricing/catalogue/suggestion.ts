@@ -29,7 +29,7 @@ export type SuggestionResult =
     }
   | { readonly kind: 'none'; readonly reason: string }
 
-/** Smaller savings are not suggested. */
+/** The least saving that is suggested. */
 const LEAST_SAVING_PERCENT = 5
 
 export function suggestSaving(request: CostRequest): SuggestionResult {
@@ -104,8 +104,8 @@ interface Candidate {
 }
 
 /**
- * By model; the size of the catalogue bounds it. Comparing the names of a provider takes 250 us, while a
- * request takes 30 us.
+ * The candidates by model. The size of the catalogue limits this memory. A comparison of a provider's names takes 250
+ * us, while a request takes 30 us.
  */
 const candidates = new WeakMap<ModelRef, readonly Candidate[]>()
 

@@ -115,7 +115,7 @@ export interface ListedUsage {
   readonly usage: Usage
   /** Warnings about the choice of the list. */
   readonly about: readonly string[]
-  /** Named in the breakdown; undefined for the model of the request. */
+  /** The model's name for the breakdown; undefined for the model of the request. */
   readonly model?: string | undefined
 }
 

@@ -20,7 +20,7 @@ export function splitOverlaps(usage: Usage): Usage {
 
 interface Row {
   readonly modality: UsageUnit
-  /** By kind: the unit that has both this modality and the kind. */
+  /** The unit that has both this modality and a kind, by kind. */
   readonly both: ReadonlyMap<UsageUnit, UsageUnit>
 }
 

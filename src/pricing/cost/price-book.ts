@@ -273,7 +273,7 @@ function tierWarnings(overlay: PriceOverlay, { provider, service_tier }: PriceCo
 
 interface Prepared {
   readonly terms: OverlayTerms
-  /** By their base: the list that a multiplier multiplies, or the model whose minimums apply. */
+  /** The price lists by their base: the list that a multiplier multiplies, or the model whose minimums apply. */
   readonly lists: WeakMap<object, PriceList>
   /** The model with the prices of the feed. */
   fed?: ModelRef

@@ -16,7 +16,7 @@ import { SECONDS_DECIMALS, type Usage } from '../usage.ts'
  * and one addition of integers per unit, and a single division at the end.
  */
 export interface PriceList {
-  /** Most specific units first: the parts of a unit precede the unit. */
+  /** The prices, the most specific units first: the parts of a unit precede the unit. */
   readonly entries: readonly PriceEntry[]
   /** Divides the sum of quantity × price; the quotient is pico-USD. */
   readonly denominator: bigint
@@ -46,7 +46,10 @@ export interface PriceEntry {
   readonly parts: readonly number[]
   /** Seconds are billed by the nanosecond. */
   readonly decimals: boolean
-  /** Billed only if this unit is not reported: a price per image replaces the tokens of the image. */
+  /**
+   * A unit that excludes this price: the price is billed only if the usage does not have the unit. For example, a price
+   * per image replaces the tokens of the image.
+   */
   readonly unless: UsageUnit | undefined
 }
 
@@ -55,7 +58,7 @@ export interface PriceListOptions {
   readonly minimums?: ReadonlyMap<UsageUnit, number>
   /** Returns the factor on the prices of a unit, such as half for tokens in a batch. */
   readonly factor?: (unit: UsageUnit) => Rational | undefined
-  /** By unit, the key of the price that replaces its base price: an image size, a search context size. */
+  /** The key of the price that replaces the base price of each unit: an image size, a search context size. */
   readonly keys?: ReadonlyMap<UsageUnit, string>
 }
 

@@ -10,7 +10,7 @@ import { isRecord, ownValue } from './rules.ts'
 
 /** Conditions of the price that a response reports beside its usage, and the cost by its provider or gateway. */
 export interface BillingContext {
-  /** As the provider names it: `default`, `flex`, `priority`, `batch`, `fast`. */
+  /** The provider's name of the tier: `default`, `flex`, `priority`, `batch`, `fast`. */
   readonly service_tier?: string
   /** The place where the request was processed, if the response reports it and it may affect the price. */
   readonly region?: string

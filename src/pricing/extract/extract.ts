@@ -189,7 +189,7 @@ const candidate = ({ shape, alone }: NamedShape): Candidate => ({
 })
 const listedShape = (text: string): Candidate => ({ shape: shapeOf(text), alone: false })
 
-/** Kept by provider: as many as the catalogue has. */
+/** The candidates by provider. The number of providers in the catalogue limits this memory. */
 const guessed = new Map<string, readonly Candidate[]>()
 
 function guessedShapes(provider: ProviderRef | undefined): readonly Candidate[] {

@@ -3,7 +3,7 @@ import { MAX_QUANTITY, type Usage } from '../usage.ts'
 import { isRecord, type Located, ownValue, type ReadQuantity } from './rules.ts'
 import { unreadUsage } from './unread.ts'
 
-/** One of several calls that a response reports: each is billed by its own model and its own context size. */
+/** One of several calls that a response reports. Each call is billed by its own model and its own context size. */
 export interface UsagePart {
   /** Undefined for the model of the response. */
   readonly model?: string

@@ -14,11 +14,11 @@
 export interface NamedShape {
   readonly api: string
   readonly shape: string
-  /** Only for these providers; for all if not given. Replaces the catalogue's own shape of the same api. */
+  /** The providers of the shape; all if not given. The shape replaces the catalogue's own shape of the same api. */
   readonly providers?: readonly string[]
-  /** Used only if the caller names the api, because another shape reads the same body better. */
+  /** Set if the shape is used only when the caller names the api, because another shape reads the same body better. */
   readonly explicit?: true
-  /** Only if the usage part has no other number of tokens. */
+  /** Set if the shape is used only for a usage part without another number of tokens. */
   readonly alone?: true
 }
 

@@ -17,7 +17,7 @@ export interface EntriesQuery {
   readonly ledger: LedgerName
   readonly caller: Caller
   readonly filter: EntryFilter
-  /** Only entries with lower numbers; null from the newest. */
+  /** The listed entries have lower numbers than this one; null begins at the newest. */
   readonly before_entry: number | null
   /** The limit of entries, at least 1. */
   readonly limit: number
@@ -128,7 +128,7 @@ async function addFlushed(
   const { to_ms } = query.filter
   const arrived_from_ms = arrivedFrom(query.filter)
   let before_entry = Math.min(query.before_entry ?? Number.MAX_SAFE_INTEGER, flushed_entry + 1)
-  // From this flush on, only late entries can have a time before `to`.
+  // The first flush from which on only late entries can have a time before `to`.
   const too_late_entry =
     to_ms === undefined ? before_entry : await flushesSince(db, ledger_id, before_entry, to_ms + NOT_LATE_MS)
   let rows_wanted = ROWS_AT_FIRST
@@ -149,7 +149,7 @@ async function addFlushed(
       before_entry = entry.number
       if (matches(entry, query.filter, wallet_number)) entries.push(entry)
     }
-    // The pages of older flushes are even older.
+    // A page of an older flush has only older entries.
     if ((rows.length === 0 && !late) || recent.length < rows.length) return NO_OLDER_ENTRY
     before_entry =
       late && rows.length === 0

@@ -11,7 +11,7 @@ export interface PageQuery {
   readonly ledger_id: string
   /** Null: of all wallets. */
   readonly wallet_number: number | null
-  /** Only flushes that begin below this entry. */
+  /** The flushes begin below this entry. */
   readonly before_entry: number
   /** The approximate number of rows. */
   readonly rows: number
@@ -106,7 +106,7 @@ export interface PageIndexRow {
 }
 
 export interface PageIndexQuery extends PageQuery {
-  /** Only flushes that may have entries from this one on: those from the flush that contains it. */
+  /** The flushes begin with the one that contains this entry. */
   readonly from_entry: number
   /** Leaves out pages without an entry before this time. */
   readonly to_ms: number | undefined

@@ -14,7 +14,7 @@ export const NOTHING_CHECKED: Checked = { entry: 0, usage: NO_USAGE }
 export interface PagesCheck {
   readonly checked: Checked
   readonly differences: readonly Difference[]
-  /** There are more pages than one check reads; the next check continues from `checked`. */
+  /** Set if there are more pages than one check reads. The next check continues from `checked`. */
   readonly more: boolean
 }
 
@@ -225,7 +225,7 @@ async function brokenHashes(
 
 const MICRO_PER_CREDIT = 1_000_000n
 
-// In two parts, since SQLite's sums end at 2^63. The last page of each wallet, by the index.
+// The balances of the last page of each wallet, by the index. The sum has two parts, because SQLite's sums end at 2^63.
 const LAST_BALANCES = `
   SELECT coalesce(sum(balance / 1000000), 0) AS credits, coalesce(sum(balance % 1000000), 0) AS micro FROM (
     SELECT (

@@ -19,7 +19,7 @@ const LEDGERS_A_READ = 2_000
 /** A call searches at most this many times 2,000 ledgers for due checks. */
 const MAX_READS = 20
 
-// In the order of the primary key: 2 rows read for each ledger.
+// The due ledgers, in the order of the primary key. The statement reads 2 rows for each ledger.
 const DUE = `
   SELECT l.ledger_id, coalesce(r.full_at_ms, 0) AS full_at_ms,
     coalesce(r.checked_at_ms, 0) < ?2 OR (r.status = 'CHECKING' AND r.checked_at_ms < ?3) AS is_due

@@ -14,7 +14,7 @@ import { explainEvent } from './event.ts'
 export type ExplainedEvent =
   | {
       readonly kind: 'found'
-      /** In its current state: one that was recorded without a price and rated since has its rating. */
+      /** The entry in its current state. An event that was recorded without a price and rated later has its rating. */
       readonly entry: Entry & { readonly event: EventRecord }
       readonly ids: LedgerIds
       readonly explanation: object

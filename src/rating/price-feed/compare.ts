@@ -119,7 +119,7 @@ function* move(was: Rational | undefined, is: Rational, bound: number, where: st
     return
   }
   if (was === undefined) return
-  // Both prices, multiplied by the product of their denominators.
+  // Multiplies both prices by the product of their denominators, so that they are integers.
   const before = was.numerator * is.denominator
   const after = is.numerator * was.denominator
   const change = after > before ? after - before : before - after

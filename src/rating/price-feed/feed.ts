@@ -13,7 +13,7 @@ export interface PriceFeed {
 
 export interface FeedPrice {
   readonly provider: string
-  /** In lower case. */
+  /** The name of the model, in lower case. */
   readonly model: string
   /** The periods of its line. */
   readonly list: string

@@ -139,7 +139,7 @@ const SET = `
 const REPLACE = `UPDATE price_feeds SET status = 'REPLACED'
   WHERE feed_id <> ?1 AND (status = 'APPLIED' OR (status = 'WAITING' AND version <= ?2))`
 
-/** New models may rate events as old as events may be. */
+/** The age of the oldest event that an event may have. The price of a new model applies to such events, too. */
 const BACKDATED_MS = 35 * DAY_MS
 
 /**

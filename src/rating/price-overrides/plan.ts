@@ -8,7 +8,7 @@ import { MAX_OVERLAYS, type StoredOverlay } from './store.ts'
 /** A requested price, with the time from which it applies. */
 export interface OverlayDraft {
   readonly provider: ProviderRef
-  /** In lower case: a name, or a prefix followed by `*`. */
+  /** A name in lower case, or a prefix followed by `*`. */
   readonly model: string
   /** `tierOf` of the requested tier. */
   readonly service_tier: string | null

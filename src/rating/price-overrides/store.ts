@@ -7,7 +7,7 @@ import { FEED, type PriceOverlay } from '../../pricing/catalogue/overlay.ts'
 type Env = Pick<Bindings, 'DB'>
 
 export interface StoredOverlay extends PriceOverlay {
-  /** Its number within the scope, 1, 2, 3 …; the newest is the scope's epoch. */
+  /** The number of the change within the scope, 1, 2, 3 …; the newest number is the scope's epoch. */
   readonly epoch: number
   readonly created_at_ms: number
   readonly created_by: string

@@ -19,7 +19,7 @@ export interface CellDimensions {
   readonly key: string | null
 }
 
-/** Exact sums. Voids and refunds subtract, so a sum may be negative where the event is in another cell. */
+/** Exact sums. Voids and refunds subtract, so a sum may be negative if the event is in another cell. */
 export interface CellSums {
   readonly events: number
   readonly credits_micro: bigint
@@ -27,7 +27,7 @@ export interface CellSums {
   readonly price_pico: bigint
   /** The cost basis of the credits, by their lots. */
   readonly paid_pico: bigint
-  /** In 1e-9 of the unit (`UNIT_DECIMALS`). Units of quantity 0 are left out. */
+  /** The quantities in 1e-9 of the unit (`UNIT_DECIMALS`), without units of quantity 0. */
   readonly units_nano: ReadonlyMap<string, bigint>
 }
 
@@ -101,7 +101,7 @@ export class Cells {
   }
 }
 
-/** Names of customers have no control character (`customerText`) and are not empty. */
+/** The separator of a key. Names that customers choose have no control character (`customerText`) and are not empty. */
 const KEY = '\u0000'
 
 function placeOf({ hour, feature_id, provider, model, event_type, user, team, key }: CellDimensions): string {
@@ -182,7 +182,7 @@ export class WeighedCells extends Cells {
     if (!cell) return undefined
     const known = this.weights.get(cell)
     if (!known) this.weighKind(cell)
-    // Most additions have no new unit, and nothing to weigh.
+    // Most additions have no new unit, so there is no weight to compute.
     const same = known !== undefined && hasSameUnits(added, cell, known.units)
     if (!same) this.weighUnits(cell)
     if (same && !this.subtracts) {
@@ -246,7 +246,7 @@ const HOUR = 6
 const FIXED_NUMBERS = 10
 /** An upper bound of the bytes that one addition adds to a number: its digits, a sign and a point. */
 const MOST_GAINED = 42
-/** Both quotation marks of a number that is packed as a string. */
+/** The length of the two quotation marks of a number that is packed as a string. */
 const QUOTES = 2
 const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 

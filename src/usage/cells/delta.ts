@@ -25,7 +25,10 @@ export interface UsageDelta {
   readonly key?: string
   /** 1 for an event, -1 for its void, 0 for other changes of an event. */
   readonly events: 1 | 0 | -1
-  /** By unit, in 1e-9 of it: `input_tokens` 1000 is `1_000_000_000_000n`. A void's are negative. */
+  /**
+   * The quantity of each unit, in 1e-9 of the unit: `input_tokens` 1000 is `1_000_000_000_000n`. A void has negative
+   * quantities.
+   */
   readonly units: Readonly<Record<string, bigint>>
   /** Credits burned less credits given back. */
   readonly credits_micro: number

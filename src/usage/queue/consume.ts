@@ -54,7 +54,7 @@ export async function consumeUsage(batch: MessageBatch, env: Bindings): Promise<
 }
 
 const FIRST_DELAY_S = 5
-/** Ten attempts take 25 minutes, which is longer than most outages of D1. */
+/** The longest delay of an attempt. Ten attempts take 25 minutes, which is longer than most outages of D1. */
 const LAST_DELAY_S = 300
 
 /** Seconds until the next attempt, after this many. */
@@ -156,7 +156,7 @@ function idOf({ id, timestamp }: Message): string {
   return randomId('dl', timestamp.getTime(), random)
 }
 
-/** Any body as JSON; a body that is not JSON, which this Worker never sends, as its string. */
+/** Writes a body as JSON. A body that has no JSON, which this Worker never sends, is written as its string. */
 function textOf(body: unknown): string {
   try {
     return JSON.stringify(body) ?? 'null'
@@ -166,7 +166,7 @@ function textOf(body: unknown): string {
 }
 
 function logLost(message: Message, reason: string): void {
-  // Only at the first attempt: the message is retried until it can be stored.
+  // The error is logged only at the first attempt, because the queue retries the message until it can be stored.
   if (message.attempts > 1) return
   logFailure('dead_letter_lost', { dead_letter_id: idOf(message), reason, body: textOf(message.body) })
 }

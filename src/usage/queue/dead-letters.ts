@@ -49,13 +49,13 @@ interface LetterRow {
 }
 
 export interface Replay {
-  /** Their usage is in the rollups, possibly since before. */
+  /** The number of letters whose usage is in the rollups, also from earlier replays. */
   readonly replayed: number
-  /** They failed again and are kept. */
+  /** The number of letters that failed again and are kept. */
   readonly failed: number
   /** Requested ids that do not exist or were replayed before. */
   readonly not_found: number
-  /** More open letters are left. */
+  /** Set if more letters are open. */
   readonly more: boolean
 }
 

@@ -67,7 +67,7 @@ export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]):
     if (delta.entry <= last_entry || delta.entry > range.to_entry) {
       throw new RangeError(`the usage of entry ${delta.entry} is out of order`)
     }
-    // Only before a further entry, so that the last message has the end of the range.
+    // The message is completed only before a further entry, so that the last message has the end of the range.
     if (cells.reaches(CLOSING_WEIGHT)) close(last_entry, null)
     cells.add(cellOf(delta))
     last_entry = delta.entry

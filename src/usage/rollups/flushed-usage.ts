@@ -107,7 +107,7 @@ function cutAt(
   return at_ms === null ? messages.map((message) => ({ ...message, at_ms })) : messages
 }
 
-/** Names subjects by their numbers, which usage counts by. */
+/** Returns the entries with subject numbers, because usage is counted by subject number. */
 function entriesOf(page: ParsedPage) {
   return page.entries((_, number) => String(number))
 }

@@ -40,7 +40,7 @@ export interface CellQuery {
   readonly grain: 'day' | 'hour'
   /** The subjects that the cells keep, where the others are null: none, the team, the API key, or user and team. */
   readonly subjects: 'none' | 'team' | 'key' | 'user'
-  /** With subjects `user`: only cells of these users. */
+  /** The users whose cells are read, with subjects `user`. */
   readonly user_numbers?: readonly number[]
   /** Only cells of these kinds. */
   readonly admits?: (kind: Kind) => boolean

@@ -16,7 +16,7 @@ import {
 
 /** The outcome of a message. */
 export type Outcome =
-  /** Its usage is in the rollups, now or since before. */
+  /** The usage of the message is in the rollups, from this call or an earlier one. */
   | { readonly kind: 'folded' }
   /** The message must be retried later. The reason is for the operator. */
   | { readonly kind: 'failed'; readonly reason: string }

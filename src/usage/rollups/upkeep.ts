@@ -11,7 +11,7 @@ import { continueRebuild, ENTRIES_A_CALL } from './rebuild.ts'
 const REBUILDS_A_RUN = 3
 const RETIRED_A_RUN = 20
 const ROWS_A_GENERATION = 2_000
-/** After this time, no reader uses a replaced generation any more. */
+/** The time after which no reader uses a replaced generation any more. */
 const RETIRED_FOR_MS = 15 * 60_000
 
 const UNFINISHED = `
@@ -137,7 +137,7 @@ export async function expireDays(
   return expired
 }
 
-// By primary key, any bounded part of the range.
+// The statement deletes a limited number of rows of the range, by primary key.
 const DELETE_OLD_USERS = `
   DELETE FROM rollup_users WHERE (ledger_id, generation, day, bucket, part) IN (
     SELECT ledger_id, generation, day, bucket, part FROM rollup_users

@@ -33,7 +33,7 @@ export interface AttemptOf {
 
 const USER_AGENT = 'OpenMonetize-Webhooks/1'
 
-/** Never throws. */
+/** Makes one attempt of a delivery. It never throws. */
 export async function attempt(
   { endpoint, content, keys }: AttemptOf,
   check: AddressCheck,

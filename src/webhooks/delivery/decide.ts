@@ -26,7 +26,7 @@ export type Unsent =
   | { readonly kind: 'early'; readonly due_at_ms: number }
   /** The endpoint has enough attempts under way. */
   | { readonly kind: 'busy'; readonly has_row: boolean }
-  /** No master key opens the signing keys: the operator has to set the right one. */
+  /** No master key can decrypt the signing keys: the operator has to set the right one. */
   | { readonly kind: 'locked'; readonly has_row: boolean }
 
 /** A queue may deliver a message a little before its time. */

@@ -15,7 +15,7 @@ import { continueSlow, inFlight } from './slow.ts'
 
 /** A Worker has six connections. */
 const CONNECTIONS = { all: 6, of_key: 2 }
-/** Ten retries of a batch take 12 minutes, and a hundred take four days. */
+/** The first delay of a retry. Ten retries of a batch take 12 minutes, and a hundred take four days. */
 const FIRST_DELAY_S = 5
 const LAST_DELAY_S = 3_600
 

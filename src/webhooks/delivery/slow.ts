@@ -17,7 +17,10 @@ import { readSituations } from './situation.ts'
  */
 /** A time longer than any attempt: after it, an attempt counts as lost and is repeated. */
 const LEASE_MS = 60_000
-/** With six attempts at once and up to 16 calls for each, a run of the Worker stays below 1,000 calls. */
+/**
+ * The maximum number of slow attempts that a run continues. With six attempts at the same time and up to 16 calls for
+ * each, a run of the Worker makes fewer than 1,000 calls.
+ */
 const MAX_CONTINUED = 9
 const MAX_TIME_MS = 300_000
 
@@ -26,7 +29,7 @@ export function inFlight(delivered: Delivered, made: number, now_ms: number): Ou
   return { ...delivered, status: 'pending', made, in_flight: true, due_at_ms: now_ms + LEASE_MS }
 }
 
-/** Never throws: an attempt that it does not record is repeated after the lease. */
+/** Continues slow attempts. It never throws: an attempt that it does not record is repeated after the lease. */
 export async function continueSlow(
   env: Bindings,
   end: Promise<Consequence>,

@@ -97,7 +97,7 @@ export function recordOutcomes(env: Db, outcomes: readonly Outcome[]): D1Prepare
   return env.DB.prepare(RECORD).bind(JSON.stringify(outcomes.map(valuesOf)))
 }
 
-// Like RECORD; `?2` tells whether to send successful deliveries again as well.
+// Does the same as RECORD. `?2` is true if it also repeats successful deliveries.
 const RESTART = `
   INSERT INTO webhook_deliveries (${COLUMNS}) ${VALUES}
   ON CONFLICT (owner, delivery_id) DO UPDATE SET status = 'pending', made = 0, in_flight = 0,
@@ -275,7 +275,7 @@ const LIST = `
   WHERE (?3 IS NULL OR webhook_endpoint_id = ?3) AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR type = ?5)
   LIMIT ?6`
 
-// Used only for a page that is not full: LIST has then read the maximum number of rows.
+// The statement for a page that is not full, after LIST has read the maximum number of rows.
 const END_OF_SCAN = `
   SELECT delivery_id FROM webhook_deliveries WHERE owner = ?1 AND delivery_id < ?2
   ORDER BY delivery_id DESC LIMIT 1 OFFSET ${MAX_SCANNED - 1}`

@@ -14,7 +14,7 @@ const name = fc.oneof(
 )
 const unit = fc.constantFrom('input_tokens', 'output_tokens', 'video_seconds', 'api_calls', 'constructor')
 const subject = fc.option(fc.integer({ min: 1, max: 5000 }), { nil: undefined })
-/** Within a few days, across a midnight; sometimes long before. */
+/** Most times are within a few days, across a midnight; some are long before. */
 const timestamp_ms = fc.oneof(
   { weight: 9, arbitrary: fc.integer({ min: 1_790_000_000_000, max: 1_790_200_000_000 }) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 1_790_200_000_000 }) },

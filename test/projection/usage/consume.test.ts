@@ -15,7 +15,7 @@ import { acks, captureUsage, deliver, expectRolledUp, knownLedger, rollupRows } 
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** One hour for all events: it must not end between two ledgers that are compared. */
+/** The time of all events, so that no hour ends between two ledgers that are compared. */
 const NOW_MS = Date.now()
 
 async function busyLedger(): Promise<{ ledger: TestLedger; sent: unknown[] }> {

@@ -33,7 +33,7 @@ describe('a price of a customer', () => {
   it('is returned completely and unchanged', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { api_key: key, key_id } = await createKey(customer_id, { scopes: ['pricing:write'] })
-    // One o'clock in a zone an hour ahead of UTC is midnight UTC.
+    // These times are midnight in UTC, because one o'clock in a zone an hour ahead of UTC is midnight UTC.
     const [from, to] = [dayIn(2), dayIn(32)]
     const response = await api(OVERRIDES, {
       key,

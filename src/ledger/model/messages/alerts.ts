@@ -16,7 +16,7 @@ export interface ChangeAlertMessage {
 export type AlertResult = Answered<Alert> | Refused
 
 export interface AlertsMessage {
-  /** Only the alert with this id. */
+  /** The id of the only alert to return. */
   readonly id?: string
 }
 

@@ -42,9 +42,9 @@ export interface BurnTableAnswer {
   readonly definition: BurnTableDefinition
   readonly effective_from_ms: number | null
   readonly effective_to_ms: number | null
-  /** When the table was created. */
+  /** The time when the table was created. */
   readonly created_at_ms: number | null
-  /** When the version was saved. */
+  /** The time when the version was saved. */
   readonly updated_at_ms: number | null
   readonly deactivated_at_ms: number | null
 }

@@ -16,15 +16,15 @@ export interface CreditMessage {
   readonly lot_kind: LotKind
   readonly priority: number
   readonly expires_at_ms: number | null
-  /** When the lot begins, if that is later. Not with `recurring`. */
+  /** The time when the lot begins, if that is later. It excludes `recurring`. */
   readonly starts_at_ms?: number
-  /** For a recurring grant. */
+  /** The rule of a recurring grant. */
   readonly recurring?: {
     readonly every: RecurringPeriod
     readonly rollover_max: MicroCredits | null
     readonly target?: MicroCredits
   }
-  /** For a purchase: the price paid for the lot, its cost basis. */
+  /** The price that a purchase paid for the lot, its cost basis. */
   readonly price?: UsdParts
   readonly payment_reference?: string
   readonly reason?: string
@@ -44,7 +44,7 @@ export interface PastEntry extends Counts {
   readonly lots: readonly LotPart[]
   /** The entry rates an event that was recorded unrated. */
   readonly rerates?: true
-  /** For a burn: its counted usage. */
+  /** The counted usage of a burn. */
   readonly used?: PastUsage
 }
 

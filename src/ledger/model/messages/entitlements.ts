@@ -58,7 +58,7 @@ export interface CheckMessage {
   readonly question: CheckQuestion
   /** The lifetime of the hold on the estimate, if the action is allowed. */
   readonly hold_ms: number | null
-  /** Only for a check with a hold; a check without one makes no change to replay. */
+  /** The key of a check with a hold. A check without a hold makes no change to replay. */
   readonly idempotency?: Idempotency
 }
 

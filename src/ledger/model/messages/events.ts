@@ -23,7 +23,7 @@ export type IngestMessage =
       readonly items: readonly IngestItem[]
     }
 
-/** Below this length, the metadata of a batch stays in its message. */
+/** The length from which on the metadata of a batch is sent beside its message. */
 const DETACHED_LENGTH = 64 * 1024
 
 /**
@@ -79,9 +79,9 @@ export interface UnratedMessage {
   readonly before_entry: number | null
   readonly limit: number
   readonly amended: readonly number[]
-  /** Only these events; without it all of them. */
+  /** The events to rate. Without it, all of them. */
   readonly selection?: UnratedSelection
-  /** Also returns the models of unrated events, at most this many. */
+  /** The maximum number of models of unrated events to return, too. */
   readonly models_limit?: number
   /** Rating needs no metadata. */
   readonly without_metadata?: boolean

@@ -44,9 +44,9 @@ export type HoldResult =
   | Refused
 
 export interface HoldsMessage {
-  /** Only holds of this owner's wallet, or only this hold; null: all holds of the ledger. */
+  /** The owner of the returned holds, or the only hold to return; null for all holds of the ledger. */
   readonly of: { readonly owner: WalletOwner } | { readonly hold: WalletItemRef } | null
-  /** Only holds with lower numbers; null from the newest. */
+  /** The returned holds have lower numbers than this one; null begins at the newest. */
   readonly before_number: number | null
   readonly limit: number
 }

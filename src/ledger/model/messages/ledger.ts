@@ -14,10 +14,10 @@ export interface OpenMessage {
 
 /** The entries that a list shows. Times are epoch milliseconds, `from_ms` included, `to_ms` excluded. */
 export interface EntryFilter {
-  /** Only entries of this owner's wallet. */
+  /** The owner whose entries are returned. */
   readonly owner?: WalletOwner
   readonly type?: EntryType | undefined
-  /** Only entries of events that match; times are then event times. */
+  /** A filter of the entries' events. With it, times are event times. */
   readonly event?: EventFilter
   readonly from_ms?: number | undefined
   readonly to_ms?: number | undefined
@@ -36,7 +36,7 @@ export interface EventFilter {
 
 export interface EntriesMessage {
   readonly filter: EntryFilter
-  /** Only entries with lower numbers; null from the newest. */
+  /** The returned entries have lower numbers than this one; null begins at the newest. */
   readonly before_entry: number | null
   readonly limit: number
 }
@@ -71,7 +71,10 @@ export interface ProjectionState {
   /** The usage of the entries up to `flushed_entry`, from the cursor (`packTotals`). */
   readonly usage: string
   readonly database_bytes: number
-  /** Only on request, since it reads a row for each wallet. Decimal text, because it may exceed 2^53. */
+  /**
+   * The wallets, only on request, because the count reads a row for each wallet. The balance is decimal text, because
+   * it may exceed 2^53.
+   */
   readonly wallets?: { readonly count: number; readonly balance_micro: string }
 }
 

@@ -8,7 +8,7 @@ export interface NotifyMessage {
 }
 
 export interface NotificationsMessage {
-  /** Only notifications with higher sequences. */
+  /** The returned notifications have higher sequences than this one. */
   readonly after_sequence: number
   readonly limit: number
 }

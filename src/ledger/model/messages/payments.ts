@@ -45,7 +45,7 @@ export interface PaymentAnswer extends Payment {
 
 export interface PaymentsAnswer {
   readonly payments: readonly PaymentAnswer[]
-  /** For the next page. */
+  /** The number before which the next page begins; null after the last page. */
   readonly before: number | null
 }
 
