@@ -40,7 +40,7 @@ export async function call(
     signal: AbortSignal.timeout(30_000),
   }).catch((error: unknown) => {
     throw new Error(
-      `Nothing answers on ${url} (${reasonOf(error)}).\nStart the server with "npm start" in another terminal, or name a server: BASE_URL=http://localhost:8788 npm run demo`,
+      `No server answers on ${url} (${reasonOf(error)}).\nStart the server with "npm start" in another terminal, or name a server: BASE_URL=http://localhost:8788 npm run demo`,
     )
   })
   const text = await response.text()

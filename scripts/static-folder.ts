@@ -16,8 +16,8 @@ export interface StaticFolder {
 }
 
 export async function buildFolder({ workspace, built, write }: StaticFolder): Promise<void> {
-  // Built beside the final place and then moved there, because a server may serve the old files and another
-  // process may build at the same time.
+  // The folder is built beside the final place and then moved there, because a server may serve the old files and
+  // another process may build at the same time.
   const folder = mkdtempSync(path.join(workspace, '.build-'))
   try {
     await write(folder)

@@ -95,7 +95,7 @@ export interface GatewayConfig {
 
 export interface TierLimits {
   readonly requests_a_minute: number
-  /** Null for no limit. */
+  /** Is null for no limit. */
   readonly events_a_month: number | null
   /**
    * The number of users, and of teams, of a ledger that may have a profile. The ones that were mentioned first have it.
@@ -226,7 +226,7 @@ function tierLimits(
   }
 }
 
-/** Null for no limit. */
+/** Is null for no limit. */
 function monthlyLimit(
   env: Variables,
   variable: `MONTHLY_${'EVENTS' | 'CHANGES'}_${Tier}`,
@@ -270,7 +270,7 @@ function access(env: Variables): AccessConfig | null {
   return { team_domain, aud }
 }
 
-/** Without a URL or a key there is no feed. */
+/** Reads the settings of the price feed; null without a URL or a key. */
 function priceFeed(env: Variables): PriceFeedConfig | null {
   const { PRICE_FEED_URL: url = '', PRICE_FEED_KEY: key = '' } = env
   const bound_percent = wholeNumber(

@@ -33,11 +33,11 @@ type Stored =
   | Omit<Extract<Session, { kind: 'customer' }>, 'customer'>
   | Extract<Session, { kind: 'operator' }>
 
-/** Undefined until the server has answered; null without a session. */
+/** Is undefined until the server has answered; null without a session. */
 export const session = signal<Session | null | undefined>(undefined)
 /** The public credentials of a development server. */
 export const demo = signal<Demo | null>(null)
-/** Null where Cloudflare Access is not used. */
+/** Is null where Cloudflare Access is not used. */
 export const access = signal<Access | null>(null)
 /** The reason why the last session ended; undefined after signing out. */
 export const ended = signal<string | null>(null)

@@ -63,7 +63,10 @@ export interface Difference {
   readonly unit: string
   readonly first: string
   readonly list: string
-  /** Undefined if no rule decides: the first source's price stays, and a person should check it. */
+  /**
+   * The decision of a rule. If no rule decides, it is undefined, the first source's price stays, and a person should
+   * check it.
+   */
   readonly decision: Decision | undefined
 }
 

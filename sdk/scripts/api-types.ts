@@ -1,7 +1,7 @@
 import path from 'node:path'
 import openapiTS, { astToString } from 'openapi-typescript'
 
-/** Written by `npm run generate -w sdk`; a test compares it with the document of the server. */
+/** The file that `npm run generate -w sdk` writes. A test compares it with the document of the server. */
 export const API_TYPES = path.join(import.meta.dirname, '..', 'src', 'api.ts')
 
 /** The types of the data that a client sends and gets: parameters, bodies, and successful answers. */

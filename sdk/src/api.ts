@@ -490,7 +490,7 @@ export interface paths {
         put?: never;
         /**
          * Rate events that were recorded without a price and now have one
-         * @description For one customer, or for all. Each event is rated at most once, at the price of its own time. A cron does the same.
+         * @description Rates the events of one customer, or of all. Each event is rated at most once, at the price of its own time. A cron does the same.
          *
          *     Requires the operator token.
          */
@@ -728,7 +728,7 @@ export interface paths {
         put?: never;
         /**
          * Make a webhook delivery to the operator's endpoints due now, regardless of its status
-         * @description Its schedule begins again, unless an attempt is under way: then the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.
+         * @description The schedule of the delivery begins again. If an attempt is running, the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.
          *
          *     Requires the operator token.
          */
@@ -1510,7 +1510,7 @@ export interface paths {
         };
         /**
          * List recorded events, newest arrival first
-         * @description Filters by event time: `from` is inclusive, `to` exclusive. With `Accept: text/csv` or `application/x-ndjson`, all rows are streamed instead of a page: up to 20,000 ledger entries in one response, and then `X-Next-Cursor` has the `cursor` of the rest. With `limit`, one page in that format. With `unrated=true`, only pages.
+         * @description Filters by event time: `from` is inclusive, `to` exclusive. With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more, `X-Next-Cursor` has the `cursor` of the rest. With `limit`, the response is one page in that format. With `unrated=true`, only pages.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1730,7 +1730,7 @@ export interface paths {
         };
         /**
          * Get the provider prices of a model at a time
-         * @description With `provider` and `model`: the price in force at `at`, in the standard service tier and without a region. Without `model`: a page of the provider's models. Without `provider`: a page of the providers. A unit without its own price is billed as the unit that contains it: unlisted cached tokens cost as much as input.
+         * @description With `provider` and `model`, the response is the price in force at `at`, in the standard service tier and without a region. Without `model`, the response is a page of the provider's models; without `provider`, a page of the providers. A unit without its own price is billed as the unit that contains it: unlisted cached tokens cost as much as input.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1952,7 +1952,7 @@ export interface paths {
         };
         /**
          * List ledger entries, newest first
-         * @description With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. With `Accept: text/csv` or `application/x-ndjson`, all rows are streamed instead of a page: up to 20,000 ledger entries in one response, and then `X-Next-Cursor` has the `cursor` of the rest. With `limit`, one page in that format.
+         * @description Lists the entries of the wallet of `user_id` or `team_id`, or of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more, `X-Next-Cursor` has the `cursor` of the rest. With `limit`, the response is one page in that format.
          *
          *     Requires an API key with the scope `credits:read`, or a portal token, which is for one wallet and need not name it.
          */
@@ -2226,7 +2226,7 @@ export interface paths {
         put?: never;
         /**
          * Open a checkout: a page of Stripe on which credits are bought
-         * @description For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has received the payment. At most 10 unpaid checkouts a wallet. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.
+         * @description Opens a checkout of a credit pack, or of `credits` at `price_usd`. The credits are added once, as soon as Stripe has received the payment. A wallet has at most 10 unpaid checkouts. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.
          *
          *     Requires an API key with the scope `credits:write`, or a portal token, which is for one wallet and need not name it.
          */
@@ -2534,7 +2534,7 @@ export interface paths {
         };
         /**
          * Get the burn rate and when the credits run out
-         * @description For the customer, with the balance of all wallets together; or for one `user` or `team`, with the balance of its wallet.
+         * @description The forecast is for the customer, with the balance of all wallets together, or for one `user` or `team`, with the balance of its wallet.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -2948,7 +2948,7 @@ export interface paths {
         put?: never;
         /**
          * Make a webhook delivery due now, regardless of its status
-         * @description Its schedule begins again, unless an attempt is under way: then the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.
+         * @description The schedule of the delivery begins again. If an attempt is running, the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -3167,7 +3167,7 @@ export interface components {
             idempotency_key?: string;
             /**
              * Format: date-time
-             * @description When the usage happened. Default: now. At most 35 days in the past and 5 minutes in the future.
+             * @description The time of the usage, at most 35 days in the past and 5 minutes in the future. Default: now.
              */
             timestamp?: string;
             metadata?: {
@@ -3326,11 +3326,11 @@ export interface components {
             target: string;
             ip: string | null;
             request_id: string | null;
-            /** @description The changed fields. null: the object did not exist, or no longer exists. */
+            /** @description The changed fields; null if the object did not exist, or no longer exists. */
             before: {
                 [key: string]: unknown;
             } | null;
-            /** @description The changed fields. null: the object did not exist, or no longer exists. */
+            /** @description The changed fields; null if the object did not exist, or no longer exists. */
             after: {
                 [key: string]: unknown;
             } | null;
@@ -3359,7 +3359,7 @@ export interface components {
             status?: "ACTIVE" | "SUSPENDED" | "CLOSED";
         };
         CreatedApiKey: {
-            /** @description Also part of the key itself, after `om_live_` or `om_test_`. */
+            /** @description The key itself contains the id, after `om_live_` or `om_test_`. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -3373,19 +3373,19 @@ export interface components {
             expires_at: string | null;
             /**
              * Format: date-time
-             * @description When the key was deleted, or when it stops working after a rotation.
+             * @description The time when the key was deleted, or when it stops working after a rotation.
              */
             revoked_at: string | null;
             /**
              * Format: date-time
-             * @description At most one hour before the actual last use.
+             * @description The time of a use, at most one hour before the last use.
              */
             last_used_at: string | null;
             /** @description Shown only once and not stored. */
             api_key: string;
         };
         ApiKey: {
-            /** @description Also part of the key itself, after `om_live_` or `om_test_`. */
+            /** @description The key itself contains the id, after `om_live_` or `om_test_`. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -3399,12 +3399,12 @@ export interface components {
             expires_at: string | null;
             /**
              * Format: date-time
-             * @description When the key was deleted, or when it stops working after a rotation.
+             * @description The time when the key was deleted, or when it stops working after a rotation.
              */
             revoked_at: string | null;
             /**
              * Format: date-time
-             * @description At most one hour before the actual last use.
+             * @description The time of a use, at most one hour before the last use.
              */
             last_used_at: string | null;
         };
@@ -3412,7 +3412,7 @@ export interface components {
             name: string;
             /**
              * Format: date-time
-             * @description When the key expires; must be in the future.
+             * @description The time when the key expires, which must be in the future.
              */
             expires_at?: string;
             /** @description Default: all scopes. */
@@ -3470,7 +3470,7 @@ export interface components {
             replayed: number;
             /** @description Messages that failed again; they stay listed, with the reason. */
             failed: number;
-            /** @description Named messages that are not waiting. */
+            /** @description The number of messages of the request that are not waiting. */
             not_found: number;
             /** @description Whether more messages wait than one call replays. If true, call again. */
             more: boolean;
@@ -3526,7 +3526,7 @@ export interface components {
             provider: string;
             /** @description A model's name, or a prefix followed by `*`; an exact name takes precedence over any prefix. */
             model: string;
-            /** @description Only for this tier. Without it: for all tiers, unchanged. */
+            /** @description The only tier to which the price applies. Without it, the price applies unchanged to all tiers. */
             service_tier?: string;
             prices: {
                 [key: string]: components["schemas"]["OverlayUnitPrice"];
@@ -3549,7 +3549,7 @@ export interface components {
                 ledger_id: string;
                 /** @enum {string} */
                 status: "OK" | "REPAIRED" | "DIFFERENT" | "CHECKING" | "UNAVAILABLE";
-                /** @description All pages up to this entry are correct. */
+                /** @description The entry up to which all pages are correct. */
                 checked_entry: number | null;
                 /** @description The differences found. With status REPAIRED they are repaired. */
                 differences: components["schemas"]["Difference"][];
@@ -3611,7 +3611,7 @@ export interface components {
                 ledgers_behind: number;
                 /**
                  * Format: date-time
-                 * @description When the oldest missing entry was committed.
+                 * @description The time when the oldest missing entry was committed.
                  */
                 oldest_at: string | null;
                 /** @description The age of the oldest missing entry; 0 if none is missing. */
@@ -3622,7 +3622,7 @@ export interface components {
                 ledgers_behind: number;
                 /**
                  * Format: date-time
-                 * @description When the oldest missing entry was committed.
+                 * @description The time when the oldest missing entry was committed.
                  */
                 oldest_at: string | null;
                 /** @description The age of the oldest missing entry; 0 if none is missing. */
@@ -3743,9 +3743,9 @@ export interface components {
                 /** @description null: the events name none. Then no price can be set, and they are never rated late. */
                 provider: string | null;
                 model: string | null;
-                /** @description Counted up to 10000. */
+                /** @description The number of events, at most 10000. */
                 events: number;
-                /** @description Whether there may be more than were counted. */
+                /** @description Whether more may exist than were counted. */
                 more_events: boolean;
                 /**
                  * Format: date-time
@@ -3938,7 +3938,7 @@ export interface components {
             name: string;
             /**
              * Format: date-time
-             * @description When the key expires; must be in the future.
+             * @description The time when the key expires, which must be in the future.
              */
             expires_at?: string;
             /** @description Default: all scopes of the calling key. */
@@ -3950,7 +3950,7 @@ export interface components {
             mode?: "live" | "test";
         };
         RotatedApiKey: {
-            /** @description Also part of the key itself, after `om_live_` or `om_test_`. */
+            /** @description The key itself contains the id, after `om_live_` or `om_test_`. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -3964,12 +3964,12 @@ export interface components {
             expires_at: string | null;
             /**
              * Format: date-time
-             * @description When the key was deleted, or when it stops working after a rotation.
+             * @description The time when the key was deleted, or when it stops working after a rotation.
              */
             revoked_at: string | null;
             /**
              * Format: date-time
-             * @description At most one hour before the actual last use.
+             * @description The time of a use, at most one hour before the last use.
              */
             last_used_at: string | null;
             /** @description Shown only once and not stored. */
@@ -3982,7 +3982,7 @@ export interface components {
             };
         };
         ApiKeyRotation: {
-            /** @description How long the old key keeps working; at most 7 days. Default: 0. */
+            /** @description The time in which the old key still works, at most 7 days. Default: 0. */
             overlap_seconds?: number;
         };
         Ingested: {
@@ -4201,7 +4201,7 @@ export interface components {
                 method: string;
                 credits_per_usd: number;
                 min_charge: number;
-                /** @description Before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded. */
+                /** @description The number before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded. */
                 exact_credits: string | null;
                 note?: string;
             } | null;
@@ -4427,7 +4427,7 @@ export interface components {
                 method: string;
                 credits_per_usd: number;
                 min_charge: number;
-                /** @description Before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded. */
+                /** @description The number before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded. */
                 exact_credits: string | null;
                 note?: string;
             } | null;
@@ -4553,7 +4553,7 @@ export interface components {
             provider_cost_usd: number;
             /** @description The customer price that the events recorded. */
             customer_price_recorded_usd: number;
-            /** @description At the draft's credits per USD. */
+            /** @description The amount at the draft's credits per USD. */
             customer_price_usd: number;
             /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
             customer_price_difference_usd: number;
@@ -4574,7 +4574,7 @@ export interface components {
                 provider_cost_usd: number;
                 /** @description The customer price that the events recorded. */
                 customer_price_recorded_usd: number;
-                /** @description At the draft's credits per USD. */
+                /** @description The amount at the draft's credits per USD. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
@@ -4593,7 +4593,7 @@ export interface components {
                 provider_cost_usd: number;
                 /** @description The customer price that the events recorded. */
                 customer_price_recorded_usd: number;
-                /** @description At the draft's credits per USD. */
+                /** @description The amount at the draft's credits per USD. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
@@ -4614,7 +4614,7 @@ export interface components {
                 provider_cost_usd: number;
                 /** @description The customer price that the events recorded. */
                 customer_price_recorded_usd: number;
-                /** @description At the draft's credits per USD. */
+                /** @description The amount at the draft's credits per USD. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
@@ -4633,7 +4633,7 @@ export interface components {
                 provider_cost_usd: number;
                 /** @description The customer price that the events recorded. */
                 customer_price_recorded_usd: number;
-                /** @description At the draft's credits per USD. */
+                /** @description The amount at the draft's credits per USD. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
@@ -4749,12 +4749,12 @@ export interface components {
             })[];
             /**
              * Format: date-time
-             * @description When the table starts to apply. Default: now.
+             * @description The time when the table starts to apply. Default: now.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description When the table stops applying (exclusive). Default: never.
+             * @description The time when the table stops applying (exclusive). Default: never.
              */
             effective_to?: string;
         };
@@ -4899,7 +4899,7 @@ export interface components {
             created_at: string | null;
             /**
              * Format: date-time
-             * @description When this version was saved.
+             * @description The time when this version was saved.
              */
             updated_at: string | null;
             /** Format: date-time */
@@ -5000,12 +5000,12 @@ export interface components {
             })[];
             /**
              * Format: date-time
-             * @description When the table starts to apply. Default: now.
+             * @description The time when the table starts to apply. Default: now.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description When the table stops applying (exclusive). Default: never.
+             * @description The time when the table stops applying (exclusive). Default: never.
              */
             effective_to?: string;
         };
@@ -5099,12 +5099,12 @@ export interface components {
             })[];
             /**
              * Format: date-time
-             * @description When the table starts to apply. Default: now.
+             * @description The time when the table starts to apply. Default: now.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description When the table stops applying (exclusive). Default: never.
+             * @description The time when the table stops applying (exclusive). Default: never.
              */
             effective_to?: string;
         };
@@ -5115,7 +5115,7 @@ export interface components {
             recurring_grant_id?: string;
             /**
              * Format: date-time
-             * @description When the lot begins; only for lots that begin later.
+             * @description The time when the lot begins, only for lots that begin later.
              */
             starts_at?: string;
             /** @description Credits, with at most 6 decimals. */
@@ -5134,12 +5134,12 @@ export interface components {
             amount: number | string;
             /**
              * Format: date-time
-             * @description When the lot begins; must be in the future. Until then its credits are in the balance and cannot be used. Default: at once.
+             * @description The time when the lot begins, which must be in the future. Until then, its credits are in the balance and cannot be used. Default: now.
              */
             starts_at?: string;
             /**
              * Format: date-time
-             * @description When the lot expires; must be in the future. Default: never.
+             * @description The time when the lot expires, which must be in the future. Default: never.
              */
             expires_at?: string;
             /** @description Lots with a lower value burn first. Default: 50. */
@@ -5169,12 +5169,12 @@ export interface components {
             amount: number | string;
             /**
              * Format: date-time
-             * @description When the lot begins; must be in the future. Until then its credits are in the balance and cannot be used. Default: at once.
+             * @description The time when the lot begins, which must be in the future. Until then, its credits are in the balance and cannot be used. Default: now.
              */
             starts_at?: string;
             /**
              * Format: date-time
-             * @description When the lot expires; must be in the future. Default: never.
+             * @description The time when the lot expires, which must be in the future. Default: never.
              */
             expires_at?: string;
             /** @description Lots with a lower value burn first. Default: 50. */
@@ -5220,7 +5220,7 @@ export interface components {
             priority: number;
             /**
              * Format: date-time
-             * @description When the lot begins; only for lots that were granted to begin later.
+             * @description The time when the lot begins, only for lots that were granted to begin later.
              */
             starts_at?: string;
             /** Format: date-time */
@@ -5380,7 +5380,7 @@ export interface components {
             /** @description Stripe shows it to the buyer. Unique in the ledger. */
             name: string;
             credits: number | string;
-            /** @description In whole cents, at least 0.50. */
+            /** @description The price in whole cents, at least 0.50. */
             price_usd: number | string;
             /** @description The lifetime of bought credits. Default: they do not expire. */
             expires_in_days?: number;
@@ -5393,7 +5393,7 @@ export interface components {
             /** @description Stripe shows it to the buyer. Unique in the ledger. */
             name?: string;
             credits?: number | string;
-            /** @description In whole cents, at least 0.50. */
+            /** @description The price in whole cents, at least 0.50. */
             price_usd?: number | string;
             /** @description The lifetime of bought credits. Default: they do not expire. */
             expires_in_days?: number | null;
@@ -5444,7 +5444,7 @@ export interface components {
             };
             /** @description Refunded through Stripe. */
             refunded_usd: number;
-            /** @description In disputes that are open or lost. */
+            /** @description The amount in disputes that are open or lost. */
             disputed_usd: number;
             /** @description Credits that refunds and disputes took out of the lot. */
             credits_taken_back: number;
@@ -5529,7 +5529,7 @@ export interface components {
             unit: "credits" | "events" | "tokens" | "usd";
             /** @enum {string|null} */
             period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING" | null;
-            /** @description For ROLLING: the length of a window. */
+            /** @description The length of a ROLLING window. */
             rolling?: {
                 hours: number;
             } | {
@@ -5553,7 +5553,7 @@ export interface components {
             feature_id?: string;
             user_id?: string;
             team_id?: string;
-            /** @description An API key: its requests count, and the captures of its holds. A rotated key has a new id. */
+            /** @description An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id. */
             key_id?: string;
             /** @description A model, exactly as events name it, of any provider. */
             model?: string;
@@ -5592,7 +5592,7 @@ export interface components {
             feature_id?: string;
             user_id?: string;
             team_id?: string;
-            /** @description An API key: its requests count, and the captures of its holds. A rotated key has a new id. */
+            /** @description An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id. */
             key_id?: string;
             /** @description A model, exactly as events name it, of any provider. */
             model?: string;
@@ -5646,7 +5646,7 @@ export interface components {
                 remaining: number;
                 /** @enum {string} */
                 period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING";
-                /** @description For ROLLING: the length of a window. */
+                /** @description The length of a ROLLING window. */
                 rolling?: {
                     hours: number;
                 } | {
@@ -5654,7 +5654,7 @@ export interface components {
                 };
                 /**
                  * Format: date-time
-                 * @description When the window ends, or when the oldest use leaves a rolling window; null if the limit does not free up with time.
+                 * @description The time when the window ends, or when the oldest use leaves a rolling window; null if time does not reset the limit.
                  */
                 resets_at: string | null;
                 /** @enum {string} */
@@ -5888,7 +5888,7 @@ export interface components {
             /** @description The attempts after the first one, in order. */
             targets: components["schemas"]["GatewayTarget"][];
             /**
-             * @description Whether another attempt follows one whose outcome is unknown (a timeout, a lost connection): the provider may charge for both. Default: next.
+             * @description Whether the gateway makes another attempt after one whose outcome is unknown (a timeout, a lost connection). The provider may charge for both. Default: next.
              * @enum {string}
              */
             on_ambiguous?: "next" | "stop";
@@ -5903,9 +5903,9 @@ export interface components {
             model?: string;
         };
         GatewayTimeouts: {
-            /** @description Until the provider's headers. */
+            /** @description The time until the provider's headers. */
             headers_seconds?: number;
-            /** @description From the headers until the first chunk of the answer. */
+            /** @description The time from the headers until the first chunk of the answer. */
             first_chunk_seconds?: number;
             /** @description Between two chunks. */
             idle_seconds?: number;
@@ -5921,7 +5921,7 @@ export interface components {
             /** @description The attempts after the first one, in order. */
             targets?: components["schemas"]["GatewayTarget"][];
             /**
-             * @description Whether another attempt follows one whose outcome is unknown (a timeout, a lost connection): the provider may charge for both.
+             * @description Whether the gateway makes another attempt after one whose outcome is unknown (a timeout, a lost connection). The provider may charge for both.
              * @enum {string}
              */
             on_ambiguous?: "next" | "stop";
@@ -5992,7 +5992,7 @@ export interface components {
             enabled?: boolean;
         };
         PortalToken: {
-            /** @description For `Authorization: Bearer`. Everyone who has the token can read its content. */
+            /** @description The token for `Authorization: Bearer`. Everyone who has the token can read its content. */
             token: string;
             /** Format: date-time */
             expires_at: string;
@@ -6000,7 +6000,7 @@ export interface components {
         PortalTokenDraft: {
             user_id?: string;
             team_id?: string;
-            /** @description How long the token works: at most 3600 seconds, and never longer than the API key. */
+            /** @description The time in which the token works: at most 3600 seconds, and never longer than the API key. */
             expires_in_seconds: number;
             /** @description The origins of the pages that may use the token. */
             origins: string[];
@@ -6443,7 +6443,7 @@ export interface operations {
     listAuditLog: {
         parameters: {
             query?: {
-                /** @description Only records of this customer; `operator` for records of no single customer. */
+                /** @description The customer whose records are listed; `operator` lists records of no single customer. */
                 customer_id?: string;
                 /** @description The author: the id of an API key, `operator`, `operator:EMAIL` for an operator whom Cloudflare Access names, or `public` for an open registration. */
                 actor?: string;
@@ -6728,7 +6728,7 @@ export interface operations {
                 /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 provider?: string;
-                /** @description As posted, with its `*`. */
+                /** @description The model of the request, with its `*`. */
                 model?: string;
             };
             header?: never;
@@ -7227,7 +7227,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description All events are billed, now or by an earlier request. */
+            /** @description The meter billed all events, now or in an earlier request. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -7246,7 +7246,7 @@ export interface operations {
                 windowSize?: "HOUR" | "DAY" | "MONTH";
                 windowTimeZone?: "UTC";
                 subject?: string[];
-                /** @description Any of `subject`, `model` and `provider`. */
+                /** @description The groups: any of `subject`, `model` and `provider`. */
                 groupBy?: string[];
             };
             header?: never;
@@ -8487,7 +8487,7 @@ export interface operations {
                 /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 provider?: string;
-                /** @description As posted, with its `*`. */
+                /** @description The model of the request, with its `*`. */
                 model?: string;
             };
             header?: never;
@@ -8770,7 +8770,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All open lots; a wallet has at most 1,000. */
+            /** @description Lists all open lots; a wallet has at most 1,000. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9417,7 +9417,7 @@ export interface operations {
                 feature_id?: string;
                 user_id?: string;
                 team_id?: string;
-                /** @description An API key: its requests count, and the captures of its holds. A rotated key has a new id. */
+                /** @description An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id. */
                 key_id?: string;
                 /** @description A model, exactly as events name it, of any provider. */
                 model?: string;
@@ -9567,7 +9567,7 @@ export interface operations {
                 from?: string;
                 /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
                 to?: string;
-                /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
+                /** @description The groups: up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;
                 /** @description The IANA time zone of `day`, `week` and `month`, with its daylight saving time. Default: UTC. With a window in `group_by`, its offset from UTC must be whole hours. */
                 time_zone?: string;
@@ -9605,7 +9605,7 @@ export interface operations {
                 from?: string;
                 /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
                 to?: string;
-                /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
+                /** @description The groups: up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;
                 /** @description The IANA time zone of `day`, `week` and `month`, with its daylight saving time. Default: UTC. With a window in `group_by`, its offset from UTC must be whole hours. */
                 time_zone?: string;
@@ -9971,7 +9971,7 @@ export interface operations {
     streamNotifications: {
         parameters: {
             query?: {
-                /** @description Only notifications with higher sequences. */
+                /** @description The notifications of the stream have higher sequences. */
                 after?: number;
             };
             header?: never;

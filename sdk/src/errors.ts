@@ -32,7 +32,7 @@ export class OpenMonetizeError extends Error {
   readonly detail: string
   /** The `X-Request-Id` of the answer. */
   readonly requestId: string | undefined
-  /** True if the same request may succeed later. A repeat with the same idempotency key is safe. */
+  /** Is true if the same request may succeed later. A repeat with the same idempotency key is safe. */
   readonly retryable: boolean
   /** The wait that the server asks for. */
   readonly retryAfterMs: number | undefined

@@ -30,7 +30,7 @@ export interface Answered<T> {
   readonly data: T
   readonly status: number
   readonly requestId: string | undefined
-  /** True if this is the stored answer of an earlier request with the same key. */
+  /** Is true if this is the stored answer of an earlier request with the same key. */
   readonly replayed: boolean
   readonly headers: Headers
 }

@@ -1,7 +1,7 @@
 /** One page of a list. It may hold fewer rows than `limit` while there are more pages. */
 export interface Page<T> {
   readonly data: T[]
-  /** Undefined if the API answers the whole list at once. */
+  /** Is undefined if the API answers the whole list at once. */
   readonly next_cursor?: string | null
 }
 

@@ -60,7 +60,7 @@ export async function* stream(options: StreamOptions): AsyncGenerator<Notificati
 
 interface ServerSentEvent {
   readonly id: number
-  /** Undefined for an id without data, which is the position at which the stream began. */
+  /** Is undefined for an id without data, which is the position at which the stream began. */
   readonly data: string | undefined
 }
 

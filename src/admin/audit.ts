@@ -13,7 +13,7 @@ const AUDIT_ID = /^aud_[0-9a-hjkmnp-tv-z]{26}$/
 const auditQuery = z
   .strictObject({
     customer_id: customerText().optional().openapi({
-      description: 'Only records of this customer; `operator` for records of no single customer.',
+      description: 'The customer whose records are listed; `operator` lists records of no single customer.',
     }),
     actor: customerText().optional().openapi({
       description:
@@ -41,7 +41,7 @@ const auditQuery = z
 const state = z
   .record(z.string(), z.unknown())
   .nullable()
-  .openapi({ description: 'The changed fields. null: the object did not exist, or no longer exists.' })
+  .openapi({ description: 'The changed fields; null if the object did not exist, or no longer exists.' })
 
 const auditSchema = z
   .object({

@@ -54,7 +54,7 @@ const burnRateRoute = route({
   path: '/burn-rate',
   summary: 'Get the burn rate and when the credits run out',
   description:
-    'For the customer, with the balance of all wallets together; or for one `user` or `team`, with the balance of its wallet.',
+    'The forecast is for the customer, with the balance of all wallets together, or for one `user` or `team`, with the balance of its wallet.',
   ...scoped('analytics:read'),
   request: { query: burnRateQuery },
   answers: { 200: json('Averages, trend and run-out date.', burnRateSchema) },

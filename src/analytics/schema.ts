@@ -34,7 +34,7 @@ const groupBy = z
   .optional()
   .openapi({
     type: 'string',
-    description: `Up to ${MAX_GROUPS_BY} of ${GROUPS.join(', ')}, separated by commas.`,
+    description: `The groups: up to ${MAX_GROUPS_BY} of ${GROUPS.join(', ')}, separated by commas.`,
     example: 'day,feature',
   })
 

@@ -16,7 +16,7 @@ export interface ApiKey {
   readonly mode: Mode
   readonly scopes: readonly Scope[]
   readonly created_at_ms: number
-  /** Null if it does not expire. */
+  /** Is null if it does not expire. */
   readonly expires_at_ms: number | null
   /** The time when it stops working; in the future while it overlaps with its successor. */
   readonly revoked_at_ms: number | null
@@ -126,7 +126,7 @@ export interface KeyGuard {
   readonly replaces: string | undefined
 }
 
-// 4 rows written: the table, its primary key, the hash and the customer's list. The limit check reads the customer's
+// Writes 4 rows: the table, its primary key, the hash and the customer's list. The limit check reads the customer's
 // keys.
 const INSERT = `
   INSERT INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms, expires_at_ms)
@@ -192,7 +192,7 @@ const FORGET_ENDED = `
     ORDER BY key_id
     LIMIT max(0, (SELECT count(*) FROM api_keys WHERE customer_id = ?1) - ${MAX_KEY_ROWS}))`
 
-/** The statement that deletes the oldest ended keys of a customer above `MAX_KEY_ROWS`. 4 rows written for each. */
+/** The statement that deletes the oldest ended keys of a customer above `MAX_KEY_ROWS`. Writes 4 rows for each. */
 export function forgetEndedKeys(env: Db, customer_id: string, now_ms: number): D1PreparedStatement {
   return env.DB.prepare(FORGET_ENDED).bind(customer_id, now_ms - ENDED_KEPT_MS)
 }

@@ -15,7 +15,9 @@ const scopesInput = z
 
 const draftFields = {
   name: customerText().openapi({ example: 'Billing worker' }),
-  expires_at: timeInput().optional().openapi({ description: 'When the key expires; must be in the future.' }),
+  expires_at: timeInput()
+    .optional()
+    .openapi({ description: 'The time when the key expires, which must be in the future.' }),
 }
 
 export const apiKeyDraftSchema = z
@@ -41,7 +43,7 @@ export const issuedKeySchema = z
 export const rotationSchema = z
   .strictObject({
     overlap_seconds: z.int().min(0).max(MAX_OVERLAP_S).default(0).openapi({
-      description: 'How long the old key keeps working; at most 7 days.',
+      description: 'The time in which the old key still works, at most 7 days.',
     }),
   })
   .openapi('ApiKeyRotation')
@@ -61,7 +63,7 @@ export const apiKeySchema = z
   .object({
     key_id: z
       .string()
-      .openapi({ description: 'Also part of the key itself, after `om_live_` or `om_test_`.' }),
+      .openapi({ description: 'The key itself contains the id, after `om_live_` or `om_test_`.' }),
     name: z.string(),
     mode: z.enum(MODES),
     scopes: z.array(z.enum(SCOPES)),
@@ -69,9 +71,11 @@ export const apiKeySchema = z
     created_at: time,
     expires_at: time.nullable(),
     revoked_at: time.nullable().openapi({
-      description: 'When the key was deleted, or when it stops working after a rotation.',
+      description: 'The time when the key was deleted, or when it stops working after a rotation.',
     }),
-    last_used_at: time.nullable().openapi({ description: 'At most one hour before the actual last use.' }),
+    last_used_at: time
+      .nullable()
+      .openapi({ description: 'The time of a use, at most one hour before the last use.' }),
   })
   .openapi('ApiKey')
 

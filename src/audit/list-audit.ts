@@ -32,7 +32,7 @@ export interface StoredAudit {
 }
 
 export interface AuditPage {
-  /** Newest first. */
+  /** The newest is first. */
   readonly records: readonly StoredAudit[]
   /** The `before_id` of the next page; null on the last one. */
   readonly next_before_id: string | null
@@ -45,7 +45,7 @@ export interface AuditPage {
 export const MAX_EXAMINED = 1_000
 
 // Reads a range, newest first: of one customer by the primary key, of all by the index of times. Ids sort by time, so
-// the times are ids too. 1 row read for each record examined; 2 without a customer, the index and the row.
+// the times are ids too. Reads 1 row for each record examined; 2 without a customer, the index and the row.
 const RANGE = 'audit_id >= ?2 AND audit_id < ?3 ORDER BY audit_id DESC LIMIT ?4'
 const OF_CUSTOMER = `FROM audit_log WHERE scope = ?1 AND ${RANGE}`
 const OF_ALL = `FROM audit_log INDEXED BY audit_log_time WHERE ?1 IS NULL AND ${RANGE}`

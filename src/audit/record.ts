@@ -77,9 +77,9 @@ export interface AuditRecord extends Auditor {
   readonly action: AuditAction
   /** The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
   readonly target: string
-  /** Null if the object did not exist. */
+  /** Is null if the object did not exist. */
   readonly before: AuditState | null
-  /** Null if the object no longer exists, or the action has no state. */
+  /** Is null if the object no longer exists, or the action has no state. */
   readonly after: AuditState | null
 }
 

@@ -131,9 +131,9 @@ const fields = {
 const timeFields = {
   effective_from: timeInput()
     .optional()
-    .openapi({ description: 'When the table starts to apply. Default: now.' }),
+    .openapi({ description: 'The time when the table starts to apply. Default: now.' }),
   effective_to: timeInput().nullable().optional().openapi({
-    description: 'When the table stops applying (exclusive). Default: never.',
+    description: 'The time when the table stops applying (exclusive). Default: never.',
   }),
 }
 
@@ -195,7 +195,7 @@ export const burnTableAnswerSchema = z
     effective_to: time.nullable(),
     active: z.boolean().openapi({ description: 'False after deletion.' }),
     created_at: time.nullable(),
-    updated_at: time.nullable().openapi({ description: 'When this version was saved.' }),
+    updated_at: time.nullable().openapi({ description: 'The time when this version was saved.' }),
     deactivated_at: time.nullable(),
   })
   .openapi('BurnTableVersion')

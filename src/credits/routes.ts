@@ -77,7 +77,7 @@ const lotsRoute = route({
   summary: 'List the open lots of a wallet in burn order',
   ...scoped('credits:read'),
   request: { query: walletQuery },
-  answers: { 200: json('All open lots; a wallet has at most 1,000.', lotsSchema) },
+  answers: { 200: json('Lists all open lots; a wallet has at most 1,000.', lotsSchema) },
   problems: ['overloaded', 'not_found'],
 })
 
@@ -86,7 +86,7 @@ const transactionsRoute = route({
   path: '/transactions',
   summary: 'List ledger entries, newest first',
   description:
-    'With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. ' +
+    'Lists the entries of the wallet of `user_id` or `team_id`, or of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. ' +
     EXPORT_DESCRIPTION,
   ...scopedOrPortal('credits:read'),
   request: { query: transactionsQuery },

@@ -14,11 +14,11 @@ const lotFields = {
   amount: creditsAmount(),
   starts_at: timeInput().optional().openapi({
     description:
-      'When the lot begins; must be in the future. Until then its credits are in the balance and cannot be used. Default: at once.',
+      'The time when the lot begins, which must be in the future. Until then, its credits are in the balance and cannot be used. Default: now.',
   }),
   expires_at: timeInput()
     .optional()
-    .openapi({ description: 'When the lot expires; must be in the future. Default: never.' }),
+    .openapi({ description: 'The time when the lot expires, which must be in the future. Default: never.' }),
   priority: z
     .int()
     .min(0)
@@ -108,7 +108,7 @@ export const creditSchema = z
     recurring_grant_id: z.string().optional(),
     starts_at: time
       .optional()
-      .openapi({ description: 'When the lot begins; only for lots that begin later.' }),
+      .openapi({ description: 'The time when the lot begins, only for lots that begin later.' }),
     amount,
     balance_after: amount,
     already_recorded: z.literal(true).optional().openapi({
@@ -146,7 +146,9 @@ export const lotsSchema = z.object({
         priority: z.int(),
         starts_at: time
           .optional()
-          .openapi({ description: 'When the lot begins; only for lots that were granted to begin later.' }),
+          .openapi({
+            description: 'The time when the lot begins, only for lots that were granted to begin later.',
+          }),
         expires_at: time.nullable(),
         created_at: time,
       })

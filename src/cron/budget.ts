@@ -16,7 +16,7 @@ export class Budget {
     this.until_ms = Date.now() + time_ms
   }
 
-  /** Throws `BudgetSpent` when fewer calls are left, or no time. */
+  /** Throws `BudgetSpent` when fewer calls are left, or when no time is left. */
   take(calls: number): void {
     if (this.left < calls) throw new BudgetSpent('The calls of this run are used up.')
     if (Date.now() >= this.until_ms) throw new BudgetSpent('The time of this run is used up.')

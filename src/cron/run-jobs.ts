@@ -29,7 +29,7 @@ const PLACES = 'SELECT sweep, after_customer_id FROM sweeps'
 
 const PLACE = 'SELECT after_customer_id FROM sweeps WHERE sweep = ?1'
 
-// 1 row written.
+// Writes 1 row.
 const MOVE = `
   INSERT INTO sweeps (sweep, after_customer_id) VALUES (?1, ?2)
   ON CONFLICT (sweep) DO UPDATE SET after_customer_id = excluded.after_customer_id`

@@ -69,7 +69,7 @@ export type AccountChanged =
   /** A PENDING registration is incomplete and sets the first tier and status itself. */
   | { readonly kind: 'unfinished' }
 
-// 1 row written; none if the customer has changed since it was read. The revision follows the clock, so that ledgers
+// Writes 1 row; none if the customer has changed since it was read. The revision follows the clock, so that ledgers
 // accept changes after D1 was restored to an earlier time. It rises even if nothing else changes, so that a repeated
 // change takes effect.
 const CHANGE = `

@@ -19,7 +19,7 @@ export const SESSION_COOKIE = {
 
 /** A request of the dashboard to the API. */
 interface DashboardRequest {
-  /** Undefined if the request has no cookie. */
+  /** Is undefined if the request has no cookie. */
   readonly session: string | undefined
   readonly is_own_page: boolean
 }

@@ -48,12 +48,12 @@ export type Session =
     }
   | {
       readonly kind: 'operator'
-      /** Null if the operator token began the session. */
+      /** Is null if the operator token began the session. */
       readonly email: string | null
       readonly expires_at_ms: number
     }
 
-// 3 rows written: the session and its places in two indexes.
+// Writes 3 rows: the session and its places in two indexes.
 const INSERT = `
   INSERT INTO dashboard_sessions (session_hash, owner, operator_mac, created_at_ms, expires_at_ms)
   VALUES (?1, ?2, ?3, ?4, ?5)`
@@ -106,7 +106,7 @@ function proofOf({ team_domain, aud }: AccessConfig): string {
   return `${team_domain} ${aud}`
 }
 
-// 2 rows read. A deleted key has no row, or one that is revoked.
+// Reads 2 rows. A deleted key has no row, or one that is revoked.
 const SELECT = `
   SELECT s.owner, s.operator_mac, s.expires_at_ms, k.key_hash, k.mode, k.scopes
   FROM dashboard_sessions s LEFT JOIN api_keys k ON k.key_id = s.owner
@@ -154,7 +154,7 @@ export async function endSession(env: Pick<Bindings, 'DB'>, token: string): Prom
 
 const SESSIONS_A_RUN = 1_000
 
-// 3 rows written for each.
+// Writes 3 rows for each.
 const DELETE_ENDED = `
   DELETE FROM dashboard_sessions WHERE session_hash IN (
     SELECT session_hash FROM dashboard_sessions WHERE expires_at_ms <= ?1 LIMIT ${SESSIONS_A_RUN})`

@@ -32,7 +32,7 @@ interface Count {
   readonly last_at_ms: number
 }
 
-// 1 row written for each outcome.
+// Writes 1 row for each outcome.
 const ADD = `
   INSERT INTO drop_in_counts (ledger_id, endpoint, outcome, count, last_at_ms)
   SELECT value ->> 'ledger_id', value ->> 'endpoint', value ->> 'outcome', value ->> 'count', value ->> 'last_at_ms'

@@ -13,7 +13,7 @@ const namedSubject = { key_id: z.string().optional(), model: z.string().optional
 const rollingSchema = z
   .union([z.object({ hours: z.int() }), z.object({ days: z.int() })])
   .optional()
-  .openapi({ description: 'For ROLLING: the length of a window.' })
+  .openapi({ description: 'The length of a ROLLING window.' })
 
 export const entitlementAnswerSchema = z
   .object({

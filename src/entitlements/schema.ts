@@ -44,7 +44,8 @@ const KEY_ID = /^key_[0-9a-hjkmnp-tv-z]{26}$/
 const limitSubjects = {
   ...subjectFields,
   key_id: z.string().regex(KEY_ID, 'must be the id of an API key').optional().openapi({
-    description: 'An API key: its requests count, and the captures of its holds. A rotated key has a new id.',
+    description:
+      'An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id.',
   }),
   model: customerText().optional().openapi({
     description: 'A model, exactly as events name it, of any provider.',

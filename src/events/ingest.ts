@@ -37,7 +37,7 @@ export function readIngest(request: IngestRequest): ReadResult {
   return readBatch({ ...request, body: { ...request.body, events: events.map(cleaned) } })
 }
 
-/** Null counts as absent, for validation and for the fingerprint. */
+/** A field that is null counts as absent, for validation and for the fingerprint. */
 const cleaned = (event: unknown) => withoutNulls(eventSchema, event)
 
 const OPERATION = 'POST /v1/events/ingest'

@@ -28,14 +28,14 @@ export type CallPlan =
   | {
       readonly ok: true
       readonly fallback: Fallback
-      /** Null for the gateway's default. */
+      /** Is null for the gateway's default. */
       readonly timeouts: Timeouts
     }
   | { readonly ok: false; readonly problem: Problem }
 
 interface Call {
   readonly api: string
-  /** Empty if the header is absent. */
+  /** Is empty if the header is absent. */
   readonly model: string
 }
 

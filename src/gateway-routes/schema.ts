@@ -31,8 +31,8 @@ const seconds = (description: string) =>
 
 const timeoutsSchema = z
   .strictObject({
-    headers_seconds: seconds("Until the provider's headers."),
-    first_chunk_seconds: seconds('From the headers until the first chunk of the answer.'),
+    headers_seconds: seconds("The time until the provider's headers."),
+    first_chunk_seconds: seconds('The time from the headers until the first chunk of the answer.'),
     idle_seconds: seconds('Between two chunks.'),
   })
   .openapi('GatewayTimeouts')
@@ -52,7 +52,7 @@ const fields = {
     .openapi({ description: 'The attempts after the first one, in order.' }),
   on_ambiguous: z.enum(ON_AMBIGUOUS).openapi({
     description:
-      'Whether another attempt follows one whose outcome is unknown (a timeout, a lost connection): the provider may charge for both.',
+      'Whether the gateway makes another attempt after one whose outcome is unknown (a timeout, a lost connection). The provider may charge for both.',
   }),
   timeouts: timeoutsSchema,
   enabled: z.boolean(),

@@ -36,7 +36,7 @@ export const MAX_GATEWAY_ROUTES = 50
 
 const COLUMNS = 'gateway_route_id, name, api, model, settings, enabled, created_at_ms, updated_at_ms'
 
-// 1 row written, and none if the ledger has enough routes or one of this API and model. Reads the routes of the ledger.
+// Writes 1 row, and none if the ledger has enough routes or one of this API and model. Reads the routes of the ledger.
 const INSERT = `
   INSERT INTO gateway_routes (ledger_id, ${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
   WHERE (SELECT count(*) FROM gateway_routes WHERE ledger_id = ?1) < ${MAX_GATEWAY_ROUTES}
@@ -58,7 +58,7 @@ export function insertRoute(env: Db, ledger_id: string, route: GatewayRoute): D1
   )
 }
 
-// 1 row written, and none if the route has changed since it was read, or another one has its API and model.
+// Writes 1 row, and none if the route has changed since it was read, or another one has its API and model.
 const UPDATE = `
   UPDATE gateway_routes SET name = ?3, model = ?4, settings = ?5, enabled = ?6, updated_at_ms = ?7
   WHERE ledger_id = ?1 AND gateway_route_id = ?2 AND updated_at_ms = ?8

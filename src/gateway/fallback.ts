@@ -8,7 +8,7 @@
 export interface Target {
   /** The name of a stored provider key; null for the key and address of the call. */
   readonly provider_key: string | null
-  /** Null for the model of the call. */
+  /** Is null for the model of the call. */
   readonly model: string | null
 }
 
@@ -116,7 +116,7 @@ export function nextAttempt(
   return undefined
 }
 
-/** Undefined if the target would fail again in the same way. */
+/** Returns the delay before an attempt; undefined if the target would fail again in the same way. */
 function delayBefore(target: Target, made: readonly Made[], random: number): number | undefined {
   const before = made.filter((attempt) => isSame(attempt.target, target))
   const last = before.at(-1)?.ending

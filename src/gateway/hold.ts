@@ -85,7 +85,7 @@ interface Opened {
   readonly kind: 'opened'
   readonly place: HoldPlace
   readonly clipped_to: number | undefined
-  /** Empty for a hold that was released. */
+  /** Is empty for a hold that was released. */
   readonly priced_as: string
 }
 

@@ -191,7 +191,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     return reportPaymentFigures(ledgerDb(this.env, customer_id), { mode, ledger_id }, figures)
   }
 
-  /** Undefined where payments are not set up for the ledger's mode. */
+  /** Returns the payment provider; undefined if payments are not set up for the ledger's mode. */
   private provider(): PaymentProvider | undefined {
     const identity = this.identity()
     const stripe = stripeOf(this.env, identity.mode)

@@ -292,7 +292,7 @@ const VERSION_8 = 'ALTER TABLE limit_counters ADD COLUMN earlier TEXT'
 // The sequence of the last notification up to each row. An added column writes no row, and is read once a start.
 const VERSION_9 = 'ALTER TABLE journal ADD COLUMN last_notification INTEGER NOT NULL DEFAULT 0'
 
-// The hash chain begins with the next entry: earlier ones have no salts. 1 row written.
+// The hash chain begins with the next entry: earlier ones have no salts. Writes 1 row.
 const VERSION_10 = `
   INSERT INTO meta (key, value)
   SELECT 'chain_first_entry', coalesce((SELECT last_entry FROM journal ORDER BY row_id DESC LIMIT 1), 0) + 1
@@ -369,7 +369,7 @@ function versionOf(sql: SqlStorage): number {
   )
 }
 
-/** The ledger's single values. 1 row written for each value that is set. */
+/** The ledger's single values. Writes 1 row for each value that is set. */
 export class MetaTable {
   private readonly exec: Exec
 

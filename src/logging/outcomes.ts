@@ -16,7 +16,7 @@ interface Count {
   readonly count: number
 }
 
-// 1 row written for each outcome of the hour.
+// Writes 1 row for each outcome of the hour.
 const ADD = `
   INSERT INTO outcome_counts (hour_ms, outcome, count)
   SELECT value ->> 'hour_ms', value ->> 'outcome', value ->> 'count' FROM json_each(?1) WHERE true
@@ -50,7 +50,7 @@ export function writeOutcomes(env: Pick<Bindings, 'DB'>): Promise<void> {
   return counts.write(env)
 }
 
-// 1 row written for each row deleted.
+// Writes 1 row for each row deleted.
 const FORGET = 'DELETE FROM outcome_counts WHERE hour_ms < ?1'
 
 /** Deletes counts older than 30 days. */

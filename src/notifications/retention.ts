@@ -6,7 +6,7 @@ const NOTIFICATIONS: Retained = {
   owner: 'ledger_id',
   // Sequences are in the order of time.
   is_due: `(SELECT at_ms FROM notifications AS n WHERE n.ledger_id = o.owner ORDER BY sequence LIMIT 1) < ?2`,
-  // 1 row written for each. Reads at most the first rows of a ledger, up to the first one that is kept. CROSS
+  // Writes 1 row for each. Reads at most the first rows of a ledger, up to the first one that is kept. CROSS
   // JOIN keeps the order of the list.
   forget: `
     DELETE FROM notifications WHERE (ledger_id, sequence) IN (

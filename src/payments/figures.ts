@@ -9,7 +9,7 @@ export interface AllPaymentFigures extends PaymentFigures {
 
 const MAX_COUNTED = 10_000
 
-// 1 row read for each live ledger that has payments.
+// Reads 1 row for each live ledger that has payments.
 const SUM = `
   SELECT count(*) AS counted, coalesce(sum(pending), 0) AS pending, coalesce(sum(succeeded), 0) AS succeeded,
     coalesce(sum(failed), 0) AS failed, coalesce(sum(action_required), 0) AS action_required,

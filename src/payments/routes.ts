@@ -30,7 +30,7 @@ const checkoutRoute = route({
   path: '/checkout',
   summary: 'Open a checkout: a page of Stripe on which credits are bought',
   description:
-    'For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has received the payment. At most 10 unpaid checkouts a wallet. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.',
+    'Opens a checkout of a credit pack, or of `credits` at `price_usd`. The credits are added once, as soon as Stripe has received the payment. A wallet has at most 10 unpaid checkouts. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.',
   ...scopedOrPortal('credits:write', requirePayments),
   request: { body: jsonRequest(checkoutSchema) },
   answers: { 201: json('The payment and its page.', checkoutAnswerSchema) },

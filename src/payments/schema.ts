@@ -82,7 +82,7 @@ export const paymentSchema = z
     }),
     failure: failureSchema.optional(),
     refunded_usd: usd('Refunded through Stripe.'),
-    disputed_usd: usd('In disputes that are open or lost.'),
+    disputed_usd: usd('The amount in disputes that are open or lost.'),
     credits_taken_back: z.number().openapi({
       description: 'Credits that refunds and disputes took out of the lot.',
     }),

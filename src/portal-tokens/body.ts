@@ -45,7 +45,7 @@ function refusalOf(
   own: OwnerField,
 ): Refusal | undefined {
   const { origins, owner, credit_pack_ids = [] } = portal
-  // Null means absent, as in the schema.
+  // A field that is null counts as absent, like in the schema.
   const closed = [own.other, ...CLOSED_FIELDS].find((name) => (body[name] ?? null) !== null)
   if (closed !== undefined) return forbidden(`A portal token does not take the field ${closed}.`)
   const named = body[own.name]

@@ -41,7 +41,7 @@ export const portalTokenDraft = z
       .min(1)
       .max(MAX_SECONDS)
       .openapi({
-        description: `How long the token works: at most ${MAX_SECONDS} seconds, and never longer than the API key.`,
+        description: `The time in which the token works: at most ${MAX_SECONDS} seconds, and never longer than the API key.`,
       }),
     origins: z
       .array(originInput)
@@ -72,7 +72,7 @@ export const portalTokenDraft = z
 export const portalTokenSchema = z
   .object({
     token: z.string().openapi({
-      description: 'For `Authorization: Bearer`. Everyone who has the token can read its content.',
+      description: 'The token for `Authorization: Bearer`. Everyone who has the token can read its content.',
     }),
     expires_at: z.string().openapi({ format: 'date-time' }),
   })

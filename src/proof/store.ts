@@ -11,7 +11,7 @@ export interface Checkpoint {
   readonly note: string
 }
 
-// 1 row written for each. Of two concurrent checkpoints, the later write is dropped if its entry is older.
+// Writes 1 row for each. Of two concurrent checkpoints, the later write is dropped if its entry is older.
 const INSERT = `
   INSERT INTO checkpoints (ledger_id, entry_number, hash, created_at_ms, key_id, note)
   SELECT value ->> 'ledger_id', value ->> 'entry_number', value ->> 'hash', value ->> 'created_at_ms',
@@ -21,7 +21,7 @@ const INSERT = `
     SELECT 1 FROM checkpoints
     WHERE ledger_id = made.value ->> 'ledger_id' AND entry_number >= made.value ->> 'entry_number')`
 
-// 1 row written, once for each key.
+// Writes 1 row, once for each key.
 const INSERT_KEY = `
   INSERT INTO signing_keys (key_id, public_key, created_at_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`
 
@@ -37,7 +37,7 @@ function hashOfEntry(ledger_id: string, entry: string): string {
 
 /** The end of a ledger's chain in D1, and its newest checkpoint. */
 export interface ChainEnd {
-  /** Null before the chain began. */
+  /** Is null before the chain began. */
   readonly head: { readonly first_entry: number; readonly entry_number: number; readonly hash: string } | null
   /**
    * Includes the hash that the chain now has for the checkpoint's entry; null when the chain does not reach

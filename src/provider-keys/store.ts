@@ -9,7 +9,7 @@ export interface ProviderKey {
   /** The catalogue's id. */
   readonly provider: string
   readonly name: string
-  /** Null for the usual address of the provider. */
+  /** Is null for the usual address of the provider. */
   readonly base_url: string | null
   readonly last_four: string
   readonly created_at_ms: number
@@ -26,7 +26,7 @@ export const MAX_PROVIDER_KEYS = 50
 
 const COLUMNS = 'provider_key_id, provider, name, base_url, last_four, created_at_ms'
 
-// 1 row written, and none if the ledger has enough keys or one of this name. Reads the keys of the ledger.
+// Writes 1 row, and none if the ledger has enough keys or one of this name. Reads the keys of the ledger.
 const INSERT = `
   INSERT INTO provider_keys (ledger_id, ${COLUMNS}, sealed) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
   WHERE (SELECT count(*) FROM provider_keys WHERE ledger_id = ?1) < ${MAX_PROVIDER_KEYS}

@@ -25,7 +25,7 @@ export interface UpstreamFound {
   readonly baseUrl: string
   /** The provider's key. Never log it or return it. */
   readonly key: string
-  /** Null for a key of the request or of the operator. */
+  /** Is null for a key of the request or of the operator. */
   readonly providerKeyId: string | null
   /** The catalogue's id of the provider that the key is for. */
   readonly provider: string

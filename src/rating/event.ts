@@ -47,7 +47,7 @@ export const eventSchema = z
       .optional(),
     timestamp: timeInput().optional().openapi({
       description:
-        'When the usage happened. Default: now. At most 35 days in the past and 5 minutes in the future.',
+        'The time of the usage, at most 35 days in the past and 5 minutes in the future. Default: now.',
     }),
     metadata: metadataInput().optional(),
   })

@@ -27,7 +27,7 @@ export interface Pass {
   readonly unpaid: number
   /** Whether the pass examines every event, or only events that a price change can concern. */
   readonly all: boolean
-  /** Null: begin with the newest. */
+  /** The entry before which the job continues; null begins with the newest. */
   readonly before_entry: number | null
 }
 
@@ -105,7 +105,7 @@ export function nextPass(progress: LateRating, prices: string, all: boolean): Pa
   }
 }
 
-// 1 row written.
+// Writes 1 row.
 const KEEP_PASS = `
   INSERT INTO late_ratings (ledger_id, prices, entry, unpaid, flushed_entry, before_entry, pass)
   VALUES (?1, '', 0, 0, 0, ?2, ?3)
@@ -120,7 +120,7 @@ export async function keepPass(
   await db.prepare(KEEP_PASS).bind(ledger_id, before_entry, JSON.stringify(pass)).run()
 }
 
-// 1 row written.
+// Writes 1 row.
 const COMPLETE_PASS = `
   INSERT INTO late_ratings (ledger_id, prices, entry, unpaid, flushed_entry) VALUES (?1, ?2, ?3, ?4, ?5)
   ON CONFLICT (ledger_id) DO UPDATE SET prices = excluded.prices, entry = max(entry, excluded.entry),

@@ -24,8 +24,8 @@ const pricingRoute = route({
   path: '/',
   summary: 'Get the provider prices of a model at a time',
   description:
-    'With `provider` and `model`: the price in force at `at`, in the standard service tier and without a region. ' +
-    "Without `model`: a page of the provider's models. Without `provider`: a page of the providers. " +
+    'With `provider` and `model`, the response is the price in force at `at`, in the standard service tier and without a region. ' +
+    "Without `model`, the response is a page of the provider's models; without `provider`, a page of the providers. " +
     'A unit without its own price is billed as the unit that contains it: unlisted cached tokens cost as much as input.',
   ...scoped('pricing:read', currentPrices),
   request: { query: pricingQuery },

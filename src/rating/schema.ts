@@ -225,7 +225,7 @@ const simulatedSums = {
   difference: z.number().openapi({ description: 'Simulated minus recorded.' }),
   provider_cost_usd: usd,
   customer_price_recorded_usd: usd.openapi({ description: 'The customer price that the events recorded.' }),
-  customer_price_usd: usd.openapi({ description: "At the draft's credits per USD." }),
+  customer_price_usd: usd.openapi({ description: "The amount at the draft's credits per USD." }),
   customer_price_difference_usd: usd.openapi({
     description: '`customer_price_usd` minus `customer_price_recorded_usd`.',
   }),

@@ -123,7 +123,7 @@ type SimulatedEvent = Pick<EventRecord, 'feature_id'> & {
 
 interface RecordedEvents {
   readonly kind: 'found'
-  /** Newest arrival first. */
+  /** The newest arrival is first. */
   readonly events: SimulatedEvent[]
   readonly unrated: number
 }

@@ -43,7 +43,7 @@ export function openDataKey(env: Bindings, customer_id: string, rows: readonly D
   return { kind: 'locked' }
 }
 
-// 1 row written for each master. Only the first of several concurrent requests writes.
+// Writes 1 row for each master. Only the first of several concurrent requests writes.
 const INSERT_FIRST = `
   INSERT INTO data_keys (customer_id, master_id, wrapped, created_at_ms)
   SELECT ?1, value ->> 'master_id', value ->> 'wrapped', ?3 FROM json_each(?2)
@@ -83,13 +83,13 @@ const CUSTOMERS = `
   SELECT customer_id, json_group_array(json_object('master_id', master_id, 'wrapped', wrapped)) AS keys
   FROM data_keys WHERE customer_id > ?1 GROUP BY customer_id ORDER BY customer_id LIMIT ${CUSTOMERS_A_RUN}`
 
-// 1 row written for each. Another run may have written the same.
+// Writes 1 row for each. Another run may have written the same.
 const INSERT_MISSING = `
   INSERT INTO data_keys (customer_id, master_id, wrapped, created_at_ms)
   SELECT value ->> 'customer_id', value ->> 'master_id', value ->> 'wrapped', ?2 FROM json_each(?1) WHERE true
   ON CONFLICT (customer_id, master_id) DO NOTHING`
 
-// 1 row written for each that is deleted. A data key that no present master opens is kept.
+// Writes 1 row for each that is deleted. A data key that no present master opens is kept.
 const DELETE_OLD = `
   DELETE FROM data_keys
   WHERE customer_id > ?1 AND customer_id <= ?2 AND master_id NOT IN (SELECT value FROM json_each(?3))

@@ -29,7 +29,11 @@ const streamRoute = route({
         .regex(SEQUENCE, 'must be the sequence of a notification')
         .transform(Number)
         .optional()
-        .openapi({ type: 'integer', minimum: 0, description: 'Only notifications with higher sequences.' }),
+        .openapi({
+          type: 'integer',
+          minimum: 0,
+          description: 'The notifications of the stream have higher sequences.',
+        }),
     }),
   },
   answers: {

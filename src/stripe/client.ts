@@ -205,7 +205,7 @@ function readAnswer<T>({ status, retry_after, text }: Answer, schema: z.ZodType<
   return { kind: 'declined', ...refusal, code, intent: intent.success ? intent.data : undefined }
 }
 
-/** Undefined for text that is not JSON, which no schema accepts. */
+/** Parses JSON; undefined for a text that is not JSON, which no schema accepts. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

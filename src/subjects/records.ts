@@ -42,14 +42,14 @@ const SELECT_PAGE = `
   WHERE ledger_id = ?1 AND kind = ?2 AND number < ?3 AND erased_at_ms IS NULL
   ORDER BY number DESC LIMIT ?4`
 
-// 2 rows written: the row and its index. One row read, the last by primary key.
+// Writes 2 rows: the row and its index. Reads one row, the last by primary key.
 const INSERT = `
   INSERT INTO subjects (ledger_id, kind, number, external_id, email, metadata, created_at_ms)
   SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5, ?6 FROM subjects WHERE ledger_id = ?1 AND kind = ?2`
 
 const SELECT_LAST = 'SELECT max(number) AS number FROM subjects WHERE ledger_id = ?1 AND kind = ?2'
 
-// 1 row written. Only if the row is unchanged since it was read, and not erased.
+// Writes 1 row. Only if the row is unchanged since it was read, and not erased.
 const UPDATE = `
   UPDATE subjects SET email = ?4, metadata = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND external_id = ?3 AND erased_at_ms IS NULL AND email IS ?6 AND metadata IS ?7`

@@ -178,7 +178,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
           headers: { 'Retry-After': '5' },
         })
       case 'erased':
-        // Its entitlements are deleted in the test ledger too.
+        // The test ledger also deletes the entitlements of the subject.
         if (c.get('key').mode === 'live') await shareWithTestLedger(c.env, c.get('key').customer_id)
         return jsonResponse(c, { [id_field]: id, deleted: true, erased_id: result.alias })
     }

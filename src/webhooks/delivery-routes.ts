@@ -61,7 +61,7 @@ function deliveryRoutes(kind: 'customer' | 'operator') {
     path: '/{id}/retry',
     summary: `Make a webhook delivery${of} due now, regardless of its status`,
     description:
-      'Its schedule begins again, unless an attempt is under way: then the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.',
+      'The schedule of the delivery begins again. If an attempt is running, the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.',
     ...writes,
     request: { params: deliveryPath },
     answers: { 200: json('The delivery.', deliverySchema) },

@@ -14,7 +14,7 @@ import { OPERATOR } from './records/secrets.ts'
 export interface Place {
   /** The name of the ledger, or `operator`. */
   readonly owner: string
-  /** Null for the operator's endpoints. */
+  /** Is null for the operator's endpoints. */
   readonly mode: Mode | null
   readonly audit: AuditPlace
   /** The id of an API key, or `operator`. */

@@ -105,7 +105,7 @@ describe('GET /v1/admin/unrated', () => {
     expect(await rows()).toMatchObject([{ mode: 'live', model: b, events: 1 }])
   })
 
-  it('tells the events whose wallet could not pay from those that wait for a price', async () => {
+  it('separates events whose wallet could not pay from events that wait for a price', async () => {
     const { api_key, customer_id } = await createCustomer()
     const model = unique('model')
     await granted(api_key, { user_id: 'u', amount: 29 })

@@ -134,7 +134,7 @@ describe('usage in the spelling of', () => {
     expect(event).toMatchObject({
       model: 'gpt-4o',
       usage: { input_tokens: 1000, ...(cached !== undefined && { cache_read_tokens: cached }) },
-      // Cached input of gpt-4o is half the price.
+      // Cached input of gpt-4o costs half the price.
       credits_burned: cached === undefined ? 15 : 14,
     })
     expect(event?.warnings ?? []).toEqual([])

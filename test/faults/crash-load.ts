@@ -109,7 +109,9 @@ export class Client {
     if (typeof id === 'string' && n !== undefined) this.voidable.push({ id, n })
   }
 
-  /** Sends an erasure, or another price of one feature. Neither has a key, and neither changes the set of events. */
+  /**
+   * Sends an erasure, or another price of one feature. These requests have no key and do not change the set of events.
+   */
   private async changeSomethingUnkeyed(): Promise<void> {
     if (Math.random() < 0.5) {
       await this.call('DELETE', `/v1/users/${encodeURIComponent(`ghost ${Math.floor(Math.random() * 4)}`)}`)

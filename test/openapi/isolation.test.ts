@@ -112,7 +112,7 @@ describe('with a deleted key', () => {
     const { customer_id, api_key } = await createCustomer()
     const key = await createKey(customer_id)
     deleted = key.api_key
-    // It was used a moment ago, so every cache has it.
+    // The key was used just before, so every cache has it.
     expect((await api('/v1/credits/balance', { key: deleted })).status).toBe(200)
     expect((await api(`/v1/api-keys/${key.key_id}`, { key: api_key, method: 'DELETE' })).status).toBe(200)
   })

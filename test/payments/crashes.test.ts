@@ -95,7 +95,10 @@ interface Story {
   readonly steps: readonly Step[]
   /** Checks the outcome, which does not depend on the stop. */
   readonly end: {
-    /** Null if the page was not delivered: it may be paid or not, and is credited if it is. */
+    /**
+     * The number of charges; null if the page was not delivered. The page may be paid or not, and a payment is
+     * credited.
+     */
     readonly charges: number | null
     readonly balance?: number
     readonly statuses?: readonly string[]

@@ -127,7 +127,7 @@ export class Reference {
     return said
   }
 
-  /** Undefined when the owner has no wallet. */
+  /** Returns the owner's wallet; undefined if there is none. */
   read(owner: string): Wallet | undefined {
     const wallet = this.walletOf(owner)
     if (wallet) this.settle(wallet)

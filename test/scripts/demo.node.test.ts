@@ -61,7 +61,7 @@ describe('npm run demo', () => {
 
   it('explains the next step when no server answers', async () => {
     const { code, output } = await demo(`http://127.0.0.1:${await freePort()}`)
-    expect(output).toMatch(/Nothing answers on http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
+    expect(output).toMatch(/No server answers on http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
     expect(output).toContain('npm start')
     expect(output).not.toContain('    at ')
     expect(code).toBe(1)

@@ -325,7 +325,7 @@ export class ScriptedStripe {
     return ok(this.intentJson(intent, true))
   }
 
-  /** Newest first, like Stripe's lists. */
+  /** Lists the newest first, like Stripe's lists. */
   private pageOfIntents(fields: URLSearchParams): object {
     const limit = Number(fields.get('limit') ?? 10)
     const matching = [...this.intents.values()]

@@ -82,7 +82,7 @@ interface ProblemDocument {
   readonly errors?: readonly { readonly path: string; readonly message: string }[]
 }
 
-/** Called when a session has ended. */
+/** The function that is called when a session has ended. */
 let onSignedOut: (detail: string) => void = () => {}
 export function whenSignedOut(handler: (detail: string) => void): void {
   onSignedOut = handler

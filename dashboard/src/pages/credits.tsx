@@ -57,7 +57,7 @@ export default function Credits(): VNode {
             <Figure name="Available" note="Not reserved by a hold">
               <Amount value={data.available_balance} unit="credits" />
             </Figure>
-            <Figure name="Overdraft limit" note="How far below zero this wallet may go">
+            <Figure name="Overdraft limit" note="The amount by which this wallet may be below zero">
               <Amount value={data.overdraft_limit} unit="credits" />
             </Figure>
           </div>

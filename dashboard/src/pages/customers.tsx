@@ -22,7 +22,7 @@ export default function Customers(): VNode {
     [query.toString()],
   )
   return (
-    <Page title="Customers" lead="Find a customer, change its tier, suspend it.">
+    <Page title="Customers" lead="Find a customer, change its tier, or suspend it.">
       <Card title="Find">
         <div class="fields">
           <Input

@@ -35,8 +35,8 @@ export default function Entitlements(): VNode {
           empty={
             <Empty title="No entitlement yet">
               <p>
-                Without one, the default of the deployment decides. Create the first below: a hard limit
-                refuses, a soft one warns.
+                Without an entitlement, the default of the deployment applies. Create the first one below: a
+                hard limit refuses usage, and a soft limit warns.
               </p>
             </Empty>
           }

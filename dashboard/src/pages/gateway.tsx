@@ -93,7 +93,8 @@ export default function Gateway(): VNode {
   -d "{\\"name\\":\\"main\\",\\"provider\\":\\"OPENAI\\",\\"key\\":\\"$OPENAI_API_KEY\\"}"`}
         />
         <p class="quiet">
-          It is stored encrypted. Or send it with each call, as <code>X-Provider-Key</code>.
+          The meter stores the key encrypted. You can also send it with each call, as{' '}
+          <code>X-Provider-Key</code>.
         </p>
       </Card>
       <Card title="3. Change the base URL of your client">

@@ -82,7 +82,7 @@ export function AutoTopUp(): VNode {
   )
 }
 
-/** Null where the wallet has no rule. */
+/** Reads the rule of a wallet; null if the wallet has none. */
 async function readRule(query: Owner, signal: AbortSignal): Promise<Rule | null> {
   try {
     return await call('get', '/v1/credits/auto-top-up', { query, signal })

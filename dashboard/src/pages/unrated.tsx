@@ -151,7 +151,7 @@ function PriceForm({
     <Card title={`The price of ${nameOf({ provider, model })}`}>
       <p class="quiet">
         In USD for a million tokens, for all customers. Leave out a unit that the provider does not charge
-        apart: it costs as much as the unit that contains it. A price is replaced by a later one, and never
+        apart: it costs as much as the unit that contains it. A later price replaces a price; a price is never
         edited.
       </p>
       <Form label="Set a price" submit="Set the price" onSubmit={submit}>

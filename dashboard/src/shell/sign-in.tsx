@@ -29,7 +29,7 @@ export function SignIn(): VNode {
             type="password"
             spellcheck={false}
             maxLength={1000}
-            hint="It is sent once and not stored: this browser gets a session of 12 hours, which ends with the key."
+            hint="The key is sent once and not stored: this browser gets a session of 12 hours, which ends with the key."
             required
           />
         </Form>

@@ -9,7 +9,7 @@ import type { CardBehaviour, ScriptedStripe, SignedEvent } from '../../../test/s
 export interface Visit {
   readonly success_url: string
   readonly cancel_url: string
-  /** Null if the buyer did not pay. */
+  /** Is null if the buyer did not pay. */
   readonly event: SignedEvent | null
 }
 

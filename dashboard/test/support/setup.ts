@@ -44,7 +44,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Null without Chromium. */
+    /** Is null without Chromium. */
     readonly dashboard: Shared | null
   }
 }

@@ -13,7 +13,7 @@ export interface Api {
   readonly limits?: readonly string[]
   /** The fields of a request that the model reads. */
   readonly input: readonly string[]
-  /** True if streams report usage only on request. */
+  /** Is true if streams report usage only on request. */
   readonly asksForUsage?: boolean
   /** Reads an answer, or one event of a stream. */
   readonly read: (call: MeteredCall, json: Json, request: Json) => void

@@ -153,7 +153,7 @@ export class MeteredCall {
   api: string | undefined
   /** The provider's response without its content: usage and other priced fields. */
   response: Readonly<Record<string, unknown>> | undefined
-  /** True once the response has the usage of the whole call. */
+  /** Is true once the response has the usage of the whole call. */
   isFinal = false
   /** Characters that the caller received and the provider has not counted yet. */
   delivered = 0

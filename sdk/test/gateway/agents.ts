@@ -57,7 +57,7 @@ const likelyTokens = (text: string) => Math.ceil(Buffer.byteLength(text) / 4)
 const INSTRUCTIONS =
   'Work in the folder below. Read a file before you change it. Run the tests. „Ü“ → ✓\n'.repeat(150)
 const PROMPT = 'The test of `sum()` fails with “expected 3, got 2” \u001b[31m✗\u001b[0m. Fix it.'
-/** Encrypted reasoning, as the providers return it. */
+/** Encrypted reasoning in the form that the providers return. */
 const SEALED = `gAAAAAB${'k3Jx9_Qz'.repeat(40)}==`
 
 const claudeTool = (name: string, property: string) => ({

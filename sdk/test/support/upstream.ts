@@ -73,7 +73,7 @@ export interface Ending {
   readonly cut?: boolean
   /** Keeps the connection open without sending more. */
   readonly hang?: boolean
-  /** True if each chunk names its type in a line of its own, as Anthropic's and OpenAI's newer streams do. */
+  /** Is true if each chunk names its type in a line of its own, as Anthropic's and OpenAI's newer streams do. */
   readonly named?: boolean
 }
 

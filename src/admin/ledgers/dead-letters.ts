@@ -62,7 +62,9 @@ const replayedSchema = z
     failed: z
       .int()
       .openapi({ description: 'Messages that failed again; they stay listed, with the reason.' }),
-    not_found: z.int().openapi({ description: 'Named messages that are not waiting.' }),
+    not_found: z
+      .int()
+      .openapi({ description: 'The number of messages of the request that are not waiting.' }),
     more: z
       .boolean()
       .openapi({ description: 'Whether more messages wait than one call replays. If true, call again.' }),

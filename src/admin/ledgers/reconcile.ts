@@ -34,7 +34,10 @@ const resultSchema = z
       z.object({
         ledger_id: z.string(),
         status: z.enum([...RECONCILIATION_STATUSES, 'UNAVAILABLE']),
-        checked_entry: z.int().nullable().openapi({ description: 'All pages up to this entry are correct.' }),
+        checked_entry: z
+          .int()
+          .nullable()
+          .openapi({ description: 'The entry up to which all pages are correct.' }),
         differences: z
           .array(differenceSchema)
           .openapi({ description: 'The differences found. With status REPAIRED they are repaired.' }),

@@ -27,7 +27,7 @@ const rerateRoute = route({
   path: '/',
   summary: 'Rate events that were recorded without a price and now have one',
   description:
-    'For one customer, or for all. Each event is rated at most once, at the price of its own time. A cron does the same.',
+    'Rates the events of one customer, or of all. Each event is rated at most once, at the price of its own time. A cron does the same.',
   request: { body: optionalJsonRequest(rerateSchema) },
   answers: { 200: json('The result.', summarySchema) },
   problems: ['not_found', 'idempotency_mismatch'],

@@ -57,8 +57,8 @@ const unratedSchema = z
           description: 'null: the events name none. Then no price can be set, and they are never rated late.',
         }),
         model: z.string().nullable(),
-        events: z.int().openapi({ description: `Counted up to ${MAX_UNRATED_COUNTED}.` }),
-        more_events: z.boolean().openapi({ description: 'Whether there may be more than were counted.' }),
+        events: z.int().openapi({ description: `The number of events, at most ${MAX_UNRATED_COUNTED}.` }),
+        more_events: z.boolean().openapi({ description: 'Whether more may exist than were counted.' }),
         oldest_at: z.iso.datetime().openapi({ description: 'The arrival of the oldest event.' }),
         waits_for: z.enum(['price', 'credits']).openapi({
           description:

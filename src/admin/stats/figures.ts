@@ -64,7 +64,7 @@ const COUNT_BEHIND = `
   SELECT count(*) AS ledgers_behind, min(unflushed_since_ms) AS oldest_at_ms
   FROM (${LEDGERS_BEHIND} LIMIT ?1)`
 
-// 3 rows read for each ledger, and 1 for each whose usage is not in the rollups yet: the page of the first missing
+// Reads 3 rows for each ledger, and 1 for each whose usage is not in the rollups yet: the page of the first missing
 // entry.
 const COUNT_LEDGERS = `
   SELECT count(*) AS count, coalesce(sum(rolled_entry < flushed_entry), 0) AS ledgers_behind,

@@ -19,7 +19,9 @@ const time = z.string().openapi({ format: 'date-time' })
 
 const backlogSchema = z.object({
   ledgers_behind: count,
-  oldest_at: time.nullable().openapi({ description: 'When the oldest missing entry was committed.' }),
+  oldest_at: time
+    .nullable()
+    .openapi({ description: 'The time when the oldest missing entry was committed.' }),
   lag_seconds: z
     .number()
     .openapi({ description: 'The age of the oldest missing entry; 0 if none is missing.' }),

@@ -9,7 +9,7 @@ import { type Authority, exceeds, FULL_AUTHORITY } from './scopes.ts'
 /** The caller of a key change: one of the customer's own keys, or the operator. */
 export interface KeyActor {
   readonly customer_id: string
-  /** Undefined for the operator. */
+  /** Is undefined for the operator. */
   readonly key_id: string | undefined
 }
 
@@ -94,7 +94,10 @@ export function refuseTooMany(
   return { kind: 'refused', code: 'conflict', detail }
 }
 
-/** Checked only for new requests: a repeat may arrive after the key has expired. */
+/**
+ * Refuses a time after the key's end. Only new requests are checked, because a repeat may arrive after the key has
+ * expired.
+ */
 export function refusePastEnd({ ends_at_ms }: Authority, now_ms: number): KeyRefused | undefined {
   if (!isOver(ends_at_ms, now_ms)) return undefined
   return { kind: 'refused', ...invalid([{ path: '/expires_at', message: 'must be in the future' }], 'body') }

@@ -109,7 +109,7 @@ export const providerKeys = sqliteTable(
     /** The catalogue's id. */
     provider: text().notNull(),
     name: text().notNull(),
-    /** Null for the provider's usual address. */
+    /** Is null for the provider's usual address. */
     base_url: text(),
     /** AES-256-GCM under the customer's data key, bound to ledger, provider, id and address. */
     sealed: text().notNull(),

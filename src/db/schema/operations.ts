@@ -172,7 +172,7 @@ export const lateRatings = sqliteTable('late_ratings', {
   unpaid: integer().notNull(),
   /** `ledgers.flushed_entry` when it began: credits that arrived since have a later entry. */
   flushed_entry: integer().notNull(),
-  /** Null when no pass is under way. */
+  /** Is null when no pass is under way. */
   before_entry: integer(),
   /** JSON: the values of the four columns once the current pass is complete; null when no pass runs. */
   pass: text(),
@@ -219,7 +219,7 @@ export const priceFeeds = sqliteTable(
     /** SHA-256 of the bytes, or of the reason why no bytes exist. A repetition is counted in the same row. */
     content_hash: text().notNull(),
     status: text({ enum: PRICE_FEED_STATUSES }).notNull(),
-    /** Null for a feed that cannot be read. */
+    /** Is null for a feed that cannot be read. */
     version: integer(),
     /** JSON: why it was refused or waits, at most 100 texts. */
     reasons: text().notNull(),

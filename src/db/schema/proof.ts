@@ -12,7 +12,7 @@ export const signingKeys = sqliteTable('signing_keys', {
   created_at_ms: integer().notNull(),
 })
 
-/** Signed statements of the hash of a ledger's entry. Never changed or deleted. */
+/** Signed statements of the hash of a ledger's entry. Rows are never changed or deleted. */
 export const checkpoints = sqliteTable(
   'checkpoints',
   {

@@ -58,7 +58,7 @@ export const rollupDays = sqliteTable(
      */
     by_day: text().notNull(),
     by_hour: text().notNull(),
-    /** Null when no cell has a team: its content is then that of `by_hour`. */
+    /** Is null when no cell has a team: its content is then that of `by_hour`. */
     by_team: text(),
     /** The same for API keys; rows of earlier versions have none. */
     by_key: text(),

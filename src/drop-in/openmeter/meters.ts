@@ -19,7 +19,7 @@ export const meterQuery = z.looseObject({
   groupBy: repeated().openapi({
     type: 'array',
     items: { type: 'string' },
-    description: 'Any of `subject`, `model` and `provider`.',
+    description: 'The groups: any of `subject`, `model` and `provider`.',
   }),
 })
 

@@ -50,7 +50,7 @@ const eventsRoute = route({
       },
     },
   },
-  answers: { 204: { description: 'All events are billed, now or by an earlier request.' } },
+  answers: { 204: { description: 'The meter billed all events, now or in an earlier request.' } },
   problems: ['invalid_json', 'invalid_request', 'not_found', 'overloaded', 'unavailable'],
 })
 

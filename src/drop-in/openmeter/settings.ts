@@ -33,7 +33,7 @@ export async function readMappings(env: Bindings, ledger: LedgerName): Promise<r
 /** Each change leaves a permanent audit record, so the changes of a day are limited. */
 export const MAX_CHANGES_A_DAY = 100
 
-// 1 row written; 0 once the day's changes are used up.
+// Writes 1 row; 0 once the day's changes are used up.
 const WRITE = `
   INSERT INTO drop_in_settings (ledger_id, endpoint, settings, changed_at_ms, day, changes)
   VALUES (?1, 'openmeter', ?2, ?3, ?4, 1)

@@ -5,7 +5,7 @@ export interface Span {
   /** 16 lower-case hexadecimal digits. */
   readonly span_id: string
   readonly parent_span_id: string | undefined
-  /** Undefined if the span has no end. */
+  /** Is undefined if the span has no end. */
   readonly end_ms: number | undefined
   readonly is_error: boolean
   readonly attributes: Attributes

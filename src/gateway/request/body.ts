@@ -37,7 +37,7 @@ export async function readJsonBody(request: Request): Promise<JsonBody | BodyPro
   }
 }
 
-/** Undefined if the body is too large. */
+/** Reads the body; undefined if it is too large. */
 async function readBytes(request: Request): Promise<Uint8Array | undefined> {
   const { headers, body } = request
   // The runtime reads no more than a declared length.

@@ -7,7 +7,10 @@ export interface RelayOptions {
   /** Returns the bytes that were held back. */
   readonly end: () => readonly Uint8Array[]
   readonly onChunk: () => void
-  /** Called once, when the stream is over. Bytes that it returns are the last of a stream that ended by itself. */
+  /**
+   * The function that is called once, when the stream has ended. If the stream ended by itself, the returned bytes are
+   * its last bytes.
+   */
   readonly onEnd: (ending: Ending) => Promise<Uint8Array | undefined>
   /** Stops the provider. */
   readonly cancel: () => void

@@ -260,7 +260,7 @@ function compactValue(text: Characters, start: number, limit: number): CompactVa
   return 'invalid'
 }
 
-/** Undefined for a text that is not a JSON string. */
+/** Returns the text without escapes; undefined if it is not a JSON string. */
 function rewritten(string: string): string | undefined {
   try {
     return JSON.stringify(JSON.parse(string))

@@ -156,7 +156,7 @@ export function provideJson(request: object, value: unknown): void {
   Object.defineProperty(request, 'json', { value: () => Promise.resolve(value), configurable: true })
 }
 
-/** Undefined for bytes that are not of this encoding. */
+/** Decodes bytes; undefined if they are not of this encoding. */
 function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' | undefined {
   try {
     return decoder(bytes, { maxOutputLength: MAX_BODY_BYTES })

@@ -85,7 +85,7 @@ function wakeNext(): void {
   waiting.shift()?.()
 }
 
-/** Undefined if there is no room. */
+/** Takes a place for a body; undefined if there is no room. */
 function takePlace(bytes: number): Place | undefined {
   if (!hasRoom(bytes)) return undefined
   const place = { bytes, since_ms: Date.now() }

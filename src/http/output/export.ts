@@ -41,7 +41,7 @@ export function listAnswer(description: string, schema: z.ZodType) {
     description,
     headers: z.object({
       [NEXT_CURSOR]: z.string().optional().openapi({
-        description: 'Only in CSV and NDJSON: the `cursor` of the rest. Absent if there is no more.',
+        description: 'The `cursor` of the rest, only in CSV and NDJSON. Absent if there are no more rows.',
       }),
     }),
     content: {
@@ -54,7 +54,7 @@ export function listAnswer(description: string, schema: z.ZodType) {
 
 /** The text in the descriptions of lists that can be exported. */
 export const EXPORT_DESCRIPTION =
-  'With `Accept: text/csv` or `application/x-ndjson`, all rows are streamed instead of a page: up to 20,000 ledger entries in one response, and then `X-Next-Cursor` has the `cursor` of the rest. With `limit`, one page in that format.'
+  'With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more, `X-Next-Cursor` has the `cursor` of the rest. With `limit`, the response is one page in that format.'
 
 /** Whether the request asks for all rows: an export without `limit`, which would ask for one page of it. */
 export function wantsAllRows(c: Context): boolean {

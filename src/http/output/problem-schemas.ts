@@ -9,7 +9,7 @@ const checked = z.object({ ok: z.boolean(), latency_ms: z.number() })
 
 /** The meaning of `resets_at` in every answer about a limit. */
 export const RESETS_AT =
-  'When the window ends, or when the oldest use leaves a rolling window; null if the limit does not free up with time.'
+  'The time when the window ends, or when the oldest use leaves a rolling window; null if time does not reset the limit.'
 
 const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   invalid_request: {
@@ -31,8 +31,8 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
     level: z
       .enum(['user', 'team', 'key', 'model', 'customer'])
       .openapi({ description: 'The subject of the limit.' }),
-    key_id: z.string().optional().openapi({ description: 'Only for the level key: the API key.' }),
-    model: z.string().optional().openapi({ description: 'Only for the level model: the model.' }),
+    key_id: z.string().optional().openapi({ description: 'The API key of a limit at the level key.' }),
+    model: z.string().optional().openapi({ description: 'The model of a limit at the level model.' }),
     unit: z.enum(['credits', 'events', 'tokens', 'usd']),
     limit: exact('The limit for a window, in `unit`.'),
     used: exact('The amount used in the current window, in `unit`.'),
@@ -55,7 +55,7 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
     checks: z
       .object({ d1: checked, kv: checked, object: checked })
       .optional()
-      .openapi({ description: 'Only for `GET /ready`: the result of each check.' }),
+      .openapi({ description: 'The result of each check, only for `GET /ready`.' }),
   },
 }
 

@@ -110,7 +110,7 @@ const SEALED_FOR_ANOTHER: Refusal = {
 
 const placeOf = (owner: string, key: string) => `${owner} ${key}`
 
-// 1 row written.
+// Writes 1 row.
 const INSERT_ANSWER = `
   INSERT INTO stored_answers (owner, idempotency_key, fingerprint, status, body, created_at_ms)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ?7 OR changes() > 0`
@@ -135,7 +135,7 @@ const END_OF_ROUND = `
   SELECT owner, idempotency_key FROM stored_answers WHERE (owner, idempotency_key) > (?1, ?2)
   ORDER BY owner, idempotency_key LIMIT 1 OFFSET ${ANSWERS_A_ROUND - 1}`
 
-// 1 row written for each that is deleted.
+// Writes 1 row for each that is deleted.
 const FORGET_ANSWERS = `
   DELETE FROM stored_answers WHERE created_at_ms < ?3 AND (owner, idempotency_key) IN (
     SELECT owner, idempotency_key FROM stored_answers WHERE (owner, idempotency_key) > (?1, ?2)

@@ -10,7 +10,7 @@ import { PortalRateLimiter, RateLimiter } from './rate-limit.ts'
 
 /** The stored state that decides about a request. */
 export interface AdmissionState {
-  /** Null until the ledger is opened. */
+  /** Is null until the ledger is opened. */
   readonly identity: LedgerName | null
   readonly account: AccountRow
   isRevoked(key_id: string, now_ms: number): boolean
@@ -61,7 +61,7 @@ export class Admission {
       : { ...admitted, refusal: refused({ code: 'customer_suspended' }) }
   }
 
-  /** Undefined for requests that are not counted, or were counted before. */
+  /** Counts a request; undefined if the request is not counted, or was counted before. */
   private countRequest(
     { mode = 'live', counted_by, portal_token }: Caller,
     identity: LedgerName,

@@ -67,7 +67,7 @@ export class AlertRows {
     return this.named(this.places().timed)
   }
 
-  /** Null deletes the alert. */
+  /** Writes an alert; null deletes it. */
   write(id: string, alert: Alert | null): void {
     if (alert) this.exec(WRITE, id, JSON.stringify(alert))
     else this.exec(DELETE, id)

@@ -38,7 +38,7 @@ export function balanceValue({ unit }: AlertRules, wallet: Wallet | undefined): 
 
 export interface LimitValue {
   readonly value: number
-  /** Null for a rolling window. */
+  /** Is null for a rolling window. */
   readonly window_start_ms: number | null
 }
 

@@ -149,7 +149,7 @@ export class UnratedRows {
   }
 
   /**
-   * The models in their order after `last`. Jumps from model to model through the index: two rows read for each model,
+   * The models in their order after `last`. Jumps from model to model through the index. Reads two rows for each model,
    * with any number of events.
    */
   private *modelsAfter(last: UnratedModel): Generator<UnratedModel> {
@@ -183,7 +183,7 @@ export class UnratedRows {
     )
   }
 
-  /** The number of unrated events. One row read. */
+  /** The number of unrated events. Reads one row. */
   count(): number {
     return Number(this.meta.get(COUNT_KEY) ?? 0)
   }
@@ -201,7 +201,7 @@ export class UnratedRows {
 
   /**
    * Writes the changes of a commit: records events, keeps the charges that wallets could not pay, closes events that
-   * are rated or voided. 2 rows written for each event, and 1 for the count.
+   * are rated or voided. Writes 2 rows for each event, and 1 for the count.
    */
   write(
     added: readonly Entry[],

@@ -25,7 +25,7 @@ export class Draft {
   readonly closedLots = new Map<number, Lot | null>()
   /** The returned parts of each burn, by the number of the burn's entry. */
   readonly givenBacks = new Map<number, GivenBack>()
-  /** Counted use of limits, by counter. */
+  /** The counted use of limits, by counter. */
   readonly limitCounters = new Map<number, LimitCounter>()
   /**
    * The entitlements that this commit creates, replaces or deletes. Burns of the same commit use the earlier

@@ -116,10 +116,10 @@ function refund(
   const burn = burnOf(draft, past)
   const given = draft.givenBack(past.number)
   const rest = microCredits(0 - burn.amount - given.amount)
-  if (rest === 0) return conflict('All burned credits have already been given back.')
+  if (rest === 0) return conflict('All burned credits were already returned.')
   const wanted = amount ?? rest
   if (wanted > rest)
-    return conflict(`Only ${formatCredits(rest)} credits of this burn are not given back yet.`)
+    return conflict(`Only ${formatCredits(rest)} credits of this burn were not returned yet.`)
   const returned = returnBurned(draft, past, burn, wanted, 'REFUND', reason, ids)
   if (returned.kind === 'moved') {
     draft.givenBacks.set(past.number, { ...given, amount: microCredits(given.amount + wanted) })

@@ -3,7 +3,7 @@ import { parseStored } from '../model/json.ts'
 import type { Exec } from '../tables.ts'
 
 const READ = 'SELECT payment FROM payments WHERE reference = ?'
-// 1 row written for a purchase with a payment reference, never deleted.
+// Writes 1 row for a purchase with a payment reference, never deleted.
 const ADD = 'INSERT INTO payments (reference, payment) VALUES (?, ?)'
 
 /** The payments that purchases named: each credits once, even if its notice is delivered repeatedly or late. */

@@ -16,7 +16,7 @@ const PRUNE = `
 const PRUNE_MARKS = `
   DELETE FROM limit_marks WHERE counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
 
-// 1 row written for each.
+// Writes 1 row for each.
 const WRITE_MARK = 'INSERT OR REPLACE INTO limit_marks (counter, reached_ms) VALUES (?, ?)'
 
 const COUNTED_AFTER = `

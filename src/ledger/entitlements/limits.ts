@@ -35,7 +35,7 @@ export interface Meter {
   readonly counter: LimitCounter | undefined
   /** The quantity of the request, in the unit's smallest part. */
   readonly quantity: bigint
-  /** Null if it only counts. */
+  /** Is null if it only counts. */
   readonly limit: bigint | null
 }
 

@@ -6,7 +6,7 @@ const FIND = `
   SELECT number FROM subjects
   WHERE ledger_id = ?1 AND kind = ?2 AND external_id = ?3 AND erased_at_ms IS NULL`
 
-// 2 rows written: the id is part of an index.
+// Writes 2 rows: the id is part of an index.
 const FORGET_SUBJECT = `
   UPDATE subjects SET external_id = ?4, email = NULL, metadata = NULL, erased_at_ms = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND number = ?3 AND erased_at_ms IS NULL`
@@ -20,7 +20,7 @@ const FORGET_ANSWERS = `
     AND CASE WHEN json_valid(body) THEN json_extract(body, '$.' || ?2 || '_id') END = ?3`
 
 // Deletes the answers of webhook receivers to notifications that name the subject, and to notifications that are no
-// longer stored. An answer may repeat the notification in any spelling. One row written for each delivery that has an
+// longer stored. An answer may repeat the notification in any spelling. Writes one row for each delivery that has an
 // answer.
 const forgetAnswersOfReceivers = (kind: SubjectKind) => `
   UPDATE webhook_deliveries SET attempts = (
@@ -96,7 +96,7 @@ export interface PagePlace {
 
 /**
  * Drops the metadata and the salts of the subject's entries from the next pages, and returns the last page of the round;
- * null when there are no more. 1 row written for each page that changes.
+ * null when there are no more. Writes 1 row for each page that changes.
  */
 export async function eraseFromPages(
   db: D1Database,

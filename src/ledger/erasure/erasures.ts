@@ -129,7 +129,7 @@ export class Erasures {
     }
   }
 
-  /** Rewrites the journal rows from `first_row` to `last_row` that name the subject: 1 row written for each. */
+  /** Rewrites the journal rows from `first_row` to `last_row` that name the subject. Writes 1 row for each. */
   eraseFromJournal(erased: Erased, first_row: number, last_row: number): void {
     const by_name = JSON.stringify(erased.id)
     const by_wallet = erased.wallet_number === null ? by_name : `"w":${erased.wallet_number},`

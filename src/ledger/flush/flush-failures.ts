@@ -7,7 +7,7 @@ import { DAY_MS } from '../../time/durations.ts'
  * (`ledger_alarm_failed`).
  */
 
-// 1 row written.
+// Writes 1 row.
 const REPORT = `
   INSERT INTO flush_failures (ledger_id, unflushed_since_ms, failures, failed_at_ms) VALUES (?1, ?2, ?3, ?4)
   ON CONFLICT (ledger_id) DO UPDATE SET unflushed_since_ms = excluded.unflushed_since_ms,
@@ -28,7 +28,7 @@ export async function reportFlushFailure(
   await db.prepare(REPORT).bind(ledger_id, unflushed_since_ms, failures, now_ms).run()
 }
 
-// 1 row written if the ledger has a report.
+// Writes 1 row if the ledger has a report.
 const WITHDRAW = 'DELETE FROM flush_failures WHERE ledger_id = ?1'
 
 /** Removes the report after a successful flush, even if it wrote nothing. */
@@ -42,7 +42,7 @@ export const LEDGERS_BEHIND = `
   LEFT JOIN ledgers l ON l.ledger_id = f.ledger_id
   WHERE coalesce(l.flushed_at_ms, 0) <= f.failed_at_ms`
 
-// 1 row written for each that is removed.
+// Writes 1 row for each that is removed.
 const FORGET = `
   DELETE FROM flush_failures WHERE ledger_id IN (
     SELECT f.ledger_id FROM flush_failures f LEFT JOIN ledgers l ON l.ledger_id = f.ledger_id

@@ -65,7 +65,7 @@ const LARGE_BODY = 16 * 1024
 /** The maximum number of pages in a statement: SQLite finds their columns by walking through the list. */
 const PAGES_A_STATEMENT = 256
 
-/** The statements that write a flush's pages, guarded by the watermark `from_row`. 2 rows written for each page. */
+/** The statements that write a flush's pages, guarded by the watermark `from_row`. Writes 2 rows for each page. */
 export function insertPages(
   db: D1Database,
   ledger_id: string,

@@ -124,7 +124,7 @@ export class Projector {
     })
   }
 
-  /** Undefined when there is no such subject; `behind` when D1 is too far behind to know. */
+  /** Returns undefined if the subject does not exist, and `behind` if D1 is too far behind to know. */
   private async begin(
     caller: Caller,
     kind: SubjectKind,

@@ -28,13 +28,13 @@ export type Numbered =
   | {
       readonly kind: 'numbered'
       readonly number: SubjectNumber
-      /** Absent if no subject was looked up. */
+      /** Is absent if no subject was looked up. */
       readonly watermark?: Watermark
     }
   /** The watermark has moved since the flush began: no number was assigned. */
   | { readonly kind: 'moved'; readonly watermark: Watermark }
 
-/** Finds the number of each subject and gives one to new subjects: two rows written for each of those. */
+/** Finds the number of each subject and gives one to new subjects. Writes two rows for each of those. */
 export async function numberSubjects(
   db: D1Database,
   ledger_id: string,

@@ -180,7 +180,7 @@ export class KeyRuns {
     return until
   }
 
-  /** Deletes the runs that end before this row. 1 row written for each. */
+  /** Deletes the runs that end before this row. Writes 1 row for each. */
   dropBefore(row_id: number): void {
     this.exec('DELETE FROM key_runs WHERE last_row < ?', row_id)
   }

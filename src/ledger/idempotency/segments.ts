@@ -8,7 +8,7 @@ export interface Segment {
   /** The number of its first bucket; the numbers of the others follow. */
   readonly first_bucket: number
   readonly bits: number
-  /** Null in a segment of tables older than version 6: every lookup reads one of its buckets. */
+  /** Is null in a segment of tables older than version 6: every lookup reads one of its buckets. */
   readonly filter: BloomFilter | null
 }
 
@@ -70,13 +70,13 @@ export class KeySegments {
     return this.segments.reduce((sum, { filter }) => sum + (filter?.blob.byteLength ?? 0), 0)
   }
 
-  /** Reads the position up to which segments have the keys. 1 row read. */
+  /** Reads the position up to which segments have the keys. Reads 1 row. */
   newest(): KeyPosition {
     const [row] = this.exec(NEWEST)
     return { row: Number(row?.last_row ?? 0), keys_total: Number(row?.keys_total ?? 0) }
   }
 
-  /** Adds to each hash's rows those of its entries. 1 row read for each bucket that may have one. */
+  /** Adds to each hash's rows those of its entries. Reads 1 row for each bucket that may have one. */
   find(hashes: readonly KeyHash[], rows: (readonly number[])[]): void {
     if (this.segments.length === 0) return
     const asked = new Map<number, number[]>()
@@ -105,7 +105,7 @@ export class KeySegments {
 
   /**
    * Writes the index as a segment, without forgotten keys. Part of a transaction: once it has succeeded, `add` the
-   * returned segment. 1 row written for the segment and 1 for each bucket.
+   * returned segment. Writes 1 row for the segment and 1 for each bucket.
    */
   write(
     index: KeyIndex,
@@ -139,7 +139,7 @@ export class KeySegments {
 
   /**
    * Deletes the oldest segment, or a part of its buckets, if all its keys are from rows before this one. Part of a
-   * transaction: once it has succeeded, `release` the memory. 1 row written for each bucket and 1 for the segment.
+   * transaction: once it has succeeded, `release` the memory. Writes 1 row for each bucket and 1 for the segment.
    */
   dropBefore(row_id: number): void {
     const [oldest] = this.exec(OLDEST)

@@ -68,7 +68,7 @@ export class PackedKeys implements KeyStore {
   private readonly newest: () => KeyPosition
   private hash: HashOfKey | null
   private readonly recent = new RecentHashes()
-  /** Null until the first lookup: ledgers that are only read do not load their keys. */
+  /** Is null until the first lookup: ledgers that are only read do not load their keys. */
   private index: KeyIndex | null = null
   /** Runs or segments have the keys up to here. Null until the first commit. */
   private packed: KeyPosition | null = null
@@ -180,7 +180,7 @@ export class PackedKeys implements KeyStore {
     return index
   }
 
-  /** Reads which rows the journal holds. 1 row read. */
+  /** Reads which rows the journal holds. Reads 1 row. */
   private span(): JournalSpan {
     const { row, keys_total } = this.newest()
     const [oldest] = this.exec(OLDEST_ROW)

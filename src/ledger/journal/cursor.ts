@@ -14,7 +14,7 @@ export interface Cursor {
 const KEY = 'cursor'
 export const NOTHING_PROJECTED: Cursor = { row: 0, usage: NO_USAGE, hash: null }
 
-/** Writes row, sums and hash as one value. One row written. */
+/** Writes row, sums and hash as one value. Writes one row. */
 export function writeCursor(meta: MetaTable, { row, usage, hash }: Cursor): void {
   meta.set(KEY, JSON.stringify({ row, usage: packTotals(usage), hash }))
 }
@@ -32,7 +32,7 @@ export interface Watermark {
   flushed_entry: number
   flushed_at_ms: number
   last_notification: number
-  /** Null when the ledger has no webhook endpoint, so nothing waits for notifications. */
+  /** Is null when the ledger has no webhook endpoint, so nothing waits for notifications. */
   handed_notification: number | null
   /** The time until which a stream of notifications may be open. */
   streamed_until_ms: number | null

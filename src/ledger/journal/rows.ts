@@ -329,8 +329,8 @@ export class JournalRows {
   /**
    * Frees some of the oldest rows, with their keys: flushed rows that were committed before `at_ms`. The last
    * flushed row stays, because the next flush begins there and a start reads its counters from the newest
-   * row. Call in a transaction. Returns the number of freed characters, 0 when no row is left to free. 1 row
-   * written for each freed row.
+   * row. Call in a transaction. Returns the number of freed characters, 0 when no row is left to free. Writes 1
+   * row for each freed row.
    */
   forgetBefore(at_ms: number): number {
     const oldest_at_ms = this.oldestFreeableAt()

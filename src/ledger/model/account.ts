@@ -16,7 +16,7 @@ export type Access = 'read' | 'write' | 'upkeep'
 
 /** The ledger's count of a caller's requests, this one included. */
 export interface RateCount {
-  /** False if this request exceeds the limit. */
+  /** Is false if this request exceeds the limit. */
   readonly allowed: boolean
   /** Requests a minute. */
   readonly limit: number

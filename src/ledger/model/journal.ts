@@ -76,7 +76,7 @@ export interface NewLot {
 /** The cell in which usage is summed: its feature, model, subjects and time. */
 export interface UsageCell {
   readonly timestamp_ms: number
-  /** Absent for a hold that is captured by credits, without an event. */
+  /** Is absent for a hold that is captured by credits, without an event. */
   readonly event_type?: EventType
   readonly feature_id: string
   readonly user_id?: string

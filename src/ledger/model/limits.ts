@@ -64,7 +64,7 @@ export interface LimitCounter {
   readonly used: bigint
   /** The earlier parts of a rolling limit, see `PackedParts`. */
   readonly earlier?: PackedParts
-  /** Absent when no open hold reserves anything. */
+  /** Is absent when no open hold reserves anything. */
   readonly reserved?: bigint
 }
 

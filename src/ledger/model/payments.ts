@@ -103,7 +103,7 @@ export interface TopUpRule {
   readonly credits: MicroCredits
   readonly price_cents: number
   readonly max_cents_a_month: number
-  /** Null for no limit. */
+  /** Is null for no limit. */
   readonly max_a_day: number | null
   readonly enabled: boolean
 }

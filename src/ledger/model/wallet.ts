@@ -52,7 +52,7 @@ export interface Wallet {
    * charge.
    */
   top_up?: { readonly below: MicroCredits; readonly noted?: true }
-  /** Absent until a rule of a burn table first counts use. */
+  /** Is absent until a rule of a burn table first counts use. */
   counters?: PeriodCounters
 }
 

@@ -3,7 +3,7 @@ import type { PaymentFigures } from '../model/payments.ts'
 
 /** The figures of payments in D1: only the ledger knows them. */
 
-// 1 row written.
+// Writes 1 row.
 const REPORT = `
   INSERT INTO payment_figures (mode, ledger_id, pending, succeeded, failed, action_required, refunded, disputed,
     oldest_open_at_ms, top_ups_paused) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)

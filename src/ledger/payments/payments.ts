@@ -33,7 +33,7 @@ interface Options {
   readonly storage: DurableObjectStorage
   readonly store: LedgerStore
   readonly commits: Commits
-  /** Undefined if payments are not set up. */
+  /** Is undefined if payments are not set up. */
   readonly provider: () => PaymentProvider | undefined
   readonly ids: () => LedgerIds
   /** The operator's policy for refunds and disputes. */

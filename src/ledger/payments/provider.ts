@@ -224,7 +224,7 @@ export class PaymentProvider {
     return { kind: 'failed', code, message, declined: true, intent_id }
   }
 
-  /** Money of another payment, amount, currency or mode is never credited automatically. */
+  /** The meter never automatically credits money of another payment, amount, currency or mode. */
   private async paid(payment: Payment, intent: PaymentIntent): Promise<Report> {
     const { id: intent_id, amount_received, currency, livemode, customer } = intent
     if (!this.isOf(payment, intent)) return this.notOf(payment)

@@ -13,7 +13,7 @@ import { walletKey } from '../model/wallet.ts'
 import type { Exec, MetaTable } from '../tables.ts'
 
 const READ = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number = ?'
-// 1 row written, and 1 for the index while a check with Stripe is due.
+// Writes 1 row, and 1 for the index while a check with Stripe is due.
 const WRITE = 'INSERT OR REPLACE INTO payment_intents (number, ask_at_ms, payment) VALUES (?, ?, ?)'
 const LIST = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number < ? ORDER BY number DESC LIMIT ?'
 const TO_ASK = 'SELECT number FROM payment_intents WHERE ask_at_ms <= ? ORDER BY ask_at_ms LIMIT ?'
@@ -25,7 +25,7 @@ const READ_PAYER = 'SELECT payer FROM payers WHERE wallet_key = ?'
 const WRITE_PAYER = `
   INSERT INTO payers (wallet_key, payer) VALUES (?, ?)
   ON CONFLICT (wallet_key) DO UPDATE SET payer = excluded.payer`
-// 1 row written, and 1 for the index; no row for a wallet whose payer was erased.
+// Writes 1 row, and 1 for the index; no row for a wallet whose payer was erased.
 const WRITE_DUE = 'UPDATE payers SET due_at_ms = ?2 WHERE wallet_key = ?1 AND due_at_ms IS NOT ?2'
 const DUE = 'SELECT wallet_key FROM payers WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?'
 
@@ -150,7 +150,7 @@ export class PaymentIntentRows {
     this.exec('DELETE FROM payment_intents WHERE number = ?', number)
   }
 
-  /** Counts payments that begin or change their status. 1 row written if there are any. */
+  /** Counts payments that begin or change their status. Writes 1 row if there are any. */
   private count(payments: readonly Payment[]): void {
     const changed = payments.flatMap(({ number, status }) => {
       const before = this.get(number)?.status

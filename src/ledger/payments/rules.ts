@@ -73,7 +73,10 @@ function topUpAnswer(draft: Draft, payer: Payer, wallet: number, ids: LedgerIds)
   }
 }
 
-/** Undefined after its deletion: a later payment, even of another wallet, may then have its number. */
+/**
+ * Returns the last top-up; undefined after its deletion. A later payment, even of another wallet, may then have its
+ * number.
+ */
 function lastTopUp(draft: Draft, { owner, last_top_up }: Payer): Payment | undefined {
   const last = last_top_up === undefined ? undefined : draft.paymentIntent(last_top_up)
   return last?.type === 'top_up' && walletKey(last.owner) === walletKey(owner) ? last : undefined

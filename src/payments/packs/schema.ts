@@ -17,7 +17,10 @@ const fields = {
     description: 'Stripe shows it to the buyer. Unique in the ledger.',
   }),
   credits: creditsAmount().openapi({ example: 10_000 }),
-  price_usd: chargeableUsd().openapi({ example: 25, description: 'In whole cents, at least 0.50.' }),
+  price_usd: chargeableUsd().openapi({
+    example: 25,
+    description: 'The price in whole cents, at least 0.50.',
+  }),
 }
 
 const days = daysInput().openapi({

@@ -7,7 +7,7 @@ export interface CreditPack {
   readonly name: string
   readonly credits_micro: number
   readonly price_cents: number
-  /** Null if the credits do not expire. */
+  /** Is null if the credits do not expire. */
   readonly expires_in_days: number | null
   readonly created_at_ms: number
   readonly updated_at_ms: number
@@ -21,7 +21,7 @@ export const MAX_CREDIT_PACKS = 100
 const COLUMNS =
   'credit_pack_id, name, credits_micro, price_cents, expires_in_days, created_at_ms, updated_at_ms'
 
-// 1 row written, and none if the ledger has the maximum number of packs or one of this name. Reads the packs
+// Writes 1 row, and none if the ledger has the maximum number of packs or one of this name. Reads the packs
 // of the ledger.
 const INSERT = `
   INSERT INTO credit_packs (ledger_id, ${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
@@ -41,7 +41,7 @@ export function insertPack(env: Db, ledger_id: string, pack: CreditPack): D1Prep
   )
 }
 
-// 1 row written, and none if the pack has changed since it was read, or another one has its name.
+// Writes 1 row, and none if the pack has changed since it was read, or another one has its name.
 const UPDATE = `
   UPDATE credit_packs SET name = ?3, credits_micro = ?4, price_cents = ?5, expires_in_days = ?6, updated_at_ms = ?7
   WHERE ledger_id = ?1 AND credit_pack_id = ?2 AND updated_at_ms = ?8

@@ -122,7 +122,7 @@ function chargeUnpriced(
 ): Charge | { readonly kind: 'unpriced' } {
   if (table.on_unpriced === 'reject') return { kind: 'unpriced' }
   if (table.on_unpriced === 'ceiling' && ceiling_cost !== undefined) {
-    const warning = `No price is known: charged by the provider's most expensive model, at a provider cost of ${formatDecimal(ceiling_cost, USD_DECIMALS)} USD.`
+    const warning = `No price is known: the event is charged by the provider's most expensive model, at a provider cost of ${formatDecimal(ceiling_cost, USD_DECIMALS)} USD.`
     return { ...charged(table, ceiling_cost, charge(ceiling_cost), [warning]), unrated: true }
   }
   return {
@@ -137,7 +137,7 @@ function chargeUnpriced(
 
 const NO_WARNINGS: readonly string[] = []
 const COST_UNKNOWN: readonly string[] = [
-  'No price of the provider is known: charged by usage, with a provider cost of 0.',
+  'No price of the provider is known: the event is charged by usage, with a provider cost of 0.',
 ]
 
 /** Explains the recorded cost of 0: a charge by usage needs no cost. An event that names no provider has none. */

@@ -40,7 +40,7 @@ function factorsOf(table: BurnTable, method: CostMethod): Factors | null {
 
 const MICRO = 10n ** BigInt(CREDIT_DECIMALS)
 
-/** Undefined if a number is not a safe integer. */
+/** Is undefined if a number is not a safe integer. */
 function fraction(numerator: bigint, denominator: bigint): SafeFraction | undefined {
   const divisor = greatestCommonDivisor(numerator, denominator)
   if (divisor === 0n) return undefined

@@ -30,7 +30,7 @@ import { type CompiledMethod, compileMethod } from './methods.ts'
  * first match, because most never match.
  */
 export interface BurnTable {
-  /** Null for the deployment's default. */
+  /** Is null for the deployment's default. */
   readonly id: string | null
   /** Identifies the table permanently on every entry: 1 is the default, a customer's versions start at 2. */
   readonly version: number

@@ -14,7 +14,7 @@ export interface VersionTimes {
 
 /** The version in force at a time, and the interval in which it is in force. */
 export interface InForce<T> {
-  /** Undefined if none is in force. */
+  /** Is undefined if none is in force. */
   readonly version: T | undefined
   readonly from_ms: number
   /** Exclusive. */

@@ -17,7 +17,9 @@ export function ceilingCost(provider: ProviderRef, usage: Usage, at_ms: number):
 
 const REFERENCE: Usage = { input_tokens: 1000, output_tokens: 1000 }
 
-/** Cached by provider and day: some providers have a thousand models, and prices change by the day. */
+/**
+ * The most expensive models, by provider and day. Some providers have a thousand models, and prices change by the day.
+ */
 const dearest = new Map<string, string | undefined>()
 const MAX_REMEMBERED = 1000
 

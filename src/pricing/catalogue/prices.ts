@@ -91,7 +91,7 @@ export interface CatalogueChoice {
   readonly sizes: ReadonlyMap<UsageUnit, string>
 }
 
-/** Returns how `cataloguePrices` chooses; undefined for a name without a model. */
+/** Explains the choice of `cataloguePrices`. Returns undefined for a name without a model. */
 export function catalogueChoice(conditions: PriceConditions): CatalogueChoice | undefined {
   const { provider, model, region, at_ms } = conditions
   const regional = region === undefined ? undefined : findRegionalMatch(provider, model, region)

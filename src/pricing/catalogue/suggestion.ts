@@ -24,7 +24,10 @@ export type SuggestionResult =
   | {
       readonly kind: 'suggestion'
       readonly best: Suggestion
-      /** Computed on first read if the best one keeps the model: `calculate` never reads it. */
+      /**
+       * The other suggestions. They are computed on first read if the best one keeps the model, because `calculate`
+       * never reads them.
+       */
       readonly others: readonly Suggestion[]
     }
   | { readonly kind: 'none'; readonly reason: string }

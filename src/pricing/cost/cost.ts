@@ -28,7 +28,7 @@ export interface CostRequest {
 }
 
 export interface CostPart {
-  /** Undefined for the model of the request. */
+  /** Is undefined for the model of the request. */
   readonly model?: string | undefined
   readonly usage: Usage
 }
@@ -67,7 +67,7 @@ export interface BreakdownLine {
   readonly price_fraction?: string
   /** The context tier whose price applies; absent for the base price. */
   readonly tier?: { readonly threshold: number; readonly inclusive: boolean }
-  /** Rounded to 12 decimals, line by line; the total is rounded once, from the exact sum. */
+  /** The cost of the line, rounded to 12 decimals. The total is rounded once, from the exact sum. */
   readonly cost_usd: string
   /** Reported parts of the unit without a price of their own. They are part of `quantity` and have this price. */
   readonly without_own_price?: readonly { readonly unit: UsageUnit; readonly quantity: number }[]

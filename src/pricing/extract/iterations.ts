@@ -5,7 +5,7 @@ import { unreadUsage } from './unread.ts'
 
 /** One of several calls that a response reports. Each call is billed by its own model and its own context size. */
 export interface UsagePart {
-  /** Undefined for the model of the response. */
+  /** Is undefined for the model of the response. */
   readonly model?: string
   readonly usage: Usage
 }

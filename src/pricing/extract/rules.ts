@@ -17,7 +17,7 @@ export interface Shape {
 interface Rule {
   readonly paths: readonly Path[]
   readonly required: boolean
-  /** Undefined for a rule that only identifies a shape, or reads a number that another one contains. */
+  /** Is undefined for a rule that only identifies a shape, or reads a number that another one contains. */
   readonly unit: UsageUnit | undefined
   readonly text: string
 }

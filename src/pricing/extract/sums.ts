@@ -33,7 +33,7 @@ interface Sums {
   readonly input: number
   readonly output: number
   readonly reasoning: number
-  /** Undefined if the response has none. */
+  /** Is undefined if the response has none. */
   readonly total: number | undefined
 }
 

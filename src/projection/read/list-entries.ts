@@ -25,7 +25,7 @@ export interface EntriesQuery {
 
 export interface EntriesPage {
   readonly kind: 'done'
-  /** Newest first. */
+  /** The newest is first. */
   readonly entries: readonly Entry[]
   /** The beginning of the next page (its `before_entry`); null if this page is the last. */
   readonly next_before_entry: number | null

@@ -9,7 +9,7 @@ export interface PageRow {
 
 export interface PageQuery {
   readonly ledger_id: string
-  /** Null: of all wallets. */
+  /** The wallet whose pages are read; null for all wallets. */
   readonly wallet_number: number | null
   /** The flushes begin below this entry. */
   readonly before_entry: number
@@ -38,7 +38,7 @@ const LATE_PAGES = `
     AND (?6 IS NULL OR wallet_number = ?6)
   ORDER BY flush_entry DESC LIMIT ?3`
 
-// Bisects, because flushes are in the order of their times. Two rows read a step, about forty for a million flushes. `low`
+// Bisects, because flushes are in the order of their times. Reads two rows a step, about forty for a million flushes. `low`
 // ends at the first flush with a page that begins at `?3` or later; all later flushes qualify, too.
 const FLUSHES_SINCE = `
   WITH RECURSIVE halves (low, high) AS (

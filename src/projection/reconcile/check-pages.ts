@@ -93,7 +93,7 @@ const BROKEN_HASHES = `
   WHERE previous <> '' AND previous IS NOT begins ORDER BY previous_flush LIMIT ${MAX_DIFFERENCES}`
 
 interface BrokenHash {
-  /** Null for the object's hash, which covers the time after the last flush. */
+  /** Is null for the object's hash, which covers the time after the last flush. */
   readonly flush_entry: number | null
   readonly begins: string
   readonly previous_flush: number

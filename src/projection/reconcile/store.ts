@@ -36,7 +36,7 @@ export async function readReconciliation(
   return { status, checked_at_ms, full_at_ms, checked, differences: JSON.parse(differences) }
 }
 
-// 1 row written; 2 when the ledger begins or ceases to differ.
+// Writes 1 row; 2 when the ledger begins or ceases to differ.
 const UPSERT = `
   INSERT INTO reconciliations (ledger_id, status, checked_at_ms, full_at_ms, checked_entry, usage, differences)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)

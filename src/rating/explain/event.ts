@@ -94,7 +94,10 @@ const NO_PROVIDER: Explained = {
 function priceOfEvent(event: EventRecord, conditions: PriceConditions, book: PriceBook): Explained {
   const { price_version: version, usage = {} } = event
   if (event.unrated) {
-    return { kind: 'not', note: 'No price was known for the event. It is rated once there is one.' }
+    return {
+      kind: 'not',
+      note: 'No price was known for the event. The meter rates it once a price is known.',
+    }
   }
   const several = version.split(VERSION_AND).length > 1
   const prices = pricesOfVersion(book, version, conditions)

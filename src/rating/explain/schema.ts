@@ -68,7 +68,7 @@ export const explanationSchema = z
         min_charge: z.number(),
         exact_credits: z.string().nullable().openapi({
           description:
-            'Before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded.',
+            'The number before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded.',
         }),
         note: z.string().optional(),
       })

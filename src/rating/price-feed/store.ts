@@ -74,7 +74,7 @@ const FORGET = `
 
 export type NewFeed = Pick<StoredFeed, 'content_hash' | 'status' | 'version' | 'reasons' | 'changes'>
 
-/** Stores a feed that is not applied: 2 rows written. */
+/** Stores a feed that is not applied. Writes 2 rows. */
 export async function keepFeed(db: D1Database, feed: NewFeed, now_ms: number): Promise<StoredFeed> {
   const stored = fresh(feed, now_ms)
   await db.batch([insertion(db, stored), db.prepare(FORGET)])
@@ -107,7 +107,7 @@ export function sizeProblem({ set, end }: StoredFeed['changes'], overlays: numbe
   }
   const length = JSON.stringify({ set, end }).length
   return length > MAX_CHANGES_LENGTH
-    ? `Its changes are ${length} characters of JSON, more than ${MAX_CHANGES_LENGTH}.`
+    ? `The changes are ${length} characters of JSON, more than ${MAX_CHANGES_LENGTH}.`
     : undefined
 }
 
@@ -143,7 +143,7 @@ const REPLACE = `UPDATE price_feeds SET status = 'REPLACED'
 const BACKDATED_MS = 35 * DAY_MS
 
 /**
- * Sets the prices of a feed from now on, in one batch with `others`: 1 row written for each price, 2 if it
+ * Sets the prices of a feed from now on, in one batch with `others`. Writes 1 row for each price, 2 if it
  * replaces one. `known`: the feed is already stored, because it waited for confirmation.
  */
 export async function applyFeed(

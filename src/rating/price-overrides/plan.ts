@@ -62,7 +62,7 @@ export function planOverlay(
   )
   if (later !== undefined) {
     return conflict(
-      `It would overlap ${later.overlay_id}, which holds for the same model from ${timeJson(later.effective_from_ms)}. ` +
+      `The price would overlap ${later.overlay_id}, which applies to the same model from ${timeJson(later.effective_from_ms)}. ` +
         'Begin after that, or end before it with effective_to.',
     )
   }

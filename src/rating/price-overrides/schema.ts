@@ -139,7 +139,10 @@ export const overlaySchema = z
     model: modelPattern,
     service_tier: serviceTier
       .optional()
-      .openapi({ description: 'Only for this tier. Without it: for all tiers, unchanged.' }),
+      .openapi({
+        description:
+          'The only tier to which the price applies. Without it, the price applies unchanged to all tiers.',
+      }),
     prices,
     effective_from: timeInput().optional().openapi({
       description:
@@ -154,7 +157,7 @@ export type OverlayInput = z.infer<typeof overlaySchema>
 export const overlaysQuery = z.strictObject({
   ...pageQuery,
   provider: customerText().optional(),
-  model: customerText().optional().openapi({ description: 'As posted, with its `*`.' }),
+  model: customerText().optional().openapi({ description: 'The model of the request, with its `*`.' }),
 })
 
 export type OverlaysQuery = z.infer<typeof overlaysQuery>

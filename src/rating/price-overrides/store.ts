@@ -37,7 +37,7 @@ const INSERT = `
 const CLOSE = 'UPDATE price_overlays SET effective_to_ms = ?3 WHERE scope = ?1 AND epoch = ?2'
 
 /**
- * Adds `overlay` and closes the one that it replaces, if any, at its start: 1 row written, or 2, in one batch with
+ * Adds `overlay` and closes the one that it replaces, if any, at its start. Writes 1 row, or 2, in one batch with
  * `others`. Returns `outrun` if the scope has changed since it was loaded, so that another request has its next epoch:
  * nothing was written, and the plan must be made again.
  */

@@ -10,7 +10,7 @@ export interface CellDimensions {
   readonly feature_id: string
   readonly provider: string | null
   readonly model: string | null
-  /** Null for credits of a hold that were captured without an event. */
+  /** Is null for credits of a hold that were captured without an event. */
   readonly event_type: EventType | null
   /** Subject numbers (`subjects`). An erased subject keeps its number, so rollups do not change. */
   readonly user: number | null

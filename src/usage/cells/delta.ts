@@ -13,7 +13,7 @@ export interface UsageDelta {
   readonly entry: number
   /** The time that it counts at: that of the event itself, also for later changes of the event. */
   readonly timestamp_ms: number
-  /** Null when a hold was captured by credits, without an event. */
+  /** Is null when a hold was captured by credits, without an event. */
   readonly event_type: EventType | null
   readonly feature_id: string
   readonly provider?: string

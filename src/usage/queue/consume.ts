@@ -126,7 +126,7 @@ async function tryAgain(env: Bindings, bodies: readonly unknown[]): Promise<Outc
   }
 }
 
-// 2 rows written: the letter and its place among those of its state. A message may be delivered more than once.
+// Writes 2 rows: the letter and its place among those of its state. A message may be delivered more than once.
 const STORE = `
   INSERT INTO dead_letters (dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, truncated, body)
   SELECT value ->> 'dead_letter_id', 'open', value ->> 'reason', value ->> 'attempts', value ->> 'sent_at_ms',

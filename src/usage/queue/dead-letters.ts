@@ -19,7 +19,7 @@ const SELECT_PAGE = `
   SELECT dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, replayed_at_ms, substr(body, 1, 2000) AS body
   FROM dead_letters WHERE state = ?1 AND dead_letter_id < ?2 ORDER BY dead_letter_id DESC LIMIT ?3`
 
-/** Newest first, below `before_id`. 2 rows read for each: the letter and its index entry. */
+/** Lists the newest first, below `before_id`. Reads 2 rows for each: the letter and its index entry. */
 export async function listDeadLetters(
   db: D1Database,
   state: DeadLetter['state'],
@@ -31,7 +31,8 @@ export async function listDeadLetters(
 /** The maximum number of messages that one call replays. */
 export const MAX_REPLAYED = 100
 
-// Ordered by the last failure: otherwise, a hundred letters that always fail would block all other letters.
+// The open letters in the order of their last failure. In any other order, a hundred letters that always fail would
+// block all other letters.
 const OPEN_LETTERS = `
   SELECT dead_letter_id, truncated, body FROM (
     SELECT dead_letter_id AS id FROM dead_letters WHERE state = 'open'
@@ -115,7 +116,7 @@ const FORGET = `
   DELETE FROM dead_letters WHERE dead_letter_id IN (
     SELECT dead_letter_id FROM dead_letters WHERE state = 'replayed' AND replayed_at_ms < ?1 LIMIT ${FORGOTTEN_A_RUN})`
 
-/** Deletes letters replayed more than 30 days ago and returns how many: 2 rows written for each. */
+/** Deletes letters replayed more than 30 days ago and returns how many. Writes 2 rows for each. */
 export async function forgetReplayed(db: D1Database, now_ms: number): Promise<number> {
   const { meta } = await db
     .prepare(FORGET)

@@ -22,7 +22,7 @@ const SELECT_ROLLUP = `
   SELECT ledger_id, generation, rolled_entry, as_of_ms, totals, expired FROM rollup_watermarks
   WHERE ledger_id = ?1 AND state = 'active'`
 
-/** Reads the active rollup; null while the ledger has none. One row read, or two during a rebuild. */
+/** Reads the active rollup; null while the ledger has none. Reads one row, or two during a rebuild. */
 export async function readRollup(db: D1Database, ledger_id: string): Promise<Rollup | null> {
   const row = await db
     .prepare(SELECT_ROLLUP)

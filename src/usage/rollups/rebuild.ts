@@ -28,7 +28,7 @@ const BEGIN_EMPTY = `
   SELECT ?1, 1, 'active', 1, 0, 0, ?3, ?3, ?2
   WHERE NOT EXISTS (SELECT 1 FROM rollup_watermarks WHERE ledger_id = ?1)`
 
-// 2 rows written: the watermark and its entry in the index of unfinished generations.
+// Writes 2 rows: the watermark and its entry in the index of unfinished generations.
 const BEGIN = `
   INSERT INTO rollup_watermarks
     (ledger_id, generation, state, version, rolled_entry, as_of_ms, totals, expired, state_at_ms)

@@ -162,7 +162,8 @@ const DAY_SHAPE: Shape = {
 }
 
 /**
- * Stored without API keys: a key that serves many users, or a user of many keys, would multiply the cells.
+ * The shape of users' cells, without API keys: a key that serves many users, or a user of many keys, would multiply the
+ * cells.
  */
 const USERS_SHAPE: Shape = {
   closed_bytes: CLOSED_USERS_BYTES,

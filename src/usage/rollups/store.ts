@@ -199,7 +199,7 @@ export interface Move {
 
 /**
  * Whether the generation is unchanged since it was read. The first one of a ledger may begin only while the ledger has
- * none. One row read, or two.
+ * none. Reads one row, or two.
  */
 export const IS_UNCHANGED = `
   coalesce((
@@ -207,7 +207,7 @@ export const IS_UNCHANGED = `
     WHERE ledger_id = value ->> 'ledger_id' AND (generation = value ->> 'generation' OR value ->> 'version' = 0)
   ), 0) = value ->> 'version'`
 
-// 1 row written for each.
+// Writes 1 row for each.
 const WRITE_DAYS = `
   INSERT INTO rollup_days (ledger_id, generation, day, part, by_day, by_hour, by_team, by_key)
   SELECT value ->> 'ledger_id', value ->> 'generation', value ->> 'day', value ->> 'part',

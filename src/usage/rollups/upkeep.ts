@@ -66,7 +66,7 @@ const DELETE_WATERMARK = `
     AND NOT EXISTS (SELECT 1 FROM rollup_days WHERE ledger_id = ?1 AND generation = ?2)
     AND NOT EXISTS (SELECT 1 FROM rollup_users WHERE ledger_id = ?1 AND generation = ?2)`
 
-/** Deletes generations that were replaced: 1 row written for each of their rows, and 2 for the watermark. */
+/** Deletes generations that were replaced. Writes 1 row for each of their rows, and 2 for the watermark. */
 export async function deleteRetired(db: D1Database, now_ms: number): Promise<number> {
   let rows = 0
   for (const retired of await unfinished(db, 'retired', now_ms - RETIRED_FOR_MS, RETIRED_A_RUN)) {
@@ -90,7 +90,7 @@ export function firstKeptDay(kept_days: number, now_ms: number): number {
   return Math.floor(now_ms / DAY_MS) - kept_days
 }
 
-// 2 rows read for each watermark: itself, and the oldest day of its rollup by primary key.
+// Reads 2 rows for each watermark: itself, and the oldest day of its rollup by primary key.
 const WITH_OLD_DAYS = `
   SELECT ledger_id, generation, version, expired, state = 'active' AND coalesce((
     SELECT min(day) FROM rollup_days WHERE ledger_id = w.ledger_id AND generation = w.generation), ?2) < ?2 AS is_old
@@ -105,7 +105,7 @@ interface Watermark {
 }
 
 /**
- * Deletes the days of rollups past their retention: 1 row written for each row, and 1 a ledger. Their sums stay in the
+ * Deletes the days of rollups past their retention. Writes 1 row for each row, and 1 a ledger. Their sums stay in the
  * watermark (`expired`), so that the sums of the remaining days can still be compared. Begins after `after`, and with
  * the first ledger again after the last. Returns how many rows of days it deleted.
  */

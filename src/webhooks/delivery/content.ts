@@ -11,7 +11,7 @@ import { TEST_TYPE } from '../types.ts'
 /** A message to an endpoint: a notification of a ledger or of the deployment, or a test. */
 export type Content = Omit<NotificationView, 'type' | 'customer_id' | 'mode'> & {
   readonly type: string
-  /** Null for a notification of the deployment. */
+  /** Is null for a notification of the deployment. */
   readonly customer_id: string | null
   readonly mode: NotificationView['mode'] | null
 }

@@ -10,9 +10,9 @@ export type SendError = 'timeout' | 'connection_failed' | 'address_refused' | 'n
 /** An attempt in the log of deliveries. */
 export interface Attempt {
   readonly at_ms: number
-  /** Null if no answer arrived. */
+  /** Is null if no answer arrived. */
   readonly status_code: number | null
-  /** Null if an answer arrived. */
+  /** Is null if an answer arrived. */
   readonly error: SendError | null
   readonly duration_ms: number
   /** The beginning of the answer. */

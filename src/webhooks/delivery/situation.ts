@@ -16,13 +16,13 @@ import type { SigningKey } from './signing.ts'
 
 /** The state in D1 of a due delivery. A few statements read it for all deliveries of a run. */
 export interface Situation {
-  /** Undefined if the endpoint was deleted. */
+  /** Is undefined if the endpoint was deleted. */
   readonly endpoint: SealedEndpoint | undefined
-  /** Undefined if the delivery has no row yet: it was not attempted. */
+  /** Is undefined if the delivery has no row yet: it was not attempted. */
   readonly state: DeliveryState | undefined
-  /** Undefined if the notification is no longer kept. */
+  /** Is undefined if the notification is no longer kept. */
   readonly content: Content | undefined
-  /** Empty if no master key decrypts them. */
+  /** Is empty if no master key decrypts them. */
   readonly keys: readonly SigningKey[]
   /** The endpoint has its maximum number of attempts under way. */
   readonly is_busy: boolean

@@ -82,7 +82,7 @@ const UNHANDED = `
   JOIN notifications AS n ON n.ledger_id = l.ledger_id AND n.sequence > l.handed_notification
   WHERE l.ledger_id = ?1 ORDER BY n.sequence LIMIT ?2`
 
-// 1 row written, and its place in the index of ledgers with notifications that are not queued.
+// Writes 1 row, and its place in the index of ledgers with notifications that are not queued.
 const HANDED = `
   UPDATE ledgers SET handed_notification = ?2 WHERE ledger_id = ?1 AND handed_notification < ?2`
 
@@ -130,7 +130,7 @@ export function deliveriesOf(
   )
 }
 
-// 1 row written, and none if the ledger has endpoints already. Its next notifications are queued, not the
+// Writes 1 row, and none if the ledger has endpoints already. Its next notifications are queued, not the
 // earlier ones.
 const BEGIN = `
   INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms, handed_notification)

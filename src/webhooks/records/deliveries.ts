@@ -59,7 +59,7 @@ export interface Outcome extends Delivered {
   /** An attempt runs: `due_at_ms` is the time when it counts as lost. */
   readonly in_flight: boolean
   readonly due_at_ms: number | null
-  /** Undefined if nothing was sent. */
+  /** Is undefined if nothing was sent. */
   readonly attempt?: Attempt | undefined
 }
 
@@ -81,7 +81,7 @@ const VALUES = `
       THEN json_set(value -> 'attempts', '$[0].answer', '') ELSE value -> 'attempts' END
   FROM json_each(?1) WHERE true`
 
-// 1 row written for a delivery that ends with its first attempt. A pending one has a second row: its place in
+// Writes 1 row for a delivery that ends with its first attempt. A pending one has a second row: its place in
 // the index. A delivery that has ended does not change: the attempt was a repeat.
 const RECORD = `
   INSERT INTO webhook_deliveries (${COLUMNS}) ${VALUES}
@@ -134,7 +134,7 @@ function valuesOf({ attempt, in_flight, ...outcome }: Outcome): object {
 
 const DROPPED_AT_ONCE = 1_000
 
-// 2 rows written for each: the row and its place in the index.
+// Writes 2 rows for each: the row and its place in the index.
 const DROP_PENDING = `
   UPDATE webhook_deliveries SET status = 'dropped', in_flight = 0, due_at_ms = NULL
   WHERE (owner, delivery_id) IN (
@@ -191,7 +191,7 @@ export async function countInFlight(
   return (await bound.all<InFlight>()).results
 }
 
-// 2 rows written: the row and its place in the index.
+// Writes 2 rows: the row and its place in the index.
 const CLAIM_NEXT = `
   UPDATE webhook_deliveries SET in_flight = 1, due_at_ms = ?3
   WHERE (owner, delivery_id) IN (

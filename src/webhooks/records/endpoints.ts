@@ -15,7 +15,7 @@ export interface Endpoint {
   readonly types: readonly string[]
   readonly description: string | null
   readonly enabled: boolean
-  /** Null while the endpoint is enabled, and if a request disabled it. */
+  /** Is null while the endpoint is enabled, and if a request disabled it. */
   readonly disabled_reason: DisabledReason | null
   /** The first failed attempt since the last one that succeeded; null after a success. */
   readonly failing_since_ms: number | null
@@ -42,7 +42,7 @@ export const MAX_ENDPOINTS = 20
 const COLUMNS =
   'owner, webhook_endpoint_id, url, own_origin, types, description, enabled, disabled_reason, failing_since_ms, public_key, previous_key_ends_at_ms, created_at_ms, updated_at_ms, sealed'
 
-// 1 row written, and none if the owner has the maximum number of endpoints, which the statement counts.
+// Writes 1 row, and none if the owner has the maximum number of endpoints, which the statement counts.
 const INSERT = `
   INSERT INTO webhook_endpoints (${COLUMNS})
   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL, ?8, NULL, ?9, ?9, ?10
@@ -64,7 +64,7 @@ export function insertEndpoint(env: Db, endpoint: SealedEndpoint): D1PreparedSta
   )
 }
 
-// 1 row written, and none if the endpoint has changed since it was read.
+// Writes 1 row, and none if the endpoint has changed since it was read.
 const UPDATE = `
   UPDATE webhook_endpoints SET url = ?3, own_origin = ?4, types = ?5, description = ?6, enabled = ?7,
     disabled_reason = CASE WHEN ?7 THEN NULL ELSE disabled_reason END,
@@ -101,7 +101,7 @@ const LIST = `
   SELECT ${COLUMNS} FROM webhook_endpoints WHERE owner = ?1 AND webhook_endpoint_id < ?2
   ORDER BY webhook_endpoint_id DESC LIMIT ?3`
 
-/** Newest first. */
+/** The newest is first. */
 export async function listEndpoints(
   env: Db,
   owner: string,
@@ -141,7 +141,7 @@ export async function readEnabledEndpoints(env: Db, owners: readonly string[]): 
   return results.map(endpointOf)
 }
 
-// 1 row written for each whose state changes.
+// Writes 1 row for each whose state changes.
 const SET_FAILING = `
   UPDATE webhook_endpoints SET failing_since_ms = k.at_ms
   FROM (SELECT value ->> 'owner' AS owner, value ->> 'webhook_endpoint_id' AS id, value ->> 'at_ms' AS at_ms
@@ -157,7 +157,7 @@ export function setFailing(
   return env.DB.prepare(SET_FAILING).bind(JSON.stringify(changes))
 }
 
-// 1 row written, and none if the endpoint is disabled already.
+// Writes 1 row, and none if the endpoint is disabled already.
 const DISABLE = `
   UPDATE webhook_endpoints SET enabled = 0, disabled_reason = ?3, updated_at_ms = max(updated_at_ms + 1, ?4)
   WHERE owner = ?1 AND webhook_endpoint_id = ?2 AND enabled = 1`

@@ -12,7 +12,7 @@ const DELIVERIES: Retained = {
   owner: 'owner',
   is_due: `EXISTS (SELECT 1 FROM webhook_deliveries AS d
       WHERE d.owner = o.owner AND d.delivery_id < ?2 AND d.status <> 'pending')`,
-  // 1 row written for each. A pending delivery is deleted once it has ended. CROSS JOIN keeps the order of the list.
+  // Writes 1 row for each. A pending delivery is deleted once it has ended. CROSS JOIN keeps the order of the list.
   forget: `
     DELETE FROM webhook_deliveries WHERE (owner, delivery_id) IN (
       SELECT d.owner, d.delivery_id FROM json_each(?1) AS o CROSS JOIN webhook_deliveries AS d

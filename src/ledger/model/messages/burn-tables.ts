@@ -15,7 +15,7 @@ export type ChangedFields = {
   readonly [F in keyof BurnTableDefinition]?: BurnTableDefinition[F] | undefined
 }
 
-/** Undefined: not given. Null: no end. */
+/** The given times: undefined if a time was not given, null for no end. */
 export interface Times {
   readonly effective_from_ms?: number | undefined
   readonly effective_to_ms?: number | null | undefined
@@ -74,7 +74,7 @@ export interface ExplainMessage {
 }
 
 export interface ExplainAnswer {
-  /** Null for a version that the ledger does not have. */
+  /** Is null for a version that the ledger does not have. */
   readonly table: BurnTableAnswer | null
   /** The credits of the event that were given back. */
   readonly given_back: MicroCredits

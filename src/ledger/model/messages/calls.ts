@@ -31,7 +31,7 @@ export type OpenCallResult = { readonly kind: 'done'; readonly answer: CallAnswe
 /** The estimate that is charged if the call's hold expires, and the lifetime of the hold from now on. */
 export interface NoteCallMessage {
   readonly hold: WalletItemRef
-  /** Null: nothing was delivered since the last note. */
+  /** The estimate; null if nothing was delivered after the last note. */
   readonly event: PricedEvent | null
   readonly lifetime_ms: number
 }
@@ -42,7 +42,7 @@ export interface SettleCallMessage {
   readonly hold: WalletItemRef
   /** The API key of the call. */
   readonly key_id: string
-  /** Null: nothing is charged, and the hold is released. */
+  /** The event to charge; null releases the hold without a charge. */
   readonly event: PricedEvent | null
   /** Whether the charge is limited to the hold. An estimate is; the usage that a provider reports is not. */
   readonly capped: boolean
@@ -52,7 +52,7 @@ export interface SettleCallMessage {
 
 /** The charge of a call. A repeat returns the same. */
 export interface SettledCall {
-  /** Null if the call was released, or its charge has no event. */
+  /** Is null if the call was released, or its charge has no event. */
   readonly event_id: string | null
   readonly credits: MicroCredits
   readonly balance_after: MicroCredits

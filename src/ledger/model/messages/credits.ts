@@ -54,7 +54,7 @@ export type Movement =
   | {
       readonly type: 'REFUND'
       readonly past: PastEntry
-      /** null: everything that can be refunded. */
+      /** The amount to refund; null for the whole amount that can be refunded. */
       readonly amount: MicroCredits | null
       readonly reason?: string
     }
@@ -75,7 +75,7 @@ export type Movement =
       readonly type: 'REVOKE'
       /** The number of the lot. */
       readonly lot: number
-      /** null: everything that is left and not held. */
+      /** The amount to revoke; null for all remaining credits that are not held. */
       readonly amount: MicroCredits | null
       readonly reason: string
     }

@@ -41,7 +41,7 @@ export interface EntitlementsMessage {
 }
 
 export interface EntitlementsAnswer {
-  /** Newest first. */
+  /** The newest is first. */
   readonly entitlements: readonly Entitlement[]
   readonly next_before_number: number | null
 }
