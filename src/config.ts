@@ -103,7 +103,7 @@ export interface TierLimits {
   readonly profiles: number
   /** Grants, purchases, movements, holds and entitlements; null for no limit. */
   readonly changes_a_month: number | null
-  /** The metadata of a ledger's grants, purchases and entitlements. */
+  /** The maximum size of the metadata of a ledger's grants, purchases and entitlements. */
   readonly metadata_mb: number
 }
 

@@ -144,11 +144,9 @@ export const lotsSchema = z.object({
         remaining: amount,
         reserved: amount,
         priority: z.int(),
-        starts_at: time
-          .optional()
-          .openapi({
-            description: 'The time when the lot begins, only for lots that were granted to begin later.',
-          }),
+        starts_at: time.optional().openapi({
+          description: 'The time when the lot begins, only for lots that were granted to begin later.',
+        }),
         expires_at: time.nullable(),
         created_at: time,
       })

@@ -96,7 +96,7 @@ export const deadLetters = sqliteTable(
     sent_at_ms: integer().notNull(),
     failed_at_ms: integer().notNull(),
     replayed_at_ms: integer(),
-    /** 1: `body` has only the beginning of the message, which cannot be replayed. */
+    /** 1 if `body` has only the beginning of the message. Such a message cannot be replayed. */
     truncated: integer().notNull(),
     /** JSON. */
     body: text().notNull(),

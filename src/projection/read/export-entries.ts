@@ -133,7 +133,7 @@ async function* chunksOf(
   for (;;) {
     yield answer.entries.filter(({ number }) => number >= lowest_entry)
     if (answer.reached_entry === NO_OLDER_ENTRY) return
-    // A flush may have passed this entry meanwhile; D1 then has everything below it.
+    // A flush may have written this entry meanwhile. D1 then has all entries below it.
     before_entry = Math.min(before_entry, answer.reached_entry)
     if (before_entry <= lowest_entry) return
     if (before_entry <= answer.flushed_entry + 1) break

@@ -137,12 +137,10 @@ export const overlaySchema = z
   .strictObject({
     provider: customerText(),
     model: modelPattern,
-    service_tier: serviceTier
-      .optional()
-      .openapi({
-        description:
-          'The only tier to which the price applies. Without it, the price applies unchanged to all tiers.',
-      }),
+    service_tier: serviceTier.optional().openapi({
+      description:
+        'The only tier to which the price applies. Without it, the price applies unchanged to all tiers.',
+    }),
     prices,
     effective_from: timeInput().optional().openapi({
       description:

@@ -89,7 +89,7 @@ export async function send(message: Message, { fetcher, timeout_ms, now }: SendL
   } catch {
     return failed('connection_failed', at_ms, now())
   } finally {
-    // This also frees the connection of an answer that was not read to its end.
+    // The abort also frees the connection of an answer that was not read to its end.
     stop.abort()
     request.catch(() => undefined)
   }
