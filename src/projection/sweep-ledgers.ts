@@ -6,7 +6,8 @@ import { logError, logInfo } from '../logging/log.ts'
 export const CUSTOMERS_A_RUN = 200
 const AT_ONCE = 20
 
-// A customer has a test ledger when it has a key for one. Reads three rows for a customer and its keys, none written.
+// A customer has a test ledger when it has a key for one. Reads three rows for a customer and its keys, and writes
+// none.
 const LEDGERS_OF_RUN = `
   WITH page AS (
     SELECT customer_id FROM customers WHERE status <> 'PENDING' AND customer_id > ?2 ORDER BY customer_id LIMIT ?1),

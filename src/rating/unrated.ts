@@ -25,7 +25,7 @@ export interface UnratedPage {
 /** The ledgers that one page asks, all at once. */
 const LEDGERS_A_PAGE = 20
 
-// Through the partial index. Reads one row for each ledger that has unrated events, none for the others.
+// Reads one row for each ledger that has unrated events, through the partial index, and none for the others.
 const WITH_UNRATED = `
   SELECT ledger_id FROM ledgers WHERE unrated > 0 AND ledger_id >= ?1 ORDER BY ledger_id LIMIT ${LEDGERS_A_PAGE + 1}`
 

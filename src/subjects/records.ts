@@ -49,7 +49,7 @@ const INSERT = `
 
 const SELECT_LAST = 'SELECT max(number) AS number FROM subjects WHERE ledger_id = ?1 AND kind = ?2'
 
-// Writes 1 row. Only if the row is unchanged since it was read, and not erased.
+// Writes 1 row, only if the row is unchanged since it was read, and not erased.
 const UPDATE = `
   UPDATE subjects SET email = ?4, metadata = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND external_id = ?3 AND erased_at_ms IS NULL AND email IS ?6 AND metadata IS ?7`

@@ -38,8 +38,8 @@ const LATE_PAGES = `
     AND (?6 IS NULL OR wallet_number = ?6)
   ORDER BY flush_entry DESC LIMIT ?3`
 
-// Bisects, because flushes are in the order of their times. Reads two rows a step, about forty for a million flushes. `low`
-// ends at the first flush with a page that begins at `?3` or later; all later flushes qualify, too.
+// Bisects, because flushes are in the order of their times. Reads two rows a step, about forty for a million flushes.
+// Finally, `low` is the first flush with a page that begins at `?3` or later; all later flushes qualify, too.
 const FLUSHES_SINCE = `
   WITH RECURSIVE halves (low, high) AS (
     SELECT 1, CAST(?2 AS INTEGER)
