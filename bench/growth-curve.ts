@@ -22,7 +22,7 @@ const WALLETS = Number(process.env.WALLETS ?? 100_000)
 const SVG = process.env.SVG ?? path.join(import.meta.dirname, '..', 'docs', 'growth.svg')
 const STEPS = 10
 const A_REQUEST = 100
-/** One event in this many burns a user's wallet; the others burn the customer's. */
+/** The number of events of which one burns a user's wallet; the others burn the customer's. */
 const USER_EVENT_EVERY = 10
 const INGESTING = 8
 const GRANTING = 50

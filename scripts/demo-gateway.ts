@@ -8,7 +8,7 @@ export interface GatewayScene {
   /** The credits of the whole stream, and the cost of its usage by the price list. */
   readonly whole: number
   readonly expected: number
-  /** Credits of the stream whose client disconnected. */
+  /** The credits of the stream whose client disconnected. */
   readonly left: number
 }
 

@@ -26,7 +26,7 @@ export interface Bindings {
   readonly LEDGER_SIGNING_KEY?: string
   /** The operator's provider keys, a secret: JSON, see `provider-keys/operator-keys.ts`. */
   readonly OPERATOR_PROVIDER_KEYS?: string
-  /** The operator's Stripe account, secrets: see `stripe/account.ts`. Without them there are no payments. */
+  /** The secrets of the operator's Stripe account (`stripe/account.ts`). Without them, payments are not set up. */
   readonly STRIPE_SECRET_KEY?: string
   readonly STRIPE_WEBHOOK_SECRET?: string
   readonly STRIPE_TEST_SECRET_KEY?: string

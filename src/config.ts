@@ -101,7 +101,7 @@ export interface TierLimits {
    * The number of users, and of teams, of a ledger that may have a profile. The ones that were mentioned first have it.
    */
   readonly profiles: number
-  /** Grants, purchases, movements, holds and entitlements; null for no limit. */
+  /** The maximum number of grants, purchases, movements, holds and entitlements; null for no limit. */
   readonly changes_a_month: number | null
   /** The maximum size of the metadata of a ledger's grants, purchases and entitlements. */
   readonly metadata_mb: number

@@ -27,7 +27,7 @@ import type { Counts } from './counting-worker.ts'
 interface Case {
   readonly title: string
   readonly scenario: ScenarioName
-  /** Steps between two flushes, one after the other, so that no commit is shared. */
+  /** The number of steps between two flushes. They run one after the other, so that no commit is shared. */
   readonly steps: number
   readonly goal_usd?: number
 }

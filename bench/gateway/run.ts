@@ -24,7 +24,7 @@ const { values: options } = parseArgs({
 const ROUNDS = Number(options.rounds)
 const ROUND_MS = Number(options.ms)
 const CALLERS = Number(options.callers)
-/** Chunks of the stream whose CPU time is measured. */
+/** The number of chunks of the stream whose CPU time is measured. */
 const CHUNKS = 3_000
 
 const TOKEN = 'bench-operator-token'

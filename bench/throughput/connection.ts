@@ -95,7 +95,7 @@ export class Connection {
 const END_OF_HEAD = Buffer.from('\r\n\r\n')
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 
-/** 0 while the head is incomplete. */
+/** Returns the length of the response; 0 while the head is incomplete. */
 function expectedLength(received: Buffer): number {
   const end = received.indexOf(END_OF_HEAD)
   if (end < 0) return 0

@@ -14,7 +14,7 @@ export interface LoadOrder {
 
 export interface Measured {
   readonly seconds: number
-  /** Units of work in steps whose requests were all answered 2xx. */
+  /** The number of units of work in steps whose requests all got 2xx answers. */
   readonly units: number
   readonly requests: number
   /** The number of answers by status, without 2xx. */

@@ -8,7 +8,7 @@ export type Send = (request: Omit<RequestParts, 'key'>) => Promise<Answer>
 export interface Scenario {
   readonly title: string
   readonly callers: number
-  /** Units of work in a step: events, or requests where no event is ingested. */
+  /** The number of units of work in a step: events, or requests if no event is ingested. */
   readonly units: number
   readonly customers: number
   /** Whether `--quick` runs it. */

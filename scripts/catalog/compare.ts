@@ -23,7 +23,7 @@ export interface Checked {
   readonly differences: readonly Check[]
 }
 
-/** The day of both packages. */
+/** The day on which both packages were published. */
 const DAY = '2026-09-23'
 
 interface Listed {

@@ -1710,7 +1710,7 @@ export interface paths {
         put?: never;
         /**
          * Simulate the cost of recorded events under another burn table
-         * @description Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from zero at the first event.
+         * @description Simulates events of up to 31 days, and at most 100,000 that have arrived since `from`. Provider costs keep their recorded values; tiers and allowances count from zero at the first event.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -3631,7 +3631,7 @@ export interface components {
             reconcile: {
                 /** @description Ledgers whose sums differed at their last check and could not be repaired. */
                 different: number;
-                /** @description Ledgers that were never checked. */
+                /** @description The number of ledgers that were never checked. */
                 unchecked: number;
                 /** Format: date-time */
                 last_run_at: string | null;
@@ -3724,7 +3724,7 @@ export interface components {
             cost: {
                 /** @description Successful requests other than reads, without replays. */
                 changes: number;
-                /** @description Ingested events, without replays. */
+                /** @description The number of ingested events, without replays. */
                 events: number;
                 estimated_usd: number;
                 /** @description null without events. */
@@ -10529,7 +10529,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Each endpoint. */
+            /** @description The counts of each endpoint. */
             200: {
                 headers: {
                     [name: string]: unknown;

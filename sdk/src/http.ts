@@ -15,7 +15,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
   /** The time limit of one attempt, the answer included. */
   readonly timeoutMs?: number | undefined
-  /** Attempts after the first one. */
+  /** The number of attempts after the first one. */
   readonly maxRetries?: number | undefined
   /** Default: a random one. The same on every attempt. */
   readonly idempotencyKey?: string | undefined
@@ -48,7 +48,7 @@ export interface HttpConfig {
   readonly fetch: typeof fetch
 }
 
-/** If the server asks for a longer wait, its error is returned instead of a retry. */
+/** The longest wait before a retry. If the server asks for a longer wait, its error is returned. */
 const LONGEST_WAIT_MS = 60_000
 const FIRST_BACKOFF_MS = 500
 const LONGEST_BACKOFF_MS = 8_000

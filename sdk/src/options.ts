@@ -30,7 +30,7 @@ export interface OpenMonetizeOptions {
   readonly baseUrl?: string
   /** The time limit of one attempt. Default 30,000. */
   readonly timeoutMs?: number
-  /** Attempts after the first one. Default 2. */
+  /** The number of attempts after the first one. Default 2. */
   readonly maxRetries?: number
   readonly fetch?: typeof fetch
   readonly queue?: QueueOptions

@@ -73,7 +73,7 @@ describe('a call that is repeated', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(Math.floor(until.getTime() / 1000) * 1000)
   })
 
-  it('carries a key from its first attempt on every POST that changes something', async () => {
+  it('has a key from the first attempt of every POST that changes something', async () => {
     const { client, seen } = await behind()
     await client.credits.grant({ amount: 1 })
     const { hold_id } = await client.holds.create({ feature_id: 'chat', credits: 1 })

@@ -18,7 +18,7 @@ export interface Asked {
 /** The progress of a ledger's rollups, compared with its commits. */
 export interface Progress {
   readonly rollup: Rollup | null
-  /** Everything acknowledged before this is in the rollups. */
+  /** The time before which every acknowledged change is in the rollups. */
   readonly as_of_ms: number
   /** The balance of all wallets together; 0 unless requested. */
   readonly balance_micro: bigint

@@ -7,7 +7,7 @@ import { UTC } from '../time/zones.ts'
 import { DIMENSIONS, GROUPS, isWindow, WINDOWS } from './question.ts'
 
 const MAX_GROUPS_BY = 3
-/** Values of one filter. */
+/** The maximum number of values of one filter. */
 const MAX_VALUES = 100
 
 /** A parameter with one value, which may be repeated. Names may contain any character, so no separator is possible. */

@@ -63,7 +63,7 @@ export interface KeyContext {
   readonly account: Account
   readonly region: string | null
   readonly keys_in_force: number
-  /** Active keys, and keys that ended within a day. */
+  /** The number of active keys and of keys that ended within a day. */
   readonly recent_keys: number
   /** The calling key; undefined for the operator. */
   readonly maker: ApiKey | undefined

@@ -78,7 +78,7 @@ export async function answerMovement(
   return answerResult(c, result, renderMovement)
 }
 
-/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
+/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
 function renderMovement(answer: MovementAnswer): object {
   if (answer.overdraft_limit !== undefined) {
     return {

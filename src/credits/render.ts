@@ -6,7 +6,7 @@ import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
 import { OVERDRAFT } from '../ledger/model/lots.ts'
 import { microCredits } from '../pricing/money.ts'
 
-/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
+/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
 export function renderCredit(answer: CreditAnswer): object {
   return {
     transaction_id: answer.transaction_id,

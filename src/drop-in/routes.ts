@@ -35,7 +35,7 @@ const statusRoute = route({
   ...scoped('analytics:read'),
   answers: {
     200: json(
-      'Each endpoint.',
+      'The counts of each endpoint.',
       z
         .object({
           otlp: endpointSchema,

@@ -12,7 +12,7 @@ import {
 import { LEVEL_NAMES } from '../ledger/model/refusal.ts'
 import { picoUsd } from '../pricing/money.ts'
 
-/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
+/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
 export function renderEntitlement(entitlement: Entitlement): object {
   const { owner, limit, unit, anchor_ms, time_zone, rolling } = entitlement
   const { value, metadata } = freeJsonOf(entitlement)

@@ -6,7 +6,7 @@ import { jsonTextOf } from '../ledger/model/json.ts'
 import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
 import { formatCredits, type MicroCredits, microCredits } from '../pricing/money.ts'
 
-/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
+/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
 export function renderEventAnswer(answer: EventAnswer): object {
   return {
     id: answer.id,

@@ -74,7 +74,7 @@ function verdictOfStatus(status: number): Verdict {
 }
 
 export interface Attempt {
-  /** 0 for the call itself, then the number of the target from 1. */
+  /** Is 0 for the call itself, and then the number of the target, from 1. */
   readonly place: number
   readonly target: Target
 }

@@ -3,7 +3,7 @@ import { creditsJson, exactNumber } from '../http/output/json.ts'
 import type { CaptureAnswer, HoldAnswer } from '../ledger/model/answers.ts'
 import type { MicroCredits } from '../pricing/money.ts'
 
-/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
+/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
 export function renderHold({ hold, hold_id, wallet_id, available }: HoldAnswer): object {
   return {
     hold_id,

@@ -357,7 +357,7 @@ export function migrate(storage: DurableObjectStorage, migrations = MIGRATIONS):
   })
 }
 
-/** 0 for an object without tables. */
+/** Returns the version of the tables, 0 for an object without tables. */
 function versionOf(sql: SqlStorage): number {
   const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'")
   if (tables.toArray().length === 0) return 0

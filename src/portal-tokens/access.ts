@@ -85,8 +85,8 @@ async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Prom
 }
 
 /**
- * Answers the preflight of a page that is about to use a portal token. A preflight carries no token, so only the origin
- * of the actual request is compared with the token's origins.
+ * Answers the preflight of a page that is about to use a portal token. A preflight has no token, so only the origin of
+ * the actual request is compared with the token's origins.
  */
 export const portalPreflight = createMiddleware<AppEnv>(async (c, next) => {
   const origin = c.req.header('Origin')

@@ -24,7 +24,7 @@ export const EXPORT_ENTRIES = 50_000
 const EXPORT_FLUSHES = 10_000
 /** The number of pages in one read from D1, at least those of one flush. */
 const READ_LIMITS: PortionLimits = { bytes: 2_000_000, items: 64 }
-/** Checkpoints are made once a day, and on demand. */
+/** The number of checkpoints of one read. Checkpoints are made once a day, and on demand. */
 const CHECKPOINTS_A_READ = 1_000
 
 // Reads from the flush that contains the first entry. The row's header has the length of a text, so no body

@@ -5,7 +5,7 @@ import { idPageQuery, pageSchema } from '../http/input/pagination.ts'
 
 /** Long enough for access tokens of Google Cloud. */
 export const MAX_KEY_CHARS = 4_096
-/** The characters that an HTTP header can carry, without spaces. */
+/** The characters that an HTTP header can contain, without spaces. */
 export const KEY_TEXT = /^[\x21-\x7e]+$/
 
 export const providerKeyDraftSchema = z

@@ -146,7 +146,7 @@ async function load(env: Bindings, customer_id: string, ledger_id: string): Prom
   const data_key = openDataKey(env, customer_id, rows)
   if (data_key.kind !== 'key') {
     logFailure('data_key_locked', { customer_id })
-    throw new Locked('no master key opens the data key')
+    throw new Locked('no master key can decrypt the data key')
   }
   return keys.flatMap((key) => opened(key, data_key.key, ledger_id))
 }

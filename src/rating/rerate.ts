@@ -29,7 +29,7 @@ export interface RerateSummary {
   readonly rated: number
   /** The price is known; the wallet cannot pay until its next credit. */
   readonly unpaid: number
-  /** Still no price. */
+  /** The number of events that still have no price. */
   readonly unpriced: number
   /** Whether events are left for the next run. */
   readonly more: boolean

@@ -46,7 +46,7 @@ const simulateRoute = route({
   path: '/simulate',
   summary: 'Simulate the cost of recorded events under another burn table',
   description:
-    'Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from zero at the first event.',
+    'Simulates events of up to 31 days, and at most 100,000 that have arrived since `from`. Provider costs keep their recorded values; tiers and allowances count from zero at the first event.',
   ...scoped('pricing:read'),
   request: { body: jsonRequest(simulateSchema) },
   answers: { 200: json('Recorded and simulated costs, in total and by feature.', simulatedSchema) },

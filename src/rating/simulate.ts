@@ -36,7 +36,7 @@ export interface SimulatedModel {
 export interface Simulation {
   readonly kind: 'simulated'
   readonly totals: SimulationSums
-  /** Events recorded without a price, which no sum includes. */
+  /** The number of events that were recorded without a price. No sum includes them. */
   readonly unrated_events: number
   readonly by_feature: ReadonlyMap<string, SimulationSums>
   readonly by_model: readonly SimulatedModel[]

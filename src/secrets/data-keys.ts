@@ -50,8 +50,8 @@ const INSERT_FIRST = `
   WHERE NOT EXISTS (SELECT 1 FROM data_keys WHERE customer_id = ?1)`
 
 /**
- * Returns the customer's data key, and creates it if the customer has none. Returns `locked` rather than a
- * second data key if no master opens the existing one. The caller has checked that there is a master.
+ * Returns the customer's data key, and creates it if the customer has none. Returns `locked` rather than a second data
+ * key if no master can decrypt the existing one. The caller has checked that there is a master.
  */
 export async function requireDataKey(env: Bindings, customer_id: string, now_ms: number): Promise<DataKey> {
   const existing = await readDataKey(env, customer_id)
@@ -89,7 +89,7 @@ const INSERT_MISSING = `
   SELECT value ->> 'customer_id', value ->> 'master_id', value ->> 'wrapped', ?2 FROM json_each(?1) WHERE true
   ON CONFLICT (customer_id, master_id) DO NOTHING`
 
-// Writes 1 row for each that is deleted. A data key that no present master opens is kept.
+// Writes 1 row for each that is deleted. A data key that no present master can decrypt is kept.
 const DELETE_OLD = `
   DELETE FROM data_keys
   WHERE customer_id > ?1 AND customer_id <= ?2 AND master_id NOT IN (SELECT value FROM json_each(?3))
@@ -104,7 +104,7 @@ interface CustomerKeys {
 export interface Rewrapped {
   readonly written: number
   readonly deleted: number
-  /** Data keys that no master opens. */
+  /** The number of data keys that no master can decrypt. */
   readonly locked: number
 }
 

@@ -1,7 +1,7 @@
 import type { Bindings } from '../bindings.ts'
 import { configOf } from '../config.ts'
 
-/** 128 bits in hex. `openssl rand -hex 32` gives twice that. */
+/** The minimum length: 128 bits in hex. `openssl rand -hex 32` prints twice that. */
 export const MIN_SECRET_CHARS = 32
 
 interface SecretPolicy {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /** The fields of Stripe's objects that payments read. Others are ignored. */
 
-/** Addresses are stored and are part of notifications, which have a bounded size. */
+/** The maximum length of an address. Addresses are stored and are part of notifications, which have a bounded size. */
 const MAX_URL = 2_048
 const metadata = z.record(z.string(), z.string()).nullish()
 const card = z.object({ fingerprint: z.string().nullish() })

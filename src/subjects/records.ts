@@ -12,7 +12,7 @@ import type { Profile, ProfileChange } from './schema.ts'
 
 /** A user or a team, as stored in D1. */
 export interface SubjectRecord {
-  /** 1, 2, 3 … in order of first mention; lists are sorted by it. */
+  /** The number 1, 2, 3 … in the order of first mention. Lists are sorted by it. */
   readonly number: number
   readonly external_id: string
   readonly email: string | null

@@ -8,7 +8,7 @@ export const UTC = 'UTC'
 const NAME = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+){0,2}$/
 const MAX_NAME = 64
 
-/** Zones that are kept: making one takes about as long as rating an event. */
+/** The maximum number of zones in memory. To make one takes about as long as to rate an event. */
 const MAX_KNOWN = 64
 const known = new Map<string, TimeZone>()
 

@@ -8,9 +8,9 @@ export interface WebhookFigures {
    * minute are normal.
    */
   readonly oldest_due_at_ms: number | null
-  /** Enabled endpoints whose last attempt failed. */
+  /** The number of enabled endpoints whose last attempt failed. */
   readonly failing_endpoints: number
-  /** Endpoints that failures disabled. */
+  /** The number of endpoints that failures disabled. */
   readonly disabled_endpoints: number
   /** Set if no more deliveries or endpoints exist than were counted. */
   readonly complete: boolean

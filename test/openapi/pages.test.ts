@@ -24,7 +24,7 @@ it('GET / is JSON for programs', async () => {
   }
 })
 
-it('the type of a problem links to the meaning of its code, on a page served here', async () => {
+it('the type of a problem links to the meaning of its code, on a page of this server', async () => {
   const problem: { type: string } = await (await api('/v1/credits/balance')).json()
   const { pathname, hash } = new URL(problem.type)
   expect(`${pathname}${hash}`).toBe('/docs/errors#missing_api_key')

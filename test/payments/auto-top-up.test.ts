@@ -28,7 +28,7 @@ import {
 
 const stripe = withStripe()
 
-/** Sign-up credits and the checkout that saved the card. */
+/** The sign-up credits and those of the checkout that saved the card. */
 const START = 11_000
 
 describe('an automatic top-up', () => {

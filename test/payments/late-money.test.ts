@@ -29,7 +29,7 @@ const stripe = withStripe()
 const { tell } = stripe
 
 const SIGN_UP = 10_000
-/** Sign-up credits and the checkout that saved the card. */
+/** The sign-up credits and those of the checkout that saved the card. */
 const START = 11_000
 const KEPT_MS = 90 * DAY_MS
 

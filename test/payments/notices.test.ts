@@ -13,7 +13,7 @@ const stripe = withStripe()
 /** The amounts of a top-up without refunds. */
 const NEW = { credits: 1000, price_usd: 10, refunded_usd: 0, disputed_usd: 0, credits_taken_back: 0 }
 
-/** Sign-up credits and the checkout that saved the card. */
+/** The sign-up credits and those of the checkout that saved the card. */
 const START = 11_000
 
 /** The notifications of payments, oldest first. */

@@ -27,7 +27,7 @@ describe('an event of Stripe', () => {
     expect(await balanceOf(key)).toBe(10_000)
   })
 
-  it('may carry several signatures, of which one must be right', async () => {
+  it('may have several signatures, of which one must be right', async () => {
     const good = signedEvent('ping', { id: 'x', object: 'ping' }, WEBHOOK_SECRETS.live)
     const header = good.headers['Stripe-Signature']?.replace('v1=', `v1=${'0'.repeat(64)},v0=abc,v1=`) ?? ''
     const headers = { ...good.headers, 'Stripe-Signature': header }

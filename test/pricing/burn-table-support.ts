@@ -35,7 +35,7 @@ export function table(...args: Parameters<typeof definition>): BurnTable {
   return compileBurnTable(definition(...args), { id: 'bt_test', version: 2 }, DEFAULTS)
 }
 
-/** A usage of exactly this provider cost. */
+/** Returns a usage with exactly this provider cost. */
 export function costing(usd: string): Chargeable {
   const cost = parseDecimal(usd, 12)
   if (typeof cost !== 'bigint') throw new Error(`not USD: ${usd}`)

@@ -26,7 +26,7 @@ beforeEach(async () => {
   ledger = ledgerOf(customer.customer_id)
 })
 
-/** Entries of most kinds, over two flushes and two wallets; returns the id of an event. */
+/** Makes entries of most kinds, over two flushes and two wallets. Returns the id of an event. */
 async function live(): Promise<string> {
   await purchased(key, { amount: 50, price_usd: 5, payment_reference: 'pi_1' })
   await granted(key, { user_id: 'ann', amount: 100, reason: 'hi', metadata: { note: 'é "quoted" 🚀' } })
@@ -314,7 +314,7 @@ describe('a checkpoint', () => {
       .bind(prefix)
       .run()
     await daily(prefix, Date.now() + 86_400_001)
-    // D1 lacks the pages between the two.
+    // D1 lacks the pages between the new checkpoint and the entry that `flushed_entry` names.
     expect(await signedOf(prefix)).toBe(3)
     expect(
       log.mock.calls

@@ -286,7 +286,7 @@ function livesOf(
   return fc.array(command, { minLength: 1, maxLength: most_commands, size: 'max' })
 }
 
-/** The lives of a ledger: of usage alone, and of everything that moves credits. */
+/** The histories of a ledger: usage alone, and all operations that move credits. */
 export const LIVES = {
   usage: livesOf(usageActs, 40, 5, JUMPS),
   everything: livesOf(acts, 60, 4, [...JUMPS, SECOND, MINUTE, 31 * DAY, 92 * DAY]),

@@ -20,7 +20,7 @@ import { type Act, type Command, type CreditAct, type Kind, LIVES } from './comm
 import { Judge, ownerOf, type Request, type Result, type Snapshot } from './judge.ts'
 
 /**
- * The same lives as in `credits.node.test.ts`, in the real object: requests that arrive together, its SQLite, its
+ * The same histories as in `credits.node.test.ts`, in the real object: requests that arrive together, its SQLite, its
  * alarm, and its memory lost between any two of them. After each alarm D1 has every entry.
  */
 

@@ -33,7 +33,7 @@ async function epochsOf(api_key: string, bindings: Partial<typeof env> = {}, now
 beforeEach(() => inAnotherIsolate())
 
 describe('a change of prices', () => {
-  it("is in the next rating of this isolate, of the customer and of all customers when it is the operator's", async () => {
+  it("applies to the next rating in this isolate: a customer's to the customer, the operator's to all customers", async () => {
     const { api_key: key } = await createCustomer()
     const model = unique('model')
     expect([await costOf(key, 'gpt-4o'), await costOf(key, model)]).toEqual([0.0075, 'unpriced_model'])
@@ -42,7 +42,7 @@ describe('a change of prices', () => {
     expect([await costOf(key, 'gpt-4o'), await costOf(key, model)]).toEqual([0.00375, 7])
   })
 
-  it('is in KV when it is answered, and in every rating of an isolate that looks the key up after that', async () => {
+  it('is in KV before the answer, and applies in every isolate that looks up the key later', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const epoch = () => env.API_KEYS.get(`epoch:${customer_id}`)
     expect(await epoch()).toBeNull()

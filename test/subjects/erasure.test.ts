@@ -141,7 +141,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
     },
   )
 
-  it('keeps the stored books byte for byte', async () => {
+  it('changes no byte of the stored amounts and numbers', async () => {
     await live(field, name, unique('call'))
     await runAlarm(ledger)
     await live(field, name, unique('call'))

@@ -44,7 +44,7 @@ export function d1FailingAt(batch: number, effect: 'before its effect' | 'after 
 
 /** The queries of a D1 that are billed. */
 export interface Counts {
-  /** Round trips: a batch is one. */
+  /** The number of round trips; a batch is one. */
   calls: number
   statements: number
   rows_read: number

@@ -195,7 +195,7 @@ const BODIES: Readonly<Record<string, Json>> = {
 export interface FilledRequest {
   readonly path: string
   readonly body: Json | undefined
-  /** The reference that it carries; `path` means the parameters of the path alone. */
+  /** The reference in the request; `path` means the parameters of the path alone. */
   readonly carries: string
 }
 

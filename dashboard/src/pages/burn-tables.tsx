@@ -280,7 +280,7 @@ function Simulation({ result }: { readonly result: Simulated }): VNode {
 
 type Sums = Omit<Simulated['by_feature'][number], 'feature_id'>
 
-/** What each part of the events would have cost, the most expensive first, and all other parts together. */
+/** The simulated costs of each part of the events, the most expensive first, and of all other parts together. */
 function Difference({
   by,
   parts,

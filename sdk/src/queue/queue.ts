@@ -9,13 +9,16 @@ import { leaveOutTime, type Waiting, WaitingList, waitingEvent } from './waiting
 
 /** Counts of the tracked events. */
 export interface QueueStats {
-  /** Events that are still waiting. */
+  /** The number of events that are still waiting. */
   queued: number
-  /** Events that the server has accepted, duplicates included. */
+  /** The number of events that the server has accepted, including duplicates. */
   sent: number
-  /** Events dropped because the queue was full or, with `onUnavailable: 'allow'`, the meter unavailable. */
+  /**
+   * The number of events that were dropped because the queue was full or, with `onUnavailable: 'allow'`, because the
+   * meter was unavailable.
+   */
   dropped: number
-  /** Events that the server refused permanently. */
+  /** The number of events that the server refused permanently. */
   rejected: number
 }
 
@@ -33,9 +36,9 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 const DEFAULT_INTERVAL_MS = 1_000
 const DEFAULT_BATCH_EVENTS = 500
 const BATCH_BYTES = 1_000_000
-/** Browsers allow a page that is being closed to send 64 KB. */
+/** The maximum size of the last batch of a page. Browsers allow a page that is being closed to send 64 KB. */
 const KEEPALIVE_BYTES = 60_000
-/** The API takes bodies of up to 4 MB. */
+/** The maximum size of an event. The API takes bodies of up to 4 MB. */
 const MAX_EVENT_BYTES = 3_900_000
 const LONGEST_BACKOFF_MS = 10_000
 const FLUSH_MS = 30_000

@@ -21,7 +21,7 @@ export interface PacedStream {
 }
 
 export interface PacedCall {
-  /** Chunks sent so far. */
+  /** The number of sent chunks. */
   sent: number
   /** Whether the client closed the connection before the end. */
   closed: boolean

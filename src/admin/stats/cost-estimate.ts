@@ -12,7 +12,7 @@ export interface Activity {
   readonly flush_delay_ms: number
 }
 
-/** Rows of a change: the journal and a wallet. */
+/** The number of rows of a change: the journal and a wallet. */
 const ROWS_A_CHANGE = 2
 /** A change of more events than this writes another journal row. */
 const EVENTS_A_ROW = 500

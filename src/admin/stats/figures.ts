@@ -43,11 +43,11 @@ export interface Backlog {
 }
 
 export interface Reconciled {
-  /** Ledgers whose sums differed at their last check and could not be repaired. */
+  /** The number of ledgers whose sums differed at their last check and could not be repaired. */
   readonly different: number
   /** The time of the last check of a ledger; null if there was none. */
   readonly last_run_at_ms: number | null
-  /** Ledgers that were never checked. */
+  /** The number of ledgers that were never checked. */
   readonly unchecked: number
 }
 

@@ -15,7 +15,7 @@ export interface Outcomes {
   readonly statuses: Readonly<Record<StatusFigure, number>>
   /** The number of refused or failed requests, by problem code. */
   readonly codes: Readonly<Record<string, number>>
-  /** Requests answered with an earlier response. */
+  /** The number of requests that got an earlier response. */
   readonly replayed: number
   /** Events rejected in batches that were answered 200, by code. */
   readonly rejected_events: Readonly<Record<string, number>>

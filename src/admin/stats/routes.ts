@@ -44,7 +44,7 @@ const usd = z.number().min(0)
 const costSchema = z
   .object({
     changes: count.openapi({ description: 'Successful requests other than reads, without replays.' }),
-    events: count.openapi({ description: 'Ingested events, without replays.' }),
+    events: count.openapi({ description: 'The number of ingested events, without replays.' }),
     estimated_usd: usd,
     per_million_events_usd: usd.nullable().openapi({ description: 'null without events.' }),
     prices_as_of: z.string().openapi({ format: 'date' }),
@@ -71,7 +71,7 @@ const statsSchema = z
       different: count.openapi({
         description: 'Ledgers whose sums differed at their last check and could not be repaired.',
       }),
-      unchecked: count.openapi({ description: 'Ledgers that were never checked.' }),
+      unchecked: count.openapi({ description: 'The number of ledgers that were never checked.' }),
       last_run_at: time.nullable(),
     }),
     dead_letters: z.object({ open: count, complete }),

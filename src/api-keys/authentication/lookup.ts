@@ -14,8 +14,8 @@ interface Entry<V> {
 }
 
 /**
- * A map whose entries expire after `ttl_ms`, and that evicts the least recently used entry above `capacity`. It lives
- * in the memory of one isolate.
+ * A map whose entries expire after `ttl_ms`, and that evicts the least recently used entry above `capacity`. It is in
+ * the memory of one isolate.
  */
 export class ExpiringMap<V> {
   private readonly entries = new Map<string, Entry<V>>()

@@ -87,7 +87,9 @@ export const rollupUsers = sqliteTable(
 export const deadLetters = sqliteTable(
   'dead_letters',
   {
-    /** Sorts by the time at which the message was sent, and is the same for each delivery of it. */
+    /**
+     * The id of the message, which is the same for each delivery. Ids sort by the time at which the message was sent.
+     */
     dead_letter_id: text().primaryKey(),
     state: text({ enum: ['open', 'replayed'] }).notNull(),
     reason: text().notNull(),
@@ -96,7 +98,7 @@ export const deadLetters = sqliteTable(
     sent_at_ms: integer().notNull(),
     failed_at_ms: integer().notNull(),
     replayed_at_ms: integer(),
-    /** 1 if `body` has only the beginning of the message. Such a message cannot be replayed. */
+    /** Is 1 if `body` has only the beginning of the message. Such a message cannot be replayed. */
     truncated: integer().notNull(),
     /** JSON. */
     body: text().notNull(),

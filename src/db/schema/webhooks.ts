@@ -51,7 +51,7 @@ export const webhookDeliveries = sqliteTable(
     status: text().notNull(),
     /** Attempts since the schedule began. */
     made: integer().notNull(),
-    /** 1 while an attempt runs. */
+    /** Is 1 while an attempt runs. */
     in_flight: integer().notNull(),
     /**
      * The time of the next attempt, or the time when the current attempt counts as lost; null unless the

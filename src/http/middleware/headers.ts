@@ -140,9 +140,9 @@ const SHARED = {
 const handlers = new WeakMap<Config, MiddlewareHandler<AppEnv>>()
 
 /**
- * Answers cross-origin requests from browsers, for the origins in `CORS_ORIGINS`; off if it lists none. A
- * preflight carries no key, so it is answered before authentication. Other origins get the same responses
- * without the header that lets their page read them.
+ * Answers cross-origin requests from browsers, for the origins in `CORS_ORIGINS`; off if it lists none. A preflight has
+ * no key, so it is answered before authentication. Other origins get the same responses without the header that lets
+ * their page read them.
  */
 export const cors = createMiddleware<AppEnv>(async (c, next) => {
   const config = configOf(c.env)

@@ -126,7 +126,7 @@ export class Commits {
   }
 }
 
-/** A request's work on a draft: validates, then changes; returns the answer. */
+/** The work of a request on a draft. It validates the request, changes the draft and returns the answer. */
 export type Apply<T> = (draft: Draft) => T
 
 interface Waiting {

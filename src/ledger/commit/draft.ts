@@ -82,7 +82,7 @@ export class Draft {
     this.committed_notification = counters.notification
   }
 
-  /** Events accepted in the UTC month of this draft. */
+  /** The number of events that were accepted in the UTC month of this draft. */
   get month_events(): number {
     return this.monthEvents
   }

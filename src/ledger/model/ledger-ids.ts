@@ -11,8 +11,8 @@ import {
 import type { LedgerName, WalletItemRef } from './vocabulary.ts'
 
 /**
- * The ids of one ledger. Entries carry the time of their commit; wallets and lots, which are found only by their
- * number, carry the time at which the ledger was opened, and so still sort by creation.
+ * The ids of one ledger. The id of an entry contains the time of its commit. Wallets and lots are found only by number,
+ * so their ids contain the time at which the ledger was opened, and sort by creation.
  */
 export class LedgerIds {
   readonly tag: string

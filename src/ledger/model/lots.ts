@@ -56,7 +56,10 @@ export const OVERDRAFT = 0
 /** The limit of open lots in a wallet: a burn walks them, and they are written with the wallet. */
 export const MAX_OPEN_LOTS = 1000
 
-/** Burn order: priority (lower first), then earlier expiry (never last), then promo before paid, then older. */
+/**
+ * Compares two lots in burn order: by priority (lower first), then expiry (earlier first, no expiry last), then kind
+ * (promo first), then age (older first).
+ */
 export function compareBurnOrder(a: Lot, b: Lot): number {
   return (
     a.priority - b.priority ||

@@ -77,7 +77,7 @@ export interface Payment {
   readonly taken_paid?: UsdParts
   /** The part of `taken_back` that was spent and therefore taken elsewhere in the wallet. */
   readonly spent?: TakenSpent
-  /** The number of times that Stripe was asked about it without an outcome. */
+  /** The number of times that Stripe was asked about the payment and did not report an outcome. */
   readonly asked: number
   /** The next time to ask Stripe; null for never. */
   readonly ask_at_ms: number | null

@@ -69,7 +69,7 @@ export const MAX_UNRATED_COUNTED = 10_000
  * pay.
  */
 export interface UnratedSelection {
-  /** Every event after this entry is new. */
+  /** The entry after which every event is new. */
   readonly after_entry: number
   readonly models: readonly UnratedModel[]
 }

@@ -22,7 +22,7 @@ export const MAX_OPEN_PAYMENTS = 10_000
  * while Stripe hangs.
  */
 const MAX_AN_ALARM = 20
-/** The platform allows six connections at once. */
+/** The maximum number of checks at the same time. The platform allows six connections. */
 const AT_ONCE = 4
 /** The steps of one check: a charge that the card's owner must confirm takes two. */
 const MAX_STEPS = 3

@@ -17,7 +17,7 @@ export interface ProviderOptions {
 
 /** Stripe remembers the answer to an idempotency key for 24 hours. */
 const KEY_LIVES_MS = 23 * HOUR_MS
-/** The clocks of Stripe and of this machine may differ. */
+/** The maximum difference of the clocks of Stripe and of this machine. */
 const CLOCKS_DIFFER_S = 600
 /** A customer has a few payment intents a day; a look-up that needs more pages than this fails. */
 const MAX_PAGES = 10

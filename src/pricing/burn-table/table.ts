@@ -32,7 +32,10 @@ import { type CompiledMethod, compileMethod } from './methods.ts'
 export interface BurnTable {
   /** Is null for the deployment's default. */
   readonly id: string | null
-  /** Identifies the table permanently on every entry: 1 is the default, a customer's versions start at 2. */
+  /**
+   * The number that identifies the table permanently on every entry: 1 is the default, a customer's versions start at
+   * 2.
+   */
   readonly version: number
   readonly on_unpriced: OnUnpriced
   /** The number of credits for one USD, in 1e-12 credits. */
@@ -43,7 +46,7 @@ export interface BurnTable {
   readonly methodFor: (event: Described) => CompiledMethod
 }
 
-/** The version that every entry rated by the default table carries. */
+/** The version on every entry that the default table rated. */
 export const DEFAULT_VERSION = 1
 
 /** Defaults of the deployment for fields that a table omits, both in 1e-6. */

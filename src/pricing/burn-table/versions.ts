@@ -1,6 +1,6 @@
 /** The validity of one version of a burn table. */
 export interface VersionTimes {
-  /** Numbered across all of a customer's tables. */
+  /** The number of the version, counted over all tables of a customer. */
   readonly version: number
   readonly table_id: string
   readonly effective_from_ms: number

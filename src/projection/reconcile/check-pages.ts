@@ -101,8 +101,8 @@ interface BrokenHash {
 }
 
 /**
- * Compares D1's pages with the ledger object's books: no entry is missing between `after` and the last one that D1 should
- * have, each wallet's chain is unbroken, and the sums at the end are equal.
+ * Compares D1's pages with the ledger object's sums: no entry is missing between `after` and the last one that D1
+ * should have, each wallet's chain is unbroken, and the sums at the end are equal.
  */
 export async function checkPages(
   db: D1Database,

@@ -52,7 +52,7 @@ export async function checkRollups(
       return [{ kind: 'usage_of_rollups', ...range, expected: `entry ${flushed_entry}`, found }]
     }
     const totals = packTotals(rollup.totals)
-    // Rollups that have moved on since the books were read cannot be compared with them.
+    // Rollups that have changed since the object's sums were read cannot be compared with them.
     if (rollup.rolled_entry === flushed_entry && totals !== usage) {
       return [{ kind: 'usage_of_rollups', ...range, expected: usage, found: totals }]
     }

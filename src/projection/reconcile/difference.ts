@@ -1,8 +1,8 @@
 import type { Books, EntryRange } from '../../ledger/model/messages/ledger.ts'
 
 /**
- * A difference between the books of a ledger. The range of entries includes both ends; for pages it is the range of whole
- * flushes, which can be rewritten.
+ * A difference between the sums of a ledger. The range of entries includes both ends; for pages it is the range of
+ * whole flushes, which can be rewritten.
  */
 export interface Difference {
   readonly kind: DifferenceKind

@@ -39,7 +39,7 @@ export interface ReconciledLedgers {
 }
 
 interface Options {
-  /** Ledgers that were checked since are not due, unless their check did not end. */
+  /** The start of the round. Ledgers that were checked after it are not due, unless their check did not end. */
   readonly since_ms: number
   /** Whether to check every page. */
   readonly full: boolean

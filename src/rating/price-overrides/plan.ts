@@ -13,7 +13,7 @@ export interface OverlayDraft {
   /** `tierOf` of the requested tier. */
   readonly service_tier: string | null
   readonly prices: OverlayPrices
-  /** Default: now. */
+  /** The time from which the price applies. Default: now. */
   readonly effective_from_ms: number | undefined
   readonly effective_to_ms: number | null
 }

@@ -23,14 +23,14 @@ export interface UsageDelta {
   readonly team?: number
   /** The API key that the usage counts for. Absent in entries of earlier versions. */
   readonly key?: string
-  /** 1 for an event, -1 for its void, 0 for other changes of an event. */
+  /** Is 1 for an event, -1 for its void, and 0 for other changes of an event. */
   readonly events: 1 | 0 | -1
   /**
    * The quantity of each unit, in 1e-9 of the unit: `input_tokens` 1000 is `1_000_000_000_000n`. A void has negative
    * quantities.
    */
   readonly units: Readonly<Record<string, bigint>>
-  /** Credits burned less credits given back. */
+  /** The burned credits less the returned credits. */
   readonly credits_micro: number
   /** The provider's charge. */
   readonly cost_pico: bigint

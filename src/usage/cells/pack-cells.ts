@@ -41,7 +41,7 @@ export interface PackedCells {
 
 const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 const NONE = -1
-/** Hours until the year 2500. No event has a later time. */
+/** The maximum number of hours, until the year 2500. No event has a later time. */
 const MAX_HOUR = 4_650_000
 const FIXED_NUMBERS = 10
 

@@ -54,7 +54,7 @@ export interface Replay {
   readonly replayed: number
   /** The number of letters that failed again and are kept. */
   readonly failed: number
-  /** Requested ids that do not exist or were replayed before. */
+  /** The number of requested ids that do not exist or were replayed before. */
   readonly not_found: number
   /** Set if more letters are open. */
   readonly more: boolean

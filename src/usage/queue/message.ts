@@ -10,14 +10,14 @@ import { integerOf, MalformedCells, recordOf } from '../cells/packed-values.ts'
  * by cells. The messages of a ledger have no gaps between them.
  */
 export interface UsageMessage {
-  /** 2 if a cell has an API key, which earlier versions of the code do not know. */
+  /** Is 2 if a cell has an API key, which earlier versions of the code do not know. */
   readonly v: 1 | 2
   readonly ledger_id: string
   readonly after_entry: number
   readonly to_entry: number
   /**
-   * Everything committed before this time is in this message and the earlier ones; null while more of the same flush
-   * follows.
+   * The time before which this message and the earlier ones contain every commit; null while more messages of the same
+   * flush follow.
    */
   readonly at_ms: number | null
   readonly cells: PackedCells
@@ -119,7 +119,7 @@ export function parseUsageMessage(body: unknown): ParsedBody {
 const FIELDS = ['v', 'ledger_id', 'after_entry', 'to_entry', 'at_ms', 'cells']
 /** The name of a ledger: a customer's id, with `:test` appended for the test ledger. */
 const LEDGER_ID = /^[A-Za-z0-9_-]{1,100}(?::test)?$/
-/** The year 2500. */
+/** The maximum time: the year 2500. */
 const MAX_AT_MS = 16_740_000_000_000
 
 function messageOf(body: Readonly<Record<string, unknown>>): ParsedUsageMessage {

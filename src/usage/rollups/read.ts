@@ -8,9 +8,9 @@ import { bucketOf, dayOf, HOURS_A_DAY, startOfDay } from './rows.ts'
 export interface Rollup {
   readonly ledger_id: string
   readonly generation: number
-  /** The rollups contain the usage of every entry up to here. */
+  /** The entry up to which the rollups contain the usage. */
   readonly rolled_entry: number
-  /** The rollups contain everything committed before this time. */
+  /** The time before which the rollups contain every commit. */
   readonly as_of_ms: number
   /** The sums of all usage ever rolled up, including deleted days. */
   readonly totals: UsageTotals

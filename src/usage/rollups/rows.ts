@@ -15,7 +15,7 @@ export function startOfDay(hour: number): number {
   return dayOf(hour) * HOURS_A_DAY
 }
 
-/** Users with consecutive numbers that share a row of a day. */
+/** The number of users with consecutive numbers that share a row of a day. */
 const USERS_A_BUCKET = 1024
 /** The number of buckets, which bounds the rows that a batch of messages writes, with any number of users. */
 const BUCKETS = 32

@@ -79,7 +79,7 @@ function positionOf(row: PositionRow): Position {
 export interface Newest {
   readonly position: Position
   readonly place: RowPlace
-  /** 0 when there is no row. */
+  /** Is 0 when no row exists. */
   readonly part: number
   readonly bytes: number
 }
@@ -190,7 +190,7 @@ function keyOf(row: Pick<Newest, 'position' | 'place'> & { part?: number }): (st
   return [ledger_id, generation, place.day, place.table === 'users' ? place.bucket : 0, row.part ?? 0]
 }
 
-/** A change of one generation: from the progress that was read to the next, with the rows to write. */
+/** A change of one generation: the progress that was read, the new progress, and the rows to write. */
 export interface Move {
   readonly from: Position
   readonly to: Pick<Position, 'rolled_entry' | 'as_of_ms' | 'totals'>

@@ -6,7 +6,10 @@ export type Settlement = { readonly kind: 'ack' } | { readonly kind: 'retry'; re
 
 const ACK: Settlement = { kind: 'ack' }
 
-/** The sweep starts a later attempt: a message of a queue does not wait for days. */
+/**
+ * The longest delay of a message. The sweep starts a later attempt, because a message of a queue does not wait for
+ * days.
+ */
 const MAX_MESSAGE_DELAY_MS = 600_000
 /** A delivery without a row waits in the queue this many times, then in D1. */
 const MAX_BUSY_REPEATS = 5

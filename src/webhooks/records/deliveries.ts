@@ -16,7 +16,7 @@ export interface Delivered {
   readonly owner: string
   readonly webhook_endpoint_id: string
   readonly notification_id: string
-  /** 0 for a message that `POST …/test` sent. */
+  /** The sequence of the notification; 0 for a message that `POST …/test` sent. */
   readonly sequence: number
   readonly type: string
   /** The time of the notification. */

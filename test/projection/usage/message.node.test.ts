@@ -19,7 +19,7 @@ function range(to_entry: number, after_entry = 0) {
   return { ledger_id: LEDGER, after_entry, to_entry, at_ms: 1_790_000_000_000 }
 }
 
-/** A message as a queue carries it. */
+/** A message in the form that the queue delivers. */
 function sent(message: UsageMessage): unknown {
   return JSON.parse(JSON.stringify(message))
 }
