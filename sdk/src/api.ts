@@ -30,7 +30,7 @@ export interface paths {
         };
         /**
          * Check that all dependencies respond
-         * @description Checked at most once in 5 seconds. A failure is a problem document with the same `checks`.
+         * @description Checks the dependencies at most once in 5 seconds. A failure is a problem document with the same `checks`.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -70,7 +70,7 @@ export interface paths {
         };
         /**
          * Get the OpenAPI 3.1 document
-         * @description Generated from the schemas that validate requests.
+         * @description The document is generated from the schemas that validate requests.
          */
         get: operations["getOpenApiDocument"];
         put?: never;
@@ -90,7 +90,7 @@ export interface paths {
         };
         /**
          * Get the API reference as a web page
-         * @description Works offline: all of its parts are served by this deployment.
+         * @description The page works offline, because this deployment serves all of its parts.
          */
         get: operations["getDocumentation"];
         put?: never;
@@ -268,7 +268,7 @@ export interface paths {
         head?: never;
         /**
          * Change a customer's tier, or suspend, close or reactivate it
-         * @description Ledgers apply the change from the response on, everything else within 90 s. Keys of a suspended or closed customer can only read; the two statuses differ only in name. Nothing is deleted. After a 503, repeat the request to complete it.
+         * @description Ledgers apply the change from the response on, all other parts within 90 s. Keys of a suspended or closed customer can only read; the two statuses differ only in name. Nothing is deleted. After a 503, repeat the request to complete it.
          *
          *     Requires the operator token.
          */
@@ -662,7 +662,7 @@ export interface paths {
         put?: never;
         /**
          * Send notifications of a time range to a webhook endpoint of the operator's again
-         * @description Each has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; `next_from` continues.
+         * @description Each message has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; continue with `next_from`.
          *
          *     Requires the operator token.
          */
@@ -750,7 +750,7 @@ export interface paths {
         put?: never;
         /**
          * Bill the model calls among the spans of an OpenTelemetry trace export
-         * @description Bills the innermost spans of model calls, once per trace id and span id. `partialSuccess` has the number of rejected spans and the reasons. Content and cost attributes are ignored. OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
+         * @description Bills the innermost spans of model calls, once per trace id and span id. `partialSuccess` has the number of rejected spans and the reasons. Content and cost attributes are ignored. The body is OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -772,7 +772,7 @@ export interface paths {
         put?: never;
         /**
          * Bill the token counters of coding agents in an OpenTelemetry metrics export
-         * @description Bills `claude_code.token.usage`, once per series and interval; other metrics are ignored. OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
+         * @description Bills `claude_code.token.usage`, once per series and interval; other metrics are ignored. The body is OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -836,7 +836,7 @@ export interface paths {
         };
         /**
          * Get the value of an entitlement in OpenMeter's format
-         * @description OpenMeter's customer is a user here.
+         * @description The customer of OpenMeter is a user of this API.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -2882,7 +2882,7 @@ export interface paths {
         put?: never;
         /**
          * Send notifications of a time range to a webhook endpoint again
-         * @description Each has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; `next_from` continues.
+         * @description Each message has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; continue with `next_from`.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2976,7 +2976,7 @@ export interface paths {
         put?: never;
         /**
          * Create a user
-         * @description Optional: the first mention of a user creates it, and this request is then answered with 409. Creates no wallet.
+         * @description This request is optional, because the first mention of a user creates it. After that, the answer is 409. The request creates no wallet.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3038,7 +3038,7 @@ export interface paths {
         put?: never;
         /**
          * Create a team
-         * @description Optional: the first mention of a team creates it, and this request is then answered with 409. Creates no wallet.
+         * @description This request is optional, because the first mention of a team creates it. After that, the answer is 409. The request creates no wallet.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3174,7 +3174,7 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description Inclusive totals with their subsets. */
+        /** @description The usage, as inclusive totals with their subsets. */
         Usage: {
             input_tokens?: number;
             input_text_tokens?: number;
@@ -3249,7 +3249,7 @@ export interface components {
         OverlayUnitPrice: {
             /** @description USD for `per` units, with at most 18 decimals. */
             amount: number | string;
-            /** @description 1000000 for USD per million tokens. */
+            /** @description The quantity of the price, such as 1000000 for USD per million tokens. */
             per: number;
             /** @description Replaces `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
             tiers?: {
@@ -3381,7 +3381,7 @@ export interface components {
              * @description The time of a use, at most one hour before the last use.
              */
             last_used_at: string | null;
-            /** @description Shown only once and not stored. */
+            /** @description The key itself, which is shown only once and not stored. */
             api_key: string;
         };
         ApiKey: {
@@ -3415,7 +3415,7 @@ export interface components {
              * @description The time when the key expires, which must be in the future.
              */
             expires_at?: string;
-            /** @description Default: all scopes. */
+            /** @description The scopes of the key. Default: all scopes. */
             scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write" | "webhooks:read" | "webhooks:write" | "gateway:use" | "provider-keys:write" | "portal:write")[];
             /**
              * @description Default: live.
@@ -3535,12 +3535,12 @@ export interface components {
             };
             /**
              * Format: date-time
-             * @description Default: now. In the past, at most 35 days, only for an exact model that had no price then.
+             * @description The time from which the price applies. Default: now. It may be at most 35 days in the past, only for an exact model that had no price in that time.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description Default: until it is replaced.
+             * @description The time at which the price ends. Default: when another price replaces it.
              */
             effective_to?: string;
         };
@@ -3606,7 +3606,7 @@ export interface components {
                 /** @description false: more exist than were counted. */
                 complete: boolean;
             };
-            /** @description Ledgers that reported a failed flush to D1. */
+            /** @description The number of ledgers that reported a failed flush to D1. */
             flush: {
                 ledgers_behind: number;
                 /**
@@ -3617,7 +3617,7 @@ export interface components {
                 /** @description The age of the oldest missing entry; 0 if none is missing. */
                 lag_seconds: number;
             };
-            /** @description Ledgers whose usage is in D1 but not yet in analytics. */
+            /** @description The number of ledgers whose usage is in D1 but not yet in analytics. */
             rollups: {
                 ledgers_behind: number;
                 /**
@@ -3629,7 +3629,7 @@ export interface components {
                 lag_seconds: number;
             };
             reconcile: {
-                /** @description Ledgers whose sums differed at their last check and could not be repaired. */
+                /** @description The number of ledgers whose sums differed at their last check and could not be repaired. */
                 different: number;
                 /** @description The number of ledgers that were never checked. */
                 unchecked: number;
@@ -3642,18 +3642,18 @@ export interface components {
                 complete: boolean;
             };
             webhooks: {
-                /** @description Deliveries that wait for an attempt. */
+                /** @description The number of deliveries that wait for an attempt. */
                 pending: number;
                 /** @description The age of the oldest attempt that is due; 0 if none is. */
                 overdue_seconds: number;
-                /** @description Enabled endpoints whose last attempt failed. */
+                /** @description The number of enabled endpoints whose last attempt failed. */
                 failing_endpoints: number;
-                /** @description Endpoints that failures disabled. */
+                /** @description The number of endpoints that failures disabled. */
                 disabled_endpoints: number;
                 /** @description false: more exist than were counted. */
                 complete: boolean;
             };
-            /** @description Payments of live ledgers, delayed by about a minute. Failed ones are counted until they are deleted. */
+            /** @description The payments of live ledgers, delayed by about a minute. Failed ones are counted until they are deleted. */
             payments: {
                 by_status: {
                     pending: number;
@@ -3670,7 +3670,7 @@ export interface components {
                 oldest_open_at: string | null;
                 /** @description The age of this payment; 0 if none is open. */
                 oldest_open_seconds: number;
-                /** @description Wallets with a customer at Stripe whose automatic top-up is paused. */
+                /** @description The number of wallets with a customer at Stripe whose automatic top-up is paused. */
                 top_ups_paused: number;
                 /** @description false: more exist than were counted. */
                 complete: boolean;
@@ -3686,12 +3686,12 @@ export interface components {
                     "4xx": number;
                     "5xx": number;
                 };
-                /** @description Refused and failed requests, by problem code. */
+                /** @description The number of refused and failed requests, by problem code. */
                 by_code: {
                     [key: string]: number;
                 };
                 replayed: number;
-                /** @description Events rejected in batches that were answered 200, by code. */
+                /** @description The number of rejected events in batches that were answered 200, by code. */
                 rejected_events: {
                     [key: string]: number;
                 };
@@ -3707,12 +3707,12 @@ export interface components {
                         "4xx": number;
                         "5xx": number;
                     };
-                    /** @description Refused and failed requests, by problem code. */
+                    /** @description The number of refused and failed requests, by problem code. */
                     by_code: {
                         [key: string]: number;
                     };
                     replayed: number;
-                    /** @description Events rejected in batches that were answered 200, by code. */
+                    /** @description The number of rejected events in batches that were answered 200, by code. */
                     rejected_events: {
                         [key: string]: number;
                     };
@@ -3722,7 +3722,7 @@ export interface components {
             };
             /** @description An upper estimate of the platform's charges for the hours of `outcomes`, without storage, at list prices without the amounts that the plan includes. The platform's bill decides. */
             cost: {
-                /** @description Successful requests other than reads, without replays. */
+                /** @description The number of successful requests other than reads, without replays. */
                 changes: number;
                 /** @description The number of ingested events, without replays. */
                 events: number;
@@ -3787,11 +3787,11 @@ export interface components {
             public_key: string | null;
             /**
              * Format: date-time
-             * @description Until then, messages are also signed with the replaced secret.
+             * @description The time until which messages are also signed with the replaced secret.
              */
             previous_secret_expires_at: string | null;
             /**
-             * @description Null for an endpoint of the operator's.
+             * @description The mode of the ledger; null for an endpoint of the operator.
              * @enum {string|null}
              */
             mode: "live" | "test" | null;
@@ -3799,7 +3799,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            /** @description `whsec_…`, which verifies `v1` signatures. Shown only once. */
+            /** @description The secret `whsec_…`, which verifies `v1` signatures. It is shown only once. */
             secret: string;
         };
         WebhookEndpoint: {
@@ -3823,11 +3823,11 @@ export interface components {
             public_key: string | null;
             /**
              * Format: date-time
-             * @description Until then, messages are also signed with the replaced secret.
+             * @description The time until which messages are also signed with the replaced secret.
              */
             previous_secret_expires_at: string | null;
             /**
-             * @description Null for an endpoint of the operator's.
+             * @description The mode of the ledger; null for an endpoint of the operator.
              * @enum {string|null}
              */
             mode: "live" | "test" | null;
@@ -3876,10 +3876,10 @@ export interface components {
             status: "pending" | "succeeded" | "failed" | "dropped";
             /**
              * Format: date-time
-             * @description Null unless it is pending. While an attempt is under way, the time when it counts as lost.
+             * @description The time of the next attempt; null unless the delivery is pending. While an attempt is running, this is the time when the attempt counts as lost.
              */
             next_attempt_at: string | null;
-            /** @description Oldest first, the last 20. */
+            /** @description The last 20 attempts, oldest first. */
             attempts: components["schemas"]["WebhookAttempt"][];
             /** @enum {string|null} */
             mode: "live" | "test" | null;
@@ -3892,7 +3892,7 @@ export interface components {
         WebhookAttempt: {
             /** Format: date-time */
             at: string;
-            /** @description Null if no answer arrived. */
+            /** @description The status of the answer; null if no answer arrived. */
             status_code: number | null;
             /**
              * @description The reason for a missing answer.
@@ -3908,7 +3908,7 @@ export interface components {
             deliveries: number;
             /**
              * Format: date-time
-             * @description Call again with this `from`: the range has more notifications than one call takes. Null at its end.
+             * @description The `from` of the next call, because the range has more notifications than one call takes; null at the end of the range.
              */
             next_from: string | null;
         };
@@ -3941,10 +3941,10 @@ export interface components {
              * @description The time when the key expires, which must be in the future.
              */
             expires_at?: string;
-            /** @description Default: all scopes of the calling key. */
+            /** @description The scopes of the key. Default: all scopes of the calling key. */
             scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write" | "webhooks:read" | "webhooks:write" | "gateway:use" | "provider-keys:write" | "portal:write")[];
             /**
-             * @description Default: the mode of the calling key. A live key can create live and test keys, a test key only test keys. Test keys use a separate ledger.
+             * @description The mode of the key. Default: the mode of the calling key. A live key can create live and test keys, a test key only test keys. Test keys use a separate ledger.
              * @enum {string}
              */
             mode?: "live" | "test";
@@ -3972,7 +3972,7 @@ export interface components {
              * @description The time of a use, at most one hour before the last use.
              */
             last_used_at: string | null;
-            /** @description Shown only once and not stored. */
+            /** @description The key itself, which is shown only once and not stored. */
             api_key: string;
             /** @description The old key, and until when it works. */
             replaces: {
@@ -3997,7 +3997,7 @@ export interface components {
             burn_table_version: number;
             price_version: string;
             /**
-             * @description Present if no price was known: no credits are burned yet.
+             * @description Present if no price was known and no credits are burned yet.
              * @enum {boolean}
              */
             unrated?: true;
@@ -4055,7 +4055,7 @@ export interface components {
             burn_table_version: number;
             price_version: string;
             /**
-             * @description Present if no price was known: no credits are burned yet.
+             * @description Present if no price was known and no credits are burned yet.
              * @enum {boolean}
              */
             unrated?: true;
@@ -4101,7 +4101,7 @@ export interface components {
                 published_by?: string;
                 /**
                  * Format: date-time
-                 * @description Null for the first prices of a list.
+                 * @description The time from which the price applies; null for the first prices of a list.
                  */
                 effective_from: string | null;
                 /** @description The factor on the price below. */
@@ -4141,7 +4141,7 @@ export interface components {
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description Null for the first prices of a list.
+                     * @description The time from which the price applies; null for the first prices of a list.
                      */
                     effective_from: string | null;
                     /** @description The factor on the price below. */
@@ -4170,7 +4170,7 @@ export interface components {
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description Null for the first prices of a list.
+                     * @description The time from which the price applies; null for the first prices of a list.
                      */
                     effective_from: string | null;
                     /** @description The factor on the price below. */
@@ -4182,7 +4182,7 @@ export interface components {
             units: {
                 unit: string;
                 model?: string;
-                /** @description Billed as this unit, without parts priced apart. */
+                /** @description The quantity that is billed as this unit, without parts that have separate prices. */
                 quantity: number;
                 /** @description The quantity of the unit with its parts. */
                 reported: number | null;
@@ -4222,7 +4222,7 @@ export interface components {
                     step: number;
                 };
             };
-            /** @description Empty for a calculation, which moves nothing. */
+            /** @description The lots; empty for a calculation, which moves no credits. */
             lots: {
                 lot_id: string | null;
                 amount: number;
@@ -4327,7 +4327,7 @@ export interface components {
                 published_by?: string;
                 /**
                  * Format: date-time
-                 * @description Null for the first prices of a list.
+                 * @description The time from which the price applies; null for the first prices of a list.
                  */
                 effective_from: string | null;
                 /** @description The factor on the price below. */
@@ -4367,7 +4367,7 @@ export interface components {
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description Null for the first prices of a list.
+                     * @description The time from which the price applies; null for the first prices of a list.
                      */
                     effective_from: string | null;
                     /** @description The factor on the price below. */
@@ -4396,7 +4396,7 @@ export interface components {
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description Null for the first prices of a list.
+                     * @description The time from which the price applies; null for the first prices of a list.
                      */
                     effective_from: string | null;
                     /** @description The factor on the price below. */
@@ -4408,7 +4408,7 @@ export interface components {
             units: {
                 unit: string;
                 model?: string;
-                /** @description Billed as this unit, without parts priced apart. */
+                /** @description The quantity that is billed as this unit, without parts that have separate prices. */
                 quantity: number;
                 /** @description The quantity of the unit with its parts. */
                 reported: number | null;
@@ -4448,7 +4448,7 @@ export interface components {
                     step: number;
                 };
             };
-            /** @description Empty for a calculation, which moves nothing. */
+            /** @description The lots; empty for a calculation, which moves no credits. */
             lots: {
                 lot_id: string | null;
                 amount: number;
@@ -4474,7 +4474,7 @@ export interface components {
             feature_id?: string;
             /** Format: date-time */
             at?: string;
-            /** @description Adds `explanation`: every price, its source, and what was read from where. */
+            /** @description Adds `explanation`: every price, its source, and the fields from which each quantity was read. */
             explain?: boolean;
         };
         BulkCalculated: {
@@ -4545,9 +4545,9 @@ export interface components {
             events: number;
             /** @description Credits that the events burned. */
             credits_recorded: number;
-            /** @description Credits that they would have burned. */
+            /** @description Credits that the events would have burned. */
             credits_simulated: number;
-            /** @description Simulated minus recorded. */
+            /** @description The simulated credits minus the recorded credits. */
             difference: number;
             /** @description USD, with at most 12 decimals. */
             provider_cost_usd: number;
@@ -4558,7 +4558,7 @@ export interface components {
             /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
             customer_price_difference_usd: number;
             margin_percent: number | null;
-            /** @description Events recorded without a price, which no sum includes. */
+            /** @description The number of events that were recorded without a price. No sum includes them. */
             unrated_events: number;
             /** @description The 100 most expensive features. */
             by_feature: {
@@ -4566,9 +4566,9 @@ export interface components {
                 events: number;
                 /** @description Credits that the events burned. */
                 credits_recorded: number;
-                /** @description Credits that they would have burned. */
+                /** @description Credits that the events would have burned. */
                 credits_simulated: number;
-                /** @description Simulated minus recorded. */
+                /** @description The simulated credits minus the recorded credits. */
                 difference: number;
                 /** @description USD, with at most 12 decimals. */
                 provider_cost_usd: number;
@@ -4585,9 +4585,9 @@ export interface components {
                 events: number;
                 /** @description Credits that the events burned. */
                 credits_recorded: number;
-                /** @description Credits that they would have burned. */
+                /** @description Credits that the events would have burned. */
                 credits_simulated: number;
-                /** @description Simulated minus recorded. */
+                /** @description The simulated credits minus the recorded credits. */
                 difference: number;
                 /** @description USD, with at most 12 decimals. */
                 provider_cost_usd: number;
@@ -4606,9 +4606,9 @@ export interface components {
                 events: number;
                 /** @description Credits that the events burned. */
                 credits_recorded: number;
-                /** @description Credits that they would have burned. */
+                /** @description Credits that the events would have burned. */
                 credits_simulated: number;
-                /** @description Simulated minus recorded. */
+                /** @description The simulated credits minus the recorded credits. */
                 difference: number;
                 /** @description USD, with at most 12 decimals. */
                 provider_cost_usd: number;
@@ -4625,9 +4625,9 @@ export interface components {
                 events: number;
                 /** @description Credits that the events burned. */
                 credits_recorded: number;
-                /** @description Credits that they would have burned. */
+                /** @description Credits that the events would have burned. */
                 credits_simulated: number;
-                /** @description Simulated minus recorded. */
+                /** @description The simulated credits minus the recorded credits. */
                 difference: number;
                 /** @description USD, with at most 12 decimals. */
                 provider_cost_usd: number;
@@ -4656,7 +4656,7 @@ export interface components {
         BurnTableDraft: {
             /** @description Default: Draft. */
             name?: string;
-            /** @description Default: the deployment's. */
+            /** @description The credits for one USD. Default: the deployment's number. */
             credits_per_usd?: number | string;
             /** @description Default: {"mode":"half_even","step":"0.000001"}. */
             rounding?: {
@@ -4773,7 +4773,7 @@ export interface components {
             effective_from: string | null;
             /**
              * Format: date-time
-             * @description Null if no end is known.
+             * @description The time at which the price ends; null if no end is known.
              */
             effective_to: string | null;
             context_window: number | null;
@@ -4802,7 +4802,7 @@ export interface components {
             name: string;
         };
         BurnTableVersion: {
-            /** @description Null for the deployment's default table. */
+            /** @description The id of the table; null for the deployment's default table. */
             id: string | null;
             /** @description The version number on entries, counted over all tables of the customer. */
             version: number;
@@ -4907,7 +4907,7 @@ export interface components {
         };
         BurnTable: {
             name: string;
-            /** @description Default: the deployment's. */
+            /** @description The credits for one USD. Default: the deployment's number. */
             credits_per_usd?: number | string;
             /** @description Default: {"mode":"half_even","step":"0.000001"}. */
             rounding?: {
@@ -5011,7 +5011,7 @@ export interface components {
         };
         BurnTablePatch: {
             name?: string;
-            /** @description Default: the deployment's. */
+            /** @description The credits for one USD. Default: the deployment's number. */
             credits_per_usd?: number | string;
             rounding?: {
                 /**
@@ -5350,7 +5350,7 @@ export interface components {
             spent_usd_this_month: number;
         };
         AutoTopUpDraft: {
-            /** @description Charges when the available credits fall below this. Held credits are not available. */
+            /** @description The credits below which the top-up charges. Held credits are not available. */
             below: number | string;
             /** @description The credits of one top-up. */
             credits: number | string;
@@ -5377,7 +5377,7 @@ export interface components {
             updated_at: string;
         };
         CreditPackDraft: {
-            /** @description Stripe shows it to the buyer. Unique in the ledger. */
+            /** @description The name, which is unique in the ledger. Stripe shows it to the buyer. */
             name: string;
             credits: number | string;
             /** @description The price in whole cents, at least 0.50. */
@@ -5390,7 +5390,7 @@ export interface components {
             next_cursor: string | null;
         };
         CreditPackChange: {
-            /** @description Stripe shows it to the buyer. Unique in the ledger. */
+            /** @description The name, which is unique in the ledger. Stripe shows it to the buyer. */
             name?: string;
             credits?: number | string;
             /** @description The price in whole cents, at least 0.50. */
@@ -5406,10 +5406,10 @@ export interface components {
         Checkout: {
             user_id?: string;
             team_id?: string;
-            /** @description Instead of `credits` and `price_usd`. */
+            /** @description The pack to buy, instead of `credits` and `price_usd`. */
             credit_pack_id?: string;
             credits?: number | string;
-            /** @description In whole cents, at least 0.50. */
+            /** @description The price in whole cents, at least 0.50. */
             price_usd?: number | string;
             /** Format: uri */
             success_url: string;
@@ -5435,14 +5435,14 @@ export interface components {
             credit_pack_id?: string;
             /** @description The purchase, once it was credited. */
             transaction_id?: string;
-            /** @description Stripe's payment intent; before there is one, its Checkout session. */
+            /** @description The payment intent of Stripe or, before it exists, the Checkout session. */
             provider_reference: string | null;
             failure?: {
                 /** @description Stripe's code, such as `card_declined`, or one of ours. */
                 code: string;
                 message: string;
             };
-            /** @description Refunded through Stripe. */
+            /** @description The amount that was refunded through Stripe. */
             refunded_usd: number;
             /** @description The amount in disputes that are open or lost. */
             disputed_usd: number;
@@ -5516,7 +5516,7 @@ export interface components {
         };
         EntitlementRecord: {
             id: string;
-            /** @description Null for all features. */
+            /** @description The feature; null for all features. */
             feature_id: string | null;
             user_id: string | null;
             team_id: string | null;
@@ -5733,7 +5733,7 @@ export interface components {
             time_zone: string;
             /**
              * Format: date-time
-             * @description Everything acknowledged before this time is counted.
+             * @description The time before which every acknowledged change is counted.
              */
             as_of: string;
         };
@@ -5765,7 +5765,7 @@ export interface components {
                 paid_revenue_usd: number;
                 /** @description USD, with at most 6 decimals. */
                 margin_usd: number;
-                /** @description Share of the revenue; null without revenue. */
+                /** @description The share of the revenue; null without revenue. */
                 margin_percent: number | null;
             }[];
             totals: {
@@ -5777,7 +5777,7 @@ export interface components {
                 paid_revenue_usd: number;
                 /** @description USD, with at most 6 decimals. */
                 margin_usd: number;
-                /** @description Share of the revenue; null without revenue. */
+                /** @description The share of the revenue; null without revenue. */
                 margin_percent: number | null;
             };
             /** Format: date-time */
@@ -5788,7 +5788,7 @@ export interface components {
             time_zone: string;
             /**
              * Format: date-time
-             * @description Everything acknowledged before this time is counted.
+             * @description The time before which every acknowledged change is counted.
              */
             as_of: string;
         };
@@ -5804,7 +5804,7 @@ export interface components {
              * @enum {string}
              */
             trend: "rising" | "steady" | "falling";
-            /** @description Null if nothing was burned in 7 days. */
+            /** @description The number of days until the credits run out; null if nothing was burned in 7 days. */
             days_remaining: number | null;
             /** Format: date-time */
             run_out_date: string | null;
@@ -5826,7 +5826,7 @@ export interface components {
             name: string;
             /** @description The last four characters of the key; fewer of a key that has less than eight. */
             last_four: string;
-            /** @description Null for the usual address of the provider. */
+            /** @description The address of the API; null for the usual address of the provider. */
             base_url: string | null;
             /** @enum {string} */
             mode: "live" | "test";
@@ -5862,7 +5862,7 @@ export interface components {
             }[];
             /** @enum {string} */
             on_ambiguous: "next" | "stop";
-            /** @description Null for the gateway's default. */
+            /** @description The time limits; null for the gateway's default. */
             timeouts: {
                 headers_seconds: number | null;
                 first_chunk_seconds: number | null;
@@ -5907,7 +5907,7 @@ export interface components {
             headers_seconds?: number;
             /** @description The time from the headers until the first chunk of the answer. */
             first_chunk_seconds?: number;
-            /** @description Between two chunks. */
+            /** @description The time between two chunks. */
             idle_seconds?: number;
         };
         GatewayRoutesPage: {
@@ -6095,11 +6095,11 @@ export interface components {
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description Items that were not billed because of an error, by reason. */
+                /** @description The number of items that were not billed because of an error, by reason. */
                 rejected: {
                     [key: string]: number;
                 };
-                /** @description Items that cost nothing, by reason. */
+                /** @description The number of items that cost nothing, by reason. */
                 ignored: {
                     [key: string]: number;
                 };
@@ -6111,11 +6111,11 @@ export interface components {
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description Items that were not billed because of an error, by reason. */
+                /** @description The number of items that were not billed because of an error, by reason. */
                 rejected: {
                     [key: string]: number;
                 };
-                /** @description Items that cost nothing, by reason. */
+                /** @description The number of items that cost nothing, by reason. */
                 ignored: {
                     [key: string]: number;
                 };
@@ -6127,11 +6127,11 @@ export interface components {
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description Items that were not billed because of an error, by reason. */
+                /** @description The number of items that were not billed because of an error, by reason. */
                 rejected: {
                     [key: string]: number;
                 };
-                /** @description Items that cost nothing, by reason. */
+                /** @description The number of items that cost nothing, by reason. */
                 ignored: {
                     [key: string]: number;
                 };
@@ -6143,11 +6143,11 @@ export interface components {
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description Items that were not billed because of an error, by reason. */
+                /** @description The number of items that were not billed because of an error, by reason. */
                 rejected: {
                     [key: string]: number;
                 };
-                /** @description Items that cost nothing, by reason. */
+                /** @description The number of items that cost nothing, by reason. */
                 ignored: {
                     [key: string]: number;
                 };
@@ -6159,11 +6159,11 @@ export interface components {
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description Items that were not billed because of an error, by reason. */
+                /** @description The number of items that were not billed because of an error, by reason. */
                 rejected: {
                     [key: string]: number;
                 };
-                /** @description Items that cost nothing, by reason. */
+                /** @description The number of items that cost nothing, by reason. */
                 ignored: {
                     [key: string]: number;
                 };
@@ -7150,7 +7150,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Received. `partialSuccess` is absent if nothing was rejected. */
+            /** @description The request was received. `partialSuccess` is absent if nothing was rejected. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7187,7 +7187,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Received. `partialSuccess` is absent if nothing was rejected. */
+            /** @description The request was received. `partialSuccess` is absent if nothing was rejected. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8454,7 +8454,7 @@ export interface operations {
                 cursor?: string;
                 provider?: string;
                 model?: string;
-                /** @description Default: now. Any time, past or future. */
+                /** @description The time of the price, past or future. Default: now. */
                 at?: string;
             };
             header?: never;
@@ -9577,7 +9577,7 @@ export interface operations {
                 user?: string[];
                 team?: string[];
                 key?: string[];
-                /** @description Another name of `key`. */
+                /** @description This parameter is another name of `key`. */
                 key_id?: string[];
                 event_type?: string[];
             };
@@ -9615,7 +9615,7 @@ export interface operations {
                 user?: string[];
                 team?: string[];
                 key?: string[];
-                /** @description Another name of `key`. */
+                /** @description This parameter is another name of `key`. */
                 key_id?: string[];
                 event_type?: string[];
             };

@@ -64,7 +64,7 @@ export const analyticsQuery = z.strictObject({
   user: filter(customerText()),
   team: filter(customerText()),
   key: filter(customerText()),
-  key_id: filter(customerText()).openapi({ description: 'Another name of `key`.' }),
+  key_id: filter(customerText()).openapi({ description: 'This parameter is another name of `key`.' }),
   event_type: filter(z.enum(EVENT_TYPES)),
 })
 
@@ -108,7 +108,7 @@ const costSums = {
   margin_percent: z
     .number()
     .nullable()
-    .openapi({ description: 'Share of the revenue; null without revenue.' }),
+    .openapi({ description: 'The share of the revenue; null without revenue.' }),
 }
 
 function answerSchema(sums: z.ZodRawShape) {
@@ -118,7 +118,7 @@ function answerSchema(sums: z.ZodRawShape) {
     from: time,
     to: time,
     time_zone: z.string().openapi({ description: 'The time zone of the windows.' }),
-    as_of: time.openapi({ description: 'Everything acknowledged before this time is counted.' }),
+    as_of: time.openapi({ description: 'The time before which every acknowledged change is counted.' }),
   })
 }
 
@@ -138,7 +138,9 @@ export const burnRateSchema = z
       description:
         'The last 7 days compared with the 7 before: rising or falling by more than 20 %, or steady.',
     }),
-    days_remaining: z.number().nullable().openapi({ description: 'Null if nothing was burned in 7 days.' }),
+    days_remaining: z.number().nullable().openapi({
+      description: 'The number of days until the credits run out; null if nothing was burned in 7 days.',
+    }),
     run_out_date: time.nullable(),
     assumption: z.string().openapi({ description: 'The assumption behind the run-out date.' }),
     recommendations: z.array(

@@ -23,10 +23,12 @@ const draftFields = {
 export const apiKeyDraftSchema = z
   .strictObject({
     ...draftFields,
-    scopes: scopesInput.optional().openapi({ description: 'Default: all scopes of the calling key.' }),
+    scopes: scopesInput
+      .optional()
+      .openapi({ description: 'The scopes of the key. Default: all scopes of the calling key.' }),
     mode: z.enum(MODES).optional().openapi({
       description:
-        'Default: the mode of the calling key. A live key can create live and test keys, a test key only test keys. Test keys use a separate ledger.',
+        'The mode of the key. Default: the mode of the calling key. A live key can create live and test keys, a test key only test keys. Test keys use a separate ledger.',
     }),
   })
   .openapi('ApiKeyDraft')
@@ -35,7 +37,7 @@ export const apiKeyDraftSchema = z
 export const issuedKeySchema = z
   .strictObject({
     ...draftFields,
-    scopes: scopesInput.optional().openapi({ description: 'Default: all scopes.' }),
+    scopes: scopesInput.optional().openapi({ description: 'The scopes of the key. Default: all scopes.' }),
     mode: z.enum(MODES).default('live'),
   })
   .openapi('IssuedApiKeyDraft')
@@ -82,7 +84,9 @@ export const apiKeySchema = z
 export const apiKeysSchema = pageSchema(apiKeySchema).openapi('ApiKeysPage')
 
 export const createdKeySchema = apiKeySchema
-  .extend({ api_key: z.string().openapi({ description: 'Shown only once and not stored.' }) })
+  .extend({
+    api_key: z.string().openapi({ description: 'The key itself, which is shown only once and not stored.' }),
+  })
   .openapi('CreatedApiKey')
 
 export const rotatedKeySchema = createdKeySchema

@@ -116,7 +116,9 @@ const ruleInput = ruleSchema({
 
 const fields = {
   name: customerText(),
-  credits_per_usd: aboveZero(amountInput()).openapi({ description: "Default: the deployment's." }),
+  credits_per_usd: aboveZero(amountInput()).openapi({
+    description: "The credits for one USD. Default: the deployment's number.",
+  }),
   rounding: z.strictObject({
     mode: z.enum(ROUNDING_MODES).default('half_even'),
     step: aboveZero(decimalText(CREDIT_DECIMALS, MAX_AMOUNT)).default('0.000001'),
@@ -179,7 +181,10 @@ const time = z.string().openapi({ format: 'date-time' })
 
 export const burnTableAnswerSchema = z
   .object({
-    id: z.string().nullable().openapi({ description: "Null for the deployment's default table." }),
+    id: z
+      .string()
+      .nullable()
+      .openapi({ description: "The id of the table; null for the deployment's default table." }),
     version: z
       .int()
       .openapi({ description: 'The version number on entries, counted over all tables of the customer.' }),

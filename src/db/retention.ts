@@ -7,7 +7,7 @@
 const OWNERS_A_RUN = 1_000
 export const DELETED_AT_ONCE = 1_000
 const DELETES_A_RUN = 20
-/** The calls of D1 of one run. */
+/** The maximum number of calls of D1 in one run. */
 export const RETENTION_CALLS = 1 + DELETES_A_RUN
 
 export interface Retained {

@@ -22,8 +22,10 @@ const endpointSchema = z.object({
   duplicates: z.int(),
   rejected: z
     .record(z.string(), z.int())
-    .openapi({ description: 'Items that were not billed because of an error, by reason.' }),
-  ignored: z.record(z.string(), z.int()).openapi({ description: 'Items that cost nothing, by reason.' }),
+    .openapi({ description: 'The number of items that were not billed because of an error, by reason.' }),
+  ignored: z
+    .record(z.string(), z.int())
+    .openapi({ description: 'The number of items that cost nothing, by reason.' }),
 })
 
 const statusRoute = route({

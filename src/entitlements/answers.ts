@@ -18,7 +18,7 @@ const rollingSchema = z
 export const entitlementAnswerSchema = z
   .object({
     id: z.string(),
-    feature_id: z.string().nullable().openapi({ description: 'Null for all features.' }),
+    feature_id: z.string().nullable().openapi({ description: 'The feature; null for all features.' }),
     user_id: z.string().nullable(),
     team_id: z.string().nullable(),
     ...namedSubject,

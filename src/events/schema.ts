@@ -60,7 +60,7 @@ const ratedFields = {
   unrated: z
     .literal(true)
     .optional()
-    .openapi({ description: 'Present if no price was known: no credits are burned yet.' }),
+    .openapi({ description: 'Present if no price was known and no credits are burned yet.' }),
   warnings: z.array(z.string()).optional(),
   timestamp: time,
 }

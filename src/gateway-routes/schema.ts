@@ -33,7 +33,7 @@ const timeoutsSchema = z
   .strictObject({
     headers_seconds: seconds("The time until the provider's headers."),
     first_chunk_seconds: seconds('The time from the headers until the first chunk of the answer.'),
-    idle_seconds: seconds('Between two chunks.'),
+    idle_seconds: seconds('The time between two chunks.'),
   })
   .openapi('GatewayTimeouts')
 
@@ -104,7 +104,7 @@ export const gatewayRouteSchema = z
     on_ambiguous: z.enum(ON_AMBIGUOUS),
     timeouts: z
       .object({ headers_seconds: limit, first_chunk_seconds: limit, idle_seconds: limit })
-      .openapi({ description: "Null for the gateway's default." }),
+      .openapi({ description: "The time limits; null for the gateway's default." }),
     enabled: z.boolean(),
     mode: z.enum(MODES),
     created_at: z.iso.datetime(),

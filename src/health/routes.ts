@@ -20,7 +20,8 @@ const readyRoute = route({
   path: '/ready',
   security: OPEN,
   summary: 'Check that all dependencies respond',
-  description: 'Checked at most once in 5 seconds. A failure is a problem document with the same `checks`.',
+  description:
+    'Checks the dependencies at most once in 5 seconds. A failure is a problem document with the same `checks`.',
   answers: {
     200: json('All dependencies respond.', z.object({ status: z.literal('ready'), checks: checksSchema })),
   },

@@ -23,7 +23,7 @@ const documentRoute = route({
   method: 'get',
   path: '/openapi.json',
   summary: 'Get the OpenAPI 3.1 document',
-  description: 'Generated from the schemas that validate requests.',
+  description: 'The document is generated from the schemas that validate requests.',
   security: OPEN,
   answers: {
     200: {
@@ -39,7 +39,7 @@ const pageRoute = route({
   method: 'get',
   path: '/docs',
   summary: 'Get the API reference as a web page',
-  description: 'Works offline: all of its parts are served by this deployment.',
+  description: 'The page works offline, because this deployment serves all of its parts.',
   security: OPEN,
   answers: {
     200: { description: 'The page.', headers, content: { 'text/html': { schema: text } } },

@@ -51,7 +51,7 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
   ['/v1/drop-in', 'Drop-in', "Counts and settings of the endpoints for other systems' clients."],
   ['/otlp', 'OpenTelemetry', 'Drop-in: OTLP/HTTP traces.'],
   ['/openmeter', 'OpenMeter', 'Drop-in: CloudEvents, meters and entitlements.'],
-  ['/litellm', 'LiteLLM', 'Drop-in: its generic logger.'],
+  ['/litellm', 'LiteLLM', 'Drop-in: the generic logger of LiteLLM.'],
   ['/stripe', 'Stripe', 'Drop-in: meter events.'],
   ['/openmonetize', 'OpenMonetize', 'Drop-in: the routes of the original, as its SDK calls them.'],
   ['/', 'Platform', 'Health and documentation.'],

@@ -22,9 +22,13 @@ function returnUrl() {
 export const checkoutSchema = z
   .strictObject({
     ...subjectFields,
-    credit_pack_id: objectId().optional().openapi({ description: 'Instead of `credits` and `price_usd`.' }),
+    credit_pack_id: objectId()
+      .optional()
+      .openapi({ description: 'The pack to buy, instead of `credits` and `price_usd`.' }),
     credits: creditsAmount().optional(),
-    price_usd: chargeableUsd().optional().openapi({ description: 'In whole cents, at least 0.50.' }),
+    price_usd: chargeableUsd()
+      .optional()
+      .openapi({ description: 'The price in whole cents, at least 0.50.' }),
     success_url: returnUrl(),
     cancel_url: returnUrl(),
     save_payment_method: z.boolean().default(false).openapi({
@@ -78,10 +82,10 @@ export const paymentSchema = z
     credit_pack_id: z.string().optional(),
     transaction_id: z.string().optional().openapi({ description: 'The purchase, once it was credited.' }),
     provider_reference: z.string().nullable().openapi({
-      description: "Stripe's payment intent; before there is one, its Checkout session.",
+      description: 'The payment intent of Stripe or, before it exists, the Checkout session.',
     }),
     failure: failureSchema.optional(),
-    refunded_usd: usd('Refunded through Stripe.'),
+    refunded_usd: usd('The amount that was refunded through Stripe.'),
     disputed_usd: usd('The amount in disputes that are open or lost.'),
     credits_taken_back: z.number().openapi({
       description: 'Credits that refunds and disputes took out of the lot.',
@@ -99,7 +103,7 @@ export const topUpQuery = z.strictObject(subjectFields).superRefine(refuseTwoOwn
 export const topUpDraftSchema = z
   .strictObject({
     below: creditsAmount().openapi({
-      description: 'Charges when the available credits fall below this. Held credits are not available.',
+      description: 'The credits below which the top-up charges. Held credits are not available.',
     }),
     credits: creditsAmount().openapi({ description: 'The credits of one top-up.' }),
     price_usd: chargeableUsd().openapi({ description: 'The price of one top-up, in whole cents.' }),

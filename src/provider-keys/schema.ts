@@ -52,7 +52,10 @@ export const providerKeySchema = z
     last_four: z.string().openapi({
       description: 'The last four characters of the key; fewer of a key that has less than eight.',
     }),
-    base_url: z.string().nullable().openapi({ description: 'Null for the usual address of the provider.' }),
+    base_url: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The address of the API; null for the usual address of the provider.' }),
     mode: z.enum(MODES),
     created_at: z.iso.datetime(),
   })

@@ -8,7 +8,9 @@ export const pricingQuery = z
     ...pageQuery,
     provider: customerText().optional(),
     model: customerText().optional(),
-    at: timeQuery().optional().openapi({ description: 'Default: now. Any time, past or future.' }),
+    at: timeQuery()
+      .optional()
+      .openapi({ description: 'The time of the price, past or future. Default: now.' }),
   })
   .superRefine(({ provider, model }, ctx) => {
     if (model !== undefined && provider === undefined) {
@@ -32,7 +34,9 @@ const modelPriceSchema = z
     }),
     price_version: z.string(),
     effective_from: time.nullable(),
-    effective_to: time.nullable().openapi({ description: 'Null if no end is known.' }),
+    effective_to: time
+      .nullable()
+      .openapi({ description: 'The time at which the price ends; null if no end is known.' }),
     context_window: z.int().nullable(),
     deprecated: z.boolean(),
     prices: z.array(

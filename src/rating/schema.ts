@@ -66,7 +66,7 @@ const customUsage = z
 /** Canonical usage (contract, section 9): every unit of the table, and the customer's own under `custom`. */
 export const usageInput = z
   .strictObject({ ...unitFields(), custom: customUsage.optional() })
-  .openapi('Usage', { description: 'Inclusive totals with their subsets.' })
+  .openapi('Usage', { description: 'The usage, as inclusive totals with their subsets.' })
 
 function unitFields(): Record<string, z.ZodOptional<z.ZodNumber>> {
   return Object.fromEntries(
@@ -111,7 +111,8 @@ export const calculateSchema = z
     feature_id: customerText().optional(),
     at: timeInput().optional(),
     explain: z.boolean().optional().openapi({
-      description: 'Adds `explanation`: every price, its source, and what was read from where.',
+      description:
+        'Adds `explanation`: every price, its source, and the fields from which each quantity was read.',
     }),
   })
   .openapi('Calculation')
@@ -221,8 +222,8 @@ export const simulateSchema = z
 const simulatedSums = {
   events: z.int(),
   credits_recorded: z.number().openapi({ description: 'Credits that the events burned.' }),
-  credits_simulated: z.number().openapi({ description: 'Credits that they would have burned.' }),
-  difference: z.number().openapi({ description: 'Simulated minus recorded.' }),
+  credits_simulated: z.number().openapi({ description: 'Credits that the events would have burned.' }),
+  difference: z.number().openapi({ description: 'The simulated credits minus the recorded credits.' }),
   provider_cost_usd: usd,
   customer_price_recorded_usd: usd.openapi({ description: 'The customer price that the events recorded.' }),
   customer_price_usd: usd.openapi({ description: "The amount at the draft's credits per USD." }),
@@ -237,9 +238,9 @@ const otherSums = z.object(simulatedSums).nullable()
 export const simulatedSchema = z
   .object({
     ...simulatedSums,
-    unrated_events: z
-      .int()
-      .openapi({ description: 'Events recorded without a price, which no sum includes.' }),
+    unrated_events: z.int().openapi({
+      description: 'The number of events that were recorded without a price. No sum includes them.',
+    }),
     by_feature: z
       .array(z.object({ feature_id: z.string(), ...simulatedSums }))
       .openapi({ description: 'The 100 most expensive features.' }),

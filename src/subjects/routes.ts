@@ -48,7 +48,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     method: 'post',
     path: '/',
     summary: `Create a ${kind}`,
-    description: `Optional: the first mention of a ${kind} creates it, and this request is then answered with 409. Creates no wallet.`,
+    description: `This request is optional, because the first mention of a ${kind} creates it. After that, the answer is 409. The request creates no wallet.`,
     ...writes,
     request: { body: jsonRequest(resource.create) },
     answers: { 201: record },

@@ -191,7 +191,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     path: '/{id}/replay',
     summary: `Send notifications of a time range to a webhook endpoint${of} again`,
     description:
-      'Each has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; `next_from` continues.',
+      'Each message has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; continue with `next_from`.',
     ...writes,
     request: { params: endpointPath, body: jsonRequest(replaySchema) },
     answers: { 200: json('The number of deliveries that begin again.', replayedSchema) },

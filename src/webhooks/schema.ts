@@ -108,9 +108,12 @@ export const endpointSchema = z
       .nullable()
       .openapi({ description: '`whpk_…`, which verifies `v1a` signatures; null without them.' }),
     previous_secret_expires_at: optionalTime.openapi({
-      description: 'Until then, messages are also signed with the replaced secret.',
+      description: 'The time until which messages are also signed with the replaced secret.',
     }),
-    mode: z.enum(MODES).nullable().openapi({ description: "Null for an endpoint of the operator's." }),
+    mode: z
+      .enum(MODES)
+      .nullable()
+      .openapi({ description: 'The mode of the ledger; null for an endpoint of the operator.' }),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
   })
@@ -118,9 +121,9 @@ export const endpointSchema = z
 
 export const endpointWithSecretSchema = endpointSchema
   .extend({
-    secret: z
-      .string()
-      .openapi({ description: '`whsec_…`, which verifies `v1` signatures. Shown only once.' }),
+    secret: z.string().openapi({
+      description: 'The secret `whsec_…`, which verifies `v1` signatures. It is shown only once.',
+    }),
   })
   .openapi('WebhookEndpointWithSecret')
 
@@ -149,7 +152,7 @@ export const replayedSchema = z
     deliveries: z.int().openapi({ description: 'The deliveries that begin again.' }),
     next_from: optionalTime.openapi({
       description:
-        'Call again with this `from`: the range has more notifications than one call takes. Null at its end.',
+        'The `from` of the next call, because the range has more notifications than one call takes; null at the end of the range.',
     }),
   })
   .openapi('WebhookReplayed')
@@ -157,7 +160,10 @@ export const replayedSchema = z
 const attemptSchema = z
   .object({
     at: z.iso.datetime(),
-    status_code: z.int().nullable().openapi({ description: 'Null if no answer arrived.' }),
+    status_code: z
+      .int()
+      .nullable()
+      .openapi({ description: 'The status of the answer; null if no answer arrived.' }),
     error: z
       .enum(['timeout', 'connection_failed', 'address_refused', 'name_not_resolved'])
       .nullable()
@@ -177,9 +183,9 @@ export const deliverySchema = z
     status: z.enum(DELIVERY_STATUSES),
     next_attempt_at: optionalTime.openapi({
       description:
-        'Null unless it is pending. While an attempt is under way, the time when it counts as lost.',
+        'The time of the next attempt; null unless the delivery is pending. While an attempt is running, this is the time when the attempt counts as lost.',
     }),
-    attempts: z.array(attemptSchema).openapi({ description: 'Oldest first, the last 20.' }),
+    attempts: z.array(attemptSchema).openapi({ description: 'The last 20 attempts, oldest first.' }),
     mode: z.enum(MODES).nullable(),
     created_at: z.iso.datetime().openapi({ description: 'The time of the notification.' }),
   })

@@ -276,7 +276,7 @@ describe('issuing a key', () => {
     expect((await issue(customer_id, { name: 'x' }, headers)).status).toBe(201)
   })
 
-  it('is answered the same again with its Idempotency-Key, per customer', async () => {
+  it('gets the same answer again with the same Idempotency-Key, for each customer', async () => {
     const [one, other] = [await createCustomer(), await createCustomer()]
     const headers = { 'Idempotency-Key': unique('issue') }
     const first = await issue(one.customer_id, { name: 'x' }, headers)

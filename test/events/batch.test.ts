@@ -56,7 +56,7 @@ describe('a batch of 1,000 mixed events', () => {
         [
           { ...UNAFFORDABLE, idempotency_key: `wrong-${index}` },
           'insufficient_credits',
-          /has \d+ credits available and this needs 5000000\.$/,
+          /has \d+ credits available, and the request needs 5000000\.$/,
         ],
         [
           keyed(`new-${index - (index % 10)}`, { feature_id: 'other' }),

@@ -39,7 +39,7 @@ export const operations: readonly Operation[] = Object.entries(objectAt(rules, '
     })),
 )
 
-/** `/v1/burn-tables/active` before `/v1/burn-tables/{id}`, as the router decides. */
+/** The paths in the order of the router: `/v1/burn-tables/active` before `/v1/burn-tables/{id}`. */
 const routes = operations
   .map((operation) => ({ ...operation, pattern: patternOf(operation.path) }))
   .toSorted((a, b) => a.path.split('{').length - b.path.split('{').length)

@@ -63,7 +63,7 @@ describe('a number', () => {
     expect(formatNumber(text, locale)).toBe(shown)
   })
 
-  it('as a price has at least cents, and more where the API has more', () => {
+  it('as a price, has at least two decimals, and more if the API has more', () => {
     expect(formatNumber('5', 'en', 'USD')).toBe('$5.00')
     expect(formatNumber('123456.7', 'en', 'USD')).toBe('$123,456.70')
     expect(formatNumber('0.005', 'en', 'USD')).toBe('$0.005')

@@ -38,7 +38,7 @@ export function SignIn(): VNode {
         <section class="card" aria-label="Cloudflare Access">
           <h2>Cloudflare Access</h2>
           {access.value.email === null ? (
-            <p>You cannot sign in with it: {access.value.problem}</p>
+            <p>You cannot sign in with Cloudflare Access: {access.value.problem}</p>
           ) : (
             <button type="button" class="secondary" onClick={() => attempt(signInByAccess())}>
               Sign in as {access.value.email}

@@ -215,7 +215,10 @@ export class Queue {
     if (typeof timer === 'object') Object(timer).unref?.()
   }
 
-  /** Keeps the runtime alive until this context's events are sent. Once per context at a time. */
+  /**
+   * Keeps the runtime alive until this context's events are sent. It runs at most once for each context at the same
+   * time.
+   */
   #keepAlive(context: object, waitUntil: (work: Promise<void>) => void): void {
     if (this.#keepers.has(context)) return
     this.#keepers.add(context)

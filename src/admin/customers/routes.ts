@@ -48,7 +48,7 @@ const changeRoute = route({
   path: '/{id}',
   summary: "Change a customer's tier, or suspend, close or reactivate it",
   description: [
-    'Ledgers apply the change from the response on, everything else within 90 s. Keys of a suspended or closed customer can only',
+    'Ledgers apply the change from the response on, all other parts within 90 s. Keys of a suspended or closed customer can only',
     'read; the two statuses differ only in name. Nothing is deleted. After a 503, repeat the request to complete it.',
   ].join(' '),
   security: OPERATOR_SECURITY,

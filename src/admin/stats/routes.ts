@@ -32,18 +32,20 @@ const outcomesSchema = z.object({
   by_status: z.object(Object.fromEntries(STATUS_FIGURES.map((figure) => [figure, count]))),
   by_code: z
     .record(z.string(), count)
-    .openapi({ description: 'Refused and failed requests, by problem code.' }),
+    .openapi({ description: 'The number of refused and failed requests, by problem code.' }),
   replayed: count,
   rejected_events: z
     .record(z.string(), count)
-    .openapi({ description: 'Events rejected in batches that were answered 200, by code.' }),
+    .openapi({ description: 'The number of rejected events in batches that were answered 200, by code.' }),
 })
 
 const usd = z.number().min(0)
 
 const costSchema = z
   .object({
-    changes: count.openapi({ description: 'Successful requests other than reads, without replays.' }),
+    changes: count.openapi({
+      description: 'The number of successful requests other than reads, without replays.',
+    }),
     events: count.openapi({ description: 'The number of ingested events, without replays.' }),
     estimated_usd: usd,
     per_million_events_usd: usd.nullable().openapi({ description: 'null without events.' }),
@@ -64,24 +66,29 @@ const statsSchema = z
     }),
     ledgers: z.object({ total: count, complete }),
     flush: backlogSchema.openapi({
-      description: 'Ledgers that reported a failed flush to D1.',
+      description: 'The number of ledgers that reported a failed flush to D1.',
     }),
-    rollups: backlogSchema.openapi({ description: 'Ledgers whose usage is in D1 but not yet in analytics.' }),
+    rollups: backlogSchema.openapi({
+      description: 'The number of ledgers whose usage is in D1 but not yet in analytics.',
+    }),
     reconcile: z.object({
       different: count.openapi({
-        description: 'Ledgers whose sums differed at their last check and could not be repaired.',
+        description:
+          'The number of ledgers whose sums differed at their last check and could not be repaired.',
       }),
       unchecked: count.openapi({ description: 'The number of ledgers that were never checked.' }),
       last_run_at: time.nullable(),
     }),
     dead_letters: z.object({ open: count, complete }),
     webhooks: z.object({
-      pending: count.openapi({ description: 'Deliveries that wait for an attempt.' }),
+      pending: count.openapi({ description: 'The number of deliveries that wait for an attempt.' }),
       overdue_seconds: z
         .number()
         .openapi({ description: 'The age of the oldest attempt that is due; 0 if none is.' }),
-      failing_endpoints: count.openapi({ description: 'Enabled endpoints whose last attempt failed.' }),
-      disabled_endpoints: count.openapi({ description: 'Endpoints that failures disabled.' }),
+      failing_endpoints: count.openapi({
+        description: 'The number of enabled endpoints whose last attempt failed.',
+      }),
+      disabled_endpoints: count.openapi({ description: 'The number of endpoints that failures disabled.' }),
       complete,
     }),
     payments: z
@@ -94,13 +101,13 @@ const statsSchema = z
           .number()
           .openapi({ description: 'The age of this payment; 0 if none is open.' }),
         top_ups_paused: count.openapi({
-          description: 'Wallets with a customer at Stripe whose automatic top-up is paused.',
+          description: 'The number of wallets with a customer at Stripe whose automatic top-up is paused.',
         }),
         complete,
       })
       .openapi({
         description:
-          'Payments of live ledgers, delayed by about a minute. Failed ones are counted until they are deleted.',
+          'The payments of live ledgers, delayed by about a minute. Failed ones are counted until they are deleted.',
       }),
     outcomes: outcomesSchema
       .extend({ since: time, hours: z.array(outcomesSchema.extend({ hour: time })) })

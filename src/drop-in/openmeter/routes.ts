@@ -69,7 +69,7 @@ const entitlementRoute = route({
   method: 'get',
   path: '/api/v1/customers/{customer}/entitlements/{feature}/value',
   summary: "Get the value of an entitlement in OpenMeter's format",
-  description: "OpenMeter's customer is a user here.",
+  description: 'The customer of OpenMeter is a user of this API.',
   ...scoped('analytics:read', whenEnabled('openmeter')),
   request: { params: z.object({ customer: customerText(), feature: customerText() }) },
   answers: {

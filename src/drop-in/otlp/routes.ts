@@ -49,7 +49,7 @@ type ExportRequest =
   | { readonly kind: 'json'; readonly value: unknown }
   | { readonly kind: 'protobuf'; readonly bytes: Uint8Array }
 
-const PROTOCOL = 'OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.'
+const PROTOCOL = 'The body is OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.'
 
 const TRACES: Signal = {
   path: '/v1/traces',
@@ -103,7 +103,7 @@ function routeOf({ path, summary, description, list, rejected }: Signal) {
     },
     answers: {
       200: {
-        description: 'Received. `partialSuccess` is absent if nothing was rejected.',
+        description: 'The request was received. `partialSuccess` is absent if nothing was rejected.',
         content: {
           'application/json': {
             schema: {

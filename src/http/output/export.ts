@@ -46,7 +46,7 @@ export function listAnswer(description: string, schema: z.ZodType) {
     }),
     content: {
       'application/json': { schema },
-      [EXPORTS.csv]: text('RFC 4180, with a header row.'),
+      [EXPORTS.csv]: text('CSV by RFC 4180, with a header row.'),
       [EXPORTS.ndjson]: text('One row as a JSON object on each line.'),
     },
   }

@@ -15,7 +15,9 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   invalid_request: {
     errors: z.array(
       z.object({
-        path: z.string().openapi({ description: 'JSON Pointer (RFC 6901); empty for the whole body.' }),
+        path: z
+          .string()
+          .openapi({ description: 'A JSON Pointer (RFC 6901), which is empty for the whole body.' }),
         message: z.string(),
       }),
     ),
@@ -68,7 +70,7 @@ export function problemSchema(code: ProblemCode): z.ZodType {
       title: z.literal(title),
       status: z.literal(status),
       detail: z.string().openapi({ description: 'The fault in this request, as text for a person.' }),
-      code: z.literal(code).openapi({ description: 'Stable, for programs.' }),
+      code: z.literal(code).openapi({ description: 'The code for programs, which is stable.' }),
       request_id: z.string().openapi({ description: 'The value of the X-Request-Id header.' }),
       ...MEMBERS[code],
     })

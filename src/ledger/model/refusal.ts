@@ -106,7 +106,7 @@ export function detailOf(refusal: Refusal): string {
     case 'unpriced_model':
       return `There is no price for the model "${refusal.model}" of ${refusal.provider}.${nearest(refusal.nearest)}`
     case 'insufficient_credits':
-      return `The wallet has ${refusal.available_balance} credits available and this needs ${refusal.required}.`
+      return `The wallet has ${refusal.available_balance} credits available, and the request needs ${refusal.required}.`
     case 'limit_reached':
       return limitDetail(refusal)
     case 'feature_not_allowed':
@@ -162,7 +162,7 @@ function limitDetail(refusal: Refusal & { code: 'limit_reached' }): string {
   const name = unit === 'usd' ? 'USD' : unit
   const features = all_features ? 'all features' : 'this feature'
   const reset = resetText(resets_at_ms, rolling !== undefined)
-  return `The ${LEVEL_NAMES[level]}'s limit of ${limit} ${name} for ${features} has ${used} used, and this needs ${needed}. ${reset}`
+  return `The ${LEVEL_NAMES[level]}'s limit of ${limit} ${name} for ${features} has ${used} used, and the request needs ${needed}. ${reset}`
 }
 
 /** The names of levels in sentences. */

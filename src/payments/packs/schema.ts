@@ -14,7 +14,7 @@ export function daysInput() {
 const fields = {
   name: customerText().openapi({
     example: '10,000 credits',
-    description: 'Stripe shows it to the buyer. Unique in the ledger.',
+    description: 'The name, which is unique in the ledger. Stripe shows it to the buyer.',
   }),
   credits: creditsAmount().openapi({ example: 10_000 }),
   price_usd: chargeableUsd().openapi({

@@ -27,7 +27,7 @@ export interface Chargeable extends Described {
   readonly ceiling_cost?: PicoUsd | undefined
 }
 
-/** The time of arrival, and the usage of a counter by the wallet before it, in 1e-9 of the unit. */
+/** The time of arrival of the event, and the wallet's usage before the event by counter, in 1e-9 of the unit. */
 export interface UsedBefore {
   readonly at_ms: number
   readonly used: (counter: Counter) => bigint

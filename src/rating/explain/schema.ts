@@ -19,7 +19,9 @@ const layerFields = {
     .nullable(),
   source: z.enum(['override', 'operator', 'feed', 'catalogue']).nullable(),
   published_by: z.string().optional().openapi({ description: "The catalogue's source of the price." }),
-  effective_from: time.nullable().openapi({ description: 'Null for the first prices of a list.' }),
+  effective_from: time
+    .nullable()
+    .openapi({ description: 'The time from which the price applies; null for the first prices of a list.' }),
   multiplier: z.number().optional().openapi({ description: 'The factor on the price below.' }),
 }
 
@@ -48,7 +50,9 @@ export const explanationSchema = z
       z.object({
         unit: z.string(),
         model: z.string().optional(),
-        quantity: z.number().openapi({ description: 'Billed as this unit, without parts priced apart.' }),
+        quantity: z.number().openapi({
+          description: 'The quantity that is billed as this unit, without parts that have separate prices.',
+        }),
         reported: z.number().nullable().openapi({ description: 'The quantity of the unit with its parts.' }),
         read_from: z.string(),
         price_usd: z.number().nullable(),
@@ -80,7 +84,7 @@ export const explanationSchema = z
     }),
     lots: z
       .array(z.object({ lot_id: z.string().nullable(), amount: z.number() }))
-      .openapi({ description: 'Empty for a calculation, which moves nothing.' }),
+      .openapi({ description: 'The lots; empty for a calculation, which moves no credits.' }),
   })
   .openapi('Explanation')
 

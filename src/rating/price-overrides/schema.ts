@@ -34,7 +34,9 @@ export const overlayUnitPriceSchema = z
   .strictObject({
     amount: amountText().openapi({ description: 'USD for `per` units, with at most 18 decimals.' }),
     // No default: 2.5 USD for one token instead of a million must not happen by omission.
-    per: wholeNumber(MAX_PER).openapi({ description: '1000000 for USD per million tokens.' }),
+    per: wholeNumber(MAX_PER).openapi({
+      description: 'The quantity of the price, such as 1000000 for USD per million tokens.',
+    }),
     tiers: z
       .array(
         z.strictObject({
@@ -77,7 +79,7 @@ const unitPrices = z
 
 const multiplier = z.strictObject({
   multiplier: decimalText(OVERLAY_DECIMALS, MAX_MULTIPLIER).openapi({
-    description: 'Times the price below it: `"0.85"` is 15 % off.',
+    description: 'A factor on the price that would apply without it: `"0.85"` is 15 % off.',
   }),
 })
 
@@ -144,9 +146,11 @@ export const overlaySchema = z
     prices,
     effective_from: timeInput().optional().openapi({
       description:
-        'Default: now. In the past, at most 35 days, only for an exact model that had no price then.',
+        'The time from which the price applies. Default: now. It may be at most 35 days in the past, only for an exact model that had no price in that time.',
     }),
-    effective_to: timeInput().optional().openapi({ description: 'Default: until it is replaced.' }),
+    effective_to: timeInput()
+      .optional()
+      .openapi({ description: 'The time at which the price ends. Default: when another price replaces it.' }),
   })
   .openapi('PriceOverlayInput')
 
