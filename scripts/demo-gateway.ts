@@ -105,7 +105,7 @@ async function chargeOf(key: string, calls: number): Promise<number> {
   }
 }
 
-/** Answers every call with the same stream, as OpenAI does. */
+/** Answers every call with the same stream, like OpenAI. */
 async function standIn(): Promise<Server> {
   const chunk = (more: object) => `data: ${JSON.stringify({ model: MODEL, usage: null, ...more })}\n\n`
   const server = createServer(async (request, response) => {

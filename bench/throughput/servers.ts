@@ -7,7 +7,7 @@ export interface Server {
   readonly url: string
   /** The processes whose CPU time is the server's. */
   readonly pids: () => readonly number[]
-  /** API keys of this many customers, the same each time. */
+  /** Returns the API keys of a number of customers, the same keys for each call. */
   readonly keysOf: (customers: number) => Promise<readonly string[]>
   readonly stop: () => Promise<void>
 }

@@ -78,7 +78,7 @@ def backoff(attempt: int, longest: float) -> float:
 
 
 def json_text(value: Any) -> str:
-    """JSON that UTF-8 can encode: half of a surrogate pair is escaped, as JavaScript does."""
+    """JSON that UTF-8 can encode: half of a surrogate pair is escaped, like in JavaScript."""
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 

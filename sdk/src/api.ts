@@ -3316,7 +3316,7 @@ export interface components {
             id: string;
             /** Format: date-time */
             at: string;
-            /** @description null: the record concerns no single customer. */
+            /** @description The customer; null if the record concerns no single customer. */
             customer_id: string | null;
             /** @enum {string|null} */
             mode: "live" | "test" | null;
@@ -3740,7 +3740,7 @@ export interface components {
                 customer_id: string;
                 /** @enum {string} */
                 mode: "live" | "test";
-                /** @description null: the events name none. Then no price can be set, and they are never rated late. */
+                /** @description The model; null if the events name none. In this case, no price can be set, and the events are never rated late. */
                 provider: string | null;
                 model: string | null;
                 /** @description The number of events, at most 10000. */
@@ -3974,7 +3974,7 @@ export interface components {
             last_used_at: string | null;
             /** @description The key itself, which is shown only once and not stored. */
             api_key: string;
-            /** @description The old key, and until when it works. */
+            /** @description The old key, and the time until which it works. */
             replaces: {
                 key_id: string;
                 /** Format: date-time */
@@ -4580,7 +4580,7 @@ export interface components {
                 customer_price_difference_usd: number;
                 margin_percent: number | null;
             }[];
-            /** @description The sum of all other features; null: there are none. */
+            /** @description The sum of all other features; null if there are none. */
             other_features: {
                 events: number;
                 /** @description Credits that the events burned. */
@@ -4599,7 +4599,7 @@ export interface components {
                 customer_price_difference_usd: number;
                 margin_percent: number | null;
             } | null;
-            /** @description The 100 most expensive models. null: the events name none. */
+            /** @description The 100 most expensive models. The model is null if the events name none. */
             by_model: {
                 provider: string | null;
                 model: string | null;
@@ -4620,7 +4620,7 @@ export interface components {
                 customer_price_difference_usd: number;
                 margin_percent: number | null;
             }[];
-            /** @description The sum of all other models; null: there are none. */
+            /** @description The sum of all other models; null if there are none. */
             other_models: {
                 events: number;
                 /** @description Credits that the events burned. */

@@ -22,7 +22,7 @@ export interface FileStore extends QueueStore {
   readonly rejectedPath: string
 }
 
-/** The file is compacted when its delivered events take this many bytes. */
+/** The number of bytes of delivered events at which the file is compacted. */
 const COMPACT_BYTES = 4 * 1024 * 1024
 const SYNC_MS = 20
 

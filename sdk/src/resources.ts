@@ -2,7 +2,7 @@ import { type Call, type Http, pathOf, queryOf, type RequestOptions } from './ht
 import { List, type Page } from './list.ts'
 import type { Answer, Body, Event, Operation, Query, Row, Schemas } from './types.ts'
 
-/** A body and options; the body may be left out where all its fields may. */
+/** A body and options. The body is optional if all of its fields are. */
 type Sent<O extends Operation> =
   Record<never, never> extends Body<O>
     ? [body?: Body<O>, options?: RequestOptions]

@@ -50,7 +50,7 @@ const auditSchema = z
     customer_id: z
       .string()
       .nullable()
-      .openapi({ description: 'null: the record concerns no single customer.' }),
+      .openapi({ description: 'The customer; null if the record concerns no single customer.' }),
     mode: z.enum(['live', 'test']).nullable(),
     actor: z.string(),
     action: z.enum(AUDIT_ACTIONS),

@@ -93,6 +93,6 @@ export const rotatedKeySchema = createdKeySchema
   .extend({
     replaces: z
       .object({ key_id: z.string(), revoked_at: time })
-      .openapi({ description: 'The old key, and until when it works.' }),
+      .openapi({ description: 'The old key, and the time until which it works.' }),
   })
   .openapi('RotatedApiKey')

@@ -1,9 +1,9 @@
 import type { Mode } from './schema.ts'
 
 /**
- * The database that holds a customer's ledger. All access to pages, subjects and watermarks goes through
- * here: there is one database now, and customers can be split over several later, because a D1 database is
- * limited to 10 GB.
+ * The database that holds a customer's ledger. All code that reads or writes pages, subjects and watermarks uses this
+ * function: there is one database now, and customers can be split over several later, because a D1 database is limited
+ * to 10 GB.
  */
 export function ledgerDb(env: { readonly DB: D1Database }, _customer_id: string): D1Database {
   return env.DB

@@ -29,7 +29,7 @@ export interface UsageProblem {
 /** The highest quantity of any unit (contract section 1, for tokens). */
 export const MAX_QUANTITY = 10_000_000_000_000
 
-/** Seconds are exact to this many decimals. */
+/** The number of decimals of seconds. */
 export const SECONDS_DECIMALS = 9
 
 /**

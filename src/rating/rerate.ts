@@ -47,7 +47,7 @@ const NOTHING_RATED: RerateSummary = {
 const CALLER: Caller = { key_id: OPERATOR }
 const EVENTS_A_ROUND = 500
 /**
- * A ledger takes at most this many rounds of a run, so that a ledger with many events does not delay the others for
+ * The maximum number of rounds of a run for one ledger, so that a ledger with many events does not delay the others for
  * long.
  */
 const ROUNDS_A_LEDGER = 20

@@ -245,11 +245,11 @@ export const simulatedSchema = z
       .array(z.object({ feature_id: z.string(), ...simulatedSums }))
       .openapi({ description: 'The 100 most expensive features.' }),
     other_features: otherSums.openapi({
-      description: 'The sum of all other features; null: there are none.',
+      description: 'The sum of all other features; null if there are none.',
     }),
     by_model: z
       .array(z.object({ provider: z.string().nullable(), model: z.string().nullable(), ...simulatedSums }))
-      .openapi({ description: 'The 100 most expensive models. null: the events name none.' }),
-    other_models: otherSums.openapi({ description: 'The sum of all other models; null: there are none.' }),
+      .openapi({ description: 'The 100 most expensive models. The model is null if the events name none.' }),
+    other_models: otherSums.openapi({ description: 'The sum of all other models; null if there are none.' }),
   })
   .openapi('Simulated')

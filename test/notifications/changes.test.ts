@@ -71,7 +71,7 @@ describe('a burn', () => {
 })
 
 describe('credits', () => {
-  it('that are granted, refunded and expire are notified, the lots of one wallet together', async () => {
+  it('are notified when they are granted, refunded or expire, once for the lots of one wallet', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     vi.setSystemTime(START)
     const ledger = await freshLedger()

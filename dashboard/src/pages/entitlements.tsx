@@ -27,7 +27,7 @@ export default function Entitlements(): VNode {
   return (
     <Page
       title="Entitlements and limits"
-      lead="Which features may be used, by whom, and how much of each limit is used."
+      lead="The features that may be used, by whom, and the used part of each limit."
     >
       <Card title="Entitlements">
         <ListView

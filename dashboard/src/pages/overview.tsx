@@ -36,7 +36,7 @@ export default function Overview(): VNode {
   return (
     <Page
       title="Overview"
-      lead="The remaining credits, the models that burn them, and how long the credits last."
+      lead="The remaining credits, the models that burn them, and the days that the credits last."
     >
       <div class="cards">
         <Figure name="Balance" note={<BalanceNote from={balance.data} />}>

@@ -24,7 +24,7 @@ export async function buy(wish: Wish): Promise<Visit> {
   return (await answer.json()) as Visit
 }
 
-/** Sends an event as Stripe does. */
+/** Sends an event like Stripe. */
 export async function report(event: Visit['event']): Promise<void> {
   const webhook = `${URL_OF_SERVER}/v1/payments/stripe/webhook`
   expect((await fetch(webhook, { method: 'POST', ...event })).status).toBe(200)

@@ -56,7 +56,7 @@ interface Call {
   readonly signal?: AbortSignal
 }
 
-/** Sends a request as the agent does. */
+/** Sends a request like the agent. */
 function send(agent: Agent, { apiKey }: Pick<GatewayCustomer, 'apiKey'>, call: Call = {}) {
   const { url = gateway.url, path = agent.path, key = agent.keys[0], body, headers, signal } = call
   return fetch(`${url}/gateway/${agent.base}${path}`, {

@@ -89,7 +89,7 @@ export function customerWith(om: OpenMonetize, apiKey: string): GatewayCustomer 
 
 const WAIT = { timeout: 15_000, interval: 20 }
 
-/** Posts to the gateway as a client without an SDK does. */
+/** Posts to the gateway like a client without an SDK. */
 export function post(
   gateway: { readonly url: string },
   { apiKey }: Pick<GatewayCustomer, 'apiKey'>,

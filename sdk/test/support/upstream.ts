@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 
-/** Answers one request as a provider does. */
+/** Answers one request like a provider. */
 export type Script = (response: ServerResponse, request: UpstreamRequest) => void | Promise<void>
 
 export interface UpstreamRequest {

@@ -54,7 +54,8 @@ const unratedSchema = z
       z.object({
         ...ledgerFields,
         provider: z.string().nullable().openapi({
-          description: 'null: the events name none. Then no price can be set, and they are never rated late.',
+          description:
+            'The model; null if the events name none. In this case, no price can be set, and the events are never rated late.',
         }),
         model: z.string().nullable(),
         events: z.int().openapi({ description: `The number of events, at most ${MAX_UNRATED_COUNTED}.` }),

@@ -17,7 +17,7 @@ const LIKELY = { a_character: 1 / 4, a_further_byte: 1 / 4 }
 
 /** The maximum number of tokens of one image, by dialect, at the models' usual detail. */
 const IMAGE_TOKENS: Readonly<Record<Dialect, number>> = { openai: 3_000, anthropic: 5_000, google: 3_000 }
-/** gpt-4o-mini counts this many tokens for an image in high detail. */
+/** The number of tokens that gpt-4o-mini counts for an image in high detail. */
 const MINI_IMAGE_TOKENS = 50_000
 
 /**

@@ -33,7 +33,7 @@ export interface MediaRates {
 
 /** Bytes of text of a token. A provider sends at least one token a line. */
 const TEXT_BYTES_A_TOKEN = 4
-/** Each unfinished image costs this many tokens more. */
+/** The number of tokens that each unfinished image adds. */
 const PARTIAL_IMAGE_TOKENS = 100
 
 /** Estimates the usage of the delivered output; an empty one if nothing was delivered. */

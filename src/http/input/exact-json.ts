@@ -14,7 +14,7 @@ export class InexactNumber {
 /** A number that a double may not hold: it has 16 or more digits. */
 const SUSPICIOUS = /[:,[\s]-?\d[\d.]{15}/
 
-/** Throws a `SyntaxError`, as `JSON.parse` does. */
+/** Throws a `SyntaxError` like `JSON.parse`. */
 export function parseJson(text: string): unknown {
   return parseExact(text, 'provider_response')
 }

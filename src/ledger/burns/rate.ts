@@ -29,7 +29,7 @@ export interface BurnContext {
   readonly ids: LedgerIds
   /** Whether features without an entitlement may be used. */
   readonly default_entitlement: DefaultEntitlement
-  /** The limit of events that the ledger accepts in a UTC month; null: any number. */
+  /** The maximum number of events that the ledger accepts in a UTC month; null for no limit. */
   readonly events_a_month: number | null
   /** The API key of the request: its events count for it. Absent if the burn has no request. */
   readonly key_id?: string

@@ -18,7 +18,7 @@ export class Chain {
   private last: ChainHead
   private readonly first_entry: number
 
-  /** Continues after `head`; null: begins with `first_entry`. */
+  /** Continues after `head`; if it is null, begins with `first_entry`. */
   constructor(ledger_id: string, first_entry: number, head: ChainHead | null) {
     this.first_entry = first_entry
     this.last = head ?? { entry: first_entry - 1, hash: genesisHash(ledger_id, first_entry) }

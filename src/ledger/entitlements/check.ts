@@ -23,7 +23,7 @@ import {
 /** Without an estimate, a limit must have room for the smallest quantity of its unit. */
 const LEAST_USE: Quantities = { credits: 1n, events: 1n, tokens: 1n, usd: 1n }
 
-/** Credits are low when fewer than this many equal actions would remain. */
+/** The number of equal actions: credits are low when fewer would remain. */
 const LOW_CREDITS_ACTIONS = 10n
 
 /**

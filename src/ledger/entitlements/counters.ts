@@ -33,7 +33,7 @@ const COUNTERS_A_WRITE = 1_000
 
 /** Unchanged counters kept in memory, weighed by their lists. */
 const MAX_CLEAN_WEIGHT = 5_000
-/** A list of this many numbers weighs as much as one counter. */
+/** The length of a list of numbers that weighs as much as one counter. */
 const WEIGHT_OF_PARTS = 8
 
 /** The counters in a journal row: their state after its commit, so the latest row with a counter has its value. */

@@ -200,7 +200,7 @@ export class Projector {
     return true
   }
 
-  /** Flushes until D1 has the journal up to `row_id`; false when a call's flushes are used up first. */
+  /** Flushes until D1 has the journal up to `row_id`. Returns false if the flushes of a call are used up first. */
   private async flush(row_id: number): Promise<boolean> {
     const { store, projection, checkpoint } = this.options
     if (!(await this.forgetErased())) return false

@@ -28,7 +28,7 @@ export interface KeyStore {
   publish(recorded: RecordedKeys): void
   /** Forgets the keys of deleted journal rows. Part of the transaction that deleted the oldest rows. */
   forget(): void
-  /** Returns whether the window holds as many keys as it may. */
+  /** Returns whether the window has the maximum number of keys. */
   isFull(): boolean
 }
 

@@ -94,7 +94,10 @@ function encode(text: string): number {
 
 export type HashOfKey = (key: string) => KeyHash
 
-/** The `meta` key of the ledger's hash secret. Written with the tables and never changed: stored hashes depend on it. */
+/**
+ * The `meta` key of the ledger's hash secret. The secret is written with the tables and never changed, because stored
+ * hashes depend on it.
+ */
 export const KEY_SECRET = 'key_secret'
 
 export function newKeySecret(): string {

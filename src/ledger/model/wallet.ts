@@ -305,9 +305,9 @@ export interface RecurringGrant {
   readonly amount: MicroCredits
   readonly kind: LotKind
   readonly priority: number
-  /** The lifetime of each lot; null: no expiry. */
+  /** The lifetime of each lot; null for no expiry. */
   readonly lifetime_ms: number | null
-  /** The maximum remainder of its earlier lots when the next one is granted; null: no limit. */
+  /** The maximum remainder of its earlier lots when the next one is granted; null for no limit. */
   readonly rollover_max: MicroCredits | null
   /**
    * The target: a recurrence grants the difference between it and the credits of the grant's lots; absent:

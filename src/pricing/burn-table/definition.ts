@@ -18,7 +18,7 @@ export interface BurnTableDefinition {
 
 export interface Rounding {
   readonly mode: RoundingMode
-  /** Charges are multiples of this many credits. */
+  /** The number of credits of which every charge is a multiple. */
   readonly step: string
 }
 

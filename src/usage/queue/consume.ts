@@ -57,7 +57,7 @@ const FIRST_DELAY_S = 5
 /** The longest delay of an attempt. Ten attempts take 25 minutes, which is longer than most outages of D1. */
 const LAST_DELAY_S = 300
 
-/** Seconds until the next attempt, after this many. */
+/** Returns the seconds until the next attempt, after a number of attempts. */
 export function retryDelay(attempts: number): number {
   return Math.min(LAST_DELAY_S, FIRST_DELAY_S * 2 ** Math.min(attempts - 1, 10))
 }

@@ -11,7 +11,7 @@ const ACK: Settlement = { kind: 'ack' }
  * days.
  */
 const MAX_MESSAGE_DELAY_MS = 600_000
-/** A delivery without a row waits in the queue this many times, then in D1. */
+/** The number of times that a delivery without a row waits in the queue. After that, it waits in D1. */
 const MAX_BUSY_REPEATS = 5
 const BUSY_DELAY_MS = 5_000
 const PARKED_MS = 60_000

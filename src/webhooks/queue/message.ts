@@ -35,7 +35,7 @@ export function parseMessage(body: unknown): Delivered | undefined {
   return delivered
 }
 
-/** A queue takes this many messages at once. */
+/** The maximum number of messages that a queue takes at once. */
 const MAX_SENT_AT_ONCE = 100
 
 /** The calls of the queue that `enqueue` makes. */

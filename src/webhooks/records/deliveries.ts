@@ -166,7 +166,7 @@ export async function readStates(
   return (await env.DB.prepare(SELECT_STATES).bind(JSON.stringify(names)).all<DeliveryState>()).results
 }
 
-/** An endpoint with this many attempts under way gets no further one. */
+/** The maximum number of running attempts of an endpoint. */
 export const MAX_IN_FLIGHT = 5
 
 // Reads at most MAX_IN_FLIGHT index entries for each endpoint.
