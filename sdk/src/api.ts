@@ -5470,7 +5470,7 @@ export interface components {
             remaining: number;
             /** @description The wallet's balance without held credits. */
             available_balance: number;
-            /** @description The output tokens that the remaining credits cover. */
+            /** @description The output tokens that the remaining credits cover, after the input. */
             max_output_tokens?: number;
             /** Format: date-time */
             expires_at: string;

@@ -16,7 +16,7 @@ export function renderHold({ hold, hold_id, wallet_id, available }: HoldAnswer):
     captured: creditsJson(hold.captured),
     remaining: creditsJson(hold.remaining),
     available_balance: creditsJson(available),
-    ...tokensFor(hold.remaining, hold.output_rate),
+    ...tokensFor(hold.remaining, Math.max(0, (hold.input_credits ?? 0) - hold.captured), hold.output_rate),
     expires_at: timeJson(hold.expires_at_ms),
     created_at: timeJson(hold.created_at_ms),
   }
@@ -30,7 +30,7 @@ export function renderCapture(answer: CaptureAnswer): object {
     shortfall: exactNumber(answer.shortfall),
     remaining: creditsJson(answer.remaining),
     balance_after: creditsJson(answer.balance_after),
-    ...tokensFor(answer.remaining, answer.output_rate),
+    ...tokensFor(answer.remaining, answer.input_left ?? 0, answer.output_rate),
     transaction_id: answer.transaction_id,
     ...(answer.event_id !== undefined && { event_id: answer.event_id }),
   }
@@ -39,13 +39,15 @@ export function renderCapture(answer: CaptureAnswer): object {
 const MILLION = 1_000_000n
 
 /**
- * The output tokens that the hold still covers, rounded down. With this number, the caller decides whether a stream
- * continues.
+ * The output tokens that the hold still covers after the rest of its input, rounded down. With this number, the caller
+ * decides whether a stream continues.
  */
 function tokensFor(
   left: MicroCredits,
+  input_left: number,
   per_million: MicroCredits | undefined,
 ): { max_output_tokens?: number } {
   if (per_million === undefined || per_million === 0) return {}
-  return { max_output_tokens: Number((BigInt(left) * MILLION) / BigInt(per_million)) }
+  const for_output = BigInt(Math.max(0, left - input_left))
+  return { max_output_tokens: Number((for_output * MILLION) / BigInt(per_million)) }
 }

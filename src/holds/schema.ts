@@ -100,7 +100,7 @@ export const holdSchema = z
     max_output_tokens: z
       .int()
       .optional()
-      .openapi({ description: 'The output tokens that the remaining credits cover.' }),
+      .openapi({ description: 'The output tokens that the remaining credits cover, after the input.' }),
     expires_at: time,
     created_at: time,
   })

@@ -18,7 +18,10 @@ const EVENT = {
 
 const post = (key: string, path: string, body: unknown, headers = {}) => api(path, { key, body, headers })
 
-async function hold(key: string, body: object) {
+async function hold(
+  key: string,
+  body: object,
+): Promise<Readonly<Record<string, unknown>> & { readonly id: string }> {
   const answer = await ok(key, '/v1/holds', { feature_id: 'chat', ...body }, 201)
   return { ...answer, id: textField(answer, 'hold_id') }
 }
@@ -169,7 +172,7 @@ describe('a hold by model', () => {
       usage: { input_tokens: 1000 },
       max_output_tokens: 2000,
     })
-    expect(opened).toMatchObject({ credits: 45, max_output_tokens: 2250 })
+    expect(opened).toMatchObject({ credits: 45, max_output_tokens: 2000 })
     const captured = await ok(key, `/v1/holds/${opened.id}/capture`, { event: { ...EVENT, user_id: 'u' } })
     expect(captured).toMatchObject({
       captured: 15,
@@ -179,6 +182,27 @@ describe('a hold by model', () => {
     })
     const event = await jsonOf(await api(`/v1/events/${textField(captured, 'event_id')}`, { key }))
     expect(event).toMatchObject({ credits_burned: 15, user_id: 'u', model: 'gpt-4o' })
+  })
+
+  it.each([
+    ['openai', 'gpt-4o', { input_tokens: 1000 }, 500],
+    ['openai', 'gpt-4o', { input_tokens: 1 }, 1],
+    ['openai', 'gpt-4o-mini', { input_tokens: 333, cache_read_tokens: 111 }, 777],
+    ['anthropic', 'claude-sonnet-4-5', { input_tokens: 250_000 }, 64_000],
+    ['google', 'gemini-2.5-pro', { input_tokens: 199_999 }, 8192],
+    ['openai', 'gpt-4o', { input_tokens: 1000 }, 0],
+  ])('of %s %s covers its input and the output that it answers', async (provider, model, usage, output) => {
+    const { api_key: key } = await createCustomer()
+    const sized = { provider, model, usage, max_output_tokens: output }
+    const { credits } = await hold(key, { user_id: 'u', ...sized })
+    // The wallet has exactly the credits of the hold, so anything above is a shortfall.
+    await ok(key, '/v1/credits/grant', { user_id: 'v', amount: credits }, 201)
+    const { id, max_output_tokens } = await hold(key, { user_id: 'v', ...sized })
+    expect(max_output_tokens).toBeGreaterThanOrEqual(output)
+    const event = { event_type: 'TOKEN_USAGE', feature_id: 'chat', provider, model, ...{ usage } }
+    const used = { ...event, usage: { ...usage, output_tokens: max_output_tokens } }
+    const captured = await ok(key, `/v1/holds/${id}/capture`, { event: used, final: true })
+    expect(captured).toMatchObject({ shortfall: 0 })
   })
 
   it('counts the input of a model with a more expensive cache write as written to the cache', async () => {
@@ -203,6 +227,33 @@ describe('a hold by model', () => {
       422,
       'unknown_provider',
     )
+  })
+})
+
+describe('a capture by an event', () => {
+  it('counts for the user of the hold if the event names none', async () => {
+    const key = await walletOf(100)
+    const { id } = await hold(key, { user_id: 'u', credits: 20 })
+    const captured = await ok(key, `/v1/holds/${id}/capture`, { event: EVENT })
+    const event = await jsonOf(await api(`/v1/events/${textField(captured, 'event_id')}`, { key }))
+    expect(event).toMatchObject({ user_id: 'u', credits_burned: 15 })
+  })
+
+  it('is refused for a user whose own wallet would pay', async () => {
+    const key = await walletOf(100)
+    await ok(key, '/v1/credits/grant', { user_id: 'other', amount: 100 }, 201)
+    await ok(key, '/v1/credits/grant', { team_id: 'team', amount: 100 }, 201)
+    const { id } = await hold(key, { user_id: 'u', credits: 20 })
+    for (const subject of [
+      { user_id: 'other' },
+      { user_id: 'u', team_id: 'team' },
+      { user_id: 'walletless' },
+    ]) {
+      const response = await post(key, `/v1/holds/${id}/capture`, { event: { ...EVENT, ...subject } })
+      const path = `/event/${'team_id' in subject ? 'team_id' : 'user_id'}`
+      expect(await expectProblem(response, 400, 'invalid_request')).toMatchObject({ errors: [{ path }] })
+    }
+    expect(amounts(await balance(key, '?user_id=u'))).toEqual([100, 20, 80])
   })
 })
 
@@ -238,6 +289,20 @@ describe('an event with hold_id', () => {
       credits_burned: 15,
       warnings: ['hold_not_open'],
     })
+  })
+
+  it('is paid by its hold, also if its user got a wallet since', async () => {
+    const { api_key: key } = await createCustomer()
+    const [one, other] = [
+      await hold(key, { user_id: 'u', credits: 20 }),
+      await hold(key, { user_id: 'u', credits: 20 }),
+    ]
+    await ok(key, '/v1/credits/grant', { user_id: 'u', amount: 100 }, 201)
+    const burned = await ok(key, '/v1/events/ingest', { ...EVENT, user_id: 'u', hold_id: one.id })
+    expect(burned).toMatchObject({ credits_burned: 15, balance_after: 9985, wallet_id: one.wallet_id })
+    const event = { ...EVENT, user_id: 'u' }
+    expect(await ok(key, `/v1/holds/${other.id}/capture`, { event })).toMatchObject({ balance_after: 9970 })
+    expect(amounts(await balance(key, '?user_id=u'))).toEqual([100, 0, 100])
   })
 
   it("refuses another wallet's hold and an unknown one", async () => {

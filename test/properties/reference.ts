@@ -45,6 +45,8 @@ interface Hold {
   readonly wallet: number
   readonly at_ms: number
   readonly credits: bigint
+  readonly user: string | null
+  readonly team: string | null
   expires_ms: number
   captured: bigint
   status: 'open' | 'captured' | 'released' | 'expired'
@@ -222,6 +224,8 @@ export class Reference {
           wallet: wallet.number,
           at_ms: this.now,
           credits,
+          user: act.user,
+          team: act.team,
           expires_ms: this.now + act.lifetime_ms,
           captured: 0n,
           status: 'open',
@@ -314,7 +318,7 @@ export class Reference {
 
   private event(act: EventAct): Said {
     if (act.stale) return no('customer_mismatch')
-    const wallet = this.payer(act)
+    const wallet = this.walletOfHold(act) ?? this.payer(act)
     const amount = BigInt(act.amount)
     if (act.hold !== null) {
       const hold = this.holds[act.hold - 1]
@@ -655,6 +659,13 @@ export class Reference {
       hold: { ...hold },
       available: this.balance(wallet) - this.reserved(wallet) - this.pending(wallet),
     }
+  }
+
+  /** A hold settles an event of its own subjects, also if these got a wallet since. */
+  private walletOfHold({ hold: number, user, team }: EventAct): Wallet | undefined {
+    const hold = number === null ? undefined : this.holds[number - 1]
+    if (hold?.status !== 'open' || hold.expires_ms <= this.now) return undefined
+    return hold.user === user && hold.team === team ? this.wallet(hold.wallet) : undefined
   }
 
   private payer({ team, user }: { readonly team: string | null; readonly user: string | null }): Wallet {

@@ -9,7 +9,7 @@ import {
 import { type Draft, monthOf } from '../commit/draft.ts'
 import { replayedEntry } from '../commit/replay.ts'
 import { admit, capturedQuantities, count, countInPlaceOf, quantitiesOf } from '../entitlements/limits.ts'
-import { captureParts, endHold, findHold, heldBy } from '../holds/funds.ts'
+import { captureParts, endHold, findHold, heldBy, isOfSubjects } from '../holds/funds.ts'
 import { FORMAT } from '../journal/packed-entry.ts'
 import type { EventAnswer } from '../model/answers.ts'
 import type { Entry, EventRecord, NewEntry } from '../model/journal.ts'
@@ -43,7 +43,7 @@ export function applyEvent(draft: Draft, item: IngestItem, context: BurnContext)
 }
 
 function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnContext): BurnOutcome {
-  const payer = payingWallet(draft, event)
+  const payer = payerOf(draft, event)
   const rated = rate(event, payer, draft.at_ms, context)
   if (rated.kind === 'refused') return rated
   if (event.hold) {
@@ -120,6 +120,17 @@ function settleByHold(
   const entry = draft.append(changed, burnEntry(event, idempotency, amount, lots, record, counts))
   endHold(draft, changed, hold, 'captured')
   return { kind: 'done', format: FORMAT, entry }
+}
+
+/**
+ * Returns the wallet of the event's hold, if the hold was opened for the same user and team: they may have got a wallet
+ * of their own since. Otherwise the wallet that pays for the event without a hold.
+ */
+function payerOf(draft: Draft, event: PricedEvent): Wallet {
+  const wallet = event.hold && draft.walletByNumber(event.hold.wallet)
+  const hold = event.hold && wallet && findHold(wallet, event.hold)
+  const is_open = hold !== undefined && hold.expires_at_ms > draft.at_ms
+  return wallet && is_open && isOfSubjects(hold, event) ? wallet : payingWallet(draft, event)
 }
 
 const CUSTOMER: WalletOwner = { kind: 'customer' }

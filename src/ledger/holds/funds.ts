@@ -27,6 +27,14 @@ export function heldBy(wallet: Wallet, ref: WalletItemRef): Hold {
   return hold
 }
 
+/** Whether a hold was opened for the user and team of an event. */
+export function isOfSubjects(
+  { user_id, team_id }: Hold,
+  event: { readonly user_id?: string | undefined; readonly team_id?: string | undefined },
+): boolean {
+  return user_id === event.user_id && team_id === event.team_id
+}
+
 export interface Captured {
   readonly amount: MicroCredits
   readonly lots: readonly LotPart[]

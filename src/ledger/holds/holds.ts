@@ -1,6 +1,7 @@
 import { priceOf } from '../../pricing/burn-table/table.ts'
 import {
   CREDIT_DECIMALS,
+  ceilDivide,
   formatDecimal,
   MAX_MICRO_CREDITS,
   type MicroCredits,
@@ -25,7 +26,7 @@ import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { Quantities } from '../model/limits.ts'
 import type { HoldMessage, HoldRequest, HoldResult, HoldSize } from '../model/messages/holds.ts'
 import { type Answered, invalidField, notFound, type Refused, refused } from '../model/refusal.ts'
-import type { WalletItemRef } from '../model/vocabulary.ts'
+import type { PricedEvent, WalletItemRef } from '../model/vocabulary.ts'
 import {
   available,
   type Hold,
@@ -38,7 +39,7 @@ import {
 } from '../model/wallet.ts'
 import { reserve } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
-import { captureParts, endHold, findHold, heldBy, holdState } from './funds.ts'
+import { captureParts, endHold, findHold, heldBy, holdState, isOfSubjects } from './funds.ts'
 
 type HoldStored = Extract<StoredAnswer, { of: 'hold' | 'capture' }>
 type Outcome = HoldStored | Refused
@@ -123,7 +124,7 @@ export function openHold(
     ...(model !== undefined && { model }),
     created_at_ms: draft.at_ms,
     credits,
-    ...(size.output_rate !== undefined && { output_rate: size.output_rate }),
+    ...size.output,
     expires_at_ms: draft.at_ms + request.lifetime_ms,
     captured: ZERO_CREDITS,
     parts: reserve(changed, credits),
@@ -138,8 +139,8 @@ interface Size {
   readonly credits_micro: bigint
   readonly quantities: Quantities
   readonly model?: string | undefined
-  /** The price of a million output tokens, if a model prices them. */
-  readonly output_rate?: MicroCredits
+  /** Set if a model prices output tokens. */
+  readonly output?: Pick<Hold, 'output_rate' | 'input_credits'>
 }
 
 /** Returns an amount of credits in every unit of limits, by the current burn table. */
@@ -147,7 +148,7 @@ function quantitiesOfCredits(draft: Draft, credits_micro: bigint, { tables }: Bu
   return quantitiesOf({ credits_micro, price: priceOf(tables.at(draft.at_ms), credits_micro) })
 }
 
-/** Returns the credits of a hold, and the price of a million output tokens if a model prices them. */
+/** Returns the credits of a hold, and its input and output apart if a model prices them. */
 function sizeOf(draft: Draft, wallet: Wallet, size: HoldSize, context: BurnContext): Size | Refused {
   if (size.kind === 'credits') {
     const credits_micro = BigInt(size.credits)
@@ -161,14 +162,18 @@ function sizeOf(draft: Draft, wallet: Wallet, size: HoldSize, context: BurnConte
   if (!size.million_output_tokens) return sized
   const output = rate(size.million_output_tokens, wallet, draft.at_ms, context)
   if (output.kind === 'refused') return output
+  const per_million = output.credits_micro
+  if (per_million === 0n || per_million > BigInt(MAX_MICRO_CREDITS)) return sized
+  const output_micro = ceilDivide(BigInt(usage?.output_tokens ?? 0) * per_million, MILLION)
+  const input_micro = credits_micro > output_micro ? credits_micro - output_micro : 0n
+  if (input_micro > BigInt(MAX_MICRO_CREDITS)) return sized
   return {
     ...sized,
-    ...(output.credits_micro > 0n &&
-      output.credits_micro <= BigInt(MAX_MICRO_CREDITS) && {
-        output_rate: microCredits(output.credits_micro),
-      }),
+    output: { output_rate: microCredits(per_million), input_credits: microCredits(input_micro) },
   }
 }
+
+const MILLION = 1_000_000n
 
 function capture(
   draft: Draft,
@@ -177,33 +182,28 @@ function capture(
   context: BurnContext,
 ): Outcome {
   const { ids } = context
-  const over = what.kind === 'event' ? overQuota(draft, context) : undefined
-  if (over) return refused(over)
-  const rated = what.kind === 'event' ? rate(what.event, settled, draft.at_ms, context) : undefined
+  const held = heldBy(settled, ref)
+  const event = what.kind === 'event' ? eventOfHold(what.event, held) : undefined
+  const refusal = event && refusalOf(draft, settled, held, event, context)
+  if (refusal) return refusal
+  const rated = event && rate(event, settled, draft.at_ms, context)
   if (rated?.kind === 'refused') return rated
   const wallet = draft.change(settled)
-  const wanted_micro = what.kind === 'event' ? (rated?.credits_micro ?? 0n) : BigInt(what.credits)
+  const wanted_micro = what.kind === 'credits' ? BigInt(what.credits) : (rated?.credits_micro ?? 0n)
   const hold = heldBy(wallet, ref)
   const isFirst = hold.captured === 0
   const { amount, lots, shortfall_micro } = captureParts(draft, wallet, hold, wanted_micro)
   if (rated) countUse(wallet, rated)
   const quantities =
-    what.kind === 'event' && rated
-      ? capturedQuantities(rated, amount, what.event.usage)
+    event && rated
+      ? capturedQuantities(rated, amount, event.usage)
       : // A hold that is captured by credits counts as one event, even if it is captured in several parts.
         { ...quantitiesOfCredits(draft, BigInt(amount), context), events: isFirst ? 1n : 0n }
-  const counts = countInPlaceOf(draft, hold, quantities, what.kind === 'event' ? what.event : undefined)
+  const counts = countInPlaceOf(draft, hold, quantities, event)
   const entry = draft.append(
     wallet,
-    what.kind === 'event' && rated
-      ? burnEntry(
-          what.event,
-          undefined,
-          amount,
-          lots,
-          recordOf(what.event, rated, amount, hold.key_id),
-          counts,
-        )
+    event && rated
+      ? burnEntry(event, undefined, amount, lots, recordOf(event, rated, amount, hold.key_id), counts)
       : {
           type: 'BURN',
           amount: microCredits(0 - amount),
@@ -213,7 +213,7 @@ function capture(
           ...counts,
         },
   )
-  const { output_rate } = hold
+  const { output_rate, input_credits = ZERO_CREDITS } = hold
   if (final) endHold(draft, wallet, hold, 'captured')
   return {
     of: 'capture',
@@ -225,7 +225,34 @@ function capture(
     transaction_id: ids.transaction(entry),
     ...(entry.event && { event_id: ids.event(entry) }),
     ...(output_rate !== undefined && { output_rate }),
+    ...(input_credits > hold.captured && { input_left: microCredits(input_credits - hold.captured) }),
   }
+}
+
+/** An event that names neither a user nor a team is of those of its hold. */
+function eventOfHold(event: PricedEvent, { user_id, team_id }: Hold): PricedEvent {
+  if (event.user_id !== undefined || event.team_id !== undefined) return event
+  return {
+    ...event,
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+  }
+}
+
+/** Refuses an event over the quota, or of subjects that another wallet pays for. */
+function refusalOf(
+  draft: Draft,
+  wallet: Wallet,
+  hold: Hold,
+  event: PricedEvent,
+  context: BurnContext,
+): Refused | undefined {
+  const over = overQuota(draft, context)
+  if (over) return refused(over)
+  if (isOfSubjects(hold, event) || payingWallet(draft, event).number === wallet.number) return undefined
+  const field = event.team_id === undefined ? 'user_id' : 'team_id'
+  const message = 'is of another wallet than that of the hold'
+  return invalidField(`/event/${field}`, message, `The event's ${field} ${message}.`)
 }
 
 /** Returns the usage of captured credits, and their price by the current burn table. */

@@ -52,6 +52,8 @@ export interface CaptureAnswer {
   readonly transaction_id: string
   readonly event_id?: string
   readonly output_rate?: MicroCredits
+  /** The part of the remaining credits that pays for the input. */
+  readonly input_left?: MicroCredits
 }
 
 export interface CreditAnswer {

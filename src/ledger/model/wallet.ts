@@ -74,6 +74,8 @@ export interface Hold {
   readonly credits: MicroCredits
   /** The price of a million output tokens, if the hold was priced by a model. */
   readonly output_rate?: MicroCredits
+  /** The part that pays for the input, if there is an `output_rate`. Captures pay it first. */
+  readonly input_credits?: MicroCredits
   expires_at_ms: number
   captured: MicroCredits
   /** The credits that it still reserves, in burn order. */
@@ -284,6 +286,7 @@ export interface HoldState {
   readonly captured: MicroCredits
   readonly remaining: MicroCredits
   readonly output_rate?: MicroCredits
+  readonly input_credits?: MicroCredits
   readonly created_at_ms: number
   readonly expires_at_ms: number
 }
