@@ -62,7 +62,7 @@ export function ledgerId(prefix: LedgerIdPrefix, at_ms: number, number: number, 
   return `${prefix}_${encodeTime(at_ms)}${encodeNumber(number, NUMBER_CHARS)}${tag}`
 }
 
-/** The last time of a ledger id: all entries of a commit have the same. */
+/** The last encoded time of a ledger id. All entries of a commit have the same time. */
 let encoded = { at_ms: -1, text: '' }
 
 function encodeTime(at_ms: number): string {

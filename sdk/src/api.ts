@@ -3466,7 +3466,7 @@ export interface components {
             body: string;
         };
         DeadLetterReplayed: {
-            /** @description Messages consumed by this call. Nothing is counted twice. */
+            /** @description The number of messages that this call consumed. No usage is counted twice. */
             replayed: number;
             /** @description Messages that failed again; they stay listed, with the reason. */
             failed: number;

@@ -78,9 +78,9 @@ function messageOf({ reason, limit }: CheckAnswer): string {
     case 'feature_disabled':
       return 'This feature is disabled.'
     case 'limit_reached':
-      return `This would exceed the ${limitText(limit)}.`
+      return `The use would exceed the ${limitText(limit)}.`
     case 'soft_limit_reached':
-      return `Allowed, but it exceeds the ${limitText(limit)}.`
+      return `The use is allowed, but it exceeds the ${limitText(limit)}.`
     case 'insufficient_credits':
       return 'The wallet has fewer available credits than the estimated cost.'
     case 'low_credits':

@@ -185,7 +185,10 @@ export interface Reply {
  */
 export interface LedgerRpc extends Rpc.DurableObjectBranded {
   handle(operation: OperationName, caller: string, message: string, texts?: readonly string[]): Promise<Reply>
-  /** `handle` of `ingest` with a packed message: see `packIngest`. `packs`: the result may be packed: see `packResult`. */
+  /**
+   * Runs the operation `ingest` with a packed message (`packIngest`). With `packs`, the result may be packed, too
+   * (`packResult`).
+   */
   ingest(caller: string, packed: string, texts: readonly string[], packs?: boolean): Promise<Reply>
   wake(d1_row?: number): Promise<void>
   ping(): Promise<'pong'>

@@ -53,7 +53,7 @@ describe('a rolling limit', () => {
     expect(refused).toMatchObject({ limit: 3, used: 3, resets_at: first_frees })
     expect(refused.detail).toContain(`The oldest use leaves the window at ${first_frees}.`)
     expect(await checked(key)).toMatchObject({
-      message: "This would exceed the customer's limit of 3 events in any hour, of which 3 are used.",
+      message: "The use would exceed the customer's limit of 3 events in any hour, of which 3 are used.",
       limit: { period: 'ROLLING', rolling: { hours: 1 }, used: 3, remaining: 0, resets_at: first_frees },
     })
     later(61 * MINUTE_MS - 1)

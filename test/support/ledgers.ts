@@ -36,7 +36,7 @@ export function ledgerOf(customer_id: string, mode: Mode = 'live'): TestLedger {
   }
 }
 
-/** An account without restrictions. */
+/** The account of a customer without restrictions. */
 export const ACCOUNT: Account = { tier: 'ENTERPRISE', status: 'ACTIVE', revision: 1 }
 
 /** A ledger that no other test uses, with this many credits to start with. */

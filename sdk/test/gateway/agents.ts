@@ -127,7 +127,7 @@ const claudeEvents = [
     index: 0,
     content_block: { type: 'thinking', thinking: '', signature: '' },
   }),
-  // 24 and 16 bytes: ten tokens.
+  // The two deltas have 24 and 16 bytes, which is ten tokens.
   blockDelta(0, { type: 'thinking_delta', thinking: 'The second operand of su' }),
   PING,
   blockDelta(0, { type: 'thinking_delta', thinking: 'm is not added. ' }),
@@ -355,7 +355,7 @@ const codexEvents = [
   ['response.in_progress', { response: codexResponse({}) }],
   ['response.output_item.added', { output_index: 0, item: reasoningItem({ encrypted_content: '' }) }],
   ['response.reasoning_summary_part.added', { item_id: 'rs_1', part: { type: 'summary_text', text: '' } }],
-  // 24 and 16 bytes: ten tokens.
+  // The two deltas have 24 and 16 bytes, which is ten tokens.
   [
     'response.reasoning_summary_text.delta',
     { item_id: 'rs_1', delta: 'The second operand of su', obfuscation: 'x' },

@@ -58,7 +58,9 @@ const replaySchema = z
 
 const replayedSchema = z
   .object({
-    replayed: z.int().openapi({ description: 'Messages consumed by this call. Nothing is counted twice.' }),
+    replayed: z
+      .int()
+      .openapi({ description: 'The number of messages that this call consumed. No usage is counted twice.' }),
     failed: z
       .int()
       .openapi({ description: 'Messages that failed again; they stay listed, with the reason.' }),

@@ -185,7 +185,7 @@ export function allowedMethods(app: OpenAPIHono<AppEnv>): MiddlewareHandler<AppE
 const METHOD = /^[A-Z]{1,20}$/
 
 interface Path {
-  /** Is undefined for a parameter. */
+  /** The segments of the path; undefined for a parameter. */
   readonly segments: readonly (string | undefined)[]
   readonly methods: Set<string>
 }

@@ -16,7 +16,7 @@ interface Factors {
   readonly steps: SafeFraction
   readonly step_micro: number
   readonly min_charge_micro: number
-  /** Pico-USD of price for a micro-credit. */
+  /** The price of a micro-credit in pico-USD. */
   readonly price: SafeFraction
 }
 
