@@ -52,7 +52,7 @@ describe('the estimate of a deployment', () => {
     expect(estimatedUsage({ ...busy, changes: 10 }).queue_operations).toBe(3 * 10)
   })
 
-  // A ledger that is busy all day, each of its requests alone in a commit: docs/cost.md has the same goals.
+  // A ledger that is busy all day. Each of its requests has a commit of its own. docs/cost.md has the same goals.
   it.each([
     { name: 'one by one, ten a second', events: 864_000, a_request: 1, most_usd: 3 },
     { name: 'batches of 100, two a second', events: 17_280_000, a_request: 100, most_usd: 0.1 },

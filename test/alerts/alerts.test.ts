@@ -90,7 +90,7 @@ describe('an alert on a balance', () => {
     ])
   })
 
-  it('fires for no value that is past the threshold when the alert is made', async () => {
+  it('does not fire for a value that is past the threshold when the alert is made', async () => {
     const ledger = await freshLedger(10 * CREDIT)
     await alert(ledger)
     await burn(ledger, 1)

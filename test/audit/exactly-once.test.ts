@@ -209,7 +209,7 @@ async function isAccepted(
   return result.kind === 'done'
 }
 
-/** Every life takes about 150 ms; with FC_RUNS there may be thousands. */
+/** Every history takes about 150 ms; with FC_RUNS there may be thousands. */
 const PROPERTY_TIMEOUT_MS = 1_800_000
 
 describe('in any life of a ledger', () => {

@@ -96,7 +96,7 @@ describe('rows written', () => {
     expect(await rowsWrittenBy(ledger, () => burn(ledger, { ...ann, key: 'k' }))).toBe(2)
   })
 
-  it('100 events in a request on one limit: as without it', async () => {
+  it('100 events in a request write the same rows with a limit as without it', async () => {
     const ledger = await freshLedger(CREDITS)
     await entitled(ledger, CUSTOMER, hardEvents(1000))
     await burn(ledger)

@@ -56,7 +56,7 @@ export default function Unrated(): VNode {
           done={() => {
             setPriced(undefined)
             setNote(
-              `The price of ${priced.model} is set. A scheduled job rates its events; "Rate them now" does at once.`,
+              `The price of ${priced.model} is set. A scheduled job rates its events; "Rate them now" rates them at once.`,
             )
           }}
         />

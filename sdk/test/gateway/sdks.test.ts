@@ -97,7 +97,7 @@ describe.each([
     expect(await burned(2)).toBe(2 * (await price(scripts.CHAT_PRICE)))
   })
 
-  it('is charged a response with its searches', async () => {
+  it('pays for a response with its searches', async () => {
     const { openai, burned, price } = await client(json(scripts.RESPONSE))
     const response = await openai.responses.create({ model: 'gpt-5', input: 'Hello' })
     expect(response.output_text).toBe('Yes.')
@@ -105,7 +105,7 @@ describe.each([
   })
 
   it.each(['response.completed', 'response.incomplete', 'response.failed'])(
-    'is charged a stream that ends with %s',
+    'pays for a stream that ends with %s',
     async (end) => {
       const { openai, burned, price } = await client(sse(scripts.responseEvents(end), { named: true }))
       const types: string[] = []

@@ -197,7 +197,10 @@ export class LedgerStore implements LedgerReader {
     this.journal.writeCursor(cursor)
   }
 
-  /** A row for each limit counter that changed and one for the cursor. In a transaction; then `checkpointed`. */
+  /**
+   * Writes a row for each limit counter that changed, and one for the cursor. Call it in a transaction, and call
+   * `checkpointed` afterwards.
+   */
   writeCheckpoint(): void {
     this.limits.writeCheckpoint()
     this.meta.set('counted_row', String(this.journal.lastRow))
