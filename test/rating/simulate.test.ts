@@ -192,7 +192,7 @@ describe('POST /v1/rating/simulate', () => {
       {
         match: { feature: 'feature-0' },
         method: 'per_unit',
-        rates: { calls: { amount: 0.000001, per: 1 }, input_tokens: { amount: 0.000001, per: 1 } },
+        rates: { calls: { amount: 0.000001, per: 1 }, input_tokens: { amount: 0.000001, per: 1000 } },
       },
       { method: 'cost_plus', markup_percent: 33.3 },
     ]
