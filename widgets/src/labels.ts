@@ -9,6 +9,8 @@ export const LABELS = {
   no_usage: 'Nothing was used in these days.',
   as_table: 'Show as a table',
   day: 'Day',
+  model: 'Model',
+  no_model: 'Without a model',
   events: 'Events',
   credits: 'Credits',
   top_up: 'Buy credits',

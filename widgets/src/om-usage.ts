@@ -1,10 +1,12 @@
-import { h, svg } from './dom.ts'
+import { h, name, svg } from './dom.ts'
 import { define, OmElement } from './element.ts'
-import { isZero, type Json, listOf, objectOf, textOf } from './exact.ts'
+import { isZero, type Json, type JsonObject, listOf, objectOf, textOf } from './exact.ts'
 
 const DEFAULT_DAYS = 30
 /** The maximum number of days. The API's limit is lower for usage by hour, and far higher for usage by day. */
 const MAX_DAYS = 92
+/** The maximum number of rows by model; the total counts all of them. */
+const MAX_MODELS = 50
 const MINUTES_AN_HOUR = 60
 const CHART = { width: 600, height: 96, gap: 0.2 }
 
@@ -14,9 +16,24 @@ interface Day {
   readonly events: string
 }
 
-/** `<om-usage>`: the credits that the token's user or team used, by day, as a chart with a table. */
+interface Row {
+  readonly head: readonly (Node | string)[]
+  /** Numbers of the API. */
+  readonly cells: readonly string[]
+}
+
+interface OfModel {
+  readonly model: string
+  readonly credits: string
+  readonly events: string
+}
+
+/**
+ * `<om-usage>`: the credits that the token's user or team used, by day, as a chart with a table; with `by="model"`, as a
+ * table with a bar for each model.
+ */
 class OmUsage extends OmElement {
-  static override readonly observedAttributes = [...OmElement.observedAttributes, 'days']
+  static override readonly observedAttributes = [...OmElement.observedAttributes, 'days', 'by']
 
   protected readonly default_label = 'usage'
   protected readonly default_seconds = 60
@@ -25,8 +42,9 @@ class OmUsage extends OmElement {
   private readonly table = h('details', { part: 'table' })
 
   protected resource() {
-    const { days } = this
-    return { name: `usage ${days}`, path: () => pathOf(days) }
+    const { days, is_by_model } = this
+    const group = is_by_model ? 'model' : 'day'
+    return { name: `usage ${days} ${group}`, path: () => pathOf(days, group) }
   }
 
   protected override labelValues() {
@@ -36,11 +54,13 @@ class OmUsage extends OmElement {
   protected show(body: Json): void {
     const { totals, data } = objectOf(body)
     const total = this.number(textOf(objectOf(totals).credits))
-    const days = daysOf(listOf(data), this.days)
-    const is_empty = days.every(({ events, credits }) => isZero(events) && isZero(credits))
+    const rows = listOf(data)
+    const is_empty = rows.every((row) => !isUsed(objectOf(row)))
+    const shown = () =>
+      this.is_by_model ? [this.models(rows, total)] : this.chart(daysOf(rows, this.days), total)
     this.fill(
       h('p', { class: 'amount', part: 'amount' }, total),
-      ...(is_empty ? [h('p', { class: 'note' }, this.text('no_usage'))] : this.chart(days, total)),
+      ...(is_empty ? [h('p', { class: 'note' }, this.text('no_usage'))] : shown()),
     )
     this.announce(is_empty ? this.text('no_usage') : this.text('announced', { amount: total }))
   }
@@ -48,6 +68,30 @@ class OmUsage extends OmElement {
   private get days(): number {
     const wanted = Math.trunc(Number(this.getAttribute('days') ?? DEFAULT_DAYS))
     return Math.min(MAX_DAYS, Math.max(1, wanted || DEFAULT_DAYS))
+  }
+
+  private get is_by_model(): boolean {
+    return this.getAttribute('by') === 'model'
+  }
+
+  /** Sorts and draws by approximate numbers; the amounts keep their digits. */
+  private models(rows: readonly Json[], total: string): HTMLElement {
+    const models = rows
+      .map((row) => modelOf(objectOf(row)))
+      .sort((a, b) => Number(b.credits) - Number(a.credits))
+      .slice(0, MAX_MODELS)
+    const most = Math.max(...models.map(({ credits }) => Number(credits)))
+    const bar = (credits: string) => {
+      const width = most > 0 ? `${Math.max(0, Number(credits) / most) * 100}` : '0'
+      const box = { viewBox: '0 0 100 1', preserveAspectRatio: 'none', class: 'share', 'aria-hidden': 'true' }
+      return svg('svg', box, svg('rect', { class: 'bar', width, height: '1' }))
+    }
+    const of = models.map(({ model, events, credits }) => ({
+      head: [name(model || this.text('no_model')), bar(credits)],
+      cells: [events, credits],
+    }))
+    const caption = `${this.text('usage', this.labelValues())}: ${total}`
+    return this.tableOf('model', of, h('caption', { class: 'unseen' }, caption))
   }
 
   private chart(days: readonly Day[], total: string): Element[] {
@@ -87,24 +131,21 @@ class OmUsage extends OmElement {
   }
 
   private rows(days: readonly Day[], caption: string): HTMLElement {
-    const heads = (['day', 'events', 'credits'] as const).map((name) =>
-      h('th', { scope: 'col' }, this.text(name)),
+    const of = days.map(({ start, events, credits }) => ({
+      head: [this.day(start)],
+      cells: [events, credits],
+    }))
+    return this.tableOf('day', of, h('caption', {}, caption))
+  }
+
+  private tableOf(first: 'day' | 'model', rows: readonly Row[], caption: HTMLElement): HTMLElement {
+    const heads = ([first, 'events', 'credits'] as const).map((label) =>
+      h('th', { scope: 'col' }, this.text(label)),
     )
-    const rows = days.map(({ start, events, credits }) =>
-      h(
-        'tr',
-        {},
-        h('th', { scope: 'row' }, this.day(start)),
-        ...[events, credits].map((number) => h('td', {}, this.number(number))),
-      ),
+    const body = rows.map(({ head, cells }) =>
+      h('tr', {}, h('th', { scope: 'row' }, ...head), ...cells.map((cell) => h('td', {}, this.number(cell)))),
     )
-    return h(
-      'table',
-      {},
-      h('caption', {}, caption),
-      h('thead', {}, h('tr', {}, ...heads)),
-      h('tbody', {}, ...rows),
-    )
+    return h('table', {}, caption, h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...body))
   }
 
   private day(start: Date): string {
@@ -134,11 +175,23 @@ function startsOf(days: number): Date[] {
   })
 }
 
-function pathOf(days: number): string {
+function pathOf(days: number, group_by: 'day' | 'model'): string {
   const [from] = startsOf(days)
   const time_zone = isUtc() ? 'UTC' : Intl.DateTimeFormat().resolvedOptions().timeZone
-  const query = new URLSearchParams({ group_by: 'day', time_zone, from: (from ?? new Date()).toISOString() })
+  const query = new URLSearchParams({ group_by, time_zone, from: (from ?? new Date()).toISOString() })
   return `/v1/analytics/usage?${query}`
+}
+
+function modelOf({ group, credits, events }: JsonObject): OfModel {
+  return {
+    model: textOf(objectOf(group).model),
+    credits: textOf(credits) || '0',
+    events: textOf(events) || '0',
+  }
+}
+
+function isUsed({ credits, events }: JsonObject): boolean {
+  return [credits, events].some((number) => !isZero(textOf(number) || '0'))
 }
 
 /** Returns every day of the range, including days without usage, which the API omits. */

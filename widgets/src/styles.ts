@@ -37,7 +37,7 @@ const CSS = `
 .note, .loading { color: var(--_muted); font-size: 0.875rem; }
 .error { color: var(--_error); font-size: 0.875rem; margin-top: 0.5rem; overflow-wrap: anywhere; }
 [hidden] { display: none; }
-.status { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+.status, .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   white-space: nowrap; }
 button { font: inherit; font-weight: 600; cursor: pointer; min-height: 2.75rem; padding: 0.25rem 1rem;
   color: var(--_accent-color); background: var(--_accent); border: 1px solid var(--_accent);
@@ -46,6 +46,7 @@ button { font: inherit; font-weight: 600; cursor: pointer; min-height: 2.75rem; 
 button[aria-disabled="true"] { cursor: progress; opacity: 0.75; }
 :focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
 svg { display: block; width: 100%; height: 6rem; margin-top: 0.75rem; overflow: visible; }
+.share { height: 0.25rem; margin-top: 0.25rem; }
 .bar { fill: var(--_accent); }
 .base { stroke: var(--_border); stroke-width: 1; vector-effect: non-scaling-stroke; }
 .ends { display: flex; justify-content: space-between; color: var(--_muted); font-size: 0.8125rem; }
@@ -54,7 +55,8 @@ table { width: 100%; border-collapse: collapse; font-size: 0.875rem; font-varian
 caption { text-align: start; color: var(--_muted); padding-bottom: 0.25rem; }
 th, td { text-align: start; padding: 0.25rem 0; border-top: 1px solid var(--_border); font-weight: 400; }
 thead th { color: var(--_muted); }
-th + th, th + td, td + td { text-align: end; padding-inline-start: 0.75rem; overflow-wrap: anywhere; }
+th + th, th + td, td + td { text-align: end; padding-inline-start: 0.75rem; }
+tbody th { overflow-wrap: anywhere; }
 ul { list-style: none; padding: 0; margin-top: 0.5rem; }
 li { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem 1rem; padding-block: 0.75rem;
   border-top: 1px solid var(--_border); }

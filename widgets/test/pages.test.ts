@@ -224,6 +224,34 @@ describeInBrowser('a page with widgets', () => {
     await close()
   })
 
+  it('shows the usage by model with the numbers of the API, and never executes a name of a model', async () => {
+    const user_id = 'modeller'
+    const event = { event_type: 'TOKEN_USAGE', feature_id: 'chat', provider: 'OPENAI', user_id }
+    await api('POST', '/v1/credits/grant', { user_id, amount: 1_000 })
+    const of = { 'gpt-4o-mini': 2_003, 'gpt-4o': 90_001, [HOSTILE]: 5 }
+    for (const [model, input_tokens] of Object.entries(of))
+      await api('POST', '/v1/events/ingest', { ...event, model, input_tokens, output_tokens: 11 })
+    const total = await counted(user_id, '3')
+    const { page, faults, close } = await openPage(world(), `${site.origin}/html/`, { user: user_id })
+    await page.locator('om-usage').evaluate((widget) => widget.setAttribute('by', 'model'))
+    await page.locator('om-usage tbody tr').nth(2).waitFor()
+    expect(digitsOf(await amount(page, 'om-usage').textContent())).toBe(total)
+    const usage = objectOf(await api('GET', `/v1/analytics/usage?user=${user_id}&group_by=model`))
+    const known = listOf(usage.data).map(objectOf)
+    for (const [index, model] of ['gpt-4o', 'gpt-4o-mini', HOSTILE].entries()) {
+      const row = page.locator('om-usage tbody tr').nth(index)
+      const { events, credits } = known.find(({ group }) => objectOf(group).model === model) ?? {}
+      expect(await row.locator('th').textContent()).toBe(model)
+      expect((await row.locator('td').allTextContents()).map(digitsOf)).toEqual([events, credits])
+    }
+    expect(await violations(page)).toEqual([])
+    expect(await page.evaluate(() => 'hacked' in window)).toBe(false)
+    expect(faults).toEqual([])
+    await page.locator('om-usage').evaluate((widget) => widget.removeAttribute('by'))
+    await page.locator('om-usage rect').nth(29).waitFor({ state: 'attached' })
+    await close()
+  })
+
   it('shows the held and the expiring credits', async () => {
     const expires_at = daysAgo(-40).toISOString()
     await api('POST', '/v1/credits/grant', { user_id: 'holder', amount: '12345.5', expires_at })
