@@ -58,8 +58,7 @@ export function AuditTable({ list, of_one = false }: AuditTableProps): VNode {
             },
             { title: 'Of', cell: ({ target }) => <code>{target}</code> },
             ...(of_one ? [] : [{ title: 'Customer', cell: customerOf }]),
-            { title: 'Before', cell: ({ before }) => <State of={before} /> },
-            { title: 'After', cell: ({ after }) => <State of={after} /> },
+            { title: 'Change', cell: ({ before, after }) => <Change before={before} after={after} /> },
           ]}
         />
       )}
@@ -77,15 +76,24 @@ function customerOf({ customer_id, mode }: Audit): VNode {
 }
 
 /** The changed fields, a line each. */
-function State({ of }: { readonly of: Audit['before'] }): VNode {
-  if (of === null) return <>–</>
+function Change({ before, after }: Pick<Audit, 'before' | 'after'>): VNode {
+  if (before === null && after === null) return <>–</>
+  const names = new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])
   return (
     <>
-      {Object.entries(of).map(([name, value]) => (
+      {[...names].map((name) => (
         <div key={name}>
-          <span class="quiet">{name}</span> <code>{typeof value === 'string' ? value : plain(value)}</code>
+          <span class="quiet">{name}</span> <Value of={before?.[name]} />
+          {before?.[name] !== undefined && after?.[name] !== undefined && ' → '}
+          <Value of={after?.[name]} />
+          {after === null && <span class="quiet"> (deleted)</span>}
         </div>
       ))}
     </>
   )
+}
+
+function Value({ of }: { readonly of: unknown }): VNode | null {
+  if (of === undefined) return null
+  return <code>{typeof of === 'string' ? of : plain(of)}</code>
 }

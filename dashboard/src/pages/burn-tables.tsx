@@ -18,7 +18,13 @@ type BurnTable = RowOf<'/v1/burn-tables'>
 type Simulated = AnswerOf<'/v1/rating/simulate', 'post'>
 
 const ROUNDING = ['half_even', 'ceil', 'floor'] as const
+const ROUNDING_NAMES = { half_even: 'half-even', ceil: 'up', floor: 'down' } as const
 const ON_UNPRICED = ['flag', 'reject', 'ceiling'] as const
+const UNPRICED_NAMES = {
+  flag: 'recorded, and charged once its price is known',
+  reject: 'refused',
+  ceiling: "charged as the provider's most expensive model",
+} as const
 const DAYS = 30
 const DAY_MS = 86_400_000
 
@@ -52,11 +58,11 @@ export default function BurnTables(): VNode {
                 </dd>
                 <dt>Rounding</dt>
                 <dd>
-                  {table.rounding.mode} to <Amount value={table.rounding.step} />, at least{' '}
-                  <Amount value={table.min_charge} />
+                  {ROUNDING_NAMES[table.rounding.mode]} to <Amount value={table.rounding.step} />, at least{' '}
+                  <Amount value={table.min_charge} /> for an event
                 </dd>
                 <dt>A model without a price</dt>
-                <dd>{table.on_unpriced}</dd>
+                <dd>{UNPRICED_NAMES[table.on_unpriced]}</dd>
               </dl>
               <Rules rules={table.rules} />
               {may('pricing:write') && (
@@ -191,7 +197,7 @@ function Editor({ table, done }: { readonly table: BurnTable; readonly done: () 
           label="Rounding"
           name="rounding_mode"
           value={table.rounding.mode}
-          options={ROUNDING.map((mode) => [mode, mode] as const)}
+          options={ROUNDING.map((mode) => [mode, ROUNDING_NAMES[mode]] as const)}
         />
         <AmountInput label="Rounded to" name="rounding_step" value={table.rounding.step} required />
         <AmountInput label="At least, for an event" name="min_charge" value={table.min_charge} required />
@@ -199,7 +205,7 @@ function Editor({ table, done }: { readonly table: BurnTable; readonly done: () 
           label="A model without a price"
           name="on_unpriced"
           value={table.on_unpriced}
-          options={ON_UNPRICED.map((choice) => [choice, choice] as const)}
+          options={ON_UNPRICED.map((choice) => [choice, UNPRICED_NAMES[choice]] as const)}
         />
         <div class="field wide">
           <label for={rules}>Rules (JSON)</label>

@@ -24,7 +24,7 @@ export default function Customers(): VNode {
   return (
     <Page title="Customers" lead="Find a customer, change its tier, or suspend it.">
       <Card title="Find">
-        <div class="fields">
+        <div class="fields filters">
           <Input
             label="Email"
             name="email"
