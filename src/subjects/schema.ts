@@ -11,7 +11,7 @@ export interface Profile {
   readonly metadata?: JsonText | undefined
 }
 
-/** The changes of a profile: null clears. */
+/** The changes of a profile. A field that is null is cleared. */
 export interface ProfileChange {
   readonly email?: string | null | undefined
   readonly metadata?: JsonText | null | undefined

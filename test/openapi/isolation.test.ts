@@ -9,7 +9,10 @@ import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { expectProblem } from '../support/problems.ts'
 import { fill, fillPath } from '../support/requests.ts'
 
-/** Every route of the OpenAPI document: the keys that it admits, and that no key reaches another customer's data. */
+/**
+ * The tests check for every route of the OpenAPI document which keys it admits, and that no key reaches another
+ * customer's data.
+ */
 
 const secured = operations.map((operation) => ({ ...operation, access: accessOf(operation.operation) }))
 const customers = secured.filter(({ access }) => access === 'customer')

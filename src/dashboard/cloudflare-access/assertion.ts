@@ -63,7 +63,7 @@ export async function verifyAssertion(
   if (exp * 1_000 <= now_ms) return refused('It has expired.')
   if (nbf !== undefined && nbf * 1_000 > now_ms + SKEW_MS) return refused('It is not valid yet.')
   const person = personSchema.safeParse(sent)
-  if (!person.success) return refused('It names no person: a service token cannot sign in.')
+  if (!person.success) return refused('The assertion names no person: a service token cannot sign in.')
   return { kind: 'valid', email: person.data.email, expires_at_ms: exp * 1_000 }
 }
 

@@ -143,8 +143,8 @@ export class RecentHashes {
   }
 
   /**
-   * The hash of a key that follows the last one taken; undefined when no key follows, and then for all later
-   * keys too.
+   * Takes the hash of a key, in the order of the lookups. Returns undefined if the key was not looked up after the last
+   * taken key, and afterwards for all later keys, too.
    */
   take(key: string): KeyHash | undefined {
     // The skipped keys were looked up and not recorded: their requests were refused or replayed.
