@@ -31,7 +31,8 @@ export type ReadResult =
 
 /** Converts a request to a ledger message: validated, priced, with fingerprints. No I/O. */
 export function readIngest(request: IngestRequest): ReadResult {
-  const { events } = request.body
+  const { events, ...event } = request.body
+  if (events === null) return readSingle(request, cleaned(event))
   if (!Object.hasOwn(request.body, 'events')) return readSingle(request, cleaned(request.body))
   if (!Array.isArray(events)) return readBatch(request)
   return readBatch({ ...request, body: { ...request.body, events: events.map(cleaned) } })

@@ -31,8 +31,7 @@ describe.each(withBody)('$method $path', (operation) => {
     const [request] = fill(operation, owner)
     const names = nullable(schema?.properties ?? {}, schema?.required ?? [])
     const absent = names.filter((name) => !Object.hasOwn(request?.body ?? {}, name))
-    // An event and a batch share the document's body, but no request is both.
-    const nulls = Object.fromEntries(absent.filter((name) => name !== 'events').map((name) => [name, null]))
+    const nulls = Object.fromEntries(absent.map((name) => [name, null]))
     const key = path.startsWith('/v1/admin/') || path.endsWith('/register') ? OPERATOR_TOKEN : owner.api_key
     const response = await api(request?.path ?? '', { key, method, body: { ...request?.body, ...nulls } })
     const answer = await jsonOf(response)
@@ -71,6 +70,17 @@ describe('null', () => {
     await ingest({ events: [GPT_4O] }, headers)
     const replay = await ingest({ events: [{ ...GPT_4O, ...nulls }] }, headers)
     expect(replay.headers.get('Idempotency-Replayed')).toBe('true')
+  })
+
+  it('is the same payload as a missing field for the events of a single event and for custom units', async () => {
+    const { api_key } = await createCustomer()
+    const event = { ...GPT_4O, usage: { custom: { calls: 2 } }, idempotency_key: 'e' }
+    const first = await api('/v1/events/ingest', { key: api_key, body: event })
+    expect(first.status).toBe(200)
+    const nulls = { ...event, usage: { custom: { calls: 2, other: null } }, events: null }
+    const again = await api('/v1/events/ingest', { key: api_key, body: nulls })
+    expect(again.headers.get('Idempotency-Replayed')).toBe('true')
+    expect(await again.text()).toBe(await first.text())
   })
 
   it('is accepted wherever an answer has it, so an entitlement can be sent back as it was read', async () => {

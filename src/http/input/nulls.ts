@@ -1,7 +1,8 @@
 import { z } from '@hono/zod-openapi'
 
 /**
- * Treats null as absent. A null is removed from every optional field whose schema does not accept null. So requests are
+ * Treats null as absent. A null is removed from every optional field whose schema does not accept null, and
+ * from every record whose values do not. So requests are
  * valid from clients whose serializers write nulls, and from clients that send a response back. Fields whose schema
  * accepts null (`up_to`, clearing by PATCH), metadata and other free JSON keep it.
  */
@@ -35,7 +36,7 @@ function makeCleaner(schema: unknown): Cleaner | undefined {
   if (schema instanceof z.ZodPipe) return makeCleaner(schema.in)
   if (schema instanceof z.ZodUnion) return cleanerOfUnion(schema.options)
   if (schema instanceof z.ZodArray) return cleanerOfItems(makeCleaner(schema.element))
-  if (schema instanceof z.ZodRecord) return cleanerOfValues(makeCleaner(schema.valueType))
+  if (schema instanceof z.ZodRecord) return cleanerOfValues(schema.valueType)
   return schema instanceof z.ZodObject ? cleanerOfFields(fieldsOf(schema)) : undefined
 }
 
@@ -98,13 +99,19 @@ function cleanerOfItems(clean: Cleaner | undefined): Cleaner | undefined {
   }
 }
 
-function cleanerOfValues(clean: Cleaner | undefined): Cleaner | undefined {
-  if (!clean) return undefined
+/** Removes an entry whose value is null, unless the values accept null. */
+function cleanerOfValues(values: unknown): Cleaner | undefined {
+  const removes_null = values instanceof z.ZodType && !values.safeParse(null).success
+  const clean = makeCleaner(values)
+  if (!removes_null && !clean) return undefined
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-    const entries = Object.entries(value).map(([name, inner]): [string, unknown] => [name, clean(inner)])
-    return entries.some(([name, inner]) => Reflect.get(value, name) !== inner)
-      ? Object.fromEntries(entries)
-      : value
+    const kept = Object.entries(value).flatMap(([name, inner]): [string, unknown][] =>
+      inner === null && removes_null ? [] : [[name, clean ? clean(inner) : inner]],
+    )
+    const is_same =
+      kept.length === Object.keys(value).length &&
+      kept.every(([name, inner]) => Reflect.get(value, name) === inner)
+    return is_same ? value : Object.fromEntries(kept)
   }
 }
