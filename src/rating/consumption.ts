@@ -110,7 +110,7 @@ function extract(input: ConsumptionInput, provider: ProviderRef | undefined): Ex
   if (!provider) return refused(invalid([{ path: '/provider', message: 'required with provider_response' }]))
   const result = extractUsage(provider, input.provider_api, input.provider_response, input.model)
   if (result.kind === 'error') {
-    return refused(invalid([{ path: '/provider_response', message: result.message }]))
+    return refused(invalid([{ path: `/${result.field}`, message: result.message }]))
   }
   const model = result.model === '' ? undefined : result.model
   const names = responseNames.safeParse({ ...result, model: input.model ?? model })

@@ -170,10 +170,15 @@ describe('finding a provider', () => {
     expect(findProvider(name)?.id).toBe(id)
   })
 
+  it.each(['NOPE', 'zzz', 'x', 'acme-models', '-', 'x'.repeat(255)])('suggests nothing for %s', (name) => {
+    expect(nearestProviders(name)).toEqual([])
+  })
+
   it('refuses others and names the nearest ones', () => {
     expect(findProvider('opnai')).toBeUndefined()
     expect(nearestProviders('opnai')[0]).toBe('openai')
     expect(nearestProviders('antropic')[0]).toBe('anthropic')
+    expect(nearestProviders('Open AI Inc')[0]).toBe('openai')
     expect(findProvider('')).toBeUndefined()
     expect(findProvider('__proto__')).toBeUndefined()
   })

@@ -539,6 +539,7 @@ describe('an unreadable response', () => {
       { usage: {} },
       /no such provider_api: "respones"; nearest: responses/,
     ],
+    ['an api like no other', 'openai', 'nope', { usage: {} }, /no such provider_api: "nope"; known: .*chat/],
     [
       'negative tokens',
       'openai',

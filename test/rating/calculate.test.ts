@@ -219,6 +219,12 @@ describe('a calculation is refused', () => {
     expect(problem.detail).toContain('gpt-4oo')
   })
 
+  it('for an unknown provider_api, at that field', async () => {
+    const usage = { prompt_tokens: 1, completion_tokens: 1 }
+    const body = { provider: 'OPENAI', model: 'gpt-4o', provider_response: { usage }, provider_api: 'nope' }
+    await expectInvalid(await calculate(body), '/provider_api', /no such provider_api/)
+  })
+
   it('for an unknown provider, with the nearest names', async () => {
     const problem = await expectRefused(
       await calculate({ ...GPT_4O, provider: 'ANTROPIC' }),

@@ -1,19 +1,56 @@
 /**
  * Returns the names most similar to `wanted`, best first: by the share of letter pairs that two names have in
- * common, with a bonus for a common prefix. For "did you mean"; linear in the length of the names.
+ * common, with a bonus for a common prefix. Names that are not near are left out. For "did you mean".
  */
 export function nearest(wanted: string, names: readonly string[], count: number): string[] {
-  const pairs = letterPairs(wanted.slice(0, 200))
+  const pairs = letterPairs(wanted)
   return names
     .map((name) => ({ name, likeness: likeness(pairs, letterPairs(name)) + commonStart(wanted, name) / 100 }))
-    .filter((candidate) => candidate.likeness >= 0.25)
+    .filter((candidate) => candidate.likeness >= 0.25 && isNear(wanted, candidate.name))
     .sort((a, b) => b.likeness - a.likeness || (a.name < b.name ? -1 : 1))
     .slice(0, count)
     .map(({ name }) => name)
 }
 
+/** Shorter beginnings and parts are common to unrelated names. */
+const MIN_SHARED = 3
+
+/**
+ * Whether a name may be a slip for another: it begins with the same half, contains the other, or differs in at
+ * most a third of its letters.
+ */
+function isNear(wanted: string, name: string): boolean {
+  const [shorter = '', longer = ''] = [plain(wanted), plain(name)].sort((a, b) => a.length - b.length)
+  if (commonStart(shorter, longer) >= Math.max(MIN_SHARED, Math.min(MAX_START, shorter.length / 2)))
+    return true
+  if (shorter.length > MIN_SHARED && longer.includes(shorter)) return true
+  return isWithin(shorter, longer, Math.max(1, Math.floor(longer.length / 3)))
+}
+
+/** Whether at most `edits` letters are added, removed or replaced (Levenshtein distance). */
+function isWithin(a: string, b: string, edits: number): boolean {
+  if (b.length - a.length > edits) return false
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1]
+    for (let j = 0; j < b.length; j++) {
+      const replaced = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1)
+      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
+    }
+    row = next
+  }
+  return (row[b.length] ?? 0) <= edits
+}
+
+function plain(name: string): string {
+  return name
+    .slice(0, 200)
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '')
+}
+
 function letterPairs(name: string): Map<string, number> {
-  const letters = ` ${name.toLowerCase().replace(/[^a-z0-9]/g, '')} `
+  const letters = ` ${plain(name)} `
   const pairs = new Map<string, number>()
   for (let i = 0; i + 1 < letters.length; i++) {
     const pair = letters.slice(i, i + 2)
@@ -34,9 +71,14 @@ function likeness(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>
   return all === 0 ? 0 : (2 * common) / all
 }
 
+const MAX_START = 10
+
 function commonStart(a: string, b: string): number {
   let length = 0
-  while (length < Math.min(a.length, b.length, 10) && a[length]?.toLowerCase() === b[length]?.toLowerCase())
+  while (
+    length < Math.min(a.length, b.length, MAX_START) &&
+    a[length]?.toLowerCase() === b[length]?.toLowerCase()
+  )
     length++
   return length
 }

@@ -35,6 +35,8 @@ export interface Extracted extends BillingContext {
 export interface ExtractError {
   readonly kind: 'error'
   readonly code: 'unreadable_response'
+  /** The input at fault. */
+  readonly field: 'provider_response' | 'provider_api'
   readonly message: string
 }
 
@@ -53,7 +55,7 @@ export function extractUsage(
   if (!isRecord(sent)) return unreadable('a provider response is a JSON object')
   const body = withPlainAttributes(sent)
   const shapes = api === undefined ? guessedShapes(provider) : namedShapes(provider, api)
-  if (api !== undefined && shapes.length === 0) return unreadable(unknownApi(provider, api))
+  if (api !== undefined && shapes.length === 0) return unreadable(unknownApi(provider, api), 'provider_api')
   const wholes = envelopes(body)
   let problem: string | undefined
   let best: Reading | undefined
@@ -71,8 +73,8 @@ export function extractUsage(
   )
 }
 
-function unreadable(message: string): ExtractError {
-  return { kind: 'error', code: 'unreadable_response', message }
+function unreadable(message: string, field: ExtractError['field'] = 'provider_response'): ExtractError {
+  return { kind: 'error', code: 'unreadable_response', field, message }
 }
 
 function extracted(
