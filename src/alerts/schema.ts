@@ -3,6 +3,7 @@ import { decimalText } from '../http/input/amounts.ts'
 import { customerId, ownerOf, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeJson } from '../http/input/times.ts'
+import { CHANGES_SOMETHING } from '../http/input/validation.ts'
 import { exactNumber } from '../http/output/json.ts'
 import { defaultRearm, directionOf } from '../ledger/alerts/edge.ts'
 import {
@@ -69,6 +70,7 @@ export const alertSchema = z
 
 export const alertChangeSchema = z
   .strictObject({ threshold: thresholdInput.optional(), ...settings })
+  .refine(...CHANGES_SOMETHING)
   .openapi('AlertChange')
 
 type NewAlert = z.infer<typeof alertSchema>

@@ -3,6 +3,7 @@ import { decimalText } from '../http/input/amounts.ts'
 import { customerText } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput } from '../http/input/times.ts'
+import { CHANGES_SOMETHING } from '../http/input/validation.ts'
 import {
   AMOUNT_DECIMALS,
   MAX_RATES,
@@ -160,7 +161,7 @@ export const draftTableSchema = z
 export const burnTablePatchSchema = z
   .strictObject({ ...fields, ...timeFields })
   .partial()
-  .refine((patch) => Object.keys(patch).length > 0, 'must have at least one field to change')
+  .refine(...CHANGES_SOMETHING)
   .openapi('BurnTablePatch')
 
 export const burnTablePath = z.object({ id: z.string().max(64) })

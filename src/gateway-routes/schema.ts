@@ -3,6 +3,7 @@ import { MODES } from '../db/schema.ts'
 import { MAX_TARGETS } from '../gateway/fallback.ts'
 import { customerText } from '../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../http/input/pagination.ts'
+import { CHANGES_SOMETHING } from '../http/input/validation.ts'
 
 export const APIS = ['openai', 'anthropic', 'google'] as const
 const ON_AMBIGUOUS = ['next', 'stop'] as const
@@ -79,7 +80,7 @@ export const gatewayRouteChangeSchema = z
     timeouts: fields.timeouts.optional(),
     enabled: fields.enabled.optional(),
   })
-  .refine((change) => Object.keys(change).length > 0, 'must have at least one field to change')
+  .refine(...CHANGES_SOMETHING)
   .openapi('GatewayRouteChange')
 
 export const gatewayRoutePath = z.object({

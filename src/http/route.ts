@@ -8,7 +8,7 @@ import type { H, RouterRoute } from 'hono/types'
 import { invalid } from '../ledger/model/refusal.ts'
 import type { AppEnv } from './env.ts'
 import { unprintableFields } from './input/identifiers.ts'
-import { validationHook } from './input/validation.ts'
+import { jsonPointer, validationHook } from './input/validation.ts'
 import { nullsRemoved } from './middleware/body.ts'
 import { refusalResponse } from './output/problem.ts'
 import { PROBLEMS, type ProblemCode } from './output/problem-codes.ts'
@@ -49,7 +49,7 @@ export function route({ answers, problems = [], ...declaration }: Declaration<st
   const body = media && 'schema' in media ? media.schema : undefined
   const middleware = [
     declaration.middleware ?? [],
-    printableParameters(declaration.request),
+    parametersChecked(declaration.request),
     body instanceof z.ZodType ? nullsRemoved(body) : [],
   ].flat()
   const responses = { ...answers, ...problemsByStatus(problems) }
@@ -58,17 +58,25 @@ export function route({ answers, problems = [], ...declaration }: Declaration<st
 
 /**
  * Refuses control characters in the path and the query, regardless of the route's schema, because no id has them and
- * problem documents repeat ids.
+ * problem documents repeat ids. Refuses unknown query parameters of our own API, also of routes without a query.
+ * Loose schemas accept others, and so do the drop-in endpoints, whose clients are not ours.
  */
-function printableParameters(request: RouteConfig['request']): MiddlewareHandler<AppEnv>[] {
-  if (!request?.params && !request?.query) return []
-  const check = createMiddleware<AppEnv>(async (c, next) => {
-    const in_path = request.params ? unprintableFields(c.req.param()) : []
+function parametersChecked(request: RouteConfig['request']): MiddlewareHandler<AppEnv> {
+  const names = new Set(request?.query instanceof z.ZodObject ? Object.keys(request.query.shape) : [])
+  const is_loose = request?.query instanceof z.ZodObject && request.query.def.catchall instanceof z.ZodUnknown
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const in_path = request?.params ? unprintableFields(c.req.param()) : []
     if (in_path.length > 0) return refusalResponse(c, invalid(in_path, 'path'))
-    const in_query = request.query ? unprintableFields(c.req.queries()) : []
-    return in_query.length > 0 ? refusalResponse(c, invalid(in_query, 'query')) : next()
+    if (!c.req.url.includes('?')) return next()
+    const query = c.req.queries()
+    const in_query = request?.query ? unprintableFields(query) : []
+    if (in_query.length > 0) return refusalResponse(c, invalid(in_query, 'query'))
+    if (is_loose || !c.req.path.startsWith('/v1/')) return next()
+    const unknown = Object.keys(query).filter((name) => !names.has(name))
+    if (unknown.length === 0) return next()
+    const errors = unknown.map((name) => ({ path: jsonPointer([name]), message: 'unknown parameter' }))
+    return refusalResponse(c, invalid(errors, 'query'))
   })
-  return [check]
 }
 
 /** One response for each status, with all its codes. */

@@ -86,8 +86,10 @@ const BODY_PROBLEMS = ['invalid_json', 'body_too_large', 'unsupported_media_type
 export function problemsBefore({ method, path, access, has_input, has_body }: RouteShape): ProblemCode[] {
   const codes: ProblemCode[] = ['internal_error']
   if (METHODS_WITH_BODY.has(method.toUpperCase())) codes.push(...BODY_PROBLEMS)
-  if (has_input || has_body || method === 'post') codes.push('invalid_request')
-  if (path.startsWith('/v1/') || path.startsWith('/openmonetize/') || access.kind === 'customer') {
+  const is_own = path.startsWith('/v1/')
+  // Our own API refuses unknown query parameters.
+  if (is_own || has_input || has_body || method === 'post') codes.push('invalid_request')
+  if (is_own || path.startsWith('/openmonetize/') || access.kind === 'customer') {
     codes.push('rate_limited')
   }
   if (access.kind === 'open') return codes

@@ -53,7 +53,7 @@ const exportRoute = route({
     'Streams all entries in their order, with hashes and checkpoints, up to a checkpoint of the last one. A long ledger is exported in parts: the last line of a part names the entry with which the next one begins.',
   ...scoped('credits:read'),
   request: {
-    query: z.object({
+    query: z.strictObject({
       from: z
         .string()
         .regex(new RegExp(`^[1-9]\\d{0,${MAX_ENTRY_DIGITS - 1}}$`), 'must be the number of an entry')

@@ -3,6 +3,7 @@ import type { SubjectKind } from '../db/schema.ts'
 import { customerId } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
+import { CHANGES_SOMETHING } from '../http/input/validation.ts'
 import type { JsonText } from '../ledger/model/json.ts'
 
 /** The profile of a user or team. */
@@ -58,6 +59,7 @@ export const USERS: SubjectResource = {
     .transform(({ user_id, ...profile }) => ({ id: user_id, ...profile })),
   change: z
     .strictObject({ email: emailInput().nullable().optional(), metadata: changedMetadata })
+    .refine(...CHANGES_SOMETHING)
     .openapi('UserChange'),
   record: z
     .object({ user_id: z.string(), email: z.string().optional(), metadata, created_at: time })
@@ -72,7 +74,10 @@ export const TEAMS: SubjectResource = {
     .strictObject({ team_id: customerId(), metadata: metadataInput().optional() })
     .openapi('NewTeam')
     .transform(({ team_id, ...profile }) => ({ id: team_id, ...profile })),
-  change: z.strictObject({ metadata: changedMetadata }).openapi('TeamChange'),
+  change: z
+    .strictObject({ metadata: changedMetadata })
+    .refine(...CHANGES_SOMETHING)
+    .openapi('TeamChange'),
   record: z.object({ team_id: z.string(), metadata, created_at: time }).openapi('Team'),
 }
 

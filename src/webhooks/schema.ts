@@ -3,6 +3,7 @@ import { MODES } from '../db/schema.ts'
 import { customerText, objectId } from '../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput } from '../http/input/times.ts'
+import { CHANGES_SOMETHING } from '../http/input/validation.ts'
 import { NOTIFICATION_TYPES } from '../ledger/model/notifications.ts'
 import { DELIVERY_STATUSES } from './records/deliveries.ts'
 import { DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS } from './records/secrets.ts'
@@ -63,7 +64,7 @@ function endpointSchemas(name: string, fields: ReturnType<typeof fieldsWith>) {
       enabled: fields.enabled.optional(),
       v1a: fields.v1a.optional(),
     })
-    .refine((given) => Object.keys(given).length > 0, 'must have at least one field to change')
+    .refine(...CHANGES_SOMETHING)
     .openapi(`${name}Change`)
   return { draft, change }
 }

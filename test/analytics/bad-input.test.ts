@@ -47,7 +47,7 @@ describe.each(['/v1/analytics/usage', '/v1/analytics/costs'])('%s', (route) => {
     ['a filter of 256 characters', `model=${'m'.repeat(256)}`, '/model', /1 to 255/],
     ['a filter with a control character', 'user=a%00b', '/user', /control/],
     ['an unknown event type', 'event_type=COFFEE', '/event_type', /./],
-    ['a parameter that does not exist', 'feature_id=chat', '/feature_id', /unknown field/],
+    ['a parameter that does not exist', 'feature_id=chat', '/feature_id', /unknown parameter/],
   ])('refuses %s', async (_, query, path, message) => {
     await expectInvalid(await api(`${route}?${query}`, { key }), path, message)
   })
@@ -78,8 +78,8 @@ describe('/v1/analytics/burn-rate', () => {
   it.each([
     ['a user and a team', 'user=a&team=b', '/team', /not both/],
     ['an empty user', 'user=', '/user', /1 to 255/],
-    ['two users', 'user=a&user=b', '/user', /./],
-    ['a range', 'from=2026-01-01T00:00:00Z', '/from', /unknown field/],
+    ['two users', 'user=a&user=b', '/user', /must be given once/],
+    ['a range', 'from=2026-01-01T00:00:00Z', '/from', /unknown parameter/],
   ])('refuses %s', async (_, query, path, message) => {
     await expectInvalid(await api(`/v1/analytics/burn-rate?${query}`, { key }), path, message)
   })

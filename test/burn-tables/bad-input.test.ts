@@ -33,7 +33,7 @@ const cases: Case[] = [
   ['no name', { name: undefined }, '/name', 'required'],
   ['an empty name', { name: '' }, '/name', 'must have 1 to 255 characters'],
   ['a name of 256 characters', { name: 'x'.repeat(256) }, '/name', 'must have 1 to 255 characters'],
-  ['a name of the wrong type', { name: 7 }, '/name', 'expected string'],
+  ['a name of the wrong type', { name: 7 }, '/name', 'must be a string'],
   ['an unknown field', { version: 2 }, '/version', 'unknown field'],
   ['0 credits per USD', { credits_per_usd: 0 }, '/credits_per_usd', 'must be above 0'],
   ['negative credits per USD', { credits_per_usd: -1 }, '/credits_per_usd', 'must not be negative'],

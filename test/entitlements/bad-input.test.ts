@@ -17,7 +17,7 @@ const NOT_AN_AMOUNT = 'must be a number, or a string with a plain decimal'
 /** Rules that POST and PUT both refuse. */
 const rules: [what: string, fields: Json, path: string, message: string][] = [
   ['no limit_type', { limit_type: undefined }, '/limit_type', 'required'],
-  ['an unknown limit_type', { limit_type: 'hard' }, '/limit_type', 'expected one of'],
+  ['an unknown limit_type', { limit_type: 'hard' }, '/limit_type', 'must be one of'],
   ['a limit without a period', { ...LIMIT, period: undefined }, '/period', 'required with limit_value'],
   [
     'a SOFT limit without a period',
@@ -65,8 +65,8 @@ const rules: [what: string, fields: Json, path: string, message: string][] = [
     '/limit_value',
     'must not be negative',
   ],
-  ['an unknown unit', { ...LIMIT, unit: 'euros' }, '/unit', 'expected one of'],
-  ['an unknown period', { ...LIMIT, period: 'YEARLY' }, '/period', 'expected one of'],
+  ['an unknown unit', { ...LIMIT, unit: 'euros' }, '/unit', 'must be one of'],
+  ['an unknown period', { ...LIMIT, period: 'YEARLY' }, '/period', 'must be one of'],
   [
     'an anchor without a period',
     { limit_type: 'NONE', anchor: '2026-01-31T00:00:00Z' },
@@ -126,7 +126,7 @@ const rules: [what: string, fields: Json, path: string, message: string][] = [
     '/anchor',
     'exists in the calendar',
   ],
-  ['enabled in words', { limit_type: 'NONE', enabled: 'yes' }, '/enabled', 'expected boolean'],
+  ['enabled in words', { limit_type: 'NONE', enabled: 'yes' }, '/enabled', 'must be true or false'],
   [
     'a value of 16 KB and more',
     { limit_type: 'NONE', value: 'x'.repeat(16 * 1024) },

@@ -217,7 +217,7 @@ describe('what a check refuses', () => {
       'unknown field',
     ],
     ['no type', { action: { ...ACTION, type: undefined } }, '/action/type', 'required'],
-    ['an unknown type', { action: { ...ACTION, type: 'chat' } }, '/action/type', 'expected one of'],
+    ['an unknown type', { action: { ...ACTION, type: 'chat' } }, '/action/type', 'must be one of'],
     [
       'a negative count',
       { action: { ...ACTION, estimated_input_tokens: -1 } },

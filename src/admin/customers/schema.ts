@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { CUSTOMER_STATUSES, TIERS } from '../../db/schema.ts'
 import { customerText } from '../../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../../http/input/pagination.ts'
+import { CHANGES_SOMETHING } from '../../http/input/validation.ts'
 
 /** The statuses that the operator may set; PENDING belongs to registration only. */
 const SETTABLE = [
@@ -26,7 +27,7 @@ export const customersQuery = z.strictObject({
 
 export const accountChangeSchema = z
   .strictObject({ tier: z.enum(TIERS).optional(), status: z.enum(SETTABLE).optional() })
-  .refine(({ tier, status }) => tier !== undefined || status !== undefined, 'requires tier, status or both')
+  .refine(...CHANGES_SOMETHING)
   .openapi('AccountChange')
 
 export const adminCustomerSchema = z

@@ -3,15 +3,15 @@ import type { Context } from 'hono'
 import { type FieldError, invalid } from '../../ledger/model/refusal.ts'
 import type { AppEnv } from '../env.ts'
 import { problem, refusalResponse } from '../output/problem.ts'
+import { issueMessage } from './issue-messages.ts'
 
-// zod reports a missing field as "expected string, received undefined".
-z.config({
-  customError: (issue) => (issue.input === undefined && isTypeIssue(issue.code) ? 'required' : undefined),
-})
+z.config({ customError: issueMessage })
 
-function isTypeIssue(code: string | undefined): boolean {
-  return code === 'invalid_type' || code === 'invalid_value' || code === 'invalid_union'
-}
+/** The refinement of the body of every PATCH. */
+export const CHANGES_SOMETHING = [
+  (change: object) => Object.keys(change).length > 0,
+  'must have at least one field to change',
+] as const
 
 type Issue = z.core.$ZodIssue
 type ValidationTarget = 'json' | 'form' | 'query' | 'param' | 'header' | 'cookie'
@@ -30,7 +30,18 @@ export function validationHook(result: ValidationResult, c: Context<AppEnv>): Re
       detail: 'The request has no body. This route requires a JSON object.',
     })
   }
-  return refusalResponse(c, invalid(fieldErrors(result.error.issues), PLACES[result.target]))
+  const { issues } = result.error
+  const errors = fieldErrors(result.target === 'query' ? issues.map((issue) => repeated(issue, c)) : issues)
+  return refusalResponse(c, invalid(errors, PLACES[result.target]))
+}
+
+/** A parameter that is given several times is a list, which most schemas refuse as the wrong type. */
+function repeated(issue: Issue, c: Context<AppEnv>): Issue {
+  const [name, ...inner] = issue.path
+  const is_type = issue.code === 'invalid_type' || issue.code === 'invalid_value'
+  if (!is_type || name === undefined || inner.length > 0) return issue
+  const is_repeated = (c.req.queries(String(name))?.length ?? 0) > 1
+  return is_repeated ? { ...issue, message: 'must be given once' } : issue
 }
 
 const PLACES: Record<ValidationTarget, string> = {

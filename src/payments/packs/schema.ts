@@ -3,6 +3,7 @@ import { MODES } from '../../db/schema.ts'
 import { chargeableUsd, creditsAmount } from '../../http/input/amounts.ts'
 import { customerText } from '../../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../../http/input/pagination.ts'
+import { CHANGES_SOMETHING } from '../../http/input/validation.ts'
 
 /** A hundred years. */
 const MAX_DAYS = 36_500
@@ -38,6 +39,7 @@ export const packChangeSchema = z
     price_usd: fields.price_usd.optional(),
     expires_in_days: days.nullable().optional(),
   })
+  .refine(...CHANGES_SOMETHING)
   .openapi('CreditPackChange')
 
 export const packPath = z.object({
