@@ -40,8 +40,12 @@ const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
   if (key === undefined || key === '') {
     return unauthorized(c, 'missing_api_key', 'Send the operator token as Authorization: Bearer TOKEN.')
   }
-  if (!isWellFormed(key) && !isPortalToken(key))
-    return unauthorized(c, 'invalid_api_key', 'This is not the operator token.')
+  if (!isWellFormed(key) && !isPortalToken(key)) {
+    const detail = isOperatorToken(c.env, key)
+      ? 'The operator token must be sent as Authorization: Bearer TOKEN, not as X-API-Key.'
+      : 'This is not the operator token.'
+    return unauthorized(c, 'invalid_api_key', detail)
+  }
   let is_customer = false
   const refused = await authenticate(c, async () => {
     is_customer = true

@@ -64,6 +64,7 @@ const TOO_MUCH: Refused = {
     code: 'invalid_request',
     detail:
       'The last 30 days have too much data for one response. Request fewer days with GET /v1/analytics/usage.',
+    errors: [{ path: '', message: 'has too much data in its last 30 days' }],
   },
 }
 

@@ -160,7 +160,7 @@ entitlementsRoutes.openapi(getRoute, async (c) => {
 
 entitlementsRoutes.openapi(checkRoute, async (c) => {
   const input = c.req.valid('json')
-  const denied = input.hold ? refuseScope(c, 'credits:write') : undefined
+  const denied = input.hold ? refuseScope(c, 'credits:write', 'write', 'A check with hold: true') : undefined
   if (denied) return denied
   const { feature_id, user_id, team_id } = input
   const estimated = estimate(input, c.get('key').customer_id, Date.now(), c.get('prices'))

@@ -19,7 +19,7 @@ import { returnedHeaders, upstreamHeaders, upstreamQuery, upstreamUrl } from './
 export function gatewayRoutes(dialect: Dialect): Hono<AppEnv> {
   const router = new Hono<AppEnv>()
   router.use(shapedErrors(dialect))
-  router.use(authenticateWhereSdksDo)
+  router.use(authenticateWhereSdksDo(dialect))
   router.use((c, next) => {
     c.set('route', `/gateway/${dialect}`)
     return next()
@@ -28,13 +28,25 @@ export function gatewayRoutes(dialect: Dialect): Hono<AppEnv> {
   return router
 }
 
-/** The header in which each SDK sends its key. Here it contains the meter's key. */
-const authenticateWhereSdksDo = authenticateBy((c) => [
-  bearerToken(c.req.header('Authorization')),
-  c.req.header('x-api-key'),
-  c.req.header('x-goog-api-key'),
-  c.req.query('key'),
-])
+/** Accepts the meter's key where the SDK of any provider sends its key. */
+function authenticateWhereSdksDo(dialect: Dialect) {
+  return authenticateBy(
+    (c) => ({
+      Authorization: bearerToken(c.req.header('Authorization')),
+      'x-api-key': c.req.header('x-api-key'),
+      'x-goog-api-key': c.req.header('x-goog-api-key'),
+      'the parameter key': c.req.query('key'),
+    }),
+    ADVISED[dialect],
+  )
+}
+
+/** Where the SDK of the dialect sends its key. */
+const ADVISED: Readonly<Record<Dialect, string>> = {
+  openai: 'Authorization: Bearer KEY',
+  anthropic: 'x-api-key: KEY or as Authorization: Bearer KEY',
+  google: 'x-goog-api-key: KEY or in the query as ?key=KEY',
+}
 
 async function dispatch(c: Context<AppEnv>, dialect: Dialect): Promise<Response> {
   const refused = refuseScope(c, 'gateway:use')

@@ -4,10 +4,10 @@ import type { Bindings } from '../bindings.ts'
 import { ledgerName } from '../db/ledger-db.ts'
 import type { Mode } from '../db/schema.ts'
 import type { AppEnv } from '../http/env.ts'
-import { rawBody } from '../http/middleware/body.ts'
+import { JSON_TYPE, rawBody } from '../http/middleware/body.ts'
 import { admitsStranger, tooManyRequests } from '../http/middleware/platform-limits.ts'
 import { jsonResponse } from '../http/output/json.ts'
-import { problem, refusalResponse, serviceUnavailable } from '../http/output/problem.ts'
+import { problem, refusalResponse, serviceUnavailable, unsupportedMediaType } from '../http/output/problem.ts'
 import { createRouter, json, OPEN, route } from '../http/route.ts'
 import { checkPayment } from '../ledger/client/client.ts'
 import { paymentNumberOf } from '../ledger/model/ledger-ids.ts'
@@ -16,7 +16,7 @@ import { logInfo } from '../logging/log.ts'
 import { stripeOf, webhookSecretsOf } from '../stripe/account.ts'
 import { isSignedBy } from '../stripe/signature.ts'
 
-const JSON_TYPE = 'application/json'
+const MEDIA_TYPE = 'application/json'
 
 const webhookRoute = route({
   method: 'post',
@@ -24,13 +24,16 @@ const webhookRoute = route({
   summary: "Receive Stripe's webhooks",
   description:
     'Stripe signs them with the secret of the endpoint. An event is only a hint: the payment is read from Stripe, so events may arrive in any order, late and more than once.',
-  middleware: [rawBody(/^application\/json\s*(?:;|$)/i, JSON_TYPE)],
+  // The signature decides before the content type does.
+  middleware: [rawBody(undefined, MEDIA_TYPE)],
   security: OPEN,
   request: {
+    // The operator may have registered the address with a query.
+    query: z.looseObject({}),
     headers: z.object({ 'Stripe-Signature': z.string().optional() }),
     body: {
       required: true,
-      content: { [JSON_TYPE]: { schema: { type: 'object', additionalProperties: true } } },
+      content: { [MEDIA_TYPE]: { schema: { type: 'object', additionalProperties: true } } },
     },
   },
   answers: { 200: json('The event was processed.', z.object({ received: z.literal(true) })) },
@@ -43,6 +46,7 @@ export const stripeWebhookRoutes = createRouter()
 stripeWebhookRoutes.openapi(webhookRoute, async (c) => {
   const mode = await signedFor(c)
   if (mode instanceof Response) return mode
+  if (!JSON_TYPE.test(c.req.header('Content-Type') ?? '')) return unsupportedMediaType(c)
   const event = eventSchema.safeParse(parseJson(c.get('body_bytes')))
   if (!event.success)
     return problem(c, { code: 'invalid_json', detail: 'The body is not an event of Stripe.' })

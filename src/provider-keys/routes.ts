@@ -34,6 +34,7 @@ import {
 import {
   deleteProviderKey,
   findProviderKey,
+  hasProviderKey,
   insertProviderKey,
   listProviderKeys,
   MAX_PROVIDER_KEYS,
@@ -165,7 +166,9 @@ async function create(c: Context<AppEnv>, draft: Draft, keep: KeepAnswer): Promi
   ])
   forgetProviderKeys(ledger_id)
   if (inserted?.meta.changes === 1) return answer
-  const detail = `There is a key of this name for ${providerName(provider)}, or there are ${MAX_PROVIDER_KEYS} provider keys, which is the limit. Delete one first.`
+  const detail = (await hasProviderKey(c.env, ledger_id, key))
+    ? `There is a key of this name for ${providerName(provider)}. Delete it first, or use another name.`
+    : `There are ${MAX_PROVIDER_KEYS} provider keys, which is the limit. Delete one first.`
   return problem(c, { code: 'conflict', detail })
 }
 

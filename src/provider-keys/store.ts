@@ -52,6 +52,17 @@ export function findProviderKey(env: Db, ledger_id: string, id: string): Promise
   return env.DB.prepare(SELECT_ONE).bind(ledger_id, id).first<ProviderKey>()
 }
 
+const SELECT_NAMED = 'SELECT 1 FROM provider_keys WHERE ledger_id = ?1 AND provider = ?2 AND name = ?3'
+
+/** Whether the ledger has a key of this provider and name. */
+export async function hasProviderKey(
+  env: Db,
+  ledger_id: string,
+  { provider, name }: Pick<ProviderKey, 'provider' | 'name'>,
+): Promise<boolean> {
+  return (await env.DB.prepare(SELECT_NAMED).bind(ledger_id, provider, name).first()) !== null
+}
+
 const LIST = `
   SELECT ${COLUMNS} FROM provider_keys WHERE ledger_id = ?1 AND provider_key_id < ?2
   ORDER BY provider_key_id DESC LIMIT ?3`

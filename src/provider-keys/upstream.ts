@@ -83,7 +83,8 @@ export async function resolveUpstream(
 ): Promise<Upstream> {
   const provider = requireProvider(asked)
   const dialect = dialectOf(provider)
-  if (headerKey !== undefined && !isKeyText(headerKey)) return failed('invalid_request', BAD_HEADER)
+  if (headerKey !== undefined && !isKeyText(headerKey))
+    return invalidAt('/X-Provider-Key', BAD_KEY, `The header X-Provider-Key ${BAD_KEY}.`)
   if (headerKey !== undefined && name === undefined) {
     return atUsualAddress(provider, dialect, { key: headerKey, providerKeyId: null })
   }
@@ -98,7 +99,7 @@ export async function resolveUpstream(
   }
 }
 
-const BAD_HEADER = `The header X-Provider-Key must have 1 to ${MAX_KEY_CHARS} printable ASCII characters, without spaces.`
+const BAD_KEY = `must have 1 to ${MAX_KEY_CHARS} printable ASCII characters, without spaces`
 
 /** The detail of this problem. The routes that store keys use it, too. */
 export const NOT_CONFIGURED =
@@ -181,11 +182,11 @@ async function storedUpstream(
 async function refuseAddress(c: Context<AppEnv>, base_url: string): Promise<Upstream | undefined> {
   const checked = await checkAddress(c.env, { url: base_url, own_url: c.req.url })
   if (checked.kind === 'public') return undefined
-  if (checked.kind === 'refused')
-    return failed('invalid_request', `The base_url of the provider key ${checked.message}.`)
-  if (checked.kind === 'private')
-    return failed('invalid_request', 'The base_url of the provider key leads to a private address.')
-  return failed('unavailable', 'The base_url of the provider key could not be resolved. Retry later.')
+  if (checked.kind !== 'refused' && checked.kind !== 'private') {
+    return failed('unavailable', 'The base_url of the provider key could not be resolved. Retry later.')
+  }
+  const message = checked.kind === 'refused' ? checked.message : 'leads to a private address'
+  return invalidAt('/base_url', message, `The base_url of the provider key ${message}.`)
 }
 
 function operatorUpstream(c: Context<AppEnv>, provider: ProviderRef, dialect: Dialect): Upstream {
@@ -193,7 +194,7 @@ function operatorUpstream(c: Context<AppEnv>, provider: ProviderRef, dialect: Di
   const found = mode === 'live' ? operatorKeyOf(c.env, provider, customer_id) : undefined
   if (!found) {
     const detail = `Provider key for ${providerName(provider)} not found. Store one with POST /v1/provider-keys, or send it as X-Provider-Key.`
-    return failed('invalid_request', detail)
+    return invalidAt('/X-Provider-Key', 'required, because no key of the provider is stored', detail)
   }
   const sent = { key: found.key, providerKeyId: null }
   if (found.base_url === undefined) return atUsualAddress(provider, dialect, sent)
@@ -208,14 +209,18 @@ function atUsualAddress(
   const baseUrl = usualAddress(provider, dialect)
   if (baseUrl !== undefined) return { ok: true, baseUrl, ...sent, provider: provider.id }
   const detail = `${providerName(provider)} has no known address for this API. Store a key with a base_url.`
-  return failed('invalid_request', detail)
+  return invalidAt('/base_url', 'required in the stored key of this provider', detail)
 }
 
 function noSuchKey(name: string): Upstream {
   return failed('not_found', `Provider key ${name} not found.`)
 }
 
-function failed(code: Problem['code'], detail: string): Upstream {
-  const members = code === 'invalid_request' ? { members: { errors: [] } } : {}
-  return { ok: false, problem: { code, detail, ...members } }
+/** A 400 for a header of the request, or for a field of the stored key. */
+function invalidAt(path: string, message: string, detail: string): Upstream {
+  return { ok: false, problem: { code: 'invalid_request', detail, members: { errors: [{ path, message }] } } }
+}
+
+function failed(code: Exclude<Problem['code'], 'invalid_request'>, detail: string): Upstream {
+  return { ok: false, problem: { code, detail } }
 }

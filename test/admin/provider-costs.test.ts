@@ -107,6 +107,8 @@ describe("an operator's route", () => {
         await expectProblem(response, status, code)
       }
     }
+    const misplaced = await api(PROVIDER_COSTS, { headers: { 'X-API-Key': OPERATOR_TOKEN } })
+    expect((await jsonOf(misplaced)).detail).toContain('must be sent as Authorization: Bearer TOKEN')
   })
 
   it('takes either of two tokens while one replaces the other, and the development token only in development', async () => {

@@ -132,7 +132,8 @@ describe('a CloudEvent', () => {
     await granted(api_key, { user_id: 'poor', amount: 1 })
     const response = await sendEvents(api_key, [event({ subject: 'poor' })])
     expect(response.status).toBe(400)
-    expect((await response.json<Json>()).detail).toContain('insufficient_credits')
+    const { detail } = await response.json<Json>()
+    expect(detail).toMatch(/^1 of 1 event was refused: .* \(insufficient_credits\)\.$/)
     expect(await balanceOf(api_key, '?user_id=poor')).toBe(1)
   })
 

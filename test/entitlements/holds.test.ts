@@ -178,7 +178,7 @@ describe('a check with a hold', () => {
       403,
       'insufficient_scope',
     )
-    expect(refused.detail).toContain('credits:write')
+    expect(refused.detail).toBe('A check with hold: true requires an API key with the scope credits:write.')
     expect(await checked(reading.api_key, { action: ACTION, hold: false })).toMatchObject({ allowed: true })
   })
 

@@ -80,12 +80,12 @@ describe('a 404', () => {
     [
       'GET',
       '/v1/credits/balance?user_id=zoe',
-      'Wallet of the user zoe not found. A grant or a purchase creates one.',
+      'Wallet of the user zoe not found. A grant, a purchase, a transfer to it or a change of its overdraft limit creates one.',
     ],
     [
       'GET',
       '/v1/credits/lots?team_id=red',
-      'Wallet of the team red not found. A grant or a purchase creates one.',
+      'Wallet of the team red not found. A grant, a purchase, a transfer to it or a change of its overdraft limit creates one.',
     ],
     ['GET', '/v1/no-such-route', 'Route GET /v1/no-such-route not found.'],
     ['GET', '/v1/no%0Asuch', 'Route not found.'],

@@ -23,7 +23,11 @@ describe('an event of Stripe', () => {
     const tampered = { ...good, body: good.body.replace('succeeded', 'failed') }
     for (const event of [other, old, early, none, tampered]) {
       await expectRefused(await deliver(event), 401, 'invalid_signature')
+      const text = { ...event, headers: { ...event.headers, 'Content-Type': 'text/plain' } }
+      await expectRefused(await deliver(text), 401, 'invalid_signature')
     }
+    const signed = { ...good, headers: { ...good.headers, 'Content-Type': 'text/plain' } }
+    await expectRefused(await deliver(signed), 415, 'unsupported_media_type')
     expect(await balanceOf(key)).toBe(10_000)
   })
 

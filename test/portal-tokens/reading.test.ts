@@ -158,7 +158,8 @@ describe('a portal token ends', () => {
       const key = await portalToken(api_key, { user_id: 'ann' })
       expect((await api(path, { key })).status).toBe(200)
       await revokeApiKey(env, customer.customer_id, key_id, Date.now())
-      await expectProblem(await api(path, { key }), 401, 'revoked_api_key')
+      const { detail } = await expectProblem(await api(path, { key }), 401, 'revoked_api_key')
+      expect(detail).toContain('This portal token has ended with the API key that made it.')
     },
   )
 

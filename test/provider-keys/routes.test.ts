@@ -82,11 +82,9 @@ describe('storing a provider key', () => {
     const { api_key } = await createCustomer()
     const body = { provider: 'OPENAI', name: 'Main', key: 'sk-0123456789' }
     await storedKey(api_key, body)
-    await expectRefused(
-      await api(PATH, { key: api_key, body: { ...body, key: 'sk-other' } }),
-      409,
-      'conflict',
-    )
+    const again = await api(PATH, { key: api_key, body: { ...body, key: 'sk-other' } })
+    const { detail } = await expectRefused(again, 409, 'conflict')
+    expect(detail).toBe('There is a key of this name for OPENAI. Delete it first, or use another name.')
     await storedKey(api_key, { ...body, provider: 'ANTHROPIC' })
   })
 

@@ -47,7 +47,10 @@ describe('the upstream of a call', () => {
     })
     expect(await upstreamOf(customer, { provider: 'anthropic', name: 'Fast' })).toMatchObject({
       ok: false,
-      problem: { code: 'invalid_request' },
+      problem: {
+        code: 'invalid_request',
+        members: { errors: [{ path: '/base_url', message: 'required in the stored key of this provider' }] },
+      },
     })
     expect(await upstreamOf(customer, { provider: 'openai', name: 'Slow' })).toMatchObject({
       ok: false,

@@ -217,6 +217,8 @@ describe('a request', () => {
     ['X-Meter-Metadata', '{'],
     ['X-Meter-Feature', '..'],
     ['X-Meter-On-Abort', 'free'],
+    ['X-Meter-Clip', 'maybe'],
+    ['X-Meter-Trailer', 'maybe'],
     ['Idempotency-Key', 'x'.repeat(256)],
   ])('with a wrong header %s: %s is refused', async (name, value) => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)

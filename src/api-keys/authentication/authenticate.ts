@@ -28,43 +28,43 @@ import { sessionOf } from './session.ts'
  * floods: requests without a valid key by address, requests with a valid key by customer. A cached key needs
  * no I/O.
  */
-export const authenticate = authenticateBy((c) => [
-  bearerToken(c.req.header('Authorization')),
-  c.req.header('X-API-Key'),
-])
+export const authenticate = authenticateBy(
+  (c) => ({
+    Authorization: bearerToken(c.req.header('Authorization')),
+    'X-API-Key': c.req.header('X-API-Key'),
+  }),
+  'Authorization: Bearer KEY or as X-API-Key: KEY',
+)
+
+/** The key in each place of a request, by the name of the place. */
+type Places = Readonly<Record<string, string | undefined>>
 
 /**
  * Authenticates with the key from any of several places. Refuses a request with different keys in two of
- * them.
+ * them. `advised` are the places that a 401 names.
  */
 export function authenticateBy(
-  places: (c: Context<AppEnv>) => readonly (string | undefined)[],
+  places: (c: Context<AppEnv>) => Places,
+  advised: string,
 ): MiddlewareHandler<AppEnv> {
-  return createMiddleware<AppEnv>((c, next) => authenticateKeys(c, places(c), next))
+  return createMiddleware<AppEnv>((c, next) => authenticateKeys(c, places(c), advised, next))
 }
 
 async function authenticateKeys(
   c: Context<AppEnv>,
-  places: readonly (string | undefined)[],
+  places: Places,
+  advised: string,
   next: Next,
 ): Promise<Response | undefined> {
   if (dashboardRequestOf(c)) return authenticateSession(c, next)
   // An empty value, such as that of an unset variable, counts as absent.
-  const keys = new Set(places.filter((key) => key !== undefined && key !== ''))
-  const [key] = keys
-  if (key === undefined) {
-    return unauthorized(
-      c,
-      'missing_api_key',
-      'Send an API key as Authorization: Bearer KEY or as X-API-Key: KEY.',
-    )
-  }
-  if (keys.size > 1) {
-    return unauthorized(
-      c,
-      'invalid_api_key',
-      'Authorization and X-API-Key contain two different keys. Send only one.',
-    )
+  const sent = Object.entries(places).filter(([, key]) => key !== undefined && key !== '')
+  const [[place, key] = []] = sent
+  if (key === undefined) return unauthorized(c, 'missing_api_key', `Send an API key as ${advised}.`)
+  const [other] = sent.find(([, sent_key]) => sent_key !== key) ?? []
+  if (other !== undefined) {
+    const detail = `${place} and ${other} contain two different keys. Send only one.`
+    return unauthorized(c, 'invalid_api_key', detail)
   }
   if (isPortalToken(key)) {
     await withPortalToken(c, key, next)
@@ -181,17 +181,20 @@ export function requireScope(
   )
 }
 
-/** The 403 of a key without the scope, or of a write by a suspended customer, who may only read. */
+/**
+ * The 403 of a key without the scope that `what` requires, or of a write by a suspended customer, who may only read.
+ */
 export function refuseScope(
   c: Context<AppEnv>,
   scope: Scope,
   access = accessOf(scope),
+  what = 'This endpoint',
 ): Response | undefined {
   const { scopes, customer_status } = c.get('key')
   if (!scopes.includes(scope)) {
     return problem(c, {
       code: 'insufficient_scope',
-      detail: `This endpoint requires an API key with the scope ${scope}.`,
+      detail: `${what} requires an API key with the scope ${scope}.`,
     })
   }
   if (access === 'write' && customer_status !== 'ACTIVE') {

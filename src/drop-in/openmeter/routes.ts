@@ -158,9 +158,12 @@ export function openMeterRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
     if (refused.length === 0) return c.body(null, 204)
     const named = refused.slice(0, MAX_NAMED).map(({ id, code }) => `${id.slice(0, MAX_ID)} (${code})`)
     const more = refused.length > MAX_NAMED ? ` and ${refused.length - MAX_NAMED} more` : ''
+    const others =
+      refused.length < received.length ? ' The others are billed, and repeating them costs nothing.' : ''
+    const events = received.length === 1 ? 'event was' : 'events were'
     return invalidRequest(
       c,
-      `${refused.length} of ${received.length} events were refused: ${named.join(', ')}${more}. The others are billed, and repeating them costs nothing.`,
+      `${refused.length} of ${received.length} ${events} refused: ${named.join(', ')}${more}.${others}`,
       refused.slice(0, MAX_ERRORS).map(({ index, id, code, detail }) => ({
         path: received.length === 1 ? '' : `/${index}`,
         message: `${id.slice(0, MAX_ID)}: ${code}: ${detail}`,

@@ -46,6 +46,15 @@ export function readMeterHeaders(header: (name: string) => string | undefined): 
   if (on_abort !== 'bill_generated' && on_abort !== 'drain') {
     errors.push({ path: '/X-Meter-On-Abort', message: 'must be bill_generated or drain' })
   }
+  const flag = (name: string): boolean => {
+    const sent = header(name) ?? ''
+    if (sent !== '' && sent !== 'true' && sent !== 'false') {
+      errors.push({ path: `/${name}`, message: 'must be true or false' })
+    }
+    return sent === 'true'
+  }
+  const clip = flag('X-Meter-Clip')
+  const trailer = flag('X-Meter-Trailer')
   if (errors.length > 0) return { kind: 'invalid', errors }
   return {
     kind: 'read',
@@ -55,8 +64,8 @@ export function readMeterHeaders(header: (name: string) => string | undefined): 
       ...(team_id !== undefined && { team_id }),
       ...(metadata !== undefined && { metadata }),
       ...(idempotency_key !== undefined && { idempotency_key }),
-      clip: header('X-Meter-Clip') === 'true',
-      trailer: header('X-Meter-Trailer') === 'true',
+      clip,
+      trailer,
       drain: on_abort === 'drain',
     },
   }

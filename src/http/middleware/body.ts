@@ -26,7 +26,7 @@ const HAS_FREE_JSON = /"(?:metadata|value)"/
 
 /** The body of a request with one of these methods is read, even if the route takes no body. */
 export const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
-const JSON_TYPE = /^application\/json\s*(?:;|$)/i
+export const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 
 const limitSize = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
 
@@ -37,9 +37,9 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map([
   ['deflate', inflateSync],
 ])
 
-/** A body format: its content types, and the way its bytes reach the route. */
+/** A body format: its content types (undefined if the route checks them), and the way its bytes reach the route. */
 interface BodyFormat {
-  readonly types: RegExp
+  readonly types: RegExp | undefined
   /** The content types, for the 415. */
   readonly expected: string
   /** `bytes` are decoded; undefined if they are not of their encoding. Returns a refusal, or undefined. */
@@ -56,8 +56,11 @@ interface BodyFormat {
  */
 export const jsonBody = bodyOf({ types: JSON_TYPE, expected: 'application/json', provide: provideBody })
 
-/** Reads the body of another format once and sets its decoded bytes as `body_bytes`; the route parses them. */
-export function rawBody(types: RegExp, expected: string): MiddlewareHandler<AppEnv> {
+/**
+ * Reads the body of another format once and sets its decoded bytes as `body_bytes`; the route parses them. With no
+ * `types`, the route checks the content type.
+ */
+export function rawBody(types: RegExp | undefined, expected: string): MiddlewareHandler<AppEnv> {
   return bodyOf({
     types,
     expected,
@@ -68,7 +71,7 @@ export function rawBody(types: RegExp, expected: string): MiddlewareHandler<AppE
           detail: 'The body is not in the format that its Content-Encoding names.',
         })
       }
-      if (type === undefined && bytes.length > 0) return unsupportedMediaType(c, expected)
+      if (types && type === undefined && bytes.length > 0) return unsupportedMediaType(c, expected)
       c.set('body_bytes', bytes)
       return
     },
@@ -79,7 +82,7 @@ function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<App
   return createMiddleware<AppEnv>(async (c, next) => {
     if (!METHODS_WITH_BODY.has(c.req.method)) return next()
     const type = c.req.header('Content-Type')
-    if (type !== undefined && !types.test(type)) return unsupportedMediaType(c, expected)
+    if (types && type !== undefined && !types.test(type)) return unsupportedMediaType(c, expected)
     const encoding = (c.req.header('Content-Encoding') ?? 'identity').trim().toLowerCase()
     const decoder = DECODERS.get(encoding)
     if (!decoder && encoding !== 'identity' && encoding !== '') return unsupportedEncoding(c)

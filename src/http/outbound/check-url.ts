@@ -49,6 +49,7 @@ const PRIVATE_SUFFIXES = [
 ]
 
 const HTTPS_ONLY = 'must be an https URL'
+const HTTPS_OR_LOCAL = `${HTTPS_ONLY}, or http://127.0.0.1:PORT or http://localhost:PORT in development`
 export const PRIVATE = 'must not lead to a private, loopback or link-local address'
 const OWN = 'must not lead to this deployment itself'
 
@@ -66,7 +67,9 @@ export function checkUrl(text: string, policy: OutboundPolicy): CheckedUrl {
   if (is_local || isListed(url, policy.private_hosts)) {
     return own && leadsToSelf(url, own) ? refused(OWN) : { kind: 'allowed', url, name: undefined }
   }
-  if (!SECURE.test(text) || url.protocol !== 'https:') return refused(HTTPS_ONLY)
+  if (!SECURE.test(text) || url.protocol !== 'https:') {
+    return refused(policy.environment === 'development' ? HTTPS_OR_LOCAL : HTTPS_ONLY)
+  }
   const host = hostOf(url)
   const checked = isIpv4(host) || isIpv6(host) ? checkAddress(url, host) : checkName(url, host)
   return checked.kind === 'allowed' && own && host === hostOf(own) ? refused(OWN) : checked

@@ -62,12 +62,17 @@ export function answerResult<A>(
   return jsonResponse(c, render(result.answer), status, result.kind === 'replayed' ? REPLAYED : {})
 }
 
+/** A page with a portal token has no API key. */
+const PORTAL_ENDED =
+  'This portal token has ended with the API key that made it. Ask the backend of the page for another one.'
+
 /** The problem document of a refusal by the ledger, or by the rating before it. */
 export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response {
-  const detail = detailOf(refusal)
+  const ended = refusal.code === 'revoked_api_key' && c.get('portal') !== undefined
+  const detail = ended ? PORTAL_ENDED : detailOf(refusal)
   switch (refusal.code) {
     case 'invalid_request':
-      return invalidRequest(c, detail, refusal.errors ?? [])
+      return invalidRequest(c, detail, refusal.errors)
     case 'insufficient_credits':
       return problem(c, {
         code: refusal.code,

@@ -70,6 +70,7 @@ export function countUse(wallet: Wallet, { advance }: Rated): void {
 export const PRICE_TOO_HIGH: Refusal = {
   code: 'invalid_request',
   detail: 'The event costs more than 8000000000 USD at the credits per USD of its burn table.',
+  errors: [{ path: '', message: 'costs more than 8000000000 USD' }],
 }
 
 /**

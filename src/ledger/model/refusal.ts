@@ -7,7 +7,7 @@ import type { WalletOwner } from './vocabulary.ts'
  * returns its text, and `http/problem.ts` its status. Both switch over all refusals.
  */
 export type Refusal =
-  | { readonly code: 'invalid_request'; readonly detail: string; readonly errors?: readonly FieldError[] }
+  | { readonly code: 'invalid_request'; readonly detail: string; readonly errors: readonly FieldError[] }
   | { readonly code: 'customer_mismatch' }
   | { readonly code: 'unknown_provider'; readonly provider: string; readonly nearest: readonly string[] }
   | {
@@ -23,6 +23,8 @@ export type Refusal =
       readonly balance: string
       readonly available_balance: string
       readonly required: string
+      /** Absent if the wallet has none. */
+      readonly overdraft_limit?: string
     }
   | {
       readonly code: 'limit_reached'
@@ -106,7 +108,9 @@ export function detailOf(refusal: Refusal): string {
     case 'unpriced_model':
       return `There is no price for the model "${refusal.model}" of ${refusal.provider}.${nearest(refusal.nearest)}`
     case 'insufficient_credits':
-      return `The wallet has ${refusal.available_balance} credits available, and the request needs ${refusal.required}.`
+      return refusal.overdraft_limit === undefined
+        ? `The wallet has ${refusal.available_balance} credits available, and the request needs ${refusal.required}.`
+        : `The wallet has ${refusal.available_balance} credits available and an overdraft limit of ${refusal.overdraft_limit}, and the request needs ${refusal.required}.`
     case 'limit_reached':
       return limitDetail(refusal)
     case 'feature_not_allowed':
@@ -196,9 +200,16 @@ export function invalid(
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
   return {
     code: 'invalid_request',
-    detail: first ? `The ${what} is invalid: ${where}${first.message}${more}.` : `The ${what} is invalid.`,
+    detail: first
+      ? sentence(`The ${what} is invalid: ${where}${first.message}${more}`)
+      : `The ${what} is invalid.`,
     errors: errors.slice(0, MAX_ERRORS),
   }
+}
+
+/** Ends a text with a full stop, unless it ends with a question. */
+function sentence(text: string): string {
+  return text.endsWith('?') ? text : `${text}.`
 }
 
 function nearest(names: readonly string[]): string {
@@ -233,7 +244,10 @@ export function notFound(what: string, remedy?: string): Refused {
 /** The 404 of an owner without a wallet. */
 export function walletNotFound(owner: WalletOwner): Refused {
   const what = owner.kind === 'customer' ? 'Wallet' : `Wallet of the ${owner.kind} ${owner.id}`
-  return notFound(what, 'A grant or a purchase creates one.')
+  return notFound(
+    what,
+    'A grant, a purchase, a transfer to it or a change of its overdraft limit creates one.',
+  )
 }
 
 export const OVERLOADED: Refused = refused({ code: 'overloaded' })

@@ -267,6 +267,7 @@ export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_mic
     balance: formatCredits(wallet.balance),
     available_balance: formatCredits(available(wallet)),
     required: formatDecimal(required_micro, CREDIT_DECIMALS),
+    ...(wallet.overdraft_limit > 0 && { overdraft_limit: formatCredits(wallet.overdraft_limit) }),
   }
 }
 

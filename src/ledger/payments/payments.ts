@@ -6,7 +6,7 @@ import type { LedgerStore } from '../commit/store.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { CheckoutAnswer, CheckoutMessage, PaymentsResult } from '../model/messages/payments.ts'
 import { newPayer, type Payment, type PaymentFigures } from '../model/payments.ts'
-import { notFound, type Refused, refused } from '../model/refusal.ts'
+import { invalidField, notFound, type Refused, refused } from '../model/refusal.ts'
 import { fullRefusal, walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
 import type { PaymentProvider } from './provider.ts'
@@ -254,11 +254,8 @@ function openCheckout(draft: Draft, message: CheckoutMessage, store: LedgerStore
 
 function notOpened(report: Report): Refused {
   if (report.kind === 'failed') {
-    return refused({
-      code: 'invalid_request',
-      detail: `Stripe refuses this checkout: ${report.message}`,
-      errors: [],
-    })
+    const detail = `Stripe refuses this checkout: ${report.message}`
+    return invalidField('', `is refused by Stripe: ${report.message}`, detail)
   }
   const is_setup = report.kind === 'unknown' && report.reason === 'unauthorized'
   return refused(is_setup ? { code: 'payments_not_configured' } : { code: 'unavailable', stripe: true })
