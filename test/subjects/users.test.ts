@@ -56,7 +56,11 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     })
     await expectRefused(await api(one(id), { key }), 404, 'not_found')
     await expectRefused(await api(one(id), { key, method: 'DELETE' }), 404, 'not_found')
-    await expectRefused(await api(one(id), { key, method: 'PATCH', body: { metadata: null } }), 404, 'not_found')
+    await expectRefused(
+      await api(one(id), { key, method: 'PATCH', body: { metadata: null } }),
+      404,
+      'not_found',
+    )
     expect((await listed(key, path)).map((row) => row[field])).not.toContain(id)
   })
 
@@ -82,7 +86,11 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     const problem = await expectRefused(await api(one(id), { key }), 404, 'not_found')
     expect(problem.detail).toContain(id)
     await expectRefused(await api(one(id), { key, method: 'DELETE' }), 404, 'not_found')
-    await expectRefused(await api(one(id), { key, method: 'PATCH', body: { metadata: null } }), 404, 'not_found')
+    await expectRefused(
+      await api(one(id), { key, method: 'PATCH', body: { metadata: null } }),
+      404,
+      'not_found',
+    )
   })
 
   const ids = [

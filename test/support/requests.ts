@@ -179,6 +179,9 @@ const BODIES: Readonly<Record<string, Json>> = {
   'PATCH /v1/burn-tables/{id}': { name: 'mine' },
   'POST /v1/portal-tokens': { user_id: 'mine', expires_in_seconds: 60, origins: ['https://mine.example'] },
   'PATCH /v1/gateway-routes/{id}': { name: 'mine' },
+  'PATCH /v1/alerts/{id}': { enabled: true },
+  'PATCH /v1/users/{user_id}': { metadata: {} },
+  'PATCH /v1/teams/{team_id}': { metadata: {} },
   'PATCH /v1/credit-packs/{id}': { name: 'mine' },
   'POST /v1/payments/checkout': {
     credits: 1,
