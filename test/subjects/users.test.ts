@@ -385,7 +385,7 @@ describe('email', () => {
       created_at: expect.any(String),
     })
     expect(await patch({ metadata: { a: null } })).toEqual({ user_id, created_at: expect.any(String) })
-    expect(await patch({})).toEqual({ user_id, created_at: expect.any(String) })
+    expect(await patch({ metadata: {} })).toEqual({ user_id, created_at: expect.any(String) })
   })
 
   it('may be the same for two users, because it is only stored', async () => {
