@@ -58,8 +58,9 @@ export function checkUrl(text: string, policy: OutboundPolicy): CheckedUrl {
   if (!PLAIN.test(text))
     return refused('must have only printable ASCII characters, without spaces and backslashes')
   if (text.includes('#')) return refused('must not have a fragment')
+  const https_only = policy.environment === 'development' ? HTTPS_OR_LOCAL : HTTPS_ONLY
   const url = URL.parse(text)
-  if (!url) return refused(HTTPS_ONLY)
+  if (!url) return refused(https_only)
   if (hasUserInfo(text, url)) return refused('must not contain a user name or a password')
   if (url.port === '0') return refused('must not have port 0')
   const own = URL.parse(policy.own_url)
@@ -67,9 +68,7 @@ export function checkUrl(text: string, policy: OutboundPolicy): CheckedUrl {
   if (is_local || isListed(url, policy.private_hosts)) {
     return own && leadsToSelf(url, own) ? refused(OWN) : { kind: 'allowed', url, name: undefined }
   }
-  if (!SECURE.test(text) || url.protocol !== 'https:') {
-    return refused(policy.environment === 'development' ? HTTPS_OR_LOCAL : HTTPS_ONLY)
-  }
+  if (!SECURE.test(text) || url.protocol !== 'https:') return refused(https_only)
   const host = hostOf(url)
   const checked = isIpv4(host) || isIpv6(host) ? checkAddress(url, host) : checkName(url, host)
   return checked.kind === 'allowed' && own && host === hostOf(own) ? refused(OWN) : checked
