@@ -581,6 +581,7 @@ describe('an unreadable response', () => {
     expect(read(from, api, body)).toEqual({
       kind: 'error',
       code: 'unreadable_response',
+      field: message.source.startsWith('no such provider_api') ? 'provider_api' : 'provider_response',
       message: expect.stringMatching(message),
     })
   })
