@@ -232,6 +232,26 @@ describe('a request', () => {
   })
 
   it.each([
+    ['openai', 'v1/chat/completions', {}, 'Send an API key as Authorization: Bearer KEY.'],
+    ['anthropic', 'v1/messages', {}, 'x-api-key: KEY or as Authorization: Bearer KEY'],
+    ['google', 'v1beta/models/m:generateContent', {}, 'x-goog-api-key: KEY or in the query as ?key=KEY'],
+    [
+      'google',
+      'v1beta/models/m:generateContent?key=a',
+      { 'x-goog-api-key': 'b' },
+      'x-goog-api-key and the parameter key contain two different keys. Send only one.',
+    ],
+  ])('of %s without one key names the places of its SDK: %s', async (dialect, path, headers, text) => {
+    const response = await fetch(`${gateway.url}/gateway/${dialect}/${path}`, {
+      method: 'POST',
+      headers: new Headers(headers),
+      body: '{}',
+    })
+    expect(response.status).toBe(401)
+    expect(await response.json()).toMatchObject({ error: { message: expect.stringContaining(text) } })
+  })
+
+  it.each([
     ['not JSON', '{', 400, 'invalid_json'],
     ['no object', '[]', 400, 'invalid_request'],
     ['no model', '{}', 400, 'invalid_request'],
