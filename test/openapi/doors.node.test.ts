@@ -9,6 +9,7 @@ const tests = path.join(import.meta.dirname, '..')
  * or read an endless answer.
  */
 const DOORS = [
+  'dashboard/cloudflare-access.test.ts',
   'dashboard/sessions.test.ts',
   'dashboard/support.ts',
   'docs/event-path.test.ts',
