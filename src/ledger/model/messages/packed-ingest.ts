@@ -1,4 +1,4 @@
-import { isUsageUnit, type Usage } from '../../../pricing/usage.ts'
+import { isUsageUnit, type Usage, type UsageUnit } from '../../../pricing/usage.ts'
 import { parse } from '../json.ts'
 import type { Refusal } from '../refusal.ts'
 import {
@@ -67,6 +67,9 @@ class Writer {
   private readonly values: Value[] = []
   private readonly texts = new Places<string>()
   private readonly unit_sets = new Places<readonly string[]>()
+  /** The units of the last usage and the place of their set: the events of a batch often have the same. */
+  private units: readonly UsageUnit[] = []
+  private unit_set = ABSENT
 
   item({ idempotency, event, refusal }: IngestItem): void {
     const { values } = this
@@ -108,10 +111,19 @@ class Writer {
       this.values.push(ABSENT)
       return
     }
-    const units = Object.keys(usage).filter(isUsageUnit)
-    this.values.push(this.unit_sets.of(units.join(), units))
-    for (const unit of units) this.values.push(usage[unit] ?? 0)
+    if (!hasUnits(usage, this.units)) {
+      this.units = Object.keys(usage).filter(isUsageUnit)
+      this.unit_set = this.unit_sets.of(this.units.join(), this.units)
+    }
+    this.values.push(this.unit_set)
+    for (const unit of this.units) this.values.push(usage[unit] ?? 0)
   }
+}
+
+function hasUnits(usage: Usage, units: readonly string[]): boolean {
+  let at = 0
+  for (const unit in usage) if (units[at++] !== unit) return false
+  return at === units.length && at > 0
 }
 
 /** A list of distinct values, and the position of each, from 1 on. */
