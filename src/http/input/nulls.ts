@@ -78,6 +78,8 @@ function cleanerOfFields(fields: ReadonlyMap<string, Field>): Cleaner | undefine
     let cleaned: Map<string, unknown> | undefined
     for (const name in value) {
       const inner: unknown = Reflect.get(value, name)
+      // Most values are neither null nor an object with nulls.
+      if (typeof inner !== 'object') continue
       const field = fields.get(name)
       if (!field) continue
       const kept = inner === null && field.removes_null ? REMOVED : field.clean ? field.clean(inner) : inner
