@@ -144,7 +144,7 @@ describe('the envelope of a batch', () => {
   const wrong: [what: string, body: unknown, path: string, message: RegExp][] = [
     ['1,001 events', events(1001), '/events', /at most 1000/],
     ['no events', events(0), '/events', /at least one/],
-    ['null for events', { events: null }, '/events', /array/],
+    ['null for events and no event', { events: null }, '/event_type', /required/],
     ['one event for events', { events: GPT_4O }, '/events', /array/],
     ['a field that it does not have', { ...events(1), mode: 'fast' }, '/mode', /unknown field/],
     ['fields of an event beside its events', { ...GPT_4O, ...events(1) }, '/feature_id', /unknown field/],
