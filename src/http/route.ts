@@ -1,5 +1,5 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { SmartRouter } from 'hono/router/smart-router'
@@ -64,18 +64,22 @@ export function route({ answers, problems = [], ...declaration }: Declaration<st
 function parametersChecked(request: RouteConfig['request']): MiddlewareHandler<AppEnv> {
   const names = new Set(request?.query instanceof z.ZodObject ? Object.keys(request.query.shape) : [])
   const is_loose = request?.query instanceof z.ZodObject && request.query.def.catchall instanceof z.ZodUnknown
-  return createMiddleware<AppEnv>(async (c, next) => {
+  const refused = (c: Context<AppEnv>): Response | undefined => {
     const in_path = request?.params ? unprintableFields(c.req.param()) : []
     if (in_path.length > 0) return refusalResponse(c, invalid(in_path, 'path'))
-    if (!c.req.url.includes('?')) return next()
+    if (!c.req.url.includes('?')) return undefined
     const query = c.req.queries()
     const in_query = request?.query ? unprintableFields(query) : []
     if (in_query.length > 0) return refusalResponse(c, invalid(in_query, 'query'))
-    if (is_loose || !c.req.path.startsWith('/v1/')) return next()
+    if (is_loose || !c.req.path.startsWith('/v1/')) return undefined
     const unknown = Object.keys(query).filter((name) => !names.has(name))
-    if (unknown.length === 0) return next()
+    if (unknown.length === 0) return undefined
     const errors = unknown.map((name) => ({ path: jsonPointer([name]), message: 'unknown parameter' }))
     return refusalResponse(c, invalid(errors, 'query'))
+  }
+  return createMiddleware<AppEnv>((c, next) => {
+    const response = refused(c)
+    return response ? Promise.resolve(response) : next()
   })
 }
 

@@ -58,10 +58,18 @@ async function authenticateKeys(
 ): Promise<Response | undefined> {
   if (dashboardRequestOf(c)) return authenticateSession(c, next)
   // An empty value, such as that of an unset variable, counts as absent.
-  const sent = Object.entries(places).filter(([, key]) => key !== undefined && key !== '')
-  const [[place, key] = []] = sent
+  let place = ''
+  let key: string | undefined
+  let other: string | undefined
+  for (const name in places) {
+    const sent = places[name]
+    if (sent === undefined || sent === '') continue
+    if (key === undefined) {
+      place = name
+      key = sent
+    } else if (sent !== key) other ??= name
+  }
   if (key === undefined) return unauthorized(c, 'missing_api_key', `Send an API key as ${advised}.`)
-  const [other] = sent.find(([, sent_key]) => sent_key !== key) ?? []
   if (other !== undefined) {
     const detail = `${place} and ${other} contain two different keys. Send only one.`
     return unauthorized(c, 'invalid_api_key', detail)
