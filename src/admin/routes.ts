@@ -23,7 +23,7 @@ import { rerateRoutes } from './ledgers/rerate.ts'
 import { unratedRoutes } from './ledgers/unrated.ts'
 import { priceFeedRoutes } from './prices/price-feed.ts'
 import { providerCostsRoutes } from './prices/provider-costs.ts'
-import { statsRoutes } from './stats/routes.ts'
+import { metricsRoutes, statsRoutes } from './stats/routes.ts'
 
 /** Admits the operator. A customer's valid key gets 403, everything else 401, before any body is read. */
 const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
@@ -68,6 +68,7 @@ adminRoutes.route('/audit', auditRoutes)
 adminRoutes.route('/customers', adminCustomersRoutes)
 adminRoutes.route('/customers', rebuildRoutes)
 adminRoutes.route('/dead-letters', deadLettersRoutes)
+adminRoutes.route('/metrics', metricsRoutes)
 adminRoutes.route('/price-feed', priceFeedRoutes)
 adminRoutes.route('/provider-costs', providerCostsRoutes)
 adminRoutes.route('/reconcile', reconcileRoutes)

@@ -191,6 +191,7 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'GET /v1/drop-in/openmeter': 'getOpenMeterMappings',
   'PUT /v1/drop-in/openmeter': 'setOpenMeterMappings',
   'GET /v1/admin/stats': 'getStats',
+  'GET /v1/admin/metrics': 'getMetrics',
   'GET /v1/admin/customers': 'listCustomers',
   'GET /v1/admin/customers/{id}': 'getCustomer',
   'PATCH /v1/admin/customers/{id}': 'updateCustomer',

@@ -130,6 +130,7 @@ const CONTRACT = `
   GET /openapi.json
   GET /docs
   GET /v1/admin/stats
+  GET /v1/admin/metrics
   GET /v1/admin/customers
   GET /v1/admin/customers/{id}
   PATCH /v1/admin/customers/{id}

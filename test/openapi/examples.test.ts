@@ -21,6 +21,7 @@ const WITHOUT_EXAMPLE = new Set([
   'GET /docs/errors',
   'GET /docs/{file}',
   'GET /v1/admin/stats',
+  'GET /v1/admin/metrics',
   'GET /v1/stream',
   'GET /v1/events/{id}/receipt',
   'GET /v1/ledger/checkpoint',

@@ -48,11 +48,11 @@ async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
 }
 
 /**
- * Routes without a method: streams and exports, the key set, Stripe's own calls, and the operator's webhooks, which are
- * set up once.
+ * Routes without a method: streams and exports, the key set, Stripe's own calls, the metrics, which Prometheus reads, and
+ * the operator's webhooks, which are set up once.
  */
 const WITHOUT_METHOD =
-  /^(GET \/\.well-known\/|GET \/v1\/(stream|ledger\/export)$|POST \/v1\/payments\/stripe\/|\w+ \/v1\/admin\/webhook-)/
+  /^(GET \/\.well-known\/|GET \/v1\/(stream|ledger\/export)$|POST \/v1\/payments\/stripe\/|\w+ \/v1\/admin\/(metrics$|webhook-))/
 
 async function missing(sent: readonly string[]): Promise<string[]> {
   const operations = await documented()

@@ -1,4 +1,5 @@
 import type { Bindings } from '../../bindings.ts'
+import type { Config } from '../../config.ts'
 import type { CustomerStatus, Tier } from '../../db/schema.ts'
 import { LEDGERS_BEHIND } from '../../ledger/flush/flush-failures.ts'
 import { logInfo } from '../../logging/log.ts'
@@ -6,6 +7,7 @@ import { hourOf } from '../../logging/outcomes.ts'
 import { type AllPaymentFigures, readPaymentFigures } from '../../payments/figures.ts'
 import { HOUR_MS } from '../../time/durations.ts'
 import { readWebhookFigures, type WebhookFigures } from '../../webhooks/figures.ts'
+import type { Activity } from './cost-estimate.ts'
 import { allHours, type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
 
 /**
@@ -126,6 +128,19 @@ export async function readFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Pr
 /** Whole seconds; 0 if nothing is missing, or if the clocks disagree. */
 export function lagSeconds(oldest_at_ms: number | null, now_ms: number): number {
   return oldest_at_ms === null ? 0 : Math.max(0, Math.round((now_ms - oldest_at_ms) / 1_000))
+}
+
+/** The activity in the hours of the figures, for an estimate of its cost. */
+export function activityOf(figures: Figures, now_ms: number, { flush_delay_ms }: Config): Activity {
+  const { requests, changes, events } = allHours(figures.hours)
+  return {
+    requests,
+    changes,
+    events,
+    ledgers: figures.ledgers.count,
+    period_ms: now_ms - figures.since_ms,
+    flush_delay_ms,
+  }
 }
 
 /** Logs the figures of `GET /v1/admin/stats` as one line, for alerts on logs. Outcomes cover 24 hours. */

@@ -1,6 +1,8 @@
 import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { type Config, configOf } from '../../config.ts'
 import { CUSTOMER_STATUSES, TIERS } from '../../db/schema.ts'
+import type { AppEnv } from '../../http/env.ts'
 import { timeJson, timeOrNull } from '../../http/input/times.ts'
 import { jsonResponse, usdJson } from '../../http/output/json.ts'
 import { problem } from '../../http/output/problem.ts'
@@ -9,9 +11,18 @@ import { PAYMENT_STATUSES } from '../../ledger/model/payments.ts'
 import { logError } from '../../logging/log.ts'
 import { picoUsd } from '../../pricing/money.ts'
 import { type Activity, estimatedCost } from './cost-estimate.ts'
-import { type Backlog, type CustomerCount, type Figures, lagSeconds, readFigures } from './figures.ts'
+import {
+  activityOf,
+  type Backlog,
+  type CustomerCount,
+  type Figures,
+  lagSeconds,
+  readFigures,
+} from './figures.ts'
+import { metricsOf } from './metrics.ts'
 import { allHours, type Outcomes, STATUS_FIGURES } from './outcome-figures.ts'
 import { PRICES_AS_OF } from './platform-cost.ts'
+import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts'
 
 const count = z.int().min(0)
 const complete = z.boolean().openapi({ description: 'false: more exist than were counted.' })
@@ -126,12 +137,40 @@ const statsRoute = route({
   answers: { 200: json('The figures.', statsSchema) },
 })
 
+const metricsRoute = route({
+  method: 'get',
+  path: '/',
+  summary: 'Get the figures as Prometheus metrics',
+  description:
+    'The figures of `GET /v1/admin/stats` in the text format 0.0.4. Counters (`…_total`) start again at 0 at midnight UTC and are delayed by about a minute.',
+  answers: {
+    200: { description: 'The metrics.', content: { 'text/plain': { schema: z.string() } } },
+  },
+})
+
 export const statsRoutes = createRouter()
 
-statsRoutes.openapi(statsRoute, async (c) => {
+statsRoutes.openapi(statsRoute, (c) =>
+  answerFigures(c, (figures, now_ms) => jsonResponse(c, renderStats(figures, now_ms, configOf(c.env)))),
+)
+
+export const metricsRoutes = createRouter()
+
+metricsRoutes.openapi(metricsRoute, (c) =>
+  answerFigures(c, (figures, now_ms) =>
+    c.body(prometheusText(metricsOf(figures, now_ms, configOf(c.env))), 200, {
+      'Content-Type': PROMETHEUS_TYPE,
+    }),
+  ),
+)
+
+async function answerFigures(
+  c: Context<AppEnv>,
+  render: (figures: Figures, now_ms: number) => Response,
+): Promise<Response> {
   const now_ms = Date.now()
   try {
-    return jsonResponse(c, renderStats(await readFigures(c.env, now_ms), now_ms, configOf(c.env)))
+    return render(await readFigures(c.env, now_ms), now_ms)
   } catch (error) {
     logError('stats_not_read', error, { request_id: c.get('request_id') })
     return problem(c, {
@@ -140,7 +179,7 @@ statsRoutes.openapi(statsRoute, async (c) => {
       headers: { 'Retry-After': '5' },
     })
   }
-})
+}
 
 function renderWebhooks({ webhooks }: Figures, now_ms: number): object {
   const { oldest_due_at_ms, ...counts } = webhooks
@@ -158,7 +197,7 @@ function renderPayments({ payments }: Figures, now_ms: number): object {
   }
 }
 
-function renderStats(figures: Figures, now_ms: number, { flush_delay_ms }: Config): object {
+function renderStats(figures: Figures, now_ms: number, config: Config): object {
   const { counts, complete } = figures.customers
   const { hours } = figures
   const outcomes = allHours(hours)
@@ -185,12 +224,7 @@ function renderStats(figures: Figures, now_ms: number, { flush_delay_ms }: Confi
       ...renderOutcomes(outcomes),
       hours: hours.map((hour) => ({ hour: timeJson(hour.hour_ms), ...renderOutcomes(hour) })),
     },
-    cost: renderCost({
-      ...outcomes,
-      ledgers: figures.ledgers.count,
-      period_ms: now_ms - figures.since_ms,
-      flush_delay_ms,
-    }),
+    cost: renderCost(activityOf(figures, now_ms, config)),
     as_of: timeJson(now_ms),
   }
 }

@@ -1,0 +1,151 @@
+import type { Config } from '../../config.ts'
+import { CUSTOMER_STATUSES, TIERS } from '../../db/schema.ts'
+import { PROBLEMS } from '../../http/output/problem-codes.ts'
+import { PAYMENT_STATUSES } from '../../ledger/model/payments.ts'
+import { formatUsd } from '../../pricing/money.ts'
+import { DAY_MS } from '../../time/durations.ts'
+import { estimatedCost } from './cost-estimate.ts'
+import { activityOf, type Backlog, type Figures, lagSeconds } from './figures.ts'
+import { allHours } from './outcome-figures.ts'
+import type { Metric, Sample } from './prometheus.ts'
+
+/**
+ * The figures of `GET /v1/admin/stats` as Prometheus metrics. Labels have fixed sets of values and never name a
+ * customer, so the number of series does not grow.
+ */
+export function metricsOf(figures: Figures, now_ms: number, config: Config): Metric[] {
+  return [
+    ...gauges(figures, now_ms),
+    ...counters(figures, now_ms),
+    gauge('estimated_cost_usd', "An upper estimate of the platform's charges for the last 24 hours.", {
+      value: formatUsd(estimatedCost(activityOf(figures, now_ms, config))),
+    }),
+    gauge('figures_complete', '0 if more exist than were counted.', [
+      flag('customers', figures.customers.complete),
+      flag('ledgers', figures.ledgers.complete),
+      flag('dead_letters', figures.dead_letters.complete),
+      flag('webhooks', figures.webhooks.complete),
+      flag('payments', figures.payments.complete),
+    ]),
+  ]
+}
+
+function gauges(figures: Figures, now_ms: number): Metric[] {
+  const { customers, ledgers, flush, rollups, reconcile, dead_letters, webhooks, payments } = figures
+  const customerCount = (status: string, tier: string) =>
+    customers.counts.find((row) => row.status === status && row.tier === tier)?.count ?? 0
+  return [
+    gauge(
+      'customers',
+      'Customers by status and tier.',
+      CUSTOMER_STATUSES.flatMap((status) =>
+        TIERS.map((tier) => ({ labels: { status, tier }, value: customerCount(status, tier) })),
+      ),
+    ),
+    gauge('ledgers', 'Ledgers.', { value: ledgers.count }),
+    ...backlog('flush', 'D1', flush, now_ms),
+    ...backlog('rollups', 'analytics', rollups, now_ms),
+    gauge('reconcile_different_ledgers', 'Ledgers whose sums differed and could not be repaired.', {
+      value: reconcile.different,
+    }),
+    gauge('reconcile_unchecked_ledgers', 'Ledgers that were never checked.', { value: reconcile.unchecked }),
+    gauge(
+      'reconcile_last_run_timestamp_seconds',
+      'Unix time of the last check of a ledger.',
+      reconcile.last_run_at_ms === null ? [] : { value: reconcile.last_run_at_ms / 1_000 },
+    ),
+    gauge('dead_letters', 'Usage messages that could not be consumed.', { value: dead_letters.count }),
+    gauge('webhook_deliveries_pending', 'Webhook deliveries that wait for an attempt.', {
+      value: webhooks.pending,
+    }),
+    gauge('webhook_overdue_seconds', 'The age of the oldest webhook attempt that is due.', {
+      value: lagSeconds(webhooks.oldest_due_at_ms, now_ms),
+    }),
+    gauge('webhook_endpoints_failing', 'Enabled webhook endpoints whose last attempt failed.', {
+      value: webhooks.failing_endpoints,
+    }),
+    gauge('webhook_endpoints_disabled', 'Webhook endpoints that failures disabled.', {
+      value: webhooks.disabled_endpoints,
+    }),
+    gauge(
+      'payments',
+      'Payments of live ledgers by status.',
+      PAYMENT_STATUSES.map((status) => ({ labels: { status }, value: payments[status] })),
+    ),
+    gauge('payments_oldest_open_seconds', 'The age of the oldest payment without an outcome.', {
+      value: lagSeconds(payments.oldest_open_at_ms, now_ms),
+    }),
+    gauge('top_ups_paused', 'Wallets whose automatic top-up is paused.', { value: payments.top_ups_paused }),
+  ]
+}
+
+function backlog(name: string, target: string, { ledgers_behind, oldest_at_ms }: Backlog, now_ms: number) {
+  return [
+    gauge(`${name}_ledgers_behind`, `Ledgers with entries that are missing in ${target}.`, {
+      value: ledgers_behind,
+    }),
+    gauge(`${name}_lag_seconds`, `The age of the oldest entry that is missing in ${target}.`, {
+      value: lagSeconds(oldest_at_ms, now_ms),
+    }),
+  ]
+}
+
+/**
+ * The outcomes since midnight UTC. They start again at 0 each day, which Prometheus treats as it does a restart: `rate`
+ * and `increase` stay correct. A sum of the last 24 hours would fall every hour.
+ */
+function counters({ hours }: Figures, now_ms: number): Metric[] {
+  const midnight_ms = Math.floor(now_ms / DAY_MS) * DAY_MS
+  const today = allHours(hours.filter(({ hour_ms }) => hour_ms >= midnight_ms))
+  return [
+    counter(
+      'requests',
+      'Requests since midnight UTC by class of status.',
+      (['2xx', '4xx', '5xx'] as const).map((status) => ({
+        labels: { status },
+        value: today.statuses[status],
+      })),
+    ),
+    counter(
+      'problems',
+      'Refused and failed requests since midnight UTC by problem code.',
+      byCode(today.codes),
+    ),
+    counter('replayed_requests', 'Requests since midnight UTC that were answered with an earlier response.', {
+      value: today.replayed,
+    }),
+    counter(
+      'rejected_events',
+      'Events since midnight UTC that were rejected in batches answered 200, by problem code.',
+      byCode(today.rejected_events),
+    ),
+    counter('changes', 'Successful requests since midnight UTC other than reads, without replays.', {
+      value: today.changes,
+    }),
+    counter('events', 'Events ingested since midnight UTC, without replays.', { value: today.events }),
+  ]
+}
+
+/** One sample for each code, also for those that did not occur, so that their first increase counts. */
+function byCode(counts: Readonly<Record<string, number>>): Sample[] {
+  const known = Object.entries(PROBLEMS).map(([code, { status }]) => ({
+    labels: { code, status: String(status) },
+    value: counts[code] ?? 0,
+  }))
+  const all = Object.values(counts).reduce((sum, count) => sum + count, 0)
+  // Codes of another version of the Worker: `outcome-figures.ts` counts them as 4xx.
+  const unknown = all - known.reduce((sum, { value }) => sum + value, 0)
+  return [...known, { labels: { code: 'other', status: '400' }, value: unknown }]
+}
+
+function flag(figure: string, complete: boolean): Sample {
+  return { labels: { figure }, value: complete ? 1 : 0 }
+}
+
+function gauge(name: string, help: string, samples: Sample | readonly Sample[]): Metric {
+  return { name: `openmonetize_${name}`, type: 'gauge', help, samples: [samples].flat() }
+}
+
+function counter(name: string, help: string, samples: Sample | readonly Sample[]): Metric {
+  return { name: `openmonetize_${name}_total`, type: 'counter', help, samples: [samples].flat() }
+}
