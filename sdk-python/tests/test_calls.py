@@ -70,6 +70,13 @@ class Calls(unittest.TestCase):
                 clients["customer"] = OpenMonetize(answer["api_key"], URL)
         self.assertGreaterEqual(len(rows), 200)
 
+    def test_lots_are_listed_beyond_the_first_page(self) -> None:
+        body = {"name": "Python", "email": f"{uuid.uuid4()}@example.com", "tier": "ENTERPRISE"}
+        om = OpenMonetize(OpenMonetize(TOKEN, URL).customers.register(body)["api_key"], URL)
+        for amount in range(1, 6):
+            om.credits.grant({"user_id": "u", "amount": amount})
+        self.assertEqual([lot["amount"] for lot in om.credits.lots(user_id="u", limit=2)], [1, 2, 3, 4, 5])
+
     def test_asyncio(self) -> None:
         async def story() -> None:
             operator = OpenMonetize(TOKEN, URL)

@@ -1952,7 +1952,7 @@ export interface paths {
         };
         /**
          * List the open lots of a wallet in burn order
-         * @description List the open lots of a wallet in burn order.
+         * @description A wallet has at most 1,000 open lots. Lots that begin later are last. A page continues after the place of the last lot of the previous one, also if that lot was burned since.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -8803,6 +8803,9 @@ export interface operations {
     listLots: {
         parameters: {
             query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
                 user_id?: string;
                 team_id?: string;
             };
@@ -8812,7 +8815,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Lists all open lots; a wallet has at most 1,000. */
+            /** @description A page of lots. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8820,7 +8823,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         data: components["schemas"]["Lot"][];
-                        next_cursor: null;
+                        next_cursor: string | null;
                     };
                 };
             };
@@ -8963,6 +8966,9 @@ export interface operations {
     listRecurringGrants: {
         parameters: {
             query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
                 user_id?: string;
                 team_id?: string;
             };
@@ -8972,7 +8978,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The grants. */
+            /** @description A page of grants. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8980,7 +8986,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         data: components["schemas"]["RecurringGrant"][];
-                        next_cursor: null;
+                        next_cursor: string | null;
                     };
                 };
             };

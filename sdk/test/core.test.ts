@@ -84,6 +84,15 @@ describe('a list', () => {
     expect(other.users.list()).toHaveProperty('then')
   })
 
+  it('has the open lots of a wallet beyond the first page', async () => {
+    const { om: other } = await newCustomer(url)
+    const amounts = Array.from({ length: 52 }, (_, index) => index + 1)
+    for (const amount of amounts) await other.credits.grant({ user_id: 'u', amount })
+    const all: number[] = []
+    for await (const lot of other.credits.lots({ user_id: 'u' })) all.push(lot.amount)
+    expect(all).toEqual(amounts)
+  })
+
   it('answers the three forms of the price list', async () => {
     expect(await om.rating.pricing({ provider: 'OPENAI', model: 'gpt-4o' })).toMatchObject({
       model: 'gpt-4o',

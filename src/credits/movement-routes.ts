@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import { ownerOf } from '../http/input/identifiers.ts'
+import { nextCursor } from '../http/input/pagination.ts'
 import { answerResult, noSuch, refusalResponse } from '../http/output/problem.ts'
 import { createRouter, json, jsonRequest, optionalJsonRequest, route } from '../http/route.ts'
 import { pastEntry } from '../ledger/burns/reversal.ts'
@@ -20,7 +21,7 @@ import {
   walletSchema,
 } from './movements.ts'
 import { renderRecurringGrant } from './render.ts'
-import { recurringGrantPath, recurringGrantsSchema, stoppedSchema, walletQuery } from './schema.ts'
+import { recurringGrantPath, recurringGrantsQuery, recurringGrantsSchema, stoppedSchema } from './schema.ts'
 
 const writes = scoped('credits:write')
 const problems = [
@@ -90,8 +91,8 @@ const recurringRoute = route({
   description:
     'Lists the grants of one wallet, or without `user_id` and `team_id` of up to 1,000 wallets with recurring grants, holds or expiring lots. With more wallets, list each one.',
   ...scoped('credits:read'),
-  request: { query: walletQuery },
-  answers: { 200: json('The grants.', recurringGrantsSchema) },
+  request: { query: recurringGrantsQuery },
+  answers: { 200: json('A page of grants.', recurringGrantsSchema) },
 })
 
 const stopRoute = route({
@@ -176,11 +177,19 @@ movementRoutes.openapi(revokeRoute, async (c) => {
 })
 
 movementRoutes.openapi(recurringRoute, async (c) => {
-  const query = c.req.valid('query')
+  const { limit, cursor = null, ...query } = c.req.valid('query')
   const owned = query.user_id !== undefined || query.team_id !== undefined
   const owner = owned ? ownerOf(query) : null
-  const result = await readRecurringGrants(c.env, ledgerOf(c), { caller: callerOf(c), owner })
-  return answerResult(c, result, (grants) => ({ data: grants.map(renderRecurringGrant), next_cursor: null }))
+  const result = await readRecurringGrants(c.env, ledgerOf(c), {
+    caller: callerOf(c),
+    owner,
+    limit,
+    after: cursor,
+  })
+  return answerResult(c, result, ({ grants, next }) => ({
+    data: grants.map(renderRecurringGrant),
+    next_cursor: nextCursor(next),
+  }))
 })
 
 movementRoutes.openapi(stopRoute, async (c) => {

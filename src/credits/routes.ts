@@ -28,6 +28,8 @@ import {
   balanceSchema,
   creditSchema,
   grantSchema,
+  lotCursor,
+  lotsQuery,
   lotsSchema,
   purchaseSchema,
   transactionSchema,
@@ -76,8 +78,10 @@ const lotsRoute = route({
   path: '/lots',
   summary: 'List the open lots of a wallet in burn order',
   ...scoped('credits:read'),
-  request: { query: walletQuery },
-  answers: { 200: json('Lists all open lots; a wallet has at most 1,000.', lotsSchema) },
+  description:
+    'A wallet has at most 1,000 open lots. Lots that begin later are last. A page continues after the place of the last lot of the previous one, also if that lot was burned since.',
+  request: { query: lotsQuery },
+  answers: { 200: json('A page of lots.', lotsSchema) },
   problems: ['overloaded', 'not_found'],
 })
 
@@ -141,9 +145,13 @@ creditsRoutes.openapi(balanceRoute, async (c) => {
 })
 
 creditsRoutes.openapi(lotsRoute, async (c) => {
-  const owner = ownerOf(c.req.valid('query'))
-  const result = await readLots(c.env, ledgerOf(c), { caller: callerOf(c), owner })
-  return answerResult(c, result, (lots) => ({ data: lots.map(renderLot), next_cursor: null }))
+  const { limit, cursor = null, ...query } = c.req.valid('query')
+  const message = { caller: callerOf(c), owner: ownerOf(query), limit, after: cursor }
+  const result = await readLots(c.env, ledgerOf(c), message)
+  return answerResult(c, result, ({ lots, next }) => ({
+    data: lots.map(renderLot),
+    next_cursor: next && lotCursor(next),
+  }))
 })
 
 creditsRoutes.openapi(transactionsRoute, async (c) => {

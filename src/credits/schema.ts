@@ -2,10 +2,11 @@ import { z } from '@hono/zod-openapi'
 import { creditsAmount, creditsLimit, usdAmount } from '../http/input/amounts.ts'
 import { customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
-import { pageQuery, pageSchema } from '../http/input/pagination.ts'
+import { pageQuery, pageSchema, placeCursor, placePageQuery } from '../http/input/pagination.ts'
 import { timeInput, timeQuery } from '../http/input/times.ts'
 import { keysOnly } from '../http/output/keys-only.ts'
 import { ENTRY_TYPES } from '../ledger/model/journal.ts'
+import type { ListedLotPlace } from '../ledger/model/lots.ts'
 import { LOT_KINDS } from '../ledger/model/vocabulary.ts'
 import { RECURRING_PERIODS } from '../ledger/model/wallet.ts'
 
@@ -87,6 +88,39 @@ export const purchaseSchema = z
 
 export const walletQuery = z.strictObject(subjectFields).superRefine(refuseTwoOwners)
 
+const lotPlace = z
+  .tuple([
+    z.int().min(0),
+    z.int().min(0).max(100),
+    z.int().min(0).nullable(),
+    z.enum(LOT_KINDS),
+    z.int().min(1),
+    z.int().min(0).nullable(),
+  ])
+  .transform(
+    ([as_of_ms, priority, expires_at_ms, kind, number, starts_at_ms]): ListedLotPlace => ({
+      as_of_ms,
+      priority,
+      expires_at_ms,
+      kind,
+      number,
+      starts_at_ms,
+    }),
+  )
+
+export function lotCursor(place: ListedLotPlace): string {
+  const { as_of_ms, priority, expires_at_ms, kind, number, starts_at_ms } = place
+  return placeCursor([as_of_ms, priority, expires_at_ms, kind, number, starts_at_ms])
+}
+
+export const lotsQuery = z
+  .strictObject({ ...placePageQuery(lotPlace), ...subjectFields })
+  .superRefine(refuseTwoOwners)
+
+export const recurringGrantsQuery = z
+  .strictObject({ ...pageQuery, ...subjectFields })
+  .superRefine(refuseTwoOwners)
+
 export const transactionsQuery = z
   .strictObject({
     ...pageQuery,
@@ -134,26 +168,23 @@ export const balanceSchema = z
   })
   .openapi('Balance')
 
-export const lotsSchema = z.object({
-  data: z.array(
-    z
-      .object({
-        lot_id: z.string(),
-        kind: z.enum(LOT_KINDS),
-        amount,
-        remaining: amount,
-        reserved: amount,
-        priority: z.int(),
-        starts_at: time.optional().openapi({
-          description: 'The time when the lot begins, only for lots that were granted to begin later.',
-        }),
-        expires_at: time.nullable(),
-        created_at: time,
-      })
-      .openapi('Lot'),
-  ),
-  next_cursor: z.null(),
-})
+export const lotsSchema = pageSchema(
+  z
+    .object({
+      lot_id: z.string(),
+      kind: z.enum(LOT_KINDS),
+      amount,
+      remaining: amount,
+      reserved: amount,
+      priority: z.int(),
+      starts_at: time.optional().openapi({
+        description: 'The time when the lot begins, only for lots that were granted to begin later.',
+      }),
+      expires_at: time.nullable(),
+      created_at: time,
+    })
+    .openapi('Lot'),
+)
 
 export const transactionSchema = z
   .object({
@@ -198,7 +229,7 @@ export const recurringGrantSchema = z
   })
   .openapi('RecurringGrant')
 
-export const recurringGrantsSchema = z.object({ data: z.array(recurringGrantSchema), next_cursor: z.null() })
+export const recurringGrantsSchema = pageSchema(recurringGrantSchema)
 
 export const recurringGrantPath = z.object({ id: z.string().max(64) })
 

@@ -33,7 +33,7 @@ import { readPayments } from './payments/answers.ts'
 import type { LedgerPayments } from './payments/payments.ts'
 import { readTopUp, setTopUp } from './payments/rules.ts'
 import type { MessageOf, OperationName, ResultOf } from './rpc.ts'
-import { balanceAnswer, lotAnswers, readWallet, recurringAnswers } from './wallets/answers.ts'
+import { balanceAnswer, lotsPage, readWallet, recurringPage } from './wallets/answers.ts'
 
 /** The parts of one ledger object that its operations work with. */
 export interface LedgerContext {
@@ -172,12 +172,14 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   balance: ({ store, commits, burnContext }, { owner }) =>
     readWallet(store, commits, owner, (wallet) => balanceAnswer(burnContext().ids, wallet)),
 
-  lots: ({ store, commits, burnContext }, { owner }) =>
-    readWallet(store, commits, owner, (wallet) => lotAnswers(burnContext().ids, wallet)),
+  lots: ({ store, commits, burnContext }, message) =>
+    readWallet(store, commits, message.owner, (wallet) =>
+      lotsPage(burnContext().ids, wallet, message, commits.now_ms),
+    ),
 
-  recurringGrants: ({ store, commits, burnContext }, { owner }) => ({
+  recurringGrants: ({ store, commits, burnContext }, message) => ({
     kind: 'done',
-    answer: recurringAnswers(store, commits.draft(), burnContext().ids, owner),
+    answer: recurringPage(store, commits.draft(), burnContext().ids, message),
   }),
 
   entries: ({ store, burnContext }, message) => readUnflushed(store, burnContext().ids, message),

@@ -1,5 +1,5 @@
 import type { Access, Account, RateCount } from './model/account.ts'
-import type { BalanceAnswer, LotAnswer, RecurringAnswer } from './model/answers.ts'
+import type { BalanceAnswer, LotsAnswer, RecurringPageAnswer } from './model/answers.ts'
 import type { BurnTableSnapshot } from './model/burn-tables.ts'
 import type { Entitlement } from './model/limits.ts'
 import type * as alerts from './model/messages/alerts.ts'
@@ -55,9 +55,9 @@ export const OPERATIONS = {
   unratedSummaries: operation<events.UnratedSummariesMessage, events.UnratedSummariesResult>('read'),
   balance: operation<credits.WalletMessage, credits.WalletResult<BalanceAnswer>>('read'),
   /** The open lots of a wallet in burn order. */
-  lots: operation<credits.WalletMessage, credits.WalletResult<LotAnswer[]>>('read'),
+  lots: operation<credits.LotsMessage, credits.WalletResult<LotsAnswer>>('read'),
   /** The recurring grants, newest first. */
-  recurringGrants: operation<credits.RecurringMessage, credits.WalletResult<RecurringAnswer[]>>('read'),
+  recurringGrants: operation<credits.RecurringMessage, credits.WalletResult<RecurringPageAnswer>>('read'),
   /**
    * The entries that D1 may not have yet, newest first, and the first entry number that D1 has below them.
    */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { api, jsonOf, textField } from '../support/api.ts'
-import { GPT_4O, granted, type Json, listed, objects, read } from '../support/client.ts'
+import { GPT_4O, granted, type Json, listed, read } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 
 /**
@@ -115,7 +115,7 @@ it('a thousand mixed requests on one wallet never overspend it, and the books ba
     if (before) expect(micro(row.balance_before)).toBe(micro(before.balance_after))
   }
   const end = await read(key, '/v1/credits/balance?user_id=u')
-  const lots = objects((await read(key, '/v1/credits/lots?user_id=u')).data)
+  const lots = await listed(key, '/v1/credits/lots', '?user_id=u&limit=100')
   const holds = await listed(key, '/v1/holds', '?user_id=u&limit=100')
   expect(sum).toBe(micro(end.balance))
   expect(lots.reduce((total, lot) => total + micro(lot.remaining), 0n)).toBe(micro(end.balance))

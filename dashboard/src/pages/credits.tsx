@@ -6,7 +6,7 @@ import { Action } from '../components/action.tsx'
 import { Amount } from '../components/amount.tsx'
 import { Meter } from '../components/chart.tsx'
 import { AmountInput, type Fields, Form, Input, Select } from '../components/form.tsx'
-import { ListView, useList } from '../components/list.tsx'
+import { type List, ListView, useList } from '../components/list.tsx'
 import { Card, Empty, Figure, Page, Show } from '../components/page.tsx'
 import { Table } from '../components/table.tsx'
 import { Time } from '../components/time.tsx'
@@ -28,9 +28,12 @@ export default function Credits(): VNode {
   const type = TYPES.find((known) => known === query.get('type'))
   const inputs = [owner.user_id, owner.team_id]
   const balance = useApi((signal) => call('get', '/v1/credits/balance', { query: owner, signal }), inputs)
-  const lots = useApi((signal) => call('get', '/v1/credits/lots', { query: owner, signal }), inputs)
-  const recurring = useApi(
-    (signal) => call('get', '/v1/credits/recurring-grants', { query: owner, signal }),
+  const lots = useList(
+    (cursor, signal) => call('get', '/v1/credits/lots', { query: { ...owner, cursor }, signal }),
+    inputs,
+  )
+  const recurring = useList(
+    (cursor, signal) => call('get', '/v1/credits/recurring-grants', { query: { ...owner, cursor }, signal }),
     inputs,
   )
   const filter = { ...owner, type }
@@ -64,7 +67,7 @@ export default function Credits(): VNode {
         )}
       </Show>
       <Card title="Open lots, the next to burn first">
-        <Show from={lots}>{({ data }) => <Lots lots={data} />}</Show>
+        <Lots list={lots} />
       </Card>
       {may('credits:write') && (
         <div class="cards">
@@ -112,7 +115,7 @@ export default function Credits(): VNode {
           </Card>
         </div>
       )}
-      <Show from={recurring}>{({ data }) => <RecurringGrants grants={data} reload={reload} />}</Show>
+      <RecurringGrants list={recurring} reload={reload} />
       <Card
         title="Transactions"
         actions={
@@ -208,75 +211,83 @@ function lotOf({ expires }: Fields): { readonly expires_at?: string } {
   return expires === undefined ? {} : { expires_at: `${expires}T23:59:59Z` }
 }
 
-function Lots({ lots }: { readonly lots: readonly Lot[] }): VNode {
-  if (lots.length === 0) {
-    return (
-      <Empty title="No open lot">
-        <p>Nothing can burn from this wallet. Grant credits or record a purchase below.</p>
-      </Empty>
-    )
-  }
+function Lots({ list }: { readonly list: List<Lot> }): VNode {
   return (
-    <Table
-      caption="Open lots in burn order"
-      rows={lots}
-      rowKey={({ lot_id }) => lot_id}
-      columns={[
-        { title: 'Lot', cell: ({ lot_id, kind }) => `${lot_id} (${kind})` },
-        {
-          title: 'Left',
-          cell: ({ remaining, amount }) => <Meter label="Left" used={remaining} limit={amount} />,
-        },
-        { title: 'Remaining', numeric: true, cell: ({ remaining }) => <Amount value={remaining} /> },
-        { title: 'of', numeric: true, cell: ({ amount }) => <Amount value={amount} /> },
-        { title: 'Reserved', numeric: true, cell: ({ reserved }) => <Amount value={reserved} /> },
-        { title: 'Priority', numeric: true, cell: ({ priority }) => priority },
-        {
-          title: 'Expires',
-          cell: ({ expires_at }) => (expires_at === null ? 'never' : <Time at={expires_at} />),
-        },
-      ]}
-    />
+    <ListView
+      list={list}
+      empty={
+        <Empty title="No open lot">
+          <p>Nothing can burn from this wallet. Grant credits or record a purchase below.</p>
+        </Empty>
+      }
+    >
+      {(lots) => (
+        <Table
+          caption="Open lots in burn order"
+          rows={lots}
+          rowKey={({ lot_id }) => lot_id}
+          columns={[
+            { title: 'Lot', cell: ({ lot_id, kind }) => `${lot_id} (${kind})` },
+            {
+              title: 'Left',
+              cell: ({ remaining, amount }) => <Meter label="Left" used={remaining} limit={amount} />,
+            },
+            { title: 'Remaining', numeric: true, cell: ({ remaining }) => <Amount value={remaining} /> },
+            { title: 'of', numeric: true, cell: ({ amount }) => <Amount value={amount} /> },
+            { title: 'Reserved', numeric: true, cell: ({ reserved }) => <Amount value={reserved} /> },
+            { title: 'Priority', numeric: true, cell: ({ priority }) => priority },
+            {
+              title: 'Expires',
+              cell: ({ expires_at }) => (expires_at === null ? 'never' : <Time at={expires_at} />),
+            },
+          ]}
+        />
+      )}
+    </ListView>
   )
 }
 
 function RecurringGrants({
-  grants,
+  list,
   reload,
 }: {
-  readonly grants: readonly Recurring[]
+  readonly list: List<Recurring>
   readonly reload: () => void
 }): VNode | null {
-  if (grants.length === 0) return null
+  if (list.rows?.length === 0) return null
   const stop = async (id: string) => {
     await call('delete', '/v1/credits/recurring-grants/{id}', { path: { id } })
     reload()
   }
   return (
     <Card title="Recurring grants">
-      <Table
-        caption="Recurring grants"
-        rows={grants}
-        rowKey={({ recurring_grant_id }) => recurring_grant_id}
-        columns={[
-          { title: 'Credits', numeric: true, cell: ({ amount }) => <Amount value={amount} /> },
-          { title: 'Every', cell: ({ every }) => every },
-          { title: 'Reason', cell: ({ reason }) => reason ?? '–' },
-          { title: 'Next', cell: ({ next_at }) => <Time at={next_at} /> },
-          {
-            title: '',
-            cell: ({ recurring_grant_id }) =>
-              may('credits:write') && (
-                <Action
-                  label="Stop"
-                  of={recurring_grant_id}
-                  confirm="Granted lots are kept."
-                  run={() => stop(recurring_grant_id)}
-                />
-              ),
-          },
-        ]}
-      />
+      <ListView list={list} empty={<p>None.</p>}>
+        {(grants) => (
+          <Table
+            caption="Recurring grants"
+            rows={grants}
+            rowKey={({ recurring_grant_id }) => recurring_grant_id}
+            columns={[
+              { title: 'Credits', numeric: true, cell: ({ amount }) => <Amount value={amount} /> },
+              { title: 'Every', cell: ({ every }) => every },
+              { title: 'Reason', cell: ({ reason }) => reason ?? '–' },
+              { title: 'Next', cell: ({ next_at }) => <Time at={next_at} /> },
+              {
+                title: '',
+                cell: ({ recurring_grant_id }) =>
+                  may('credits:write') && (
+                    <Action
+                      label="Stop"
+                      of={recurring_grant_id}
+                      confirm="Granted lots are kept."
+                      run={() => stop(recurring_grant_id)}
+                    />
+                  ),
+              },
+            ]}
+          />
+        )}
+      </ListView>
     </Card>
   )
 }

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { MODES } from '../../db/schema.ts'
-import { pageQuery } from '../../http/input/pagination.ts'
+import { placeCursor, placePageQuery } from '../../http/input/pagination.ts'
 import { timeJson } from '../../http/input/times.ts'
 import { jsonResponse } from '../../http/output/json.ts'
 import { serviceUnavailable } from '../../http/output/problem.ts'
@@ -9,42 +9,23 @@ import { MAX_UNRATED_COUNTED } from '../../ledger/model/unrated.ts'
 import type { LedgerName } from '../../ledger/model/vocabulary.ts'
 import { listUnratedModels, type UnratedOfLedger, type UnratedPlace } from '../../rating/unrated.ts'
 
-/** A cursor is a place as JSON in base64url: names of models may have any character. */
-const CURSOR = /^[\w-]{1,4000}$/
-const place = z.tuple([z.string(), z.string(), z.string()]).or(z.tuple([z.string()]))
-
-function placeOf(cursor: string): UnratedPlace | undefined {
-  try {
-    const [ledger_id, provider, model] = place.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
-    return { ledger_id, after: provider === undefined || model === undefined ? null : { provider, model } }
-  } catch {
-    return undefined
-  }
-}
+const place = z
+  .tuple([z.string(), z.string(), z.string()])
+  .or(z.tuple([z.string()]))
+  .transform(
+    ([ledger_id, provider, model]): UnratedPlace => ({
+      ledger_id,
+      after: provider === undefined || model === undefined ? null : { provider, model },
+    }),
+  )
 
 function cursorOf({ ledger_id, after }: UnratedPlace): string {
-  const fields = after ? [ledger_id, after.provider, after.model] : [ledger_id]
-  return Buffer.from(JSON.stringify(fields)).toString('base64url')
+  return placeCursor(after ? [ledger_id, after.provider, after.model] : [ledger_id])
 }
 
 const BEGINNING: UnratedPlace = { ledger_id: '', after: null }
 
-const unratedQuery = z.strictObject({
-  limit: pageQuery.limit,
-  cursor: z
-    .string()
-    .transform((cursor, ctx) => {
-      const found = CURSOR.test(cursor) ? placeOf(cursor) : undefined
-      if (found) return found
-      ctx.addIssue({ code: 'custom', message: 'must be a next_cursor from an earlier response' })
-      return z.NEVER
-    })
-    .default(BEGINNING)
-    .openapi({
-      type: 'string',
-      description: 'The `next_cursor` of the previous page. Omit it for the first page.',
-    }),
-})
+const unratedQuery = z.strictObject(placePageQuery(place))
 
 const ledgerFields = { customer_id: z.string(), mode: z.enum(MODES) }
 
@@ -90,7 +71,7 @@ const unratedRoute = route({
 export const unratedRoutes = createRouter()
 
 unratedRoutes.openapi(unratedRoute, async (c) => {
-  const { cursor, limit } = c.req.valid('query')
+  const { cursor = BEGINNING, limit } = c.req.valid('query')
   try {
     const { rows, unavailable, next } = await listUnratedModels(c.env, cursor, limit)
     return jsonResponse(c, {

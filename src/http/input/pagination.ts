@@ -42,6 +42,44 @@ export function idPageQuery(prefix: RandomIdPrefix) {
   }
 }
 
+/**
+ * `pageQuery` for lists whose places have several fields: the cursor is the place as JSON in base64url, since its
+ * texts may have any character.
+ */
+export function placePageQuery<T>(place: z.ZodType<T>) {
+  return {
+    limit: pageQuery.limit,
+    cursor: z
+      .string()
+      .transform((cursor, ctx): T => {
+        const found = PLACE_CURSOR.test(cursor) ? place.safeParse(jsonOf(cursor)) : undefined
+        if (found?.success) return found.data
+        ctx.addIssue({ code: 'custom', message: 'must be a next_cursor from an earlier response' })
+        return z.NEVER
+      })
+      .optional()
+      .openapi({
+        type: 'string',
+        description: 'The `next_cursor` of the previous page. Omit it for the first page.',
+      }),
+  }
+}
+
+const PLACE_CURSOR = /^[\w-]{1,4000}$/
+
+function jsonOf(cursor: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(cursor, 'base64url').toString())
+  } catch {
+    return undefined
+  }
+}
+
+/** The cursor of a place that `placePageQuery` reads. */
+export function placeCursor(place: readonly unknown[]): string {
+  return Buffer.from(JSON.stringify(place)).toString('base64url')
+}
+
 /** Sorts after every id: the start of a descending list. */
 export const BEHIND_ALL_IDS = '~'
 

@@ -1,5 +1,6 @@
 import type { MicroCredits, UsdParts } from '../../pricing/money.ts'
 import type { EntitlementPeriod, Level, LimitUnit, OffReason, RollingLength } from './limits.ts'
+import type { ListedLotPlace } from './lots.ts'
 import type { Refusal } from './refusal.ts'
 import type { LotKind, WalletOwner } from './vocabulary.ts'
 import type { HoldState, RecurringGrant } from './wallet.ts'
@@ -109,6 +110,20 @@ export interface LotAnswer {
   readonly starts_at_ms: number | null
   readonly expires_at_ms: number | null
   readonly created_at_ms: number
+}
+
+/** A page of lots. */
+export interface LotsAnswer {
+  readonly lots: readonly LotAnswer[]
+  /** The place of the last lot; null on the last page. */
+  readonly next: ListedLotPlace | null
+}
+
+/** A page of recurring grants. */
+export interface RecurringPageAnswer {
+  readonly grants: readonly RecurringAnswer[]
+  /** The number of the last grant; null on the last page. */
+  readonly next: number | null
 }
 
 /** A recurring grant in an answer. */

@@ -56,11 +56,20 @@ export const OVERDRAFT = 0
 /** The limit of open lots in a wallet: a burn walks them, and they are written with the wallet. */
 export const MAX_OPEN_LOTS = 1000
 
+/** The fields of a lot that decide its place in burn order. They never change. */
+export type LotPlace = Pick<Lot, 'priority' | 'expires_at_ms' | 'kind' | 'number'>
+
+/** The place of a lot in the list of lots, in the order of the first page's time. */
+export interface ListedLotPlace extends LotPlace {
+  readonly starts_at_ms: number | null
+  readonly as_of_ms: number
+}
+
 /**
  * Compares two lots in burn order: by priority (lower first), then expiry (earlier first, no expiry last), then kind
  * (promo first), then age (older first).
  */
-export function compareBurnOrder(a: Lot, b: Lot): number {
+export function compareBurnOrder(a: LotPlace, b: LotPlace): number {
   return (
     a.priority - b.priority ||
     compareExpiry(a.expires_at_ms, b.expires_at_ms) ||

@@ -1,10 +1,10 @@
 import type { Commits } from '../commit/commits.ts'
 import type { Draft } from '../commit/draft.ts'
 import type { LedgerStore } from '../commit/store.ts'
-import type { BalanceAnswer, LotAnswer, RecurringAnswer } from '../model/answers.ts'
+import type { BalanceAnswer, LotAnswer, LotsAnswer, RecurringPageAnswer } from '../model/answers.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import { expiringNext } from '../model/lots.ts'
-import type { WalletResult } from '../model/messages/credits.ts'
+import { compareBurnOrder, expiringNext, type ListedLotPlace, type Lot } from '../model/lots.ts'
+import type { LotsMessage, RecurringMessage, WalletResult } from '../model/messages/credits.ts'
 import { walletNotFound } from '../model/refusal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 import {
@@ -31,9 +31,45 @@ export function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
   }
 }
 
-/** The open lots in burn order, then lots that begin later. */
-export function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
-  return unusedLots(wallet).map((lot) => ({
+/**
+ * A page of the open lots in burn order, then of the lots that begin later, oldest first. A lot that begins between two
+ * pages keeps its place of the first page: each lot is on exactly one page.
+ */
+export function lotsPage(
+  ids: LedgerIds,
+  wallet: Wallet,
+  { limit, after }: LotsMessage,
+  now_ms: number,
+): LotsAnswer {
+  const as_of_ms = after?.as_of_ms ?? now_ms
+  const rest = unusedLots(wallet)
+    .map((lot) => ({ lot, place: lotPlace(lot, as_of_ms) }))
+    .filter(({ place }) => after === null || compareListed(place, after) > 0)
+    .sort((a, b) => compareListed(a.place, b.place))
+  const page = rest.slice(0, limit)
+  return {
+    lots: page.map(({ lot }) => lotAnswer(ids, lot)),
+    next: rest.length > limit ? (page.at(-1)?.place ?? null) : null,
+  }
+}
+
+function lotPlace(lot: Lot, as_of_ms: number): ListedLotPlace {
+  const { priority, expires_at_ms, kind, number, starts_at_ms = null } = lot
+  return { priority, expires_at_ms, kind, number, starts_at_ms, as_of_ms }
+}
+
+function compareListed(a: ListedLotPlace, b: ListedLotPlace): number {
+  const [a_waits, b_waits] = [beginsLater(a), beginsLater(b)]
+  if (a_waits !== b_waits) return a_waits ? 1 : -1
+  return a_waits ? a.number - b.number : compareBurnOrder(a, b)
+}
+
+function beginsLater({ starts_at_ms, as_of_ms }: ListedLotPlace): boolean {
+  return starts_at_ms !== null && starts_at_ms > as_of_ms
+}
+
+function lotAnswer(ids: LedgerIds, lot: Lot): LotAnswer {
+  return {
     lot_id: ids.lot(lot.number),
     kind: lot.kind,
     amount: lot.amount,
@@ -43,7 +79,7 @@ export function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
     starts_at_ms: lot.starts_at_ms ?? null,
     expires_at_ms: lot.expires_at_ms,
     created_at_ms: lot.created_at_ms,
-  }))
+  }
 }
 
 /** Reads the current state of a wallet. Writes only if something in it has fallen due. */
@@ -64,16 +100,16 @@ export async function readWallet<T>(
   })
 }
 
-/** Returns recurring grants. Due items are applied to a draft that the caller drops. */
-export function recurringAnswers(
+/** A page of recurring grants, newest first. Due items are applied to a draft that the caller drops. */
+export function recurringPage(
   store: LedgerStore,
   draft: Draft,
   ids: LedgerIds,
-  owner: WalletOwner | null,
-): RecurringAnswer[] {
+  { owner, limit, after }: RecurringMessage,
+): RecurringPageAnswer {
   const wallet = owner && store.wallet(walletKey(owner))
   const wallets = owner ? (wallet ? [wallet] : []) : store.walletsWithDue()
-  return wallets
+  const rest = wallets
     .map((wallet) => settle(draft, wallet))
     .flatMap((wallet) =>
       wallet.recurring.map((grant) => ({
@@ -83,5 +119,8 @@ export function recurringAnswers(
         grant,
       })),
     )
+    .filter(({ grant }) => after === null || grant.number < after)
     .sort((a, b) => b.grant.number - a.grant.number)
+  const grants = rest.slice(0, limit)
+  return { grants, next: rest.length > limit ? (grants.at(-1)?.grant.number ?? null) : null }
 }

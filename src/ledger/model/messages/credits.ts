@@ -3,7 +3,7 @@ import type { CreditAnswer, MovementAnswer } from '../answers.ts'
 import type { EntryType, PastUsage } from '../journal.ts'
 import type { JsonText } from '../json.ts'
 import type { Counts } from '../limits.ts'
-import type { LotPart } from '../lots.ts'
+import type { ListedLotPlace, LotPart } from '../lots.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, LotKind, WalletItemRef, WalletOwner } from '../vocabulary.ts'
 import type { RecurringPeriod } from '../wallet.ts'
@@ -95,9 +95,18 @@ export interface WalletMessage {
   readonly owner: WalletOwner
 }
 
-/** A question about the recurring grants of one wallet, or of all. */
-export interface RecurringMessage {
+/** A question for a page of a wallet's lots. */
+export interface LotsMessage extends WalletMessage, Page<ListedLotPlace> {}
+
+/** A question for a page of the recurring grants of one wallet, or of all. */
+export interface RecurringMessage extends Page<number> {
   readonly owner: WalletOwner | null
+}
+
+interface Page<Place> {
+  readonly limit: number
+  /** The place of the last row of the previous page; null for the first page. */
+  readonly after: Place | null
 }
 
 export type WalletResult<T> = { readonly kind: 'done'; readonly answer: T } | Refused
