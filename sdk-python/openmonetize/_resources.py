@@ -346,9 +346,9 @@ class WebhookDeliveries(_Resource):
 
 
 class Customers(_Resource):
-    def register(self, body: Body) -> Json:
+    def register(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
         """Needs no key where registration is open: `OpenMonetize(api_key=None)`."""
-        return self._send("/v1/customers/register", body)
+        return self._send("/v1/customers/register", body, idempotency_key)
 
     def me(self) -> Json:
         return self._get("/v1/customers/me")

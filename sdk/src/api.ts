@@ -172,7 +172,7 @@ export interface paths {
         put?: never;
         /**
          * Register a customer
-         * @description Only this response contains the first API key, so an `Idempotency-Key` replays nothing here: a repeat is a 409.
+         * @description Only this response contains the first API key. With the operator token, a repeat with the same `Idempotency-Key` gets it again; open registration has no credential that could protect the stored key, so its repeat is a 409.
          */
         post: operations["registerCustomer"];
         delete?: never;
@@ -2776,7 +2776,7 @@ export interface paths {
         put?: never;
         /**
          * Create a portal token: an end user's page reads one wallet with it, and sells credit packs for it
-         * @description With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team. With `credit_pack_ids`, it also reads those packs (`GET /v1/credit-packs`) and opens checkouts of them for that wallet (`POST /v1/payments/checkout`), with return URLs on its origins. It can do nothing else. It ends with the API key that made it. Nothing is stored, so an `Idempotency-Key` has no effect: a repeat makes another token.
+         * @description With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team. With `credit_pack_ids`, it also reads those packs (`GET /v1/credit-packs`) and opens checkouts of them for that wallet (`POST /v1/payments/checkout`), with return URLs on its origins. It can do nothing else. It ends with the API key that made it. A repeat with the same `Idempotency-Key` gets the same token, also after its expiry.
          *
          *     Requires an API key with the scope `portal:write`.
          */

@@ -19,6 +19,9 @@ export interface Registered {
   readonly created_at_ms: number
 }
 
+/** Returns the statements that follow the first key in its batch. */
+export type WithCustomer = (registered: Registered) => D1PreparedStatement[]
+
 export type RegistrationOutcome = Registered | { readonly kind: 'email_taken' } | Refused
 
 /**
@@ -32,6 +35,7 @@ export async function register(
   registration: Registration,
   auditor: Auditor,
   now_ms: number,
+  also: WithCustomer,
 ): Promise<RegistrationOutcome> {
   const customer = await pendingCustomer(env, registration, now_ms)
   if (!customer) return { kind: 'email_taken' }
@@ -49,11 +53,13 @@ export async function register(
   if (opened.kind === 'refused') return opened
 
   const key = mintApiKey('live')
+  const registered = { kind: 'registered', customer_id, api_key: key.api_key, created_at_ms } as const
   const audit = auditOf(env, { customer, registration, key, auditor }, now_ms)
-  if (!(await activate(env, customer, key, audit, now_ms))) return { kind: 'email_taken' }
+  const with_key = [audit, ...also(registered)]
+  if (!(await activate(env, customer, key, with_key, now_ms))) return { kind: 'email_taken' }
   forgetCachedKey(key.key_hash)
   await publishNewKey(env, key.key_hash, key.key_id)
-  return { kind: 'registered', customer_id, api_key: key.api_key, created_at_ms }
+  return registered
 }
 
 interface PendingCustomer {
@@ -96,11 +102,11 @@ async function activate(
   env: Bindings,
   customer: PendingCustomer,
   key: FirstKey,
-  audit: D1PreparedStatement,
+  with_key: readonly D1PreparedStatement[],
   now_ms: number,
 ): Promise<boolean> {
   try {
-    return await writeActivation(env, customer, key, audit, now_ms)
+    return await writeActivation(env, customer, key, with_key, now_ms)
   } catch (error) {
     // D1 may have committed although its answer was lost. This is the only chance to return the key: a repeat would
     // find the email taken.
@@ -118,7 +124,7 @@ async function writeActivation(
   env: Bindings,
   { customer_id, account_revision }: PendingCustomer,
   key: FirstKey,
-  audit: D1PreparedStatement,
+  with_key: readonly D1PreparedStatement[],
   now_ms: number,
 ): Promise<boolean> {
   const scopes = SCOPES.join(' ')
@@ -131,7 +137,7 @@ async function writeActivation(
       customer_id,
       account_revision,
     ),
-    audit,
+    ...with_key,
     env.DB.prepare(ACTIVATE).bind(customer_id, account_revision),
   ])
   return inserted?.meta.changes === 1

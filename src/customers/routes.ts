@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import { authenticate, bearerToken } from '../api-keys/authentication/authenticate.ts'
+import { authenticate, bearerToken, credentialOf } from '../api-keys/authentication/authenticate.ts'
 import { isOperatorToken } from '../api-keys/authentication/operator.ts'
 import { OPERATOR_ACTOR, PUBLIC_ACTOR } from '../audit/record.ts'
 import { configOf } from '../config.ts'
@@ -12,9 +12,10 @@ import { idempotencyKey } from '../http/middleware/idempotency-key.ts'
 import { admitsStranger, tooManyRequests, unauthorized } from '../http/middleware/platform-limits.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { problem, refusalResponse, serviceUnavailable } from '../http/output/problem.ts'
+import { type Answer, answerOnce, type KeepAnswer } from '../http/output/stored-answers.ts'
 import { CUSTOMER_SECURITY, createRouter, json, jsonRequest, OPEN_OR_OPERATOR, route } from '../http/route.ts'
 import { readCustomer } from './accounts.ts'
-import { type RegistrationOutcome, register } from './register.ts'
+import { type Registered, type RegistrationOutcome, register } from './register.ts'
 import { customerSchema, type Registration, registeredSchema, registrationSchema } from './schema.ts'
 
 /** Admits the operator, and requests without a Bearer token if registration is open. Refuses any other token. */
@@ -43,7 +44,7 @@ const registerRoute = route({
   path: '/register',
   summary: 'Register a customer',
   description:
-    'Only this response contains the first API key, so an `Idempotency-Key` replays nothing here: a repeat is a 409.',
+    'Only this response contains the first API key. With the operator token, a repeat with the same `Idempotency-Key` gets it again; open registration has no credential that could protect the stored key, so its repeat is a 409.',
   middleware: [registrar, jsonBody, idempotencyKey],
   security: OPEN_OR_OPERATOR,
   request: { body: jsonRequest(registrationSchema) },
@@ -53,6 +54,7 @@ const registerRoute = route({
     'invalid_api_key',
     'insufficient_scope',
     'conflict',
+    'idempotency_mismatch',
     'overloaded',
     'unavailable',
   ],
@@ -81,7 +83,19 @@ customersRoutes.openapi(registerRoute, async (c) => {
   }
   const auditor = auditorOf(c, by_operator ? OPERATOR_ACTOR : PUBLIC_ACTOR)
   try {
-    return registrationAnswer(c, registration, await register(c.env, registration, auditor, Date.now()))
+    const attempt = async (keep: KeepAnswer) => {
+      const also = (registered: Registered) =>
+        keep(registeredAnswer(registration, registered), { if_changed: true })
+      const outcome = await register(c.env, registration, auditor, Date.now(), also)
+      return outcome.kind === 'registered'
+        ? registeredAnswer(registration, outcome)
+        : registrationRefused(c, outcome)
+    }
+    // A stored answer is sealed under the credential of its request; an open registration has none.
+    const once = by_operator
+      ? { owner: OPERATOR_ACTOR, operation: 'POST /v1/customers/register', credential: credentialOf(c) }
+      : undefined
+    return await answerOnce(c, once, attempt)
   } catch (error) {
     return serviceUnavailable(c, 'customer_not_registered', error)
   }
@@ -102,20 +116,19 @@ customersRoutes.openapi(meRoute, async (c) => {
   }
 })
 
-function registrationAnswer(
-  c: Context<AppEnv>,
+function registeredAnswer(
   { name, email, tier }: Registration,
-  registered: RegistrationOutcome,
+  { customer_id, api_key, created_at_ms }: Registered,
+): Answer {
+  const created_at = timeJson(created_at_ms)
+  return { status: 201, body: { customer_id, api_key, name, email, tier, created_at } }
+}
+
+function registrationRefused(
+  c: Context<AppEnv>,
+  outcome: Exclude<RegistrationOutcome, Registered>,
 ): Response {
-  switch (registered.kind) {
-    case 'email_taken':
-      return problem(c, { code: 'conflict', detail: 'A customer with this email already exists.' })
-    case 'refused':
-      return refusalResponse(c, registered.refusal)
-    case 'registered': {
-      const { customer_id, api_key, created_at_ms } = registered
-      const created_at = timeJson(created_at_ms)
-      return jsonResponse(c, { customer_id, api_key, name, email, tier, created_at }, 201)
-    }
-  }
+  return outcome.kind === 'refused'
+    ? refusalResponse(c, outcome.refusal)
+    : problem(c, { code: 'conflict', detail: 'A customer with this email already exists.' })
 }

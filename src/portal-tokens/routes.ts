@@ -1,15 +1,15 @@
 import type { Context } from 'hono'
-import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { credentialOf, scoped } from '../api-keys/authentication/authenticate.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import { ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { ownerOf } from '../http/input/identifiers.ts'
 import { timeJson } from '../http/input/times.ts'
-import { jsonResponse } from '../http/output/json.ts'
-import { noSuch, problem } from '../http/output/problem.ts'
+import { noSuch, problem, serviceUnavailable } from '../http/output/problem.ts'
+import { type Answer, answerOnce, writeKept } from '../http/output/stored-answers.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { findPacks } from '../payments/packs/store.ts'
-import { portalTokenDraft, portalTokenSchema } from './schema.ts'
+import { type PortalTokenDraft, portalTokenDraft, portalTokenSchema } from './schema.ts'
 import { signPortalToken } from './token.ts'
 
 const createTokenRoute = route({
@@ -20,18 +20,35 @@ const createTokenRoute = route({
   description: [
     'With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team.',
     'With `credit_pack_ids`, it also reads those packs (`GET /v1/credit-packs`) and opens checkouts of them for that wallet (`POST /v1/payments/checkout`), with return URLs on its origins. It can do nothing else.',
-    'It ends with the API key that made it. Nothing is stored, so an `Idempotency-Key` has no effect: a repeat makes another token.',
+    'It ends with the API key that made it. A repeat with the same `Idempotency-Key` gets the same token, also after its expiry.',
   ].join(' '),
   ...scoped('portal:write'),
   request: { body: jsonRequest(portalTokenDraft) },
   answers: { 201: json('The token.', portalTokenSchema) },
-  problems: ['portal_tokens_not_configured', 'not_found'],
+  problems: ['portal_tokens_not_configured', 'not_found', 'conflict', 'idempotency_mismatch'],
 })
 
 export const portalTokensRoutes = createRouter()
 
 portalTokensRoutes.openapi(createTokenRoute, async (c) => {
-  const body = c.req.valid('json')
+  const draft = c.req.valid('json')
+  const once = {
+    owner: ledgerKey(ledgerOf(c)),
+    operation: 'POST /v1/portal-tokens',
+    credential: credentialOf(c),
+  }
+  try {
+    return await answerOnce(c, once, async (keep) => {
+      const answer = await createToken(c, draft)
+      if (!(answer instanceof Response)) await writeKept(c.env, keep(answer))
+      return answer
+    })
+  } catch (error) {
+    return serviceUnavailable(c, 'portal_token_not_made', error)
+  }
+})
+
+async function createToken(c: Context<AppEnv>, body: PortalTokenDraft): Promise<Answer | Response> {
   const { customer_id, mode, tier, key_id, ends_at_ms } = c.get('key')
   const owner = ownerOf(body)
   // The schema requires one of the two.
@@ -53,8 +70,8 @@ portalTokensRoutes.openapi(createTokenRoute, async (c) => {
         'This deployment has no usable secret for portal tokens. The operator sets PORTAL_TOKEN_SECRET.',
     })
   }
-  return jsonResponse(c, { token, expires_at: timeJson(expires_at_ms) }, 201)
-})
+  return { status: 201, body: { token, expires_at: timeJson(expires_at_ms) } }
+}
 
 /** A token may sell only if its key may sell. It names only packs that the ledger has. */
 async function refusePacks(c: Context<AppEnv>, ids: readonly string[]): Promise<Response | undefined> {

@@ -69,6 +69,8 @@ export const portalTokenDraft = z
   })
   .openapi('PortalTokenDraft')
 
+export type PortalTokenDraft = z.infer<typeof portalTokenDraft>
+
 export const portalTokenSchema = z
   .object({
     token: z.string().openapi({

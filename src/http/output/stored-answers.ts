@@ -57,22 +57,22 @@ export async function writeKept(
 
 /**
  * Answers a POST once per idempotency key. `change` makes the change in one batch with the statements from `keep` and
- * returns that answer, or a problem document. Without a key, `change` is simply called.
+ * returns that answer, or a problem document. Without a key or an owner of keys, `change` is simply called.
  */
 export async function answerOnce(
   c: Context<AppEnv>,
-  once: Once,
+  once: Once | undefined,
   change: (keep: KeepAnswer) => Promise<Answer | Response>,
 ): Promise<Response> {
-  const idempotency = await idempotencyOf(c, once.operation)
-  if (idempotency === undefined) return respond(c, await change(() => []))
+  const idempotency = once && (await idempotencyOf(c, once.operation))
+  if (once === undefined || idempotency === undefined) return respond(c, await change(() => []))
   const earlier = await earlierAnswer(c, once, idempotency)
   if (earlier !== undefined) return earlier
   try {
-    return respond(
-      c,
-      await change((answer, options) => keepStatements(c, once, idempotency, answer, options)),
-    )
+    const made = await change((answer, options) => keepStatements(c, once, idempotency, answer, options))
+    // A refusal may be the effect of a faster request with the same key, such as an email that it took.
+    const faster = made instanceof Response ? await earlierAnswer(c, once, idempotency) : undefined
+    return faster ?? respond(c, made)
   } catch (error) {
     const faster = isTaken(error, 'stored_answers') ? await earlierAnswer(c, once, idempotency) : undefined
     if (faster === undefined) throw error
