@@ -226,6 +226,8 @@ export const idOf = (answer: Json) => textField(answer, 'id')
 
 // The table of ledgers has the row since the first endpoint was created.
 const LAST = 'UPDATE ledgers SET last_notification = ?2 WHERE ledger_id = ?1'
+// The clock of a simulation may be behind the creation of an endpoint.
+const OLD = 'UPDATE webhook_endpoints SET created_at_ms = min(created_at_ms, ?2) WHERE owner = ?1'
 const INSERT = `INSERT INTO notifications (ledger_id, sequence, type, at_ms, data) VALUES (?1, ?2, ?3, ?4, ?5)`
 
 /** Puts notifications of a ledger into D1, as a flush does, and hands them on. */
@@ -243,6 +245,7 @@ export async function notifies(
       env.DB.prepare(INSERT).bind(ledger_id, last + i + 1, type, simulation.now_ms, '{"amount":1}'),
     ),
     env.DB.prepare(LAST).bind(ledger_id, last + types.length),
+    env.DB.prepare(OLD).bind(ledger_id, simulation.now_ms),
   ])
   const handed = await handOn(simulation.env, [ledger_id], 100)
   if (handed.get(ledger_id) !== 'whole') throw new Error('the notifications were not handed on')

@@ -103,7 +103,11 @@ async function handOnLedger(
   const { results } = await env.DB.prepare(UNHANDED).bind(ledger_id, limit).all<Numbered>()
   const last = results.at(-1)
   if (!last) return { made: 1, is_whole: true }
-  const deliveries = deliveriesOf(ledger_id, results, endpoints)
+  // A notification may be written to D1 after an endpoint that is younger than it.
+  const deliveries = results.flatMap((notification) => {
+    const existing = endpoints.filter(({ created_at_ms }) => created_at_ms <= notification.at_ms)
+    return deliveriesOf(ledger_id, [notification], existing)
+  })
   await enqueue(env.WEBHOOKS, deliveries)
   await env.DB.prepare(HANDED).bind(ledger_id, last.sequence).run()
   return { made: 2 + callsToEnqueue(deliveries.length), is_whole: results.length < limit }
