@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { sumOf } from '../../src/drop-in/openmonetize/translation.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { settle } from '../support/belongings.ts'
 import { balanceOf, granted, type Json, listed, objects, read } from '../support/client.ts'
@@ -271,6 +272,28 @@ it('analytics have the shapes of the service and of its SDK', async () => {
   expect(await of('burn-rate')).toMatchObject({
     data: { currentBalance: '9970', last7Days: { averagePerDay: expect.any(String) }, recommendations: [] },
   })
+})
+
+it('the credits of the last days are their exact sum, not a multiple of the rounded average', async () => {
+  const { api_key, customer_id } = await createCustomer()
+  // 15 and 1.925 credits.
+  const events = [tokenUsage(customer_id), { ...tokenUsage(customer_id), inputTokens: 385, outputTokens: 0 }]
+  expect((await sent(api_key, '/v1/events/ingest', { events })).status).toBeLessThan(300)
+  await settle(customer_id)
+  const own = await jsonOf(await api('/v1/analytics/burn-rate', { key: api_key }))
+  expect(own.average_per_day_7d).toBe(2.417857)
+  expect(await jsonOf(await sent(api_key, '/v1/analytics/burn-rate'))).toMatchObject({
+    data: {
+      last7Days: { creditsBurned: '16.925', averagePerDay: '2.42' },
+      last30Days: { creditsBurned: '16.925', averagePerDay: '0.56' },
+    },
+  })
+})
+
+it('amounts are added exactly', () => {
+  expect(sumOf([0.3, 0.6])).toBe(0.9)
+  expect(sumOf([0.0075, -0.0000000001])).toBe(0.0074999999)
+  expect(sumOf([])).toBe(0)
 })
 
 it('a customer registers and reads itself and its users', async () => {

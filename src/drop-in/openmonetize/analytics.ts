@@ -1,6 +1,8 @@
+import { timeJson } from '../../http/input/times.ts'
 import { jsonResponse } from '../../http/output/json.ts'
 import { isRecord } from '../../ledger/model/json.ts'
-import { type Asked, type Fields, number, rows, type Translation, text } from './translation.ts'
+import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
+import { type Asked, type Fields, number, rows, sumOf, type Translation, text } from './translation.ts'
 
 /** Usage and costs. An answer has the fields of the service and also those of its SDK's types. */
 
@@ -96,8 +98,8 @@ async function usage(asked: Asked): Promise<Response> {
 function merged(shares: readonly Share[]): Share[] {
   return [...Map.groupBy(shares, ({ name }) => name)].map(([name, same]) => ({
     name,
-    credits: same.reduce((sum, { credits }) => sum + credits, 0),
-    cost: same.reduce((sum, { cost }) => sum + cost, 0),
+    credits: sumOf(same.map(({ credits }) => credits)),
+    cost: sumOf(same.map(({ cost }) => cost)),
   }))
 }
 
@@ -146,15 +148,22 @@ async function costs(asked: Asked): Promise<Response> {
 async function burnRate(asked: Asked): Promise<Response> {
   const user = asked.params.user_id ?? asked.params.userId
   const rate = await asked.send({ method: 'GET', path: '/v1/analytics/burn-rate', query: { user } })
-  const days = (average: unknown, count: number) => ({
-    creditsBurned: String(number(average) * count),
-    averagePerDay: number(average).toFixed(2),
-  })
+  // Usage is stored by the hour, and the current hour is the last one of the days.
+  const end_ms = Math.ceil(Date.now() / HOUR_MS) * HOUR_MS
+  const days = async (count: number, average: unknown) => {
+    const query = { from: timeJson(end_ms - count * DAY_MS), to: timeJson(end_ms), user }
+    const { totals } = await asked.send({ method: 'GET', path: '/v1/analytics/usage', query })
+    return {
+      // The average is rounded, so a multiple of it is not the sum.
+      creditsBurned: String(isRecord(totals) ? number(totals.credits) : 0),
+      averagePerDay: number(average).toFixed(2),
+    }
+  }
   return jsonResponse(asked.c, {
     data: {
       currentBalance: String(number(rate.balance)),
-      last7Days: days(rate.average_per_day_7d, 7),
-      last30Days: days(rate.average_per_day_30d, 30),
+      last7Days: await days(7, rate.average_per_day_7d),
+      last30Days: await days(30, rate.average_per_day_30d),
       projectedRunout: { daysRemaining: rate.days_remaining, estimatedRunoutDate: rate.run_out_date },
       recommendations: rate.recommendations,
     },

@@ -1,6 +1,6 @@
 import { jsonResponse } from '../../http/output/json.ts'
 import { isRecord } from '../../ledger/model/json.ts'
-import { type Fields, number, pick, rows, snakeCase, type Translation } from './translation.ts'
+import { type Fields, number, pick, rows, snakeCase, sumOf, type Translation } from './translation.ts'
 
 /** Cost calculations. */
 
@@ -17,27 +17,22 @@ const CALCULATION = {
 function calculatedOf(calculated: Fields): object {
   const cost = number(calculated.provider_cost_usd)
   const price = number(calculated.customer_price_usd)
-  const of = (part: string) =>
+  const output = sumOf(
     rows(calculated.breakdown)
-      .filter(({ unit }) => String(unit).startsWith(part) || String(unit).includes(`_${part}_`))
-      .reduce((sum, { cost_usd }) => sum + number(cost_usd), 0)
-  const output = of('output')
+      .filter(({ unit }) => String(unit).startsWith('output') || String(unit).includes('_output_'))
+      .map(({ cost_usd }) => number(cost_usd)),
+  )
   return {
     cost,
     currency: 'USD',
     credits: calculated.credits,
-    costBreakdown: { inputCostUsd: rounded(cost - output), outputCostUsd: output, totalCostUsd: cost },
+    costBreakdown: { inputCostUsd: sumOf([cost, -output]), outputCostUsd: output, totalCostUsd: cost },
     providerCostUsd: cost,
     revenueUsd: price,
-    marginUsd: rounded(price - cost),
+    marginUsd: sumOf([price, -cost]),
     marginPercent: calculated.margin_percent,
     pricingSource: calculated.pricing_source,
   }
-}
-
-/** Subtracts two decimals of 12 places, which a double cannot hold. For display, as in the original. */
-function rounded(usd: number): number {
-  return Number(usd.toFixed(12))
 }
 
 export const ratingTranslations: readonly Translation[] = [

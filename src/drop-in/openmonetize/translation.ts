@@ -10,6 +10,7 @@ import { invalidRequest, problem } from '../../http/output/problem.ts'
 import type { ProblemCode } from '../../http/output/problem-codes.ts'
 import { OPEN_OR_OPERATOR, route } from '../../http/route.ts'
 import { isRecord } from '../../ledger/model/json.ts'
+import { formatDecimal, parseDecimal, USD_DECIMALS } from '../../pricing/money.ts'
 import { currentPrices } from '../../rating/current-prices.ts'
 import type { Dispatch, OwnRequest } from '../dispatch.ts'
 import { whenEnabled } from '../endpoints.ts'
@@ -161,6 +162,16 @@ export function text(value: unknown): string | undefined {
 /** Returns a number of an answer; 0 if it is absent. */
 export function number(value: unknown): number {
   return typeof value === 'number' ? value : 0
+}
+
+/** Adds decimals of at most 12 places exactly, where doubles would add their errors: 0.1 + 0.2 is not 0.3. */
+export function sumOf(amounts: readonly number[]): number {
+  const sum = amounts.reduce((total, amount) => {
+    const exact = parseDecimal(amount, USD_DECIMALS)
+    if (typeof exact === 'string') throw new RangeError(`${amount} has more than ${USD_DECIMALS} decimals`)
+    return total + exact
+  }, 0n)
+  return Number(formatDecimal(sum, USD_DECIMALS))
 }
 
 export function rows(value: unknown): Fields[] {
