@@ -1,7 +1,10 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { operatorsOf } from '../api-keys/authentication/operator.ts'
 import { configOf } from '../config.ts'
+import { dashboardRequestOf } from '../dashboard/access.ts'
+import { findSession } from '../dashboard/sessions.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
@@ -165,6 +168,7 @@ function sourceOf(c: Context<AppEnv>): StreamSource {
   const { env } = c
   const ledger: LedgerName = ledgerOf(c)
   const { key_id } = c.get('key')
+  const session = dashboardRequestOf(c)?.session
   const ledger_id = ledgerKey(ledger)
   const db = ledgerDb(env, ledger.customer_id)
   return {
@@ -193,6 +197,10 @@ function sourceOf(c: Context<AppEnv>): StreamSource {
     },
     async isAllowed() {
       const now_ms = Date.now()
+      // A session ends with its key, and also when it is signed out.
+      if (session !== undefined) {
+        return (await findSession(env, session, operatorsOf(env), now_ms)) !== undefined
+      }
       const key = await env.DB.prepare(KEY).bind(key_id).first<KeyEnd>()
       const ends_at_ms = Math.min(key?.expires_at_ms ?? Infinity, key?.revoked_at_ms ?? Infinity)
       return key !== null && now_ms < ends_at_ms

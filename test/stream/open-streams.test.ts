@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { notify } from '../../src/ledger/client/client.ts'
+import { fromDashboard, signIn } from '../dashboard/support.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { listenToConsole } from '../support/console.ts'
 import { createCustomer } from '../support/customers.ts'
@@ -139,13 +140,30 @@ describe('a stream ends within 90 seconds', () => {
     const body = { name: 'stream', expires_at }
     const made = await jsonOf(await api('/v1/api-keys', { key: api_key, body }))
     const stream = await bench.opened(textField(made, 'api_key'))
+    const of_session = await bench.openedBySession(await signIn(textField(made, 'api_key')))
     const kept = await bench.opened(api_key)
     await bench.pass(90_000)
-    expect(stream.ended).toBe(false)
+    expect([stream.ended, of_session.ended]).toEqual([false, false])
     await end(api_key, textField(made, 'key_id'), bench)
     await bench.pass(89_000)
-    expect(stream.ended).toBe(true)
+    expect([stream.ended, of_session.ended]).toEqual([true, true])
     expect(kept.ended).toBe(false)
+    await kept.cut()
+  })
+
+  it('after its session is signed out', async () => {
+    const { api_key, customer_id } = await createCustomer()
+    await runAlarm(ledgerOf(customer_id))
+    const bench = new StreamBench()
+    const [session, other] = [await signIn(api_key), await signIn(api_key)]
+    const stream = await bench.openedBySession(session)
+    const kept = await bench.openedBySession(other)
+    await add(customer_id, 'seen')
+    await bench.pass(2_000)
+    expect(stream.ids).toHaveLength(1)
+    await fromDashboard('/session', { session, method: 'DELETE' })
+    await bench.pass(89_000)
+    expect([stream.ended, kept.ended]).toEqual([true, false])
     await kept.cut()
   })
 })

@@ -46,7 +46,18 @@ export class StreamBench {
 
   /** Opens a stream, or returns the status of the refusal. */
   async open(key: string, headers: Record<string, string> = {}): Promise<OpenStream | number> {
-    const request = apiRequest('/v1/stream', { key, headers })
+    return this.send(apiRequest('/v1/stream', { key, headers }))
+  }
+
+  /** Opens a stream as a page of the dashboard does. */
+  async openedBySession(session: string): Promise<OpenStream> {
+    const headers = { Cookie: `__Host-om_session=${session}` }
+    const stream = await this.send(apiRequest('/dashboard/api/v1/stream', { headers }))
+    if (typeof stream === 'number') throw new Error(`the stream was refused with ${stream}`)
+    return stream
+  }
+
+  private async send(request: Request): Promise<OpenStream | number> {
     const response = await app.fetch(request, this.bindings, createExecutionContext())
     if (response.status !== 200 || !response.body) return response.status
     const stream = new OpenStream(response.body)
