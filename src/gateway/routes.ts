@@ -41,7 +41,7 @@ function authenticateWhereSdksDo(dialect: Dialect) {
   )
 }
 
-/** Where the SDK of the dialect sends its key. */
+/** The place to which the SDK of a dialect writes its key. */
 const ADVISED: Readonly<Record<Dialect, string>> = {
   openai: 'Authorization: Bearer KEY',
   anthropic: 'x-api-key: KEY or as Authorization: Bearer KEY',

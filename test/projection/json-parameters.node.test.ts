@@ -35,7 +35,7 @@ describe('a list that travels to D1 as JSON', () => {
 
   it('throws for a single value that fits into no parameter', () => {
     const text = (length: number) => JSON.stringify('x'.repeat(length))
-    expect(() => jsonParameters([text(MAX_PARAMETER_BYTES)])).toThrow(/do not fit/)
+    expect(() => jsonParameters([text(MAX_PARAMETER_BYTES)])).toThrow(/does not fit/)
     expect(jsonParameters([text(MAX_PARAMETER_BYTES - 10)])).toHaveLength(1)
   })
 })

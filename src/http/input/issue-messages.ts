@@ -71,7 +71,7 @@ function unionMessage({ options }: IssueOf<'invalid_union'>): string {
   return Array.isArray(options) && options.length > 0 ? oneOf(options) : 'has none of the allowed forms'
 }
 
-/** What the size of a value counts: nothing for numbers, which are compared themselves. */
+/** The unit of a size. Numbers have none: they are compared themselves. */
 const COUNTED: Readonly<Record<string, string>> = {
   string: 'character',
   array: 'item',
