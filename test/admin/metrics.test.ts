@@ -84,7 +84,7 @@ it('has the figures of `GET /v1/admin/stats`', async () => {
   }
 })
 
-it('has the same series whatever was counted, and none that names a customer', async () => {
+it('has the same series after new outcomes, and none that names a customer', async () => {
   const before = await metrics()
   const { customer_id, api_key } = await createCustomer()
   expect((await api('/v1/customers/me', { key: api_key })).status).toBe(200)

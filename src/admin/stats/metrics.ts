@@ -126,7 +126,7 @@ function counters({ hours }: Figures, now_ms: number): Metric[] {
   ]
 }
 
-/** One sample for each code, also for those that did not occur, so that their first increase counts. */
+/** One sample for each code, also before its first occurrence, so that the first increase counts. */
 function byCode(counts: Readonly<Record<string, number>>): Sample[] {
   const known = Object.entries(PROBLEMS).map(([code, { status }]) => ({
     labels: { code, status: String(status) },
