@@ -21,7 +21,7 @@ function threadsOf(pid: number): string[] {
   }
 }
 
-/** The first number is the time on a CPU in ns (proc_pid_schedstat). */
+/** Returns the CPU time of a thread in us. The first number is this time in ns (proc_pid_schedstat). */
 function runUs(thread: string): number {
   return Number(readOf(thread, 'schedstat').split(' ')[0]) / 1000
 }

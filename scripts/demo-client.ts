@@ -65,7 +65,7 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message
 }
 
-/** Without this status the demo cannot continue. */
+/** Returns the answer, or throws if it has another status: the demo cannot continue then. */
 export function must(answer: Answer, status: number): Answer {
   if (answer.status === status) return answer
   throw new Error(`The server answered ${answer.status}, not ${status}: ${answer.text}`)

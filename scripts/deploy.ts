@@ -73,7 +73,7 @@ const world: World = {
 
 const deployEntry = z.object({ type: z.literal('deploy'), targets: z.array(z.string()) })
 
-/** Wrangler writes a line of JSON for each of its actions. */
+/** Returns the targets in a line of JSON. Wrangler writes such a line for each of its actions. */
 function targetsIn(line: string): string[] {
   if (line === '') return []
   return deployEntry.safeParse(JSON.parse(line)).data?.targets ?? []

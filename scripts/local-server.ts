@@ -105,7 +105,7 @@ export async function startServer(port: number): Promise<LocalServer> {
   throw new Error('wrangler dev did not start. Its output is above.')
 }
 
-/** npm runs a script by a shell, which ends at a signal without passing it on. */
+/** Calls `stop` when npm ends: npm runs a script in a shell, which ends at a signal without forwarding it. */
 function stopWithNpm(stop: () => void): void {
   if (process.env.npm_lifecycle_event === undefined) return
   const parent = process.ppid
@@ -117,7 +117,7 @@ function stopWithNpm(stop: () => void): void {
   watch.unref()
 }
 
-/** `VARS="FLUSH_DELAY_MS=100 OPEN_REGISTRATION=false"` overrides variables of wrangler.toml for one run. */
+/** Reads `VARS="FLUSH_DELAY_MS=100 OPEN_REGISTRATION=false"`, which overrides wrangler.toml for one run. */
 function variables(text: string): string[] {
   const pairs = text.split(/\s+/).filter((pair) => pair !== '')
   return pairs.flatMap((pair) => {

@@ -47,7 +47,7 @@ export function operatorToken(): string {
   return line[1]
 }
 
-/** Asking wrangler for pending migrations takes seconds, so the applied ones are recorded here. */
+/** Applies new migrations. Records the applied ones, because asking wrangler for pending ones takes seconds. */
 async function migrate(): Promise<void> {
   const folder = path.join(ROOT, 'migrations')
   const files = readdirSync(folder)

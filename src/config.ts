@@ -226,7 +226,7 @@ function tierLimits(
   }
 }
 
-/** Is null for no limit. */
+/** Reads a monthly limit; null for no limit. */
 function monthlyLimit(
   env: Variables,
   variable: `MONTHLY_${'EVENTS' | 'CHANGES'}_${Tier}`,
@@ -251,7 +251,7 @@ function share(variable: string, text: string): number {
   return Number(text)
 }
 
-/** Both variables or neither: half of a configuration would leave the operator without the sign-in. */
+/** Reads both variables or neither. Throws for one alone, which would leave the operator without the sign-in. */
 function access(env: Variables): AccessConfig | null {
   const { ACCESS_TEAM_DOMAIN: team_domain = '', ACCESS_AUD: aud = '' } = env
   if (team_domain === '' && aud === '') return null
@@ -322,7 +322,7 @@ function origins(variable: string, text: string): '*' | readonly string[] {
 
 const DEFAULT_RESOLVER = 'https://cloudflare-dns.com/dns-query'
 
-/** In development a resolver on this machine may be used, without https. */
+/** Reads the address of the resolver. In development it may be on this machine, without https. */
 function resolverUrl(text: string, environment: Environment): string {
   const url = URL.parse(text === '' ? DEFAULT_RESOLVER : text)
   const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')
@@ -334,7 +334,7 @@ function resolverUrl(text: string, environment: Environment): string {
 
 const STRIPE = 'https://api.stripe.com'
 
-/** Only tests may use another address, because the secret key is sent to it. */
+/** Reads the address of Stripe. Only tests may use another one, because the secret key is sent to it. */
 function stripeUrl(text: string, environment: Environment): string {
   const url = URL.parse(text === '' ? STRIPE : text)
   const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')

@@ -41,7 +41,7 @@ export async function startPostgres(state: string): Promise<Server | undefined> 
   }
 }
 
-/** PostgreSQL refuses to run as root. In this case it runs as Debian's own user, which then owns the folder. */
+/** Returns the user that runs PostgreSQL, which refuses to run as root. Debian's own user then owns the folder. */
 function postgresUser(state: string): { readonly uid?: number; readonly gid?: number } {
   if (process.getuid?.() !== 0) return {}
   const [uid = 0, gid = 0] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'postgres'])))

@@ -35,7 +35,7 @@ export function bundleBoth(directory: string): { readonly ours: string; readonly
   }
 }
 
-/** The production bundle; it does not flush while it is measured unless a delay is given. */
+/** Starts the production bundle. Without a delay, it does not flush during the measurement. */
 export async function startOurs(
   script: string,
   state: string,

@@ -1,6 +1,9 @@
 /** The form of the hand-kept overlay: see `overlay.ts`. */
 
-/** Multiplies prices: `factor` is a decimal or a fraction, of token prices unless `families` names others. */
+/**
+ * Multiplies prices by `factor`, a decimal or a fraction. Applies to token prices, unless `families` names other
+ * families of units.
+ */
 export interface Modifier {
   readonly names: readonly string[]
   readonly factor: string

@@ -94,7 +94,7 @@ function tiered(price: {
 
 type Match = ModelInfo['match']
 
-/** Any of the rules fits; parts of one rule joined by `&` fit together. Names are compared in lower case. */
+/** Returns rules, any of which may match. All parts of a rule (`&`) must match. Names are compared in lower case. */
 export function matchRules(match: Match): string[] {
   if ('or' in match) return match.or.flatMap(matchRules)
   if ('and' in match) {

@@ -159,7 +159,9 @@ function disagreements(
   })
 }
 
-/** Compares base prices only: thresholds are written in several ways, and only the first source marks inclusive ones. */
+/**
+ * Compares base prices only: sources write thresholds in several ways, and only the first source marks inclusive ones.
+ */
 function samePrice(a: string, b: string): boolean {
   const [first, second] = [a, b].map((price) => Number(price.split(',', 1)[0]))
   return first === second

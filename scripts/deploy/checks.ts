@@ -124,7 +124,10 @@ function checkShared({ section, others }: Checked): Finding[] {
   })
 }
 
-/** Before the ids are filled in, every environment has the same placeholder, which is reported as `missing` already. */
+/**
+ * Whether the id of a resource is still the placeholder. Every environment has the same placeholder, which is already
+ * reported as `missing`.
+ */
 function isPlaceholder(resource: string): boolean {
   const [kind, id = ''] = resource.split(':')
   return (kind === 'kv' && !KV_ID.test(id)) || (kind === 'd1' && !D1_ID.test(id))

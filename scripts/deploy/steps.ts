@@ -110,7 +110,7 @@ function reported(found: Finding[], world: World): Finding[] {
   return found
 }
 
-/** Wrangler may print a message before its JSON. */
+/** Reads the names of secrets from the JSON that Wrangler prints, perhaps after a message. */
 function secretNames(output: string): string[] | undefined {
   const start = output.indexOf('[')
   if (start < 0) return undefined

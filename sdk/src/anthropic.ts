@@ -26,7 +26,7 @@ const APIS: readonly Api[] = [
   },
 ]
 
-/** Later numbers of a stream are totals that replace the earlier ones. */
+/** Adds a report to the call. Later numbers of a stream are totals, so they replace the earlier ones. */
 function take(call: MeteredCall, { model, usage }: Json, isFinal: boolean): void {
   if (typeof model === 'string') call.model = model
   if (!isJson(usage)) return

@@ -622,7 +622,7 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook endpoint of the operator's
-         * @description Omitted fields do not change. `enabled: true` enables an endpoint that failures disabled; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.
+         * @description Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.
          *
          *     Requires the operator token.
          */
@@ -2341,8 +2341,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Capture held credits, in parts or completely
-         * @description Capture held credits, in parts or completely.
+         * Capture all or some of the held credits
+         * @description Capture all or some of the held credits.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2674,7 +2674,7 @@ export interface paths {
         head?: never;
         /**
          * Change the given fields of a gateway route
-         * @description Reaches every call within 30 seconds. `targets` and `timeouts` are replaced as a whole.
+         * @description The change applies to every call within 30 seconds. `targets` and `timeouts` are replaced as a whole.
          *
          *     Requires an API key with the scope `provider-keys:write`.
          */
@@ -2842,7 +2842,7 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook endpoint
-         * @description Omitted fields do not change. `enabled: true` enables an endpoint that failures disabled; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.
+         * @description Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -3670,7 +3670,7 @@ export interface components {
                 overdue_seconds: number;
                 /** @description The number of enabled endpoints whose last attempt failed. */
                 failing_endpoints: number;
-                /** @description The number of endpoints that failures disabled. */
+                /** @description The number of endpoints that were disabled because of failures. */
                 disabled_endpoints: number;
                 /** @description false: more exist than were counted. */
                 complete: boolean;
@@ -3767,7 +3767,7 @@ export interface components {
                 model: string | null;
                 /** @description The number of events, at most 10000. */
                 events: number;
-                /** @description Whether more may exist than were counted. */
+                /** @description Whether more events may exist than were counted. */
                 more_events: boolean;
                 /**
                  * Format: date-time
@@ -4126,7 +4126,7 @@ export interface components {
                  * @description The time from which the price applies; null for the first prices of a list.
                  */
                 effective_from: string | null;
-                /** @description The factor on the price below. */
+                /** @description The factor that multiplies the prices of the layer below. */
                 multiplier?: number;
                 /** @description The context tier: its prices apply past this total input. */
                 tier: {
@@ -4166,7 +4166,7 @@ export interface components {
                      * @description The time from which the price applies; null for the first prices of a list.
                      */
                     effective_from: string | null;
-                    /** @description The factor on the price below. */
+                    /** @description The factor that multiplies the prices of the layer below. */
                     multiplier?: number;
                 }[];
                 other_models?: {
@@ -4195,7 +4195,7 @@ export interface components {
                      * @description The time from which the price applies; null for the first prices of a list.
                      */
                     effective_from: string | null;
-                    /** @description The factor on the price below. */
+                    /** @description The factor that multiplies the prices of the layer below. */
                     multiplier?: number;
                 }[];
                 price_version: string;
@@ -4352,7 +4352,7 @@ export interface components {
                  * @description The time from which the price applies; null for the first prices of a list.
                  */
                 effective_from: string | null;
-                /** @description The factor on the price below. */
+                /** @description The factor that multiplies the prices of the layer below. */
                 multiplier?: number;
                 /** @description The context tier: its prices apply past this total input. */
                 tier: {
@@ -4392,7 +4392,7 @@ export interface components {
                      * @description The time from which the price applies; null for the first prices of a list.
                      */
                     effective_from: string | null;
-                    /** @description The factor on the price below. */
+                    /** @description The factor that multiplies the prices of the layer below. */
                     multiplier?: number;
                 }[];
                 other_models?: {
@@ -4421,7 +4421,7 @@ export interface components {
                      * @description The time from which the price applies; null for the first prices of a list.
                      */
                     effective_from: string | null;
-                    /** @description The factor on the price below. */
+                    /** @description The factor that multiplies the prices of the layer below. */
                     multiplier?: number;
                 }[];
                 price_version: string;
@@ -5696,7 +5696,7 @@ export interface components {
             team_id?: string;
             /** @description The planned use. Without it, only the feature and its limits are checked. */
             action?: {
-                /** @description An event type; case does not matter. */
+                /** @description An event type, case-insensitive. */
                 type: string;
                 provider?: string;
                 model?: string;
@@ -6505,7 +6505,7 @@ export interface operations {
                 cursor?: string;
                 status?: "PENDING" | "ACTIVE" | "SUSPENDED" | "CLOSED";
                 tier?: "STARTER" | "GROWTH" | "ENTERPRISE";
-                /** @description The whole address; case does not matter. */
+                /** @description The complete address, case-insensitive. */
                 email?: string;
             };
             header?: never;
@@ -8505,7 +8505,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One price, or a page. */
+            /** @description One price, or a page of models or providers. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -172,7 +172,7 @@ export function apiError(
   })
 }
 
-/** Waiting some seconds does not help against a used-up quota or a missing configuration. */
+/** Whether a retry can succeed: not if the quota is used up or a configuration is missing. */
 export function isRetryable(status: number, code: string): boolean {
   if (code === 'quota_exceeded' || code.endsWith('_not_configured')) return false
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)

@@ -30,9 +30,9 @@ const SYNC_MS = 20
 const open = new Set<string>()
 
 /**
- * Keeps the events of a queue in a file (Node, Bun, Deno). An event is in the file when `track` returns, so that it
- * survives the end of the process, and on the disk some milliseconds later, so that it then survives a loss of power.
- * `flush()` waits for the disk. One process has the file at a time.
+ * Keeps the events of a queue in a file (Node, Bun, Deno). An event is in the file when `track` returns, so the event
+ * survives the end of the process. Some milliseconds later the event is on the disk and survives a loss of power.
+ * `flush()` waits for the disk. Only one process may use the file at a time.
  *
  * @example
  * const om = new OpenMonetize({ apiKey, queue: { store: fileStore('/var/lib/app/usage.ndjson') } })

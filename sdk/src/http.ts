@@ -192,7 +192,7 @@ async function readText(response: Response): Promise<string> {
   }
 }
 
-/** `Retry-After` is a number of seconds, or a date. */
+/** Returns the milliseconds to wait. `Retry-After` is a number of seconds, or a date. */
 function waitOf(text: string | null): number | undefined {
   if (text === null) return undefined
   const wait_ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()

@@ -272,7 +272,7 @@ function pricingOf(http: Http) {
     params: Prices & { readonly provider: string },
     options?: RequestOptions,
   ): List<Schemas['ModelPrice']>
-  /** Without an id, the call lists all providers. */
+  /** Lists all providers. */
   function pricing(params?: Prices, options?: RequestOptions): List<Schemas['Provider']>
   function pricing(
     params?: Prices,

@@ -120,7 +120,7 @@ async function readOne(c: Context<AppEnv>, id: string) {
   const result = await readAlerts(c.env, ledgerOf(c), { caller: callerOf(c), id })
   if (result.kind === 'refused') return refusalResponse(c, result.refusal)
   const [alert] = result.answer
-  if (!alert) throw new Error('the answer of the ledger to a query for one alert has none')
+  if (!alert) throw new Error('the ledger returned no alert')
   return alert
 }
 

@@ -83,7 +83,7 @@ function runningOut(centidays: bigint | null): Recommendation | null {
   return { type: urgent ? 'urgent' : 'warning', message: left, action: 'purchase_credits' }
 }
 
-/** Only an increase is a spike, and only after a week with usage. */
+/** Reports a spike of usage: an increase in the last day after a week with usage. */
 function spike({ last_day, week_before_last_day }: Periods): Recommendation | null {
   const average = divideHalfEven(week_before_last_day.credits_micro, 7n)
   if (average <= 0n || last_day.credits_micro < SPIKE_FACTOR * average) return null

@@ -32,7 +32,7 @@ export interface StoredAudit {
 }
 
 export interface AuditPage {
-  /** The newest is first. */
+  /** The records, newest first. */
   readonly records: readonly StoredAudit[]
   /** The `before_id` of the next page; null on the last one. */
   readonly next_before_id: string | null
@@ -87,7 +87,7 @@ interface ExaminedRange {
   readonly last_id: string | null
 }
 
-/** `end_id` is the last record examined, if more may follow. */
+/** Returns a page of the found records. `end_id` is the last record examined, if more may follow. */
 function pageOf(found: readonly StoredAudit[], limit: number, end_id: string | null): AuditPage {
   const records = found.slice(0, limit)
   return { records, next_before_id: found.length > limit ? (records.at(-1)?.audit_id ?? null) : end_id }

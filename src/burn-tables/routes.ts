@@ -146,7 +146,7 @@ function ask(c: Context<AppEnv>, question: BurnTablesQuestion) {
 
 async function answerOne(c: Context<AppEnv>, question: BurnTablesQuestion): Promise<Response> {
   return answerResult(c, await ask(c, question), ({ tables: [table] }) => {
-    if (!table) throw new Error('the answer of the ledger to a query for one burn table has none')
+    if (!table) throw new Error('the ledger returned no burn table')
     return renderBurnTable(table)
   })
 }

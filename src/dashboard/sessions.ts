@@ -173,7 +173,10 @@ function hashOf(token: string): string {
   return createHash('sha256').update(token).digest('hex')
 }
 
-/** An operator token may be guessable, so its hash is not stored: without the session's token this reveals nothing. */
+/**
+ * Returns a MAC of the operator token, which reveals nothing without the session's token. A hash is not stored, because
+ * an operator token may be guessable.
+ */
 function operatorMac(session: string, proof: string): string {
   return createHmac('sha256', session).update(proof).digest('base64url')
 }

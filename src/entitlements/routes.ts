@@ -154,7 +154,7 @@ entitlementsRoutes.openapi(getRoute, async (c) => {
   const result = await readEntitlements(c.env, sharedLedgerOf(c), { caller: callerOf(c), question })
   if (result.kind === 'refused') return refusalResponse(c, result.refusal)
   const [entitlement] = result.answer.entitlements
-  if (!entitlement) throw new Error('the answer of the ledger to a query for one entitlement has none')
+  if (!entitlement) throw new Error('the ledger returned no entitlement')
   return jsonResponse(c, renderEntitlement(entitlement))
 })
 

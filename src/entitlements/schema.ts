@@ -236,7 +236,7 @@ const actionType = z
   .string()
   .transform((type) => type.toUpperCase())
   .pipe(z.enum(EVENT_TYPES))
-  .openapi({ type: 'string', description: 'An event type; case does not matter.' })
+  .openapi({ type: 'string', description: 'An event type, case-insensitive.' })
 
 export const checkSchema = z
   .strictObject({

@@ -132,8 +132,8 @@ function holdOf(id: string | undefined, ledger: LedgerName): WalletItemRef | und
 }
 
 /**
- * The fingerprint covers only the event, so it is the same for a single event and in a batch, and for a key in the
- * header and in the body.
+ * Returns the key with the fingerprint of the event. The fingerprint covers only the event, so it is the same for a
+ * single event and in a batch, and for a key in the header and in the body.
  */
 function idempotencyOf(key: string, event: unknown): Idempotency {
   return { key, fingerprint: fingerprintOf(OPERATION, event, 'idempotency_key') }

@@ -71,7 +71,8 @@ const changeRoute = route({
   method: 'patch',
   path: '/{id}',
   summary: 'Change the given fields of a gateway route',
-  description: 'Reaches every call within 30 seconds. `targets` and `timeouts` are replaced as a whole.',
+  description:
+    'The change applies to every call within 30 seconds. `targets` and `timeouts` are replaced as a whole.',
   ...scoped(SCOPE),
   request: { params: gatewayRoutePath, body: jsonRequest(gatewayRouteChangeSchema) },
   answers: { 200: json('The changed route.', gatewayRouteSchema) },

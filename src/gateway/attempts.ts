@@ -182,7 +182,7 @@ async function send(
   }
 }
 
-/** The message of a failed request may contain its address. */
+/** Returns the name of an error without its message, because the message may contain the address of the request. */
 function nameOnly(error: unknown): string {
   return error instanceof Error ? error.name : typeof error
 }

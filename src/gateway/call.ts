@@ -200,7 +200,7 @@ function bodyToSend(
   return text === body.text ? body.bytes : text
 }
 
-/** Gemini's path contains the model. */
+/** Replaces the model in the path of a Gemini call. Other APIs have the model in the body. */
 function withModel(target: Target, model: string | null): Target {
   if (model === null || target.dialect !== 'google') return target
   return { ...target, path: target.path.replace(/^[^:]+/, `models/${encodeURIComponent(model)}`) }

@@ -26,7 +26,7 @@ const PASSED: ReadonlySet<string> = new Set([
 const PASSED_FAMILIES = /^(?:openai|anthropic|x-openai|x-codex|x-claude-code)-/
 
 /**
- * Headers that belong to the connection and not to the answer. The body is decoded on its way, so its length and
+ * Headers that belong to the connection and not to the answer. The gateway decodes the body, so its length and
  * encoding change. A provider's cookies are meant for its own site.
  */
 const NOT_RETURNED: ReadonlySet<string> = new Set([

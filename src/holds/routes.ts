@@ -57,7 +57,7 @@ const openRoute = route({
 const captureRoute = route({
   method: 'post',
   path: '/{id}/capture',
-  summary: 'Capture held credits, in parts or completely',
+  summary: 'Capture all or some of the held credits',
   ...rates,
   request: { params: holdPath, body: jsonRequest(captureSchema) },
   answers: { 200: json('The captured credits.', capturedSchema) },

@@ -67,7 +67,7 @@ type Direct<N extends OperationName> = (
   request: Request,
 ) => Result<N> | Promise<Result<N>>
 
-/** An operation that changes a draft of the next group commit, and is answered when that is durable. */
+/** An operation that changes a draft of the next group commit, and is answered when the commit is durable. */
 interface Grouped<N extends OperationName> {
   /** Parses the message if it has another form than plain JSON. */
   readonly parse?: (message_json: string) => MessageOf<N>

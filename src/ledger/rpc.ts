@@ -201,7 +201,7 @@ function operation<M, R>(
   return { access, repeatable, long }
 }
 
-/** A change with an idempotency key is done at most once, however often it is sent. */
+/** Whether a change has an idempotency key. Such a change is done at most once, however often it is sent. */
 function isKeyed({ idempotency }: { readonly idempotency?: Idempotency }): boolean {
   return idempotency !== undefined
 }

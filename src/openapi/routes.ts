@@ -168,7 +168,7 @@ function respond(
   return c.body(text, 200, { 'Content-Type': type + charset, ...shared })
 }
 
-/** RFC 9110, section 13.1.2: a list of tags, compared weakly, or `*`. */
+/** Whether `If-None-Match` names a tag: a list of tags, compared weakly, or `*` (RFC 9110, section 13.1.2). */
 function names(if_none_match: string | undefined, etag: string): boolean {
   if (if_none_match === undefined) return false
   const tags = if_none_match.split(',').map((tag) => tag.trim().replace(/^W\//, ''))

@@ -58,7 +58,7 @@ async function refuse(
  */
 async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Promise<Response | undefined> {
   const use = useOf(c)
-  if (!use) throw new Error('an admitted portal token has a route')
+  if (!use) throw new Error('the route of an admitted portal token was not found')
   const { key_id, customer_id, mode, tier, owner, origins, credit_pack_ids } = token
   const { own } = namesOf(use, 'query', token)
   if (own !== undefined) {

@@ -74,7 +74,8 @@ function isOn(origin: string, url: string): boolean {
 function ownerField(c: Context<AppEnv>, portal: PortalAccess): OwnerField {
   const use = useOf(c)
   const { own, other } = use ? namesOf(use, 'body', portal) : {}
-  if (own === undefined || other === undefined) throw new Error('a POST with a portal token names its wallet')
+  if (own === undefined || other === undefined)
+    throw new Error('a POST with a portal token does not name its wallet')
   return { name: own, other }
 }
 

@@ -52,7 +52,7 @@ async function createToken(c: Context<AppEnv>, body: PortalTokenDraft): Promise<
   const { customer_id, mode, tier, key_id, ends_at_ms } = c.get('key')
   const owner = ownerOf(body)
   // The schema requires one of the two.
-  if (owner.kind === 'customer') throw new Error('a portal token is for a user or a team')
+  if (owner.kind === 'customer') throw new Error('the portal token is for neither a user nor a team')
   const { origins, credit_pack_ids } = body
   const refused = credit_pack_ids && (await refusePacks(c, credit_pack_ids))
   if (refused) return refused

@@ -43,7 +43,7 @@ async function readSigningKey(env: Bindings): Promise<SigningKey | null> {
   }
 }
 
-/** RFC 7638: the hash of the required members, in the order of their names and without spaces. */
+/** Returns the thumbprint of RFC 7638: the hash of the required members, sorted by name, without spaces. */
 function thumbprintOf(public_key: string): string {
   return createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${public_key}"}`).digest('base64url')
 }

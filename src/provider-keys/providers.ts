@@ -25,7 +25,7 @@ const ADDRESSES: Readonly<Record<string, Partial<Record<Dialect, string>>>> = {
 /** The version in the paths of each API, for an address without a path. */
 const VERSIONS: Readonly<Record<Dialect, string>> = { openai: '/v1', anthropic: '/v1', google: '/v1beta' }
 
-/** The API of a provider's own clients; most providers have OpenAI's. */
+/** Returns the API of a provider. Most providers have the API of OpenAI. */
 export function dialectOf({ id }: ProviderRef): Dialect {
   return id === 'anthropic' || id === 'google' ? id : 'openai'
 }

@@ -109,7 +109,7 @@ function isKeyText(text: string): boolean {
   return text.length <= MAX_KEY_CHARS && KEY_TEXT.test(text)
 }
 
-/** Thrown if no master can decrypt the data key of the customer. */
+/** Thrown if no master key can decrypt the data key of the customer. */
 class Locked extends Error {}
 
 async function storedKey(

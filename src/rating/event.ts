@@ -111,7 +111,7 @@ function joined(...lists: readonly (readonly string[])[]): readonly string[] {
   return lists.every(({ length }) => length === 0) ? NONE : lists.flat()
 }
 
-/** An unrated event is rated later by its own model, so it must not contain usage of another model. */
+/** Removes the usage of other models from an unrated event, because it is rated later by its own model. */
 function withoutOtherModels(
   { parts = [] }: Consumption,
   usage: Usage,

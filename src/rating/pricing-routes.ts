@@ -29,7 +29,7 @@ const pricingRoute = route({
     'A unit without its own price is billed as the unit that contains it: unlisted cached tokens cost as much as input.',
   ...scoped('pricing:read', currentPrices),
   request: { query: pricingQuery },
-  answers: { 200: json('One price, or a page.', pricingSchema) },
+  answers: { 200: json('One price, or a page of models or providers.', pricingSchema) },
   problems: ['unknown_provider', 'unpriced_model'],
 })
 

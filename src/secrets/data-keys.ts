@@ -4,11 +4,11 @@ import { KEY_BYTES, open, seal } from './aes-gcm.ts'
 import { type Master, mastersOf } from './masters.ts'
 
 /**
- * Data keys: one random AES key per customer encrypts that customer's secrets. D1 has it once for each master,
- * encrypted under that master, so a change of masters rewrites data keys and no secret.
+ * Data keys: one random AES key per customer encrypts that customer's secrets. D1 has it once for each master
+ * key, encrypted under that key, so a change of master keys rewrites data keys and no secret.
  */
 
-/** A data key as stored: encrypted under one master. */
+/** A data key as stored: encrypted under one master key. */
 export interface DataKeyRow {
   readonly master_id: string
   readonly wrapped: string
@@ -18,21 +18,21 @@ export type DataKey =
   | { readonly kind: 'key'; readonly key: Uint8Array }
   /** The customer has no data key yet. */
   | { readonly kind: 'none' }
-  /** No master of this deployment can decrypt it: an encryption key is missing or wrong. */
+  /** No master key of this deployment can decrypt it: an encryption key is missing or wrong. */
   | { readonly kind: 'locked' }
 
-/** The maximum number of masters. More than two exist only between a rotation and the job that follows it. */
+/** The maximum number of master keys. More than two exist only between a rotation and the job that follows it. */
 const MAX_MASTERS = 8
 
 const SELECT = `
   SELECT master_id, wrapped FROM data_keys WHERE customer_id = ?1 LIMIT ${MAX_MASTERS}`
 
-/** The statement that reads a customer's data key: at most a row for each master. */
+/** The statement that reads a customer's data key: at most one row for each master key. */
 export function selectDataKey(db: D1Database, customer_id: string): D1PreparedStatement {
   return db.prepare(SELECT).bind(customer_id)
 }
 
-/** Opens a data key with the master that encrypted it. */
+/** Decrypts a data key with the master key that encrypted it. */
 export function openDataKey(env: Bindings, customer_id: string, rows: readonly DataKeyRow[]): DataKey {
   if (rows.length === 0) return { kind: 'none' }
   for (const master of mastersOf(env)) {
@@ -43,7 +43,7 @@ export function openDataKey(env: Bindings, customer_id: string, rows: readonly D
   return { kind: 'locked' }
 }
 
-// Writes 1 row for each master. Only the first of several concurrent requests writes.
+// Writes 1 row for each master key. Only the first of several concurrent requests writes.
 const INSERT_FIRST = `
   INSERT INTO data_keys (customer_id, master_id, wrapped, created_at_ms)
   SELECT ?1, value ->> 'master_id', value ->> 'wrapped', ?3 FROM json_each(?2)
@@ -51,7 +51,7 @@ const INSERT_FIRST = `
 
 /**
  * Returns the customer's data key, and creates it if the customer has none. Returns `locked` rather than a second data
- * key if no master can decrypt the existing one. The caller has checked that there is a master.
+ * key if no master key can decrypt the existing one. The caller has checked that there is a master key.
  */
 export async function requireDataKey(env: Bindings, customer_id: string, now_ms: number): Promise<DataKey> {
   const existing = await readDataKey(env, customer_id)
@@ -89,7 +89,7 @@ const INSERT_MISSING = `
   SELECT value ->> 'customer_id', value ->> 'master_id', value ->> 'wrapped', ?2 FROM json_each(?1) WHERE true
   ON CONFLICT (customer_id, master_id) DO NOTHING`
 
-// Writes 1 row for each that is deleted. A data key that no present master can decrypt is kept.
+// Writes 1 row for each that is deleted. A data key that no present master key can decrypt is kept.
 const DELETE_OLD = `
   DELETE FROM data_keys
   WHERE customer_id > ?1 AND customer_id <= ?2 AND master_id NOT IN (SELECT value FROM json_each(?3))
@@ -104,7 +104,7 @@ interface CustomerKeys {
 export interface Rewrapped {
   readonly written: number
   readonly deleted: number
-  /** The number of data keys that no master can decrypt. */
+  /** The number of data keys that no master key can decrypt. */
   readonly locked: number
 }
 

@@ -9,7 +9,7 @@ import { usableSecrets } from './usable.ts'
  * `ENCRYPTION_KEY_NEXT`. They encrypt the data keys of customers and nothing else.
  */
 export interface Master {
-  /** Identifies the master in the data keys that it encrypts, and reveals nothing about it. */
+  /** Identifies the master key in the data keys that it encrypts, and reveals nothing about it. */
   readonly id: string
   readonly key: Uint8Array
 }
@@ -19,7 +19,7 @@ export const DEVELOPMENT_ENCRYPTION_KEY = 'dev-encryption-key'
 const ID_CHARS = 16
 const PURPOSE = 'openmonetize master key'
 
-/** Returns the usable masters; none if the deployment has no encryption key. */
+/** Returns the usable master keys; none if the deployment has no encryption key. */
 export const mastersOf = oncePerBindings((env): readonly Master[] => {
   const secrets = usableSecrets(env, [env.ENCRYPTION_KEY, env.ENCRYPTION_KEY_NEXT], {
     development_value: DEVELOPMENT_ENCRYPTION_KEY,

@@ -99,7 +99,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     path: '/{id}',
     summary: `Change a webhook endpoint${of}`,
     description:
-      'Omitted fields do not change. `enabled: true` enables an endpoint that failures disabled; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.',
+      'Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.',
     ...writes,
     request: { params: endpointPath, body: jsonRequest(schemas.change) },
     answers: { 200: json('The endpoint.', endpointSchema) },

@@ -10,7 +10,7 @@ export interface WebhookFigures {
   readonly oldest_due_at_ms: number | null
   /** The number of enabled endpoints whose last attempt failed. */
   readonly failing_endpoints: number
-  /** The number of endpoints that failures disabled. */
+  /** The number of endpoints that were disabled because of failures. */
   readonly disabled_endpoints: number
   /** Set if no more deliveries or endpoints exist than were counted. */
   readonly complete: boolean

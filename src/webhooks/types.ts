@@ -26,7 +26,7 @@ export function subscribes(types: readonly string[], type: string): boolean {
   return types.some((text) => covers(text, type))
 }
 
-/** `limit.*` covers `limit.reached` but not `limits.x`. */
+/** Whether a pattern covers a type: `limit.*` covers `limit.reached` but not `limits.x`. */
 function covers(text: string, type: string): boolean {
   if (text === '*' || text === type) return true
   return text.endsWith('.*') && type.startsWith(text.slice(0, -1))

@@ -34,7 +34,7 @@ async function register(): Promise<Customer> {
   return { key, customer_id, ledger, sent: await captureUsage(ledger) }
 }
 
-/** Everything that was committed is flushed, sent and consumed. */
+/** Flushes, sends and consumes everything that was committed. */
 async function project({ ledger, sent }: Customer): Promise<void> {
   await runAlarm(ledger)
   await deliver(sent.splice(0))

@@ -47,7 +47,7 @@ function use(ledger: TestLedger, events: number): Promise<unknown> {
   return ingest(env, ledger.name, batch(items))
 }
 
-/** D1 has each entry of the journal once, and its pages chain from wallet to wallet. */
+/** Checks that D1 has each entry of the journal once, and that the pages of each wallet form a chain. */
 async function expectComplete(ledger: TestLedger): Promise<void> {
   const pages = await storedPages(ledger)
   const numbers = pages.flatMap((page) => page.entries.map((entry) => entry.number)).sort((a, b) => a - b)

@@ -46,7 +46,7 @@ function from(address: string, options: ApiOptions = {}): ApiOptions {
   return { ...options, headers: { ...options.headers, 'CF-Connecting-IP': address } }
 }
 
-/** D1 with a count of its queries. */
+/** Returns a D1 that counts its queries. */
 function countingD1(): { readonly db: D1Database; asked: () => number } {
   let asked = 0
   const db = d1Double({

@@ -212,7 +212,7 @@ describe('one request', () => {
   })
 })
 
-/** Ledger objects whose next answers to events are lost on their way, with the error of the runtime. */
+/** Returns ledger objects whose next `count` answers to events are lost: the call fails with the runtime's error. */
 function losingAnswers(count: number): typeof env.LEDGER {
   let lost = 0
   return Object.create(env.LEDGER, {

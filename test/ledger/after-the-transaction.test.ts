@@ -22,7 +22,7 @@ const CREDITS = 1000
 
 vi.spyOn(console, 'error').mockImplementation(() => undefined)
 
-/** Publishing throws once, like after a bug or when memory runs out. */
+/** Makes publishing throw once, as after a bug or when memory runs out. */
 async function breakPublishing(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const store = storeOf(instance)

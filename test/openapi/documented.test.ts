@@ -13,7 +13,7 @@ interface Change {
   readonly body?: unknown
 }
 
-/** An answer of the Worker to a question about a balance, changed. */
+/** Changes a real answer with a balance, and compares it with the OpenAPI document. */
 async function changed({ status, headers = {}, body }: Change): Promise<void> {
   const { api_key } = await createCustomer()
   const request = apiRequest('/v1/credits/balance', { key: api_key })

@@ -58,8 +58,8 @@ describe.skipIf(cases.length === 0)('recorded provider responses', () => {
 })
 
 /**
- * The data set also has results of Anthropic's rules for some of OpenAI's bodies. The meter does not choose those rules
- * without `provider_api`.
+ * Whether the meter chooses the rules of a case. The data set also has results of Anthropic's rules for some of OpenAI's
+ * bodies, and the meter does not choose those rules without `provider_api`.
  */
 function readByItsOwnApi({ api, body }: Case): boolean {
   return api !== 'anthropic' || !JSON.stringify(body).includes('input_tokens_details')

@@ -410,7 +410,7 @@ function decimalOf(atto: bigint): string {
 
 const PICO = 1_000_000_000_000n
 
-/** The cost is the exact fraction to the nearest pico-USD, a tie to the even one. */
+/** Checks that the cost is the exact fraction, rounded to the nearest pico-USD and half-even. */
 function expectHalfEven(result: CostResult, exact: Fraction): void {
   if (result.kind !== 'priced') throw new Error(`${result.reason}, instead of ${exact.toString()}`)
   const twiceOff = new Fraction(result.cost, PICO)

@@ -32,7 +32,7 @@ interface Asked {
   longest_parameter: number
 }
 
-/** D1, with a record of its queries. */
+/** Returns a D1 that records its queries. */
 function watched(): { readonly db: D1Database; readonly asked: Asked } {
   const asked: Asked = { statements: 0, rows: 0, longest_parameter: 0 }
   const watch = (statement: D1PreparedStatement): D1PreparedStatement =>

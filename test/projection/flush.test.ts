@@ -61,7 +61,7 @@ async function subjects(ledger: TestLedger): Promise<SubjectRow[]> {
 /** The maximum size of a parameter or a row of D1; local runs do not enforce it. */
 const D1_MAX_BYTES = 2_000_000
 
-/** D1, with the length of the longest parameter that was bound. */
+/** Returns a D1 that measures the longest bound parameter. */
 function measuredD1(): { readonly db: D1Database; readonly longest: () => number } {
   let longest = 0
   const prepare = (query: string) => ({

@@ -562,7 +562,7 @@ function byNumber([a = 0]: readonly number[], [b = 0]: readonly number[]): numbe
   return a - b
 }
 
-/** `toEqual` for plain JSON, in a tenth of its time: there are millions of comparisons. */
+/** Does the same as `toEqual` for plain JSON in a tenth of the time, because there are millions of comparisons. */
 function same(actual: unknown, expected: unknown, what: () => string): void {
   if (JSON.stringify(actual) === JSON.stringify(expected)) return
   expect(actual, what()).toEqual(expected)

@@ -695,7 +695,7 @@ export class Reference {
   }
 }
 
-/** Priority, then expiry (never last), then promo before paid, then the older. */
+/** Compares lots by priority, then expiry (lots that never expire are last), then promo before paid, then age. */
 function burnsBefore(a: Lot, b: Lot): number {
   if (a.priority !== b.priority) return a.priority - b.priority
   if (a.expires_ms !== b.expires_ms) return a.expires_ms < b.expires_ms ? -1 : 1

@@ -39,7 +39,7 @@ export async function read(key: string, path: string): Promise<Json> {
   return answerOf(await api(path, { key }), 200)
 }
 
-/** `query` picks the wallet: `?user_id=zoe`. */
+/** Returns the balance of a wallet, which `query` selects: `?user_id=zoe`. */
 export async function balanceOf(key: string, query = ''): Promise<unknown> {
   return (await read(key, `/v1/credits/balance${query}`)).balance
 }

@@ -237,7 +237,7 @@ function isRange(path: string): boolean {
   return path.startsWith('/v1/rating/') || path.endsWith('/replay')
 }
 
-/** A batch, an event in a capture and a single event are alternatives. */
+/** Returns a body with another field. `events` and `event` replace the body, because the three are alternatives. */
 function withField(body: Json, name: string, value: unknown): Json {
   if (name === 'events') return { events: value }
   if (name === 'event') return { event: value }

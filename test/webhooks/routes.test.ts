@@ -187,7 +187,7 @@ describe('a rotated secret', () => {
   })
 })
 
-/** The library reads the clock: it is set to the time of the message. */
+/** Whether the library verifies a message. Sets the clock, which the library reads, to the time of the message. */
 function isVerified(secret: string, body: string, headers: Record<string, string>, now_ms: number): boolean {
   vi.useFakeTimers({ now: now_ms, toFake: ['Date'] })
   try {

@@ -16,9 +16,9 @@ import { startOurs } from '../../bench/throughput/servers.ts'
  */
 
 const KIB = 1024
-/** The size of the script and of everything that it imports as text, compressed as an upload is. */
+/** The maximum size of the script and of everything that it imports as text, compressed as an upload is. */
 const MAX_UPLOAD_BYTES = 1108 * KIB
-/** The size of the script alone, which is compiled at each start. */
+/** The maximum size of the script alone, which is compiled at each start. */
 const MAX_SCRIPT_BYTES = 621 * KIB
 /** The platform refuses a Worker that needs more than a second to start. */
 const MAX_START_CPU_MS = 1000

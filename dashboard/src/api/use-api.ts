@@ -34,7 +34,7 @@ export function useApi<T>(load: (signal: AbortSignal) => Promise<T>, inputs: rea
   return { ...state, reload }
 }
 
-/** A failure of the page itself is shown like a problem of the API, and is in the console with its stack. */
+/** Returns the problem to show. Logs a failure of the page itself to the console with its stack. */
 export function problemOf(error: unknown): ApiProblem {
   if (error instanceof ApiProblem) return error
   console.error(error)

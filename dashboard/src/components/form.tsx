@@ -139,7 +139,7 @@ type Attributes = Omit<InputProps, 'label' | 'hint' | 'onValue' | 'type' | 'valu
   readonly onChange?: (event: TargetedEvent<HTMLInputElement>) => void
 }
 
-/** Which attributes an input may have depends on its type, so each type has a separate element. */
+/** Returns the element of a type. The type determines which attributes an input may have. */
 function inputOf(type: NonNullable<InputProps['type']>, attributes: Attributes): VNode {
   switch (type) {
     case 'date':

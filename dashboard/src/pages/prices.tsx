@@ -67,7 +67,7 @@ function Feed({ feeds, reload }: { readonly feeds: Feeds; readonly reload: () =>
               cell: ({ prices_ended }) => <Amount value={prices_ended} />,
             },
             {
-              title: 'The reason for waiting or refusal',
+              title: 'Why it waits or was refused',
               cell: ({ reasons }) =>
                 reasons.length === 0 ? (
                   '–'

@@ -190,8 +190,8 @@ const MOST_SERIES = 5
 const MOST_BARS = 30
 
 /**
- * With a time window, the chart has a bar for each window, including empty ones, and a series for each other
- * group. Otherwise it has the largest rows.
+ * Returns the bars of the chart. With a time window, the chart has a bar for each window, including empty ones, and a
+ * series for each other group. Otherwise it has the largest rows.
  */
 function chartOf(usage: Usage, groups: readonly Group[]): { labels: string[]; series: Series[] } {
   const window = groups.find(isWindow)
@@ -269,7 +269,7 @@ function groupsOf(text: string): Group[] {
   )
 }
 
-/** One text for each filter; the API takes lists. */
+/** Returns the filters as lists of one text, because the API takes lists. */
 function listsOf(filters: Readonly<Record<string, string | undefined>>): Record<string, string[]> {
   return Object.fromEntries(
     Object.entries(filters).flatMap(([name, value]) => (value === undefined ? [] : [[name, [value]]])),

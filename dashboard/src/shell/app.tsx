@@ -126,7 +126,7 @@ function isOpen({ path: page }: PageEntry, path: string): boolean {
   return page === path || (page !== '/' && path.startsWith(`${page}/`))
 }
 
-/** A path with an id, `/customers/:id`, is a page without a separate entry. */
+/** Returns the page of a path; a path with an id belongs to the page `/customers/:id`. */
 function pageOf(sections: readonly Section[], path: string): PageEntry | undefined {
   const pages = sections.flatMap((section) => section.pages)
   const pattern = path.replace(/^(\/[^/]+)\/.+$/, '$1/:id')

@@ -108,7 +108,7 @@ export function leaveOutTime(event: Waiting): void {
 let iso_ms = 0
 let iso_text = ''
 
-/** Many events are tracked within one millisecond. */
+/** Returns a time as text. Caches the last text, because many events are tracked within one millisecond. */
 function isoTime(now: number): string {
   if (now !== iso_ms) {
     iso_ms = now

@@ -74,7 +74,7 @@ export function meteredFetch(inner: Fetch, meter: Meter, apis: readonly Api[]): 
   }
 }
 
-/** The body may now be longer than the header states. */
+/** Removes `Content-Length`, because the body may now be longer. */
 function withoutLength(init: RequestInit | undefined): RequestInit | undefined {
   if (!init?.headers) return init
   const headers = new Headers(init.headers)

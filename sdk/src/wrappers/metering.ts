@@ -251,7 +251,7 @@ function check(options: MeterOptions): MeterOptions {
   return options
 }
 
-/** Only these errors forbid the call. All other errors are problems of the meter. */
+/** Whether an error forbids the call. All other errors are problems of the meter. */
 function isRefusal({ status, code }: OpenMonetizeError): boolean {
   return status === 402 || code === 'feature_not_allowed' || code === 'customer_suspended'
 }

@@ -77,7 +77,7 @@ export interface Ending {
   readonly named?: boolean
 }
 
-/** Server-sent events, each a write of its own. */
+/** Returns server-sent events, each as a separate write. */
 export function sse(chunks: readonly object[], { tail = '', cut, hang, named }: Ending = {}): Script {
   return async (response) => {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' })

@@ -138,8 +138,8 @@ adminCustomersRoutes.openapi(issueRoute, async (c) => {
 })
 
 /**
- * Put this statement directly after the statement that makes the change: it records nothing if the change
- * affected no row.
+ * Returns the statement that records the change. It records nothing if the statement directly before it affected no row,
+ * so put it directly after the statement that makes the change.
  */
 function auditChangedAccount(c: Context<AppEnv>, before: Customer, after: Customer): D1PreparedStatement {
   const { customer_id } = before

@@ -22,7 +22,7 @@ export const customersQuery = z.strictObject({
   ...idPageQuery('cust'),
   status: z.enum(CUSTOMER_STATUSES).optional(),
   tier: z.enum(TIERS).optional(),
-  email: customerText().optional().openapi({ description: 'The whole address; case does not matter.' }),
+  email: customerText().optional().openapi({ description: 'The complete address, case-insensitive.' }),
 })
 
 export const accountChangeSchema = z

@@ -40,7 +40,7 @@ const unratedSchema = z
         }),
         model: z.string().nullable(),
         events: z.int().openapi({ description: `The number of events, at most ${MAX_UNRATED_COUNTED}.` }),
-        more_events: z.boolean().openapi({ description: 'Whether more may exist than were counted.' }),
+        more_events: z.boolean().openapi({ description: 'Whether more events may exist than were counted.' }),
         oldest_at: z.iso.datetime().openapi({ description: 'The arrival of the oldest event.' }),
         waits_for: z.enum(['price', 'credits']).openapi({
           description:

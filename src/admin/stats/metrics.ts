@@ -64,7 +64,7 @@ function gauges(figures: Figures, now_ms: number): Metric[] {
     gauge('webhook_endpoints_failing', 'Enabled webhook endpoints whose last attempt failed.', {
       value: webhooks.failing_endpoints,
     }),
-    gauge('webhook_endpoints_disabled', 'Webhook endpoints that failures disabled.', {
+    gauge('webhook_endpoints_disabled', 'Webhook endpoints that were disabled because of failures.', {
       value: webhooks.disabled_endpoints,
     }),
     gauge(

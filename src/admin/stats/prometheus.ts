@@ -16,7 +16,7 @@ export interface Metric {
   readonly samples: readonly Sample[]
 }
 
-/** Metrics without a sample are left out. */
+/** Returns the text of the metrics. Omits metrics without a sample. */
 export function prometheusText(metrics: readonly Metric[]): string {
   return metrics
     .filter(({ samples }) => samples.length > 0)

@@ -99,7 +99,9 @@ const statsSchema = z
       failing_endpoints: count.openapi({
         description: 'The number of enabled endpoints whose last attempt failed.',
       }),
-      disabled_endpoints: count.openapi({ description: 'The number of endpoints that failures disabled.' }),
+      disabled_endpoints: count.openapi({
+        description: 'The number of endpoints that were disabled because of failures.',
+      }),
       complete,
     }),
     payments: z

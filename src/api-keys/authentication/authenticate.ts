@@ -223,12 +223,12 @@ export function credentialOf(c: Context<AppEnv>): string {
   // The operator token is checked first; an API key beside it is ignored. A session's token is as secret as a key.
   const credential =
     dashboardRequestOf(c)?.session ?? bearerToken(c.req.header('Authorization')) ?? c.req.header('X-API-Key')
-  if (credential === undefined) throw new Error('an authenticated request has a credential')
+  if (credential === undefined) throw new Error('the authenticated request has no credential')
   return credential
 }
 
 /**
- * The token of an `Authorization: Bearer` header; the scheme's case does not matter (RFC 9110, section 11.1). A header
+ * The token of an `Authorization: Bearer` header; the scheme is case-insensitive (RFC 9110, section 11.1). A header
  * of another scheme, which a proxy may have added, is ignored.
  */
 export function bearerToken(authorization: string | undefined): string | undefined {

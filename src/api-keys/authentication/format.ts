@@ -20,7 +20,7 @@ export function composeApiKey(mode: Mode, key_id: string, secret: Uint8Array): s
   if (secret.length !== SECRET_BYTES) throw new RangeError(`an API key requires ${SECRET_BYTES} random bytes`)
   const body = `om_${mode}_${key_id.slice(ID_PREFIX.length)}${base62(bigEndian(secret), SECRET_CHARS)}`
   const key = body + checksum(body)
-  if (!isWellFormed(key)) throw new RangeError('a key id is key_ and 26 characters of base 32')
+  if (!isWellFormed(key)) throw new RangeError('the key id is not key_ and 26 characters of base 32')
   return key
 }
 

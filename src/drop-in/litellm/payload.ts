@@ -94,8 +94,8 @@ function countsOf({ prompt_tokens, completion_tokens }: Json): Json | undefined 
 }
 
 /**
- * xAI reports reasoning beside the completion, and the usage reader adds it. If the total shows that LiteLLM has added
- * it already, the part is left out: its price is that of the completion.
+ * Removes the reasoning of xAI if the total shows that LiteLLM has added it to the completion. xAI reports reasoning
+ * beside the completion, and the usage reader would add it again. Both have the same price.
  */
 function withoutRepeatedReasoning(usage: Json, provider: string): Json {
   const { prompt_tokens, completion_tokens, total_tokens, completion_tokens_details, ...rest } = usage
@@ -105,7 +105,7 @@ function withoutRepeatedReasoning(usage: Json, provider: string): Json {
   return { ...rest, prompt_tokens, completion_tokens, total_tokens }
 }
 
-/** Python writes None for every detail that a provider does not report. */
+/** Removes nulls. Python writes one for every detail that a provider does not report. */
 function withoutNulls(usage: Json): Json {
   return Object.fromEntries(
     Object.entries(usage).flatMap(([key, value]) =>

@@ -78,9 +78,7 @@ liteLlmRoutes.openapi(eventsRoute, async (c) => {
   })
 })
 
-/**
- * LiteLLM also sends lines of JSON with the content type of JSON, so the text decides which of the two formats it is.
- */
+/** Reads JSON or lines of JSON. LiteLLM sends both with the content type of JSON, so the text determines the format. */
 function readPayloads(c: Context<AppEnv>): readonly unknown[] | Response {
   const bytes = c.get('body_bytes') ?? new Uint8Array()
   const whole = parseBody(bytes)

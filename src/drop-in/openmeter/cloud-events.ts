@@ -22,7 +22,7 @@ export function binaryAttributes(header: (name: string) => string | undefined): 
   return { id, ...Object.fromEntries(names.map((name) => [name, decoded(header(`ce-${name}`))])) }
 }
 
-/** Header values are percent-encoded (CloudEvents HTTP binding, section 3.1.3.2). */
+/** Decodes a header value, which is percent-encoded (CloudEvents HTTP binding, section 3.1.3.2). */
 function decoded(value: string | undefined): string | undefined {
   if (value === undefined) return undefined
   try {

@@ -118,7 +118,7 @@ export function addTranslation(
   })
 }
 
-/** The original names the customer in paths, queries and bodies. Here the key determines the customer. */
+/** Whether the path, query or body names another customer than the key's. The key determines the customer here. */
 function isOfAnother({ c, params, body }: Asked): boolean {
   const key: AuthenticatedKey | undefined = c.get('key')
   if (!key) return false

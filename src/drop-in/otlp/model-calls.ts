@@ -191,7 +191,7 @@ function hasUsage(attributes: Attributes): boolean {
   return false
 }
 
-/** `Date` throws for a time out of range, so such a time stays and is refused with its event. */
+/** Returns a time as text. `Date` throws for a time out of range, so it stays a number and is refused with its event. */
 export function timestampOf(end_ms: number): string {
   const date = new Date(end_ms)
   return Number.isNaN(date.getTime()) ? String(end_ms) : date.toISOString()

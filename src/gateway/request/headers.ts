@@ -71,7 +71,7 @@ export function readMeterHeaders(header: (name: string) => string | undefined): 
   }
 }
 
-/** Header values are bytes, which `fetch` reads as Latin-1; clients send UTF-8. */
+/** Decodes a header value. `fetch` reads its bytes as Latin-1, but clients send UTF-8. */
 function decoded(value: string): string {
   if (!/[\x80-\xff]/.test(value) || /[\u0100-\uffff]/.test(value)) return value
   const bytes = Uint8Array.from(value, (sign) => sign.charCodeAt(0))

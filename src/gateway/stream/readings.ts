@@ -261,7 +261,7 @@ function recordOf(value: unknown): Readonly<Record<string, unknown>> {
   return isRecord(value) ? value : {}
 }
 
-/** A null in a later report does not replace an earlier number. */
+/** Removes nulls, so that a null in a later report does not replace an earlier number. */
 function known(usage: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null))
 }

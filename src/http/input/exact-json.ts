@@ -37,7 +37,7 @@ export function isInexact(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).some(isInexact)
 }
 
-/** Providers print floats with any number of digits, and none of their numbers is an amount of ours. */
+/** Rounds the numbers of a provider to doubles: they may have any number of digits, and none is an amount of ours. */
 function rounded(value: unknown): unknown {
   if (value instanceof InexactNumber) return Number(value.source)
   if (!isInexact(value) || typeof value !== 'object' || value === null) return value

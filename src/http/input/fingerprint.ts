@@ -153,7 +153,7 @@ function fieldsOf(value: object): readonly Field[] {
   return fields
 }
 
-/** Parsed JSON inherits no names. */
+/** Returns the first key of parsed JSON, which inherits no keys. */
 function firstKey(value: object): string {
   for (const key in value) return key
   return ''

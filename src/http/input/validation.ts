@@ -85,7 +85,7 @@ function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[
   return alike.toSorted((a, b) => a.length - b.length)[0]
 }
 
-/** RFC 6901. */
+/** Returns a path as a JSON pointer (RFC 6901). */
 export function jsonPointer(path: readonly PropertyKey[]): string {
   return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }

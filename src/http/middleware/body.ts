@@ -42,7 +42,10 @@ interface BodyFormat {
   readonly types: RegExp | undefined
   /** The content types, for the 415. */
   readonly expected: string
-  /** `bytes` are decoded; undefined if they are not of their encoding. Returns a refusal, or undefined. */
+  /**
+   * Gives the decoded bytes to the route; `bytes` is undefined if they cannot be decoded. Returns a refusal, or
+   * undefined.
+   */
   readonly provide: (
     c: Context<AppEnv>,
     bytes: Uint8Array | undefined,

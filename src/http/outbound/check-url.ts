@@ -85,7 +85,7 @@ function checkName(url: URL, host: string): CheckedUrl {
   return labels.length < 2 || is_private ? refused(PRIVATE) : { kind: 'allowed', url, name: host }
 }
 
-/** The raw text counts too: `https://@host` and `https://:@host` have an empty user name. */
+/** Whether a URL has user info. Checks the text too, because `https://@host` has an empty user name. */
 function hasUserInfo(text: string, url: URL): boolean {
   const authority = text.replace(/^[a-z]+:\/*/i, '').split(/[/?]/, 1)[0] ?? ''
   return url.username !== '' || url.password !== '' || authority.includes('@')
@@ -101,7 +101,7 @@ function isListed(url: URL, private_hosts: readonly string[]): boolean {
   return private_hosts.some((host) => host === url.hostname || host === `${url.hostname}:${portOf(url)}`)
 }
 
-/** Two names of the same machine count as one. */
+/** Whether a URL leads to this server: all loopback names count as one host. */
 function leadsToSelf(url: URL, own: URL): boolean {
   const same_host = hostOf(url) === hostOf(own) || (isLoopback(url) && isLoopback(own))
   return same_host && portOf(url) === portOf(own)

@@ -84,8 +84,8 @@ const KEY = 'account'
 const UNKNOWN: Account = { tier: 'STARTER', status: 'ACTIVE', revision: 0 }
 
 /**
- * The customer's account. D1 is its master and pushes it here. Pushes may arrive twice, late, or in any order, so only
- * a newer revision is accepted. Each accepted push writes 1 row.
+ * The customer's account. D1 is its source of truth and pushes it here. Pushes may arrive twice, late, or in any order, so
+ * only a newer revision is accepted. Each accepted push writes 1 row.
  */
 export class AccountRow {
   private readonly meta: MetaTable

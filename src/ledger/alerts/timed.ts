@@ -103,7 +103,7 @@ function watchRunway(draft: Draft, alert: Alert, wallet: Wallet | undefined, ids
   })
 }
 
-/** One notification names all lots that are due now; each lot is in one notification. */
+/** Sends one notification for all lots that are due now. Each lot is in only one notification. */
 function notifyExpiring(draft: Draft, alert: Alert, wallet: Wallet, ids: LedgerIds): void {
   const lots = openLots(alert, wallet).filter(
     ({ expires_at_ms }) => (expires_at_ms ?? 0) - aheadMs(alert) <= draft.at_ms,

@@ -60,7 +60,7 @@ export function applyBurnTable(
   }
 }
 
-/** A version identifies all of a table's rules, and is never edited. */
+/** Returns the state for the audit log. The version identifies the table's rules, because no version is ever edited. */
 function auditState({ version, effective_from_ms, effective_to_ms }: VersionTimes): AuditState {
   return {
     version,

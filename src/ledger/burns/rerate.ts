@@ -123,7 +123,7 @@ export function payUnpaid(draft: Draft, wallet_number: number, context: BurnCont
   }
 }
 
-/** Only a new price is written: another try with the same price costs no row. */
+/** Keeps the price of an unpaid event if it is new, so another try with the same price costs no row. */
 function keepCharge(draft: Draft, { entry, charge: known }: UnratedEvent, charge: ProviderCharge): void {
   if (JSON.stringify(known) !== JSON.stringify(charge)) draft.unpaidCharges.set(entry.number, charge)
 }

@@ -25,7 +25,7 @@ function hasFlag(error: unknown, flag: string): boolean {
   return typeof error === 'object' && error !== null && Reflect.get(error, flag) === true
 }
 
-/** Some resets reach the caller without a flag, only with the runtime's message. */
+/** Whether a message is the runtime's for a reset. Some resets reach the caller without a flag. */
 function isResetMessage(message: string): boolean {
   return (
     message.includes('Durable Object reset') ||

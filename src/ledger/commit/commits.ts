@@ -155,7 +155,7 @@ export function weightOf(json_length: number): number {
   return Math.ceil(json_length / 1024)
 }
 
-/** If storage does not become durable, no code is needed here: the output gate holds the answers back. */
+/** Returns a function that waits for storage. Ignores its failure: the output gate then holds the answers back. */
 export function durabilityOf(storage: DurableObjectStorage): () => Promise<void> {
   return () => storage.sync().catch(() => {})
 }

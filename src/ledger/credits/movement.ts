@@ -62,8 +62,8 @@ export function applyMovement(
 }
 
 /**
- * Voids and ends of recurring grants are not counted: each can happen only once for an event or a grant, which was
- * counted.
+ * Whether a movement does not count against the rate limit: a void and the end of a recurring grant happen only once for
+ * an event or a grant, which was counted.
  */
 function isAlwaysAllowed({ type }: Movement): boolean {
   return type === 'VOID' || type === 'STOP_RECURRING'
@@ -179,7 +179,7 @@ function refundPurchase(
   })
 }
 
-/** Takes the rest of a lot, or a part of it, regardless of the entry that made the lot. */
+/** Takes back the remaining credits of a lot, or some of them, whichever entry made the lot. */
 function revoke(
   draft: Draft,
   { lot: number, amount, reason }: Movement & { type: 'REVOKE' },
@@ -192,7 +192,7 @@ function revoke(
   return takeFree(draft, wallet, lot, amount, ids, { type: 'ADJUSTMENT', description: reason })
 }
 
-/** Takes `amount` of a lot in one entry; with null, all of its credits that are not held. */
+/** Takes `amount` from a lot in one entry. If `amount` is null, takes all credits that are not held. */
 function takeFree(
   draft: Draft,
   wallet: Wallet | undefined,

@@ -147,7 +147,7 @@ function changedRow(
   return { id, feature_id, owner, ...change.rules, number, counter, ...now, deleted: false, created_at_ms }
 }
 
-/** Refuses to change the feature or the level of an entitlement. */
+/** Returns a refusal if a request changes the feature or the level of an entitlement. */
 function isMoved(
   { feature_id, owner }: Entitlement,
   place: { readonly feature_id?: string; readonly owner?: LimitOwner },

@@ -264,7 +264,7 @@ export function quantityText(unit: LimitUnit, quantity: bigint): string {
   return formatDecimal(quantity, UNIT_DECIMALS[unit])
 }
 
-/** `feature_id` is the feature of the use, because the limit may be one of all features. */
+/** Returns the refusal. `feature_id` is the feature of the use, because the limit may be one of all features. */
 export function limitReached(
   { entitlement, window, quantity, limit }: Meter,
   feature_id: string,

@@ -119,7 +119,7 @@ export class EntitlementRows {
     return read(this.exec('SELECT entitlement FROM entitlements WHERE entitlement_id = ?', id))[0]
   }
 
-  /** The newest is first. */
+  /** Returns a page of the entitlements, newest first. */
   list(question: EntitlementsQuestion & { readonly kind: 'list' }): EntitlementsAnswer {
     const { feature_id, owner, before_number, limit } = question
     const conditions: [string, SqlStorageValue][] = [['number < ?', before_number ?? Number.MAX_SAFE_INTEGER]]

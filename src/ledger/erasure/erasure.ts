@@ -116,7 +116,7 @@ function rename(value: JsonObject, erased: Erased): JsonObject {
   )
 }
 
-/** An owner is `{kind, id}`. */
+/** Whether a value is the owner `{kind, id}` of the erased subject. */
 function isSubject(value: unknown, { kind, id }: Erased): boolean {
   return isRecord(value) && value.kind === kind && value.id === id
 }

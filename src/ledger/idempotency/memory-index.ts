@@ -123,7 +123,7 @@ function bitsFor(entries: number): number {
   return bits
 }
 
-/** At most three quarters of the slots are used, so that a lookup probes only a few slots. */
+/** The maximum number of entries: three quarters of the slots, so that a lookup probes only a few slots. */
 function room(bits: number): number {
   return 3 * 2 ** (bits - 2)
 }

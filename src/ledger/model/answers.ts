@@ -115,14 +115,14 @@ export interface LotAnswer {
 /** A page of lots. */
 export interface LotsAnswer {
   readonly lots: readonly LotAnswer[]
-  /** The place of the last lot; null on the last page. */
+  /** The place of this page's last lot, where the next page continues; null on the last page. */
   readonly next: ListedLotPlace | null
 }
 
 /** A page of recurring grants. */
 export interface RecurringPageAnswer {
   readonly grants: readonly RecurringAnswer[]
-  /** The number of the last grant; null on the last page. */
+  /** The number of this page's last grant, where the next page continues; null on the last page. */
   readonly next: number | null
 }
 

@@ -20,7 +20,7 @@ declare const jsonText: unique symbol
 
 /**
  * The text of a JSON value that only the customer reads: metadata, and the static value of an entitlement. It is never
- * parsed on its way, because parsed JSON takes up to ten times the memory of its text and loses large numbers.
+ * parsed, because parsed JSON takes up to ten times the memory of its text and loses large numbers.
  */
 export type JsonText = string & { readonly [jsonText]: true }
 

@@ -172,7 +172,7 @@ function paidBetween(paid: PicoUsd, from: number, to: number, whole: number): Pi
   return picoUsd(shareOf(paid, to, whole) - shareOf(paid, from, whole))
 }
 
-/** Cheap, because emptied lots are mostly at the front. */
+/** Removes empty lots in one pass. */
 export function removeEmpty(lots: Lot[]): void {
   let kept = 0
   for (const lot of lots) if (lot.left > 0) lots[kept++] = lot

@@ -230,7 +230,7 @@ export function assertWallet(wallet: Wallet): void {
   for (const lot of wallet.pending ?? []) {
     const isWhole = Number.isSafeInteger(lot.left) && lot.left > 0 && lot.left <= lot.amount
     check(isWhole && lot.held === 0, wallet, `lot ${lot.number}, which begins later, holds ${lot.left}`)
-    check(startOf(lot) > lot.created_at_ms, wallet, `lot ${lot.number} begins at no later time`)
+    check(startOf(lot) > lot.created_at_ms, wallet, `lot ${lot.number} does not begin after its creation`)
     left += lot.left
   }
   const { balance, overdrawn, overdraft_limit, owed = ZERO_CREDITS } = wallet
@@ -292,7 +292,7 @@ export interface HoldState {
   readonly expires_at_ms: number
 }
 
-/** The room that lots from before a recurrence still have after it: at most `rollover_max` together. */
+/** The credits that lots from before a recurrence may still take back after it: at most `rollover_max` together. */
 export interface Rollover {
   readonly at_ms: number
   readonly room: MicroCredits

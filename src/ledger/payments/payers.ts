@@ -51,7 +51,7 @@ function afterCheckout(draft: Draft, payer: Payer, before: Payment, after: Payme
   return resumed(draft, saved, report.card.fingerprint)
 }
 
-/** A new card ends a pause without a card, and a pause after declines of another card. */
+/** Ends a pause that began without a card or after another card was declined. Other pauses continue. */
 function resumed(draft: Draft, payer: Payer, fingerprint: string | null): Payer {
   const { paused, declined_card, ...rest } = payer
   const is_same = paused === 'declined' && declined_card === fingerprint
@@ -88,7 +88,7 @@ export function pause(draft: Draft, payer: Payer, paused: NonNullable<Payer['pau
   return { ...payer, paused }
 }
 
-/** The alarm decides about the next top-up, at once if the wallet is low. */
+/** Schedules the next top-up at once if the wallet is low; otherwise clears its due time. */
 export function dueIfLow(draft: Draft, { owner }: Payer): void {
   const wallet = draft.wallet(owner)
   const is_low = wallet?.top_up !== undefined && available(wallet) < wallet.top_up.below

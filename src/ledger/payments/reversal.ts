@@ -52,10 +52,7 @@ export function reverse(
     : returnTaken(draft, settled, payment, asked_back, reversal)
 }
 
-/**
- * The whole price takes all credits; a part of the price takes the same part of the credits, rounded
- * half-even.
- */
+/** Returns the credits that a part of the price bought: the same part of the credits, rounded half-even. */
 function shareOfCredits({ credits, price_cents }: Payment, cents: number): MicroCredits {
   return microCredits(divideHalfEven(BigInt(credits) * BigInt(cents), BigInt(price_cents)))
 }

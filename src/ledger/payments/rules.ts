@@ -82,7 +82,7 @@ function lastTopUp(draft: Draft, { owner, last_top_up }: Payer): Payment | undef
   return last?.type === 'top_up' && walletKey(last.owner) === walletKey(owner) ? last : undefined
 }
 
-/** A pause by a limit ends with the limit's month or day, even before the next top-up. */
+/** Returns the reason of the pause that applies now. A pause by a limit ends with the limit's month or day. */
 function currentPause(payer: Payer, rule: TopUpRule, now_ms: number): PauseReason | null {
   const { paused = null } = payer
   if (paused !== 'monthly_limit' && paused !== 'daily_limit') return paused

@@ -108,15 +108,13 @@ function afterDecision(
   return { ...withoutPayer(rest), status: 'failed', intent_id, failure, asked: 0, ask_at_ms }
 }
 
-/** A settled payment does not change. If its check with Stripe was due, the next one is scheduled. */
+/** Returns a settled payment unchanged. Schedules its next check with Stripe if the check was due. */
 function kept(draft: Draft, payment: Payment): Payment {
   const is_due = payment.ask_at_ms !== null && payment.ask_at_ms <= draft.at_ms
   return is_due ? askAgain(draft, payment) : payment
 }
 
-/**
- * Later checks with Stripe use the payment intent. The payer is no longer needed, and may have been erased.
- */
+/** Removes the payer, who may have been erased: later checks with Stripe use the payment intent. */
 function withoutPayer<T extends Pick<Payment, 'customer' | 'card'>>(
   payment: T,
 ): Omit<T, 'customer' | 'card'> {
@@ -124,7 +122,7 @@ function withoutPayer<T extends Pick<Payment, 'customer' | 'card'>>(
   return rest
 }
 
-/** Only a report of a payment as paid changes it: a payment that failed here may have been paid after all. */
+/** Whether a payment is settled. Only a report that it was paid changes it: a failed payment may be paid later. */
 function isSettled(payment: Payment): boolean {
   return !isUnsettled(payment)
 }

@@ -12,7 +12,7 @@ interface SafeFraction {
 
 /** The factors of a method, which belongs to one table. */
 interface Factors {
-  /** Steps of the table's rounding for a pico-USD of cost. */
+  /** The number of the table's rounding steps in the charge for one pico-USD of cost. */
   readonly steps: SafeFraction
   readonly step_micro: number
   readonly min_charge_micro: number
@@ -40,7 +40,7 @@ function factorsOf(table: BurnTable, method: CostMethod): Factors | null {
 
 const MICRO = 10n ** BigInt(CREDIT_DECIMALS)
 
-/** Is undefined if a number is not a safe integer. */
+/** Returns a fraction in lowest terms; undefined if one of its numbers is not a safe integer. */
 function fraction(numerator: bigint, denominator: bigint): SafeFraction | undefined {
   const divisor = greatestCommonDivisor(numerator, denominator)
   if (divisor === 0n) return undefined
@@ -67,7 +67,7 @@ export function safeCharge(
   return { credits_micro: BigInt(micro), price: picoUsd(BigInt(price)) }
 }
 
-/** NaN for a numerator that is not safe, which then is the result of all further steps. */
+/** Divides half-even. Returns NaN for an unsafe numerator; the result of all further steps is then NaN too. */
 function divided(numerator: number, denominator: number): number {
   return Number.isSafeInteger(numerator) && numerator >= 0
     ? divideSafeHalfEven(numerator, denominator)

@@ -65,7 +65,10 @@ function together(patterns: readonly Pattern[]): Fits {
   return (name) => patterns.every((pattern) => pattern(name) !== undefined)
 }
 
-/** A rule may end inside a date, like `^claude-sonnet-4-2025`. The whole last word is compared in this case. */
+/**
+ * Whether a name ends at `end`, or has only a date or a version after it. A rule may end inside a date, like
+ * `^claude-sonnet-4-2025`; the whole date is compared in this case.
+ */
 function endsDated(name: string, end: number): boolean {
   if (isDatedSuffix(name.slice(end))) return true
   const word = /[-@]\d*$/.exec(name.slice(0, end))

@@ -62,7 +62,7 @@ function dailyWindow(start_ms: number, end_ms: number): Condition {
   return (at_ms) => inRange(((at_ms % DAY_MS) + DAY_MS) % DAY_MS, start_ms, end_ms)
 }
 
-/** The start is inclusive, the end exclusive. A range that ends before it starts wraps around, as over midnight. */
+/** Whether a value is in a range without its end. A range that ends before it starts wraps around, as over midnight. */
 function inRange(value: number, start: number, end: number): boolean {
   return end < start ? value >= start || value < end : value >= start && value < end
 }

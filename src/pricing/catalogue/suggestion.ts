@@ -73,7 +73,7 @@ const TIERS = {
   flex: ['the result may come later or need a retry', 'the request asks for the flex service tier'],
 } as const
 
-/** Suggested only for requests that name no tier: a caller that pays for priority has a reason. */
+/** Suggests cheaper tiers to requests that name no tier. A caller that names a more expensive one needs it. */
 function tierSuggestions(request: CostRequest, now: PicoUsd): Suggestion[] {
   if (request.service_tier !== undefined && !isStandardTier(request.service_tier)) return []
   const known = modifierNames(request.provider, request.model, request.at_ms)

@@ -13,7 +13,7 @@ export interface CostRequest {
   readonly provider: ProviderRef
   readonly model: string
   readonly usage: Usage
-  /** Epoch milliseconds: the price in force then applies. */
+  /** The time whose prices apply, in epoch milliseconds. */
   readonly at_ms: number
   readonly service_tier?: string | undefined
   readonly region?: string | undefined

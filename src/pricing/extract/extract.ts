@@ -147,7 +147,7 @@ function hasOtherTokens({ root }: Reading): boolean {
   return Object.keys(root.value).filter((key) => /token/i.test(key)).length > 1
 }
 
-/** OpenTelemetry's JSON has attributes as a list of keys and typed values, with whole numbers as text. */
+/** Converts OpenTelemetry's attributes, a list of keys and typed values with whole numbers as text, to an object. */
 function withPlainAttributes(body: Record<string, unknown>): Record<string, unknown> {
   const list = ownValue(body, 'attributes')
   if (!Array.isArray(list)) return body
@@ -167,7 +167,7 @@ const MAX_ATTRIBUTES = 1000
 
 const shapeTexts = new Map<string, Shape>()
 
-/** Each shape is read once. There are as many as the catalogue and `shapes.ts` have. */
+/** Returns the shape of a text. Caches each one; only the catalogue and `shapes.ts` have shapes. */
 function shapeOf(text: string): Shape {
   const known = shapeTexts.get(text)
   if (known !== undefined) return known

@@ -56,7 +56,7 @@ function firstKey({ fromBody, steps: [first] }: Path): string[] {
   return fromBody || first?.kind !== 'key' ? [] : [first.key]
 }
 
-/** `;` also separates the conditions inside brackets. */
+/** Splits a shape at `;`, but not inside brackets, where `;` separates conditions. */
 function splitShape(text: string): string[] {
   return text.split(/; (?![^[]*\])/).map((part) => part.replace(/;$/, '').trim())
 }

@@ -19,7 +19,7 @@ export async function withAmendments(
   return 'kind' in result ? entries : result
 }
 
-/** `withAmendments`, which returns the refusal of a failed look-up. */
+/** Does the same as `withAmendments`, but returns a refusal if the lookup fails. */
 export async function amend(
   env: Bindings,
   from: { readonly ledger: LedgerName; readonly caller: Caller },

@@ -25,7 +25,7 @@ export interface EntriesQuery {
 
 export interface EntriesPage {
   readonly kind: 'done'
-  /** The newest is first. */
+  /** The entries, newest first. */
   readonly entries: readonly Entry[]
   /** The beginning of the next page (its `before_entry`); null if this page is the last. */
   readonly next_before_entry: number | null

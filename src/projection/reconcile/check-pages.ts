@@ -3,7 +3,7 @@ import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../../usage/c
 import { type Difference, MAX_DIFFERENCES, rangeOfFlush } from './difference.ts'
 import { type SumsRow, sumIn, sumOf, usageOf, wrongColumns } from './page-sums.ts'
 
-/** The progress of checking a ledger's pages, and their usage up to there. */
+/** The progress of a check of a ledger's pages: the last checked entry, and the usage of all entries up to it. */
 export interface Checked {
   readonly entry: number
   readonly usage: UsageTotals
@@ -93,7 +93,7 @@ const BROKEN_HASHES = `
   WHERE previous <> '' AND previous IS NOT begins ORDER BY previous_flush LIMIT ${MAX_DIFFERENCES}`
 
 interface BrokenHash {
-  /** Is null for the object's hash, which covers the time after the last flush. */
+  /** The entry of the flush; null for the object's hash, which covers the time after the last flush. */
   readonly flush_entry: number | null
   readonly begins: string
   readonly previous_flush: number

@@ -135,7 +135,7 @@ function modifiersOf({ modifiers = {} }: EventRecord): object[] {
   return Object.entries(modifiers).map(([by, name]) => ({ by, name }))
 }
 
-/** The response itself is not stored, so the explanation names the fields of the event's record. */
+/** Returns the field of the event's record that has a unit. The response itself is not stored. */
 function recordedField({ usage = {} }: EventRecord, unit: string): string {
   if (Object.hasOwn(usage, unit)) return `usage.${unit}`
   return unit === 'requests' ? 'one request' : 'the sum of its parts'

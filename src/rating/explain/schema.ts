@@ -22,7 +22,10 @@ const layerFields = {
   effective_from: time
     .nullable()
     .openapi({ description: 'The time from which the price applies; null for the first prices of a list.' }),
-  multiplier: z.number().optional().openapi({ description: 'The factor on the price below.' }),
+  multiplier: z
+    .number()
+    .optional()
+    .openapi({ description: 'The factor that multiplies the prices of the layer below.' }),
 }
 
 export const explanationSchema = z

@@ -20,7 +20,7 @@ export interface FeedChanges {
 
 const MAX_REASONS = 100
 
-/** Compares a feed with the catalogue and the prices of earlier feeds, which it replaces. */
+/** Compares a feed with the catalogue and with the prices of earlier feeds. The feed replaces these prices. */
 export function compareFeed(
   { prices }: PriceFeed,
   earlier: readonly PriceOverlay[],

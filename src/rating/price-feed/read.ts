@@ -61,7 +61,7 @@ async function decide(
   const { version } = feed
   const applied = await appliedVersion(env.DB)
   if (version <= applied) {
-    const reason = `The version ${version} is not above ${applied}, which was applied.`
+    const reason = `Version ${version} is not above version ${applied}, which is already applied.`
     return refuse(env, { content_hash, version }, [reason], now_ms)
   }
   const { changes, problem } = await changesOf(env, feed, bound_percent, now_ms)

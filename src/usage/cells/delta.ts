@@ -149,7 +149,7 @@ const ONE_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 const NANO = Number(ONE_UNIT)
 const FINEST_DECIMALS = 40
 
-/** Accepted quantities have at most nine decimals, so nothing is rounded here. */
+/** Converts a quantity exactly. Accepted quantities have at most nine decimals, so nothing is rounded. */
 function exactUnits(quantity: number): bigint {
   if (Number.isSafeInteger(quantity)) {
     // A product below 2^53 is exact, and converting it once is faster than multiplying big integers.

@@ -15,7 +15,7 @@ export interface Consequence {
 
 const GONE = 410
 
-/** `made` is the number of attempts before this one. */
+/** Returns the consequence of an attempt. `made` is the number of attempts before it. */
 export function consequenceOf(
   delivered: Delivered,
   endpoint: SealedEndpoint,

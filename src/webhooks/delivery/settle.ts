@@ -24,7 +24,7 @@ export function settleDue(due_at_ms: number | null, now_ms: number): Settlement 
   return { kind: 'retry', delay_ms: Math.max(0, due_at_ms - now_ms) }
 }
 
-/** `outcome` is the row to write before the message is settled. */
+/** Settles a message that was not sent. `outcome` is the row to write before that. */
 export function settleUnsent(
   unsent: Unsent,
   {

@@ -46,7 +46,7 @@ export const MAX_ATTEMPTS_KEPT = 20
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The same notification has one delivery for each endpoint; ids sort by the time of the notification. */
+/** Returns the id of the only delivery of a notification to an endpoint. Ids sort by the time of the notification. */
 export function deliveryId({ webhook_endpoint_id, notification_id, at_ms }: Delivered): string {
   const digest = createHash('sha256').update(`${webhook_endpoint_id} ${notification_id}`).digest()
   return randomId('dlv', at_ms, digest.subarray(0, 10))

@@ -101,7 +101,7 @@ const LIST = `
   SELECT ${COLUMNS} FROM webhook_endpoints WHERE owner = ?1 AND webhook_endpoint_id < ?2
   ORDER BY webhook_endpoint_id DESC LIMIT ?3`
 
-/** The newest is first. */
+/** Returns a page of the owner's endpoints, newest first. */
 export async function listEndpoints(
   env: Db,
   owner: string,

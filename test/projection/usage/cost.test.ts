@@ -116,9 +116,7 @@ async function expectSameRebuilt(ledger: TestLedger): Promise<void> {
   expect(await rollupRows(ledger)).toEqual(before)
 }
 
-/**
- * All rollups and all messages except the last one are lost. The last one is retried until the pages have been read.
- */
+/** Loses all rollups and all messages except the last one, which is retried until the pages have been read. */
 async function expectMadeUpFor(ledger: TestLedger, last: unknown): Promise<void> {
   const before = await rollupRows(ledger)
   for (const table of ['rollup_watermarks', 'rollup_days', 'rollup_users']) {

@@ -41,7 +41,7 @@ export interface EntitlementsMessage {
 }
 
 export interface EntitlementsAnswer {
-  /** The newest is first. */
+  /** The entitlements, newest first. */
   readonly entitlements: readonly Entitlement[]
   readonly next_before_number: number | null
 }

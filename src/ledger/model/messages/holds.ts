@@ -52,7 +52,7 @@ export interface HoldsMessage {
 }
 
 export interface HoldsAnswer {
-  /** The newest is first. */
+  /** The holds, newest first. */
   readonly holds: readonly HoldAnswer[]
   /** The beginning of the next page; null if this page is the last. */
   readonly next_before_number: number | null

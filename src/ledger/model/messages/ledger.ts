@@ -42,7 +42,7 @@ export interface EntriesMessage {
 }
 
 export interface EntriesAnswer {
-  /** The newest is first. */
+  /** The entries, newest first. */
   readonly entries: readonly Entry[]
   /** Every entry from this number up (and below `before_entry`) was checked; 0 when no older one can match. */
   readonly reached_entry: number

@@ -75,7 +75,7 @@ class Writer {
     const { values } = this
     values.push(idempotency?.key ?? ABSENT, idempotency?.fingerprint ?? ABSENT)
     if (!event) {
-      if (!refusal) throw new Error('an item has an event or a refusal')
+      if (!refusal) throw new Error('an item has neither an event nor a refusal')
       values.push({ refusal })
       return
     }
