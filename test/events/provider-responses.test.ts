@@ -201,7 +201,6 @@ describe('a response that names a service tier', () => {
 describe('a response that cannot be read', () => {
   const unreadable: [what: string, provider: string, response: unknown, more: object][] = [
     ['a body of another API than the one that is named', 'OPENAI', openaiChat, { provider_api: 'responses' }],
-    ['an unknown API', 'OPENAI', openaiChat, { provider_api: 'telepathy' }],
     [
       'an error of the provider',
       'OPENAI',
@@ -236,6 +235,12 @@ describe('a response that cannot be read', () => {
       ...more,
     }
     await expectInvalid(await expectNothingMoved(key, () => ingest(key, event)), '/provider_response')
+  })
+
+  it('is a 400: an unknown API', async () => {
+    const event = { event_type: 'TOKEN_USAGE', feature_id: 'chat', provider: 'OPENAI' }
+    const body = { ...event, provider_response: openaiChat, provider_api: 'telepathy' }
+    await expectInvalid(await expectNothingMoved(key, () => ingest(key, body)), '/provider_api')
   })
 
   const unfit: [what: string, response: object, message: RegExp][] = [

@@ -445,7 +445,7 @@ describe('D1 is restored from an older backup', () => {
     await world.alarm()
     expect(await storedPages(world.ledger)).toEqual(before)
     expect(await inStore(world.ledger, ({ journal }) => journal.isDirty)).toBe(true)
-    expect(log.mock.calls.flat().join()).toMatch(/the rows between are in neither/)
+    expect(log.mock.calls.flat().join()).toMatch(/the rows in between exist in neither/)
   })
 
   it('a cron with an outdated watermark changes nothing', async () => {

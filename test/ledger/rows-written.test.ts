@@ -88,7 +88,7 @@ describe('rows written in the object', () => {
 
   it.each(['balance', 'lots'] as const)('%s: none', async (method) => {
     const ledger = await richLedger()
-    const message = { owner: { kind: 'customer' } } as const
+    const message = { owner: { kind: 'customer' }, limit: 100, after: null } as const
     expect(await rowsWrittenBy(ledger, () => ask(ledger.stub, method, message))).toBe(0)
   })
 
