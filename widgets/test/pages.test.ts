@@ -175,7 +175,7 @@ describeInBrowser('a page with widgets', () => {
     await amount(page, 'om-balance').waitFor()
     await api('DELETE', `/v1/api-keys/${textOf(key.key_id)}`)
     await page.evaluate(() => document.querySelector('om-balance')?.setAttribute('refresh-seconds', '5'))
-    await page.locator('om-balance [part=error]').getByText('This API key').waitFor()
+    await page.locator('om-balance [part=error]').getByText('This portal token has ended').waitFor()
     expect(await page.locator('om-balance').getByRole('button', { name: 'Try again' }).isVisible()).toBe(true)
     expect(await violations(page)).toEqual([])
     await picture(page, 'error')
