@@ -61,19 +61,21 @@ export async function migrateD1(db: D1Database, root = ROOT): Promise<void> {
 }
 
 /**
- * Starts a bundled Worker with the bindings of its configuration; the platform's limiters let everything pass. Without
- * the static assets: the local runtime routes each request to them in a Worker of its own, which takes longer than ours.
+ * Starts a bundled Worker with the bindings of its configuration; the platform's limiters let everything pass. The static
+ * assets are served only with `assets`: the local runtime routes each request to them by a Worker of its own, which takes
+ * longer than ours.
  */
 export async function startWorkerd(
   config: string,
   script: string,
   state: string,
   bindings: Readonly<Record<string, string>> = {},
-  { inspected = false } = {},
+  { inspected = false, assets = false } = {},
 ): Promise<RawWorkerd> {
   const { workerOptions } = unstable_getMiniflareWorkerOptions(config)
   const before = childrenOf(process.pid)
-  const { modulesRules: _rules, ratelimits: _limiters, assets: _assets, ...worker } = workerOptions
+  const { modulesRules: _rules, ratelimits: _limiters, ...worker } = workerOptions
+  if (!assets) Reflect.deleteProperty(worker, 'assets')
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: '127.0.0.1',

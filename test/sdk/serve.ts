@@ -26,7 +26,13 @@ const VARIABLES = {
 
 async function main(directory: string, state: string, variables: Record<string, string>): Promise<void> {
   const isNew = !existsSync(state)
-  const server = await startWorkerd(PROJECT, scriptIn(directory), state, { ...VARIABLES, ...variables })
+  const server = await startWorkerd(
+    PROJECT,
+    scriptIn(directory),
+    state,
+    { ...VARIABLES, ...variables },
+    { assets: true },
+  )
   if (isNew) await migrateD1(await server.d1())
   console.log(JSON.stringify({ url: server.url }))
 }
