@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client/client.ts'
 import { MAX_UNRATED_COUNTED } from '../../src/ledger/model/unrated.ts'
-import { listUnratedModels } from '../../src/rating/unrated.ts'
+import { listUnratedModels } from '../../src/rating/late/unrated.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import {
   answered,

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { objectId } from '../../http/input/identifiers.ts'
 import { noSuch } from '../../http/output/problem.ts'
 import { createRouter, json, optionalJsonRequest, route } from '../../http/route.ts'
-import { ledgersOfCustomer, rerateAll, rerateLedgers } from '../../rating/rerate.ts'
+import { ledgersOfCustomer, rerateAll, rerateLedgers } from '../../rating/late/rerate.ts'
 import { answerWork } from '../record-action.ts'
 
 const rerateSchema = z.strictObject({ customer_id: objectId().optional() }).openapi('Rerate')

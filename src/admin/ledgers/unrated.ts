@@ -7,7 +7,7 @@ import { serviceUnavailable } from '../../http/output/problem.ts'
 import { createRouter, json, OPERATOR_SECURITY, route } from '../../http/route.ts'
 import { MAX_UNRATED_COUNTED } from '../../ledger/model/unrated.ts'
 import type { LedgerName } from '../../ledger/model/vocabulary.ts'
-import { listUnratedModels, type UnratedOfLedger, type UnratedPlace } from '../../rating/unrated.ts'
+import { listUnratedModels, type UnratedOfLedger, type UnratedPlace } from '../../rating/late/unrated.ts'
 
 const place = z
   .tuple([z.string(), z.string(), z.string()])

@@ -1,14 +1,16 @@
-import type { Bindings } from '../bindings.ts'
-import { ledgerDb, ledgerKey, ledgerName } from '../db/ledger-db.ts'
-import { readUnrated, rerateEvents } from '../ledger/client/client.ts'
-import type { Caller } from '../ledger/model/account.ts'
-import type { Entry } from '../ledger/model/journal.ts'
-import type { RerateItem, UnratedModel } from '../ledger/model/unrated.ts'
-import type { LedgerName } from '../ledger/model/vocabulary.ts'
-import { CATALOGUE_VERSION, findModel, findProvider } from '../pricing/catalogue/catalogue.ts'
-import { OverlaySet } from '../pricing/catalogue/overlay.ts'
-import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'
-import { MAX_USD, usdToParts } from '../pricing/money.ts'
+import type { Bindings } from '../../bindings.ts'
+import { ledgerDb, ledgerKey, ledgerName } from '../../db/ledger-db.ts'
+import { readUnrated, rerateEvents } from '../../ledger/client/client.ts'
+import type { Caller } from '../../ledger/model/account.ts'
+import type { Entry } from '../../ledger/model/journal.ts'
+import type { RerateItem, UnratedModel } from '../../ledger/model/unrated.ts'
+import type { LedgerName } from '../../ledger/model/vocabulary.ts'
+import { CATALOGUE_VERSION, findModel, findProvider } from '../../pricing/catalogue/catalogue.ts'
+import { OverlaySet } from '../../pricing/catalogue/overlay.ts'
+import { costFrom, type PriceBook } from '../../pricing/cost/price-book.ts'
+import { MAX_USD, usdToParts } from '../../pricing/money.ts'
+import { OPERATOR } from '../price-epochs.ts'
+import { loadOverlays, type StoredOverlay } from '../price-overrides/store.ts'
 import {
   completePass,
   keepPass,
@@ -19,8 +21,6 @@ import {
   progressOf,
   readMark,
 } from './late-ratings.ts'
-import { OPERATOR } from './price-epochs.ts'
-import { loadOverlays, type StoredOverlay } from './price-overrides/store.ts'
 
 /** The outcome of rating events that had no price. */
 export interface RerateSummary {

@@ -1,6 +1,6 @@
-import { CATALOGUE_VERSION } from '../pricing/catalogue/catalogue.ts'
-import { OPERATOR } from './price-epochs.ts'
-import type { StoredOverlay } from './price-overrides/store.ts'
+import { CATALOGUE_VERSION } from '../../pricing/catalogue/catalogue.ts'
+import { OPERATOR } from '../price-epochs.ts'
+import type { StoredOverlay } from '../price-overrides/store.ts'
 
 /** The progress of late rating in D1, by ledger (`late_ratings`). */
 export interface LateRating {

@@ -1,9 +1,9 @@
-import type { Bindings } from '../bindings.ts'
-import { ledgerKey, ledgerName } from '../db/ledger-db.ts'
-import { readUnratedSummaries } from '../ledger/client/client.ts'
-import type { UnratedModel, UnratedSummary } from '../ledger/model/unrated.ts'
-import type { LedgerName } from '../ledger/model/vocabulary.ts'
-import { OPERATOR } from './price-epochs.ts'
+import type { Bindings } from '../../bindings.ts'
+import { ledgerKey, ledgerName } from '../../db/ledger-db.ts'
+import { readUnratedSummaries } from '../../ledger/client/client.ts'
+import type { UnratedModel, UnratedSummary } from '../../ledger/model/unrated.ts'
+import type { LedgerName } from '../../ledger/model/vocabulary.ts'
+import { OPERATOR } from '../price-epochs.ts'
 
 /** The place of a page: the first ledger, and the model of it after which the page begins. */
 export interface UnratedPlace {
