@@ -31,11 +31,14 @@ export type ReadResult =
 
 /** Converts a request to a ledger message: validated, priced, with fingerprints. No I/O. */
 export function readIngest(request: IngestRequest): ReadResult {
-  const { events, ...event } = request.body
-  if (events === null) return readSingle(request, cleaned(event))
-  if (!Object.hasOwn(request.body, 'events')) return readSingle(request, cleaned(request.body))
-  if (!Array.isArray(events)) return readBatch(request)
-  return readBatch({ ...request, body: { ...request.body, events: events.map(cleaned) } })
+  const { body } = request
+  if (body.events === null) {
+    const { events: _, ...event } = body
+    return readSingle(request, cleaned(event))
+  }
+  if (!Object.hasOwn(body, 'events')) return readSingle(request, cleaned(body))
+  if (!Array.isArray(body.events)) return readBatch(request)
+  return readBatch({ ...request, body: { ...body, events: body.events.map(cleaned) } })
 }
 
 /** A field that is null counts as absent, for validation and for the fingerprint. */

@@ -1,7 +1,8 @@
 import { timeJson } from '../http/input/times.ts'
 import { creditsJson, exactNumber } from '../http/output/json.ts'
 import type { CaptureAnswer, HoldAnswer } from '../ledger/model/answers.ts'
-import type { MicroCredits } from '../pricing/money.ts'
+import { inputLeft } from '../ledger/model/wallet.ts'
+import { type MicroCredits, ZERO_CREDITS } from '../pricing/money.ts'
 
 /** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
 export function renderHold({ hold, hold_id, wallet_id, available }: HoldAnswer): object {
@@ -16,7 +17,7 @@ export function renderHold({ hold, hold_id, wallet_id, available }: HoldAnswer):
     captured: creditsJson(hold.captured),
     remaining: creditsJson(hold.remaining),
     available_balance: creditsJson(available),
-    ...tokensFor(hold.remaining, Math.max(0, (hold.input_credits ?? 0) - hold.captured), hold.output_rate),
+    ...tokensFor(hold.remaining, inputLeft(hold), hold.output_rate),
     expires_at: timeJson(hold.expires_at_ms),
     created_at: timeJson(hold.created_at_ms),
   }
@@ -30,7 +31,7 @@ export function renderCapture(answer: CaptureAnswer): object {
     shortfall: exactNumber(answer.shortfall),
     remaining: creditsJson(answer.remaining),
     balance_after: creditsJson(answer.balance_after),
-    ...tokensFor(answer.remaining, answer.input_left ?? 0, answer.output_rate),
+    ...tokensFor(answer.remaining, answer.input_left ?? ZERO_CREDITS, answer.output_rate),
     transaction_id: answer.transaction_id,
     ...(answer.event_id !== undefined && { event_id: answer.event_id }),
   }
@@ -44,7 +45,7 @@ const MILLION = 1_000_000n
  */
 function tokensFor(
   left: MicroCredits,
-  input_left: number,
+  input_left: MicroCredits,
   per_million: MicroCredits | undefined,
 ): { max_output_tokens?: number } {
   if (per_million === undefined || per_million === 0) return {}

@@ -72,16 +72,15 @@ export async function simulate(env: Bindings, request: SimulationRequest): Promi
     const of_feature = by_feature.get(event.feature_id) ?? noSums()
     by_feature.set(event.feature_id, of_feature)
     const of_model = modelOf(by_model, event)
-    for (const sums of [totals, of_feature, of_model.sums]) {
-      addSums(sums, {
-        events: 1,
-        recorded_micro: event.recorded_micro,
-        simulated_micro: charge.credits_micro,
-        cost: event.cost,
-        recorded_price: event.recorded_price,
-        price: charge.price,
-      })
+    const added: SimulationSums = {
+      events: 1,
+      recorded_micro: event.recorded_micro,
+      simulated_micro: charge.credits_micro,
+      cost: event.cost,
+      recorded_price: event.recorded_price,
+      price: charge.price,
     }
+    for (const sums of [totals, of_feature, of_model.sums]) addSums(sums, added)
   }
   const models = [...by_model.values()]
   return { kind: 'simulated', totals, unrated_events: found.unrated, by_feature, by_model: models }

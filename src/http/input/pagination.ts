@@ -4,6 +4,11 @@ import type { RandomIdPrefix } from '../../ids.ts'
 const DEFAULT_LIMIT = 50
 const MAX_LIMIT = 100
 const CURSOR = /^c([0-9a-z]{1,9})$/
+const NOT_A_CURSOR = 'must be a next_cursor from an earlier response'
+const CURSOR_PARAMETER = {
+  type: 'string',
+  description: 'The `next_cursor` of the previous page. Omit it for the first page.',
+} as const
 
 /** The query parameters of every list. */
 export const pageQuery = {
@@ -15,13 +20,10 @@ export const pageQuery = {
     .openapi({ type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT }),
   cursor: z
     .string()
-    .regex(CURSOR, 'must be a next_cursor from an earlier response')
+    .regex(CURSOR, NOT_A_CURSOR)
     .transform((cursor) => Number.parseInt(cursor.slice(1), 36))
     .optional()
-    .openapi({
-      type: 'string',
-      description: 'The `next_cursor` of the previous page. Omit it for the first page.',
-    }),
+    .openapi(CURSOR_PARAMETER),
 }
 
 /** `pageQuery` for lists in the order of their ids: the cursor is the last id of the previous page. */
@@ -30,15 +32,9 @@ export function idPageQuery(prefix: RandomIdPrefix) {
     limit: pageQuery.limit,
     cursor: z
       .string()
-      .regex(
-        new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`),
-        'must be a next_cursor from an earlier response',
-      )
+      .regex(new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`), NOT_A_CURSOR)
       .optional()
-      .openapi({
-        type: 'string',
-        description: 'The `next_cursor` of the previous page. Omit it for the first page.',
-      }),
+      .openapi(CURSOR_PARAMETER),
   }
 }
 
@@ -54,14 +50,11 @@ export function placePageQuery<T>(place: z.ZodType<T>) {
       .transform((cursor, ctx): T => {
         const found = PLACE_CURSOR.test(cursor) ? place.safeParse(jsonOf(cursor)) : undefined
         if (found?.success) return found.data
-        ctx.addIssue({ code: 'custom', message: 'must be a next_cursor from an earlier response' })
+        ctx.addIssue({ code: 'custom', message: NOT_A_CURSOR })
         return z.NEVER
       })
       .optional()
-      .openapi({
-        type: 'string',
-        description: 'The `next_cursor` of the previous page. Omit it for the first page.',
-      }),
+      .openapi(CURSOR_PARAMETER),
   }
 }
 

@@ -31,6 +31,7 @@ import {
   available,
   type Hold,
   type HoldState,
+  inputLeft,
   insufficientCredits,
   MAX_OPEN_HOLDS,
   remaining,
@@ -213,7 +214,8 @@ function capture(
           ...counts,
         },
   )
-  const { output_rate, input_credits = ZERO_CREDITS } = hold
+  const { output_rate } = hold
+  const input_left = inputLeft(hold)
   if (final) endHold(draft, wallet, hold, 'captured')
   return {
     of: 'capture',
@@ -225,7 +227,7 @@ function capture(
     transaction_id: ids.transaction(entry),
     ...(entry.event && { event_id: ids.event(entry) }),
     ...(output_rate !== undefined && { output_rate }),
-    ...(input_credits > hold.captured && { input_left: microCredits(input_credits - hold.captured) }),
+    ...(input_left > 0 && { input_left }),
   }
 }
 

@@ -137,6 +137,14 @@ export function remaining(hold: Hold): MicroCredits {
   return microCredits(hold.parts.reduce((sum, [, amount]) => sum + amount, 0))
 }
 
+/** Returns the part of a hold's input that no capture has paid yet. */
+export function inputLeft({
+  input_credits = ZERO_CREDITS,
+  captured,
+}: Pick<Hold, 'input_credits' | 'captured'>): MicroCredits {
+  return microCredits(Math.max(0, input_credits - captured))
+}
+
 /** Returns the sum of all open holds. */
 export function reserved({ holds }: Wallet): MicroCredits {
   if (holds.length === 0) return ZERO_CREDITS

@@ -104,10 +104,10 @@ async function handOnLedger(
   const last = results.at(-1)
   if (!last) return { made: 1, is_whole: true }
   // A notification may be written to D1 after an endpoint that is younger than it.
-  const deliveries = results.flatMap((notification) => {
-    const existing = endpoints.filter(({ created_at_ms }) => created_at_ms <= notification.at_ms)
-    return deliveriesOf(ledger_id, [notification], existing)
-  })
+  const created = new Map(endpoints.map((endpoint) => [endpoint.webhook_endpoint_id, endpoint.created_at_ms]))
+  const deliveries = deliveriesOf(ledger_id, results, endpoints).filter(
+    ({ webhook_endpoint_id, at_ms }) => (created.get(webhook_endpoint_id) ?? Infinity) <= at_ms,
+  )
   await enqueue(env.WEBHOOKS, deliveries)
   await env.DB.prepare(HANDED).bind(ledger_id, last.sequence).run()
   return { made: 2 + callsToEnqueue(deliveries.length), is_whole: results.length < limit }
