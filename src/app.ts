@@ -19,13 +19,7 @@ import { gatewayRoutesRoutes } from './gateway-routes/routes.ts'
 import { healthRoutes } from './health/routes.ts'
 import { holdsRoutes } from './holds/routes.ts'
 import type { AppEnv } from './http/env.ts'
-import {
-  allowedMethods,
-  cors,
-  rateLimitHeaders,
-  requestId,
-  responseHeaders,
-} from './http/middleware/headers.ts'
+import { allowedMethods, cors, requestId, responseHeaders } from './http/middleware/headers.ts'
 import { requestLog } from './http/middleware/request-log.ts'
 import { notFound, onError } from './http/output/problem.ts'
 import { createRouter } from './http/route.ts'
@@ -56,7 +50,6 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.use(requestId)
   app.use(requestLog)
   app.use(responseHeaders)
-  app.use(rateLimitHeaders)
   app.use(portalPreflight)
   app.use(cors)
   app.use(allowedMethods(app))

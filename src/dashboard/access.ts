@@ -1,6 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { getCookie } from 'hono/cookie'
-import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../http/env.ts'
 
 /**
@@ -56,9 +55,8 @@ export function forwardToApi(
     context: Context<AppEnv>['executionCtx'],
   ) => Response | Promise<Response>,
 ): MiddlewareHandler<AppEnv> {
-  return createMiddleware<AppEnv>(async (c, next) => {
-    const { path, raw } = c.req
-    if (!path.startsWith(`${PREFIX}/v1/`)) return next()
+  const forward = async (c: Context<AppEnv>) => {
+    const { raw } = c.req
     const url = new URL(raw.url)
     url.pathname = url.pathname.slice(PREFIX.length)
     const headers = new Headers(raw.headers)
@@ -66,5 +64,6 @@ export function forwardToApi(
     const inner = new Request(new Request(url, raw), { headers })
     requests.set(inner, { session: sessionTokenOf(c), is_own_page: isOwnPage(c) })
     return fetch(inner, c.env, c.executionCtx)
-  })
+  }
+  return (c, next) => (c.req.path.startsWith(`${PREFIX}/v1/`) ? forward(c) : next())
 }

@@ -1,7 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { deleteCookie, setCookie } from 'hono/cookie'
-import { createMiddleware } from 'hono/factory'
 import { admitApiKey } from '../api-keys/authentication/authenticate.ts'
 import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../api-keys/authentication/format.ts'
 import { isOperatorToken, operatorsOf } from '../api-keys/authentication/operator.ts'
@@ -11,6 +10,7 @@ import type { AppEnv } from '../http/env.ts'
 import { timeJson } from '../http/input/times.ts'
 import { validationHook } from '../http/input/validation.ts'
 import { jsonBody } from '../http/middleware/body.ts'
+import { guard } from '../http/middleware/guard.ts'
 import { unauthorized } from '../http/middleware/platform-limits.ts'
 import { notFound, problem } from '../http/output/problem.ts'
 import { createRouter } from '../http/route.ts'
@@ -25,7 +25,7 @@ import { beginSession, endSession, findSession, type Session, type SessionOwner 
  */
 export const dashboardRoutes = createRouter()
 
-const ownPagesOnly = createMiddleware<AppEnv>(async (c, next) => (isOwnPage(c) ? next() : notFromOwnPage(c)))
+const ownPagesOnly = guard((c) => (isOwnPage(c) ? undefined : notFromOwnPage(c)))
 
 const MAX_CREDENTIAL_CHARS = 1_000
 const signInSchema = z.union([

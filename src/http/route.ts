@@ -1,6 +1,5 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
-import type { Context, MiddlewareHandler } from 'hono'
-import { createMiddleware } from 'hono/factory'
+import type { MiddlewareHandler } from 'hono'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { SmartRouter } from 'hono/router/smart-router'
 import { TrieRouter } from 'hono/router/trie-router'
@@ -10,6 +9,7 @@ import type { AppEnv } from './env.ts'
 import { unprintableFields } from './input/identifiers.ts'
 import { jsonPointer, validationHook } from './input/validation.ts'
 import { nullsRemoved } from './middleware/body.ts'
+import { guard } from './middleware/guard.ts'
 import { refusalResponse } from './output/problem.ts'
 import { PROBLEMS, type ProblemCode } from './output/problem-codes.ts'
 import { problemResponse } from './output/problem-schemas.ts'
@@ -64,7 +64,7 @@ export function route({ answers, problems = [], ...declaration }: Declaration<st
 function parametersChecked(request: RouteConfig['request']): MiddlewareHandler<AppEnv> {
   const names = new Set(request?.query instanceof z.ZodObject ? Object.keys(request.query.shape) : [])
   const is_loose = request?.query instanceof z.ZodObject && request.query.def.catchall instanceof z.ZodUnknown
-  const refused = (c: Context<AppEnv>): Response | undefined => {
+  return guard((c) => {
     const in_path = request?.params ? unprintableFields(c.req.param()) : []
     if (in_path.length > 0) return refusalResponse(c, invalid(in_path, 'path'))
     if (!c.req.url.includes('?')) return undefined
@@ -76,10 +76,6 @@ function parametersChecked(request: RouteConfig['request']): MiddlewareHandler<A
     if (unknown.length === 0) return undefined
     const errors = unknown.map((name) => ({ path: jsonPointer([name]), message: 'unknown parameter' }))
     return refusalResponse(c, invalid(errors, 'query'))
-  }
-  return createMiddleware<AppEnv>((c, next) => {
-    const response = refused(c)
-    return response ? Promise.resolve(response) : next()
   })
 }
 

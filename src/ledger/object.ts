@@ -95,7 +95,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     caller_json: string,
     message_json: string,
     texts: readonly string[] = [],
-  ): Promise<Reply> {
+  ): Reply | Promise<Reply> {
     return this.answer(name, caller_json, message_json, texts, JSON.stringify)
   }
 
@@ -103,33 +103,43 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
    * Takes packed messages. A Worker that finds an object of an earlier deployment, which lacks this method,
    * calls `handle` instead. A Worker of an earlier deployment does not ask for packed results.
    */
-  ingest(caller_json: string, packed: string, texts: readonly string[], packs = false): Promise<Reply> {
+  ingest(
+    caller_json: string,
+    packed: string,
+    texts: readonly string[],
+    packs = false,
+  ): Reply | Promise<Reply> {
     return this.answer('ingest', caller_json, packed, texts, packs ? packResult : JSON.stringify)
   }
 
-  private async answer<N extends OperationName>(
+  /** Returns the reply itself for operations that wait for nothing: a promise takes 4 % of the CPU time of a read. */
+  private answer<N extends OperationName>(
     name: N,
     caller_json: string,
     message_json: string,
     texts: readonly string[],
     write: (result: ResultOf<N> | Refused) => string,
-  ): Promise<Reply> {
+  ): Reply | Promise<Reply> {
     const { access } = operationOf(name)
     const caller = parse<Caller>(caller_json)
     // The memory of the message: texts are sent separately only if they are large.
     const length = texts.reduce((sum, text) => sum + memoryOf(text), message_json.length)
     const request: Request = { caller, length, texts }
-    if (access === 'service')
-      return { result: write(await runOperation(this.ledger, name, message_json, request)) }
-    const { rate, refusal } = this.admission.admit(caller, access)
-    if (refusal) return reply(write(refusal), rate)
+    const { rate, refusal } = access === 'service' ? {} : this.admission.admit(caller, access)
+    const written = (result: ResultOf<N> | Refused) => reply(write(result), rate)
+    if (refusal) return written(refusal)
     const { group } = this.ledger.commits
-    if (access !== 'read' && !group.hasRoom(weightOf(length))) return reply(write(OVERLOADED), rate)
-    try {
-      return reply(write(await runOperation(this.ledger, name, message_json, request)), rate)
-    } catch (error) {
+    const waits = access === 'write' || access === 'upkeep'
+    if (waits && !group.hasRoom(weightOf(length))) return written(OVERLOADED)
+    const failed = (error: unknown) => {
       if (!(error instanceof LedgerFull)) throw error
-      return reply(write(UNAVAILABLE), rate)
+      return written(UNAVAILABLE)
+    }
+    try {
+      const result = runOperation(this.ledger, name, message_json, request)
+      return result instanceof Promise ? result.then(written, failed) : written(result)
+    } catch (error) {
+      return failed(error)
     }
   }
 

@@ -184,12 +184,17 @@ export interface Reply {
  * object refuses a message of megabytes without parsing it. `texts` are large parts of the message: see `detachTexts`.
  */
 export interface LedgerRpc extends Rpc.DurableObjectBranded {
-  handle(operation: OperationName, caller: string, message: string, texts?: readonly string[]): Promise<Reply>
+  handle(
+    operation: OperationName,
+    caller: string,
+    message: string,
+    texts?: readonly string[],
+  ): Reply | Promise<Reply>
   /**
    * Runs the operation `ingest` with a packed message (`packIngest`). With `packs`, the result may be packed, too
    * (`packResult`).
    */
-  ingest(caller: string, packed: string, texts: readonly string[], packs?: boolean): Promise<Reply>
+  ingest(caller: string, packed: string, texts: readonly string[], packs?: boolean): Reply | Promise<Reply>
   wake(d1_row?: number): Promise<void>
   ping(): Promise<'pong'>
 }

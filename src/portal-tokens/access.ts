@@ -1,7 +1,7 @@
 import type { Context, Next } from 'hono'
-import { createMiddleware } from 'hono/factory'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
+import { guard } from '../http/middleware/guard.ts'
 import { ALLOWED_HEADERS, EXPOSED_HEADERS, PREFLIGHT_MAX_AGE_S } from '../http/middleware/headers.ts'
 import { admitsCustomer, tooManyRequests, unauthorized } from '../http/middleware/platform-limits.ts'
 import { problem, refusalResponse } from '../http/output/problem.ts'
@@ -88,11 +88,11 @@ async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Prom
  * Answers the preflight of a page that is about to use a portal token. A preflight has no token, so only the origin of
  * the actual request is compared with the token's origins.
  */
-export const portalPreflight = createMiddleware<AppEnv>(async (c, next) => {
+export const portalPreflight = guard((c) => {
   const origin = c.req.header('Origin')
   const method = c.req.header('Access-Control-Request-Method')
   const is_use = c.req.method === 'OPTIONS' && PORTAL_USES.has(`${method} ${c.req.path}`)
-  if (!is_use || origin === undefined || method === undefined) return next()
+  if (!is_use || origin === undefined || method === undefined) return
   return c.body(null, 204, {
     'Access-Control-Allow-Origin': origin,
     'Access-Control-Allow-Methods': method,

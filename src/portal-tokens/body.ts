@@ -1,4 +1,4 @@
-import type { Context } from 'hono'
+import type { Context, Next } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv, PortalAccess } from '../http/env.ts'
 import { fingerprintOf } from '../http/input/fingerprint.ts'
@@ -11,19 +11,30 @@ import { anotherWallet, namesOf, useOf } from './uses.ts'
  * may not send. Runs after the body was read and before it is validated: the route's schema checks the types
  * of values.
  */
-export const portalBody = createMiddleware<AppEnv>(async (c, next) => {
+export const portalBody = createMiddleware<AppEnv>((c, next) => {
   const portal = c.get('portal')
-  if (!portal || c.req.method !== 'POST') return next()
+  return portal && c.req.method === 'POST' ? changeBody(c, portal, next) : next()
+})
+
+async function changeBody(
+  c: Context<AppEnv>,
+  portal: PortalAccess,
+  next: Next,
+): Promise<Response | undefined> {
   const body: unknown = await c.req.json()
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return next()
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    await next()
+    return
+  }
   const own = ownerField(c, portal)
   const refused = refusalOf({ ...body }, portal, own)
   if (refused) return problem(c, refused)
   provideJson(c.req, { ...body, [own.name]: portal.owner.id })
   const key = c.get('idempotency_key')
   if (key !== undefined) c.set('idempotency_key', keyOfWallet(portal, key))
-  return next()
-})
+  await next()
+  return
+}
 
 interface Refusal {
   readonly code: 'insufficient_scope' | 'origin_not_allowed'

@@ -1,9 +1,9 @@
 import type { Context, MiddlewareHandler, Next } from 'hono'
-import { every } from 'hono/combine'
 import { createMiddleware } from 'hono/factory'
 import { dashboardRequestOf } from '../../dashboard/access.ts'
 import type { AppEnv } from '../../http/env.ts'
 import { jsonBody } from '../../http/middleware/body.ts'
+import { guard } from '../../http/middleware/guard.ts'
 import { idempotencyKey } from '../../http/middleware/idempotency-key.ts'
 import {
   admitsCustomer,
@@ -151,7 +151,7 @@ async function admitFound(
  */
 export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>[]) {
   return {
-    middleware: [requireScope(scope), ...then],
+    middleware: [...requireScope(scope), ...then],
     security: CUSTOMER_SECURITY,
     'x-required-scope': scope,
   }
@@ -168,25 +168,21 @@ export function scopedWith(
   body: MiddlewareHandler<AppEnv>,
   ...then: readonly MiddlewareHandler<AppEnv>[]
 ) {
-  return { ...scoped(scope), middleware: [requireScope(scope, accessOf(scope), body), ...then] }
+  return { ...scoped(scope), middleware: [...requireScope(scope, accessOf(scope), body), ...then] }
 }
 
 /** `scoped` for a read that requires a write scope: a suspended customer may still read. */
 export function scopedToRead(scope: Scope) {
-  return { ...scoped(scope), middleware: [requireScope(scope, 'read')] }
+  return { ...scoped(scope), middleware: [...requireScope(scope, 'read')] }
 }
 
 /** Admits keys with the scope, before the body is read. */
-export function requireScope(
+function requireScope(
   scope: Scope,
   access = accessOf(scope),
   body = jsonBody,
-): MiddlewareHandler<AppEnv> {
-  return every(
-    createMiddleware<AppEnv>(async (c, next) => refuseScope(c, scope, access) ?? next()),
-    body,
-    idempotencyKey,
-  )
+): readonly MiddlewareHandler<AppEnv>[] {
+  return [guard((c) => refuseScope(c, scope, access)), body, idempotencyKey]
 }
 
 /**

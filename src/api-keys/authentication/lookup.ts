@@ -96,33 +96,42 @@ export function mintApiKey(mode: Mode): {
   return { key_id, api_key, key_hash: hashApiKey(api_key) }
 }
 
+/** The record of a key; undefined if the key does not exist, and `limited` if it may not be looked up now. */
+type Found = FoundKey | 'limited' | undefined
+
 /**
- * Returns the record of a well-formed key, undefined if it does not exist, or `limited` if it may not be looked up
- * now. Reads this isolate's memory, then KV, then D1: KV caches misses too, so a new key may be found only in D1.
+ * Finds the record of a well-formed key. Reads this isolate's memory, then KV, then D1: KV caches misses too, so a new
+ * key may be found only in D1.
  */
-export async function findApiKey(
+export function findApiKey(
   env: Bindings,
   api_key: string,
   now_ms: number,
   lookup: KeyLookup,
-): Promise<FoundKey | 'limited' | undefined> {
+): Found | Promise<Found> {
   const hash = hashes.get(api_key, now_ms) ?? hashApiKey(api_key)
-  const record = await findKeyByHash(env, hash, now_ms, lookup)
-  if (typeof record === 'object') hashes.set(api_key, hash, now_ms)
-  return record
+  const cacheHash = (record: Found) => {
+    if (typeof record === 'object') hashes.set(api_key, hash, now_ms)
+    return record
+  }
+  const found = findKeyByHash(env, hash, now_ms, lookup)
+  return found instanceof Promise ? found.then(cacheHash) : cacheHash(found)
 }
 
-/** `findApiKey` by the hash of the key. */
-export async function findKeyByHash(
+/** `findApiKey` by the hash of the key. Returns no promise for a key in memory: promises take CPU time of each request. */
+export function findKeyByHash(
   env: Bindings,
   hash: string,
   now_ms: number,
   lookup: KeyLookup,
-): Promise<FoundKey | 'limited' | undefined> {
+): Found | Promise<Found> {
   if (hash === DEVELOPMENT_KEY_HASH && configOf(env).environment !== 'development') return undefined
   const cached = known.get(hash, now_ms)
   if (cached) return cached
-  if (unknown.get(hash, now_ms)) return undefined
+  return unknown.get(hash, now_ms) ? undefined : readKey(env, hash, now_ms, lookup)
+}
+
+async function readKey(env: Bindings, hash: string, now_ms: number, lookup: KeyLookup): Promise<Found> {
   if (!(await lookup.admitsLookup())) return 'limited'
   let record = await readFromKv(env, hash)
   if (!record) {

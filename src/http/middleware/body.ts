@@ -82,8 +82,7 @@ export function rawBody(types: RegExp | undefined, expected: string): Middleware
 }
 
 function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<AppEnv> {
-  return createMiddleware<AppEnv>(async (c, next) => {
-    if (!METHODS_WITH_BODY.has(c.req.method)) return next()
+  const read = createMiddleware<AppEnv>(async (c, next) => {
     const type = c.req.header('Content-Type')
     if (types && type !== undefined && !types.test(type)) return unsupportedMediaType(c, expected)
     const encoding = (c.req.header('Content-Encoding') ?? 'identity').trim().toLowerCase()
@@ -104,10 +103,12 @@ function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<App
       const refused = provide(c, bytes, type)
       if (refused) return refused
       await next()
+      return undefined
     } finally {
       room?.leave()
     }
   })
+  return (c, next) => (METHODS_WITH_BODY.has(c.req.method) ? read(c, next) : next())
 }
 
 type Decoder = typeof gunzipSync

@@ -8,6 +8,7 @@ import { RATE_WINDOW_MS } from '../../ledger/admission/rate-limit.ts'
 import type { RateCount } from '../../ledger/model/account.ts'
 import type { AppEnv } from '../env.ts'
 import { problem } from '../output/problem.ts'
+import { guard } from './guard.ts'
 
 /**
  * The headers of every response, and the answers that consist of headers: preflights, `OPTIONS`, and 405 with `Allow`.
@@ -39,12 +40,14 @@ const DEFAULTS: readonly (readonly [string, string])[] = [
 /** One year, without `includeSubDomains`: other hosts below the name are not ours. */
 const HSTS = 'max-age=31536000'
 
+/** Sets the headers of every response. */
 export const responseHeaders = createMiddleware<AppEnv>(async (c, next) => {
   await next()
   const { headers } = c.res
   for (const [name, value] of DEFAULTS) if (!headers.has(name)) headers.set(name, value)
   // Development serves http: with HSTS, a browser would refuse localhost for a year.
   if (configOf(c.env).environment !== 'development') headers.set('Strict-Transport-Security', HSTS)
+  setRateLimit(headers, c.get('rate'))
 })
 
 /** The only policy: a number of requests in a UTC minute. */
@@ -55,14 +58,12 @@ const POLICY = '"default"'
  * draft-ietf-httpapi-ratelimit-headers-11: the policy (`q` requests in `w` seconds), and how many are left (`r`) until
  * the count resets (`t` seconds). Responses without these headers were not counted exactly.
  */
-export const rateLimitHeaders = createMiddleware<AppEnv>(async (c, next) => {
-  await next()
-  const rate = c.get('rate')
+function setRateLimit(headers: Headers, rate: RateCount | undefined): void {
   if (!rate) return
   const { limit, remaining, resets_in_s } = rate
-  c.res.headers.set('RateLimit-Policy', `${POLICY};q=${limit};w=${RATE_WINDOW_MS / 1000}`)
-  c.res.headers.set('RateLimit', `${POLICY};r=${remaining};t=${resets_in_s}`)
-})
+  headers.set('RateLimit-Policy', `${POLICY};q=${limit};w=${RATE_WINDOW_MS / 1000}`)
+  headers.set('RateLimit', `${POLICY};r=${remaining};t=${resets_in_s}`)
+}
 
 /** Returns the count of the two ledgers that will refuse requests first. */
 export function tighter(rate: RateCount | undefined, other: RateCount): RateCount {
@@ -144,7 +145,7 @@ const handlers = new WeakMap<Config, MiddlewareHandler<AppEnv>>()
  * no key, so it is answered before authentication. Other origins get the same responses without the header that lets
  * their page read them.
  */
-export const cors = createMiddleware<AppEnv>(async (c, next) => {
+export const cors = createMiddleware<AppEnv>((c, next) => {
   const config = configOf(c.env)
   if (config.cors_origins.length === 0) return next()
   const preflight = c.req.header('Access-Control-Request-Method') !== undefined
@@ -167,11 +168,11 @@ function handlerOf(config: Config): MiddlewareHandler<AppEnv> {
  */
 export function allowedMethods(app: OpenAPIHono<AppEnv>): MiddlewareHandler<AppEnv> {
   let paths: Paths | undefined
-  return createMiddleware<AppEnv>(async (c, next) => {
+  return guard((c) => {
     paths ??= pathsOf(app)
     const { method } = c.req
     const methods = methodsOf(paths, c.req.path)
-    if (!methods || methods.has(method)) return next()
+    if (!methods || methods.has(method)) return
     const Allow = [...methods, 'OPTIONS'].join(', ')
     if (method === 'OPTIONS') return c.body(null, 204, { Allow })
     return problem(c, {

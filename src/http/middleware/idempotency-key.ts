@@ -1,11 +1,10 @@
-import { createMiddleware } from 'hono/factory'
-import type { AppEnv } from '../env.ts'
 import { invalidRequest } from '../output/problem.ts'
+import { guard } from './guard.ts'
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
 
 /** Validates the `Idempotency-Key` header of a POST and stores it as `idempotency_key`. */
-export const idempotencyKey = createMiddleware<AppEnv>(async (c, next) => {
+export const idempotencyKey = guard((c) => {
   const key = c.req.method === 'POST' ? c.req.header('Idempotency-Key') : undefined
   if (key !== undefined && !PRINTABLE_ASCII.test(key)) {
     const message = 'must be 1 to 255 printable ASCII characters'
@@ -14,5 +13,5 @@ export const idempotencyKey = createMiddleware<AppEnv>(async (c, next) => {
     ])
   }
   c.set('idempotency_key', key)
-  return next()
+  return
 })
