@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { cpuUs } from '../process.ts'
 import { bundle, ROOT } from '../raw-workerd.ts'
+import { checkOut } from './check-out.ts'
 import { Load } from './load.ts'
 import { quantile } from './report.ts'
 import { isScenarioName, type ScenarioName } from './scenarios.ts'
@@ -37,16 +37,6 @@ const { values, positionals } = parseArgs({
 const [commit] = positionals
 const starts = Number(values.starts)
 const duration_ms = Number(values.ms)
-
-/** The files of a commit, with the packages that are installed here. */
-function checkOut(ref: string, folder: string): void {
-  mkdirSync(folder)
-  const archive = execFileSync('git', ['archive', ref], { cwd: ROOT, maxBuffer: MAX_ARCHIVE_BYTES })
-  execFileSync('tar', ['-x', '-C', folder], { input: archive })
-  symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'))
-}
-
-const MAX_ARCHIVE_BYTES = 256 * 1024 * 1024
 
 let orders = 0
 

@@ -6,7 +6,8 @@ export interface Round extends Measured {
   readonly cpu_ms: number
 }
 
-export type Side = 'ours' | 'limit' | 'postgres'
+/** `before` is an earlier commit of this project. */
+export type Side = 'ours' | 'limit' | 'before' | 'postgres'
 export type Rounds = Partial<Readonly<Record<Side, readonly Round[]>>>
 
 interface Spread {
@@ -33,12 +34,13 @@ export interface ScenarioReport {
    * consecutive measurements.
    */
   readonly ratio_to_limit: number | null
+  readonly ratio_to_before: number | null
   readonly ratio_to_postgres: number | null
 }
 
 export function scenarioReport(name: ScenarioName, rounds: Rounds): ScenarioReport {
   const sides: Partial<Record<Side, SideReport>> = {}
-  for (const side of ['ours', 'limit', 'postgres'] as const) {
+  for (const side of ['ours', 'limit', 'before', 'postgres'] as const) {
     const measured = rounds[side]
     if (measured) sides[side] = sideReport(measured)
   }
@@ -46,6 +48,7 @@ export function scenarioReport(name: ScenarioName, rounds: Rounds): ScenarioRepo
     title: SCENARIOS[name].title,
     sides,
     ratio_to_limit: ratio(rounds.ours, rounds.limit),
+    ratio_to_before: ratio(rounds.ours, rounds.before),
     ratio_to_postgres: ratio(rounds.ours, rounds.postgres),
   }
 }
@@ -119,33 +122,48 @@ const COLUMNS = [
   'ours /s (min-max)',
   'limit /s (min-max)',
   'ours/limit',
+  'before /s',
+  'ours/before',
   'PG /s',
   'ours/PG',
-  'p50 ms (limit)',
+  'p50 ms (limit, before)',
   'p99 ms',
-  'CPU µs/request (limit)',
+  'CPU µs/request (limit, before)',
   'not 2xx',
 ] as const
 
 export function table(reports: Readonly<Record<string, ScenarioReport>>): string {
-  const rows = Object.values(reports).map(({ title, sides, ratio_to_limit, ratio_to_postgres }) => {
-    const { ours, limit, postgres } = sides
-    return [
-      title,
-      rate(ours),
-      rate(limit),
-      String(ratio_to_limit ?? ''),
-      postgres ? postgres.per_second.median.toLocaleString('en') : '',
-      String(ratio_to_postgres ?? ''),
-      `${ours?.p50_ms ?? ''} (${limit?.p50_ms ?? ''})`,
-      String(ours?.p99_ms ?? ''),
-      `${ours?.cpu_us_per_request ?? ''} (${limit?.cpu_us_per_request ?? ''})`,
-      Object.entries(ours?.failures ?? {})
-        .map(([status, count]) => `${count} × ${status}`)
-        .join(', '),
-    ]
-  })
+  const rows = Object.values(reports).map(
+    ({ title, sides, ratio_to_limit, ratio_to_before, ratio_to_postgres }) => {
+      const { ours, limit, before, postgres } = sides
+      return [
+        title,
+        rate(ours),
+        rate(limit),
+        String(ratio_to_limit ?? ''),
+        before ? before.per_second.median.toLocaleString('en') : '',
+        String(ratio_to_before ?? ''),
+        postgres ? postgres.per_second.median.toLocaleString('en') : '',
+        String(ratio_to_postgres ?? ''),
+        figures(sides, 'p50_ms'),
+        String(ours?.p99_ms ?? ''),
+        figures(sides, 'cpu_us_per_request'),
+        Object.entries(ours?.failures ?? {})
+          .map(([status, count]) => `${count} × ${status}`)
+          .join(', '),
+      ]
+    },
+  )
   return aligned([[...COLUMNS], ...rows])
+}
+
+/** A figure of this tree, then in parentheses those of the limit and of the earlier commit. */
+function figures(
+  { ours, limit, before }: ScenarioReport['sides'],
+  name: 'p50_ms' | 'cpu_us_per_request',
+): string {
+  const others = [limit, before].flatMap((side) => (side ? [side[name]] : []))
+  return `${ours?.[name] ?? ''} (${others.join(', ')})`
 }
 
 function rate(side: SideReport | undefined): string {

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { cpuMs } from '../process.ts'
+import { bundle } from '../raw-workerd.ts'
+import { checkOut } from './check-out.ts'
 import { measureFlush } from './flush.ts'
 import { Load } from './load.ts'
 import { startPostgres } from './postgres.ts'
@@ -24,6 +26,7 @@ const HELP = `npm run bench -- [options]
   --quick          the scenarios of the CI guard, within 50 s
   --only A,B       these: ${[...Object.keys(SCENARIOS), FLUSH].join(', ')}
   --postgres       also a meter on Debian's PostgreSQL, where it is installed
+  --before COMMIT  also an earlier commit of this project, with the packages that are installed here
   --storage WHERE  disk (the default), memory (/dev/shm), or a folder
   --rounds N       rounds for each scenario (5; quick: 3)
   --ms N           length of a round (2000; quick: at most 600)
@@ -35,6 +38,7 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     postgres: { type: 'boolean', default: false },
+    before: { type: 'string' },
     storage: { type: 'string', default: 'disk' },
     rounds: { type: 'string' },
     ms: { type: 'string' },
@@ -138,6 +142,7 @@ async function compareScenarios(
     servers.ours = await startOurs(scripts.ours, path.join(state, 'ours'))
     servers.limit = await startLimit(scripts.limit, path.join(state, 'limit'))
     const postgres = options.postgres ? await startPostgres(path.join(state, 'postgres')) : undefined
+    if (options.before !== undefined) servers.before = await startEarlier(options.before, state)
     if (postgres) servers.postgres = postgres
     else if (options.postgres) console.log('PostgreSQL is not in /usr/lib/postgresql: it is left out')
     for (const [i, name] of names.entries()) {
@@ -152,6 +157,13 @@ async function compareScenarios(
   } finally {
     for (const server of Object.values(servers)) await server.stop()
   }
+}
+
+async function startEarlier(commit: string, state: string): Promise<Server> {
+  const root = path.join(state, 'before-tree')
+  checkOut(commit, root)
+  const script = bundle(path.join(root, 'wrangler.toml'), path.join(state, 'before-script'))
+  return startOurs(script, path.join(state, 'before'), { root })
 }
 
 /** Runs under the inspector, which slows the Worker down, so the times of this run are not compared. */
