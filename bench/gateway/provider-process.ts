@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
+import { setTimeout } from 'node:timers/promises'
 
-/** A provider that answers at once: with a completion, or with a stream of as many chunks as the body requests. */
+/** A provider that answers at once, or after `metadata.delay_ms`: with a completion, or with a stream of `seed` chunks. */
 
 const ANSWER = JSON.stringify({
   id: 'chatcmpl-1',
@@ -22,12 +23,18 @@ const CHUNK = `data: ${JSON.stringify({
 })}\n\n`
 const END = `data: {"model":"gpt-4o-2024-08-06","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: {"model":"gpt-4o-2024-08-06","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":100}}\n\ndata: [DONE]\n\n`
 
+interface Body {
+  readonly stream?: boolean
+  readonly seed?: number
+  readonly metadata?: { readonly delay_ms?: string }
+}
+
 const server = createServer(async (request, response) => {
   const parts: Buffer[] = []
   for await (const part of request) parts.push(part)
-  const body: { readonly stream?: boolean; readonly seed?: number } = JSON.parse(
-    Buffer.concat(parts).toString(),
-  )
+  const body: Body = JSON.parse(Buffer.concat(parts).toString())
+  const delay_ms = Number(body.metadata?.delay_ms ?? 0)
+  if (delay_ms > 0) await setTimeout(delay_ms)
   if (body.stream !== true) {
     response.writeHead(200, { 'Content-Type': 'application/json' }).end(ANSWER)
     return
