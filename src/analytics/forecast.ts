@@ -77,10 +77,14 @@ function recommendationsOf(periods: Periods, centidays: bigint | null): Recommen
 function runningOut(centidays: bigint | null): Recommendation | null {
   if (centidays === null || centidays >= 14n * CENTIDAYS) return null
   const urgent = centidays < 7n * CENTIDAYS
+  return { type: urgent ? 'urgent' : 'warning', message: lastingOf(centidays), action: 'purchase_credits' }
+}
+
+function lastingOf(centidays: bigint): string {
+  if (centidays === 0n) return 'The credits are used up.'
   const days = centidays / CENTIDAYS
-  const left =
-    centidays === 0n ? 'The credits are used up.' : `The credits last for ${days} more days at this rate.`
-  return { type: urgent ? 'urgent' : 'warning', message: left, action: 'purchase_credits' }
+  const left = days === 0n ? 'less than a day' : days === 1n ? '1 more day' : `${days} more days`
+  return `The credits last for ${left} at this rate.`
 }
 
 /** Reports a spike of usage: an increase in the last day after a week with usage. */

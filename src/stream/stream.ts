@@ -13,7 +13,7 @@ export const NOTIFICATIONS_A_READ = 50
  * The calls of D1 after which a stream ends, below the 1,000 of an invocation: an idle stream makes fewer in
  * its time, and a stream with notifications in each second ends earlier.
  */
-const MAX_CALLS = 900
+const MAX_CALLS = 950
 /** The calls for notifications, and for the names of their users and teams. */
 const CALLS_OF_READ = 3
 /** The calls for the newest sequence, and every few minutes for the note that a stream is open. */

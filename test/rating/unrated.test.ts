@@ -2,7 +2,7 @@ import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { runCron } from '../../src/cron.ts'
-import { ingest, readUnrated } from '../../src/ledger/client/client.ts'
+import { ingest, readEntries, readUnrated } from '../../src/ledger/client/client.ts'
 import type { Entry } from '../../src/ledger/model/journal.ts'
 import type { UnratedAnswer } from '../../src/ledger/model/messages/events.ts'
 import type { MessageOf } from '../../src/ledger/rpc.ts'
@@ -159,6 +159,31 @@ describe('an event of a model without a price', () => {
     expect(await events(key, '')).toMatchObject([{ credits_burned: 30, provider_cost_usd: 0.015 }])
     const id = textField(charged, 'id')
     expect(await ok(key, `/v1/events/${id}/void`, {})).toMatchObject({ amount: 30, balance_after: 10000 })
+  })
+
+  it('under a ceiling returns credits from a repaid overdraft as a lot that its entry describes', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const model = unique('model')
+    const table = { name: 'careful', credits_per_usd: 1000, on_unpriced: 'ceiling', rules: [] }
+    await ok(key, '/v1/burn-tables', table, 201)
+    const limit = { user_id: 'u', overdraft_limit: 10_000 }
+    await api('/v1/credits/wallets', { key, method: 'PATCH', body: limit })
+    const charged = await ok(key, '/v1/events/ingest', event(model, { user_id: 'u' }))
+    const burned = Number(charged.credits_burned)
+    expect(await balanceOf(key, '?user_id=u')).toBe(-burned)
+    await ok(key, '/v1/credits/grant', { user_id: 'u', amount: burned }, 201)
+    await priceComes(model)
+    expect(await rerate(customer_id)).toMatchObject({ rated: 1 })
+    const back = burned - 30
+    const { data } = await jsonOf(await api('/v1/credits/lots?user_id=u', { key }))
+    expect(data).toMatchObject([{ remaining: back }])
+    const ledger = { customer_id, mode: 'live' } as const
+    const read = await readEntries(env, ledger, { caller: CALLER, filter: {}, before_entry: null, limit: 1 })
+    expect(read).toMatchObject({
+      answer: {
+        entries: [{ type: 'REFUND', amount: back * 1e6, new_lots: [{ kind: 'paid', expires_at_ms: null }] }],
+      },
+    })
   })
 
   it('is rated by the cron, for every customer that has such events', async () => {

@@ -47,7 +47,9 @@ export function isTokenOver({ code }: Problem): boolean {
 }
 
 const TIMEOUT_MS = 20_000
-const SLOWEST_MS = 300_000
+/** The longest interval of `refresh-seconds`. */
+const SLOWEST_MS = 3_600_000
+const LONGEST_BACKOFF_MS = 300_000
 const FIRST_RETRY_MS = 5_000
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -162,7 +164,7 @@ class PollingFeed implements Feed {
   /** The wait doubles after each failure, and is never shorter than the API's `Retry-After`. */
   private retryAfter({ code, retry_after_ms }: Problem): number {
     if (FINAL_CODES.has(code)) return NEVER
-    const backoff_ms = FIRST_RETRY_MS * 2 ** Math.min(this.failures++, 10)
+    const backoff_ms = Math.min(LONGEST_BACKOFF_MS, FIRST_RETRY_MS * 2 ** Math.min(this.failures++, 10))
     return Math.min(SLOWEST_MS, Math.max(this.every_ms, backoff_ms, retry_after_ms))
   }
 

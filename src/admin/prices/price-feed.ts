@@ -107,9 +107,10 @@ async function decide(c: Context<AppEnv>, decision: 'apply' | 'reject', feed_id:
       if (feed === undefined)
         return problem(c, { code: 'not_found', detail: `Price feed ${feed_id} not found.` })
       const applied = await appliedVersion(c.env.DB)
+      const is_waiting = feed.status === 'WAITING'
       const is_older = decision === 'apply' && (feed.version ?? 0) <= applied
-      if (feed.status !== 'WAITING' || is_older) {
-        const detail = is_older
+      if (!is_waiting || is_older) {
+        const detail = is_waiting
           ? `Price feed ${feed_id} has version ${feed.version}, which is not above the applied ${applied}.`
           : `Price feed ${feed_id} is ${feed.status}; only a WAITING feed can be applied or rejected.`
         return problem(c, { code: 'conflict', detail })

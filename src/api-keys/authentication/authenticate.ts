@@ -96,7 +96,10 @@ export async function admitApiKey(c: Context<AppEnv>, key: string): Promise<Resp
 async function authenticateSession(c: Context<AppEnv>, next: Next): Promise<Response | undefined> {
   const session = await sessionOf(c)
   if (session instanceof Response) return session
-  if (session.kind === 'operator') return unknownKey(c)
+  if (session.kind === 'operator') {
+    const detail = 'This page is signed in as the operator. Sign in with an API key of a customer.'
+    return unauthorized(c, 'invalid_api_key', detail)
+  }
   const now_ms = Date.now()
   const found = findKeyByHash(c.env, session.key_hash, now_ms, lookupOf(c))
   const refused = await admitFound(c, found, now_ms, session.expires_at_ms)

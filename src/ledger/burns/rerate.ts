@@ -15,15 +15,15 @@ import type { Quantities } from '../model/limits.ts'
 import { lastTaken, shareOf } from '../model/lots.ts'
 import type { OpenPrice, RerateItem, UnratedEvent } from '../model/unrated.ts'
 import type { PricedEvent, ProviderCharge } from '../model/vocabulary.ts'
-import { spendable, type Wallet } from '../model/wallet.ts'
-import { giveBack, take } from '../wallets/funds.ts'
+import { fullRefusal, spendable, type Wallet } from '../model/wallet.ts'
+import { closedLotsOf, giveBack, newLot, take } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 import { type BurnContext, type Rated, rate, recordedPrice } from './rate.ts'
 import { openAfter } from './reversal.ts'
 
 /**
  * - `rated`: the difference to the earlier burn is burned now, or given back to the same lots;
- * - `unpaid`: the wallet cannot pay; the price is kept, and tried again when the wallet gets credits;
+ * - `unpaid`: the wallet cannot pay, or cannot take the difference back; the price is kept and tried again;
  * - `over_limit`: a HARD limit of the event's window has no room; the price is kept and tried again, too;
  * - `closed`: the event was rated or voided before; nothing happens.
  */
@@ -61,10 +61,15 @@ export function applyRerate(
     keepCharge(draft, unrated, charge)
     return 'over_limit'
   }
-  const changed = draft.change(wallet)
-  const price = recordedPrice(rated, rated.credits_micro)
   const given = draft.givenBack(number).amount
   const refunded = owed < 0n ? lesser(-owed, microCredits(burned - given)) : ZERO_CREDITS
+  const returned = lastTaken(unrated.entry.lots, given, refunded)
+  if (fullRefusal(wallet, refunded, closedLotsOf(wallet, returned))) {
+    keepCharge(draft, unrated, charge)
+    return 'unpaid'
+  }
+  const changed = draft.change(wallet)
+  const price = recordedPrice(rated, rated.credits_micro)
   const open = openPrice(rated, price, given, refunded)
   const settled: EventRecord = {
     ...record,
@@ -147,14 +152,18 @@ function settleDifference(
     return draft.append(wallet, { type: 'BURN', amount: microCredits(0 - due), lots, event, description })
   }
   const given = draft.givenBack(entry.number)
-  const { parts, expired } = giveBack(
-    draft,
-    wallet,
-    lastTaken(entry.lots, given.amount, amount),
-    () => entry.at_ms,
-  )
+  const taken = lastTaken(entry.lots, given.amount, amount)
+  const { parts, expired, new_lot } = giveBack(draft, wallet, taken, () => entry.at_ms)
   draft.givenBacks.set(entry.number, { ...given, amount: microCredits(given.amount + amount) })
-  const refund = draft.append(wallet, { type: 'REFUND', amount, lots: parts, event, description })
+  const new_lots = new_lot ? { new_lots: [newLot(new_lot)] } : {}
+  const refund = draft.append(wallet, {
+    type: 'REFUND',
+    amount,
+    lots: parts,
+    ...new_lots,
+    event,
+    description,
+  })
   for (const part of expired) draft.append(wallet, { type: 'EXPIRATION', amount: part[1], lots: [part] })
   return refund
 }
