@@ -1,4 +1,4 @@
-/** Points of one figure, drawn from zero. */
+/** The points of one chart, whose axis begins at zero. */
 export interface Panel {
   readonly title: string
   readonly points: readonly { readonly x: number; readonly y: number }[]
@@ -11,7 +11,7 @@ const COLUMNS = 2
 const TITLE_HEIGHT = 40
 const TICKS = 4
 
-/** Draws panels side by side as SVG, in colours that are legible on light and dark pages. */
+/** Draws panels next to each other as SVG, in colours that are legible on light and dark pages. */
 export function chart(title: string, x_name: string, panels: readonly Panel[]): string {
   const rows = Math.ceil(panels.length / COLUMNS)
   const [width, height] = [COLUMNS * WIDTH, TITLE_HEIGHT + rows * HEIGHT]
@@ -50,7 +50,7 @@ function drawPanel({ title, points }: Panel, x_name: string): string {
   ].join('\n')
 }
 
-/** The next of 1, 2, 4, 6, 8 times a power of ten. */
+/** Rounds up to 1, 2, 4, 6, 8 or 10 times a power of ten. */
 function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value))
   return ([1, 2, 4, 6, 8].find((step) => step * power >= value) ?? 10) * power

@@ -10,11 +10,11 @@ import { Connection, requestText } from './throughput/connection.ts'
 import { startOurs } from './throughput/servers.ts'
 
 /**
- * The second half of `npm run bench:growth`: one object grows to 100,000 wallets and a million events, in ten steps of
- * both. The bench restarts the object after each step, and draws throughput, wake-up and memory of the steps to SVG
- * (docs/growth.svg).
+ * The second half of `npm run bench:growth`: one object grows to 100,000 wallets and a million events in ten steps.
+ * The bench restarts the object after each step. It draws the throughput, the start time and the memory of each step
+ * as SVG (docs/growth.svg).
  *
- * EVENTS and WALLETS are the numbers at the end, STATE_DIR is the folder of the state.
+ * EVENTS and WALLETS are the final numbers. STATE_DIR is the folder of the state.
  */
 
 const EVENTS = Number(process.env.EVENTS ?? 1_000_000)
@@ -22,7 +22,7 @@ const WALLETS = Number(process.env.WALLETS ?? 100_000)
 const SVG = process.env.SVG ?? path.join(import.meta.dirname, '..', 'docs', 'growth.svg')
 const STEPS = 10
 const A_REQUEST = 100
-/** The number of events of which one burns a user's wallet; the others burn the customer's. */
+/** One of this number of events burns the wallet of a user. The others burn the wallet of the customer. */
 const USER_EVENT_EVERY = 10
 const INGESTING = 8
 const GRANTING = 50
@@ -32,14 +32,14 @@ interface Point {
   readonly events: number
   readonly wallets: number
   readonly events_per_second: number
-  /** The rate of one core, independent of other load on the machine. */
+  /** The rate for one core, which does not depend on other load on the machine. */
   readonly events_per_cpu_second: number
   readonly grants_per_second: number
   readonly wake_ms: number
   readonly heap_mb: number
 }
 
-/** Sends the requests that `next` makes, from some callers at once, until it has no more; returns the seconds. */
+/** Sends the requests of `next` from some concurrent callers until it has no more. Returns the seconds. */
 async function sendAll(
   url: URL,
   key: string,
@@ -59,7 +59,7 @@ async function sendAll(
   return (performance.now() - began) / 1000
 }
 
-/** Requests for the numbers `from` to `until`, `size` at a time. */
+/** Returns requests for the numbers `from` to `until`, with `size` numbers in each request. */
 function batches<T>(
   from: number,
   until: number,
@@ -130,7 +130,10 @@ async function grow(script: string, state: string): Promise<Point[]> {
   return points
 }
 
-/** The first keyed event after a start. Another customer's request before it warms up the process and the route. */
+/**
+ * Returns the time of the first event with a key after a start. An earlier request of another customer warms up the
+ * process and the route.
+ */
 async function wakeMs(url: URL, key: string, other: string): Promise<number> {
   const connection = await Connection.open(url)
   const send = (as: string, name: string) =>

@@ -4,14 +4,14 @@ import path from 'node:path'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from './raw-workerd.ts'
 
 /**
- * `npm run bench:growth`: a million events of one customer through the project's own Worker in raw workerd, 100 a
- * request and each with a key, once with keys that sort by time and once with random ones. It fails when the last tenth
- * is slower than the first by more than the limit, or when an object with all events wakes more slowly than an empty
- * one. The last tenth alternates with the first tenth of another customer, so that other load on the machine affects
- * both. Absolute times hold only for one machine.
+ * `npm run bench:growth`: ingests a million events of one customer through this Worker in raw workerd. A request has
+ * 100 events, each with a key. One run has keys that sort by time, and another run has random keys. The bench fails
+ * if the last tenth is slower than the first by more than the limit, or if an object with all events starts more
+ * slowly than an empty one. The last tenth alternates with the first tenth of another customer, so that other load on
+ * the machine affects both. Absolute times are valid only for one machine.
  *
- * EVENTS is the number of events (1,000,000), STATE_DIR the folder of the state (the system's temporary folder;
- * /dev/shm for memory), ORDER `time` or `random` for one of the two.
+ * EVENTS is the number of events (1,000,000). STATE_DIR is the folder of the state (the temporary folder of the
+ * system; /dev/shm for memory). ORDER is `time` or `random`, to run only one of them.
  */
 
 const EVENTS = Number(process.env.EVENTS ?? 1_000_000)
@@ -50,7 +50,7 @@ async function call(server: RawWorkerd, key: string, route: string, body?: unkno
   return response.json()
 }
 
-/** A customer with more credits than all events cost; returns its API key. */
+/** Registers a customer with more credits than all events cost, and returns its API key. */
 async function register(server: RawWorkerd, name: string): Promise<string> {
   const answer = await call(server, TOKEN, '/v1/customers/register', {
     name,
@@ -76,7 +76,7 @@ function event(index: number, order: Order | 'small') {
   }
 }
 
-/** Ingests events `from` to `until` and returns how many a second. */
+/** Ingests events `from` to `until`, and returns the number of events a second. */
 async function ingest(
   server: RawWorkerd,
   key: string,
@@ -103,7 +103,7 @@ async function ingest(
   return (until - from) / ((performance.now() - began) / 1000)
 }
 
-/** Events a second over several intervals. */
+/** The events a second over several intervals. */
 class Total {
   private events = 0
   private seconds = 0
@@ -144,7 +144,7 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
   const small = await register(server, 'small')
   const other = await register(server, 'other')
   await call(server, small, '/v1/events/ingest', event(0, 'small'))
-  // Compilation and caches are warmed up first, because they do not grow with the ledger.
+  // Warms up the compiled code and the caches first, because they do not grow with the ledger.
   await ingest(server, other, order, 0, Math.min(20_000, EVENTS / 10))
   console.log(`${EVENTS} events with ${order === 'time' ? 'keys in the order of time' : 'random keys'}`)
   const tenth = EVENTS / 10
@@ -175,7 +175,7 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
   for (let round = 0; round < STARTS; round++) {
     await server.stop()
     server = await start()
-    // The first request of any caller also starts the process and the route, which takes time.
+    // The first request of any caller also starts the process and the route, which would add to the measured time.
     for (let i = 0; i < 5; i++) await read(other)()
     await call(server, other, '/v1/events/ingest', event(EVENTS + round, 'small'))
     const sizes = round % 2 === 0 ? (['large', 'small'] as const) : (['small', 'large'] as const)

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AllocationNode, Inspector } from './inspector.ts'
 
-/** Heap of an isolate in MB, as its inspector reports it between tasks, including garbage. */
+/** The heap of an isolate in MB, including garbage. Its inspector reports the heap between tasks. */
 export interface HeapUsage {
   readonly used: number
-  /** Array buffers and other memory outside the JavaScript heap. */
+  /** The size of array buffers and other memory outside the JavaScript heap. */
   readonly outside: number
 }
 
@@ -41,8 +41,8 @@ export async function peakHeapOf(inspector: Inspector, work: () => Promise<unkno
 const SAMPLED_BYTES = 1024
 
 /**
- * Runs the work and returns the bytes that JavaScript allocated during it, collected or not: an estimate from samples.
- * Estimates of some megabytes repeat within a few percent.
+ * Runs the work and returns the bytes that JavaScript allocated during it, including collected bytes. The number is
+ * an estimate from samples. Estimates of some megabytes differ by only a few percent.
  */
 export async function allocatedBy(inspector: Inspector, work: () => Promise<unknown>): Promise<number> {
   await inspector.call('HeapProfiler.startSampling', {

@@ -1,4 +1,4 @@
-/** The inspector of one isolate, over its WebSocket (Chrome DevTools Protocol). */
+/** A client of the inspector of one isolate, over its WebSocket (Chrome DevTools Protocol). */
 export class Inspector {
   private readonly waiting = new Map<number, (result: unknown) => void>()
   private readonly socket: WebSocket
@@ -56,7 +56,7 @@ export interface AllocationNode {
   readonly children: readonly AllocationNode[]
 }
 
-/** A sampled profile of V8: a tree of calls, and the number of the node of each sample. */
+/** A sampled profile of V8: a tree of calls, and the id of the node of each sample. */
 export interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number

@@ -23,7 +23,7 @@ export interface KeysState {
   readonly last_row: number
 }
 
-/** The idempotency store in a real object, without the ledger: commits of keys, lookups, and forgetting. */
+/** The idempotency store in a real object, without the ledger. It can commit keys, look them up, and delete them. */
 export class KeysBench extends DurableObject<Env> {
   private readonly keys: KeysJournal
 
@@ -40,12 +40,12 @@ export class KeysBench extends DurableObject<Env> {
     const keys = Array.from({ length: count }, (_, i) => randomKey(from + i))
     let wrong = 0
     switch (pathname) {
-      // Works like a request: a lookup, then the commit. The time is the number of the first key.
+      // Works like a request: a lookup and then a commit. The time is the number of the first key.
       case '/commit':
         wrong = this.keys.remembered(keys).size
         this.keys.commit(keys, from)
         break
-      // The route makes many commits without lookups.
+      // Makes many commits without lookups.
       case '/fill':
         for (let at = 0; at < count; at += A_COMMIT)
           this.keys.commit(keys.slice(at, at + A_COMMIT), from + at)
@@ -63,7 +63,7 @@ export class KeysBench extends DurableObject<Env> {
     return Response.json(this.state(wrong, searchParams.has('whole')))
   }
 
-  /** Counts the keys that are not found with their request. All of these keys were recorded. */
+  /** Counts the keys that are not found with their request, although all of them were recorded. */
   private wrongOf(keys: readonly string[]): number {
     const found = this.keys.remembered(keys)
     return keys.filter((key) => !found.get(key)?.startsWith(`f:${key}@`)).length
@@ -89,7 +89,7 @@ export default {
   fetch: (request: Request, env: Env) => env.KEYS.get(env.KEYS.idFromName('bench')).fetch(request),
 }
 
-/** A key like a UUID, derived from its number, so that the bench need not store the keys. */
+/** Returns a key like a UUID that is derived from its number, so that the bench does not store the keys. */
 function randomKey(index: number): string {
   let hex = ''
   for (let word = 0; word < 4; word++) hex += mixed(index, word).toString(16).padStart(8, '0')

@@ -7,11 +7,12 @@ import { Inspector } from './inspector.ts'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from './raw-workerd.ts'
 
 /**
- * `npm run test:memory`: the peak heap of the Worker and its objects, which share one isolate here, under the requests
- * that take most: alone, four at once, while they are flushed, and while they are listed. Fails above 64 MB. An isolate
- * has 128 MB, and is shared.
+ * `npm run test:memory`: measures the peak heap of the Worker and its objects, which share one isolate here. It sends
+ * the requests that need the most memory: alone, four at the same time, during a flush, and during lists. Fails above
+ * 64 MB. An isolate has 128 MB, and several objects may share it.
  *
- * SAMPLE=1 measures only the metadata that takes most when it is parsed; ONLY names one kind of body.
+ * SAMPLE=1 measures only the metadata that needs the most memory when it is parsed. ONLY is the name of one kind of
+ * body.
  */
 
 const MAX_HEAP_MB = 64
@@ -35,7 +36,7 @@ function list<T>(length: number, item: T): T[] {
   return Array.from({ length }, () => item)
 }
 
-/** Bodies of 4 MB, each the worst of its kind when its JSON is parsed, escaped or kept. */
+/** Bodies of 4 MB. Each needs the most memory of its kind when its JSON is parsed, escaped or stored. */
 const BODIES: Readonly<Record<string, () => string>> = {
   'metadata of {}': () => events({ metadata: { a: list(5_430, {}) } }),
   'metadata of ""': () => events({ metadata: { a: list(5_430, '') } }),
@@ -61,7 +62,7 @@ async function call(server: RawWorkerd, key: string, route: string, body?: strin
   return text
 }
 
-/** A client that tries again when the service is busy. */
+/** Sends events like a client that retries when the service is busy. */
 async function post(server: RawWorkerd, key: string, body: string): Promise<number> {
   let busy = 0
   for (;;) {
@@ -88,7 +89,10 @@ async function register(server: RawWorkerd, name: string): Promise<string> {
   return answer.api_key
 }
 
-/** A list of users first flushes the ledger to D1. If one call is not enough, the next call continues. */
+/**
+ * Flushes the ledger to D1. A list of users does that before it is read. If one call is not enough, the next call
+ * continues.
+ */
 async function flush(server: RawWorkerd, key: string): Promise<void> {
   for (;;) {
     const response = await fetch(`${server.url}/v1/users`, { headers: { Authorization: `Bearer ${key}` } })
@@ -104,7 +108,7 @@ async function measure(
   what: string,
   work: (server: RawWorkerd) => Promise<unknown>,
 ): Promise<void> {
-  // A new isolate for each case, so that no case counts another one's garbage.
+  // Each case uses a new isolate, so that it does not count the garbage of another case.
   const server = await start()
   const inspector = await Inspector.open(await server.inspector())
   try {

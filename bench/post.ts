@@ -1,4 +1,4 @@
-/** Posts JSON with a key. Returns the answer, and throws with its text if it is a refusal. */
+/** Posts JSON with a key. Returns the answer, or throws its text if the request was refused. */
 export async function post(url: string, key: string, body: object): Promise<Record<string, unknown>> {
   const response = await fetch(url, {
     method: 'POST',

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** `getconf CLK_TCK` of every Linux that this runs on. */
+/** The value of `getconf CLK_TCK` on all supported Linux systems. */
 const TICKS_PER_SECOND = 100
 
-/** CPU time of processes in ms, without their children; 0 where there is no /proc. */
+/** Returns the CPU time of processes in ms, without their children; 0 on systems without /proc. */
 export function cpuMs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + ticksOf(pid) * (1000 / TICKS_PER_SECOND), 0)
 }
 
-/** The CPU time of processes in us, more precise than `cpuMs`; 0 on systems without /proc. */
+/** Returns the CPU time of processes in us, with a higher precision than `cpuMs`; 0 on systems without /proc. */
 export function cpuUs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + threadsOf(pid).reduce((us, thread) => us + runUs(thread), 0), 0)
 }
@@ -26,7 +26,7 @@ function runUs(thread: string): number {
   return Number(readOf(thread, 'schedstat').split(' ')[0]) / 1000
 }
 
-/** A process and all its descendants. */
+/** Returns the ids of a process and of all its descendants. */
 export function treeOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(treeOf)]
 }
@@ -50,13 +50,16 @@ function ticksOf(pid: number): number {
   return Number(fields[11] ?? 0) + Number(fields[12] ?? 0)
 }
 
-/** The fields after the name, from the state on (proc_pid_stat(5)): 1 is the parent, 11 and 12 user and system time. */
+/**
+ * Returns the fields after the name of the process (proc_pid_stat(5)). Field 0 is the state, 1 the parent, 11 the
+ * user time, and 12 the system time.
+ */
 function statOf(pid: number): string[] {
   const stat = readOf(pid, 'stat')
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
-/** Returns the file of a process; empty if the process has ended. */
+/** Returns the text of a file of a process; empty if the process has ended. */
 function readOf(pid: number | string, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8')

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 
-// The version that wrangler depends on, which is also the one that wrangler runs.
+// The version that wrangler depends on and runs.
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
 import { childrenOf } from './process.ts'
@@ -10,19 +10,22 @@ import { childrenOf } from './process.ts'
 export const ROOT = path.join(import.meta.dirname, '..')
 export const PROJECT = path.join(ROOT, 'wrangler.toml')
 
-/** workerd without a dev server, whose proxy would distort the measurement. */
+/** A workerd without a dev server. The proxy of a dev server would distort the measurement. */
 export interface RawWorkerd {
-  /** The Worker itself. */
+  /** The URL of the Worker itself. */
   readonly url: string
-  /** The id of its process; `NaN` on a system without /proc. */
+  /** The id of the workerd process; `NaN` on a system without /proc. */
   readonly pid: number
   readonly d1: () => Promise<D1Database>
-  /** The address of the inspector of the Worker's isolate, only with `inspected`. */
+  /** Returns the address of the inspector of the isolate of the Worker. Requires `inspected`. */
   readonly inspector: () => Promise<string>
   stop(): Promise<void>
 }
 
-/** Bundles the Worker of a configuration as a deployment would, or another entry with it; returns the script. */
+/**
+ * Bundles the Worker of a configuration as for a deployment, optionally with another entry. Returns the path of the
+ * script.
+ */
 export function bundle(config: string, directory: string, entry?: string): string {
   const wrangler = path.join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
   execFileSync(
@@ -44,13 +47,14 @@ export function bundle(config: string, directory: string, entry?: string): strin
       env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' },
     },
   )
-  // The bundle has the name of its entry, beside the source map and the files that it imports as text.
+  // The bundle has the name of its entry. The folder also has the source map and the files that the bundle imports as
+  // text.
   const map = readdirSync(directory).find((file) => file.endsWith('.js.map'))
   if (map === undefined) throw new Error(`there is no script in ${directory}`)
   return path.join(directory, map.slice(0, -'.map'.length))
 }
 
-/** Migrates an empty D1 to the schema of this code, or of another work tree. */
+/** Migrates an empty D1 to the schema of this work tree, or of another one. */
 export async function migrateD1(db: D1Database, root = ROOT): Promise<void> {
   const folder = path.join(root, 'migrations')
   for (const file of readdirSync(folder).sort()) {
@@ -61,9 +65,9 @@ export async function migrateD1(db: D1Database, root = ROOT): Promise<void> {
 }
 
 /**
- * Starts a bundled Worker with the bindings of its configuration; the platform's limiters let everything pass. The static
- * assets are served only with `assets`: the local runtime routes each request to them by a Worker of its own, which takes
- * longer than ours.
+ * Starts a bundled Worker with the bindings of its configuration. The rate limiters of the platform admit every
+ * request. Static assets are served only with `assets`, because the local runtime routes each request for them
+ * through a separate Worker, which takes more time than ours.
  */
 export async function startWorkerd(
   config: string,
@@ -107,7 +111,7 @@ export async function startWorkerd(
   }
 }
 
-/** The WebSocket of the first isolate that runs a Worker of ours. */
+/** Returns the WebSocket address of the first isolate that runs a Worker of this project. */
 async function inspectorOf(url: URL): Promise<string> {
   const response = await fetch(`http://${url.host}/json`)
   const targets: readonly { readonly id: string; readonly webSocketDebuggerUrl: string }[] = JSON.parse(
@@ -118,7 +122,7 @@ async function inspectorOf(url: URL): Promise<string> {
   return own.webSocketDebuggerUrl
 }
 
-/** The script, and what it imports as text: the only rule in wrangler.toml. */
+/** Returns the script and the files that it imports as text. Text is the only module rule in wrangler.toml. */
 function modulesOf(script: string) {
   const folder = path.dirname(script)
   const texts = readdirSync(folder).filter(

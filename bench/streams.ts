@@ -7,8 +7,8 @@ import type { Counts } from './cost/counting-worker.ts'
 import { bundle, migrateD1, PROJECT, startWorkerd } from './raw-workerd.ts'
 
 /**
- * `npm run bench:streams`: opens 1,000 streams of 10 customers, leaves them idle, and counts their cost with
- * the Worker of `npm run cost`. Fails when an idle stream called a ledger object.
+ * `npm run bench:streams`: opens 1,000 streams of 10 customers, leaves them idle, and counts their cost with the
+ * Worker of `npm run cost`. Fails if an idle stream has called a ledger object.
  */
 const { values: options } = parseArgs({
   options: {
@@ -20,7 +20,7 @@ const SECONDS = Number(options.seconds)
 /** The maximum number of streams of a customer. */
 const STREAMS_A_CUSTOMER = 100
 const OPERATOR_TOKEN = 'bench-operator-token'
-/** The wait until the customers' first entries are flushed. */
+/** The wait until the first entries of the customers are flushed. */
 const SETTLED_MS = 10_000
 
 const folder = mkdtempSync('/dev/shm/bench-streams-')

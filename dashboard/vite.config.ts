@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { defineConfig } from 'vite'
 
-/** The Worker that `npm start` runs: the pages of the hot-reload server send their requests there. */
+/** The address of the Worker that `npm start` runs. The hot-reload server forwards API requests to it. */
 const API = `http://127.0.0.1:${process.env.PORT ?? '8787'}`
 
 export default defineConfig({
@@ -11,8 +11,7 @@ export default defineConfig({
     outDir: path.join(import.meta.dirname, '../public/dashboard'),
     emptyOutDir: true,
     target: 'es2023',
-    // Vite would inline a small file as a `data:` address, which needs an exception in the
-    // Content-Security-Policy.
+    // Disables inlining. Small files would be `data:` URLs, which the Content-Security-Policy does not allow.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
@@ -23,7 +22,7 @@ export default defineConfig({
       '/dashboard/api': {
         target: API,
         changeOrigin: true,
-        // Only pages of the Worker's own origin can use the session.
+        // The Worker accepts the session only from pages of its own origin.
         headers: { origin: API },
       },
     },

@@ -1,10 +1,10 @@
 /**
- * `npm run audit [-- --required]`: checks the deployed dependencies for known vulnerabilities; ends with 1 when one is
- * of high or critical severity. Development dependencies are left out: no request reaches them.
+ * `npm run audit [-- --required]`: checks the deployed dependencies for known vulnerabilities. Exits with 1 if one is
+ * of high or critical severity. Development dependencies are left out, because no request reaches them.
  *
- * The registry has a separate endpoint for this check; mirrors often lack it, and offline machines cannot reach it. A
- * check that cannot run prints the reason and passes, so that merges do not depend on the registry. With `--required`,
- * as in a deployment, it fails.
+ * The registry has a separate endpoint for this check. Mirrors often do not have it, and offline machines cannot
+ * reach it. If the check cannot run, it prints the reason and passes, so that merges do not depend on the registry.
+ * With `--required`, as in a deployment, it fails instead.
  */
 import { spawnSync } from 'node:child_process'
 import { z } from 'zod'
@@ -24,7 +24,7 @@ const reportSchema = z.object({
 
 function main(): number {
   const required = process.argv.includes('--required')
-  // npm ends with 1 both for a finding and for a missing endpoint. Its report tells them apart.
+  // npm exits with 1 for a finding and also for a missing endpoint. Only its report shows the difference.
   const { stdout, stderr } = spawnSync(
     'npm',
     ['audit', '--omit=dev', '--json', '--fetch-retries=1', '--fetch-timeout=20000'],
@@ -60,7 +60,7 @@ function parse(stdout: string): z.infer<typeof reportSchema> | undefined {
   }
 }
 
-/** Returns npm's own line about the failure, to be the end of a sentence. */
+/** Returns the line of npm about the failure, for the end of a sentence. */
 function reason(stdout: string, stderr: string): string {
   const lines = `${stdout}\n${stderr}`.split('\n').map((line) => line.trim())
   const status = lines

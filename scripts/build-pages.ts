@@ -1,6 +1,6 @@
 /**
- * Builds the dashboard and the widgets before the tests: a build beside a running server would make it load its files
- * again in the middle of a test.
+ * Builds the dashboard and the widgets before the tests. If they were built while a server runs, the server would
+ * reload its files in the middle of a test.
  */
 
 import { buildStalePages } from './static-pages.ts'

@@ -1,7 +1,7 @@
-/** Requests of the demo, and the fields of their answers. */
+/** The requests of the demo, and the fields of their answers. */
 import { runningServer, STATE } from './local-state.ts'
 
-/** The server that BASE_URL names, or the running one of this checkout. The demo never guesses a port. */
+/** Returns the URL in BASE_URL, or the URL of the running server of this checkout. The demo never guesses a port. */
 export function serverUrl(): string {
   return (process.env.BASE_URL ?? ownServer()).replace(/\/+$/, '')
 }
@@ -25,7 +25,10 @@ export interface Answer {
   readonly replayed: boolean
 }
 
-/** Sends a GET, or with a body a POST. Returns any answer, regardless of its status; throws if no answer arrives. */
+/**
+ * Sends a GET, or a POST if there is a body. Returns any answer, regardless of its status. Throws if no answer
+ * arrives.
+ */
 export async function call(
   route: string,
   { key, body }: { readonly key?: string; readonly body?: object },
@@ -53,7 +56,7 @@ function objectIn(text: string, url: string): Readonly<Record<string, unknown>> 
   try {
     value = JSON.parse(text)
   } catch {
-    // The body is not JSON: the error below reports it.
+    // The body is not JSON. The error below reports it.
   }
   if (typeof value === 'object' && value !== null) return { ...value }
   throw new Error(`${url} does not answer like OpenMonetize Edge: ${text.slice(0, 200)}`)
@@ -65,7 +68,7 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message
 }
 
-/** Returns the answer, or throws if it has another status: the demo cannot continue then. */
+/** Returns the answer. Throws if it has another status, because the demo cannot continue then. */
 export function must(answer: Answer, status: number): Answer {
   if (answer.status === status) return answer
   throw new Error(`The server answered ${answer.status}, not ${status}: ${answer.text}`)

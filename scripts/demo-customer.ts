@@ -9,7 +9,10 @@ import { operatorToken } from './local-setup.ts'
 
 const DEMO = { name: 'Demo customer', email: 'demo@example.com', tier: 'ENTERPRISE' }
 
-/** The API never accepts a key that the caller chooses, so the known key is written directly into the local D1. */
+/**
+ * The statement that adds the development key directly to the local D1. The API never accepts a key that the caller
+ * chooses.
+ */
 const ATTACH_KEY = `
   INSERT OR IGNORE INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms)
   SELECT '${DEVELOPMENT_KEY_ID}', customer_id, 'live', 'Development key', '${DEVELOPMENT_KEY_HASH}',
@@ -17,8 +20,8 @@ const ATTACH_KEY = `
   FROM customers WHERE email_key = '${DEMO.email}'`
 
 /**
- * Gives the server at `url` the demo customer with its sign-up credits and the development key. Skips steps that were
- * done before. The key that the registration returns is dropped, because it was never shown.
+ * Creates the demo customer with its sign-up credits and the development key on the server at `url`. Skips steps that
+ * were done before. The key that the registration returns is not used, because it was never shown.
  */
 export async function seedDemoCustomer(url: string): Promise<void> {
   refuseRemote(url)
@@ -32,7 +35,7 @@ export async function seedDemoCustomer(url: string): Promise<void> {
     throw new Error(`The demo customer was not registered: ${registered.status} ${await registered.text()}`)
   }
   await wrangler('d1', 'execute', 'DB', '--yes', '--command', ATTACH_KEY)
-  // The server may cache for some seconds that the key does not exist.
+  // The server may cache for a few seconds that the key does not exist.
   for (let attempt = 0; attempt < 30; attempt++) {
     if (await keyWorks(url)) {
       console.log('Seeded the demo customer (ENTERPRISE).')
@@ -43,7 +46,7 @@ export async function seedDemoCustomer(url: string): Promise<void> {
   throw new Error('The demo customer exists, but its key does not work.')
 }
 
-/** A public key must never work where real money is used. */
+/** Throws for a server that is not on this machine, because the development key is public. */
 export function refuseRemote(url: string): void {
   const { hostname } = new URL(url)
   if (!['localhost', '127.0.0.1', '[::1]'].includes(hostname)) {

@@ -1,11 +1,13 @@
 import { createServer, type Server } from 'node:http'
 import { call, must, numberOf, serverUrl } from './demo-client.ts'
 
-/** The gateway part of the demo: a stand-in for OpenAI on this machine, and the cost of two streams from it. */
+/**
+ * The results of the gateway part of the demo: the cost of two streams from a stand-in for OpenAI on this machine.
+ */
 export interface GatewayScene {
-  /** The pieces that the first client read. */
+  /** The text that the first client read. */
   readonly text: string
-  /** The credits of the whole stream, and the cost of its usage by the price list. */
+  /** The credits of the whole stream, and its cost by the price list. */
   readonly whole: number
   readonly expected: number
   /** The credits of the stream whose client disconnected. */
@@ -18,7 +20,10 @@ const WORDS = ['The ', 'meter ', 'runs ', 'while ', 'the ', 'model ', 'speaks.']
 const PAUSE_MS = 40
 const WAIT_MS = 5_000
 
-/** Returns undefined if the server cannot call this machine: only a local development server can. */
+/**
+ * Runs the gateway part. Returns undefined if the server cannot call this machine, which only a local development
+ * server can.
+ */
 export async function gatewayScene(
   key: string,
   say: (piece: string) => void,
@@ -47,7 +52,7 @@ export async function gatewayScene(
   }
 }
 
-/** Reads a stream through the gateway, to its end or only some pieces of it. */
+/** Reads a stream through the gateway: the whole stream, or only some of its pieces. */
 async function stream(
   key: string,
   say: (piece: string) => void,
@@ -87,7 +92,7 @@ async function stream(
 
 const FEATURE = 'gateway-demo'
 
-/** Returns the credits of the newest of this many calls, once it is charged. */
+/** Returns the credits of the newest of this number of calls, after it is charged. */
 async function chargeOf(key: string, calls: number): Promise<number> {
   const until = Date.now() + WAIT_MS
   for (;;) {
@@ -105,7 +110,7 @@ async function chargeOf(key: string, calls: number): Promise<number> {
   }
 }
 
-/** Answers every call with the same stream, like OpenAI. */
+/** Starts a stand-in for OpenAI that answers every call with the same stream. */
 async function standIn(): Promise<Server> {
   const chunk = (more: object) => `data: ${JSON.stringify({ model: MODEL, usage: null, ...more })}\n\n`
   const server = createServer(async (request, response) => {

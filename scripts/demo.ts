@@ -1,9 +1,9 @@
 /**
- * `npm run demo`: the life of a credit, shown on a running server (`npm start`). It registers a new customer
- * each time, so it can be repeated. Ends with 1 when an expectation fails.
+ * `npm run demo`: shows the main features on a running server (`npm start`). It registers a new customer each time,
+ * so it can be repeated. Exits with 1 if an expectation fails.
  *
- * BASE_URL names another server than the running one of this checkout; OPERATOR_TOKEN registers where registration is
- * not open.
+ * BASE_URL selects another server than the running one of this checkout. With OPERATOR_TOKEN, the demo can register
+ * its customer where registration is closed.
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { gatewayScene } from './demo-gateway.ts'
 
 const OPERATOR_TOKEN = process.env.OPERATOR_TOKEN ?? 'dev-operator-token'
 
-/** Recorded answers of four APIs (examples/README.md), and their cost by the providers' price lists. */
+/** The recorded answers of four APIs (examples/README.md), and their cost by the price lists of the providers. */
 const RESPONSES = [
   { api: 'OpenAI chat', provider: 'OPENAI', file: 'openai-chat.json', cost_usd: 0.005615 },
   { api: 'OpenAI responses', provider: 'OPENAI', file: 'openai-responses.json', cost_usd: 0.022868 },
@@ -62,7 +62,7 @@ async function buy(key: string, amount: number, price_usd: number): Promise<void
   check(sameCredits(after, before + amount), 'the wallet holds what was bought')
 }
 
-/** Sends every example and returns the last event and its answer. */
+/** Sends every example, and returns the last event with its answer. */
 async function meter(key: string): Promise<Sent> {
   chapter('Its product calls four APIs, and hands their answers to the meter')
   let balance = await balanceOf(key)
@@ -120,7 +120,7 @@ async function sendAgain(key: string, { event, answer }: Sent): Promise<void> {
   check(after === before, 'nothing was charged twice')
 }
 
-/** Streams through the gateway, from a stand-in for the provider on this machine. */
+/** Streams through the gateway. A stand-in on this machine replaces the provider. */
 async function relay(key: string): Promise<void> {
   chapter('Its agents stream through the gateway: only the base URL is changed')
   const scene = await gatewayScene(key, (piece) => process.stdout.write(piece))
@@ -140,7 +140,7 @@ async function relay(key: string): Promise<void> {
   check(left > 0 && left < whole, 'a stream that is left costs what was delivered')
 }
 
-/** Spends two fifths of the wallet at a time, so that the third attempt is refused. */
+/** Spends two fifths of the wallet in each attempt, so that the third attempt is refused. */
 async function runOut(key: string): Promise<void> {
   chapter('The credits run out')
   const gpt_4o = { provider: 'OPENAI', model: 'gpt-4o' }
@@ -192,7 +192,7 @@ function example(file: string): unknown {
   return JSON.parse(readFileSync(path.join(import.meta.dirname, '..', 'examples', file), 'utf8'))
 }
 
-/** Whether two amounts of credits are equal. Rounds to their six decimals, because a double is only the nearest number. */
+/** Reports whether two amounts of credits are equal. Rounds them to six decimals, because doubles are inexact. */
 function sameCredits(a: number, b: number): boolean {
   return Math.round(a * 1e6) === Math.round(b * 1e6)
 }
@@ -212,7 +212,7 @@ function say(text: string): void {
   console.log(`   ${text}`)
 }
 
-/** Columns from `firstNumber` on are aligned to the right. */
+/** Prints a table. Columns from `firstNumber` on are aligned to the right. */
 function table(head: readonly string[], rows: readonly string[][], firstNumber: number): void {
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
@@ -243,7 +243,7 @@ function bold(text: string): string {
   return coloured('bold', text)
 }
 
-/** Returns the text with colour, or plain if the output is not a terminal or NO_COLOR is set. */
+/** Returns the text with a format, or unchanged if the output is not a terminal or NO_COLOR is set. */
 function coloured(format: 'bold' | 'dim' | 'green' | 'red', text: string): string {
   return styleText(format, text, { stream: process.stdout })
 }

@@ -1,9 +1,9 @@
 /**
- * `npm run deploy -- development | staging | production [--dry-run] [--url https://…] [--allow-dirty]`:
- * checks the section of wrangler.toml, builds, migrates D1, deploys, sends the smoke test. docs/deploy.md
- * describes all steps.
+ * `npm run deploy -- development | staging | production [--dry-run] [--url https://…] [--allow-dirty]`: checks the
+ * section of wrangler.toml, builds, migrates D1, deploys, and runs the smoke test. docs/deploy.md describes all
+ * steps.
  *
- * OPERATOR_TOKEN or SMOKE_API_KEY let the smoke test meter an event (`npm run smoke`).
+ * With OPERATOR_TOKEN or SMOKE_API_KEY, the smoke test also meters an event (`npm run smoke`).
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -88,7 +88,7 @@ function run(
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...process.env, ...env },
-    // Wrangler cannot ask questions here and uses its defaults for CI.
+    // Wrangler has no input here, so it asks no questions and uses its defaults for CI.
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
@@ -100,7 +100,7 @@ function run(
   child.stderr.on('data', listen)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    // Output that was already shown is not repeated after a failure.
+    // Output that was already shown is left out, so that it is not repeated after a failure.
     child.on('close', (code) => resolve({ code: code ?? 1, output: show ? '' : output }))
   })
 }

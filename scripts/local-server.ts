@@ -6,7 +6,9 @@ import { alsoHeldBy, ROOT, STATE } from './local-state.ts'
 const WRANGLER = path.join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
 const STARTS_WITHIN_MS = 60_000
 
-/** Runs a wrangler command on this project's local state. Prints nothing; the error has its output when it fails. */
+/**
+ * Runs a wrangler command on the local state of this project. Prints nothing. If it fails, the error has its output.
+ */
 export function wrangler(...args: readonly string[]): Promise<void> {
   const child = spawn(process.execPath, [WRANGLER, ...args, ...LOCAL], {
     ...OPTIONS,
@@ -24,7 +26,7 @@ export function wrangler(...args: readonly string[]): Promise<void> {
   })
 }
 
-// Without `-c`, wrangler also searches parent folders for a configuration.
+// Without `-c`, wrangler also searches for a configuration in parent folders.
 const LOCAL = ['-c', path.join(ROOT, 'wrangler.toml'), '--local', '--persist-to', STATE]
 
 const OPTIONS = {
@@ -32,8 +34,8 @@ const OPTIONS = {
   env: {
     ...process.env,
     WRANGLER_SEND_METRICS: 'false',
-    // Switches off two requests to the network: the banner looks for a newer wrangler, and the `cf` object of requests
-    // is fetched from Cloudflare.
+    // Disables two requests to the network: the search for a newer wrangler, and the fetch of the `cf` object of
+    // requests from Cloudflare.
     WRANGLER_HIDE_BANNER: 'true',
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   },
@@ -41,12 +43,12 @@ const OPTIONS = {
 
 export interface LocalServer {
   readonly url: string
-  /** Resolves when the server ends: to 0 after `stop`, otherwise to its exit code. */
+  /** Resolves when the server has ended: to 0 after `stop`, and otherwise to its exit code. */
   readonly ended: Promise<number>
   stop(): Promise<void>
 }
 
-/** The port in PORT, or 8787. */
+/** Returns the port in PORT, or 8787. */
 export function chosenPort(): number {
   const text = process.env.PORT ?? '8787'
   const port = Number(text)
@@ -54,7 +56,7 @@ export function chosenPort(): number {
   throw new Error(`PORT is "${text}". It must be a whole number from 1 to 65535.`)
 }
 
-/** Throws when another program listens on the port. */
+/** Throws if another program listens on the port. */
 export async function requireFreePort(port: number): Promise<void> {
   if (await isFree(port)) return
   throw new Error(`Port ${port} is taken. Choose another one: PORT=8788 npm start`)
@@ -64,7 +66,7 @@ export function localUrl(port: number): string {
   return `http://127.0.0.1:${port}`
 }
 
-/** Starts `wrangler dev` and waits until it answers. The caller holds the state (`local-state.ts`). */
+/** Starts `wrangler dev`, and waits until it answers. The caller must hold the state directory (`local-state.ts`). */
 export async function startServer(port: number): Promise<LocalServer> {
   const args = [
     'dev',
@@ -87,7 +89,7 @@ export async function startServer(port: number): Promise<LocalServer> {
     stopping = true
     child.kill('SIGTERM')
   }
-  // Ctrl-C also reaches wrangler; a signal to this process alone does not.
+  // Ctrl-C is also sent to wrangler, but a signal to this process alone is not.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
   stopWithNpm(stop)
   const ended = exitOf(child).then((code) => (stopping ? 0 : code))
@@ -105,7 +107,7 @@ export async function startServer(port: number): Promise<LocalServer> {
   throw new Error('wrangler dev did not start. Its output is above.')
 }
 
-/** Calls `stop` when npm ends: npm runs a script in a shell, which ends at a signal without forwarding it. */
+/** Calls `stop` when npm ends. npm runs a script in a shell, which ends at a signal without forwarding it. */
 function stopWithNpm(stop: () => void): void {
   if (process.env.npm_lifecycle_event === undefined) return
   const parent = process.ppid
@@ -126,7 +128,7 @@ function variables(text: string): string[] {
   })
 }
 
-/** Whether `/health` answers within a time. */
+/** Reports whether `/health` answers within a time. */
 export async function isAnswering(url: string, within_ms: number): Promise<boolean> {
   const deadline = Date.now() + within_ms
   do {

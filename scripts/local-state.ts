@@ -4,34 +4,42 @@ import path from 'node:path'
 import { z } from 'zod'
 
 export const ROOT = path.join(import.meta.dirname, '..')
-/** The directory of the local D1, KV and objects. Deleting it resets the server. STATE_DIR chooses another one. */
+/**
+ * The directory of the local D1, KV and objects. If it is deleted, the server starts without data. STATE_DIR selects
+ * another directory.
+ */
 export const STATE = path.resolve(process.env.STATE_DIR ?? path.join(ROOT, '.wrangler', 'state'))
 
 /**
- * The lock of the state directory. Two servers on one directory answer 500 and show stale balances, so a server writes
- * its processes and its address here, and a second one reads them and ends. `npm run demo` and `npm run db:seed` read
- * the address of the running server here.
+ * The lock of the state directory. Two servers on one directory would answer 500 and return stale balances. A server
+ * therefore writes its processes and its address into this file. A second server reads the file and ends. `npm run
+ * demo` and `npm run db:seed` read the address of the running server here.
  */
 const LOCK = path.join(STATE, 'server.json')
 const ATTEMPTS = 5
 
 const lockSchema = z.object({
   url: z.string(),
-  /** `started` distinguishes a process from a later one with the same id; null if the system does not report it. */
+  /**
+   * The processes that hold the lock. `started` distinguishes a process from a later one with the same id; null if
+   * the system does not report it.
+   */
   processes: z.array(z.object({ pid: z.int().positive(), started: z.string().nullable() })),
 })
 type Lock = z.infer<typeof lockSchema>
 type Process = Lock['processes'][number]
 
-/** The address of the server that runs on this state directory; undefined when none does. */
+/** Returns the address of the server that runs on this state directory; undefined if none runs. */
 export function runningServer(): string | undefined {
   return liveLock()?.url
 }
 
-/** Takes the state directory for a server at `url` until this process ends. Throws when another server holds it. */
+/**
+ * Locks the state directory for a server at `url` until this process ends. Throws if another server has locked it.
+ */
 export function holdState(url: string): void {
   mkdirSync(STATE, { recursive: true })
-  // A link appears with its whole content and never replaces a file, so only one of two servers gets it.
+  // A link is created with its whole content and never replaces a file, so only one of two servers can create it.
   const draft = `${LOCK}.${process.pid}`
   writeFileSync(draft, JSON.stringify({ url, processes: [processOf(process.pid)] } satisfies Lock))
   try {
@@ -54,7 +62,7 @@ export function holdState(url: string): void {
   throw new Error(`The lock ${LOCK} could not be taken. Delete it if no server uses this state.`)
 }
 
-/** Holds the state for a child process, too, which may continue to run after this one is killed. */
+/** Adds a child process to the lock. The child may continue to run after this process is killed. */
 export function alsoHeldBy(pid: number): void {
   const lock = readLock()
   if (!lock?.processes.some((holder) => holder.pid === process.pid)) {
@@ -75,7 +83,7 @@ function isLinked(draft: string): boolean {
   }
 }
 
-/** Restores a lock that another server took between the check and the removal. */
+/** Removes a stale lock. If another server has created a new lock after the check, restores that lock. */
 function removeStaleLock(): void {
   const removed = `${LOCK}.${process.pid}.stale`
   try {
@@ -88,7 +96,7 @@ function removeStaleLock(): void {
   rmSync(removed)
 }
 
-/** The lock if one of its processes is alive. The lock of a killed server is stale. */
+/** Returns the lock if one of its processes is running. The lock of a killed server is stale. */
 function liveLock(file = LOCK): Lock | undefined {
   const lock = readLock(file)
   return lock?.processes.some(isAlive) ? lock : undefined
@@ -106,7 +114,7 @@ function isAlive({ pid, started }: Process): boolean {
   try {
     process.kill(pid, 0)
   } catch (error) {
-    // A process of another user is alive as well.
+    // A process of another user also counts as running.
     if (!hasCode(error, 'EPERM')) return false
   }
   return started === startOf(pid)
@@ -116,7 +124,7 @@ function processOf(pid: number): Process {
   return { pid, started: startOf(pid) }
 }
 
-/** The start time of a process that has ended but was not collected by its parent. */
+/** The start time of a process that has ended but that its parent has not collected yet. */
 const ENDED = 'ended'
 
 function startOf(pid: number): string | null {
@@ -124,7 +132,8 @@ function startOf(pid: number): string | null {
     if (process.platform !== 'linux') {
       return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
     }
-    // The 3rd and the 22nd field. The second, the name in brackets, may contain spaces and brackets itself.
+    // The 3rd and the 22nd field are read. The second one, the name in brackets, may itself contain spaces and
+    // brackets.
     const [, text = ''] = /.*\) (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
     const fields = text.split(' ')
     return fields[0] === 'Z' ? ENDED : (fields[19] ?? null)

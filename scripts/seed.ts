@@ -1,6 +1,6 @@
 /**
- * `npm run db:seed [URL]`: gives the demo customer and its development key to the local server that runs on this state
- * directory, or to one that it starts for the purpose. Refuses anything remote.
+ * `npm run db:seed [URL]`: creates the demo customer and its development key on the local server that runs on this
+ * state directory. If none runs, it starts a server for that. Refuses a remote server.
  */
 import { refuseRemote, seedDemoCustomer } from './demo-customer.ts'
 import { freePort, localUrl, startServer } from './local-server.ts'
@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   }
   if (url !== undefined) refuseRemote(url)
   const running = runningServer()
-  // The key is written into this state directory, so a server on another one would never see it.
+  // The key is written into this state directory, so a server on another directory would not have it.
   if (url !== undefined && !(running !== undefined && isSameAddress(url, running))) {
     throw new Error(
       `The server on ${url} does not use the state in ${STATE}${running ? `; the one on ${running} does` : ''}.`,

@@ -1,6 +1,6 @@
 /**
- * `npm run smoke -- https://api.example.com`: checks that a deployment works; ends with 1 if it does not. SMOKE_API_KEY
- * or OPERATOR_TOKEN let it meter an event as well (`smoke/run.ts`).
+ * `npm run smoke -- https://api.example.com`: checks that a deployment works. Exits with 1 if it does not. With
+ * SMOKE_API_KEY or OPERATOR_TOKEN, it also meters an event (`smoke/run.ts`).
  */
 import { smoke } from './smoke/run.ts'
 

@@ -1,6 +1,6 @@
 /**
- * `npm start`: completes the set-up, starts the API, seeds the demo customer, and runs until Ctrl-C. State survives in
- * .wrangler/state. PORT chooses another port than 8787, STATE_DIR another place for the state.
+ * `npm start`: completes the set-up, starts the API, seeds the demo customer, and runs until Ctrl-C. The state is
+ * kept in .wrangler/state. PORT selects another port than 8787, and STATE_DIR another directory for the state.
  */
 
 import { DEVELOPMENT_KEY } from '../src/api-keys/authentication/format.ts'

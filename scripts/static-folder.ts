@@ -1,23 +1,25 @@
 import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 
-/** Files that a workspace builds for the Worker to serve, in a folder of `public` that git ignores. */
+/**
+ * The files that a workspace builds and that the Worker serves. They are in a folder of `public` that git ignores.
+ */
 export interface StaticFolder {
-  /** The name that the message after a build has. */
+  /** The name in the message after a build. */
   readonly name: string
   readonly workspace: string
   readonly built: string
   /** A file of the folder that every build writes. */
   readonly marker: string
-  /** Files and folders, relative to the workspace. */
+  /** The source files and folders, relative to the workspace. */
   readonly sources: readonly string[]
   /** Writes the files into an empty folder. */
   readonly write: (folder: string) => Promise<void>
 }
 
 export async function buildFolder({ workspace, built, write }: StaticFolder): Promise<void> {
-  // The folder is built beside the final place and then moved there, because a server may serve the old files and
-  // another process may build at the same time.
+  // The folder is built in another place and then moved. A server may serve the old files, and another process may
+  // build at the same time.
   const folder = mkdtempSync(path.join(workspace, '.build-'))
   try {
     await write(folder)
@@ -39,7 +41,7 @@ export async function buildStaleFolder(folder: StaticFolder): Promise<void> {
   console.log(`Built the ${name}.`)
 }
 
-/** Returns the time at which a file, or the newest file below a folder, was changed. */
+/** Returns the time of the last change of a file, or of the newest file in a folder. */
 function newestIn(place: string): number {
   if (!statSync(place).isDirectory()) return statSync(place).mtimeMs
   const files = readdirSync(place, { recursive: true, withFileTypes: true })

@@ -1,8 +1,8 @@
 /**
- * `npm run test:clock [-- --quick]`: runs the tests whose outcome could depend on the date at the moments at which such
- * tests fail. Each test file starts at the moment (test/support/clock.ts). All moments are in the future: the
- * platform's alarms use the real time, and an alarm in the past runs at once. `--quick` runs the end of the year only,
- * for CI.
+ * `npm run test:clock [-- --quick]`: runs the tests whose outcome could depend on the date, at the times at which
+ * such tests fail. Each test file starts at such a time (test/support/clock.ts). All times are in the future. The
+ * alarms of the platform use the real time, and an alarm in the past runs immediately. With `--quick`, for CI, only
+ * the end of the year is tested.
  */
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
@@ -10,7 +10,7 @@ import { ROOT } from './local-state.ts'
 
 const VITEST = path.join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
 
-/** Folders whose tests date events, lots, limits, keys or rollups. */
+/** The folders whose tests use dates of events, lots, limits, keys or rollups. */
 const ROOMS = [
   'admin',
   'analytics',
@@ -30,7 +30,7 @@ const ROOMS = [
   'usage',
 ]
 const QUICK_ROOMS = ['admin', 'analytics', 'credits', 'entitlements', 'events', 'holds', 'rating', 'time']
-/** Volume tests of several minutes, and commands of wrangler: neither depends on the date. */
+/** Volume tests of several minutes, and tests of wrangler commands. They do not depend on the date. */
 const LEFT_OUT = ['**/cost.test.ts', 'test/docs/deploy.node.test.ts', 'test/docs/guides.node.test.ts']
 
 const MINUTE_MS = 60_000
@@ -42,7 +42,7 @@ function moments(now: Date): readonly Date[] {
   const [month_end, year_end] = [Date.UTC(year, month + 2), Date.UTC(year + 1, 0)]
   const leap_day = leapDayAfter(year)
   return [
-    // The tests of a file begin some seconds after its clock, so these tests cross midnight.
+    // The tests of a file begin some seconds after its clock starts, so these tests run across midnight.
     new Date(year_end - 4_000),
     new Date(tomorrow_ms + MINUTE_MS / 2),
     new Date(tomorrow_ms + (7 * 60 + 59) * MINUTE_MS),

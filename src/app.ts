@@ -40,7 +40,7 @@ import { teamsRoutes, usersRoutes } from './subjects/routes.ts'
 import { webhookDeliveriesRoutes } from './webhooks/delivery-routes.ts'
 import { webhookEndpointsRoutes } from './webhooks/endpoint-routes.ts'
 
-/** The API. Middleware runs in the order it is registered. */
+/** Creates the API. Middleware runs in the order in which it is registered. */
 export function createApp(): OpenAPIHono<AppEnv> {
   const app = createRouter()
   app.onError(onError)
@@ -73,7 +73,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   return app
 }
 
-/** The routes behind `authenticate`. */
+/** Mounts the routes that require `authenticate`. */
 function mountResources(app: OpenAPIHono<AppEnv>): void {
   app.route('/v1/api-keys', apiKeysRoutes)
   app.route('/v1/events', eventsRoutes)
@@ -103,7 +103,7 @@ function mountResources(app: OpenAPIHono<AppEnv>): void {
   app.route('/v1/teams', teamsRoutes)
 }
 
-/** The routes that a drop-in request may be translated to. */
+/** Mounts the routes to which a drop-in request may be translated. */
 function mountAll(app: OpenAPIHono<AppEnv>): void {
   app.onError(onError)
   app.notFound(notFound)

@@ -1,32 +1,38 @@
 import type { LedgerRpc } from './ledger/rpc.ts'
 
-/** The bindings of `wrangler.toml`. Variables are strings; `configOf` reads them once per isolate. */
+/** The bindings of `wrangler.toml`. Variables are strings, which `configOf` reads once per isolate. */
 export interface Bindings {
   readonly API_KEYS: KVNamespace
   readonly LEDGER: DurableObjectNamespace<LedgerRpc>
   readonly DB: D1Database
   readonly USAGE: Queue
-  /** Hints that D1 has notifications for webhook endpoints. */
+  /** The queue of hints. A hint means that D1 has notifications for webhook endpoints. */
   readonly NOTIFICATIONS: Queue
-  /** Deliveries that are due. */
+  /** The queue of due webhook deliveries. */
   readonly WEBHOOKS: Queue
-  /** The operator token, a secret. Without it, every operator route answers 401. */
+  /**
+   * The operator token, a secret. Without it, only operators whom Cloudflare Access authenticated can use operator
+   * routes.
+   */
   readonly OPERATOR_TOKEN?: string
-  /** A second token, valid while the first is being rotated. */
+  /** A second operator token, valid during a rotation. */
   readonly OPERATOR_TOKEN_NEXT?: string
-  /** Encrypts the data keys of customers, a secret. Without it, provider keys cannot be stored or read. */
+  /**
+   * The secret that encrypts the data keys of customers. Without it, secrets such as provider keys cannot be stored
+   * or read.
+   */
   readonly ENCRYPTION_KEY?: string
   /** A second encryption key during a rotation. */
   readonly ENCRYPTION_KEY_NEXT?: string
-  /** Signs portal tokens, a secret. Without it, no token can be made or used. */
+  /** The secret that signs portal tokens. Without it, no portal token can be created or used. */
   readonly PORTAL_TOKEN_SECRET?: string
-  /** A second secret of portal tokens, valid during a rotation. */
+  /** A second secret for portal tokens, valid during a rotation. */
   readonly PORTAL_TOKEN_SECRET_NEXT?: string
-  /** Signs checkpoints and receipts, a secret. Without it, the deployment signs none. */
+  /** The secret that signs checkpoints and receipts. Without it, the deployment signs none of them. */
   readonly LEDGER_SIGNING_KEY?: string
-  /** The operator's provider keys, a secret: JSON, see `provider-keys/operator-keys.ts`. */
+  /** The operator's provider keys as JSON, a secret. `provider-keys/operator-keys.ts` describes the format. */
   readonly OPERATOR_PROVIDER_KEYS?: string
-  /** The secrets of the operator's Stripe account (`stripe/account.ts`). Without them, payments are not set up. */
+  /** The secrets of the operator's Stripe account (`stripe/account.ts`). Without them, payments are unavailable. */
   readonly STRIPE_SECRET_KEY?: string
   readonly STRIPE_WEBHOOK_SECRET?: string
   readonly STRIPE_TEST_SECRET_KEY?: string
@@ -77,7 +83,9 @@ export interface Bindings {
   readonly MAX_METADATA_MB_STARTER?: string
   readonly MAX_METADATA_MB_GROWTH?: string
   readonly MAX_METADATA_MB_ENTERPRISE?: string
-  /** The platform's rate limiters, whose limits are in `wrangler.toml`: see `http/middleware/platform-limits.ts`. */
+  /**
+   * The platform's rate limiters, used in `http/middleware/platform-limits.ts`. Their limits are in `wrangler.toml`.
+   */
   readonly IP_LIMIT?: RateLimit
   readonly LOOKUP_SHIELD?: RateLimit
   readonly SHIELD_STARTER?: RateLimit

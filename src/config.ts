@@ -10,55 +10,68 @@ export type Environment = 'development' | 'staging' | 'production'
 
 export interface Config {
   readonly environment: Environment
-  /** Whether anyone may register (as STARTER). */
+  /** Whether anyone may register. The tier of a registered customer is STARTER. */
   readonly open_registration: boolean
-  /** Promo credits of a new customer, in micro-credits; 0 for none. */
+  /** The promotional credits of a new customer, in micro-credits; 0 for none. */
   readonly signup_grant_micro: number
-  /** The default burn table, both in 1e-6: 1,000 credits per USD is 1_000_000_000. */
+  /** The numbers of the default burn table, in 1e-6. For example, 1,000 credits per USD is 1_000_000_000. */
   readonly credits_per_usd_micro: bigint
   readonly markup_percent_micro: bigint
   /** Whether a feature without an entitlement may be used. */
   readonly default_entitlement: 'allow' | 'deny'
   /** The retention of idempotency keys, at least 7 days. */
   readonly idempotency_window_ms: number
-  /** The delay from the first unflushed commit to the flush to D1. Longer is cheaper, shorter is fresher. */
+  /**
+   * The delay from the first unflushed commit to the flush to D1. A longer delay is cheaper. With a shorter delay, D1
+   * is more current.
+   */
   readonly flush_delay_ms: number
-  /** The delay from a commit with a notification to its flush. */
+  /**
+   * The minimum delay from a commit to its flush if a webhook endpoint or a stream receives the commit's
+   * notifications.
+   */
   readonly notification_delay_ms: number
   /** The retention of notifications. */
   readonly notification_days: number
-  /** The duration after which a stream of notifications ends: its client reconnects. */
+  /** The duration in seconds after which a stream of notifications ends. Its client then reconnects. */
   readonly stream_seconds: number
-  /** The time limit for a ledger object, which normally answers within milliseconds. */
+  /** The time limit of a call to a ledger object. An object normally answers within milliseconds. */
   readonly ledger_timeout_ms: number
-  /** The size at which a ledger's database refuses changes until it has shrunk. */
+  /**
+   * The maximum size of a ledger's database. A ledger that has reached it refuses changes until the database has
+   * shrunk.
+   */
   readonly max_ledger_bytes: number
-  /** The retention of analytics, at least 35 days. Their source, D1's pages, is kept. */
+  /** The retention of analytics, at least 35 days. The pages in D1 are kept longer. */
   readonly rollup_retention_days: number
-  /** The share of requests that is logged, 0 to 1; failed and slow requests are always logged. */
+  /** The share of requests that is logged, from 0 to 1. Failed (5xx) and slow requests are always logged. */
   readonly log_sample_rate: number
-  /** The duration from which a request counts as slow. */
+  /** The minimum duration of a slow request. */
   readonly slow_request_ms: number
-  /** The origins of web pages that may call the API from a browser; `*` for all, none by default. */
+  /** The origins of web pages that may call the API from a browser. `*` allows all origins. Default: none. */
   readonly cors_origins: '*' | readonly string[]
-  /** Hosts in the operator's network that provider keys may use: `host` or `host:port`. */
+  /** The hosts in the operator's network that provider keys may use: `host` or `host:port`. */
   readonly private_upstreams: readonly string[]
-  /** The resolver of names that customers supply, by DNS over HTTPS. */
+  /** The URL of the DNS over HTTPS resolver for host names that customers supply. */
   readonly dns_resolver_url: string
-  /** Cloudflare Access, with which the operator signs in to the dashboard; null for only the operator token. */
+  /**
+   * The settings of Cloudflare Access, with which the operator can sign in to the dashboard; null if only the
+   * operator token is accepted.
+   */
   readonly access: AccessConfig | null
-  /** The URL of the price feed; null for no feed. */
+  /** The settings of the price feed; null if no feed is read. */
   readonly price_feed: PriceFeedConfig | null
   /** The base URL of Stripe's API, without a trailing slash. */
   readonly stripe_api_url: string
   /**
-   * The credits that refunds and disputes of payments take: only the rest of the payment's lot, or spent credits, too.
+   * The credits that refunds and disputes of payments remove: only the rest of the payment's lot, or also spent
+   * credits.
    */
   readonly payment_reversals: PaymentReversals
-  /** The enabled drop-in endpoints; all by default. */
+  /** The enabled drop-in endpoints. Default: all. */
   readonly drop_in: readonly DropInEndpoint[]
   readonly gateway: GatewayConfig
-  /** Limits by tier: requests in a UTC minute, events and changes in a UTC month, profiles, and metadata. */
+  /** The limits by tier: requests in a UTC minute, events and changes in a UTC month, profiles, and metadata. */
   readonly limits: Readonly<Record<Tier, TierLimits>>
 }
 
@@ -78,16 +91,18 @@ export interface AccessConfig {
 
 export interface PriceFeedConfig {
   readonly url: string
-  /** The Ed25519 public key that signs it: 32 bytes in base64. */
+  /** The Ed25519 public key that verifies the feed's signature: 32 bytes in base64. */
   readonly key: string
-  /** A price that changes by more than this needs the operator's approval. */
+  /** The maximum change of a price, in percent, that needs no approval by the operator. */
   readonly bound_percent: number
 }
 
 export interface GatewayConfig {
-  /** The lifetime of a call's hold, from its beginning and from each note of its progress. */
+  /**
+   * The lifetime of the hold of a gateway call. It starts with the call, and starts again when progress is recorded.
+   */
   readonly hold_ms: number
-  /** The limits of waiting for a provider: its headers, the first chunk of a stream, and each later one. */
+  /** The time limits for a provider's headers, for the first chunk of a stream, and for each later chunk. */
   readonly headers_timeout_ms: number
   readonly first_chunk_timeout_ms: number
   readonly idle_timeout_ms: number
@@ -95,29 +110,39 @@ export interface GatewayConfig {
 
 export interface TierLimits {
   readonly requests_a_minute: number
-  /** Is null for no limit. */
+  /** The maximum number of events in a UTC month; null for no limit. */
   readonly events_a_month: number | null
   /**
-   * The number of users, and of teams, of a ledger that may have a profile. The ones that were mentioned first have it.
+   * The maximum number of users with a profile in a ledger, and of teams with a profile. Only the users and teams
+   * that were mentioned first may have a profile.
    */
   readonly profiles: number
-  /** The maximum number of grants, purchases, movements, holds and entitlements; null for no limit. */
+  /** The maximum number of grants, purchases, movements, holds and entitlements in a UTC month; null for no limit. */
   readonly changes_a_month: number | null
-  /** The maximum size of the metadata of a ledger's grants, purchases and entitlements. */
+  /**
+   * The maximum size of the metadata of a ledger's grants, purchases and entitlements and of the values of its
+   * entitlements, in MB (1,000,000 bytes).
+   */
   readonly metadata_mb: number
 }
 
-/** The platform limits an object's database to 10 GB; the flush and due work need the rest. */
+/**
+ * The maximum of `MAX_LEDGER_MB`. The platform limits an object's database to 10 GB. Flushes and due work need the
+ * rest.
+ */
 const MOST_LEDGER_MB = 9_500
 const MINIMUM_IDEMPOTENCY_DAYS = 7
-/** A request may make 1,000 calls of D1. A stream makes one a second and a few more. */
+/**
+ * The maximum of `STREAM_SECONDS`. A request may make 1,000 calls of D1. A stream makes one call per second and a few
+ * more.
+ */
 const MOST_STREAM_SECONDS = 800
-/** Events may be 35 days late, and the burn rate reads 30 days. */
+/** The minimum of `ROLLUP_RETENTION_DAYS`. Events may be 35 days late, and the burn rate reads 30 days. */
 const MINIMUM_ROLLUP_DAYS = 35
 
 /**
- * Reads the variables. Defaults are safe: an unset `ENVIRONMENT` is production, registration is closed, and no one
- * gets credits. Throws if a variable is invalid, so that a broken deployment fails at its first request.
+ * Reads the variables. Defaults are safe: an unset `ENVIRONMENT` is production, registration is closed, and new
+ * customers get no credits. Throws if a variable is invalid, so that a broken deployment fails at its first request.
  */
 export function readConfig(env: Variables): Config {
   const environment = env.ENVIRONMENT ?? 'production'
@@ -170,7 +195,7 @@ export function readConfig(env: Variables): Config {
   }
 }
 
-/** Returns `make` as a function that computes its value once for each set of bindings. */
+/** Returns a function that calls `make` once for each set of bindings and then returns the same value. */
 export function oncePerBindings<T extends object>(make: (env: Bindings) => T): (env: Bindings) => T {
   const made = new WeakMap<object, T>()
   return (env) => {
@@ -192,7 +217,10 @@ function decimalMicro(variable: string, text: string): bigint {
   return value
 }
 
-/** A hold lasts longer than every wait, so a hold expires before the end of its call only if the gateway crashed. */
+/**
+ * Reads the time limits of the gateway. By default, a hold lasts longer than each of the other limits, so a hold
+ * expires before the end of its call only if the gateway crashed.
+ */
 function gateway(env: Variables): GatewayConfig {
   const limit = (variable: GatewayVariable, text: string) =>
     wholeNumber(variable, env[variable] ?? text, DAY_MS)
@@ -207,7 +235,7 @@ function gateway(env: Variables): GatewayConfig {
 type GatewayVariable = Extract<keyof Variables, `GATEWAY_${string}_MS`>
 
 const UNLIMITED = 'unlimited'
-/** The maximum of a limit, which is higher than the number of requests that one ledger can process in a minute. */
+/** The maximum of a limit. It is higher than the number of requests that one ledger can process in a minute. */
 const MAX_LIMIT = 1_000_000_000_000
 
 function tierLimits(
@@ -251,7 +279,10 @@ function share(variable: string, text: string): number {
   return Number(text)
 }
 
-/** Reads both variables or neither. Throws for one alone, which would leave the operator without the sign-in. */
+/**
+ * Reads the settings of Cloudflare Access; null if none are set. Throws if only one variable is set, because the
+ * operator could not sign in.
+ */
 function access(env: Variables): AccessConfig | null {
   const { ACCESS_TEAM_DOMAIN: team_domain = '', ACCESS_AUD: aud = '' } = env
   if (team_domain === '' && aud === '') return null
@@ -287,7 +318,7 @@ function priceFeed(env: Variables): PriceFeedConfig | null {
   return url === '' || key === '' ? null : { url, key, bound_percent }
 }
 
-/** Reads names that commas separate; an empty text has none. */
+/** Reads names that are separated by commas. An empty text has no names. */
 function dropIn(text: string): DropInEndpoint[] {
   const names = text
     .split(',')
@@ -303,7 +334,10 @@ function dropIn(text: string): DropInEndpoint[] {
 const MOST_BOUND_PERCENT = 1_000
 const MAX_ORIGINS = 100
 
-/** `*`, or origins as browsers send them (`https://app.example.com`), separated by commas; empty for none. */
+/**
+ * Reads `*`, or origins separated by commas in the form that browsers send, such as `https://app.example.com`. An
+ * empty text has no origins.
+ */
 function origins(variable: string, text: string): '*' | readonly string[] {
   if (text.trim() === '*') return '*'
   const list = text
@@ -327,19 +361,19 @@ function resolverUrl(text: string, environment: Environment): string {
   const url = URL.parse(text === '' ? DEFAULT_RESOLVER : text)
   const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')
   if (!url || (url.protocol !== 'https:' && !is_local) || url.search !== '' || url.hash !== '') {
-    throw new Error(`DNS_RESOLVER_URL must be an https URL without a query, not ${text}`)
+    throw new Error(`DNS_RESOLVER_URL must be an https URL without query and fragment, not ${text}`)
   }
   return url.href
 }
 
 const STRIPE = 'https://api.stripe.com'
 
-/** Reads the address of Stripe. Only tests may use another one, because the secret key is sent to it. */
+/** Reads the address of Stripe. Use another address only in tests, because the secret key is sent to it. */
 function stripeUrl(text: string, environment: Environment): string {
   const url = URL.parse(text === '' ? STRIPE : text)
   const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')
   if (!url || (url.protocol !== 'https:' && !is_local) || url.search !== '' || url.hash !== '') {
-    throw new Error(`STRIPE_API_URL must be an https URL without a query, not ${text}`)
+    throw new Error(`STRIPE_API_URL must be an https URL without query and fragment, not ${text}`)
   }
   return url.href.replace(/\/$/, '')
 }
@@ -353,8 +387,8 @@ function paymentReversals(text: string): PaymentReversals {
 const MAX_HOSTS = 100
 
 /**
- * Hosts as written in a URL (`gpu.internal`, `10.0.0.5:8000`, `[fd00::1]`), separated by commas; empty for
- * none.
+ * Reads hosts separated by commas, in the form of a URL: `gpu.internal`, `10.0.0.5:8000` or `[fd00::1]`. An empty
+ * text has no hosts.
  */
 function hosts(variable: string, text: string): readonly string[] {
   const list = text

@@ -22,7 +22,7 @@ import { notifyOperator } from './webhooks/operator-notifications.ts'
 import { HAND_ON_CALLS, SWEEP_CALLS, sweepDeliveries, sweepNotifications } from './webhooks/queue/sweep.ts'
 import { forgetDeliveries } from './webhooks/records/forget.ts'
 
-/** The scheduled jobs (`crons` in wrangler.toml). Each run does a bounded part of each job. */
+/** The jobs that run every 15 minutes (`crons` in `wrangler.toml`). Each run does a bounded part of each job. */
 export const JOBS: readonly Job[] = [
   {
     name: 'late_rating',
@@ -111,7 +111,7 @@ export const JOBS: readonly Job[] = [
   { name: 'figures', calls: 9, run: ({ env, now_ms }) => logFigures(env, now_ms) },
 ]
 
-/** The jobs of each minute, for notifications and webhooks. */
+/** The jobs that run every minute, for notifications and webhooks. */
 export const MINUTE_JOBS: readonly Job[] = [
   {
     name: 'webhook_deliveries',

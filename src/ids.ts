@@ -1,10 +1,12 @@
 /**
- * Ids: a prefix and 26 characters of Crockford's base 32 in lower case, which sort by time.
+ * Ids consist of a prefix and 26 characters of Crockford's base 32 in lower case. The ids of holds and recurring
+ * grants have 34 characters. Ids sort by time.
  *
- * Two bodies share that form:
- * - a ULID (48 bits of time, 80 random ones) where only uniqueness matters: customers, keys, batches;
- * - a ledger id (time, the ledger's number, a tag of the ledger) for everything that a ledger numbers. Such an id
- * finds its page by key, and the tag makes it meaningless to other ledgers.
+ * The characters are one of the following:
+ * - a ULID (48 bits of time, 80 random bits) for ids that only need to be unique, such as those of customers and
+ *   keys;
+ * - a ledger id for everything that a ledger numbers: the time, the number and a tag of the ledger. The page of the
+ *   item is found by key. Other ledgers refuse the id because of its tag.
  */
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
@@ -15,7 +17,7 @@ const WALLET_ITEM_BODY = /^[0-9a-hjkmnp-tv-z]{34}$/
 const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 
 export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal' | 'ntf' | 'pay'
-/** Items that are stored in a wallet's own row. Their ids contain the number of the wallet, too. */
+/** The prefixes of items that are stored in the row of a wallet. Their ids also contain the number of the wallet. */
 export type WalletItemPrefix = 'hold' | 'rg'
 export type RandomIdPrefix =
   | 'ntf'
@@ -42,18 +44,18 @@ export interface LedgerId {
   readonly number: number
 }
 
-/** Creates a random id from 10 bytes of a cryptographic source; ids sort by `at_ms`. */
+/** Creates a random id from 10 bytes of a cryptographic source. Ids sort by `at_ms`. */
 export function randomId(prefix: RandomIdPrefix, at_ms: number, random: Uint8Array): string {
-  if (random.length !== 10) throw new RangeError('an id takes 10 random bytes')
+  if (random.length !== 10) throw new RangeError('an id requires 10 random bytes')
   return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}${encodeBytes(random)}`
 }
 
-/** Sorts below every id of this prefix and time, and above all earlier ones. */
+/** Returns a text that sorts below every id of this prefix and time, and above all earlier ids. */
 export function firstIdAt(prefix: RandomIdPrefix, at_ms: number): string {
   return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}`
 }
 
-/** `randomId` with the platform's clock, unless a time is given, and its random source. */
+/** Creates a random id with the platform's random source. The default time is the current time. */
 export function newId(prefix: RandomIdPrefix, at_ms = Date.now()): string {
   return randomId(prefix, at_ms, crypto.getRandomValues(new Uint8Array(10)))
 }
@@ -86,7 +88,10 @@ export interface WalletItemId extends LedgerId {
   readonly wallet: number
 }
 
-/** The id of a hold or a recurring grant: 8 more characters name its wallet, so no table is needed. */
+/**
+ * Returns the id of a hold or a recurring grant. 8 additional characters contain the number of its wallet, so that no
+ * table is needed to find the wallet.
+ */
 export function walletItemId(
   prefix: WalletItemPrefix,
   { at_ms, number, wallet }: WalletItemId,
@@ -96,7 +101,9 @@ export function walletItemId(
   return `${prefix}_${time}${encodeNumber(number, NUMBER_CHARS)}${encodeNumber(wallet, NUMBER_CHARS)}${tag}`
 }
 
-/** Parses such an id; undefined if it is malformed, of another kind or of another ledger. */
+/**
+ * Parses the id of a hold or a recurring grant; undefined if it is malformed, of another kind or of another ledger.
+ */
 export function parseWalletItemId(
   prefix: WalletItemPrefix,
   id: string,
@@ -116,8 +123,8 @@ const AUDIT_INDEX_CHARS = 3
 const AUDIT_TAG_CHARS = 5
 
 /**
- * The id of a record in a ledger's journal, made from its position: it sorts in commit order and is always the same.
- * A commit's row holds at most 32,768 records.
+ * Returns the id of an audit record in a ledger's journal. The id follows from the position of the record, so it
+ * sorts in commit order and is always the same. The row of a commit has at most 32,768 records.
  */
 export function auditId(at_ms: number, row_id: number, index: number, tag: string): string {
   const time = encodeNumber(at_ms, TIME_CHARS)
@@ -125,12 +132,12 @@ export function auditId(at_ms: number, row_id: number, index: number, tag: strin
   return `aud_${time}${place}${tag.slice(0, AUDIT_TAG_CHARS)}`
 }
 
-/** Sorts below every audit id of this time and later, and above all earlier ones. */
+/** Returns a text that sorts below every audit id of this time or later, and above all earlier audit ids. */
 export function firstAuditIdAt(at_ms: number): string {
   return `aud_${encodeNumber(at_ms, TIME_CHARS)}`
 }
 
-/** The tag of a ledger: the first 40 bits of a digest of its name. */
+/** Returns the tag of a ledger: the first 40 bits of a digest of its name. */
 export function ledgerTag(digest: Uint8Array): string {
   return encodeBytes(digest.subarray(0, (TAG_CHARS * 5) / 8))
 }
@@ -140,7 +147,7 @@ const PAIRS: readonly string[] = [...ALPHABET].flatMap((first) =>
   [...ALPHABET].map((second) => first + second),
 )
 
-/** Throws if the number needs more characters, because a truncated id would be that of another item. */
+/** Encodes a number. Throws if it needs more characters, because a truncated id would be the id of another item. */
 function encodeNumber(value: number, chars: number): string {
   let text = ''
   let rest = value

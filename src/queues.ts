@@ -3,7 +3,10 @@ import { consumeUsage, DEAD_LETTER_QUEUE, keepDeadLetters } from './usage/queue/
 import { deliverBatch, deliverOptions } from './webhooks/delivery/deliver.ts'
 import { consumeHints } from './webhooks/queue/fan-out.ts'
 
-/** The consumers by `queue` in wrangler.toml, to which an environment appends its name. */
+/**
+ * Passes a batch to the consumer of its queue. An environment appends its name to the name of the queue in
+ * `wrangler.toml`.
+ */
 export async function consumeQueue(
   batch: MessageBatch,
   env: Bindings,

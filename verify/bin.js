@@ -5,7 +5,7 @@ import { verifyExport, verifyReceipt } from './verify.js'
 
 const USAGE = `npx @openmonetize/verify EXPORT... --keys FILE_OR_URL [--receipt FILE]...
 
-Verifies an export of a ledger (several files: its parts, in order) and receipts, offline except for the URL of the keys.`
+Verifies an export of a ledger and its receipts, offline except for a URL of keys. Pass the parts of an export in order.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -32,7 +32,7 @@ if (positionals.length > 0) {
     const { ledger, from, to, checkpoints, next } = result
     hashes = result.hashes
     const more = next === null ? '' : `; the next part begins with entry ${next}`
-    console.log(`${ledger}: entries ${from} to ${to} are whole, under ${checkpoints} checkpoints${more}`)
+    console.log(`${ledger}: entries ${from} to ${to} are valid, checkpoints: ${checkpoints}${more}`)
   } else {
     const at = result.entry === null ? '' : `entry ${result.entry} `
     console.error(`${at}(line ${result.line}): ${result.problem}`)
@@ -45,7 +45,7 @@ for (const file of receipts) {
   if (known) console.log(`${file}: receipt of entry ${result.entry} of ${result.ledger}`)
   else
     console.error(
-      `${file}: ${result.ok ? `entry ${result.entry} has another hash in the export` : result.problem}`,
+      `${file}: ${result.ok ? `entry ${result.entry} has a different hash in the export` : result.problem}`,
     )
 }
 process.exitCode = failed ? 1 : 0

@@ -9,7 +9,7 @@ export type ExportResult =
       readonly ledger: string
       readonly from: number
       readonly to: number
-      /** The first entry of the next part; null when no further part exists. */
+      /** The first entry of the next part; null for the last part. */
       readonly next: number | null
       readonly checkpoints: number
       readonly hashes: ReadonlyMap<number, string>
@@ -17,7 +17,7 @@ export type ExportResult =
   | {
       readonly ok: false
       readonly line: number
-      /** The first wrong entry; null when the first line of the export, or of a part, is wrong. */
+      /** The first invalid entry; null if the header line of the export or of a part is invalid. */
       readonly entry: number | null
       readonly problem: string
     }

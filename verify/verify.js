@@ -1,6 +1,6 @@
 /**
- * Verifies exports, checkpoints and receipts of OpenMonetize Edge. Runs in browsers and in Node: it needs WebCrypto
- * with Ed25519 and nothing else. `docs/proof.md` has the formats. It accepts a line only in its canonical form.
+ * Verifies exports, checkpoints and receipts of OpenMonetize Edge, in browsers and in Node. Requires only WebCrypto
+ * with Ed25519. Rejects lines that are not in canonical form. `docs/proof.md` describes the formats.
  */
 
 const HASH = '[A-Za-z0-9_-]{43}'
@@ -24,9 +24,7 @@ const ED25519 = 1
 
 class Wrong extends Error {}
 
-/**
- * Verifies an export, or its parts one after the other. Without keys, signatures are an error, too.
- */
+/** Verifies an export, or its parts in order. `keys` must contain the key of every signature. */
 export async function verifyExport(chunks, keys) {
   const chain = new Chain(keys)
   let line = 0
@@ -49,9 +47,9 @@ class Chain {
     this.ledger = ''
     this.first = 0
     this.from = 0
-    /** The first line of the part. */
+    /** The line number of the part's header. */
     this.head = 1
-    /** The next entry: the entry at fault when a line is wrong. */
+    /** The number of the next entry. It is reported when a line is invalid. */
     this.next = null
     this.hash = ''
     this.open = false
@@ -70,12 +68,12 @@ class Chain {
       const found = form.exec(text)
       if (found) return this[step](found)
     }
-    throw new Wrong('the line is neither an entry nor a checkpoint nor the end')
+    throw new Wrong('the line is not a valid entry, checkpoint or end line')
   }
   async begin(text, line) {
     this.head = line
     const [, ledger = '', first, from, before = ''] =
-      HEADER.exec(text) ?? this.refuse('is not that of an export, or continues after its end')
+      HEADER.exec(text) ?? this.refuse('is not the header of an export, or follows its end')
     if (!this.ended)
       Object.assign(this, { ledger, first: Number(first), from: Number(from), next: Number(from) })
     if (ledger !== this.ledger || Number(first) !== this.first) this.refuse('names another chain')
@@ -83,7 +81,7 @@ class Chain {
       this.refuse('does not continue the part before it')
     const genesis = await sha256(`openmonetize ledger chain 1\n${ledger}\n${first}`)
     if ((genesis === before) !== (from === first))
-      this.refuse('has a hash that is not that of its ledger and entries')
+      this.refuse('has a hash that does not match its ledger and first entry')
     Object.assign(this, { hash: before, open: true, count: 0, covered: null })
   }
   refuse(problem) {
@@ -91,18 +89,18 @@ class Chain {
   }
   async entry([, content = '', hash = '', personal, salt]) {
     const entry = parse(content)
-    if (entry.n !== this.next) throw new Wrong(`entry ${this.next} is missing: ${entry.n} is in its place`)
+    if (entry.n !== this.next) throw new Wrong(`entry ${this.next} is missing: the line has entry ${entry.n}`)
     if ((await sha256(`${this.hash}\n${content}`)) !== hash)
-      throw new Wrong('the hash is not that of the entry')
+      throw new Wrong('the hash does not match the entry')
     if (personal !== undefined && (await sha256(`${salt}\n${personal}`)) !== entry.pc) {
-      throw new Wrong('the personal data are not those of the entry')
+      throw new Wrong('the personal data do not match the entry')
     }
     this.addUp(entry)
     this.hash = hash
     this.hashes.set(entry.n, hash)
     this.next = entry.n + 1
   }
-  /** A wallet's new balance is its previous one plus the amount, and the amount is the sum of its lots. */
+  /** Rejects an entry if its balance is not the previous balance plus its amount, or if its lots differ from it. */
   addUp({ n, w, a, b, l = [] }) {
     for (const value of [w, a, b])
       if (!Number.isSafeInteger(value)) throw new Wrong('an amount is not a whole number')
@@ -114,15 +112,16 @@ class Chain {
   }
   async checkpoint([, quoted = '']) {
     const note = parse(quoted)
-    if (JSON.stringify(note) !== quoted) throw new Wrong('the checkpoint is written in another way')
+    if (JSON.stringify(note) !== quoted) throw new Wrong('the checkpoint is not in canonical form')
     const checkpoint = await openNote(note, this.keys)
     const { ledger, first, entry, hash } = checkpoint
     if (ledger !== this.ledger || first !== this.first)
-      this.refuse(`or the checkpoint names another chain: that of ${ledger} from entry ${first}`)
-    if (this.covered && entry <= this.covered.entry) throw new Wrong('the checkpoints are not in their order')
+      this.refuse(`or the checkpoint names another chain: ledger ${ledger} from entry ${first}`)
+    if (this.covered && entry <= this.covered.entry)
+      throw new Wrong('the checkpoints are not in ascending order')
     if (this.next !== null && entry < this.next) {
       const known = entry < this.next - 1 ? this.hashes.get(entry) : this.hash
-      if (known !== hash) throw new Wrong(`entry ${entry} has another hash in the checkpoint of it`)
+      if (known !== hash) throw new Wrong(`the checkpoint of entry ${entry} has a different hash`)
     }
     this.covered = checkpoint
     this.count++
@@ -130,18 +129,20 @@ class Chain {
   }
   end([, entry, hash, count, next]) {
     const last = (this.next ?? 0) - 1
-    if (Number(entry) !== last || hash !== this.hash) throw new Wrong(`the end is that of entry ${entry}`)
+    if (Number(entry) !== last || hash !== this.hash)
+      throw new Wrong(`the end line does not match entry ${last}`)
     if (Number(count) !== this.count) throw new Wrong(`the part has ${this.count} of ${count} checkpoints`)
     if (!this.covered || this.covered.entry < last) throw new Wrong('no checkpoint covers the last entry')
     if (next !== 'null' && Number(next) !== this.next)
-      throw new Wrong('the next part begins with another entry')
-    if (next === 'null' && this.covered.entry !== last) throw new Wrong('the checkpoint is of a later entry')
+      throw new Wrong('the end line names a wrong next entry')
+    if (next === 'null' && this.covered.entry !== last)
+      throw new Wrong('the last checkpoint is of an entry after the end')
     this.more = next === 'null' ? null : Number(next)
     this.open = false
     this.ended = true
   }
   verified() {
-    if (this.open || !this.ended) throw new Wrong('the export is cut off')
+    if (this.open || !this.ended) throw new Wrong('the export is truncated')
     const { ledger, from, more, checkpoints, hashes } = this
     return { ok: true, ledger, from, to: (this.next ?? 0) - 1, next: more, checkpoints, hashes }
   }
@@ -159,18 +160,18 @@ export async function verifyReceipt(receipt, keys) {
     const key = keys.find((one) => one.kid === kid) ?? refuse(`the key ${kid} is not in the key set`)
     const good = alg === 'EdDSA' && (await verifySignature(key, bytesOf(signature), signed))
     if (!good || base64url(bytesOf(signature)) !== signature)
-      throw new Wrong('the signature is not that of the receipt')
+      throw new Wrong('the signature of the receipt is invalid')
     const claims = parse(utf8(bytesOf(body)))
     const { number, before, content, hash } = claims.entry
-    if ((await sha256(`${before}\n${content}`)) !== hash) throw new Wrong('the hash is not that of the entry')
+    if ((await sha256(`${before}\n${content}`)) !== hash) throw new Wrong('the hash does not match the entry')
     const entry = parse(content)
-    if (entry.n !== number) throw new Wrong('the entry has another number')
+    if (entry.n !== number) throw new Wrong('the entry has a different number')
     const checkpoint = await openNote(claims.checkpoint, keys)
     if (checkpoint.ledger !== claims.ledger || checkpoint.entry < number) {
       throw new Wrong('the checkpoint does not cover the entry')
     }
     if (checkpoint.entry === number && checkpoint.hash !== hash)
-      throw new Wrong('the checkpoint has another hash')
+      throw new Wrong('the checkpoint has a different hash')
     return { ok: true, ledger: claims.ledger, entry: number, hash, claims }
   } catch (error) {
     if (!(error instanceof Wrong)) throw error
@@ -178,14 +179,12 @@ export async function verifyReceipt(receipt, keys) {
   }
 }
 
-/**
- * Opens a checkpoint, a note of C2SP signed-note, and verifies its signature.
- */
+/** Parses a checkpoint, a note of C2SP signed-note, and verifies its signature. */
 async function openNote(note, keys) {
   const [, text = '', ledger = '', first, entry, hash = '', , name = '', signed = ''] =
     NOTE.exec(note) ?? refuse('the checkpoint is not a signed note')
   const bytes = bytesOf(signed)
-  if (base64(bytes) !== signed) throw new Wrong('the signature is written in another way')
+  if (base64(bytes) !== signed) throw new Wrong('the signature is not in canonical form')
   for (const key of keys) {
     const named = [...new TextEncoder().encode(`${name}\n`), ED25519, ...bytesOf(key.x)]
     const hashed = new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(named)))
@@ -211,7 +210,7 @@ async function* linesOf(chunks) {
     }
     rest = bytes
   }
-  if (rest.length > 0) throw new Wrong('the last line is cut off')
+  if (rest.length > 0) throw new Wrong('the last line is truncated')
 }
 function attempt(work, problem) {
   try {
@@ -237,7 +236,7 @@ function base64url(bytes) {
   return base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
-/** The bytes of base64 in either alphabet. */
+/** Returns the bytes of a text in base64 or base64url. */
 function bytesOf(text) {
   const decode = () => atob(text.replaceAll('-', '+').replaceAll('_', '/'))
   const binary = attempt(decode, 'the text is not base64')

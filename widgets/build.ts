@@ -9,13 +9,13 @@ const FOLDER = import.meta.dirname
 export const WIDGETS = ['om-balance', 'om-usage', 'om-top-up', 'om-widgets'] as const
 export type Widget = (typeof WIDGETS)[number]
 
-/** A file whose name changes with its content, and its hash for the attribute `integrity` of a page. */
+/** A file whose name contains its hash, and the value of the HTML attribute `integrity` for it. */
 export interface FixedFile {
   readonly file: string
   readonly integrity: string
 }
 
-/** Returns the minified module of a widget, which imports nothing. */
+/** Returns the minified module of a widget. The module has no imports. */
 export async function bundleOf(widget: Widget): Promise<string> {
   const result = await build({
     configFile: false,
@@ -31,7 +31,7 @@ export async function bundleOf(widget: Widget): Promise<string> {
   })
   const chunks = [result].flat().flatMap((one) => ('output' in one ? one.output : []))
   const [chunk] = chunks
-  if (chunks.length !== 1 || chunk?.type !== 'chunk') throw new Error(`${widget} is not one file`)
+  if (chunks.length !== 1 || chunk?.type !== 'chunk') throw new Error(`${widget} must be a single file`)
   return chunk.code
 }
 

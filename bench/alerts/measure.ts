@@ -3,32 +3,32 @@ import { createServer } from 'node:http'
 import { post } from '../post.ts'
 
 /**
- * Measures the time from the commit of a burn that crosses an alert's threshold until the receiver gets the alert,
- * including the delays of the flush, the queues and the delivery. The ledgers cross their thresholds one after the
- * other, repeatedly.
+ * Measures the time from the commit of a burn that crosses the threshold of an alert until the receiver gets the
+ * alert. The time includes the delays of the flush, the queues and the delivery. The ledgers cross their thresholds
+ * in turn, repeatedly.
  */
 export interface MeasureOptions {
   readonly url: string
   readonly operator_token: string
   readonly ledgers: number
-  /** The crossings of each ledger. */
+  /** The number of crossings of each ledger. */
   readonly crossings: number
   /** The longest pause between an alert and the next burn. */
   readonly pause_ms: number
 }
 
 export interface Measured {
-  /** The time in ms from `timestamp`, which is the time of the commit, to the arrival. */
+  /** The times in ms from `timestamp`, which is the time of the commit, until the arrival. */
   readonly latencies: readonly number[]
-  /** The messages that arrived more than once. */
+  /** The number of messages that arrived more than once. */
   readonly repeated: number
 }
 
-/** The time limit of an alert: a crossing whose alert arrives later is an error. */
+/** The maximum latency of an alert. If an alert arrives later, the measurement fails. */
 const PATIENCE_MS = 60_000
 /**
- * The alert fires below this threshold, and arms again above `REARM`. A new customer has 10,000 credits, and
- * `BURN` costs 15.
+ * The alert fires below this threshold, and can fire again after the balance has been above `REARM`. A new customer
+ * has 10,000 credits, and `BURN` costs 15.
  */
 const THRESHOLD = 9_990
 const REARM = 9_995
@@ -53,8 +53,8 @@ export async function measureAlerts(options: MeasureOptions): Promise<Measured> 
 }
 
 /**
- * Makes the crossings of one ledger. The first is not counted: until the flush knows of the endpoint, it waits for its
- * usual delay.
+ * Makes the crossings of one ledger. The first one is not counted, because the flush uses its normal delay until it
+ * has found the endpoint.
  */
 async function cross(options: MeasureOptions, receiver: Receiver): Promise<number[]> {
   const { url, operator_token, crossings, pause_ms } = options

@@ -3,8 +3,8 @@ import worker, { CustomerLedger as Ledger } from '../../src/index.ts'
 import { countingD1 } from '../../test/support/d1.ts'
 
 /**
- * The Worker of `npm run cost`: the project's own, with bindings and storage that count billed operations. Worker and
- * objects share one isolate in the local runtime, and therefore these counts.
+ * The counts of billed operations in the Worker of `npm run cost`. It is the Worker of this project, with bindings
+ * and storage that count. Worker and objects share one isolate in the local runtime, so they also share these counts.
  */
 export interface Counts {
   worker_requests: number
@@ -36,7 +36,7 @@ const d1 = countingD1()
 const sizes = new Map<SqlStorage, number>()
 
 const QUEUE_BLOCK_BYTES = 64 * 1024
-/** A message is written, read and deleted. */
+/** The operations for each block of a message, which is written, read and deleted. */
 const OPERATIONS_A_BLOCK = 3
 
 export class CustomerLedger extends Ledger {
@@ -76,7 +76,10 @@ async function readCounts({ DB }: Bindings): Promise<Counts> {
 
 let wrapped: Bindings | undefined
 
-/** Returns the same object each time, because the Worker caches values by this object. */
+/**
+ * Returns the bindings with counters. Always returns the same object, because the Worker caches values by this
+ * object.
+ */
 function counted(env: Bindings): Bindings {
   wrapped ??= {
     ...env,
@@ -106,7 +109,7 @@ function countMessages(method: string, sent: unknown): void {
   }
 }
 
-/** The object with methods that report each call before they make it. */
+/** Returns the object with methods that report each call before they make it. */
 function intercept<T extends object>(target: T, onCall: (method: string, args: unknown[]) => void): T {
   return new Proxy(target, {
     get: (_, method) => {
@@ -132,14 +135,17 @@ function countStorage(ctx: DurableObjectState): DurableObjectState {
   })
   const { setAlarm } = storage
   Reflect.set(storage, 'setAlarm', (...args: Parameters<typeof setAlarm>) => {
-    // Cloudflare bills it as a row.
+    // Cloudflare bills an alarm as a written row.
     counts.object_rows_written++
     return Reflect.apply(setAlarm, storage, args)
   })
   return ctx
 }
 
-/** A cursor reports its rows after it was read to its end; an empty cursor reports them at once. */
+/**
+ * Counts the rows of a cursor. A cursor reports its rows after it was read to its end, and an empty cursor reports
+ * them immediately.
+ */
 function countRows(cursor: SqlStorageCursor<Record<string, SqlStorageValue>>): void {
   let read = 0
   let written = 0

@@ -17,17 +17,17 @@ import { type Server, startOurs } from '../throughput/servers.ts'
 import type { Counts } from './counting-worker.ts'
 
 /**
- * `npm run cost`: dollars for a million events, computed from the platform operations of the project's own Worker while
- * it ingests at a steady rate, flushes every 5 s and consumes its queue. CPU time is that of the whole local runtime.
- * Amounts that the plan includes are not deducted.
+ * `npm run cost`: computes the cost of a million events in USD. Counts the platform operations of this Worker while
+ * it ingests at a constant rate, flushes every 5 s and consumes its queue. The CPU time is the time of the whole
+ * local runtime. Amounts that the plan includes are not deducted.
  *
- * JSON names a file for the figures, ONLY a part of the titles of the cases to measure.
+ * JSON is the file for the numbers. ONLY is a part of the titles of the cases to measure.
  */
 
 interface Case {
   readonly title: string
   readonly scenario: ScenarioName
-  /** The number of steps between two flushes. They run one after the other, so that no commit is shared. */
+  /** The number of steps between two flushes. They run sequentially, so they share no commit. */
   readonly steps: number
   readonly goal_usd?: number
 }
@@ -44,9 +44,9 @@ const CASES: readonly Case[] = [
 
 const FLUSH_MS = 5000
 const FLUSHES = 3
-/** The wait before a count; the queue's consumer waits less for a batch. */
+/** The wait before a count. It is longer than the wait of the consumer of the queue for a batch. */
 const SETTLED_MS = 7000
-/** The time for which a commit holds an object in production: the upper end of 8 to 13 ms. */
+/** The time that a commit blocks an object in production: the upper end of 8 to 13 ms. */
 const COMMIT_MS = 13
 
 interface Measured {
@@ -60,13 +60,13 @@ async function readCounts(server: Server): Promise<Counts> {
   return (await fetch(`${server.url}/counts`)).json()
 }
 
-/** Waits until nothing more is counted. */
+/** Waits until the counts no longer change, and returns them. */
 async function settled(server: Server): Promise<Counts> {
   let counts = await readCounts(server)
   for (let quiet_ms = 0; quiet_ms < SETTLED_MS; quiet_ms += 500) {
     await sleep(500)
     const now = await readCounts(server)
-    // Each reading is one uncounted statement of D1.
+    // Each reading is one statement of D1, which is not counted.
     if (JSON.stringify(now) !== JSON.stringify(counts)) quiet_ms = 0
     counts = now
   }

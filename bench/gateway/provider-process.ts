@@ -1,7 +1,9 @@
 import { createServer } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
 
-/** A provider that answers at once, or after `metadata.delay_ms`: with a completion, or with a stream of `seed` chunks. */
+/**
+ * A provider that answers immediately, or after `metadata.delay_ms`, with a completion or with a stream of `seed` chunks.
+ */
 
 const ANSWER = JSON.stringify({
   id: 'chatcmpl-1',
@@ -40,7 +42,7 @@ const server = createServer(async (request, response) => {
     return
   }
   response.writeHead(200, { 'Content-Type': 'text/event-stream' })
-  // Each chunk is a write of its own, and no chunk waits for a timer.
+  // Each chunk is a separate write, and no chunk waits for a timer.
   for (let sent = 0; sent < (body.seed ?? 0); sent++) {
     response.write(CHUNK)
     await new Promise(setImmediate)

@@ -9,19 +9,19 @@ import { Connection, type RequestParts, requestText } from '../throughput/connec
 import { profileOf } from '../throughput/profile.ts'
 
 /**
- * `npm run bench:gateway`: the gateway in raw workerd beside a proxy that does nothing, and beside a naive one that holds
- * and settles in an object. Rounds alternate, so compare the figures of one run only.
+ * `npm run bench:gateway`: compares the gateway in raw workerd with a proxy that does nothing, and with a simple
+ * proxy that holds and settles in an object. The rounds alternate, so only numbers of the same run can be compared.
  *
- * The added latency is measured with a provider that takes `DELAY_MS`, which is faster than any model. With a provider
- * that answers at once, ten callers keep the runtime's one thread busy, and a call mostly waits for the others: that
- * run measures the rate.
+ * The added latency is measured with a provider that answers after `DELAY_MS`, which is faster than any model. The rate is
+ * measured with a provider that answers immediately. Ten callers then keep the only thread of the runtime busy, and a
+ * call mostly waits for other calls.
  */
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     ms: { type: 'string', default: '1500' },
     callers: { type: 'string', default: '10' },
-    /** Prints the functions of the gateway that take the most time. */
+    /** Whether the functions of the gateway that use the most time are printed. */
     profile: { type: 'boolean', default: false },
   },
 })
@@ -52,7 +52,7 @@ interface Round {
   readonly rate: number
   readonly p50: number
   readonly p99: number
-  /** The CPU time of a call in µs, of workerd alone. */
+  /** The CPU time of workerd for a call, in µs. */
   readonly cpu_us: number
 }
 
@@ -81,7 +81,7 @@ async function measure(side: Side, duration_ms: number, body: object = BODY): Pr
   return { rate: times.length / seconds, p50: at(0.5), p99: at(0.99), cpu_us }
 }
 
-/** The CPU time of one chunk of a stream, in microseconds. */
+/** Returns the CPU time of one chunk of a stream, in microseconds. */
 async function chunkCost(side: Side): Promise<number> {
   const connection = await Connection.open(side.url)
   const request = requestOf(side, { ...BODY, stream: true, seed: CHUNKS })

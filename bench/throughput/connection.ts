@@ -5,7 +5,7 @@ export interface Answer {
   readonly body: string
 }
 
-/** A request as bytes. A general HTTP client would use more CPU time than the measured Worker. */
+/** Returns a request as text. A general HTTP client would use more CPU time than the measured Worker. */
 export function requestText(url: URL, { method, path, key, body = '', headers = {} }: RequestParts): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = `${method} ${path} HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${key}\r\n${lines.join('')}`
@@ -21,12 +21,12 @@ export interface RequestParts {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** One HTTP/1.1 connection that is kept open, with one request at a time. */
+/** A persistent HTTP/1.1 connection with one request at a time. */
 export class Connection {
   private readonly socket: Socket
   private chunks: Buffer[] = []
   private length = 0
-  /** Bytes of the whole answer once its head is known; infinite for a chunked one. */
+  /** The bytes of the whole answer after its head has arrived; infinite for a chunked answer. */
   private expected = 0
   private waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
 
@@ -45,7 +45,10 @@ export class Connection {
     })
   }
 
-  /** Rejects when the server has closed the connection, as it does after some seconds without a request. */
+  /**
+   * Sends a request and returns its answer. Rejects if the server has closed the connection, which happens after some
+   * seconds without a request.
+   */
   send(request: string): Promise<Answer> {
     if (this.socket.destroyed) return Promise.reject(new Error('the connection is closed'))
     this.chunks = []

@@ -6,18 +6,18 @@ import { type Server, startOurs } from './servers.ts'
 
 const SCENARIO: ScenarioName = 'batch100_c10'
 const FLUSH_DELAY_MS = '5000'
-/** The length of a round, which is longer than two flushes. */
+/** The duration of a round, which is longer than the time of two flushes. */
 const ROUND_MS = 12_000
 const ROUNDS = 2
 
 export interface FlushReport {
-  /** The ratio of events a second while a flush runs every 5 s to the rate without flushes. */
+  /** The rate of events while a flush runs every 5 s, divided by the rate without flushes. */
   readonly rate_ratio: number
   readonly slowest_second_ratio: number
   readonly p99_to_p50: number
 }
 
-/** Alternates between a busy ledger that flushes and one that does not. */
+/** Alternates between a busy ledger that flushes and another busy ledger that does not. */
 export async function measureFlush(
   load: Load,
   script: string,

@@ -13,7 +13,7 @@ interface LimitEvent {
 const MAX_KEYS = 500_000
 
 /**
- * An upper bound for any service with a durable commit: it checks idempotency keys, charges a flat price and appends
+ * The upper bound of any service with a durable commit. It checks idempotency keys, charges a flat price and appends
  * one packed row. It has no schema, price list, lots, limits, replays or projection.
  */
 export class LimitLedger extends DurableObject<Env> {
@@ -55,7 +55,7 @@ export class LimitLedger extends DurableObject<Env> {
     this.ctx.storage.sql.exec('INSERT INTO journal (entries) VALUES (?)', JSON.stringify(entries))
   }
 
-  /** Returns false for a known key. Memory is bounded; a run never repeats a key. */
+  /** Records a key. Returns false for a known key. Memory is limited, and a run never repeats a key. */
   private remember(key: string): boolean {
     if (this.keys.has(key)) return false
     if (this.keys.size >= MAX_KEYS) this.keys.clear()
@@ -65,8 +65,8 @@ export class LimitLedger extends DurableObject<Env> {
 }
 
 /**
- * Answers the routes of the scenarios: ingest and holds with one commit, reads with a bare call, calculate
- * with a constant answer.
+ * Answers the routes of the scenarios. Events and holds make one commit, reads call the object, and calculations have
+ * a constant answer.
  */
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {

@@ -1,32 +1,32 @@
 import { Connection, requestText } from './connection.ts'
 import { SCENARIOS, type ScenarioName, type Send } from './scenarios.ts'
 
-/** An order to the load process, which answers with a `Measured`. */
+/** An order for the load process, which answers with a `Measured`. */
 export interface LoadOrder {
   readonly scenario: ScenarioName
   readonly url: string
   /** An API key for each customer. */
   readonly keys: readonly string[]
   readonly duration_ms: number
-  /** Distinguishes the idempotency keys of this order from those of others. */
+  /** A name that distinguishes the idempotency keys of this order from the keys of other orders. */
   readonly name: string
 }
 
 export interface Measured {
   readonly seconds: number
-  /** The number of units of work in steps whose requests all got 2xx answers. */
+  /** The number of units of work in steps whose requests all had 2xx answers. */
   readonly units: number
   readonly requests: number
-  /** The number of answers by status, without 2xx. */
+  /** The number of answers by status, except 2xx. */
   readonly failures: Readonly<Record<string, number>>
-  /** Body of the first failed answer. */
+  /** The body of the first failed answer. */
   readonly first_failure?: string
   readonly latency_ms: { readonly p50: number; readonly p99: number; readonly max: number }
-  /** Units of work that ended in each whole second. */
+  /** The numbers of units of work that ended in each whole second. */
   readonly by_second: readonly number[]
 }
 
-/** Repeats a scenario from all of its callers until the time is up. */
+/** Repeats a scenario with all of its callers until the end of the duration. */
 async function load({ scenario, url, keys, duration_ms, name }: LoadOrder): Promise<Measured> {
   const { callers, step, units } = SCENARIOS[scenario]
   const address = new URL(url)

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage } from 'node:http'
 import postgres from 'postgres'
 
 /**
- * A hand-made meter on Postgres, run by `postgres.ts` with the folder of the socket as its argument: a burn is one
- * statement that records the events, skips the keys it knows and takes the sum from the wallet. Prices are constants.
+ * A simple meter on PostgreSQL. `postgres.ts` starts it with the folder of the socket as its argument. A burn is one
+ * statement that records the events, skips known keys, and subtracts the sum from the wallet. Prices are constants.
  */
 
 interface BurnEvent {
@@ -41,7 +41,7 @@ await sql`INSERT INTO api_keys VALUES (${hashOf(KEY)}, 1)`
 
 const customers = new Map<string, number>()
 
-/** Looks API keys up once, because the Worker remembers them too. */
+/** Returns the customer of an API key. Each key is looked up once, because the Worker caches keys too. */
 async function customerOf(request: IncomingMessage): Promise<number> {
   const hash = hashOf((request.headers.authorization ?? '').slice('Bearer '.length))
   const known = customers.get(hash)

@@ -9,7 +9,7 @@ import type { Server } from './servers.ts'
 const INSTALLED = '/usr/lib/postgresql'
 const START_MS = 15_000
 
-/** Starts Debian's PostgreSQL with a meter; undefined if it is not installed. */
+/** Starts the PostgreSQL of Debian with a meter; undefined if it is not installed. */
 export async function startPostgres(state: string): Promise<Server | undefined> {
   const version = existsSync(INSTALLED) ? readdirSync(INSTALLED).sort().at(-1) : undefined
   if (version === undefined) return undefined
@@ -41,7 +41,10 @@ export async function startPostgres(state: string): Promise<Server | undefined> 
   }
 }
 
-/** Returns the user that runs PostgreSQL, which refuses to run as root. Debian's own user then owns the folder. */
+/**
+ * Returns the user that runs PostgreSQL, which refuses to run as root. For root, the user of Debian becomes the owner
+ * of the folder.
+ */
 function postgresUser(state: string): { readonly uid?: number; readonly gid?: number } {
   if (process.getuid?.() !== 0) return {}
   const [uid = 0, gid = 0] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'postgres'])))

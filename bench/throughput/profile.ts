@@ -5,7 +5,7 @@ import { type CpuProfile, Inspector } from '../inspector.ts'
 const SAMPLE_US = 200
 const SHOWN = 40
 
-/** Runs the work under V8's sampling profiler; returns a table of functions by their own time. */
+/** Runs the work with the sampling profiler of V8. Returns a table of functions by their own time. */
 export async function profileOf(
   inspector_url: string,
   script: string,
@@ -24,7 +24,10 @@ export async function profileOf(
   }
 }
 
-/** Shares of the samples outside of `(idle)`, which is the time in which the isolate has nothing to do. */
+/**
+ * Returns the share of each function in the samples. Samples of `(idle)` are left out, because the isolate then has
+ * no work.
+ */
 function functionTable({ nodes, samples }: CpuProfile, script: string): string {
   const sources = sourcesOf(script)
   const names = new Map(
@@ -47,7 +50,7 @@ function functionTable({ nodes, samples }: CpuProfile, script: string): string {
     .join('\n')
 }
 
-/** The source file of each line of the bundle, which esbuild names in a comment above its part. */
+/** Returns the source file of each line of the bundle. esbuild names the file in a comment above its part. */
 function sourcesOf(script: string): string[] {
   let source = ''
   return readFileSync(script, 'utf8')

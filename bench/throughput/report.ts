@@ -17,7 +17,7 @@ interface Spread {
 }
 
 interface SideReport {
-  /** Units of work a second. */
+  /** The units of work a second. */
   readonly per_second: Spread
   readonly p50_ms: number
   readonly p99_ms: number
@@ -30,7 +30,7 @@ export interface ScenarioReport {
   readonly title: string
   readonly sides: Partial<Readonly<Record<Side, SideReport>>>
   /**
-   * The ratio of our value to the other side's: the median of the rounds, each of which compares two
+   * The ratio of our value to the value of the other side. It is the median of the rounds, each of which compares two
    * consecutive measurements.
    */
   readonly ratio_to_limit: number | null
@@ -106,7 +106,10 @@ function rounded(value: number): number {
   return Number(value.toPrecision(3))
 }
 
-/** `ratios` and `cpu_ratios` are ours to the limit's: of the rate, and of the CPU time of a request. */
+/**
+ * Returns the report as JSON. `ratios` and `cpu_ratios` compare our values with the limit: the rate, and the CPU time
+ * of a request.
+ */
 export function reportJson(settings: object, scenarios: Readonly<Record<string, ScenarioReport>>): string {
   const each = (figure: (report: ScenarioReport) => number | null) =>
     Object.fromEntries(Object.entries(scenarios).map(([name, report]) => [name, figure(report)]))
@@ -174,7 +177,7 @@ function rate(side: SideReport | undefined): string {
   return `${median} (${min}-${max})`
 }
 
-/** A Markdown table whose columns line up. */
+/** Returns a Markdown table with aligned columns. */
 function aligned([head = [], ...rows]: readonly (readonly string[])[]): string {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)))
   const line = (row: readonly string[]) =>

@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import type { Answer, RequestParts } from './connection.ts'
 
-/** Sends one request of a customer and waits for its answer. */
+/** Sends one request of a customer and returns its answer. */
 export type Send = (request: Omit<RequestParts, 'key'>) => Promise<Answer>
 
-/** A kind of work that callers repeat, each at once after the answer to the last. */
+/** A kind of work that callers repeat. Each caller continues immediately after an answer. */
 export interface Scenario {
   readonly title: string
   readonly callers: number
   /** The number of units of work in a step: events, or requests if no event is ingested. */
   readonly units: number
   readonly customers: number
-  /** Whether `--quick` runs it. */
+  /** Whether `--quick` includes the scenario. */
   readonly quick: boolean
-  /** Whether the meter on PostgreSQL has it too. */
+  /** Whether the meter on PostgreSQL also supports the scenario. */
   readonly postgres: boolean
-  /** `serial` never repeats within a run. */
+  /** Runs one step. `serial` is unique in a run. */
   readonly step: (send: Send, serial: string) => Promise<void>
 }
 
@@ -37,7 +37,7 @@ const singleRandom: Scenario['step'] = async (send) => {
   await send(post('/v1/events/ingest', keyed(randomUUID())))
 }
 
-/** A batch of events with a key each. */
+/** Sends a batch of events, each with a key. */
 const batchOf =
   (size: number): Scenario['step'] =>
   async (send, serial) => {
@@ -45,7 +45,7 @@ const batchOf =
     await send(post('/v1/events/ingest', `{"events":[${events.join(',')}]}`))
   }
 
-/** A batch of events with one key for all. */
+/** Sends a batch of events with one key for the whole batch. */
 const keyedBatchOf = (size: number): Scenario['step'] => {
   const body = `{"events":[${Array.from({ length: size }, () => `{${EVENT}}`).join(',')}]}`
   return async (send, serial) => {
@@ -73,7 +73,7 @@ const holdAndCapture: Scenario['step'] = async (send) => {
   await send(post(`/v1/holds/${id}/capture`, `{"event":{${EVENT}},"final":true}`))
 }
 
-/** Ten steps: five events, two balances, two checks, a hold and its capture. */
+/** The ten steps of the mix: five events, two balances, two checks, and a hold with its capture. */
 const MIX = [single, balance, single, check, single, holdAndCapture, single, balance, single, check] as const
 const mix: Scenario['step'] = (send, serial) => {
   const step = MIX[Math.floor(Math.random() * MIX.length)] ?? single

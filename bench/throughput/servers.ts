@@ -2,12 +2,12 @@ import path from 'node:path'
 import { post } from '../post.ts'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, ROOT, startWorkerd } from '../raw-workerd.ts'
 
-/** A server that answers the scenarios' requests. */
+/** A server that answers the requests of the scenarios. */
 export interface Server {
   readonly url: string
-  /** The processes whose CPU time is the server's. */
+  /** Returns the processes of the server, whose CPU time is measured. */
   readonly pids: () => readonly number[]
-  /** Returns the API keys of a number of customers, the same keys for each call. */
+  /** Returns the API keys of a number of customers. Each call returns the same keys. */
   readonly keysOf: (customers: number) => Promise<readonly string[]>
   readonly stop: () => Promise<void>
 }
@@ -21,13 +21,13 @@ const NEVER_MS = '3600000'
 export interface OursOptions {
   readonly flush_delay_ms?: string
   readonly inspected?: boolean
-  /** Whether the state is that of an earlier server. */
+  /** Whether the server starts with the state of an earlier server. */
   readonly restarted?: boolean
-  /** The work tree whose configuration and migrations are used: by default this one. */
+  /** The work tree whose configuration and migrations are used. Default: this work tree. */
   readonly root?: string
 }
 
-/** Bundles both Workers; the scripts serve several servers. */
+/** Bundles both Workers. The scripts can be used by several servers. */
 export function bundleBoth(directory: string): { readonly ours: string; readonly limit: string } {
   return {
     ours: bundle(PROJECT, path.join(directory, 'ours')),
@@ -35,7 +35,7 @@ export function bundleBoth(directory: string): { readonly ours: string; readonly
   }
 }
 
-/** Starts the production bundle. Without a delay, it does not flush during the measurement. */
+/** Starts the production bundle. Without a flush delay, it does not flush during the measurement. */
 export async function startOurs(
   script: string,
   state: string,
@@ -74,7 +74,7 @@ export async function startLimit(script: string, state: string): Promise<Server>
   }
 }
 
-/** Registers a customer with as many credits as a wallet holds, and returns its API key. */
+/** Registers a customer with the maximum balance, and returns its API key. */
 async function register(url: string, name: string): Promise<string> {
   const customer = { name, email: `${name}@bench.example`, tier: 'ENTERPRISE' }
   const answer = await post(`${url}/v1/customers/register`, TOKEN, customer)

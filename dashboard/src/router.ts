@@ -1,8 +1,8 @@
 import { signal } from '@preact/signals'
 
 /**
- * Routes are in the fragment, `#/usage?group_by=model`: one static document serves them all, and no path or filter is
- * sent to the server or to a log.
+ * The current page and its parameters. They are in the URL's fragment, such as `#/usage?group_by=model`. One static
+ * document serves all pages, and filters are not sent to the server.
  */
 export interface Route {
   readonly path: string
@@ -32,7 +32,7 @@ export function navigate(path: string, query?: Readonly<Record<string, string | 
   location.hash = href(path, query)
 }
 
-/** Changes parameters of the current route without a new entry in the history. */
+/** Changes query parameters of the current route without a new entry in the browser's history. */
 export function setQuery(changes: Readonly<Record<string, string | undefined>>): void {
   const { path, query } = route.value
   const next = href(path, { ...Object.fromEntries(query), ...changes })

@@ -14,7 +14,7 @@ export type Session =
     }
   | {
       readonly kind: 'operator'
-      /** The email by which Cloudflare Access names the operator. */
+      /** The operator's email from Cloudflare Access; null after a sign-in with the operator token. */
       readonly email: string | null
       readonly expires_at: string
     }
@@ -24,7 +24,7 @@ export interface Demo {
   readonly operator_token: string
 }
 
-/** The visitor as Cloudflare Access, in front of this deployment, states it. */
+/** The visitor's email from Cloudflare Access, or the reason why Cloudflare Access cannot be used to sign in. */
 export type Access =
   | { readonly email: string; readonly problem: null }
   | { readonly email: null; readonly problem: string }
@@ -33,17 +33,17 @@ type Stored =
   | Omit<Extract<Session, { kind: 'customer' }>, 'customer'>
   | Extract<Session, { kind: 'operator' }>
 
-/** Is undefined until the server has answered; null without a session. */
+/** The current session. Undefined until the server answers; null without a session. */
 export const session = signal<Session | null | undefined>(undefined)
-/** The public credentials of a development server. */
+/** The public credentials of a development server; null on all other servers. */
 export const demo = signal<Demo | null>(null)
-/** Is null where Cloudflare Access is not used. */
+/** The visitor as identified by Cloudflare Access; null if the deployment does not use it. */
 export const access = signal<Access | null>(null)
-/** The reason why the last session ended; undefined after signing out. */
+/** The reason why the last session ended; null if there is none, for example after signing out. */
 export const ended = signal<string | null>(null)
 /**
- * The key that the user typed into this page, for the commands that the page shows. It is never stored, and
- * is lost when the page closes.
+ * The API key that the user signed in with. The page inserts it in the commands that it shows. It is never stored,
+ * and is lost when the page closes.
  */
 export const typed_key = signal<string | null>(null)
 
@@ -79,7 +79,7 @@ export async function signIn(credential: string): Promise<void> {
   await readSession()
 }
 
-/** Signs in as the operator whom Cloudflare Access names. */
+/** Signs in as operator with the identity from Cloudflare Access. */
 export async function signInByAccess(): Promise<void> {
   await callSession('post', { access: true })
   ended.value = null
@@ -87,7 +87,7 @@ export async function signInByAccess(): Promise<void> {
 }
 
 export async function signOut(): Promise<void> {
-  // The open page is closed first, with its requests.
+  // Closes the open page and its requests first.
   session.value = undefined
   await callSession('delete')
   session.value = null
@@ -96,7 +96,10 @@ export async function signOut(): Promise<void> {
   await readSession()
 }
 
-/** The key of the commands that a page shows: the typed one, or the public one of a development server. */
+/**
+ * Returns the API key for the commands that a page shows: the typed key, the public key of a development server, or a
+ * placeholder.
+ */
 export function shownKey(): string {
   const current = session.value
   const is_demo =
@@ -104,7 +107,7 @@ export function shownKey(): string {
   return typed_key.value ?? (is_demo ? demo.value?.api_key : undefined) ?? 'YOUR_API_KEY'
 }
 
-/** Whether the session's key has a scope, so that a page can leave out what the API would refuse. */
+/** Reports whether the session's key has a scope. Pages hide actions that the API would refuse. */
 export function may(scope: string): boolean {
   const current = session.value
   return current?.kind === 'customer' && current.scopes.includes(scope)

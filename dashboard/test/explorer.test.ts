@@ -15,7 +15,10 @@ import { counted } from './support/events.ts'
 
 useBrowser()
 
-/** `npm run test:explorer` sends 100,000 and compares the times, which mean nothing while all tests run at once. */
+/**
+ * Whether times are compared. `npm run test:explorer` sends 100,000 events and compares them. They have no meaning
+ * while other tests run.
+ */
 const IS_TIMED = process.env.EXPLORER_EVENTS !== undefined
 const EVENTS = Number(process.env.EXPLORER_EVENTS ?? 3_000)
 const WITHIN_MS = 1_000
@@ -89,7 +92,8 @@ describeInBrowser(`with ${EVENTS} events`, () => {
     await events('of one feature', type('Model', ''))
     await events('without a price', select('Rated', 'true'))
     await events('all', select('Rated', ''))
-    // No event matches, so the page searches the whole list: it says so at once, and ends with the answer.
+    // No event matches, so the page searches the whole list. It immediately shows that it searches, and then the
+    // result.
     const begin_ms = performance.now()
     await type('User', 'nobody')()
     await page.getByText(/^(Searching older entries…|No events)$/).waitFor()
@@ -104,7 +108,10 @@ describeInBrowser(`with ${EVENTS} events`, () => {
   })
 })
 
-/** Varied events of four weeks: 9 models, 11 features, 211 users, 7 teams, each with metadata. */
+/**
+ * Returns one of many different events of four weeks: 9 models, 11 features, 211 users and 7 teams, each with
+ * metadata.
+ */
 function eventOf(i: number): object {
   const [provider, model] = MODELS[i % MODELS.length] ?? MODELS[0]
   return {
@@ -123,7 +130,7 @@ function dayBefore(days: number): string {
   return new Date(Date.now() - days * DAY_MS).toISOString().slice(0, 10)
 }
 
-/** The digits of an API's row as the page shows them. */
+/** Returns the numbers of a row of the API in the form in which the page shows them. */
 function figuresOf({ credits, credits_burned, events, provider_cost_usd, balance_after }: Row): string[] {
   return [credits, credits_burned, events, provider_cost_usd, balance_after].flatMap((figure) =>
     typeof figure === 'string' && isDecimal(figure) ? [grouped(figure)] : [],
@@ -137,8 +144,8 @@ interface Answer {
 }
 
 /**
- * Returns the time from a choice until the page has painted the answer, in milliseconds. The browser's own clock counts,
- * from the choice to the last change of the page before it shows every expected text.
+ * Returns the time from a choice until the page has painted the answer, in milliseconds. The clock of the browser
+ * measures it, from the choice to the last change of the page before all expected texts are shown.
  */
 async function timeToAnswer(
   page: Page,
@@ -164,7 +171,7 @@ async function timeToAnswer(
   return page.evaluate(() => Math.round(window.painted_ms - window.chosen_ms))
 }
 
-/** Runs in the page: notes the times of the last choice and of the last paint with other content. */
+/** Records the times of the last choice and of the last paint with other content. It runs in the page. */
 function watchChanges(): void {
   window.chosen_ms = 0
   window.painted_ms = 0
@@ -185,7 +192,7 @@ declare global {
   }
 }
 
-/** Returns the time from the click until the file is complete. */
+/** Returns the time from the click until the file is complete, in milliseconds. */
 async function timeToCsv(page: Page): Promise<number> {
   const begin_ms = performance.now()
   const [download] = await Promise.all([

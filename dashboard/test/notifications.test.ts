@@ -46,7 +46,7 @@ describeInBrowser('alerts', () => {
       expect(stored.find(({ type }) => type === kind.type)).toMatchObject(kind)
     }
     await picture(page, 'alerts')
-    const row = page.getByRole('row', { name: /A period burns more than 100\.000001 credits/ })
+    const row = page.getByRole('row', { name: /Usage in a period exceeds 100\.000001 credits/ })
     await row.getByRole('button', { name: /^Disable/ }).click()
     await row.getByText('disabled', { exact: true }).waitFor()
     await row.getByRole('button', { name: /^Enable/ }).click()
@@ -117,9 +117,9 @@ describeInBrowser('webhooks', () => {
       .toEqual([['succeeded', 2]])
 
     const replay = page.getByRole('form', { name: 'Replay' })
-    await replay.getByLabel(/only those/).uncheck()
+    await replay.getByLabel(/only undelivered/).uncheck()
     await replay.getByRole('button', { name: 'Send again' }).click()
-    await page.getByText(/^[1-9]\d* deliveries begin again\.$/).waitFor()
+    await page.getByText(/^[1-9]\d* deliveries are repeated\.$/).waitFor()
     await expect.poll(() => lowsOf(receiver), { timeout: 15_000 }).toBe(3)
 
     await endpoints.getByRole('button', { name: /^Rotate secret/ }).click()

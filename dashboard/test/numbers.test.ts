@@ -15,10 +15,10 @@ import { counted } from './support/events.ts'
 
 useBrowser()
 
-/** `LEDGERS=200` makes a longer run. */
+/** The number of ledgers. `LEDGERS=200` makes a longer run. */
 const LEDGERS = Number(process.env.LEDGERS ?? 5)
 
-/** Credits with up to six decimals, also the largest that a wallet takes. */
+/** Amounts of credits with up to six decimals, including the largest one that a wallet accepts. */
 const amounts = fc
   .tuple(fc.oneof(fc.nat(9), fc.nat(99_999), fc.constant(7_999_999_000)), fc.nat(999_999))
   .map(([whole, micro]) => `${whole}.${String(micro).padStart(6, '0')}`)
@@ -96,7 +96,7 @@ describeInBrowser('every number on the screen', () => {
     expectQuiet()
     await close()
 
-    /** The number as the page shows it: the digits in groups, anywhere on the page. */
+    /** Expects that the page shows these numbers, with their digits in groups. */
     async function expectShown(place: string, wanted: readonly (string | undefined)[]): Promise<void> {
       for (const amount of wanted) expect(amount, place).toMatch(/^-?\d/)
       const missing = async () => {
@@ -118,7 +118,7 @@ function amountOf(text: string | undefined) {
   return (text ?? '') as Parameters<typeof grouped>[0]
 }
 
-/** A wallet holds at most 8e9 credits. */
+/** Ignores a refusal of an amount, because a wallet holds at most 8e9 credits. */
 function tooMuch(error: Error): void {
   if (!/answered (400|409)/.test(error.message)) throw error
 }

@@ -29,7 +29,7 @@ describeInBrowser('the overview', () => {
     await page.getByText('9,985 credits').waitFor()
     await page.getByRole('img', { name: /^Credits of the latest events: 1 bars, the highest 15/ }).waitFor()
 
-    // Analytics lag by the flush and the queue.
+    // Analytics are delayed by the flush and the queue.
     const today = page.getByRole('region', { name: 'Burned today' })
     await today.getByText('15').waitFor({ timeout: 15_000 })
     await page.getByRole('region', { name: 'Top models, 30 days' }).getByText('gpt-4o').waitFor()
@@ -43,7 +43,7 @@ describeInBrowser('the overview', () => {
 describeInBrowser('signing in', () => {
   it('is one click in development', async () => {
     const { page, expectQuiet, close } = await openDashboard()
-    await page.getByRole('button', { name: 'Use the demo customer' }).click()
+    await page.getByRole('button', { name: 'Sign in as the demo customer' }).click()
     await page.getByRole('heading', { name: 'Overview' }).waitFor()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('heading', { name: 'OpenMonetize Edge' }).waitFor()

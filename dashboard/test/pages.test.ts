@@ -20,7 +20,7 @@ useBrowser()
 const pathsOf = (sections: readonly Section[]) =>
   sections.flatMap(({ pages }) => pages.map(({ path }) => path)).filter((path) => !path.includes(':'))
 
-/** Every page, with the texts of a hostile customer in it, in each theme and width. */
+/** Tests of every page with the texts of a hostile customer, in each theme and width. */
 describeInBrowser('is accessible, fits, and runs nothing of the texts that it shows:', () => {
   it('the sign-in', () => expectGoodPage(undefined, ''))
 

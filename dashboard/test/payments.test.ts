@@ -40,7 +40,7 @@ describeInBrowser('payments', () => {
     const stored = rowsOf(await api('GET', '/v1/credit-packs', { key }))
     expect(stored).toMatchObject([{ credits: '1234.000001', price_usd: '13.75', expires_in_days: null }])
 
-    // The wallet is below the amount already, so the saved card is charged at once, and the limit allows one charge.
+    // The wallet is already below the amount, so the saved card is charged immediately. The limit allows one charge.
     const rule = page.getByRole('form', { name: 'Set the automatic top-up' })
     await rule.getByLabel('When fewer credits').fill('20000.5')
     await rule.getByLabel('Credits to add').fill('500.25')

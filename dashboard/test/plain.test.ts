@@ -68,7 +68,7 @@ it('a CSV quotes the cells that need it, and contains no formula', async () => {
   )
 })
 
-/** The size of the minified and compressed file. */
+/** The maximum size of the minified and compressed file. */
 const MAX_FIRST_PAGE_BYTES = 90 * 1024
 
 it('the first page with all other pages is below the budget of the first page', async () => {
@@ -95,7 +95,7 @@ function scaled({ value, places }: { readonly value: bigint; readonly places: nu
   return value * 10n ** BigInt(12 - places)
 }
 
-/** The number without trailing zeros. */
+/** Returns the number without trailing zeros. */
 function plainOf(value: bigint): string {
   return textOf(value, 12).replace(/\.?0+$/, '')
 }

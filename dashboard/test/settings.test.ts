@@ -51,7 +51,7 @@ describeInBrowser('a burn table', () => {
     await useOfModels(key, 40)
     const { page, expectQuiet, close } = await openDashboard({ credential: key, expected: [400] })
     await goTo(page, '/burn-tables')
-    await page.getByRole('button', { name: 'Begin a table of your own' }).click()
+    await page.getByRole('button', { name: 'Create your own table' }).click()
     const form = page.getByRole('form', { name: 'Burn table' })
     await form.getByLabel('Name').fill('Twice as dear')
     await form.getByLabel('Rules (JSON)').fill('[{"method":"cost_plus","markup_percent":300}]')

@@ -20,7 +20,7 @@ import { startReceiver } from './support/receiver.ts'
 
 useBrowser()
 
-/** The time in which an open page shows an event. */
+/** The maximum time until an open page shows an event. */
 const SHOWN_WITHIN_MS = 2_000
 
 describeInBrowser('a story', () => {
@@ -34,7 +34,7 @@ describeInBrowser('a story', () => {
     await balance.getByText('10,000 credits').waitFor()
     await page.getByText('No events yet').waitFor()
 
-    // The first event, by the command of the page: it moves the balance and the chart of the open page.
+    // The command on the page sends the first event. The event changes the balance and the chart on the open page.
     const command = page.getByRole('group', { name: 'The command that sends the first event' })
     const { stdout } = await promisify(execFile)('sh', ['-c', (await command.textContent()) ?? ''])
     const event = Object(JSON.parse(stdout))
@@ -98,12 +98,12 @@ describeInBrowser('a story', () => {
 
     await counted(key, 2)
     await goTo(page, '/burn-tables')
-    await page.getByRole('button', { name: 'Begin a table of your own' }).click()
+    await page.getByRole('button', { name: 'Create your own table' }).click()
     const table = page.getByRole('form', { name: 'Burn table' })
     await table.getByLabel('Rules (JSON)').fill('[{"method":"cost_plus","markup_percent":300}]')
     await table.getByRole('button', { name: /^Simulate/ }).click()
     const simulation = page.getByRole('region', { name: 'Simulation' })
-    await simulation.getByText('2 events: 36 credits were burned, 72 credits would be.').waitFor()
+    await simulation.getByText('2 events: 36 credits were burned, 72 credits would be burned.').waitFor()
     const models = simulation.getByRole('group', { name: 'Difference by model' })
     await models.getByRole('row', { name: /^ANTHROPIC claude-sonnet-4-5 1 21 42 \+21 \+0\.021 / }).waitFor()
     await models.getByRole('row', { name: /^OPENAI gpt-4o 1 15 30 \+15 \+0\.015 / }).waitFor()

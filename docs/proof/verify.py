@@ -2,7 +2,7 @@
 
     python3 verify.py KEYS.json EXPORT.jsonl [RECEIPT.txt ...]
 
-Format: docs/proof.md. Ed25519 is that of RFC 8032, section 6, verification only.
+docs/proof.md describes the formats. The Ed25519 code follows RFC 8032, section 6, for verification only.
 """
 import base64, hashlib, json, re, sys
 
@@ -96,10 +96,10 @@ def verify_export(data, keys):
     match = re.fullmatch(
         rb'{"export":1,"ledger":"([\w:-]+)","first_entry":(\d+),"from":(\d+),"before":"([\w-]{43})"}', lines[0]
     )
-    check(match, "line 1: the first line is not that of an export")
+    check(match, "line 1: the first line is not the header of an export")
     ledger, first, number, hash = match.group(1), int(match.group(2)), int(match.group(3)), match.group(4)
     begins = hash == sha256(b"openmonetize ledger chain 1", ledger, b"%d" % first)
-    check(begins == (number == first), "line 1: the first line has a hash that is not that of its ledger and entries")
+    check(begins == (number == first), "line 1: the hash does not match the ledger and the first entry")
     start, hashes, count, covered, balances = number, {}, 0, 0, {}
     try:
         for at, line in enumerate(lines[1:], 2):
@@ -109,10 +109,10 @@ def verify_export(data, keys):
             if match:
                 content, stated, personal, salt = match.groups()
                 entry = json.loads(content)
-                check(entry["n"] == number, "it is missing: %d is in its place" % entry["n"])
-                check(sha256(hash, content) == stated, "the hash is not that of the entry")
+                check(entry["n"] == number, "it is missing: the line has entry %d" % entry["n"])
+                check(sha256(hash, content) == stated, "the hash does not match the entry")
                 if personal is not None:
-                    check(sha256(salt, personal) == entry["pc"].encode(), "the personal data are not those of the entry")
+                    check(sha256(salt, personal) == entry["pc"].encode(), "the personal data do not match the entry")
                 before = balances.get(entry["w"], 0 if start == 1 else entry["b"] - entry["a"])
                 check(before + entry["a"] == entry["b"], "the balance does not add up")
                 lots = entry.get("l", [])
@@ -121,19 +121,19 @@ def verify_export(data, keys):
             elif line.startswith(b'{"checkpoint":'):
                 note = json.loads(line)["checkpoint"]
                 written = json.dumps({"checkpoint": note}, ensure_ascii=False, separators=(",", ":")).encode()
-                check(written == line, "the checkpoint is written in another way")
+                check(written == line, "the checkpoint is not in canonical form")
                 of, begun, covered, signed_hash = open_note(note, keys)
                 check(of.encode() == ledger and begun == first, "the first line or the checkpoint names another chain")
-                check(covered >= number or hashes.get(covered) == signed_hash, "entry %d has another hash" % covered)
+                check(covered >= number or hashes.get(covered) == signed_hash, "the checkpoint has a different hash")
                 count += 1
             else:
                 end = b'{"end":{"entry":%d,"hash":"%s","checkpoints":%d,"next":' % (number - 1, hash, count)
                 next = b"null" if covered == number - 1 else b"%d" % number
-                check(line == end + next + b"}}", "the line is neither an entry nor a checkpoint nor the end")
+                check(line == end + next + b"}}", "the line is not a valid entry, checkpoint or end line")
                 check(covered >= number - 1, "no checkpoint covers the last entry")
                 check(lines[at:] == [b""], "the export continues after its end")
                 return hashes
-        raise Wrong("the export is cut off")
+        raise Wrong("the export is truncated")
     except (ValueError, KeyError, TypeError) as error:
         raise Wrong("entry %d: %s" % (number, error))
     except Wrong as wrong:
@@ -147,17 +147,17 @@ def verify_receipt(text, keys):
         header, claims = json.loads(unbase64(head)), json.loads(unbase64(body))
         key = keys.get(header["kid"])
         check(header["alg"] == "EdDSA" and key is not None, "the key is not in the key set")
-        check(signed(key, ("%s.%s" % (head, body)).encode(), unbase64(signature)), "the signature is wrong")
+        check(signed(key, ("%s.%s" % (head, body)).encode(), unbase64(signature)), "the signature is invalid")
         entry = claims["entry"]
         stated = sha256(entry["before"].encode(), entry["content"].encode())
-        check(stated == entry["hash"].encode(), "the hash is not that of the entry")
-        check(json.loads(entry["content"])["n"] == entry["number"], "the entry has another number")
+        check(stated == entry["hash"].encode(), "the hash does not match the entry")
+        check(json.loads(entry["content"])["n"] == entry["number"], "the entry has a different number")
         ledger, _, covered, signed_hash = open_note(claims["checkpoint"], keys)
         check(ledger == claims["ledger"] and covered >= entry["number"], "the checkpoint does not cover the entry")
-        check(covered > entry["number"] or signed_hash == stated, "the checkpoint has another hash")
+        check(covered > entry["number"] or signed_hash == stated, "the checkpoint has a different hash")
         return claims
     except (ValueError, KeyError, TypeError):
-        raise Wrong("the receipt is not one of this ledger")
+        raise Wrong("the receipt is malformed")
 
 
 if __name__ == "__main__":
@@ -167,12 +167,12 @@ if __name__ == "__main__":
     try:
         with open(export_file, "rb") as file:
             hashes = verify_export(file.read(), keys)
-        print("%d entries are whole" % len(hashes))
+        print("%d entries are valid" % len(hashes))
         for path in receipts:
             with open(path, encoding="utf-8") as file:
                 entry = verify_receipt(file.read(), keys)["entry"]
             known = hashes.get(entry["number"], entry["hash"].encode())
-            check(known == entry["hash"].encode(), "the receipt is of another history")
+            check(known == entry["hash"].encode(), "the receipt does not match the export")
             print("receipt of entry %d" % entry["number"])
     except Wrong as wrong:
         sys.exit(str(wrong))

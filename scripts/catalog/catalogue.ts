@@ -31,7 +31,7 @@ interface ProviderEntry {
 export interface ProviderCount {
   readonly id: string
   readonly models: number
-  /** By source. */
+  /** The numbers of models by source. */
   readonly token_prices: number
   readonly media_prices: number
   readonly lists: number
@@ -47,7 +47,7 @@ export interface Built {
   readonly checked: Checked
 }
 
-/** Builds the catalogue. The same packages and overlay always give the same bytes. */
+/** Builds the catalogue. The same packages and the same overlay always result in the same bytes. */
 export async function buildCatalogue(): Promise<Built> {
   assertNoNewFields()
   const tokenProviders = await tokenPriceProviders()
@@ -138,8 +138,8 @@ function findBuilt(models: readonly Model[], name: string): Model | undefined {
 type MediaModels = ReadonlyMap<string, Parameters<typeof allPrices>[0]>
 
 /**
- * Models of the token source with the media prices that they lack, then the models that only the media source
- * has.
+ * Returns the models of the token source, with media prices where they have none, and then the models that only the
+ * media source has.
  */
 function mergeModels(models: readonly Model[], media: MediaModels): Model[] {
   const rules = models.map((model) => readMatch(['=', ...model.match].join(' '), model.id))
@@ -175,7 +175,7 @@ function mergeModels(models: readonly Model[], media: MediaModels): Model[] {
   return [...merged, ...onlyHere]
 }
 
-/** Adds the overlay's further names and rules to models of the sources. */
+/** Adds the names and rules of the overlay to models of the sources. */
 function withNames(models: readonly Model[], overlay: ProviderOverlay | undefined): Model[] {
   const { names = {}, rules = {} } = overlay ?? {}
   return models.map((model) => ({
@@ -199,8 +199,8 @@ function replacedByOverlay(overlay: ProviderOverlay | undefined, id: string): bo
 }
 
 /**
- * Replaces models by the overlay's models of the same id, appends its other models, and applies its prices of
- * single units.
+ * Replaces models by models of the overlay with the same id. Then appends the other models of the overlay, and
+ * applies its prices of single units.
  */
 function withOverlay(models: readonly Model[], overlay: ProviderOverlay | undefined): Model[] {
   const own = overlayModels(overlay)

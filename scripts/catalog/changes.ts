@@ -4,7 +4,10 @@ import { readPeriods } from '../../src/pricing/catalogue/period.ts'
 import { formatDecimal } from '../../src/pricing/money.ts'
 import { USAGE_UNITS, type UsageUnit } from '../../src/pricing/units.ts'
 
-/** The reference mix: a million tokens in, half of them read from a cache, and a quarter of a million out. */
+/**
+ * The reference mix: a million input tokens, half of them read from a cache, and a quarter of a million output
+ * tokens.
+ */
 const MIX: readonly (readonly [unit: UsageUnit, otherwise: UsageUnit | undefined, quantity: number])[] = [
   ['input_tokens', undefined, 500_000],
   ['cache_read_tokens', 'input_tokens', 500_000],
@@ -16,7 +19,7 @@ export interface Changes {
   readonly gone: readonly string[]
   readonly dearer: readonly Moved[]
   readonly cheaper: readonly Moved[]
-  /** Changed prices that the mix does not use. */
+  /** The changed prices that the mix does not contain. */
   readonly others: readonly string[]
 }
 
@@ -26,7 +29,7 @@ interface Moved {
   readonly after: bigint
 }
 
-/** Compares two catalogues by the prices in force at a time. */
+/** Compares two catalogues by the prices that apply at a time. */
 export function changesBetween(committed: string, built: string, at_ms: number): Changes {
   const before = linesOf(committed)
   const after = linesOf(built)
@@ -51,7 +54,7 @@ export function changesBetween(committed: string, built: string, at_ms: number):
   }
 }
 
-/** Writes changes as Markdown, for the terminal and for a pull request. */
+/** Returns the changes as Markdown, for the terminal and for a pull request. */
 export function describeChanges({ added, gone, dearer, cheaper, others }: Changes): string {
   const all = added.length + gone.length + dearer.length + cheaper.length + others.length
   if (all === 0) return 'No price has changed.\n'
@@ -83,7 +86,7 @@ function linesOf(catalogue: string): Map<string, string> {
 
 const MICRO_DECIMALS = 6
 
-/** The cost of the mix in micro-USD; undefined for a model that is not priced by token. */
+/** Returns the cost of the mix in micro-USD; undefined for a model that is not priced by token. */
 function mixOf(list: string, at_ms: number): bigint | undefined {
   const { prices } = readPeriods(list)(at_ms)
   let micro = 0n
@@ -100,7 +103,7 @@ function priceOf(prices: UnitPrices, unit: UsageUnit): Rational | undefined {
   return prices.get(unit)?.base
 }
 
-/** The change in percent of the cost before. */
+/** Returns the change in percent of the earlier cost. */
 function ratio({ before, after }: Moved): bigint {
   return before === 0n ? 1_000_000n : ((after > before ? after - before : before - after) * 100n) / before
 }

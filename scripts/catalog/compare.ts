@@ -5,8 +5,9 @@ import { decimal, type Model } from './notation.ts'
 import { currentPrices } from './weigh.ts'
 
 /**
- * Compares the finished catalogue with sources that do not feed its token prices: ai-sdk-cost-calculator, which adds
- * media and missing models only, and llm-zoo, which is kept by other people and adds nothing.
+ * A difference between the finished catalogue and a source that does not provide its token prices. There are two such
+ * sources. ai-sdk-cost-calculator provides only media prices and missing models. llm-zoo provides no prices and has
+ * other maintainers.
  */
 export interface Check {
   readonly source: string
@@ -33,7 +34,7 @@ interface Listed {
   readonly prices: Readonly<Record<string, number | undefined>>
 }
 
-/** `find` returns the model that a name means in the finished catalogue. */
+/** Compares the catalogue with the sources. `find` returns the model of the finished catalogue for a name. */
 export function compareSources(find: (provider: string, name: string) => Model | undefined): Checked {
   const differences: Check[] = []
   const unknown: string[] = []
@@ -74,7 +75,10 @@ function calculatorPrices(): Listed[] {
   )
 }
 
-/** The package's providers, by the catalogue's id. The others list models of many hosts under one name. */
+/**
+ * The providers of the package, by the id in the catalogue. Its other providers list models of many hosts under one
+ * name.
+ */
 const ZOO_PROVIDERS: Readonly<Record<string, string>> = {
   anthropic: 'anthropic',
   dashscope: 'alibaba',

@@ -2,8 +2,8 @@ import type { ExtractPath, Provider, UsageExtractor } from '@pydantic/genai-pric
 import { USAGE_UNITS } from '../../src/pricing/units.ts'
 
 /**
- * The places of usage in each provider's responses, from @pydantic/genai-prices, as the rules that
- * `src/pricing/extract/shapes.ts` explains. Providers that answer alike share one entry.
+ * Returns the places of usage in the responses of each provider, from @pydantic/genai-prices. They have the form of
+ * the rules that `src/pricing/extract/shapes.ts` explains. Providers with the same form of responses share one entry.
  */
 export function extractionShapes(providers: readonly Provider[]): {
   readonly shapes: string[]

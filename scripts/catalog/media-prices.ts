@@ -2,13 +2,13 @@ import { allPricing } from 'ai-sdk-cost-calculator'
 import { decimal, type Prices } from './notation.ts'
 
 /**
- * Prices per image, second of video, minute of speech and character, and models that the token source does
- * not have, from ai-sdk-cost-calculator.
+ * The reader of ai-sdk-cost-calculator. It provides prices per image, second of video, minute of speech and
+ * character, and models that the token source does not have.
  */
 
 type Pricing = (typeof allPricing)[string][string]
 
-/** The package's provider names, by the catalogue's. Several are one provider under different names. */
+/** The provider names of the package, with the names in the catalogue. Several names may mean one provider. */
 export const MEDIA_PROVIDERS: Readonly<Record<string, string>> = {
   openai: 'openai',
   anthropic: 'anthropic',
@@ -24,7 +24,7 @@ export const MEDIA_PROVIDERS: Readonly<Record<string, string>> = {
   together: 'together',
   fireworks: 'fireworks',
   openrouter: 'openrouter',
-  // The international price list in USD; `zhipuai` is the Chinese one.
+  // The international price list in USD. `zhipuai` is the Chinese price list.
   glm: 'zai',
   zhipu: 'zai',
   'z-ai': 'zai',
@@ -49,8 +49,9 @@ export function mediaPrices(): Map<string, Map<string, Pricing>> {
 }
 
 /**
- * Fields without a unit of ours: alternatives to tokens by which the same model is also priced, prices of another mode
- * of use, estimates in tokens, storage by the hour, and fees for things that no response reports.
+ * The fields that are left out, because no unit of the catalogue fits them. They are alternative prices of models
+ * that are priced by token, prices of another mode of use, estimates in tokens, hourly storage prices, and fees for
+ * things that no response reports.
  */
 const LEFT_OUT = new Set([
   'audioInputPerMinute',
@@ -69,12 +70,13 @@ const LEFT_OUT = new Set([
 ])
 
 /**
- * Adds this package's prices to a model of the token source: everything except tokens, which the token source prices.
+ * Returns the prices that this package adds to a model of the token source. Token prices are left out, because the
+ * token source provides them.
  */
 export function addedPrices(pricing: Pricing, priced: Prices): Prices {
   const added = [...mediaAndToolPrices(pricing)].filter(([unit]) => {
     if (priced.has(unit) || /_tokens$/.test(unit)) return false
-    // A fee per request already contains the price of its search.
+    // A fee per request already includes the price of its search.
     if (unit === 'web_searches' && priced.has('requests')) return false
     return unit !== 'audio_seconds' || !(priced.has('input_tokens') || priced.has('input_audio_seconds'))
   })
@@ -108,7 +110,7 @@ function mediaAndToolPrices(pricing: Pricing): Prices {
   return prices
 }
 
-/** All prices of a model that only this package has. */
+/** Returns all prices of a model that only this package has. */
 export function allPrices(pricing: Pricing): Prices {
   const tokens: Prices = new Map()
   const media = mediaAndToolPrices(pricing)
@@ -160,7 +162,7 @@ function imagePrices(pricing: Pricing): string | undefined {
   return [decimal(base), ...others.map(([size, price]) => `${size}:${decimal(price)}`)].join(',')
 }
 
-/** The build stops at an unknown field, because it would otherwise drop a price silently. */
+/** Stops the build at an unknown field. Otherwise, its price would be dropped without a message. */
 export function assertNoNewFields(): void {
   const known = new Set([...LEFT_OUT, ...CONVERTED])
   for (const models of Object.values(allPricing)) {

@@ -4,12 +4,13 @@ import { fileURLToPath } from 'node:url'
 import { decimal, type Model, type Prices } from './notation.ts'
 
 /**
- * The newest token prices, from @earendil-works/pi-ai, which collects the lists of models.dev, OpenRouter and the
- * providers: one price per model, without history. `weigh.ts` compares them with the first source and decides.
+ * The folder of the newest token prices, from @earendil-works/pi-ai. The package collects the lists of models.dev,
+ * OpenRouter and the providers. It has one price per model, without history. `weigh.ts` compares them with the first
+ * source and decides.
  */
 const DATA = join(dirname(fileURLToPath(import.meta.resolve('@earendil-works/pi-ai'))), 'providers/data')
 
-/** The package's providers, by the catalogue's id. Several may be one provider. */
+/** The providers of the package, with the ids in the catalogue. Several of them may be one provider. */
 const PROVIDERS: Readonly<Record<string, string>> = {
   'amazon-bedrock': 'aws',
   'ant-ling': 'ant-ling',
@@ -41,8 +42,8 @@ const PROVIDERS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Left out: subscriptions, whose calls have no price; lists in another currency or of a test endpoint; and a gateway
- * that passes requests on at the price of the provider that answers them.
+ * The lists that are left out: subscriptions, whose calls have no price; lists in another currency or of a test
+ * endpoint; and a gateway that passes requests on at the price of the provider that answers them.
  */
 const LEFT_OUT = new Set([
   'cloudflare-ai-gateway',
@@ -99,7 +100,7 @@ export async function listedModels(): Promise<Map<string, Model[]>> {
   return byProvider
 }
 
-/** Returns the day of the lists, `2026-11-20`. */
+/** Returns the date of the lists, such as `2026-11-20`. */
 export async function listDate(): Promise<string> {
   const manifest: { readonly generatedAt: string } = JSON.parse(
     await readFile(join(DATA, '.manifest.json'), 'utf8'),
@@ -114,7 +115,10 @@ async function readModels(file: string): Promise<ListedModel[]> {
   return Object.values(apis).flatMap((models) => Object.values(models))
 }
 
-/** Leaves out a model without a price in the list: a zero means an unknown price, unless the name contains "free". */
+/**
+ * Converts a model of a list. Returns undefined without a price: a zero means an unknown price, unless the name
+ * contains "free".
+ */
 function convert(provider: string, { id, contextWindow, cost }: ListedModel): Model | undefined {
   if (cost === undefined || /\s/.test(id)) return undefined
   if (cost.input <= 0 && !id.endsWith(':free')) return undefined
@@ -138,8 +142,7 @@ function pricesOf(id: string, cost: Cost): Prices {
   }
   add('input_tokens', 'input')
   if (cost.cacheRead > 0 && cost.cacheRead !== cost.input) add('cache_read_tokens', 'cacheRead')
-  // For Gemini models, this field of the list has the rent of the cache, which is not a price per written
-  // token.
+  // For Gemini models, this field has the rent of the cache. It is not a price per written token.
   if (cost.cacheWrite > 0 && cost.cacheWrite !== cost.input && !/gemini|^~google/.test(id))
     add('cache_write_tokens', 'cacheWrite')
   add('output_tokens', 'output')

@@ -1,10 +1,15 @@
 /** Writes the catalogue's notation, which `src/pricing/catalogue/notation.ts` reads. */
 
-/** Price per unit's `per`, by canonical unit, as written in the catalogue: `3`, `3,>200000:6`, `0.04,hd:0.08`. */
+/**
+ * The price per `per` units, by canonical unit, in the notation of the catalogue: `3`, `3,>200000:6`, `0.04,hd:0.08`.
+ */
 export type Prices = Map<string, string>
 
 export interface Period {
-  /** Conditions of `period.ts`: `2025-06-10` (from that UTC day on), `00:30:00-16:30:00`; none for the first. */
+  /**
+   * The conditions of `period.ts`: `2025-06-10` (from that UTC day on), `00:30:00-16:30:00`. The first period has
+   * none.
+   */
   readonly when?: string
   readonly prices: Prices
 }
@@ -14,14 +19,14 @@ export interface Model {
   readonly match: readonly string[]
   readonly context?: number
   readonly deprecated?: boolean
-  /** The source of the model, if not the token source: `m` media prices, `l` lists, `o` overlay. */
+  /** The source of the model, if it is not the token source: `m` media prices, `l` lists, `o` overlay. */
   readonly source?: 'm' | 'l' | 'o'
   readonly periods: readonly Period[]
 }
 
 /**
- * Writes a JavaScript number as a plain decimal without rounding errors of binary floats. Twelve significant digits are
- * more than any price list has, and fewer than the fifteen that a double keeps.
+ * Writes a JavaScript number as a plain decimal without rounding errors of binary floats. It has twelve significant
+ * digits, which is more than any price list has. A double keeps fifteen.
  */
 export function decimal(value: number): string {
   if (!Number.isFinite(value) || value < 0) throw new Error(`not a price: ${value}`)

@@ -1,8 +1,11 @@
 import type { OverlayModel } from './overlay-types.ts'
 
-/** Hand-kept models of the overlay whose prices changed over time, or that no source has. */
+/** The manually maintained models of the overlay. Their prices have changed over time, or no source has them. */
 
-/** Off-peak prices, doubled in the peak hours of Beijing's working day: every day at first, since 2026-08-23 Monday to Friday. */
+/**
+ * Returns the periods of off-peak prices, which double in the peak hours of a working day in Beijing. Until
+ * 2026-08-23, they doubled every day, and since then only from Monday to Friday.
+ */
 function peakPeriods(
   from: string,
   offPeak: Readonly<Record<string, string>>,
@@ -25,13 +28,13 @@ const flash41 = {
 }
 const flash4 = { input_tokens: '0.14', cache_read_tokens: '0.0028', output_tokens: '0.28' }
 
-/** Billing by the hour began on 2026-08-16T16:00Z, V4.1 Flash on 2026-09-09T16:00Z (midnights of Beijing). */
+/** The starts of hourly billing and of V4.1 Flash, both at midnight in Beijing. */
 const PEAK_BILLING = '2026-08-16T16:00'
 const V4_1_FLASH = '2026-09-09T16:00'
 
 /**
- * The aliases of V3 and R1: night discounts until September 2025, V3.2 until the release of V4, then V4 Flash
- * until their end.
+ * Returns the periods of the aliases of V3 and R1. They had night discounts until September 2025. They meant V3.2
+ * until the release of V4, and then V4 Flash until their end.
  */
 const formerAlias = (
   day: Readonly<Record<string, string>>,
@@ -66,7 +69,8 @@ export const DEEPSEEK: readonly OverlayModel[] = [
     periods: formerAlias(
       { input_tokens: '0.55', cache_read_tokens: '0.14', output_tokens: '2.19' },
       { input_tokens: '0.135', cache_read_tokens: '0.035', output_tokens: '0.55' },
-      // The price fell together with that of deepseek-chat. Recordings of 2025 keep the price of the first source.
+      // The price fell at the same time as the price of deepseek-chat. Events of 2025 that were already recorded keep
+      // the price of the first source.
       [{ when: '2025-12-01', prices: v32 }],
     ),
   },
@@ -85,7 +89,7 @@ export const DEEPSEEK: readonly OverlayModel[] = [
   },
   {
     id: 'deepseek-v4-flash',
-    // The vision experiment and the old id are served and billed as V4.1 Flash since its release.
+    // The vision experiment and the old id have been served and billed as V4.1 Flash since its release.
     match: ['=deepseek-v4-flash-vision-exp'],
     source: 'BerriAI/litellm#37255, https://github.com/dshworks/dsh-meter/releases/tag/v0.5.0',
     periods: [
@@ -106,7 +110,7 @@ export const DEEPSEEK: readonly OverlayModel[] = [
   },
 ]
 
-/** Mistral's aliases and the models that they named. */
+/** The aliases of Mistral, and the models that they named. */
 export const MISTRAL: readonly OverlayModel[] = [
   {
     id: 'mistral-small-latest',
@@ -171,7 +175,7 @@ export const MISTRAL: readonly OverlayModel[] = [
   },
 ]
 
-/** The inference of fine-tuned models, by their base model. */
+/** Returns the prices of fine-tuned models by their base model. */
 const fineTuned = (
   id: string,
   input: string,
@@ -208,7 +212,7 @@ const reranker = (id: string, match: readonly string[] = []): OverlayModel => ({
   prices: { rerank_searches: '2' },
 })
 
-/** Billed by search (a query and up to 100 documents) at Cohere, by token at Voyage. */
+/** The rerankers. Cohere bills them by search (a query and up to 100 documents), and Voyage bills them by token. */
 export const RERANKERS = {
   cohere: [
     reranker('rerank-v3.5'),

@@ -1,19 +1,19 @@
 /**
- * The hand-kept part of the catalogue: names that customers use for providers, service tiers, regions, minimums,
- * corrections of the packages, and list prices that no package has.
+ * The manually maintained part of the catalogue: names that customers use for providers, service tiers, regions,
+ * minimums, corrections of the packages, and list prices that no package has.
  *
  * Every entry names its source: a page, or a report as `owner/repository#number`. To correct a price, change it here
- * and run `npm run catalog`; the build refuses an entry for a provider, a model or a unit that does not exist.
+ * and run `npm run catalog`. The build refuses an entry for a provider, a model or a unit that does not exist.
  *
- * Model rules are those of the catalogue: `=id` exactly, `^start`, `*part`, `$end`, `~regular expression`; `a&b` needs
- * both. In tiers and regions they name families of models: no rules means every model of the provider, and the first
- * modifier whose name and models match applies.
+ * Model rules have the notation of the catalogue: `=id` exactly, `^start`, `*part`, `$end`, `~regular expression`.
+ * `a&b` requires both. In tiers and regions, the rules select families of models. A modifier without rules applies to
+ * every model of the provider. The first modifier whose name and models match applies.
  */
 
 import { DEEPSEEK, MISTRAL, OPENAI_FINE_TUNED, RERANKERS } from './overlay-models.ts'
 import type { Modifier, ProviderOverlay } from './overlay-types.ts'
 
-/** Tier names that mean the list price, at every provider. */
+/** The names of tiers that mean the list price at every provider. */
 export const STANDARD_TIERS = [
   'standard',
   'default',
@@ -26,13 +26,16 @@ export const STANDARD_TIERS = [
   'not_available',
 ]
 
-/** The day on which the hand-kept part was last compared with its sources. */
+/** The day of the last comparison of the manually maintained part with its sources. */
 export const OVERLAY_DATE = '2026-11-28'
 
-/** Older recordings of these models were priced at the text rate, and keep that price. */
+/**
+ * The date from which the corrected prices of audio apply. Earlier events of these models keep the text price at
+ * which they were recorded.
+ */
 const AUDIO_CORRECTED = '2026-01-01'
 
-/** Prices of a second of video by resolution, in the spellings that callers use. */
+/** Returns the prices of a second of video by resolution, in the spellings that callers use. */
 const VIDEO_SIZES = (hd: string, full: string, ultra?: string): string =>
   [
     ...['720p', '1280x720', '720x1280'].map((size) => `${size}:${hd}`),
@@ -44,7 +47,10 @@ const VIDEO_SIZES = (hd: string, full: string, ultra?: string): string =>
 
 const HALF_BATCH: Modifier = { names: ['batch'], factor: '0.5' }
 
-/** Images that a model generates as tokens cost half in a batch, even if they are billed by piece. */
+/**
+ * Returns a modifier for images that a model generates as tokens. They cost half in a batch, even if they are billed
+ * per image.
+ */
 const halfBatchOfImages = (models: readonly string[]): Modifier => ({
   names: ['batch'],
   factor: '0.5',
@@ -52,7 +58,10 @@ const halfBatchOfImages = (models: readonly string[]): Modifier => ({
   families: ['tokens', 'output_images'],
 })
 
-/** openai.com/api-priority-processing: each is the priority price over the list price, the same for every unit. */
+/**
+ * The ratios of the priority price to the list price, which are the same for all units of a model
+ * (openai.com/api-priority-processing).
+ */
 const OPENAI_PRIORITY: readonly Modifier[] = [
   { names: ['priority', 'fast'], factor: '2.5', models: ['=gpt-5.5', '^gpt-5.5-2'] },
   { names: ['priority', 'fast'], factor: '1.8', models: ['^gpt-5-mini'] },
@@ -112,7 +121,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
         prices: { input_audio_tokens: '10', output_audio_tokens: '20' },
       },
       {
-        // The Images API reports no details of its output, which is the image. Text output is reported as
+        // The Images API reports its output without details. This output is the image. Text output is reported as
         // text.
         models: ['gpt-image-1.5', 'chatgpt-image-latest'],
         source: 'https://github.com/BerriAI/litellm/issues/31142, https://openai.com/api/pricing',
@@ -151,7 +160,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     regions: [
       { names: ['global'], factor: '1' },
       {
-        // Models released since 2026-03-05 cost a tenth more where data residency is bought.
+        // Models that were released since 2026-03-05 cost 10 % more with data residency.
         names: ['us', 'eu', 'au', 'in', 'jp', 'kr', 'sg', 'ca', 'gb', 'ae'],
         factor: '1.1',
         models: ['^gpt-5.4', '^gpt-5.5', '^gpt-5.6', '^gpt-6'],
@@ -170,7 +179,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
       'foundry',
     ],
     tiers: [HALF_BATCH, ...OPENAI_PRIORITY],
-    // DeepSeek's models have prices of their own there.
+    // The models of DeepSeek are not in this list, because Azure has separate prices for them.
     fallback: ['openai', 'anthropic', 'x-ai', 'moonshotai'],
     regions: [
       { names: ['global'], factor: '1' },
@@ -185,8 +194,8 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     ],
     tiers: [
       HALF_BATCH,
-      // Fast mode multiplies every token price, including the cache's: for Opus 4.6 until 2026-06-29, for 4.7
-      // until 2026-07-24.
+      // Fast mode multiplies every token price, including the prices of the cache. It existed for Opus 4.6 until
+      // 2026-06-29, and for 4.7 until 2026-07-24.
       {
         names: ['fast'],
         factor: '6',
@@ -215,7 +224,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     regions: [
       { names: ['global', 'not_available'], factor: '1' },
       {
-        // inference_geo "us": from Opus 4.6 on.
+        // The parameter inference_geo "us" has this price from Opus 4.6 on.
         names: ['us'],
         factor: '1.1',
         models: [
@@ -288,7 +297,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     ],
     regions: [
       { names: ['global'], factor: '1' },
-      // Claude from 4.5 on costs a tenth more at regional and multi-region endpoints of Vertex.
+      // Claude models from 4.5 on cost 10 % more at the regional and multi-region endpoints of Vertex.
       {
         names: ['regional', 'us', 'eu'],
         factor: '1.1',
@@ -299,7 +308,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
   aws: {
     source: ['https://aws.amazon.com/bedrock/pricing/', 'https://aws.amazon.com/bedrock/service-tiers/'],
     rules: {
-      // Other regions have lists of their own.
+      // Other regions have separate price lists.
       'amazon.nova-lite-v1:0': ['^amazon.nova-lite', '^us.amazon.nova-lite'],
       'amazon.nova-micro-v1:0': ['^amazon.nova-micro', '^us.amazon.nova-micro'],
       'amazon.nova-pro-v1:0': ['^amazon.nova-pro', '^us.amazon.nova-pro'],
@@ -332,7 +341,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
           output_images: '0.04,1024x1024:0.04,premium-1024x1024:0.06,2048x2048:0.06,premium-2048x2048:0.08',
         },
       },
-      // Billed by query: aws.amazon.com/bedrock/pricing.
+      // These models are billed by query: aws.amazon.com/bedrock/pricing.
       { id: 'cohere.rerank-v3-5:0', prices: { rerank_searches: '2' } },
       { id: 'amazon.rerank-v1:0', prices: { rerank_searches: '1' } },
       { id: 'amazon.nova-reel-v1:1', match: ['*nova-reel'], prices: { video_seconds: '0.08' } },
@@ -401,7 +410,8 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
   perplexity: {
     source: ['https://docs.perplexity.ai/getting-started/pricing'],
     aliases: ['perplexity-ai', 'pplx'],
-    // A request costs by its search context size; without one the sources have the highest.
+    // The price of a request depends on its search context size. For a request without a size, the sources have the
+    // highest price.
     amendments: [
       {
         models: ['sonar', 'sonar-reasoning'],

@@ -11,7 +11,10 @@ interface Published {
   readonly version: number
 }
 
-/** Makes a price feed of a catalogue, signed by an Ed25519 key in PEM (PKCS 8). The minute of publication is its version. */
+/**
+ * Makes a price feed of a catalogue, and signs it with an Ed25519 key in PEM (PKCS 8). The version of the feed is the
+ * minute of its publication.
+ */
 export function signFeed(catalogue: string, private_key: string, at: Date): Published {
   const { providers }: { providers: readonly { readonly id: string; readonly models: readonly string[] }[] } =
     JSON.parse(catalogue)
@@ -31,7 +34,7 @@ export function signFeed(catalogue: string, private_key: string, at: Date): Publ
   }
 }
 
-/** Writes the feed and its signature beside it. */
+/** Writes the feed, and its signature into a file next to it. */
 export async function publish(
   file: string,
   catalogue: string,

@@ -1,7 +1,7 @@
 import type { Built } from './catalogue.ts'
 import type { Difference } from './weigh.ts'
 
-/** Writes the report of a build: models by provider and source, and every price that sources disagree about. */
+/** Returns the report of a build: models by provider and source, and every price on which sources disagree. */
 export function writeReport({ counts, differences, checked }: Built): string {
   const undecided = differences.filter(({ decision }) => decision === undefined)
   const decided = differences.filter(({ decision }) => decision !== undefined)

@@ -1,8 +1,9 @@
 import type { Model, Period } from './notation.ts'
 
 /**
- * Adds the price of one-hour cache writes wherever Claude is sold: twice the price of input, by Anthropic's own page and
- * by those of Bedrock, Vertex and the gateways. Sources other than Anthropic's list have the five-minute price only.
+ * Adds the price of one-hour cache writes to all Claude models. It is twice the price of input, by the pages of
+ * Anthropic, Bedrock, Vertex and the gateways. Only the list of Anthropic has this price. Other sources have only the
+ * price of five-minute writes.
  */
 export function withResoldCacheWrites(models: readonly Model[]): Model[] {
   return models.map((model) =>

@@ -3,8 +3,8 @@ import { USAGE_UNITS } from '../../src/pricing/units.ts'
 import { decimal, type Model, type Period, type Prices } from './notation.ts'
 
 /**
- * Token prices, match rules and extraction rules of 43 providers, from @pydantic/genai-prices. This source
- * decides wherever both packages price the same unit of the same model.
+ * Returns token prices, match rules and extraction rules of 43 providers, from @pydantic/genai-prices. If both
+ * packages price the same unit of the same model, the price of this source is used.
  */
 export async function tokenPriceProviders(): Promise<readonly Provider[]> {
   const providers = await waitForUpdate()
@@ -43,7 +43,7 @@ function utcTime(time: string): string {
   return match[1]
 }
 
-/** The package's price keys, by canonical unit, and how many units its price is for. */
+/** The price keys of the package, by canonical unit, and the number of units that its price is for. */
 const PRICE_KEYS: Readonly<Record<string, readonly [unit: string, per: number]>> = Object.fromEntries(
   Object.entries(USAGE_UNITS).map(([unit, { family }]) => {
     const suffixes: Record<string, [RegExp, string, number]> = {
@@ -74,13 +74,13 @@ function convertPrices(prices: ModelPrice): Prices {
     }
     converted.set(unit, typeof price === 'number' ? decimal(price) : tiered(price))
   }
-  // The package lists free models (":free", and those inside a subscription) with no prices at all.
+  // The package has no prices for free models (":free", and models inside a subscription).
   return converted.size > 0 ? converted : new Map(FREE)
 }
 
 /**
- * The package means "above `start`". Where a provider writes "from 200,000 on", the package therefore has
- * 199,999; this code restores the provider's number.
+ * Converts tiers. The package means "above `start`". If a provider writes "from 200,000 on", the package has 199,999.
+ * This function restores the number of the provider.
  */
 function tiered(price: {
   readonly base: number
@@ -94,7 +94,7 @@ function tiered(price: {
 
 type Match = ModelInfo['match']
 
-/** Returns rules, any of which may match. All parts of a rule (`&`) must match. Names are compared in lower case. */
+/** Returns rules, of which one must match. All parts of a rule (`&`) must match. Names are compared in lower case. */
 export function matchRules(match: Match): string[] {
   if ('or' in match) return match.or.flatMap(matchRules)
   if ('and' in match) {

@@ -2,13 +2,14 @@ import { matches, readMatch } from '../../src/pricing/catalogue/match.ts'
 import type { Model, Prices } from './notation.ts'
 
 /**
- * Decides between two sources that disagree. The first source has history, match rules and media; the lists are newer
- * and have none of these. A list therefore adds models and units that the first source lacks. It replaces a price only
- * by a rule in this file, from the day of the list on, so that earlier events keep their price.
+ * A decision between two sources that disagree. The first source has history, match rules and media. The lists are
+ * newer but have none of these. A list therefore adds models and units that the first source does not have. It
+ * replaces a price only if a rule in this file says so. The new price applies from the day of the list on, so that
+ * earlier events keep their price.
  */
 interface Decision {
   readonly provider: string
-  /** A pattern of the models' names. Without it, all models of the provider are weighed. */
+  /** A pattern of the names of models. Without a pattern, the rule applies to all models of the provider. */
   readonly models?: RegExp
   readonly winner: 'first' | 'list'
   readonly why: string
@@ -64,8 +65,8 @@ export interface Difference {
   readonly first: string
   readonly list: string
   /**
-   * The decision of a rule. If no rule decides, it is undefined, the first source's price stays, and a person should
-   * check it.
+   * The decision of a rule; undefined if there is no rule. The price of the first source then stays, and a person
+   * should check it.
    */
   readonly decision: Decision | undefined
 }
@@ -78,9 +79,9 @@ export interface Weighed {
 }
 
 /**
- * Adds a list's models and units to those of the first source. `resold` are the models of the providers whose prices
- * this one takes over. Models with the same cost there are left out, so that they follow the price history of those
- * providers.
+ * Adds the models and units of a list to the models of the first source. `resold` are the models of the providers
+ * whose prices this provider uses. A listed model with the same cost as a resold one is left out, so that it follows
+ * the price history of that provider.
  */
 export function weigh(
   provider: string,
@@ -130,7 +131,7 @@ function decisionFor(provider: string, model: string): Decision | undefined {
   )
 }
 
-/** Whether a name that is not listed by the first source still gets the same price there, by a rule. */
+/** Reports whether a name that the first source does not list gets the same price there by a rule. */
 function coveredAtSamePrice(models: readonly Model[], listed: Model, day: string): boolean {
   const name = listed.id.toLowerCase()
   const known = models.find((model) => matches(readMatch(['=', ...model.match].join(' '), model.id), name))
@@ -138,7 +139,10 @@ function coveredAtSamePrice(models: readonly Model[], listed: Model, day: string
   return known !== undefined && disagreements(known, prices, day).length === 0
 }
 
-/** The unconditional prices on a day: those of the last period that has begun by then and has no other condition. */
+/**
+ * Returns the unconditional prices on a day. They are the prices of the last period that has begun by then and has no
+ * other condition.
+ */
 export function currentPrices(model: Model, day: string): Prices {
   const dated = model.periods.filter(
     ({ when }) => when === undefined || (/^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(when) && when <= day),
@@ -160,7 +164,8 @@ function disagreements(
 }
 
 /**
- * Compares base prices only: sources write thresholds in several ways, and only the first source marks inclusive ones.
+ * Reports whether two base prices are equal. Other parts are not compared, because sources write thresholds in
+ * several ways, and only the first source marks inclusive thresholds.
  */
 function samePrice(a: string, b: string): boolean {
   const [first, second] = [a, b].map((price) => Number(price.split(',', 1)[0]))
@@ -168,8 +173,8 @@ function samePrice(a: string, b: string): boolean {
 }
 
 /**
- * Adds units that the first source never had, and units whose new price a rule took from the list, from the day of the
- * list on.
+ * Adds units that the first source never had, and new prices that a rule took from the list. They apply from the day
+ * of the list on.
  */
 function merged(model: Model, theirs: Prices, taken: readonly Difference[], listDate: string): Model {
   const ours = currentPrices(model, listDate)
@@ -180,7 +185,7 @@ function merged(model: Model, theirs: Prices, taken: readonly Difference[], list
     ...taken.map(({ unit, list }) => [unit, list] as const),
   ]
   if (news.length === 0) return model
-  // A period of hours or of a later day stays after it, and in force.
+  // Periods of hours or of later days stay after the new period, so they still apply.
   const later = model.periods.findIndex(
     ({ when }) => when !== undefined && (when > listDate || !/^\d{4}-\d\d-\d\d$/.test(when)),
   )
@@ -190,8 +195,8 @@ function merged(model: Model, theirs: Prices, taken: readonly Difference[], list
 }
 
 /**
- * Returns the rules that give one model's price to another: an open rule that also matches the exact name of a model
- * with other prices would give its own to the next unknown name of that kind.
+ * Returns messages about rules that also match the exact name of another model with other prices. Such a rule would
+ * also apply its prices to later names of that kind.
  */
 export function borrowedPrices(provider: string, models: readonly Model[], day: string): string[] {
   const rules = models.map((model) => readMatch(['=', ...model.match].join(' '), model.id))

@@ -8,9 +8,10 @@ import { DEVELOPMENT_STRIPE } from '../../src/stripe/account.ts'
 import type { EnvironmentName, Section } from './sections.ts'
 
 /**
- * A reason to refuse a deployment, or to mention. - `wrong`: this section cannot be deployed at all; - `missing`: a
- * step that only the deployer can do is not done yet; - `notice`: a setting that may be intended, and that the operator
- * should know.
+ * A finding of the checks before a deployment:
+ * - `wrong`: the section cannot be deployed;
+ * - `missing`: a step that only the deployer can do was not done yet;
+ * - `notice`: a setting that may be intended, and that the operator should check.
  */
 export interface Finding {
   readonly kind: 'wrong' | 'missing' | 'notice'
@@ -20,18 +21,18 @@ export interface Finding {
 export interface Checked {
   readonly environment: EnvironmentName
   readonly section: Section
-  /** The top of wrangler.toml, which the tests use. */
+  /** The top level of wrangler.toml, which the tests use. */
   readonly tested: Section
-  /** The other environments: they may share no resource with this one. */
+  /** The other environments, which must not share a resource with this one. */
   readonly others: readonly { readonly environment: EnvironmentName; readonly section: Section }[]
-  /** The operator's token, if the deployer's environment has it (for the smoke test). */
+  /** The operator's token for the smoke test, if the environment of the deployer has it. */
   readonly operator_token: string | undefined
 }
 
 const KV_ID = /^[0-9a-f]{32}$/
 const D1_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const REQUIRED_SECRETS = ['OPERATOR_TOKEN', 'ENCRYPTION_KEY', 'LEDGER_SIGNING_KEY']
-/** Every secret of the Worker: none may be a variable. */
+/** All secrets of the Worker. None of them may be a variable. */
 export const SECRETS = [
   ...REQUIRED_SECRETS,
   'OPERATOR_TOKEN_NEXT',
@@ -42,7 +43,7 @@ export const SECRETS = [
   ...Object.keys(DEVELOPMENT_STRIPE),
 ]
 
-/** All checks that need no network. */
+/** Runs all checks that need no network. */
 export function checkSection(checked: Checked): Finding[] {
   return [
     ...checkVariables(checked),
@@ -77,7 +78,7 @@ function checkVariables({ environment, section, tested }: Checked): Finding[] {
   ]
 }
 
-/** The Worker would refuse every request with these variables. */
+/** Reports variables that the Worker cannot read. It would refuse every request. */
 function unreadable(vars: Readonly<Record<string, string>>): Finding[] {
   try {
     readConfig(vars)
@@ -125,8 +126,8 @@ function checkShared({ section, others }: Checked): Finding[] {
 }
 
 /**
- * Whether the id of a resource is still the placeholder. Every environment has the same placeholder, which is already
- * reported as `missing`.
+ * Reports whether the id of a resource is still the placeholder. Every environment has the same placeholder, which is
+ * already reported as `missing`.
  */
 function isPlaceholder(resource: string): boolean {
   const [kind, id = ''] = resource.split(':')
@@ -149,7 +150,7 @@ export function checkSecrets(names: readonly string[]): Finding[] {
   )
 }
 
-/** The history should contain the deployed code, except that of the development deployment. */
+/** Checks that the deployed code is committed, except in the development environment. */
 export function checkTree(
   environment: EnvironmentName,
   changed_files: readonly string[] | undefined,

@@ -3,13 +3,13 @@ import { unstable_readConfig } from 'wrangler'
 import { z } from 'zod'
 import { ROOT } from '../local-state.ts'
 
-/** The deployable sections of wrangler.toml. Its top level is for local development. */
+/** The sections of wrangler.toml that can be deployed. Its top level is for local development. */
 export const ENVIRONMENTS = ['development', 'staging', 'production'] as const
 export type EnvironmentName = (typeof ENVIRONMENTS)[number]
 
 export const WRANGLER_TOML = path.join(ROOT, 'wrangler.toml')
 
-/** The parts that are read here: wrangler exports no usable type of them. */
+/** The parts of the configuration that are read here. Wrangler exports no usable type of them. */
 const sectionSchema = z.object({
   name: z.string(),
   main: z.string(),
@@ -47,13 +47,13 @@ const sectionSchema = z.object({
   assets: z.object({ directory: z.string().optional(), binding: z.string().optional() }).optional(),
 })
 
-/** The parts of a section of wrangler.toml that all sections must have in common. */
+/** The parts of a section of wrangler.toml that the checks compare. */
 export interface Section {
   readonly worker: string
   readonly vars: Readonly<Record<string, string>>
-  /** `kind:NAME` of every binding, without its resource. */
+  /** The bindings as `kind:NAME`, without their resources. */
   readonly bindings: readonly string[]
-  /** The bound resources, `kind:resource`: no two environments may share any. */
+  /** The bound resources as `kind:resource`. Two environments must not share a resource. */
   readonly resources: readonly string[]
   readonly kv_ids: readonly string[]
   readonly d1_ids: readonly string[]
@@ -61,7 +61,10 @@ export interface Section {
   readonly same: unknown
 }
 
-/** Reads a section as wrangler does; without a name the top level, which the tests and `npm start` use. */
+/**
+ * Reads a section in the same way as wrangler. Without a name, reads the top level, which the tests and `npm start`
+ * use.
+ */
 export function readSection(environment?: EnvironmentName, file = WRANGLER_TOML): Section {
   const config = sectionSchema.parse(
     unstable_readConfig({ config: file, ...(environment && { env: environment }) }, { hideWarnings: true }),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Checked, checkSecrets, checkSection, checkTree, type Finding } from './checks.ts'
 import type { EnvironmentName } from './sections.ts'
 
-/** The exit status of a command and all of its output. */
+/** The exit status and the output of a command. */
 export interface Ran {
   readonly code: number
   readonly output: string
@@ -10,14 +10,14 @@ export interface Ran {
 
 /** The commands and requests that the steps make. A test replaces them. */
 export interface World {
-  /** Runs wrangler. `show` lets the deployer watch. */
+  /** Runs wrangler. With `show`, its output is also printed. */
   wrangler(args: readonly string[], options: { readonly show: boolean }): Promise<Ran>
-  /** The addresses of the Worker that wrangler printed, in the same order. */
+  /** Returns the addresses of the Worker that wrangler printed, in the same order. */
   deployedTo(): readonly string[]
-  /** Paths that differ from the last commit; undefined outside a git checkout. */
+  /** Returns the paths that differ from the last commit; undefined outside a git checkout. */
   changedFiles(): Promise<readonly string[] | undefined>
   commit(): Promise<string | undefined>
-  /** Whether the deployment at this URL passes the smoke test. */
+  /** Reports whether the deployment at this URL passes the smoke test. */
   smoke(url: string): Promise<boolean>
   say(line: string): void
 }
@@ -26,15 +26,15 @@ export interface Request {
   readonly environment: EnvironmentName
   readonly dry_run: boolean
   readonly allow_dirty: boolean
-  /** The target of the smoke test, if it is not the address that wrangler prints. */
+  /** The URL of the smoke test, if it is not the address that wrangler prints. */
   readonly url: string | undefined
 }
 
 /**
- * Checks, builds, migrates D1, deploys, and sends a smoke test, in this order; stops at the first that fails. D1 is
- * migrated before the Worker is deployed, since the old Worker works with both schemas and the new Worker only with the
- * new schema (docs/deploy.md, "Rolling back"). A dry run uses no network: it builds, and lists the remaining steps.
- * Returns the exit status.
+ * Checks, builds, migrates D1, deploys, and runs the smoke test, in this order. Stops at the first failure. D1 is
+ * migrated before the deployment, because the old Worker supports both schemas and the new Worker only the new one
+ * (docs/deploy.md, "Rolling back"). A dry run uses no network: it builds, and lists the remaining steps. Returns the
+ * exit status.
  */
 export async function deploy(request: Request, checked: Checked, world: World): Promise<number> {
   const { environment, dry_run } = request
@@ -110,7 +110,7 @@ function reported(found: Finding[], world: World): Finding[] {
   return found
 }
 
-/** Reads the names of secrets from the JSON that Wrangler prints, perhaps after a message. */
+/** Reads the names of secrets from the JSON that wrangler prints. A message may precede the JSON. */
 function secretNames(output: string): string[] | undefined {
   const start = output.indexOf('[')
   if (start < 0) return undefined
@@ -122,7 +122,9 @@ function secretNames(output: string): string[] | undefined {
   }
 }
 
-/** Wrangler lists URLs, routes, custom domains, queues and crons alike. */
+/**
+ * Matches the host of an address. Wrangler prints URLs, routes, custom domains, queues and crons in the same list.
+ */
 const HOST = /^(?:https:\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:[\s/]|$)/i
 
 function urlOf(targets: readonly string[]): string | undefined {
@@ -136,7 +138,7 @@ const TITLES: Readonly<Record<Finding['kind'], string>> = {
   notice: 'You should know:',
 }
 
-/** Prints the findings of a kind; returns whether there were any. */
+/** Prints the findings of a kind, and returns whether there were any. */
 function report(found: readonly Finding[], kind: Finding['kind'], world: World): boolean {
   const messages = found.filter((finding) => finding.kind === kind).map(({ message }) => message)
   if (messages.length === 0) return false

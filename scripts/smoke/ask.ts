@@ -4,7 +4,10 @@ export interface Answer {
   readonly text: string
 }
 
-/** Sends a GET, with a body a POST, or the given `method`. Returns any answer, regardless of its status. */
+/**
+ * Sends a GET, a POST if there is a body, or a request with the given `method`. Returns any answer, regardless of its
+ * status.
+ */
 export async function ask(
   url: string,
   { key, body, method }: { readonly key?: string; readonly body?: object; readonly method?: string },
@@ -21,7 +24,9 @@ export async function ask(
   return { status: response.status, headers: response.headers, text: await response.text() }
 }
 
-/** Returns a text of an answer's JSON. The error does not repeat the answer, which may contain a key. */
+/**
+ * Returns a text field of the JSON of an answer. The error does not contain the answer, because it may contain a key.
+ */
 export function field({ text }: Answer, name: string): string {
   const body: unknown = JSON.parse(text)
   const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined

@@ -4,10 +4,10 @@ import { redact } from '../../src/logging/log.ts'
 import { type Answer, ask, field } from './ask.ts'
 
 /**
- * Checks in a few requests that a deployment works:
- * - it answers, it is ready, it refuses strangers, and the public keys of development open nothing;
- * - with SMOKE_API_KEY (of a customer of yours, best a test key with some credits) it meters an event, once;
- * - with OPERATOR_TOKEN it registers a customer of its own, meters an event for it, and closes it again.
+ * Checks with a few requests that a deployment works:
+ * - it answers, is ready, refuses requests without a key, and refuses the public development keys;
+ * - with SMOKE_API_KEY of one of your customers, it also meters an event once; a test key with some credits is best;
+ * - with OPERATOR_TOKEN, it also registers a customer, meters an event for it, and closes it.
  */
 export async function smoke(
   url: string,
@@ -29,7 +29,7 @@ export async function smoke(
   return run.failures === 0
 }
 
-/** A newly deployed Worker may not answer everywhere for some seconds. */
+/** The maximum time until a new deployment answers. For some seconds, it may not answer everywhere. */
 const ANSWERS_WITHIN_MS = 60_000
 const EVENT = {
   event_type: 'TOKEN_USAGE',
@@ -97,7 +97,7 @@ class Run {
     const same = again.status === 200 && again.text === first.text
     this.check('sent again, it is charged once', same && again.headers.get('Idempotency-Replayed') === 'true')
     const balance = await this.ask('/v1/credits/balance', { key })
-    // A key may have only the scope of events.
+    // The key may have only the scope of events.
     if (balance.status !== 403) this.expect('the balance is there', balance, 200)
   }
 

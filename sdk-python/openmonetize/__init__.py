@@ -1,4 +1,4 @@
-"""Client of OpenMonetize Edge. Standard library only.
+"""A client of OpenMonetize Edge that requires only the standard library.
 
     om = OpenMonetize(api_key="om_live_…", base_url="https://meter.example.com")
     om.events.ingest({"event_type": "TOKEN_USAGE", "feature_id": "chat", "provider": "OPENAI",

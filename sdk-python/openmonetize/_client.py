@@ -1,4 +1,4 @@
-"""The client, and the same for asyncio."""
+"""The clients: OpenMonetize and, for asyncio, AsyncOpenMonetize."""
 
 import asyncio
 import functools
@@ -41,7 +41,7 @@ _log = logging.getLogger("openmonetize")
 
 
 class OpenMonetize:
-    """A client of OpenMonetize Edge. Thread-safe; making one sends nothing."""
+    """A thread-safe client of OpenMonetize Edge. The constructor sends no request."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class OpenMonetize:
         if on_unavailable not in ("queue", "allow", "deny"):
             raise ConfigurationError(f"on_unavailable must be queue, allow or deny, not {on_unavailable!r}.")
         if not 1 <= batch_events <= 1000 or max_bytes < 1 or interval < 0:
-            raise ConfigurationError("batch_events is 1 to 1000, max_bytes at least 1, interval at least 0.")
+            raise ConfigurationError("batch_events must be 1 to 1000, max_bytes at least 1, interval at least 0.")
         http = Http(api_key, base_url, timeout, max_retries)
         self._http = http
         self._on_error = on_error
@@ -93,25 +93,28 @@ class OpenMonetize:
         )
 
     def stream(self, after: Optional[int] = None, max_retries: int = MAX_RETRIES) -> Iterator[Dict[str, Any]]:
-        """Iterates over the notifications as they happen, in order, without gaps or repeats. Connects again when the connection ends or breaks, and continues after the last notification. Without `after` it begins
-        with the next notification, with 0 with the oldest. Ends with `break`, or after `max_retries` failures in a row.
+        """Iterates over the notifications as they happen, in order, without gaps or repeats.
+
+        After a connection ends or fails, connects again and continues after the last notification. Begins after the
+        sequence `after`; 0 begins with the oldest stored notification. Without `after`, begins with the next
+        notification. Ends with `break`, or raises after more than `max_retries` consecutive failures.
         """
         return stream(self._http, after, max_retries)
 
     def track(self, event: Mapping[str, Any]) -> bool:
-        """Queues an event and returns at once. Returns False if it was not kept; `on_error` receives the reason."""
+        """Queues an event and returns at once. Returns False if it was not kept; `on_error` receives the error."""
         return self._queue.track(event)
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> None:
-        """Sends the events tracked so far. Raises when some are still waiting after `timeout` seconds."""
+        """Sends the events tracked so far. Raises when some are still queued after `timeout` seconds."""
         self._queue.flush(timeout)
 
     def close(self, timeout: float = FLUSH_SECONDS) -> None:
-        """Flushes, then accepts no further events."""
+        """Sends the queued events, and refuses events that are tracked later."""
         self._queue.close(timeout)
 
     def stats(self) -> Dict[str, int]:
-        """`queued`, `sent`, `dropped` and `rejected`."""
+        """Returns the numbers of events that are `queued`, `sent`, `dropped` and `rejected`."""
         return self._queue.stats()
 
     def __enter__(self) -> "OpenMonetize":
@@ -131,9 +134,9 @@ class OpenMonetize:
 
 
 class AsyncOpenMonetize:
-    """The same client for asyncio: each call runs in a thread, and is awaited. `track` and `stats` are not.
+    """A client for asyncio with the methods of `OpenMonetize`. Each call runs in a thread and must be awaited.
 
-    `stream` is an async iterator.
+    `track` and `stats` are not awaited. `stream` is an async iterator.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -144,7 +147,7 @@ class AsyncOpenMonetize:
     async def stream(
         self, after: Optional[int] = None, max_retries: int = MAX_RETRIES
     ) -> AsyncIterator[Dict[str, Any]]:
-        """Like `OpenMonetize.stream`. A cancelled iteration ends its connection with the next event or comment."""
+        """Iterates like `OpenMonetize.stream`. If cancelled, closes its connection at the next event or comment."""
         notifications = self.sync.stream(after, max_retries)
         while True:
             yield await _in_thread(functools.partial(next, notifications))
@@ -160,7 +163,7 @@ class AsyncOpenMonetize:
 
 
 class _Awaitable:
-    """A resource with awaitable methods."""
+    """A resource whose methods are awaitable."""
 
     def __init__(self, resource: object) -> None:
         self._resource = resource
@@ -176,7 +179,7 @@ def _awaitable(value: Any) -> Any:
     @functools.wraps(value)
     async def call(*args: Any, **named: Any) -> Any:
         answer = await _in_thread(functools.partial(value, *args, **named))
-        # Reads the page here, and not in the event loop.
+        # Reads all pages in a thread, because the requests would block the event loop.
         return await _in_thread(lambda: list(answer)) if isinstance(answer, Page) else answer
 
     return call

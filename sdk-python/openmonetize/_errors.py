@@ -1,10 +1,10 @@
-"""Errors: one class per frequent code, all of them `OpenMonetizeError`."""
+"""The errors of this package. All are subclasses of `OpenMonetizeError`."""
 
 from typing import Any, Dict, Mapping, Optional, Type
 
 
 class OpenMonetizeError(Exception):
-    """Every error of this package. `status` is 0 when there was no answer."""
+    """The base class of this package's errors. `status` is 0 when there was no answer."""
 
     def __init__(
         self,
@@ -22,16 +22,16 @@ class OpenMonetizeError(Exception):
         self.detail = detail
         self.status = status
         self.request_id = request_id
-        #: Whether the same request may succeed later. Repeating it with the same idempotency key is safe.
+        #: True if the same request may succeed later. A retry with the same idempotency key is safe.
         self.retryable = retryable
-        #: Seconds that the server asks the client to wait.
+        #: The wait in seconds before a retry that the server requests in Retry-After.
         self.retry_after = retry_after
-        #: The whole problem document, when the server sent one.
+        #: The whole problem document, if the server sent one.
         self.problem: Dict[str, Any] = dict(problem or {})
 
 
 class ConfigurationError(OpenMonetizeError):
-    """An option or an argument is wrong. Raised before anything is sent."""
+    """The error of an invalid option or argument. It is raised before anything is sent."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("invalid_options", detail)
@@ -42,59 +42,62 @@ class ConnectionFailedError(OpenMonetizeError):
 
 
 class RequestTimeoutError(OpenMonetizeError):
-    """The error of a request without an answer in time. The request may have taken effect."""
+    """The error of a request without an answer within `timeout`. The request may have taken effect."""
 
 
 class InvalidResponseError(OpenMonetizeError):
-    """An answer that is not the API's: an HTML page, a redirect, broken JSON."""
+    """The error of an answer that is not from the API, such as an HTML page, a redirect or invalid JSON."""
 
 
 class InvalidRequestError(OpenMonetizeError):
-    """400, with the fields at fault in `problem["errors"]`."""
+    """The error of status 400. `problem["errors"]` lists the invalid fields."""
 
 
 class InvalidApiKeyError(OpenMonetizeError):
-    """401."""
+    """The error of status 401: the API key is missing, invalid, deleted or expired."""
 
 
 class InsufficientCreditsError(OpenMonetizeError):
-    """402: the wallet cannot pay. `problem` has `balance`, `available_balance` and `required`."""
+    """The error of status 402 for a wallet with too few credits.
+
+    `problem` has `balance`, `available_balance` and `required`.
+    """
 
 
 class LimitReachedError(OpenMonetizeError):
-    """402: an entitlement's limit is used up."""
+    """The error of status 402 for a used-up limit of an entitlement."""
 
 
 class PermissionDeniedError(OpenMonetizeError):
-    """403."""
+    """The error of status 403: the key lacks a scope, the customer is suspended, or the feature is not allowed."""
 
 
 class NotFoundError(OpenMonetizeError):
-    """404."""
+    """The error of status 404: the object does not exist."""
 
 
 class ConflictError(OpenMonetizeError):
-    """409."""
+    """The error of status 409, such as `conflict` or `hold_not_open`."""
 
 
 class IdempotencyMismatchError(OpenMonetizeError):
-    """422: the idempotency key was used for another request."""
+    """The error of status 422 for an idempotency key that was used for another request."""
 
 
 class UnpricedModelError(OpenMonetizeError):
-    """422: no price is known for the model, or the provider is unknown."""
+    """The error of status 422 for a model without a price, or an unknown provider."""
 
 
 class RateLimitedError(OpenMonetizeError):
-    """429: too many requests in this minute."""
+    """The error of status 429 for too many requests in one minute."""
 
 
 class QuotaExceededError(OpenMonetizeError):
-    """429: the events of this month are used up."""
+    """The error of status 429 for a used-up monthly quota of events."""
 
 
 class ServerError(OpenMonetizeError):
-    """500 and above."""
+    """The error of status 500 and above."""
 
 
 _BY_CODE: Dict[str, Type[OpenMonetizeError]] = {
@@ -116,7 +119,7 @@ _BY_STATUS: Dict[int, Type[OpenMonetizeError]] = {
 
 
 def is_retryable(status: int, code: str = "") -> bool:
-    """A wait of some seconds does not restore a used-up quota or a missing configuration."""
+    """Reports whether a retry can succeed. A used-up quota or a missing configuration makes every retry fail."""
     if code == "quota_exceeded" or code.endswith("_not_configured"):
         return False
     return status in (408, 429) or (status >= 500 and status not in (501, 505))

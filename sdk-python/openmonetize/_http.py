@@ -1,4 +1,4 @@
-"""Requests: the same bytes with the same key on every attempt, full jitter between them."""
+"""Requests with retries. Every attempt sends the same bytes and key. Waits between attempts have full jitter."""
 
 import http.client
 import json
@@ -29,14 +29,14 @@ LONGEST_WAIT = 60.0
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 8.0
 _SURROGATE = re.compile("[\ud800-\udfff]")
-#: Far above the largest answer of the API.
+#: The maximum size of an answer. The API's largest answer is much smaller.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
 class Page:
     """A list that is requested on first use.
 
-    `.data` and `.next_cursor` are those of its first page; iteration covers all rows.
+    `.data` and `.next_cursor` are from its first page. Iteration covers the rows of all pages.
     """
 
     def __init__(self, read: Callable[[Optional[str]], Json]) -> None:
@@ -67,7 +67,7 @@ class Page:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would send the key to another place."""
+    """Refuses redirects, which would send the API key to another address."""
 
     def redirect_request(self, *_args: Any, **_named: Any) -> None:
         return None
@@ -78,13 +78,13 @@ def backoff(attempt: int, longest: float) -> float:
 
 
 def json_text(value: Any) -> str:
-    """JSON that UTF-8 can encode: half of a surrogate pair is escaped, like in JavaScript."""
+    """Returns a value as JSON. Escapes lone surrogates, which UTF-8 cannot encode, like JavaScript."""
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def path_of(path: str, id: str) -> str:
-    """Inserts an id into a path. Refuses an id that would change the path."""
+    """Inserts an id into a path. Rejects an id that would change the path's segments."""
     if not isinstance(id, str) or id in ("", ".", "..") or _SURROGATE.search(id):
         raise ConfigurationError(f"{id!r} is not an id for {path}.")
     return path.replace("{id}", quote(id, safe=""))
@@ -101,10 +101,10 @@ class Http:
         if api_key is not None and not (
             isinstance(api_key, str) and api_key and all("!" <= character <= "~" for character in api_key)
         ):
-            raise ConfigurationError("api_key must be a key without spaces; None for routes without one.")
+            raise ConfigurationError("api_key must be a key without spaces, or None for public routes.")
         parts = urlsplit(base_url) if isinstance(base_url, str) else None
         if not parts or parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-            raise ConfigurationError(f"base_url must be an http or https address without a query: {base_url!r}.")
+            raise ConfigurationError(f"base_url must be an http or https URL without a query, not {base_url!r}.")
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
             raise ConfigurationError(f"timeout must be a positive number of seconds, not {timeout!r}.")
         if isinstance(max_retries, bool) or not isinstance(max_retries, int) or not 0 <= max_retries <= 20:
@@ -149,7 +149,7 @@ class Http:
         max_retries: Optional[int] = None,
     ) -> Json:
         headers = {"Accept": "application/json"}
-        # A customer's key is not sent with a registration, which takes the operator token or no key.
+        # A registration accepts the operator token or no key, so a customer's key is not sent.
         is_foreign = path == "/v1/customers/register" and (self.api_key or "").startswith("om_")
         if self.api_key is not None and not is_foreign:
             headers["Authorization"] = f"Bearer {self.api_key}"
@@ -186,7 +186,7 @@ class Http:
                 raise self._late() from error
             raise self._unreachable(error.reason) from error
         except (OSError, http.client.HTTPException) as error:
-            # The connection was refused, or broke off in the middle of an answer.
+            # The connection was refused, or was interrupted during an answer.
             raise self._unreachable(error) from error
 
     def _late(self) -> OpenMonetizeError:
@@ -211,11 +211,11 @@ class Http:
         shown = " ".join(raw[:400].decode(errors="replace").split())[:200]
         raise InvalidResponseError(
             "invalid_response",
-            f"The answer is not one of the API; is base_url right? {shown}".strip(),
+            f"The answer is not from the API. Check base_url. {shown}".strip(),
             status=status,
             request_id=request_id,
             retry_after=retry_after,
-            # If the body breaks off, a retry gets the same answer, which the server stored under the key.
+            # The server stores the answer under the key, so a retry after a truncated body gets the same answer.
             retryable=is_json if is_ok else is_retryable(status),
         )
 
@@ -231,7 +231,7 @@ def _parse(content_type: str, raw: bytes) -> Tuple[bool, Any]:
 
 
 def _seconds(text: Optional[str]) -> Optional[float]:
-    """`Retry-After` is a number of seconds, or a date."""
+    """Returns the wait of `Retry-After` in seconds. The header is a number of seconds or a date."""
     if text is None:
         return None
     try:

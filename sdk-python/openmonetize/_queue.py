@@ -1,4 +1,4 @@
-"""The queue of `track`: it sends events later. Each event keeps its id over every attempt and restart."""
+"""The queue of `track`, which sends events in the background. An event keeps its id on every attempt and restart."""
 
 import atexit
 import collections
@@ -23,7 +23,7 @@ LONGEST_BACKOFF = 10.0
 FLUSH_SECONDS = 30.0
 LAST_FLUSH_SECONDS = 5.0
 
-#: The status of a rejection inside a batch is that of its code alone.
+#: The HTTP status of a rejection inside a batch, by code. All other codes have status 400.
 _STATUS = {
     "insufficient_credits": 402,
     "limit_reached": 402,
@@ -51,7 +51,7 @@ class _Waiting:
 
 
 class Queue:
-    """Thread-safe. One thread sends, in the order in which events were tracked."""
+    """A thread-safe queue. One thread sends the events, in the order in which they were tracked."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Queue:
 
     def track(self, event: Event) -> bool:
         if self._on_unavailable == "deny" and self.failure is not None:
-            detail = "The meter does not answer, and on_unavailable is deny."
+            detail = "Delivery fails, and on_unavailable is deny."
             raise ServerError("unavailable", detail, retryable=True) from self.failure
         failed: Optional[OpenMonetizeError] = None
         problem: Optional[OpenMonetizeError] = None
@@ -108,7 +108,7 @@ class Queue:
                 waiting = _Waiting(id, json_text(full), event.get("timestamp") is None)
             except (TypeError, ValueError, RecursionError) as error:
                 self._stats["rejected"] += 1
-                problem = ConfigurationError(f"The event cannot be written as JSON: {error}")
+                problem = ConfigurationError(f"The event must be a JSON object: {error}")
             else:
                 problem = self._problem(waiting)
                 if problem is None:
@@ -138,7 +138,7 @@ class Queue:
                 raise failure
             now = time.monotonic()
             if now >= deadline:
-                detail = f"{len(self._waiting)} events are still waiting after {timeout} s."
+                detail = f"{len(self._waiting)} events are still queued after {timeout} s."
                 raise failure or RequestTimeoutError("timeout", detail, retryable=True)
             time.sleep(min(max(self._next_attempt - now, 0.005), deadline - now))
         self._change_store(lambda kept: kept.sync())
@@ -160,7 +160,7 @@ class Queue:
             return {"queued": len(self._waiting), **self._stats}
 
     def _store_failure(self, change: Callable[[Store], None]) -> Optional[OpenMonetizeError]:
-        """Changes the store. If its disk is full, the queue continues in memory without the store's protection."""
+        """Changes the store. Returns the error if this fails; the queue continues with the events in memory."""
         try:
             with self._changed:
                 if self._store is not None:
@@ -184,7 +184,7 @@ class Queue:
         if self._closed:
             return OpenMonetizeError("queue_full", "The client is closed.")
         if waiting.size > MAX_EVENT_BYTES:
-            return OpenMonetizeError("queue_full", f"The event has {waiting.size} bytes.")
+            return OpenMonetizeError("queue_full", f"The event has {waiting.size} bytes, more than {MAX_EVENT_BYTES}.")
         too_many = self._max_events is not None and len(self._waiting) >= self._max_events
         if too_many or self._bytes + waiting.size > self._max_bytes:
             detail = f"The queue is full with {len(self._waiting)} events of {self._bytes} bytes."
@@ -201,7 +201,7 @@ class Queue:
         try:
             self.flush(LAST_FLUSH_SECONDS)
         except OpenMonetizeError:
-            # Events that the meter does not accept now stay in the store.
+            # Unsent events stay in the store.
             pass
 
     def _run(self) -> None:
@@ -215,7 +215,7 @@ class Queue:
                     self._changed.wait(self._interval)
             try:
                 self._drain()
-            except Exception as error:  # The thread continues after any exception of a store or a callback.
+            except Exception as error:  # The thread continues after an exception of a store or a callback.
                 self._report(OpenMonetizeError("store_failed", str(error)), None)
             with self._changed:
                 if self._closed and (not self._waiting or self.failure is not None):
@@ -251,7 +251,7 @@ class Queue:
             answer = self._http.send("POST", "/v1/events/ingest", body, key, max_retries=0)
             results = answer.get("results")
             if not isinstance(results, list) or len(results) != len(events):
-                raise ServerError("invalid_response", "The answer has not a result for each event.", retryable=True)
+                raise ServerError("invalid_response", "The answer lacks results of some events.", retryable=True)
         except OpenMonetizeError as error:
             return self._not_delivered(events, error)
         again = self._settle(events, results)
@@ -263,7 +263,7 @@ class Queue:
         return True
 
     def _not_delivered(self, events: List[_Waiting], error: OpenMonetizeError) -> bool:
-        # The envelope was refused because of one event. Sending halves finds that event.
+        # The server refused the whole request because of one event. Sending half of the events at a time finds it.
         if error.status in (400, 413, 422):
             self._batch = None
             if len(events) == 1:
@@ -299,7 +299,7 @@ class Queue:
         return again
 
     def _leave_out_time(self, waiting: _Waiting) -> None:
-        """Removes the time of an event that this machine's clock dates out of bounds, so that the server dates it."""
+        """Removes a timestamp that the server refused because this clock is wrong. The server uses its own time."""
         event = json.loads(waiting.text)
         event.pop("timestamp", None)
         waiting.text = json_text(event)
@@ -330,7 +330,7 @@ class Queue:
             self._change_store(lambda kept: kept.remove([waiting.id for waiting in events]))
 
     def _failed(self, error: OpenMonetizeError) -> bool:
-        # Reports an outage once, however long it lasts.
+        # Reports each outage once.
         if self._failures == 0:
             self._report(error, None)
         wait = max(backoff(self._failures, LONGEST_BACKOFF), error.retry_after or 0.0)

@@ -1,4 +1,4 @@
-"""Every route of the API, by resource. Bodies and answers are the API's own."""
+"""The methods of all routes of the API, by resource. Bodies and answers are dictionaries with the API's fields."""
 
 from typing import Any, Mapping, Optional, Union
 
@@ -27,8 +27,8 @@ class _Resource:
 
 class Events(_Resource):
     def ingest(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
-        """Takes one event, or `{"events": […]}`."""
-        # The body of a single event may have its key; the header must then have the same key.
+        """Sends one event, or a batch as `{"events": […]}`."""
+        # The key of the header must be equal to the key in the body, if the body has one.
         own = None if "events" in body else body.get("idempotency_key")
         return self._send("/v1/events/ingest", body, idempotency_key or own)
 
@@ -184,7 +184,7 @@ class Rating(_Resource):
         return self._send("/v1/rating/simulate", body)
 
     def pricing(self, params: Params = None, **more: Any) -> Union[Json, Page]:
-        """The price of one model when `model` is given, else a list of models or of providers."""
+        """Returns the price of one `model`, or the models of a `provider`, or the providers."""
         given = {**(params or {}), **more}
         if given.get("model") is not None:
             return self._get("/v1/rating/pricing", given)
@@ -223,7 +223,7 @@ class Analytics(_Resource):
 
 
 class _Objects(_Resource):
-    """The methods of objects that can be created, listed, read, changed and deleted."""
+    """A resource with the methods `create`, `list`, `retrieve`, `update` and `delete`."""
 
     path = ""
 
@@ -347,7 +347,7 @@ class WebhookDeliveries(_Resource):
 
 class Customers(_Resource):
     def register(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
-        """Needs no key where registration is open: `OpenMonetize(api_key=None)`."""
+        """Registers a customer. A deployment with open registration needs no key: use `OpenMonetize(api_key=None)`."""
         return self._send("/v1/customers/register", body, idempotency_key)
 
     def me(self) -> Json:
@@ -402,7 +402,7 @@ class PriceFeed(_Resource):
 
 
 class Admin(_Resource):
-    """The operator's routes: the client's key is the operator token."""
+    """The operator's routes. Create the client with the operator token as its `api_key`."""
 
     def __init__(self, http: Http) -> None:
         super().__init__(http)

@@ -1,4 +1,4 @@
-"""Stores of the queue."""
+"""The store of the queue's events, and its implementation with a file."""
 
 import json
 import os
@@ -11,7 +11,7 @@ COMPACT_BYTES = 4 * 1024 * 1024
 
 
 class Store(Protocol):
-    """Keeps the events of a queue. Its methods are called by one thread at a time."""
+    """The storage of a queue's events. Only one thread at a time calls its methods."""
 
     def load(self) -> List[Queued]: ...
 
@@ -27,15 +27,15 @@ class Store(Protocol):
 
 
 class FileStore:
-    """Keeps events in a file.
+    """Stores events in a file.
 
-    An event is in the file when `track` returns, and on the disk when `flush` returns. The format is that of the
-    TypeScript client. Only one process may use a file at a time.
+    When `track` returns, the event is in the file and survives the end of the process. When `flush` returns, it is
+    synced to the disk. The TypeScript client uses the same format. Only one process may use a file at a time.
     """
 
     def __init__(self, path: str) -> None:
         if not isinstance(path, (str, os.PathLike)) or not str(path):
-            raise ConfigurationError("FileStore takes the path of a file.")
+            raise ConfigurationError("FileStore requires a file path.")
         self._path = os.path.abspath(path)
         self.rejected_path = self._path + ".rejected"
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
@@ -85,7 +85,7 @@ class FileStore:
     def _write(self, lines: str) -> None:
         if self._closed:
             raise ValueError(f"{self._path} is closed")
-        # A full disk accepts a part of a line: the next write starts a new line.
+        # A write to a full disk may leave an incomplete line, so the next write starts a new line.
         data = (b"\n" if self._torn else b"") + lines.encode()
         self._torn = True
         while data:
@@ -93,11 +93,11 @@ class FileStore:
         self._torn = False
 
     def _rewrite(self) -> Any:
-        """Replaces the file atomically by one with only the kept events."""
+        """Replaces the file atomically by a file with only the undelivered events. Returns the new file."""
         following = self._path + ".next"
         if os.path.exists(following):
             os.unlink(following)
-        # Unbuffered: written events survive the end of the process.
+        # The file is unbuffered, so written events survive the end of the process.
         file = open(following, "ab", buffering=0)
         try:
             data = "".join(f"+{text}\n" for text in self._kept.values()).encode()
@@ -122,7 +122,7 @@ class FileStore:
                 try:
                     value = json.loads(line[1:])
                 except ValueError:
-                    # A last line that a crash has cut off.
+                    # The line is incomplete because a crash interrupted its write.
                     continue
                 if line.startswith("-") and isinstance(value, str):
                     kept.pop(value, None)
@@ -141,7 +141,7 @@ class FileStore:
             except FileExistsError:
                 with open(name, encoding="utf-8") as file:
                     holder = int(file.read().strip() or 0)
-                # A container may restart with the same process id.
+                # A restarted container may have the same process id, so the lock file may be from an earlier run.
                 if holder != os.getpid() and _is_alive(holder):
                     raise ConfigurationError(f"{self._path} is the store of process {holder}.") from None
                 os.unlink(name)

@@ -12,11 +12,11 @@ from ._http import MAX_ANSWER_BYTES, Http, backoff
 
 MAX_RETRIES = 10
 LONGEST_BACKOFF = 30.0
-#: The wait that the server asks for before the next connection.
+#: The wait in seconds before the next connection, as the server requests it.
 RECONNECT = 1.0
-#: The server sends a comment every 15 seconds: a connection without one is broken.
+#: The seconds without data after which a connection is closed. The server sends a comment every 15 seconds.
 SILENCE = 45.0
-#: A limit far above the longest line of an event.
+#: The maximum length of a line. The server's lines are much shorter.
 MAX_LINE_BYTES = 1024 * 1024
 
 
@@ -41,7 +41,7 @@ def stream(http: Http, after: Optional[int], max_retries: int = MAX_RETRIES) -> 
 
 
 def _events(http_: Http, after: Optional[int]) -> Iterator[Tuple[int, Optional[str]]]:
-    """The events of one connection. An id without data is the position at which the stream began."""
+    """Yields the id and data of each event of one connection. An id without data is the position where it begins."""
     query = "" if after is None else f"?after={int(after)}"
     headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {http_.api_key}"}
     request = urllib.request.Request(f"{http_.base_url}/v1/stream{query}", headers=headers)
@@ -67,5 +67,5 @@ def _events(http_: Http, after: Optional[int]) -> Iterator[Tuple[int, Optional[s
         with error:
             http_._answer(error.code, error.headers, error.read(MAX_ANSWER_BYTES + 1))
     except (OSError, http.client.HTTPException) as error:
-        detail = f"The stream of {http_.base_url} broke off: {error}"
+        detail = f"The stream of {http_.base_url} failed: {error}"
         raise ConnectionFailedError("connection_failed", detail, retryable=True) from error

@@ -1,4 +1,4 @@
-"""Standard Webhooks 1.0 with `v1` signatures, which are HMAC-SHA256."""
+"""Verifies messages of Standard Webhooks 1.0 with `v1` signatures, which are HMAC-SHA256."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ MAX_SIGNATURES = 20
 
 
 class WebhookVerificationError(OpenMonetizeError):
-    """The message is not from the meter, was changed, or is too old."""
+    """The error of a message that is not from the meter, was changed, or is too old."""
 
 
 def verify_webhook(
@@ -26,7 +26,10 @@ def verify_webhook(
     *,
     tolerance_seconds: float = TOLERANCE_SECONDS,
 ) -> Dict[str, Any]:
-    """Returns the notification of a message. `secret` is `whsec_…`, or several while one is rotated."""
+    """Verifies a message and returns its notification.
+
+    `payload` is the body exactly as received. `secret` is `whsec_…`. Pass several secrets while one is rotated.
+    """
     raw = payload.encode() if isinstance(payload, str) else bytes(payload)
     if len(raw) > MAX_PAYLOAD_BYTES:
         raise _refused("the message is too long")
@@ -37,7 +40,7 @@ def verify_webhook(
     if not (timestamp.isascii() and timestamp.isdigit()):
         raise _refused("webhook-timestamp is not a number of seconds")
     if abs(time.time() - int(timestamp)) > tolerance_seconds:
-        raise _refused("webhook-timestamp is too far from now")
+        raise _refused("webhook-timestamp is too far from this machine's clock")
     signed = f"{id}.{timestamp}.".encode() + raw
     for one in [secret] if isinstance(secret, str) else secret:
         expected = hmac.new(_key(one), signed, hashlib.sha256).digest()
@@ -45,7 +48,7 @@ def verify_webhook(
             version, _, value = candidate.partition(",")
             if version == "v1" and hmac.compare_digest(value, base64.b64encode(expected).decode()):
                 return _parse(raw)
-    raise _refused("no signature fits")
+    raise _refused("wrong signature")
 
 
 def _key(secret: str) -> bytes:
@@ -54,7 +57,7 @@ def _key(secret: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if not key:
-        raise _refused("the secret is not whsec_ with base64")
+        raise _refused("a secret must be whsec_ plus base64")
     return key
 
 

@@ -1,4 +1,4 @@
-"""The table of calls that every client runs, against the server that METER_URL names."""
+"""Runs the shared table of calls against the server at METER_URL."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`track` against the real server, behind a proxy that loses answers, and over the end of its process."""
+"""Tests `track` with the real server, with a proxy that loses answers, and with a killed process."""
 
 import hashlib
 import hmac
@@ -41,7 +41,7 @@ def event(number: int, **more: Any) -> Dict[str, Any]:
 
 
 class Proxy:
-    """Passes requests on. `plan` makes it lose an answer, or answer by itself."""
+    """A proxy to the server. `plan` makes it lose an answer, or send its own answer."""
 
     def __init__(self, plan: Plan = lambda _number: "pass") -> None:
         self.plan = plan
@@ -83,7 +83,7 @@ class Proxy:
 
         class Server(http.server.ThreadingHTTPServer):
             def handle_error(self, *_args: Any) -> None:
-                """The killed client does not read its answer."""
+                """Ignores the error of a killed client that does not read its answer."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"

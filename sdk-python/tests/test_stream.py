@@ -1,4 +1,4 @@
-"""The stream of notifications, against the server that METER_URL names."""
+"""Tests the stream of notifications with the server at METER_URL."""
 
 import asyncio
 import http.server
@@ -20,7 +20,7 @@ def new_key() -> str:
 
 
 class Scripted(http.server.BaseHTTPRequestHandler):
-    """Gives one event with each connection, which then ends; the second one is refused."""
+    """A server that sends one event on each connection and then ends it. It refuses the second connection."""
 
     paths: List[str] = []
 

@@ -13,15 +13,15 @@ import {
 
 export type { Metering, MeterOptions } from './wrappers/metering.ts'
 
-/** The arguments that a middleware gets in all versions of the specification. */
+/** The arguments that every version of the specification passes to a middleware. */
 interface Given {
   readonly params: object
   readonly model: object
 }
 
 /**
- * A middleware for `wrapLanguageModel`, `wrapEmbeddingModel` and `wrapImageModel` of `ai` 5, 6 and 7. `V` follows from
- * where it is used.
+ * A middleware for `wrapLanguageModel`, `wrapEmbeddingModel` and `wrapImageModel` of `ai` 5, 6 and 7. `V` is inferred
+ * from the call that receives it.
  */
 export interface MeterMiddleware<V extends string> {
   readonly specificationVersion: V
@@ -31,10 +31,13 @@ export interface MeterMiddleware<V extends string> {
   wrapEmbed<R extends object>(given: Given & { doEmbed: () => PromiseLike<R> }): Promise<R>
 }
 
-/** Providers whose name in the AI SDK differs from the meter's. */
+/** The meter's names of providers, by their names in the AI SDK. Other names are only converted to upper case. */
 const PROVIDERS: Json = { 'amazon-bedrock': 'AMAZON', bedrock: 'AMAZON', vertex: 'GOOGLE', xai: 'X_AI' }
 
-/** A field of a provider's own usage, how the server reads it, and where it is in a response. */
+/**
+ * Fields that identify the usage format of a provider: the field, the `provider_api` of the format, and the names of
+ * the usage and of the model in a response.
+ */
 const RAW: readonly (readonly [field: string, api: string, place: string, model: string])[] = [
   ['prompt_tokens', 'chat', 'usage', 'model'],
   ['cache_creation_input_tokens', 'anthropic', 'usage', 'model'],
@@ -44,7 +47,7 @@ const RAW: readonly (readonly [field: string, api: string, place: string, model:
 ]
 
 /**
- * Meters the models that it wraps: text, embeddings and images, streams included.
+ * Returns a middleware that meters text, embedding and image models, including streams.
  *
  * @example
  * const model = wrapLanguageModel({ model: openai('gpt-4o'), middleware: meterMiddleware(om, { user_id: 'ada' }) })
@@ -56,7 +59,7 @@ export function meterMiddleware<V extends string = 'v4'>(
   const meters = new Map<string, Meter>()
   const calls = new WeakMap<object, MeteredCall>()
 
-  /** Prepares a call. The later hooks find it by the parameters that are sent. */
+  /** Prepares a call. The later hooks look it up by its parameters object. */
   async function begin(params: object, model: object): Promise<MeteredCall> {
     const provider = providerOf(model)
     const meter = meters.get(provider) ?? new Meter(om, options, provider)
@@ -110,7 +113,7 @@ export function meterMiddleware<V extends string = 'v4'>(
         return { ...result, stream: observed(call, stream, Reflect.get(given.params, 'abortSignal')) }
       }),
   }
-  // This field exists only for the types: no version of the specification reads its name from a middleware.
+  // `specificationVersion` exists only for the types: no version of the AI SDK reads it from a middleware.
   return middleware as MeterMiddleware<string> as MeterMiddleware<V>
 }
 
@@ -169,7 +172,7 @@ function takeResult(call: MeteredCall, result: object): void {
   call.extra = { image_count: images.length }
 }
 
-/** Returns the provider's own numbers if the AI SDK has them, otherwise the AI SDK's. */
+/** Records the provider's own usage numbers if the AI SDK has them, otherwise the numbers of the AI SDK. */
 function takeUsage(call: MeteredCall, usage: unknown, metadata: unknown): void {
   if (!isJson(usage) || !Object.values(usage).some((value) => value != null)) return
   const raw = isJson(usage.raw) ? usage.raw : {}

@@ -26,7 +26,9 @@ const APIS: readonly Api[] = [
   },
 ]
 
-/** Adds a report to the call. Later numbers of a stream are totals, so they replace the earlier ones. */
+/**
+ * Adds the usage of a response to the call. A stream reports totals, so its later numbers replace the earlier ones.
+ */
 function take(call: MeteredCall, { model, usage }: Json, isFinal: boolean): void {
   if (typeof model === 'string') call.model = model
   if (!isJson(usage)) return
@@ -37,8 +39,7 @@ function take(call: MeteredCall, { model, usage }: Json, isFinal: boolean): void
 }
 
 /**
- * A client of Anthropic whose messages are metered, with their helpers and streams. The client that was
- * passed in does not change.
+ * Returns an Anthropic client that meters messages, including their helpers and streams. `client` is not changed.
  *
  * @example
  * const anthropic = meter(new Anthropic(), om, { feature_id: 'chat', user_id: 'ada' })

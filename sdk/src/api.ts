@@ -30,7 +30,7 @@ export interface paths {
         };
         /**
          * Check that all dependencies respond
-         * @description Checks the dependencies at most once in 5 seconds. A failure is a problem document with the same `checks`.
+         * @description The result is cached for 5 seconds. If a check fails, the answer is a problem document with the same `checks`.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -50,7 +50,7 @@ export interface paths {
         };
         /**
          * Get the start page
-         * @description Links to the documentation and the health checks: HTML for browsers, JSON for programs, by `Accept`.
+         * @description The page links to the documentation and the health checks. It is HTML or JSON, by `Accept`.
          */
         get: operations["getRoot"];
         put?: never;
@@ -110,7 +110,7 @@ export interface paths {
         };
         /**
          * Get the page of error codes
-         * @description The meaning of every `code`, and how to resolve it. The `type` of a problem document links to its code.
+         * @description The page explains the meaning of every `code` and the solution. The `type` of a problem document links to its code.
          */
         get: operations["getErrorReference"];
         put?: never;
@@ -130,7 +130,7 @@ export interface paths {
         };
         /**
          * Get a file of the API reference
-         * @description Scripts and styles of the page at `/docs`.
+         * @description The file is a script or a style of the page at `/docs`.
          */
         get: operations["getDocumentationAsset"];
         put?: never;
@@ -150,7 +150,7 @@ export interface paths {
         };
         /**
          * Get the public keys that sign checkpoints and receipts
-         * @description A JSON Web Key Set. Keys that were replaced stay in it, so that old signatures verify.
+         * @description Returns a JSON Web Key Set. It also contains replaced keys, so that old signatures can be verified.
          */
         get: operations["getSigningKeys"];
         put?: never;
@@ -172,7 +172,7 @@ export interface paths {
         put?: never;
         /**
          * Register a customer
-         * @description Only this response contains the first API key. With the operator token, a repeat with the same `Idempotency-Key` gets it again; open registration has no credential that could protect the stored key, so its repeat is a 409.
+         * @description Only this response contains the first API key. With the operator token, a repeat with the same `Idempotency-Key` returns the same response. In open registration, no credential can protect a stored response, so a repeat is answered with 409.
          */
         post: operations["registerCustomer"];
         delete?: never;
@@ -212,7 +212,7 @@ export interface paths {
         };
         /**
          * List the audit log, newest first
-         * @description Every accepted change of keys, customers, credits, pricing and entitlements, exactly once; records cannot be changed or deleted. Changes in a ledger appear with its next flush, a few seconds later. A page may contain fewer records than `limit` while `next_cursor` is set.
+         * @description Lists every accepted change of keys, customers, credits, pricing and entitlements exactly once. Records cannot be changed or deleted. Changes in a ledger appear with its next flush, a few seconds later. A page may contain fewer records than `limit` although `next_cursor` is set.
          *
          *     Requires the operator token.
          */
@@ -234,7 +234,7 @@ export interface paths {
         };
         /**
          * List customers, newest first
-         * @description A PENDING customer has an incomplete registration, which can be repeated with the same email.
+         * @description The registration of a PENDING customer is incomplete. To complete it, repeat the registration with the same email.
          *
          *     Requires the operator token.
          */
@@ -268,7 +268,7 @@ export interface paths {
         head?: never;
         /**
          * Change a customer's tier, or suspend, close or reactivate it
-         * @description Ledgers apply the change from the response on, all other parts within 90 s. Keys of a suspended or closed customer can only read; the two statuses differ only in name. Nothing is deleted. After a 503, repeat the request to complete it.
+         * @description Ledgers apply the change before the response. All other parts apply it within 90 s. Keys of a suspended or closed customer can only read. The two statuses differ only in name. Nothing is deleted. After a 503, repeat the request to complete the change.
          *
          *     Requires the operator token.
          */
@@ -285,8 +285,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Issue an API key to a customer, such as one who lost the last key
-         * @description Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the operator token of the request, and only that token can read it. The customer's other keys are unaffected.
+         * Issue an API key to a customer, for example to replace a lost key
+         * @description Only this response contains the key. If the response is lost, repeat the request with the same `Idempotency-Key` and operator token: the response is stored encrypted under that token. The customer's other keys are unaffected.
          *
          *     Requires the operator token.
          */
@@ -308,7 +308,7 @@ export interface paths {
         put?: never;
         /**
          * Rebuild a customer's analytics from the ledger's pages
-         * @description The new rollups replace the old ones at once when they are complete; until then analytics use the old ones. One call processes up to 25,000 entries.
+         * @description Analytics use the old rollups until the new rollups are complete. One call processes up to 25,000 entries.
          *
          *     Requires the operator token.
          */
@@ -351,8 +351,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Replay dead letters: the named ones, or the 100 oldest
-         * @description Replay dead letters: the named ones, or the 100 oldest.
+         * Replay the given dead letters, or the 100 whose last failure is oldest
+         * @description Replay the given dead letters, or the 100 whose last failure is oldest.
          *
          *     Requires the operator token.
          */
@@ -417,8 +417,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Apply a waiting price feed, although prices moved beyond the bound, are missing or are zero
-         * @description Its prices apply from now on and reach all ratings within 90 s.
+         * Apply a waiting price feed in spite of large price changes, missing prices or zero prices
+         * @description The prices take effect at the time of the request. All ratings use them within 90 s.
          *
          *     Requires the operator token.
          */
@@ -467,8 +467,8 @@ export interface paths {
         get: operations["listProviderCosts"];
         put?: never;
         /**
-         * Set a provider's price for all customers: for a new model, or to correct the catalogue
-         * @description Takes effect at `effective_from` and reaches all ratings within 90 s. The replaced price ends at that time and is kept; prices are never edited. The first price of a model may start up to 35 days back, so that its events can be rated.
+         * Set a provider's price for all customers, to add a model or to correct the catalogue
+         * @description The price takes effect at `effective_from`. All ratings use it within 90 s. The replaced price ends at that time and is kept. Prices are never edited. The first price of a model may start up to 35 days in the past, so that earlier events can be rated.
          *
          *     Requires the operator token.
          */
@@ -490,7 +490,7 @@ export interface paths {
         put?: never;
         /**
          * Compare ledgers with their D1 pages and analytics, and repair differences
-         * @description Checks the ledgers of one customer; without `customer_id`, up to 40 that were not checked for ten minutes, oldest check first. Pages are repaired from the journal of the ledger object, analytics from the pages. A cron checks every ledger once a day.
+         * @description Checks the ledgers of one customer. Without `customer_id`, checks up to 40 ledgers, in the order of their ids from the end of the last call. Omits ledgers that were completely checked in the last ten minutes. Pages are repaired from the journal of the ledger object, and analytics from the pages. A cron checks every ledger once a day.
          *
          *     Requires the operator token.
          */
@@ -511,8 +511,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Rate events that were recorded without a price and now have one
-         * @description Rates the events of one customer, or of all. Each event is rated at most once, at the price of its own time. A cron does the same.
+         * Rate events that were recorded before their price was set
+         * @description Rates the events of one customer. Without `customer_id`, rates the events of all customers that new or changed prices can affect. Each event is rated at most once, at the price that was in effect at the time of the event. A cron also rates these events.
          *
          *     Requires the operator token.
          */
@@ -553,8 +553,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the models of events without a price, by customer
-         * @description Each row is a model of one ledger. Set its price with `POST /v1/admin/provider-costs`, then `POST /v1/admin/rerate` rates the events at once. Events appear within seconds, after the next flush of their ledger.
+         * List the models whose events are not rated yet, by customer
+         * @description Each row is a model of one ledger. Set its price with `POST /v1/admin/provider-costs`. Then rate the events with `POST /v1/admin/rerate`. Events appear within seconds, after the next flush of their ledger.
          *
          *     Requires the operator token.
          */
@@ -575,16 +575,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List webhook endpoints of the operator's, newest first; never a secret
-         * @description List webhook endpoints of the operator's, newest first; never a secret.
+         * List webhook endpoints of the operator without their secrets, newest first
+         * @description List webhook endpoints of the operator without their secrets, newest first.
          *
          *     Requires the operator token.
          */
         get: operations["listOperatorWebhookEndpoints"];
         put?: never;
         /**
-         * Create a webhook endpoint of the operator's: an address that gets notifications
-         * @description Messages are signed by Standard Webhooks 1.0. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.
+         * Create a webhook endpoint of the operator, which is an address that gets notifications
+         * @description Messages are signed according to Standard Webhooks 1.0. Only this answer contains the secret. With an `Idempotency-Key`, the request can be repeated if the answer is lost. The answer is stored encrypted under the credential of the request, and only that credential can read it.
          *
          *     Requires the operator token.
          */
@@ -603,8 +603,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a webhook endpoint of the operator's
-         * @description Get a webhook endpoint of the operator's.
+         * Get a webhook endpoint of the operator
+         * @description Get a webhook endpoint of the operator.
          *
          *     Requires the operator token.
          */
@@ -612,8 +612,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete a webhook endpoint of the operator's
-         * @description Deliveries that wait for it are dropped. The log keeps all of its deliveries.
+         * Delete a webhook endpoint of the operator
+         * @description Pending deliveries to the endpoint are dropped. All of its deliveries stay in the log.
          *
          *     Requires the operator token.
          */
@@ -621,8 +621,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a webhook endpoint of the operator's
-         * @description Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.
+         * Change a webhook endpoint of the operator
+         * @description Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures. The notifications that it missed can be replayed. Later attempts of earlier deliveries use the new address.
          *
          *     Requires the operator token.
          */
@@ -639,8 +639,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Replace the signing keys of a webhook endpoint of the operator's
-         * @description Messages are signed with both secrets during the overlap. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.
+         * Replace the signing keys of a webhook endpoint of the operator
+         * @description Messages are signed with both secrets during the overlap. Only this answer contains the secret. With an `Idempotency-Key`, the request can be repeated if the answer is lost. The answer is stored encrypted under the credential of the request, and only that credential can read it.
          *
          *     Requires the operator token.
          */
@@ -661,8 +661,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send a test message to a webhook endpoint of the operator's
-         * @description Sends a `webhook_endpoint.test` once, also to a disabled endpoint, and answers when the attempt has ended: after 15 s at most.
+         * Send a test message to a webhook endpoint of the operator
+         * @description Sends a message of the type `webhook_endpoint.test` once, even if the endpoint is disabled. The answer follows when the attempt has ended. The attempt waits at most 15 seconds for an answer of the receiver.
          *
          *     Requires the operator token.
          */
@@ -683,8 +683,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send notifications of a time range to a webhook endpoint of the operator's again
-         * @description Each message has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; continue with `next_from`.
+         * Send notifications of a time range to a webhook endpoint of the operator again
+         * @description Each message has the same id as in its first delivery, so a receiver can recognise a repeated message. One request replays at most 1,000 notifications. Continue with `next_from`.
          *
          *     Requires the operator token.
          */
@@ -704,7 +704,7 @@ export interface paths {
         };
         /**
          * List webhook deliveries to the operator's endpoints with their attempts, newest notification first
-         * @description A delivery is in the list from its first attempt on, and is kept for 30 days. A page may have fewer than `limit` rows while `next_cursor` is set.
+         * @description The list contains deliveries that were attempted, postponed or dropped. They are kept for 30 days. A page may have fewer than `limit` rows even if `next_cursor` is set.
          *
          *     Requires the operator token.
          */
@@ -750,7 +750,7 @@ export interface paths {
         put?: never;
         /**
          * Make a webhook delivery to the operator's endpoints due now, regardless of its status
-         * @description The schedule of the delivery begins again. If an attempt is running, the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.
+         * @description The retry schedule of the delivery starts again. If an attempt is running, the delivery does not change. All attempts have the same message id, so a receiver can recognise a repeated message.
          *
          *     Requires the operator token.
          */
@@ -794,7 +794,7 @@ export interface paths {
         put?: never;
         /**
          * Bill the token counters of coding agents in an OpenTelemetry metrics export
-         * @description Bills `claude_code.token.usage`, once per series and interval; other metrics are ignored. The body is OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
+         * @description Bills `claude_code.token.usage`, once per series and interval. Other metrics are ignored. The body is OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -816,7 +816,7 @@ export interface paths {
         put?: never;
         /**
          * Bill CloudEvents in OpenMeter's format
-         * @description Accepts one event, a batch, or binary mode. The subject is the user; the mapping of the event type decides what is billed (`PUT /v1/drop-in/openmeter`). An id of one source is billed once. Every field of the protocol is accepted.
+         * @description Accepts one event, a batch, or an event in binary mode. The subject is the user. The mapping of the event type determines what is billed (`PUT /v1/drop-in/openmeter`). Events with the same id and source are billed once. Every field of the protocol is accepted.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -858,7 +858,7 @@ export interface paths {
         };
         /**
          * Get the value of an entitlement in OpenMeter's format
-         * @description The customer of OpenMeter is a user of this API.
+         * @description The customer in the path is a user of this API.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -882,7 +882,7 @@ export interface paths {
         put?: never;
         /**
          * Bill the calls that LiteLLM's generic logger reports
-         * @description Accepts a StandardLoggingPayload, a list of them, or one per line. Failed calls and cache hits cost nothing. Always answers 200, even if single calls are refused, because LiteLLM never repeats a request. Every field of the payload is accepted; prompts, answers and costs are ignored.
+         * @description Accepts one StandardLoggingPayload, a list of payloads, or one payload per line. Failed calls and cache hits cost nothing. The status is 200 even if some calls are refused, because LiteLLM never repeats a request. Every field of the payload is accepted. Prompts, answers and costs are ignored.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -904,7 +904,7 @@ export interface paths {
         put?: never;
         /**
          * Bill a meter event in Stripe's format
-         * @description The customer in the payload is the user. The mapping of the event name decides what is billed (`PUT /v1/drop-in/openmeter`, with pointers into the payload, such as `/value`). An identifier is billed once.
+         * @description The customer in the payload is the user. The mapping of the event name determines what is billed (`PUT /v1/drop-in/openmeter`). Its JSON Pointers lead into the payload, such as `/value`. Events with the same identifier are billed once.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -1237,8 +1237,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Calculate what a call costs
-         * @description Calculate what a call costs.
+         * Calculate the cost of a call
+         * @description Calculate the cost of a call.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1259,8 +1259,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Calculate what up to 100 calls cost
-         * @description Calculate what up to 100 calls cost.
+         * Calculate the costs of up to 100 calls
+         * @description Calculate the costs of up to 100 calls.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1420,7 +1420,7 @@ export interface paths {
         put?: never;
         /**
          * Receive Stripe's webhooks
-         * @description Stripe signs them with the secret of the endpoint. An event is only a hint: the payment is read from Stripe, so events may arrive in any order, late and more than once.
+         * @description Stripe signs each event with the secret of the endpoint. An event only names a payment, whose state is then read from Stripe. Events may therefore arrive in any order, late and more than once.
          */
         post: operations["receiveStripeEvent"];
         delete?: never;
@@ -1437,8 +1437,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List API keys, newest first, including deleted ones; never a secret
-         * @description A test key lists only test keys.
+         * List API keys, newest first, including deleted keys
+         * @description The list never contains the text of a key. A test key lists only test keys.
          *
          *     Requires an API key with the scope `keys:write`.
          */
@@ -1446,7 +1446,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description The new key can have only scopes that the calling key has, the same mode (a live key can also create test keys), and no later expiry. The first test key opens the test ledger. Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the API key of the request, and only that key can read it.
+         * @description The new key can have only scopes of the calling key, and cannot expire after the calling key. A live key can create live and test keys. A test key can create only test keys. The first test key opens the test ledger. Only this response contains the key. If the response is lost, repeat the request with the same `Idempotency-Key` and API key: the response is stored encrypted under that API key.
          *
          *     Requires an API key with the scope `keys:write`.
          */
@@ -1467,8 +1467,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Rotate an API key: the new one has the same name, mode, scopes and expiry
-         * @description Both keys work during the overlap; after it, only the new one. A key that rotates itself without an overlap is refused immediately, so its response cannot be repeated. Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the API key of the request, and only that key can read it.
+         * Rotate an API key and keep its name, mode, scopes and expiry
+         * @description Both keys work during the overlap. After the overlap, only the new key works. A key that rotates itself without an overlap is refused immediately, so its request cannot be repeated. Only this response contains the key. If the response is lost, repeat the request with the same `Idempotency-Key` and API key: the response is stored encrypted under that API key.
          *
          *     Requires an API key with the scope `keys:write`.
          */
@@ -1491,7 +1491,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an API key permanently
-         * @description Ledger requests refuse the key from the response on, all other requests within 90 s. Deleting it again has no effect and returns the same; repeat the request after a 503.
+         * @description Ledgers refuse the key before the response. All other parts refuse it within 90 s. Deleting the key again has no effect and returns the same answer. After a 503, repeat the request.
          *
          *     Requires an API key with the scope `keys:write`.
          */
@@ -1511,8 +1511,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ingest usage: rate one event, or up to 1,000, and burn its credits
-         * @description Ingest usage: rate one event, or up to 1,000, and burn its credits.
+         * Ingest one event or a batch of up to 1,000 events and burn their credits
+         * @description Ingest one event or a batch of up to 1,000 events and burn their credits.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -1532,7 +1532,7 @@ export interface paths {
         };
         /**
          * List recorded events, newest arrival first
-         * @description Filters by event time: `from` is inclusive, `to` exclusive. With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more, `X-Next-Cursor` has the `cursor` of the rest. With `limit`, the response is one page in that format. With `unrated=true`, only pages.
+         * @description `from` (inclusive) and `to` (exclusive) filter by event time. With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more entries, `X-Next-Cursor` contains the `cursor` of the remaining rows. With `limit`, the response is one page in that format. With `unrated=true`, no export is available.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1575,8 +1575,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Explain how an event was priced and charged, so that its amount can be recalculated by hand
-         * @description Uses the values that were recorded with the event. The provider response is not stored: `calculate` with `explain` names the fields that were read. The answer for an event priced by an earlier catalogue names that catalogue and has no unit prices.
+         * Explain how an event was priced and charged
+         * @description The explanation contains the values that were recorded with the event, so that its amount can be recalculated by hand. The provider response is not stored. To see which fields of a response are read, use `calculate` with `explain`. If an earlier catalogue priced the event, the answer names that catalogue and has no unit prices.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1599,8 +1599,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Void an event: return its credits to the same lots
-         * @description Void an event: return its credits to the same lots.
+         * Void an event and return its credits to the same lots
+         * @description Void an event and return its credits to the same lots.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -1620,7 +1620,7 @@ export interface paths {
         };
         /**
          * Get a signed receipt of an event
-         * @description A compact JWS (EdDSA) with the usage, the price and how it was computed, the lots, the balance before and after, the entry in the hash chain, and a checkpoint that covers it. Amounts are strings.
+         * @description Returns a compact JWS (EdDSA). It contains the usage, the price and its computation, the lots, the balance before and after, the entry in the hash chain, and a checkpoint that covers the entry. Amounts are strings.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1642,7 +1642,7 @@ export interface paths {
         };
         /**
          * Get a signed checkpoint of the ledger's last entry
-         * @description Signs the hash of the last entry, which binds all entries before it. Keep checkpoints: an export must contain each of them. A ledger whose chain does not contain its last checkpoint gets no other one (`conflict`).
+         * @description Signs the hash of the last entry. The hash depends on all earlier entries. Store the checkpoints and verify that each later export contains them. If the chain of a ledger does not contain its last checkpoint, no new checkpoint is signed (`conflict`).
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1664,7 +1664,7 @@ export interface paths {
         };
         /**
          * Export the ledger with its hash chain, to verify it offline
-         * @description Streams all entries in their order, with hashes and checkpoints, up to a checkpoint of the last one. A long ledger is exported in parts: the last line of a part names the entry with which the next one begins.
+         * @description Streams all entries in order, with hashes and checkpoints, up to a checkpoint of the last entry. A long ledger is exported in parts. The last line of a part contains the first entry of the next part.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1687,8 +1687,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Calculate the cost of usage in USD and in credits; moves no credits
-         * @description Calculate the cost of usage in USD and in credits; moves no credits.
+         * Calculate the cost of usage in USD and in credits, without moving credits
+         * @description Calculate the cost of usage in USD and in credits, without moving credits.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1732,7 +1732,7 @@ export interface paths {
         put?: never;
         /**
          * Simulate the cost of recorded events under another burn table
-         * @description Simulates events of up to 31 days, and at most 100,000 that have arrived since `from`. Provider costs keep their recorded values; tiers and allowances count from zero at the first event.
+         * @description Simulates the events of up to 31 days. At most 100,000 events may have arrived since `from`. Provider costs keep their recorded values. Tiers and allowances count from zero at the first event.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1752,7 +1752,7 @@ export interface paths {
         };
         /**
          * Get the provider prices of a model at a time
-         * @description With `provider` and `model`, the response is the price in force at `at`, in the standard service tier and without a region. Without `model`, the response is a page of the provider's models; without `provider`, a page of the providers. A unit without its own price is billed as the unit that contains it: unlisted cached tokens cost as much as input.
+         * @description With `provider` and `model`, the response is the price in force at `at`, in the standard service tier and without a region. Without `model`, the response is a page of the provider's models; without `provider`, a page of the providers. A unit without its own price is billed at the price of the unit that contains it. For example, cached tokens without a price cost as much as input tokens.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1773,16 +1773,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List your own prices, newest first, including past and future ones
-         * @description List your own prices, newest first, including past and future ones.
+         * List your own prices, newest first, including past and future prices
+         * @description List your own prices, newest first, including past and future prices.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
         get: operations["listPriceOverrides"];
         put?: never;
         /**
-         * Set your own price: a negotiated rate
-         * @description Applies from `effective_from` on, replaces or multiplies the list prices, and reaches every rating within 90 s. The replaced price ends there and is kept; no price is edited. Live and test keys share prices.
+         * Set your own price, such as a negotiated rate
+         * @description The price replaces or multiplies the list prices from `effective_from` on. All ratings use it within 90 s. The price that it replaces ends at `effective_from` and stays in the list. Prices are never edited. Live and test keys share prices.
          *
          *     Requires an API key with the scope `pricing:write`.
          */
@@ -1801,16 +1801,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List burn tables in their last versions, newest first, including deleted ones
-         * @description List burn tables in their last versions, newest first, including deleted ones.
+         * List the last versions of burn tables, newest first, including deleted tables
+         * @description List the last versions of burn tables, newest first, including deleted tables.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
         get: operations["listBurnTables"];
         put?: never;
         /**
-         * Create a burn table: how usage becomes credits
-         * @description Rates events from `effective_from` on, in live and test mode, starting with the next event. If several tables apply, the one that started last rates the event.
+         * Create a burn table, which converts usage to credits
+         * @description The table rates events from `effective_from` on (default: now), in live and test mode. If several tables apply to an event, the table that started last rates it.
          *
          *     Requires an API key with the scope `pricing:write`.
          */
@@ -1829,8 +1829,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a burn table, in its last version or an earlier one
-         * @description Get a burn table, in its last version or an earlier one.
+         * Get the last version or an earlier version of a burn table
+         * @description Get the last version or an earlier version of a burn table.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1838,8 +1838,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deactivate a burn table from now on
-         * @description Earlier events still use it, and entries keep naming its versions.
+         * Deactivate a burn table
+         * @description The table applies to no events from now on. Late events with an earlier time still use it, and entries still contain its versions.
          *
          *     Requires an API key with the scope `pricing:write`.
          */
@@ -1848,7 +1848,7 @@ export interface paths {
         head?: never;
         /**
          * Save a new version of a burn table
-         * @description The given fields replace those of the last version. Without `effective_from`, or with one in the past, the new version applies from now on: earlier events keep the previous version.
+         * @description The given fields replace the fields of the last version. If `effective_from` is absent, a table that starts in the future keeps its start. Otherwise the new version applies from `effective_from` on, but not before now. Earlier events keep the previous version.
          *
          *     Requires an API key with the scope `pricing:write`.
          */
@@ -1910,7 +1910,7 @@ export interface paths {
         put?: never;
         /**
          * Record purchased credits as a new lot in a wallet
-         * @description A `payment_reference` is credited only once. A repeat with the same wallet and amounts returns the first purchase (200); a repeat with others is a conflict.
+         * @description A `payment_reference` is credited only once. A repeat with the same wallet and amounts returns the first purchase with the status 200. A repeat with a different wallet or amount is a conflict.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -1932,7 +1932,7 @@ export interface paths {
          * Get the balance of a wallet
          * @description Get the balance of a wallet.
          *
-         *     Requires an API key with the scope `credits:read`, or a portal token, which is for one wallet and need not name it.
+         *     Requires an API key with the scope `credits:read` or a portal token. With a portal token, the wallet may be omitted.
          */
         get: operations["getBalance"];
         put?: never;
@@ -1952,7 +1952,7 @@ export interface paths {
         };
         /**
          * List the open lots of a wallet in burn order
-         * @description A wallet has at most 1,000 open lots. Lots that begin later are last. A page continues after the place of the last lot of the previous one, also if that lot was burned since.
+         * @description A wallet has at most 1,000 open lots. Lots that have not begun yet are last. A page continues after the last lot of the previous page, even if that lot has been burned since.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1974,9 +1974,9 @@ export interface paths {
         };
         /**
          * List ledger entries, newest first
-         * @description Lists the entries of the wallet of `user_id` or `team_id`, or of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more, `X-Next-Cursor` has the `cursor` of the rest. With `limit`, the response is one page in that format.
+         * @description Lists the entries of the wallet of `user_id` or `team_id`, or of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more entries, `X-Next-Cursor` contains the `cursor` of the remaining rows. With `limit`, the response is one page in that format.
          *
-         *     Requires an API key with the scope `credits:read`, or a portal token, which is for one wallet and need not name it.
+         *     Requires an API key with the scope `credits:read` or a portal token. With a portal token, the wallet may be omitted.
          */
         get: operations["listTransactions"];
         put?: never;
@@ -1997,8 +1997,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Refund a purchase, or return a burn to the same lots
-         * @description Refund a purchase, or return a burn to the same lots.
+         * Refund a purchase, or return the credits of a burn to the same lots
+         * @description Refund a purchase, or return the credits of a burn to the same lots.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2019,8 +2019,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Transfer credits between wallets; lots keep their expiry
-         * @description Transfer credits between wallets; lots keep their expiry.
+         * Transfer credits between wallets and keep the expiry of their lots
+         * @description Transfer credits between wallets and keep the expiry of their lots.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2063,8 +2063,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Revoke a lot: remove its credits that are not held, or a part of them
-         * @description Revoke a lot: remove its credits that are not held, or a part of them.
+         * Revoke a lot by removing all or some of its credits that are not held
+         * @description Revoke a lot by removing all or some of its credits that are not held.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2084,7 +2084,7 @@ export interface paths {
         };
         /**
          * List recurring grants, newest first
-         * @description Lists the grants of one wallet, or without `user_id` and `team_id` of up to 1,000 wallets with recurring grants, holds or expiring lots. With more wallets, list each one.
+         * @description Lists the grants of one wallet. Without `user_id` and `team_id`, lists the grants of up to 1,000 wallets with recurring grants, holds, or lots that begin or expire later. If there are more such wallets, list the grants of each wallet.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -2157,15 +2157,15 @@ export interface paths {
         get: operations["getAutoTopUp"];
         /**
          * Set the automatic top-up of a wallet
-         * @description Charges the card that a checkout of this wallet saved when the available credits fall below `below`. Ends a pause. At most one charge of a wallet is under way at a time.
+         * @description When the available credits fall below `below`, the card that a checkout of this wallet has saved is charged. Setting the rule also ends a pause, unless no checkout of this wallet has saved a card. At most one charge of a wallet is under way at a time.
          *
          *     Requires an API key with the scope `credits:write`.
          */
         put: operations["setAutoTopUp"];
         post?: never;
         /**
-         * End the automatic top-up of a wallet; a charge that is under way continues
-         * @description End the automatic top-up of a wallet; a charge that is under way continues.
+         * End the automatic top-up of a wallet, without stopping a charge that is under way
+         * @description End the automatic top-up of a wallet, without stopping a charge that is under way.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2184,14 +2184,14 @@ export interface paths {
         };
         /**
          * List credit packs, newest first
-         * @description A portal token gets the packs that it may sell, all at once and in the order of its `credit_pack_ids`; deleted ones are left out.
+         * @description For a portal token, the answer has all packs that the token may sell, in the order of its `credit_pack_ids`. Deleted packs are left out.
          *
-         *     Requires an API key with the scope `credits:read`, or a portal token, which is for one wallet and need not name it.
+         *     Requires an API key with the scope `credits:read` or a portal token. With a portal token, the wallet may be omitted.
          */
         get: operations["listCreditPacks"];
         put?: never;
         /**
-         * Create a credit pack: credits at a price, to be bought by checkout
+         * Create a credit pack, which a checkout sells at a fixed price
          * @description Live and test ledgers have separate packs.
          *
          *     Requires an API key with the scope `credits:write`.
@@ -2220,8 +2220,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete a credit pack; checkouts that are open can still be paid
-         * @description Delete a credit pack; checkouts that are open can still be paid.
+         * Delete a credit pack, without closing its open checkouts
+         * @description Delete a credit pack, without closing its open checkouts.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2230,7 +2230,7 @@ export interface paths {
         head?: never;
         /**
          * Change the given fields of a credit pack
-         * @description Checkouts that are open keep the credits and the price that they began with.
+         * @description Open checkouts keep their credits and their price.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2247,10 +2247,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Open a checkout: a page of Stripe on which credits are bought
-         * @description Opens a checkout of a credit pack, or of `credits` at `price_usd`. The credits are added once, as soon as Stripe has received the payment. A wallet has at most 10 unpaid checkouts. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.
+         * Open a checkout, which is a Stripe page for buying credits
+         * @description Opens a checkout of a credit pack, or of `credits` at `price_usd`. The credits are added once, when Stripe has confirmed the payment. A wallet has at most 10 unpaid checkouts. A portal token can open a checkout only for its own wallet and for one of its packs. The return URLs must then be on the origins of the token.
          *
-         *     Requires an API key with the scope `credits:write`, or a portal token, which is for one wallet and need not name it.
+         *     Requires an API key with the scope `credits:write` or a portal token. With a portal token, the wallet may be omitted.
          */
         post: operations["createCheckout"];
         delete?: never;
@@ -2268,7 +2268,7 @@ export interface paths {
         };
         /**
          * List payments, newest first
-         * @description Failed payments are deleted after 90 days, once Stripe has confirmed that they were not paid. All others are kept.
+         * @description Failed payments are deleted after 90 days, once Stripe has confirmed that they were not paid. All other payments are kept.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -2319,8 +2319,8 @@ export interface paths {
         get: operations["listHolds"];
         put?: never;
         /**
-         * Hold credits before a call: an amount, or the maximum cost of a model's usage
-         * @description Hold credits before a call: an amount, or the maximum cost of a model's usage.
+         * Hold an amount of credits, or the maximum cost of a model's usage, before a call
+         * @description Hold an amount of credits, or the maximum cost of a model's usage, before a call.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2385,8 +2385,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Extend a hold: it expires this long after now
-         * @description Extend a hold: it expires this long after now.
+         * Set the time from now until a hold expires
+         * @description Set the time from now until a hold expires.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2405,8 +2405,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a hold, open or closed
-         * @description Get a hold, open or closed.
+         * Get an open or closed hold
+         * @description Get an open or closed hold.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -2435,8 +2435,8 @@ export interface paths {
         get: operations["listEntitlements"];
         put?: never;
         /**
-         * Create an entitlement: the access of a user, a team, an API key, a model or the whole customer to a feature
-         * @description Applies from the next event on, in live and test mode, with separate counters.
+         * Create an entitlement of a user, a team, an API key, a model or the whole customer
+         * @description The entitlement applies from the next event on, in live and test mode. Each mode has separate counters.
          *
          *     Requires an API key with the scope `entitlements:write`.
          */
@@ -2463,7 +2463,7 @@ export interface paths {
         get: operations["getEntitlement"];
         /**
          * Replace the rules of an entitlement
-         * @description Counters are kept if unit, period, length, anchor and time zone are unchanged.
+         * @description Counters are kept if `unit`, `period`, `rolling`, `anchor` and `time_zone` are unchanged.
          *
          *     Requires an API key with the scope `entitlements:write`.
          */
@@ -2491,8 +2491,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Check whether a use is allowed and what it would cost; moves no credits unless `hold` is set
-         * @description Check whether a use is allowed and what it would cost; moves no credits unless `hold` is set.
+         * Check whether a use is allowed, estimate its cost, and optionally hold the credits
+         * @description Check whether a use is allowed, estimate its cost, and optionally hold the credits.
          *
          *     Requires an API key with the scope `entitlements:read`.
          */
@@ -2512,9 +2512,9 @@ export interface paths {
         };
         /**
          * Get usage: events, units, credits and provider cost
-         * @description Up to three groups, one of which may be a time window (of `time_zone`; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
+         * @description Accepts up to three groups. One of them may be a time window in `time_zone`. Weeks begin on Monday. All other groups are also filters, which may be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days by hour and of 92 days by user. Events count at their own time. Voided events do not count. The USD amounts of the rows add up to their total.
          *
-         *     Requires an API key with the scope `analytics:read`, or a portal token, which is for one wallet and need not name it.
+         *     Requires an API key with the scope `analytics:read` or a portal token. With a portal token, the wallet may be omitted.
          */
         get: operations["getUsage"];
         put?: never;
@@ -2534,7 +2534,7 @@ export interface paths {
         };
         /**
          * Get costs: provider cost, revenue and margin
-         * @description Up to three groups, one of which may be a time window (of `time_zone`; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
+         * @description Accepts up to three groups. One of them may be a time window in `time_zone`. Weeks begin on Monday. All other groups are also filters, which may be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days by hour and of 92 days by user. Events count at their own time. Voided events do not count. The USD amounts of the rows add up to their total.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -2555,8 +2555,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the burn rate and when the credits run out
-         * @description The forecast is for the customer, with the balance of all wallets together, or for one `user` or `team`, with the balance of its wallet.
+         * Get the burn rate and the run-out date of the credits
+         * @description By default, the forecast is for the whole customer, with the sum of the balances of all wallets. With `user` or `team`, it is for this user or team, with the balance of its own wallet.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -2577,8 +2577,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the stored keys of AI providers, newest first; never a secret
-         * @description List the stored keys of AI providers, newest first; never a secret.
+         * List the stored keys of AI providers without their secrets, newest first
+         * @description List the stored keys of AI providers without their secrets, newest first.
          *
          *     Requires an API key with the scope `provider-keys:write`.
          */
@@ -2586,7 +2586,7 @@ export interface paths {
         put?: never;
         /**
          * Store a key of an AI provider for calls through the gateway
-         * @description The key is encrypted and never returned; answers have its last four characters. Without a name in the request, the gateway uses the newest key of a provider. Live and test keys have provider keys of their own.
+         * @description The key is encrypted and never returned. Answers have at most its last four characters. Without a name in the request, the gateway uses the newest key of a provider. Live and test ledgers have separate provider keys.
          *
          *     Requires an API key with the scope `provider-keys:write`.
          */
@@ -2609,7 +2609,7 @@ export interface paths {
         post?: never;
         /**
          * Delete the stored key of an AI provider
-         * @description The gateway stops using it within 30 seconds; calls that have begun end normally.
+         * @description The gateway stops using the key within 30 seconds. Calls that have already begun end normally.
          *
          *     Requires an API key with the scope `provider-keys:write`.
          */
@@ -2635,8 +2635,8 @@ export interface paths {
         get: operations["listGatewayRoutes"];
         put?: never;
         /**
-         * Store a route, which makes further attempts after a provider has refused a call
-         * @description Applies to calls of the API and model, before the first byte of their answer. A call without a route, or with `X-Meter-Fallback: off`, is attempted once. Live and test keys have routes of their own.
+         * Create a gateway route, which lists further attempts for calls that fail at a provider
+         * @description The route applies to calls of its API and model. No further attempt is made after the first byte of an answer was delivered. A call with neither a route nor the header `X-Meter-Fallback` is attempted once, and so is a call with `X-Meter-Fallback: off`. Live and test ledgers have separate routes.
          *
          *     Requires an API key with the scope `provider-keys:write`.
          */
@@ -2698,7 +2698,7 @@ export interface paths {
         put?: never;
         /**
          * Create an alert on a wallet or a limit
-         * @description Fires once when its value passes the threshold, in the transaction that moves the value, and arms again beyond `rearm_at`. A value that is past the threshold already does not fire. Without a user or team the alert is on the wallet, or the limit, of the customer.
+         * @description An alert fires once when its value passes the threshold. It can fire again after the value has passed `rearm_at` in the other direction. Balances, limits and spending are checked in the transaction of each change, and `runway_below` and `lot_expiring` at intervals. An alert does not fire if its value is already past the threshold when the alert is created. Without a user or a team, the alert is on the wallet or the limit of the customer.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2736,7 +2736,7 @@ export interface paths {
         head?: never;
         /**
          * Change the given fields of an alert
-         * @description A new threshold without `rearm_at` sets its default. The state follows the current value.
+         * @description A new threshold without `rearm_at` resets `rearm_at` to its default. The new state depends on the current value.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2752,7 +2752,7 @@ export interface paths {
         };
         /**
          * Stream notifications as server-sent events
-         * @description Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. A client resumes with `Last-Event-ID`, or `after`, and misses none. Without either the stream begins now. The server sends a comment after every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its key: reconnect.
+         * @description Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. Send `Last-Event-ID` or `after` to resume without missing notifications. Without either, the stream begins with the next notification. The server sends a comment after every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its API key. Reconnect when it ends.
          *
          *     Requires an API key with the scope `webhooks:read`.
          */
@@ -2775,8 +2775,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Create a portal token: an end user's page reads one wallet with it, and sells credit packs for it
-         * @description With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team. With `credit_pack_ids`, it also reads those packs (`GET /v1/credit-packs`) and opens checkouts of them for that wallet (`POST /v1/payments/checkout`), with return URLs on its origins. It can do nothing else. It ends with the API key that made it. A repeat with the same `Idempotency-Key` gets the same token, also after its expiry.
+         * Create a portal token that lets an end user's page read one wallet and sell credit packs
+         * @description With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team. With `credit_pack_ids`, the page also reads these packs (`GET /v1/credit-packs`) and opens checkouts of these packs for the wallet (`POST /v1/payments/checkout`). The return URLs must be on the origins of the token. All other requests are refused. The token ends with the API key that created it. A repeated request with the same `Idempotency-Key` returns the same token, even after its expiry.
          *
          *     Requires an API key with the scope `portal:write`.
          */
@@ -2795,16 +2795,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List webhook endpoints, newest first; never a secret
-         * @description List webhook endpoints, newest first; never a secret.
+         * List webhook endpoints without their secrets, newest first
+         * @description List webhook endpoints without their secrets, newest first.
          *
          *     Requires an API key with the scope `webhooks:read`.
          */
         get: operations["listWebhookEndpoints"];
         put?: never;
         /**
-         * Create a webhook endpoint: an address that gets notifications
-         * @description Messages are signed by Standard Webhooks 1.0. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.
+         * Create a webhook endpoint, which is an address that gets notifications
+         * @description Messages are signed according to Standard Webhooks 1.0. Only this answer contains the secret. With an `Idempotency-Key`, the request can be repeated if the answer is lost. The answer is stored encrypted under the credential of the request, and only that credential can read it.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2833,7 +2833,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a webhook endpoint
-         * @description Deliveries that wait for it are dropped. The log keeps all of its deliveries.
+         * @description Pending deliveries to the endpoint are dropped. All of its deliveries stay in the log.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2842,7 +2842,7 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook endpoint
-         * @description Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.
+         * @description Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures. The notifications that it missed can be replayed. Later attempts of earlier deliveries use the new address.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2860,7 +2860,7 @@ export interface paths {
         put?: never;
         /**
          * Replace the signing keys of a webhook endpoint
-         * @description Messages are signed with both secrets during the overlap. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.
+         * @description Messages are signed with both secrets during the overlap. Only this answer contains the secret. With an `Idempotency-Key`, the request can be repeated if the answer is lost. The answer is stored encrypted under the credential of the request, and only that credential can read it.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2882,7 +2882,7 @@ export interface paths {
         put?: never;
         /**
          * Send a test message to a webhook endpoint
-         * @description Sends a `webhook_endpoint.test` once, also to a disabled endpoint, and answers when the attempt has ended: after 15 s at most.
+         * @description Sends a message of the type `webhook_endpoint.test` once, even if the endpoint is disabled. The answer follows when the attempt has ended. The attempt waits at most 15 seconds for an answer of the receiver.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2904,7 +2904,7 @@ export interface paths {
         put?: never;
         /**
          * Send notifications of a time range to a webhook endpoint again
-         * @description Each message has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; continue with `next_from`.
+         * @description Each message has the same id as in its first delivery, so a receiver can recognise a repeated message. One request replays at most 1,000 notifications. Continue with `next_from`.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2924,7 +2924,7 @@ export interface paths {
         };
         /**
          * List webhook deliveries with their attempts, newest notification first
-         * @description A delivery is in the list from its first attempt on, and is kept for 30 days. A page may have fewer than `limit` rows while `next_cursor` is set.
+         * @description The list contains deliveries that were attempted, postponed or dropped. They are kept for 30 days. A page may have fewer than `limit` rows even if `next_cursor` is set.
          *
          *     Requires an API key with the scope `webhooks:read`.
          */
@@ -2970,7 +2970,7 @@ export interface paths {
         put?: never;
         /**
          * Make a webhook delivery due now, regardless of its status
-         * @description The schedule of the delivery begins again. If an attempt is running, the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.
+         * @description The retry schedule of the delivery starts again. If an attempt is running, the delivery does not change. All attempts have the same message id, so a receiver can recognise a repeated message.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2990,7 +2990,7 @@ export interface paths {
         };
         /**
          * List users, newest first
-         * @description Includes every user that was created here or mentioned, by an event or as the owner of a wallet.
+         * @description The list contains every user that was created with POST or mentioned in the ledger, for example by an event or a wallet.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -2998,7 +2998,7 @@ export interface paths {
         put?: never;
         /**
          * Create a user
-         * @description This request is optional, because the first mention of a user creates it. After that, the answer is 409. The request creates no wallet.
+         * @description This request is optional, because the first mention of a user creates it. If the user exists, the answer is 409. The request creates no wallet.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3027,7 +3027,7 @@ export interface paths {
         post?: never;
         /**
          * Erase a user and keep the ledger
-         * @description Erases the id everywhere, the user's profile, the metadata of its events and of the entries of its wallet, and its entitlements. Recurring grants to its wallet end. Amounts, transactions and events are kept under the id `erased_id`; remaining credits can be transferred from its wallet. The id can be used again, for a new user without a wallet. A repeat is a 404. If the erasure of a large ledger takes longer than a request, the response is a 503: the erasure continues by itself, and a repeat reports when it is complete.
+         * @description Erases the id of the user everywhere, its profile, its entitlements, and the metadata of its events and of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Amounts, transactions and events are kept under the id `erased_id`. Remaining credits can be transferred from the wallet of this id. The id can be used again for a new user without a wallet. A repeated request is answered with 404. If the erasure of a large ledger takes longer than a request, the answer is 503. The erasure continues automatically. Repeat the request to see whether it is complete.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3052,7 +3052,7 @@ export interface paths {
         };
         /**
          * List teams, newest first
-         * @description Includes every team that was created here or mentioned, by an event or as the owner of a wallet.
+         * @description The list contains every team that was created with POST or mentioned in the ledger, for example by an event or a wallet.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -3060,7 +3060,7 @@ export interface paths {
         put?: never;
         /**
          * Create a team
-         * @description This request is optional, because the first mention of a team creates it. After that, the answer is 409. The request creates no wallet.
+         * @description This request is optional, because the first mention of a team creates it. If the team exists, the answer is 409. The request creates no wallet.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3089,7 +3089,7 @@ export interface paths {
         post?: never;
         /**
          * Erase a team and keep the ledger
-         * @description Erases the id everywhere, the team's profile, the metadata of its events and of the entries of its wallet, and its entitlements. Recurring grants to its wallet end. Amounts, transactions and events are kept under the id `erased_id`; remaining credits can be transferred from its wallet. The id can be used again, for a new team without a wallet. A repeat is a 404. If the erasure of a large ledger takes longer than a request, the response is a 503: the erasure continues by itself, and a repeat reports when it is complete.
+         * @description Erases the id of the team everywhere, its profile, its entitlements, and the metadata of its events and of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Amounts, transactions and events are kept under the id `erased_id`. Remaining credits can be transferred from the wallet of this id. The id can be used again for a new team without a wallet. A repeated request is answered with 404. If the erasure of a large ledger takes longer than a request, the answer is 503. The erasure continues automatically. Repeat the request to see whether it is complete.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3114,7 +3114,7 @@ export interface paths {
         };
         /**
          * Get the numbers of items that the drop-in endpoints received, by outcome
-         * @description Helps to find out why no usage arrives. Counts from the first request on. Counts of the last ten seconds may be missing, and some counts may be lost: only `GET /v1/events` is exact.
+         * @description Use the counts to find out why no usage arrives. Each count is a total since the first request. The counts of the last ten seconds may be missing, and some counts may be lost. Only `GET /v1/events` is exact.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -3143,7 +3143,7 @@ export interface paths {
         get: operations["getOpenMeterMappings"];
         /**
          * Set the mappings of OpenMeter events
-         * @description Replaces all mappings. `quantity`, `model`, `input_tokens` and `output_tokens` are JSON Pointers into the `data` of an event; `provider` is a name or a pointer. A change reaches every request within 30 seconds.
+         * @description Replaces all mappings. `quantity`, `model`, `input_tokens` and `output_tokens` are JSON Pointers into the `data` of an event. `provider` is a name or a JSON Pointer. A change applies to every request after at most 30 seconds.
          *
          *     Requires an API key with the scope `pricing:write`.
          */
@@ -3196,7 +3196,7 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description The usage, as inclusive totals with their subsets. */
+        /** @description The usage: totals, and the subsets that they include. */
         Usage: {
             input_tokens?: number;
             input_text_tokens?: number;
@@ -3271,9 +3271,9 @@ export interface components {
         OverlayUnitPrice: {
             /** @description USD for `per` units, with at most 18 decimals. */
             amount: number | string;
-            /** @description The quantity of the price, such as 1000000 for USD per million tokens. */
+            /** @description The number of units that have the price `amount`, such as 1000000 for USD per million tokens. */
             per: number;
-            /** @description Replaces `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
+            /** @description The tiers that replace `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
             tiers?: {
                 threshold: number;
                 /** @description Default: false. */
@@ -3297,7 +3297,7 @@ export interface components {
         };
         RegisteredCustomer: {
             customer_id: string;
-            /** @description Shown only once and not stored. */
+            /** @description The first API key. Only this response contains it. */
             api_key: string;
             name: string;
             email: string;
@@ -3348,11 +3348,11 @@ export interface components {
             target: string;
             ip: string | null;
             request_id: string | null;
-            /** @description The changed fields; null if the object did not exist, or no longer exists. */
+            /** @description The fields of the change. Null if the object did not exist at that time, and for bulk actions. */
             before: {
                 [key: string]: unknown;
             } | null;
-            /** @description The changed fields; null if the object did not exist, or no longer exists. */
+            /** @description The fields of the change. Null if the object did not exist at that time, and for bulk actions. */
             after: {
                 [key: string]: unknown;
             } | null;
@@ -3369,7 +3369,7 @@ export interface components {
             tier: "STARTER" | "GROWTH" | "ENTERPRISE";
             /** @enum {string} */
             status: "PENDING" | "ACTIVE" | "SUSPENDED" | "CLOSED";
-            /** @description The region requested for the ledgers. */
+            /** @description The region that was requested for the ledgers; null if no region was requested. */
             region: string | null;
             /** Format: date-time */
             created_at: string;
@@ -3381,7 +3381,7 @@ export interface components {
             status?: "ACTIVE" | "SUSPENDED" | "CLOSED";
         };
         CreatedApiKey: {
-            /** @description The key itself contains the id, after `om_live_` or `om_test_`. */
+            /** @description The id of the key. The key itself contains the 26 characters after `key_`. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -3403,11 +3403,11 @@ export interface components {
              * @description The time of a use, at most one hour before the last use.
              */
             last_used_at: string | null;
-            /** @description The key itself, which is shown only once and not stored. */
+            /** @description The key itself. Only this response contains it. */
             api_key: string;
         };
         ApiKey: {
-            /** @description The key itself contains the id, after `om_live_` or `om_test_`. */
+            /** @description The id of the key. The key itself contains the 26 characters after `key_`. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -3434,7 +3434,7 @@ export interface components {
             name: string;
             /**
              * Format: date-time
-             * @description The time when the key expires, which must be in the future.
+             * @description The time when the key expires. It must be in the future.
              */
             expires_at?: string;
             /** @description The scopes of the key. Default: all scopes. */
@@ -3449,19 +3449,19 @@ export interface components {
             ledgers: {
                 /** @enum {string} */
                 mode: "live" | "test";
-                /** @description Entries processed in this call. */
+                /** @description The number of entries processed in this call. */
                 entries: number;
-                /** @description Rollup rows written for them. */
+                /** @description The number of rollup rows written in this call. */
                 rows: number;
                 /** @description Whether analytics use the new rollups. */
                 done: boolean;
             }[];
-            /** @description Whether entries are left. If true, call again, or leave them to the cron. */
+            /** @description Whether entries are left. If true, call again, or let the cron continue. */
             more: boolean;
         };
         Rebuild: {
             /**
-             * @description Default: both ledgers, if they have entries.
+             * @description The ledger to rebuild. Default: every ledger with entries.
              * @enum {string}
              */
             mode?: "live" | "test";
@@ -3474,9 +3474,9 @@ export interface components {
             dead_letter_id: string;
             /** @enum {string} */
             state: "open" | "replayed";
-            /** @description The reason why the last attempt to consume it failed. */
+            /** @description The reason why the last attempt to consume the message failed. */
             reason: string;
-            /** @description Attempts since the queue gave up. */
+            /** @description The number of attempts since the message became a dead letter. */
             attempts: number;
             /** Format: date-time */
             sent_at: string;
@@ -3490,11 +3490,11 @@ export interface components {
         DeadLetterReplayed: {
             /** @description The number of messages that this call consumed. No usage is counted twice. */
             replayed: number;
-            /** @description Messages that failed again; they stay listed, with the reason. */
+            /** @description The number of messages that failed again. They stay listed with the reason. */
             failed: number;
-            /** @description The number of messages of the request that are not waiting. */
+            /** @description The number of requested messages that do not exist or are not open. */
             not_found: number;
-            /** @description Whether more messages wait than one call replays. If true, call again. */
+            /** @description Whether more messages were open than one call replays; false if ids were given. If true, call again. */
             more: boolean;
         };
         DeadLetterReplay: {
@@ -3510,11 +3510,11 @@ export interface components {
         PriceFeed: {
             feed_id: string;
             /**
-             * @description WAITING needs the operator: apply or reject it. REFUSED cannot be applied. REPLACED: a newer one was applied.
+             * @description WAITING: the operator must apply or reject the feed. REFUSED: the feed cannot be applied. REPLACED: a newer feed was applied.
              * @enum {string}
              */
             status: "APPLIED" | "WAITING" | "REFUSED" | "REJECTED" | "REPLACED";
-            /** @description Null for a feed that could not be read. */
+            /** @description The version of the feed; null if the feed could not be read. */
             version: number | null;
             reasons: string[];
             prices_set: number;
@@ -3546,9 +3546,9 @@ export interface components {
         };
         PriceOverlayInput: {
             provider: string;
-            /** @description A model's name, or a prefix followed by `*`; an exact name takes precedence over any prefix. */
+            /** @description A model's name, or a prefix followed by `*`. An exact name takes precedence over prefixes. */
             model: string;
-            /** @description The only tier to which the price applies. Without it, the price applies unchanged to all tiers. */
+            /** @description The service tier of the price. If absent, the price applies unchanged to all tiers. */
             service_tier?: string;
             prices: {
                 [key: string]: components["schemas"]["OverlayUnitPrice"];
@@ -3557,12 +3557,12 @@ export interface components {
             };
             /**
              * Format: date-time
-             * @description The time from which the price applies. Default: now. It may be at most 35 days in the past, only for an exact model that had no price in that time.
+             * @description The time from which the price applies. Default: now. A time in the past, at most 35 days, is accepted only for unit prices of an exact model that has had no price since that time.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description The time at which the price ends. Default: when another price replaces it.
+             * @description The time when the price ends. By default, it ends when another price replaces it.
              */
             effective_to?: string;
         };
@@ -3571,12 +3571,12 @@ export interface components {
                 ledger_id: string;
                 /** @enum {string} */
                 status: "OK" | "REPAIRED" | "DIFFERENT" | "CHECKING" | "UNAVAILABLE";
-                /** @description The entry up to which all pages are correct. */
+                /** @description The entry up to which all pages are correct; null if unavailable. */
                 checked_entry: number | null;
-                /** @description The differences found. With status REPAIRED they are repaired. */
+                /** @description The differences that were found, at most 100. REPAIRED means that all differences were repaired. */
                 differences: components["schemas"]["Difference"][];
             }[];
-            /** @description Whether ledgers are left to check. If true, call again. */
+            /** @description Whether more ledgers may be due. If true, call again. */
             more: boolean;
         };
         Difference: {
@@ -3589,18 +3589,18 @@ export interface components {
         };
         Reconcile: {
             customer_id?: string;
-            /** @description Check every page. Default: only pages since the last check. */
+            /** @description Whether to check every page. By default, a check begins after the last page that was found correct. Without `customer_id`, every page is also checked if the last full check is 28 days old. */
             full?: boolean;
         };
         RerateSummary: {
             ledgers: number;
             examined: number;
             rated: number;
-            /** @description Events with a known price that their wallet cannot pay before its next credit. */
+            /** @description The number of events that have a price, but whose wallet has too few credits. */
             unpaid: number;
-            /** @description Events that still have no price. */
+            /** @description The number of events that still have no price. */
             unpriced: number;
-            /** @description Whether events are left, or a ledger did not answer. If true, call again. */
+            /** @description Whether more events must be examined, also because a ledger did not answer. If true, call again. */
             more: boolean;
         };
         Rerate: {
@@ -3620,34 +3620,34 @@ export interface components {
                     GROWTH: number;
                     ENTERPRISE: number;
                 };
-                /** @description false: more exist than were counted. */
+                /** @description Whether the count is complete. False if the count reached its maximum, because more rows may exist. */
                 complete: boolean;
             };
             ledgers: {
                 total: number;
-                /** @description false: more exist than were counted. */
+                /** @description Whether the count is complete. False if the count reached its maximum, because more rows may exist. */
                 complete: boolean;
             };
-            /** @description The number of ledgers that reported a failed flush to D1. */
+            /** @description The ledgers that reported a failed flush to D1 and have not completed a later flush. */
             flush: {
                 ledgers_behind: number;
                 /**
                  * Format: date-time
-                 * @description The time when the oldest missing entry was committed.
+                 * @description The approximate commit time of the oldest missing entry; null if none.
                  */
                 oldest_at: string | null;
-                /** @description The age of the oldest missing entry; 0 if none is missing. */
+                /** @description The age of the oldest missing entry in seconds; 0 if none is missing. */
                 lag_seconds: number;
             };
-            /** @description The number of ledgers whose usage is in D1 but not yet in analytics. */
+            /** @description The ledgers whose usage is in D1 but not yet in analytics. */
             rollups: {
                 ledgers_behind: number;
                 /**
                  * Format: date-time
-                 * @description The time when the oldest missing entry was committed.
+                 * @description The approximate commit time of the oldest missing entry; null if none.
                  */
                 oldest_at: string | null;
-                /** @description The age of the oldest missing entry; 0 if none is missing. */
+                /** @description The age of the oldest missing entry in seconds; 0 if none is missing. */
                 lag_seconds: number;
             };
             reconcile: {
@@ -3660,22 +3660,22 @@ export interface components {
             };
             dead_letters: {
                 open: number;
-                /** @description false: more exist than were counted. */
+                /** @description Whether the count is complete. False if the count reached its maximum, because more rows may exist. */
                 complete: boolean;
             };
             webhooks: {
-                /** @description The number of deliveries that wait for an attempt. */
+                /** @description The number of pending deliveries. */
                 pending: number;
-                /** @description The age of the oldest attempt that is due; 0 if none is. */
+                /** @description The seconds since the oldest pending attempt was due; 0 if none is due. */
                 overdue_seconds: number;
                 /** @description The number of enabled endpoints whose last attempt failed. */
                 failing_endpoints: number;
                 /** @description The number of endpoints that were disabled because of failures. */
                 disabled_endpoints: number;
-                /** @description false: more exist than were counted. */
+                /** @description Whether the count is complete. False if the count reached its maximum, because more rows may exist. */
                 complete: boolean;
             };
-            /** @description The payments of live ledgers, delayed by about a minute. Failed ones are counted until they are deleted. */
+            /** @description The payments of live ledgers, with a delay of about a minute. Failed payments are counted until they are deleted. */
             payments: {
                 by_status: {
                     pending: number;
@@ -3690,14 +3690,14 @@ export interface components {
                  * @description The creation time of the oldest payment without an outcome.
                  */
                 oldest_open_at: string | null;
-                /** @description The age of this payment; 0 if none is open. */
+                /** @description The age of the oldest payment without an outcome in seconds; 0 if every payment has an outcome. */
                 oldest_open_seconds: number;
-                /** @description The number of wallets with a customer at Stripe whose automatic top-up is paused. */
+                /** @description The number of wallets with a Stripe customer whose automatic top-up is paused. */
                 top_ups_paused: number;
-                /** @description false: more exist than were counted. */
+                /** @description Whether the count is complete. False if the count reached its maximum, because more rows may exist. */
                 complete: boolean;
             };
-            /** @description Outcomes of requests in this hour and the 23 before it, delayed by about a minute. */
+            /** @description The outcomes of requests in the current and the previous 23 hours, with a delay of about a minute. */
             outcomes: {
                 requests: number;
                 by_status: {
@@ -3742,14 +3742,14 @@ export interface components {
                     hour: string;
                 }[];
             };
-            /** @description An upper estimate of the platform's charges for the hours of `outcomes`, without storage, at list prices without the amounts that the plan includes. The platform's bill decides. */
+            /** @description An upper estimate of the platform's charges for the hours of `outcomes`, at list prices and without storage. It does not subtract the amounts that the plan includes. Only the platform's bill is exact. */
             cost: {
                 /** @description The number of successful requests other than reads, without replays. */
                 changes: number;
                 /** @description The number of ingested events, without replays. */
                 events: number;
                 estimated_usd: number;
-                /** @description null without events. */
+                /** @description The estimated cost of a million events; null if there were no events. */
                 per_million_events_usd: number | null;
                 /** Format: date */
                 prices_as_of: string;
@@ -3762,7 +3762,7 @@ export interface components {
                 customer_id: string;
                 /** @enum {string} */
                 mode: "live" | "test";
-                /** @description The model; null if the events name none. In this case, no price can be set, and the events are never rated late. */
+                /** @description The provider; null if the events name none. No price can be set for events without a provider or model, and they are never rated. */
                 provider: string | null;
                 model: string | null;
                 /** @description The number of events, at most 10000. */
@@ -3771,17 +3771,17 @@ export interface components {
                 more_events: boolean;
                 /**
                  * Format: date-time
-                 * @description The arrival of the oldest event.
+                 * @description The arrival time of the oldest event.
                  */
                 oldest_at: string;
                 /**
-                 * @description `credits`: the price of the oldest event is known, and its wallet could not pay it yet.
+                 * @description `price`: the oldest event has no price yet. `credits`: it has a price, but its wallet has too few credits.
                  * @enum {string}
                  */
                 waits_for: "price" | "credits";
             }[];
             next_cursor: string | null;
-            /** @description Ledgers between the rows of this page that did not answer. Repeat the request later. */
+            /** @description The ledgers that did not answer. Their models are missing on this page. Repeat the request later. */
             unavailable: {
                 customer_id: string;
                 /** @enum {string} */
@@ -3795,17 +3795,17 @@ export interface components {
             description: string | null;
             enabled: boolean;
             /**
-             * @description `gone`: the receiver answered 410. `failing`: every attempt of five days failed. Null if it is enabled, or was disabled by a request.
+             * @description `gone`: the receiver answered 410. `failing`: all attempts of five days failed. Null if the endpoint is enabled or was disabled by a request.
              * @enum {string|null}
              */
             disabled_reason: "gone" | "failing" | null;
             /**
              * Format: date-time
-             * @description The first failed attempt since the last success.
+             * @description The time of the first failed attempt since the last success.
              */
             failing_since: string | null;
             v1a: boolean;
-            /** @description `whpk_…`, which verifies `v1a` signatures; null without them. */
+            /** @description The key `whpk_…`, which verifies `v1a` signatures; null without `v1a`. */
             public_key: string | null;
             /**
              * Format: date-time
@@ -3831,17 +3831,17 @@ export interface components {
             description: string | null;
             enabled: boolean;
             /**
-             * @description `gone`: the receiver answered 410. `failing`: every attempt of five days failed. Null if it is enabled, or was disabled by a request.
+             * @description `gone`: the receiver answered 410. `failing`: all attempts of five days failed. Null if the endpoint is enabled or was disabled by a request.
              * @enum {string|null}
              */
             disabled_reason: "gone" | "failing" | null;
             /**
              * Format: date-time
-             * @description The first failed attempt since the last success.
+             * @description The time of the first failed attempt since the last success.
              */
             failing_since: string | null;
             v1a: boolean;
-            /** @description `whpk_…`, which verifies `v1a` signatures; null without them. */
+            /** @description The key `whpk_…`, which verifies `v1a` signatures; null without `v1a`. */
             public_key: string | null;
             /**
              * Format: date-time
@@ -3859,14 +3859,14 @@ export interface components {
             updated_at: string;
         };
         OperatorWebhookEndpointDraft: {
-            /** @description An https URL, checked now and before each attempt. Its host must not resolve to a private address or be this deployment. In development also `http://localhost:PORT`. */
+            /** @description An https URL, which is checked now and before each attempt. Its host must not resolve to a private address or be the host of this deployment. In development, `http://localhost:PORT` is also allowed. */
             url: string;
-            /** @description The notifications to send: `*` for all, types, or groups. */
+            /** @description The notifications to send, as types or groups, or `*` for all. */
             types: string[];
             description?: string;
             /** @description Default: true. */
             enabled?: boolean;
-            /** @description Adds Ed25519 signatures (`v1a`), which `public_key` verifies, beside those of the shared secret. Default: false. */
+            /** @description Adds Ed25519 signatures (`v1a`) to the signatures of the shared secret. `public_key` verifies them. Default: false. */
             v1a?: boolean;
         };
         WebhookEndpointsPage: {
@@ -3874,13 +3874,13 @@ export interface components {
             next_cursor: string | null;
         };
         OperatorWebhookEndpointChange: {
-            /** @description An https URL, checked now and before each attempt. Its host must not resolve to a private address or be this deployment. In development also `http://localhost:PORT`. */
+            /** @description An https URL, which is checked now and before each attempt. Its host must not resolve to a private address or be the host of this deployment. In development, `http://localhost:PORT` is also allowed. */
             url?: string;
-            /** @description The notifications to send: `*` for all, types, or groups. */
+            /** @description The notifications to send, as types or groups, or `*` for all. */
             types?: string[];
             description?: string | null;
             enabled?: boolean;
-            /** @description Adds Ed25519 signatures (`v1a`), which `public_key` verifies, beside those of the shared secret. */
+            /** @description Adds Ed25519 signatures (`v1a`) to the signatures of the shared secret. `public_key` verifies them. */
             v1a?: boolean;
         };
         WebhookSecretRotation: {
@@ -3917,7 +3917,7 @@ export interface components {
             /** @description The status of the answer; null if no answer arrived. */
             status_code: number | null;
             /**
-             * @description The reason for a missing answer.
+             * @description The reason why no answer arrived; null if an answer arrived.
              * @enum {string|null}
              */
             error: "timeout" | "connection_failed" | "address_refused" | "name_not_resolved" | null;
@@ -3926,23 +3926,23 @@ export interface components {
             answer: string;
         };
         WebhookReplayed: {
-            /** @description The deliveries that begin again. */
+            /** @description The number of deliveries that were started again. */
             deliveries: number;
             /**
              * Format: date-time
-             * @description The `from` of the next call, because the range has more notifications than one call takes; null at the end of the range.
+             * @description The `from` of the next request, if the range has more notifications than one request replays; null at the end of the range.
              */
             next_from: string | null;
         };
         WebhookReplay: {
             /**
              * Format: date-time
-             * @description Notifications from this time on, at most 30 days back.
+             * @description Start of the range, inclusive. Notifications are kept for 30 days by default.
              */
             from: string;
             /**
              * Format: date-time
-             * @description Notifications before this time. Default: now.
+             * @description End of the range, exclusive. Default: now.
              */
             to?: string;
             /** @description Leaves out notifications that the endpoint received. Default: false. */
@@ -3960,19 +3960,19 @@ export interface components {
             name: string;
             /**
              * Format: date-time
-             * @description The time when the key expires, which must be in the future.
+             * @description The time when the key expires. It must be in the future.
              */
             expires_at?: string;
             /** @description The scopes of the key. Default: all scopes of the calling key. */
             scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write" | "webhooks:read" | "webhooks:write" | "gateway:use" | "provider-keys:write" | "portal:write")[];
             /**
-             * @description The mode of the key. Default: the mode of the calling key. A live key can create live and test keys, a test key only test keys. Test keys use a separate ledger.
+             * @description The mode of the key. Default: the mode of the calling key. A live key can create live and test keys. A test key can create only test keys. Test keys use a separate ledger.
              * @enum {string}
              */
             mode?: "live" | "test";
         };
         RotatedApiKey: {
-            /** @description The key itself contains the id, after `om_live_` or `om_test_`. */
+            /** @description The id of the key. The key itself contains the 26 characters after `key_`. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -3994,9 +3994,9 @@ export interface components {
              * @description The time of a use, at most one hour before the last use.
              */
             last_used_at: string | null;
-            /** @description The key itself, which is shown only once and not stored. */
+            /** @description The key itself. Only this response contains it. */
             api_key: string;
-            /** @description The old key, and the time until which it works. */
+            /** @description The old key and the time when it stops working. */
             replaces: {
                 key_id: string;
                 /** Format: date-time */
@@ -4004,7 +4004,7 @@ export interface components {
             };
         };
         ApiKeyRotation: {
-            /** @description The time in which the old key still works, at most 7 days. Default: 0. */
+            /** @description The time in seconds during which the old key still works, at most 7 days. Default: 0. */
             overlap_seconds?: number;
         };
         Ingested: {
@@ -4019,7 +4019,7 @@ export interface components {
             burn_table_version: number;
             price_version: string;
             /**
-             * @description Present if no price was known and no credits are burned yet.
+             * @description Present if the event has no price yet. No credits were burned for it.
              * @enum {boolean}
              */
             unrated?: true;
@@ -4077,7 +4077,7 @@ export interface components {
             burn_table_version: number;
             price_version: string;
             /**
-             * @description Present if no price was known and no credits are burned yet.
+             * @description Present if the event has no price yet. No credits were burned for it.
              * @enum {boolean}
              */
             unrated?: true;
@@ -4091,7 +4091,7 @@ export interface components {
             };
             /** Format: date-time */
             created_at: string;
-            /** @description The API key that sent it, or that opened its hold. Null for events of earlier versions. */
+            /** @description The API key that sent the event or opened its hold. Null for events of earlier versions. */
             key_id: string | null;
         };
         EventExplanation: {
@@ -4104,22 +4104,22 @@ export interface components {
             price: {
                 rule: {
                     provider: string;
-                    /** @description The model of the list, or the pattern of the price. */
+                    /** @description The model in the list, or the pattern of the price. */
                     model: string;
                     /**
-                     * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                     * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
                      * @enum {string}
                      */
                     matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                    /** @description The spelling of the name that was found. */
+                    /** @description The spelling of the name that matched. */
                     name?: string;
-                    /** @description The condition of the list's period. */
+                    /** @description The condition of the period in the list. */
                     period?: string;
                     price_id?: string;
                 } | null;
                 /** @enum {string|null} */
                 source: "override" | "operator" | "feed" | "catalogue" | null;
-                /** @description The catalogue's source of the price. */
+                /** @description The source of the price in the catalogue. */
                 published_by?: string;
                 /**
                  * Format: date-time
@@ -4128,7 +4128,7 @@ export interface components {
                 effective_from: string | null;
                 /** @description The factor that multiplies the prices of the layer below. */
                 multiplier?: number;
-                /** @description The context tier: its prices apply past this total input. */
+                /** @description The context tier. Its prices apply if the total input exceeds (if inclusive: reaches) `input_tokens`. */
                 tier: {
                     input_tokens: number;
                     inclusive: boolean;
@@ -4144,22 +4144,22 @@ export interface components {
                 below?: {
                     rule: {
                         provider: string;
-                        /** @description The model of the list, or the pattern of the price. */
+                        /** @description The model in the list, or the pattern of the price. */
                         model: string;
                         /**
-                         * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
                          * @enum {string}
                          */
                         matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                        /** @description The spelling of the name that was found. */
+                        /** @description The spelling of the name that matched. */
                         name?: string;
-                        /** @description The condition of the list's period. */
+                        /** @description The condition of the period in the list. */
                         period?: string;
                         price_id?: string;
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The catalogue's source of the price. */
+                    /** @description The source of the price in the catalogue. */
                     published_by?: string;
                     /**
                      * Format: date-time
@@ -4173,22 +4173,22 @@ export interface components {
                     requested: string;
                     rule: {
                         provider: string;
-                        /** @description The model of the list, or the pattern of the price. */
+                        /** @description The model in the list, or the pattern of the price. */
                         model: string;
                         /**
-                         * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
                          * @enum {string}
                          */
                         matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                        /** @description The spelling of the name that was found. */
+                        /** @description The spelling of the name that matched. */
                         name?: string;
-                        /** @description The condition of the list's period. */
+                        /** @description The condition of the period in the list. */
                         period?: string;
                         price_id?: string;
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The catalogue's source of the price. */
+                    /** @description The source of the price in the catalogue. */
                     published_by?: string;
                     /**
                      * Format: date-time
@@ -4206,11 +4206,11 @@ export interface components {
                 model?: string;
                 /** @description The quantity that is billed as this unit, without parts that have separate prices. */
                 quantity: number;
-                /** @description The quantity of the unit with its parts. */
+                /** @description The reported quantity of the unit, including its parts. */
                 reported: number | null;
                 read_from: string;
                 price_usd: number | null;
-                /** @description The exact price, if it has no decimal of 18 places. */
+                /** @description The exact price as a fraction, if a decimal needs more than 18 places. */
                 price_fraction?: string;
                 cost_usd: number | null;
             }[];
@@ -4223,7 +4223,7 @@ export interface components {
                 method: string;
                 credits_per_usd: number;
                 min_charge: number;
-                /** @description The number before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded. */
+                /** @description The credits before rounding, as a decimal or a fraction; null if they depend on amounts that are not recorded. */
                 exact_credits: string | null;
                 note?: string;
             } | null;
@@ -4244,7 +4244,7 @@ export interface components {
                     step: number;
                 };
             };
-            /** @description The lots; empty for a calculation, which moves no credits. */
+            /** @description The lots from which credits were taken; empty for a calculation, because it moves no credits. */
             lots: {
                 lot_id: string | null;
                 amount: number;
@@ -4257,7 +4257,7 @@ export interface components {
             amount: number;
             /** @description Credits, with at most 6 decimals. */
             balance_after: number;
-            /** @description Credits returned to lots that have expired in the meantime; they expire again at once. */
+            /** @description The credits that were returned to expired lots. They expire again immediately. */
             returned_expired?: number;
             to?: {
                 transaction_id: string;
@@ -4272,7 +4272,7 @@ export interface components {
         Checkpoint: {
             /** @description The last entry of the ledger that the checkpoint covers. */
             entry_number: number;
-            /** @description The hash of that entry: SHA-256 in base64url. */
+            /** @description The hash of the last covered entry: SHA-256 in base64url. */
             hash: string;
             /** Format: date-time */
             created_at: string;
@@ -4287,9 +4287,9 @@ export interface components {
             credits: number;
             /** @description USD, with at most 12 decimals. */
             customer_price_usd: number;
-            /** @description Percentage of customer_price_usd; null when that price is 0. */
+            /** @description The margin in percent of customer_price_usd; null if that price is 0. */
             margin_percent: number | null;
-            /** @description A cheaper way to make the same request, by list prices; does not consider quality. */
+            /** @description A cheaper alternative for the same request, by list prices. Quality is not considered. */
             optimization: {
                 /** @enum {string} */
                 kind: "batch" | "flex" | "cache" | "model";
@@ -4307,14 +4307,14 @@ export interface components {
             };
             breakdown: {
                 unit: string;
-                /** @description The model that used it, if a response reports another one besides its own. */
+                /** @description The model of this usage, if the response reports usage of another model. */
                 model?: string;
                 quantity: number;
                 /** @description USD, with at most 12 decimals. */
                 price_usd: number;
                 /** @description USD, with at most 12 decimals. */
                 cost_usd: number;
-                /** @description Reported parts of the unit that have no price of their own, billed at this price. */
+                /** @description The reported parts of the unit without their own price. They are billed at this price. */
                 without_own_price?: {
                     unit: string;
                     quantity: number;
@@ -4330,22 +4330,22 @@ export interface components {
             price: {
                 rule: {
                     provider: string;
-                    /** @description The model of the list, or the pattern of the price. */
+                    /** @description The model in the list, or the pattern of the price. */
                     model: string;
                     /**
-                     * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                     * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
                      * @enum {string}
                      */
                     matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                    /** @description The spelling of the name that was found. */
+                    /** @description The spelling of the name that matched. */
                     name?: string;
-                    /** @description The condition of the list's period. */
+                    /** @description The condition of the period in the list. */
                     period?: string;
                     price_id?: string;
                 } | null;
                 /** @enum {string|null} */
                 source: "override" | "operator" | "feed" | "catalogue" | null;
-                /** @description The catalogue's source of the price. */
+                /** @description The source of the price in the catalogue. */
                 published_by?: string;
                 /**
                  * Format: date-time
@@ -4354,7 +4354,7 @@ export interface components {
                 effective_from: string | null;
                 /** @description The factor that multiplies the prices of the layer below. */
                 multiplier?: number;
-                /** @description The context tier: its prices apply past this total input. */
+                /** @description The context tier. Its prices apply if the total input exceeds (if inclusive: reaches) `input_tokens`. */
                 tier: {
                     input_tokens: number;
                     inclusive: boolean;
@@ -4370,22 +4370,22 @@ export interface components {
                 below?: {
                     rule: {
                         provider: string;
-                        /** @description The model of the list, or the pattern of the price. */
+                        /** @description The model in the list, or the pattern of the price. */
                         model: string;
                         /**
-                         * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
                          * @enum {string}
                          */
                         matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                        /** @description The spelling of the name that was found. */
+                        /** @description The spelling of the name that matched. */
                         name?: string;
-                        /** @description The condition of the list's period. */
+                        /** @description The condition of the period in the list. */
                         period?: string;
                         price_id?: string;
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The catalogue's source of the price. */
+                    /** @description The source of the price in the catalogue. */
                     published_by?: string;
                     /**
                      * Format: date-time
@@ -4399,22 +4399,22 @@ export interface components {
                     requested: string;
                     rule: {
                         provider: string;
-                        /** @description The model of the list, or the pattern of the price. */
+                        /** @description The model in the list, or the pattern of the price. */
                         model: string;
                         /**
-                         * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
                          * @enum {string}
                          */
                         matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                        /** @description The spelling of the name that was found. */
+                        /** @description The spelling of the name that matched. */
                         name?: string;
-                        /** @description The condition of the list's period. */
+                        /** @description The condition of the period in the list. */
                         period?: string;
                         price_id?: string;
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The catalogue's source of the price. */
+                    /** @description The source of the price in the catalogue. */
                     published_by?: string;
                     /**
                      * Format: date-time
@@ -4432,11 +4432,11 @@ export interface components {
                 model?: string;
                 /** @description The quantity that is billed as this unit, without parts that have separate prices. */
                 quantity: number;
-                /** @description The quantity of the unit with its parts. */
+                /** @description The reported quantity of the unit, including its parts. */
                 reported: number | null;
                 read_from: string;
                 price_usd: number | null;
-                /** @description The exact price, if it has no decimal of 18 places. */
+                /** @description The exact price as a fraction, if a decimal needs more than 18 places. */
                 price_fraction?: string;
                 cost_usd: number | null;
             }[];
@@ -4449,7 +4449,7 @@ export interface components {
                 method: string;
                 credits_per_usd: number;
                 min_charge: number;
-                /** @description The number before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded. */
+                /** @description The credits before rounding, as a decimal or a fraction; null if they depend on amounts that are not recorded. */
                 exact_credits: string | null;
                 note?: string;
             } | null;
@@ -4470,7 +4470,7 @@ export interface components {
                     step: number;
                 };
             };
-            /** @description The lots; empty for a calculation, which moves no credits. */
+            /** @description The lots from which credits were taken; empty for a calculation, because it moves no credits. */
             lots: {
                 lot_id: string | null;
                 amount: number;
@@ -4496,7 +4496,7 @@ export interface components {
             feature_id?: string;
             /** Format: date-time */
             at?: string;
-            /** @description Adds `explanation`: every price, its source, and the fields from which each quantity was read. */
+            /** @description Adds `explanation` to the answer: every price with its source, and every quantity with the field that contains it. */
             explain?: boolean;
         };
         BulkCalculated: {
@@ -4507,9 +4507,9 @@ export interface components {
                 credits: number;
                 /** @description USD, with at most 12 decimals. */
                 customer_price_usd: number;
-                /** @description Percentage of customer_price_usd; null when that price is 0. */
+                /** @description The margin in percent of customer_price_usd; null if that price is 0. */
                 margin_percent: number | null;
-                /** @description A cheaper way to make the same request, by list prices; does not consider quality. */
+                /** @description A cheaper alternative for the same request, by list prices. Quality is not considered. */
                 optimization: {
                     /** @enum {string} */
                     kind: "batch" | "flex" | "cache" | "model";
@@ -4527,14 +4527,14 @@ export interface components {
                 };
                 breakdown: {
                     unit: string;
-                    /** @description The model that used it, if a response reports another one besides its own. */
+                    /** @description The model of this usage, if the response reports usage of another model. */
                     model?: string;
                     quantity: number;
                     /** @description USD, with at most 12 decimals. */
                     price_usd: number;
                     /** @description USD, with at most 12 decimals. */
                     cost_usd: number;
-                    /** @description Reported parts of the unit that have no price of their own, billed at this price. */
+                    /** @description The reported parts of the unit without their own price. They are billed at this price. */
                     without_own_price?: {
                         unit: string;
                         quantity: number;
@@ -4565,17 +4565,17 @@ export interface components {
         };
         Simulated: {
             events: number;
-            /** @description Credits that the events burned. */
+            /** @description The credits that the events burned. */
             credits_recorded: number;
-            /** @description Credits that the events would have burned. */
+            /** @description The credits that the events burn under the draft. */
             credits_simulated: number;
             /** @description The simulated credits minus the recorded credits. */
             difference: number;
             /** @description USD, with at most 12 decimals. */
             provider_cost_usd: number;
-            /** @description The customer price that the events recorded. */
+            /** @description The recorded customer price of the events. */
             customer_price_recorded_usd: number;
-            /** @description The amount at the draft's credits per USD. */
+            /** @description The customer price at the draft's credits per USD. */
             customer_price_usd: number;
             /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
             customer_price_difference_usd: number;
@@ -4586,17 +4586,17 @@ export interface components {
             by_feature: {
                 feature_id: string;
                 events: number;
-                /** @description Credits that the events burned. */
+                /** @description The credits that the events burned. */
                 credits_recorded: number;
-                /** @description Credits that the events would have burned. */
+                /** @description The credits that the events burn under the draft. */
                 credits_simulated: number;
                 /** @description The simulated credits minus the recorded credits. */
                 difference: number;
                 /** @description USD, with at most 12 decimals. */
                 provider_cost_usd: number;
-                /** @description The customer price that the events recorded. */
+                /** @description The recorded customer price of the events. */
                 customer_price_recorded_usd: number;
-                /** @description The amount at the draft's credits per USD. */
+                /** @description The customer price at the draft's credits per USD. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
@@ -4605,38 +4605,38 @@ export interface components {
             /** @description The sum of all other features; null if there are none. */
             other_features: {
                 events: number;
-                /** @description Credits that the events burned. */
+                /** @description The credits that the events burned. */
                 credits_recorded: number;
-                /** @description Credits that the events would have burned. */
+                /** @description The credits that the events burn under the draft. */
                 credits_simulated: number;
                 /** @description The simulated credits minus the recorded credits. */
                 difference: number;
                 /** @description USD, with at most 12 decimals. */
                 provider_cost_usd: number;
-                /** @description The customer price that the events recorded. */
+                /** @description The recorded customer price of the events. */
                 customer_price_recorded_usd: number;
-                /** @description The amount at the draft's credits per USD. */
+                /** @description The customer price at the draft's credits per USD. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
                 margin_percent: number | null;
             } | null;
-            /** @description The 100 most expensive models. The model is null if the events name none. */
+            /** @description The 100 most expensive models. The model is null for events without a model. */
             by_model: {
                 provider: string | null;
                 model: string | null;
                 events: number;
-                /** @description Credits that the events burned. */
+                /** @description The credits that the events burned. */
                 credits_recorded: number;
-                /** @description Credits that the events would have burned. */
+                /** @description The credits that the events burn under the draft. */
                 credits_simulated: number;
                 /** @description The simulated credits minus the recorded credits. */
                 difference: number;
                 /** @description USD, with at most 12 decimals. */
                 provider_cost_usd: number;
-                /** @description The customer price that the events recorded. */
+                /** @description The recorded customer price of the events. */
                 customer_price_recorded_usd: number;
-                /** @description The amount at the draft's credits per USD. */
+                /** @description The customer price at the draft's credits per USD. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
@@ -4645,17 +4645,17 @@ export interface components {
             /** @description The sum of all other models; null if there are none. */
             other_models: {
                 events: number;
-                /** @description Credits that the events burned. */
+                /** @description The credits that the events burned. */
                 credits_recorded: number;
-                /** @description Credits that the events would have burned. */
+                /** @description The credits that the events burn under the draft. */
                 credits_simulated: number;
                 /** @description The simulated credits minus the recorded credits. */
                 difference: number;
                 /** @description USD, with at most 12 decimals. */
                 provider_cost_usd: number;
-                /** @description The customer price that the events recorded. */
+                /** @description The recorded customer price of the events. */
                 customer_price_recorded_usd: number;
-                /** @description The amount at the draft's credits per USD. */
+                /** @description The customer price at the draft's credits per USD. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
@@ -4666,7 +4666,7 @@ export interface components {
             burn_table: components["schemas"]["BurnTableDraft"];
             /**
              * Format: date-time
-             * @description The first event time, inclusive.
+             * @description The start of the event times, inclusive.
              */
             from: string;
             /**
@@ -4678,7 +4678,7 @@ export interface components {
         BurnTableDraft: {
             /** @description Default: Draft. */
             name?: string;
-            /** @description The credits for one USD. Default: the deployment's number. */
+            /** @description The credits for one USD. Default for a new table: the value of the deployment. */
             credits_per_usd?: number | string;
             /** @description Default: {"mode":"half_even","step":"0.000001"}. */
             rounding?: {
@@ -4771,22 +4771,22 @@ export interface components {
             })[];
             /**
              * Format: date-time
-             * @description The time when the table starts to apply. Default: now.
+             * @description The time when the table starts to apply. Default for a new table: now.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description The time when the table stops applying (exclusive). Default: never.
+             * @description The time when the table stops applying (exclusive). Default for a new table: never.
              */
             effective_to?: string;
         };
         ModelPrice: {
             provider: string;
             model: string;
-            /** @description The catalogue's id of the model; null for a model that the catalogue does not have. */
+            /** @description The id of the model in the catalogue; null if the catalogue does not have the model. */
             catalogue_model: string | null;
             /**
-             * @description The list price, the price feed, a price of the operator for all customers, or your own price.
+             * @description The source of the price: the list price, the price feed, a price of the operator for all customers, or your own price.
              * @enum {string}
              */
             source: "catalogue" | "feed" | "operator" | "override";
@@ -4795,7 +4795,7 @@ export interface components {
             effective_from: string | null;
             /**
              * Format: date-time
-             * @description The time at which the price ends; null if no end is known.
+             * @description The time when the price ends; null if no end is set.
              */
             effective_to: string | null;
             context_window: number | null;
@@ -4804,14 +4804,14 @@ export interface components {
                 unit: string;
                 /** @description USD for one unit, with at most 18 decimals. */
                 price_usd: number;
-                /** @description Replaces price_usd for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
+                /** @description The prices that replace price_usd for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
                 tiers?: {
                     threshold: number;
                     inclusive: boolean;
                     /** @description USD for one unit, with at most 18 decimals. */
                     price_usd: number;
                 }[];
-                /** @description Replaces price_usd for media of this quality and size. */
+                /** @description The prices that replace price_usd for a size, a quality or a search context size. */
                 sizes?: {
                     size: string;
                     /** @description USD for one unit, with at most 18 decimals. */
@@ -4915,7 +4915,7 @@ export interface components {
             effective_from: string | null;
             /** Format: date-time */
             effective_to: string | null;
-            /** @description False after deletion. */
+            /** @description True until the table is deleted. */
             active: boolean;
             /** Format: date-time */
             created_at: string | null;
@@ -4929,7 +4929,7 @@ export interface components {
         };
         BurnTable: {
             name: string;
-            /** @description The credits for one USD. Default: the deployment's number. */
+            /** @description The credits for one USD. Default for a new table: the value of the deployment. */
             credits_per_usd?: number | string;
             /** @description Default: {"mode":"half_even","step":"0.000001"}. */
             rounding?: {
@@ -5022,18 +5022,18 @@ export interface components {
             })[];
             /**
              * Format: date-time
-             * @description The time when the table starts to apply. Default: now.
+             * @description The time when the table starts to apply. Default for a new table: now.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description The time when the table stops applying (exclusive). Default: never.
+             * @description The time when the table stops applying (exclusive). Default for a new table: never.
              */
             effective_to?: string;
         };
         BurnTablePatch: {
             name?: string;
-            /** @description The credits for one USD. Default: the deployment's number. */
+            /** @description The credits for one USD. Default for a new table: the value of the deployment. */
             credits_per_usd?: number | string;
             rounding?: {
                 /**
@@ -5121,12 +5121,12 @@ export interface components {
             })[];
             /**
              * Format: date-time
-             * @description The time when the table starts to apply. Default: now.
+             * @description The time when the table starts to apply. Default for a new table: now.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description The time when the table stops applying (exclusive). Default: never.
+             * @description The time when the table stops applying (exclusive). Default for a new table: never.
              */
             effective_to?: string;
         };
@@ -5137,7 +5137,7 @@ export interface components {
             recurring_grant_id?: string;
             /**
              * Format: date-time
-             * @description The time when the lot begins, only for lots that begin later.
+             * @description The time when the lot begins. Absent if the lot began when it was added.
              */
             starts_at?: string;
             /** @description Credits, with at most 6 decimals. */
@@ -5145,7 +5145,7 @@ export interface components {
             /** @description Credits, with at most 6 decimals. */
             balance_after: number;
             /**
-             * @description The payment reference was used before: this is the first purchase, and nothing was added.
+             * @description Present if the payment reference was used before. The answer describes the first purchase. Nothing was added.
              * @enum {boolean}
              */
             already_recorded?: true;
@@ -5156,12 +5156,12 @@ export interface components {
             amount: number | string;
             /**
              * Format: date-time
-             * @description The time when the lot begins, which must be in the future. Until then, its credits are in the balance and cannot be used. Default: now.
+             * @description The time when the lot begins. It must be in the future. Until then, its credits are in the balance, but cannot be used. Default: now.
              */
             starts_at?: string;
             /**
              * Format: date-time
-             * @description The time when the lot expires, which must be in the future. Default: never.
+             * @description The time when the lot expires. It must be in the future. Default: never.
              */
             expires_at?: string;
             /** @description Lots with a lower value burn first. Default: 50. */
@@ -5175,13 +5175,13 @@ export interface components {
              * @enum {string}
              */
             kind?: "promo" | "paid";
-            /** @description Repeats the grant every period from now; in shorter months the 31st becomes the last day. */
+            /** @description Repeats the grant every period from now on. Months without the same day use their last day. */
             recurring?: {
                 /** @enum {string} */
                 every: "day" | "week" | "month" | "quarter" | "year";
-                /** @description The maximum amount that may remain of earlier lots at the next grant. Default: no limit. */
+                /** @description The maximum amount of earlier lots that remains at the next recurrence. Default: no limit. */
                 rollover_max?: number | string;
-                /** @description Each recurrence grants only the difference between the target and the available credits of this grant. Default: `amount` each time. Not with `rollover_max`. */
+                /** @description The target of each recurrence. A recurrence grants only the difference between this target and the available credits of earlier recurrences. Default: each recurrence grants `amount`. Cannot be combined with `rollover_max`. */
                 target_balance?: number | string;
             };
         };
@@ -5191,12 +5191,12 @@ export interface components {
             amount: number | string;
             /**
              * Format: date-time
-             * @description The time when the lot begins, which must be in the future. Until then, its credits are in the balance and cannot be used. Default: now.
+             * @description The time when the lot begins. It must be in the future. Until then, its credits are in the balance, but cannot be used. Default: now.
              */
             starts_at?: string;
             /**
              * Format: date-time
-             * @description The time when the lot expires, which must be in the future. Default: never.
+             * @description The time when the lot expires. It must be in the future. Default: never.
              */
             expires_at?: string;
             /** @description Lots with a lower value burn first. Default: 50. */
@@ -5216,7 +5216,7 @@ export interface components {
             reserved_balance: number;
             /** @description Credits, with at most 6 decimals. */
             available_balance: number;
-            /** @description The part of `balance` in lots that begin later. Absent without such lots. */
+            /** @description The part of `balance` in lots that have not begun yet. Absent if there are no such lots. */
             pending_balance?: number;
             /** @enum {string} */
             currency: "credits";
@@ -5242,7 +5242,7 @@ export interface components {
             priority: number;
             /**
              * Format: date-time
-             * @description The time when the lot begins, only for lots that were granted to begin later.
+             * @description The time when the lot begins. Absent if the lot began when it was added.
              */
             starts_at?: string;
             /** Format: date-time */
@@ -5266,7 +5266,7 @@ export interface components {
             payment_reference?: string;
             price_usd?: number;
             lots: {
-                /** @description null for the overdraft. */
+                /** @description The id of the lot; null for the overdraft. */
                 lot_id: string | null;
                 /** @description Credits, with at most 6 decimals. */
                 amount: number;
@@ -5280,11 +5280,11 @@ export interface components {
         };
         Refund: {
             transaction_id: string;
-            /** @description Default: everything that can be refunded. */
+            /** @description The credits to refund. Default: everything that can be refunded. */
             amount?: number | string;
             reason?: string;
         };
-        /** @description `{}` is the customer's own wallet. */
+        /** @description An empty object is the customer's own wallet. */
         Transfer: {
             from: {
                 user_id?: string;
@@ -5303,7 +5303,7 @@ export interface components {
             reason: string;
         };
         Revocation: {
-            /** @description Default: all credits of the lot that are not held. */
+            /** @description The credits to remove. Default: all credits of the lot that are not held. */
             amount?: number | string;
             reason: string;
         };
@@ -5350,7 +5350,7 @@ export interface components {
             max_per_day: number | null;
             enabled: boolean;
             /**
-             * @description The reason why nothing is charged: no saved card, three declined charges in a row, or a limit. Another card, or setting the top-up again, ends the first two.
+             * @description The reason why nothing is charged: no saved card, three declined charges in a row, or a limit. A pause because of a missing card ends when a card is saved. A pause because of declined charges ends when another card is saved or the top-up is set again.
              * @enum {string|null}
              */
             paused_reason: "no_payment_method" | "declined" | "monthly_limit" | "daily_limit" | null;
@@ -5361,24 +5361,24 @@ export interface components {
                 /** Format: date-time */
                 at: string;
                 failure?: {
-                    /** @description Stripe's code, such as `card_declined`, or one of ours. */
+                    /** @description Stripe's code, such as `card_declined`, or a code of this API. */
                     code: string;
                     message: string;
                 };
                 /** @description The page on which the card owner confirms the charge. */
                 url?: string;
             } | null;
-            /** @description The amount charged, or being charged, in this calendar month (UTC). */
+            /** @description The amount of the top-ups in this calendar month (UTC), without failed top-ups. */
             spent_usd_this_month: number;
         };
         AutoTopUpDraft: {
-            /** @description The credits below which the top-up charges. Held credits are not available. */
+            /** @description The card is charged when the available credits fall below this number. Held credits are not available. */
             below: number | string;
             /** @description The credits of one top-up. */
             credits: number | string;
             /** @description The price of one top-up, in whole cents. */
             price_usd: number | string;
-            /** @description The maximum amount charged in a calendar month (UTC). Refunds do not reduce the counted amount. */
+            /** @description The maximum amount of the top-ups in a calendar month (UTC). Refunds do not reduce the counted amount. */
             max_usd_per_month: number | string;
             /** @description The maximum number of top-ups in a day (UTC). Default: no limit. */
             max_per_day?: number;
@@ -5402,9 +5402,9 @@ export interface components {
             /** @description The name, which is unique in the ledger. Stripe shows it to the buyer. */
             name: string;
             credits: number | string;
-            /** @description The price in whole cents, at least 0.50. */
+            /** @description The price in USD with whole cents, at least 0.50. */
             price_usd: number | string;
-            /** @description The lifetime of bought credits. Default: they do not expire. */
+            /** @description The lifetime of bought credits, in days. Default: the credits do not expire. */
             expires_in_days?: number;
         };
         CreditPacksPage: {
@@ -5415,14 +5415,14 @@ export interface components {
             /** @description The name, which is unique in the ledger. Stripe shows it to the buyer. */
             name?: string;
             credits?: number | string;
-            /** @description The price in whole cents, at least 0.50. */
+            /** @description The price in USD with whole cents, at least 0.50. */
             price_usd?: number | string;
-            /** @description The lifetime of bought credits. Default: they do not expire. */
+            /** @description The lifetime of bought credits, in days. Default: the credits do not expire. */
             expires_in_days?: number | null;
         };
         OpenedCheckout: {
             payment_id: string;
-            /** @description Stripe's page on which the buyer pays, for 24 hours. */
+            /** @description The Stripe page on which the buyer can pay within 24 hours. */
             url: string;
         };
         Checkout: {
@@ -5431,7 +5431,7 @@ export interface components {
             /** @description The pack to buy, instead of `credits` and `price_usd`. */
             credit_pack_id?: string;
             credits?: number | string;
-            /** @description The price in whole cents, at least 0.50. */
+            /** @description The price in USD with whole cents, at least 0.50. */
             price_usd?: number | string;
             /** Format: uri */
             success_url: string;
@@ -5455,12 +5455,12 @@ export interface components {
             credits: number;
             price_usd: number;
             credit_pack_id?: string;
-            /** @description The purchase, once it was credited. */
+            /** @description The id of the purchase; absent until the credits were added. */
             transaction_id?: string;
-            /** @description The payment intent of Stripe or, before it exists, the Checkout session. */
+            /** @description The id of the payment intent at Stripe. Until the intent exists, this is the id of the Checkout session, or null. */
             provider_reference: string | null;
             failure?: {
-                /** @description Stripe's code, such as `card_declined`, or one of ours. */
+                /** @description Stripe's code, such as `card_declined`, or a code of this API. */
                 code: string;
                 message: string;
             };
@@ -5468,9 +5468,9 @@ export interface components {
             refunded_usd: number;
             /** @description The amount in disputes that are open or lost. */
             disputed_usd: number;
-            /** @description Credits that refunds and disputes took out of the lot. */
+            /** @description The credits that refunds and disputes removed and that were not returned. */
             credits_taken_back: number;
-            /** @description The page on which the payment can be made now. */
+            /** @description The page on which the buyer can pay now. */
             url?: string;
             receipt_url?: string;
             /** Format: date-time */
@@ -5484,7 +5484,7 @@ export interface components {
             user_id: string | null;
             team_id: string | null;
             wallet_id: string;
-            /** @description The credits held at the start. */
+            /** @description The credits that were held at the start. */
             credits: number;
             /** @description Credits, with at most 6 decimals. */
             captured: number;
@@ -5492,7 +5492,7 @@ export interface components {
             remaining: number;
             /** @description The wallet's balance without held credits. */
             available_balance: number;
-            /** @description The output tokens that the remaining credits cover, after the input. */
+            /** @description The number of output tokens that the remaining credits cover after the input. */
             max_output_tokens?: number;
             /** Format: date-time */
             expires_at: string;
@@ -5571,13 +5571,13 @@ export interface components {
             updated_at: string;
         };
         Entitlement: {
-            /** @description Required without `key_id` and `model`. With one of them, omit it for all features. */
+            /** @description The feature. Required if `key_id` and `model` are absent. Otherwise, omit it to cover all features. */
             feature_id?: string;
             user_id?: string;
             team_id?: string;
             /** @description An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id. */
             key_id?: string;
-            /** @description A model, exactly as events name it, of any provider. */
+            /** @description The name of a model of any provider, exactly as in events. */
             model?: string;
             /** @enum {string} */
             limit_type: "HARD" | "SOFT" | "NONE";
@@ -5590,7 +5590,7 @@ export interface components {
             unit?: "credits" | "events" | "tokens" | "usd";
             /** @enum {string} */
             period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING";
-            /** @description The length of the windows of ROLLING: hours or days, at most a month. A use counts for this time and at most a sixtieth longer. */
+            /** @description The length of a ROLLING window in hours or days, at most 31 days. A use counts for at least this time and at most a sixtieth longer. */
             rolling?: {
                 hours?: number;
                 days?: number;
@@ -5600,7 +5600,7 @@ export interface components {
              * @description A time at which a window begins. Default: calendar windows.
              */
             anchor?: string;
-            /** @description The IANA time zone of the windows, with its daylight saving time: windows begin at its midnight or at its full hours. Default: UTC. */
+            /** @description The IANA time zone of the windows, including daylight saving time. Without `anchor`, windows begin at midnight or at full hours of this zone. Default: UTC. */
             time_zone?: string;
             /** @description Your own configuration: any JSON of up to 16 KB. */
             value?: unknown;
@@ -5616,7 +5616,7 @@ export interface components {
             team_id?: string;
             /** @description An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id. */
             key_id?: string;
-            /** @description A model, exactly as events name it, of any provider. */
+            /** @description The name of a model of any provider, exactly as in events. */
             model?: string;
             /** @enum {string} */
             limit_type: "HARD" | "SOFT" | "NONE";
@@ -5629,7 +5629,7 @@ export interface components {
             unit?: "credits" | "events" | "tokens" | "usd";
             /** @enum {string} */
             period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING";
-            /** @description The length of the windows of ROLLING: hours or days, at most a month. A use counts for this time and at most a sixtieth longer. */
+            /** @description The length of a ROLLING window in hours or days, at most 31 days. A use counts for at least this time and at most a sixtieth longer. */
             rolling?: {
                 hours?: number;
                 days?: number;
@@ -5639,7 +5639,7 @@ export interface components {
              * @description A time at which a window begins. Default: calendar windows.
              */
             anchor?: string;
-            /** @description The IANA time zone of the windows, with its daylight saving time: windows begin at its midnight or at its full hours. Default: UTC. */
+            /** @description The IANA time zone of the windows, including daylight saving time. Without `anchor`, windows begin at midnight or at full hours of this zone. Default: UTC. */
             time_zone?: string;
             /** @description Your own configuration: any JSON of up to 16 KB. */
             value?: unknown;
@@ -5705,12 +5705,12 @@ export interface components {
                 estimated_count?: number;
                 estimated_duration_seconds?: number;
             };
-            /** @description Hold the estimate for ten minutes if allowed. Requires credits:write. Default: false. */
+            /** @description Whether to hold the estimated credits for ten minutes if the use is allowed. Requires the scope credits:write. Default: false. */
             hold?: boolean;
         };
         UsageAnalytics: {
             data: {
-                /** @description The group of the row. A window is shown as its start; null means no value. */
+                /** @description The group of the row. A window is shown as its start time. Null means that the usage has no value. */
                 group: {
                     /** Format: date-time */
                     hour?: string;
@@ -5761,7 +5761,7 @@ export interface components {
         };
         CostAnalytics: {
             data: {
-                /** @description The group of the row. A window is shown as its start; null means no value. */
+                /** @description The group of the row. A window is shown as its start time. Null means that the usage has no value. */
                 group: {
                     /** Format: date-time */
                     hour?: string;
@@ -5781,25 +5781,25 @@ export interface components {
                 };
                 /** @description USD, with at most 6 decimals. */
                 provider_cost_usd: number;
-                /** @description The sum of customer_price_usd, promotional credits included. */
+                /** @description The sum of `customer_price_usd`, including promotional credits. */
                 revenue_usd: number;
                 /** @description The price paid for the burned credits. */
                 paid_revenue_usd: number;
                 /** @description USD, with at most 6 decimals. */
                 margin_usd: number;
-                /** @description The share of the revenue; null without revenue. */
+                /** @description The margin as a percentage of the revenue; null if there is no revenue. */
                 margin_percent: number | null;
             }[];
             totals: {
                 /** @description USD, with at most 6 decimals. */
                 provider_cost_usd: number;
-                /** @description The sum of customer_price_usd, promotional credits included. */
+                /** @description The sum of `customer_price_usd`, including promotional credits. */
                 revenue_usd: number;
                 /** @description The price paid for the burned credits. */
                 paid_revenue_usd: number;
                 /** @description USD, with at most 6 decimals. */
                 margin_usd: number;
-                /** @description The share of the revenue; null without revenue. */
+                /** @description The margin as a percentage of the revenue; null if there is no revenue. */
                 margin_percent: number | null;
             };
             /** Format: date-time */
@@ -5822,11 +5822,11 @@ export interface components {
             /** @description Credits, with at most 6 decimals. */
             average_per_day_30d: number;
             /**
-             * @description The last 7 days compared with the 7 before: rising or falling by more than 20 %, or steady.
+             * @description The last 7 days compared with the 7 days before. `rising` and `falling` mean a change of more than 20 %.
              * @enum {string}
              */
             trend: "rising" | "steady" | "falling";
-            /** @description The number of days until the credits run out; null if nothing was burned in 7 days. */
+            /** @description The number of days until the credits run out; null if nothing was burned in 7 days, or for more than 100 years. */
             days_remaining: number | null;
             /** Format: date-time */
             run_out_date: string | null;
@@ -5846,7 +5846,7 @@ export interface components {
             id: string;
             provider: string;
             name: string;
-            /** @description The last four characters of the key; fewer of a key that has less than eight. */
+            /** @description The last four characters of the key, but at most half of it. */
             last_four: string;
             /** @description The address of the API; null for the usual address of the provider. */
             base_url: string | null;
@@ -5856,16 +5856,16 @@ export interface components {
             created_at: string;
         };
         ProviderKeyDraft: {
-            /** @description Any provider of the catalogue; case, `_` and `-` do not matter. */
+            /** @description A provider of the catalogue. Case, `_` and `-` are ignored. */
             provider: string;
-            /** @description Your own name for the key, unique for the provider. */
+            /** @description Your own name for the key. It must be unique among the keys of the provider. */
             name: string;
             /**
              * Format: password
              * @description The provider's key. Stored encrypted and never returned.
              */
             key: string;
-            /** @description The https address of the provider's API up to its version, for providers without a usual address (Azure, Vertex, your own servers) and for other regions. It must not lead to a private address. */
+            /** @description The https address of the provider's API, including its version. Required for providers without a usual address, such as Azure, Vertex or your own servers. Other providers need it only for another region. It must not lead to a private address. */
             base_url?: string;
         };
         ProviderKeysPage: {
@@ -5884,7 +5884,7 @@ export interface components {
             }[];
             /** @enum {string} */
             on_ambiguous: "next" | "stop";
-            /** @description The time limits; null for the gateway's default. */
+            /** @description The time limits. A limit is null if the gateway's default applies. */
             timeouts: {
                 headers_seconds: number | null;
                 first_chunk_seconds: number | null;
@@ -5901,7 +5901,7 @@ export interface components {
         GatewayRouteDraft: {
             name: string;
             /**
-             * @description The API of the calls. Every target gets the same API.
+             * @description The API of the calls. Every target is called with it.
              * @enum {string}
              */
             api: "openai" | "anthropic" | "google";
@@ -5910,7 +5910,7 @@ export interface components {
             /** @description The attempts after the first one, in order. */
             targets: components["schemas"]["GatewayTarget"][];
             /**
-             * @description Whether the gateway makes another attempt after one whose outcome is unknown (a timeout, a lost connection). The provider may charge for both. Default: next.
+             * @description The action after an attempt with an unknown outcome, for example a timeout or a lost connection. With `next`, another attempt is made, and the provider may charge for both. Default: next.
              * @enum {string}
              */
             on_ambiguous?: "next" | "stop";
@@ -5919,17 +5919,17 @@ export interface components {
             enabled?: boolean;
         };
         GatewayTarget: {
-            /** @description The name of a stored provider key. Default: the key and the address of the call. */
+            /** @description The name of a stored provider key. Default: the key and the URL of the call. */
             provider_key?: string;
             /** @description Replaces the model in the request. Default: the model of the call. */
             model?: string;
         };
         GatewayTimeouts: {
-            /** @description The time until the provider's headers. */
+            /** @description The maximum time until the provider's headers arrive, in seconds. */
             headers_seconds?: number;
-            /** @description The time from the headers until the first chunk of the answer. */
+            /** @description The maximum time from the headers until the first chunk, in seconds. */
             first_chunk_seconds?: number;
-            /** @description The time between two chunks. */
+            /** @description The maximum time between two chunks, in seconds. */
             idle_seconds?: number;
         };
         GatewayRoutesPage: {
@@ -5943,7 +5943,7 @@ export interface components {
             /** @description The attempts after the first one, in order. */
             targets?: components["schemas"]["GatewayTarget"][];
             /**
-             * @description Whether the gateway makes another attempt after one whose outcome is unknown (a timeout, a lost connection). The provider may charge for both.
+             * @description The action after an attempt with an unknown outcome, for example a timeout or a lost connection. With `next`, another attempt is made, and the provider may charge for both.
              * @enum {string}
              */
             on_ambiguous?: "next" | "stop";
@@ -5988,14 +5988,14 @@ export interface components {
             };
             user_id?: string;
             team_id?: string;
-            /** @description The feature of `limit_used`; of `spend_above`, if only one feature counts. */
+            /** @description The feature of the limit, required with `limit_used`. With `spend_above`, only the spend of this feature counts. */
             feature_id?: string;
             /**
              * @description The period of `spend_above`, in UTC. Default: MONTHLY.
              * @enum {string}
              */
             period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY";
-            /** @description The value beyond which a fired alert arms again, in the unit of the threshold. Default: a tenth past it. */
+            /** @description A fired alert can fire again after its value has passed `rearm_at` on the other side of the threshold. The unit is the unit of the threshold. Default: 10 % above the threshold for an alert on a falling value, and 10 % below the threshold for an alert on a rising value. */
             rearm_at?: number | string;
             /** @description The minimum time between two notifications of the alert. Default: 0. */
             cooldown_seconds?: number;
@@ -6007,7 +6007,7 @@ export interface components {
                 percent?: number | string;
                 days?: number | string;
             };
-            /** @description The value beyond which a fired alert arms again, in the unit of the threshold. Default: a tenth past it. */
+            /** @description A fired alert can fire again after its value has passed `rearm_at` on the other side of the threshold. The unit is the unit of the threshold. Default: 10 % above the threshold for an alert on a falling value, and 10 % below the threshold for an alert on a rising value. */
             rearm_at?: number | string;
             /** @description The minimum time between two notifications of the alert. Default: 0. */
             cooldown_seconds?: number;
@@ -6022,32 +6022,32 @@ export interface components {
         PortalTokenDraft: {
             user_id?: string;
             team_id?: string;
-            /** @description The time in which the token works: at most 3600 seconds, and never longer than the API key. */
+            /** @description The lifetime of the token in seconds, at most 3600. The token never works longer than the API key. */
             expires_in_seconds: number;
             /** @description The origins of the pages that may use the token. */
             origins: string[];
-            /** @description The credit packs that the page may sell for this wallet, in the order in which it offers them. Requires the scope `credits:write` too. */
+            /** @description The credit packs that the page may sell for this wallet, in the order in which it offers them. The API key must also have the scope `credits:write`. */
             credit_pack_ids?: string[];
         };
         WebhookEndpointDraft: {
-            /** @description An https URL, checked now and before each attempt. Its host must not resolve to a private address or be this deployment. In development also `http://localhost:PORT`. */
+            /** @description An https URL, which is checked now and before each attempt. Its host must not resolve to a private address or be the host of this deployment. In development, `http://localhost:PORT` is also allowed. */
             url: string;
-            /** @description The notifications to send: `*` for all, types, or groups. */
+            /** @description The notifications to send, as types or groups, or `*` for all. */
             types: string[];
             description?: string;
             /** @description Default: true. */
             enabled?: boolean;
-            /** @description Adds Ed25519 signatures (`v1a`), which `public_key` verifies, beside those of the shared secret. Default: false. */
+            /** @description Adds Ed25519 signatures (`v1a`) to the signatures of the shared secret. `public_key` verifies them. Default: false. */
             v1a?: boolean;
         };
         WebhookEndpointChange: {
-            /** @description An https URL, checked now and before each attempt. Its host must not resolve to a private address or be this deployment. In development also `http://localhost:PORT`. */
+            /** @description An https URL, which is checked now and before each attempt. Its host must not resolve to a private address or be the host of this deployment. In development, `http://localhost:PORT` is also allowed. */
             url?: string;
-            /** @description The notifications to send: `*` for all, types, or groups. */
+            /** @description The notifications to send, as types or groups, or `*` for all. */
             types?: string[];
             description?: string | null;
             enabled?: boolean;
-            /** @description Adds Ed25519 signatures (`v1a`), which `public_key` verifies, beside those of the shared secret. */
+            /** @description Adds Ed25519 signatures (`v1a`) to the signatures of the shared secret. `public_key` verifies them. */
             v1a?: boolean;
         };
         User: {
@@ -6070,7 +6070,7 @@ export interface components {
         UserChange: {
             /** Format: email */
             email?: string | null;
-            /** @description Given keys replace existing ones of the same name. A key set to null is removed; null removes all keys. */
+            /** @description Given keys replace existing keys of the same name. A key with the value null is removed. If the field itself is null, all keys are removed. */
             metadata?: {
                 [key: string]: unknown;
             };
@@ -6097,7 +6097,7 @@ export interface components {
             };
         };
         TeamChange: {
-            /** @description Given keys replace existing ones of the same name. A key set to null is removed; null removes all keys. */
+            /** @description Given keys replace existing keys of the same name. A key with the value null is removed. If the field itself is null, all keys are removed. */
             metadata?: {
                 [key: string]: unknown;
             };
@@ -6201,7 +6201,7 @@ export interface components {
             unit?: string;
             /** @description A JSON Pointer (RFC 6901) into the event's `data`. */
             quantity?: string;
-            /** @description A name, or a JSON Pointer that begins with a slash. */
+            /** @description The name of a provider, or a JSON Pointer that begins with a slash. */
             provider?: string;
             /** @description A JSON Pointer (RFC 6901) into the event's `data`. */
             model?: string;
@@ -6213,9 +6213,9 @@ export interface components {
     };
     responses: never;
     parameters: {
-        /** @description Your own id for the request. An id of another format is replaced. */
+        /** @description Your own id for the request. An id in another format is replaced with a new id. */
         RequestId: string;
-        /** @description Makes the request take effect once: for at least 7 days, a repeat with the same payload returns the same response and a repeat with another payload returns 422. It has no effect on requests that change nothing (a calculation, a simulation, a check without a hold). */
+        /** @description With this header, the request takes effect only once. For at least 7 days, a repeat with the same payload returns the same response, and a repeat with another payload returns 422. The header has no effect on requests that change nothing (a calculation, a simulation, a check without a hold). */
         IdempotencyKey: string;
     };
     requestBodies: never;
@@ -6407,7 +6407,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The keys, the newest first. */
+            /** @description The keys, newest first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6465,19 +6465,19 @@ export interface operations {
     listAuditLog: {
         parameters: {
             query?: {
-                /** @description The customer whose records are listed; `operator` lists records of no single customer. */
+                /** @description The customer whose records are listed. `operator` lists the records that concern no single customer. */
                 customer_id?: string;
-                /** @description The author: the id of an API key, `operator`, `operator:EMAIL` for an operator whom Cloudflare Access names, or `public` for an open registration. */
+                /** @description The author of the change: the id of an API key, `operator`, `operator:EMAIL` for an operator who signed in with Cloudflare Access, or `public` for an open registration. */
                 actor?: string;
                 action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "credits.set_auto_top_up" | "credits.delete_auto_top_up" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "credit_packs.create" | "credit_packs.change" | "credit_packs.delete" | "webhook_endpoints.create" | "webhook_endpoints.change" | "webhook_endpoints.rotate_secret" | "webhook_endpoints.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
-                /** @description The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
+                /** @description The id of the changed object, for example of a wallet, a burn table, a key, a customer or a price. */
                 target?: string;
                 /** @description Start of the time range, inclusive. */
                 from?: string;
                 /** @description End of the time range, exclusive. */
                 to?: string;
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -6505,7 +6505,7 @@ export interface operations {
                 cursor?: string;
                 status?: "PENDING" | "ACTIVE" | "SUSPENDED" | "CLOSED";
                 tier?: "STARTER" | "GROWTH" | "ENTERPRISE";
-                /** @description The complete address, case-insensitive. */
+                /** @description The complete email address, case-insensitive. */
                 email?: string;
             };
             header?: never;
@@ -6631,7 +6631,7 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
-                /** @description `open`: waiting for a replay. `replayed`: replayed in the last 30 days. */
+                /** @description `open`: not replayed yet. `replayed`: replayed in the last 30 days. */
                 state?: "open" | "replayed";
             };
             header?: never;
@@ -6770,7 +6770,7 @@ export interface operations {
                 /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 provider?: string;
-                /** @description The model of the request, with its `*`. */
+                /** @description The model as it was set, including its `*`. */
                 model?: string;
             };
             header?: never;
@@ -7090,7 +7090,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The number of deliveries that begin again. */
+            /** @description The number of deliveries that were started again. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7269,7 +7269,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The meter billed all events, now or in an earlier request. */
+            /** @description All events are billed, by this request or an earlier one. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -7336,7 +7336,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Whether the user may use the feature, and how much of its limit is left. */
+            /** @description Whether the user has access to the feature, and the state of the limit. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7447,7 +7447,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -7475,7 +7475,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7486,7 +7486,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -7512,7 +7512,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7534,7 +7534,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7558,7 +7558,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7583,7 +7583,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7610,7 +7610,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7638,7 +7638,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7666,7 +7666,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7694,7 +7694,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7722,7 +7722,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7750,7 +7750,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -7780,7 +7780,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7827,7 +7827,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7855,7 +7855,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7883,7 +7883,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7913,7 +7913,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7943,7 +7943,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7973,7 +7973,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8003,7 +8003,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8025,7 +8025,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8050,7 +8050,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8078,7 +8078,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The original's answer. */
+            /** @description The answer in the form of the original service. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8396,7 +8396,7 @@ export interface operations {
     exportLedger: {
         parameters: {
             query?: {
-                /** @description The first entry, inclusive. Default: that of the chain. */
+                /** @description The first entry, inclusive. Default: the first entry of the chain. */
                 from?: number;
             };
             header?: never;
@@ -8477,7 +8477,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Recorded and simulated costs, in total and by feature. */
+            /** @description Recorded and simulated costs, in total, by feature and by model. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8529,7 +8529,7 @@ export interface operations {
                 /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 provider?: string;
-                /** @description The model of the request, with its `*`. */
+                /** @description The model as it was set, including its `*`. */
                 model?: string;
             };
             header?: never;
@@ -8630,7 +8630,7 @@ export interface operations {
     getBurnTable: {
         parameters: {
             query?: {
-                /** @description A version of the table. Default: the last. */
+                /** @description A version of the table. Default: the last version. */
                 version?: number;
             };
             header?: never;
@@ -8757,7 +8757,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The payment was recorded before: the first purchase. */
+            /** @description The first purchase, because the payment was already recorded. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9467,7 +9467,7 @@ export interface operations {
                 team_id?: string;
                 /** @description An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id. */
                 key_id?: string;
-                /** @description A model, exactly as events name it, of any provider. */
+                /** @description The name of a model of any provider, exactly as in events. */
                 model?: string;
             };
             header?: never;
@@ -9597,7 +9597,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer. */
+            /** @description The result of the check. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9617,7 +9617,7 @@ export interface operations {
                 to?: string;
                 /** @description The groups: up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;
-                /** @description The IANA time zone of `day`, `week` and `month`, with its daylight saving time. Default: UTC. With a window in `group_by`, its offset from UTC must be whole hours. */
+                /** @description The IANA time zone of `day`, `week` and `month`, including daylight saving time. Default: UTC. If `group_by` contains a window, the offset from UTC must be whole hours. */
                 time_zone?: string;
                 feature?: string[];
                 provider?: string[];
@@ -9625,7 +9625,7 @@ export interface operations {
                 user?: string[];
                 team?: string[];
                 key?: string[];
-                /** @description This parameter is another name of `key`. */
+                /** @description Another name of the parameter `key`. */
                 key_id?: string[];
                 event_type?: string[];
             };
@@ -9655,7 +9655,7 @@ export interface operations {
                 to?: string;
                 /** @description The groups: up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;
-                /** @description The IANA time zone of `day`, `week` and `month`, with its daylight saving time. Default: UTC. With a window in `group_by`, its offset from UTC must be whole hours. */
+                /** @description The IANA time zone of `day`, `week` and `month`, including daylight saving time. Default: UTC. If `group_by` contains a window, the offset from UTC must be whole hours. */
                 time_zone?: string;
                 feature?: string[];
                 provider?: string[];
@@ -9663,7 +9663,7 @@ export interface operations {
                 user?: string[];
                 team?: string[];
                 key?: string[];
-                /** @description This parameter is another name of `key`. */
+                /** @description Another name of the parameter `key`. */
                 key_id?: string[];
                 event_type?: string[];
             };
@@ -9696,7 +9696,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Averages, trend and run-out date. */
+            /** @description The averages, the trend and the run-out date. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10019,7 +10019,7 @@ export interface operations {
     streamNotifications: {
         parameters: {
             query?: {
-                /** @description The notifications of the stream have higher sequences. */
+                /** @description The sequence after which the stream begins. */
                 after?: number;
             };
             header?: never;
@@ -10244,7 +10244,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The number of deliveries that begin again. */
+            /** @description The number of deliveries that were started again. */
             200: {
                 headers: {
                     [name: string]: unknown;

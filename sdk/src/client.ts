@@ -12,7 +12,8 @@ const DEFAULT_RETRIES = 2
 export interface OpenMonetize extends Resources {}
 
 /**
- * A client of OpenMonetize Edge. Making one reads and sends nothing, so it may be made while a module is loaded.
+ * A client of OpenMonetize Edge. The constructor sends no request, so a module may create a client while it is
+ * loaded.
  *
  * @example
  * const om = new OpenMonetize({ apiKey: process.env.OPENMONETIZE_KEY, baseUrl: 'https://meter.example.com' })
@@ -23,9 +24,9 @@ export interface OpenMonetize extends Resources {}
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor assigns every resource.
 export class OpenMonetize {
-  /** The policy for calls and events while the meter does not answer. */
+  /** The policy for calls and events while the meter is unavailable. */
   readonly onUnavailable: OnUnavailable
-  /** The time limit of one attempt of a call. */
+  /** The time limit of one attempt of a call, in milliseconds. */
   readonly timeoutMs: number
   readonly #queue: Queue
   readonly #onError: ((error: OpenMonetizeError, event?: Event) => void) | undefined
@@ -38,7 +39,7 @@ export class OpenMonetize {
       baseUrl: baseUrl.replace(/\/+$/, ''),
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxRetries: options.maxRetries ?? DEFAULT_RETRIES,
-      // The global function is looked up at each call, so that a later replacement of it is used.
+      // Reads the global `fetch` at each call, because an application may replace it later.
       fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     })
     this.onUnavailable = onUnavailable
@@ -51,41 +52,44 @@ export class OpenMonetize {
   }
 
   /**
-   * Queues an event and returns at once. Its idempotency key, yours or a random one, and its time are fixed here.
-   * `context` is the `ctx` of a Worker's request, whose `waitUntil` keeps the delivery alive. Returns false, and
-   * reports why, when the event is not kept. Throws only with `onUnavailable: 'deny'`, while the meter does not answer.
+   * Queues an event and returns at once. An event without an idempotency key gets a random key. An event without a
+   * timestamp gets the current time. In a Worker, pass the request's `ctx` as `context`: its `waitUntil` keeps the
+   * Worker running until the event is sent. Returns false if the event is not queued, and reports the error to
+   * `onError`. Of 1,000 dropped events, only the first is reported. Throws only with `onUnavailable: 'deny'`, while
+   * events cannot be delivered.
    */
   track(event: Event, context?: TrackContext): boolean {
     this.assertAvailable()
     return this.#queue.track(event, context)
   }
 
-  /**
-   * Does the same as `track` for usage that was consumed already. It never throws, for any value of `onUnavailable`.
-   */
+  /** Queues an event like `track`, but never throws. Use this method for usage that was already consumed. */
   record(event: Event, context?: TrackContext): boolean {
     return this.#queue.track(event, context)
   }
 
-  /** The error that prevents deliveries now; undefined while the meter answers. */
+  /** The error of the last delivery; undefined if the last delivery succeeded. */
   get failure(): OpenMonetizeError | undefined {
     return this.#queue.failure
   }
 
-  /** Throws with `onUnavailable: 'deny'`, while events cannot be delivered. */
+  /** Throws while events cannot be delivered, if `onUnavailable` is `deny`. */
   assertAvailable(): void {
     const { failure } = this
     if (this.onUnavailable !== 'deny' || !failure) return
-    const detail = 'The meter does not answer, and onUnavailable is deny.'
+    const detail = 'Delivery fails, and onUnavailable is deny.'
     throw new ServerError({ code: 'unavailable', detail, retryable: true, cause: failure })
   }
 
-  /** Sends the events tracked so far. Throws when some are still waiting after `timeoutMs` (30,000). */
+  /**
+   * Sends the events tracked so far. Throws if some are still queued after `timeoutMs` (default 30,000). Throws
+   * earlier if a retry cannot succeed.
+   */
   flush(options?: FlushOptions): Promise<void> {
     return this.#queue.flush(options)
   }
 
-  /** Flushes, then accepts no further events. */
+  /** Sends the queued events, and refuses events that are tracked later. */
   close(options?: FlushOptions): Promise<void> {
     return this.#queue.close(options)
   }
@@ -94,7 +98,7 @@ export class OpenMonetize {
     return this.#queue.stats()
   }
 
-  /** Passes a problem to `onError`. Never throws. */
+  /** Passes an error to `onError`. Never throws. */
   report(error: unknown, event?: Event): void {
     const known =
       error instanceof OpenMonetizeError

@@ -1,4 +1,6 @@
-/** The body of an error answer, RFC 9457: `code` is stable; some codes add fields, such as `balance` and `required`. */
+/**
+ * The body of an error answer (RFC 9457). `code` is stable. Some codes add fields, such as `balance` and `required`.
+ */
 export interface Problem {
   readonly type?: string
   readonly title?: string
@@ -22,21 +24,21 @@ export interface ErrorFields {
   readonly cause?: unknown
 }
 
-/** Every error of this package, except the reason of an `AbortSignal`, which is thrown unchanged. */
+/** The base class of this package's errors. An aborted call throws its signal's own reason instead. */
 export class OpenMonetizeError extends Error {
   override readonly name: string = 'OpenMonetizeError'
   /** The HTTP status; 0 when there was no answer. */
   readonly status: number
-  /** Stable, snake_case: the API's own code, or `connection_failed`, `timeout`, `invalid_response`, `invalid_options`. */
+  /** A stable code in snake_case: the API's code, or one of this package, such as `timeout` or `invalid_options`. */
   readonly code: string
   readonly detail: string
   /** The `X-Request-Id` of the answer. */
   readonly requestId: string | undefined
-  /** Is true if the same request may succeed later. A repeat with the same idempotency key is safe. */
+  /** Reports whether the same request may succeed later. A retry with the same idempotency key is safe. */
   readonly retryable: boolean
-  /** The wait that the server asks for. */
+  /** The wait before a retry that the server requests in `Retry-After`. */
   readonly retryAfterMs: number | undefined
-  /** The whole problem document, when the server sent one. */
+  /** The whole problem document, if the server sent one. */
   readonly problem: Problem | undefined
 
   constructor(fields: ErrorFields) {
@@ -54,7 +56,7 @@ export class OpenMonetizeError extends Error {
   }
 }
 
-/** An option of the client, or an argument of a call, is wrong. Thrown before anything is sent. */
+/** The error of an invalid client option or call argument. It is thrown before anything is sent. */
 export class ConfigurationError extends OpenMonetizeError {
   override readonly name = 'ConfigurationError'
   constructor(detail: string) {
@@ -73,19 +75,19 @@ export class ConnectionError extends OpenMonetizeError {
 export class TimeoutError extends OpenMonetizeError {
   override readonly name = 'TimeoutError'
 }
-/** An answer that is not the API's: an HTML page, a redirect, broken JSON. */
+/** The error of an answer that is not from the API, such as an HTML page, a redirect or invalid JSON. */
 export class InvalidResponseError extends OpenMonetizeError {
   override readonly name = 'InvalidResponseError'
 }
-/** 400, with the fields at fault in `problem.errors`. */
+/** The error of status 400. `problem.errors` lists the invalid fields. */
 export class InvalidRequestError extends OpenMonetizeError {
   override readonly name = 'InvalidRequestError'
 }
-/** 401: the key is missing, invalid, deleted or expired. */
+/** The error of status 401: the API key is missing, invalid, deleted or expired. */
 export class InvalidApiKeyError extends OpenMonetizeError {
   override readonly name = 'InvalidApiKeyError'
 }
-/** 402: the wallet cannot pay. */
+/** The error of status 402 for a wallet with too few credits. */
 export class InsufficientCreditsError extends OpenMonetizeError {
   override readonly name = 'InsufficientCreditsError'
   get balance(): number | undefined {
@@ -98,39 +100,39 @@ export class InsufficientCreditsError extends OpenMonetizeError {
     return numberOf(this.problem?.required)
   }
 }
-/** 402: an entitlement's limit is used up. */
+/** The error of status 402 for a used-up limit of an entitlement. */
 export class LimitReachedError extends OpenMonetizeError {
   override readonly name = 'LimitReachedError'
 }
-/** 403: the key may not do this, the customer is suspended, or the feature is not allowed. */
+/** The error of status 403, for example if the key lacks a scope or the customer is suspended. */
 export class PermissionError extends OpenMonetizeError {
   override readonly name = 'PermissionError'
 }
-/** 404. */
+/** The error of status 404: the object does not exist. */
 export class NotFoundError extends OpenMonetizeError {
   override readonly name = 'NotFoundError'
 }
-/** 409: `conflict`, `hold_not_open`, `already_voided`, `too_many_open`. */
+/** The error of status 409, for example `conflict`, `hold_not_open` or `already_voided`. */
 export class ConflictError extends OpenMonetizeError {
   override readonly name = 'ConflictError'
 }
-/** 422: the idempotency key was used for another request. */
+/** The error of status 422 for an idempotency key that was used for another request. */
 export class IdempotencyMismatchError extends OpenMonetizeError {
   override readonly name = 'IdempotencyMismatchError'
 }
-/** 422: no price is known for the model, or the provider is unknown. */
+/** The error of status 422 for a model without a price, or an unknown provider. */
 export class UnpricedModelError extends OpenMonetizeError {
   override readonly name = 'UnpricedModelError'
 }
-/** 429: too many requests in this minute. */
+/** The error of status 429 for too many requests in one minute. */
 export class RateLimitedError extends OpenMonetizeError {
   override readonly name = 'RateLimitedError'
 }
-/** 429: the events of this month are used up. */
+/** The error of status 429 for a used-up monthly quota of events. */
 export class QuotaExceededError extends OpenMonetizeError {
   override readonly name = 'QuotaExceededError'
 }
-/** 500 and above. */
+/** The error of status 500 and above. */
 export class ServerError extends OpenMonetizeError {
   override readonly name = 'ServerError'
 }
@@ -172,7 +174,7 @@ export function apiError(
   })
 }
 
-/** Whether a retry can succeed: not if the quota is used up or a configuration is missing. */
+/** Reports whether a retry can succeed. A used-up quota or a missing configuration makes every retry fail. */
 export function isRetryable(status: number, code: string): boolean {
   if (code === 'quota_exceeded' || code.endsWith('_not_configured')) return false
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)

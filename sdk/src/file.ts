@@ -18,28 +18,27 @@ import { ConfigurationError } from './errors.ts'
 import type { QueuedEvent, QueueStore } from './queue/store.ts'
 
 export interface FileStore extends QueueStore {
-  /** The file of permanently refused events: one line of JSON each, with the reason. */
+  /** The file of permanently refused events. Each line is a JSON object with the event and the reason. */
   readonly rejectedPath: string
 }
 
-/** The number of bytes of delivered events at which the file is compacted. */
+/** The size of the delivered events, in characters, above which the file is compacted. */
 const COMPACT_BYTES = 4 * 1024 * 1024
 const SYNC_MS = 20
 
-/** Files that this process has open. */
+/** The files that this process has open. */
 const open = new Set<string>()
 
 /**
- * Keeps the events of a queue in a file (Node, Bun, Deno). An event is in the file when `track` returns, so the event
- * survives the end of the process. Some milliseconds later the event is on the disk and survives a loss of power.
- * `flush()` waits for the disk. Only one process may use the file at a time.
+ * Stores the events of a queue in a file (Node, Bun, Deno). When `track` returns, the event is in the file and
+ * survives the end of the process. Some milliseconds later it is synced to the disk and survives a power failure.
+ * `flush()` waits for this sync. Only one process may use the file at a time.
  *
  * @example
  * const om = new OpenMonetize({ apiKey, queue: { store: fileStore('/var/lib/app/usage.ndjson') } })
  */
 export function fileStore(file: string): FileStore {
-  if (typeof file !== 'string' || file === '')
-    throw new ConfigurationError('fileStore takes the path of a file.')
+  if (typeof file !== 'string' || file === '') throw new ConfigurationError('fileStore requires a file path.')
   const full = path.resolve(file)
   mkdirSync(path.dirname(full), { recursive: true })
   lock(full)
@@ -56,7 +55,7 @@ class LockedFile implements FileStore {
   #syncing: Promise<void> | undefined
   #dirty = false
   #closed = false
-  /** Whether the last write failed, perhaps in the middle of a line. */
+  /** Reports whether the last write failed, so that the file may end with an incomplete line. */
   #torn = false
 
   constructor(file: string) {
@@ -100,7 +99,7 @@ class LockedFile implements FileStore {
     })
   }
 
-  /** Many events share one fsync. */
+  /** Syncs the file to the disk. All calls within `SYNC_MS` share one fsync. */
   sync(): Promise<void> {
     this.#syncing ??= new Promise((resolve, reject) => {
       setTimeout(() => {
@@ -108,7 +107,7 @@ class LockedFile implements FileStore {
         if (!this.#dirty || this.#closed) return resolve()
         this.#dirty = false
         fsync(this.#file, (error) => {
-          // A file that was compacted in the meantime is already on the disk.
+          // EBADF means that compaction has closed this file. Its replacement is already synced.
           if (error && error.code !== 'EBADF') reject(error)
           else resolve()
         })
@@ -126,7 +125,7 @@ class LockedFile implements FileStore {
 
   #write(lines: string): void {
     if (this.#closed) throw new Error(`${this.#path} is closed`)
-    // A full disk accepts a part of a line: the next write starts a new line.
+    // A write to a full disk may leave an incomplete line, so the next write starts a new line.
     const text = `${this.#torn ? '\n' : ''}${lines}`
     this.#torn = true
     writeAll(this.#file, text)
@@ -138,7 +137,10 @@ class LockedFile implements FileStore {
     )
   }
 
-  /** Replaces the file atomically by one with only the kept events; returns it, open for appending. */
+  /**
+   * Replaces the file atomically by a file with only the undelivered events. Returns the new file, open for
+   * appending.
+   */
   #rewrite(): number {
     const next = `${this.#path}.next`
     rmSync(next, { force: true })
@@ -157,7 +159,7 @@ class LockedFile implements FileStore {
   }
 }
 
-/** Writes a text completely: one call may write only a part of it. */
+/** Writes a whole text. `writeSync` may write only a part of it. */
 function writeAll(file: number, text: string): void {
   let bytes = encoder.encode(text)
   while (bytes.length > 0) bytes = bytes.subarray(writeSync(file, bytes))
@@ -165,7 +167,7 @@ function writeAll(file: number, text: string): void {
 
 const encoder = new TextEncoder()
 
-/** The events of a file, oldest first. A last line that a crash cut off was never acknowledged. */
+/** Returns the events of a file, oldest first. Skips an incomplete line, whose write never succeeded. */
 function read(file: string): Map<string, string> {
   const kept = new Map<string, string>()
   if (!existsSync(file)) return kept
@@ -199,11 +201,11 @@ function lock(file: string): void {
       if (!existsSync(name)) throw error
     }
     const holder = Number(readFileSync(name, 'utf8'))
-    // A container may restart with the same process id.
+    // A restarted container may have the same process id, so the lock file may be from an earlier run.
     const taken = holder === process.pid ? open.has(file) : holder > 0 && isAlive(holder)
     if (taken) {
       throw new ConfigurationError(
-        `${file} is the store of process ${holder}. Give each process a file of its own.`,
+        `${file} is the store of process ${holder}. Give each process its own file.`,
       )
     }
     rmSync(name, { force: true })

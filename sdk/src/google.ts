@@ -16,7 +16,7 @@ export type { Metering, MeterOptions } from './wrappers/metering.ts'
 
 type Method = (params: Json) => Promise<unknown>
 
-/** The methods that send one request each. The public ones may send several, because they may run tools. */
+/** The internal methods to meter. Each sends one request; a public method may run tools and send several. */
 const METHODS: Readonly<Record<string, (meter: Meter, inner: Method) => Method>> = {
   generateContentInternal: unary,
   generateContentStreamInternal: streamed,
@@ -25,8 +25,7 @@ const METHODS: Readonly<Record<string, (meter: Meter, inner: Method) => Method>>
 }
 
 /**
- * A client of Google's Gen AI SDK whose models and chats are metered. The client that was passed in does not
- * change.
+ * Returns a client of Google's Gen AI SDK that meters models and chats. `client` is not changed.
  *
  * @example
  * const ai = meter(new GoogleGenAI({ apiKey }), om, { feature_id: 'chat', user_id: 'ada' })
@@ -46,7 +45,7 @@ export function meter<T extends object>(client: T, om: OpenMonetize, options: Me
   return Object.create(client, { models: { value: models }, chats: { value: chats } })
 }
 
-/** Returns a new instance of an object's class, with the same fields. */
+/** Returns a new instance of an object's class with the same fields, except those in `changed`. */
 function again(object: unknown, fields: readonly string[], changed: Json = {}): object {
   if (typeof object === 'object' && object !== null && fields.every((field) => field in object)) {
     const parts = fields.map((field) => changed[field] ?? Reflect.get(object, field))
@@ -79,7 +78,7 @@ function streamed(meter: Meter, inner: Method): Method {
     try {
       const chunks = await inner(clipped(params, call))
       if (!isIterable(chunks))
-        throw new ConfigurationError('This version of @google/genai streams in an unknown way.')
+        throw new ConfigurationError('Streams of this @google/genai version are unsupported.')
       return observed(call, chunks, params)
     } catch (error) {
       call.fail()
@@ -101,7 +100,7 @@ async function* observed(
       take(call, chunk, params)
       yield chunk
     }
-    // Every chunk repeats the totals so far; the last chunk has those of the call.
+    // Every chunk reports the totals so far, so the last chunk has the totals of the call.
     call.isFinal = call.response !== undefined
   } finally {
     if (abortSignal instanceof AbortSignal) abortSignal.removeEventListener('abort', onAbort)

@@ -11,31 +11,31 @@ import {
 import { isObject } from './options.ts'
 
 export interface RequestOptions {
-  /** Cancels the call, which then throws the signal's reason. */
+  /** The signal that cancels the call. A cancelled call throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** The time limit of one attempt, the answer included. */
+  /** The time limit of one attempt, including its answer. Default: the client's `timeoutMs`. */
   readonly timeoutMs?: number | undefined
-  /** The number of attempts after the first one. */
+  /** The maximum number of retries. Default: the client's `maxRetries`. */
   readonly maxRetries?: number | undefined
-  /** Default: a random one. The same on every attempt. */
+  /** The idempotency key of every attempt. Default: a random key. */
   readonly idempotencyKey?: string | undefined
   /** The id that is sent as `X-Request-Id`. */
   readonly requestId?: string | undefined
-  /** Allows a page to send up to 64 KB while it is being closed. */
+  /** Lets the request continue after its page is closed. Browsers limit its body to 64 KB. */
   readonly keepalive?: boolean | undefined
 }
 
-/** An answer with the values of its headers. */
+/** An answer: its parsed body, its status and its headers. */
 export interface Answered<T> {
   readonly data: T
   readonly status: number
   readonly requestId: string | undefined
-  /** Is true if this is the stored answer of an earlier request with the same key. */
+  /** Reports whether this is the stored answer of an earlier request with the same key. */
   readonly replayed: boolean
   readonly headers: Headers
 }
 
-/** A promise of the body of an answer. `withResponse()` also gives the status and the headers. */
+/** A promise of the body of an answer. `withResponse()` also returns the status and the headers. */
 export interface Call<T> extends Promise<T> {
   withResponse(): Promise<Answered<T>>
 }
@@ -48,11 +48,11 @@ export interface HttpConfig {
   readonly fetch: typeof fetch
 }
 
-/** The longest wait before a retry. If the server asks for a longer wait, its error is returned. */
+/** The longest wait before a retry. If the server requests a longer wait, the call throws the server's error. */
 const LONGEST_WAIT_MS = 60_000
 const FIRST_BACKOFF_MS = 500
 const LONGEST_BACKOFF_MS = 8_000
-/** The maximum length of an answer, which is far above the largest answer of the API. */
+/** The maximum length of an answer. The API's largest answer is much shorter. */
 const MAX_ANSWER_CHARS = 64 * 1024 * 1024
 
 export class Http {
@@ -68,14 +68,14 @@ export class Http {
     const data = answered.then((answer) => answer.data)
     return Object.assign(data, {
       withResponse() {
-        // The caller gets the error from the other promise.
+        // The caller receives the error from `answered`.
         data.catch(() => undefined)
         return answered
       },
     })
   }
 
-  /** Sends the same bytes with the same key until there is an answer, or further attempts cannot help. */
+  /** Sends a request, and retries it with the same body and key after a retryable error. */
   async send<T>(
     method: string,
     path: string,
@@ -84,7 +84,7 @@ export class Http {
   ): Promise<Answered<T>> {
     const { signal, maxRetries = this.config.maxRetries, timeoutMs = this.config.timeoutMs } = options
     const headers: Record<string, string> = { Accept: 'application/json' }
-    // A customer's key is not sent with a registration, which takes the operator token or no key.
+    // A registration accepts the operator token or no key, so a customer's key is not sent.
     const isForeign = path === '/v1/customers/register' && this.config.apiKey?.startsWith('om_')
     if (this.config.apiKey !== null && !isForeign) headers.Authorization = `Bearer ${this.config.apiKey}`
     if (body !== undefined) headers['Content-Type'] = 'application/json'
@@ -115,7 +115,7 @@ export class Http {
   ): Promise<Answered<T>> {
     signal?.throwIfAborted()
     const controller = new AbortController()
-    // A `fetch` that ignores the signal must not block the caller.
+    // Ends the call even if a custom `fetch` ignores the signal.
     const ended = new Promise<never>((_resolve, reject) => {
       controller.signal.addEventListener('abort', reject)
     })
@@ -163,15 +163,15 @@ export async function readAnswer<T>(response: Response): Promise<Answered<T>> {
   throw new InvalidResponseError({
     status,
     code: 'invalid_response',
-    detail: `The answer is not one of the API; is baseUrl right? ${shown}`.trim(),
+    detail: `The answer is not from the API. Check baseUrl. ${shown}`.trim(),
     requestId,
     retryAfterMs,
-    // If the body breaks off, a retry gets the same answer, which the server stored under the key.
+    // The server stores the answer under the key, so a retry after a truncated body gets the same answer.
     retryable: response.ok ? isJson : isRetryable(status, ''),
   })
 }
 
-/** Reads a body up to a limit. */
+/** Returns the text of a body. Throws if it is longer than `MAX_ANSWER_CHARS`. */
 async function readText(response: Response): Promise<string> {
   if (!response.body) return response.text()
   const reader = response.body.getReader()
@@ -192,7 +192,7 @@ async function readText(response: Response): Promise<string> {
   }
 }
 
-/** Returns the milliseconds to wait. `Retry-After` is a number of seconds, or a date. */
+/** Returns the wait of `Retry-After` in milliseconds. The header is a number of seconds or a date. */
 function waitOf(text: string | null): number | undefined {
   if (text === null) return undefined
   const wait_ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
@@ -208,7 +208,7 @@ function reasonOf(cause: unknown): string {
   return cause.cause instanceof Error ? cause.cause.message || cause.message : cause.message
 }
 
-/** The wait before the next attempt, with full jitter. */
+/** Returns a random wait before the next attempt. Its upper bound doubles with each attempt. */
 export function backoffMs(attempt: number, longest_ms: number): number {
   return Math.random() * Math.min(longest_ms, FIRST_BACKOFF_MS * 2 ** attempt)
 }
@@ -228,14 +228,14 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-/** 128 random bits. `crypto.randomUUID` does not exist on pages without TLS. */
+/** Returns 128 random bits in hexadecimal. `crypto.randomUUID` does not exist on pages without TLS. */
 export function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, '0'),
   ).join('')
 }
 
-/** Inserts ids into a path. Refuses an id that would change the path. */
+/** Inserts an id into a path. Rejects an id that a URL cannot contain or that would change the path's segments. */
 export function pathOf(path: string, id: string): string {
   if (typeof id !== 'string' || /^\.{0,2}$/.test(id) || LONE_SURROGATE.test(id)) {
     throw new ConfigurationError(`${JSON.stringify(id)} is not an id for ${path}.`)
@@ -243,7 +243,7 @@ export function pathOf(path: string, id: string): string {
   return path.replace('{id}', encodeURIComponent(id))
 }
 
-/** A lone surrogate, which no address can contain. */
+/** A lone surrogate, which a URL cannot contain. */
 const LONE_SURROGATE = /\p{Surrogate}/u
 
 function headerOf(name: string, value: string): string {
@@ -253,7 +253,7 @@ function headerOf(name: string, value: string): string {
   )
 }
 
-/** Returns a query string of the parameters that have a value. */
+/** Returns the query string of the parameters that have a value. */
 export function queryOf(params: unknown): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(Object(params))) {

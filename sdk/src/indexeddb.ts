@@ -4,21 +4,21 @@ import type { QueuedEvent, QueueStore } from './queue/store.ts'
 const EVENTS = 'events'
 
 /**
- * Keeps the events of a queue in a browser's IndexedDB, so that they survive the page. Pages of one origin may share a
- * name: an event that two of them send is billed once.
+ * Stores the events of a queue in a browser's IndexedDB, so that they survive the page. Pages of one origin may use
+ * the same name. If two pages send the same event, it is billed once.
  *
  * @example
  * const om = new OpenMonetize({ apiKey, queue: { store: indexedDbStore('usage') } })
  */
 export function indexedDbStore(name: string): QueueStore {
   if (typeof name !== 'string' || name === '')
-    throw new ConfigurationError('indexedDbStore takes the name of a database.')
+    throw new ConfigurationError('indexedDbStore requires a database name.')
   let opened: Promise<IDBDatabase> | undefined
   let adding: QueuedEvent[] = []
   let removing: string[] = []
   let writing: Promise<void> | undefined
 
-  /** Changes made in the same turn share a transaction. */
+  /** Writes all collected changes in one transaction. */
   async function write(): Promise<void> {
     await undefined
     opened ??= open(name)
@@ -33,7 +33,7 @@ export function indexedDbStore(name: string): QueueStore {
     for (const id of removed) store.delete(id)
     await done(transaction)
   }
-  /** Rows are read in the order in which they were written, also by the next page. */
+  /** The last number given to a row. Rows are read in this order, including the rows of an earlier page. */
   let number = Date.now() * 1000
 
   const change = (): Promise<void> => {

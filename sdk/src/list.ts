@@ -1,12 +1,12 @@
-/** One page of a list. It may hold fewer rows than `limit` while there are more pages. */
+/** One page of a list. It may have fewer rows than `limit` although more pages follow. */
 export interface Page<T> {
   readonly data: T[]
-  /** Is undefined if the API answers the whole list at once. */
+  /** The cursor of the next page. Null on the last page; undefined for a list without pages. */
   readonly next_cursor?: string | null
 }
 
 /**
- * A list that is requested on first use: await it for its first page, or iterate over it for all rows.
+ * A list of the API, requested on first use. Await it for its first page, or iterate over it for all rows.
  *
  * @example
  * const { data, next_cursor } = await om.events.list({ limit: 10 })

@@ -48,7 +48,7 @@ const APIS: readonly Api[] = [
     input: ['prompt'],
     read: (call, json, { size, quality }) => {
       take(call, json)
-      // Models that are priced per image.
+      // The answer has no usage: the model is priced per image.
       if (call.isFinal || !Array.isArray(json.data)) return
       call.isFinal = true
       call.extra = {
@@ -67,7 +67,9 @@ function take(call: MeteredCall, json: Json): void {
   call.isFinal = true
 }
 
-/** Returns the tool calls that the provider ran, without their content: they have their own prices. */
+/**
+ * Returns the tool calls of an output without their content. Tool calls that the provider runs have their own prices.
+ */
 function toolCalls(output: unknown): Json[] {
   if (!Array.isArray(output)) return []
   return output
@@ -77,8 +79,8 @@ function toolCalls(output: unknown): Json[] {
 }
 
 /**
- * A client of OpenAI whose calls are metered: chat completions, responses, embeddings and images, with their
- * helpers and streams. The client that was passed in does not change.
+ * Returns an OpenAI client that meters chat completions, responses, embeddings and images, including their helpers
+ * and streams. `client` is not changed.
  *
  * @example
  * const openai = meter(new OpenAI(), om, { feature_id: 'chat', user_id: 'ada', hold: true })

@@ -2,54 +2,54 @@ import { ConfigurationError, type OpenMonetizeError } from './errors.ts'
 import type { QueueStore } from './queue/store.ts'
 import type { Event } from './types.ts'
 
-/** The policy for calls and events while the meter does not answer. */
+/** The policy for calls and events while the meter is unavailable. */
 export type OnUnavailable = 'queue' | 'allow' | 'deny'
 
 export interface QueueOptions {
-  /** The place where events wait. Default: memory. `fileStore` and `indexedDbStore` survive a crash. */
+  /** The store of the queued events. Default: memory. Events in a `fileStore` or `indexedDbStore` survive a crash. */
   readonly store?: QueueStore
   /**
-   * The maximum number of bytes of JSON that wait; a further event is dropped, counted and reported. Default
-   * 64 MiB.
+   * The maximum size of the queued events in bytes of JSON. Default: 64 MiB. An event that would exceed the maximum
+   * is dropped, and `stats()` counts it.
    */
   readonly maxBytes?: number
-  /** The maximum number of events that wait. Default: no bound beside `maxBytes`. */
+  /** The maximum number of queued events. Default: unlimited, except by `maxBytes`. */
   readonly maxEvents?: number
-  /** The time that an event waits for others before it is sent. Default 1,000. */
+  /** The time for which events are collected before a batch is sent, in milliseconds. Default: 1,000. */
   readonly intervalMs?: number
-  /** The maximum number of events of one request, 1 to 1,000. Default 500. */
+  /** The maximum number of events in one request, 1 to 1,000. Default: 500. */
   readonly batchEvents?: number
-  /** Keeps the runtime alive until the queue is sent: `ctx.waitUntil` of Workers, `after` of Next.js. */
+  /** The function that keeps the runtime running until the queue is sent, such as `ctx.waitUntil` of Workers. */
   readonly waitUntil?: (work: Promise<void>) => void
 }
 
 export interface OpenMonetizeOptions {
-  /** A customer's API key, or the operator token. `null` for the routes that take none. */
+  /** A customer's API key or the operator token; `null` for routes that need no key. */
   readonly apiKey: string | null
-  /** Default `http://localhost:8787`: a development server. */
+  /** The address of the meter. Default: `http://localhost:8787`, a development server. */
   readonly baseUrl?: string
-  /** The time limit of one attempt. Default 30,000. */
+  /** The time limit of one attempt, in milliseconds. Default: 30,000. */
   readonly timeoutMs?: number
-  /** The number of attempts after the first one. Default 2. */
+  /** The maximum number of retries. Default: 2. */
   readonly maxRetries?: number
   readonly fetch?: typeof fetch
   readonly queue?: QueueOptions
   /**
-   * While the meter does not answer: `queue` (default) lets calls pass and keeps their events; `allow` lets calls pass
-   * and drops events that a few attempts cannot deliver; `deny` refuses calls.
+   * The policy while the meter is unavailable. `queue` (default) lets calls pass and keeps their events. `allow` lets
+   * calls pass and drops events after `maxRetries` failed retries. `deny` refuses calls.
    */
   readonly onUnavailable?: OnUnavailable
   /**
-   * Receives every problem that no call throws: a dropped or rejected event with its error, a failed delivery. Default:
-   * `console.warn`.
+   * Receives the errors that no call throws, and the event if the error is about one event. An outage is reported
+   * once. Of 1,000 events that `track` drops, only the first is reported. Default: `console.warn`.
    */
   readonly onError?: (error: OpenMonetizeError, event?: Event) => void
 }
 
-/** The longest delay that a timer supports. */
+/** The longest delay that a timer supports, in milliseconds. */
 const MAX_MS = 2_147_483_647
 
-/** Returns the rule that a value breaks, which follows "must be"; undefined for a valid value. */
+/** Returns the violated rule as a text that follows "must be"; undefined for a valid value. */
 type Check = (value: unknown) => string | undefined
 
 const integer =
@@ -64,9 +64,9 @@ const OPTIONS: Readonly<Record<keyof OpenMonetizeOptions, Check>> = {
   apiKey: (value) =>
     value === null || (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value))
       ? undefined
-      : 'a key without spaces, such as om_live_…; null for routes without one',
+      : 'a key without spaces, such as om_live_…, or null for public routes',
   baseUrl: (value) =>
-    isHttpUrl(value) ? undefined : `an http or https address without a query: ${String(value)}`,
+    isHttpUrl(value) ? undefined : `an http or https URL without a query, not ${String(value)}`,
   timeoutMs: integer(1, MAX_MS),
   maxRetries: integer(0, 20),
   fetch: callable,
@@ -89,9 +89,9 @@ const QUEUE_OPTIONS: Readonly<Record<keyof QueueOptions, Check>> = {
   waitUntil: callable,
 }
 
-/** Rejects a wrong option by name, before anything is sent. */
+/** Throws at the first unknown option or invalid value. The error names the option. */
 export function checkOptions(options: OpenMonetizeOptions): void {
-  if (!isObject(options)) throw new ConfigurationError('new OpenMonetize({ apiKey }) takes an object.')
+  if (!isObject(options)) throw new ConfigurationError('new OpenMonetize() requires an object.')
   check('option', '', options, OPTIONS)
   if (options.queue) check('queue option', 'queue.', options.queue, QUEUE_OPTIONS)
 }
@@ -100,7 +100,7 @@ function check(what: string, prefix: string, options: object, checks: Readonly<R
   knownOnly(what, options, Object.keys(checks))
   for (const [name, ruleOf] of Object.entries(checks)) {
     const value: unknown = Reflect.get(options, name)
-    // Every option but the key may be left out.
+    // All options except the key are optional.
     const rule = value === undefined && name !== 'apiKey' ? undefined : ruleOf(value)
     if (rule) throw new ConfigurationError(`${prefix}${name} must be ${rule}.`)
   }
@@ -110,7 +110,7 @@ export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** Rejects a name that is not in a list of known ones. */
+/** Rejects options with a name that is not in `known`. */
 export function knownOnly(what: string, options: object, known: readonly string[]): void {
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown !== undefined) {

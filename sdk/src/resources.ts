@@ -2,17 +2,19 @@ import { type Call, type Http, pathOf, queryOf, type RequestOptions } from './ht
 import { List, type Page } from './list.ts'
 import type { Answer, Body, Event, Operation, Query, Row, Schemas } from './types.ts'
 
-/** A body and options. The body is optional if all of its fields are. */
+/** The arguments of a call: a body and options. The body is optional if all of its fields are optional. */
 type Sent<O extends Operation> =
   Record<never, never> extends Body<O>
     ? [body?: Body<O>, options?: RequestOptions]
     : [body: Body<O>, options?: RequestOptions]
 
-/** Every route of the API, by resource. Paths are those of the OpenAPI document with `{id}` for their one id. */
+/**
+ * The routes of the API by resource. Their paths are from the OpenAPI document, with `{id}` as the only parameter.
+ */
 export type Resources = ReturnType<typeof resources>
 
 export function resources(http: Http) {
-  /** A read without parameters. */
+  /** Returns the method of a `GET` route without parameters. */
   const read =
     <O extends Operation>(path: string) =>
     (options?: RequestOptions) =>
@@ -37,19 +39,19 @@ export function resources(http: Http) {
     <O extends Operation>(path: string, method = 'POST') =>
     (id: string, ...[body, options]: Sent<O>) =>
       http.call<Answer<O>>(method, pathOf(path, id), body ?? {}, options)
-  /** The methods of every resource that can be listed. */
+  /** Returns the methods `create` and `list` of a resource. */
   const records = <Create extends Operation, List extends Operation>(path: string) => ({
     create: send<Create>(path),
     list: list<List>(path),
   })
-  /** `records` with ids, so that each can be deleted. */
+  /** Returns the methods of `records`, and the method `delete`. */
   const basics = <Create extends Operation, List extends Operation, Delete extends Operation>(
     path: string,
   ) => ({
     ...records<Create, List>(path),
     delete: one<Delete>(`${path}/{id}`, 'DELETE'),
   })
-  /** `basics` whose objects can also be read and changed. */
+  /** Returns the methods of `basics`, and the methods `retrieve` and `update`. */
   const objects = <
     Create extends Operation,
     List extends Operation,
@@ -101,7 +103,10 @@ export function resources(http: Http) {
       list: list<'listPayments'>('/v1/payments'),
       retrieve: one<'getPayment'>('/v1/payments/{id}'),
     },
-    /** The export is NDJSON: fetch `/v1/ledger/export` and give it to `@openmonetize/verify`. */
+    /**
+     * The export has no method, because it is NDJSON. Fetch `/v1/ledger/export`, and verify the export with
+     * `@openmonetize/verify`.
+     */
     ledger: { checkpoint: read<'getCheckpoint'>('/v1/ledger/checkpoint') },
     holds: {
       ...records<'createHold', 'listHolds'>('/v1/holds'),
@@ -192,7 +197,10 @@ export function resources(http: Http) {
     providerKeys: basics<'createProviderKey', 'listProviderKeys', 'deleteProviderKey'>('/v1/provider-keys'),
     portalTokens: { create: send<'createPortalToken'>('/v1/portal-tokens') },
     customers: {
-      /** Needs no key where registration is open: construct the client with `apiKey: null`. */
+      /**
+       * Registers a customer. A deployment with open registration needs no key: create the client with `apiKey:
+       * null`.
+       */
       register: send<'registerCustomer'>('/v1/customers/register'),
       me: read<'getCurrentCustomer'>('/v1/customers/me'),
     },
@@ -201,7 +209,7 @@ export function resources(http: Http) {
       ready: read<'getReadiness'>('/ready'),
       openapi: read<'getOpenApiDocument'>('/openapi.json'),
     },
-    /** The operator's routes: construct the client with the operator token as its key. */
+    /** The operator's routes. Create the client with the operator token as its `apiKey`. */
     admin: {
       stats: read<'getStats'>('/v1/admin/stats'),
       audit: list<'listAuditLog'>('/v1/admin/audit'),
@@ -249,7 +257,7 @@ function ingestOf(http: Http) {
   ): Call<Schemas['Ingested']> | Call<Schemas['BatchResult']> {
     const path = '/v1/events/ingest'
     if ('events' in body) return http.call<Schemas['BatchResult']>('POST', path, body, options)
-    // The body of a single event may have its key; the header must then have the same key.
+    // The key of the header must be equal to the key in the body, if the body has one.
     return http.call<Schemas['Ingested']>('POST', path, body, {
       idempotencyKey: body.idempotency_key,
       ...options,
@@ -262,12 +270,12 @@ type Prices = Query<'listProviderPrices'>
 
 function pricingOf(http: Http) {
   const path = '/v1/rating/pricing'
-  /** The price of one model. */
+  /** Requests the price of one model. */
   function pricing(
     params: Prices & { readonly provider: string; readonly model: string },
     options?: RequestOptions,
   ): Call<Schemas['ModelPrice']>
-  /** The models of one provider. */
+  /** Lists the models of one provider. */
   function pricing(
     params: Prices & { readonly provider: string },
     options?: RequestOptions,

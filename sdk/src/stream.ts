@@ -7,11 +7,11 @@ export type { Notification } from './webhooks.ts'
 
 export interface StreamOptions extends Pick<OpenMonetizeOptions, 'apiKey' | 'baseUrl' | 'fetch'> {
   /**
-   * Begins after this sequence; 0 begins with the oldest kept notification. Default: begins with the next
-   * notification.
+   * The `sequence` of the notification after which the stream begins; 0 begins with the oldest stored notification.
+   * Default: the stream begins with the next notification.
    */
   readonly after?: number | undefined
-  /** Ends the stream, which then throws the signal's reason. */
+  /** The signal that ends the stream. An aborted stream throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
   /** The maximum number of consecutive failed connections. Default: 10. */
   readonly maxRetries?: number | undefined
@@ -20,17 +20,17 @@ export interface StreamOptions extends Pick<OpenMonetizeOptions, 'apiKey' | 'bas
 const DEFAULT_URL = 'http://localhost:8787'
 const MAX_RETRIES = 10
 const LONGEST_BACKOFF_MS = 30_000
-/** The wait that the server asks for before the next connection. */
+/** The wait before the next connection, as the server requests it. */
 const RECONNECT_MS = 1_000
-/** The server sends a comment every 15 seconds: a connection without one is broken. */
+/** The time without data after which a connection is closed. The server sends a comment every 15 seconds. */
 const SILENCE_MS = 45_000
-/** A limit far above the largest event. */
+/** The maximum length of an event. The server's events are much shorter. */
 const MAX_EVENT_CHARS = 1024 * 1024
 
 /**
- * Iterates over the notifications of the key's ledger as they happen, in order, without gaps and repeats: it
- * connects again when the connection ends or breaks, and continues after the last notification. It ends with
- * `break`, with `signal`, or with an error that a retry cannot solve.
+ * Iterates over the notifications of the key's ledger as they happen, in order, without gaps or repeats. After a
+ * connection ends or fails, connects again and continues after the last notification. Ends with `break`, with
+ * `signal`, with an error that a retry cannot solve, or when `maxRetries` is exceeded.
  *
  * @example
  * for await (const { type, data } of stream({ apiKey, baseUrl })) console.log(type, data)
@@ -60,11 +60,11 @@ export async function* stream(options: StreamOptions): AsyncGenerator<Notificati
 
 interface ServerSentEvent {
   readonly id: number
-  /** Is undefined for an id without data, which is the position at which the stream began. */
+  /** The notification as JSON. Undefined for the first event, which has only the id at which the stream begins. */
   readonly data: string | undefined
 }
 
-/** The events of one connection. */
+/** Iterates over the events of one connection. */
 async function* events(
   { apiKey, baseUrl = DEFAULT_URL, fetch: send = (input, init) => fetch(input, init), signal }: StreamOptions,
   after: number | undefined,
@@ -104,7 +104,7 @@ async function* events(
   } catch (cause) {
     if (signal?.aborted) throw signal.reason
     if (cause instanceof OpenMonetizeError) throw cause
-    const detail = `The stream of ${baseUrl} broke off: ${cause instanceof Error ? cause.message : cause}`
+    const detail = `The stream of ${baseUrl} failed: ${cause instanceof Error ? cause.message : cause}`
     throw new ConnectionError({ code: 'connection_failed', detail, retryable: true, cause })
   } finally {
     signal?.removeEventListener('abort', close)

@@ -1,6 +1,6 @@
 import { OpenMonetizeError } from './errors.ts'
 
-/** One notification of a ledger. `sequence` counts the notifications of a ledger without gaps. */
+/** A notification of a ledger. `sequence` numbers the notifications of a ledger without gaps. */
 export interface Notification {
   readonly id: string
   readonly type: string
@@ -12,11 +12,11 @@ export interface Notification {
 }
 
 export interface VerifyOptions {
-  /** The largest accepted difference between `webhook-timestamp` and this machine's clock. Default 300. */
+  /** The largest accepted difference between `webhook-timestamp` and this machine's clock. Default: 300. */
   readonly toleranceSeconds?: number
 }
 
-/** Thrown when the message is not from the meter, was changed, or is too old. */
+/** The error of a message that cannot be verified, for example because it was changed or is too old. */
 export class WebhookVerificationError extends OpenMonetizeError {
   override readonly name = 'WebhookVerificationError'
 }
@@ -24,16 +24,17 @@ export class WebhookVerificationError extends OpenMonetizeError {
 type HeadersLike = Headers | Readonly<Record<string, string | readonly string[] | undefined>>
 
 const TOLERANCE_SECONDS = 300
-/** Standard Webhooks asks senders to stay below 20 KB; no valid message is larger than a megabyte. */
+/** The maximum length of a message. Standard Webhooks recommends payloads of less than 20 KB. */
 const MAX_PAYLOAD_CHARS = 1024 * 1024
 const MAX_SIGNATURES = 20
 
 /**
- * Checks a message by Standard Webhooks 1.0 and returns its notification. `payload` is the body exactly as
- * received; `secret` is `whsec_…` for `v1` signatures or the public key `whpk_…` for `v1a`, several while one
- * is rotated.
+ * Verifies a message according to Standard Webhooks 1.0 and returns its notification. `payload` is the body exactly
+ * as received. `secret` is `whsec_…` for `v1` signatures, or the public key `whpk_…` for `v1a` signatures. Pass
+ * several secrets while one is rotated.
  *
- * @throws {WebhookVerificationError} when no signature fits, or the message is too old.
+ * @throws {WebhookVerificationError} if no signature matches, if the time of the message is not within
+ * `toleranceSeconds`, or if the message or a secret is malformed.
  */
 export async function verifyWebhook(
   payload: string | Uint8Array,
@@ -51,7 +52,7 @@ export async function verifyWebhook(
   const age_s = Date.now() / 1000 - Number(timestamp)
   if (!/^\d{1,15}$/.test(timestamp)) throw refused('webhook-timestamp is not a number of seconds')
   if (Math.abs(age_s) > toleranceSeconds)
-    throw refused(`webhook-timestamp is ${Math.round(age_s)} seconds from now`)
+    throw refused(`webhook-timestamp is ${Math.round(age_s)} seconds off`)
   const signed = new TextEncoder().encode(`${id}.${timestamp}.${text}`)
   const signatures = signature.split(' ').slice(0, MAX_SIGNATURES)
   for (const one of typeof secret === 'string' ? [secret] : secret) {
@@ -64,13 +65,13 @@ export async function verifyWebhook(
         return parse(text)
     }
   }
-  throw refused('no signature fits')
+  throw refused('wrong signature')
 }
 
 async function keyOf(secret: string): Promise<{ version: string; key: CryptoKey }> {
   const isPublic = secret.startsWith('whpk_')
   const bytes = decode(secret.replace(/^whsec_|^whpk_/, ''))
-  if (!bytes || bytes.length === 0) throw refused('the secret is not whsec_ or whpk_ with base64')
+  if (!bytes || bytes.length === 0) throw refused('a secret must be whsec_ or whpk_ plus base64')
   const algorithm = isPublic ? { name: 'Ed25519' } : { name: 'HMAC', hash: 'SHA-256' }
   const key = await crypto.subtle.importKey('raw', bytes, algorithm, false, ['verify'])
   return { version: isPublic ? 'v1a' : 'v1', key }

@@ -4,7 +4,7 @@ import { OpenMonetize, OpenMonetizeError } from '../src/index.ts'
 import table from './calls.json' with { type: 'json' }
 import { OPERATOR_TOKEN } from './support/server.ts'
 
-/** The table of calls that every client runs; `scripts/calls.ts` writes it. */
+/** A row of the table of calls, which every client runs. `scripts/calls.ts` writes the table. */
 interface Row {
   readonly name: string
   readonly method: string

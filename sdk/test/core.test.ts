@@ -104,7 +104,7 @@ describe('a list', () => {
 
 describe('the constructor', () => {
   it.each([
-    [undefined, 'takes an object'],
+    [undefined, 'requires an object'],
     [{}, 'apiKey'],
     [{ apiKey: '' }, 'apiKey'],
     [{ apiKey: 'with space' }, 'apiKey'],
@@ -123,14 +123,14 @@ describe('the constructor', () => {
     [{ apiKey: 'k', queue: { store: {} } }, 'queue.store'],
     [{ apiKey: 'k', queue: { maxBytes: 0 } }, 'queue.maxBytes'],
   ])('rejects %j and names the fault', (options, named) => {
-    // Values that plain JavaScript can pass and the types refuse.
+    // Plain JavaScript can pass these values, but the types refuse them.
     const made = () => Reflect.construct(OpenMonetize, [options])
     expect(made).toThrow(ConfigurationError)
     expect(made).toThrow(named)
   })
 })
 
-/** The error of a call that must fail. */
+/** Returns the error of a call that must fail. */
 async function failure(call: Promise<unknown>): Promise<OpenMonetizeError> {
   const error = await call.then(
     () => undefined,

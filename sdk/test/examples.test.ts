@@ -8,7 +8,7 @@ import type { OpenMonetize } from '../src/index.ts'
 import { newCustomer } from './support/server.ts'
 import { json, sse, startUpstream, type Upstream } from './support/upstream.ts'
 
-/** Runs the unchanged examples against the real Worker and stand-ins for the providers. */
+/** The server of the tests. They run the unchanged examples with the real Worker and stand-ins for the providers. */
 const { url } = inject('server')
 const ROOT = path.join(import.meta.dirname, '..', '..')
 const EXAMPLES = path.join(ROOT, 'examples')
@@ -112,7 +112,7 @@ it('chat.ts', async () => {
   let text = ''
   for await (const part of chat('dora', 'May I return them?')) text += part
   expect(text).toBe('Within 30 days.')
-  // 2 credits are 100 tokens of output.
+  // 2 credits pay for 100 tokens of output.
   expect(upstream.requests[0]?.body.max_completion_tokens).toBeLessThanOrEqual(100)
   await close()
   expect(await om.credits.balance({ user_id: 'dora' })).toMatchObject({ balance: 0.5, reserved_balance: 0 })
@@ -160,7 +160,7 @@ it('the guide shows the examples as they are', () => {
   }
 })
 
-/** The guide shows parts of functions without their indentation. */
+/** Removes the indentation, because the guide shows parts of functions without it. */
 function unindented(text: string): string {
   return text.trim().replace(/^ +/gm, '')
 }

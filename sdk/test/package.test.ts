@@ -140,7 +140,10 @@ function npm(...args: string[]): string {
   return execFileSync('npm', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
-/** Returns the files of a package. npm prints a list of packages; newer versions print an object of them by name. */
+/**
+ * Returns the files of a package. npm prints a list of packages, or in newer versions an object with packages by
+ * name.
+ */
 function filesOf(answer: unknown): string[] {
   const [first]: unknown[] = Array.isArray(answer) ? answer : Object.values(Object(answer))
   const files: unknown = Reflect.get(Object(first), 'files')

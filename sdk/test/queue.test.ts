@@ -21,7 +21,7 @@ const JSON_TYPE = { 'Content-Type': 'application/json' }
 const away = answer(503, '{"code":"unavailable"}', { ...JSON_TYPE, 'Retry-After': '0' })
 const directory = mkdtempSync(path.join(tmpdir(), 'openmonetize-queue-'))
 
-// The retries wait for a random part of a time (full jitter). In these tests, the part is small.
+// A retry waits for a random part of its delay (full jitter). In these tests, the part is small.
 beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0.1))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
@@ -33,7 +33,7 @@ afterEach(async () => {
   stores = []
 })
 
-/** A client behind a proxy, with the problems that it reported. */
+/** Creates a client behind a proxy, and a list of the problems that it reports. */
 async function behind(plan: LossyProxy['plan'], options: Partial<OpenMonetizeOptions> = {}) {
   proxy = await startProxy(url, plan)
   const { om: direct, apiKey } = await newCustomer(url)
@@ -54,7 +54,7 @@ function newStore(name: string): FileStore {
   return store
 }
 
-/** An event of one credit. */
+/** Returns an event that costs one credit. */
 function event(number: number, more: Partial<Event> = {}): Event {
   return {
     event_type: 'TOKEN_USAGE',
@@ -67,7 +67,7 @@ function event(number: number, more: Partial<Event> = {}): Event {
   }
 }
 
-/** The numbers of all events that the server has, oldest first. */
+/** Returns the numbers of all events on the server, oldest first. */
 async function numbers(om: OpenMonetize): Promise<unknown[]> {
   const found: unknown[] = []
   for await (const { metadata } of om.events.list({ limit: 100 })) found.push(metadata?.number)
@@ -336,7 +336,7 @@ describe('a file store', () => {
     for (let number = 0; number < 30; number++) first.om.track(event(number))
     await expect(first.om.flush({ timeoutMs: 300 })).rejects.toThrow()
     file.close?.()
-    // The server has all events, but the client has no answer.
+    // The server has all events, but no answer has reached the client.
     expect(await numbers(first.direct)).toHaveLength(30)
     first.proxy.plan = () => 'pass'
     const second = new OpenMonetize({ ...first.options, queue: { store: newStore('restart') } })

@@ -22,11 +22,11 @@ const JSON_TYPE = { 'Content-Type': 'application/json' }
 const HTML_TYPE = { 'Content-Type': 'text/html' }
 
 let proxy: LossyProxy | undefined
-// The retries wait for a random part of a time (full jitter). In these tests, the part is small.
+// A retry waits for a random part of its delay (full jitter). In these tests, the part is small.
 beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0.1))
 afterEach(() => proxy?.stop())
 
-/** A client behind a proxy that applies `plans` one after the other, and relays all later requests. */
+/** Creates a client behind a proxy that applies each of the `plans` to one request, and relays all later requests. */
 async function behind(...plans: Plan[]) {
   proxy = await startProxy(url, (_seen, number) => plans[number - 1] ?? 'pass')
   const { om, apiKey } = await newCustomer(url)

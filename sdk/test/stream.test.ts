@@ -12,7 +12,7 @@ beforeEach(async () => {
   ;({ om, apiKey } = await newCustomer(baseUrl))
 })
 
-/** The next notifications of a stream, which stays open. */
+/** Returns the next notifications of a stream, which stays open. */
 async function take(notifications: AsyncIterator<Notification>, count: number): Promise<Notification[]> {
   const taken: Notification[] = []
   while (taken.length < count) {
@@ -25,7 +25,7 @@ async function take(notifications: AsyncIterator<Notification>, count: number): 
 
 const sequences = (notifications: readonly Notification[]) => notifications.map(({ sequence }) => sequence)
 
-/** A `fetch` whose connections break after their first part. */
+/** Returns a `fetch` whose connections break after their first part. */
 function breaking(opened: string[]): typeof fetch {
   return async (input, init) => {
     opened.push(String(input))
@@ -51,7 +51,7 @@ describe('stream', () => {
     const seen: Notification[] = []
     for (let i = 1; i <= 3; i++) {
       await om.credits.grant({ amount: i })
-      // The sign-up grant is the first.
+      // The first notification is about the sign-up grant.
       seen.push(...(await take(notifications, i === 1 ? 2 : 1)))
     }
     await notifications.return()
@@ -68,7 +68,7 @@ describe('stream', () => {
       apiKey,
       baseUrl,
       fetch: async (input, init) => {
-        // The first connection broke before it had a notification.
+        // The first connection was closed before it had a notification.
         if (opened.length === 1) {
           await om.credits.grant({ amount: 7 })
           granted.done = true

@@ -13,16 +13,17 @@ const AUDIT_ID = /^aud_[0-9a-hjkmnp-tv-z]{26}$/
 const auditQuery = z
   .strictObject({
     customer_id: customerText().optional().openapi({
-      description: 'The customer whose records are listed; `operator` lists records of no single customer.',
+      description:
+        'The customer whose records are listed. `operator` lists the records that concern no single customer.',
     }),
     actor: customerText().optional().openapi({
       description:
-        'The author: the id of an API key, `operator`, `operator:EMAIL` for an operator whom Cloudflare Access names, or `public` for an open registration.',
+        'The author of the change: the id of an API key, `operator`, `operator:EMAIL` for an operator who signed in with Cloudflare Access, or `public` for an open registration.',
     }),
     action: z.enum(AUDIT_ACTIONS).optional(),
     target: customerText().optional().openapi({
       description:
-        'The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price …',
+        'The id of the changed object, for example of a wallet, a burn table, a key, a customer or a price.',
     }),
     from: timeQuery().optional().openapi({ description: 'Start of the time range, inclusive.' }),
     to: timeQuery().optional().openapi({ description: 'End of the time range, exclusive.' }),
@@ -31,17 +32,17 @@ const auditQuery = z
       .string()
       .regex(AUDIT_ID, 'must be the next_cursor of an earlier answer')
       .optional()
-      .openapi({ description: 'The `next_cursor` of the page before.' }),
+      .openapi({ description: 'The `next_cursor` of the previous page.' }),
   })
   .superRefine(({ from, to }, ctx) => {
     if (from === undefined || to === undefined || from < to) return
     ctx.addIssue({ code: 'custom', path: ['to'], message: 'must be after from' })
   })
 
-const state = z
-  .record(z.string(), z.unknown())
-  .nullable()
-  .openapi({ description: 'The changed fields; null if the object did not exist, or no longer exists.' })
+const state = z.record(z.string(), z.unknown()).nullable().openapi({
+  description:
+    'The fields of the change. Null if the object did not exist at that time, and for bulk actions.',
+})
 
 const auditSchema = z
   .object({
@@ -71,9 +72,9 @@ const listRoute = route({
   path: '/',
   summary: 'List the audit log, newest first',
   description: [
-    'Every accepted change of keys, customers, credits, pricing and entitlements, exactly once; records cannot be changed',
+    'Lists every accepted change of keys, customers, credits, pricing and entitlements exactly once. Records cannot be changed',
     'or deleted. Changes in a ledger appear with its next flush, a few seconds later. A page may contain fewer',
-    'records than `limit` while `next_cursor` is set.',
+    'records than `limit` although `next_cursor` is set.',
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { query: auditQuery },

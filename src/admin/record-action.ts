@@ -6,8 +6,8 @@ import { answerOnce, writeKept } from '../http/output/stored-answers.ts'
 import { auditStatement } from '../ledger/flush/audit-log.ts'
 
 /**
- * Records an operator's bulk action before it begins, so that the log shows the request even if the action fails.
- * Without `customer_id` it concerns all customers.
+ * Records an operator's bulk action before it begins, so that the audit log has the request even if the action fails.
+ * If `customer_id` is undefined, the action concerns all customers.
  */
 export async function recordAction(
   c: Context<AppEnv>,
@@ -19,18 +19,18 @@ export async function recordAction(
   await auditStatement(c.env.DB, place, { ...record, before: null, after: null }, Date.now()).run()
 }
 
-/** An operator's bulk action, as recorded and returned. */
+/** An operator's bulk action, for its audit record and its stored answer. */
 export interface OperatorWork {
   readonly action: AuditAction & `admin.${string}`
-  /** Method and path. */
+  /** The method and path of the request. */
   readonly operation: string
-  /** The customer concerned; undefined for all. */
+  /** The customer that the action concerns; undefined for all customers. */
   readonly customer_id: string | undefined
 }
 
 /**
  * Records an action, runs it and answers with its result, once per idempotency key. The work consists of many
- * repeatable changes; a retry after a failure continues where the work stopped.
+ * repeatable changes, so a retry after a failure continues where the work stopped.
  */
 export function answerWork(
   c: Context<AppEnv>,

@@ -25,7 +25,10 @@ import { priceFeedRoutes } from './prices/price-feed.ts'
 import { providerCostsRoutes } from './prices/provider-costs.ts'
 import { metricsRoutes, statsRoutes } from './stats/routes.ts'
 
-/** Admits the operator. A customer's valid key gets 403, everything else 401, before any body is read. */
+/**
+ * Admits only the operator, before the body is read. Answers 403 to a customer's valid key or session, and 401 to
+ * missing and invalid credentials.
+ */
 const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
   if (dashboardRequestOf(c)) {
     const session = await sessionOf(c)
@@ -43,7 +46,7 @@ const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
   if (!isWellFormed(key) && !isPortalToken(key)) {
     const detail = isOperatorToken(c.env, key)
       ? 'The operator token must be sent as Authorization: Bearer TOKEN, not as X-API-Key.'
-      : 'This is not the operator token.'
+      : 'The token is not the operator token. Check that it was copied completely.'
     return unauthorized(c, 'invalid_api_key', detail)
   }
   let is_customer = false
@@ -60,7 +63,7 @@ function operatorOnly(c: Context<AppEnv>): Response {
   })
 }
 
-/** The operator's routes, mounted before `authenticate`: the operator token is not a customer's key. */
+/** The operator's routes. Mount them before `authenticate`, which would refuse the operator token. */
 export const adminRoutes = createRouter()
 
 adminRoutes.use('/*', requireOperator, jsonBody, idempotencyKey)
@@ -77,5 +80,6 @@ adminRoutes.route('/stats', statsRoutes)
 adminRoutes.route('/unrated', unratedRoutes)
 adminRoutes.route('/webhook-endpoints', operatorWebhookEndpointsRoutes)
 adminRoutes.route('/webhook-deliveries', operatorWebhookDeliveriesRoutes)
-// Without this, unknown paths below `/v1/admin` would reach `authenticate`, to which the operator token is an unknown key.
+// Answers 404 to unknown paths below `/v1/admin`. They would otherwise reach `authenticate`, which answers 401 to the
+// operator token.
 adminRoutes.all('/*', notFound)

@@ -32,7 +32,7 @@ const createAlertRoute = route({
   path: '/',
   summary: 'Create an alert on a wallet or a limit',
   description:
-    'Fires once when its value passes the threshold, in the transaction that moves the value, and arms again beyond `rearm_at`. A value that is past the threshold already does not fire. Without a user or team the alert is on the wallet, or the limit, of the customer.',
+    'An alert fires once when its value passes the threshold. It can fire again after the value has passed `rearm_at` in the other direction. Balances, limits and spending are checked in the transaction of each change, and `runway_below` and `lot_expiring` at intervals. An alert does not fire if its value is already past the threshold when the alert is created. Without a user or a team, the alert is on the wallet or the limit of the customer.',
   ...writes,
   request: { body: jsonRequest(alertSchema) },
   answers: { 201: answered },
@@ -63,7 +63,8 @@ const changeRoute = route({
   method: 'patch',
   path: '/{id}',
   summary: 'Change the given fields of an alert',
-  description: 'A new threshold without `rearm_at` sets its default. The state follows the current value.',
+  description:
+    'A new threshold without `rearm_at` resets `rearm_at` to its default. The new state depends on the current value.',
   ...writes,
   request: { params: alertPath, body: jsonRequest(alertChangeSchema) },
   answers: { 200: answered },

@@ -35,13 +35,13 @@ const thresholdInput = z
     days: decimalText(THRESHOLD_DECIMALS.days, MAXIMA.days).optional(),
   })
   .refine((threshold) => THRESHOLD_UNITS.filter((unit) => threshold[unit] !== undefined).length === 1, {
-    message: 'give one of credits, percent and days',
+    message: 'must have exactly one of credits, percent and days',
   })
 
 const settings = {
   rearm_at: decimalText(THRESHOLD_DECIMALS.credits, MAXIMA.credits).optional().openapi({
     description:
-      'The value beyond which a fired alert arms again, in the unit of the threshold. Default: a tenth past it.',
+      'A fired alert can fire again after its value has passed `rearm_at` on the other side of the threshold. The unit is the unit of the threshold. Default: 10 % above the threshold for an alert on a falling value, and 10 % below the threshold for an alert on a rising value.',
   }),
   cooldown_seconds: z.int().min(0).max(MAX_COOLDOWN_SECONDS).optional().openapi({
     description: 'The minimum time between two notifications of the alert. Default: 0.',
@@ -55,7 +55,8 @@ export const alertSchema = z
     threshold: thresholdInput,
     ...subjectFields,
     feature_id: customerId().optional().openapi({
-      description: 'The feature of `limit_used`; of `spend_above`, if only one feature counts.',
+      description:
+        'The feature of the limit, required with `limit_used`. With `spend_above`, only the spend of this feature counts.',
     }),
     period: z.enum(ALERT_PERIODS).optional().openapi({
       description: 'The period of `spend_above`, in UTC. Default: MONTHLY.',
@@ -93,7 +94,8 @@ function problemsOfThreshold(
   rearm_at: string | undefined,
 ): [string, string][] {
   const { unit, value } = readThreshold(threshold)
-  if (!UNITS_OF[type].includes(unit)) return [['threshold', `${type} takes ${UNITS_OF[type].join(' or ')}`]]
+  if (!UNITS_OF[type].includes(unit))
+    return [['threshold', `must be in ${UNITS_OF[type].join(' or ')} with ${type}`]]
   if (value === 0 && type !== 'balance_below') return [['threshold', 'must be above 0']]
   if (rearm_at === undefined) return []
   if (type === 'lot_expiring')
@@ -113,7 +115,7 @@ function readThreshold(threshold: NewAlert['threshold']): { unit: ThresholdUnit;
 
 function units(text: string, unit: ThresholdUnit): number {
   const value = parseDecimal(text, THRESHOLD_DECIMALS[unit])
-  if (typeof value !== 'bigint') throw new Error(`${text} is no decimal of ${unit}`)
+  if (typeof value !== 'bigint') throw new Error(`${text} is not a valid number of ${unit}`)
   return Number(value)
 }
 
@@ -133,7 +135,7 @@ export function rulesOf(input: NewAlert): AlertRules {
   }
 }
 
-/** The rules of an alert with a change, or the fields that do not fit them. */
+/** Returns the rules of the alert after a change, or the problems of the changed fields. */
 export function changedRules(
   { id: _id, state: _state, created_at_ms: _created, updated_at_ms: _updated, ...rules }: Alert,
   change: AlertPatch,
@@ -186,7 +188,7 @@ export const alertAnswerSchema = z
 
 export const alertsSchema = pageSchema(alertAnswerSchema)
 
-/** Format 1. */
+/** Renders an alert in format 1. */
 export function renderAlert(alert: Alert, { mode }: LedgerName): object {
   const { id, type, unit, threshold, rearm_at, owner, feature_id, period, cooldown_ms, enabled, state } =
     alert

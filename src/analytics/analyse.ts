@@ -25,8 +25,8 @@ export interface Progress {
 }
 
 /**
- * Asks the object first: it refuses deleted keys and knows its last entry. Once the rollups include that entry, they
- * are current as of that moment; until then, as of their last flush.
+ * Reads the state of the object first: the object refuses deleted keys and returns its last entry. If the rollups
+ * include this entry, they are current as of this read. Otherwise, they are current as of their last flush.
  */
 export async function readProgress(
   env: Bindings,
@@ -62,7 +62,7 @@ export async function analyse(
   return { kind: 'done', question, summary, name, as_of_ms }
 }
 
-/** Adds the cells of the question's range; the summary drops filtered cells. */
+/** Adds the cells of the question's range to the summary. The summary skips the cells that the filters exclude. */
 export async function addUsage(
   db: D1Database,
   rollup: Rollup,
@@ -90,7 +90,7 @@ function subjectsOf(question: Question): CellQuery['subjects'] {
 function tooMuch(error: unknown) {
   if (error instanceof TooManyCells) {
     return invalid(
-      [fieldError('from', 'the range has too much data for one response: request fewer days')],
+      [fieldError('from', 'must be later, because the range has too much data for one response')],
       'query',
     )
   }

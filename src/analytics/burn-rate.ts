@@ -24,8 +24,9 @@ export interface BurnRate {
 }
 
 /**
- * Returns the recent burn of a customer, or of one user or team, and the remaining balance: for a user or team in its
- * own wallet, for a customer in all of its wallets, since it burns from all of them.
+ * Returns the recent burn and the remaining balance of a customer, user or team. The balance of a user or team is the
+ * balance of its own wallet. The balance of a customer is the sum of all wallets, because a customer burns from all
+ * of them.
  */
 export async function readBurnRate(
   env: Bindings,
@@ -55,8 +56,9 @@ export async function readBurnRate(
 }
 
 /**
- * The usage of one user is stored together with that of a few thousand others, and some customers use each user id only
- * once.
+ * The refusal of a question that would read too much data. A question about one user can also be too large, because
+ * the usage of a few thousand users is stored together. Some customers use each user id only once and therefore have
+ * very many users.
  */
 const TOO_MUCH: Refused = {
   kind: 'refused',
@@ -64,11 +66,11 @@ const TOO_MUCH: Refused = {
     code: 'invalid_request',
     detail:
       'The last 30 days have too much data for one response. Request fewer days with GET /v1/analytics/usage.',
-    errors: [{ path: '', message: 'has too much data in its last 30 days' }],
+    errors: [{ path: '', message: 'has too much data in the last 30 days' }],
   },
 }
 
-/** The start and end of each period, in days before now; the current hour belongs to the last one. */
+/** The start and end of each period, in days before the end of the current hour. */
 const PERIODS: Readonly<Record<keyof Periods, readonly [from_days: number, to_days: number]>> = {
   last_day: [1, 0],
   week_before_last_day: [8, 1],

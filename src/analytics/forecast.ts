@@ -3,7 +3,7 @@ import { DAY_MS } from '../time/durations.ts'
 import type { CellSums } from '../usage/cells/cells.ts'
 import type { RECOMMENDATION_TYPES, RECOMMENDED_ACTIONS, TRENDS } from './schema.ts'
 
-/** The sums of periods that end now, or where another one begins. */
+/** The sums of periods that end with the current hour or at the start of another period. */
 export interface Periods {
   readonly last_day: CellSums
   readonly week_before_last_day: CellSums
@@ -17,8 +17,8 @@ export interface Forecast {
   readonly average_30d_micro: bigint
   readonly trend: (typeof TRENDS)[number]
   /**
-   * The time until the credits are used up, in 1e-2 days, rounded down. It is null if nothing was burned in 7 days, or
-   * if the credits last over 100 years.
+   * The time until the credits are used up, in 1e-2 days, rounded down. It is null if nothing was burned in 7 days,
+   * or if the credits last over 100 years.
    */
   readonly centidays_remaining: bigint | null
   readonly run_out_ms: number | null
@@ -32,16 +32,16 @@ export interface Recommendation {
 }
 
 export const ASSUMPTION =
-  'Credits continue to burn at the average of the last 7 days; none are added and none expire.'
+  'Credits continue to burn at the average rate of the last 7 days. No credits are added or expire.'
 
 const CENTIDAYS = 100n
 const LONGEST_CENTIDAYS = 36_525n * CENTIDAYS
 const CENTIDAY_MS = DAY_MS / 100
-/** The change from one week to the next that counts as a trend. */
+/** The change in percent from one week to the next above which the trend is not steady. */
 const TREND_PERCENT = 20n
 const SPIKE_FACTOR = 2n
 
-/** Forecasts from the periods and the balance. Pure. */
+/** Returns the forecast from the periods and the balance. A pure function. */
 export function forecast(periods: Periods, balance_micro: bigint, now_ms: number): Forecast {
   const week_micro = periods.last_7_days.credits_micro
   const centidays = centidaysRemaining(balance_micro, week_micro)
@@ -87,7 +87,7 @@ function lastingOf(centidays: bigint): string {
   return `The credits last for ${left} at this rate.`
 }
 
-/** Reports a spike of usage: an increase in the last day after a week with usage. */
+/** Returns a recommendation if the last day burned at least twice the daily average of the week before. */
 function spike({ last_day, week_before_last_day }: Periods): Recommendation | null {
   const average = divideHalfEven(week_before_last_day.credits_micro, 7n)
   if (average <= 0n || last_day.credits_micro < SPIKE_FACTOR * average) return null

@@ -3,7 +3,7 @@ import { DAY_MS, HOUR_MS } from '../time/durations.ts'
 import { windowOf } from '../time/windows.ts'
 import { offsetText, type TimeZone } from '../time/zones.ts'
 
-/** Windows of time: a week begins on Monday. */
+/** The time windows. A week begins on Monday. */
 export const WINDOWS = ['hour', 'day', 'week', 'month'] as const
 export type Window = (typeof WINDOWS)[number]
 
@@ -19,7 +19,10 @@ export interface Question {
   readonly group_by: readonly Group[]
   /** The accepted values of each filtered dimension; an empty set accepts none. */
   readonly filters: Filters
-  /** The zone of days, weeks and months; UTC without one. Its offsets in the range are whole hours. */
+  /**
+   * The time zone of days, weeks and months; UTC if undefined. If a group is a window, the offsets in the range are
+   * whole hours.
+   */
   readonly zone?: TimeZone | undefined
 }
 
@@ -40,23 +43,26 @@ const MAX_DAYS = 366
 const MAX_DAYS_BY_HOUR = 31
 const MAX_DAYS_BY_USER = 92
 
-/** Returns the error of a range; undefined if it can be answered. */
+/** Returns the error of an invalid range; undefined if the range is valid. */
 export function rangeProblem(question: Question): { field: 'from' | 'to'; message: string } | undefined {
   const { from_ms, to_ms, group_by } = question
   if (from_ms >= to_ms) return { field: 'from', message: 'must be before to' }
   const days = (to_ms - from_ms) / DAY_MS
   const [most, why] = group_by.includes('hour')
-    ? [MAX_DAYS_BY_HOUR, ' by the hour']
+    ? [MAX_DAYS_BY_HOUR, ' if grouped by hour']
     : needsUsers(question)
-      ? [MAX_DAYS_BY_USER, ' by user']
+      ? [MAX_DAYS_BY_USER, ' if grouped or filtered by user']
       : [MAX_DAYS, '']
-  // Rounding to whole hours may make an exact range slightly longer.
+  // Rounding to whole hours may lengthen a range by up to 2 hours.
   return days > most + 1 / 12
     ? { field: 'from', message: `must be at most ${most} days before to${why}` }
     : undefined
 }
 
-/** Returns the error of a zone whose windows begin within the hours of UTC by which usage is stored. */
+/**
+ * Returns the error of a time zone whose offset from UTC is not a whole number of hours. Usage is stored by the hour
+ * of UTC.
+ */
 export function zoneProblem(question: Question): { field: 'time_zone'; message: string } | undefined {
   const { from_ms, to_ms, group_by, zone } = question
   if (!zone || !group_by.some(isWindow)) return undefined
@@ -64,11 +70,14 @@ export function zoneProblem(question: Question): { field: 'time_zone'; message: 
   if (offset_ms === undefined) return undefined
   return {
     field: 'time_zone',
-    message: `is ${offsetText(offset_ms)} from UTC in this range, and usage is stored by the hour of UTC: use a zone of whole hours, or group without ${WINDOWS.join(', ')}`,
+    message: `is ${offsetText(offset_ms)} from UTC in this range, but must be a whole number of hours from UTC: use another zone, or group without ${WINDOWS.join(', ')}`,
   }
 }
 
-/** Whether the answer needs usage by the hour: its windows are hours, or begin within the days of UTC. */
+/**
+ * Reports whether the answer needs usage by the hour. Usage by the hour is necessary for windows of an hour, and for
+ * windows in a time zone, which may not start at midnight UTC.
+ */
 export function needsHours({ group_by, zone }: Question): boolean {
   return group_by.includes('hour') || (zone !== undefined && group_by.some(isWindow))
 }
@@ -85,7 +94,10 @@ export function needsKeys({ group_by, filters }: Question): boolean {
   return group_by.includes('key') || filters.key !== undefined
 }
 
-/** Returns the error of API keys together with users or teams: usage by user and team is stored without the key. */
+/**
+ * Returns the error of a question that combines keys with users or teams. Usage by user or team is stored without the
+ * key.
+ */
 export function keyProblem(question: Question): { field: string; message: string } | undefined {
   if (!needsKeys(question) || !(needsUsers(question) || needsTeams(question))) return undefined
   const field = question.group_by.includes('key') ? 'group_by' : 'key'
@@ -106,7 +118,9 @@ export function isWindow(group: Group): group is Window {
   return WINDOWS.some((window) => window === group)
 }
 
-/** The start of the window that contains a whole hour, in epoch milliseconds. */
+/**
+ * Returns the start of the window that contains an hour, in epoch milliseconds. `hour` is in hours since the epoch.
+ */
 export function startOf(window: Window, hour: number, zone?: TimeZone): number {
   if (zone && window !== 'hour') return zone.startOf(window, hour * HOUR_MS)
   return windowOf(PERIODS[window], null, hour * HOUR_MS).start_ms

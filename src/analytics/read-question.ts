@@ -19,7 +19,10 @@ import {
 } from './question.ts'
 import type { AnalyticsQuery } from './schema.ts'
 
-/** Converts a query to one of the rollups: whole hours, provider names as recorded, subjects by number. */
+/**
+ * Converts a query to a question for the rollups. Rounds times to whole hours, and replaces provider names with
+ * recorded names and subject ids with numbers.
+ */
 export async function readQuestion(
   env: Bindings,
   ledger: LedgerName,
@@ -61,7 +64,7 @@ export async function readQuestion(
   return { kind: 'question', ...question, filters }
 }
 
-/** Refuses ranges with deleted days, whose sums would silently be too small. */
+/** Refuses a range that includes deleted days, because its sums would be too small. */
 function forgottenProblem(
   env: Bindings,
   from_ms: number,
@@ -72,13 +75,13 @@ function forgottenProblem(
   return { field: 'from', message: `must not be before ${timeJson(kept_from_ms)}: older days are deleted` }
 }
 
-/** Adds empty sets for the filtered users and teams. Only for checks, which need no subject numbers. */
+/** Adds empty sets for the filtered users and teams. The result is for checks that need no subject numbers. */
 function withSubjects(question: Question, { user, team }: AnalyticsQuery): Question {
   const subjects = { ...(user && { user: new Set<number>() }), ...(team && { team: new Set<number>() }) }
   return { ...question, filters: { ...question.filters, ...subjects } }
 }
 
-/** A subject that D1 does not know has no usage in the rollups either. */
+/** Returns the numbers of subjects. Omits subjects that are not in D1, because they have no usage in the rollups. */
 function numbersOf(
   env: Bindings,
   ledger: LedgerName,

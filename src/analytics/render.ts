@@ -7,7 +7,7 @@ import { UNIT_DECIMALS } from '../usage/cells/delta.ts'
 import { isWindow, type Question } from './question.ts'
 import type { GroupValue, Summary, SummaryRow } from './summary.ts'
 
-/** Returns a user's or team's own id. */
+/** Returns the id of the user or team with a subject number. */
 export type NameOf = (kind: 'user' | 'team', number: number) => string
 
 export interface Answered {
@@ -24,7 +24,9 @@ export function renderUsage(answered: Answered): object {
   }))
 }
 
-/** The usage of one wallet for its end user. Omits the provider cost, which only concerns the customer. */
+/**
+ * Renders the usage of one wallet for its end user. Omits the provider cost, because only the customer may read it.
+ */
 export function renderPortalUsage(answered: Answered): object {
   return render(answered, usageJson)
 }
@@ -79,12 +81,12 @@ function valueJson(group: Question['group_by'][number], value: GroupValue, name:
   if (value === null || typeof value === 'string') return value
   if (isWindow(group)) return timeJson(value)
   if (group === 'user' || group === 'team') return name(group, value)
-  throw new Error(`a ${group} is not a number`)
+  throw new Error(`the value of the group ${group} must not be a number`)
 }
 
 /**
- * Rounds sums of USD to 1e-6, half-even, so that the rounded rows add up to the rounded total: each row gets the
- * growth of the rounded running sum, which differs from its own sum by at most 1e-6 USD.
+ * Rounds sums of USD to 1e-6, half-even. The rounded rows add up to the rounded total, because each row is the
+ * increase of the rounded running sum. A rounded row differs from its exact sum by at most 1e-6 USD.
  */
 class Rounding {
   private readonly before = { cost: 0n, price: 0n, paid: 0n }

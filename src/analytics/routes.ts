@@ -23,9 +23,10 @@ import {
 } from './schema.ts'
 
 const DESCRIPTION =
-  'Up to three groups, one of which may be a time window (of `time_zone`; weeks begin on Monday), and filters of the same names, which ' +
-  'may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 ' +
-  'groups. Events count at their own time; voided events do not count. USD rows add up to their total.'
+  'Accepts up to three groups. One of them may be a time window in `time_zone`. Weeks begin on Monday. All other groups are ' +
+  'also filters, which may be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range ' +
+  'of 366 days, of 31 days by hour and of 92 days by user. Events count at their own time. Voided events do not count. The ' +
+  'USD amounts of the rows add up to their total.'
 
 const usageRoute = route({
   method: 'get',
@@ -52,12 +53,12 @@ const costsRoute = route({
 const burnRateRoute = route({
   method: 'get',
   path: '/burn-rate',
-  summary: 'Get the burn rate and when the credits run out',
+  summary: 'Get the burn rate and the run-out date of the credits',
   description:
-    'The forecast is for the customer, with the balance of all wallets together, or for one `user` or `team`, with the balance of its wallet.',
+    'By default, the forecast is for the whole customer, with the sum of the balances of all wallets. With `user` or `team`, it is for this user or team, with the balance of its own wallet.',
   ...scoped('analytics:read'),
   request: { query: burnRateQuery },
-  answers: { 200: json('Averages, trend and run-out date.', burnRateSchema) },
+  answers: { 200: json('The averages, the trend and the run-out date.', burnRateSchema) },
   problems: ['overloaded', 'not_found'],
 })
 

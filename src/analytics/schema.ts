@@ -10,11 +10,14 @@ const MAX_GROUPS_BY = 3
 /** The maximum number of values of one filter. */
 const MAX_VALUES = 100
 
-/** A parameter with one value, which may be repeated. Names may contain any character, so no separator is possible. */
+/**
+ * Returns the schema of a parameter that may be repeated, with one value each time. Names may contain any printable
+ * character, so no separator is possible.
+ */
 function filter<T extends string>(value: z.ZodType<T>) {
   return z
     .union([value, z.array(value).max(MAX_VALUES, `must have at most ${MAX_VALUES} values`)], {
-      error: `must be a value, or up to ${MAX_VALUES} of them`,
+      error: `must be 1 to ${MAX_VALUES} valid values`,
     })
     .transform((given): readonly T[] => (Array.isArray(given) ? given : [given]))
     .optional()
@@ -44,7 +47,7 @@ const timeZone = timeZoneInput()
   .openapi({
     type: 'string',
     description:
-      'The IANA time zone of `day`, `week` and `month`, with its daylight saving time. Default: UTC. With a window in `group_by`, its offset from UTC must be whole hours.',
+      'The IANA time zone of `day`, `week` and `month`, including daylight saving time. Default: UTC. If `group_by` contains a window, the offset from UTC must be whole hours.',
     example: 'Europe/Berlin',
   })
 
@@ -64,7 +67,7 @@ export const analyticsQuery = z.strictObject({
   user: filter(customerText()),
   team: filter(customerText()),
   key: filter(customerText()),
-  key_id: filter(customerText()).openapi({ description: 'This parameter is another name of `key`.' }),
+  key_id: filter(customerText()).openapi({ description: 'Another name of the parameter `key`.' }),
   event_type: filter(z.enum(EVENT_TYPES)),
 })
 
@@ -74,7 +77,7 @@ export const burnRateQuery = z
   .strictObject({ user: customerText().optional(), team: customerText().optional() })
   .superRefine(({ user, team }, ctx) => {
     if (user !== undefined && team !== undefined) {
-      ctx.addIssue({ code: 'custom', path: ['team'], message: 'give user or team, not both' })
+      ctx.addIssue({ code: 'custom', path: ['team'], message: 'must be omitted if user is present' })
     }
   })
 
@@ -88,7 +91,8 @@ const group = z
     ...Object.fromEntries(DIMENSIONS.map((dimension) => [dimension, z.string().nullable().optional()])),
   })
   .openapi({
-    description: 'The group of the row. A window is shown as its start; null means no value.',
+    description:
+      'The group of the row. A window is shown as its start time. Null means that the usage has no value.',
   })
 
 const usageSums = {
@@ -101,14 +105,14 @@ const usageSums = {
 const costSums = {
   provider_cost_usd: usdSum,
   revenue_usd: usdSum.openapi({
-    description: 'The sum of customer_price_usd, promotional credits included.',
+    description: 'The sum of `customer_price_usd`, including promotional credits.',
   }),
   paid_revenue_usd: usdSum.openapi({ description: 'The price paid for the burned credits.' }),
   margin_usd: usdSum,
   margin_percent: z
     .number()
     .nullable()
-    .openapi({ description: 'The share of the revenue; null without revenue.' }),
+    .openapi({ description: 'The margin as a percentage of the revenue; null if there is no revenue.' }),
 }
 
 function answerSchema(sums: z.ZodRawShape) {
@@ -136,10 +140,11 @@ export const burnRateSchema = z
     average_per_day_30d: credits,
     trend: z.enum(TRENDS).openapi({
       description:
-        'The last 7 days compared with the 7 before: rising or falling by more than 20 %, or steady.',
+        'The last 7 days compared with the 7 days before. `rising` and `falling` mean a change of more than 20 %.',
     }),
     days_remaining: z.number().nullable().openapi({
-      description: 'The number of days until the credits run out; null if nothing was burned in 7 days.',
+      description:
+        'The number of days until the credits run out; null if nothing was burned in 7 days, or for more than 100 years.',
     }),
     run_out_date: time.nullable(),
     assumption: z.string().openapi({ description: 'The assumption behind the run-out date.' }),

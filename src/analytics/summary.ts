@@ -2,7 +2,7 @@ import { addSums, type Cell, type CellSums, type MutableSums, noSums } from '../
 import type { Kind } from '../usage/cells/pack-cells.ts'
 import { type Filters, type Group, isWindow, type Question, startOf, type Window } from './question.ts'
 
-/** A value of a group: a subject number for users and teams, a time for windows, null for none. */
+/** The value of a group: a subject number for users and teams, a time for windows, null if the usage has no value. */
 export type GroupValue = string | number | null
 
 export interface SummaryRow {
@@ -14,16 +14,16 @@ interface Row extends SummaryRow {
   readonly sums: MutableSums
 }
 
-/** Thrown if a response would have too many rows. */
+/** The error of a response that would have too many rows. */
 export class TooManyGroups extends Error {}
 
 export const MAX_GROUPS = 10_000
 
-/** Sums cells by group. Pure. Rows are sorted by their values, windows by time. */
+/** Sums cells by group, without I/O. Sorts rows by their values, and windows by time. */
 export class Summary {
   private readonly byGroup = new Map<string, Row>()
   private readonly question: Question
-  /** The windows of hours: many cells share an hour. */
+  /** The start of the window of each hour, cached because many cells share an hour. */
   private readonly starts = new Map<number, number>()
 
   constructor(question: Question) {
@@ -42,7 +42,7 @@ export class Summary {
     return totals
   }
 
-  /** Unsorted. */
+  /** Returns the rows, unsorted. */
   rows(): Iterable<SummaryRow> {
     return this.byGroup.values()
   }
@@ -77,14 +77,17 @@ export class Summary {
   }
 }
 
-/** Names of customers have no control character (`customerText`) and are not empty. */
+/**
+ * The separator of the values in a key. Names that customers choose contain no control characters and are not empty
+ * (`customerText`).
+ */
 const SEPARATOR = '\u0000'
 
 function passes(cell: Cell, filters: Filters): boolean {
   return admits(filters.user, cell.user) && admits(filters.team, cell.team) && admitsKind(filters, cell)
 }
 
-/** Whether filters admit cells of a kind, for reads that skip the others. */
+/** Reports whether the filters admit cells of a kind. The cells of other kinds are skipped when cells are read. */
 export function admitsKind(
   filters: Filters,
   { feature_id, provider, model, event_type, key }: Kind,
@@ -110,7 +113,7 @@ function compareValues(a: readonly GroupValue[], b: readonly GroupValue[]): numb
   return 0
 }
 
-/** Rows without a value sort last. */
+/** Compares two values of a group. Null sorts last. */
 function compareValue(a: GroupValue, b: GroupValue): number {
   if (a === b) return 0
   if (a === null) return 1

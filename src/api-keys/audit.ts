@@ -13,7 +13,10 @@ import type { ApiKey } from './rows.ts'
  * the change: it records nothing if the change affected no row.
  */
 
-/** Records a new key, or the rotation of one: the two differ only in their id and end. */
+/**
+ * Returns the statement that records a new key or a rotation. The two keys of a rotation differ only in their id and
+ * end.
+ */
 export function auditCreatedKey(
   c: Context<AppEnv>,
   actor: KeyActor,

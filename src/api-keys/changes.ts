@@ -32,11 +32,14 @@ import {
 } from './rows.ts'
 
 /**
- * Creates, replaces and deletes keys. Every change is one batch in D1, guarded by the state that decided it; then the
- * ledgers are updated, then KV.
+ * Creates, rotates and deletes keys. Every change is one batch in D1. A new key is written only if the state on which
+ * the decision was based has not changed. After the batch, the change is sent to KV and the ledgers.
  */
 
-/** Fields left out default to those of the calling key; for the operator to all scopes, live mode and no expiry. */
+/**
+ * The fields of a new key. Omitted fields default to those of the calling key. For the operator, they default to all
+ * scopes, live mode and no expiry.
+ */
 export interface KeyDraft {
   readonly name: string
   readonly scopes?: readonly Scope[] | undefined
@@ -54,11 +57,14 @@ export interface CreatedKey {
 }
 
 /**
- * Statements to put directly after the one that adds the key. They must do nothing if it added no row (`changes()`).
+ * Returns the statements to put directly after the statement that adds the key. They must write nothing if that
+ * statement added no row (`changes()`).
  */
 export type WithKey = (created: CreatedKey) => D1PreparedStatement[]
 
-/** A change that loses against a concurrent change of the same customer is retried. */
+/**
+ * The maximum number of attempts. A change is retried if a concurrent change of the same customer was written first.
+ */
 const ATTEMPTS = 3
 
 export async function createApiKey(
@@ -82,9 +88,8 @@ export async function createApiKey(
       refusePastEnd(wanted, now_ms) ?? refuseExcess(wanted, own, 'create') ?? refuseTooMany(context, max_keys)
     if (refused) return refused
     if (wanted.mode === 'test') {
-      // Opens the test ledger before the key exists. A concurrent change of the account then either finds a
-      // test key in D1 and reaches the test ledger too, or prevents the key from being written with an
-      // outdated account.
+      // Opens the test ledger before the key exists. If a concurrent change of the account finds the test key in D1,
+      // it also updates the test ledger. Otherwise, it prevents the key from being written with an outdated account.
       const opened = await openTestLedger(env, actor.customer_id, context)
       if (opened.kind === 'refused') {
         return refusedBecause(opened.refusal.code === 'overloaded' ? 'overloaded' : 'unavailable')
@@ -101,8 +106,8 @@ export async function createApiKey(
 }
 
 /**
- * Replaces a key with one of the same name, mode, scopes and end. The old key works until the overlap ends; the
- * caller sends that end to the ledgers and KV (`settleRevocation`), after a replay too.
+ * Replaces a key with a new key of the same name, mode, scopes and end. The old key works until the overlap ends. The
+ * caller must send that end to the ledgers and KV (`settleRevocation`), also after a replay.
  */
 export async function rotateApiKey(
   env: Bindings,
@@ -154,8 +159,7 @@ export async function deleteApiKey(
 }
 
 /**
- * Adds the notification of a new key to the ledger of its mode. The key exists already, so an unreachable ledger only
- * loses the notification.
+ * Adds the notification of a new key to the ledger of its mode. Only logs a failure, because the key already exists.
  */
 async function announceKey(env: Bindings, customer_id: string, { key, replaces }: CreatedKey): Promise<void> {
   const { key_id, mode, scopes, expires_at_ms } = key
@@ -198,7 +202,7 @@ function newKey(
   return { key_hash, created: { kind: 'created', key, api_key, ...(replaces && { replaces }) } }
 }
 
-/** Returns false, with nothing written, if the guard no longer held. */
+/** Writes a new key. Returns false and writes nothing if the guarded state has changed. */
 async function write(
   env: Bindings,
   actor: KeyActor,
@@ -225,7 +229,7 @@ async function write(
     const [inserted] = await env.DB.batch(statements)
     if (inserted?.meta.changes !== 1) return false
   } catch (error) {
-    // D1 may have committed although its answer was lost. This is the only chance to return the key.
+    // D1 may have written the key although its answer was lost. Only this response can contain the text of the key.
     if (isTaken(error, 'stored_answers') || !(await isStored(env, key_hash))) throw error
   }
   forgetCachedKey(key_hash)
@@ -233,7 +237,7 @@ async function write(
   return true
 }
 
-/** A failure costs only reads: a key that is missing in KV is found in D1. */
+/** Publishes a new key to KV. Only logs a failure, because a key that is missing in KV is found in D1. */
 export async function publishNewKey(env: Bindings, key_hash: string, key_id: string): Promise<void> {
   try {
     await publishKeys(env, [key_hash])

@@ -4,8 +4,8 @@ import type { PriceEpochs } from '../rating/price-epochs.ts'
 import { FIRST_SCOPES, SCOPES } from './authentication/scopes.ts'
 
 /**
- * The record of a key, stored in KV under the key's hash. Its format has a version: records of an unknown version, or
- * with unknown values, are read again from D1. Format 2 has the same fields and only the first scopes.
+ * The record of a key, stored in KV under the key's hash. The format has a version. A record with an unknown version
+ * or unknown values is read from D1 instead. Format 2 has the same fields, but only the first scopes.
  */
 const keyRecord = z.object({
   v: z.literal(3),
@@ -16,7 +16,10 @@ const keyRecord = z.object({
   tier: z.enum(TIERS),
   customer_status: z.enum(CUSTOMER_STATUSES),
   expires_at_ms: z.number().nullable(),
-  /** The time when the key stops working; in the future while a rotated key overlaps with its successor. */
+  /**
+   * The time when the key stops working; null if it was not deleted or rotated. It is in the future while a rotated
+   * key overlaps with its successor.
+   */
   revoked_at_ms: z.number().nullable(),
 })
 
@@ -32,13 +35,13 @@ export interface FoundKey extends KeyRecord {
   readonly price_epochs: PriceEpochs
 }
 
-/** A valid key, as handlers see it. */
+/** The fields of a valid key that handlers use. */
 export interface AuthenticatedKey extends Omit<FoundKey, 'v' | 'expires_at_ms' | 'revoked_at_ms'> {
-  /** The time when the key expires; null if it never expires. */
+  /** The time when the key or its session ends; null if it does not end. */
   readonly ends_at_ms: number | null
 }
 
-/** Returns undefined for anything but a record of a known format; the caller then reads D1. */
+/** Parses a record. Returns undefined for a record of an unknown format, so that the caller reads D1. */
 export function parseKeyRecord(text: string): KeyRecord | undefined {
   try {
     const record = storedRecord.safeParse(JSON.parse(text)).data
@@ -48,7 +51,10 @@ export function parseKeyRecord(text: string): KeyRecord | undefined {
   }
 }
 
-/** Applies the rule of the migration `0016_later_scopes`, so that no record has to be written again. */
+/**
+ * Converts a record of format 2 to format 3. Applies the rule of the migration `0016_later_scopes`, so that stored
+ * records need no change.
+ */
 function upgraded({
   scopes,
   ...record

@@ -7,9 +7,9 @@ import { publishKeys } from './publishing.ts'
 import { readRevocation, revokeKey } from './rows.ts'
 
 /**
- * Sends the end of a key from D1 to its ledgers, which refuse it from then on even if a cache still admits it, and to
- * KV, which reaches everything else within 90 s. A test key also acts on the live ledger, which keeps burn tables and
- * entitlements. Throws if a part failed; can be repeated.
+ * Sends the end of a key from D1 to its ledgers and to KV. From the end on, the ledgers refuse the key even if a
+ * cache still admits it. Everything else refuses it within 90 s. A test key also acts on the live ledger, which keeps
+ * burn tables and entitlements. Throws if a part failed. The call can be repeated.
  */
 export async function settleRevocation(env: Bindings, customer_id: string, key_id: string): Promise<void> {
   const key = await readRevocation(env, customer_id, key_id)
@@ -19,20 +19,21 @@ export async function settleRevocation(env: Bindings, customer_id: string, key_i
   for (const acts_on of mode === 'test' ? MODES : [mode]) {
     requireReached(await revokeLedgerKey(env, { customer_id, mode: acts_on }, key_id, revoked_at_ms))
   }
-  // Adds this notification only for a key that ends now. A key that still works is named in the notification of its
+  // Adds this notification only for a key that has ended. A key that still works is named in the notification of its
   // successor.
   if (revoked_at_ms <= Date.now()) {
     const notice = { type: 'api_key.deleted', data: { key_id } } as const
     requireReached(await notify(env, { customer_id, mode }, { id: `api_key.deleted ${key_id}`, notice }))
   }
   await publishKeys(env, [key_hash])
-  // A request in the meantime may have cached the previous record.
+  // A concurrent request may have cached the previous record.
   forgetCachedKey(key_hash)
 }
 
 /**
- * Ends a customer's key now, in D1 first, because everything else is rebuilt from D1. The caller has checked the
- * permission. Put `also` directly after the change in its batch; it must do nothing if the change affects no row.
+ * Ends a customer's key now. Writes D1 first, because everything else is rebuilt from D1. The caller must have
+ * checked the permission. `also` runs directly after the change in the same batch. It must write nothing if the
+ * change affects no row.
  */
 export async function revokeApiKey(
   env: Bindings,
@@ -45,7 +46,7 @@ export async function revokeApiKey(
   await settleRevocation(env, customer_id, key_id)
 }
 
-/** Throws if a ledger refused the update. */
+/** Checks the outcome of an update of a ledger. Throws if the ledger refused it. */
 export function requireReached(outcome: { readonly kind: 'done' } | Refused): void {
   if (outcome.kind === 'refused') throw new Error(`the ledger is ${outcome.refusal.code}`)
 }

@@ -27,13 +27,13 @@ import {
 } from './schema.ts'
 
 const SECRET_ONCE =
-  'Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the API key of the request, and only that key can read it.'
+  'Only this response contains the key. If the response is lost, repeat the request with the same `Idempotency-Key` and API key: the response is stored encrypted under that API key.'
 
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'List API keys, newest first, including deleted ones; never a secret',
-  description: 'A test key lists only test keys.',
+  summary: 'List API keys, newest first, including deleted keys',
+  description: 'The list never contains the text of a key. A test key lists only test keys.',
   ...scopedToRead('keys:write'),
   request: { query: apiKeysQuery },
   answers: { 200: json('A page of keys.', apiKeysSchema) },
@@ -44,7 +44,7 @@ const createKeyRoute = route({
   path: '/',
   summary: 'Create an API key',
   description: [
-    'The new key can have only scopes that the calling key has, the same mode (a live key can also create test keys), and no later expiry.',
+    'The new key can have only scopes of the calling key, and cannot expire after the calling key. A live key can create live and test keys. A test key can create only test keys.',
     'The first test key opens the test ledger.',
     SECRET_ONCE,
   ].join(' '),
@@ -57,9 +57,9 @@ const createKeyRoute = route({
 const rotateRoute = route({
   method: 'post',
   path: '/{id}/rotate',
-  summary: 'Rotate an API key: the new one has the same name, mode, scopes and expiry',
+  summary: 'Rotate an API key and keep its name, mode, scopes and expiry',
   description: [
-    'Both keys work during the overlap; after it, only the new one. A key that rotates itself without an overlap is refused immediately, so its response cannot be repeated.',
+    'Both keys work during the overlap. After the overlap, only the new key works. A key that rotates itself without an overlap is refused immediately, so its request cannot be repeated.',
     SECRET_ONCE,
   ].join(' '),
   ...scoped('keys:write'),
@@ -73,7 +73,7 @@ const deleteRoute = route({
   path: '/{id}',
   summary: 'Delete an API key permanently',
   description:
-    'Ledger requests refuse the key from the response on, all other requests within 90 s. Deleting it again has no effect and returns the same; repeat the request after a 503.',
+    'Ledgers refuse the key before the response. All other parts refuse it within 90 s. Deleting the key again has no effect and returns the same answer. After a 503, repeat the request.',
   ...scoped('keys:write'),
   request: { params: apiKeyPath },
   answers: { 200: json('The deleted key.', apiKeySchema) },
@@ -115,7 +115,7 @@ apiKeysRoutes.openapi(createKeyRoute, async (c) => {
 
 apiKeysRoutes.openapi(rotateRoute, async (c) => {
   const { id } = c.req.valid('param')
-  // Without a body, the validator is skipped, and so are its defaults.
+  // Parses the body here, because a request without a body skips the validator and its defaults.
   const { overlap_seconds } = rotationSchema.parse(await c.req.json())
   const rotation = { key_id: id, overlap_ms: overlap_seconds * 1000 }
   try {
@@ -159,9 +159,9 @@ function onceOf(c: Context<AppEnv>, operation: string): Once {
 const SETTLE_AGAIN_MS = 2_000
 
 /**
- * Returns the new key even if the end of the old key has not reached all ledgers and KV, because the new key cannot be
- * read again. D1 has that end, so the old key is refused within 90 s in any case; the exact update is retried once
- * after the response.
+ * Sends the end of the old key to its ledgers and KV. Does not throw if this fails, because the response contains the
+ * new key, which cannot be read again. D1 has the end, so the old key is refused within 90 s in any case. A failed
+ * update is retried once after the response.
  */
 async function settleRotation(c: Context<AppEnv>, key_id: string): Promise<void> {
   const { customer_id } = c.get('key')

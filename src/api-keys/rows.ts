@@ -5,26 +5,29 @@ import { DAY_MS } from '../time/durations.ts'
 import type { Scope } from './authentication/scopes.ts'
 import { parseScopes } from './publishing.ts'
 
-/** The statements that change and list keys in D1's table `api_keys`. `publishing.ts` looks keys up. */
+/** The statements that change and list keys in D1's table `api_keys`. `publishing.ts` reads keys by their hash. */
 
 type Db = Pick<Bindings, 'DB'>
 
-/** A key as its customer sees it. */
+/** The fields of a key that its customer may read. */
 export interface ApiKey {
   readonly key_id: string
   readonly name: string
   readonly mode: Mode
   readonly scopes: readonly Scope[]
   readonly created_at_ms: number
-  /** Is null if it does not expire. */
+  /** The time when the key expires; null if it does not expire. */
   readonly expires_at_ms: number | null
-  /** The time when it stops working; in the future while it overlaps with its successor. */
+  /**
+   * The time when the key stops working; null if it was not deleted or rotated. It is in the future while the key
+   * overlaps with its successor.
+   */
   readonly revoked_at_ms: number | null
   /** The time of a use of the key, at most an hour before its last use. */
   readonly last_used_at_ms: number | null
 }
 
-/** A key to insert, with the hash by which it is found. */
+/** A key to insert, with its hash. Requests find a key by its hash. */
 export interface NewApiKey extends Omit<ApiKey, 'revoked_at_ms' | 'last_used_at_ms'> {
   readonly key_hash: string
 }
@@ -40,21 +43,21 @@ const inForce = (key: string, now: string) => `
   AND (${key}.revoked_at_ms IS NULL OR ${key}.revoked_at_ms > ${now})`
 
 /**
- * The limit of active keys of a customer. The second limit leaves room for overlapping keys during rotation and for
- * keys that the operator issues.
+ * The maximum numbers of active keys of a customer. The higher maximum applies to rotations, during which keys
+ * overlap, and to keys that the operator issues.
  */
 export const MAX_KEYS = 100
 export const MAX_KEYS_WITH_OVERLAPS = 200
 
 /**
- * The limit of rows of a customer, ended keys included. Above it the oldest ended keys are deleted, so that reads of
- * all keys stay bounded. The audit log keeps them.
+ * The limit of rows of a customer, including ended keys. Above this limit, the oldest ended keys are deleted, so that
+ * reads of all keys are bounded. The audit log keeps their records.
  */
 export const MAX_KEY_ROWS = 1_000
 /**
- * The minimum time for which the rows of ended keys are kept: longer than any cache keeps a key, so that an interrupted
- * deletion can be repeated. No key is created while all rows are active or younger than this. This bounds the audit log
- * and the stored answers.
+ * The minimum time that the row of an ended key is kept. It is longer than any cache keeps a key, so that an
+ * interrupted deletion can be repeated. A customer cannot create or rotate a key while `MAX_KEY_ROWS` keys are active
+ * or ended within this time. This limits the growth of the audit log and of the stored answers.
  */
 const ENDED_KEPT_MS = DAY_MS
 
@@ -89,7 +92,7 @@ const SELECT_CUSTOMER = `
 const SELECT_KEYS = `
   SELECT ${COLUMNS} FROM api_keys WHERE customer_id = ?1 AND key_id IN (SELECT value FROM json_each(?2))`
 
-/** Returns undefined if the customer does not exist. */
+/** Reads the state that decides about a key change; undefined if the customer does not exist. */
 export async function readKeyContext(
   env: Db,
   customer_id: string,
@@ -122,7 +125,9 @@ export interface KeyGuard {
   readonly account_revision: number
   readonly maker_id: string | undefined
   readonly max_keys: number
-  /** The replaced key, which must not have been deleted or replaced in the meantime. */
+  /**
+   * The replaced key; undefined for a new key. The replaced key must not have been deleted or replaced concurrently.
+   */
   readonly replaces: string | undefined
 }
 
@@ -139,7 +144,7 @@ const INSERT = `
       SELECT 1 FROM api_keys t WHERE t.key_id = ?12 AND t.customer_id = ?2 AND t.revoked_at_ms IS NULL
         AND ${inForce('t', '?7')}))`
 
-/** The statement that adds a key if the guard holds: it then changes one row. */
+/** Returns the statement that adds a key. It changes one row if the conditions of the guard hold, otherwise none. */
 export function insertKey(
   env: Db,
   customer_id: string,
@@ -166,7 +171,7 @@ const REPLACE = `
   UPDATE api_keys SET revoked_at_ms = ?3
   WHERE key_id = ?1 AND customer_id = ?2 AND revoked_at_ms IS NULL AND EXISTS (SELECT 1 FROM api_keys WHERE key_id = ?4)`
 
-/** The statement that ends a key at `revoked_at_ms` if the same batch added its successor. */
+/** Returns the statement that ends a key at `revoked_at_ms` if the same batch added its successor. */
 export function replaceKey(
   env: Db,
   customer_id: string,
@@ -181,7 +186,10 @@ const REVOKE = `
   UPDATE api_keys SET revoked_at_ms = ?3
   WHERE key_id = ?1 AND customer_id = ?2 AND (revoked_at_ms IS NULL OR revoked_at_ms > ?3)`
 
-/** The statement that ends a key now; it changes nothing if the key has already ended. */
+/**
+ * Returns the statement that ends a key now. It changes nothing if the key was already deleted, or if its overlap has
+ * ended.
+ */
 export function revokeKey(env: Db, customer_id: string, key_id: string, now_ms: number): D1PreparedStatement {
   return env.DB.prepare(REVOKE).bind(key_id, customer_id, now_ms)
 }
@@ -192,7 +200,10 @@ const FORGET_ENDED = `
     ORDER BY key_id
     LIMIT max(0, (SELECT count(*) FROM api_keys WHERE customer_id = ?1) - ${MAX_KEY_ROWS}))`
 
-/** The statement that deletes the oldest ended keys of a customer above `MAX_KEY_ROWS`. Writes 4 rows for each. */
+/**
+ * Returns the statement that deletes the oldest ended keys of a customer above `MAX_KEY_ROWS`. It writes 4 rows for
+ * each deleted key.
+ */
 export function forgetEndedKeys(env: Db, customer_id: string, now_ms: number): D1PreparedStatement {
   return env.DB.prepare(FORGET_ENDED).bind(customer_id, now_ms - ENDED_KEPT_MS)
 }
@@ -222,7 +233,9 @@ const LIST = `
   WHERE customer_id = ?1 AND key_id < ?2 AND (?3 IS NULL OR mode = ?3)
   ORDER BY key_id DESC LIMIT ?4`
 
-/** A customer's keys below `before_id`, newest first; of one mode or of both. */
+/**
+ * Lists a customer's keys with ids below `before_id`, newest first. If `mode` is null, keys of both modes are listed.
+ */
 export async function listKeys(
   env: Db,
   customer_id: string,
@@ -237,7 +250,7 @@ export async function listKeys(
 const SELECT_HASHES = `
   SELECT k.key_hash FROM api_keys k WHERE k.customer_id = ?1 AND ${inForce('k', '?2')}`
 
-/** The hashes of the active keys: at most `MAX_KEYS_WITH_OVERLAPS`. */
+/** Returns the hashes of the active keys, at most `MAX_KEYS_WITH_OVERLAPS`. */
 export async function hashesInForce(env: Db, customer_id: string, now_ms: number): Promise<string[]> {
   const { results } = await env.DB.prepare(SELECT_HASHES)
     .bind(customer_id, now_ms)

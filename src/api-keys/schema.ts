@@ -11,13 +11,13 @@ const scopesInput = z
   .array(z.enum(SCOPES, { error: `must be one of ${SCOPES.join(', ')}` }))
   .min(1, 'must name at least one scope')
   .max(SCOPES.length, `must name at most ${SCOPES.length} scopes`)
-  .refine((scopes) => new Set(scopes).size === scopes.length, 'must name each scope once')
+  .refine((scopes) => new Set(scopes).size === scopes.length, 'must not contain a scope twice')
 
 const draftFields = {
   name: customerText().openapi({ example: 'Billing worker' }),
   expires_at: timeInput()
     .optional()
-    .openapi({ description: 'The time when the key expires, which must be in the future.' }),
+    .openapi({ description: 'The time when the key expires. It must be in the future.' }),
 }
 
 export const apiKeyDraftSchema = z
@@ -28,12 +28,12 @@ export const apiKeyDraftSchema = z
       .openapi({ description: 'The scopes of the key. Default: all scopes of the calling key.' }),
     mode: z.enum(MODES).optional().openapi({
       description:
-        'The mode of the key. Default: the mode of the calling key. A live key can create live and test keys, a test key only test keys. Test keys use a separate ledger.',
+        'The mode of the key. Default: the mode of the calling key. A live key can create live and test keys. A test key can create only test keys. Test keys use a separate ledger.',
     }),
   })
   .openapi('ApiKeyDraft')
 
-/** The operator's defaults are those of a customer's first key. */
+/** The body with which the operator issues a key. The defaults are those of a customer's first key. */
 export const issuedKeySchema = z
   .strictObject({
     ...draftFields,
@@ -45,7 +45,7 @@ export const issuedKeySchema = z
 export const rotationSchema = z
   .strictObject({
     overlap_seconds: z.int().min(0).max(MAX_OVERLAP_S).default(0).openapi({
-      description: 'The time in which the old key still works, at most 7 days.',
+      description: 'The time in seconds during which the old key still works, at most 7 days.',
     }),
   })
   .openapi('ApiKeyRotation')
@@ -65,7 +65,7 @@ export const apiKeySchema = z
   .object({
     key_id: z
       .string()
-      .openapi({ description: 'The key itself contains the id, after `om_live_` or `om_test_`.' }),
+      .openapi({ description: 'The id of the key. The key itself contains the 26 characters after `key_`.' }),
     name: z.string(),
     mode: z.enum(MODES),
     scopes: z.array(z.enum(SCOPES)),
@@ -85,7 +85,7 @@ export const apiKeysSchema = pageSchema(apiKeySchema).openapi('ApiKeysPage')
 
 export const createdKeySchema = apiKeySchema
   .extend({
-    api_key: z.string().openapi({ description: 'The key itself, which is shown only once and not stored.' }),
+    api_key: z.string().openapi({ description: 'The key itself. Only this response contains it.' }),
   })
   .openapi('CreatedApiKey')
 
@@ -93,6 +93,6 @@ export const rotatedKeySchema = createdKeySchema
   .extend({
     replaces: z
       .object({ key_id: z.string(), revoked_at: time })
-      .openapi({ description: 'The old key, and the time until which it works.' }),
+      .openapi({ description: 'The old key and the time when it stops working.' }),
   })
   .openapi('RotatedApiKey')

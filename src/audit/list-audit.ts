@@ -4,15 +4,17 @@ import { OPERATOR_SCOPE } from '../ledger/flush/audit-log.ts'
 import type { AuditAction } from './record.ts'
 
 export interface AuditQuery {
-  /** The customer of the listed records. Undefined lists all records, including records without a customer. */
+  /**
+   * The customer of the listed records. If undefined, all records are listed, including records without a customer.
+   */
   readonly customer_id: string | undefined
   readonly actor: string | undefined
   readonly action: AuditAction | undefined
   readonly target: string | undefined
   readonly from_ms: number | undefined
-  /** Exclusive. */
+  /** The end of the time range, exclusive. */
   readonly to_ms: number | undefined
-  /** The listed records have lower ids than this one. */
+  /** The id below which records are listed. */
   readonly before_id: string | undefined
   readonly limit: number
 }
@@ -34,18 +36,19 @@ export interface StoredAudit {
 export interface AuditPage {
   /** The records, newest first. */
   readonly records: readonly StoredAudit[]
-  /** The `before_id` of the next page; null on the last one. */
+  /** The `before_id` of the next page; null on the last page. */
   readonly next_before_id: string | null
 }
 
 /**
- * The maximum number of records that a filtered page examines. A page may therefore be short without being
- * the last one.
+ * The maximum number of records that a filtered page examines. A page may therefore contain fewer records than
+ * requested although more pages follow.
  */
 export const MAX_EXAMINED = 1_000
 
-// Reads a range, newest first: of one customer by the primary key, of all by the index of times. Ids sort by time, so
-// the times are ids too. Reads 1 row for each record examined; 2 without a customer, the index and the row.
+// Reads a range of records, newest first. Uses the primary key for the records of one customer, and the index of
+// times for all records. Ids sort by time, so the range of times is a range of ids. Reads 1 row for each examined
+// record of one customer. Otherwise, reads 2 rows for each record, one of them in the index.
 const RANGE = 'audit_id >= ?2 AND audit_id < ?3 ORDER BY audit_id DESC LIMIT ?4'
 const OF_CUSTOMER = `FROM audit_log WHERE scope = ?1 AND ${RANGE}`
 const OF_ALL = `FROM audit_log INDEXED BY audit_log_time WHERE ?1 IS NULL AND ${RANGE}`
@@ -63,7 +66,9 @@ function lastOf(examined: string): string {
   return `SELECT count(*) AS records, min(audit_id) AS last_id FROM (SELECT audit_id ${examined})`
 }
 
-/** Lists audit records, newest first, in a bounded read. Records that a ledger has not flushed are missing. */
+/**
+ * Lists audit records, newest first. Reads a bounded number of rows. Omits records that a ledger has not flushed yet.
+ */
 export async function listAudit(db: D1Database, query: AuditQuery): Promise<AuditPage> {
   const { customer_id, actor, action, target, limit } = query
   const from_id = firstAuditIdAt(query.from_ms ?? 0)
@@ -87,13 +92,16 @@ interface ExaminedRange {
   readonly last_id: string | null
 }
 
-/** Returns a page of the found records. `end_id` is the last record examined, if more may follow. */
+/**
+ * Returns a page of the found records. `end_id` is the id of the last examined record; null if no more records
+ * follow.
+ */
 function pageOf(found: readonly StoredAudit[], limit: number, end_id: string | null): AuditPage {
   const records = found.slice(0, limit)
   return { records, next_before_id: found.length > limit ? (records.at(-1)?.audit_id ?? null) : end_id }
 }
 
-/** Sorts after every id. */
+/** A text that sorts after every id. */
 const ABOVE_ALL = 'aud_~'
 
 function least(...ids: readonly (string | undefined)[]): string {

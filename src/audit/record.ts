@@ -1,6 +1,9 @@
 import type { Mode } from '../db/schema.ts'
 
-/** The actions in the audit log: every accepted change of keys, customers, credits, pricing and entitlements. */
+/**
+ * The actions in the audit log: accepted changes of customers, their keys, credits, prices, entitlements and
+ * settings, and the bulk actions of the operator.
+ */
 export const AUDIT_ACTIONS = [
   'credits.grant',
   'credits.purchase',
@@ -50,23 +53,26 @@ export const AUDIT_ACTIONS = [
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 
-/** The operator in `actor`; a customer's key is named by its id. */
+/**
+ * The `actor` of an operator's change. If the operator signed in with Cloudflare Access, `auditorOf` adds the email.
+ * The `actor` of a customer's change is the id of an API key.
+ */
 export const OPERATOR_ACTOR = 'operator'
-/** The author of an open registration. */
+/** The `actor` of an open registration. */
 export const PUBLIC_ACTOR = 'public'
 
 /** The author of a change and its origin. */
 export interface Auditor {
   /** A key id, `operator`, `operator:EMAIL` or `public`. */
   readonly actor: string
-  /** The address that Cloudflare reports; undefined without Cloudflare. */
+  /** The IP address of the caller; undefined if Cloudflare does not report it. */
   readonly ip?: string
   readonly request_id?: string
 }
 
 /**
- * The changed fields, small and flat. They never contain secrets or personal data: no email, no user or team id, no
- * metadata. The log cannot be edited, so it must not contain data that may have to be erased.
+ * The changed fields of an object. They never contain secrets or personal data, such as emails, user ids, team ids or
+ * metadata. Records cannot be edited, so they must not contain data that may have to be erased.
  */
 export interface AuditState {
   readonly [field: string]: AuditValue
@@ -75,29 +81,32 @@ export type AuditValue = string | number | boolean | null | readonly string[] | 
 
 export interface AuditRecord extends Auditor {
   readonly action: AuditAction
-  /** The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
+  /** The id of the changed object, for example of a wallet, a burn table, a key, a customer or a price. */
   readonly target: string
-  /** Is null if the object did not exist. */
+  /** The state before the change; null if the object did not exist, or if the action has no state. */
   readonly before: AuditState | null
-  /** Is null if the object no longer exists, or the action has no state. */
+  /** The state after the change; null if the object was deleted, or if the action has no state. */
   readonly after: AuditState | null
 }
 
-/** The customer of a record, and the ledger if it concerns one; neither for the operator's own actions. */
+/**
+ * The customer of a record, and the mode if the record concerns one ledger. Both are null for actions that concern no
+ * single customer.
+ */
 export interface AuditPlace {
   readonly customer_id: string | null
   readonly mode: Mode | null
 }
 
 /**
- * The maximum length of a state as JSON, in characters. Variable parts (a name, scopes) have much smaller
+ * The maximum length of a state as JSON, in characters. Variable parts, such as names and scopes, have much smaller
  * limits.
  */
 export const MAX_STATE_LENGTH = 4_000
 
 /**
- * Converts a state to its stored text. A text that is too long is replaced by its length, because no change may fail
- * for the sake of its record.
+ * Converts a state to its stored text. A text that is too long is replaced by its length, because a change must not
+ * fail because of its record.
  */
 export function stateText(state: AuditState | null): string | null {
   if (state === null) return null

@@ -23,9 +23,9 @@ import {
 const createTableRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Create a burn table: how usage becomes credits',
+  summary: 'Create a burn table, which converts usage to credits',
   description:
-    'Rates events from `effective_from` on, in live and test mode, starting with the next event. If several tables apply, the one that started last rates the event.',
+    'The table rates events from `effective_from` on (default: now), in live and test mode. If several tables apply to an event, the table that started last rates it.',
   ...scoped('pricing:write'),
   request: { body: jsonRequest(burnTableSchema) },
   answers: { 201: json('The table.', burnTableAnswerSchema) },
@@ -37,7 +37,7 @@ const editTableRoute = route({
   path: '/{id}',
   summary: 'Save a new version of a burn table',
   description:
-    'The given fields replace those of the last version. Without `effective_from`, or with one in the past, the new version applies from now on: earlier events keep the previous version.',
+    'The given fields replace the fields of the last version. If `effective_from` is absent, a table that starts in the future keeps its start. Otherwise the new version applies from `effective_from` on, but not before now. Earlier events keep the previous version.',
   ...scoped('pricing:write'),
   request: { params: burnTablePath, body: jsonRequest(burnTablePatchSchema) },
   answers: { 200: json('The new version.', burnTableAnswerSchema) },
@@ -47,8 +47,9 @@ const editTableRoute = route({
 const deleteTableRoute = route({
   method: 'delete',
   path: '/{id}',
-  summary: 'Deactivate a burn table from now on',
-  description: 'Earlier events still use it, and entries keep naming its versions.',
+  summary: 'Deactivate a burn table',
+  description:
+    'The table applies to no events from now on. Late events with an earlier time still use it, and entries still contain its versions.',
   ...scoped('pricing:write'),
   request: { params: burnTablePath },
   answers: { 200: json('The table.', burnTableAnswerSchema) },
@@ -58,7 +59,7 @@ const deleteTableRoute = route({
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'List burn tables in their last versions, newest first, including deleted ones',
+  summary: 'List the last versions of burn tables, newest first, including deleted tables',
   ...scoped('pricing:read'),
   request: { query: burnTablesQuery },
   answers: { 200: json('A page of tables.', burnTablesSchema) },
@@ -77,14 +78,17 @@ const activeRoute = route({
 const getRoute = route({
   method: 'get',
   path: '/{id}',
-  summary: 'Get a burn table, in its last version or an earlier one',
+  summary: 'Get the last version or an earlier version of a burn table',
   ...scoped('pricing:read'),
   request: { params: burnTablePath, query: burnTableQuery },
   answers: { 200: json('The table.', burnTableAnswerSchema) },
   problems: ['overloaded', 'not_found'],
 })
 
-/** All routes use the customer's live ledger, with keys of both modes: tables are shared. */
+/**
+ * The routes of burn tables. They use the customer's live ledger with keys of both modes, because both modes share
+ * the tables.
+ */
 export const burnTablesRoutes = createRouter()
 
 burnTablesRoutes.openapi(createTableRoute, async (c) => {

@@ -18,8 +18,8 @@ import {
 import { CREDIT_DECIMALS } from '../pricing/money.ts'
 
 /**
- * The form of a burn table. `checkBurnTable` checks what depends on the whole table: units, the order of tiers,
- * conflicting rules.
+ * The schema of a burn table. `checkBurnTable` checks the rules that the schema cannot express: units, the order of
+ * tiers and conflicting rules.
  */
 
 const MAX_AMOUNT = 8_000_000_000
@@ -32,13 +32,16 @@ function aboveZero(input: ReturnType<typeof decimalText>) {
   return input.refine((text) => text !== '0', 'must be above 0')
 }
 
-/** The rules, parameterised by the schemas of amounts and quantities: text in requests, numbers in responses. */
+/**
+ * Returns the schema of a rule. Its parameters are the schemas of amounts and quantities, which are text in parsed
+ * requests and numbers in answers.
+ */
 function ruleSchema<A extends z.ZodType, Q extends z.ZodType, P extends z.ZodType, L extends z.ZodType>(of: {
   readonly amount: () => A
   readonly units: () => Q
   /** A quantity above 0. */
   readonly size: () => P
-  /** The end of a tier; null for the last one. */
+  /** The end of a tier; null for the last tier. */
   readonly end: () => L
 }) {
   const { amount, units, size, end } = of
@@ -118,7 +121,7 @@ const ruleInput = ruleSchema({
 const fields = {
   name: customerText(),
   credits_per_usd: aboveZero(amountInput()).openapi({
-    description: "The credits for one USD. Default: the deployment's number.",
+    description: 'The credits for one USD. Default for a new table: the value of the deployment.',
   }),
   rounding: z.strictObject({
     mode: z.enum(ROUNDING_MODES).default('half_even'),
@@ -134,9 +137,9 @@ const fields = {
 const timeFields = {
   effective_from: timeInput()
     .optional()
-    .openapi({ description: 'The time when the table starts to apply. Default: now.' }),
+    .openapi({ description: 'The time when the table starts to apply. Default for a new table: now.' }),
   effective_to: timeInput().nullable().optional().openapi({
-    description: 'The time when the table stops applying (exclusive). Default: never.',
+    description: 'The time when the table stops applying (exclusive). Default for a new table: never.',
   }),
 }
 
@@ -152,12 +155,12 @@ const newFields = {
 
 export const burnTableSchema = z.strictObject(newFields).openapi('BurnTable')
 
-/** A table for a simulation, where its name and its times do not matter. */
+/** A table for a simulation. Its name and its times have no effect. */
 export const draftTableSchema = z
   .strictObject({ ...newFields, name: fields.name.default('Draft') })
   .openapi('BurnTableDraft')
 
-/** Given fields replace those of the table completely. */
+/** The new fields of a table. A given field replaces the whole field of the table. */
 export const burnTablePatchSchema = z
   .strictObject({ ...fields, ...timeFields })
   .partial()
@@ -172,7 +175,7 @@ export const burnTableQuery = z.strictObject({
     .regex(/^[1-9]\d{0,8}$/, 'must be a whole number above 0')
     .transform(Number)
     .optional()
-    .openapi({ type: 'integer', description: 'A version of the table. Default: the last.' }),
+    .openapi({ type: 'integer', description: 'A version of the table. Default: the last version.' }),
 })
 
 export const burnTablesQuery = z.strictObject(pageQuery)
@@ -199,7 +202,7 @@ export const burnTableAnswerSchema = z
     ),
     effective_from: time.nullable(),
     effective_to: time.nullable(),
-    active: z.boolean().openapi({ description: 'False after deletion.' }),
+    active: z.boolean().openapi({ description: 'True until the table is deleted.' }),
     created_at: time.nullable(),
     updated_at: time.nullable().openapi({ description: 'The time when this version was saved.' }),
     deactivated_at: time.nullable(),

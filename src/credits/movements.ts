@@ -10,12 +10,17 @@ import { moveCredits } from '../ledger/client/client.ts'
 import type { MovementAnswer } from '../ledger/model/answers.ts'
 import type { Movement } from '../ledger/model/messages/credits.ts'
 
-/** Refunds, transfers, adjustments, overdraft limits and voids: changes of credits other than events and new lots. */
+/**
+ * The schemas and answers of movements: refunds, transfers, adjustments, revocations of lots, voids of events, and
+ * changes of overdraft limits.
+ */
 
 export const refundSchema = z
   .strictObject({
     transaction_id: objectId(),
-    amount: creditsAmount().optional().openapi({ description: 'Default: everything that can be refunded.' }),
+    amount: creditsAmount().optional().openapi({
+      description: 'The credits to refund. Default: everything that can be refunded.',
+    }),
     reason: customerText().optional(),
   })
   .openapi('Refund')
@@ -24,7 +29,7 @@ const walletRef = z.strictObject(subjectFields).superRefine(refuseTwoOwners)
 
 export const transferSchema = z
   .strictObject({ from: walletRef, to: walletRef, amount: creditsAmount() })
-  .openapi('Transfer', { description: "`{}` is the customer's own wallet." })
+  .openapi('Transfer', { description: "An empty object is the customer's own wallet." })
 
 export const adjustSchema = z
   .strictObject({ ...subjectFields, amount: signedCreditsAmount(), reason: customerText() })
@@ -37,7 +42,7 @@ export const revokeSchema = z
   .strictObject({
     amount: creditsAmount()
       .optional()
-      .openapi({ description: 'Default: all credits of the lot that are not held.' }),
+      .openapi({ description: 'The credits to remove. Default: all credits of the lot that are not held.' }),
     reason: customerText(),
   })
   .openapi('Revocation')
@@ -56,7 +61,7 @@ export const movementSchema = z
     amount,
     balance_after: amount,
     returned_expired: amount.optional().openapi({
-      description: 'Credits returned to lots that have expired in the meantime; they expire again at once.',
+      description: 'The credits that were returned to expired lots. They expire again immediately.',
     }),
     to: z.object({ transaction_id: z.string(), wallet_id: z.string(), balance_after: amount }).optional(),
   })

@@ -75,7 +75,7 @@ export function renderRecurringGrant({
   }
 }
 
-/** A ledger entry; `balance_before` and `balance_after` are those of its wallet. */
+/** Renders a ledger entry. `balance_before` and `balance_after` are the balances of its wallet. */
 export function renderTransaction(ids: LedgerIds, entry: Entry) {
   const price = entry.new_lots?.[0]?.price
   return {
@@ -98,18 +98,21 @@ export function renderTransaction(ids: LedgerIds, entry: Entry) {
   }
 }
 
-/** A transaction for its end user: metadata and payment references are the customer's own notes. */
+/**
+ * Renders a transaction for an end user. Omits metadata and payment references, because only the customer may read
+ * them.
+ */
 export function renderPortalTransaction(ids: LedgerIds, entry: Entry): object {
   const { metadata: _, payment_reference: __, ...shown } = renderTransaction(ids, entry)
   return shown
 }
 
-/** The entry whose number and time form an event's id. */
+/** Returns the entry number and the time that form the id of an event. */
 function eventOf(entry: Entry, { rerates }: EventRecord): { number: number; at_ms: number } {
   return rerates ? { number: rerates.entry, at_ms: rerates.at_ms } : entry
 }
 
-/** The description of an entry that was sent without one. */
+/** Returns the default description of an entry; null if the entry has no event. */
 function describe({ event }: Entry): string | null {
   if (!event) return null
   const model = event.model === undefined ? '' : `, ${event.provider} ${event.model}`

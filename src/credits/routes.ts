@@ -53,11 +53,11 @@ const purchaseRoute = route({
   path: '/purchase',
   summary: 'Record purchased credits as a new lot in a wallet',
   description:
-    'A `payment_reference` is credited only once. A repeat with the same wallet and amounts returns the first purchase (200); a repeat with others is a conflict.',
+    'A `payment_reference` is credited only once. A repeat with the same wallet and amounts returns the first purchase with the status 200. A repeat with a different wallet or amount is a conflict.',
   ...scoped('credits:write'),
   request: { body: jsonRequest(purchaseSchema) },
   answers: {
-    200: json('The payment was recorded before: the first purchase.', creditSchema),
+    200: json('The first purchase, because the payment was already recorded.', creditSchema),
     201: json('The lot and the new balance.', creditSchema),
   },
   problems: ['overloaded', 'conflict', 'too_many_open', 'idempotency_mismatch', 'quota_exceeded'],
@@ -79,7 +79,7 @@ const lotsRoute = route({
   summary: 'List the open lots of a wallet in burn order',
   ...scoped('credits:read'),
   description:
-    'A wallet has at most 1,000 open lots. Lots that begin later are last. A page continues after the place of the last lot of the previous one, also if that lot was burned since.',
+    'A wallet has at most 1,000 open lots. Lots that have not begun yet are last. A page continues after the last lot of the previous page, even if that lot has been burned since.',
   request: { query: lotsQuery },
   answers: { 200: json('A page of lots.', lotsSchema) },
   problems: ['overloaded', 'not_found'],
@@ -167,7 +167,7 @@ creditsRoutes.openapi(transactionsRoute, async (c) => {
     },
     before_entry: query.cursor ?? null,
   }
-  // A portal token gets pages only, no export.
+  // A portal token can read only pages, not exports.
   if (wantsAllRows(c) && c.get('portal') === undefined) {
     const found = await exportEntries(c.env, range)
     return found.kind === 'refused'

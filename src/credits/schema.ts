@@ -15,11 +15,11 @@ const lotFields = {
   amount: creditsAmount(),
   starts_at: timeInput().optional().openapi({
     description:
-      'The time when the lot begins, which must be in the future. Until then, its credits are in the balance and cannot be used. Default: now.',
+      'The time when the lot begins. It must be in the future. Until then, its credits are in the balance, but cannot be used. Default: now.',
   }),
   expires_at: timeInput()
     .optional()
-    .openapi({ description: 'The time when the lot expires, which must be in the future. Default: never.' }),
+    .openapi({ description: 'The time when the lot expires. It must be in the future. Default: never.' }),
   priority: z
     .int()
     .min(0)
@@ -29,7 +29,7 @@ const lotFields = {
   metadata: metadataInput().optional(),
 }
 
-/** Refuses a lot that ends before it begins. */
+/** Refuses a lot that would expire before it begins, or at the same time. */
 function refuseWrongTimes(
   { starts_at, expires_at }: { starts_at?: number | undefined; expires_at?: number | undefined },
   ctx: z.RefinementCtx,
@@ -42,11 +42,12 @@ const recurringInput = z
   .strictObject({
     every: z.enum(RECURRING_PERIODS),
     rollover_max: creditsLimit().optional().openapi({
-      description: 'The maximum amount that may remain of earlier lots at the next grant. Default: no limit.',
+      description:
+        'The maximum amount of earlier lots that remains at the next recurrence. Default: no limit.',
     }),
     target_balance: creditsAmount().optional().openapi({
       description:
-        'Each recurrence grants only the difference between the target and the available credits of this grant. Default: `amount` each time. Not with `rollover_max`.',
+        'The target of each recurrence. A recurrence grants only the difference between this target and the available credits of earlier recurrences. Default: each recurrence grants `amount`. Cannot be combined with `rollover_max`.',
     }),
   })
   .superRefine(({ rollover_max, target_balance }, ctx) => {
@@ -58,7 +59,8 @@ const recurringInput = z
     })
   })
   .openapi({
-    description: 'Repeats the grant every period from now; in shorter months the 31st becomes the last day.',
+    description:
+      'Repeats the grant every period from now on. Months without the same day use their last day.',
   })
 
 export const grantSchema = z
@@ -142,12 +144,12 @@ export const creditSchema = z
     recurring_grant_id: z.string().optional(),
     starts_at: time
       .optional()
-      .openapi({ description: 'The time when the lot begins, only for lots that begin later.' }),
+      .openapi({ description: 'The time when the lot begins. Absent if the lot began when it was added.' }),
     amount,
     balance_after: amount,
     already_recorded: z.literal(true).optional().openapi({
       description:
-        'The payment reference was used before: this is the first purchase, and nothing was added.',
+        'Present if the payment reference was used before. The answer describes the first purchase. Nothing was added.',
     }),
   })
   .openapi('Credited')
@@ -160,7 +162,7 @@ export const balanceSchema = z
     reserved_balance: amount,
     available_balance: amount,
     pending_balance: amount.optional().openapi({
-      description: 'The part of `balance` in lots that begin later. Absent without such lots.',
+      description: 'The part of `balance` in lots that have not begun yet. Absent if there are no such lots.',
     }),
     currency: z.literal('credits'),
     overdraft_limit: amount,
@@ -178,7 +180,7 @@ export const lotsSchema = pageSchema(
       reserved: amount,
       priority: z.int(),
       starts_at: time.optional().openapi({
-        description: 'The time when the lot begins, only for lots that were granted to begin later.',
+        description: 'The time when the lot begins. Absent if the lot began when it was added.',
       }),
       expires_at: time.nullable(),
       created_at: time,
@@ -200,7 +202,7 @@ export const transactionSchema = z
     price_usd: z.number().optional(),
     lots: z.array(
       z.object({
-        lot_id: z.string().nullable().openapi({ description: 'null for the overdraft.' }),
+        lot_id: z.string().nullable().openapi({ description: 'The id of the lot; null for the overdraft.' }),
         amount,
       }),
     ),

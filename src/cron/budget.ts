@@ -1,7 +1,7 @@
 import type { Bindings } from '../bindings.ts'
 
 /**
- * Thrown when a scheduled job has used up its calls or its time. The job keeps completed work, and its next run
+ * The error of a scheduled job that has used up its calls or its time. Completed work is kept, and the next run
  * continues.
  */
 export class BudgetSpent extends Error {}
@@ -16,23 +16,23 @@ export class Budget {
     this.until_ms = Date.now() + time_ms
   }
 
-  /** Throws `BudgetSpent` when fewer calls are left, or when no time is left. */
+  /** Counts a number of calls. Throws `BudgetSpent` if fewer calls are left or the time has ended. */
   take(calls: number): void {
     if (this.left < calls) throw new BudgetSpent('The calls of this run are used up.')
     if (Date.now() >= this.until_ms) throw new BudgetSpent('The time of this run is used up.')
     this.left -= calls
   }
 
-  /** Ends the budget: a job that continues after its time can change nothing more. */
+  /** Ends the budget, so that a job that runs longer than its time can make no more calls. */
   end(): void {
     this.left = 0
   }
 }
 
-/** Bindings that count every call against a budget. */
+/** Returns bindings that count every call against a budget. */
 export function budgeted(env: Bindings, budget: Budget): Bindings {
   const ledgers = env.LEDGER
-  // The platform's methods work only on the platform's object.
+  // The platform's methods must be called on the platform's object.
   const LEDGER: typeof ledgers = Object.create(ledgers, {
     idFromName: { value: (name: string) => ledgers.idFromName(name) },
     get: {
@@ -60,7 +60,7 @@ export function budgeted(env: Bindings, budget: Budget): Bindings {
   }
 }
 
-/** A binding whose calls of these methods are counted. */
+/** Returns a binding that counts the calls of the given methods. */
 function counted<Binding extends object>(
   binding: Binding,
   methods: readonly string[],
@@ -91,7 +91,7 @@ class BudgetedD1 implements D1Database {
     return new BudgetedStatement(this.db.prepare(query), this.budget)
   }
 
-  /** The platform counts each statement of a batch. */
+  /** Counts each statement of a batch, because the platform also counts each statement. */
   async batch<T>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]> {
     this.budget.take(statements.length)
     return this.db.batch<T>(

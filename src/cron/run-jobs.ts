@@ -4,7 +4,7 @@ import { Budget, BudgetSpent, budgeted } from './budget.ts'
 
 /** A run of a scheduled job. */
 export interface JobRun {
-  /** Bindings whose calls of D1, ledger objects, queues and KV count against the job's budget. */
+  /** The bindings. Their calls of D1, ledger objects, queues and KV count against the job's budget. */
   readonly env: Bindings
   readonly now_ms: number
   /** The position where the last run ended; empty to begin at the start. */
@@ -35,9 +35,9 @@ const MOVE = `
   ON CONFLICT (sweep) DO UPDATE SET after_customer_id = excluded.after_customer_id`
 
 /**
- * Runs jobs one after the other, each with a separate budget: a job that fails, hangs or exceeds its budget
- * does not affect the others. `first` is the job that begins; it differs from run to run, so that no job is
- * always the last one.
+ * Runs jobs one after the other, each with a separate budget. A job that fails, hangs or exceeds its budget does not
+ * affect other jobs. `first` is the number of the job that runs first. It differs from run to run, so that no job is
+ * always last.
  */
 export async function runJobs(
   env: Bindings,
@@ -58,7 +58,7 @@ export async function runJobs(
   if (failed > 0) throw new Error(`${failed} of ${jobs.length} scheduled jobs failed`)
 }
 
-/** Returns whether the job succeeded. */
+/** Runs a job. Returns whether it succeeded. */
 async function runJob(
   env: Bindings,
   job: Job,
@@ -90,7 +90,7 @@ async function runJob(
   return succeeded
 }
 
-/** The position where a job continues, for work that an operator may start too. */
+/** Reads the position where a job continues, for work that the operator may also start. */
 export async function readPlace(db: D1Database, job: string): Promise<string> {
   return (await db.prepare(PLACE).bind(job).first<string>('after_customer_id')) ?? ''
 }

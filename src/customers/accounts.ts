@@ -6,7 +6,7 @@ import type { Bindings } from '../bindings.ts'
 import { type CustomerStatus, MODES, type Tier } from '../db/schema.ts'
 import { setLedgerAccount } from '../ledger/client/client.ts'
 
-/** Reads a customer's tier and status, and applies changes of them everywhere. */
+/** Reads customers, and changes their tier and status in D1, in the ledgers and in KV. */
 
 export interface Customer {
   readonly customer_id: string
@@ -29,13 +29,14 @@ export function readCustomer(env: Pick<Bindings, 'DB'>, customer_id: string): Pr
 export interface CustomerFilter {
   readonly status?: CustomerStatus | undefined
   readonly tier?: Tier | undefined
-  /** The comparison ignores case. */
+  /** The email address. The comparison ignores case. */
   readonly email?: string | undefined
 }
 
 /**
- * The customers below `before_id`, newest first. An email is found by its index. Status and tier have no index, which
- * would cost every registration a row: a page of a rare status scans the table, which only the operator can request.
+ * Lists customers with ids below `before_id`, newest first. An email is found by its index. Status and tier have no
+ * index, because each index adds a row to the writes of a registration. A page of a rare status therefore scans the
+ * table. Only the operator can request it.
  */
 export async function listCustomers(
   env: Pick<Bindings, 'DB'>,
@@ -66,12 +67,12 @@ export interface AccountChange {
 export type AccountChanged =
   | { readonly kind: 'changed'; readonly customer: Customer }
   | { readonly kind: 'not_found' }
-  /** A PENDING registration is incomplete and sets the first tier and status itself. */
+  /** The status is PENDING: the registration is incomplete, and sets the first tier and status itself. */
   | { readonly kind: 'unfinished' }
 
-// Writes 1 row; none if the customer has changed since it was read. The revision follows the clock, so that ledgers
-// accept changes after D1 was restored to an earlier time. It rises even if nothing else changes, so that a repeated
-// change takes effect.
+// Writes 1 row, or none if the customer has changed since it was read. The revision is at least the current time, so
+// that ledgers accept changes after D1 was restored to an earlier time. The revision increases even if nothing else
+// changes, so that a repeated change takes effect.
 const CHANGE = `
   UPDATE customers SET tier = ?2, status = ?3, account_revision = max(account_revision + 1, ?6)
   WHERE customer_id = ?1 AND tier = ?4 AND status = ?5`
@@ -80,9 +81,10 @@ const CHANGE = `
 const ATTEMPTS = 20
 
 /**
- * Changes a customer's tier or status: in D1 first, then in the ledgers, which apply it immediately, then in KV,
- * which reaches everything else within 90 s. Throws if a part failed; a repeat completes it. `also` returns the
- * statements to put directly after an actual change; they must do nothing if it affects no row.
+ * Changes a customer's tier or status in D1, then in the ledgers, then in KV. The ledgers apply the change
+ * immediately. Everything else applies it within 90 s. Throws if a part failed. A repeat completes the change. `also`
+ * returns the statements to put directly after an actual change. They must write nothing if the change affects no
+ * row.
  */
 export async function changeAccount(
   env: Bindings,
@@ -101,7 +103,7 @@ export async function changeAccount(
     await settleAccount(env, customer_id)
     return { kind: 'changed', customer: after }
   }
-  throw new Error('the customer kept changing concurrently')
+  throw new Error('the customer was changed concurrently during each attempt')
 }
 
 async function writeChange(
@@ -131,8 +133,9 @@ interface AccountRow {
 }
 
 /**
- * Sends a customer's account from D1 to its ledgers and then to the records of its keys. The test ledger is open if a
- * test key ever existed; a key created now is written only with the account that D1 then has.
+ * Sends a customer's account from D1 to its ledgers and then to the records of its keys. The test ledger is included
+ * if the customer has a test key, because the first test key opens this ledger. A key that is created concurrently is
+ * written only if the account in D1 is unchanged.
  */
 async function settleAccount(env: Bindings, customer_id: string): Promise<void> {
   const row = await env.DB.prepare(SELECT_ACCOUNT).bind(customer_id).first<AccountRow>()

@@ -26,9 +26,9 @@ export type RegistrationOutcome = Registered | { readonly kind: 'email_taken' } 
 
 /**
  * Registers a customer, safe against crashes and concurrent requests with the same email. The row is PENDING until
- * the ledger is open; one batch then makes it ACTIVE and adds the first key. A repeat takes over the PENDING row with
- * its own data. Of two concurrent requests only the last to take over gets a key, so that the ledger and D1 agree on
- * the tier.
+ * the ledger is open. One batch then makes the row ACTIVE and adds the first key. A repeat takes over the PENDING row
+ * and replaces its data. Of two concurrent requests, only the request that took over the row last gets a key, so that
+ * the ledger and D1 have the same tier.
  */
 export async function register(
   env: Bindings,
@@ -68,7 +68,7 @@ interface PendingCustomer {
   readonly account_revision: number
 }
 
-// A repeated registration may contain other data; the latest counts.
+// The data of a repeated registration replace the earlier data.
 const UPSERT_PENDING = `
   INSERT INTO customers (customer_id, name, email, email_key, tier, status, region, created_at_ms)
   VALUES (?1, ?2, ?3, ?4, ?5, 'PENDING', ?6, ?7)
@@ -77,7 +77,10 @@ const UPSERT_PENDING = `
   WHERE status = 'PENDING'
   RETURNING customer_id, created_at_ms, account_revision`
 
-/** Returns the PENDING row of this email, creating it if needed, or undefined if a customer has this email. */
+/**
+ * Returns the PENDING row of an email. Adds the row if it does not exist. Returns undefined if the email belongs to a
+ * registered customer.
+ */
 async function pendingCustomer(
   env: Bindings,
   { name, email, tier, region }: Registration,
@@ -97,7 +100,10 @@ const INSERT_FIRST_KEY = `
 const ACTIVATE = `
   UPDATE customers SET status = 'ACTIVE' WHERE customer_id = ?1 AND status = 'PENDING' AND account_revision = ?2`
 
-/** Returns false if another request has taken over or completed the registration. */
+/**
+ * Adds the first key and makes the customer ACTIVE. Returns false if another request has taken over or completed the
+ * registration.
+ */
 async function activate(
   env: Bindings,
   customer: PendingCustomer,
@@ -108,8 +114,8 @@ async function activate(
   try {
     return await writeActivation(env, customer, key, with_key, now_ms)
   } catch (error) {
-    // D1 may have committed although its answer was lost. This is the only chance to return the key: a repeat would
-    // find the email taken.
+    // D1 may have written the key although its answer was lost. Only this response can contain the key, because a
+    // repeat is refused as a duplicate email.
     if (await isStored(env, key.key_hash)) return true
     throw error
   }
@@ -150,7 +156,7 @@ interface Registering {
   readonly auditor: Auditor
 }
 
-/** One record for the whole registration: the customer, its first key and its sign-up grant. */
+/** Returns the statement that records the whole registration: the customer, its first key and its sign-up grant. */
 function auditOf(
   env: Bindings,
   { customer: { customer_id }, registration, key, auditor }: Registering,

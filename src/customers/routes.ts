@@ -32,7 +32,7 @@ const registrar = createMiddleware<AppEnv>(async (c, next) => {
     return unauthorized(
       c,
       'invalid_api_key',
-      'Registration accepts no API key. Send the operator token or no Authorization header.',
+      'Registration accepts no API key. Send the operator token or, if registration is open, no token.',
     )
   }
   if (token === undefined && !(await admitsStranger(c))) return tooManyRequests(c, 'address')
@@ -44,7 +44,7 @@ const registerRoute = route({
   path: '/register',
   summary: 'Register a customer',
   description:
-    'Only this response contains the first API key. With the operator token, a repeat with the same `Idempotency-Key` gets it again; open registration has no credential that could protect the stored key, so its repeat is a 409.',
+    'Only this response contains the first API key. With the operator token, a repeat with the same `Idempotency-Key` returns the same response. In open registration, no credential can protect a stored response, so a repeat is answered with 409.',
   middleware: [registrar, jsonBody, idempotencyKey],
   security: OPEN_OR_OPERATOR,
   request: { body: jsonRequest(registrationSchema) },
@@ -69,7 +69,7 @@ const meRoute = route({
   answers: { 200: json('The customer.', customerSchema) },
 })
 
-/** The routes that are mounted before `authenticate`, because a new customer has no key yet. */
+/** The routes of customers, mounted before `authenticate`, because a new customer has no key yet. */
 export const customersRoutes = createRouter()
 
 customersRoutes.openapi(registerRoute, async (c) => {
@@ -91,7 +91,7 @@ customersRoutes.openapi(registerRoute, async (c) => {
         ? registeredAnswer(registration, outcome)
         : registrationRefused(c, outcome)
     }
-    // A stored answer is sealed under the credential of its request; an open registration has none.
+    // A stored answer is encrypted under the credential of its request. An open registration has no credential.
     const once = by_operator
       ? { owner: OPERATOR_ACTOR, operation: 'POST /v1/customers/register', credential: credentialOf(c) }
       : undefined
@@ -130,5 +130,8 @@ function registrationRefused(
 ): Response {
   return outcome.kind === 'refused'
     ? refusalResponse(c, outcome.refusal)
-    : problem(c, { code: 'conflict', detail: 'A customer with this email already exists.' })
+    : problem(c, {
+        code: 'conflict',
+        detail: 'A customer with this email already exists. Use another email.',
+      })
 }

@@ -6,7 +6,7 @@ import { REGIONS } from '../ledger/client/test-ledger.ts'
 export const registrationSchema = z
   .strictObject({
     name: customerText().openapi({ example: 'Acme AI' }),
-    /** RFC 5321 allows 254 characters in all. */
+    /** The email address. RFC 5321 allows at most 254 characters. */
     email: z
       .email({ error: (issue) => (issue.input === undefined ? 'required' : 'must be an email address') })
       .max(254, 'must have at most 254 characters')
@@ -18,7 +18,7 @@ export const registrationSchema = z
     region: z.enum(REGIONS, { error: `must be one of ${REGIONS.join(', ')}` }).optional(),
     jurisdiction: z
       .string()
-      .refine(() => false, 'this deployment has no database in a jurisdiction: omit the field')
+      .refine(() => false, 'must be omitted: this deployment has no database in a jurisdiction')
       .optional(),
   })
   .openapi('Registration')
@@ -28,7 +28,7 @@ export type Registration = z.output<typeof registrationSchema>
 export const registeredSchema = z
   .object({
     customer_id: z.string(),
-    api_key: z.string().openapi({ description: 'Shown only once and not stored.' }),
+    api_key: z.string().openapi({ description: 'The first API key. Only this response contains it.' }),
     name: z.string(),
     email: z.string(),
     tier: z.enum(TIERS),

@@ -3,14 +3,15 @@ import { getCookie } from 'hono/cookie'
 import type { AppEnv } from '../http/env.ts'
 
 /**
- * Requests of the dashboard. `/dashboard/api/v1/…` is `/v1/…` of the same app with the session of the cookie in place of
- * an API key, so that scopes, limits, logs and audit records are the same. `/v1/…` itself never reads a cookie.
+ * Requests of the dashboard. A request to `/dashboard/api/v1/…` is forwarded to `/v1/…` of the same app, with the
+ * session of its cookie instead of an API key. Scopes, limits, logs and audit records are therefore the same as for
+ * an API key. `/v1/…` itself never reads a cookie.
  */
 
 const COOKIE = 'om_session'
 const PREFIX = '/dashboard/api'
 
-/** The session cookie of a request, which the browser sends to no other origin's pages. */
+/** The session cookie. Browsers do not send it with requests from pages of other sites. */
 export const SESSION_COOKIE = {
   name: COOKIE,
   options: { prefix: 'host', path: '/', secure: true, httpOnly: true, sameSite: 'Strict' },
@@ -18,15 +19,15 @@ export const SESSION_COOKIE = {
 
 /** A request of the dashboard to the API. */
 interface DashboardRequest {
-  /** Is undefined if the request has no cookie. */
+  /** The token of the session; undefined if the request has no cookie. */
   readonly session: string | undefined
   readonly is_own_page: boolean
 }
 
-/** The inner requests. No client can add an entry, because the key is the request object itself. */
+/** The forwarded requests. No client can add an entry, because the key is the request object itself. */
 const requests = new WeakMap<Request, DashboardRequest>()
 
-/** The dashboard's request that this one was forwarded from; undefined for all others. */
+/** Returns the dashboard data of a forwarded request; undefined for all other requests. */
 export function dashboardRequestOf(c: Context<AppEnv>): DashboardRequest | undefined {
   return requests.get(c.req.raw)
 }
@@ -35,7 +36,10 @@ export function sessionTokenOf(c: Context<AppEnv>): string | undefined {
   return getCookie(c, COOKIE, 'host')
 }
 
-/** Whether only a page of this origin can have sent a request. Browsers send `Origin` with every change. */
+/**
+ * Reports whether a page of this origin sent the request. Browsers send `Origin` with every request other than GET
+ * and HEAD.
+ */
 export function isOwnPage(c: Context<AppEnv>): boolean {
   const site = c.req.header('Sec-Fetch-Site')
   if (site !== undefined && site !== 'same-origin') return false
@@ -45,8 +49,9 @@ export function isOwnPage(c: Context<AppEnv>): boolean {
 }
 
 /**
- * Forwards `/dashboard/api/v1/…` to `/v1/…`. Runs before all other middleware, so that a request is logged and counted
- * once, under the route that it reaches. Keys in its headers are ignored, because a page of the dashboard sends none.
+ * Forwards `/dashboard/api/v1/…` to `/v1/…`. Runs before all other middleware, so that a request is logged and
+ * counted once, under the route that it reaches. Removes cookies, API keys and `Origin` from the headers, so that
+ * only the session authenticates the request.
  */
 export function forwardToApi(
   fetch: (

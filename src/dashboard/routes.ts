@@ -20,8 +20,8 @@ import { ASSERTION_HEADER, type Assertion, verifyAssertion } from './cloudflare-
 import { beginSession, endSession, findSession, type Session, type SessionOwner } from './sessions.ts'
 
 /**
- * The routes that sign in to the dashboard and out of it. They are not part of the public API: they accept no API key,
- * and no request of another origin's page.
+ * The sign-in and sign-out routes of the dashboard. They are not part of the public API. They accept no API key in a
+ * header, and no request from a page of another origin.
  */
 export const dashboardRoutes = createRouter()
 
@@ -30,15 +30,16 @@ const ownPagesOnly = guard((c) => (isOwnPage(c) ? undefined : notFromOwnPage(c))
 const MAX_CREDENTIAL_CHARS = 1_000
 const signInSchema = z.union([
   z.strictObject({ credential: z.string().min(1).max(MAX_CREDENTIAL_CHARS) }),
-  // With the assertion of Cloudflare Access, which is in a header.
+  // The sign-in with Cloudflare Access. The assertion is in a header.
   z.strictObject({ access: z.literal(true) }),
 ])
 
 dashboardRoutes.use('/*', ownPagesOnly)
 
 /**
- * The sign-in page calls this route first. In development it returns the public credentials, which the page offers;
- * with Cloudflare Access, the person whom it names, or why it names none.
+ * Returns the current session. The sign-in page calls this route first. Without a session, the answer contains the
+ * email from the assertion of Cloudflare Access, or the reason why the assertion is refused. In development, the
+ * answer also contains the public credentials.
  */
 dashboardRoutes.get('/session', async (c) => {
   const token = sessionTokenOf(c)
@@ -109,7 +110,11 @@ async function ownerByAccess(c: Context<AppEnv>): Promise<SessionOwner | Respons
   const { access } = configOf(c.env)
   const assertion = await assertionOf(c)
   if (access === null || !assertion) {
-    return unauthorized(c, 'missing_api_key', 'This request did not come through Cloudflare Access.')
+    return unauthorized(
+      c,
+      'missing_api_key',
+      'This request did not come through Cloudflare Access. Sign in with a credential.',
+    )
   }
   if (assertion.kind === 'unavailable') return problem(c, { code: 'unavailable', detail: UNAVAILABLE })
   if (assertion.kind === 'refused') {

@@ -5,19 +5,22 @@ import type { Mode } from '../db/schema.ts'
 import { HOUR_MS } from '../time/durations.ts'
 
 /**
- * Sessions of the dashboard. A session is 256 random bits in a cookie; D1 has only their SHA-256. It belongs to an API
- * key or to the operator, has the same rights, and ends with the key or the operator token: every use reads the key's
- * row. An operator's session has a MAC of the operator token; computing the MAC needs both the session's token and the
- * operator token. A session from Cloudflare Access has a MAC of its configuration, and ends with the assertion at the
- * latest.
+ * Sessions of the dashboard. The token of a session is 256 random bits in a cookie. D1 stores only its SHA-256. A
+ * session belongs to an API key or to the operator, and has the same rights. It ends with the key or the operator
+ * token, because every use checks them. An operator's session has a MAC of the operator token. The MAC can be
+ * computed only with both the session's token and the operator token. A session from Cloudflare Access has a MAC of
+ * the settings of Cloudflare Access, and ends with the assertion at the latest.
  */
 
 export const SESSION_MS = 12 * HOUR_MS
-/** The maximum number of sessions of one key, or of the operator. The oldest ends when another one begins. */
+/**
+ * The maximum number of sessions of one key, of the operator tokens, or of one email. If another session begins, the
+ * oldest session ends.
+ */
 export const MAX_SESSIONS = 20
 const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const OPERATOR = 'operator'
-/** Precedes the email in the owner of a session from Cloudflare Access. */
+/** The prefix of the email in the owner of a session from Cloudflare Access. */
 const ACCESS = 'access:'
 
 export type SessionOwner =
@@ -30,7 +33,10 @@ export type SessionOwner =
       readonly expires_at_ms: number
     }
 
-/** The proofs of the operator that are valid now. */
+/**
+ * The valid operator tokens, and the settings of Cloudflare Access. The settings are null if the deployment does not
+ * use Cloudflare Access.
+ */
 export interface Operators {
   readonly tokens: readonly string[]
   readonly access: AccessConfig | null
@@ -42,18 +48,18 @@ export type Session =
       readonly key_id: string
       readonly key_hash: string
       readonly mode: Mode
-      /** Separated by spaces. */
+      /** The scopes, separated by spaces. */
       readonly scopes: string
       readonly expires_at_ms: number
     }
   | {
       readonly kind: 'operator'
-      /** Is null if the operator token began the session. */
+      /** The email of the operator; null if the session began with the operator token. */
       readonly email: string | null
       readonly expires_at_ms: number
     }
 
-// Writes 3 rows: the session and its places in two indexes.
+// Writes 3 rows: the session and its entries in two indexes.
 const INSERT = `
   INSERT INTO dashboard_sessions (session_hash, owner, operator_mac, created_at_ms, expires_at_ms)
   VALUES (?1, ?2, ?3, ?4, ?5)`
@@ -70,7 +76,7 @@ interface BegunSession {
   readonly expires_at_ms: number
 }
 
-/** Begins a session. The session that the browser had before, if any, ends. */
+/** Begins a session and ends the previous session of the browser, if any. */
 export async function beginSession(
   env: Pick<Bindings, 'DB'>,
   owner: SessionOwner,
@@ -106,7 +112,7 @@ function proofOf({ team_domain, aud }: AccessConfig): string {
   return `${team_domain} ${aud}`
 }
 
-// Reads 2 rows. A deleted key has no row, or one that is revoked.
+// Reads 2 rows. A deleted key has a revoked row or no row.
 const SELECT = `
   SELECT s.owner, s.operator_mac, s.expires_at_ms, k.key_hash, k.mode, k.scopes
   FROM dashboard_sessions s LEFT JOIN api_keys k ON k.key_id = s.owner
@@ -122,7 +128,10 @@ interface SessionRow {
   readonly scopes: string | null
 }
 
-/** The session of a token; undefined if the session, its key or its operator token has ended. */
+/**
+ * Returns the session of a token; undefined if the session, its key or its operator token has ended, or if the
+ * settings of Cloudflare Access have changed.
+ */
 export async function findSession(
   env: Pick<Bindings, 'DB'>,
   token: string,
@@ -154,12 +163,12 @@ export async function endSession(env: Pick<Bindings, 'DB'>, token: string): Prom
 
 const SESSIONS_A_RUN = 1_000
 
-// Writes 3 rows for each.
+// Writes 3 rows for each deleted session.
 const DELETE_ENDED = `
   DELETE FROM dashboard_sessions WHERE session_hash IN (
     SELECT session_hash FROM dashboard_sessions WHERE expires_at_ms <= ?1 LIMIT ${SESSIONS_A_RUN})`
 
-/** Deletes expired sessions. Returns their number. */
+/** Deletes up to 1,000 expired sessions. Returns the number of deleted sessions. */
 export async function forgetSessions(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<number> {
   const { meta } = await env.DB.prepare(DELETE_ENDED).bind(now_ms).run()
   return meta.changes
@@ -174,8 +183,8 @@ function hashOf(token: string): string {
 }
 
 /**
- * Returns a MAC of the operator token, which reveals nothing without the session's token. A hash is not stored, because
- * an operator token may be guessable.
+ * Returns a MAC of an operator's proof. The MAC reveals nothing without the session's token. A plain hash would be
+ * unsafe, because an operator token may be guessable.
  */
 function operatorMac(session: string, proof: string): string {
   return createHmac('sha256', session).update(proof).digest('base64url')

@@ -1,9 +1,10 @@
-/** A full or broken disk, under D1 or under a ledger object. */
+/** Matches SQLite's error codes for a full disk and for an I/O error, in D1 or in a ledger object. */
 const DISK = /SQLITE_(?:FULL|IOERR)/
 
 /**
- * Whether the database itself failed: D1 is unreachable, overloaded or restarting, or a disk is full or broken. All
- * other errors of SQLite, whose code is in the message, are bugs in a statement.
+ * Returns whether the database itself failed: D1 is unreachable, overloaded or restarting, or a disk is full or
+ * broken. Any other error with an SQLite code in its message is the fault of the statement or its data, such as a
+ * violated constraint.
  */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
@@ -12,8 +13,8 @@ export function isOutage(error: unknown): boolean {
 }
 
 /**
- * Whether D1 refused a batch because a row of this table exists already. D1's errors have no code, only SQLite's
- * text: "UNIQUE constraint failed: table.column, table.column".
+ * Returns whether D1 rejected a batch because the table already has a row with the same unique values. D1's errors
+ * have no code, only SQLite's text: "UNIQUE constraint failed: table.column, table.column".
  */
 export function isTaken(error: unknown, table: string): boolean {
   return error instanceof Error && error.message.includes(`UNIQUE constraint failed: ${table}.`)

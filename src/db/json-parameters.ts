@@ -1,4 +1,4 @@
-/** Returns the stored size of a text, in bytes. */
+/** Returns the size of a text in UTF-8, in bytes. */
 export function sizeOf(text: string): number {
   return Buffer.byteLength(text)
 }
@@ -6,11 +6,11 @@ export function sizeOf(text: string): number {
 export const utf8 = new TextEncoder()
 
 /**
- * Writes a text in UTF-8 to `bytes`, which needs room for three bytes a UTF-16 unit from `at` on. Returns the length of
- * the UTF-8 text.
+ * Writes a text in UTF-8 to `bytes`, beginning at `at`. `bytes` must have three free bytes for each UTF-16 unit of
+ * the text. Returns the number of bytes written.
  */
 export function writeUtf8(text: string, bytes: Uint8Array, at = 0): number {
-  // Most texts are ASCII and short: this loop is then faster than a call of the encoder.
+  // Most texts are short ASCII texts. For them, this loop is faster than a call of the encoder.
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
     if (unit >= 0x80) return utf8.encodeInto(text, bytes.subarray(at)).written
@@ -21,12 +21,14 @@ export function writeUtf8(text: string, bytes: Uint8Array, at = 0): number {
 
 const TWO_BYTE = /[^\0-\xff]/
 
-/** Returns the memory of a text, in bytes: a single letter above U+00FF makes V8 store two bytes for each of its letters. */
+/**
+ * Returns the memory that a text uses, in bytes. If any letter is above U+00FF, V8 stores two bytes for each letter.
+ */
 export function memoryOf(text: string): number {
   return isTwoByte(text) ? 2 * text.length : text.length
 }
 
-/** Whether a text has a letter above U+00FF. */
+/** Returns whether a text has a letter above U+00FF. */
 export function isTwoByte(text: string): boolean {
   return TWO_BYTE.test(text)
 }
@@ -38,8 +40,8 @@ export interface PortionLimits {
 }
 
 /**
- * Cuts a list into portions, in order and each as long as the limits allow. An item above the limits becomes
- * a portion of its own.
+ * Splits a list into portions and keeps its order. Each portion is as long as the limits allow. An item above the
+ * limits becomes a separate portion.
  */
 export function portionsOf<T>(
   items: readonly T[],
@@ -62,13 +64,13 @@ export function portionsOf<T>(
   return portions
 }
 
-/** D1 takes a text of at most 2,000,000 bytes, as a parameter and in a row. */
+/** The maximum size of a text in D1, both in a parameter and in a row. */
 export const MAX_PARAMETER_BYTES = 2_000_000
 
 /**
- * JSON arrays of these JSON texts, in order and in as few arrays as fit into one parameter each. A list is bound as one
- * parameter, because a statement takes at most 100. Returns no array for an empty list. Throws when a single text is
- * too large.
+ * Returns the texts as JSON arrays, in order and in as few arrays as possible. Each array fits into one parameter. A
+ * list is bound as one parameter, because a statement accepts at most 100 parameters. Returns no array for an empty
+ * list. Throws if a single text is too large.
  */
 export function jsonParameters(texts: readonly string[]): string[] {
   const portions = portionsOf(texts, sizeInParameter, { bytes: MAX_PARAMETER_BYTES - BRACKETS })
@@ -76,7 +78,8 @@ export function jsonParameters(texts: readonly string[]): string[] {
 }
 
 /**
- * A JSON array of JSON texts, built in one copy: adding brackets to a joined text would copy megabytes a second time.
+ * Returns a JSON array of JSON texts. Builds it in one copy: adding brackets to a joined text would copy megabytes
+ * again.
  */
 export function jsonArray(texts: readonly string[]): string {
   const pieces = ['[']
@@ -89,8 +92,8 @@ export function jsonArray(texts: readonly string[]): string {
 }
 
 /**
- * Maps items by `of` and cuts the values into JSON arrays like `jsonParameters`: `items[index]` is the source of each
- * value.
+ * Maps items by `of` and splits the values into JSON arrays, like `jsonParameters`. `items[index]` is the source of
+ * the value at `index`.
  */
 export function jsonLists<T>(
   items: readonly T[],
@@ -107,7 +110,9 @@ export function jsonLists<T>(
 function sizeInParameter(text: string): number {
   const size = sizeOf(text) + COMMA
   if (size + BRACKETS > MAX_PARAMETER_BYTES)
-    throw new Error(`a text of ${size} bytes does not fit into a parameter`)
+    throw new Error(
+      `a text of ${size} bytes does not fit into a parameter of D1: the maximum is ${MAX_PARAMETER_BYTES} bytes`,
+    )
   return size
 }
 

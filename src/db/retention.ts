@@ -1,34 +1,38 @@
 /**
- * Deletes rows that are older than their retention. The primary keys of these tables begin with the owner and then
- * order the rows by time; an index by time alone would cost one more row for each row written.
+ * Deletes rows that are older than their retention. The primary keys of these tables begin with the owner, followed
+ * by the time. The tables have no index by time, because an index costs one more written row for each row.
  */
 
-/** The maximum number of owners that a run examines, and of rows that one statement deletes. */
+/** The maximum number of owners that one run examines. */
 const OWNERS_A_RUN = 1_000
 export const DELETED_AT_ONCE = 1_000
 const DELETES_A_RUN = 20
-/** The maximum number of calls of D1 in one run. */
+/** The maximum number of calls to D1 in one run. */
 export const RETENTION_CALLS = 1 + DELETES_A_RUN
 
 export interface Retained {
   readonly table: string
-  /** The table's first column of its primary key. */
+  /** The first column of the table's primary key. */
   readonly owner: string
-  /** Whether `o.owner` has rows that are older than `?2`. */
+  /** The SQL condition that `o.owner` has rows older than `?2`. */
   readonly is_due: string
-  /** Deletes up to `DELETED_AT_ONCE` rows of the owners in the list `?1` that are older than `?2`, returning each `owner`. */
+  /**
+   * The SQL statement that deletes rows older than `?2` of the owners in the list `?1`. It deletes at most
+   * `DELETED_AT_ONCE` rows and returns the `owner` of each.
+   */
   readonly forget: string
 }
 
 interface Walk {
-  /** The owner after which the run begins. */
+  /** The run begins with the next owner after this one. */
   readonly after: string
   readonly reach: (owner: string) => void
 }
 
 /**
- * Deletes at most 20,000 expired rows and returns their number. If a run ends within an owner's rows, the next run
- * begins with the next owner, so an owner with many rows delays the others by one run at most.
+ * Deletes at most 20,000 expired rows and returns their number. If a run ends before all rows of an owner are
+ * deleted, the next run begins with the next owner. An owner with many rows therefore delays the other owners by one
+ * run at most.
  */
 export async function deleteExpired(
   db: D1Database,
@@ -55,7 +59,7 @@ export async function deleteExpired(
   return deleted
 }
 
-/** Jumps from one owner after `?1` to the next, in their order. */
+/** Returns the SQL that lists the owners after `?1` in order. It finds each owner by primary key. */
 function ownersOf({ table, owner, is_due }: Pick<Retained, 'table' | 'owner' | 'is_due'>): string {
   return `
     WITH RECURSIVE o (owner) AS (

@@ -1,6 +1,6 @@
 /**
- * D1: identity (customers and keys) and the projection of the ledgers. `docs/storage-schema.md` lists the writers of
- * each table and the cost of a row. Times are epoch milliseconds.
+ * The D1 schema. `docs/storage-schema.md` lists the writers of each table and the cost of a row. Times are epoch
+ * milliseconds.
  */
 
 export * from './schema/customers.ts'

@@ -11,9 +11,10 @@ import type { Endpoint } from './endpoints.ts'
 import type { IgnoredReason, RejectedReason } from './reasons.ts'
 
 /**
- * Outcomes of the drop-in endpoints, counted in the isolate's memory and added to D1: the first count of a ledger at
- * once, then at most every ten seconds, so that a request never costs a row of its own. These counts help to set an
- * endpoint up and are not for billing. A quiet isolate writes its counts with its next request.
+ * The minimum time between two writes of counts to D1. The outcomes of the drop-in endpoints are counted in the
+ * memory of the isolate, so that not every request writes a row. The first count of a ledger in each of these
+ * intervals is written immediately. The counts help to set an endpoint up and are not used for billing. Later counts
+ * are written with the isolate's first drop-in request of a new interval.
  */
 const WRITE_EVERY_MS = 10_000
 
@@ -45,12 +46,12 @@ const counts = new PendingCounts<Count>(
   ADD,
   (error) => logError('drop_in_counts_not_written', error),
 )
-/** The time when this isolate last wrote, or failed to write. */
+/** The start of the current interval: the time when this isolate last began a write that was due. */
 let written_at_ms = 0
-/** The ledgers that this isolate has written since `written_at_ms`. */
+/** The ledgers whose counts this isolate has written since `written_at_ms`. */
 let written = new Set<string>()
 
-/** Counts a request and its outcomes, and starts a write after the response if one is due. */
+/** Counts a request and its outcomes, and starts a write in the background if one is due. */
 export function countOutcomes(
   c: Context<AppEnv>,
   endpoint: Endpoint,
@@ -63,7 +64,7 @@ export function countOutcomes(
   for (const [outcome, count] of times) {
     counts.add({ ledger_id, endpoint, outcome, count, last_at_ms: now_ms })
   }
-  // Compares absolute differences, so that a clock set back does not stop the counting.
+  // Uses the absolute difference, so that writes continue after the clock was set back.
   const is_due = Math.abs(now_ms - written_at_ms) >= WRITE_EVERY_MS
   if (!is_due && written.has(ledger_id)) return
   if (is_due) written = new Set()
@@ -72,12 +73,12 @@ export function countOutcomes(
   c.executionCtx.waitUntil(writeCounts(c.env))
 }
 
-/** Adds this isolate's counts to D1. Never throws: unwritten counts are kept. */
+/** Adds this isolate's counts to D1. Never throws. Counts that could not be written are kept. */
 export function writeCounts(env: Pick<Bindings, 'DB'>): Promise<void> {
   return counts.write(env)
 }
 
-/** The limit of rows of a ledger: at most one for each outcome of each endpoint. */
+/** The maximum number of rows to read. A ledger has at most one row for each outcome of each endpoint. */
 const MAX_ROWS = 500
 const READ = `
   SELECT endpoint, outcome, count, last_at_ms FROM drop_in_counts WHERE ledger_id = ?1
@@ -85,7 +86,7 @@ const READ = `
 
 type Row = Pick<Count, 'outcome' | 'count' | 'last_at_ms'> & { readonly endpoint: string }
 
-/** The state of every endpoint for a ledger. Writes this isolate's counts first. */
+/** Returns the state of every endpoint for a ledger. Writes the counts of this isolate first. */
 export async function readCounts(
   env: Bindings,
   ledger: LedgerName,

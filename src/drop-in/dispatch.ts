@@ -14,13 +14,16 @@ export interface OwnRequest {
   readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly body?: object
   readonly idempotency_key?: string | undefined
-  /** A scope that the translated route requires and this request's key may lack: the drop-in route has its own scope. */
+  /**
+   * A scope that the translated route requires. The key does not need it, because the drop-in route checks its own
+   * scope.
+   */
   readonly granted?: Scope
 }
 
 /**
- * Runs a request of our own API inside the same request: with the authenticated key, its caller and its request id, so
- * that the ledger counts it once.
+ * Runs a request to our own API within the current request. The inner request has the authenticated key, the caller
+ * and the request id of the current request, so the ledger counts the request once.
  */
 export type Dispatch = (c: Context<AppEnv>, request: OwnRequest) => Promise<Response>
 
@@ -29,7 +32,7 @@ interface Outer {
   readonly key: AuthenticatedKey | undefined
 }
 
-/** `mount` adds the routes of the API to a router. */
+/** Creates a dispatcher. `mount` adds the routes of the API to its router. */
 export function createDispatch(mount: (app: OpenAPIHono<AppEnv>) => void): Dispatch {
   const outers = new WeakMap<Request, Outer>()
   const app = createRouter()
@@ -81,7 +84,7 @@ function innerRequest(
   return new Request(url, { method, headers, body: JSON.stringify(body, exactly) })
 }
 
-/** Writes a number with its original digits if a double cannot represent it. */
+/** A JSON replacer that writes a number with its original digits if a double cannot represent it. */
 function exactly(_: string, value: unknown): unknown {
   return value instanceof InexactNumber ? JSON.rawJSON(value.source) : value
 }

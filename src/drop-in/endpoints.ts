@@ -4,7 +4,7 @@ import { notFound } from '../http/output/problem.ts'
 
 export type Endpoint = DropInEndpoint
 
-/** Answers 404 where the deployment has switched the endpoint off. */
+/** Returns middleware that answers 404 if the deployment has disabled the endpoint. */
 export function whenEnabled(endpoint: Endpoint) {
   return guard((c) => (configOf(c.env).drop_in.includes(endpoint) ? undefined : notFound(c)))
 }

@@ -20,7 +20,8 @@ export type Item =
   | { readonly kind: 'ignored'; readonly reason: IgnoredReason }
 
 /**
- * An event with its idempotency key, so that a retry is billed once. The schema of events validates the rest.
+ * The fields of an event. The idempotency key ensures that a retry is billed once. The schema of events validates the
+ * other fields.
  */
 export type EventFields = Readonly<Record<string, unknown>> & { readonly idempotency_key: string }
 
@@ -36,9 +37,9 @@ export interface Ingested {
 }
 
 /**
- * Bills the events among the items through the one ingest path, and counts every outcome. A refusal of the whole
- * request (a rate limit, an overloaded ledger) is returned unchanged: the client repeats the request, and events that
- * were billed count as duplicates.
+ * Bills the events among the items in the same way as `POST /v1/events/ingest`, and counts every outcome. A refusal
+ * of the whole request is returned unchanged, for example a rate limit or an overloaded ledger. The client then
+ * repeats the request, and events that were already billed count as duplicates.
  */
 export async function ingestItems(
   c: Context<AppEnv>,
@@ -111,13 +112,16 @@ export function countUnreadable(c: Context<AppEnv>, endpoint: Endpoint): void {
   countOutcomes(c, endpoint, ['rejected:unreadable'], Date.now())
 }
 
-/** Makes an idempotency key from another system's ids, of any length and characters. */
+/** Returns an idempotency key for another system's ids, which may have any length and any characters. */
 export function keyOf(endpoint: Endpoint, ...ids: readonly string[]): string {
   const digest = createHash('sha256').update(JSON.stringify(ids)).digest('base64url')
   return `${endpoint}:${digest}`
 }
 
-/** A sentence about the rejected items, with the detail of the first few kinds; empty if there are none. */
+/**
+ * Describes the rejected items of up to 5 codes. For each code, the text has the number of items and the detail of
+ * the first item. The text is empty if no item was rejected.
+ */
 export function describeRejected(results: readonly ItemResult[], what: string): string {
   const kinds = new Map<string, { count: number; detail: string }>()
   for (const result of results) {

@@ -33,7 +33,7 @@ const statusRoute = route({
   path: '/',
   summary: 'Get the numbers of items that the drop-in endpoints received, by outcome',
   description:
-    'Helps to find out why no usage arrives. Counts from the first request on. Counts of the last ten seconds may be missing, and some counts may be lost: only `GET /v1/events` is exact.',
+    'Use the counts to find out why no usage arrives. Each count is a total since the first request. The counts of the last ten seconds may be missing, and some counts may be lost. Only `GET /v1/events` is exact.',
   ...scoped('analytics:read'),
   answers: {
     200: json(
@@ -62,7 +62,7 @@ statusRoutes.openapi(statusRoute, async (c) => {
   }
 })
 
-/** `GET /v1/drop-in` and the settings of its endpoints. */
+/** Returns the route `GET /v1/drop-in` and the routes for the settings of the endpoints. */
 export function dropInStatusRoutes(): OpenAPIHono<AppEnv> {
   const router = createRouter()
   router.route('/', statusRoutes)
@@ -71,7 +71,8 @@ export function dropInStatusRoutes(): OpenAPIHono<AppEnv> {
 }
 
 /**
- * The endpoints for other systems' clients. Their paths are not below `/v1`, so a client changes only base URL and key.
+ * Returns the endpoints for clients of other systems. Their paths do not begin with `/v1`, so a client changes only
+ * its base URL and its key.
  */
 export function dropInRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
   const router = createRouter()

@@ -3,11 +3,11 @@ import { pageSchema } from '../http/input/pagination.ts'
 import { RESETS_AT } from '../http/output/problem-schemas.ts'
 import { ENTITLEMENT_PERIODS, LIMIT_TYPES, LIMIT_UNITS } from '../ledger/model/limits.ts'
 
-/** The answers of the routes of entitlements. */
+/** The schemas of the answers of the entitlement routes. */
 
 const time = z.string().openapi({ format: 'date-time' })
 
-/** The subject of a key's or a model's limit. */
+/** The subject of a limit of a key or model. */
 const namedSubject = { key_id: z.string().optional(), model: z.string().optional() }
 
 const rollingSchema = z

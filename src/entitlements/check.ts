@@ -9,7 +9,7 @@ export type EstimateResult =
   | { readonly kind: 'estimated'; readonly event: PricedEvent | null }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** Prices the event that an action is expected to cause; none without an action. */
+/** Prices the event that the action of a check would cause. Without an action, the event is null. */
 export function estimate(
   check: CheckInput,
   customer_id: string,
@@ -28,7 +28,7 @@ function eventOf(
 ): EventInput {
   const { type, provider, model, estimated_count: count, estimated_duration_seconds } = action
   const output_tokens = action.estimated_output_tokens
-  // An event of tokens requires usage; without an estimate it is zero.
+  // A TOKEN_USAGE event requires usage. Without an estimate, the usage is zero.
   const input_tokens =
     action.estimated_input_tokens ?? (type === 'TOKEN_USAGE' && output_tokens === undefined ? 0 : undefined)
   return {
@@ -47,7 +47,7 @@ function eventOf(
   }
 }
 
-/** The fields of an action, by the event fields that they become. */
+/** The paths of the action's fields, by the paths of the event's fields. */
 const ACTION_FIELDS: Readonly<Record<string, string>> = {
   '/event_type': '/type',
   '/input_tokens': '/estimated_input_tokens',
@@ -57,7 +57,7 @@ const ACTION_FIELDS: Readonly<Record<string, string>> = {
   '/duration_seconds': '/estimated_duration_seconds',
 }
 
-/** Renames the invalid fields of the event to those of its action. */
+/** Replaces the paths of the event's invalid fields with the paths of the action's fields. */
 function inAction(refusal: Refusal): Refusal {
   if (refusal.code !== 'invalid_request' || !refusal.errors) return refusal
   return invalid(

@@ -29,7 +29,7 @@ export function renderEntitlement(entitlement: Entitlement): object {
     period: entitlement.period,
     anchor: timeOrNull(anchor_ms),
     ...(rolling && { rolling }),
-    // Answers of earlier versions, which replays repeat, have no time zone.
+    // Stored answers of earlier versions have no time zone.
     ...(time_zone !== undefined && { time_zone }),
     value: value === undefined ? null : jsonOf(value),
     enabled: entitlement.enabled,
@@ -39,7 +39,7 @@ export function renderEntitlement(entitlement: Entitlement): object {
   }
 }
 
-/** Format 1. `origin` is the API's own: the actions link to its routes. */
+/** Renders an answer in format 1. `origin` is the origin of the API, to which the actions link. */
 export function renderCheck(answer: CheckAnswer, origin: string): object {
   return {
     allowed: answer.allowed,
@@ -121,7 +121,7 @@ const ACTIONS: Readonly<Record<CheckReason, readonly ActionType[]>> = {
 
 type ActionType = 'upgrade' | 'purchase' | 'increase_limit'
 
-/** The actions that would help: links to routes of this API. */
+/** Returns the actions that remove the reason, as links to routes of this API. */
 function actionsOf({ reason, limit }: CheckAnswer, origin: string): object[] {
   return reason === null ? [] : ACTIONS[reason].map((type) => actionOf(type, origin, limit))
 }

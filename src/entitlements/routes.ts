@@ -26,7 +26,7 @@ import {
   rulesOf,
 } from './schema.ts'
 
-/** The lifetime of a check's hold: the default lifetime of a hold. */
+/** The lifetime of the hold of a check. It is equal to the default lifetime of a hold. */
 const HOLD_MS = 600_000
 
 const reads = scoped('entitlements:read')
@@ -36,9 +36,9 @@ const answered = json('The entitlement.', entitlementAnswerSchema)
 const createEntitlementRoute = route({
   method: 'post',
   path: '/',
-  summary:
-    'Create an entitlement: the access of a user, a team, an API key, a model or the whole customer to a feature',
-  description: 'Applies from the next event on, in live and test mode, with separate counters.',
+  summary: 'Create an entitlement of a user, a team, an API key, a model or the whole customer',
+  description:
+    'The entitlement applies from the next event on, in live and test mode. Each mode has separate counters.',
   ...writes,
   request: { body: jsonRequest(entitlementSchema) },
   answers: { 201: answered },
@@ -49,7 +49,7 @@ const replaceRoute = route({
   method: 'put',
   path: '/{id}',
   summary: 'Replace the rules of an entitlement',
-  description: 'Counters are kept if unit, period, length, anchor and time zone are unchanged.',
+  description: 'Counters are kept if `unit`, `period`, `rolling`, `anchor` and `time_zone` are unchanged.',
   ...writes,
   request: { params: entitlementPath, body: jsonRequest(entitlementPutSchema) },
   answers: { 200: answered },
@@ -89,10 +89,10 @@ const getRoute = route({
 const checkRoute = route({
   method: 'post',
   path: '/check',
-  summary: 'Check whether a use is allowed and what it would cost; moves no credits unless `hold` is set',
+  summary: 'Check whether a use is allowed, estimate its cost, and optionally hold the credits',
   ...scoped('entitlements:read', currentPrices),
   request: { body: jsonRequest(checkSchema) },
-  answers: { 200: json('The answer.', checkAnswerSchema) },
+  answers: { 200: json('The result of the check.', checkAnswerSchema) },
   problems: [
     'overloaded',
     'customer_suspended',
@@ -105,8 +105,8 @@ const checkRoute = route({
 })
 
 /**
- * Definitions belong to the customer's live ledger, with keys of both modes; counters and checks belong to the key's
- * ledger.
+ * The routes of entitlements. The customer's live ledger keeps the definitions, for keys of both modes. The ledger of
+ * the key keeps the counters and runs the checks.
  */
 export const entitlementsRoutes = createRouter()
 
@@ -175,7 +175,10 @@ entitlementsRoutes.openapi(checkRoute, async (c) => {
   return answerResult(c, result, (answer) => renderCheck(answer, new URL(c.req.url).origin))
 })
 
-/** Returns no owner without a subject: the list then has all levels, not only the customer's. */
+/**
+ * Returns the owner that the subjects name. Without a subject, returns no owner, so that a list contains the
+ * entitlements of all owners.
+ */
 function namedOwner(subjects: Parameters<typeof limitOwnerOf>[0]): { readonly owner?: LimitOwner } {
   const owner = limitOwnerOf(subjects)
   return owner.kind === 'customer' ? {} : { owner }

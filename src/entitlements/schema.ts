@@ -48,7 +48,7 @@ const limitSubjects = {
       'An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id.',
   }),
   model: customerText().optional().openapi({
-    description: 'A model, exactly as events name it, of any provider.',
+    description: 'The name of a model of any provider, exactly as in events.',
   }),
 }
 
@@ -59,14 +59,14 @@ function refuseTwoSubjects(subjects: LimitSubjects, ctx: z.RefinementCtx): void 
   refuseTwoOwners(subjects, ctx)
   const { user_id, team_id, key_id, model } = subjects
   const others = [user_id, team_id].filter((id) => id !== undefined).length
-  const message = 'give one of user_id, team_id, key_id and model'
+  const message = 'cannot be combined: send only one of user_id, team_id, key_id and model'
   if (key_id !== undefined && others > 0) ctx.addIssue({ code: 'custom', path: ['key_id'], message })
   if (model !== undefined && (others > 0 || key_id !== undefined)) {
     ctx.addIssue({ code: 'custom', path: ['model'], message })
   }
 }
 
-/** The subject whose use an entitlement covers; without one, the customer. */
+/** Returns the subject whose use an entitlement limits; the customer if no subject is given. */
 export function limitOwnerOf({ key_id, model, ...owner }: LimitSubjects): LimitOwner {
   if (key_id !== undefined) return { kind: 'key', id: key_id }
   return model === undefined ? ownerOf(owner) : { kind: 'model', id: model }
@@ -80,7 +80,7 @@ const rollingInput = z
   .transform(({ hours, days }, ctx): RollingLength => {
     if (hours !== undefined && days === undefined) return { hours }
     if (days !== undefined && hours === undefined) return { days }
-    ctx.addIssue({ code: 'custom', message: 'give either hours or days' })
+    ctx.addIssue({ code: 'custom', message: 'must have either hours or days' })
     return z.NEVER
   })
 
@@ -93,7 +93,7 @@ const ruleFields = {
   period: z.enum(ENTITLEMENT_PERIODS).optional(),
   rolling: rollingInput.optional().openapi({
     description:
-      'The length of the windows of ROLLING: hours or days, at most a month. A use counts for this time and at most a sixtieth longer.',
+      'The length of a ROLLING window in hours or days, at most 31 days. A use counts for at least this time and at most a sixtieth longer.',
   }),
   anchor: timeInput()
     .optional()
@@ -101,7 +101,7 @@ const ruleFields = {
   time_zone: timeZoneInput().optional().openapi({
     type: 'string',
     description:
-      'The IANA time zone of the windows, with its daylight saving time: windows begin at its midnight or at its full hours. Default: UTC.',
+      'The IANA time zone of the windows, including daylight saving time. Without `anchor`, windows begin at midnight or at full hours of this zone. Default: UTC.',
     example: 'Europe/Berlin',
   }),
   value: z
@@ -119,7 +119,7 @@ const ruleFields = {
   metadata: metadataInput().optional(),
 }
 
-/** A scalar is parsed as any other field; a number keeps the digits that were sent. */
+/** Returns the JSON source of a value. A number keeps the digits that were sent. */
 function valueSource(value: unknown): JsonSource {
   if (value instanceof JsonSource) return value
   return JsonSource.read(value instanceof InexactNumber ? value.source : JSON.stringify(value))
@@ -131,7 +131,8 @@ type Rules = z.infer<typeof rulesSchema>
 export const entitlementSchema = z
   .strictObject({
     feature_id: customerId().optional().openapi({
-      description: 'Required without `key_id` and `model`. With one of them, omit it for all features.',
+      description:
+        'The feature. Required if `key_id` and `model` are absent. Otherwise, omit it to cover all features.',
     }),
     ...limitSubjects,
     ...ruleFields,
@@ -144,7 +145,7 @@ export const entitlementSchema = z
   .superRefine(refuseWrongRules)
   .openapi('Entitlement')
 
-/** The subject of an entitlement cannot change, so it may be left out. */
+/** The body that replaces an entitlement. The subject cannot change, so it may be omitted. */
 export const entitlementPutSchema = z
   .strictObject({ feature_id: customerId().optional(), ...limitSubjects, ...ruleFields })
   .superRefine(refuseTwoSubjects)
@@ -173,9 +174,9 @@ function problemsOf(rules: Rules): [keyof Rules, string][] {
   ] as const) {
     if (value === undefined) continue
     if (period === undefined) problems.push(['period', `required with ${field}`])
-    if (period === 'TOTAL') problems.push([field, 'requires a period with windows; TOTAL has none'])
+    if (period === 'TOTAL') problems.push([field, 'requires a period with windows: TOTAL has no windows'])
     if (period === 'ROLLING') {
-      problems.push([field, 'requires a period with fixed windows; the windows of ROLLING move'])
+      problems.push([field, 'requires a period with fixed windows: ROLLING has moving windows'])
     }
   }
   if (period === 'ROLLING' && rolling === undefined) problems.push(['rolling', 'required with ROLLING'])
@@ -183,7 +184,7 @@ function problemsOf(rules: Rules): [keyof Rules, string][] {
   return problems
 }
 
-/** Returns a limit in its unit's smallest part, or its error. */
+/** Returns a limit in the smallest part of its unit, or the error of an invalid limit. */
 function readLimit(input: DecimalInput, unit: LimitUnit): bigint | string {
   const value = input instanceof InexactNumber ? input.source : input
   const decimals = UNIT_DECIMALS[unit]
@@ -202,7 +203,7 @@ function readLimit(input: DecimalInput, unit: LimitUnit): bigint | string {
   return limit > most * 10n ** BigInt(decimals) ? `must be at most ${most}` : limit
 }
 
-/** The rules, as the ledger stores them. */
+/** Converts rules to the form that the ledger stores. */
 export function rulesOf({
   limit_value,
   period,
@@ -254,10 +255,10 @@ export const checkSchema = z
       })
       .optional()
       .openapi({ description: 'The planned use. Without it, only the feature and its limits are checked.' }),
-    hold: z
-      .boolean()
-      .default(false)
-      .openapi({ description: 'Hold the estimate for ten minutes if allowed. Requires credits:write.' }),
+    hold: z.boolean().default(false).openapi({
+      description:
+        'Whether to hold the estimated credits for ten minutes if the use is allowed. Requires the scope credits:write.',
+    }),
   })
   .openapi('EntitlementCheck')
 

@@ -29,7 +29,10 @@ export type ReadResult =
   | { readonly kind: 'read'; readonly message: Asked<'ingest'> }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** Converts a request to a ledger message: validated, priced, with fingerprints. No I/O. */
+/**
+ * Converts a request to a message to the ledger. Validates and prices the events and computes their fingerprints,
+ * without I/O.
+ */
 export function readIngest(request: IngestRequest): ReadResult {
   const { body } = request
   if (body.events === null) {
@@ -41,18 +44,21 @@ export function readIngest(request: IngestRequest): ReadResult {
   return readBatch({ ...request, body: { ...body, events: body.events.map(cleaned) } })
 }
 
-/** A field that is null counts as absent, for validation and for the fingerprint. */
+/** Removes fields that are null. They count as absent, for validation and for the fingerprint. */
 const cleaned = (event: unknown) => withoutNulls(eventSchema, event)
 
 const OPERATION = 'POST /v1/events/ingest'
 
-/** Reads one event. Invalid fields are a 400 at once; priced and refused events go to the ledger. */
+/**
+ * Reads one event. Refuses invalid fields immediately with a 400. Sends all other events to the ledger, even if they
+ * have no price.
+ */
 function readSingle(request: IngestRequest, event: unknown): ReadResult {
   const { item, malformed } = readEvent(event, request)
   if (malformed) return { kind: 'refused', refusal: malformed }
   const body_key = item.idempotency?.key
   if (body_key !== undefined && request.header_key !== undefined && body_key !== request.header_key) {
-    const message = 'differs from the header Idempotency-Key'
+    const message = 'must be equal to the header Idempotency-Key'
     return { kind: 'refused', refusal: invalid([{ path: '/idempotency_key', message }]) }
   }
   const key = body_key ?? request.header_key
@@ -64,7 +70,7 @@ function readSingle(request: IngestRequest, event: unknown): ReadResult {
   return { kind: 'read', message }
 }
 
-/** Reads a batch, which is refused as a whole only if its envelope is invalid. */
+/** Reads a batch. The whole batch is refused only if its envelope is invalid. */
 function readBatch(request: IngestRequest): ReadResult {
   const envelope = batchSchema.safeParse(request.body)
   if (!envelope.success) return { kind: 'refused', refusal: invalid(fieldErrors(envelope.error.issues)) }
@@ -84,8 +90,8 @@ function readBatch(request: IngestRequest): ReadResult {
 }
 
 /**
- * The maximum number of fields, far more than an event has. zod takes a millisecond to list a few hundred unknown
- * fields, and a batch may have a thousand events.
+ * The maximum number of fields of an event in a batch, far more than a valid event has. zod takes a millisecond to
+ * list a few hundred unknown fields, and a batch may have a thousand events.
  */
 const MAX_EVENT_FIELDS = 100
 
@@ -96,7 +102,7 @@ function tooWide(event: unknown): IngestItem | undefined {
   return { event: null, refusal: invalid([{ path: '', message }]) }
 }
 
-/** The key of the whole batch cannot also be the key of one of its events. */
+/** Refuses an event whose idempotency key is the key of the whole batch. */
 function withoutBatchKey(item: IngestItem, batch_key: string | undefined): IngestItem {
   if (batch_key === undefined || item.idempotency?.key !== batch_key) return item
   return { event: null, refusal: { code: 'idempotency_mismatch' } }
@@ -104,7 +110,7 @@ function withoutBatchKey(item: IngestItem, batch_key: string | undefined): Inges
 
 interface ReadEvent {
   readonly item: IngestItem
-  /** The refusal of invalid fields; also the item's refusal. */
+  /** The refusal of an event with invalid fields. The item has the same refusal. */
   readonly malformed?: Refusal
 }
 
@@ -129,7 +135,7 @@ function validated(body: unknown): EventInput | Refusal {
   return parsed.success ? parsed.data : invalid(fieldErrors(parsed.error.issues))
 }
 
-/** The hold of an id; the ledger decides whether it is open. */
+/** Returns the hold of an id. The ledger checks whether the hold is open. */
 function holdOf(id: string | undefined, ledger: LedgerName): WalletItemRef | undefined | 'unknown' {
   return id === undefined ? undefined : (walletItemOf('hold', id, ledger) ?? 'unknown')
 }

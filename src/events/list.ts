@@ -27,7 +27,7 @@ export async function listEvents(env: Bindings, query: EventsQuery): Promise<Ent
   if (query.event.unrated === true) return listUnrated(env, query)
   const { unrated, ...event } = query.event
   const { ledger, caller, from_ms, to_ms, before_entry, limit } = query
-  // Pages keep events in their recorded form, so they cannot tell whether an event is still unrated.
+  // Pages contain events in their recorded form, so an event in a page may have been rated since.
   const page = await listEntries(env, {
     ledger,
     caller,
@@ -41,8 +41,8 @@ export async function listEvents(env: Bindings, query: EventsQuery): Promise<Ent
 }
 
 /**
- * Exports recorded events in their current state. A failed look-up of ratings ends the export, because the export must
- * not show a rated event as unrated.
+ * Exports recorded events in their current state. A failed look-up of ratings ends the export, because the export
+ * must not show a rated event as unrated.
  */
 export async function exportEvents(
   env: Bindings,
@@ -63,12 +63,12 @@ async function* amended(
 ): AsyncGenerator<readonly Entry[]> {
   for await (const chunk of chunks) {
     const entries = await amend(env, from, chunk)
-    if ('kind' in entries) throw new Error(`the ledger refused: ${entries.refusal.code}`)
+    if ('kind' in entries) throw new Error(`no ratings from the ledger: ${entries.refusal.code}`)
     yield only_rated ? entries.filter((entry) => !entry.event?.unrated) : entries
   }
 }
 
-/** Lists events without a price, of which the ledger object keeps a list. */
+/** Lists events without a price. The ledger object keeps a list of them. */
 async function listUnrated(env: Bindings, query: EventsQuery): Promise<EntriesPage | Refused> {
   const { ledger, caller, event, from_ms, to_ms, before_entry, limit } = query
   const result = await readUnrated(env, ledger, { caller, before_entry, limit, amended: [] })

@@ -22,11 +22,11 @@ export function renderEventAnswer(answer: EventAnswer): object {
   }
 }
 
-/** Format 1. Duplicates repeat their earlier answer and add nothing to the sums. */
+/** Renders an answer in format 1. Duplicates repeat their earlier answer and add nothing to the sums. */
 export function renderBatchAnswer({ batch_id, results }: BatchAnswer): object {
   const counts = { accepted: 0, duplicate: 0, rejected: 0 }
   let credits = 0
-  // The sum over several wallets may exceed what one wallet can hold, and a safe integer.
+  // The sum over several wallets may exceed the maximum of one wallet and the largest safe integer.
   let credits_micro = 0n
   let balance_after: MicroCredits | null = null
   for (const result of results) {
@@ -51,8 +51,8 @@ export function renderBatchAnswer({ batch_id, results }: BatchAnswer): object {
 }
 
 /**
- * Writes JSON text, because rendering the items of a batch as objects with exact numbers takes twice as long. Ids need
- * no escapes.
+ * Writes JSON text, because rendering the items of a batch as objects with exact numbers takes twice as long. Ids
+ * need no escapes.
  */
 function batchItemText(result: BatchItemAnswer, index: number): string {
   if (result.status === 'rejected') {
@@ -63,10 +63,10 @@ function batchItemText(result: BatchItemAnswer, index: number): string {
   return `{"index":${index},"id":"${result.id}","status":"${result.status}",${amounts}}`
 }
 
-/** An event as recorded, from the entry of its burn. */
+/** Renders a recorded event from the entry of its burn. */
 export function renderEvent(ids: LedgerIds, entry: Entry): object {
   const { event } = entry
-  if (!event) throw new Error(`entry ${entry.number} is not of an event`)
+  if (!event) throw new Error(`entry ${entry.number} is not the entry of an event`)
   return {
     id: ids.event(entry),
     event_type: event.event_type,

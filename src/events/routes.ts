@@ -38,7 +38,7 @@ import {
 const ingestRoute = route({
   method: 'post',
   path: '/ingest',
-  summary: 'Ingest usage: rate one event, or up to 1,000, and burn its credits',
+  summary: 'Ingest one event or a batch of up to 1,000 events and burn their credits',
   ...scoped('events:write', currentPrices),
   request: { body: jsonRequest(ingestSchema) },
   answers: { 200: json('The credits burned and the new balance.', ingestResultSchema) },
@@ -59,7 +59,7 @@ const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'List recorded events, newest arrival first',
-  description: `Filters by event time: \`from\` is inclusive, \`to\` exclusive. ${EXPORT_DESCRIPTION} With \`unrated=true\`, only pages.`,
+  description: `\`from\` (inclusive) and \`to\` (exclusive) filter by event time. ${EXPORT_DESCRIPTION} With \`unrated=true\`, no export is available.`,
   ...scoped('credits:read'),
   request: { query: eventsQuery },
   answers: { 200: listAnswer('A page of events, or an export.', eventsPageSchema) },
@@ -79,9 +79,9 @@ const getRoute = route({
 const explainRoute = route({
   method: 'get',
   path: '/{id}/explain',
-  summary: 'Explain how an event was priced and charged, so that its amount can be recalculated by hand',
+  summary: 'Explain how an event was priced and charged',
   description:
-    'Uses the values that were recorded with the event. The provider response is not stored: `calculate` with `explain` names the fields that were read. The answer for an event priced by an earlier catalogue names that catalogue and has no unit prices.',
+    'The explanation contains the values that were recorded with the event, so that its amount can be recalculated by hand. The provider response is not stored. To see which fields of a response are read, use `calculate` with `explain`. If an earlier catalogue priced the event, the answer names that catalogue and has no unit prices.',
   ...scoped('credits:read', currentPrices),
   request: { params: eventPath },
   answers: { 200: json('The explanation.', eventExplanationSchema) },
@@ -90,7 +90,7 @@ const explainRoute = route({
 
 export const eventsRoutes = createRouter()
 
-// The two bodies of `ingest`, which `ingest.ts` validates.
+// The two bodies of the ingest route. `ingest.ts` validates them.
 eventsRoutes.openAPIRegistry.register('Event', eventSchema)
 eventsRoutes.openAPIRegistry.register('EventBatch', batchSchema)
 
@@ -127,7 +127,7 @@ eventsRoutes.openapi(listRoute, async (c) => {
     to_ms: to,
     before_entry: cursor ?? null,
   }
-  // The ledger object lists unrated events in pages.
+  // Unrated events have no export, because the ledger object lists them in pages.
   if (wantsAllRows(c) && event.unrated !== true) {
     const found = await exportEvents(c.env, range)
     return found.kind === 'refused'
@@ -165,7 +165,7 @@ eventsRoutes.openapi(explainRoute, async (c) => {
   return found.kind === 'none' ? noSuch(c, 'event', id) : jsonResponse(c, found.explanation)
 })
 
-/** Counts rejected events by code, for the metrics: a batch is answered 200 even if all are rejected. */
+/** Counts rejected events by code, for the metrics. A batch is answered with 200 even if all events are rejected. */
 function rejectedByCode({ results }: BatchAnswer): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const result of results) {
@@ -178,7 +178,7 @@ function acceptedEvents({ results }: BatchAnswer): number {
   return results.reduce((count, { status }) => (status === 'accepted' ? count + 1 : count), 0)
 }
 
-/** Adds similar model names from the catalogue to a ledger's `unpriced_model`. */
+/** Adds similar model names from the catalogue to the refusal `unpriced_model` of a ledger. */
 function withNearest(refusal: Refusal): Refusal {
   if (refusal.code !== 'unpriced_model') return refusal
   const provider = findProvider(refusal.provider)

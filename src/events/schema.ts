@@ -7,7 +7,10 @@ import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 
 export const MAX_BATCH = 1000
 
-/** The envelope of a batch. Its events are validated one by one: an invalid one is rejected alone. */
+/**
+ * The envelope of a batch. Its events are validated one by one, so that an invalid event does not affect other
+ * events.
+ */
 export const batchSchema = z
   .strictObject({
     events: z
@@ -18,11 +21,12 @@ export const batchSchema = z
   .openapi('EventBatch')
 
 /**
- * The body in the OpenAPI document; the two schemas above validate it, since a batch accepts valid events beside
- * invalid ones.
+ * The body in the OpenAPI document. `ingest.ts` validates it with the schemas of an event and of a batch, because a
+ * batch may contain valid and invalid events.
  */
 export const ingestSchema = z
-  // Not `z.record`: zod copies it without `__proto__`, and strict schemas would then miss that field.
+  // `z.record` is not used, because zod copies the object without `__proto__`. Strict schemas would then not refuse
+  // that field.
   .custom<Readonly<Record<string, unknown>>>(isRecord, 'must be an object')
   .openapi({
     type: 'object',
@@ -60,7 +64,7 @@ const ratedFields = {
   unrated: z
     .literal(true)
     .optional()
-    .openapi({ description: 'Present if no price was known and no credits are burned yet.' }),
+    .openapi({ description: 'Present if the event has no price yet. No credits were burned for it.' }),
   warnings: z.array(z.string()).optional(),
   timestamp: time,
 }
@@ -90,7 +94,7 @@ const batchResultSchema = z
 
 export const ingestResultSchema = z.union([ingestedSchema, batchResultSchema])
 
-/** The other inputs of the price, besides provider, model and usage, if the event named them. */
+/** The inputs of the price other than provider, model and usage. Absent if the event did not contain them. */
 const modifierFields = {
   service_tier: z.string().optional(),
   region: z.string().optional(),
@@ -114,9 +118,9 @@ export const eventRecordSchema = z
     transaction_id: z.string(),
     metadata: z.record(z.string(), z.unknown()),
     created_at: time,
-    // The last field, so that the columns of an export keep their order.
+    // This field is last, so that the columns of an export keep their order.
     key_id: z.string().nullable().openapi({
-      description: 'The API key that sent it, or that opened its hold. Null for events of earlier versions.',
+      description: 'The API key that sent the event or opened its hold. Null for events of earlier versions.',
     }),
   })
   .openapi('EventRecord')

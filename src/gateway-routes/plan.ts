@@ -9,17 +9,17 @@ import type { Problem } from '../http/output/problem.ts'
 import { logError } from '../logging/log.ts'
 import { type GatewayRoute, listRoutes, MAX_GATEWAY_ROUTES, type Timeouts } from './store.ts'
 
-/** A change of a route reaches every isolate within this time. */
+/** The maximum time until a change of a route applies in every isolate. */
 export const ROUTES_KEPT_MS = 30_000
 
 const known = new ExpiringMap<readonly GatewayRoute[]>({ capacity: 1_000, ttl_ms: ROUTES_KEPT_MS })
 
-/** Removes a ledger's changed routes from this isolate's memory. */
+/** Removes the routes of a ledger from this isolate's memory, after a change. */
 export function forgetGatewayRoutes(ledger_id: string): void {
   known.delete(ledger_id)
 }
 
-/** Resets the memory to that of a new isolate, for tests. */
+/** Clears the memory of this isolate, for tests. */
 export function forgetAllGatewayRoutes(): void {
   known.clear()
 }
@@ -28,14 +28,14 @@ export type CallPlan =
   | {
       readonly ok: true
       readonly fallback: Fallback
-      /** Is null for the gateway's default. */
+      /** The time limits of the stored route. A null means the gateway's default. */
       readonly timeouts: Timeouts
     }
   | { readonly ok: false; readonly problem: Problem }
 
 interface Call {
   readonly api: string
-  /** Is empty if the header is absent. */
+  /** The model of the call, or an empty text. */
   readonly model: string
 }
 
@@ -43,8 +43,9 @@ const NO_TIMEOUTS: Timeouts = { headers_seconds: null, first_chunk_seconds: null
 const NO_FALLBACK: Fallback = { targets: [], on_ambiguous: 'stop' }
 
 /**
- * Plans a call: the attempts of its header `X-Meter-Fallback`, else those of its stored route, else one; and the timeouts
- * of the stored route. A warm isolate reads nothing.
+ * Plans the attempts of a call. The attempts after the first one are listed in the call's header `X-Meter-Fallback`,
+ * or else in its stored route. Without both, there is one attempt. The time limits come from the stored route. An
+ * isolate keeps the routes of a ledger for 30 seconds.
  */
 export async function planCall(c: Context<AppEnv>, call: Call): Promise<CallPlan> {
   const header = c.req.header('X-Meter-Fallback')
@@ -62,8 +63,8 @@ export async function planCall(c: Context<AppEnv>, call: Call): Promise<CallPlan
 }
 
 /**
- * Returns the stored route for a call of this API and model, from memory when warm. Returns none if D1 fails:
- * the call is then made without a fallback.
+ * Returns the stored route for calls of this API and model, from memory if possible. Returns undefined if there is no
+ * route or if D1 fails. The call then has no stored fallback.
  */
 async function storedRoute(c: Context<AppEnv>, { api, model }: Call): Promise<GatewayRoute | undefined> {
   const ledger_id = ledgerKey(ledgerOf(c))

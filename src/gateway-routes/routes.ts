@@ -39,9 +39,9 @@ const SCOPE = 'provider-keys:write'
 const createRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Store a route, which makes further attempts after a provider has refused a call',
+  summary: 'Create a gateway route, which lists further attempts for calls that fail at a provider',
   description:
-    'Applies to calls of the API and model, before the first byte of their answer. A call without a route, or with `X-Meter-Fallback: off`, is attempted once. Live and test keys have routes of their own.',
+    'The route applies to calls of its API and model. No further attempt is made after the first byte of an answer was delivered. A call with neither a route nor the header `X-Meter-Fallback` is attempted once, and so is a call with `X-Meter-Fallback: off`. Live and test ledgers have separate routes.',
   ...scoped(SCOPE),
   request: { body: jsonRequest(gatewayRouteDraftSchema) },
   answers: { 201: json('The route.', gatewayRouteSchema) },
@@ -124,7 +124,7 @@ async function create(
   ])
   forgetGatewayRoutes(ledger_id)
   if (inserted?.meta.changes === 1) return answer
-  const detail = `There already is a route for ${created.api} and ${created.model}, or there are ${MAX_GATEWAY_ROUTES} routes, which is the limit.`
+  const detail = `A route for ${created.api} and ${created.model} already exists, or there are ${MAX_GATEWAY_ROUTES} routes, which is the limit. Change or delete a route.`
   return problem(c, { code: 'conflict', detail })
 }
 
@@ -159,7 +159,7 @@ gatewayRoutesRoutes.openapi(changeRoute, async (c) => {
       on_ambiguous: on_ambiguous ?? before.on_ambiguous,
       timeouts: timeouts ? timeoutsOf(timeouts) : before.timeouts,
       enabled: enabled ?? before.enabled,
-      // Every change moves this time, so that concurrent changes are detected.
+      // Every change increases this time, so that concurrent changes are detected.
       updated_at_ms: Math.max(Date.now(), before.updated_at_ms + 1),
     }
     const [updated] = await c.env.DB.batch([
@@ -168,7 +168,7 @@ gatewayRoutesRoutes.openapi(changeRoute, async (c) => {
     ])
     forgetGatewayRoutes(ledger_id)
     if (updated?.meta.changes === 1) return jsonResponse(c, routeJson(after, mode))
-    const detail = `Another route for ${after.api} and ${after.model} exists, or this one was changed at the same time. Read it and retry.`
+    const detail = `Another route for ${after.api} and ${after.model} exists, or this route was changed at the same time. Get the route and retry.`
     return problem(c, { code: 'conflict', detail })
   } catch (error) {
     return serviceUnavailable(c, 'gateway_route_not_changed', error)
@@ -219,7 +219,7 @@ function routeJson(stored: GatewayRoute, mode: Mode): object {
   }
 }
 
-/** The audit record of a change. It is written only if the statement before it changed a row. */
+/** Returns the audit record of a change. The record is written only if the statement before it changed a row. */
 function auditOf(
   c: Context<AppEnv>,
   action: Extract<AuditAction, `gateway_routes.${string}`>,

@@ -12,7 +12,7 @@ const MAX_TIMEOUT_S = 600
 const targetSchema = z
   .strictObject({
     provider_key: customerText().optional().openapi({
-      description: 'The name of a stored provider key. Default: the key and the address of the call.',
+      description: 'The name of a stored provider key. Default: the key and the URL of the call.',
       example: 'Backup',
     }),
     model: customerText().optional().openapi({
@@ -32,9 +32,9 @@ const seconds = (description: string) =>
 
 const timeoutsSchema = z
   .strictObject({
-    headers_seconds: seconds("The time until the provider's headers."),
-    first_chunk_seconds: seconds('The time from the headers until the first chunk of the answer.'),
-    idle_seconds: seconds('The time between two chunks.'),
+    headers_seconds: seconds("The maximum time until the provider's headers arrive, in seconds."),
+    first_chunk_seconds: seconds('The maximum time from the headers until the first chunk, in seconds.'),
+    idle_seconds: seconds('The maximum time between two chunks, in seconds.'),
   })
   .openapi('GatewayTimeouts')
 
@@ -53,7 +53,7 @@ const fields = {
     .openapi({ description: 'The attempts after the first one, in order.' }),
   on_ambiguous: z.enum(ON_AMBIGUOUS).openapi({
     description:
-      'Whether the gateway makes another attempt after one whose outcome is unknown (a timeout, a lost connection). The provider may charge for both.',
+      'The action after an attempt with an unknown outcome, for example a timeout or a lost connection. With `next`, another attempt is made, and the provider may charge for both.',
   }),
   timeouts: timeoutsSchema,
   enabled: z.boolean(),
@@ -62,7 +62,7 @@ const fields = {
 export const gatewayRouteDraftSchema = z
   .strictObject({
     name: fields.name,
-    api: z.enum(APIS).openapi({ description: 'The API of the calls. Every target gets the same API.' }),
+    api: z.enum(APIS).openapi({ description: 'The API of the calls. Every target is called with it.' }),
     model: fields.model.default('*'),
     targets: fields.targets,
     on_ambiguous: fields.on_ambiguous.default('next'),
@@ -105,7 +105,7 @@ export const gatewayRouteSchema = z
     on_ambiguous: z.enum(ON_AMBIGUOUS),
     timeouts: z
       .object({ headers_seconds: limit, first_chunk_seconds: limit, idle_seconds: limit })
-      .openapi({ description: "The time limits; null for the gateway's default." }),
+      .openapi({ description: "The time limits. A limit is null if the gateway's default applies." }),
     enabled: z.boolean(),
     mode: z.enum(MODES),
     created_at: z.iso.datetime(),

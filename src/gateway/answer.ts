@@ -19,11 +19,12 @@ import { type Ending, relay } from './stream/relay.ts'
 import { returnedHeaders } from './upstream.ts'
 
 /**
- * The client has disconnected before an answer. The provider has the request, so the estimate of its input is charged.
+ * The usage of a call whose client disconnected before the answer was read. The provider has the request, so the
+ * estimate of its input is charged.
  */
 const UNANSWERED: Used = { reported: undefined, complete: false, delivered: NOTHING, why: 'client_gone' }
 
-/** Relays the answer of a call's last attempt, and always settles its hold. */
+/** Relays the answer of the last attempt of a call, and always settles the hold. */
 export function relayed(
   c: Context<AppEnv>,
   held: HeldCall,
@@ -41,7 +42,7 @@ export function relayed(
   }
   const { response, body } = sent
   const type = response.headers.get('Content-Type') ?? ''
-  // A page of HTML is not an answer of a provider. A proxy between the gateway and the provider sends it.
+  // An HTML page is sent by a proxy between the gateway and the provider, not by the provider.
   if (!response.ok || body === null || type.includes('text/html')) {
     void held.settle(null)
     return new Response(body, { status: response.status, headers: returnedHeaders(response.headers) })
@@ -77,7 +78,8 @@ function failure(c: Context<AppEnv>, why: Failed): Response {
   }
   return problem(c, {
     code: 'provider_unreachable',
-    detail: 'The provider could not be reached, or broke off before it answered. Nothing is charged.',
+    detail:
+      'The provider could not be reached, or the connection failed before an answer. Nothing is charged.',
   })
 }
 
@@ -87,7 +89,7 @@ interface Answer {
   readonly provider: AbortController
 }
 
-/** Relays a stream. Its charge is known only at the end, so it has no headers with the charge. */
+/** Relays a stream. The charge is known only at its end, so the answer has no headers with the charge. */
 function streamed(
   c: Context<AppEnv>,
   held: HeldCall,
@@ -138,15 +140,18 @@ function streamed(
   return new Response(stream, { status: response.status, headers: returnedHeaders(response.headers) })
 }
 
-/** Audio is relayed without being read. */
+/** A reader for speech. Audio is relayed without being read. */
 const UNREAD = { pass: (chunk: Uint8Array) => [chunk], end: () => [] }
 
-/** A note is renewed when the delivered tokens have doubled, and at least this many are new. */
+/**
+ * A note is renewed when the delivered tokens reach twice the noted tokens plus this number, or when a third of the
+ * hold's time has passed since the note.
+ */
 const NOTED_TOKENS = 64
 
 /**
- * Extends the hold of a running call, and notes the charge for the case that the hold expires. Null keeps the earlier
- * note.
+ * Extends the hold of a running call. Notes the charge of `event`, which is charged if the hold expires. Null keeps
+ * the earlier note.
  */
 export async function noteUse(
   { env, ledger, hold }: HoldPlace,
@@ -160,7 +165,7 @@ export async function noteUse(
   }
 }
 
-/** Reads a whole answer, settles it, and returns it with the headers of its charge. */
+/** Reads a whole answer, settles the hold, and returns the answer with the headers of its charge. */
 async function whole(
   c: Context<AppEnv>,
   held: HeldCall,
@@ -195,12 +200,12 @@ async function whole(
   return new Response(bytes, { status: response.status, headers })
 }
 
-/** The size limit of an answer that is not a stream: ten images. */
+/** The maximum size of an answer that is not a stream. Ten images fit. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 async function readWhole(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
   const bytes = await readUpTo(body, MAX_ANSWER_BYTES)
-  if (!bytes) throw new Error('the answer is too large')
+  if (!bytes) throw new Error(`the answer has more than ${MAX_ANSWER_BYTES} bytes`)
   return bytes
 }
 
@@ -209,7 +214,7 @@ function usedIn({ pricing }: HeldCall, dialect: Dialect, bytes: Uint8Array): Use
   const text = new TextDecoder('latin1').decode(bytes)
   const reported = parsed(text)
   const { api } = pricing.endpoint
-  // Without usage, images are counted, and the seconds of a transcription are read.
+  // An answer with images or with the duration of a transcription needs no usage.
   const complete =
     reported !== undefined &&
     (isRecord(reported.usage) ||
@@ -241,7 +246,7 @@ function meterHeaders({
   ]
 }
 
-/** Comments in the event stream. Every client skips them. */
+/** Returns the headers of the charge as comments in the event stream. Every client skips comments. */
 function trailerOf(answer: SettledCall): string {
   return `${meterHeaders(answer)
     .map(([name, value]) => `: ${name}: ${value}\n`)

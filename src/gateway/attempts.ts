@@ -26,7 +26,7 @@ interface ProviderRequest {
   readonly body: BodyInit
 }
 
-/** One attempt of a call: its request, how its answer is priced, and its hold. */
+/** An attempt of a call: its request, its pricing and its hold. */
 export interface Attempt extends ProviderRequest {
   readonly pricing: Pricing
   readonly place: HoldPlace
@@ -36,11 +36,13 @@ export interface Attempt extends ProviderRequest {
 export interface Attempts {
   readonly fallback: Fallback
   readonly timeouts: RouteTimeouts
-  /** Returns undefined for a target that cannot be called, or that is not admitted. */
+  /**
+   * Prepares the attempt at a target. Returns undefined if the target cannot be called or the call is not admitted.
+   */
   readonly prepare: (target: Target) => Promise<Attempt | undefined>
 }
 
-/** Sends a held call to its provider, relays the answer and always settles the hold. */
+/** Makes the attempts of a held call, relays the answer of the last attempt, and always settles the hold. */
 export async function relayAnswer(
   c: Context<AppEnv>,
   call: HeldCall,
@@ -59,7 +61,7 @@ export async function relayAnswer(
     const next = nextAttempt(fallback, made, Math.random())
     if (!next) return relayed(c, held, limits, { sent, provider, dialect: attempt?.dialect })
     notes.push(noteOf(held, made))
-    // The body of a refused attempt is not needed for the next one.
+    // The body of a refused attempt is not needed for the next attempt.
     if (sent.kind === 'answered') sent.response.body?.cancel().catch(() => {})
     provider.abort()
     await noteUse(held, null, configOf(c.env).gateway.hold_ms)
@@ -73,7 +75,7 @@ type Place = Omit<Made, 'ending'> & { readonly delay_ms: number }
 const NO_FIRST_CHUNK = { kind: 'timeout', of: 'first_chunk' } as const
 const NOT_SENT: Sent = { kind: 'failed', why: 'not_sent' }
 
-/** Returns the call with the prices of an attempt. Its event lists the earlier attempts. */
+/** Returns the call with the prices and the hold of an attempt. The event of the call lists the earlier attempts. */
 function heldBy(call: HeldCall, { pricing, place }: Attempt, notes: readonly string[]): HeldCall {
   return {
     ...call,
@@ -88,7 +90,10 @@ function heldBy(call: HeldCall, { pricing, place }: Attempt, notes: readonly str
   }
 }
 
-/** Describes an attempt for the warnings of its event: how it ended, and its possible cost at the provider. */
+/**
+ * Describes the last attempt for the warnings of the call's event: its outcome, and its possible cost at the
+ * provider.
+ */
 function noteOf({ pricing, input }: HeldCall, made: readonly Made[]): string {
   const last = made.at(-1)
   if (!last) throw new Error('no attempt was made')
@@ -168,7 +173,7 @@ async function send(
     if (isLast || !response.ok || !response.body || !pricing.call.stream) {
       return { kind: 'answered', response, body: response.body }
     }
-    // Waits for the first chunk, because another attempt is possible while nothing was delivered.
+    // Waits for the first chunk: another attempt is possible until a chunk is delivered.
     const begun = await begin(response.body, first_chunk_timeout_ms)
     if (begun === 'silent') return { kind: 'failed', why: 'first_chunk_timeout' }
     if (begun === 'failed') return { kind: 'failed', why: why ?? 'unreachable' }

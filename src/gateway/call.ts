@@ -26,8 +26,8 @@ import type { HeldCall } from './settlement.ts'
 import { upstreamHeaders, upstreamQuery, upstreamUrl } from './upstream.ts'
 
 /**
- * A metered call: holds credits before anything is sent to the provider, relays the answer, and settles.
- * Makes two calls of the ledger object.
+ * Makes a metered call: holds credits before anything is sent to the provider, relays the answer, and settles the
+ * hold. The ledger object is called twice, and more often for a stream, a slow answer or a further attempt.
  */
 export async function meteredCall(
   c: Context<AppEnv>,
@@ -63,14 +63,14 @@ export async function meteredCall(
 }
 
 /**
- * The memory that a body of 16 MB reserves of the memory that the bodies of an isolate share. It is less than for other
- * routes, because the gateway copies bodies fewer times.
+ * The maximum memory that a body reserves. A body of 16 MB reserves no more. The bodies of an isolate share a limited
+ * memory. Other routes reserve more, because they copy a body more often than the gateway does.
  */
 const LARGEST_PLACE = 5 * 1024 * 1024
 
 /**
- * Makes a call whose body is an upload, which is relayed while it arrives. The idempotency key compares its length and
- * its first 64 KB.
+ * Makes a call whose body is an upload, which is relayed while it arrives. A request that repeats an idempotency key
+ * must upload a body with the same length and the same first 64 KB.
  */
 async function uploadedCall(
   c: Context<AppEnv>,
@@ -102,12 +102,12 @@ interface Asked {
   readonly meter: MeterHeaders
 }
 
-/** A body, of which the part that affects the price is read. */
+/** A request body. Only the part that affects the price is read. */
 interface Sent {
   readonly call: CallRequest
   readonly input: InputEstimate
   readonly prices: (pricing: Pricing) => CallPrices
-  /** The text that the idempotency key compares. */
+  /** The text that must be equal if an idempotency key is repeated. */
   readonly identity: string
   /** Returns the body to send, with the output limit of a clipped call and the model of a fallback. */
   readonly body: (clipped_to: number | undefined, model: string | null) => BodyInit
@@ -152,7 +152,7 @@ interface Prepared {
   readonly hold: CallHold
 }
 
-/** Prepares the attempt at a provider key and model; undefined if the key is missing or the call is not admitted. */
+/** Prepares the attempt at a target. Returns undefined if its key cannot be used or the call is not admitted. */
 async function attemptAt(
   c: Context<AppEnv>,
   target: Target,
@@ -182,8 +182,8 @@ async function attemptAt(
 }
 
 /**
- * Returns the body as received, apart from the output limit of a clipped call and the usage report that a stream must
- * request.
+ * Returns the body as the client sent it, with at most three changes. It sets the model of a fallback and the output
+ * limit of a clipped call, and requests the usage report of a stream.
  */
 function bodyToSend(
   body: JsonBody,
@@ -200,7 +200,7 @@ function bodyToSend(
   return text === body.text ? body.bytes : text
 }
 
-/** Replaces the model in the path of a Gemini call. Other APIs have the model in the body. */
+/** Replaces the model in the path of a Gemini call. Calls of other APIs have the model in the body. */
 function withModel(target: Target, model: string | null): Target {
   if (model === null || target.dialect !== 'google') return target
   return { ...target, path: target.path.replace(/^[^:]+/, `models/${encodeURIComponent(model)}`) }
@@ -223,7 +223,7 @@ function bodyProblem(c: Context<AppEnv>, found: BodyProblem): Response {
     case 'too_large':
       return problem(c, {
         code: 'body_too_large',
-        detail: 'The body is larger than the limit: 16 MB of JSON, 25 MB of an upload.',
+        detail: 'The body is larger than the limit of 16 MB for JSON or 25 MB for an upload.',
       })
     case 'not_json':
       return problem(c, { code: 'invalid_json', detail: 'The body is not valid JSON in UTF-8.' })
@@ -231,7 +231,7 @@ function bodyProblem(c: Context<AppEnv>, found: BodyProblem): Response {
       return problem(c, {
         code: 'unsupported_media_type',
         detail:
-          'Send the body as application/json, an upload of audio as multipart/form-data, without a Content-Encoding.',
+          'Send the body as application/json, or an audio upload as multipart/form-data, without a Content-Encoding.',
       })
     case 'invalid':
       return invalidRequest(c, `The body ${found.error.message}.`, [found.error])

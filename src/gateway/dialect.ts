@@ -1,7 +1,7 @@
 import type { EventType } from '../ledger/model/vocabulary.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
 
-/** The form of usage of a metered endpoint, and the reader of its stream. */
+/** The API of a metered endpoint. It determines the form of the usage and the reader of the stream. */
 export type MeteredApi =
   | 'chat'
   | 'responses'
@@ -19,7 +19,7 @@ export interface MeteredEndpoint {
   readonly event_type: EventType
   /** The model, if the path names it. */
   readonly model?: string
-  /** Whether the path requests a stream; undefined if the body decides. */
+  /** Whether the path requests a stream; undefined if only the body shows that. */
   readonly stream?: boolean
 }
 
@@ -50,7 +50,7 @@ const GOOGLE_ACTIONS: Readonly<Record<string, Omit<MeteredEndpoint, 'model'> | {
   countTokens: FREE,
 }
 
-/** The API versions in each dialect's paths. Provider addresses have the first one. */
+/** The API versions in the paths of each dialect. The addresses of providers contain the first version. */
 export const VERSIONS: Readonly<Record<Dialect, readonly [string, ...string[]]>> = {
   openai: ['v1'],
   anthropic: ['v1'],
@@ -66,7 +66,9 @@ export interface Target {
   readonly query: string
 }
 
-/** A model name has one segment, or two for providers whose names contain a slash. */
+/**
+ * The paths of models. A model name has up to three segments, because the names of some providers contain slashes.
+ */
 const MODELS = /^models(?:\/[^/]+){0,3}$/
 const GOOGLE_CALL = /^(?:models|tunedModels)\/([^/:]+):([A-Za-z]+)$/
 

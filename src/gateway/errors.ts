@@ -3,8 +3,8 @@ import type { AppEnv } from '../http/env.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
 
 /**
- * Converts problem documents to the error shape of the dialect, so that the provider's own SDK raises its own error
- * types. The problem's `code`, `detail` and members stay in it.
+ * Returns middleware that converts problem documents to the error format of the dialect. The provider's SDK then
+ * raises its own error types. The problem's `code`, `detail` and members are kept in the error.
  */
 export function shapedErrors(dialect: Dialect) {
   return createMiddleware<AppEnv>(async (c, next) => {
@@ -16,7 +16,7 @@ export function shapedErrors(dialect: Dialect) {
     const headers = new Headers(c.res.headers)
     headers.set('Content-Type', 'application/json')
     headers.delete('Content-Length')
-    // The SDKs repeat every 409 and some 429. This header lets them repeat only temporary errors.
+    // The SDKs repeat a request after every 409 and some 429. This header allows that only for temporary errors.
     if (!MAY_PASS.has(problem.code)) headers.set('x-should-retry', 'false')
     c.res = undefined
     c.res = new Response(JSON.stringify(SHAPES[dialect](problem)), { status, headers })
@@ -84,7 +84,7 @@ const SHAPES: Readonly<Record<Dialect, (problem: Problem) => object>> = {
   }),
 }
 
-/** The members that only this code has, and the link to its documentation. */
+/** Returns the members that only this code has, the request id, and the link to the documentation of the code. */
 function members({ type, title: _title, status: _s, detail: _d, code: _c, request_id, ...own }: Problem) {
   return { ...own, request_id, doc_url: type }
 }

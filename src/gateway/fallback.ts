@@ -1,48 +1,52 @@
 /**
- * Plans retries and fallbacks of a call: which attempts are made, in which order, and whether an outcome leads to
- * another attempt. Pure. Without a plan there is one attempt. No attempt follows once the first byte of an answer was
- * delivered. All attempts use the API of the call: bodies are not translated, only the model may differ.
+ * Plans the attempts of a call: their order, and whether an outcome leads to another attempt. The functions are pure.
+ * Without a plan there is one attempt. No attempt follows after the first byte of an answer was delivered. All
+ * attempts use the API of the call. Bodies are not translated. A target can replace only the model in the body.
  */
 
 /** A further attempt. */
 export interface Target {
-  /** The name of a stored provider key; null for the key and address of the call. */
+  /** The name of a stored provider key; null for the key and the URL of the call. */
   readonly provider_key: string | null
-  /** Is null for the model of the call. */
+  /** The model; null for the model of the call. */
   readonly model: string | null
 }
 
-/** Whether another attempt may follow one that may have had an effect at the provider, so that both may cost money. */
+/**
+ * The action after an attempt that may have had an effect at the provider. With `next`, another attempt follows, and
+ * both may cost money.
+ */
 export type OnAmbiguous = 'next' | 'stop'
 
 export interface Fallback {
-  /** The attempts after the call's own, in order; at most `MAX_TARGETS`. */
+  /** The attempts after the first one, in order; at most `MAX_TARGETS`. */
   readonly targets: readonly Target[]
   readonly on_ambiguous: OnAmbiguous
 }
 
 export const MAX_TARGETS = 3
-/** The call itself: its own key, address and model. */
+/** The target of the first attempt: the key, the URL and the model of the call. */
 export const OWN: Target = { provider_key: null, model: null }
 
 /** The way in which an attempt ended before a byte of its answer was delivered. */
 export type Ending =
   /** The provider answered with this status. */
   | { readonly kind: 'status'; readonly status: number; readonly retry_after_s?: number | undefined }
-  /** Nothing was sent: the key does not exist, or its address is refused or not resolved. */
+  /** Nothing was sent, because the key does not exist, or its address is refused or not resolved. */
   | { readonly kind: 'not_sent' }
   /** The connection failed after the request may have been sent. */
   | { readonly kind: 'lost' }
-  /** The provider did not send its headers, or the first chunk of its answer, in time. */
+  /** The provider did not send its headers, or the first chunk of its answer, within the time limit. */
   | { readonly kind: 'timeout'; readonly of: 'headers' | 'first_chunk' }
-  /** The client went away. */
+  /** The client disconnected. */
   | { readonly kind: 'client_gone' }
 
 /**
- * - `accepted`: this answer is the answer of the call, even if it is an error that every attempt would get;
+ * The verdict on an attempt:
+ * - `accepted`: its answer is the answer of the call, even if it is an error that every attempt would get;
  * - `refused`: the provider did no work, which costs nothing;
  * - `ambiguous`: the provider may have worked, and may charge for it;
- * - `abandoned`: no client waits for an answer.
+ * - `abandoned`: the client has disconnected.
  */
 export type Verdict = 'accepted' | 'refused' | 'ambiguous' | 'abandoned'
 
@@ -50,7 +54,7 @@ export type Verdict = 'accepted' | 'refused' | 'ambiguous' | 'abandoned'
 const TRANSIENT: ReadonlySet<number> = new Set([408, 409, 425, 429, 500, 502, 503, 529])
 /** Errors of the key, the account or the model, which another target may not have. */
 const OF_THE_TARGET: ReadonlySet<number> = new Set([401, 402, 403, 404])
-/** A proxy stopped waiting for the provider: 504, and Cloudflare's 522 and 524. */
+/** The statuses of a proxy that has timed out: 504, and 522 and 524 of Cloudflare. */
 const PROXY_TIMEOUTS: ReadonlySet<number> = new Set([504, 522, 524])
 
 export function verdictOf(ending: Ending): Verdict {
@@ -74,7 +78,7 @@ function verdictOfStatus(status: number): Verdict {
 }
 
 export interface Attempt {
-  /** Is 0 for the call itself, and then the number of the target, from 1. */
+  /** The position of the attempt: 0 for the first one, and then the number of the target, starting at 1. */
   readonly place: number
   readonly target: Target
 }
@@ -85,18 +89,17 @@ export interface Made extends Attempt {
 }
 
 export interface Next extends Attempt {
-  /** The pause before it. */
+  /** The pause before the attempt. */
   readonly delay_ms: number
 }
 
-/** The longest pause. If a provider asks for a longer one, no second attempt is made. */
+/** The longest pause. A target is not attempted again if its provider requests a longer pause. */
 export const MAX_DELAY_MS = 2_000
 const FIRST_DELAY_MS = 250
 
 /**
- * Returns the attempt after the earlier ones, or undefined if the call ends with the last one. Skips targets
- * that the last outcome rules out. `random` is from 0 to 1, for the pause before another attempt at the same
- * target.
+ * Returns the next attempt, or undefined if the call ends with the last one. Skips targets that would fail again.
+ * `random` is a number from 0 to 1 that varies the pause before another attempt at the same target.
  */
 export function nextAttempt(
   { targets, on_ambiguous }: Fallback,
@@ -116,7 +119,10 @@ export function nextAttempt(
   return undefined
 }
 
-/** Returns the delay before an attempt; undefined if the target would fail again in the same way. */
+/**
+ * Returns the delay before an attempt; undefined if the target would fail again, or if its provider requests a pause
+ * longer than `MAX_DELAY_MS`.
+ */
 function delayBefore(target: Target, made: readonly Made[], random: number): number | undefined {
   const before = made.filter((attempt) => isSame(attempt.target, target))
   const last = before.at(-1)?.ending
@@ -137,12 +143,12 @@ function isSame(a: Target, b: Target): boolean {
 export type FallbackHeader =
   | { readonly kind: 'off' }
   | { readonly kind: 'fallback'; readonly fallback: Fallback }
-  /** `message` follows the name of the header: `must …`. */
+  /** The fault, which follows the name of the header in a sentence: `must …`. */
   | { readonly kind: 'invalid'; readonly message: string }
 
 const MAX_HEADER_CHARS = 1_024
 const MAX_NAME_CHARS = 255
-/** A token or a string of RFC 9651, then its parameters. */
+/** A token or a string of RFC 9651. In an item, parameters may follow it. */
 const NAME = String.raw`([A-Za-z*][\w!#$%&'*+.^|~:/-]*|"(?:[^"\\]|\\["\\])*")`
 const ITEM = new RegExp(String.raw`^${NAME}((?:;\s*[a-z_]+=${NAME})*)$`)
 const PARAMETER = new RegExp(String.raw`;\s*([a-z_]+)=${NAME}`, 'g')
@@ -150,9 +156,10 @@ const PARAMETER = new RegExp(String.raw`;\s*([a-z_]+)=${NAME}`, 'g')
 const COMMAS = /,(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/
 
 /**
- * Reads a list of RFC 9651: each item is the name of a stored provider key, or the token `retry` for the call's own,
- * with an optional parameter `model`. The token `off` alone switches a stored route off for the call. Names with other
- * characters than a token has are sent as strings: `"My key";model="llama-3.3-70b"`.
+ * Reads the header as a list of RFC 9651. Each item is the name of a stored provider key, or the token `retry` for
+ * the key of the call. An item may have the parameter `model`. The token `off` alone disables the stored route for
+ * the call. A name is sent as a string if it has characters that a token cannot have: `"My
+ * key";model="llama-3.3-70b"`.
  */
 export function parseFallback(text: string): FallbackHeader {
   if (text.length > MAX_HEADER_CHARS) return invalid(`must have at most ${MAX_HEADER_CHARS} characters`)
@@ -198,9 +205,7 @@ interface Matching {
   readonly enabled: boolean
 }
 
-/**
- * Returns the enabled route that fits an API and a model best: an exact name first, then the longest prefix.
- */
+/** Returns the enabled route that best matches an API and a model: an exact name first, then the longest prefix. */
 export function routeFor<R extends Matching>(
   routes: readonly R[],
   api: string,

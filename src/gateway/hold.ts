@@ -21,8 +21,8 @@ export interface CallToHold {
 export async function holdCall(c: Context<AppEnv>, call: CallToHold): Promise<CallHold | Refused> {
   const wanted = call.prices(call.pricing)
   if (wanted.kind === 'refused') return wanted
-  // The runtime cancels a request whose client leaves, unless `waitUntil` has a promise. This promise lasts
-  // from before the hold until the call is settled.
+  // The runtime cancels a request whose client disconnects, unless `waitUntil` has a pending promise. This promise is
+  // pending from before the hold until the call is settled.
   const over = Promise.withResolvers<void>()
   c.executionCtx.waitUntil(over.promise)
   try {
@@ -36,7 +36,7 @@ export async function holdCall(c: Context<AppEnv>, call: CallToHold): Promise<Ca
   }
 }
 
-/** The hold of a call. It follows the call to another model or provider. */
+/** The hold of a call. It is replaced if the call moves to another model or provider. */
 export class CallHold {
   private readonly c: Context<AppEnv>
   private readonly call: CallToHold
@@ -54,14 +54,14 @@ export class CallHold {
     return this.current.place
   }
 
-  /** The output tokens that the hold covers, if the caller accepts fewer than it requested. */
+  /** The number of output tokens that the hold covers; undefined if the hold covers the whole call. */
   get clipped_to(): number | undefined {
     return this.current.clipped_to
   }
 
   /**
-   * Admits and holds another model or provider separately, like a call of its own, and releases the earlier hold. Returns
-   * false if it is not admitted.
+   * Moves the call to another model or provider. Releases the hold, and admits and holds the call again as a separate
+   * call. Returns false if it is not admitted.
    */
   async moveTo(pricing: Pricing): Promise<boolean> {
     if (this.current.priced_as === pricedAs(pricing)) return true
@@ -75,7 +75,7 @@ export class CallHold {
     return true
   }
 
-  /** Charges the call; with null, releases its hold. */
+  /** Charges the call, or releases its hold if `charge` is null. */
   settle(charge: Charge | null): Promise<SettledCall | undefined> {
     return settled(this.place, charge).finally(this.onSettled)
   }
@@ -85,7 +85,7 @@ interface Opened {
   readonly kind: 'opened'
   readonly place: HoldPlace
   readonly clipped_to: number | undefined
-  /** Is empty for a hold that was released. */
+  /** The provider and the model of the hold; empty for a released hold. */
   readonly priced_as: string
 }
 
@@ -119,7 +119,10 @@ async function open(
 
 type AcceptedPrices = Exclude<CallPrices, { readonly kind: 'refused' }>
 
-/** Identifies the provider and model of a call: its price and the limits that apply depend on them. */
+/**
+ * Returns a text that identifies the provider and the model of a call. The price and the limits of the call depend on
+ * both.
+ */
 function pricedAs({ provider, call }: Pricing): string {
   return JSON.stringify([provider, call.model])
 }

@@ -13,8 +13,8 @@ import { readMeterHeaders } from './request/headers.ts'
 import { returnedHeaders, upstreamHeaders, upstreamQuery, upstreamUrl } from './upstream.ts'
 
 /**
- * The gateway: relays calls of the providers' own APIs, with a hold and a charge for each. Its routes are not
- * in the OpenAPI document.
+ * Returns the routes of the gateway. They relay calls to the providers' own APIs. Each metered call has a hold and a
+ * charge; free calls, such as counting tokens, have neither. The routes are not in the OpenAPI document.
  */
 export function gatewayRoutes(dialect: Dialect): Hono<AppEnv> {
   const router = new Hono<AppEnv>()
@@ -28,7 +28,7 @@ export function gatewayRoutes(dialect: Dialect): Hono<AppEnv> {
   return router
 }
 
-/** Accepts the meter's key where the SDK of any provider sends its key. */
+/** Accepts our API key in every place where the SDK of a provider sends its key. */
 function authenticateWhereSdksDo(dialect: Dialect) {
   return authenticateBy(
     (c) => ({

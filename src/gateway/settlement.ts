@@ -29,14 +29,14 @@ export interface HoldPlace {
 export interface HeldCall extends HoldPlace {
   readonly pricing: Pricing
   readonly input: InputEstimate
-  /** Settles the call; null releases its hold. The request is kept alive until then, even if its client leaves. */
+  /**
+   * Settles the call; null releases its hold. The request is kept alive until the call is settled, even if its client
+   * disconnects.
+   */
   readonly settle: (charge: Charge | null) => Promise<SettledCall | undefined>
 }
 
-/**
- * The reason why a charge differs from the usage that a provider reported for a whole answer; `undefined` if it does
- * not.
- */
+/** The reason why a charge is not the usage that the provider reported for a whole answer. */
 export type Shortened =
   | 'client_gone'
   | 'provider_failed'
@@ -54,13 +54,16 @@ export interface Used {
 
 export interface Charge {
   readonly event: PricedEvent
-  /** An estimate is charged up to the hold. A complete report is charged in full. */
+  /**
+   * Whether the charge is limited to the hold. An estimate is limited. A complete report and an exact price of speech
+   * are not.
+   */
   readonly capped: boolean
 }
 
 /**
  * Computes the charge of a call. A complete report is charged as reported. Otherwise missing parts are estimated: the
- * input from the body, the output from the delivered part.
+ * input from the body, the output from the delivered part. Returns null if the usage cannot be priced.
  */
 export function chargeOf(
   { pricing, input }: HeldCall,
@@ -82,7 +85,7 @@ export function chargeOf(
   return { event: { ...event, warnings }, capped: true }
 }
 
-/** The first byte of speech charges all of its characters. */
+/** Returns the charge of speech. All of its characters are charged, even if only a part was delivered. */
 function speechCharge(pricing: Pricing, why: Shortened | undefined): Charge | null {
   const speech = priceSpeech(pricing)
   if (!speech || speech.exact) return speech ? { event: speech.event, capped: false } : null
@@ -90,7 +93,7 @@ function speechCharge(pricing: Pricing, why: Shortened | undefined): Charge | nu
   return { event: { ...speech.event, warnings }, capped: true }
 }
 
-/** The reported usage, or the delivered one where it is larger. */
+/** Prices the reported usage. A delivered quantity replaces the reported quantity if it is larger. */
 function partly(
   pricing: Pricing,
   reported: Readonly<Record<string, unknown>>,
@@ -103,8 +106,8 @@ function partly(
 }
 
 /**
- * The estimated input and the delivered output. Images that are not streamed are charged as requested, because their
- * provider makes them anyway.
+ * Prices the estimated input and the delivered output. Images that are not streamed are charged as requested, because
+ * the provider makes them even if they are not delivered.
  */
 function estimated(pricing: Pricing, { likely }: InputEstimate, delivered: Usage): PricedEvent | undefined {
   const { stream, beside } = pricing.call
@@ -113,14 +116,14 @@ function estimated(pricing: Pricing, { likely }: InputEstimate, delivered: Usage
 }
 
 /**
- * Waits between tries to settle, in milliseconds. After the last one, the noted amount is charged when the
- * hold expires.
+ * The pauses between the attempts to settle, in milliseconds. If the last attempt fails, the noted amount is charged
+ * when the hold expires.
  */
 const WAITS_MS = [200, 1_000, 4_000]
 
 /**
- * Settles a call, and retries while the ledger cannot be reached. The ledger charges the call once, however
- * often it gets the request.
+ * Settles a call. Retries if the ledger fails or cannot be reached. Returns undefined if all attempts fail. The
+ * ledger charges a call once, even if it gets the request several times.
  */
 export async function settled(
   { env, ledger, hold, held, key_id }: HoldPlace,
@@ -151,7 +154,7 @@ async function attempt(
     const result = await settleCall(env, ledger, message)
     return result.kind === 'done' ? result.answer : undefined
   } catch {
-    // The object has a bug and has logged it. The charge is retried, as if the object were unreachable.
+    // The object failed and logged its error, or it was unreachable. The settlement is retried.
     return undefined
   }
 }

@@ -2,7 +2,10 @@ import type { Dialect } from '../provider-keys/providers.ts'
 import type { UpstreamQuery } from '../provider-keys/upstream.ts'
 import { type Target, VERSIONS } from './dialect.ts'
 
-/** The request to a provider. It has only headers that providers read, and none of the meter's headers. */
+/**
+ * The headers and the URL of a request to a provider. The request has only headers that providers read, and none of
+ * the headers of the meter.
+ */
 
 const PASSED: ReadonlySet<string> = new Set([
   'accept',
@@ -12,7 +15,7 @@ const PASSED: ReadonlySet<string> = new Set([
   'x-goog-user-project',
   'http-referer',
   'x-title',
-  // Coding agents name themselves and their session, by which a provider finds its prompt cache.
+  // Coding agents send their name and their session. A provider finds its prompt cache by the session.
   'originator',
   'version',
   'session_id',
@@ -22,12 +25,12 @@ const PASSED: ReadonlySet<string> = new Set([
   'x-client-request-id',
 ])
 
-/** The names that the providers give to their own headers, and to those of their agents. */
+/** Matches the names of the providers' own headers and of the headers of their agents. */
 const PASSED_FAMILIES = /^(?:openai|anthropic|x-openai|x-codex|x-claude-code)-/
 
 /**
- * Headers that belong to the connection and not to the answer. The gateway decodes the body, so its length and
- * encoding change. A provider's cookies are meant for its own site.
+ * The headers of an answer that are not returned. Most of them belong to the connection. The gateway decodes the
+ * body, so its length and its encoding change. The cookies of a provider are for its own site only.
  */
 const NOT_RETURNED: ReadonlySet<string> = new Set([
   'alt-svc',
@@ -44,8 +47,8 @@ const NOT_RETURNED: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The key of a call: the key in a header, the stored key with a name, or the newest stored key of the
- * dialect's provider.
+ * Returns the query for the key of a call: the key in a header, the stored key with a name, or the newest stored key
+ * of the provider.
  */
 export function upstreamQuery(dialect: Dialect, header: (name: string) => string | undefined): UpstreamQuery {
   const headerKey = header('X-Provider-Key')
@@ -58,8 +61,8 @@ export function upstreamQuery(dialect: Dialect, header: (name: string) => string
 }
 
 /**
- * Returns the address of an endpoint at a provider, with the query of the request except its key. A base address ends
- * with the dialect's first version; a call of another version replaces it.
+ * Returns the URL of an endpoint at a provider, with the query of the request except the parameter `key`. If the base
+ * URL ends with the default version of the dialect (the first in `VERSIONS`), the version of the call replaces it.
  */
 export function upstreamUrl(base: string, { dialect, version, path, query }: Target): string {
   const parameters = new URLSearchParams(query)
@@ -77,7 +80,7 @@ export function upstreamHeaders(dialect: Dialect, url: string, key: string, sent
   for (const [name, value] of sent) {
     if (PASSED.has(name) || PASSED_FAMILIES.test(name)) headers.set(name, value)
   }
-  // The body must be readable, because its usage is read.
+  // The answer must not be compressed, because the gateway reads its usage.
   headers.set('accept-encoding', 'identity')
   const { hostname } = new URL(url)
   if (hostname.endsWith('.azure.com')) headers.set('api-key', key)
@@ -88,7 +91,7 @@ export function upstreamHeaders(dialect: Dialect, url: string, key: string, sent
   return headers
 }
 
-/** The provider's own request id, under another name: `X-Request-Id` is the gateway's. */
+/** The header with the provider's own request id. `X-Request-Id` has the id of the gateway. */
 const PROVIDER_REQUEST_ID = 'X-Provider-Request-Id'
 
 export function returnedHeaders(received: Headers): Headers {

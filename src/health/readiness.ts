@@ -22,14 +22,14 @@ interface Look {
 }
 
 /**
- * The last check of this isolate for each set of bindings, complete or not: `/ready` is public and must not overload
- * D1, least of all during an outage, when every check takes 3 seconds.
+ * The last check of this isolate for each set of bindings. The check may still be running. Requests share it, because
+ * `/ready` is public and must not overload D1.
  */
 const looks = new WeakMap<object, Look>()
 
 /**
- * Checks D1, KV and an object, each within 3 seconds. `keep_alive` lets a shared check continue after the request that
- * started it.
+ * Checks D1, KV and an object, each within 3 seconds. `keep_alive` lets a shared check continue after the request
+ * that started it.
  */
 export function readinessOf(
   env: Bindings,

@@ -21,7 +21,7 @@ const readyRoute = route({
   security: OPEN,
   summary: 'Check that all dependencies respond',
   description:
-    'Checks the dependencies at most once in 5 seconds. A failure is a problem document with the same `checks`.',
+    'The result is cached for 5 seconds. If a check fails, the answer is a problem document with the same `checks`.',
   answers: {
     200: json('All dependencies respond.', z.object({ status: z.literal('ready'), checks: checksSchema })),
   },

@@ -23,7 +23,7 @@ export function renderHold({ hold, hold_id, wallet_id, available }: HoldAnswer):
   }
 }
 
-/** Format 1. */
+/** Renders an answer in format 1. */
 export function renderCapture(answer: CaptureAnswer): object {
   return {
     hold_id: answer.hold_id,
@@ -40,8 +40,8 @@ export function renderCapture(answer: CaptureAnswer): object {
 const MILLION = 1_000_000n
 
 /**
- * The output tokens that the hold still covers after the rest of its input, rounded down. With this number, the caller
- * decides whether a stream continues.
+ * Returns the number of output tokens that the hold still covers after the rest of its input, rounded down. The
+ * caller can use it to decide whether a stream continues.
  */
 function tokensFor(
   left: MicroCredits,

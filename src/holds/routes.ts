@@ -35,7 +35,7 @@ const reads = scoped('credits:read')
 const openRoute = route({
   method: 'post',
   path: '/',
-  summary: "Hold credits before a call: an amount, or the maximum cost of a model's usage",
+  summary: "Hold an amount of credits, or the maximum cost of a model's usage, before a call",
   ...rates,
   request: { body: jsonRequest(openHoldSchema) },
   answers: { 201: json('The hold.', holdSchema) },
@@ -85,7 +85,7 @@ const releaseRoute = route({
 const extendRoute = route({
   method: 'post',
   path: '/{id}/extend',
-  summary: 'Extend a hold: it expires this long after now',
+  summary: 'Set the time from now until a hold expires',
   ...writes,
   request: { params: holdPath, body: jsonRequest(extendSchema) },
   answers: { 200: json('The hold.', holdSchema) },
@@ -105,7 +105,7 @@ const listRoute = route({
 const getRoute = route({
   method: 'get',
   path: '/{id}',
-  summary: 'Get a hold, open or closed',
+  summary: 'Get an open or closed hold',
   ...reads,
   request: { params: holdPath },
   answers: { 200: json('The hold.', holdSchema) },
@@ -135,7 +135,7 @@ holdsRoutes.openapi(captureRoute, async (c) => {
   if (!hold) return noSuch(c, 'hold', id)
   const operation = `POST /v1/holds/${id}/capture`
   if (event === undefined) {
-    if (credits === undefined) throw new Error('a capture without credits and event passed validation')
+    if (credits === undefined) throw new Error('a capture has neither credits nor an event')
     return answerHold(c, operation, { op: 'capture', hold, final, what: { kind: 'credits', credits } })
   }
   const priced = priceEvent(event, c.get('key').customer_id, Date.now(), c.get('prices'))
@@ -199,7 +199,7 @@ async function answerHold(c: Context<AppEnv>, operation: string, request: HoldRe
   return answerResult(c, result, renderCapture, status)
 }
 
-/** Moves the invalid fields of an event below the body's `event`. */
+/** Adds the prefix `/event` to the paths of an event's invalid fields. */
 function ofEvent(refusal: Refusal): Refusal {
   if (refusal.code !== 'invalid_request' || !refusal.errors) return refusal
   return invalid(

@@ -13,7 +13,7 @@ const lifetime = z
   .number('must be a whole number of seconds')
   .refine(Number.isInteger, 'must be a whole number of seconds')
   .min(1, 'must be at least 1')
-  .max(MAX_SECONDS, `must be at most ${MAX_SECONDS}, a day`)
+  .max(MAX_SECONDS, `must be at most ${MAX_SECONDS} (1 day)`)
 
 export const openHoldSchema = z
   .strictObject({
@@ -41,7 +41,7 @@ export const openHoldSchema = z
       ctx.addIssue({
         code: 'custom',
         path: ['credits'],
-        message: 'requires either credits or a model with its usage, not both',
+        message: 'cannot be combined with provider, model, usage or max_output_tokens',
       })
     }
     if (hold.credits === undefined && by_model) {
@@ -62,7 +62,11 @@ export const captureSchema = z
   })
   .superRefine((capture, ctx) => {
     if ((capture.credits === undefined) === (capture.event === undefined)) {
-      ctx.addIssue({ code: 'custom', path: ['credits'], message: 'give either credits or event' })
+      ctx.addIssue({
+        code: 'custom',
+        path: ['credits'],
+        message: 'must be present if event is absent, otherwise omitted',
+      })
     }
     for (const field of ['idempotency_key', 'hold_id'] as const) {
       if (capture.event?.[field] !== undefined) {
@@ -93,14 +97,13 @@ export const holdSchema = z
     user_id: z.string().nullable(),
     team_id: z.string().nullable(),
     wallet_id: z.string(),
-    credits: credits.openapi({ description: 'The credits held at the start.' }),
+    credits: credits.openapi({ description: 'The credits that were held at the start.' }),
     captured: credits,
     remaining: credits,
     available_balance: credits.openapi({ description: "The wallet's balance without held credits." }),
-    max_output_tokens: z
-      .int()
-      .optional()
-      .openapi({ description: 'The output tokens that the remaining credits cover, after the input.' }),
+    max_output_tokens: z.int().optional().openapi({
+      description: 'The number of output tokens that the remaining credits cover after the input.',
+    }),
     expires_at: time,
     created_at: time,
   })

@@ -16,9 +16,9 @@ export type SizeResult =
 const MILLION = 1_000_000
 
 /**
- * Computes the credits that a hold reserves. For a model it is the maximum cost of the expected usage: all output that
- * the call may produce, and the input at its highest price, since cache reads and writes are unknown before the call.
- * Context tiers follow from the totals.
+ * Computes the credits that a hold reserves. For a model, this is the maximum cost of the expected usage. It includes
+ * all output that the call may produce, and the input at its highest price, because cache reads and writes are
+ * unknown before the call. Context tiers follow from the totals.
  */
 export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): SizeResult {
   if (input.credits !== undefined) {
@@ -43,7 +43,7 @@ export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): 
     return refused({ code: 'unpriced_model', provider: provider.name, model, nearest })
   }
   if (worst.result.cost > MAX_USD) {
-    return refused(invalid([{ path: '/usage', message: 'costs more than 8000000000 USD' }]))
+    return refused(invalid([{ path: '/usage', message: 'must not cost more than 8000000000 USD' }]))
   }
   const more = { ...worst.usage, output_tokens: (worst.usage.output_tokens ?? 0) + MILLION }
   const output = price(more)
@@ -65,12 +65,12 @@ export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): 
   }
 }
 
-/** `max_output_tokens` replaces the output of the expected usage. */
+/** Returns the output of the expected usage from `max_output_tokens`, if given. */
 function outputOf({ max_output_tokens }: OpenHoldInput): Usage {
   return max_output_tokens === undefined ? {} : { output_tokens: max_output_tokens }
 }
 
-/** The expected usage, and the same with all text input written to the cache, for each time to live. */
+/** Returns the expected usage and, for each time to live, the same usage with all text input written to the cache. */
 function worstCases(usage: Usage): Usage[] {
   const { input_tokens = 0, input_audio_tokens = 0, input_image_tokens = 0, input_video_tokens = 0 } = usage
   const written = Math.max(0, input_tokens - input_audio_tokens - input_image_tokens - input_video_tokens)

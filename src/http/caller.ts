@@ -6,18 +6,21 @@ import { type AppEnv, clientIp } from './env.ts'
 import { fingerprintOf } from './input/fingerprint.ts'
 import { tighter } from './middleware/headers.ts'
 
-/** The ledger of the customer and the mode of the request's key. */
+/** Returns the ledger of the customer and mode of the request's key. */
 export function ledgerOf(c: Context<AppEnv>): LedgerName {
   const { customer_id, mode } = c.get('key')
   return { customer_id, mode }
 }
 
-/** The customer's live ledger, which also keeps what live and test keys share, such as burn tables. */
+/** Returns the customer's live ledger. It also keeps the definitions that both modes share, such as burn tables. */
 export function sharedLedgerOf(c: Context<AppEnv>): LedgerName {
   return { customer_id: c.get('key').customer_id, mode: 'live' }
 }
 
-/** The caller of a ledger object: one for the whole request, since it records which ledgers have counted it. */
+/**
+ * Returns the caller for ledger objects. It is the same for the whole request, because it records which ledgers have
+ * counted the request.
+ */
 export function callerOf(c: Context<AppEnv>): Caller {
   const known = c.get('caller')
   if (known) return known
@@ -40,8 +43,8 @@ export function callerOf(c: Context<AppEnv>): Caller {
 }
 
 /**
- * The author of a change outside the ledger objects, for the audit log: a key id, `operator` or `public`. An operator
- * whom Cloudflare Access names is `operator:EMAIL`.
+ * Returns the author of a change outside the ledger objects, for the audit log. `actor` is a key id, `operator` or
+ * `public`. An operator who signed in with Cloudflare Access becomes `operator:EMAIL`.
  */
 export function auditorOf(c: Context<AppEnv>, actor: string): Auditor {
   const email = actor === OPERATOR_ACTOR ? c.get('operator_email') : undefined
@@ -53,15 +56,18 @@ function originOf(c: Context<AppEnv>): Omit<Auditor, 'actor'> {
   return { ...(ip !== undefined && { ip }), request_id: c.get('request_id') }
 }
 
-/** The request's idempotency key, if it has one, with the fingerprint of the route and the body as sent. */
+/**
+ * Returns the request's idempotency key with the fingerprint of the route and the body; undefined without a key. The
+ * body is not validated and has no defaults of the schema.
+ */
 export async function idempotencyOf(c: Context<AppEnv>, operation: string): Promise<Idempotency | undefined> {
   const key = c.get('idempotency_key')
   return key === undefined ? undefined : { key, fingerprint: fingerprintOf(operation, await c.req.json()) }
 }
 
 /**
- * `idempotencyOf` for shared definitions, which the live ledger keeps for both modes. A prefix that no customer can
- * send keeps the keys of test requests apart from those of live ones.
+ * Returns the result of `idempotencyOf` for definitions that the live ledger keeps for both modes. Keys of test
+ * requests get a prefix that no customer can send, so that they differ from the keys of live requests.
  */
 export async function sharedIdempotencyOf(
   c: Context<AppEnv>,

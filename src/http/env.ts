@@ -9,7 +9,7 @@ import type { ProblemCode } from './output/problem-codes.ts'
 
 /** The rights of a portal token. */
 export interface PortalRights {
-  /** A user or a team, never the customer itself. */
+  /** The owner of the wallet: a user or a team, never the customer itself. */
   readonly owner: Exclude<WalletOwner, { readonly kind: 'customer' }>
   /** The origins of the pages that may use the token. */
   readonly origins: readonly string[]
@@ -18,7 +18,7 @@ export interface PortalRights {
 }
 
 export interface PortalAccess extends PortalRights {
-  /** Identifies the token for the ledger's rate limit. */
+  /** The id of the token, for the rate limit of the ledger. */
   readonly token_id: string
 }
 
@@ -30,11 +30,11 @@ export type AppEnv = {
     key: AuthenticatedKey
     /** The portal token of the request; unset for an API key. */
     portal: PortalAccess | undefined
-    /** The operator's email, if its session began with Cloudflare Access. */
+    /** The email of the operator; undefined if the session did not begin with Cloudflare Access. */
     operator_email: string | undefined
     /** The caller passed to ledger objects, set with the first call. */
     caller: Caller | undefined
-    /** The rate count of a ledger object, set once one has counted this request. */
+    /** The rate count of the request, set after a ledger object has counted the request. */
     rate: RateCount | undefined
     /** Whether the address may send another request without a valid key, set with the first check. */
     stranger_admitted: Promise<boolean> | undefined
@@ -44,14 +44,14 @@ export type AppEnv = {
     idempotency_key: string | undefined
     /** The code of the problem that the request was answered with. */
     problem_code: ProblemCode | undefined
-    /** Rejected events of a batch that was answered 200, by code. */
+    /** The number of rejected events of a batch that was answered 200, by code. */
     rejected_events: ReadonlyMap<string, number> | undefined
-    /** The route of a request that no pattern of the router names: see `routeOf`. */
+    /** The route of a request whose path has no pattern in the router, for `routeOf`. */
     route: string | undefined
     /** The number of accepted events of an ingest request, also when the request is a replay. */
     accepted_events: number | undefined
     /**
-     * Whether the request has no body. A route that requires a body reports that, instead of each missing
+     * Whether the request has no body. A route that requires a body reports the missing body instead of each missing
      * field.
      */
     body_is_empty: boolean
@@ -61,7 +61,8 @@ export type AppEnv = {
 }
 
 /**
- * The request's route pattern, without ids; `unmatched` if no route matches. Matches for ALL are middleware.
+ * Returns the request's route pattern, without ids; `unmatched` if no route matches. Ignores matches for ALL, because
+ * they are middleware.
  */
 export function routeOf(c: Context): string {
   const named: unknown = c.get('route')
@@ -69,10 +70,10 @@ export function routeOf(c: Context): string {
   return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'unmatched'
 }
 
-// An IPv6 address takes 45 characters at most.
+// An IPv6 address has at most 45 characters.
 const IP = /^[0-9A-Fa-f.:]{2,45}$/
 
-/** The client's address. Only Cloudflare's own header is trusted; elsewhere any client can set it. */
+/** Returns the client's IP address. Reads only Cloudflare's header, because a client can set all other headers. */
 export function clientIp(c: Context): string | undefined {
   const ip = c.req.header('CF-Connecting-IP')
   return ip !== undefined && IP.test(ip) ? ip : undefined

@@ -28,8 +28,8 @@ interface Outcomes {
   /** The successful responses, by status. */
   readonly answers: Responses
   /**
-   * The problems that this route itself can cause. Problems of the middleware (the key, its scope, the body, an
-   * invalid field) are added to the document by `openapi/shared.ts`.
+   * The problems that this route itself can cause. `openapi/shared.ts` adds the problems of the middleware: the key,
+   * its scope, the body, an invalid field.
    */
   readonly problems?: readonly ProblemCode[]
 }
@@ -37,9 +37,9 @@ interface Outcomes {
 type Declaration<P extends string> = Omit<RouteConfig, 'path' | 'responses'> & { readonly path: P }
 
 /**
- * Declares a route. The type of its responses is loose on purpose: a handler returns a plain `Response`, because its
- * numbers are exact JSON text (`jsonResponse`) that no TypeScript type of a JSON value describes. In its JSON body, null
- * means "absent" for optional fields (`nullsRemoved`).
+ * Declares a route. A handler returns a plain `Response` without a type of its body. Numbers in the body are exact
+ * JSON text (`jsonResponse`), which no TypeScript type of a JSON value describes. In a JSON body, null means "absent"
+ * for optional fields (`nullsRemoved`).
  */
 export function route<P extends string, R extends Declaration<P>>(
   declaration: R & { readonly path: P } & Outcomes,
@@ -57,9 +57,9 @@ export function route({ answers, problems = [], ...declaration }: Declaration<st
 }
 
 /**
- * Refuses control characters in the path and the query, regardless of the route's schema, because no id has them and
- * problem documents repeat ids. Refuses unknown query parameters of our own API, also of routes without a query.
- * Loose schemas accept others, and so do the drop-in endpoints, whose clients are not ours.
+ * Returns middleware that refuses control characters in the path and query parameters of a route, because problem
+ * documents repeat ids. Also refuses unknown query parameters below `/v1/`, even if the route has no query. Loose
+ * schemas and the drop-in endpoints accept unknown parameters.
  */
 function parametersChecked(request: RouteConfig['request']): MiddlewareHandler<AppEnv> {
   const names = new Set(request?.query instanceof z.ZodObject ? Object.keys(request.query.shape) : [])
@@ -79,7 +79,7 @@ function parametersChecked(request: RouteConfig['request']): MiddlewareHandler<A
   })
 }
 
-/** One response for each status, with all its codes. */
+/** Returns one OpenAPI response for each status, with all its codes. */
 export function problemsByStatus(
   codes: Iterable<ProblemCode>,
 ): Record<string, ReturnType<typeof problemResponse>> {
@@ -87,28 +87,28 @@ export function problemsByStatus(
   return Object.fromEntries([...by_status].map(([status, shared]) => [status, problemResponse(shared)]))
 }
 
-/** A JSON answer and its schema. */
+/** Returns the OpenAPI response of a JSON answer. */
 export function json(description: string, schema: z.ZodType): Responses[number] {
   return { description, content: { 'application/json': { schema } } }
 }
 
-/** A required JSON body. */
+/** Returns the OpenAPI request of a required JSON body. */
 export function jsonRequest<T extends z.ZodType>(schema: T) {
   return { required: true, content: { 'application/json': { schema } } } as const
 }
 
-/** An optional JSON body. */
+/** Returns the OpenAPI request of an optional JSON body. */
 export function optionalJsonRequest<T extends z.ZodType>(schema: T) {
   return { required: false, content: { 'application/json': { schema } } } as const
 }
 
-/** The ways to authenticate, as the OpenAPI document names them. One alternative of a list is enough. */
+/** The security schemes of the OpenAPI document. A request must satisfy one of the schemes that a route lists. */
 export const SECURITY_SCHEMES = {
   apiKey: {
     type: 'http',
     scheme: 'bearer',
     description:
-      "A customer's API key, `om_live_…` or `om_test_…`. Its scopes limit what it may do; each route names the scope that it requires in `x-required-scope`.",
+      "A customer's API key, `om_live_…` or `om_test_…`. Its scopes limit the routes that it may use. The scope that a route requires is in `x-required-scope`.",
   },
   apiKeyHeader: {
     type: 'apiKey',
@@ -121,7 +121,7 @@ export const SECURITY_SCHEMES = {
     type: 'http',
     scheme: 'bearer',
     description:
-      "A portal token, `om_portal_…`, from `POST /v1/portal-tokens`: an end user's page reads one wallet with it, and sells credit packs for it.",
+      "A portal token, `om_portal_…`, from `POST /v1/portal-tokens`. With it, an end user's page reads one wallet and sells credit packs for this wallet.",
   },
   operator: {
     type: 'http',
@@ -130,11 +130,11 @@ export const SECURITY_SCHEMES = {
   },
 } as const
 
-/** The arrays are mutable, because the OpenAPI type of these lists requires it. */
+/** The security schemes of a route. The arrays are mutable, because the OpenAPI type requires it. */
 type Security = Partial<Record<keyof typeof SECURITY_SCHEMES, string[]>>[]
 
 export const CUSTOMER_SECURITY: Security = [{ apiKey: [] }, { apiKeyHeader: [] }]
 export const OPERATOR_SECURITY: Security = [{ operator: [] }]
-/** Authentication is optional; the operator token is the only credential accepted. */
+/** The schemes of a route with optional authentication. It accepts no credential other than the operator token. */
 export const OPEN_OR_OPERATOR: Security = [{}, { operator: [] }]
 export const OPEN: Security = []

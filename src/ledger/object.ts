@@ -30,8 +30,8 @@ import { type LedgerRpc, type OperationName, operationOf, type Reply, type Resul
 import { migrate } from './tables.ts'
 
 /**
- * One customer's ledger in one mode, single-threaded. All movements of credits are requests to it. This file admits
- * requests and connects the parts; `operations.ts` has the handlers.
+ * The ledger of one customer in one mode. It is single-threaded, and only it moves the customer's credits. This file
+ * admits requests and connects the parts of the ledger. `operations.ts` has the handlers.
  */
 export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc {
   private readonly config: Config
@@ -89,7 +89,10 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     ctx.blockConcurrencyWhile(() => alarms.restore())
   }
 
-  /** Runs an operation for a caller; both are passed as JSON. An overloaded object does not parse the message. */
+  /**
+   * Runs an operation for a caller. The caller and the message are JSON. An overloaded object refuses the request
+   * without parsing the message.
+   */
   handle(
     name: OperationName,
     caller_json: string,
@@ -100,8 +103,8 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   }
 
   /**
-   * Takes packed messages. A Worker that finds an object of an earlier deployment, which lacks this method,
-   * calls `handle` instead. A Worker of an earlier deployment does not ask for packed results.
+   * Runs the operation `ingest` with a packed message. If an object of an earlier deployment does not have this
+   * method, the Worker calls `handle` instead. A Worker of an earlier deployment does not request packed results.
    */
   ingest(
     caller_json: string,
@@ -112,7 +115,10 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     return this.answer('ingest', caller_json, packed, texts, packs ? packResult : JSON.stringify)
   }
 
-  /** Returns the reply itself for operations that wait for nothing: a promise takes 4 % of the CPU time of a read. */
+  /**
+   * Runs an operation and returns its reply. Returns a promise only if the operation is asynchronous, because a
+   * promise takes 4 % of the CPU time of a read.
+   */
   private answer<N extends OperationName>(
     name: N,
     caller_json: string,
@@ -122,7 +128,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   ): Reply | Promise<Reply> {
     const { access } = operationOf(name)
     const caller = parse<Caller>(caller_json)
-    // The memory of the message: texts are sent separately only if they are large.
+    // The size of the whole message. Texts are sent separately only if they are large.
     const length = texts.reduce((sum, text) => sum + memoryOf(text), message_json.length)
     const request: Request = { caller, length, texts }
     const { rate, refusal } = access === 'service' ? {} : this.admission.admit(caller, access)
@@ -144,9 +150,9 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   }
 
   /**
-   * Checks on a ledger that may be idle. `d1_row` is the last journal row that D1 has: less than the object's
-   * cursor means that D1 was restored from a backup. Arms the alarm for overdue items, even if the platform
-   * has stopped retrying it.
+   * Arms the alarm of a ledger that may be idle, because the platform may have stopped retrying the alarm. `d1_row`
+   * is the last journal row that D1 has. If `d1_row` is less than the object's cursor, D1 was restored from a backup,
+   * and the cursor is moved back.
    */
   async wake(d1_row?: number): Promise<void> {
     const { store, alarms, projector } = this.ledger
@@ -160,7 +166,10 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     return 'pong'
   }
 
-  /** Catches errors, and arms the alarm again: the platform stops retrying an alarm after six failures. */
+  /**
+   * Runs the due tasks. Errors are caught and the alarm is armed again, because the platform stops retrying an alarm
+   * after six failures.
+   */
   override async alarm(): Promise<void> {
     const { store, commits, alarms } = this.ledger
     const flushed = await alarms.ring()
@@ -182,7 +191,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
 
   private idsOf(identity: Identity): LedgerIds {
     const { opened_at_ms } = identity
-    // A failed opening may have left ids with another time.
+    // A failed opening may have set ids with another time.
     if (this.ids?.opened_at_ms !== opened_at_ms) this.ids = new LedgerIds(tagOf(identity), opened_at_ms)
     return this.ids
   }
@@ -218,7 +227,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     })
   }
 
-  /** The same object until the customer's tier changes. */
+  /** Returns the context of burns. Returns the same object until the customer's tier changes. */
   private currentBurnContext(): BurnContext {
     const { store, tables } = this.ledger
     const limits = this.config.limits[store.account.current.tier]
@@ -236,7 +245,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
 
   private identity(): Identity {
     const { identity } = this.ledger.store
-    if (!identity) throw new Error('the ledger was not opened')
+    if (!identity) throw new Error('the ledger was not opened: call the operation open first')
     return identity
   }
 

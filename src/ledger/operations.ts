@@ -35,7 +35,7 @@ import { readTopUp, setTopUp } from './payments/rules.ts'
 import type { MessageOf, OperationName, ResultOf } from './rpc.ts'
 import { balanceAnswer, lotsPage, readWallet, recurringPage } from './wallets/answers.ts'
 
-/** The parts of one ledger object that its operations work with. */
+/** The parts of a ledger object that its operations use. */
 export interface LedgerContext {
   readonly storage: DurableObjectStorage
   readonly store: LedgerStore
@@ -45,31 +45,34 @@ export interface LedgerContext {
   readonly alarms: LedgerAlarm
   readonly payments: LedgerPayments
   readonly config: () => Config
-  /** Throws when the ledger was not opened; admission refuses a client's operation earlier. */
+  /**
+   * Returns the context of burns. Throws if the ledger was not opened. Admission has already refused the requests of
+   * clients to a ledger that was not opened.
+   */
   readonly burnContext: () => BurnContext
   readonly log: (event: string, error: unknown) => void
 }
 
-/** The request of an operation, beside its message. */
+/** The data of a request other than its message. */
 export interface Request {
   readonly caller: Caller
-  /** The length of the message as JSON, and the memory of its texts. */
+  /** The length of the message as JSON plus the memory of its texts. */
   readonly length: number
   readonly texts: readonly string[]
 }
 
 type Result<N extends OperationName> = ResultOf<N> | Refused
 
-/** Runs an operation at once. */
+/** A handler that runs an operation at once. */
 type Direct<N extends OperationName> = (
   ledger: LedgerContext,
   message: MessageOf<N>,
   request: Request,
 ) => Result<N> | Promise<Result<N>>
 
-/** An operation that changes a draft of the next group commit, and is answered when the commit is durable. */
+/** A handler that changes the draft of the next group commit. The request is answered when the commit is durable. */
 interface Grouped<N extends OperationName> {
-  /** Parses the message if it has another form than plain JSON. */
+  /** Parses a message that is not plain JSON; absent if messages are plain JSON. */
   readonly parse?: (message_json: string) => MessageOf<N>
   readonly apply: (
     draft: Draft,
@@ -78,7 +81,7 @@ interface Grouped<N extends OperationName> {
     request: Request,
     ledger: LedgerContext,
   ) => Result<N>
-  /** Records something that has already happened, so a full database accepts it too. */
+  /** Set if a full database also accepts the operation, because it records an event that has already happened. */
   readonly always?: true
 }
 
@@ -99,7 +102,7 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
         { ...ledger, opened_at_ms: Date.now() },
       )
     }
-    // Durable together with the opening: there is no await in between.
+    // The account becomes durable together with the opening, because there is no await between the two writes.
     store.account.take(account)
     return { kind: 'opened' }
   },
@@ -185,7 +188,7 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   entries: ({ store, burnContext }, message) => readUnflushed(store, burnContext().ids, message),
 
   notifications({ store, projector }, message) {
-    // A new stream reads this before the flush knows of the stream.
+    // A new stream calls this operation first. Notifications are then flushed soon, because a client is listening.
     projector.isListenedTo = true
     return readUnflushedNotifications(store.journal, message)
   },
@@ -264,7 +267,7 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
 
   alerts: ({ store }, message) => readAlerts(store.alerts, message),
 
-  // Uses a draft that is dropped: nothing is written, even if items fall due in it.
+  // The draft is never committed, so nothing is written, even if items are due in it.
   checkEntitlement: ({ commits, burnContext }, { question }, { caller }) =>
     checkUse(commits.draft(), question, { ...burnContext(), key_id: caller.key_id }),
 
@@ -277,7 +280,7 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   payments: ({ store, burnContext }, message) =>
     readPayments(store.paymentIntents, burnContext().ids, message),
 
-  // An event of Stripe may name a ledger that was never opened here.
+  // A Stripe event may name a ledger that was never opened in this deployment.
   async checkPayment({ store, payments }, { number, reference }) {
     if (!store.identity) return notFound('Payment')
     const result = await payments.check(number, { reference })
@@ -304,7 +307,7 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     return DONE
   },
 
-  // An unopened ledger gets its account when it is opened.
+  // An unopened ledger receives its account when it is opened.
   setAccount({ store, commits }, account) {
     if (!store.identity) return DONE
     const { status, revision } = store.account.current
@@ -318,14 +321,16 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     try {
       commits.commit((draft) => draft.notify({ type: 'customer.suspended', data: {} }), undefined, take)
     } catch (error) {
-      // The transaction is undone together with the account in memory, so that the next push is accepted.
+      // The transaction was rolled back, so the account in memory is reset too. Otherwise, the next push of the same
+      // revision would be ignored.
       store.account.load()
       throw error
     }
     return DONE
   },
 
-  // An unflushed journal that is too long to flush in one call is also too long to sum in one call.
+  // The sums are computed only if the whole journal could be flushed in this call. A longer journal cannot be summed
+  // in one call either.
   books: (ledger) =>
     withD1(ledger, async () =>
       (await ledger.projector.catchUp()) ? { kind: 'done', answer: booksOf(ledger.store) } : UNAVAILABLE,
@@ -355,7 +360,10 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   },
 }
 
-/** Runs an operation. A grouped one waits as text for its commit, and is parsed there: parsed, it takes more memory. */
+/**
+ * Runs an operation. The message of a grouped operation is parsed only in its commit, because a waiting message takes
+ * less memory as text.
+ */
 export function runOperation<N extends OperationName>(
   ledger: LedgerContext,
   name: N,
@@ -373,7 +381,9 @@ export function runOperation<N extends OperationName>(
   })
 }
 
-/** Works with D1. Logs a failure; the next try does the rest of the work. */
+/**
+ * Runs work that uses D1. If it fails, logs the error and returns `UNAVAILABLE`. A repeated call continues the work.
+ */
 async function withD1<T>({ store, log }: LedgerContext, work: () => Promise<T>): Promise<T | Refused> {
   if (!store.identity) return UNAVAILABLE
   try {

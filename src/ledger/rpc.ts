@@ -16,70 +16,67 @@ import type { Refused } from './model/refusal.ts'
 import type { Idempotency } from './model/vocabulary.ts'
 
 /**
- * Every operation of a ledger object, once: the types of its message and result, who may call it, and whether
- * it may be sent again. The client's calls (`client/`) and the object's handlers (`operations.ts`) take their
- * types from here.
+ * The operations of a ledger object, with the types of their messages and results, the required access, and whether a
+ * call may be sent again. The client's calls (`client/`) and the object's handlers (`operations.ts`) use these types.
  */
 export const OPERATIONS = {
   /**
-   * Opens the ledger: its customer's wallet and the sign-up grant. If the ledger is already open, it only
-   * takes a newer account.
+   * Opens the ledger: creates the customer's wallet and adds the sign-up grant. If the ledger is already open, only
+   * stores a newer account.
    */
   open: operation<ledger.OpenMessage, { readonly kind: 'opened' }>('service'),
   ingest: operation<events.IngestMessage, events.IngestResult>('write', {
     repeatable: (message) => isKeyed(message.shape === 'single' ? message.item : message),
   }),
   credit: operation<credits.CreditMessage, credits.CreditResult>('write', { repeatable: isKeyed }),
-  /** Voids, refunds, transfers, adjustments, overdraft limits. */
+  /** Voids, refunds, transfers, adjusts or revokes credits, ends a recurring grant, or sets an overdraft limit. */
   move: operation<credits.MovementMessage, credits.MovementResult>('write', { repeatable: isKeyed }),
-  /** Opens, captures, releases and extends holds. */
+  /** Opens, captures, releases or extends a hold. */
   hold: operation<holds.HoldMessage, holds.HoldResult>('write', { repeatable: isKeyed }),
-  /** The open holds of the ledger or of one wallet, newest first. */
+  /** Returns one open hold, or the open holds of the ledger or of one wallet, newest first. */
   holds: operation<holds.HoldsMessage, holds.HoldsResult>('read'),
   /**
-   * Holds credits for a call of a provider. A call with a key is not sent again: the first try may have been
-   * executed, and the second would be answered as a running call.
+   * Holds credits for a call of a provider. A message with an idempotency key is not sent again: if the first try was
+   * executed, the second would be refused because the call is running.
    */
   openCall: operation<calls.OpenCallMessage, calls.OpenCallResult>('write', {
     repeatable: (message) => !isKeyed(message),
   }),
-  /** Notes the estimate that an expiring call is charged. */
+  /** Extends a call's hold, and stores the estimate that is charged if the hold expires. */
   noteCall: operation<calls.NoteCallMessage, calls.NoteCallResult>('service'),
-  /** Charges a call or releases its hold, at most once. Never refused for a limit or for lack of credits. */
+  /** Charges a call or releases its hold, at most once. Is never refused because of a limit or missing credits. */
   settleCall: operation<calls.SettleCallMessage, calls.SettleCallResult>('service'),
   /** Rates events that were recorded without a price, each at most once. */
   rerate: operation<events.RerateMessage, events.RerateResult>('upkeep'),
-  /** The events without a price, and the late ratings of some. */
+  /** Returns events without a price, and the late ratings of the requested entries. */
   unrated: operation<events.UnratedMessage, events.UnratedResult>('read'),
-  /** The models of the events without a price, with the number of their events. */
+  /** Returns the models of the events without a price, with the number of events of each model. */
   unratedSummaries: operation<events.UnratedSummariesMessage, events.UnratedSummariesResult>('read'),
   balance: operation<credits.WalletMessage, credits.WalletResult<BalanceAnswer>>('read'),
-  /** The open lots of a wallet in burn order. */
+  /** Returns the open lots of a wallet in burn order, then the lots that begin later. */
   lots: operation<credits.LotsMessage, credits.WalletResult<LotsAnswer>>('read'),
-  /** The recurring grants, newest first. */
+  /** Returns the recurring grants of one wallet or of all wallets, newest first. */
   recurringGrants: operation<credits.RecurringMessage, credits.WalletResult<RecurringPageAnswer>>('read'),
-  /**
-   * The entries that D1 may not have yet, newest first, and the first entry number that D1 has below them.
-   */
+  /** Returns the entries that D1 may not have yet, newest first, and the number of the last entry that D1 has. */
   entries: operation<ledger.EntriesMessage, ledger.EntriesResult>('read'),
-  /** The notifications that D1 may not have yet, oldest first. */
+  /** Returns the notifications that D1 may not have yet, oldest first. */
   notifications: operation<notifications.NotificationsMessage, notifications.NotificationsResult>('read'),
   /** Adds a notification of an event outside the ledger, once for each id. */
   notify: operation<notifications.NotifyMessage, Done | Refused>('service'),
-  /** The progress of commits, and of their copies in D1. */
+  /** Returns the progress of the commits and of their copies in D1. */
   projectionState: operation<ledger.ProjectionStateMessage, ledger.ProjectionStateResult>('read'),
-  /** Saves a burn table or a new version of one, which rates later events. */
+  /** Saves a new burn table, or a new version of a table, for later events. */
   saveBurnTable: operation<burnTables.SaveBurnTableMessage, burnTables.BurnTableResult>('write', {
     repeatable: isKeyed,
   }),
-  /** Ends a burn table now; the table still rates events with earlier times. */
+  /** Ends a burn table now. It still rates events with earlier times. */
   deactivateBurnTable: operation<burnTables.DeactivateBurnTableMessage, burnTables.BurnTableResult>('write'),
   burnTables: operation<burnTables.BurnTablesMessage, burnTables.BurnTablesResult>('read'),
-  /** The burn table version of a charge, and the part of an event that was given back. */
+  /** Returns the burn table version of a charge, and the part of an event's credits that was returned. */
   explain: operation<burnTables.ExplainMessage, burnTables.ExplainResult>('read'),
-  /** Prices items, each by the burn table of its time. Moves nothing. */
+  /** Prices items, each by the burn table of its time, without moving credits. */
   quote: operation<burnTables.QuoteMessage, burnTables.QuoteResult>('read'),
-  /** Creates, replaces or deletes an entitlement, which applies to later events. */
+  /** Creates, replaces or deletes an entitlement. The change applies to later events. */
   changeEntitlement: operation<entitlements.ChangeEntitlementMessage, entitlements.EntitlementResult>(
     'write',
     { repeatable: (message) => isKeyed(message) || message.change.kind === 'replace' },
@@ -89,71 +86,75 @@ export const OPERATIONS = {
   changeAlert: operation<alerts.ChangeAlertMessage, alerts.AlertResult>('write', {
     repeatable: (message) => isKeyed(message) || message.change.kind === 'replace',
   }),
-  /** The alerts of the ledger, or one. */
+  /** Returns all alerts of the ledger, or one alert. */
   alerts: operation<alerts.AlertsMessage, alerts.AlertsResult>('read'),
-  /** Whether a use would be allowed now. Writes nothing. */
+  /** Checks whether a use would be allowed now. Writes nothing. */
   checkEntitlement: operation<entitlements.CheckMessage, entitlements.CheckResult>('read'),
-  /** `checkEntitlement` with a hold on the estimate. */
+  /** Checks a use like `checkEntitlement`, and opens a hold on the estimate if the use is allowed. */
   checkAndHold: operation<entitlements.CheckAndHoldMessage, entitlements.CheckResult>('write', {
     repeatable: isKeyed,
   }),
-  /** Opens a checkout at Stripe. Not repeatable: each one makes a payment of its own. */
+  /** Opens a checkout at Stripe. Is not repeatable, because each call makes a new payment. */
   checkout: operation<payments.CheckoutMessage, payments.PaymentsResult<payments.CheckoutAnswer>>('write', {
     repeatable: () => false,
     long: true,
   }),
   payments: operation<payments.PaymentsMessage, payments.PaymentsResult<payments.PaymentsAnswer>>('read'),
-  /** Asks Stripe about a payment and brings it up to date. */
+  /** Updates a payment with its state at Stripe. */
   checkPayment: operation<payments.CheckPaymentMessage, Done | Refused>('service', { long: true }),
   topUp: operation<credits.WalletMessage, payments.PaymentsResult<payments.TopUpAnswer>>('read'),
   setTopUp: operation<payments.SetTopUpMessage, payments.PaymentsResult<payments.TopUpAnswer>>('write'),
-  /** Flushes everything that is committed to D1. */
+  /** Flushes all commits to D1. */
   catchUp: operation<object, ledger.CatchUpResult>('read', { long: true }),
   /**
-   * Erases a user or a team in the object and in D1, and keeps the ledger. Not repeatable: an erasure whose answer was
-   * lost finds no subject the second time, and would answer as if none had been made.
+   * Erases a user or a team in the object and in D1. The ledger's entries are kept. Is not repeatable: if the first
+   * answer was lost, the second call would find no subject and report that nothing was erased.
    */
   eraseSubject: operation<ledger.EraseMessage, ledger.EraseResult>('write', {
     repeatable: () => false,
     long: true,
   }),
-  /** Refuses a key from `at_ms` on. A later time than the known one changes nothing. */
+  /** Revokes a key from `at_ms` on. Has no effect if the key is already revoked from an earlier time. */
   revokeKey: operation<{ readonly key_id: string; readonly at_ms: number }, Done>('service'),
-  /** Takes the customer's account if it is newer. */
+  /** Stores the customer's account if it is newer than the ledger's copy. */
   setAccount: operation<Account, Done>('service'),
-  /** Brings D1 up to date and returns the sums that the books should have. */
+  /** Flushes all commits to D1, and returns the sums that D1 should then have. */
   books: operation<object, { readonly kind: 'done'; readonly answer: ledger.Books } | Refused>('service', {
     long: true,
   }),
-  /** Rewrites D1's pages of a range from the journal; `rewritten` is false when the journal does not go back so far. */
+  /**
+   * Rewrites D1's pages of a range of entries from the journal. `rewritten` is false if no page was rewritten, for
+   * example because the journal does not contain all of these entries.
+   */
   rewritePages: operation<
     ledger.EntryRange,
     { readonly kind: 'done'; readonly rewritten: boolean } | Refused
   >('service', { long: true }),
-  /** Returns all burn tables of a live ledger, for the test ledger of the same customer. */
+  /** Returns all burn tables of a live ledger, for the customer's test ledger. */
   burnTableSnapshot: operation<object, BurnTableSnapshot>('service'),
   /**
-   * Takes the live ledger's burn tables. An older snapshot, or one for an unopened ledger, changes nothing.
+   * Stores the burn tables of the customer's live ledger. Has no effect if the snapshot is not newer or the ledger is
+   * not open.
    */
   acceptBurnTables: operation<BurnTableSnapshot, Done>('service'),
-  /** The revision of the last change of entitlements that this ledger has. */
+  /** Returns the revision of the last change of entitlements that this ledger has. */
   entitlementRevision: operation<object, number>('service'),
-  /** The entitlements of a live ledger that changed after a revision, for the test ledger of the same customer. */
+  /** Returns the entitlements of a live ledger that changed after a revision, for the customer's test ledger. */
   entitlementsAfter: operation<{ readonly revision: number }, readonly Entitlement[]>('service'),
-  /** Takes changed entitlements of the live ledger; `more` is true when there may be further changes. */
+  /** Stores changed entitlements of the customer's live ledger. `more` is true if there may be further changes. */
   acceptEntitlements: operation<readonly Entitlement[], { readonly more: boolean }>('service'),
 }
 
-/** `service`: the Worker calls on its own behalf, and the object admits it without a key. */
+/** The access that an operation requires. `service` marks the Worker's own calls, which need no API key. */
 export type OperationAccess = Access | 'service'
 
 interface Operation<M, R> {
   readonly access: OperationAccess
-  /** Whether a call that may have been executed can be sent again. */
+  /** Reports whether a call that may have been executed can be sent again. */
   readonly repeatable: (message: M) => boolean
-  /** Works with D1 too, batch after batch, and may take three times as long as other calls. */
+  /** Whether the operation may take three times as long as others, because it also uses D1 or Stripe. */
   readonly long: boolean
-  /** Types for the compiler; the field is never set. */
+  /** The types of the operation, only for the compiler. The field is never set. */
   readonly types?: { readonly message: M; readonly result: R }
 }
 
@@ -162,7 +163,7 @@ type TypesOf<N extends OperationName> = NonNullable<(typeof OPERATIONS)[N]['type
 export type MessageOf<N extends OperationName> = TypesOf<N>['message']
 export type ResultOf<N extends OperationName> = TypesOf<N>['result']
 
-/** The rules of an operation, typed by its name. */
+/** Returns the rules of an operation, with the types of its message and result. */
 export function operationOf<N extends OperationName>(name: N): Operation<MessageOf<N>, ResultOf<N>> {
   const operations: { readonly [O in OperationName]: Operation<MessageOf<O>, ResultOf<O>> } = OPERATIONS
   return operations[name]
@@ -172,16 +173,19 @@ export interface Done {
   readonly kind: 'done'
 }
 
-/** The reply of an object. The result stays JSON text, which is much cheaper to send than an object of the same size. */
+/**
+ * The reply of an object. The result is JSON text, because RPC sends text at a much lower cost than an object of the
+ * same size.
+ */
 export interface Reply {
   readonly result: string
-  /** The object's count of the caller's requests, if it counted this one. */
+  /** The object's count of the caller's requests; absent if this request was not counted. */
   readonly rate?: RateCount
 }
 
 /**
- * The methods of a ledger object that the Worker calls. The caller travels beside the message, so that an overloaded
- * object refuses a message of megabytes without parsing it. `texts` are large parts of the message: see `detachTexts`.
+ * The methods of a ledger object that the Worker calls. The caller is a separate argument, so that an overloaded
+ * object can refuse a large message without parsing it. `texts` are large parts of the message: see `detachTexts`.
  */
 export interface LedgerRpc extends Rpc.DurableObjectBranded {
   handle(
@@ -191,8 +195,8 @@ export interface LedgerRpc extends Rpc.DurableObjectBranded {
     texts?: readonly string[],
   ): Reply | Promise<Reply>
   /**
-   * Runs the operation `ingest` with a packed message (`packIngest`). With `packs`, the result may be packed, too
-   * (`packResult`).
+   * Runs the operation `ingest` with a message from `packIngest`. If `packs` is true, the result may also be packed,
+   * by `packResult`.
    */
   ingest(caller: string, packed: string, texts: readonly string[], packs?: boolean): Reply | Promise<Reply>
   wake(d1_row?: number): Promise<void>
@@ -206,7 +210,10 @@ function operation<M, R>(
   return { access, repeatable, long }
 }
 
-/** Whether a change has an idempotency key. Such a change is done at most once, however often it is sent. */
+/**
+ * Reports whether a message has an idempotency key. A change with a key takes effect at most once, even if it is sent
+ * several times.
+ */
 function isKeyed({ idempotency }: { readonly idempotency?: Idempotency }): boolean {
   return idempotency !== undefined
 }

@@ -2,16 +2,16 @@ import { KEY_SECRET, keyHash, newKeySecret, packHashes } from './idempotency/has
 import { unpackRow } from './journal/packing.ts'
 import { paymentOf } from './model/journal.ts'
 
-/** Runs one statement and returns its rows; the store counts their cost. */
+/** Runs one statement and returns its rows. */
 export type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
 
-/** Upgrades the tables from the previous version to its own; part of one transaction. */
+/** Upgrades the tables from one version to the next. Runs in the transaction of `migrate`. */
 export type Migration = (sql: SqlStorage) => void
 
 /**
- * The object's tables, version by version: `MIGRATIONS[n - 1]` makes version n. An object is upgraded when it
- * next wakes, at the cost of the rows that its migration writes. Never edit a deployed migration: append, and
- * change `docs/storage-schema.md`.
+ * The migrations of the object's tables: `MIGRATIONS[n - 1]` creates version n. An object is upgraded at its next
+ * start, at the cost of the rows that the migration writes. Never edit a deployed migration: append a new one, and
+ * update `docs/storage-schema.md`.
  */
 export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_1),
@@ -149,8 +149,7 @@ const VERSION_2 = `
   ) STRICT, WITHOUT ROWID
 `
 
-// Small columns precede the body: SQLite reaches columns after the body only through all of its overflow
-// pages.
+// Small columns precede the body, because SQLite must read all overflow pages of the body before a column after it.
 const VERSION_3 = `
   CREATE TABLE journal_3 (
     row_id INTEGER PRIMARY KEY,
@@ -196,7 +195,10 @@ const VERSION_4 = `
 
 const KEYS_BY_ROW = 'SELECT journal_row, idempotency_key FROM idempotency_keys ORDER BY journal_row'
 
-/** Version 4: keys had a separate table; now their hashes are in the journal rows that hold them. */
+/**
+ * Upgrades to version 4: replaces the table of idempotency keys with hashes in the journal rows that contain the
+ * keys.
+ */
 function packKeys(sql: SqlStorage): void {
   const secret = newKeySecret()
   const hash = keyHash(secret)
@@ -219,7 +221,7 @@ function packKeys(sql: SqlStorage): void {
   sql.exec(VERSION_4)
 }
 
-// Columns may be added: existing rows get the default without being written.
+// An added column writes no row: existing rows have its default.
 const VERSION_5 = `
   ALTER TABLE limit_counters ADD COLUMN reserved TEXT NOT NULL DEFAULT '0';
 
@@ -231,7 +233,10 @@ const VERSION_5 = `
 
 const PURCHASE_ROWS = `SELECT format, body FROM journal WHERE instr(body, '"pr":') > 0 ORDER BY row_id`
 
-/** Version 5: a payment credits once. Records the payments of the purchases that the journal still has. */
+/**
+ * Upgrades to version 5, which records payment references so that a payment is credited only once. Records the
+ * payments of all purchases that are still in the journal.
+ */
 function recordPayments(sql: SqlStorage): void {
   sql.exec(VERSION_5)
   for (const { format, body } of sql.exec(PURCHASE_ROWS)) {
@@ -269,16 +274,18 @@ const VERSION_6 = `
 `
 
 /**
- * Version 6: the buckets of older keys, which rounds rewrote, become a segment without a filter. This rewrites no
- * bucket: up to 16,384 of them would take seconds. An unfinished round has a second set of buckets, which becomes a
- * segment with the same last row, because the keys that the round was adding are still in `key_runs`. The buckets of an
- * unfinished first round are deleted, because `key_runs` has all of their keys.
+ * Upgrades to version 6: makes the existing buckets of keys a segment without a filter. Rewrites no bucket, because
+ * up to 16,384 of them would take seconds. In version 5, a round rewrote all buckets. An unfinished round has a
+ * second set of buckets, which becomes a segment with the same last row, because the keys that the round was adding
+ * are still in `key_runs`. The buckets of an unfinished first round are deleted, because `key_runs` has all of their
+ * keys.
  */
 function sealBuckets(sql: SqlStorage): void {
   sql.exec(VERSION_6)
 }
 
-// Late rating finds the events of one model through this index: 1 more row written for an event without a price.
+// Late rating finds the events of one model with this index. It costs 1 more written row for each event without a
+// price.
 const VERSION_7 = `
   CREATE INDEX unrated_models ON unrated_events (
     coalesce(record ->> '$.event.provider', ''), coalesce(record ->> '$.event.model', ''), entry);
@@ -286,19 +293,20 @@ const VERSION_7 = `
   INSERT INTO meta (key, value) SELECT 'unrated_events', count(*) FROM unrated_events HAVING count(*) > 0
 `
 
-// The earlier parts of rolling windows. An added column writes no row.
+// The new column has the earlier parts of rolling windows. An added column writes no row.
 const VERSION_8 = 'ALTER TABLE limit_counters ADD COLUMN earlier TEXT'
 
-// The sequence of the last notification up to each row. An added column writes no row, and is read once a start.
+// The new column has the sequence number of the last notification up to each row. It is read once at each start. An
+// added column writes no row.
 const VERSION_9 = 'ALTER TABLE journal ADD COLUMN last_notification INTEGER NOT NULL DEFAULT 0'
 
-// The hash chain begins with the next entry: earlier ones have no salts. Writes 1 row.
+// The hash chain begins with the next entry, because earlier entries have no salts. Writes 1 row.
 const VERSION_10 = `
   INSERT INTO meta (key, value)
   SELECT 'chain_first_entry', coalesce((SELECT last_entry FROM journal ORDER BY row_id DESC LIMIT 1), 0) + 1
 `
 
-// The indexes hold only rows with work: a payment that succeeded is in none.
+// The indexes contain only rows with a scheduled time. A payment that succeeded is in none of them.
 const VERSION_11 = `
   CREATE TABLE payment_intents (
     number INTEGER PRIMARY KEY,
@@ -329,7 +337,8 @@ const VERSION_12 = `
   ) STRICT
 `
 
-// The hash of each row and of the one before it; null in rows of earlier versions. Added columns write no row.
+// The hash of each row covers its salt and the hash of the row before it. Both columns are null in rows of earlier
+// versions. Added columns write no row.
 const VERSION_13 = `
   ALTER TABLE journal ADD COLUMN salt TEXT;
   ALTER TABLE journal ADD COLUMN hash TEXT
@@ -339,8 +348,8 @@ const WRITE_META = `
   INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 
 /**
- * Upgrades an object's tables to the version of this code, completely or not at all. Throws when it cannot: this code
- * must not guess the meaning of tables that another version has written.
+ * Upgrades an object's tables to the version of this code in one transaction. Throws if the tables have a later
+ * version or no version, because this code cannot interpret them.
  */
 export function migrate(storage: DurableObjectStorage, migrations = MIGRATIONS): void {
   const { sql } = storage
@@ -348,7 +357,7 @@ export function migrate(storage: DurableObjectStorage, migrations = MIGRATIONS):
   if (found === migrations.length) return
   if (found > migrations.length) {
     throw new Error(
-      `the tables of this ledger are of version ${found} and this deployment knows them up to version ${migrations.length}: deploy the version that wrote them, or a later one`,
+      `the tables of this ledger have version ${found}, but this deployment supports only versions up to ${migrations.length}: deploy the version that wrote them, or a later one`,
     )
   }
   storage.transactionSync(() => {
@@ -357,7 +366,7 @@ export function migrate(storage: DurableObjectStorage, migrations = MIGRATIONS):
   })
 }
 
-/** Returns the version of the tables, 0 for an object without tables. */
+/** Returns the version of the tables; 0 for an object without tables. */
 function versionOf(sql: SqlStorage): number {
   const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'")
   if (tables.toArray().length === 0) return 0
@@ -365,11 +374,11 @@ function versionOf(sql: SqlStorage): number {
   const version = Number(row?.value)
   if (Number.isInteger(version) && version > 0) return version
   throw new Error(
-    'the tables of this ledger have no version: they are older than the first one, which was never deployed; locally, delete .wrangler/state',
+    'the tables of this ledger have no version: they were written before the first release. In a local run, delete .wrangler/state',
   )
 }
 
-/** The ledger's single values. Writes 1 row for each value that is set. */
+/** The table of the ledger's single values. Writes 1 row for each value that is set. */
 export class MetaTable {
   private readonly exec: Exec
 

@@ -1,19 +1,19 @@
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
 
-/** The longest texts, in characters; fields not listed here get `MAX_TEXT`. */
+/** The maximum length of a text, in characters. `MAX_OF` has the fields with a different maximum. */
 const MAX_TEXT = 500
 const MAX_OF: ReadonlyMap<string, number> = new Map([
   ['message', 2_000],
   ['cause', 2_000],
   ['stack', 4_000],
-  // A dead letter that cannot be stored is only in the log, so its text is not cut.
+  // A dead letter that cannot be stored is only in the log, so more of its text is kept.
   ['body', 64_000],
 ])
 
 /**
- * Logs an error as one line of JSON; the platform adds the time. Never pass a key, a token, a request body, a raw
- * path or a query string: more people read logs than the database. Text that contains them anyway, such as an error
- * that quotes its input, is redacted here.
+ * Logs an error as one line of JSON. The platform adds the time. Never pass a key, a token, a request body, a raw
+ * path or a query string, because more people read logs than the database. Errors may quote their input, so keys,
+ * tokens, emails and query strings in texts are redacted.
  */
 export function logError(event: string, error: unknown, fields: LogFields = {}): void {
   console.error(line('error', event, { ...fields, ...described(error) }))
@@ -29,7 +29,7 @@ export function logInfo(event: string, fields: LogFields): void {
   console.log(line('info', event, fields))
 }
 
-/** Logs a failure that threw nothing. */
+/** Logs a failure without a thrown error. */
 export function logFailure(event: string, fields: LogFields): void {
   console.error(line('error', event, fields))
 }
@@ -47,15 +47,15 @@ function described(error: unknown): LogFields {
 }
 
 /**
- * Patterns that must not reach a log. Messages of D1, a validator or the runtime may quote client input: keys and
- * tokens, emails, and query strings with user ids.
+ * The patterns of texts that must not be logged. Messages of D1, a validator or the runtime may quote client input:
+ * keys and tokens, emails, and query strings with user ids.
  */
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   // An API key, complete or truncated.
   [/om_(live|test)_[0-9a-z]+/gi, 'om_$1_[redacted]'],
   // A portal token, complete or truncated.
   [/om_portal_[\w.-]+/gi, 'om_portal_[redacted]'],
-  // Keys of AI providers: OpenAI, Anthropic, OpenRouter and DeepSeek; Groq; xAI; Google.
+  // The keys of OpenAI, Anthropic, OpenRouter, DeepSeek, Groq and xAI. The next pattern is for keys of Google.
   [/\b(sk|gsk|xai)[-_][A-Za-z0-9_-]{8,}/g, '$1-[redacted]'],
   [/\bAIza[A-Za-z0-9_-]{8,}/g, 'AIza[redacted]'],
   // The credential of an Authorization header: the operator token has no recognisable form.
@@ -65,11 +65,11 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
     '$1$2[redacted]',
   ],
   [/(\bhttps?:\/\/[^\s?#"']{1,2000})\?[^\s"']*/gi, '$1?[redacted]'],
-  // RFC 5321 allows 64 characters before the @; the bound also limits the time for long texts.
+  // RFC 5321 allows 64 characters before the @. This bound also limits the time for long texts.
   [/[^\s@"'`<>(),;:[\]{}=/\\]{1,64}(?:@|%40)[^\s@%"'`<>(),;:[\]{}=/\\]{1,253}\.\p{L}{2,63}/giu, '[email]'],
 ]
 
-/** The length of a word from which on it is cut, which is longer than the longest email. */
+/** The length above which a word is cut. It is longer than the longest email. */
 const CUT_WORD = 400
 
 /** Redacts a text and truncates it to about `max_chars`. */

@@ -4,8 +4,8 @@ import { logError } from './log.ts'
 import { PendingCounts } from './pending-counts.ts'
 
 /**
- * Outcomes of requests, counted in the isolate's memory and added to D1 at most once a minute: for alerts, not for
- * billing.
+ * Outcomes of requests, counted in the isolate's memory and added to D1 at most once a minute. The counts are for
+ * alerts and cost estimates. They are not exact enough for billing.
  */
 const WRITE_EVERY_MS = 60_000
 const KEPT_FOR_MS = 30 * DAY_MS
@@ -33,7 +33,7 @@ export function countOutcome(outcome: string, now_ms: number, times = 1): void {
   counts.add({ hour_ms: hourOf(now_ms), outcome, count: times })
 }
 
-/** Starts a write if the last one was a minute ago; `defer` keeps the request's context alive for it. */
+/** Starts a write if the last write was at least a minute ago. `defer` lets the write continue after the response. */
 export function writeOutcomesWhenDue(
   env: Bindings,
   now_ms: number,
@@ -50,7 +50,7 @@ export function writeOutcomes(env: Pick<Bindings, 'DB'>): Promise<void> {
   return counts.write(env)
 }
 
-// Writes 1 row for each row deleted.
+// Writes 1 row for each deleted row.
 const FORGET = 'DELETE FROM outcome_counts WHERE hour_ms < ?1'
 
 /** Deletes counts older than 30 days. */

@@ -1,6 +1,9 @@
 import type { Bindings } from '../bindings.ts'
 
-/** Reached only while D1 does not answer. New counts are then dropped. */
+/**
+ * The maximum number of counts. It is normally reached only while D1 is unavailable. Counts of new keys are then
+ * dropped.
+ */
 const MAX_COUNTS = 2_000
 
 /**
@@ -13,7 +16,7 @@ export class PendingCounts<C extends { readonly count: number }> {
   private readonly failed: (error: unknown) => void
   private counts = new Map<string, C>()
 
-  /** `sql` adds the counts of a JSON list, its only parameter; `failed` logs a failed write. */
+  /** Creates empty counts. `sql` adds the counts of a JSON list, its only parameter. `failed` logs a failed write. */
   constructor(keyOf: (count: C) => string, sql: string, failed: (error: unknown) => void) {
     this.keyOf = keyOf
     this.sql = sql
@@ -24,7 +27,7 @@ export class PendingCounts<C extends { readonly count: number }> {
     return this.counts.size === 0
   }
 
-  /** Adds a count to the earlier one of its key, whose other fields it replaces. */
+  /** Adds a count to the earlier count of the same key. The other fields of the earlier count are replaced. */
   add(count: C): void {
     const key = this.keyOf(count)
     const before = this.counts.get(key)

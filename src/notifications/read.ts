@@ -23,7 +23,7 @@ export interface NotificationView {
 
 /** A range of the notifications of a ledger, oldest first, without a gap. */
 export interface NotificationRange {
-  /** The sequences of the range are higher than this one. */
+  /** The sequence before the start of the range. */
   readonly after_sequence: number
   /** The highest sequence of the range. */
   readonly to_sequence?: number
@@ -44,7 +44,7 @@ interface Row {
   readonly data: string
 }
 
-/** The notifications that D1 has. An erased user or team is named by a placeholder instead of its id. */
+/** Reads notifications from D1. The id of an erased user or team is replaced by a placeholder. */
 export async function readFlushedNotifications(
   env: Pick<Bindings, 'DB'>,
   ledger: LedgerName,
@@ -70,17 +70,23 @@ export async function readFlushedNotifications(
 export interface NotificationsRead {
   readonly kind: 'done'
   readonly notifications: readonly NotificationView[]
-  /** The newest sequence of the ledger within `limit`. */
+  /**
+   * The sequence of the last notification that the object returned; if it returned none, the newest sequence of the
+   * ledger.
+   */
   readonly last_sequence: number
 }
 
-/** The notifications of the ledger: those of D1, then those not yet flushed from the object. */
+/**
+ * Returns notifications of the ledger, oldest first. The notifications in D1 precede the notifications that the
+ * object has not flushed.
+ */
 export async function readNotifications(
   env: Bindings,
   ledger: LedgerName,
   { caller, after_sequence, limit }: NotificationRange & { readonly caller: Caller },
 ): Promise<NotificationsRead | Refused> {
-  // Reads the object first: notifications that it flushes between the two reads are then in D1.
+  // Reads the object first. Notifications that it flushes between the two reads are then found in D1.
   const unflushed = await readUnflushedNotifications(env, ledger, { caller, after_sequence, limit })
   if (unflushed.kind === 'refused') return unflushed
   const { notifications, flushed_sequence } = unflushed.answer
@@ -114,14 +120,17 @@ const UNHANDED = `
   SELECT ledger_id, handed_notification, last_notification FROM ledgers
   WHERE handed_notification < last_notification AND ledger_id > ?1 ORDER BY ledger_id LIMIT ?2`
 
-/** A ledger with notifications that its webhook endpoints did not get yet. */
+/** A ledger with notifications that are not yet queued for its webhook endpoints. */
 export interface Unhanded {
   readonly ledger_id: string
   readonly handed_notification: number
   readonly last_notification: number
 }
 
-/** The ledgers whose last hint may be lost, by an index of only these ledgers. */
+/**
+ * Returns ledgers with notifications that are not queued yet, because the hint to queue them may be lost. The index
+ * contains only such ledgers.
+ */
 export async function unhandedLedgers(db: D1Database, after: string, limit: number): Promise<Unhanded[]> {
   return (await db.prepare(UNHANDED).bind(after, limit).all<Unhanded>()).results
 }

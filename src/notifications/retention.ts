@@ -6,8 +6,8 @@ const NOTIFICATIONS: Retained = {
   owner: 'ledger_id',
   // Sequences are in the order of time.
   is_due: `(SELECT at_ms FROM notifications AS n WHERE n.ledger_id = o.owner ORDER BY sequence LIMIT 1) < ?2`,
-  // Writes 1 row for each. Reads at most the first rows of a ledger, up to the first one that is kept. CROSS
-  // JOIN keeps the order of the list.
+  // Writes 1 row for each deleted notification. Reads the first rows of a ledger, up to the first one that is kept.
+  // CROSS JOIN keeps the order of the list.
   forget: `
     DELETE FROM notifications WHERE (ledger_id, sequence) IN (
       SELECT n.ledger_id, n.sequence FROM (
@@ -21,7 +21,7 @@ const NOTIFICATIONS: Retained = {
     RETURNING ledger_id AS owner`,
 }
 
-/** Deletes notifications that are older than the retention, and returns how many. */
+/** Deletes notifications that are older than the retention, and returns their number. */
 export function forgetNotifications(
   env: Pick<Bindings, 'DB'>,
   before_ms: number,

@@ -1,13 +1,14 @@
 import { isRecord } from '../ledger/model/json.ts'
 
 /**
- * Closes every object of the document whose fields are listed. Requests with other fields are refused by strict zod
- * schemas; every test compares responses with the document. Maps, such as `metadata`, stay open.
+ * Adds `additionalProperties: false` to every object of the document whose fields are listed. Strict zod schemas
+ * refuse requests with other fields, and the tests compare responses with the document. Maps, such as `metadata`,
+ * stay open.
  */
 
 type Json = Readonly<Record<string, unknown>>
 
-/** The generated schema of a `$ref`. */
+/** Returns the generated schema of a `$ref`. */
 export type Lookup = (ref: string) => unknown
 
 const LISTS = ['oneOf', 'anyOf', 'allOf', 'prefixItems']
@@ -29,8 +30,8 @@ export function closeObjects(schema: unknown, lookup: Lookup): unknown {
 }
 
 /**
- * Merges the parts of an `allOf`, which zod generates for `extend` of a named schema: if they were closed separately,
- * each part would refuse the fields of the other. Returns undefined for anything else.
+ * Merges the parts of an `allOf`, which zod generates for `extend` of a named schema. If the parts were closed
+ * separately, each part would refuse the fields of the other part. Returns undefined for any other schema.
  */
 function extended(schema: Json, lookup: Lookup): Json | undefined {
   if (!Array.isArray(schema.allOf)) return undefined

@@ -19,8 +19,8 @@ export interface OpenApiDocument extends Json {
 }
 
 /**
- * Generates the OpenAPI document of an app from the zod schemas that validate its requests, and adds the parts that the
- * middleware contributes to every route.
+ * Generates the OpenAPI document of an app from the zod schemas that validate its requests, and adds the parts that
+ * the middleware contributes to the routes.
  */
 export function openApiDocument(app: Router): OpenApiDocument {
   const { paths, schemas } = generated(app)
@@ -62,7 +62,7 @@ function generated(app: Router): {
 
 /**
  * Moves the defaults of a body into its descriptions. Generators of types otherwise treat a field with a `default` as
- * required, while requests may omit it.
+ * required, although requests may omit it.
  */
 function withoutDefaults(schema: unknown, is_properties = false): unknown {
   if (Array.isArray(schema)) return schema.map((inner) => withoutDefaults(inner))
@@ -80,7 +80,10 @@ function withoutDefaults(schema: unknown, is_properties = false): unknown {
   return { ...rest, description: is_described ? description : `${description} ${text}`.trim() }
 }
 
-/** Writes out the two forms of an amount (`decimalInput`): zod's generator knows one type for a schema. */
+/**
+ * Replaces the schema of an amount (`decimalInput`) with its two forms, because zod's generator supports only one
+ * type per schema.
+ */
 function alternatives(_: string, value: unknown): unknown {
   if (!isRecord(value) || !('x-amount' in value)) return value
   const { type, 'x-amount': forms, ...rest } = value
@@ -148,11 +151,11 @@ function accessText(access: Access): string {
   if (access.scope === undefined) return 'Requires an API key with any scope.'
   const text = `Requires an API key with the scope \`${access.scope}\``
   return access.portal
-    ? `${text}, or a portal token, which is for one wallet and need not name it.`
+    ? `${text} or a portal token. With a portal token, the wallet may be omitted.`
     : `${text}.`
 }
 
-/** The route's own responses and problems, and those of the middleware. */
+/** Returns the route's own responses and problems, and the problems of the middleware. */
 function allResponses(shape: RouteShape, declared: Json, lookup: Lookup): Json {
   const codes = new Set(problemsBefore(shape))
   const answers = Object.entries(declared).filter(([, response]) => {

@@ -5,10 +5,10 @@ type Json = Readonly<Record<string, unknown>>
 
 /**
  * The examples of the document. `test/openapi/examples.test.ts` sends them in this order to a new customer and
- * compares every answer, so a request may use what an earlier answer returned.
+ * compares every answer, so a request may use values of an earlier answer.
  */
 export interface Example {
-  /** Method and path, as in the document. */
+  /** The method and path, as in the document. */
   readonly operation: string
   readonly parameters?: Readonly<Record<string, string | number>>
   readonly body?: unknown
@@ -18,7 +18,7 @@ export interface Example {
 
 export const EXAMPLES: readonly Example[] = examples
 
-/** Adds its examples to an operation. */
+/** Adds the examples of an operation to its part of the document. */
 export function withExamples(name: string, operation: Json): Json {
   const shown = EXAMPLES.filter((example) => example.operation === name)
   return shown.reduce<Json>(
@@ -40,7 +40,7 @@ function withExample(
       const value = parameters[parameter.name]
       return value === undefined || 'example' in parameter ? parameter : { ...parameter, example: value }
     }),
-    // Leaves out invalid requests, which are no examples for clients.
+    // Omits invalid requests, because they are not examples for clients.
     ...(body !== undefined && status !== 400 && { requestBody: shownIn(operation.requestBody, name, body) }),
     responses: { ...responses, [status]: shownIn(responses[status], name, answer) },
   }

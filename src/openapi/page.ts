@@ -8,7 +8,7 @@ import { INFO } from './words.ts'
 export const ASSETS = ['swagger-ui-bundle.js', 'swagger-ui.css', 'start.js'] as const
 export type Asset = (typeof ASSETS)[number]
 
-// Relative links, so that the page also works below a path.
+// Uses relative links, so that the page also works below a path.
 export const PAGE = `<!doctype html>
 <html lang="en">
   <head>
@@ -27,7 +27,10 @@ export const PAGE = `<!doctype html>
 </html>
 `
 
-/** Without `validatorUrl: null` the page would send its address to a validator on the internet. */
+/**
+ * The script that starts Swagger UI. Without `validatorUrl: null`, the page would send its address to a validator on
+ * the internet.
+ */
 const START = `SwaggerUIBundle({
   url: 'openapi.json',
   dom_id: '#swagger-ui',
@@ -40,8 +43,8 @@ const START = `SwaggerUIBundle({
 `
 
 /**
- * Allows this origin only. Swagger UI draws its icons as `data:` images and positions some boxes by `style`
- * attributes; it runs no inline script and evaluates no text.
+ * The Content-Security-Policy of the page, which allows only this origin. Swagger UI uses `data:` images for its
+ * icons and `style` attributes for the position of some boxes. It runs no inline script and evaluates no text.
  */
 export const PAGE_POLICY = [
   "default-src 'none'",
@@ -59,7 +62,7 @@ export interface AssetContent {
   readonly text: string
 }
 
-/** 1.9 MB, imported on first use and not when the Worker starts. */
+/** Reads an asset. Imports it on first use instead of at the start of the Worker, because the assets have 1.9 MB. */
 export async function readAsset(asset: Asset): Promise<AssetContent> {
   switch (asset) {
     case 'swagger-ui-bundle.js':

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { INFO } from './words.ts'
 
-/** The small pages for people: HTML without scripts, which loads nothing else. */
+/** The small pages for people: HTML without scripts and without other resources. */
 
 const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}' +
   'code{background:#8882;padding:.1em .3em;border-radius:3px}h2{margin-top:2rem}:root{color-scheme:light dark}'
 
-/** Allows the page's own style by its hash, and nothing else. */
+/** The Content-Security-Policy of a small page. It allows only the page's own style, by its hash. */
 export const SMALL_PAGE_POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
@@ -33,7 +33,7 @@ ${body}
 `
 }
 
-/** The links of `GET /`, relative so that they also work below a path. */
+/** The links of `GET /`. They are relative, so that they also work below a path. */
 const LINKS = [
   ['dashboard', 'dashboard/', 'Dashboard'],
   ['documentation', 'docs', 'API reference'],
@@ -43,13 +43,13 @@ const LINKS = [
   ['readiness', 'ready', 'Readiness of all dependencies'],
 ] as const
 
-/** `GET /` for programs. */
+/** Returns the answer of `GET /` for programs. */
 export function rootJson(): object {
   const links = Object.fromEntries(LINKS.map(([name, path]) => [name, path]))
   return { name: INFO.title, version: INFO.version, links }
 }
 
-/** `GET /` for people. */
+/** Returns the page of `GET /` for people. */
 export function rootPage(): string {
   const links = LINKS.map(([, path, label]) => `<li><a href="${path}">${label}</a></li>`)
   return htmlPage(
@@ -63,13 +63,19 @@ ${links.join('\n')}
   )
 }
 
-/** `docs/errors.md` as a page: each code is a heading and an anchor, to which the `type` of a problem links. */
+/**
+ * Returns `docs/errors.md` as a page. Each code is a heading with an anchor. The `type` of a problem links to this
+ * anchor.
+ */
 export function errorsPage(markdown: string): string {
   const blocks = markdown.trim().split(/\n{2,}/)
   return htmlPage(`${INFO.title}: errors`, blocks.map(block).join('\n'))
 }
 
-/** The Markdown that `docs/errors.md` uses: headings, lists, and paragraphs of text, `code`, **bold** and links. */
+/**
+ * Converts a block of Markdown to HTML. Supports only the forms in `docs/errors.md`: headings, lists, and paragraphs
+ * of text, `code`, **bold** and links.
+ */
 function block(text: string): string {
   const [, level, heading] = /^(#{1,3}) (.+)$/.exec(text) ?? []
   if (level !== undefined && heading !== undefined) {
@@ -80,7 +86,9 @@ function block(text: string): string {
   return `<ul>${items.join('\n')}</ul>`
 }
 
-/** Links to other guides become text: only this page is served here. */
+/**
+ * Converts inline Markdown to HTML. Links to other guides become text, because this deployment does not serve them.
+ */
 function inline(text: string): string {
   return escaped(text)
     .replace(/\[([^\]]+)\]\(#([\w-]+)\)/g, '<a href="#$2">$1</a>')

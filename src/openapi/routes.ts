@@ -10,11 +10,13 @@ import { openApiDocument } from './document.ts'
 import { ASSETS, PAGE, PAGE_POLICY, readAsset } from './page.ts'
 import { errorsPage, rootJson, rootPage, SMALL_PAGE_POLICY } from './pages.ts'
 
-/** Long enough to load a page with its parts, short enough to show a new deployment soon. */
+/** The cache time: long enough to load a page with its parts, short enough to show a new deployment soon. */
 const CACHE_CONTROL = 'public, max-age=300'
 
 const headers = z.object({
-  ETag: z.string().openapi({ description: 'The ETag of this content; send it as If-None-Match.' }),
+  ETag: z.string().openapi({
+    description: 'The ETag of this content, for the request header If-None-Match.',
+  }),
 })
 const unchanged = { description: 'The content with the ETag in `If-None-Match` is unchanged.', headers }
 const text = z.string()
@@ -51,8 +53,7 @@ const rootRoute = route({
   method: 'get',
   path: '/',
   summary: 'Get the start page',
-  description:
-    'Links to the documentation and the health checks: HTML for browsers, JSON for programs, by `Accept`.',
+  description: 'The page links to the documentation and the health checks. It is HTML or JSON, by `Accept`.',
   security: OPEN,
   answers: {
     200: {
@@ -72,7 +73,7 @@ const errorsRoute = route({
   path: '/docs/errors',
   summary: 'Get the page of error codes',
   description:
-    'The meaning of every `code`, and how to resolve it. The `type` of a problem document links to its code.',
+    'The page explains the meaning of every `code` and the solution. The `type` of a problem document links to its code.',
   security: OPEN,
   answers: {
     200: { description: 'The page.', headers, content: { 'text/html': { schema: text } } },
@@ -84,7 +85,7 @@ const assetRoute = route({
   method: 'get',
   path: '/docs/{file}',
   summary: 'Get a file of the API reference',
-  description: 'Scripts and styles of the page at `/docs`.',
+  description: 'The file is a script or a style of the page at `/docs`.',
   security: OPEN,
   request: { params: z.object({ file: z.string().openapi({ enum: [...ASSETS] }) }) },
   answers: {
@@ -98,7 +99,10 @@ const assetRoute = route({
   problems: ['not_found'],
 })
 
-/** The document of `app` and the page that shows it. The document is generated on the first request. */
+/**
+ * Returns the routes of the OpenAPI document of `app` and of the pages. The document is generated on the first
+ * request.
+ */
 export function documentationRoutes(app: OpenAPIHono<AppEnv>): OpenAPIHono<AppEnv> {
   let served: Served | undefined
   const router = createRouter()
@@ -168,7 +172,10 @@ function respond(
   return c.body(text, 200, { 'Content-Type': type + charset, ...shared })
 }
 
-/** Whether `If-None-Match` names a tag: a list of tags, compared weakly, or `*` (RFC 9110, section 13.1.2). */
+/**
+ * Reports whether `If-None-Match` matches a tag. The header is `*` or a list of tags, which are compared weakly (RFC
+ * 9110, section 13.1.2).
+ */
 function names(if_none_match: string | undefined, etag: string): boolean {
   if (if_none_match === undefined) return false
   const tags = if_none_match.split(',').map((tag) => tag.trim().replace(/^W\//, ''))

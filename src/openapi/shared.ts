@@ -2,7 +2,7 @@ import { METHODS_WITH_BODY } from '../http/middleware/body.ts'
 import type { ProblemCode } from '../http/output/problem-codes.ts'
 import { SECURITY_SCHEMES } from '../http/route.ts'
 
-/** The parameters, headers and problems that the middleware adds to every route behind it. */
+/** The parameters, headers and problems that the middleware adds to every route. */
 
 export const SHARED_COMPONENTS = {
   securitySchemes: SECURITY_SCHEMES,
@@ -10,45 +10,45 @@ export const SHARED_COMPONENTS = {
     RequestId: {
       name: 'X-Request-Id',
       in: 'header',
-      description: 'Your own id for the request. An id of another format is replaced.',
+      description: 'Your own id for the request. An id in another format is replaced with a new id.',
       schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' },
     },
     IdempotencyKey: {
       name: 'Idempotency-Key',
       in: 'header',
       description:
-        'Makes the request take effect once: for at least 7 days, a repeat with the same payload returns the same response and a repeat with another payload returns 422. It has no effect on requests that change nothing (a calculation, a simulation, a check without a hold).',
+        'With this header, the request takes effect only once. For at least 7 days, a repeat with the same payload returns the same response, and a repeat with another payload returns 422. The header has no effect on requests that change nothing (a calculation, a simulation, a check without a hold).',
       schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x20-\\x7e]+$' },
     },
   },
   headers: {
     'X-Request-Id': {
-      description: 'The id of the request: yours, or a new one. Include it when you report a problem.',
+      description: 'The id of the request: your own id or a new id. Include it when you report a problem.',
       required: true,
       schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' },
     },
     'Idempotency-Replayed': {
-      description: 'Present if the response repeats an earlier one for the same idempotency key.',
+      description: 'Present if the response repeats an earlier response for the same idempotency key.',
       schema: { type: 'string', const: 'true' },
     },
     'Retry-After': {
-      description: 'Seconds to wait before a retry; for `quota_exceeded`, until the next month.',
+      description: 'The seconds to wait before a retry. For `quota_exceeded`, the time until the next month.',
       required: true,
       schema: { type: 'string', pattern: '^[0-9]+$' },
     },
     'Retry-After-If-Temporary': {
       description:
-        'Seconds to wait before a retry. Missing where a repeat does not help (`…_not_configured`).',
+        'The seconds to wait before a retry. Absent if a retry does not help (`…_not_configured`).',
       schema: { type: 'string', pattern: '^[0-9]+$' },
     },
     'WWW-Authenticate': {
-      description: 'RFC 9110, section 11.6.1.',
+      description: 'The authentication scheme (RFC 9110, section 11.6.1).',
       required: true,
       schema: { type: 'string', const: 'Bearer' },
     },
     RateLimit: {
       description:
-        'The remainder of the minute: `r` requests for the next `t` seconds (draft-ietf-httpapi-ratelimit-headers-11). Present if the ledger counted the request.',
+        'The remaining limit: `r` requests in the next `t` seconds (draft-ietf-httpapi-ratelimit-headers-11). Present if the ledger counted the request.',
       schema: { type: 'string', pattern: '^"default";r=[0-9]+;t=[0-9]+$' },
       example: '"default";r=99;t=42',
     },
@@ -67,7 +67,7 @@ export type Access =
   | {
       readonly kind: 'customer'
       readonly scope: string | undefined
-      /** Whether portal tokens are admitted too. */
+      /** Whether portal tokens are also admitted. */
       readonly portal: boolean
     }
 
@@ -82,18 +82,18 @@ export interface RouteShape {
 const KEY_PROBLEMS = ['missing_api_key', 'invalid_api_key', 'revoked_api_key', 'expired_api_key'] as const
 const BODY_PROBLEMS = ['invalid_json', 'body_too_large', 'unsupported_media_type'] as const
 
-/** The problems that middleware can answer before the route runs. */
+/** Returns the problems that middleware can answer before the route runs. */
 export function problemsBefore({ method, path, access, has_input, has_body }: RouteShape): ProblemCode[] {
   const codes: ProblemCode[] = ['internal_error']
   if (METHODS_WITH_BODY.has(method.toUpperCase())) codes.push(...BODY_PROBLEMS)
   const is_own = path.startsWith('/v1/')
-  // Our own API refuses unknown query parameters.
+  // Routes below `/v1/` refuse unknown query parameters.
   if (is_own || has_input || has_body || method === 'post') codes.push('invalid_request')
   if (is_own || path.startsWith('/openmonetize/') || access.kind === 'customer') {
     codes.push('rate_limited')
   }
   if (access.kind === 'open') return codes
-  // A route without a required scope refuses portal tokens.
+  // Routes without a required scope refuse portal tokens with `insufficient_scope`.
   codes.push(...KEY_PROBLEMS, 'insufficient_scope', 'unavailable')
   const { scope, portal } = access.kind === 'customer' ? access : { scope: undefined, portal: false }
   if (portal) codes.push('origin_not_allowed', 'customer_suspended')
@@ -105,7 +105,7 @@ interface HeaderRef {
   readonly $ref: string
 }
 
-/** The headers of a response, by its status; `codes` are those of all problems of the route. */
+/** Returns the headers of a response by its status. `codes` are the codes of all problems of the route. */
 export function headersOf(
   { method, access }: RouteShape,
   status: string,

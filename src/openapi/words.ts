@@ -1,6 +1,8 @@
 /** The texts of the OpenAPI document that belong to no single route. */
 
-/** The version in package.json, repeated because the Worker does not ship that file; a test compares the two. */
+/**
+ * The version in `package.json`. It is repeated, because the Worker does not contain that file. A test compares both.
+ */
 export const VERSION = '0.1.0'
 
 export const INFO = {
@@ -9,17 +11,21 @@ export const INFO = {
   summary: 'Rate, burn and answer with the new balance in one request.',
   description: [
     'The smart meter for AI products. `POST /v1/events/ingest` rates a usage event from the price list of its provider, burns the credits from a prepaid wallet atomically and exactly once, and answers with the new balance.',
-    'Amounts are JSON numbers, written exactly: credits with at most 6 decimals, USD with at most 12. Requests may also send amounts as decimal strings. Times are RFC 3339; responses use UTC.',
-    'Errors are RFC 9457 problem documents: `code` is stable and for programs, `type` links to the solution. A refused request changes nothing, and its idempotency key can be used again.',
-    'Unknown fields of a body and unknown query parameters are refused by name. In a body, `null` for an optional field is the same as leaving it out, unless the field documents a meaning for null. Bodies may be compressed with gzip or deflate. A known path answers other methods with 405 and `Allow`. Lists are paginated with `limit` and `cursor`, which is the `next_cursor` of the previous page; a page may have fewer than `limit` rows although more follow.',
+    'Amounts are JSON numbers, written exactly: credits with at most 6 decimals, USD with at most 12. Requests may also send amounts as decimal strings. Times are RFC 3339. Responses use UTC.',
+    'Errors are RFC 9457 problem documents. The `code` is stable and for programs. The `type` is a link to the solution. A refused request changes nothing, and its idempotency key can be used again.',
+    'Unknown fields of a body and unknown query parameters are refused, and the error names them. In a body, an optional field that is `null` counts as absent, unless the field documents a meaning for null. Bodies may be compressed with gzip or deflate. A known path answers other methods with 405 and `Allow`. Lists are paginated with `limit` and `cursor`. The `cursor` is the `next_cursor` of the previous page. A page may have fewer than `limit` rows although more rows follow.',
   ].join('\n\n'),
   contact: { name: 'OpenMonetize', url: 'https://github.com/openmonetize/openmonetize-edge' },
   license: { name: 'MIT', identifier: 'MIT' },
 }
 
-/** The tags by path prefix; the first match applies. */
+/** The tags by path prefix. The first match applies. */
 const TAGS: readonly (readonly [prefix: string, name: string, description: string])[] = [
-  ['/v1/events', 'Events', 'Usage: rated, burned and answered in one request.'],
+  [
+    '/v1/events',
+    'Events',
+    'Usage events. One request rates an event, burns its credits and returns the new balance.',
+  ],
   ['/v1/credits', 'Credits', 'Wallets, their lots, and every ledger entry.'],
   ['/v1/credit-packs', 'Credit packs', 'Credits at a fixed price, sold by checkout.'],
   ['/v1/payments', 'Payments', 'Payments through Stripe.'],
@@ -29,7 +35,7 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
   ['/v1/burn-tables', 'Burn tables', 'The rules that convert usage to credits.'],
   ['/v1/analytics', 'Analytics', 'Usage, cost and revenue.'],
   ['/v1/alerts', 'Alerts', 'Alerts when wallets, spending or limits pass a threshold.'],
-  ['/v1/stream', 'Notifications', 'The numbered events of a ledger, such as a failed payment.'],
+  ['/v1/stream', 'Notifications', 'The numbered notifications of a ledger, such as a failed payment.'],
   ['/v1/users', 'Users', 'The users of a customer.'],
   ['/v1/teams', 'Teams', 'The teams of a customer.'],
   ['/v1/customers', 'Customers', 'Registration, and the owner of an API key.'],
@@ -43,7 +49,7 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
   [
     '/v1/gateway-routes',
     'Gateway routes',
-    'Further attempts after a provider has refused a call through the gateway.',
+    'Additional attempts of a gateway call that the provider refused or did not answer.',
   ],
   ['/v1/ledger', 'Ledger', 'Proof that the ledger was not rewritten: checkpoints and exports.'],
   ['/v1/webhook-', 'Webhooks', 'Addresses that get notifications, and the log of deliveries.'],
@@ -53,7 +59,11 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
   ['/openmeter', 'OpenMeter', 'Drop-in: CloudEvents, meters and entitlements.'],
   ['/litellm', 'LiteLLM', 'Drop-in: the generic logger of LiteLLM.'],
   ['/stripe', 'Stripe', 'Drop-in: meter events.'],
-  ['/openmonetize', 'OpenMonetize', 'Drop-in: the routes of the original, as its SDK calls them.'],
+  [
+    '/openmonetize',
+    'OpenMonetize',
+    'Drop-in: the routes of the original OpenMonetize, as its SDK calls them.',
+  ],
   ['/', 'Platform', 'Health and documentation.'],
 ]
 
@@ -65,7 +75,7 @@ export function tagOf(path: string): string {
   return found[1]
 }
 
-/** Operation ids, which generated clients use as names: add to them, never change one. */
+/** The operation ids. Generated clients use them as names, so never change an id. */
 const OPERATION_IDS: Readonly<Record<string, string>> = {
   'GET /health': 'getHealth',
   'GET /ready': 'getReadiness',
@@ -210,7 +220,7 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'GET /v1/admin/audit': 'listAuditLog',
 }
 
-/** An id made from method and path, for routes without an entry above. */
+/** Returns the operation id of a route. For a route without an entry above, composes it from method and path. */
 export function operationIdOf(method: string, path: string): string {
   const named = OPERATION_IDS[`${method.toUpperCase()} ${path}`]
   if (named !== undefined) return named

@@ -13,7 +13,7 @@ const setRoute = route({
   path: '/',
   summary: 'Set the automatic top-up of a wallet',
   description:
-    'Charges the card that a checkout of this wallet saved when the available credits fall below `below`. Ends a pause. At most one charge of a wallet is under way at a time.',
+    'When the available credits fall below `below`, the card that a checkout of this wallet has saved is charged. Setting the rule also ends a pause, unless no checkout of this wallet has saved a card. At most one charge of a wallet is under way at a time.',
   ...scoped('credits:write', requirePayments),
   request: { query: topUpQuery, body: jsonRequest(topUpDraftSchema) },
   answers: { 200: json('The rule and its state.', topUpSchema) },
@@ -33,7 +33,7 @@ const getRoute = route({
 const deleteRoute = route({
   method: 'delete',
   path: '/',
-  summary: 'End the automatic top-up of a wallet; a charge that is under way continues',
+  summary: 'End the automatic top-up of a wallet, without stopping a charge that is under way',
   ...scoped('credits:write', requirePayments),
   request: { query: topUpQuery },
   answers: { 200: json('The rule that ended.', topUpSchema) },

@@ -1,15 +1,18 @@
 import type { Bindings } from '../bindings.ts'
 import type { PaymentFigures } from '../ledger/model/payments.ts'
 
-/** The figures of payments for operators, from D1: the sums of all live ledgers. */
+/** The figures of payments for operators, from D1. They are the sums over all live ledgers. */
 export interface AllPaymentFigures extends PaymentFigures {
-  /** Whether more ledgers have payments than were counted. */
+  /**
+   * Whether the sums include every live ledger with payments. False if 10,000 ledgers were counted, because there may
+   * be more.
+   */
   readonly complete: boolean
 }
 
 const MAX_COUNTED = 10_000
 
-// Reads 1 row for each live ledger that has payments.
+// Reads 1 row for each live ledger that has payments, and at most 10,000 rows.
 const SUM = `
   SELECT count(*) AS counted, coalesce(sum(pending), 0) AS pending, coalesce(sum(succeeded), 0) AS succeeded,
     coalesce(sum(failed), 0) AS failed, coalesce(sum(action_required), 0) AS action_required,

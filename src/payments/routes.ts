@@ -28,9 +28,9 @@ import {
 const checkoutRoute = route({
   method: 'post',
   path: '/checkout',
-  summary: 'Open a checkout: a page of Stripe on which credits are bought',
+  summary: 'Open a checkout, which is a Stripe page for buying credits',
   description:
-    'Opens a checkout of a credit pack, or of `credits` at `price_usd`. The credits are added once, as soon as Stripe has received the payment. A wallet has at most 10 unpaid checkouts. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.',
+    'Opens a checkout of a credit pack, or of `credits` at `price_usd`. The credits are added once, when Stripe has confirmed the payment. A wallet has at most 10 unpaid checkouts. A portal token can open a checkout only for its own wallet and for one of its packs. The return URLs must then be on the origins of the token.',
   ...scopedOrPortal('credits:write', requirePayments),
   request: { body: jsonRequest(checkoutSchema) },
   answers: { 201: json('The payment and its page.', checkoutAnswerSchema) },
@@ -49,7 +49,7 @@ const listRoute = route({
   path: '/',
   summary: 'List payments, newest first',
   description:
-    'Failed payments are deleted after 90 days, once Stripe has confirmed that they were not paid. All others are kept.',
+    'Failed payments are deleted after 90 days, once Stripe has confirmed that they were not paid. All other payments are kept.',
   ...scoped('credits:read', requirePayments),
   request: { query: paymentsQuery },
   answers: { 200: json('A page of payments.', paymentsSchema) },
@@ -75,8 +75,8 @@ paymentsRoutes.openapi(checkoutRoute, async (c) => {
     owner: ownerOf(owned),
     urls: { success: success_url, cancel: cancel_url },
     saves_card: save_payment_method,
-    // A checkout of a known payer shows the payer's email and saved card, so only the customer's backend
-    // opens one.
+    // A checkout of a known payer shows the email address and the saved card of the payer. Only the customer's
+    // backend may open such a checkout.
     as_guest: c.get('portal') !== undefined,
   }
   const once = { owner: ledgerKey(ledgerOf(c)), operation: 'POST /v1/payments/checkout' }
@@ -121,7 +121,10 @@ interface Chosen {
   readonly price_usd: number | undefined
 }
 
-/** The pack, or the free amount. The schema has refused requests with both or neither. */
+/**
+ * Returns the pack, or the credits and the price that the request names. The schema has refused requests with both or
+ * with none.
+ */
 async function productOf(
   c: Context<AppEnv>,
   { credit_pack_id, credits, price_usd }: Chosen,

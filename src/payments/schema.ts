@@ -7,7 +7,7 @@ import { PAUSE_REASONS, PAYMENT_STATUSES, PAYMENT_TYPES } from '../ledger/model/
 const MAX_URL = 2_048
 const PLAIN_URL = /^https?:\/\/[\x21-\x5b\x5d-\x7e]+$/i
 
-/** An address for the buyer's browser. This Worker never calls it. */
+/** Returns the schema of a URL that the buyer's browser opens. The Worker never requests the URL. */
 function returnUrl() {
   return z
     .string()
@@ -15,7 +15,7 @@ function returnUrl() {
     .refine((text) => {
       const url = PLAIN_URL.test(text) ? URL.parse(text) : null
       return url !== null && url.username === '' && url.password === ''
-    }, 'must be an http or https URL')
+    }, 'must be an http or https URL without a user name or password')
     .openapi({ format: 'uri', example: 'https://app.example.com/credits' })
 }
 
@@ -28,7 +28,7 @@ export const checkoutSchema = z
     credits: creditsAmount().optional(),
     price_usd: chargeableUsd()
       .optional()
-      .openapi({ description: 'The price in whole cents, at least 0.50.' }),
+      .openapi({ description: 'The price in USD with whole cents, at least 0.50.' }),
     success_url: returnUrl(),
     cancel_url: returnUrl(),
     save_payment_method: z.boolean().default(false).openapi({
@@ -52,7 +52,7 @@ export const checkoutSchema = z
 export const checkoutAnswerSchema = z
   .object({
     payment_id: z.string(),
-    url: z.string().openapi({ description: "Stripe's page on which the buyer pays, for 24 hours." }),
+    url: z.string().openapi({ description: 'The Stripe page on which the buyer can pay within 24 hours.' }),
   })
   .openapi('OpenedCheckout')
 
@@ -66,7 +66,7 @@ const usd = (description: string) => z.number().openapi({ description })
 const time = z.string().openapi({ format: 'date-time' })
 
 const failureSchema = z.object({
-  code: z.string().openapi({ description: "Stripe's code, such as `card_declined`, or one of ours." }),
+  code: z.string().openapi({ description: "Stripe's code, such as `card_declined`, or a code of this API." }),
   message: z.string(),
 })
 
@@ -80,17 +80,21 @@ export const paymentSchema = z
     credits: z.number(),
     price_usd: z.number(),
     credit_pack_id: z.string().optional(),
-    transaction_id: z.string().optional().openapi({ description: 'The purchase, once it was credited.' }),
+    transaction_id: z
+      .string()
+      .optional()
+      .openapi({ description: 'The id of the purchase; absent until the credits were added.' }),
     provider_reference: z.string().nullable().openapi({
-      description: 'The payment intent of Stripe or, before it exists, the Checkout session.',
+      description:
+        'The id of the payment intent at Stripe. Until the intent exists, this is the id of the Checkout session, or null.',
     }),
     failure: failureSchema.optional(),
     refunded_usd: usd('The amount that was refunded through Stripe.'),
     disputed_usd: usd('The amount in disputes that are open or lost.'),
     credits_taken_back: z.number().openapi({
-      description: 'Credits that refunds and disputes took out of the lot.',
+      description: 'The credits that refunds and disputes removed and that were not returned.',
     }),
-    url: z.string().optional().openapi({ description: 'The page on which the payment can be made now.' }),
+    url: z.string().optional().openapi({ description: 'The page on which the buyer can pay now.' }),
     receipt_url: z.string().optional(),
     created_at: time,
   })
@@ -103,13 +107,14 @@ export const topUpQuery = z.strictObject(subjectFields).superRefine(refuseTwoOwn
 export const topUpDraftSchema = z
   .strictObject({
     below: creditsAmount().openapi({
-      description: 'The credits below which the top-up charges. Held credits are not available.',
+      description:
+        'The card is charged when the available credits fall below this number. Held credits are not available.',
     }),
     credits: creditsAmount().openapi({ description: 'The credits of one top-up.' }),
     price_usd: chargeableUsd().openapi({ description: 'The price of one top-up, in whole cents.' }),
     max_usd_per_month: usdCentsLimit().openapi({
       description:
-        'The maximum amount charged in a calendar month (UTC). Refunds do not reduce the counted amount.',
+        'The maximum amount of the top-ups in a calendar month (UTC). Refunds do not reduce the counted amount.',
     }),
     max_per_day: z
       .int()
@@ -136,7 +141,7 @@ export const topUpSchema = z
     enabled: z.boolean(),
     paused_reason: z.enum(PAUSE_REASONS).nullable().openapi({
       description:
-        'The reason why nothing is charged: no saved card, three declined charges in a row, or a limit. Another card, or setting the top-up again, ends the first two.',
+        'The reason why nothing is charged: no saved card, three declined charges in a row, or a limit. A pause because of a missing card ends when a card is saved. A pause because of declined charges ends when another card is saved or the top-up is set again.',
     }),
     last_attempt: z
       .object({
@@ -150,6 +155,8 @@ export const topUpSchema = z
           .openapi({ description: 'The page on which the card owner confirms the charge.' }),
       })
       .nullable(),
-    spent_usd_this_month: usd('The amount charged, or being charged, in this calendar month (UTC).'),
+    spent_usd_this_month: usd(
+      'The amount of the top-ups in this calendar month (UTC), without failed top-ups.',
+    ),
   })
   .openapi('AutoTopUp')

@@ -23,12 +23,12 @@ const webhookRoute = route({
   path: '/webhook',
   summary: "Receive Stripe's webhooks",
   description:
-    'Stripe signs them with the secret of the endpoint. An event is only a hint: the payment is read from Stripe, so events may arrive in any order, late and more than once.',
-  // The signature decides before the content type does.
+    'Stripe signs each event with the secret of the endpoint. An event only names a payment, whose state is then read from Stripe. Events may therefore arrive in any order, late and more than once.',
+  // Any content type is accepted here, so that the signature is checked first.
   middleware: [rawBody(undefined, MEDIA_TYPE)],
   security: OPEN,
   request: {
-    // The operator may have registered the address with a query.
+    // The operator may have registered the URL with a query.
     query: z.looseObject({}),
     headers: z.object({ 'Stripe-Signature': z.string().optional() }),
     body: {
@@ -40,7 +40,7 @@ const webhookRoute = route({
   problems: ['invalid_json', 'invalid_signature', 'overloaded', 'unavailable', 'payments_not_configured'],
 })
 
-/** The route that is mounted before `authenticate`, because Stripe has no API key. */
+/** The routes that are mounted before `authenticate`, because Stripe has no API key. */
 export const stripeWebhookRoutes = createRouter()
 
 stripeWebhookRoutes.openapi(webhookRoute, async (c) => {
@@ -55,7 +55,7 @@ stripeWebhookRoutes.openapi(webhookRoute, async (c) => {
     if (named === 'unknown') return unavailable(c)
     const result = named && (await checkPayment(c.env, named.ledger, named))
     logInfo('stripe_event_received', { type: event.data.type, payment: named !== undefined })
-    // A missing payment will not appear later, so Stripe need not repeat the event.
+    // A missing payment will not appear later, so Stripe need not send the event again.
     if (result?.kind === 'refused' && result.refusal.code !== 'not_found') {
       return refusalResponse(c, result.refusal)
     }
@@ -97,9 +97,9 @@ interface NamedPayment {
 }
 
 /**
- * Returns the payment that an object of Stripe is about: from its metadata, or from the metadata of its
- * payment intent, which disputes and refunds name. Undefined for objects of other systems that share the
- * account. `unknown`: Stripe did not answer.
+ * Returns the payment of an object of Stripe. The payment is named in the metadata of the object, or in the metadata
+ * of the payment intent that a dispute or a refund refers to. Returns undefined for objects of other systems that
+ * share the account, and `unknown` if Stripe did not answer.
  */
 async function namedPayment(
   env: Bindings,
@@ -125,8 +125,8 @@ async function fromMetadata(
   const ledger = ledgerName(key)
   const number = paymentNumberOf(payment_id, ledger)
   if (number === undefined || ledger.mode !== mode) return undefined
-  // Another deployment may share the Stripe account. Its customers do not exist in this one, which must not create
-  // ledgers for them.
+  // Another deployment may share the Stripe account. Its customers do not exist in this deployment, which must not
+  // create ledgers for them.
   const known = await env.DB.prepare(CUSTOMER).bind(ledger.customer_id).first()
   return known ? { ledger, number, reference } : undefined
 }

@@ -11,8 +11,8 @@ import { namesOf, PORTAL_USES, useOf, whyClosed } from './uses.ts'
 
 /**
  * Answers a request with a portal token. Only pages of the token's origins may read the answer, for any value of
- * `CORS_ORIGINS`. A page of another origin is refused. Requests without `Origin` are not sent by a page of another
- * origin, and are admitted.
+ * `CORS_ORIGINS`. A page of another origin is refused. A request without `Origin` does not come from a page of
+ * another origin and is admitted.
  */
 export async function withPortalToken(c: Context<AppEnv>, text: string, next: Next): Promise<void> {
   const token = readPortalToken(c.env, text)
@@ -37,13 +37,14 @@ async function refuse(
   token: PortalToken | undefined,
   is_own_page: boolean,
 ): Promise<Response | undefined> {
-  if (!token) return unauthorized(c, 'invalid_api_key', 'The portal token is not valid.')
+  if (!token) return unauthorized(c, 'invalid_api_key', 'The portal token is not valid. Use a new token.')
   if (!is_own_page) {
-    const detail = 'This portal token was made for pages of other origins.'
+    const detail =
+      'This portal token was created for pages of other origins. Request a token for this origin.'
     return problem(c, { code: 'origin_not_allowed', detail })
   }
   if (token.expires_at_ms <= Date.now()) {
-    const detail = 'This portal token has expired. Ask the backend of the page for another one.'
+    const detail = 'This portal token has expired. Request a new portal token from the backend of the page.'
     return unauthorized(c, 'expired_api_key', detail)
   }
   if (!(await admitsCustomer(c, token, 'portal'))) return tooManyRequests(c, 'customer')
@@ -52,9 +53,9 @@ async function refuse(
 }
 
 /**
- * Treats the request as one of the token's key, with one scope and for the token's wallet. The route sees
- * nothing else. Returns the ledger's refusal for a route that D1 alone answers: the key may be deleted, or
- * the customer suspended.
+ * Limits the request to the token's wallet, and sets the key of the token with one scope as the key of the request.
+ * For a route that only D1 answers, calls the ledger object and returns its refusal: the key may be deleted, or the
+ * customer suspended.
  */
 async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Promise<Response | undefined> {
   const use = useOf(c)
@@ -73,7 +74,7 @@ async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Prom
   })
   c.set('key', {
     ...{ key_id, customer_id, mode, tier, scopes: [use.scope] },
-    // The object knows the current status, and no route of a token uses prices.
+    // The ledger object checks the current status, and no route of a token uses prices.
     customer_status: 'ACTIVE',
     price_epochs: { operator: 0, customer: 0 },
     ends_at_ms: token.expires_at_ms,
@@ -85,8 +86,8 @@ async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Prom
 }
 
 /**
- * Answers the preflight of a page that is about to use a portal token. A preflight has no token, so only the origin of
- * the actual request is compared with the token's origins.
+ * Answers the preflight of a page that will use a portal token. A preflight has no token, so its origin is not
+ * compared with the token's origins. The origin of the actual request is compared.
  */
 export const portalPreflight = guard((c) => {
   const origin = c.req.header('Origin')

@@ -7,9 +7,8 @@ import { problem } from '../http/output/problem.ts'
 import { anotherWallet, namesOf, useOf } from './uses.ts'
 
 /**
- * Changes the body of a POST with a portal token to name the token's wallet, or refuses fields that the token
- * may not send. Runs after the body was read and before it is validated: the route's schema checks the types
- * of values.
+ * Adds the token's wallet to the body of a POST with a portal token. Refuses fields that the token may not send. Runs
+ * after the body is read and before the route's schema checks the types of values.
  */
 export const portalBody = createMiddleware<AppEnv>((c, next) => {
   const portal = c.get('portal')
@@ -46,7 +45,7 @@ interface OwnerField {
   readonly other: string
 }
 
-/** Fields of a price and of a saved card, which only the customer's backend may set. */
+/** The fields of a price and of a saved card. Only the customer's backend may set them. */
 const CLOSED_FIELDS = ['credits', 'price_usd', 'save_payment_method']
 const RETURN_URLS = ['success_url', 'cancel_url']
 
@@ -56,27 +55,29 @@ function refusalOf(
   own: OwnerField,
 ): Refusal | undefined {
   const { origins, owner, credit_pack_ids = [] } = portal
-  // A field that is null counts as absent, like in the schema.
+  // A field that is null counts as absent, as in the schema.
   const closed = [own.other, ...CLOSED_FIELDS].find((name) => (body[name] ?? null) !== null)
-  if (closed !== undefined) return forbidden(`A portal token does not take the field ${closed}.`)
+  if (closed !== undefined) return forbidden(`A portal token does not permit the field ${closed}. Omit it.`)
   const named = body[own.name]
   if (typeof named === 'string' && named !== owner.id) return forbidden(anotherWallet(portal, own.name))
   const { credit_pack_id } = body
   if (typeof credit_pack_id === 'string' && !credit_pack_ids.includes(credit_pack_id)) {
-    return forbidden(`This portal token was made without the credit pack ${credit_pack_id}.`)
+    return forbidden(
+      `This portal token was created without the credit pack ${credit_pack_id}. Use one of its credit packs.`,
+    )
   }
   const elsewhere = RETURN_URLS.find((name) => {
     const url = body[name]
     return typeof url === 'string' && !origins.some((origin) => isOn(origin, url))
   })
   if (elsewhere === undefined) return undefined
-  const detail = `${elsewhere} must be one of the token's origins, or begin with one and a slash: ${origins.join(', ')}.`
+  const detail = `${elsewhere} must be one of the token's origins, or begin with an origin and a slash: ${origins.join(', ')}.`
   return { code: 'origin_not_allowed', detail }
 }
 
 /**
- * Whether an address is on an origin. Compares the text and not the parsed URL, because every parser between here and
- * the buyer's browser reads the same host from the text up to the slash after the origin.
+ * Reports whether an address is on an origin. Compares the text instead of the parsed URL, because every parser,
+ * including the buyer's browser, finds the same host in a text that begins with the origin and a slash.
  */
 function isOn(origin: string, url: string): boolean {
   return url === origin || url.startsWith(`${origin}/`)
@@ -91,8 +92,9 @@ function ownerField(c: Context<AppEnv>, portal: PortalAccess): OwnerField {
 }
 
 /**
- * The idempotency key of an end user, which belongs to the wallet. No API key can send its first character, so the keys
- * of end users cannot collide with those of the customer's backend or of other end users.
+ * Returns the idempotency key of an end user, which is separate for each wallet. A request with an API key cannot
+ * send the first character of this key, so the key cannot collide with the keys of the customer's backend or of other
+ * end users.
  */
 function keyOfWallet({ owner }: PortalAccess, key: string): string {
   return `\u0001portal ${fingerprintOf('portal', owner)} ${key}`

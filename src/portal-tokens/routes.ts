@@ -15,12 +15,11 @@ import { signPortalToken } from './token.ts'
 const createTokenRoute = route({
   method: 'post',
   path: '/',
-  summary:
-    "Create a portal token: an end user's page reads one wallet with it, and sells credit packs for it",
+  summary: "Create a portal token that lets an end user's page read one wallet and sell credit packs",
   description: [
     'With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team.',
-    'With `credit_pack_ids`, it also reads those packs (`GET /v1/credit-packs`) and opens checkouts of them for that wallet (`POST /v1/payments/checkout`), with return URLs on its origins. It can do nothing else.',
-    'It ends with the API key that made it. A repeat with the same `Idempotency-Key` gets the same token, also after its expiry.',
+    'With `credit_pack_ids`, the page also reads these packs (`GET /v1/credit-packs`) and opens checkouts of these packs for the wallet (`POST /v1/payments/checkout`). The return URLs must be on the origins of the token. All other requests are refused.',
+    'The token ends with the API key that created it. A repeated request with the same `Idempotency-Key` returns the same token, even after its expiry.',
   ].join(' '),
   ...scoped('portal:write'),
   request: { body: jsonRequest(portalTokenDraft) },
@@ -51,8 +50,8 @@ portalTokensRoutes.openapi(createTokenRoute, async (c) => {
 async function createToken(c: Context<AppEnv>, body: PortalTokenDraft): Promise<Answer | Response> {
   const { customer_id, mode, tier, key_id, ends_at_ms } = c.get('key')
   const owner = ownerOf(body)
-  // The schema requires one of the two.
-  if (owner.kind === 'customer') throw new Error('the portal token is for neither a user nor a team')
+  // The schema requires a user or a team.
+  if (owner.kind === 'customer') throw new Error('the portal token has no user and no team')
   const { origins, credit_pack_ids } = body
   const refused = credit_pack_ids && (await refusePacks(c, credit_pack_ids))
   if (refused) return refused
@@ -67,17 +66,17 @@ async function createToken(c: Context<AppEnv>, body: PortalTokenDraft): Promise<
     return problem(c, {
       code: 'portal_tokens_not_configured',
       detail:
-        'This deployment has no usable secret for portal tokens. The operator sets PORTAL_TOKEN_SECRET.',
+        'This deployment has no usable secret for portal tokens. The operator must set PORTAL_TOKEN_SECRET.',
     })
   }
   return { status: 201, body: { token, expires_at: timeJson(expires_at_ms) } }
 }
 
-/** A token may sell only if its key may sell. It names only packs that the ledger has. */
+/** Refuses credit packs if the API key may not sell, or if a pack does not exist in the ledger. */
 async function refusePacks(c: Context<AppEnv>, ids: readonly string[]): Promise<Response | undefined> {
   if (!c.get('key').scopes.includes('credits:write')) {
     const detail =
-      'A portal token with credit_pack_ids requires an API key with the scope credits:write, too.'
+      'A portal token with credit_pack_ids requires an API key that also has the scope credits:write.'
     return problem(c, { code: 'insufficient_scope', detail })
   }
   const found = await findPacks(c.env, ledgerKey(ledgerOf(c)), ids)

@@ -2,20 +2,23 @@ import { z } from '@hono/zod-openapi'
 import { objectId, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 
 /**
- * The maximum life of a token: one hour, so that a stolen token soon expires. A page requests another token before the
- * end.
+ * The maximum lifetime of a token in seconds: one hour, so that a stolen token expires soon. A page requests a new
+ * token before its token expires.
  */
 export const MAX_SECONDS = 3_600
 const MAX_ORIGINS = 10
 const MAX_ORIGIN_CHARS = 255
-/** The number of packs that a page can offer side by side. */
+/** The maximum number of packs that a page can offer. */
 export const MAX_PACKS = 10
-/** Browsers treat these hosts as secure even over http. */
+/** The hosts that browsers treat as secure even over http. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
-/** URL parsers also accept `*` and other characters. */
+/** The form of a host. URL parsers also accept `*` and other characters. */
 const HOST = /^[a-z0-9.-]+$|^\[[0-9a-f:]+\]$/
 
-/** An origin exactly as browsers send it (RFC 6454): scheme, host and a port other than the scheme's own. */
+/**
+ * An origin exactly as browsers send it (RFC 6454): scheme, host and any port other than the default port of the
+ * scheme.
+ */
 const originInput = z
   .string()
   .max(MAX_ORIGIN_CHARS)
@@ -41,7 +44,7 @@ export const portalTokenDraft = z
       .min(1)
       .max(MAX_SECONDS)
       .openapi({
-        description: `The time in which the token works: at most ${MAX_SECONDS} seconds, and never longer than the API key.`,
+        description: `The lifetime of the token in seconds, at most ${MAX_SECONDS}. The token never works longer than the API key.`,
       }),
     origins: z
       .array(originInput)
@@ -59,13 +62,13 @@ export const portalTokenDraft = z
       .optional()
       .openapi({
         description:
-          'The credit packs that the page may sell for this wallet, in the order in which it offers them. Requires the scope `credits:write` too.',
+          'The credit packs that the page may sell for this wallet, in the order in which it offers them. The API key must also have the scope `credits:write`.',
       }),
   })
   .superRefine(refuseTwoOwners)
   .superRefine(({ user_id, team_id }, ctx) => {
     if (user_id !== undefined || team_id !== undefined) return
-    ctx.addIssue({ code: 'custom', path: ['user_id'], message: 'give user_id or team_id' })
+    ctx.addIssue({ code: 'custom', path: ['user_id'], message: 'required unless team_id is present' })
   })
   .openapi('PortalTokenDraft')
 

@@ -7,30 +7,31 @@ import { logFailure } from '../logging/log.ts'
 import { usableSecrets } from '../secrets/usable.ts'
 
 /**
- * The text of a portal token: `om_portal_`, its claims as base64url JSON, a dot, and their HMAC-SHA-256. It
- * is never stored, so making and using one writes no row. It ends at its expiry, and with the key that made
- * it: every use asks the ledger object, which knows deleted keys and suspended customers. Anyone who has a
- * token can read its claims.
+ * The claims of a portal token. The text of a token is `om_portal_`, its claims as base64url JSON, a dot and their
+ * HMAC-SHA-256. The use of a token writes no row, because tokens are not stored. A token ends at its expiry and with
+ * the key that created it: every use calls the ledger object, which refuses deleted keys and suspended customers.
+ * Anyone who has a token can read its claims.
  */
 export interface PortalToken extends PortalRights {
   readonly customer_id: string
   readonly mode: Mode
-  /** The customer's tier when the token was made: it only chooses the flood limit. */
+  /** The customer's tier when the token was created. It selects only the flood limit. */
   readonly tier: Tier
-  /** The key that made the token. */
+  /** The key that created the token. */
   readonly key_id: string
   readonly expires_at_ms: number
 }
 
 /**
- * Version 1 of the claims. A token lasts an hour, so the code that reads an older version can be deleted after a day.
+ * The claims in version 1. A token lasts at most an hour, so code that reads an older version can be deleted after a
+ * day.
  */
 interface Claims extends PortalToken {
   readonly v: 1
 }
 
 const PREFIX = 'om_portal_'
-/** A length above that of the longest token that the limits of a request allow. */
+/** The maximum length of a token. It is above the length of every token that a request can create. */
 const MAX_CHARS = 8_192
 const MAC = /^[A-Za-z0-9_-]{43}$/
 
@@ -41,7 +42,7 @@ export function isPortalToken(text: string): boolean {
   return text.startsWith(PREFIX)
 }
 
-/** Signs a token with the deployment's first secret. Undefined if the deployment has none. */
+/** Signs a token with the deployment's first secret. Returns undefined if the deployment has no secret. */
 export function signPortalToken(env: Bindings, token: PortalToken): string | undefined {
   const [secret] = secretsOf(env)
   if (secret === undefined) return undefined
@@ -59,7 +60,7 @@ export function readPortalToken(env: Bindings, text: string): PortalToken | unde
   const given = Buffer.from(mac)
   const matches = (secret: string) => timingSafeEqual(given, Buffer.from(macOf(secret, signed)))
   if (!secretsOf(env).some(matches)) return undefined
-  // Only this deployment makes such a signature, so the claims have the expected form.
+  // Only this deployment can create this signature, so the claims have the expected form.
   const claims: Claims = JSON.parse(Buffer.from(signed.slice(PREFIX.length), 'base64url').toString())
   return claims.v === 1 ? claims : undefined
 }
@@ -75,7 +76,7 @@ const secretsOf = oncePerBindings((env): readonly string[] =>
   }),
 )
 
-/** Identifies a token for the ledger's rate limit by a part of its signature, which no other token has. */
+/** Returns the id of a token for the ledger's rate limit: a part of its signature, which no other token has. */
 export function portalTokenId(text: string): string {
   return text.slice(-16)
 }

@@ -2,15 +2,19 @@ import type { Context } from 'hono'
 import type { Scope } from '../api-keys/authentication/scopes.ts'
 import type { AppEnv, PortalRights } from '../http/env.ts'
 
-/** The permissions of portal tokens: a route that is not listed here refuses every token. */
+/** A permission of portal tokens. A route that is not in `PORTAL_USES` refuses every token. */
 
 export interface Use {
   readonly scope: Scope
   /**
-   * The names of the parameters for user and team of the wallet, and the part of the request that has them.
+   * The names of the parameters for the user and the team of the wallet, and the part of the request with these
+   * parameters.
    */
   readonly wallet?: { readonly user: string; readonly team: string; readonly in: 'query' | 'body' }
-  /** Further parameters that a token may not send: they filter by data that only the customer may see. */
+  /**
+   * The other parameters that a token may not send, for example because they filter by data that only the customer
+   * may read.
+   */
   readonly closed?: readonly string[]
   /** Whether only tokens with credit packs may use the route. */
   readonly sells?: true
@@ -32,7 +36,7 @@ export const PORTAL_USES: ReadonlyMap<string, Use> = new Map<string, Use>([
       closed: ['key', 'key_id'],
     },
   ],
-  // A token has few packs, so they fit one page.
+  // A token has few packs, so they fit on one page.
   ['GET /v1/credit-packs', { scope: 'credits:read', closed: ['limit', 'cursor'], sells: true }],
   [
     'POST /v1/payments/checkout',
@@ -40,39 +44,45 @@ export const PORTAL_USES: ReadonlyMap<string, Use> = new Map<string, Use>([
   ],
 ])
 
-/** Groups that would name other users and teams, or API keys. */
+/** The groups that would show other users, teams or API keys. */
 const CLOSED_GROUPS: ReadonlySet<string> = new Set(['user', 'team', 'key'])
 
 export function useOf({ req }: Context<AppEnv>): Use | undefined {
   return PORTAL_USES.get(`${req.method === 'HEAD' ? 'GET' : req.method} ${req.path}`)
 }
 
-/** The reason why the token may not make this request, as far as its path and its query show it. */
+/**
+ * Returns the reason why the token may not make this request, from its path and query; undefined if the token may
+ * make it.
+ */
 export function whyClosed(c: Context<AppEnv>, rights: PortalRights): string | undefined {
   const use = useOf(c)
   if (!use) {
-    return 'A portal token reads the balance, the usage and the transactions of one wallet, buys its credit packs, and nothing else. Use an API key.'
+    return 'A portal token can only read the balance, the usage and the transactions of one wallet and buy its credit packs. Use an API key for other requests.'
   }
   if (use.sells && rights.credit_pack_ids === undefined) {
-    return 'This portal token was made without credit_pack_ids and buys nothing.'
+    return 'This portal token was created without credit_pack_ids and cannot buy credits. Create a token with credit_pack_ids.'
   }
   const { searchParams } = new URL(c.req.url)
   const { own, other } = namesOf(use, 'query', rights)
   const closed = [other, ...(use.closed ?? [])].find((name) => name !== undefined && searchParams.has(name))
-  if (closed !== undefined) return `A portal token does not take the parameter ${closed}.`
+  if (closed !== undefined) return `A portal token does not permit the parameter ${closed}. Omit it.`
   if (own !== undefined && searchParams.getAll(own).some((id) => id !== rights.owner.id)) {
     return anotherWallet(rights, own)
   }
   const groups = searchParams.getAll('group_by').flatMap((list) => list.split(','))
   const group = groups.find((name) => CLOSED_GROUPS.has(name))
-  return group === undefined ? undefined : `A portal token does not group by ${group}.`
+  return group === undefined ? undefined : `A portal token does not permit group_by=${group}. Omit it.`
 }
 
 export function anotherWallet({ owner }: PortalRights, name: string): string {
-  return `This portal token is for another ${owner.kind}. Leave out ${name}.`
+  return `This portal token is for another ${owner.kind}. Omit ${name}.`
 }
 
-/** The request's parameter for the owner of the token's wallet, and that for an owner of the other kind. */
+/**
+ * Returns the request's parameter for the owner of the token's wallet, and the parameter for an owner of the other
+ * kind.
+ */
 export function namesOf(
   { wallet }: Use,
   part: 'query' | 'body',

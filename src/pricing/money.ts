@@ -1,33 +1,39 @@
 /**
- * Exact amounts. This module and its callers never put money into a float.
+ * Exact amounts. This module and its callers never store money in a float.
  *
- * - Credits are integers of 1e-6 credit (micro-credits). At most 8e9 credits, which stays below 2^53 as
- *   micro-credits, so a `number` holds every balance exactly and SQLite's INTEGER does too.
- * - USD are integers of 1e-12 USD (pico-USD) in a `bigint`; at rest they are two safe integers, because one
- *   pico-USD integer passes 2^53 at $9,007.
+ * - Credits are integers of 1e-6 credit (micro-credits). The maximum is 8e9 credits, which is below 2^53
+ *   micro-credits. A `number` and SQLite's INTEGER therefore represent every balance exactly.
+ * - USD are integers of 1e-12 USD (pico-USD) in a `bigint`. They are stored as two safe integers, because an amount
+ *   above $9,007 exceeds 2^53 pico-USD.
  */
 
 declare const unit: unique symbol
 
-/** A whole number of 1e-6 credits, `|n| <= MAX_MICRO_CREDITS`. Negative for credits that leave a wallet. */
+/**
+ * An amount of credits: a whole number of 1e-6 credits, `|n| <= MAX_MICRO_CREDITS`. It is negative for credits that
+ * leave a wallet.
+ */
 export type MicroCredits = number & { readonly [unit]: 'micro-credits' }
 
-/** A whole number of 1e-12 USD. */
+/** An amount of USD: a whole number of 1e-12 USD. */
 export type PicoUsd = bigint & { readonly [unit]: 'pico-USD' }
 
-/** USD at rest: `micro` whole 1e-6 USD and a remainder of `pico` 1e-12 USD, 0 <= pico < 1e6. Summed separately. */
+/**
+ * An amount of USD as stored: `micro` whole 1e-6 USD and a remainder of `pico` 1e-12 USD, 0 <= pico < 1e6. The two
+ * parts are summed separately.
+ */
 export interface UsdParts {
   readonly micro: number
   readonly pico: number
 }
 
-/** 8e9 credits: the largest amount and the largest balance. */
+/** The largest amount and the largest balance: 8e9 credits. */
 export const MAX_MICRO_CREDITS = 8_000_000_000_000_000
 
 export const CREDIT_DECIMALS = 6
 export const USD_DECIMALS = 12
 
-/** 8e9 USD: the largest amount. */
+/** The largest amount of USD: 8e9 USD. */
 export const MAX_USD = 8_000_000_000_000_000_000_000n as PicoUsd
 
 export const ZERO_CREDITS = 0 as MicroCredits
@@ -37,19 +43,16 @@ export const PICO_PER_MICRO = 1_000_000n
 
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER)
 
-/**
- * Converts a safe integer to the type of micro-credits. Throws when it is out of range, which is a bug and never bad
- * input.
- */
+/** Converts a safe integer to micro-credits. Throws for a value out of range, which only a bug can cause. */
 export function microCredits(value: number | bigint): MicroCredits {
   const amount = Number(value)
   if (!Number.isSafeInteger(amount) || Math.abs(amount) > MAX_MICRO_CREDITS) {
-    throw new RangeError(`not an amount of micro-credits: ${value}`)
+    throw new RangeError(`invalid amount of micro-credits: ${value}`)
   }
   return amount as MicroCredits
 }
 
-/** Returns the smaller amount. `a` may exceed every wallet. */
+/** Returns the smaller amount. `a` may exceed the largest balance. */
 export function lesser(a: bigint, b: MicroCredits): MicroCredits {
   return a < BigInt(b) ? microCredits(a) : b
 }
@@ -60,14 +63,14 @@ export function picoUsd(value: bigint): PicoUsd {
 
 export function usdToParts(usd: PicoUsd): UsdParts {
   if (usd < 0n) throw new RangeError('stored USD must not be negative')
-  // Arithmetic of safe integers is exact, and takes a tenth of the time of BigInt's.
+  // Arithmetic of safe integers is exact. It takes a tenth of the time of BigInt arithmetic.
   if (usd <= MAX_SAFE) {
     const amount = Number(usd)
     const pico = amount % 1_000_000
     return { micro: (amount - pico) / 1_000_000, pico }
   }
   const micro = Number(usd / PICO_PER_MICRO)
-  if (!Number.isSafeInteger(micro)) throw new RangeError(`too many USD to store: ${usd} pico-USD`)
+  if (!Number.isSafeInteger(micro)) throw new RangeError(`the amount is too large to store: ${usd} pico-USD`)
   return { micro, pico: Number(usd % PICO_PER_MICRO) }
 }
 
@@ -83,9 +86,8 @@ export function roundToMicro(pico: bigint): bigint {
 }
 
 /**
- * Returns `numerator / denominator` rounded to the nearest integer, a tie to the even one (IEEE 754
- * roundTiesToEven, the "banker's rounding" of accounting), so that sums of rounded amounts do not drift. The
- * denominator is positive.
+ * Returns `numerator / denominator`, rounded to the nearest integer. A tie is rounded to the even integer (IEEE 754
+ * roundTiesToEven, "banker's rounding"), so that sums of rounded amounts do not drift. The denominator is positive.
  */
 export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   const quotient = floorDivide(numerator, denominator)
@@ -96,7 +98,7 @@ export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   return quotient
 }
 
-/** `divideHalfEven` of safe integers that are not negative. */
+/** Does the same as `divideHalfEven` for safe integers that are not negative. */
 export function divideSafeHalfEven(numerator: number, denominator: number): number {
   const rest = numerator % denominator
   const quotient = (numerator - rest) / denominator
@@ -106,7 +108,7 @@ export function divideSafeHalfEven(numerator: number, denominator: number): numb
 
 export function floorDivide(numerator: bigint, denominator: bigint): bigint {
   const quotient = numerator / denominator
-  // Division truncates towards zero, so the quotient can be too large only below zero.
+  // Division truncates towards zero, so the quotient can be too large only for negative results.
   return numerator < 0n && numerator % denominator !== 0n ? quotient - 1n : quotient
 }
 
@@ -114,14 +116,14 @@ export function ceilDivide(numerator: bigint, denominator: bigint): bigint {
   return -floorDivide(-numerator, denominator)
 }
 
-/** The reason why a decimal was refused: not a number, or more decimals than the amount may have. */
+/** The reason why a decimal was rejected: it is not a number, or it has more decimals than the amount may have. */
 export type DecimalError = 'not_a_decimal' | 'too_many_decimals'
 
 const DECIMAL = /^(-?)(\d{1,30})(?:\.(\d{1,40}))?(?:e([+-]?\d{1,3}))?$/i
 
 /**
  * Reads a JSON number or a decimal string exactly, as an integer of 10^-`decimals`. A number is read in its shortest
- * decimal form, which is the form that was sent. Trailing zeros do not count as decimals.
+ * decimal form, so 0.1 is exactly 0.1. Trailing zeros do not count as decimals.
  */
 export function parseDecimal(input: number | string, decimals: number): bigint | DecimalError {
   const match = DECIMAL.exec(String(input))
@@ -141,7 +143,9 @@ export function parseDecimal(input: number | string, decimals: number): bigint |
   return sign === '-' ? -value : value
 }
 
-/** Writes an integer of 10^-`decimals` as a plain decimal: no exponent, no trailing zeros, `0` never signed. */
+/**
+ * Writes an integer of 10^-`decimals` as a plain decimal, without exponent and trailing zeros. Zero is always `0`.
+ */
 export function formatDecimal(value: bigint, decimals: number): string {
   const negative = value < 0n
   const digits = (negative ? -value : value).toString().padStart(decimals + 1, '0')
@@ -150,7 +154,10 @@ export function formatDecimal(value: bigint, decimals: number): string {
   return `${negative ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`
 }
 
-/** Writes a fraction that is not negative exactly: a plain decimal if it has one, else `numerator/denominator` in lowest terms. */
+/**
+ * Writes a non-negative fraction exactly: as a plain decimal if possible, otherwise as `numerator/denominator` in
+ * lowest terms.
+ */
 export function exactText(numerator: bigint, denominator: bigint): string {
   let divisor = denominator
   for (let rest = numerator; rest !== 0n; ) [divisor, rest] = [rest, divisor % rest]
@@ -164,14 +171,17 @@ export function exactText(numerator: bigint, denominator: bigint): string {
 
 const MOST_DECIMALS = 60
 
-/** Formats like `formatDecimal`, with plain numbers: an answer to a batch has two amounts for each event. */
+/**
+ * Formats micro-credits like `formatDecimal`. It uses plain numbers for speed, because the answer to a batch has two
+ * amounts for each event.
+ */
 export function formatCredits(amount: MicroCredits): string {
   const micro = Math.abs(amount) % MICRO
   const whole = (Math.abs(amount) - micro) / MICRO
   return `${amount < 0 ? '-' : ''}${whole}${fractionOf(sixDigits(micro))}`
 }
 
-/** `formatUsd` of an amount at rest. */
+/** Formats a stored amount like `formatUsd`. */
 export function formatUsdParts({ micro, pico }: UsdParts): string {
   const rest = micro % MICRO
   return `${(micro - rest) / MICRO}${fractionOf(sixDigits(rest) + sixDigits(pico))}`
@@ -183,7 +193,7 @@ function sixDigits(value: number): string {
   return String(MICRO + value).slice(1)
 }
 
-/** Returns the point and the decimals without trailing zeros; empty if all decimals are zeros. */
+/** Returns the decimal point and the decimals without trailing zeros; empty if all decimals are zeros. */
 function fractionOf(digits: string): string {
   let end = digits.length
   while (end > 0 && digits.charCodeAt(end - 1) === ZERO) end--

@@ -1,11 +1,10 @@
 /**
- * Every unit that a provider bills, and which units contain which.
+ * The facets of a unit. This file defines every unit that providers bill, and computes which units contain which.
  *
- * A unit is a point in a small space of facets: a family, a direction, a modality, a kind (cache read, tool,
- * reasoning …), a time to live. One unit contains another exactly when the other has all of its facets and
- * more: `input_tokens` contains `input_audio_tokens`, and `cache_audio_read_tokens` is part of both
- * `input_audio_tokens` and `cache_read_tokens`. Parents, overlaps and the coverage of a price are computed
- * from this table.
+ * The facets are a direction, a modality, a kind (cache read, tool, reasoning …) and a time to live. A unit contains
+ * each unit of its family that has the same facets and at least one more facet. `input_tokens` contains
+ * `input_audio_tokens`. `cache_audio_read_tokens` is part of both `input_audio_tokens` and `cache_read_tokens`.
+ * Parents, overlaps and the coverage of a price are computed from this table.
  */
 
 export interface Facets {
@@ -17,9 +16,9 @@ export interface Facets {
 
 export interface Unit {
   readonly family: string
-  /** The number of units that price lists quote a price for: a million tokens, an hour of audio, one image. */
+  /** The quantity of the prices in price lists: a million tokens, an hour of audio, one image. */
   readonly per: number
-  /** Whether quantities may have decimals. Only seconds do, to the nanosecond. */
+  /** True if quantities may have decimals. Only seconds have decimals, down to a nanosecond. */
   readonly decimals: boolean
   readonly facets: Facets
 }
@@ -148,22 +147,22 @@ export function isUsageUnit(name: string): name is UsageUnit {
 
 const positions: ReadonlyMap<string, number> = new Map(names.map((unit, index) => [unit, index]))
 
-/** The place of a unit in the table; undefined for other names. */
+/** Returns the position of a unit in the table; undefined for other names. */
 export function unitPosition(name: string): number | undefined {
   return positions.get(name)
 }
 
-/** Every unit, parents before their children. */
+/** The names of all units, parents before their children. */
 export const UNIT_NAMES: readonly UsageUnit[] = names
   .filter(isUsageUnit)
   .sort((a, b) => specificity(a) - specificity(b))
 
-/** The number of facets of a unit; always more than that of any unit that contains it. */
+/** Returns the number of facets of a unit. A unit always has more facets than the units that contain it. */
 export function specificity(unit: UsageUnit): number {
   return Object.keys(facetsOf(unit)).length
 }
 
-/** Returns whether every `inner` is also an `outer`. A unit does not contain itself. */
+/** Returns whether every quantity of `inner` is also part of `outer`. A unit does not contain itself. */
 export function contains(outer: UsageUnit, inner: UsageUnit): boolean {
   if (outer === inner || USAGE_UNITS[outer].family !== USAGE_UNITS[inner].family) return false
   const wide = facetsOf(outer)
@@ -172,14 +171,14 @@ export function contains(outer: UsageUnit, inner: UsageUnit): boolean {
   return true
 }
 
-/** Returns the unit that is both `a` and `b`, if the two can overlap and neither contains the other. */
+/** Returns the unit that belongs to both `a` and `b`; undefined if they cannot overlap or one contains the other. */
 export function overlap(a: UsageUnit, b: UsageUnit): UsageUnit | undefined {
   if (a === b || contains(a, b) || contains(b, a)) return undefined
   const both = byFacets.get(facetKey(USAGE_UNITS[a].family, { ...facetsOf(b), ...facetsOf(a) }))
   return both !== undefined && contains(a, both) && contains(b, both) ? both : undefined
 }
 
-/** Facets identify a unit: no two units have the same. */
+/** The units by their facets. No two units have the same facets. */
 const byFacets = new Map(UNIT_NAMES.map((unit) => [facetKey(USAGE_UNITS[unit].family, facetsOf(unit)), unit]))
 
 function facetKey(family: string, facets: Facets): string {
@@ -190,7 +189,7 @@ const containers = new Map(
   UNIT_NAMES.map((unit) => [unit, UNIT_NAMES.filter((other) => contains(other, unit))]),
 )
 
-/** Returns the units that contain `unit`, widest first. */
+/** Returns the units that contain `unit`, the widest first. */
 export function ancestors(unit: UsageUnit): readonly UsageUnit[] {
   return containers.get(unit) ?? []
 }
@@ -210,8 +209,8 @@ for (const facet of FACETS) {
 }
 
 /**
- * Returns the ways in which a unit splits: one group of children per further facet. Children of one group
- * exclude each other, so their sum never exceeds the unit; children of different groups may overlap.
+ * Returns the partitions of a unit: one group of children for each further facet. Children of one group exclude each
+ * other, so their sum never exceeds the unit. Children of different groups may overlap.
  */
 export function partitions(unit: UsageUnit): readonly (readonly UsageUnit[])[] {
   return childGroups.get(unit) ?? []

@@ -12,30 +12,30 @@ import {
 export { isUsageUnit, USAGE_UNITS, type UsageUnit } from './units.ts'
 
 /**
- * Consumption in canonical units: inclusive totals with their subsets (contract section 9). Counts are
- * integers from 0 to 1e13; seconds may have decimals down to a nanosecond. A missing unit is zero, except
- * `requests`, which is 1.
+ * The consumption in canonical units: totals that include their subsets (contract section 9). Counts are integers
+ * from 0 to 1e13. Seconds may have decimals down to a nanosecond. A missing unit is zero, except `requests`, which is
+ * 1.
  */
 export type Usage = { readonly [U in UsageUnit]?: number }
 
 type MutableUsage = { [U in UsageUnit]?: number }
 
-/** One inconsistency of a usage, at the unit where a caller would correct it. */
+/** An inconsistency of a usage, at the unit that the caller can correct. */
 export interface UsageProblem {
   readonly unit: UsageUnit
   readonly message: string
 }
 
-/** The highest quantity of any unit (contract section 1, for tokens). */
+/** The maximum quantity of any unit (contract section 1, for tokens). */
 export const MAX_QUANTITY = 10_000_000_000_000
 
 /** The number of decimals of seconds. */
 export const SECONDS_DECIMALS = 9
 
 /**
- * Lists inconsistencies, for callers that can correct them. A missing total is computed from its parts, which
- * is no problem: `{cache_read_tokens: 100}` alone means 100 input tokens, all of them cached. A given total
- * that is smaller than its parts is a problem.
+ * Lists inconsistencies, for callers that can correct them. A missing total is computed from its parts and is not an
+ * inconsistency: `{cache_read_tokens: 100}` alone means 100 input tokens, all of them cached. A given total that is
+ * smaller than its parts is an inconsistency.
  */
 export function checkUsage(usage: Usage): { usage: Usage; problems: UsageProblem[] } {
   const problems: UsageProblem[] = []
@@ -53,9 +53,9 @@ export function checkUsage(usage: Usage): { usage: Usage; problems: UsageProblem
 }
 
 /**
- * Makes any usage consistent, for ingest, which must not lose an event to a client's arithmetic. A quantity
- * that is not a number counts as zero, and a total that is smaller than its parts is raised to their sum:
- * reported consumption is never dropped. `warnings` names every change.
+ * Makes any usage consistent. Ingest uses it, because an event with inconsistent usage must not be lost. A quantity
+ * that is not a number counts as zero. A total that is smaller than its parts is raised to their sum, so that all
+ * reported consumption is billed. `warnings` describes every change.
  */
 export function clampUsage(usage: Usage): { usage: Usage; warnings: readonly string[] } {
   if (isConsistent(usage)) return { usage, warnings: NO_WARNINGS }
@@ -65,16 +65,17 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: readonly str
     const message = quantityProblem(unit, usage[unit])
     const quantity = message === undefined ? (usage[unit] ?? 0) : nearestQuantity(unit, usage[unit])
     clamped[unit] = quantity
-    if (message !== undefined) warnings.push(`${message}; taken as ${plain(quantity)}`)
+    if (message !== undefined) warnings.push(`${message}; counted as ${plain(quantity)}`)
   }
   raiseTotals(clamped, (unit, given, needed, group) => {
-    warnings.push(`${tooSmall(unit, given, needed, group)}; taken as ${plain(needed)}`)
+    warnings.push(`${tooSmall(unit, given, needed, group)}; counted as ${plain(needed)}`)
   })
-  // Coarse overlaps are raised first and may require finer ones: units nest at most two levels here.
+  // Coarse overlaps are raised first, which may require raising finer overlaps. Two rounds suffice, because units
+  // nest at most two levels here.
   for (let round = 0; round < 2; round++) {
     for (const { unit, message, needed } of overlapProblems(clamped)) {
       clamped[unit] = needed
-      warnings.push(`${message}; taken as ${plain(needed)}`)
+      warnings.push(`${message}; counted as ${plain(needed)}`)
     }
   }
   return { usage: clamped, warnings }
@@ -82,7 +83,10 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: readonly str
 
 const NO_WARNINGS: readonly string[] = []
 
-/** Whether usage has only valid quantities of units without parts or totals, so that no unit can contradict another. */
+/**
+ * Returns whether usage has only valid quantities of units that no other unit contains. Such units cannot contradict
+ * each other.
+ */
 function isConsistent(usage: Usage): boolean {
   for (const unit in usage) {
     if (!isUsageUnit(unit) || quantityProblem(unit, usage[unit]) !== undefined) return false
@@ -92,9 +96,8 @@ function isConsistent(usage: Usage): boolean {
 }
 
 /**
- * Returns usage with every total that its parts need, without warnings. The cost engine starts here, so that a
- * part is never left unbilled because its total is missing. Returns the same object if no part exceeds its
- * total.
+ * Returns usage with every total that its parts need, without warnings. The cost engine starts with it, so that a
+ * part with a missing total is billed. Returns the same object if no part exceeds its total.
  */
 export function inclusiveUsage(usage: Usage): Usage {
   for (const unit in usage) {
@@ -105,7 +108,10 @@ export function inclusiveUsage(usage: Usage): Usage {
   return usage
 }
 
-/** Does the same as `inclusiveUsage`, and also raises totals that only the sum of their parts exceeds. */
+/**
+ * Does the same as `inclusiveUsage`. Also raises totals that are larger than each part but smaller than the sum of
+ * the parts.
+ */
 export function withTotals(usage: Usage): Usage {
   const filled: MutableUsage = { ...usage }
   raiseTotals(filled, () => {})
@@ -132,7 +138,9 @@ function nearestQuantity(unit: UsageUnit, value: unknown): number {
 
 type OnRaise = (unit: UsageUnit, given: number, needed: number, group: readonly UsageUnit[]) => void
 
-/** Raises each total to its largest partition, most specific totals first, and reports each given total that it raises. */
+/**
+ * Raises each total to its largest partition, most specific totals first. Reports each given total that it raises.
+ */
 function raiseTotals(usage: MutableUsage, onRaise: OnRaise): void {
   const affected = new Set<UsageUnit>()
   for (const unit of unitsOf(usage)) for (const total of ancestors(unit)) affected.add(total)
@@ -152,14 +160,14 @@ function raiseTotals(usage: MutableUsage, onRaise: OnRaise): void {
 
 const FINEST_FIRST = UNIT_NAMES.filter((unit) => partitions(unit).length > 0).reverse()
 
-/** Adds seconds as nanoseconds, so that 0.1 + 0.2 is 0.3. */
+/** Adds quantities. Seconds are rounded to nanoseconds, so that 0.1 + 0.2 is 0.3. */
 function sum(unit: UsageUnit, a: number, b: number): number {
   if (!USAGE_UNITS[unit].decimals) return a + b
   return Math.round((a + b) * 10 ** SECONDS_DECIMALS) / 10 ** SECONDS_DECIMALS
 }
 
 function tooSmall(unit: UsageUnit, given: number, needed: number, group: readonly UsageUnit[]): string {
-  return `${unit} is ${plain(given)}, less than its parts (${group.slice(0, 4).join(', ')}), which need ${plain(needed)}`
+  return `${unit} is ${plain(given)}, less than its parts (${group.slice(0, 4).join(', ')}), which add up to ${plain(needed)}`
 }
 
 function plain(quantity: number): string {
@@ -171,8 +179,8 @@ interface OverlapProblem extends UsageProblem {
 }
 
 /**
- * Finds reported overlaps that are too small. Parts of different partitions overlap: 60 audio tokens and 60
- * cached ones fit into 100 only if at least 20 are both.
+ * Finds reported overlaps that are too small. Parts of different partitions overlap: if 100 tokens contain 60 audio
+ * tokens and 60 cached tokens, at least 20 tokens are both.
  */
 function overlapProblems(usage: Usage): OverlapProblem[] {
   const problems: OverlapProblem[] = []

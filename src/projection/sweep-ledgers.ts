@@ -2,12 +2,12 @@ import type { Bindings } from '../bindings.ts'
 import { BudgetSpent } from '../cron/budget.ts'
 import { logError, logInfo } from '../logging/log.ts'
 
-/** The customers of one run, and the ledgers that are woken at once. */
+/** The maximum number of customers in one run, and the number of ledgers that are woken concurrently. */
 export const CUSTOMERS_A_RUN = 200
 const AT_ONCE = 20
 
-// A customer has a test ledger when it has a key for one. Reads three rows for a customer and its keys, and writes
-// none.
+// A customer has a test ledger if it has a test key. The statement reads three rows for a customer and its keys, and
+// writes none.
 const LEDGERS_OF_RUN = `
   WITH page AS (
     SELECT customer_id FROM customers WHERE status <> 'PENDING' AND customer_id > ?2 ORDER BY customer_id LIMIT ?1),
@@ -23,14 +23,15 @@ const LEDGERS_OF_RUN = `
 interface SweptLedger {
   readonly customer_id: string
   readonly ledger_id: string
-  /** The last journal row that D1 has. */
+  /** The number of the last journal row in D1. */
   readonly flushed_row: number
 }
 
 /**
- * Wakes the ledgers of the customers after `after`, and begins again after the last customer. A ledger whose alarm the
- * platform lost flushes then, an idle one frees rows past its window, and one whose D1 was restored from an older
- * backup rewrites the missing rows. Waking a healthy ledger writes nothing.
+ * Wakes the ledgers of the customers after `after`. After the last customer, the next run begins with the first. A
+ * woken ledger sets its alarm for all due work, such as a flush or the deletion of expired rows, because the platform
+ * may have lost the alarm. If D1 was restored from an older backup, the ledger rewrites the missing rows. Waking a
+ * ledger without such work writes nothing.
  */
 export async function sweepLedgers(
   env: Bindings,

@@ -22,20 +22,20 @@ export type Checkpointed =
   | { readonly kind: 'signed'; readonly checkpoint: Checkpoint; readonly first_entry: number }
   /** The ledger has no entry with a hash. */
   | { readonly kind: 'empty' }
-  /** The pages have another history than the last checkpoint. */
+  /** The history of the pages differs from the history that the last checkpoint signed. */
   | { readonly kind: 'forked'; readonly entry_number: number }
-  /** The ledger has no checkpoint of this chain to return. Nothing was signed. */
+  /** The request was refused. No checkpoint was signed. */
   | { readonly kind: 'refused'; readonly detail: string }
 
-/** Returns the reason to refuse a request before a checkpoint is made for it. */
+/** Returns the reason to refuse a request before its checkpoint is made; undefined to accept the request. */
 export type RefusalOf = (chain: {
   readonly first_entry: number
   readonly entry_number: number
 }) => string | undefined
 
 /**
- * Signs the end of the chain that D1 has, unless the newest checkpoint is of that entry. Refuses if the chain does not
- * contain the newest checkpoint, because only one history of a ledger may be signed.
+ * Signs the last hash of the chain in D1. If the newest checkpoint is of the same entry, returns that checkpoint.
+ * Refuses if the chain does not contain the newest checkpoint, because only one history of a ledger may be signed.
  */
 export async function makeCheckpoint(
   env: Bindings,
@@ -79,8 +79,8 @@ async function signEnd(
 }
 
 /**
- * The limits of one run: its rounds, the ledgers that one round examines, and the ledgers that get a
- * notification.
+ * The limits of one run: its rounds, the ledgers that one round examines, the ledgers that receive a notification,
+ * and the concurrent notifications.
  */
 const ROUNDS = 3
 const LEDGERS_A_ROUND = 2_000
@@ -95,8 +95,9 @@ interface Run {
 }
 
 /**
- * The scheduled job: signs a checkpoint of each ledger that has grown, once a day, and notifies the ledgers that have a
- * webhook endpoint. A round reads and writes for all of its ledgers at once: 4 calls, and one more for each notification.
+ * Runs the scheduled job. It signs a checkpoint of each ledger that has new entries, once a day, and notifies the
+ * ledgers with a webhook endpoint. A round makes 4 calls for all of its ledgers, and one more call for each
+ * notification.
  */
 export async function checkpointDaily({ env, now_ms, after, reach }: Run, rounds = ROUNDS): Promise<void> {
   const key = await signingKeyOf(env)
@@ -133,7 +134,7 @@ export async function checkpointDaily({ env, now_ms, after, reach }: Run, rounds
   if (signed > 0) logInfo('checkpoints_signed', { ledgers: signed, notified })
 }
 
-/** Returns the first ledgers, with at most `endpoints` that are due and have an endpoint. */
+/** Returns the first ledgers up to the limit. At most `endpoints` of them are due and have an endpoint. */
 function upTo(examined: readonly Examined[], endpoints: number): readonly Examined[] {
   let left = endpoints
   const end = examined.findIndex(({ due, has_endpoint }) => due !== null && has_endpoint && left-- === 0)
@@ -141,8 +142,8 @@ function upTo(examined: readonly Examined[], endpoints: number): readonly Examin
 }
 
 /**
- * Sends a checkpoint to the ledger's webhook endpoints. If one is lost, the next one covers it, because a
- * hash binds all entries before it.
+ * Sends a checkpoint to the ledger's webhook endpoints. A lost checkpoint is covered by the next one, because a hash
+ * depends on all earlier entries.
  */
 async function push(env: Bindings, { ledger_id, ...checkpoint }: MadeCheckpoint): Promise<void> {
   const { entry_number, hash } = checkpoint
@@ -159,7 +160,7 @@ async function push(env: Bindings, { ledger_id, ...checkpoint }: MadeCheckpoint)
   }
 }
 
-/** A checkpoint in the form of answers and notifications. */
+/** Converts a checkpoint to the JSON of answers and notifications. */
 export function checkpointJson({ entry_number, hash, created_at_ms, key_id, note }: Checkpoint) {
   return { entry_number, hash, created_at: timeJson(created_at_ms), key_id, note }
 }

@@ -10,25 +10,25 @@ export interface ChainExport {
   readonly ledger_id: string
   /** The first entry of the chain. */
   readonly first_entry: number
-  /** The first entry of the export, and its last possible one, which a checkpoint covers. */
+  /** The first entry of the export and the last entry that it may contain. A checkpoint covers the last entry. */
   readonly from: number
   readonly to: number
 }
 
 /**
- * The number of entries after which an export ends with its current flush. This bounds its subrequests and
- * its time.
+ * The number of entries after which an export ends with its current flush. It limits the subrequests and the
+ * duration.
  */
 export const EXPORT_ENTRIES = 50_000
-/** The maximum number of flushes in one export: a flush can be as small as one entry. */
+/** The maximum number of flushes in one export. A flush may have only one entry. */
 const EXPORT_FLUSHES = 10_000
-/** The number of pages in one read from D1, at least those of one flush. */
+/** The limits of pages in one read from D1. A read contains at least the pages of one flush. */
 const READ_LIMITS: PortionLimits = { bytes: 2_000_000, items: 64 }
-/** The number of checkpoints of one read. Checkpoints are made once a day, and on demand. */
+/** The maximum number of checkpoints in one read. Checkpoints are made once a day and on request. */
 const CHECKPOINTS_A_READ = 1_000
 
-// Reads from the flush that contains the first entry. The row's header has the length of a text, so no body
-// is read.
+// Reads from the flush that contains the first entry. SQLite stores the length of a text in the row's header, so no
+// body is read.
 const FLUSHES = `
   SELECT flush_entry, sum(entry_count) AS entries, sum(octet_length(body)) AS bytes FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry <= ?3 AND flush_entry >=
@@ -45,14 +45,14 @@ const PAGES_OF_FLUSHES = `
   SELECT format, body FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry IN (SELECT value FROM json_each(?2)) AND hash_after IS NOT NULL`
 
-// An erased subject has an alias instead of its id, which does not match the commitment.
+// Excludes erased subjects: their alias does not match the commitment.
 const NAMES = `
   SELECT kind, number, external_id FROM subjects
   WHERE ledger_id = ?1 AND kind = ?2 AND number IN (SELECT value FROM json_each(?3)) AND erased_at_ms IS NULL`
 
 /**
- * Writes the lines of an export (`docs/proof.md`), flush by flush: its memory does not grow with its length.
- * Throws when D1 cannot be read, so that an incomplete export is never taken for a complete one.
+ * Writes the lines of an export (`docs/proof.md`), a few flushes at a time, so that the used memory does not depend
+ * on the length of the export. Throws if D1 cannot be read, so that an incomplete export never appears complete.
  */
 export async function* exportLines(
   env: Bindings,
@@ -63,7 +63,7 @@ export async function* exportLines(
   yield line({ export: 1, ledger: ledger_id, first_entry, from, before })
   const db = ledgerDb(env, ledgerName(ledger_id).customer_id)
   const checkpoints = [...(await checkpointsFrom(env, ledger_id, from, CHECKPOINTS_A_READ))]
-  // A checkpoint covers the last entry of an export.
+  // The last entry of an export must be covered by a checkpoint.
   const end = Math.min(to, checkpoints.at(-1)?.entry_number ?? to)
   const flushes = await flushesOf(db, ledger_id, { from, to: end }, most_entries)
   let last = { entry: from - 1, hash: before }
@@ -81,12 +81,12 @@ export async function* exportLines(
     }
     yield text.join('')
   }
-  // A checkpoint of a later entry binds an export that ends before it to its ledger.
+  // If the export ends before the next checkpoint, this checkpoint still binds the exported entries to the ledger.
   yield notes(checkpoints.splice(0, 1))
   yield line({ end: { ...last, checkpoints: written, next: last.entry < to ? last.entry + 1 : null } })
 }
 
-/** Copies the exact texts that were hashed. */
+/** Returns the line of an entry with the exact texts that were hashed. */
 function entryLine({ content, hash, personal, salt }: ChainedEntry): string {
   const opened = personal === undefined ? '' : `,"personal":${personal},"salt":"${salt}"`
   return `{"entry":${content},"hash":"${hash}"${opened}}\n`
@@ -157,7 +157,7 @@ async function namesOf(db: D1Database, ledger_id: string, subjects: readonly Num
   return (kind, number) => names.get(`${kind} ${number}`)
 }
 
-/** Reads one entry of the chain; undefined when D1 does not have it. */
+/** Reads one entry of the chain; undefined if the entry is not in D1. */
 export async function readChainedEntry(
   env: Bindings,
   { ledger_id, first_entry }: Pick<ChainExport, 'ledger_id' | 'first_entry'>,
@@ -174,7 +174,10 @@ export async function readChainedEntry(
   return { ...found, before }
 }
 
-/** Returns the hash before an entry: for the first one, the hash of the ledger. */
+/**
+ * Returns the hash before an entry. The hash before the first entry is computed from the ledger's id and the number
+ * of this entry.
+ */
 async function hashBefore(
   env: Bindings,
   ledger_id: string,
@@ -183,6 +186,6 @@ async function hashBefore(
 ): Promise<string> {
   const hash =
     number === first_entry ? genesisHash(ledger_id, first_entry) : await readHash(env, ledger_id, number - 1)
-  if (hash === null) throw new Error(`${ledger_id} has no hash of entry ${number - 1}`)
+  if (hash === null) throw new Error(`D1 does not have the hash of entry ${number - 1} of ${ledger_id}`)
   return hash
 }

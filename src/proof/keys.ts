@@ -14,14 +14,17 @@ export interface SigningKey {
   readonly sign: (text: string) => Promise<Uint8Array>
 }
 
-/** The development value of `LEDGER_SIGNING_KEY`. It is public, so it works only where `ENVIRONMENT` is `development`. */
+/**
+ * The development value of `LEDGER_SIGNING_KEY`. It is public, so it is accepted only if `ENVIRONMENT` is
+ * `development`.
+ */
 export const DEVELOPMENT_SIGNING_KEY = 'dev-signing-key'
 const PURPOSE = 'openmonetize ledger signing key'
 const SEED_BYTES = 32
 /** The PKCS #8 structure (RFC 8410) that precedes the seed of an Ed25519 key. */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-/** Returns the signing key; null if the deployment has no valid one. */
+/** Returns the signing key; null if the deployment has no valid key. */
 export const signingKeyOf = oncePerBindings(readSigningKey)
 
 async function readSigningKey(env: Bindings): Promise<SigningKey | null> {
@@ -43,7 +46,7 @@ async function readSigningKey(env: Bindings): Promise<SigningKey | null> {
   }
 }
 
-/** Returns the thumbprint of RFC 7638: the hash of the required members, sorted by name, without spaces. */
+/** Returns the thumbprint (RFC 7638): the hash of the required members, sorted by name, without spaces. */
 function thumbprintOf(public_key: string): string {
   return createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${public_key}"}`).digest('base64url')
 }

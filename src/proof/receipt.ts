@@ -60,7 +60,7 @@ function claimsOf({ ledger_id, ids, entry, explanation, chained, checkpoint }: R
   }
 }
 
-/** Returns the value with each number as its JSON text, because JSON parsers would round amounts. */
+/** Returns the value with each number replaced by its JSON text, because JSON parsers may round amounts. */
 function withTexts(value: object): object {
   const exact = (_: string, field: unknown, context?: { readonly source?: string }) =>
     typeof field === 'number' ? context?.source : field

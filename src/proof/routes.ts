@@ -23,7 +23,7 @@ const checkpointSchema = z
     entry_number: z
       .int()
       .openapi({ description: 'The last entry of the ledger that the checkpoint covers.' }),
-    hash: z.string().openapi({ description: 'The hash of that entry: SHA-256 in base64url.' }),
+    hash: z.string().openapi({ description: 'The hash of the last covered entry: SHA-256 in base64url.' }),
     created_at: z.string().openapi({ format: 'date-time' }),
     key_id: z.string().openapi({ description: 'The `kid` of the key in the key set.' }),
     note: z.string().openapi({ description: 'The signed text, in the form of C2SP signed-note.' }),
@@ -37,7 +37,7 @@ const checkpointRoute = route({
   path: '/checkpoint',
   summary: "Get a signed checkpoint of the ledger's last entry",
   description:
-    'Signs the hash of the last entry, which binds all entries before it. Keep checkpoints: an export must contain each of them. A ledger whose chain does not contain its last checkpoint gets no other one (`conflict`).',
+    'Signs the hash of the last entry. The hash depends on all earlier entries. Store the checkpoints and verify that each later export contains them. If the chain of a ledger does not contain its last checkpoint, no new checkpoint is signed (`conflict`).',
   ...scoped('credits:read'),
   answers: { 200: json('The checkpoint.', checkpointSchema) },
   problems: [...PROBLEMS],
@@ -50,19 +50,19 @@ const exportRoute = route({
   path: '/export',
   summary: 'Export the ledger with its hash chain, to verify it offline',
   description:
-    'Streams all entries in their order, with hashes and checkpoints, up to a checkpoint of the last one. A long ledger is exported in parts: the last line of a part names the entry with which the next one begins.',
+    'Streams all entries in order, with hashes and checkpoints, up to a checkpoint of the last entry. A long ledger is exported in parts. The last line of a part contains the first entry of the next part.',
   ...scoped('credits:read'),
   request: {
     query: z.strictObject({
       from: z
         .string()
-        .regex(new RegExp(`^[1-9]\\d{0,${MAX_ENTRY_DIGITS - 1}}$`), 'must be the number of an entry')
+        .regex(new RegExp(`^[1-9]\\d{0,${MAX_ENTRY_DIGITS - 1}}$`), 'must be the number of an entry, from 1')
         .transform(Number)
         .optional()
         .openapi({
           type: 'integer',
           minimum: 1,
-          description: 'The first entry, inclusive. Default: that of the chain.',
+          description: 'The first entry, inclusive. Default: the first entry of the chain.',
         }),
     }),
   },
@@ -80,7 +80,7 @@ const receiptRoute = route({
   path: '/{id}/receipt',
   summary: 'Get a signed receipt of an event',
   description:
-    'A compact JWS (EdDSA) with the usage, the price and how it was computed, the lots, the balance before and after, the entry in the hash chain, and a checkpoint that covers it. Amounts are strings.',
+    'Returns a compact JWS (EdDSA). It contains the usage, the price and its computation, the lots, the balance before and after, the entry in the hash chain, and a checkpoint that covers the entry. Amounts are strings.',
   ...scoped('credits:read', currentPrices),
   request: { params: z.object({ id: objectId() }) },
   answers: { 200: json('The receipt.', z.object({ receipt: z.string() }).openapi('Receipt')) },
@@ -92,10 +92,11 @@ const keysRoute = route({
   path: '/.well-known/openmonetize-keys.json',
   security: OPEN,
   summary: 'Get the public keys that sign checkpoints and receipts',
-  description: 'A JSON Web Key Set. Keys that were replaced stay in it, so that old signatures verify.',
+  description:
+    'Returns a JSON Web Key Set. It also contains replaced keys, so that old signatures can be verified.',
   answers: {
     200: json(
-      'The keys, the newest first.',
+      'The keys, newest first.',
       z
         .object({
           keys: z.array(
@@ -125,7 +126,9 @@ ledgerRoutes.openapi(checkpointRoute, (c) =>
 ledgerRoutes.openapi(exportRoute, (c) => {
   const { from } = c.req.valid('query')
   const refusalOf: RefusalOf = ({ entry_number }) =>
-    from !== undefined && from > entry_number ? `The ledger has entries up to ${entry_number}.` : undefined
+    from !== undefined && from > entry_number
+      ? `The last entry of the ledger is ${entry_number}, but "from" is ${from}. Use a lower "from".`
+      : undefined
   return withCheckpoint(
     c,
     async ({ checkpoint, first_entry }) => {
@@ -146,7 +149,9 @@ receiptRoutes.openapi(receiptRoute, async (c) => {
   const ledger_id = ledgerKey(from.ledger)
   const { number } = found.entry
   const refusalOf: RefusalOf = ({ first_entry }) =>
-    number < first_entry ? 'The event is from before the hash chain of the ledger.' : undefined
+    number < first_entry
+      ? 'The event is older than the hash chain of the ledger and has no receipt.'
+      : undefined
   return withCheckpoint(
     c,
     async ({ checkpoint, first_entry, key }) => {
@@ -176,9 +181,7 @@ keysRoutes.openapi(keysRoute, async (c) => {
 
 type Signed = Extract<Checkpointed, { readonly kind: 'signed' }> & { readonly key: SigningKey }
 
-/**
- * Flushes to D1 up to the last commit and makes a checkpoint of it; returns an error response if it cannot.
- */
+/** Flushes all commits to D1 and makes a checkpoint of the last entry. Returns a problem document if this fails. */
 async function withCheckpoint(
   c: Context<AppEnv>,
   answer: (signed: Signed) => Promise<Response>,
@@ -186,7 +189,7 @@ async function withCheckpoint(
 ): Promise<Response> {
   const key = await signingKeyOf(c.env)
   if (!key) {
-    const detail = 'The operator of this deployment has not set LEDGER_SIGNING_KEY.'
+    const detail = 'This deployment has no signing key. The operator must set the secret LEDGER_SIGNING_KEY.'
     return problem(c, { code: 'signing_not_configured', detail })
   }
   const ledger = ledgerOf(c)
@@ -200,9 +203,12 @@ async function withCheckpoint(
       case 'refused':
         return problem(c, { code: 'conflict', detail: made.detail })
       case 'empty':
-        return problem(c, { code: 'conflict', detail: 'The ledger has no entry with a hash yet.' })
+        return problem(c, {
+          code: 'conflict',
+          detail: 'The ledger has no entry with a hash yet. Try again after the first event.',
+        })
       case 'forked': {
-        const detail = `The ledger does not contain its checkpoint of entry ${made.entry_number}. Its operator must find out why.`
+        const detail = `The ledger does not contain its checkpoint of entry ${made.entry_number}. The operator must find the cause.`
         return problem(c, { code: 'conflict', detail })
       }
     }

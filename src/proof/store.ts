@@ -11,7 +11,8 @@ export interface Checkpoint {
   readonly note: string
 }
 
-// Writes 1 row for each. Of two concurrent checkpoints, the later write is dropped if its entry is older.
+// Writes 1 row for each checkpoint. If two checkpoints are written concurrently, an older one is not inserted after a
+// newer one.
 const INSERT = `
   INSERT INTO checkpoints (ledger_id, entry_number, hash, created_at_ms, key_id, note)
   SELECT value ->> 'ledger_id', value ->> 'entry_number', value ->> 'hash', value ->> 'created_at_ms',
@@ -21,11 +22,12 @@ const INSERT = `
     SELECT 1 FROM checkpoints
     WHERE ledger_id = made.value ->> 'ledger_id' AND entry_number >= made.value ->> 'entry_number')`
 
-// Writes 1 row, once for each key.
+// Writes 1 row for a new key, and no row for a stored key.
 const INSERT_KEY = `
   INSERT INTO signing_keys (key_id, public_key, created_at_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`
 
-// The flush of an entry is the last one that does not begin after it. The last entry of a page needs no body.
+// An entry belongs to the last flush that does not begin after it. If it is the last entry of a page, no body is
+// read.
 function hashOfEntry(ledger_id: string, entry: string): string {
   const page = `ledger_id = ${ledger_id} AND first_entry <= ${entry} AND last_entry >= ${entry} AND flush_entry =
       (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ${ledger_id} AND flush_entry <= ${entry})`
@@ -37,11 +39,11 @@ function hashOfEntry(ledger_id: string, entry: string): string {
 
 /** The end of a ledger's chain in D1, and its newest checkpoint. */
 export interface ChainEnd {
-  /** Is null before the chain began. */
+  /** The last entry of the chain in D1; null before the chain began. */
   readonly head: { readonly first_entry: number; readonly entry_number: number; readonly hash: string } | null
   /**
-   * Includes the hash that the chain now has for the checkpoint's entry; null when the chain does not reach
-   * the entry.
+   * The newest checkpoint. `found` is the hash that the chain has for the checkpoint's entry; null if the chain does
+   * not reach the entry.
    */
   readonly newest: (Checkpoint & { readonly found: string | null }) | null
 }
@@ -66,7 +68,7 @@ const END_COLUMNS = `l.chain_first_entry, l.flushed_entry, l.chain_hash,
 
 const END = `SELECT ${END_COLUMNS} FROM ledgers AS l ${NEWEST} WHERE l.ledger_id = ?1`
 
-/** Reads where the chain of a ledger ends in D1. */
+/** Reads the end of a ledger's chain in D1. */
 export async function readChainEnd(env: Bindings, ledger_id: string): Promise<ChainEnd> {
   const row = await dbOf(env, ledger_id).prepare(END).bind(ledger_id).first<EndRow>()
   return row ? chainEndOf(row) : { head: null, newest: null }
@@ -84,16 +86,14 @@ function chainEndOf(row: EndRow): ChainEnd {
 /** A ledger that the daily job examines. */
 export interface Examined {
   readonly ledger_id: string
-  /**
-   * The end of the ledger's chain; null unless the chain has grown and its newest checkpoint is old enough.
-   */
+  /** The end of the ledger's chain; null unless the chain has new entries and its newest checkpoint is old enough. */
   readonly due: ChainEnd | null
-  /** Whether a webhook endpoint waits for the ledger's notifications. */
+  /** True if a webhook endpoint receives the ledger's notifications. */
   readonly has_endpoint: boolean
 }
 
-// The next ledgers, in the order of the primary key. The statement reads 2 rows for each ledger, and the page of its
-// newest checkpoint if a checkpoint is due.
+// Reads the next ledgers in the order of the primary key. The statement reads 2 rows for each ledger. If a checkpoint
+// is due, it also reads the page of the newest checkpoint.
 const EXAMINE = `
   WITH examined AS (
     SELECT l.ledger_id, l.handed_notification, l.chain_hash IS NOT NULL AND l.flushed_entry > coalesce(c.entry_number, 0)
@@ -105,7 +105,7 @@ const EXAMINE = `
   LEFT JOIN ledgers AS l ON is_due AND l.ledger_id = examined.ledger_id ${NEWEST}
   ORDER BY examined.ledger_id`
 
-/** Examines the ledgers after a place, in the order of their ids. 1 call. */
+/** Reads the ledgers after `after`, in the order of their ids, with 1 call of D1. */
 export async function examineLedgers(
   db: D1Database,
   {
@@ -125,12 +125,12 @@ export async function examineLedgers(
   }))
 }
 
-/** A checkpoint of a ledger. */
+/** A checkpoint with its ledger. */
 export interface MadeCheckpoint extends Checkpoint {
   readonly ledger_id: string
 }
 
-/** Keeps a checkpoint and the public key that signed it; returns the newest checkpoint, which may be another one. */
+/** Stores a checkpoint and the public key that signed it. Returns the newest checkpoint, which may be another one. */
 export async function keepCheckpoint(
   env: Bindings,
   key: SigningKey,
@@ -139,11 +139,11 @@ export async function keepCheckpoint(
   const db = dbOf(env, made.ledger_id)
   await keepCheckpoints(db, key, [made])
   const { newest } = await readChainEnd(env, made.ledger_id)
-  if (!newest) throw new Error(`the checkpoint of ${made.ledger_id} was not kept`)
+  if (!newest) throw new Error(`the checkpoint of ${made.ledger_id} was not stored`)
   return newest
 }
 
-/** Keeps checkpoints and the public key that signed them, in as few statements as their size allows. */
+/** Stores checkpoints and the public key that signed them, in as few statements as their size allows. */
 export async function keepCheckpoints(
   db: D1Database,
   { key_id, public_key }: SigningKey,
@@ -159,7 +159,7 @@ export async function keepCheckpoints(
 
 const HASH_OF_ENTRY = `SELECT ${hashOfEntry('?1', '?2')} AS hash`
 
-/** The hash that D1's pages have for an entry; null when they have none. */
+/** Returns the hash that D1's pages have for an entry; null if the entry has no hash in D1. */
 export function readHash(env: Bindings, ledger_id: string, entry_number: number): Promise<string | null> {
   return dbOf(env, ledger_id).prepare(HASH_OF_ENTRY).bind(ledger_id, entry_number).first<string>('hash')
 }
@@ -168,7 +168,7 @@ const CHECKPOINTS_FROM = `
   SELECT entry_number, hash, created_at_ms, key_id, note FROM checkpoints
   WHERE ledger_id = ?1 AND entry_number >= ?2 ORDER BY entry_number LIMIT ?3`
 
-/** Checkpoints of an entry and later ones, in their order. */
+/** Returns the checkpoints of an entry and of later entries, in order. */
 export async function checkpointsFrom(
   env: Bindings,
   ledger_id: string,

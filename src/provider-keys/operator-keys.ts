@@ -6,9 +6,10 @@ import { findProvider, type ProviderRef } from '../pricing/catalogue/catalogue.t
 import { KEY_TEXT, MAX_KEY_CHARS } from './schema.ts'
 
 /**
- * The operator's provider keys: the Worker's secret `OPERATOR_PROVIDER_KEYS`, JSON of at most 5 KB such as `{"OPENAI":
- * {"key": "sk-…", "customers": ["cust_…"]}}`. `customers` may be `"*"`. They serve live ledgers only, because a
- * customer can grant itself any credits in its test ledger.
+ * A provider key of the operator. The Worker's secret `OPERATOR_PROVIDER_KEYS` contains the keys as JSON of at most 5
+ * KB, such as `{"OPENAI": {"key": "sk-…", "customers": ["cust_…"]}}`. `customers` is `"*"` if every customer may use
+ * the key. The keys are used for live ledgers only, because a customer can grant itself any credits in its test
+ * ledger.
  */
 export interface OperatorKey {
   readonly key: string
@@ -26,7 +27,7 @@ type OperatorKeys = ReadonlyMap<string, z.infer<typeof operatorKeySchema>>
 const NONE: OperatorKeys = new Map()
 const operatorKeys = oncePerBindings((env) => parse(env.OPERATOR_PROVIDER_KEYS ?? ''))
 
-/** Returns the operator's key of a provider that a customer's live ledger may use. */
+/** Returns the operator's key of a provider, if the live ledger of the customer may use it. */
 export function operatorKeyOf(
   env: Bindings,
   provider: ProviderRef,
@@ -37,7 +38,9 @@ export function operatorKeyOf(
   return { key: found.key, base_url: found.base_url }
 }
 
-/** A secret that cannot be read gives no keys. The log names the fault and quotes nothing of the secret. */
+/**
+ * Parses the secret. Returns no keys if it is invalid. The log line describes the fault without quoting the secret.
+ */
 function parse(text: string): OperatorKeys {
   if (text === '') return NONE
   try {

@@ -1,9 +1,11 @@
 import { findProvider, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 
-/** The APIs of the gateway. A call is never translated, so a provider needs an address that has the API of the call. */
+/**
+ * An API of the gateway. A call is never translated, so the address of its provider must have the API of the call.
+ */
 export type Dialect = 'openai' | 'anthropic' | 'google'
 
-/** The usual addresses of providers, by API, up to and with the version. Others need a `base_url`. */
+/** The usual addresses of providers, by API, including the version. Other providers need a `base_url`. */
 const ADDRESSES: Readonly<Record<string, Partial<Record<Dialect, string>>>> = {
   anthropic: { anthropic: 'https://api.anthropic.com/v1', openai: 'https://api.anthropic.com/v1' },
   cerebras: { openai: 'https://api.cerebras.ai/v1' },
@@ -30,23 +32,23 @@ export function dialectOf({ id }: ProviderRef): Dialect {
   return id === 'anthropic' || id === 'google' ? id : 'openai'
 }
 
-/** Returns undefined for a provider without an address that has this API. */
+/** Returns the usual address of a provider for an API; undefined if it has none. */
 export function usualAddress({ id }: ProviderRef, dialect: Dialect): string | undefined {
   return ADDRESSES[id]?.[dialect]
 }
 
-/** Whether a key of this provider can be stored without a `base_url`. */
+/** Reports whether a key of this provider can be stored without a `base_url`. */
 export function hasUsualAddress({ id }: ProviderRef): boolean {
   return ADDRESSES[id] !== undefined
 }
 
-/** Returns where calls of an API go: an address without a path gets the usual version of the API. */
+/** Returns the address for calls of an API. An address without a path gets the usual version of the API. */
 export function addressFor(base_url: string, dialect: Dialect): string {
   const { origin, pathname } = new URL(base_url)
   return origin + (pathname === '/' ? VERSIONS[dialect] : pathname.replace(/\/+$/, ''))
 }
 
-/** The catalogue's reference of a provider that the gateway names by its API. */
+/** Returns the catalogue's reference of a provider. Throws if the catalogue does not have the provider. */
 export function requireProvider(name: string): ProviderRef {
   const provider = findProvider(name)
   if (!provider) throw new Error(`the catalogue has no provider ${name}`)

@@ -48,7 +48,7 @@ const createKeyRoute = route({
   path: '/',
   summary: 'Store a key of an AI provider for calls through the gateway',
   description:
-    'The key is encrypted and never returned; answers have its last four characters. Without a name in the request, the gateway uses the newest key of a provider. Live and test keys have provider keys of their own.',
+    'The key is encrypted and never returned. Answers have at most its last four characters. Without a name in the request, the gateway uses the newest key of a provider. Live and test ledgers have separate provider keys.',
   ...scoped('provider-keys:write'),
   request: { body: jsonRequest(providerKeyDraftSchema) },
   answers: { 201: json('The stored key, without its secret.', providerKeySchema) },
@@ -64,7 +64,7 @@ const createKeyRoute = route({
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'List the stored keys of AI providers, newest first; never a secret',
+  summary: 'List the stored keys of AI providers without their secrets, newest first',
   ...scopedToRead('provider-keys:write'),
   request: { query: providerKeysQuery },
   answers: { 200: json('A page of provider keys.', providerKeysSchema) },
@@ -74,7 +74,8 @@ const deleteRoute = route({
   method: 'delete',
   path: '/{id}',
   summary: 'Delete the stored key of an AI provider',
-  description: 'The gateway stops using it within 30 seconds; calls that have begun end normally.',
+  description:
+    'The gateway stops using the key within 30 seconds. Calls that have already begun end normally.',
   ...scoped('provider-keys:write'),
   request: { params: providerKeyPath },
   answers: { 200: json('The deleted key.', providerKeySchema) },
@@ -167,8 +168,8 @@ async function create(c: Context<AppEnv>, draft: Draft, keep: KeepAnswer): Promi
   forgetProviderKeys(ledger_id)
   if (inserted?.meta.changes === 1) return answer
   const detail = (await hasProviderKey(c.env, ledger_id, key))
-    ? `There is a key of this name for ${providerName(provider)}. Delete it first, or use another name.`
-    : `There are ${MAX_PROVIDER_KEYS} provider keys, which is the limit. Delete one first.`
+    ? `A key with this name exists for ${providerName(provider)}. Delete it first, or use another name.`
+    : `There are ${MAX_PROVIDER_KEYS} provider keys, which is the limit. Delete a key first.`
   return problem(c, { code: 'conflict', detail })
 }
 
@@ -185,7 +186,7 @@ function notConfigured(c: Context<AppEnv>): Response {
   return problem(c, { code: 'provider_keys_not_configured', detail: NOT_CONFIGURED })
 }
 
-/** The last four characters of a key, but never more than half of it. */
+/** Returns the last four characters of a key, but never more than half of it. */
 function lastFour(key: string): string {
   return key.slice(key.length - Math.min(4, Math.floor(key.length / 2)))
 }
@@ -203,8 +204,8 @@ function providerKeyJson(key: ProviderKey, mode: 'live' | 'test'): object {
 }
 
 /**
- * The audit record of a change. It is written only if the statement before it changed a row. It contains only the host
- * of the address, because a path may contain a secret.
+ * Returns the audit record of a change. The record is written only if the statement before it changed a row. It
+ * contains only the host of the address, because a path may contain a secret.
  */
 function auditOf(
   c: Context<AppEnv>,

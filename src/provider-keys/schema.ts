@@ -3,7 +3,7 @@ import { MODES } from '../db/schema.ts'
 import { customerText } from '../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../http/input/pagination.ts'
 
-/** Long enough for access tokens of Google Cloud. */
+/** The maximum length of a key. Access tokens of Google Cloud are shorter. */
 export const MAX_KEY_CHARS = 4_096
 /** The characters that an HTTP header can contain, without spaces. */
 export const KEY_TEXT = /^[\x21-\x7e]+$/
@@ -12,11 +12,11 @@ export const providerKeyDraftSchema = z
   .strictObject({
     provider: customerText().openapi({
       example: 'OPENAI',
-      description: 'Any provider of the catalogue; case, `_` and `-` do not matter.',
+      description: 'A provider of the catalogue. Case, `_` and `-` are ignored.',
     }),
     name: customerText().openapi({
       example: 'Production',
-      description: 'Your own name for the key, unique for the provider.',
+      description: 'Your own name for the key. It must be unique among the keys of the provider.',
     }),
     key: z
       .string()
@@ -30,7 +30,7 @@ export const providerKeyDraftSchema = z
     base_url: z.string().optional().openapi({
       example: 'https://api.groq.com/openai/v1',
       description:
-        "The https address of the provider's API up to its version, for providers without a usual address (Azure, Vertex, your own servers) and for other regions. It must not lead to a private address.",
+        "The https address of the provider's API, including its version. Required for providers without a usual address, such as Azure, Vertex or your own servers. Other providers need it only for another region. It must not lead to a private address.",
     }),
   })
   .openapi('ProviderKeyDraft')
@@ -50,7 +50,7 @@ export const providerKeySchema = z
     provider: z.string(),
     name: z.string(),
     last_four: z.string().openapi({
-      description: 'The last four characters of the key; fewer of a key that has less than eight.',
+      description: 'The last four characters of the key, but at most half of it.',
     }),
     base_url: z
       .string()

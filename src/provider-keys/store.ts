@@ -2,14 +2,14 @@ import type { Bindings } from '../bindings.ts'
 import { open, seal } from '../secrets/aes-gcm.ts'
 import { type DataKeyRow, selectDataKey } from '../secrets/data-keys.ts'
 
-/** Provider keys in D1, encrypted under the data key of their customer. */
+/** The table of provider keys in D1. The keys are encrypted under the data key of their customer. */
 
 export interface ProviderKey {
   readonly provider_key_id: string
-  /** The catalogue's id. */
+  /** The id of the provider in the catalogue. */
   readonly provider: string
   readonly name: string
-  /** Is null for the usual address of the provider. */
+  /** The address of the API; null for the usual address of the provider. */
   readonly base_url: string | null
   readonly last_four: string
   readonly created_at_ms: number
@@ -21,18 +21,22 @@ export interface SealedKey extends ProviderKey {
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The maximum number of keys of a ledger. All of them are read at once. */
+/** The maximum number of keys of a ledger. All keys of a ledger are read at once. */
 export const MAX_PROVIDER_KEYS = 50
 
 const COLUMNS = 'provider_key_id, provider, name, base_url, last_four, created_at_ms'
 
-// Writes 1 row, and none if the ledger has enough keys or one of this name. Reads the keys of the ledger.
+// Writes 1 row, or none if the ledger has the maximum number of keys or a key with this provider and name. Reads the
+// keys of the ledger.
 const INSERT = `
   INSERT INTO provider_keys (ledger_id, ${COLUMNS}, sealed) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
   WHERE (SELECT count(*) FROM provider_keys WHERE ledger_id = ?1) < ${MAX_PROVIDER_KEYS}
     AND NOT EXISTS (SELECT 1 FROM provider_keys WHERE ledger_id = ?1 AND provider = ?3 AND name = ?4)`
 
-/** The statement that adds a key if there is room and no other of its name: it then changes one row. */
+/**
+ * Returns the statement that adds a key. It changes no row if the ledger has the maximum number of keys or a key with
+ * the same name for the provider.
+ */
 export function insertProviderKey(env: Db, ledger_id: string, key: SealedKey): D1PreparedStatement {
   return env.DB.prepare(INSERT).bind(
     ledger_id,
@@ -54,7 +58,7 @@ export function findProviderKey(env: Db, ledger_id: string, id: string): Promise
 
 const SELECT_NAMED = 'SELECT 1 FROM provider_keys WHERE ledger_id = ?1 AND provider = ?2 AND name = ?3'
 
-/** Whether the ledger has a key of this provider and name. */
+/** Reports whether the ledger has a key with this provider and name. */
 export async function hasProviderKey(
   env: Db,
   ledger_id: string,
@@ -85,7 +89,7 @@ const SELECT_SEALED = `
   SELECT ${COLUMNS}, sealed FROM provider_keys WHERE ledger_id = ?1
   ORDER BY provider_key_id DESC LIMIT ${MAX_PROVIDER_KEYS}`
 
-/** Reads all keys of a ledger, newest first, and the customer's data key: one call of D1. */
+/** Reads all keys of a ledger, newest first, and the customer's data key. Makes two concurrent calls to D1. */
 export async function readSealedKeys(
   env: Db,
   customer_id: string,
@@ -99,8 +103,8 @@ export async function readSealedKeys(
 }
 
 /**
- * The place of a key: its ciphertext cannot be decrypted for another ledger, provider, id or address, even if its row
- * is changed.
+ * The values that bind a ciphertext to its row, in addition to the ledger. A key cannot be decrypted for another
+ * ledger, provider, id or address, even if its row is changed.
  */
 type Place = Pick<ProviderKey, 'provider_key_id' | 'provider' | 'base_url'>
 
@@ -108,7 +112,7 @@ export function sealKey(key: string, data_key: Uint8Array, ledger_id: string, pl
   return seal(Buffer.from(key), data_key, placeOf(ledger_id, place))
 }
 
-/** Returns undefined if the row was changed or belongs to another key. */
+/** Decrypts a key. Returns undefined if its row was changed or belongs to another key. */
 export function openKey(
   { sealed, ...place }: SealedKey,
   data_key: Uint8Array,

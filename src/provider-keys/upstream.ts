@@ -15,28 +15,31 @@ import { addressFor, type Dialect, dialectOf, requireProvider, usualAddress } fr
 import { KEY_TEXT, MAX_KEY_CHARS } from './schema.ts'
 import { openKey, readSealedKeys, type SealedKey } from './store.ts'
 
-/** Finds the address and the key for a call through the gateway. A warm isolate reads neither D1 nor DNS. */
+/**
+ * The search for the address and the key of a call through the gateway. An isolate keeps stored keys, and the results
+ * of their DNS checks, for 30 seconds.
+ */
 
 export type Upstream = UpstreamFound | { readonly ok: false; readonly problem: Problem }
 
 export interface UpstreamFound {
   readonly ok: true
-  /** The address up to and with the version, without a slash at its end. Do not follow redirects from it. */
+  /** The address including the version, without a slash at its end. Do not follow redirects from it. */
   readonly baseUrl: string
   /** The provider's key. Never log it or return it. */
   readonly key: string
-  /** Is null for a key of the request or of the operator. */
+  /** The id of the stored key; null for a key of the request or of the operator. */
   readonly providerKeyId: string | null
-  /** The catalogue's id of the provider that the key is for. */
+  /** The id of the key's provider in the catalogue. */
   readonly provider: string
 }
 
 export interface UpstreamQuery {
-  /** The API of the call: `openai`, `anthropic` or `google`; or another provider of the catalogue. */
+  /** The API of the call (`openai`, `anthropic` or `google`), or another provider of the catalogue. */
   readonly provider: string
   /** The key in the request's header `X-Provider-Key`. */
   readonly headerKey?: string
-  /** The name of a stored key; without it the newest of the provider. */
+  /** The name of a stored key; absent for the newest key of the provider. */
   readonly name?: string
 }
 
@@ -55,27 +58,28 @@ interface KnownKeys {
   readonly checked: Set<string>
 }
 
-/** The maximum time for which another isolate uses a key after it was deleted. */
+/** The maximum time during which another isolate uses a deleted key. */
 export const KEYS_KEPT_MS = 30_000
-/** A key that is missing is looked for again after this time: it may be new. */
+/** The time after which a missing key is searched for again, because it may be new. */
 const MISSED_AGAIN_MS = 1_000
 
 const known = new ExpiringMap<KnownKeys>({ capacity: 1_000, ttl_ms: KEYS_KEPT_MS })
 
-/** Removes a ledger's changed keys from this isolate's memory. */
+/** Removes the keys of a ledger from this isolate's memory, after a change. */
 export function forgetProviderKeys(ledger_id: string): void {
   known.delete(ledger_id)
 }
 
-/** Resets the memory to that of a new isolate, for tests. */
+/** Clears the memory of this isolate, for tests. */
 export function forgetAllProviderKeys(): void {
   known.clear()
 }
 
 /**
- * Returns where a call goes and with which key: the key of the request, else the stored one of that name or the newest
- * one of the provider, else the operator's. With a name, the request's key is used at the address of the stored key.
- * The address of a stored key is checked again by DNS whenever the key is loaded.
+ * Returns the address and the key of a call. The key of the request is preferred to a stored key, and a stored key to
+ * the key of the operator. Without a name, the stored key is the newest key of the provider. If a name is given, the
+ * address is the address of the stored key with this name. If no stored key has this name, the call is refused. The
+ * `base_url` of a stored key is checked by DNS at its first use after the key was loaded.
  */
 export async function resolveUpstream(
   c: Context<AppEnv>,
@@ -101,15 +105,15 @@ export async function resolveUpstream(
 
 const BAD_KEY = `must have 1 to ${MAX_KEY_CHARS} printable ASCII characters, without spaces`
 
-/** The detail of this problem. The routes that store keys use it, too. */
+/** The detail of the problem `provider_keys_not_configured`. The routes that store keys use it, too. */
 export const NOT_CONFIGURED =
-  'This deployment has no usable encryption key for provider keys. The operator sets the secret ENCRYPTION_KEY.'
+  'This deployment has no usable encryption key for provider keys. The operator must set the secret ENCRYPTION_KEY.'
 
 function isKeyText(text: string): boolean {
   return text.length <= MAX_KEY_CHARS && KEY_TEXT.test(text)
 }
 
-/** Thrown if no master key can decrypt the data key of the customer. */
+/** The error that is thrown if no master key can decrypt the data key of the customer. */
 class Locked extends Error {}
 
 async function storedKey(
@@ -131,7 +135,10 @@ async function storedKey(
   return key && among && { key, among }
 }
 
-/** Keys are newest first. If several keys have the name, the key of the requested provider is used. */
+/**
+ * Returns the key of a call. `keys` are sorted from new to old. If several keys have the name, the key of the
+ * requested provider is preferred.
+ */
 function choose(
   keys: readonly KnownKey[],
   { id }: ProviderRef,
@@ -178,7 +185,10 @@ async function storedUpstream(
   return { ok: true, baseUrl: addressFor(base_url, dialect), ...sent, provider }
 }
 
-/** Checks an address before it is used: the variables, or the addresses of its name, may have changed. */
+/**
+ * Checks an address before it is used. The variables of the Worker, or the addresses of the host name, may have
+ * changed.
+ */
 async function refuseAddress(c: Context<AppEnv>, base_url: string): Promise<Upstream | undefined> {
   const checked = await checkAddress(c.env, { url: base_url, own_url: c.req.url })
   if (checked.kind === 'public') return undefined
@@ -216,7 +226,7 @@ function noSuchKey(name: string): Upstream {
   return failed('not_found', `Provider key ${name} not found.`)
 }
 
-/** A 400 for a header of the request, or for a field of the stored key. */
+/** Returns a problem with status 400, for a header of the request or for a field of the stored key. */
 function invalidAt(path: string, message: string, detail: string): Upstream {
   return { ok: false, problem: { code: 'invalid_request', detail, members: { errors: [{ path, message }] } } }
 }

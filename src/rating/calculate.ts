@@ -13,7 +13,7 @@ import { type CalculationToExplain, readFrom } from './explain/read-from.ts'
 import { providerName } from './provider-name.ts'
 import { type CalculationInput, calculateSchema } from './schema.ts'
 
-/** The provider cost of usage, and the item to quote in the ledger. */
+/** The provider cost of usage, and the item that the ledger quotes. */
 export interface Costed {
   readonly kind: 'costed'
   readonly usage: Usage
@@ -21,7 +21,7 @@ export interface Costed {
   readonly warnings: readonly string[]
   readonly suggestion: SuggestionResult
   readonly item: QuoteItem
-  /** The data for an explanation, if one is requested. */
+  /** The data for an explanation; absent if no explanation is requested. */
   readonly explain?: CalculationToExplain
 }
 
@@ -32,11 +32,14 @@ export type Calculation = Costed & {
 
 type CostOutcome = Costed | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** Returns the provider cost of usage at a time. Stricter than ingest, because a refusal loses no event. */
+/**
+ * Returns the provider cost of usage at a time. Validates more strictly than ingest, because a refusal does not lose
+ * an event.
+ */
 export function costOf(input: CalculationInput, now_ms: number, book: PriceBook): CostOutcome {
   const at_ms = input.at ?? now_ms
   if (at_ms > now_ms + MAX_EVENT_AHEAD_MS) {
-    return refused(invalid([{ path: '/at', message: 'must not be in the future' }]))
+    return refused(invalid([{ path: '/at', message: 'must be at most 5 minutes in the future' }]))
   }
   const read = readConsumption(input, { at_ms, book })
   if (read.kind === 'refused') return read
@@ -48,7 +51,7 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
   if (!provider || model === undefined) return refused(invalid(missing))
   if (Object.keys(usage).length === 0 && !reported) {
     return refused(
-      invalid([{ path: '/usage', message: 'required: give usage, input_tokens, provider_response …' }]),
+      invalid([{ path: '/usage', message: 'required: send usage, input_tokens or provider_response' }]),
     )
   }
   const checked = checkUsage(usage)
@@ -63,7 +66,7 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
     return refused({ code: 'unpriced_model', provider: provider.name, model, nearest: cost.nearest })
   }
   if (cost.cost > MAX_USD) {
-    return refused(invalid([{ path: '/usage', message: 'costs more than 8000000000 USD' }]))
+    return refused(invalid([{ path: '/usage', message: 'must not cost more than 8000000000 USD' }]))
   }
   return {
     kind: 'costed',
@@ -86,17 +89,20 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
   }
 }
 
-/** Suggestions use list prices only, so a customer with other prices gets none. */
+/**
+ * Returns a suggestion. Suggestions use only list prices, so a request with another price in force gets no
+ * suggestion.
+ */
 function suggestionFor(request: CostRequest, book: PriceBook): SuggestionResult {
   if (request.parts !== undefined)
-    return { kind: 'none', reason: 'the response reports several calls, which cannot be changed as one' }
+    return { kind: 'none', reason: 'there are no suggestions for a response that reports several calls' }
   const source = pricesInForce(book, request)?.source
   return source === undefined || source === 'catalogue'
     ? suggestSaving(request)
-    : { kind: 'none', reason: 'the price in force is not the list price, on which suggestions rest' }
+    : { kind: 'none', reason: 'suggestions use list prices, but another price is in force' }
 }
 
-/** Combines cost and quote. The cost is known, so no table can refuse it as unpriced. */
+/** Combines cost and quote. The cost is known, so no burn table rejects the calculation as unpriced. */
 export function calculation(costed: Costed, quote: Quote | undefined): Calculation {
   if (quote?.kind !== 'charged') throw new Error('a calculation whose cost is known was not charged')
   return { ...costed, quote }
@@ -104,7 +110,7 @@ export function calculation(costed: Costed, quote: Quote | undefined): Calculati
 
 export type BulkItem = ReturnType<typeof costOf>
 
-/** Calculates each cost separately: an invalid calculation does not refuse the others. */
+/** Calculates each cost separately. An invalid calculation does not affect the others. */
 export function costEach(inputs: readonly unknown[], now_ms: number, book: PriceBook): BulkItem[] {
   return inputs.map((input) => {
     const parsed = calculateSchema.safeParse(withoutNulls(calculateSchema, input))
@@ -115,7 +121,7 @@ export function costEach(inputs: readonly unknown[], now_ms: number, book: Price
 
 export type BulkResult = Calculation | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** Assigns the quotes, which cover the items that were not refused, to their items. */
+/** Assigns the quotes to their items. There is one quote for each item that was not refused. */
 export function withQuotes(items: readonly BulkItem[], quotes: readonly Quote[]): BulkResult[] {
   let next = 0
   return items.map((item) => (item.kind === 'costed' ? calculation(item, quotes[next++]) : item))

@@ -9,7 +9,7 @@ import type { ReadQuantity } from '../pricing/extract/rules.ts'
 import { isUsageUnit, type Usage, type UsageUnit } from '../pricing/usage.ts'
 import { responseNames } from './schema.ts'
 
-/** The fields of `consumptionFields`, as parsed by zod. */
+/** The fields of `consumptionFields`, parsed by zod. */
 export interface ConsumptionInput {
   readonly provider?: string | undefined
   readonly model?: string | undefined
@@ -26,20 +26,20 @@ export interface ConsumptionInput {
   readonly region?: string | undefined
 }
 
-/** Consumption read from any input form; not yet checked for consistency. */
+/** The consumption, read from any input form. Its consistency is not checked yet. */
 export interface Consumption {
   readonly provider: ProviderRef | undefined
   readonly model: string | undefined
   readonly usage: Usage
   readonly custom: Readonly<Record<string, number>> | undefined
   readonly modifiers: PriceModifiers | undefined
-  /** The calls that `usage` is the sum of, if a response reports several. */
+  /** The calls of a response that reports several; `usage` is the sum of their usage. */
   readonly parts: readonly CostPart[] | undefined
-  /** Whether a response was read. A response without usage costs nothing. */
+  /** True if a response was read. A response without usage costs nothing. */
   readonly reported: boolean
-  /** The place of each quantity in the response. */
+  /** The quantities that were read, each with its path in the response. */
   readonly read: readonly ReadQuantity[]
-  /** The cost of the call reported by a gateway, in USD. */
+  /** The cost of the call that a gateway reports, in USD. */
   readonly reported_cost_usd: string | undefined
   readonly warnings: readonly string[]
 }
@@ -48,18 +48,21 @@ export type ConsumptionResult =
   | { readonly kind: 'read'; readonly consumption: Consumption }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** The context that resolves the short forms of an input. */
+/** The context that determines the units of the short fields of an input. */
 export interface ConsumptionContext {
   readonly event_type?: EventType
   /** The time of consumption. */
   readonly at_ms: number
-  /** Prices of the customer and the operator, which may bill seconds of another medium than the catalogue. */
+  /**
+   * The prices of the customer and the operator. They may have a price for seconds of audio where the catalogue has a
+   * price for seconds of video, or the opposite.
+   */
   readonly book: PriceBook
 }
 
 /**
- * Combines the short form, canonical usage and a provider's raw response. Explicit fields take precedence over the
- * response; two explicit fields with different values of one unit are refused, because one of them is wrong.
+ * Combines the short fields, canonical usage and a provider's raw response. Explicit fields take precedence over the
+ * response. Two explicit fields with different values of one unit are rejected, because one of them is wrong.
  */
 export function readConsumption(input: ConsumptionInput, context: ConsumptionContext): ConsumptionResult {
   const provider = input.provider === undefined ? undefined : findProvider(input.provider)
@@ -77,7 +80,7 @@ export function readConsumption(input: ConsumptionInput, context: ConsumptionCon
   if ('path' in explicit) return refused(invalid([explicit]))
   const custom = input.usage?.custom
   const modifiers = modifiersOf(input, extracted)
-  // Usage that the caller gives itself is priced as a whole.
+  // If explicit fields contain usage, the usage is priced as one call.
   const parts = Object.keys(explicit.usage).length > 0 ? undefined : extracted.parts
   return {
     kind: 'read',
@@ -105,7 +108,7 @@ const NOT_REPORTED: ExtractedUsage = { kind: 'extracted', usage: {}, read: [], w
 function extract(input: ConsumptionInput, provider: ProviderRef | undefined): ExtractedInput {
   if (input.provider_response === undefined) {
     if (input.provider_api === undefined) return NOT_REPORTED
-    return refused(invalid([{ path: '/provider_api', message: 'provider_response is missing' }]))
+    return refused(invalid([{ path: '/provider_api', message: 'requires provider_response' }]))
   }
   if (!provider) return refused(invalid([{ path: '/provider', message: 'required with provider_response' }]))
   const result = extractUsage(provider, input.provider_api, input.provider_response, input.model)
@@ -128,7 +131,10 @@ function extract(input: ConsumptionInput, provider: ProviderRef | undefined): Ex
   return { ...others, ...(model !== undefined && { model }), warnings: result.warnings ?? [] }
 }
 
-/** Returns media in canonical units. Without an event type, the prices of the model determine the unit of seconds. */
+/**
+ * Returns the media usage in canonical units. If the event type does not determine the unit of seconds, the prices of
+ * the model determine it.
+ */
 function mediaOf(
   { image_count, duration_seconds }: ConsumptionInput,
   { event_type, at_ms, book }: ConsumptionContext,
@@ -140,14 +146,14 @@ function mediaOf(
   return mediaUsage(fields, coveredBy(book, { provider, model, at_ms }))
 }
 
-/** Short fields whose unit has another name. */
+/** The short fields whose names differ from their units, by unit. */
 const SHORT_FORMS: Readonly<Record<string, string>> = {
   output_images: 'image_count',
   video_seconds: 'duration_seconds',
   audio_seconds: 'duration_seconds',
 }
 
-/** Returns the units that the caller's explicit fields name, long and short. */
+/** Returns the usage in the caller's explicit fields, canonical and short. */
 function explicitUsage(input: ConsumptionInput, media: Usage): { usage: Usage } | FieldError {
   const usage: Record<string, number> = {}
   if (input.usage) {

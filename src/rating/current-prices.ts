@@ -10,9 +10,9 @@ import { OPERATOR, type PriceEpochs } from './price-epochs.ts'
 import { loadOverlays } from './price-overrides/store.ts'
 
 /**
- * The overlays that this isolate has, by scope, and their refresh. A rating names the epochs of its API key's
- * record; an isolate that has these epochs answers synchronously, and an isolate that lacks them queries D1
- * once. Without D1 it does not rate: a stale price would be a wrong bill.
+ * The overlays of this isolate by scope, and their refresh. The record of an API key contains the epochs of the
+ * prices. An isolate with these epochs rates synchronously. Other isolates first query D1 once. If D1 fails, the
+ * isolate does not rate, because an outdated price would result in a wrong bill.
  */
 
 /** Sets the customer's prices on the context as `prices`, for handlers that rate. */
@@ -35,7 +35,7 @@ export const currentPrices = createMiddleware<AppEnv>(async (c, next) => {
   return next()
 })
 
-/** Returns the prices of a customer if this isolate has them at these epochs. */
+/** Returns the prices of a customer; undefined if this isolate does not have them at these epochs. */
 export function knownPriceBook(customer_id: string, epochs: PriceEpochs): PriceBook | undefined {
   const overrides = knownOverlays(customer_id, epochs.customer)
   const operator = knownOverlays(OPERATOR, epochs.operator)
@@ -44,7 +44,10 @@ export function knownPriceBook(customer_id: string, epochs: PriceEpochs): PriceB
   return { overrides, operator }
 }
 
-/** Returns the prices of a customer, read from D1 if this isolate lacks them. Throws if D1 does not answer in time. */
+/**
+ * Returns the prices of a customer. Reads them from D1 if this isolate does not have them. Throws if D1 does not
+ * answer in time.
+ */
 export async function loadPriceBook(
   env: LoadEnv,
   customer_id: string,
@@ -58,12 +61,12 @@ export async function loadPriceBook(
   return { overrides, operator }
 }
 
-/** Makes this isolate rate with at least this epoch, after a change of a scope's prices. */
+/** Records that this isolate must rate with at least this epoch, after a change of a scope's prices. */
 export function requireEpoch(scope: string, epoch: number): void {
   needed(scope, epoch)
 }
 
-/** Clears the cache, for tests: imitates a new isolate. */
+/** Clears the cache, so that tests can imitate a new isolate. */
 export function forgetPriceBooks(): void {
   scopes.clear()
 }
@@ -82,7 +85,7 @@ interface Loaded {
   readonly overlays: OverlaySet
   /** The epoch read from D1. */
   readonly epoch: number
-  /** The newest epoch that it satisfies: D1 had no newer one when it was queried for this epoch. */
+  /** The newest epoch that these overlays satisfy: D1 had no newer overlays when it was queried for this epoch. */
   readonly covers: number
 }
 
@@ -91,12 +94,12 @@ interface Loading {
   readonly work: Promise<void>
 }
 
-/** Scopes with overlays, in the order of their last use. */
+/** The scopes with overlays, in the order of their last use. */
 const scopes = new Map<string, ScopeState>()
 
 /**
- * The maximum number of cached overlays of all scopes, about 25 MB. The cache drops the least recently used ones, and
- * reads them again when they are needed.
+ * The maximum number of cached overlays of all scopes, about 25 MB. Above it, the least recently used overlays are
+ * removed from the cache and read again when they are needed.
  */
 const MAX_CACHED_OVERLAYS = 50_000
 const LOAD_TIMEOUT_MS = 2_000
@@ -107,13 +110,16 @@ function knownOverlays(scope: string, epoch: number): OverlaySet | undefined {
   return isFresh(state) ? state.loaded.overlays : undefined
 }
 
-/** Returns the state of a scope, which then needs at least this epoch; undefined if it never had an overlay. */
+/**
+ * Returns the state of a scope and records that the scope needs at least this epoch; undefined if the scope never had
+ * an overlay.
+ */
 function needed(scope: string, epoch: number): ScopeState | undefined {
   const known = scopes.get(scope)
   if (known === undefined && epoch === 0) return undefined
   const state = known ?? { needed: epoch, loaded: undefined, loading: undefined }
   if (epoch > state.needed) state.needed = epoch
-  // A Map iterates in insertion order: the most recently used scope moves to the end.
+  // A Map iterates in insertion order, so the most recently used scope is moved to the end.
   scopes.delete(scope)
   scopes.set(scope, state)
   return state
@@ -124,12 +130,12 @@ function isFresh(state: ScopeState): state is ScopeState & { readonly loaded: Lo
 }
 
 /**
- * Loads a scope once for all waiting requests. A load that started for an older epoch may have missed the epoch needed
- * now, so it is not shared.
+ * Loads a scope once for all requests that need it. A load that started for an older epoch may not contain the needed
+ * epoch, so it is not shared.
  */
 async function freshOverlays(env: LoadEnv, scope: string, defer: Defer): Promise<OverlaySet> {
   const state = scopes.get(scope)
-  if (state === undefined) throw new Error(`scope ${scope} has no state to load overlays into`)
+  if (state === undefined) throw new Error(`scope ${scope} has no state, so its overlays cannot be loaded`)
   if (state.loading === undefined || state.loading.asked < state.needed) {
     const asked = state.needed
     const loading: Loading = { asked, work: load(env, scope, state, asked) }
@@ -147,7 +153,7 @@ async function freshOverlays(env: LoadEnv, scope: string, defer: Defer): Promise
     if (state.loading === loading) state.loading = undefined
     throw error
   }
-  if (state.loaded === undefined) throw new Error(`the load of scope ${scope} left no overlays`)
+  if (state.loaded === undefined) throw new Error(`the overlays of scope ${scope} were not loaded`)
   return state.loaded.overlays
 }
 
@@ -155,7 +161,7 @@ async function load(env: LoadEnv, scope: string, state: ScopeState, asked: numbe
   const rows = await loadOverlays(env, scope)
   const epoch = rows.at(-1)?.epoch ?? 0
   const { loaded } = state
-  // Loads may end in any order; the newer result is kept.
+  // Loads may end in any order. The result with the newer epoch is kept.
   if (loaded === undefined || epoch > loaded.epoch) {
     state.loaded = { overlays: new OverlaySet(rows), epoch, covers: Math.max(asked, epoch) }
   } else {
@@ -174,7 +180,7 @@ function forgetOldest(): void {
   }
 }
 
-/** Counts an empty scope as 1, because it takes memory too. */
+/** Returns the weight of a scope in the cache. An empty scope counts as 1, because it also takes memory. */
 function weightOf(loaded: Loaded | undefined): number {
   return 1 + (loaded?.overlays.size ?? 0)
 }

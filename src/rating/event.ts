@@ -55,12 +55,12 @@ export const eventSchema = z
 
 export type EventInput = z.infer<typeof eventSchema>
 
-/** Whether a value may be a `hold_id`. */
+/** Returns whether a value may be a `hold_id`. */
 export function isHoldId(value: unknown): value is string {
   return typeof value === 'string' && value.length <= MAX_HOLD_ID
 }
 
-/** Whether a value may be an `idempotency_key`. */
+/** Returns whether a value may be an `idempotency_key`. */
 export function isIdempotencyKey(value: unknown): value is string {
   return typeof value === 'string' && PRINTABLE_ASCII.test(value)
 }
@@ -69,10 +69,10 @@ export type PriceResult =
   | { readonly kind: 'priced'; readonly event: PricedEvent }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** Events are rated at their own time, and a queue may delay them for weeks. */
+/** The maximum age of an event. A queue may delay events for weeks. Each event is rated at its own time. */
 const MAX_PAST_MS = 35 * DAY_MS
 
-/** Prices a valid event at its own time from the customer's price book. Pure. */
+/** Prices a valid event at its own time from the customer's price book. The function is pure. */
 export function priceEvent(
   input: EventInput,
   customer_id: string,
@@ -94,7 +94,8 @@ export function priceEvent(
   if (wrong) return refused(wrong)
   const { usage, warnings } = clampUsage(consumption.usage)
   const priced = charge(consumption, usage, timestamp_ms, book)
-  if (!priced) return refused(invalid([{ path: '/usage', message: 'costs more than 8000000000 USD' }]))
+  if (!priced)
+    return refused(invalid([{ path: '/usage', message: 'must not cost more than 8000000000 USD' }]))
   const recorded =
     priced.charge.kind === 'unpriced' ? withoutOtherModels(consumption, usage) : { usage, left: NONE }
   const about = joined(consumption.warnings, warnings, recorded.left, priced.warnings)
@@ -106,12 +107,12 @@ export function priceEvent(
 
 const NONE: readonly string[] = []
 
-/** Joins the warnings; most events have none. */
+/** Joins lists of warnings. Most events have no warnings. */
 function joined(...lists: readonly (readonly string[])[]): readonly string[] {
   return lists.every(({ length }) => length === 0) ? NONE : lists.flat()
 }
 
-/** Removes the usage of other models from an unrated event, because it is rated later by its own model. */
+/** Removes the usage of other models from an unrated event, because the event is rated later by its own model. */
 function withoutOtherModels(
   { parts = [] }: Consumption,
   usage: Usage,
@@ -129,13 +130,14 @@ interface Priced {
   readonly warnings: readonly string[]
 }
 
-/** Returns undefined if the cost exceeds the largest amount. */
+/** Prices usage. Returns undefined if the cost exceeds the largest amount. */
 function charge(consumption: Consumption, usage: Usage, at_ms: number, book: PriceBook): Priced | undefined {
   const { provider, model, modifiers, parts } = consumption
   if (!provider || model === undefined) {
     const used = Object.values(usage).some((quantity) => quantity > 0)
     if (!used) return { charge: { kind: 'none', price_version: CATALOGUE_VERSION }, warnings: NONE }
-    // The catalogue has no price for such usage: the burn table prices it by unit, or its `on_unpriced` decides.
+    // The catalogue has no price for usage without a provider or a model. The burn table prices the usage by unit, or
+    // the table's `on_unpriced` applies.
     return { charge: unpriced(provider, usage, at_ms), warnings: [] }
   }
   const result = costFrom(book, { provider, model, usage, parts, at_ms, ...modifiers })
@@ -154,7 +156,7 @@ function unpriced(provider: ProviderRef | undefined, usage: Usage, at_ms: number
   return { kind: 'unpriced', price_version: CATALOGUE_VERSION, ceiling_cost }
 }
 
-/** Adds a warning when a gateway's reported cost differs from ours; ours is charged. */
+/** Returns a warning if the cost that a gateway reports differs from our cost. Our cost is charged. */
 function reportedCost({ reported_cost_usd }: Consumption, cost: PicoUsd): readonly string[] {
   const warning = reported_cost_usd === undefined ? undefined : reportedCostWarning(cost, reported_cost_usd)
   return warning === undefined ? NONE : [warning]
@@ -173,7 +175,7 @@ function problemOf(
   if (tokens && Object.keys(usage).length === 0 && !reported) {
     errors.push({
       path: '/usage',
-      message: 'required for TOKEN_USAGE: usage, input_tokens, provider_response …',
+      message: 'required for TOKEN_USAGE: send usage, input_tokens or provider_response',
     })
   }
   if (input.quantity !== undefined && input.unit === undefined) {
@@ -190,7 +192,10 @@ function problemOf(
   return errors.length === 0 ? undefined : invalid(errors)
 }
 
-/** Fields are added one by one: spreads of conditional objects take three times as long. */
+/**
+ * Builds the record of an event. Fields are added one by one, because spreads of conditional objects take three times
+ * as long.
+ */
 function eventOf(
   input: EventInput,
   { provider, model, custom, modifiers }: Consumption,

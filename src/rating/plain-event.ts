@@ -9,9 +9,9 @@ import { type EventInput, eventSchema, isHoldId, isIdempotencyKey } from './even
 import { isCount, isCustomUnit, isQuantity } from './schema.ts'
 
 /**
- * Reads an event of a common form without zod. Returns the value of `eventSchema`, or undefined for everything else:
- * invalid events and rare forms, which `eventSchema` decides. It takes a tenth of zod's time: workerd forbids the
- * functions that zod would generate, so zod interprets the schema for each event.
+ * Reads an event of a common form without zod. Returns the same value as `eventSchema`; undefined for invalid events
+ * and rare forms, which `eventSchema` then reads. It takes a tenth of zod's time. workerd does not allow zod's
+ * generated functions, so zod interprets the schema for each event.
  */
 export function readPlainEvent(body: unknown): EventInput | undefined {
   if (!isRecord(body)) return undefined
@@ -77,7 +77,7 @@ const FIELDS: ReadonlySet<string> = new Set(Object.keys(eventSchema.shape))
 /** The value of an absent field. */
 const NONE = null
 
-/** Whether zod's copy of an object would be equal to it. */
+/** Returns whether zod's copy of an object would be equal to the object. */
 function isPlainRecord(value: unknown): value is Record<string, unknown> {
   return (
     isRecord(value) && Object.getPrototypeOf(value) === Object.prototype && !Object.hasOwn(value, '__proto__')
@@ -89,7 +89,7 @@ function plainTime(value: unknown): number | undefined {
   return typeof at_ms === 'number' ? at_ms : undefined
 }
 
-/** Usage in the order of the units' table, as zod returns it: records and warnings have this order. */
+/** Returns usage in the order of the table of units, as zod does. Records and warnings have this order. */
 function plainUsage(value: unknown): (Usage & { readonly custom?: undefined }) | undefined {
   if (!isQuantities(value)) return undefined
   let last = -1
@@ -101,7 +101,7 @@ function plainUsage(value: unknown): (Usage & { readonly custom?: undefined }) |
   return value
 }
 
-/** Whether a value has only units, without those of the customer, and each with a valid quantity. */
+/** Returns whether a value has only canonical units, each with a valid quantity. */
 function isQuantities(value: unknown): value is Usage {
   if (!isRecord(value)) return false
   for (const unit in value) {

@@ -2,21 +2,24 @@ import type { Bindings } from '../bindings.ts'
 import { logError } from '../logging/log.ts'
 
 /**
- * The propagation of price changes to every isolate within 90 seconds, without a D1 query per rating. Each scope (the
- * operator, or a customer) counts its changes: D1 has the count as its newest overlay's `epoch`, and KV a copy, written
- * after D1. Each look-up of an API key reads the counts, and an isolate with older prices loads them before it rates.
+ * The epochs of a customer's prices. They propagate price changes to every isolate within 90 seconds, without a D1
+ * query per rating. Each scope (the operator, or a customer) counts its changes. The newest overlay in D1 has the
+ * count as its `epoch`. KV has a copy, written after D1. Each look-up of an API key reads the counts. An isolate with
+ * older prices loads the new prices before it rates.
  *
- *   60 s  until KV's copy is new at every edge: KV's own bound for cached values; with `cacheTtl` below an edge reads
- *         again after 30
- * + 30 s  for which an isolate caches an API key with its counts
- * = 90 s  from the answer to the POST. Loading the prices then delays one rating, not the change.
+ * 60 s: the time until every edge has KV's new copy. It is KV's own limit for cached values. With the `cacheTtl`
+ * below, an edge reads again after 30 s.
+ *
+ * + 30 s: the time for which an isolate caches an API key with its counts.
+ *
+ * = 90 s after the answer to the POST. Loading the prices afterwards delays one rating and does not delay the change.
  */
 export interface PriceEpochs {
   readonly operator: number
   readonly customer: number
 }
 
-/** The scope of the operator's overlays; the scope of a customer is its id. */
+/** The scope of the operator's overlays. The scope of a customer is the customer's id. */
 export const OPERATOR = 'operator'
 
 /** The shortest `cacheTtl` that KV accepts. */
@@ -24,7 +27,7 @@ const KV_EDGE_CACHE_S = 30
 
 const kvKey = (scope: string) => `epoch:${scope}`
 
-/** Returns the epoch in KV: 0 for a scope that never had an overlay, undefined if KV fails. */
+/** Returns the epoch in KV; 0 for a scope that never had an overlay, undefined if KV fails. */
 export async function readKvEpoch(
   env: Pick<Bindings, 'API_KEYS'>,
   scope: string,
@@ -44,8 +47,8 @@ type EpochEnv = Pick<Bindings, 'API_KEYS' | 'DB'>
 const SELECT_EPOCH = 'SELECT max(epoch) AS epoch FROM price_overlays WHERE scope = ?1'
 
 /**
- * Copies D1's epoch to KV: before the answer to the change if KV accepts the write, after it otherwise. KV accepts one
- * write per second and key, so a burst of changes waits for its last write.
+ * Copies D1's epoch to KV. The first attempt precedes the answer to the change. Further attempts follow the answer.
+ * KV accepts one write per second and key, so the last change of a burst is published last.
  */
 export async function publishEpoch(
   env: EpochEnv,
@@ -61,8 +64,8 @@ const ATTEMPTS = 6
 const RETRY_MS = 1_100
 
 /**
- * Checks D1 again after each write, because the older of two concurrent changes may write last. So the last writer
- * always leaves the newest epoch.
+ * Checks D1 again after each write, because the older of two concurrent changes may write last. The last writer
+ * therefore writes the newest epoch.
  */
 async function settleEpoch(env: EpochEnv, scope: string, first: Copied, retry_ms: number): Promise<void> {
   let last = first
@@ -72,17 +75,17 @@ async function settleEpoch(env: EpochEnv, scope: string, first: Copied, retry_ms
     last = await copyEpoch(env, scope, before)
     if (last.failure === undefined && last.epoch === before) return
   }
-  // Only the next change of this scope repairs KV, so this is logged.
+  // Logs the failure, because KV is outdated until the next change of this scope.
   logError('price_epoch_not_published', last.failure, { scope })
 }
 
 interface Copied {
-  /** The epoch last written to KV. */
+  /** The epoch that was last written to KV. */
   readonly epoch: number | undefined
   readonly failure?: unknown
 }
 
-/** Writes D1's epoch to KV, unless it is the one last written. */
+/** Writes D1's epoch to KV, unless it equals `written`. */
 async function copyEpoch(env: EpochEnv, scope: string, written: number | undefined): Promise<Copied> {
   try {
     const row = await env.DB.prepare(SELECT_EPOCH).bind(scope).first<{ epoch: number | null }>()

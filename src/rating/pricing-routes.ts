@@ -26,7 +26,7 @@ const pricingRoute = route({
   description:
     'With `provider` and `model`, the response is the price in force at `at`, in the standard service tier and without a region. ' +
     "Without `model`, the response is a page of the provider's models; without `provider`, a page of the providers. " +
-    'A unit without its own price is billed as the unit that contains it: unlisted cached tokens cost as much as input.',
+    'A unit without its own price is billed at the price of the unit that contains it. For example, cached tokens without a price cost as much as input tokens.',
   ...scoped('pricing:read', currentPrices),
   request: { query: pricingQuery },
   answers: { 200: json('One price, or a page of models or providers.', pricingSchema) },
@@ -65,7 +65,7 @@ pricingRoutes.openapi(pricingRoute, (c) => {
   })
 })
 
-/** Returns the models of the catalogue in its order, followed by models whose only price is an overlay. */
+/** Returns the models of a provider in the order of the catalogue, followed by models that have only an overlay. */
 function modelsOf(book: PriceBook, provider: ProviderRef, at_ms: number): string[] {
   const names = allModels(provider).map(({ id }) => id)
   const known = new Set(names.map((name) => name.toLowerCase()))
@@ -76,7 +76,7 @@ function modelsOf(book: PriceBook, provider: ProviderRef, at_ms: number): string
   return [...names, ...new Set(overlaid.filter((model) => !known.has(model)))]
 }
 
-/** Returns a page of a list in memory; the cursor is the index of its first item. */
+/** Returns a page of a list in memory. The cursor is the index of its first item. */
 function pageOf<T>(
   all: readonly T[],
   cursor: number | undefined,
@@ -108,7 +108,10 @@ function modelPrice(
   }
 }
 
-/** Returns the period of the overlay that applies, or the first day of a list price if the catalogue has it. */
+/**
+ * Returns the period of the overlay that applies. For a list price, returns the start of its period if the catalogue
+ * states one.
+ */
 function effectivePeriod({ overlay }: PricesInForce, model: ModelRef | undefined, at_ms: number): object {
   if (overlay !== undefined) {
     const { effective_from_ms, effective_to_ms } = overlay

@@ -26,17 +26,17 @@ const modelPriceSchema = z
     provider: z.string(),
     model: z.string(),
     catalogue_model: z.string().nullable().openapi({
-      description: "The catalogue's id of the model; null for a model that the catalogue does not have.",
+      description: 'The id of the model in the catalogue; null if the catalogue does not have the model.',
     }),
     source: z.enum(['catalogue', 'feed', 'operator', 'override']).openapi({
       description:
-        'The list price, the price feed, a price of the operator for all customers, or your own price.',
+        'The source of the price: the list price, the price feed, a price of the operator for all customers, or your own price.',
     }),
     price_version: z.string(),
     effective_from: time.nullable(),
     effective_to: time
       .nullable()
-      .openapi({ description: 'The time at which the price ends; null if no end is known.' }),
+      .openapi({ description: 'The time when the price ends; null if no end is set.' }),
     context_window: z.int().nullable(),
     deprecated: z.boolean(),
     prices: z.array(
@@ -48,12 +48,14 @@ const modelPriceSchema = z
           .optional()
           .openapi({
             description:
-              'Replaces price_usd for the whole request once its total input exceeds (if inclusive: reaches) the threshold.',
+              'The prices that replace price_usd for the whole request once its total input exceeds (if inclusive: reaches) the threshold.',
           }),
         sizes: z
           .array(z.object({ size: z.string(), price_usd: usd }))
           .optional()
-          .openapi({ description: 'Replaces price_usd for media of this quality and size.' }),
+          .openapi({
+            description: 'The prices that replace price_usd for a size, a quality or a search context size.',
+          }),
       }),
     ),
   })
@@ -61,7 +63,7 @@ const modelPriceSchema = z
 
 const providerSchema = z.object({ provider: z.string(), name: z.string() }).openapi('Provider')
 
-/** The price of one model; without `model` a page of the provider's models; without `provider` a page of providers. */
+/** The price of one model, a page of a provider's models, or a page of providers. */
 export const pricingSchema = z.union([
   modelPriceSchema,
   pageSchema(modelPriceSchema),

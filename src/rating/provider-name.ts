@@ -1,9 +1,9 @@
 import { findProvider, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 
-/** Providers whose name in the contract is not their id in the catalogue. */
+/** The names in the contract that are not the upper-case form of the catalogue id, by id. */
 const CONTRACT_NAMES: Readonly<Record<string, string>> = { aws: 'AMAZON' }
 
-/** Returns the spelling of a provider in records and answers: one for all spellings of callers. */
+/** Returns the spelling of a provider in records and answers. It is the same for all spellings that callers send. */
 export function providerName({ id }: ProviderRef): string {
   const known = names.get(id)
   if (known !== undefined) return known
@@ -12,10 +12,13 @@ export function providerName({ id }: ProviderRef): string {
   return name
 }
 
-/** The names by id. The number of providers in the catalogue limits this memory. */
+/** A cache of the names by id. The number of providers in the catalogue limits the cache. */
 const names = new Map<string, string>()
 
-/** The record's spelling of a provider that a filter names; a name that no provider has matches nothing. */
+/**
+ * Returns the spelling that records use for the provider in a filter. The name of an unknown provider is returned
+ * unchanged and matches nothing.
+ */
 export function recordedProvider(name: string): string {
   const provider = findProvider(name)
   return provider ? providerName(provider) : name

@@ -52,14 +52,14 @@ export function renderCalculation({
   }
 }
 
-/** Renders the best suggestion, or the reason why none applies. */
+/** Renders the best suggestion, or the reason why there is none. */
 function renderSuggestion(result: SuggestionResult): object {
   if (result.kind === 'none') return { optimization: null, optimization_note: result.reason }
   const { best } = result
   return { optimization: { ...best, provider_cost_usd: exactNumber(best.provider_cost_usd) } }
 }
 
-/** Renders bulk results; totals exclude refused items. */
+/** Renders bulk results. The totals exclude refused items. */
 export function renderBulk(results: readonly BulkResult[]): object {
   let cost = 0n
   let credits = 0n
@@ -90,7 +90,7 @@ export function marginJson(price: PicoUsd, cost: PicoUsd): object | number | nul
   return margin === null ? null : exactNumber(formatDecimal(margin, 4))
 }
 
-/** The features and the models that a simulation lists. The others are one sum. */
+/** The maximum number of features and of models that a simulation lists. The others are added to one sum. */
 const MAX_PARTS = 100
 
 export function renderSimulation({ totals, unrated_events, by_feature, by_model }: Simulation): object {
@@ -110,7 +110,10 @@ export function renderSimulation({ totals, unrated_events, by_feature, by_model 
   }
 }
 
-/** The parts with the highest simulated cost, that one first, and the sum of the others; null if there are none. */
+/**
+ * Returns the parts with the highest simulated cost, highest first, and the sum of the other parts; null without
+ * other parts.
+ */
 function mostExpensive<P extends { readonly sums: SimulationSums }>(
   parts: readonly P[],
 ): { readonly first: readonly P[]; readonly others: SimulationSums | null } {
@@ -138,7 +141,7 @@ function renderSums(sums: SimulationSums): object {
   }
 }
 
-/** Renders a sum of USD, half-even to 6 decimals, like all sums. */
+/** Renders a sum of USD, rounded half-even to 6 decimals like all sums. */
 function usdSumJson(pico: bigint): ExactNumber {
   return microUsdJson(roundToMicro(pico))
 }

@@ -24,7 +24,7 @@ import { simulate } from './simulate.ts'
 const calculateRoute = route({
   method: 'post',
   path: '/calculate',
-  summary: 'Calculate the cost of usage in USD and in credits; moves no credits',
+  summary: 'Calculate the cost of usage in USD and in credits, without moving credits',
   ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(calculateSchema) },
   answers: { 200: json('The price and its breakdown.', calculatedSchema) },
@@ -46,10 +46,10 @@ const simulateRoute = route({
   path: '/simulate',
   summary: 'Simulate the cost of recorded events under another burn table',
   description:
-    'Simulates events of up to 31 days, and at most 100,000 that have arrived since `from`. Provider costs keep their recorded values; tiers and allowances count from zero at the first event.',
+    'Simulates the events of up to 31 days. At most 100,000 events may have arrived since `from`. Provider costs keep their recorded values. Tiers and allowances count from zero at the first event.',
   ...scoped('pricing:read'),
   request: { body: jsonRequest(simulateSchema) },
-  answers: { 200: json('Recorded and simulated costs, in total and by feature.', simulatedSchema) },
+  answers: { 200: json('Recorded and simulated costs, in total, by feature and by model.', simulatedSchema) },
   problems: ['conflict', 'overloaded'],
 })
 

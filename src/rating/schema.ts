@@ -19,12 +19,12 @@ export function countInput() {
     .openapi({ type: 'integer', minimum: 0, maximum: MAX_QUANTITY })
 }
 
-/** Whether `countInput` accepts a value. */
+/** Returns whether `countInput` accepts a value. */
 export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_QUANTITY
 }
 
-/** Validates seconds, and quantities of a customer's own units: up to 6 decimals. */
+/** Validates seconds and quantities of a customer's own units, with up to 6 decimals. */
 export function quantityInput() {
   return z
     .number('must be a number')
@@ -35,21 +35,24 @@ export function quantityInput() {
 
 const SIX_DECIMALS = /^\d+(\.\d{1,6})?$/
 
-/** Whether `quantityInput` accepts a value. */
+/** Returns whether `quantityInput` accepts a value. */
 export function isQuantity(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= MAX_QUANTITY && SIX_DECIMALS.test(String(value))
 }
 
-/** A customer's own unit, priced by burn tables only; the name of a provider's unit is refused. */
+/** The names of a customer's own units, which only burn tables price. Names of canonical units are rejected. */
 const CUSTOM_UNIT = /^[a-z][a-z0-9_]{0,63}$/
 export function customUnitInput() {
   return z
     .string()
-    .regex(CUSTOM_UNIT, 'must be 1 to 64 lower-case letters, digits and underscores, the first a letter')
-    .refine((unit) => !isUsageUnit(unit), 'is a unit of usage itself and not one of your own')
+    .regex(
+      CUSTOM_UNIT,
+      'must be a lower-case letter followed by up to 63 lower-case letters, digits and underscores',
+    )
+    .refine((unit) => !isUsageUnit(unit), 'must not be a canonical unit: send canonical units in usage')
 }
 
-/** Whether `customUnitInput` accepts a value. */
+/** Returns whether `customUnitInput` accepts a value. */
 export function isCustomUnit(value: unknown): value is string {
   return typeof value === 'string' && CUSTOM_UNIT.test(value) && !isUsageUnit(value)
 }
@@ -63,10 +66,12 @@ const customUsage = z
     `must have at most ${MAX_CUSTOM_UNITS} units`,
   )
 
-/** Canonical usage (contract, section 9): every unit of the table, and the customer's own under `custom`. */
+/**
+ * The canonical usage (contract, section 9): every unit of the table, and the customer's own units under `custom`.
+ */
 export const usageInput = z
   .strictObject({ ...unitFields(), custom: customUsage.optional() })
-  .openapi('Usage', { description: 'The usage, as inclusive totals with their subsets.' })
+  .openapi('Usage', { description: 'The usage: totals, and the subsets that they include.' })
 
 function unitFields(): Record<string, z.ZodOptional<z.ZodNumber>> {
   return Object.fromEntries(
@@ -77,14 +82,14 @@ function unitFields(): Record<string, z.ZodOptional<z.ZodNumber>> {
   )
 }
 
-/** Validates names from a provider's response, because they are recorded like the caller's own. */
+/** Validates names from a provider's response, because they are recorded like names that the caller sends. */
 export const responseNames = z.object({
   model: customerText().optional(),
   service_tier: customerText().optional(),
   region: customerText().optional(),
 })
 
-/** The fields on consumption that an event and a calculation share. */
+/** The fields of consumption that an event and a calculation share. */
 export const consumptionFields = {
   provider: customerText().optional(),
   model: customerText().optional(),
@@ -112,7 +117,7 @@ export const calculateSchema = z
     at: timeInput().optional(),
     explain: z.boolean().optional().openapi({
       description:
-        'Adds `explanation`: every price, its source, and the fields from which each quantity was read.',
+        'Adds `explanation` to the answer: every price with its source, and every quantity with the field that contains it.',
     }),
   })
   .openapi('Calculation')
@@ -129,7 +134,7 @@ export const calculatedSchema = z
     margin_percent: z
       .number()
       .nullable()
-      .openapi({ description: 'Percentage of customer_price_usd; null when that price is 0.' }),
+      .openapi({ description: 'The margin in percent of customer_price_usd; null if that price is 0.' }),
     optimization: z
       .object({
         kind: z.enum(['batch', 'flex', 'cache', 'model']),
@@ -141,7 +146,7 @@ export const calculatedSchema = z
       })
       .nullable()
       .openapi({
-        description: 'A cheaper way to make the same request, by list prices; does not consider quality.',
+        description: 'A cheaper alternative for the same request, by list prices. Quality is not considered.',
       }),
     optimization_note: z
       .string()
@@ -152,7 +157,7 @@ export const calculatedSchema = z
       z.object({
         unit: z.string(),
         model: z.string().optional().openapi({
-          description: 'The model that used it, if a response reports another one besides its own.',
+          description: 'The model of this usage, if the response reports usage of another model.',
         }),
         quantity: z.number(),
         price_usd: usd,
@@ -161,7 +166,8 @@ export const calculatedSchema = z
           .array(z.object({ unit: z.string(), quantity: z.number() }))
           .optional()
           .openapi({
-            description: 'Reported parts of the unit that have no price of their own, billed at this price.',
+            description:
+              'The reported parts of the unit without their own price. They are billed at this price.',
           }),
       }),
     ),
@@ -175,7 +181,9 @@ export const calculatedSchema = z
 
 export const MAX_CALCULATIONS = 100
 
-/** The envelope. Its calculations are validated separately: an invalid one does not refuse the others. */
+/**
+ * The request body. Each calculation is validated separately, so an invalid calculation does not affect the others.
+ */
 export const bulkSchema = z
   .strictObject({
     calculations: z
@@ -203,7 +211,7 @@ const MAX_SIMULATED_DAYS = 31
 export const simulateSchema = z
   .strictObject({
     burn_table: draftTableSchema,
-    from: timeInput().openapi({ description: 'The first event time, inclusive.' }),
+    from: timeInput().openapi({ description: 'The start of the event times, inclusive.' }),
     to: timeInput().openapi({
       description: 'The end of the event times, exclusive; at most 31 days after `from`.',
     }),
@@ -221,12 +229,12 @@ export const simulateSchema = z
 
 const simulatedSums = {
   events: z.int(),
-  credits_recorded: z.number().openapi({ description: 'Credits that the events burned.' }),
-  credits_simulated: z.number().openapi({ description: 'Credits that the events would have burned.' }),
+  credits_recorded: z.number().openapi({ description: 'The credits that the events burned.' }),
+  credits_simulated: z.number().openapi({ description: 'The credits that the events burn under the draft.' }),
   difference: z.number().openapi({ description: 'The simulated credits minus the recorded credits.' }),
   provider_cost_usd: usd,
-  customer_price_recorded_usd: usd.openapi({ description: 'The customer price that the events recorded.' }),
-  customer_price_usd: usd.openapi({ description: "The amount at the draft's credits per USD." }),
+  customer_price_recorded_usd: usd.openapi({ description: 'The recorded customer price of the events.' }),
+  customer_price_usd: usd.openapi({ description: "The customer price at the draft's credits per USD." }),
   customer_price_difference_usd: usd.openapi({
     description: '`customer_price_usd` minus `customer_price_recorded_usd`.',
   }),
@@ -249,7 +257,9 @@ export const simulatedSchema = z
     }),
     by_model: z
       .array(z.object({ provider: z.string().nullable(), model: z.string().nullable(), ...simulatedSums }))
-      .openapi({ description: 'The 100 most expensive models. The model is null if the events name none.' }),
+      .openapi({
+        description: 'The 100 most expensive models. The model is null for events without a model.',
+      }),
     other_models: otherSums.openapi({ description: 'The sum of all other models; null if there are none.' }),
   })
   .openapi('Simulated')

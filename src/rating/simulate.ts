@@ -8,14 +8,14 @@ import type { BurnTable } from '../pricing/burn-table/table.ts'
 import { usdFromParts } from '../pricing/money.ts'
 import { type Scan, scanEntries } from '../projection/read/scan-entries.ts'
 
-/** Events from `from_ms` inclusive to `to_ms` exclusive. */
+/** A request to simulate the events from `from_ms` (inclusive) to `to_ms` (exclusive). */
 export interface SimulationRequest extends Scan {
   readonly table: BurnTable
   readonly from_ms: number
   readonly to_ms: number
 }
 
-/** Exact sums of the recorded costs of events, and of their costs under the draft. */
+/** The exact sums of the recorded costs of events, and of their costs under the draft. */
 export interface SimulationSums {
   events: number
   recorded_micro: bigint
@@ -26,7 +26,7 @@ export interface SimulationSums {
   price: bigint
 }
 
-/** The events of one model; without names: of no model. */
+/** The sums of the events with the same provider and model. A name is undefined if the events do not have it. */
 export interface SimulatedModel {
   readonly provider: string | undefined
   readonly model: string | undefined
@@ -43,15 +43,15 @@ export interface Simulation {
 }
 
 export const MAX_SIMULATED_EVENTS = 100_000
-/** Includes grants and expirations, which are read with the events. */
+/** The maximum number of entries to read. It includes grants and expirations, which are read with the events. */
 const MAX_ENTRIES = 2 * MAX_SIMULATED_EVENTS
 
-/** The maximum time that an event may be ahead of its arrival. */
+/** The maximum time from the arrival of an event to its timestamp. */
 const MAX_AHEAD_MS = 5 * 60_000
 
 /**
- * Rates recorded events under a draft. Provider costs stay as recorded; tiers and allowances of the draft count from
- * zero at the first of these events, per wallet, in the order of arrival.
+ * Rates recorded events under a draft. Provider costs keep their recorded values. Tiers and allowances of the draft
+ * count from zero at the first of these events, per wallet, in the order of arrival.
  */
 export async function simulate(env: Bindings, request: SimulationRequest): Promise<Simulation | Refused> {
   const found = await recordedEvents(env, request)
@@ -90,7 +90,7 @@ function modelOf(
   models: Map<string, SimulatedModel>,
   { provider, model }: Pick<SimulatedEvent, 'provider' | 'model'>,
 ): SimulatedModel {
-  // No name has a line break.
+  // Names cannot contain a line break.
   const key = `${provider ?? ''}\n${model ?? ''}`
   const found = models.get(key) ?? { provider, model, sums: noSums() }
   models.set(key, found)
@@ -107,7 +107,9 @@ export function addSums(sums: SimulationSums, added: Readonly<SimulationSums>): 
   sums.price += added.price
 }
 
-/** The fields of an event that rating needs: a hundred thousand are in memory at once. */
+/**
+ * The fields of an event that rating needs. Other fields are left out, because 100,000 events are in memory at once.
+ */
 type SimulatedEvent = Pick<EventRecord, 'feature_id'> & {
   readonly at_ms: number
   readonly wallet: number
@@ -122,7 +124,7 @@ type SimulatedEvent = Pick<EventRecord, 'feature_id'> & {
 
 interface RecordedEvents {
   readonly kind: 'found'
-  /** The newest arrival is first. */
+  /** The events, newest arrival first. */
   readonly events: SimulatedEvent[]
   readonly unrated: number
 }
@@ -132,7 +134,7 @@ async function recordedEvents(
   { from_ms, to_ms, ...scan }: SimulationRequest,
 ): Promise<RecordedEvents | Refused> {
   const events: SimulatedEvent[] = []
-  /** Entries that rated an event later, by the number of the event's own entry. */
+  /** The entries that rated an event later, by the number of the event's own entry. */
   const late = new Map<number, Entry>()
   let unrated = 0
   let arrived = 0
@@ -161,7 +163,7 @@ const TOO_MANY: Refused = {
   refusal: invalid([
     {
       path: '/from',
-      message: `more than ${MAX_SIMULATED_EVENTS} events have arrived since; choose a later time`,
+      message: `must be later: more than ${MAX_SIMULATED_EVENTS} events or ${MAX_ENTRIES} entries were recorded since this time`,
     },
   ]),
 }

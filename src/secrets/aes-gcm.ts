@@ -1,13 +1,13 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 
-/** AES-256-GCM (NIST SP 800-38D) with a random nonce: a key seals at most 2^32 texts. */
+/** AES-256-GCM (NIST SP 800-38D) with a random nonce. A key may encrypt at most 2^32 texts. */
 
 export const KEY_BYTES = 32
 const CIPHER = 'aes-256-gcm'
 const IV_BYTES = 12
 const TAG_BYTES = 16
 
-/** Encrypts bytes. `place` is authenticated and not stored: the result opens only with the same key and place. */
+/** Encrypts bytes. `place` is authenticated but not stored, so decryption requires the same key and place. */
 export function seal(bytes: Uint8Array, key: Uint8Array, place = ''): string {
   const iv = randomBytes(IV_BYTES)
   const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES })
@@ -16,7 +16,7 @@ export function seal(bytes: Uint8Array, key: Uint8Array, place = ''): string {
   return Buffer.concat([iv, cipher.getAuthTag(), encrypted]).toString('base64')
 }
 
-/** Returns undefined for another key or place, or damaged text. */
+/** Decrypts a text. Returns undefined for another key or place, or if the text is damaged. */
 export function open(sealed: string, key: Uint8Array, place = ''): Uint8Array | undefined {
   const bytes = Buffer.from(sealed, 'base64')
   const [iv, tag] = [bytes.subarray(0, IV_BYTES), bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES)]

@@ -4,11 +4,12 @@ import { KEY_BYTES, open, seal } from './aes-gcm.ts'
 import { type Master, mastersOf } from './masters.ts'
 
 /**
- * Data keys: one random AES key per customer encrypts that customer's secrets. D1 has it once for each master
- * key, encrypted under that key, so a change of master keys rewrites data keys and no secret.
+ * The data keys of customers. A data key is a random AES key that encrypts the secrets of one customer. D1 has it
+ * once for each master key, encrypted under that master key. A change of master keys therefore rewrites only data
+ * keys.
  */
 
-/** A data key as stored: encrypted under one master key. */
+/** A stored data key, encrypted under one master key. */
 export interface DataKeyRow {
   readonly master_id: string
   readonly wrapped: string
@@ -18,16 +19,19 @@ export type DataKey =
   | { readonly kind: 'key'; readonly key: Uint8Array }
   /** The customer has no data key yet. */
   | { readonly kind: 'none' }
-  /** No master key of this deployment can decrypt it: an encryption key is missing or wrong. */
+  /** No master key of this deployment can decrypt the data key, because an encryption key is missing or wrong. */
   | { readonly kind: 'locked' }
 
-/** The maximum number of master keys. More than two exist only between a rotation and the job that follows it. */
+/**
+ * The maximum number of stored rows of a customer. There are more than two only between a rotation and the job that
+ * follows it.
+ */
 const MAX_MASTERS = 8
 
 const SELECT = `
   SELECT master_id, wrapped FROM data_keys WHERE customer_id = ?1 LIMIT ${MAX_MASTERS}`
 
-/** The statement that reads a customer's data key: at most one row for each master key. */
+/** Returns the statement that reads a customer's data key. The result has at most one row for each master key. */
 export function selectDataKey(db: D1Database, customer_id: string): D1PreparedStatement {
   return db.prepare(SELECT).bind(customer_id)
 }
@@ -50,8 +54,9 @@ const INSERT_FIRST = `
   WHERE NOT EXISTS (SELECT 1 FROM data_keys WHERE customer_id = ?1)`
 
 /**
- * Returns the customer's data key, and creates it if the customer has none. Returns `locked` rather than a second data
- * key if no master key can decrypt the existing one. The caller has checked that there is a master key.
+ * Returns the customer's data key, and creates it if the customer has none. If no master key can decrypt an existing
+ * data key, returns `locked` and does not create a second data key. The caller must have checked that a master key
+ * exists.
  */
 export async function requireDataKey(env: Bindings, customer_id: string, now_ms: number): Promise<DataKey> {
   const existing = await readDataKey(env, customer_id)
@@ -83,13 +88,13 @@ const CUSTOMERS = `
   SELECT customer_id, json_group_array(json_object('master_id', master_id, 'wrapped', wrapped)) AS keys
   FROM data_keys WHERE customer_id > ?1 GROUP BY customer_id ORDER BY customer_id LIMIT ${CUSTOMERS_A_RUN}`
 
-// Writes 1 row for each. Another run may have written the same.
+// Writes 1 row for each missing data key. Another run may have written the same row.
 const INSERT_MISSING = `
   INSERT INTO data_keys (customer_id, master_id, wrapped, created_at_ms)
   SELECT value ->> 'customer_id', value ->> 'master_id', value ->> 'wrapped', ?2 FROM json_each(?1) WHERE true
   ON CONFLICT (customer_id, master_id) DO NOTHING`
 
-// Writes 1 row for each that is deleted. A data key that no present master key can decrypt is kept.
+// Writes 1 row for each deleted data key. A data key that no current master key can decrypt is kept.
 const DELETE_OLD = `
   DELETE FROM data_keys
   WHERE customer_id > ?1 AND customer_id <= ?2 AND master_id NOT IN (SELECT value FROM json_each(?3))
@@ -109,9 +114,9 @@ export interface Rewrapped {
 }
 
 /**
- * Updates the data keys of all customers for the present masters: adds the data keys of a new master and deletes those
- * of a removed master. A run takes customers in the order of their ids, from `after`. After the last customer, the next
- * run starts again.
+ * Updates the data keys of all customers for the current master keys. Adds the data keys of a new master key and
+ * deletes the data keys of a removed master key. A run processes customers in the order of their ids, starting after
+ * `after`. After the last customer, the next run starts again.
  */
 export async function rewrapDataKeys(
   env: Bindings,

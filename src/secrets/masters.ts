@@ -6,15 +6,15 @@ import { usableSecrets } from './usable.ts'
 
 /**
  * The master keys of a deployment, from the Worker's secrets `ENCRYPTION_KEY` and, during a rotation,
- * `ENCRYPTION_KEY_NEXT`. They encrypt the data keys of customers and nothing else.
+ * `ENCRYPTION_KEY_NEXT`. They encrypt only the data keys of customers.
  */
 export interface Master {
-  /** Identifies the master key in the data keys that it encrypts, and reveals nothing about it. */
+  /** The id of the master key in the data keys that it encrypts. It reveals nothing about the key. */
   readonly id: string
   readonly key: Uint8Array
 }
 
-/** The development value of `ENCRYPTION_KEY`. It is public, so it works only where `ENVIRONMENT` is `development`. */
+/** The development value of `ENCRYPTION_KEY`. It is public, so it works only if `ENVIRONMENT` is `development`. */
 export const DEVELOPMENT_ENCRYPTION_KEY = 'dev-encryption-key'
 const ID_CHARS = 16
 const PURPOSE = 'openmonetize master key'

@@ -1,17 +1,20 @@
 import type { Bindings } from '../bindings.ts'
 import { configOf } from '../config.ts'
 
-/** The minimum length: 128 bits in hex. `openssl rand -hex 32` prints twice that. */
+/** The minimum length of a secret: 128 bits in hex. `openssl rand -hex 32` prints twice this length. */
 export const MIN_SECRET_CHARS = 32
 
 interface SecretPolicy {
-  /** Public, so it works only where `ENVIRONMENT` is `development`. */
+  /** The development value. It is public, so it works only if `ENVIRONMENT` is `development`. */
   readonly development_value: string
-  /** Logs why a secret is not used. */
+  /** Logs the reason why a secret is not used. */
   readonly onRefused: (reason: string) => void
 }
 
-/** Returns the secrets that are set and strong enough, in their order and each once. */
+/**
+ * Returns the secrets that are set and strong enough, in the given order and without duplicates. In development, a
+ * secret of any strength is accepted.
+ */
 export function usableSecrets(
   env: Bindings,
   secrets: readonly (string | undefined)[],
@@ -22,7 +25,7 @@ export function usableSecrets(
     if (secret === '') return false
     if (configOf(env).environment === 'development') return true
     if (secret !== development_value && secret.length >= MIN_SECRET_CHARS) return true
-    onRefused(`it is public, or shorter than ${MIN_SECRET_CHARS} characters`)
+    onRefused(`The secret is public or shorter than ${MIN_SECRET_CHARS} characters. Set a random secret.`)
     return false
   })
 }

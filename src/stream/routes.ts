@@ -23,7 +23,7 @@ const streamRoute = route({
   path: '/',
   summary: 'Stream notifications as server-sent events',
   description:
-    'Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. A client resumes with `Last-Event-ID`, or `after`, and misses none. Without either the stream begins now. The server sends a comment after every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its key: reconnect.',
+    'Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. Send `Last-Event-ID` or `after` to resume without missing notifications. Without either, the stream begins with the next notification. The server sends a comment after every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its API key. Reconnect when it ends.',
   ...scoped('webhooks:read'),
   request: {
     query: z.strictObject({
@@ -35,7 +35,7 @@ const streamRoute = route({
         .openapi({
           type: 'integer',
           minimum: 0,
-          description: 'The notifications of the stream have higher sequences.',
+          description: 'The sequence after which the stream begins.',
         }),
     }),
   },
@@ -62,7 +62,10 @@ streamRoutes.openapi(streamRoute, async (c) => {
   }
   const { customer_id } = c.get('key')
   if (open_in_all >= MAX_OPEN || (open.get(customer_id) ?? 0) >= MAX_OF_CUSTOMER) {
-    return problem(c, { code: 'rate_limited', detail: 'Too many streams are open. Close one, then retry.' })
+    return problem(c, {
+      code: 'rate_limited',
+      detail: 'Too many streams are open. Close a stream, then retry.',
+    })
   }
   const asked = last_id === undefined ? c.req.valid('query').after : Number(last_id)
   const first = await readNotifications(c.env, ledgerOf(c), {
@@ -76,12 +79,13 @@ streamRoutes.openapi(streamRoute, async (c) => {
     after_sequence,
     lasts_ms: configOf(c.env).stream_seconds * 1000,
   })
-  // A line with only an id is no event, but a client that is disconnected before the first event resumes with this id.
+  // A line with only an id is not an event. A client that is disconnected before the first event resumes with this
+  // id.
   const begin = `retry: ${RETRY_MS}\nid: ${asked ?? first.last_sequence}\n\n`
   return streamed(stream, customer_id, begin + eventsOf(first.notifications))
 })
 
-/** The wait of a client before it reconnects. */
+/** The time that a client waits before it reconnects. */
 const RETRY_MS = 1_000
 
 function streamed(stream: NotificationStream, customer_id: string, begin: string): Response {
@@ -131,18 +135,17 @@ interface Known {
   sequence: number
   /** The time when the last read began. */
   read_at_ms: number
-  /** The time when the ledger was last asked to flush notifications early. */
+  /** The time of the last `LISTEN`, which makes the ledger flush notifications early. */
   listened_at_ms: number
 }
 
-/** The state by ledger: together, all streams of a ledger make one read a second. */
+/** The state by ledger. All streams of a ledger in this isolate together make at most one read per second. */
 const ledgers = new Map<string, Known>()
 
 const NEWEST = 'SELECT last_notification FROM ledgers WHERE ledger_id = ?'
 const KEY = 'SELECT expires_at_ms, revoked_at_ms FROM api_keys WHERE key_id = ?1'
 
-// Writes one row every few minutes, and only while a stream is open, so that the ledger flushes notifications
-// early.
+// Writes 1 row every few minutes while a stream is open, so that the ledger flushes notifications early.
 const LISTEN = `
   INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms, streamed_until_ms)
   VALUES (?1, 0, 0, 0, ?2)
@@ -197,7 +200,7 @@ function sourceOf(c: Context<AppEnv>): StreamSource {
     },
     async isAllowed() {
       const now_ms = Date.now()
-      // A session ends with its key, and also when it is signed out.
+      // A session ends at its expiry, with its key or at the sign-out.
       if (session !== undefined) {
         return (await findSession(env, session, operatorsOf(env), now_ms)) !== undefined
       }

@@ -1,43 +1,44 @@
 import type { NotificationView } from '../notifications/read.ts'
 
-/** The time between two reads of D1, which delays new notifications. */
+/** The time between two reads of D1. A new notification is delayed by up to this time. */
 export const POLL_MS = 1_000
 /** The idle time after which a comment keeps the connection open. */
 const COMMENT_MS = 15_000
 /** The time between two checks that the key is still valid. */
 const CHECK_MS = 30_000
-/** The maximum number of notifications that a stream reads at once and has in memory. */
+/** The maximum number of notifications that a stream reads at once and keeps in memory. */
 export const NOTIFICATIONS_A_READ = 50
 
 /**
- * The calls of D1 after which a stream ends, below the 1,000 of an invocation: an idle stream makes fewer in
- * its time, and a stream with notifications in each second ends earlier.
+ * The number of calls of D1 after which a stream ends. It is below the 1,000 calls that an invocation may make. An
+ * idle stream makes fewer calls in the longest `STREAM_SECONDS`. A stream with notifications in each second ends
+ * earlier.
  */
 const MAX_CALLS = 950
-/** The calls for notifications, and for the names of their users and teams. */
+/** The number of calls that read notifications and the names of their users and teams. */
 const CALLS_OF_READ = 3
-/** The calls for the newest sequence, and every few minutes for the note that a stream is open. */
+/** The average number of calls that read the newest sequence and, every few minutes, record that a stream is open. */
 const CALLS_OF_NEWEST = 1.1
 
 /** The stream's access to the ledger and to the clock. */
 export interface StreamSource {
-  /** The sequence of the newest notification that can be read. */
+  /** Returns the sequence of the newest notification that can be read. */
   readonly newest: () => Promise<number>
   readonly read: (
     after_sequence: number,
     to_sequence: number,
     limit: number,
   ) => Promise<readonly NotificationView[]>
-  /** Whether the key may still read. */
+  /** Reports whether the key may still read. */
   readonly isAllowed: () => Promise<boolean>
   readonly now: () => number
   readonly wait: (ms: number) => Promise<void>
 }
 
 /**
- * The events of one open stream, in the format of server-sent events. It reads only when its client has taken
- * the last part, so a slow client costs no memory. It ends by itself after `lasts_ms`, or when its calls are
- * used up: a client resumes with its last id.
+ * The events of one open stream, in the format of server-sent events. The stream reads only after its client has read
+ * the last part, so a slow client needs no memory. The stream ends after `lasts_ms`, or when its calls are used up.
+ * The client then resumes with its last id.
  */
 export class NotificationStream {
   private readonly source: StreamSource
@@ -62,7 +63,9 @@ export class NotificationStream {
     this.sent_at_ms = now_ms
   }
 
-  /** The next part of the stream; null at its end. Throws when D1 cannot be read: the client reconnects. */
+  /**
+   * Returns the next part of the stream; null at its end. Throws if D1 cannot be read. The client then reconnects.
+   */
   async next(): Promise<string | null> {
     while (this.is_open) {
       const { source } = this
@@ -98,13 +101,16 @@ export class NotificationStream {
     this.calls += CALLS_OF_READ
     const read = await this.source.read(this.after, this.newest, NOTIFICATIONS_A_READ)
     const last = read.at(-1)
-    // A range that is older than the retention has no notifications left.
+    // A range that is older than the retention has no notifications.
     this.after = last?.sequence ?? this.newest
     return last ? eventsOf(read) : null
   }
 }
 
-/** Notifications as server-sent events. JSON has no line breaks outside of its texts, where they are escaped. */
+/**
+ * Returns notifications as server-sent events. `JSON.stringify` writes no line breaks, and escapes the line breaks in
+ * texts.
+ */
 export function eventsOf(notifications: readonly NotificationView[]): string {
   return notifications
     .map((one) => `id: ${one.sequence}\nevent: ${one.type}\ndata: ${JSON.stringify(one)}\n\n`)

@@ -5,11 +5,11 @@ import { logFailure } from '../logging/log.ts'
 import { Stripe } from './client.ts'
 
 /**
- * The operator's one Stripe account. Live ledgers are paid with the secrets `STRIPE_…`, test ledgers with
- * `STRIPE_TEST_…` only.
+ * The Stripe account of the operator. A deployment has only one. Live ledgers use the secrets `STRIPE_…`, and test
+ * ledgers use only the secrets `STRIPE_TEST_…`.
  */
 
-/** The development values. They are public, so they work only where `ENVIRONMENT` is `development`. */
+/** The secrets for development. They are public, so they are accepted only if `ENVIRONMENT` is `development`. */
 export const DEVELOPMENT_STRIPE = {
   STRIPE_SECRET_KEY: 'sk_test_development',
   STRIPE_WEBHOOK_SECRET: 'whsec_development',
@@ -24,10 +24,10 @@ const SECRETS: Readonly<Record<Mode, { readonly key: Secret; readonly webhook: S
   test: { key: 'STRIPE_TEST_SECRET_KEY', webhook: 'STRIPE_TEST_WEBHOOK_SECRET' },
 }
 
-/** Secret and restricted keys of Stripe: `sk_live_…`, `rk_test_…`. */
+/** Matches secret and restricted keys of Stripe: `sk_live_…`, `rk_test_…`. */
 const KEY = /^[sr]k_(live|test)_[\x21-\x7e]{1,250}$/
 
-/** Returns Stripe for the payments of a mode; undefined where that mode is not set up. */
+/** Returns the Stripe client for the payments of a mode; undefined if the mode has no accepted secret key. */
 export function stripeOf(env: Bindings, mode: Mode): Stripe | undefined {
   const name = SECRETS[mode].key
   const secret_key = secretOf(env, name)
@@ -43,7 +43,7 @@ export function stripeOf(env: Bindings, mode: Mode): Stripe | undefined {
   return new Stripe({ api_url, secret_key })
 }
 
-/** The webhook secrets that are set up, with the mode of their events. */
+/** Returns the webhook secrets that are set up, with the mode of their events. */
 export function webhookSecretsOf(env: Bindings): readonly { readonly mode: Mode; readonly secret: string }[] {
   return MODES.flatMap((mode) => {
     const secret = secretOf(env, SECRETS[mode].webhook)
@@ -51,7 +51,7 @@ export function webhookSecretsOf(env: Bindings): readonly { readonly mode: Mode;
   })
 }
 
-/** Whether objects of Stripe with this `livemode` may pay a ledger of the mode. */
+/** Reports whether objects of Stripe with this `livemode` may pay a ledger of the mode. */
 export function acceptsLivemode(env: Bindings, mode: Mode, livemode: boolean): boolean {
   return livemode === (mode === 'live') || (!livemode && configOf(env).environment === 'development')
 }

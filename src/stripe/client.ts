@@ -12,8 +12,8 @@ import {
 } from './objects.ts'
 
 /**
- * The version of Stripe's API that `objects.ts` reads. Stripe answers in this version, regardless of the account's
- * default.
+ * The version of Stripe's API that `objects.ts` reads. Stripe answers in this version, even if the account has
+ * another default.
  */
 export const STRIPE_VERSION = '2026-10-28.endive'
 
@@ -30,20 +30,20 @@ export interface StripeOptions {
 /** The result of a call. Calls never throw. */
 export type StripeResult<T> =
   | { readonly kind: 'ok'; readonly value: T }
-  /** Stripe refused it and did nothing. */
+  /** Stripe refused the request and did nothing. */
   | StripeRefusal
-  /** The card was refused, or needs its owner. A payment intent may have been made. */
+  /** The card was refused, or its owner must confirm the charge. A payment intent may have been created. */
   | (Omit<StripeRefusal, 'kind'> & { readonly kind: 'declined'; readonly intent: PaymentIntent | undefined })
   /** Stripe refuses the secret key. */
   | { readonly kind: 'unauthorized' }
-  /** Stripe may or may not have done it. A repeat with the same key is safe. */
+  /** Stripe may have executed the request. A retry with the same idempotency key is safe. */
   | { readonly kind: 'unknown'; readonly reason: string; readonly retry_after_ms?: number }
 
 export interface StripeRefusal {
   readonly kind: 'refused'
   readonly status: number
   readonly code: string
-  /** A text for a person. */
+  /** An error text for users. */
   readonly message: string
 }
 
@@ -55,8 +55,8 @@ const EXPAND = { expand: ['latest_charge', 'payment_method'] }
 const EXPAND_SESSION = { expand: ['payment_intent.latest_charge', 'payment_intent.payment_method'] }
 
 /**
- * The few endpoints of Stripe that payments use. Each call has a time limit and reads a bounded answer; a POST has an
- * idempotency key, which Stripe remembers for 24 hours.
+ * A client for the few endpoints of Stripe that payments use. Each call has a time limit, and the size of its answer
+ * is limited. A POST has an idempotency key, which Stripe keeps for 24 hours.
  */
 export class Stripe {
   private readonly options: StripeOptions
@@ -86,7 +86,7 @@ export class Stripe {
     return this.post(`/v1/payment_intents/${encodeURIComponent(id)}/cancel`, paymentIntentSchema, fields, key)
   }
 
-  /** A page of the payment intents of a customer in a period, newest first, after `starting_after`. */
+  /** Returns a page of the payment intents of a customer in a period, newest first, after `starting_after`. */
   paymentIntentsOf(
     customer: string,
     created: { readonly gte: number; readonly lte: number },
@@ -102,7 +102,7 @@ export class Stripe {
     return this.get('/v1/payment_intents', paymentIntentsSchema, fields)
   }
 
-  /** A customer's cards, the newest first. */
+  /** Returns the newest card of a customer. */
   cardsOf(customer: string) {
     const path = `/v1/customers/${encodeURIComponent(customer)}/payment_methods`
     return this.get(path, paymentMethodsSchema, { type: 'card', limit: 1 })
@@ -160,7 +160,7 @@ export class Stripe {
 
 interface Answer {
   readonly status: number
-  /** The wait in seconds; NaN without the header. */
+  /** The header `Retry-After` in seconds; NaN without the header. */
   readonly retry_after: number
   readonly text: string
 }
@@ -180,11 +180,11 @@ function readAnswer<T>({ status, retry_after, text }: Answer, schema: z.ZodType<
     const value = schema.safeParse(parseJson(text))
     return value.success
       ? { kind: 'ok', value: value.data }
-      : { kind: 'unknown', reason: `answer not understood: ${value.error.issues[0]?.path.join('.') ?? ''}` }
+      : { kind: 'unknown', reason: `unexpected answer at ${value.error.issues[0]?.path.join('.') ?? ''}` }
   }
   if (status === 401 || status === 403) return { kind: 'unauthorized' }
   const parsed = errorSchema.safeParse(parseJson(text))
-  // 409: the same key is being used, or an object is locked. For a key with other parameters, a look-up finds
+  // 409: the same key is in use, or an object is locked. If the key was used with other parameters, a look-up finds
   // the payment.
   const is_final = status >= 400 && status < 500 && status !== 409 && status !== 429
   if (!is_final || !parsed.success || parsed.data.error.type === 'idempotency_error') {
@@ -200,12 +200,12 @@ function readAnswer<T>({ status, retry_after, text }: Answer, schema: z.ZodType<
   }
   if (status !== 402) return { kind: 'refused', ...refusal }
   const intent = paymentIntentSchema.safeParse(error.payment_intent)
-  // A required authentication is more important than the bank's reason for it.
+  // The required authentication is reported instead of the reason of the bank.
   const code = error.code === 'authentication_required' ? error.code : refusal.code
   return { kind: 'declined', ...refusal, code, intent: intent.success ? intent.data : undefined }
 }
 
-/** Parses JSON; undefined for a text that is not JSON, which no schema accepts. */
+/** Parses JSON. Returns undefined for a text that is not JSON. No schema accepts undefined. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

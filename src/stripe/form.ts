@@ -1,10 +1,10 @@
-/** A parameter of a request to Stripe. Undefined ones are left out. */
+/** A parameter of a request to Stripe. Undefined parameters are left out. */
 export type FormValue = string | number | boolean | undefined | FormFields | readonly FormValue[]
 export interface FormFields {
   readonly [name: string]: FormValue
 }
 
-/** Encodes parameters as Stripe reads them: `line_items[0][price_data][currency]=usd`. */
+/** Encodes parameters in the form that Stripe reads: `line_items[0][price_data][currency]=usd`. */
 export function encodeForm(fields: FormFields): string {
   const form = new URLSearchParams()
   for (const [name, value] of Object.entries(fields)) append(form, name, value)

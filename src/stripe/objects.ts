@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
-/** The fields of Stripe's objects that payments read. Others are ignored. */
+/** The fields of Stripe's objects that payments read. Other fields are ignored. */
 
-/** The maximum length of an address. Addresses are stored and are part of notifications, which have a bounded size. */
+/** The maximum length of a URL. URLs are stored and are part of notifications, whose size is limited. */
 const MAX_URL = 2_048
 const metadata = z.record(z.string(), z.string()).nullish()
 const card = z.object({ fingerprint: z.string().nullish() })
@@ -44,7 +44,7 @@ export const sessionSchema = z.object({
   url: z.string().max(MAX_URL).nullish(),
   livemode: z.boolean(),
   metadata,
-  /** An answer may contain the whole object, or its id. A new session has the id or null. */
+  /** The payment intent or its id. A new session has the id or null. */
   payment_intent: z.union([z.string(), paymentIntentSchema]).nullish(),
 })
 

@@ -1,13 +1,13 @@
-/** The signatures of Stripe's webhooks: `t=1492774577,v1=5257a8…`, HMAC-SHA256 over `t.body`. */
+/** Checks the signatures of Stripe's webhooks: `t=1492774577,v1=5257a8…`, HMAC-SHA256 over `t.body`. */
 
-/** A signature that is older than this is refused as a replay. */
+/** The maximum age of a signature. An older signature is refused as a replay. */
 const TOLERANCE_S = 300
 const MAX_HEADER = 1_024
 const HEX = /^[0-9a-f]{64}$/
 const SECONDS = /^\d{1,12}$/
 
 /**
- * Whether one of the signatures of a body was made with the secret within the last five minutes. A header may
+ * Reports whether one of the signatures of a body was made with the secret within the last five minutes. A header may
  * have several signatures.
  */
 export async function isSignedBy(

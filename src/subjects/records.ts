@@ -12,11 +12,11 @@ import type { Profile, ProfileChange } from './schema.ts'
 
 /** A user or a team, as stored in D1. */
 export interface SubjectRecord {
-  /** The number 1, 2, 3 … in the order of first mention. Lists are sorted by it. */
+  /** The number of the subject in the order of first mention: 1, 2, 3 …. Lists are sorted by this number. */
   readonly number: number
   readonly external_id: string
   readonly email: string | null
-  /** JSON. */
+  /** The metadata as JSON text. */
   readonly metadata: string | null
   readonly created_at_ms: number
 }
@@ -42,14 +42,14 @@ const SELECT_PAGE = `
   WHERE ledger_id = ?1 AND kind = ?2 AND number < ?3 AND erased_at_ms IS NULL
   ORDER BY number DESC LIMIT ?4`
 
-// Writes 2 rows: the row and its index. Reads one row, the last by primary key.
+// Writes 2 rows: the row and its index. Reads 1 row: the last row by primary key.
 const INSERT = `
   INSERT INTO subjects (ledger_id, kind, number, external_id, email, metadata, created_at_ms)
   SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5, ?6 FROM subjects WHERE ledger_id = ?1 AND kind = ?2`
 
 const SELECT_LAST = 'SELECT max(number) AS number FROM subjects WHERE ledger_id = ?1 AND kind = ?2'
 
-// Writes 1 row, only if the row is unchanged since it was read, and not erased.
+// Writes 1 row if the row is not erased and has not changed since it was read, otherwise none.
 const UPDATE = `
   UPDATE subjects SET email = ?4, metadata = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND external_id = ?3 AND erased_at_ms IS NULL AND email IS ?6 AND metadata IS ?7`
@@ -60,8 +60,8 @@ export type FoundSubject =
   | Refused
 
 /**
- * Finds one subject. First mentions reach D1 with the flush, so an unknown subject may be in the part of the journal
- * that D1 lacks: the ledger is flushed before a subject counts as unknown.
+ * Finds one subject. First mentions reach D1 with a flush, so a subject may be only in the journal. If the subject is
+ * not in D1, flushes the ledger and reads D1 again.
  */
 export async function findSubject(subjects: Subjects, id: string): Promise<FoundSubject> {
   const known = await selectOne(subjects, id)
@@ -75,11 +75,13 @@ export async function findSubject(subjects: Subjects, id: string): Promise<Found
 export interface SubjectPage {
   readonly kind: 'done'
   readonly subjects: readonly SubjectRecord[]
-  /** The start of the next page; null on the last one. */
+  /** The start of the next page; null on the last page. */
   readonly next_before: number | null
 }
 
-/** Lists subjects, newest first. Only the first page flushes the ledger: later subjects sort above it. */
+/**
+ * Lists subjects, newest first. Flushes the ledger only for the first page, because new subjects are listed first.
+ */
 export async function listSubjects(
   subjects: Subjects,
   before: number | undefined,
@@ -103,9 +105,9 @@ export async function listSubjects(
 }
 
 /**
- * Adds a subject in one batch with `statements` (the stored answer of a keyed request). Returns `taken` if the id
- * exists, even if only mentioned, and `full` if the ledger has as many as may have a profile; concurrent requests may
- * exceed that limit by their number.
+ * Adds a subject in one batch with `statements`, which store the answer of a request with an idempotency key. Returns
+ * `taken` if the id exists, even if it was only mentioned. Returns `full` if the maximum number of profiles is
+ * reached. Concurrent requests may exceed this maximum by their number.
  */
 export async function addSubject(
   subjects: Subjects,
@@ -133,8 +135,8 @@ export async function addSubject(
 }
 
 /**
- * The maximum number of attempts. An attempt fails only against a concurrent change, so this many requests may change
- * one subject concurrently.
+ * The maximum number of attempts. An attempt fails only if a concurrent change was written first, so this number of
+ * requests may change one subject concurrently.
  */
 const ATTEMPTS = 10
 

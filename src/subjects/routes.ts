@@ -25,7 +25,7 @@ import {
 } from './records.ts'
 import { erasedSchema, type SubjectResource, subjectsPage, subjectsQuery, TEAMS, USERS } from './schema.ts'
 
-/** The routes of users or of teams; `SubjectResource` defines the differences. */
+/** Returns the routes of users or of teams. `SubjectResource` defines the differences. */
 function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const { kind, id_field } = resource
   const params = z.object({ [id_field]: customerText() })
@@ -38,7 +38,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     method: 'get',
     path: '/',
     summary: `List ${kind}s, newest first`,
-    description: `Includes every ${kind} that was created here or mentioned, by an event or as the owner of a wallet.`,
+    description: `The list contains every ${kind} that was created with POST or mentioned in the ledger, for example by an event or a wallet.`,
     ...reads,
     request: { query: subjectsQuery },
     answers: { 200: json(`A page of ${kind}s.`, subjectsPage(resource)) },
@@ -48,7 +48,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     method: 'post',
     path: '/',
     summary: `Create a ${kind}`,
-    description: `This request is optional, because the first mention of a ${kind} creates it. After that, the answer is 409. The request creates no wallet.`,
+    description: `This request is optional, because the first mention of a ${kind} creates it. If the ${kind} exists, the answer is 409. The request creates no wallet.`,
     ...writes,
     request: { body: jsonRequest(resource.create) },
     answers: { 201: record },
@@ -80,10 +80,10 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     path,
     summary: `Erase a ${kind} and keep the ledger`,
     description: [
-      `Erases the id everywhere, the ${kind}'s profile, the metadata of its events and of the entries of its wallet, and its entitlements. Recurring grants to its wallet end.`,
-      'Amounts, transactions and events are kept under the id `erased_id`; remaining credits can be transferred from its wallet.',
-      `The id can be used again, for a new ${kind} without a wallet. A repeat is a 404.`,
-      'If the erasure of a large ledger takes longer than a request, the response is a 503: the erasure continues by itself, and a repeat reports when it is complete.',
+      `Erases the id of the ${kind} everywhere, its profile, its entitlements, and the metadata of its events and of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end.`,
+      'Amounts, transactions and events are kept under the id `erased_id`. Remaining credits can be transferred from the wallet of this id.',
+      `The id can be used again for a new ${kind} without a wallet. A repeated request is answered with 404.`,
+      'If the erasure of a large ledger takes longer than a request, the answer is 503. The erasure continues automatically. Repeat the request to see whether it is complete.',
     ].join(' '),
     ...writes,
     request: { params },
@@ -100,7 +100,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   })
   const full = (c: Context<AppEnv>): Response => {
     const { profiles } = configOf(c.env).limits[c.get('key').tier]
-    const detail = `Only the first ${profiles} ${kind}s may have an email or metadata at this tier. A ${kind} without them needs no record: its first mention creates it.`
+    const detail = `Only the first ${profiles} ${kind}s may have an email or metadata at this tier. A ${kind} without them needs no request, because its first mention creates it.`
     return problem(c, { code: 'too_many_open', detail })
   }
   const idOf = (valid: Readonly<Record<string, string>>): string => {
@@ -174,7 +174,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
         return problem(c, {
           code: 'unavailable',
           detail:
-            'The erasure is in progress and continues by itself. Repeat the request to see when it is complete.',
+            'The erasure is in progress and continues automatically. Repeat the request to see whether it is complete.',
           headers: { 'Retry-After': '5' },
         })
       case 'erased':

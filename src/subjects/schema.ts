@@ -18,7 +18,7 @@ export interface ProfileChange {
   readonly metadata?: JsonText | null | undefined
 }
 
-/** The two resources: the same routes, but only users have an email. */
+/** The definition of one of the two resources. Both have the same routes, but only users have an email. */
 export interface SubjectResource {
   readonly kind: SubjectKind
   readonly name: 'User' | 'Team'
@@ -30,7 +30,7 @@ export interface SubjectResource {
 }
 
 function emailInput() {
-  // RFC 5321 allows 254 characters in all.
+  // RFC 5321 allows at most 254 characters.
   return z
     .email('must be an email address')
     .max(254, 'must have at most 254 characters')
@@ -39,7 +39,7 @@ function emailInput() {
 
 const changedMetadata = metadataInput().nullable().optional().openapi({
   description:
-    'Given keys replace existing ones of the same name. A key set to null is removed; null removes all keys.',
+    'Given keys replace existing keys of the same name. A key with the value null is removed. If the field itself is null, all keys are removed.',
 })
 
 const time = z.string().openapi({ format: 'date-time' })

@@ -1,19 +1,19 @@
 import { DAY_MS, HOUR_MS, WEEK_MS } from './durations.ts'
 
-/** The periods with fixed windows that a limit counts over. */
+/** The periods of a limit that have fixed windows. */
 export const LIMIT_PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY', 'TOTAL'] as const
 export type LimitPeriod = (typeof LIMIT_PERIODS)[number]
 
-/** Periods of the calendar, whose windows depend on a time zone. */
+/** The periods of the calendar, whose windows depend on a time zone. */
 export type CalendarPeriod = Exclude<LimitPeriod, 'TOTAL'>
 
-/** A time from `start_ms` until before `end_ms`, which is null if the window never ends. */
+/** The time from `start_ms` (inclusive) to `end_ms` (exclusive). `end_ms` is null if the window never ends. */
 export interface Window {
   readonly start_ms: number
   readonly end_ms: number | null
 }
 
-/** A window that ends, as those of all periods but TOTAL do. */
+/** A window that ends. The windows of all periods except TOTAL end. */
 export interface BoundedWindow extends Window {
   readonly end_ms: number
 }
@@ -22,11 +22,11 @@ export interface BoundedWindow extends Window {
 const MONDAY_MS = 4 * DAY_MS
 
 /**
- * The window of a period that contains a moment. Everything is UTC, so hours, days and weeks always have the
- * same length; `TimeZone.windowOf` has the windows of other zones. `anchor_ms` is a moment at which some
- * window begins; without one, windows begin on the hour, at midnight, on Monday and on the first. An anchor
- * on a day that a month lacks means that month's last day, and each month is computed from the anchor itself:
- * the 28th of February is followed by the 31st of March again.
+ * Returns the window of a period that contains a time. All times are UTC, so hours, days and weeks always have the
+ * same length. `TimeZone.windowOf` returns the windows of other zones. `anchor_ms` is a time at which a window
+ * begins. Without it, windows begin on the hour, at midnight, on Monday, or on the first day of the month. If a month
+ * lacks the day of the anchor, its window begins on the last day of the month. Each month is computed from the anchor
+ * itself: the windows of an anchor on the 31st begin on the last day of February and then on the 31st of March.
  */
 export function windowOf(period: CalendarPeriod, anchor_ms: number | null, at_ms: number): BoundedWindow
 export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: number): Window
@@ -47,7 +47,7 @@ export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: n
 
 /**
  * Returns the first time after `at_ms` that is a multiple of `months` after the anchor, by the rules of an anchored
- * month. `at_ms` is not before the anchor.
+ * month. `at_ms` must not be before the anchor.
  */
 export function nextAfterMonths(months: number, anchor_ms: number, at_ms: number): number {
   const anchor = new Date(anchor_ms)

@@ -1,14 +1,15 @@
 import { DAY_MS, HOUR_MS } from './durations.ts'
 import { type BoundedWindow, type CalendarPeriod, windowOf } from './windows.ts'
 
-/** The zone of windows that name none. */
+/** The default time zone of windows. */
 export const UTC = 'UTC'
 
-// The form of a zone's name. `Intl` also accepts offsets, which have no daylight saving time and often have minutes.
+// The form of a zone's name. It excludes offsets, which `Intl` also accepts. Offsets have no daylight saving time,
+// and some contain minutes.
 const NAME = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+){0,2}$/
 const MAX_NAME = 64
 
-/** The maximum number of zones in memory. To make one takes about as long as to rate an event. */
+/** The maximum number of zones in memory. The creation of a zone takes about as long as the rating of an event. */
 const MAX_KNOWN = 64
 const known = new Map<string, TimeZone>()
 
@@ -29,7 +30,7 @@ export function timeZoneOf(name: string): TimeZone | undefined {
 
 const PERIODS = { day: 'DAILY', week: 'WEEKLY', month: 'MONTHLY' } as const
 
-/** The last window of this many periods and anchors is kept for the next question. */
+/** The maximum number of windows that a zone caches. It caches the last window of each period and anchor. */
 const MAX_WINDOWS = 256
 
 /** The hours, days, weeks (from Monday) and months of a time zone, with its daylight saving time. */
@@ -38,7 +39,7 @@ export class TimeZone {
   private readonly format: Intl.DateTimeFormat
   private readonly windows = new Map<string, BoundedWindow>()
 
-  /** Throws a `RangeError` for an unknown zone. */
+  /** Creates a time zone. Throws a `RangeError` for an unknown name. */
   constructor(name: string) {
     this.name = name
     this.format = new Intl.DateTimeFormat('en-US', {
@@ -54,7 +55,7 @@ export class TimeZone {
     })
   }
 
-  /** Returns local time minus UTC. `at_ms` is a whole second. */
+  /** Returns local time minus UTC in milliseconds. `at_ms` must be a whole second. */
   offsetAt(at_ms: number): number {
     const fields = new Map(this.format.formatToParts(at_ms).map(({ type, value }) => [type, Number(value)]))
     const field = (type: Intl.DateTimeFormatPartTypes) => fields.get(type) ?? 0
@@ -62,7 +63,7 @@ export class TimeZone {
     return day_ms + field('hour') * HOUR_MS + field('minute') * 60_000 + field('second') * 1_000 - at_ms
   }
 
-  /** The first offset of a range that is not a whole hour; undefined if all are. */
+  /** Returns the first offset in a range that is not a whole number of hours; undefined if there is none. */
   partialHourOffset(from_ms: number, to_ms: number): number | undefined {
     for (let at_ms = from_ms; at_ms < to_ms + DAY_MS; at_ms += DAY_MS) {
       const offset_ms = this.offsetAt(Math.min(at_ms, to_ms))
@@ -71,15 +72,16 @@ export class TimeZone {
     return undefined
   }
 
-  /** The first moment of the local day, week or month that contains a whole hour. */
+  /** Returns the start of the local day, week or month that contains a whole hour. */
   startOf(period: keyof typeof PERIODS, hour_ms: number): number {
     return this.windowOf(PERIODS[period], null, hour_ms).start_ms
   }
 
   /**
-   * The window of a period that contains a moment, by local clocks: windows turn at the local midnight or full hour, or
-   * at the local time of the anchor. A window is longer or shorter when clocks change in it: a day has 23 or 25 hours,
-   * and a local hour that occurs twice is one window. The windows of a zone follow each other without gap or overlap.
+   * Returns the window of a period that contains a time, by local clocks. Windows begin at the local midnight or full
+   * hour, or at the local time of the anchor. A window is longer or shorter if clocks change in it: a day then has 23
+   * or 25 hours, and a local hour that occurs twice is one window. The windows of a zone follow each other without
+   * gap or overlap.
    */
   windowOf(period: CalendarPeriod, anchor_ms: number | null, at_ms: number): BoundedWindow {
     const key = `${period} ${anchor_ms}`
@@ -88,12 +90,12 @@ export class TimeZone {
     const local_anchor_ms = anchor_ms === null ? null : this.localTimeAt(anchor_ms)
     let local = windowOf(period, local_anchor_ms, this.localTimeAt(at_ms))
     let window = this.between(local)
-    // Clocks that are set back over the start of a window show times of the window before it once more.
+    // If clocks are set back over the start of a window, they show times of the previous window again.
     while (window.end_ms <= at_ms) {
       local = windowOf(period, local_anchor_ms, local.end_ms)
       window = this.between(local)
     }
-    // Clocks that skip the start of a window show times of that window early.
+    // If clocks skip the start of a window, they show times of that window too early.
     while (window.start_ms > at_ms) {
       local = windowOf(period, local_anchor_ms, local.start_ms - 1)
       window = this.between(local)
@@ -107,12 +109,12 @@ export class TimeZone {
     return { start_ms: this.momentOf(start_ms), end_ms: this.momentOf(end_ms) }
   }
 
-  /** The time that local clocks show, as if it were UTC. */
+  /** Returns the time that local clocks show, as if it were UTC. */
   private localTimeAt(at_ms: number): number {
     return at_ms + this.offsetAt(Math.floor(at_ms / 1_000) * 1_000)
   }
 
-  /** The first moment at which local clocks show this time, or a later one if they skip it. */
+  /** Returns the first time at which local clocks show a local time, or a later time if they skip it. */
   private momentOf(local_ms: number): number {
     const second_ms = Math.floor(local_ms / 1_000) * 1_000
     const offsets = [this.offsetAt(second_ms - DAY_MS), this.offsetAt(second_ms + DAY_MS)]
@@ -121,7 +123,7 @@ export class TimeZone {
   }
 }
 
-/** An offset as `+05:30`. */
+/** Returns an offset in the form `+05:30`. */
 export function offsetText(offset_ms: number): string {
   const minutes = Math.abs(Math.trunc(offset_ms / 60_000))
   const two = (value: number) => String(value).padStart(2, '0')

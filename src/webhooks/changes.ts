@@ -29,7 +29,7 @@ import {
 } from './records/secrets.ts'
 import { endpointJson } from './render.ts'
 
-/** Changes of endpoints, each with its audit record in one batch of D1. */
+/** The changes of endpoints. Each change and its audit record are written in one batch of D1. */
 
 export interface EndpointDraft extends Pick<Endpoint, 'url' | 'types' | 'enabled'> {
   readonly description?: string | undefined
@@ -73,7 +73,7 @@ export async function createEndpoint(
     ...(place.mode === null ? [] : [beginHandingOn(c.env, place.owner)]),
   ])
   if (inserted?.meta.changes === 1) return answer
-  const detail = `There are ${MAX_ENDPOINTS} webhook endpoints, which is the limit. Delete one first.`
+  const detail = `There are ${MAX_ENDPOINTS} webhook endpoints, which is the limit. Delete an endpoint first.`
   return problem(c, { code: 'conflict', detail })
 }
 
@@ -200,18 +200,18 @@ async function dataKeyOf(c: Context<AppEnv>, { owner }: Place, now_ms: number): 
   return mastersOf(c.env).length === 0 ? undefined : requireDataKey(c.env, keyOwner(owner), now_ms)
 }
 
-/** A change always moves it, so that a concurrent change is detected. */
+/** Returns a later time of change, so that a concurrent change is detected. */
 function laterThan({ updated_at_ms }: Endpoint): number {
   return Math.max(Date.now(), updated_at_ms + 1)
 }
 
 function changedMeanwhile(c: Context<AppEnv>): Response {
-  const detail = 'The webhook endpoint was changed at the same time. Read it and try again.'
+  const detail = 'The webhook endpoint was changed at the same time. Get the endpoint and retry.'
   return problem(c, { code: 'conflict', detail })
 }
 
 function notConfigured(c: Context<AppEnv>): Response {
   const detail =
-    'This deployment has no usable encryption key for signing keys. The operator sets the secret ENCRYPTION_KEY.'
+    'This deployment has no usable encryption key for signing keys. The operator must set the secret ENCRYPTION_KEY.'
   return problem(c, { code: 'webhooks_not_configured', detail })
 }

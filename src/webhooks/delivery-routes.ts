@@ -12,7 +12,7 @@ import { deliveryJson } from './render.ts'
 import { retryNow } from './replay.ts'
 import { deliveriesQuery, deliveriesSchema, deliveryPath, deliverySchema } from './schema.ts'
 
-/** The log of a customer's deliveries, or of the operator's. */
+/** Returns the routes of the deliveries to a customer's endpoints, or to the operator's. */
 function deliveryRoutes(kind: 'customer' | 'operator') {
   const is_customer = kind === 'customer'
   const placeOf = is_customer ? customerPlace : operatorPlace
@@ -26,7 +26,7 @@ function deliveryRoutes(kind: 'customer' | 'operator') {
     path: '/',
     summary: `List webhook deliveries${of} with their attempts, newest notification first`,
     description:
-      'A delivery is in the list from its first attempt on, and is kept for 30 days. A page may have fewer than `limit` rows while `next_cursor` is set.',
+      'The list contains deliveries that were attempted, postponed or dropped. They are kept for 30 days. A page may have fewer than `limit` rows even if `next_cursor` is set.',
     ...reads,
     request: { query: deliveriesQuery },
     answers: { 200: json('A page of deliveries.', deliveriesSchema) },
@@ -61,7 +61,7 @@ function deliveryRoutes(kind: 'customer' | 'operator') {
     path: '/{id}/retry',
     summary: `Make a webhook delivery${of} due now, regardless of its status`,
     description:
-      'The schedule of the delivery begins again. If an attempt is running, the delivery does not change. The message has the id of its first attempt, by which a receiver recognises a repeat.',
+      'The retry schedule of the delivery starts again. If an attempt is running, the delivery does not change. All attempts have the same message id, so a receiver can recognise a repeated message.',
     ...writes,
     request: { params: deliveryPath },
     answers: { 200: json('The delivery.', deliverySchema) },

@@ -28,23 +28,23 @@ import {
 import { sendTest } from './test-message.ts'
 
 const SECRET_ONCE =
-  'Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that credential can read it.'
+  'Only this answer contains the secret. With an `Idempotency-Key`, the request can be repeated if the answer is lost. The answer is stored encrypted under the credential of the request, and only that credential can read it.'
 
-/** The routes of a customer's endpoints, or of the operator's. They differ only in access and types. */
+/** Returns the routes of a customer's endpoints, or of the operator's. They differ only in access and types. */
 function endpointRoutes(kind: 'customer' | 'operator') {
   const is_customer = kind === 'customer'
   const placeOf = is_customer ? customerPlace : operatorPlace
   const schemas = endpointSchemasOf[kind]
   const reads = is_customer ? scopedToRead('webhooks:read') : {}
   const writes = is_customer ? scoped('webhooks:write') : {}
-  const of = is_customer ? '' : " of the operator's"
+  const of = is_customer ? '' : ' of the operator'
   const router = createRouter()
 
   const createRoute = route({
     method: 'post',
     path: '/',
-    summary: `Create a webhook endpoint${of}: an address that gets notifications`,
-    description: `Messages are signed by Standard Webhooks 1.0. ${SECRET_ONCE}`,
+    summary: `Create a webhook endpoint${of}, which is an address that gets notifications`,
+    description: `Messages are signed according to Standard Webhooks 1.0. ${SECRET_ONCE}`,
     ...writes,
     request: { body: jsonRequest(schemas.draft) },
     answers: { 201: json('The endpoint, with its secret.', endpointWithSecretSchema) },
@@ -64,7 +64,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
   const listRoute = route({
     method: 'get',
     path: '/',
-    summary: `List webhook endpoints${of}, newest first; never a secret`,
+    summary: `List webhook endpoints${of} without their secrets, newest first`,
     ...reads,
     request: { query: endpointsQuery },
     answers: { 200: json('A page of endpoints.', endpointsSchema) },
@@ -99,7 +99,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     path: '/{id}',
     summary: `Change a webhook endpoint${of}`,
     description:
-      'Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures; the notifications that it missed can be replayed. Attempts of earlier deliveries use the new address, too.',
+      'Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures. The notifications that it missed can be replayed. Later attempts of earlier deliveries use the new address.',
     ...writes,
     request: { params: endpointPath, body: jsonRequest(schemas.change) },
     answers: { 200: json('The endpoint.', endpointSchema) },
@@ -119,7 +119,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     method: 'delete',
     path: '/{id}',
     summary: `Delete a webhook endpoint${of}`,
-    description: 'Deliveries that wait for it are dropped. The log keeps all of its deliveries.',
+    description: 'Pending deliveries to the endpoint are dropped. All of its deliveries stay in the log.',
     ...writes,
     request: { params: endpointPath },
     answers: { 200: json('The deleted endpoint.', endpointSchema) },
@@ -147,7 +147,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
   router.openapi(rotateRoute, async (c) => {
     const { id } = c.req.valid('param')
     const place = placeOf(c)
-    // Without a body, the validator is skipped, and so are its defaults.
+    // Without a body, the validator does not run, so the schema sets the defaults here.
     const { overlap_seconds } = rotateSchema.parse(await c.req.json())
     try {
       const repeat = onceWithSecret(c, place, `/webhook-endpoints/${id}/rotate-secret`)
@@ -162,7 +162,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     path: '/{id}/test',
     summary: `Send a test message to a webhook endpoint${of}`,
     description:
-      'Sends a `webhook_endpoint.test` once, also to a disabled endpoint, and answers when the attempt has ended: after 15 s at most.',
+      'Sends a message of the type `webhook_endpoint.test` once, even if the endpoint is disabled. The answer follows when the attempt has ended. The attempt waits at most 15 seconds for an answer of the receiver.',
     ...writes,
     request: { params: endpointPath },
     answers: { 200: json('The delivery with its attempt.', deliverySchema) },
@@ -191,10 +191,10 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     path: '/{id}/replay',
     summary: `Send notifications of a time range to a webhook endpoint${of} again`,
     description:
-      'Each message has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; continue with `next_from`.',
+      'Each message has the same id as in its first delivery, so a receiver can recognise a repeated message. One request replays at most 1,000 notifications. Continue with `next_from`.',
     ...writes,
     request: { params: endpointPath, body: jsonRequest(replaySchema) },
-    answers: { 200: json('The number of deliveries that begin again.', replayedSchema) },
+    answers: { 200: json('The number of deliveries that were started again.', replayedSchema) },
     problems: ['not_found', 'conflict', 'idempotency_mismatch'],
   })
   router.openapi(replayRoute, async (c) => {
@@ -221,7 +221,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
 }
 
 const LOCKED =
-  'The signing keys of this endpoint cannot be read. The operator checks the secret ENCRYPTION_KEY.'
+  'The signing keys of this endpoint cannot be read. The operator must check the secret ENCRYPTION_KEY.'
 
 export const webhookEndpointsRoutes = endpointRoutes('customer')
 export const operatorWebhookEndpointsRoutes = endpointRoutes('operator')

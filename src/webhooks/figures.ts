@@ -4,7 +4,7 @@ import type { Bindings } from '../bindings.ts'
 export interface WebhookFigures {
   readonly pending: number
   /**
-   * The pending delivery with the earliest due time; null if none waits. Some deliveries that are due this
+   * The earliest due time of a pending delivery; null if none is pending. Some deliveries that are due in the current
    * minute are normal.
    */
   readonly oldest_due_at_ms: number | null
@@ -12,7 +12,7 @@ export interface WebhookFigures {
   readonly failing_endpoints: number
   /** The number of endpoints that were disabled because of failures. */
   readonly disabled_endpoints: number
-  /** Set if no more deliveries or endpoints exist than were counted. */
+  /** Whether all pending deliveries and all endpoints were counted. */
   readonly complete: boolean
 }
 

@@ -12,11 +12,15 @@ import { OPERATOR } from './records/secrets.ts'
 import { OPERATOR_TYPES, type OperatorType } from './types.ts'
 
 /**
- * Notifications of the deployment for its operator: one when a condition begins, and none until it has ended. They are in
- * the table of all notifications, under a ledger of their own name.
+ * The notifications of the deployment for its operator. A notification is created when a condition begins. No further
+ * notification is created while the condition lasts. The notifications are stored in the table of all notifications,
+ * under the ledger id `operator`.
  */
 
-/** A flush retries automatically, so a short delay needs no operator. */
+/**
+ * The time that flushes must be behind before the operator is notified. Flushes are retried automatically, so a short
+ * delay needs no action.
+ */
 const BEHIND_FOR_MS = 300_000
 const MAX_COUNTED = 10_000
 
@@ -30,10 +34,10 @@ const COUNT_DEAD_LETTERS = `
 const COUNT_DIFFERENT = `
   SELECT count(*) AS count FROM (SELECT 1 FROM reconciliations WHERE status = 'DIFFERENT' LIMIT ${MAX_COUNTED})`
 
-// The newest of at most 100 feeds.
+// Returns the feed that was read last. The table has at most 100 feeds.
 const LAST_FEED = 'SELECT status, version FROM price_feeds ORDER BY last_read_at_ms DESC LIMIT 1'
 
-// The statement writes 1 row. A repeat after a crash writes none.
+// Writes 1 row for each notification. A repeat after a crash writes none.
 const INSERT = `
   INSERT INTO notifications (ledger_id, sequence, type, at_ms, data)
   SELECT '${OPERATOR}', value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value -> 'data'
@@ -52,9 +56,7 @@ interface Condition {
   readonly data: NotificationData
 }
 
-/**
- * The conditions that hold, and the number of the last notification: the saved position of the scheduled job.
- */
+/** The saved position of the scheduled job: the active conditions, and the sequence of the last notification. */
 interface Known {
   readonly active: readonly string[]
   readonly sequence: number
@@ -67,7 +69,7 @@ interface Run {
   readonly reach: (place: string) => void
 }
 
-/** Reads and stores nothing if the operator has no endpoint. */
+/** Notifies the operator of new conditions. Does nothing if the operator has no enabled endpoint. */
 export async function notifyOperator({ env, now_ms, after, reach }: Run): Promise<void> {
   const endpoints = await readEnabledEndpoints(env, [OPERATOR])
   if (endpoints.length === 0) return
@@ -107,7 +109,7 @@ async function readConditions(db: D1Database, now_ms: number): Promise<Condition
   return OPERATOR_TYPES.flatMap((type) => (data[type] ? [{ type, data: data[type] }] : []))
 }
 
-/** A notification of the deployment, as `NotificationView` is one of a ledger. */
+/** A notification of the deployment. It corresponds to the `NotificationView` of a ledger. */
 export interface OperatorView {
   readonly id: string
   readonly type: string

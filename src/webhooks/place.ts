@@ -10,11 +10,11 @@ import { auditStatement } from '../ledger/flush/audit-log.ts'
 import type { Endpoint } from './records/endpoints.ts'
 import { OPERATOR } from './records/secrets.ts'
 
-/** The owner of the endpoints that a request names: a ledger or the operator. */
+/** The owner of the endpoints of a request: a ledger or the operator. */
 export interface Place {
   /** The name of the ledger, or `operator`. */
   readonly owner: string
-  /** Is null for the operator's endpoints. */
+  /** The mode of the ledger; null for the operator's endpoints. */
   readonly mode: Mode | null
   readonly audit: AuditPlace
   /** The id of an API key, or `operator`. */
@@ -43,7 +43,7 @@ export const operatorPlace: PlaceOf = () => ({
   path: '/v1/admin',
 })
 
-/** Idempotency of a POST whose answer has a secret. */
+/** Returns the idempotency settings of a POST whose answer has a secret. */
 export function onceWithSecret(c: Context<AppEnv>, place: Place, operation: string): Once {
   return { ...once(place, operation), credential: credentialOf(c) }
 }
@@ -53,8 +53,8 @@ export function once({ owner, path }: Place, operation: string): Once {
 }
 
 /**
- * The audit record of a change. It is written only if the statement before it changed a row. The record has only the
- * host of the address, because a path may contain a secret.
+ * Returns the audit record of a change. The record is written only if the statement before it changed a row. It
+ * contains only the host of the address, because a path may contain a secret.
  */
 export function auditOf(
   c: Context<AppEnv>,

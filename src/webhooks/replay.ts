@@ -10,13 +10,13 @@ import {
 } from './records/deliveries.ts'
 import type { SealedEndpoint } from './records/endpoints.ts'
 
-/** Sends notifications again that an endpoint did not get, or lost. */
+/** The replay of notifications that an endpoint did not get or has lost. */
 
-/** The maximum number of notifications that one call replays. */
+/** The maximum number of notifications that one request replays. */
 export const MAX_REPLAYED = 1_000
 
-// Halves the range of sequences until it finds the first notification of a time or later: about 2 rows read for each of
-// 20 steps, however long the list is. Sequences are in the order of time.
+// Halves the range of sequences until it finds the first notification at a time or later. Reads about 2 rows in each
+// of 20 steps, regardless of the number of notifications. Sequences are in the order of time.
 const AT_MIDDLE = `
   SELECT at_ms FROM notifications WHERE ledger_id = ?1 AND sequence >= (low + high) / 2 ORDER BY sequence LIMIT 1`
 
@@ -35,19 +35,19 @@ const IN_RANGE = `
 export interface Range {
   readonly from_ms: number
   readonly to_ms: number
-  /** Leaves out deliveries that succeeded. */
+  /** Whether successful deliveries are left out. */
   readonly only_failed: boolean
 }
 
 export interface Replayed {
   readonly deliveries: number
-  /** The time from which another call continues; null at the end of the range. */
+  /** The start of the range of the next call; null at the end of the range. */
   readonly next_from_ms: number | null
 }
 
 /**
- * Begins the deliveries of a range again, also of notifications that the endpoint never got. Deliveries under
- * way do not change. If the queue does not accept the messages, the sweep sends them.
+ * Starts the deliveries of a range of notifications again. Also delivers notifications that the endpoint never got.
+ * Pending deliveries do not change. If the queue does not accept the messages, the sweep sends them.
  */
 export async function replay(
   env: Bindings,
@@ -67,8 +67,8 @@ export async function replay(
 }
 
 /**
- * Makes a delivery due now, and returns its new state; undefined if it does not exist. A delivery whose
- * attempt is under way does not change.
+ * Makes a delivery due now, and returns its new state; undefined if it does not exist. A delivery with a running
+ * attempt does not change.
  */
 export async function retryNow(
   env: Bindings,

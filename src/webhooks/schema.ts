@@ -26,7 +26,7 @@ function subscriptions(known: readonly string[], examples: readonly [string, str
     .min(1, 'must have at least one type')
     .max(MAX_TYPES, `must have at most ${MAX_TYPES} types`)
     .openapi({
-      description: 'The notifications to send: `*` for all, types, or groups.',
+      description: 'The notifications to send, as types or groups, or `*` for all.',
       example: [...examples],
     })
 }
@@ -34,7 +34,7 @@ function subscriptions(known: readonly string[], examples: readonly [string, str
 const fieldsWith = (types: ReturnType<typeof subscriptions>) => ({
   url: z.string().min(1).max(MAX_URL_CHARS).openapi({
     description:
-      'An https URL, checked now and before each attempt. Its host must not resolve to a private address or be this deployment. In development also `http://localhost:PORT`.',
+      'An https URL, which is checked now and before each attempt. Its host must not resolve to a private address or be the host of this deployment. In development, `http://localhost:PORT` is also allowed.',
     example: 'https://example.com/webhooks',
   }),
   types,
@@ -42,7 +42,7 @@ const fieldsWith = (types: ReturnType<typeof subscriptions>) => ({
   enabled: z.boolean(),
   v1a: z.boolean().openapi({
     description:
-      'Adds Ed25519 signatures (`v1a`), which `public_key` verifies, beside those of the shared secret.',
+      'Adds Ed25519 signatures (`v1a`) to the signatures of the shared secret. `public_key` verifies them.',
   }),
 })
 
@@ -100,14 +100,16 @@ export const endpointSchema = z
     enabled: z.boolean(),
     disabled_reason: z.enum(['gone', 'failing']).nullable().openapi({
       description:
-        '`gone`: the receiver answered 410. `failing`: every attempt of five days failed. Null if it is enabled, or was disabled by a request.',
+        '`gone`: the receiver answered 410. `failing`: all attempts of five days failed. Null if the endpoint is enabled or was disabled by a request.',
     }),
-    failing_since: optionalTime.openapi({ description: 'The first failed attempt since the last success.' }),
+    failing_since: optionalTime.openapi({
+      description: 'The time of the first failed attempt since the last success.',
+    }),
     v1a: z.boolean(),
     public_key: z
       .string()
       .nullable()
-      .openapi({ description: '`whpk_…`, which verifies `v1a` signatures; null without them.' }),
+      .openapi({ description: 'The key `whpk_…`, which verifies `v1a` signatures; null without `v1a`.' }),
     previous_secret_expires_at: optionalTime.openapi({
       description: 'The time until which messages are also signed with the replaced secret.',
     }),
@@ -140,8 +142,10 @@ export const rotateSchema = z
 
 export const replaySchema = z
   .strictObject({
-    from: timeInput().openapi({ description: 'Notifications from this time on, at most 30 days back.' }),
-    to: timeInput().optional().openapi({ description: 'Notifications before this time. Default: now.' }),
+    from: timeInput().openapi({
+      description: 'Start of the range, inclusive. Notifications are kept for 30 days by default.',
+    }),
+    to: timeInput().optional().openapi({ description: 'End of the range, exclusive. Default: now.' }),
     only_failed: z.boolean().default(false).openapi({
       description: 'Leaves out notifications that the endpoint received.',
     }),
@@ -150,10 +154,10 @@ export const replaySchema = z
 
 export const replayedSchema = z
   .object({
-    deliveries: z.int().openapi({ description: 'The deliveries that begin again.' }),
+    deliveries: z.int().openapi({ description: 'The number of deliveries that were started again.' }),
     next_from: optionalTime.openapi({
       description:
-        'The `from` of the next call, because the range has more notifications than one call takes; null at the end of the range.',
+        'The `from` of the next request, if the range has more notifications than one request replays; null at the end of the range.',
     }),
   })
   .openapi('WebhookReplayed')
@@ -168,7 +172,7 @@ const attemptSchema = z
     error: z
       .enum(['timeout', 'connection_failed', 'address_refused', 'name_not_resolved'])
       .nullable()
-      .openapi({ description: 'The reason for a missing answer.' }),
+      .openapi({ description: 'The reason why no answer arrived; null if an answer arrived.' }),
     duration_ms: z.int(),
     answer: z.string().openapi({ description: 'The first 1 KB of the answer.' }),
   })

@@ -11,8 +11,8 @@ import { keyOwner } from './records/secrets.ts'
 import { TEST_TYPE } from './types.ts'
 
 /**
- * Sends a test message at once, also to an endpoint that is disabled. It makes one attempt, which does not
- * change the endpoint.
+ * Sends a test message immediately, even if the endpoint is disabled. Makes one attempt, which does not change the
+ * endpoint. Returns undefined if the signing keys cannot be decrypted.
  */
 export async function sendTest(
   env: Bindings,

@@ -1,6 +1,6 @@
 import { NOTIFICATION_TYPES } from '../ledger/model/notifications.ts'
 
-/** The notifications that an endpoint subscribes to: `*`, a type, or a group such as `credits.*`. */
+/** The subscriptions of endpoints to notifications: `*`, a type, or a group such as `credits.*`. */
 
 /** The notifications of a deployment, for its operator. */
 export const OPERATOR_TYPES = [
@@ -11,22 +11,25 @@ export const OPERATOR_TYPES = [
 ] as const
 export type OperatorType = (typeof OPERATOR_TYPES)[number]
 
-/** The type of a message that `POST …/test` sends. Every endpoint accepts it, and no subscription names it. */
+/**
+ * The type of a message that `POST …/test` sends. It is sent regardless of the endpoint's subscription, and a
+ * subscription cannot name it.
+ */
 export const TEST_TYPE = 'webhook_endpoint.test'
 
 export const MAX_TYPES = 50
 
-/** Whether a text of a subscription matches at least one of these types. */
+/** Reports whether a text of a subscription matches at least one of these types. */
 export function isSubscription(text: string, known: readonly string[] = NOTIFICATION_TYPES): boolean {
   return known.some((type) => covers(text, type))
 }
 
-/** Whether an endpoint with this subscription gets notifications of a type. */
+/** Reports whether an endpoint with this subscription gets notifications of a type. */
 export function subscribes(types: readonly string[], type: string): boolean {
   return types.some((text) => covers(text, type))
 }
 
-/** Whether a pattern covers a type: `limit.*` covers `limit.reached` but not `limits.x`. */
+/** Reports whether a pattern matches a type: `limit.*` matches `limit.reached` but not `limits.x`. */
 function covers(text: string, type: string): boolean {
   if (text === '*' || text === type) return true
   return text.endsWith('.*') && type.startsWith(text.slice(0, -1))

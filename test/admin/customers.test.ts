@@ -16,7 +16,7 @@ const patch = (customer_id: string, body: unknown) =>
 const issue = (customer_id: string, body: unknown, headers = {}) =>
   api(`${BASE}/${customer_id}/api-keys`, { key: OPERATOR_TOKEN, body, headers })
 
-/** A customer whose registration stopped after its row was written. */
+/** Creates a customer whose registration stopped after the customer's row was written. */
 async function pendingCustomer(): Promise<string> {
   const customer_id = unique('cust')
   await env.DB.prepare(

@@ -11,7 +11,7 @@ import { freshLedger, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem } from '../support/messages.ts'
 import { acks, captureUsage, deliverDead, expectRolledUp } from '../support/usage.ts'
 
-/** Messages that could not be consumed: kept, listed and replayed by the operator. */
+/** Tests dead letters: messages that could not be consumed are stored, and the operator can list and replay them. */
 
 const PATH = '/v1/admin/dead-letters'
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -37,7 +37,10 @@ async function replay(body: unknown = {}, headers = {}): Promise<Json> {
   return jsonOf(response)
 }
 
-/** A ledger and the message of its first flush, which D1 does not have yet: it cannot be consumed. */
+/**
+ * Creates a ledger and the message of its first flush. The message cannot be consumed, because D1 does not have the
+ * flush yet.
+ */
 async function early(): Promise<{ ledger: TestLedger; body: unknown; flush: () => Promise<void> }> {
   const ledger = await freshLedger(1_000_000)
   const sent = await captureUsage(ledger)
@@ -62,7 +65,7 @@ describe('a message that was given up', () => {
       {
         dead_letter_id: expect.stringMatching(/^dl_[0-9a-z]{26}$/),
         state: 'open',
-        reason: 'version 7 is not known',
+        reason: 'version 7 is unknown',
         attempts: 1,
         sent_at: expect.any(String),
         failed_at: expect.any(String),
@@ -146,7 +149,7 @@ describe('a replay', () => {
       {
         state: 'replayed',
         replayed_at: expect.any(String),
-        reason: expect.stringContaining('D1 has the ledger up to'),
+        reason: expect.stringContaining('D1 has the entries of the ledger up to'),
       },
     ])
   })

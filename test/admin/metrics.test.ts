@@ -30,7 +30,7 @@ it("requires the operator's token", async () => {
 it('has the figures of `GET /v1/admin/stats`', async () => {
   await createCustomer({ tier: 'GROWTH' })
   const now_ms = Date.now()
-  // Noon: the counters cover since midnight, the figures 24 hours.
+  // The time is noon, because the counters cover the time since midnight, and the other figures cover 24 hours.
   vi.useFakeTimers({ toFake: ['Date'] })
   vi.setSystemTime(Math.floor(now_ms / DAY_MS) * DAY_MS + DAY_MS + DAY_MS / 2)
   try {
@@ -67,7 +67,7 @@ it('has the figures of `GET /v1/admin/stats`', async () => {
         top_ups_paused: value('top_ups_paused'),
       },
     })
-    // The request for the metrics itself is in the later estimate.
+    // The later estimate also includes the request for the metrics.
     expect(costOf(stats)).toBeGreaterThan(0.0003)
     expect(value('estimated_cost_usd')).toBeCloseTo(costOf(stats), 5)
     expect(value('customers', { status: 'ACTIVE', tier: 'GROWTH' })).toBeGreaterThan(0)

@@ -1,11 +1,12 @@
 /**
- * A strict reader of Prometheus' text format 0.0.4, as `promtool check metrics` is: HELP, TYPE and samples of a metric
- * together and in this order, each name and series once, known escapes only, counters named `…_total` and at least 0.
+ * A strict parser of Prometheus' text format 0.0.4 with the rules of `promtool check metrics`. The HELP line, the
+ * TYPE line and the samples of a metric must be together and in this order. Each name and each series may occur once.
+ * Only known escapes are allowed. Counters must be named `…_total` and be at least 0.
  */
 export interface Metrics {
   value(name: string, labels?: Readonly<Record<string, string>>): number
   help(name: string): string
-  /** The names with their labels. */
+  /** Returns the names of all series with their labels. */
   series(): string[]
 }
 
@@ -20,7 +21,7 @@ export function parsePrometheus(text: string): Metrics {
   const helps = new Map<string, string>()
   const types = new Map<string, string>()
   const values = new Map<string, number>()
-  /** The metric of the lines before. */
+  /** The metric of the previous lines. */
   let current = ''
   for (const line of text.slice(0, -1).split('\n')) {
     const fail = (reason: string) => new Error(`${reason}: ${line}`)

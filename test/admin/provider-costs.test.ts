@@ -55,7 +55,8 @@ describe('the operator', () => {
     expect(await costOf(key, model, { at: yesterday })).toBe(1)
     const again = { ...price(model, 2), effective_from: yesterday }
     await expectProblem(await api(PROVIDER_COSTS, { key: OPERATOR_TOKEN, body: again }), 409, 'conflict')
-    // A customer's price must not begin in a time in which the operator's price has rated the customer's events.
+    // A customer's price must not begin at a time at which the operator's price has already rated the customer's
+    // events.
     await expectProblem(await api(OVERRIDES, { key, body: again }), 409, 'conflict')
     expect(await costOf(key, model, { at: yesterday })).toBe(1)
   })

@@ -12,12 +12,14 @@ import { ACCOUNT, freshLedger, ledgerOf, runAlarm, type TestLedger } from '../su
 import { batch, eventItem } from '../support/messages.ts'
 import { captureUsage, deliver, expectRolledUp, rollupRows } from '../support/usage.ts'
 
-/** Rollups rebuilt from pages, beside those in use. */
+/** Tests the rebuild of rollups from pages while the existing rollups are in use. */
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-/** Burns events of now and of every second hour before: 30 of them reach back beyond yesterday at any hour. */
+/**
+ * Burns events with times in steps of two hours, backwards from now. 30 events always include a day before yesterday.
+ */
 async function use(ledger: TestLedger, events: number, now_ms = Date.now()): Promise<void> {
   const items = Array.from({ length: events }, (_, i) =>
     eventItem(1000 + i, {
@@ -195,7 +197,7 @@ describe('POST /v1/admin/customers/:id/rebuild', () => {
       await deliver(sent)
     }
     const [live_id, test_id] = [customer_id, `${customer_id}:test`]
-    // Makes the call that finishes the live ledger and has no time left for the test ledger.
+    // This call finishes the live ledger and has no time left for the test ledger.
     const now_ms = Date.now()
     await rebuildLedger(env.DB, live_id, 100, now_ms)
     await rebuildLedger(env.DB, test_id, 0, now_ms)

@@ -78,7 +78,7 @@ describe('ledgers that are behind', () => {
     const before = part(await stats(), 'flush')
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))
-    // D1 answers, but refuses this ledger's pages.
+    // D1 answers other statements, but refuses the batch with the ledger's pages.
     const refusesPages = d1Double({
       batch: () => Promise.reject(new Error('D1_ERROR: no such table: ledger_pages')),
     })
@@ -264,7 +264,7 @@ describe('outcomes of requests', () => {
         [60_000, 2],
         [100_000, 2],
         [500_000, 3],
-        // The clock is set back.
+        // The clock was set back by an hour.
         [-HOUR_MS, 4],
       ] as const) {
         vi.setSystemTime(start_ms + after_ms)

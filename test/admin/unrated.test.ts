@@ -19,7 +19,7 @@ import { freshLedger, inStore, ledgerOf, runAlarm, type TestLedger } from '../su
 import { batch, eventItem } from '../support/messages.ts'
 import { PROVIDER_COSTS, perThousand, setPrice } from '../support/prices.ts'
 
-/** The operator's list of models that events name and that have no price. */
+/** Tests the operator's list of models that occur in events and have no price. */
 
 const PATH = '/v1/admin/unrated'
 
@@ -35,7 +35,7 @@ async function page(query = ''): Promise<Json> {
 
 const rows = async () => objects((await page()).data)
 
-/** Every row, page by page. */
+/** Reads all rows page by page. */
 async function walked(limit: number): Promise<{ rows: Json[]; pages: number }> {
   const all: Json[] = []
   let cursor = ''

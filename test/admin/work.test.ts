@@ -8,7 +8,7 @@ import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Work that the operator starts on a customer's ledgers: rating late, reconciling, rebuilding. */
+/** Tests the work that the operator can start on a customer's ledgers: late rating, reconciliation and rebuilding. */
 
 const WORKS = [
   ['/v1/admin/rerate', 'admin.rerate', (customer_id: string) => ({ customer_id })],
@@ -23,7 +23,7 @@ function operator(path: string, body: object, key?: string): Promise<Response> {
   })
 }
 
-/** A customer whose ledger D1 knows. */
+/** Creates a customer whose ledger has been flushed to D1. */
 async function flushedCustomer(): Promise<string> {
   const { customer_id } = await createCustomer()
   await runAlarm(ledgerOf(customer_id))

@@ -168,7 +168,7 @@ describe('an alert on a limit', () => {
 describe('999 alerts on limits', () => {
   const USERS = 999
 
-  /** Each user has a limit on `chat`, and an alert at 80 % of it. */
+  /** Creates a ledger in which each user has a limit on `chat` and an alert at 80 % of the limit. */
   async function ledgerOfLimits(): Promise<TestLedger> {
     const ledger = await freshLedger(10_000 * CREDIT)
     const limit = { limit_type: 'SOFT', limit: String(100 * CREDIT), period: 'DAILY' } as const
@@ -217,13 +217,13 @@ describe('999 alerts on limits', () => {
     for (let i = 0; i < 5; i++) await burn(ledger, 10, { user_id: 'u5' })
     expect(await fired(ledger)).toEqual([])
     await burn(ledger, 40, { user_id: 'u5' })
-    // The object makes one read for the admission of each burn, and one for the alert on its limit.
+    // Each burn reads entitlements once for its admission and once for the alert on its limit.
     expect(looked_up.length).toBeLessThanOrEqual(12)
     expect(new Set(looked_up)).toEqual(new Set(['u5']))
     expect((await fired(ledger)).map(({ data }) => [data.alert_id, data.value_after])).toEqual([
       ['alr_limit_5', 91],
     ])
-    // A fired alert does not change the positions of others, so the next burns still find their alerts.
+    // A fired alert does not change the positions of other alerts, so the next burns still find their alerts.
     await burn(ledger, 85, { user_id: 'u6' })
     await burn(ledger, 1, { user_id: 'u6' })
     expect((await fired(ledger)).map(({ data }) => data.alert_id)).toEqual(['alr_limit_5', 'alr_limit_6'])

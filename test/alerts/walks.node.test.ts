@@ -19,8 +19,9 @@ import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
 import { eventItem, grant, single } from '../support/messages.ts'
 
 /**
- * Random walks of a wallet around thresholds, with burns, voids, refunds, credits, expiry, holds and overdraft between,
- * against a model that knows only the available credits and the spending after each step. `FC_RUNS=1000` runs more.
+ * Random walks of a wallet around thresholds, with burns, voids, refunds, new credits, expiry, holds and an
+ * overdraft. A model that gets only the available credits and the spending after each step predicts the
+ * notifications. `FC_RUNS=1000` runs more walks.
  */
 
 const START_MS = Date.UTC(2026, 10, 30, 20)
@@ -97,7 +98,7 @@ const RULES: fc.Arbitrary<Rules> = fc.record({
   spend: fc.integer({ min: 1, max: 200 }),
 })
 
-/** A threshold of the model: it fires when it is armed and the value is past it. */
+/** The model of an alert: it fires if it is armed and the value has passed the threshold. */
 class Model {
   private armed: boolean
   private fired_ms = Number.NEGATIVE_INFINITY
@@ -252,7 +253,7 @@ class Walk {
     return fired
   }
 
-  /** Returns one of the last burns completely. */
+  /** Voids or completely refunds one of the last burns. */
   private giveBack(type: 'VOID' | 'REFUND', pick: number): void {
     const burns = this.ledger.entries.filter((entry) => entry.type === 'BURN')
     const entry = burns.at(-1 - (pick % Math.max(1, Math.min(burns.length, 5))))
@@ -269,7 +270,7 @@ class Walk {
     )
   }
 
-  /** Gives the models the values that a client would see after the step. */
+  /** Passes the values that a client would see after the step to the models. */
   private look(before_ms: number): void {
     const { balance, holds } = this.ledger.walletOf()
     const held = holds.flatMap(({ parts }) => parts).reduce((sum, [, amount]) => sum + amount, 0)

@@ -76,7 +76,7 @@ describe.each(['/v1/analytics/usage', '/v1/analytics/costs'])('%s', (route) => {
 
 describe('/v1/analytics/burn-rate', () => {
   it.each([
-    ['a user and a team', 'user=a&team=b', '/team', /not both/],
+    ['a user and a team', 'user=a&team=b', '/team', /must be omitted/],
     ['an empty user', 'user=', '/user', /1 to 255/],
     ['two users', 'user=a&user=b', '/user', /must be given once/],
     ['a range', 'from=2026-01-01T00:00:00Z', '/from', /unknown parameter/],

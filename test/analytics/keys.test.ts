@@ -9,11 +9,11 @@ import { createKey, type TestKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { acks, captureUsage, deliver, expectRolledUp, rollupRows } from '../support/usage.ts'
 
-/** Usage per API key, from events to analytics. */
+/** Tests usage per API key, from events to analytics. */
 
 const usage = (key: string, query: string) => read(key, `/v1/analytics/usage${query}`)
 
-/** The id of the key that a customer registered with. */
+/** Returns the id of a customer's first key. */
 async function keyId(key: string): Promise<string> {
   const [only] = await listed(key, '/v1/api-keys')
   if (!only) throw new Error('the customer has no key')
@@ -42,7 +42,7 @@ describe('usage per API key', () => {
     await ingested(other.api_key, { events: [GPT_4O, { ...GPT_4O, feature_id: 'search', user_id: 'mia' }] })
     const { id } = await ingested(other.api_key, GPT_4O)
     await answered(key, `/v1/events/${String(id)}/void`, {})
-    // Captures count for the key that opened the hold.
+    // Captures count as usage of the key that opened the hold.
     const hold = await answered(other.api_key, '/v1/holds', { feature_id: 'chat', credits: 20 }, 201)
     const hold_id = textField(hold, 'hold_id')
     await answered(key, `/v1/holds/${hold_id}/capture`, { credits: 5 })
@@ -129,7 +129,7 @@ describe('usage that was recorded before usage had keys', () => {
     const bodies = sent.splice(0)
     expect(bodies).toMatchObject([{ v: 2 }])
     await deliver(bodies)
-    // Imitates an earlier version: pages and rows without keys.
+    // Imitates data of an earlier version, whose pages and rows have no keys.
     const ledger_id = ledgerKey(ledger.name)
     await env.DB.batch([
       env.DB.prepare(

@@ -9,7 +9,7 @@ describe('windows of time', () => {
     ['hour', '2026-03-01T13:00:00Z', '2026-03-01T13:00:00Z'],
     ['day', '2026-03-01T23:00:00Z', '2026-03-01T00:00:00Z'],
     ['week', '2026-03-02T00:00:00Z', '2026-03-02T00:00:00Z'], // a Monday
-    ['week', '2026-03-01T23:00:00Z', '2026-02-23T00:00:00Z'], // the Sunday before
+    ['week', '2026-03-01T23:00:00Z', '2026-02-23T00:00:00Z'], // the previous Sunday
     ['week', '1970-01-01T00:00:00Z', '1969-12-29T00:00:00Z'],
     ['month', '2024-02-29T23:00:00Z', '2024-02-01T00:00:00Z'],
     ['month', '2026-12-31T23:00:00Z', '2026-12-01T00:00:00Z'],
@@ -35,13 +35,17 @@ describe('the range of a question', () => {
     [
       '32 days by the hour',
       question(32, { group_by: ['hour'] }),
-      'must be at most 31 days before to by the hour',
+      'must be at most 31 days before to if grouped by hour',
     ],
-    ['93 days by user', question(93, { group_by: ['user'] }), 'must be at most 92 days before to by user'],
+    [
+      '93 days by user',
+      question(93, { group_by: ['user'] }),
+      'must be at most 92 days before to if grouped or filtered by user',
+    ],
     [
       '93 days of one user',
       question(93, { filters: { user: new Set([1]) } }),
-      'must be at most 92 days before to by user',
+      'must be at most 92 days before to if grouped or filtered by user',
     ],
     ['nothing', question(0), 'must be before to'],
     ['the past before itself', question(-1), 'must be before to'],

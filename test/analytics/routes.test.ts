@@ -16,7 +16,7 @@ import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { captureUsage, deliver } from '../support/usage.ts'
 
-/** The tests send events and read analytics over HTTP. They control the alarm and the queue. */
+/** Tests of analytics over HTTP. They send events, and control the alarm and the queue. */
 
 const DAY_MS = 86_400_000
 const NOW_MS = Date.now()
@@ -34,7 +34,7 @@ async function register(): Promise<Customer> {
   return { key, customer_id, ledger, sent: await captureUsage(ledger) }
 }
 
-/** Flushes, sends and consumes everything that was committed. */
+/** Flushes all commits and consumes their messages. */
 async function project({ ledger, sent }: Customer): Promise<void> {
   await runAlarm(ledger)
   await deliver(sent.splice(0))
@@ -51,7 +51,7 @@ describe('usage and costs', () => {
   beforeAll(async () => {
     customer = await register()
     key = customer.key
-    // mia has paid half a dollar for 50 credits: a cent for each.
+    // mia has paid 0.50 USD for 50 credits, which is 0.01 USD for each.
     await purchased(key, { user_id: 'mia', amount: 50, price_usd: 0.5 })
     await ingested(key, { ...GPT_4O, user_id: 'mia', timestamp: daysAgo(3) })
     await ingested(key, { ...GPT_4O, user_id: 'mia', feature_id: 'search', timestamp: daysAgo(3) })
@@ -123,7 +123,7 @@ describe('usage and costs', () => {
   })
 
   it('report the revenue, and the paid part of it', async () => {
-    // 15 of mia's credits are 0.015 USD at 1,000 a dollar; she paid 0.01 for each.
+    // The price of 15 credits is 0.015 USD, at 1,000 credits per USD. mia paid 0.01 USD for each credit.
     expect((await costs(key, '?group_by=user')).data).toMatchObject([
       {
         group: { user: 'mia' },
@@ -197,7 +197,7 @@ describe('time_zone', () => {
   beforeAll(async () => {
     const customer = await register()
     key = customer.key
-    // An event every five hours of ten days, each of another amount.
+    // One event every five hours in ten days, each with another amount.
     const events = Array.from({ length: 48 }, (_, index) => ({
       ...GPT_4O,
       input_tokens: index + 1,
@@ -211,7 +211,7 @@ describe('time_zone', () => {
     const dateOf = new Intl.DateTimeFormat('en-CA', { timeZone: zone })
     const wanted = new Map<string, number>()
     for (let index = 47; index >= 0; index--) {
-      // Usage is stored by the hour.
+      // Usage is stored by hour.
       const hour_ms = Math.floor((NOW_MS - index * 5 * 3_600_000) / 3_600_000) * 3_600_000
       const date = dateOf.format(hour_ms)
       wanted.set(date, (wanted.get(date) ?? 0) + 1)
@@ -278,7 +278,7 @@ describe('as_of', () => {
     const behind = await asOf()
     expect(behind).toBeLessThanOrEqual(Date.now())
     expect((await usage(key)).totals).toMatchObject({ events: 0 })
-    // Analytics do not count usage before the queue has delivered it.
+    // Analytics count usage only after the queue has delivered it.
     await runAlarm(customer.ledger)
     expect(await asOf()).toBe(behind)
     const consumed = Date.now()
@@ -317,7 +317,8 @@ describe('burn rate', () => {
     await granted(key, { user_id: 'mia', amount: 60 })
     await project(customer)
     const told: Json = await read(key, '/v1/analytics/burn-rate')
-    // 10,000 - 60 burned, and mia's 60; 45 in 7 days.
+    // The balance is the 10,000 sign-up credits - 60 burned + 60 granted to mia. 45 credits were burned in the last 7
+    // days.
     expect(told).toMatchObject({
       balance: 10_000,
       average_per_day_7d: 6.428571,

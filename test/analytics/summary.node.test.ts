@@ -146,12 +146,12 @@ describe('rows and totals', () => {
   })
 })
 
-/** Returns numbers as the text that is sent, because a double would hide further digits. */
+/** Returns the answer with its numbers as text, because parsing them as doubles would hide further digits. */
 function numbersAsText(answer: object) {
   return JSON.parse(JSON.stringify(answer).replaceAll(/":(-?\d+(?:\.\d+)?)/g, `":"$1"`))
 }
 
-/** A decimal of at most 6 places as a whole number. */
+/** Converts a decimal with at most 6 decimals to an integer of millionths. */
 function scaled(text = ''): bigint {
   const [, sign, whole = '', fraction = ''] = /^(-?)(\d+)(?:\.(\d{1,6}))?$/.exec(text) ?? []
   if (whole === '') throw new Error(`not a number of at most 6 decimals: ${text}`)

@@ -3,7 +3,8 @@ import { createApp } from '../../src/app.ts'
 import { AUDIT_ACTIONS, type AuditAction } from '../../src/audit/record.ts'
 
 /**
- * Lists for each route that changes something whether it leaves an audit record. A new route that is not listed fails.
+ * The routes that change something, with their audit action if they write an audit record. The test fails for a new
+ * route that is not listed.
  */
 
 const AUDITED: Readonly<Record<string, AuditAction>> = {

@@ -17,8 +17,8 @@ import {
 import { CALLER, grant } from '../support/messages.ts'
 
 /**
- * The audit log has a record if and only if the change happened: in one commit with it, and in D1 once, after any fault
- * of the object and D1.
+ * The audit log has a record if and only if the change was committed. The record is in the same commit, and D1 has it
+ * exactly once after any fault of the object or of D1.
  */
 
 vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -195,7 +195,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.constant({ do: 'power cut' as const }),
 )
 
-/** Sends a change and returns whether it was accepted now: refusals and replays change nothing. */
+/** Sends a change. Returns true if it was accepted, and false for a refusal or a replay, which change nothing. */
 async function isAccepted(
   ledger: TestLedger,
   { do: what, amount }: Command & { amount: number },
@@ -209,7 +209,7 @@ async function isAccepted(
   return result.kind === 'done'
 }
 
-/** Every history takes about 150 ms; with FC_RUNS there may be thousands. */
+/** The time limit. Each history takes about 150 ms, and FC_RUNS may request thousands. */
 const PROPERTY_TIMEOUT_MS = 1_800_000
 
 describe('in any life of a ledger', () => {

@@ -9,7 +9,8 @@ import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 import { countingD1 } from '../support/d1.ts'
 
 /**
- * The operator's reads of the audit log: by actor, action, target and time, for one customer or all, in bounded reads.
+ * Tests the operator's list of audit records, with filters by customer, actor, action, target and time. The number of
+ * rows that it reads is limited.
  */
 
 const NOON_MS = Date.UTC(2031, 4, 17, 12)

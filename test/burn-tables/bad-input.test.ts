@@ -188,7 +188,7 @@ const cases: Case[] = [
     'tiers that fall',
     tiers(up_to(10), up_to(5), up_to(null)),
     '/rules/0/tiers/1/up_to',
-    'must be above the up_to of the tier before',
+    'must be above 0 and the up_to of the previous tier',
   ],
   [
     'tiers without an end at the end',
@@ -200,7 +200,7 @@ const cases: Case[] = [
     'a tier without an end in the middle',
     tiers(up_to(null), up_to(null)),
     '/rules/0/tiers/0/up_to',
-    'null is for the last tier only',
+    'must be a number: only the last tier has null',
   ],
   ['a tier that does not say where it ends', tiers({}), '/rules/0/tiers/0/up_to', 'required'],
   [

@@ -22,7 +22,10 @@ import { deleted, edited, flat, fromNow, HOUR_MS, saved } from './support.ts'
 const CALL = { event_type: 'API_CALL', feature_id: 'api', unit: 'calls', quantity: 1 }
 const calls = (quantity: number, fields: Json = {}) => ({ ...CALL, quantity, ...fields })
 
-/** The first 2 calls of a month are free, the next 3 cost 10 each, and then 1 each; entering the last tier costs 100. */
+/**
+ * A rule with 2 free calls a month, 3 calls at 10 credits each, and further calls at 1 credit each. To enter the last
+ * tier costs 100 credits.
+ */
 const TIERED = {
   method: 'tiered',
   mode: 'graduated',
@@ -113,7 +116,8 @@ describe('tiers and allowances', () => {
   it('depend on the earlier use of the wallet', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, { rules: [TIERED] })
-    // 1 free; 1 free and 2 at 10; 1 at 10, 100 to enter the last tier and 3 at 1; 1.
+    // The first event is free. The second has 1 free call and 2 at 10. The third has 1 call at 10, the 100 for the
+    // last tier, and 3 calls at 1. The fourth has 1 call at 1.
     const charges = []
     for (const quantity of [1, 3, 4, 1]) charges.push(await burned(api_key, calls(quantity)))
     expect(charges).toEqual([0, 20, 113, 1])

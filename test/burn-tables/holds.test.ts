@@ -30,7 +30,7 @@ describe('holds under a burn table', () => {
       const answer = await ok(await api(`/v1/holds/${id}/capture`, { key, body: capture, headers }))
       expect(answer).toMatchObject({ captured: 16, remaining: 84 })
     }
-    // 2 more at 2, 4 at 1.
+    // The first tier has 2 calls left at 2 credits, so the other 4 calls cost 1 credit each.
     expect(await ingested(key, { ...CALLS, quantity: 6, hold_id: id })).toMatchObject({ credits_burned: 8 })
     expect(await ingested(key, { ...CALLS, quantity: 1 })).toMatchObject({ credits_burned: 1 })
     expect(await balanceOf(key)).toBe(10_000 - 16 - 8 - 1)

@@ -15,7 +15,7 @@ export interface Saved {
   readonly table: Json
 }
 
-/** Saves a table. Fields that a test leaves out have their defaults. */
+/** Saves a burn table. Fields that a test leaves out have their defaults. */
 export async function saved(key: string, fields: Json = {}): Promise<Saved> {
   return savedBy(await postTable(key, { name: 'Test', ...fields }), 201)
 }
@@ -37,14 +37,14 @@ async function savedBy(response: Response, status: number): Promise<Saved> {
   return { id: textField(table, 'id'), version, table }
 }
 
-/** A rule that charges this amount for every event. */
+/** Returns a rule that charges `amount` for every event. */
 export function flat(amount: number, match: Json = {}): Json {
   return { match, method: 'flat', amount }
 }
 
 export const HOUR_MS = 3_600_000
 
-/** A time from now, as requests write it. */
+/** Returns the time `by_ms` from now, in the format of requests. */
 export function fromNow(by_ms: number): string {
   return new Date(Date.now() + by_ms).toISOString()
 }

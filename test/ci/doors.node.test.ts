@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-/** The rules in biome.json that keep the rooms of `src/` apart, tried on planted imports. */
+/** Tests the rules in biome.json that limit the imports between the folders of `src/`, with files that break them. */
 
 const ROOT = path.join(import.meta.dirname, '../..')
 const RULES = ['lint/style/noRestrictedImports', 'lint/suspicious/noImportCycles'] as const
@@ -83,7 +83,7 @@ function plant(file: string, text: string): void {
   writeFileSync(path.join(scratch, file), text)
 }
 
-/** Returns the rules of `RULES` that each planted file breaks. */
+/** Returns the rules of `RULES` that each test file breaks. */
 function lint(): Map<string, string[]> {
   const { stdout } = spawnSync(
     path.join(ROOT, 'node_modules/.bin/biome'),

@@ -121,7 +121,7 @@ describe('the workflows', () => {
         if (value.includes('secrets.')) expect(value).toBe(`\${{ secrets.${variable} }}`)
       }
     }
-    // The pull request of a stranger runs the stranger's code.
+    // With `pull_request_target`, a stranger's pull request could run the stranger's code with our secrets.
     expect(text(name)).not.toContain('pull_request_target')
   })
 })

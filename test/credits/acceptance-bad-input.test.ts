@@ -14,9 +14,9 @@ import { createCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
 
 /**
- * Wrong requests to every route that moves credits (grants and purchases have their own file, `grants.test.ts`): each
- * is refused by name and moves nothing. All use one customer with a wallet for `u` of 100 credits, of which 15 are
- * burned and 40 held; the customer's own wallet has the sign-up grant.
+ * Invalid requests to every route that moves credits, except grants and purchases, which `grants.test.ts` tests. Each
+ * is refused with the name of its field and moves nothing. All requests use one customer. The wallet of `u` had 100
+ * credits, of which 15 are burned and 40 held. The customer's own wallet has the sign-up grant.
  */
 
 interface Ids {
@@ -314,7 +314,7 @@ describe('a hold', () => {
   ]
   it.each(requests)('of another customer, or an unknown one, is not %s', async (_, method, path, body) => {
     const wrong = [theirs.hold, 'hold_x', ids.recurring.replace('rg_', 'hold_'), ids.recurring, ids.burn]
-    // A number that the ledger has not assigned yet.
+    // An id with a number that the ledger has not assigned yet.
     wrong.push(`${ids.hold.slice(0, 15)}zzzzzzzz${ids.hold.slice(23)}`)
     for (const id of wrong) {
       const response = await send(`/v1/holds/${id}${path}`, body, method)

@@ -4,8 +4,8 @@ import { GPT_4O, granted, type Json, listed, read } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 
 /**
- * A thousand concurrent requests of every kind on one wallet that can pay for a part of them, over HTTP, while its
- * balance is read. Amounts are micro-credits in BigInt, so the books balance to the last digit.
+ * Sends a thousand concurrent requests of every kind over HTTP to one wallet, which can pay for only some of them,
+ * and reads the balance in between. Amounts are micro-credits in BigInt, so the sums are compared exactly.
  */
 
 const REQUESTS = 1000
@@ -40,7 +40,7 @@ const balance: Step = (key) => api('/v1/credits/balance?user_id=u', { key })
 const check: Step = (key) =>
   post(key, '/v1/entitlements/check', { feature_id: 'chat', user_id: 'u', action: { type: 'API_CALL' } })
 
-/** The requests that each caller repeats. Callers begin at different places. */
+/** The requests that each caller repeats. Callers begin at different positions in the list. */
 const ROUND: readonly Step[] = [
   open,
   balance,
@@ -87,7 +87,7 @@ it('a thousand mixed requests on one wallet never overspend it, and the books ba
   const sample = async () => {
     while (running > 0) {
       samples.push(await read(key, '/v1/credits/balance?user_id=u'))
-      // Everything runs in one thread here, whose timers (those of the group commit) run only when the thread is idle.
+      // Everything runs in one thread, and the timers of the group commit run only while the thread is idle.
       await scheduler.wait(1)
     }
   }
@@ -96,7 +96,8 @@ it('a thousand mixed requests on one wallet never overspend it, and the books ba
     ...Array.from({ length: CALLERS }, (_, caller) => call(caller).finally(() => running--)),
   ])
 
-  // Requests without enough credits, and requests for a hold that had ended, were refused. Nothing failed.
+  // Requests without enough credits were refused with 402, and requests for an ended hold with 409. No request
+  // failed.
   expect([...statuses.keys()].sort()).toEqual([200, 201, 402, 409])
   expect(samples.length).toBeGreaterThan(100)
   for (const sample of samples) {

@@ -13,7 +13,10 @@ import {
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Cases that combine lots, holds, refunds and time. Wallets are the user `u`'s; an event is 15 credits. */
+/**
+ * Cases that combine lots, holds, refunds and time. All of them use the wallet of the user `u`. An event costs 15
+ * credits.
+ */
 
 const EVENT = { ...GPT_4O, user_id: 'u' }
 const MINUTE = 60_000
@@ -50,7 +53,7 @@ async function lots(key: string): Promise<unknown[]> {
   return objects(data).map(({ amount, remaining, reserved }) => [amount, remaining, reserved])
 }
 
-/** The entries of the wallet, oldest first: type, amount and time of effect. */
+/** Returns the type, the amount and the effective time of the wallet's entries, oldest first. */
 async function lines(key: string): Promise<unknown[]> {
   const { data } = await read(key, '/v1/credits/transactions?user_id=u&limit=100')
   return objects(data)
@@ -82,7 +85,7 @@ describe('across a lot’s expiry', () => {
     vi.setSystemTime(EVE + 10_000)
     expect(await amounts(key)).toEqual([40, 40, 0])
     expect(await capture(key, id, { credits: 15 })).toMatchObject({ captured: 15, remaining: 25 })
-    // The expiry is found late and dated when it happened.
+    // The expiry is applied late, and takes effect at its own time.
     vi.setSystemTime(EVE + 3_600_000)
     expect(await amounts(key)).toEqual([0, 0, 0])
     expect((await lines(key)).slice(1)).toEqual([
@@ -206,7 +209,7 @@ describe('a hold that has ended', () => {
 })
 
 describe('once for a key', () => {
-  /** Everything that moves credits: each is a request to a wallet of 100 credits with a hold of 40 and a burn of 15. */
+  /** All requests that move credits. Each is sent to a wallet of 100 credits with a hold of 40 and a burn of 15. */
   const requests: readonly (readonly [
     string,
     (ids: { hold: string; event: string }) => { path: string; body: Json },

@@ -25,7 +25,7 @@ beforeAll(async () => {
   key = customer.api_key
 })
 
-/** A body that the route accepts, with the JSON text of one field given literally. */
+/** Returns a body that the route accepts, in which one field has the JSON text `raw`. */
 function withRaw(path: string, field: string, raw: string): string {
   const body: Record<string, unknown> = {
     user_id: 'zoe',

@@ -3,7 +3,7 @@ import { api, jsonOf, textField } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** gpt-4o: 15 credits. */
+/** An event of gpt-4o that costs 15 credits. */
 const EVENT = {
   event_type: 'TOKEN_USAGE',
   feature_id: 'chat',
@@ -88,7 +88,7 @@ describe('refund', () => {
     const transaction_id = String(id).replace('evt_', 'txn_')
     await ok(key, '/v1/credits/refund', { transaction_id, amount: 7 })
     const { data } = await jsonOf(await api('/v1/credits/lots?user_id=u', { key }))
-    // The burn took 10 from the first lot and 5 from the second. They return in the reverse order.
+    // The burn took 10 credits from the first lot and 5 from the second. A refund returns them in the reverse order.
     expect(data).toMatchObject([
       { priority: 1, remaining: 2 },
       { priority: 2, remaining: 10 },

@@ -4,7 +4,7 @@ import { balanceOf } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** A payment credits once, even if its notice is delivered several times. */
+/** Tests that a payment is credited only once, even if it is reported several times. */
 
 const PURCHASE = { user_id: 'w', amount: 100, price_usd: 10, payment_reference: 'pi_1' }
 

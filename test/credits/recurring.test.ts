@@ -3,7 +3,7 @@ import { api, jsonOf, textField } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** A year after the days on which the tests run. Its February has 28 days. */
+/** The first year after this year whose February has 28 days. */
 const NEXT = new Date().getUTCFullYear() + 1
 const YEAR = NEXT % 4 === 0 ? NEXT + 1 : NEXT
 
@@ -115,7 +115,7 @@ describe('a recurring grant', () => {
     expect((await post('/v1/credits/adjust', { user_id: 'u', amount: -70.5, reason: 'x' })).status).toBe(200)
     expect((await post('/v1/holds', { feature_id: 'f', user_id: 'u', credits: 9.5 })).status).toBe(201)
     vi.setSystemTime(Date.UTC(2027, 0, 3))
-    // 29.5 are left of the first lot, and the hold has ended after ten minutes.
+    // The first lot has 29.5 credits left, because the hold has expired after ten minutes and returned its credits.
     expect(await balance(key)).toBe(1029.5 + 50.5)
     expect(await lines(key)).toEqual([
       '2027-01-01 GRANT 100',

@@ -38,7 +38,7 @@ describe('a lot that begins later', () => {
     const begun = await balance(key)
     expect(begun).toMatchObject({ balance: 99, available_balance: 99 })
     expect(begun).not.toHaveProperty('pending_balance')
-    // The lot burns first, because of its priority.
+    // The lot burned first, because of its priority.
     expect(objects((await read(key, '/v1/credits/lots?user_id=u')).data)).toMatchObject([
       { lot_id: later.lot_id, remaining: 89, starts_at: at(2) },
       { remaining: 10 },

@@ -4,7 +4,7 @@ import { type Job, runJobs } from '../../src/cron/run-jobs.ts'
 import { JOBS, MINUTE_JOBS } from '../../src/cron.ts'
 
 const NOW_MS = Date.now()
-/** The platform limits the calls of one invocation. */
+/** The platform's limit of calls in one invocation. */
 const MAX_CALLS = 1_000
 
 beforeEach(async () => {
@@ -103,7 +103,7 @@ describe('the budget of a job', () => {
     expect(await spend(wake(3))).toBe(true)
     expect(await spend(wake(4))).toBe(false)
     const sent = (n: number) => async (run: Parameters<Job['run']>[0]) => {
-      // A message that no version knows, which the consumer drops.
+      // No version has messages of this form, so the consumer drops them.
       for (let i = 0; i < n; i++) await run.env.NOTIFICATIONS.send({ v: 0 })
     }
     expect(await spend(sent(3))).toBe(true)

@@ -8,8 +8,8 @@ import { createKey } from '../support/keys.ts'
 import { idOf } from './support.ts'
 
 /**
- * The data may change between the read of D1 and the write of a key. The write repeats the conditions in its statement,
- * so each of these changes makes it fail.
+ * The data in D1 may change between the read and the write of a key. The statement of the write checks the conditions
+ * again, so it fails after each of these changes.
  */
 describe('the statement that adds a key', () => {
   it.each<[string, (customer: Setting) => Promise<Partial<KeyGuard>>]>([

@@ -112,7 +112,7 @@ describe('revoking a key', () => {
   it('replaces the copy that a lookup was making for KV at that moment', async () => {
     const { customer_id } = await createCustomer()
     const { api_key, key_id, key_hash } = await createKey(customer_id)
-    // The key is revoked everywhere after the lookup has read D1 and before it writes KV.
+    // The key is revoked after the look-up has read D1 and before it writes KV.
     let revoked = false
     const late: KVNamespace = Object.create(env.API_KEYS, {
       get: { value: () => Promise.resolve(null) },

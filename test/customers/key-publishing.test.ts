@@ -14,7 +14,7 @@ async function inKv(key_hash: string): Promise<unknown> {
   return JSON.parse((await env.API_KEYS.get(key_hash)) ?? 'null')
 }
 
-/** A KV that runs a function before its n-th write (from 1), and counts the writes. */
+/** Returns a KV that counts its writes and calls `act` with the number of each write, from 1, before it. */
 function kvBeforeEach(act: (write: number) => Promise<unknown>) {
   const count = { writes: 0 }
   const put = async (key: string, text: string) => {

@@ -14,7 +14,7 @@ const START = Date.UTC(2026, 10, 1)
 
 beforeEach(() => forgetNotedUses())
 
-/** A D1 that counts its statements and the rows that they write. */
+/** Returns a D1 that counts its statements and the rows that they write. */
 function counting() {
   const count = { statements: 0, rows: 0 }
   const prepare = (sql: string) => {

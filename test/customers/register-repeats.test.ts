@@ -43,7 +43,7 @@ it('two simultaneous requests with one key get the same customer', async () => {
   const bodies = await Promise.all(responses.map((response) => response.text()))
   const registered = bodies.filter((_, i) => responses[i]?.status === 201)
   expect(new Set(registered).size).toBe(1)
-  // One that was overtaken before the other had ended is refused, and its repeat gets the customer.
+  // A request that runs at the same time as the successful one may be refused. A repeat returns the same customer.
   expect(await (await register(email, once)).text()).toBe(registered[0])
   expect(await keysOf(email)).toBe(1)
 })
@@ -72,6 +72,6 @@ it('open registration replays nothing: a repeat is a conflict', async () => {
   const [email, once] = [uniqueEmail(), unique('once')]
   expect((await register(email, once, '')).status).toBe(201)
   await expectProblem(await register(email, once, ''), 409, 'conflict')
-  // The operator's keys are another owner's.
+  // The idempotency keys of the operator are separate from those of open registration.
   expect((await register(uniqueEmail(), once)).status).toBe(201)
 })

@@ -12,11 +12,11 @@ import { expectProblem } from '../support/problems.ts'
 const register = (body: unknown, key?: string) =>
   api('/v1/customers/register', key === undefined ? { body } : { body, key })
 
-/** The Worker's app with other variables or bindings than the deployment's. */
+/** Sends a registration to the Worker with other variables or bindings. */
 const registerIn = (bindings: Partial<Bindings>, body: unknown, key?: string) =>
   deployed(bindings, '/v1/customers/register', key === undefined ? { body } : { body, key })
 
-/** A D1 that runs its first query and loses the answer. */
+/** Returns a D1 that runs its first query, but loses the answer. */
 function losingFirst(): D1Database {
   const prepare = (sql: string) => ({
     bind: (...values: unknown[]) => ({

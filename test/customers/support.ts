@@ -4,7 +4,7 @@ import { forgetCachedKeys } from '../../src/api-keys/authentication/lookup.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import type { Json } from '../support/client.ts'
 
-/** Requests about API keys that several tests make. */
+/** Helpers for requests about API keys. */
 
 export interface MadeKey {
   readonly key_id: string
@@ -41,7 +41,7 @@ export function remove(key: string, key_id: string): Promise<Response> {
   return api(`/v1/api-keys/${key_id}`, { key, method: 'DELETE' })
 }
 
-/** The key contains the id. */
+/** Returns the id of an API key, which is a part of the key. */
 export function idOf(api_key: string): string {
   return `key_${api_key.slice('om_live_'.length, 'om_live_'.length + 26)}`
 }
@@ -52,7 +52,10 @@ export async function madeBy(response: Response): Promise<MadeKey> {
   return { key_id: textField(answer, 'key_id'), api_key: textField(answer, 'api_key'), answer }
 }
 
-/** Saves the cached copies of a key, to restore them after a change: a distant isolate still sees the old key. */
+/**
+ * Saves the cached copies of a key. Restoring them after a change imitates a distant isolate, which still has the old
+ * copy.
+ */
 export async function cachedRecord(api_key: string): Promise<{ readonly restore: () => Promise<void> }> {
   const text = await env.API_KEYS.get(hashApiKey(api_key))
   if (text === null) throw new Error('KV does not have the key')

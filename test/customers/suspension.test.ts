@@ -23,7 +23,7 @@ const TABLE = { name: 'Flat', rules: [{ match: {}, method: 'flat', amount: 1 }] 
 const ENTITLEMENT = { feature_id: 'export', limit_type: 'NONE' }
 const HOLD = { feature_id: 'chat', credits: 5 }
 
-/** Requests that would each succeed: one of every kind that the ledger answers. */
+/** Returns one request of every kind that the ledger answers. Each of them would succeed for an active customer. */
 async function writesOf(key: string): Promise<Request[]> {
   await granted(key, { user_id: 'zoe', amount: 100 })
   const event = textField(await ingested(key, GPT_4O), 'id')
@@ -58,7 +58,7 @@ async function writesOf(key: string): Promise<Request[]> {
     ['PATCH', `/v1/burn-tables/${table}`, { name: 'New' }],
     ['DELETE', `/v1/burn-tables/${table}`],
     ['DELETE', '/v1/users/zoe'],
-    // D1 and not the ledger decides about these requests.
+    // These requests are checked in D1, and not in the ledger.
     ['POST', '/v1/api-keys', { name: 'x' }],
     ['POST', `/v1/api-keys/${idOf(key)}/rotate`, {}],
     ['DELETE', `/v1/api-keys/${idOf(key)}`],
@@ -99,7 +99,7 @@ describe.each(['SUSPENDED', 'CLOSED'])('a customer that is %s', (status) => {
     }
     expect([await balanceOf(api_key), await listed(api_key, '/v1/credits/transactions')]).toEqual(before)
     await setStatus(customer_id, 'ACTIVE')
-    // Leaves out the last two, which would delete the key too early.
+    // Leaves out the last two requests, which would delete the key too early.
     for (const write of writes.slice(0, -2)) {
       expect([...write.slice(0, 2), (await send(api_key, write)).ok]).toEqual([...write.slice(0, 2), true])
     }
@@ -121,7 +121,7 @@ describe.each(['SUSPENDED', 'CLOSED'])('a customer that is %s', (status) => {
   })
 })
 
-/** Every route of the API that requires a write scope and is not a GET. */
+/** Returns every route of the API that requires a write scope and is not a GET. */
 function writingRoutes(): [method: string, path: string][] {
   return createApp().openAPIRegistry.definitions.flatMap((definition): [string, string][] => {
     if (definition.type !== 'route') return []

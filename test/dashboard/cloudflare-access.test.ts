@@ -28,7 +28,7 @@ beforeAll(async () => {
   next = await newPair('next')
 })
 
-/** The answer of the certs endpoint, and the number of its requests. Any other request of the Worker fails. */
+/** The answer of the certs endpoint, and the number of requests to it. All other requests of the Worker fail. */
 let certs: () => Response | Promise<Response>
 let requests = 0
 
@@ -243,7 +243,7 @@ it('a half or wrong configuration is refused', () => {
   expect(readConfig({}).access).toBeNull()
 })
 
-/** The Worker with Cloudflare Access, in an isolate that knows no keys. */
+/** Returns the Worker with Cloudflare Access, in an isolate without cached keys. */
 function worker(variables: Partial<typeof env> = {}): (request: Request) => Promise<Response> {
   const app = createApp()
   const bindings = { ...env, ACCESS_TEAM_DOMAIN: TEAM, ACCESS_AUD: AUD, ...variables }
@@ -269,7 +269,7 @@ async function newPair(kid: string): Promise<Pair> {
   }
 }
 
-/** Makes the endpoint answer with some keys. */
+/** Sets the keys with which the certs endpoint answers. */
 async function serve(...pairs: readonly Pair[]): Promise<void> {
   const keys = await Promise.all(
     pairs.map(async ({ kid, keys: { publicKey } }) => {
@@ -302,7 +302,7 @@ function unsigned(claims: object, header: object): string {
     .join('.')
 }
 
-/** The classic confusion of algorithms: the public key is known to all. */
+/** Returns a token of an algorithm confusion attack: it is signed with HMAC, and the public key is the secret. */
 async function signedByPublicKey(): Promise<string> {
   const text = unsigned({}, { alg: 'HS256', kid: current.kid })
   const spki = (await crypto.subtle.exportKey('spki', current.keys.publicKey)) as ArrayBuffer

@@ -14,7 +14,7 @@ interface PageOptions extends ApiOptions {
   readonly fetch?: Fetch
 }
 
-/** Sends a request like a page of the dashboard, and compares the API's answer with the OpenAPI document. */
+/** Sends a request like a page of the dashboard, and compares an answer of the API with the OpenAPI document. */
 export async function fromDashboard(path: string, options: PageOptions = {}): Promise<Response> {
   const { session, origin, fetch = (request) => exports.default.fetch(request), ...rest } = options
   const plain = apiRequest(path, rest)
@@ -27,7 +27,7 @@ export async function fromDashboard(path: string, options: PageOptions = {}): Pr
   return response
 }
 
-/** Signs in and returns the session's token. */
+/** Signs in, and returns the token of the session. */
 export async function signIn(credential: string, options: PageOptions = {}): Promise<string> {
   const response = await fromDashboard('/session', { body: { credential }, ...options })
   if (response.status !== 201) throw new Error(`not signed in: ${response.status} ${await response.text()}`)

@@ -10,7 +10,7 @@ const ROOT = path.join(import.meta.dirname, '../..')
 
 const secrets = (...names: string[]) => JSON.stringify(names.map((name) => ({ name, type: 'secret_text' })))
 
-/** The calls to the real services, in order, and their answers. */
+/** A double of the real services: records the calls in order, and returns prepared answers. */
 class FakeWorld implements World {
   readonly did: string[] = []
   readonly said: string[] = []

@@ -17,7 +17,7 @@ const section = (environment: EnvironmentName): Section => {
   return found
 }
 
-/** The members of `Bindings`: the bindings that the code uses. */
+/** The bindings that the code uses: the members of `Bindings`. */
 const BINDINGS = readFileSync(path.join(import.meta.dirname, '../../src/bindings.ts'), 'utf8')
 const members = [
   ...BINDINGS.split('\n}\n', 1)
@@ -157,7 +157,7 @@ function checked(environment: EnvironmentName, change: Partial<Checked>): Checke
   }
 }
 
-/** The environment after the deployer has filled in its ids. */
+/** Returns the environment after the deployer has filled in its ids. */
 function withIds(section: Section, environment: EnvironmentName): Section {
   const digit = String(ENVIRONMENTS.indexOf(environment))
   const kv = digit.repeat(32)

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { ENVIRONMENTS, readSection } from '../../scripts/deploy/sections.ts'
 
 /**
- * A binding does not report its limit, so only this test keeps a platform limit from refusing requests that the ledger
- * would allow.
+ * The platform's limits must not refuse requests that the ledger would allow. Only this test checks it, because a
+ * binding does not report its limit.
  */
 
 const TIERS = ['STARTER', 'GROWTH', 'ENTERPRISE']

@@ -13,7 +13,10 @@ import { sharedServer } from '../support/shared-server.ts'
 
 useRealTime()
 
-/** Runs the unchanged blocks of docs/alerts-and-webhooks.md against `npm start` and a receiver of its messages. */
+/**
+ * Runs the unchanged code blocks of docs/alerts-and-webhooks.md with the server of `npm start` and a receiver of its
+ * messages.
+ */
 
 const PAGE = readFileSync(path.join(ROOT, 'docs', 'alerts-and-webhooks.md'), 'utf8')
 const WORK = mkdtempSync(path.join(tmpdir(), 'openmonetize-webhooks-'))
@@ -90,7 +93,7 @@ function bash(script: string): string {
   })
 }
 
-/** Runs the body of a module with its imports. */
+/** Runs the code of a module with its imports and with the given names. */
 async function run(code: string, names: Readonly<Record<string, unknown>>): Promise<unknown> {
   const [imports = '', ...lines] = code.split('\n')
   expect(imports).toMatch(/^import \{ \w+ \} from '@openmonetize\/edge\/\w+'$/)
@@ -129,7 +132,7 @@ it('its TypeScript verifies a message', async () => {
 
 it('its TypeScript streams notifications', async () => {
   const block = blockWith('ts', 'stream(')
-  // The SDK is compiled with its own types.
+  // Imports the SDK by a computed URL, because the SDK is compiled separately, with its own types.
   const { stream } = await import(pathToFileURL(path.join(ROOT, 'sdk', 'src', 'stream.ts')).href)
   const logged: unknown[][] = []
   const ended = new Error('enough')
@@ -139,7 +142,7 @@ it('its TypeScript streams notifications', async () => {
   }
   const names = { stream, process: { env: { KEY, URL } }, console: { log } }
   const running = run(block, names)
-  // The stream begins now, so the test causes a notification.
+  // The stream delivers only later notifications, so the test causes some.
   const granting = setInterval(() => void post('/v1/credits/grant', KEY, { amount: 1 }), 500)
   try {
     await expect(running).rejects.toBe(ended)

@@ -8,7 +8,10 @@ import { checkBurnTable } from '../../src/pricing/burn-table/check.ts'
 import { compileBurnTable } from '../../src/pricing/burn-table/table.ts'
 import { costing, DEFAULTS, Meter } from '../pricing/burn-table-support.ts'
 
-/** The worked examples of docs/rating.md: each table passes the API's schema, and its events follow each other. */
+/**
+ * Tests the worked examples of docs/rating.md. Each table must pass the API's schema. The events of a table are
+ * charged one after the other.
+ */
 
 const page = readFileSync(path.join(import.meta.dirname, '../../docs/rating.md'), 'utf8')
 const section = page.split('\n## Burn tables\n')[1] ?? ''

@@ -2,9 +2,9 @@ import { expect } from 'vitest'
 import { api, jsonOf, textField } from '../support/api.ts'
 
 /**
- * Runs the curl lines of a guide against the API, in their order, each with the status and the part of the
- * answer that the comment below it promises. A line such as `HOLD=... # the hold_id of that answer` is
- * executed as its comment tells.
+ * Runs the curl lines of a guide against the API, in order. Checks the status and the part of the answer in the
+ * comment below each line. A line such as `HOLD=... # the hold_id of that answer` sets the variable as the comment
+ * describes.
  */
 export async function runCurlLines(
   page: string,
@@ -14,7 +14,7 @@ export async function runCurlLines(
     block.replaceAll('\\\n', ' '),
   )
   const steps = blocks.flatMap((block) => stepsOf(block.split('\n')))
-  // No line may be skipped, because a line that this code cannot parse would not be tested.
+  // All curl lines must be found, because a line that this code cannot parse would not be tested.
   expect(steps.filter((step) => 'words' in step)).toHaveLength(page.split('\ncurl ').length - 1)
   const variables = new Map(given)
   let last: Readonly<Record<string, unknown>> = {}
@@ -57,7 +57,7 @@ function stepsOf(lines: readonly string[]): (Curl | Variable)[] {
   })
 }
 
-/** Splits a command into words like a shell: handles quotes and adjacent parts, and replaces variables. */
+/** Splits a command into words like a shell: handles quotes, joins adjacent parts, and replaces variables. */
 function wordsOf(line: string, variables: ReadonlyMap<string, string>): string[] {
   return [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) =>
     word.replaceAll(/'([^']*)'|"([^"]*)"|([^'"]+)/g, (_, single?: string, double?: string, bare?: string) => {

@@ -6,8 +6,8 @@ import { SECRETS } from '../../scripts/deploy/checks.ts'
 import { readSection } from '../../scripts/deploy/sections.ts'
 
 /**
- * Tests the commands of docs/deploy.md and SECURITY.md, as far as possible without an account. `test/deploy` and
- * `test/scripts` run the lines that need none; for the others, this checks that the command and its options exist.
+ * Checks the commands in docs/deploy.md and SECURITY.md as far as possible without an account: their syntax, the
+ * scripts, and the options. `test/deploy` and `test/scripts` run the commands that need no account.
  */
 
 const ROOT = path.join(import.meta.dirname, '../..')

@@ -8,8 +8,8 @@ import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { acks, captureUsage, deliver } from '../support/usage.ts'
 
 /**
- * ARCHITECTURE.md lists exactly the files whose functions one event calls. Coverage counts the calls; without it (as in
- * `npm test`; `.ci/run` has it) there is nothing to compare.
+ * Checks that ARCHITECTURE.md lists exactly the files whose functions one event calls. The coverage counts the calls.
+ * The test is skipped without coverage, as in `npm test`. `.ci/run` measures the coverage.
  */
 
 it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event crosses', async () => {
@@ -19,7 +19,7 @@ it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event c
     key: api_key,
     body: { ...GPT_4O, user_id: 'mia', idempotency_key },
   })
-  // The first event of a key and of a model loads data that later events find in memory.
+  // The first event of a key and of a model loads data that later events already find in memory.
   expect((await api('/v1/events/ingest', ingest('first'))).status).toBe(200)
   const messages = await captureUsage(ledger)
   await runAlarm(ledger)
@@ -34,13 +34,13 @@ it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event c
   expect(messages).toHaveLength(1)
   expect(await whatRuns(crossed, () => deliver(messages))).toEqual(acks(1))
 
-  const named = filesOf(page.split('\n## The way of one event\n')[1]?.split('\n## ')[0] ?? '')
+  const named = filesOf(page.split('\n## The path of one event\n')[1]?.split('\n## ')[0] ?? '')
   expect([...crossed].filter((file) => !named.has(file)).toSorted()).toEqual([])
-  // Leaves out the files that build the application, which happened before the event.
+  // The functions of these files were called before the event, when the application was built.
   expect([...named].filter((file) => !crossed.has(file))).toEqual(['src/index.ts', 'src/app.ts'])
 })
 
-/** Runs some work and adds the files of `src` whose functions it called. */
+/** Runs `work`, and adds the files of `src` whose functions it called to `files`. */
 async function whatRuns<T>(files: Set<string>, work: () => T | Promise<T>): Promise<T> {
   const before = calls()
   const result = await work()
@@ -48,7 +48,7 @@ async function whatRuns<T>(files: Set<string>, work: () => T | Promise<T>): Prom
   return result
 }
 
-/** Returns how many function calls the coverage has counted in each file of `src`. */
+/** Returns the number of function calls that the coverage has counted in each file of `src`. */
 function calls(): Map<string, number> {
   const files: unknown = Reflect.get(globalThis, '__VITEST_COVERAGE__')
   return new Map(
@@ -59,7 +59,9 @@ function calls(): Map<string, number> {
   )
 }
 
-/** The files in the rows of the tables. A file without a folder is in the folder of the file before it. */
+/**
+ * Returns the files that the tables of a section name. A file without a folder is in the folder of the previous file.
+ */
 function filesOf(section: string): Set<string> {
   let folder = ''
   const files = new Set<string>()

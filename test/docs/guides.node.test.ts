@@ -11,8 +11,8 @@ import { ROOT } from '../support/npm-start.ts'
 import { sharedServer } from '../support/shared-server.ts'
 
 /**
- * Runs the modules of the guides, as a reader saves them, against `npm start` and stand-ins for the providers. A module
- * is a block of JavaScript whose first line names its file.
+ * Runs the modules of the guides, as a reader would save them, with the server of `npm start` and doubles of the
+ * providers. A module is a JavaScript block whose first line names its file.
  */
 
 const WORK = mkdtempSync(path.join(tmpdir(), 'openmonetize-guides-'))
@@ -25,7 +25,7 @@ const PAGES = [
 
 let providers: Server | undefined
 let meter_url = ''
-/** The last request to a stand-in. */
+/** The requests that the doubles of the providers received. */
 const asked: unknown[] = []
 
 beforeAll(async () => {
@@ -63,7 +63,7 @@ describe('docs/integration.md', () => {
         text: expect.stringMatching(/\w/),
         metered: { status: 200, body: { provider_cost_usd: cost, credits_burned: credits } },
       })
-      // The stand-in answers with the same id again, like a provider to a retry.
+      // The double answers with the same id again, like a provider that receives a retry.
       expect(await ask('ada', prompt)).toEqual(first)
     },
   )
@@ -110,7 +110,7 @@ describe('docs/integration.md', () => {
     }
     const size = { input_tokens: 1000, max_output_tokens: 2000 }
     const result = await stream('dan', [], gone, size)
-    // 1,000 input tokens, and 2 output tokens for the 7 characters that arrived.
+    // The charge is for 1,000 input tokens, and for 2 output tokens, the estimate for the 7 characters that arrived.
     expect(result).toMatchObject({ metered: { status: 200, body: { credits_burned: 5.04 } } })
     expect(await balance('dan')).toMatchObject({ balance: 44.96, reserved_balance: 0 })
   })
@@ -180,7 +180,7 @@ describe('docs/migrate-from-openmonetize.md', () => {
     const convert = await exported('convert.js', 'convertBurnTable')
     const table = await post('/v1/burn-tables', Object(await convert(`old ${randomUUID()}`, rules)))
     expect(table.status).toBe(201)
-    // 1,001 / 1,000 × 30 + 0.5 × 60 is 60.03, which was rounded up.
+    // 1,001 / 1,000 × 30 + 0.5 × 60 = 60.03, which is rounded up.
     const use = { provider: 'OPENAI', model: 'gpt-4', input_tokens: 1001, output_tokens: 500 }
     expect(await post('/v1/rating/calculate', use)).toMatchObject({ status: 200, body: { credits: 61 } })
     expect((await call('DELETE', `/v1/burn-tables/${Object(table.body).id}`)).status).toBe(200)
@@ -275,7 +275,7 @@ async function balance(user_id: string): Promise<unknown> {
   return (await call('GET', `/v1/credits/balance?user_id=${user_id}`)).body
 }
 
-/** The three providers' APIs, as far as the guides use them. */
+/** Starts doubles of the three providers' APIs, with the routes that the guides use. */
 function startProviders(port: number): Promise<Server> {
   const started = createServer((request, response) => {
     let body = ''

@@ -6,7 +6,7 @@ const ROOT = path.join(import.meta.dirname, '../..')
 const page = readFileSync(path.join(ROOT, 'docs/operations.md'), 'utf8')
 const table = page.split('\n## Logs\n')[1]?.split('\n## ')[0] ?? ''
 
-/** Matches calls of the logging functions, and of the `log` function that parts of the ledger object receive. */
+/** Matches calls of the logging functions, and of the `log` function that parts of the ledger object get. */
 const CALL = /\b(?:log(?:Error|Info|Failure|Warning)?)\(\s*'([a-z_]+)'/g
 
 const written = new Set(

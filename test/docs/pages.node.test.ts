@@ -51,7 +51,7 @@ it.each([
   expect(unlinked).toEqual([])
 })
 
-/** Anchors as GitHub derives them from headings. */
+/** Returns the anchors that GitHub derives from the headings of a page. */
 function anchorsOf(file: string): Set<string> {
   if (!file.endsWith('.md')) return new Set()
   const headings = readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)

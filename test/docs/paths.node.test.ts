@@ -2,10 +2,13 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-/** Checks that every path and npm script that a page names exists, so that maps and recipes stay true. */
+/** Checks that every path and every npm script that a page names exists. */
 
 const ROOT = path.join(import.meta.dirname, '../..')
-/** The pages in which a relative name is also a path of this repository. In guides, it may be a reader's own file. */
+/**
+ * The pages in which relative names are paths of this repository. In guides, a relative name may be the reader's own
+ * file.
+ */
 const MAPS = ['ARCHITECTURE.md', ...globSync(['docs/recipes/*.md', 'src/**/README.md'], { cwd: ROOT })]
 const PAGES = [
   ...new Set([
@@ -17,7 +20,7 @@ const PAGES = [
   ]),
 ]
 
-/** The names of npm scripts: `build`, and `build -w sdk` for a script of a workspace. */
+/** The names of the npm scripts, such as `build`, or `build -w sdk` for a script of a workspace. */
 const SCRIPTS = new Set(
   ['', 'sdk'].flatMap((workspace) => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(
@@ -54,8 +57,8 @@ function missingPaths(page: string): string[] {
 }
 
 /**
- * Returns the paths in backquotes that do not exist. A name that does not start with a known folder is resolved against
- * the last path before it in the paragraph or row, the page, and the top.
+ * Returns the paths in backquotes that do not exist. A name that does not start with a known folder may be relative
+ * to the previous path in the same paragraph or row, to the page, or to the repository.
  */
 function missingIn(text: string, page: string): string[] {
   const missing: string[] = []

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ROOT } from '../support/npm-start.ts'
 import { sharedServer } from '../support/shared-server.ts'
 
-/** Runs the commands of docs/proof.md in a shell, like a customer, and the verifier in a browser. */
+/** Runs the commands of docs/proof.md in a shell, and the verifier in a browser. */
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const PAGE = readFileSync(path.join(ROOT, 'docs/proof.md'), 'utf8')
@@ -21,7 +21,7 @@ let meter = ''
 let key = ''
 let event_id = ''
 
-/** Sends a request as the operator, or as the customer once there is a key. */
+/** Sends a request with the operator token, or with the customer's key after it was created. */
 async function post(route: string, body: object): Promise<Record<string, unknown>> {
   const response = await fetch(`${meter}${route}`, {
     method: 'POST',
@@ -50,7 +50,7 @@ beforeAll(async () => {
   const event = { event_type: 'TOKEN_USAGE', feature_id: 'chat', user_id: 'ada', ...model }
   const burned = await post('/v1/events/ingest', event)
   event_id = String(burned.id)
-  // `npx` finds the workspace here, and the published package anywhere else.
+  // With this link, `npx` finds the package of the workspace. Elsewhere, it would use the published package.
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(scratch, 'node_modules'))
 })
 
@@ -58,14 +58,14 @@ describe('the commands of docs/proof.md', () => {
   it('get an export and a receipt, and verify them', { timeout: 60_000 }, async () => {
     const [, block = ''] = /```sh\n(.*?)```/s.exec(PAGE) ?? []
     const { stdout } = await shell(block)
-    expect(stdout).toMatch(/entries 1 to 3 are whole, under 1 checkpoints\n.*receipt of entry 3/)
+    expect(stdout).toMatch(/entries 1 to 3 are valid, checkpoints: 1\n.*receipt of entry 3/)
   })
 
   it("verify them with Python's standard library", async () => {
     const [, command = ''] = /`(python3 docs\/proof\/verify\.py [^`]+)`/.exec(PAGE) ?? []
     await shell('curl -s "$URL/.well-known/openmonetize-keys.json" > keys.json')
     const { stdout } = await shell(command.replace('docs/', `${ROOT}/docs/`))
-    expect(stdout).toBe('3 entries are whole\nreceipt of entry 3\n')
+    expect(stdout).toBe('3 entries are valid\nreceipt of entry 3\n')
   })
 })
 
@@ -100,7 +100,7 @@ describe.skipIf(!existsSync(CHROMIUM))('the verifier in Chromium', () => {
   })
 })
 
-/** Serves the verifier and the files that the commands have written. */
+/** Starts a server for the verifier and the files that the commands have written. */
 async function serve() {
   const files = new Map([['/verify.js', path.join(ROOT, 'verify/verify.js')]])
   for (const name of ['keys.json', 'export.jsonl', 'changed.jsonl', 'receipt.jws']) {

@@ -1,4 +1,4 @@
-/** A file as text: Vite inlines it, because the runtime has no file system. */
+/** The type of a file that is imported as text. Vite inlines the text, because the runtime has no file system. */
 declare module '*?raw' {
   const text: string
   export default text

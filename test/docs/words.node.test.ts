@@ -2,10 +2,13 @@ import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
 
-/** Finds words and openings that comments, names of tests and pages avoid, because they are unclear or old-fashioned. */
+/** Checks that comments, names of tests and pages contain no unclear or old-fashioned words and openings. */
 
 const ROOT = path.join(import.meta.dirname, '../..')
-/** Files that the test skips: this file contains the words, and the other file the texts of the OpenAPI document. */
+/**
+ * The files that the test skips. The first contains the avoided words, and the second is generated from the OpenAPI
+ * document.
+ */
 const SKIPPED = ['test/docs/words.node.test.ts', 'sdk/src/api.ts']
 const AVOIDED = [
   /\b(somebody|nobody|someone|whoever|whatever|anew|nowhere|outlives?|stands|told|said)\b/i,
@@ -49,7 +52,7 @@ function filesOf(pattern: string): string[] {
   return files.filter((file) => !SKIPPED.includes(file))
 }
 
-/** The lines of comments, which may follow code, and the names of tests. */
+/** Returns the comments of each line, also those after code, and the names of tests. */
 function textsOfCode(source: string): string[] {
   return source.split('\n').flatMap((line) => {
     const text = line.trim()
@@ -58,7 +61,7 @@ function textsOfCode(source: string): string[] {
   })
 }
 
-/** The lines of a page, without code. */
+/** Returns the lines of a page without code. */
 function textsOfPage(page: string): string[] {
   return page
     .replace(/```.*?```/gs, '')

@@ -16,7 +16,7 @@ import { z } from 'zod'
 import { sharedServer } from '../support/shared-server.ts'
 import { CHAT } from './spans.ts'
 
-/** Runs other systems' own clients, unmodified, against the server that `npm start` starts. */
+/** Runs the unmodified clients of other systems with the server of `npm start`. */
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -55,7 +55,7 @@ async function events(): Promise<Json[]> {
   return data
 }
 
-/** A proxy that passes the first request on and then answers 503, as if the answer were lost. */
+/** Starts a proxy that forwards the first request but answers it with 503, as if the answer were lost. */
 async function losingFirstAnswer(): Promise<{ url: string; requests: () => number; close: () => void }> {
   let requests = 0
   const server = createServer(async (request, response) => {
@@ -143,7 +143,7 @@ describe.each([
 })
 
 describe('the AI SDK with its telemetry', () => {
-  /** The answers of a scripted upstream, in order. */
+  /** Returns an upstream that gives the answers in order. */
   function upstream(answers: readonly (() => Response)[]) {
     let asked = 0
     return createOpenAI({

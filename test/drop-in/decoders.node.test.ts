@@ -11,7 +11,7 @@ import { itemsOfPoints } from '../../src/drop-in/otlp/token-metrics.ts'
 import { anyJson } from '../support/any-json.ts'
 import { CHAT, exportOf, protobufOf, span } from './spans.ts'
 
-/** These tests check that a reader never throws and never returns an event without a key, for any input. */
+/** Checks for random inputs that a reader never throws, and never returns an event without a key. */
 
 const { seed, runs } = inject('fuzz')
 const options = { numRuns: runs ?? 500, ...(seed !== undefined && { seed }) }

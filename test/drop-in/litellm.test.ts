@@ -6,7 +6,7 @@ import { createCustomer } from '../support/customers.ts'
 
 let made = 0
 
-/** A StandardLoggingPayload as LiteLLM writes it, with nulls for Python's None. */
+/** Returns a StandardLoggingPayload in the form in which LiteLLM sends it, with null for Python's None. */
 function payload(fields: Json = {}, usage: Json = {}): Json {
   made += 1
   const usage_object = {

@@ -152,7 +152,7 @@ describe('a CloudEvent', () => {
       specversion: '1.0',
       type: 'litellm_tokens',
       id: 'chatcmpl-AZ1',
-      // Python's isoformat.
+      // The format of Python's `isoformat`.
       time: new Date().toISOString().replace('Z', '123+00:00'),
       subject: 'zoe',
       source: 'litellm-proxy',

@@ -5,7 +5,10 @@ import { settle } from '../support/belongings.ts'
 import { balanceOf, granted, type Json, listed, objects, read } from '../support/client.ts'
 import { createCustomer, uniqueEmail } from '../support/customers.ts'
 
-/** The routes of the original OpenMonetize as its SDK calls them: paths, bodies and the fields that it reads. */
+/**
+ * Tests the routes of the original OpenMonetize with the paths and bodies that its SDK sends, and the fields that it
+ * reads.
+ */
 
 function sent(key: string, path: string, body?: unknown, method?: string): Promise<Response> {
   return api(`/openmonetize${path}`, { key, ...(body !== undefined && { body }), ...(method && { method }) })
@@ -166,7 +169,8 @@ describe('credits', () => {
     const other = await sent(api_key, '/v1/customers/cust_other/users/zoe/credits')
     expect(other.status).toBe(403)
     expect(await other.json()).toMatchObject({
-      detail: 'The request names another customer than that of the API key. Use a key of that customer.',
+      detail:
+        'The request names a customer other than the customer of the API key. Use an API key of the named customer.',
     })
     const stranger = await createCustomer()
     const theirs = await jsonOf(await sent(stranger.api_key, '/v1/users/zoe/transactions'))
@@ -276,7 +280,7 @@ it('analytics have the shapes of the service and of its SDK', async () => {
 
 it('the credits of the last days are their exact sum, not a multiple of the rounded average', async () => {
   const { api_key, customer_id } = await createCustomer()
-  // 15 and 1.925 credits.
+  // The events cost 15 and 1.925 credits.
   const events = [tokenUsage(customer_id), { ...tokenUsage(customer_id), inputTokens: 385, outputTokens: 0 }]
   expect((await sent(api_key, '/v1/events/ingest', { events })).status).toBeLessThan(300)
   await settle(customer_id)

@@ -74,7 +74,10 @@ describe('a model call among spans', () => {
   })
 })
 
-/** Each row is one call with 1,000 input and 500 output tokens. `cached` is the cached part of the input. */
+/**
+ * The attributes of the same call in several conventions, with 1,000 input and 500 output tokens. `cached` is the
+ * number of cached input tokens.
+ */
 const SPELLINGS: readonly (readonly [string, Attributes, { readonly cached?: number }])[] = [
   [
     'the current semantic conventions',
@@ -142,7 +145,10 @@ describe('usage in the spelling of', () => {
 })
 
 describe('a trace of an agent', () => {
-  /** An agent that calls a model twice and a tool once, whose own span repeats the sum. */
+  /**
+   * Returns the trace of an agent that calls a model twice and a tool once. The agent's own span has the sum of the
+   * tokens.
+   */
   function agentTrace(marks: Attributes, child: Attributes = CHAT): TestSpan[] {
     const agent = span({ ...CHAT, 'gen_ai.operation.name': 'invoke_agent', ...marks })
     const within = { trace: agent.trace, parent: agent.id }
@@ -160,7 +166,7 @@ describe('a trace of an agent', () => {
     const key = await newKey()
     const trace = agentTrace(marks)
     expect(await sent(key, exportOf(trace))).toEqual({})
-    // The spans of an agent end last and often arrive in a later request.
+    // The span of the agent ends last, and often arrives in a later request.
     expect(await sent(key, exportOf(trace.slice(0, 1)))).toEqual({})
     const events = await eventsOf(key)
     expect(events.map(({ credits_burned }) => credits_burned)).toEqual([15, 15])
@@ -311,7 +317,7 @@ function sendProtobuf(
   return api(path, { key, body, headers: { 'Content-Type': 'application/x-protobuf', ...headers } })
 }
 
-/** The fields of a protobuf message that are numbers or texts, by number. */
+/** Returns the number and text fields of a protobuf message, by field number. */
 async function fieldsOf(response: Response, inner?: number): Promise<Map<number, string | number>> {
   let reader = new BinaryReader(new Uint8Array(await response.arrayBuffer()))
   if (inner !== undefined) {
@@ -430,7 +436,7 @@ it('unknown and odd fields of an export are accepted', async () => {
   expect(await sent(key, body)).toEqual({})
 })
 
-/** Claude Code's counts of one interval: a point for each kind of token. */
+/** Returns Claude Code's token metric of one interval, with a data point for each kind of token. */
 function tokenMetric(
   key: string,
   fields: { temporality?: number; kinds?: Record<string, number> } = {},
@@ -451,7 +457,7 @@ function tokenMetric(
   return { resourceMetrics: [{ resource: {}, scopeMetrics: [{ metrics: [tokens, cost] }] }] }
 }
 
-/** The same points as a collector that splits requests by kind sends them. */
+/** Returns the request with the points of only one kind, as a collector sends them that splits requests by kind. */
 function onlyKind(body: Json, kind: string): unknown {
   return JSON.parse(JSON.stringify(body), (name, value) =>
     name === 'dataPoints'
@@ -476,7 +482,7 @@ describe('the token counters of Claude Code', () => {
     const events = await eventsOf(key)
     const of = { feature_id: 'claude_code', user_id: 'zoe', provider: 'ANTHROPIC' }
     for (const event of events) expect(event).toMatchObject({ ...of, model: 'claude-sonnet-4-5-20250929' })
-    // 100 at 3 USD a million, 500 at 15, 400 at 0.30 and 500 at 3.75, with a markup of 100 %.
+    // The tokens cost 3, 15, 0.30 and 3.75 USD a million for 100, 500, 400 and 500 tokens, with a markup of 100 %.
     const billed = events.map(({ usage, credits_burned }) => [JSON.stringify(usage), credits_burned])
     expect(Object.fromEntries(billed)).toEqual({
       '{"input_tokens":100}': 0.6,

@@ -36,7 +36,7 @@ describe('GET /v1/drop-in', () => {
 it('counts cost no row for each request, but one for each outcome when they are written', async () => {
   const { api_key } = await createCustomer()
   const { db, counts } = countingD1()
-  // The ledger's first request is written at once, by the first request of this isolate.
+  // The first count of a ledger in an isolate is written at once.
   await api('/otlp/v1/traces', { key: api_key, body: exportOf([span(CHAT)]) })
   await writeCounts({ DB: db })
   const before = counts.rows_written
@@ -45,7 +45,7 @@ it('counts cost no row for each request, but one for each outcome when they are 
   }
   expect(counts.rows_written).toBe(before)
   await writeCounts({ DB: db })
-  // Received, accepted and ignored.
+  // One row each for the received, the accepted and the ignored requests.
   expect(counts.rows_written - before).toBeLessThanOrEqual(3)
   expect((await read(api_key, '/v1/drop-in')).otlp).toMatchObject({
     accepted: 6,
@@ -81,7 +81,7 @@ describe('an endpoint that the deployment has switched off', () => {
 
 it('OpenTelemetry is billed while D1 is down, and events that need a mapping get a 503', async () => {
   const { api_key } = await createCustomer()
-  // The isolate has cached the key by then.
+  // After this request, the isolate has cached the key.
   await read(api_key, '/v1/drop-in')
   const bindings = { DB: brokenD1() }
   const traces = { key: api_key, body: exportOf([span(CHAT)]) }

@@ -14,7 +14,7 @@ beforeAll(async () => {
 const LIMIT = { limit_type: 'HARD', limit_value: 1, period: 'DAILY' }
 const NOT_AN_AMOUNT = 'must be a number, or a string with a plain decimal'
 
-/** Rules that POST and PUT both refuse. */
+/** The rules that both POST and PUT refuse. */
 const rules: [what: string, fields: Json, path: string, message: string][] = [
   ['no limit_type', { limit_type: undefined }, '/limit_type', 'required'],
   ['an unknown limit_type', { limit_type: 'hard' }, '/limit_type', 'must be one of'],
@@ -77,7 +77,7 @@ const rules: [what: string, fields: Json, path: string, message: string][] = [
     'an anchor of TOTAL',
     { ...LIMIT, period: 'TOTAL', anchor: '2026-01-31T00:00:00Z' },
     '/anchor',
-    'TOTAL has none',
+    'TOTAL has no windows',
   ],
   [
     'a time zone without a period',
@@ -89,7 +89,7 @@ const rules: [what: string, fields: Json, path: string, message: string][] = [
     'a time zone of TOTAL',
     { ...LIMIT, period: 'TOTAL', time_zone: 'Asia/Tokyo' },
     '/time_zone',
-    'TOTAL has none',
+    'TOTAL has no windows',
   ],
   ['an unknown time zone', { ...LIMIT, time_zone: 'Europe/Nowhere' }, '/time_zone', 'IANA time zone'],
   ['an offset as a time zone', { ...LIMIT, time_zone: '+02:00' }, '/time_zone', 'IANA time zone'],

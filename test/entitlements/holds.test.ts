@@ -24,7 +24,7 @@ async function held(body: object): Promise<string> {
   return textField(await posted('/v1/holds', { feature_id: 'chat', ...body }, 201), 'hold_id')
 }
 
-/** The usage of the one limit of `chat`. */
+/** Returns the used quantity of the limit of `chat`. */
 async function used(): Promise<unknown> {
   const { limit } = await checked(key)
   if (typeof limit !== 'object' || limit === null || !('used' in limit)) throw new Error('there is no limit')

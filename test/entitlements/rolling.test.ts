@@ -8,7 +8,7 @@ import { checked, entitled, put } from './support.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
-/** The beginning of a part of an hour's window. */
+/** A time at which a part of a window of one hour begins. */
 const NOON = Date.UTC(2030, 4, 6, 12)
 
 let customer: TestCustomer
@@ -48,7 +48,7 @@ describe('a rolling limit', () => {
     await ingested(key, GPT_4O)
     later(59 * MINUTE_MS)
     const refused = await expectRefused(await ingest(key, GPT_4O), 402, 'limit_reached')
-    // A minute more than an hour: the first event's part must leave the window.
+    // The first event is freed after an hour and a minute, because its whole part must leave the window.
     const first_frees = at(61 * MINUTE_MS)
     expect(refused).toMatchObject({ limit: 3, used: 3, resets_at: first_frees })
     expect(refused.detail).toContain(`The oldest use leaves the window at ${first_frees}.`)
@@ -111,7 +111,7 @@ describe('a rolling limit', () => {
     later(5 * HOUR_MS)
     const refused = await expectRefused(await ingest(key, GPT_4O), 402, 'limit_reached')
     expect(refused).toMatchObject({ used: 1, resets_at: null })
-    expect(refused.detail).toContain('Time does not reset it.')
+    expect(refused.detail).toContain('The limit has no known reset time.')
     await answered(key, `/v1/holds/${textField(hold, 'hold_id')}/capture`, { credits: 5, final: true })
     const next = await expectRefused(await ingest(key, GPT_4O), 402, 'limit_reached')
     expect(next.resets_at).toBe(at(5 * HOUR_MS + 61 * MINUTE_MS))

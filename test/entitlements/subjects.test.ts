@@ -51,7 +51,9 @@ describe('a limit of an API key', () => {
     await ingested(other.api_key, GPT_4O)
     const refused = await expectRefused(await ingest(other.api_key, GPT_4O), 402, 'limit_reached')
     expect(refused).toMatchObject({ level: 'key', key_id: other.key_id, limit: 1, used: 1 })
-    expect(refused.detail).toContain("The API key's limit of 1 events for this feature has 1 used")
+    expect(refused.detail).toContain(
+      "The use would exceed the API key's limit of 1 events for this feature: 1 are used",
+    )
     expect(refused).not.toHaveProperty('model')
     expect(await checked(other.api_key, { action: ACTION })).toMatchObject({
       allowed: false,
@@ -251,7 +253,7 @@ describe('an entitlement of a key or a model', () => {
     const again = await postEntitlement(key, { limit_type: 'NONE', ...of })
     const conflict = await expectRefused(again, 409, 'conflict')
     expect(conflict.detail).toBe(
-      `An entitlement for all features and the API key "${other.key_id}" already exists. Change that one.`,
+      `An entitlement for all features and the API key "${other.key_id}" already exists. Change that entitlement.`,
     )
     const found = async (query: string) => (await listed(key, '/v1/entitlements', query)).map(({ id }) => id)
     expect(await found(`?key_id=${other.key_id}`)).toEqual([ids[1], ids[0]])

@@ -34,7 +34,7 @@ export async function checked(key: string, body: Json = {}): Promise<Json> {
   return answer
 }
 
-/** gpt-4o with 1,000 tokens in and 500 out, which is 15 credits. */
+/** A use of gpt-4o with 1,000 input tokens and 500 output tokens, which costs 15 credits. */
 export const GPT_4O_ACTION = {
   type: 'token_usage',
   provider: 'openai',

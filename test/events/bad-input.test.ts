@@ -16,7 +16,9 @@ beforeAll(async () => {
   key = (await createCustomer()).api_key
 })
 
-/** Sends the event alone and in a batch, and expects that both refuse it, for the same reason, and that nothing moves. */
+/**
+ * Sends the event alone and in a batch. Expects that both are refused for the same reason, and that nothing changes.
+ */
 async function expectEventRefused(event: unknown, path: string, message: RegExp = /./): Promise<void> {
   const text = typeof event === 'string' ? event : JSON.stringify(event)
   const [alone, batch] = await expectNothingMoved(key, async () => [
@@ -43,7 +45,7 @@ async function expectEventRefused(event: unknown, path: string, message: RegExp 
   ])
 }
 
-/** The event as JSON text, with the text of one field given literally. */
+/** Returns an event as JSON text, in which one field has the JSON text `raw`. */
 function withRaw(field: string, raw: string): string {
   const { [field]: _, ...others }: Record<string, unknown> = GPT_4O
   return `${JSON.stringify(others).slice(0, -1)},${JSON.stringify(field)}:${raw}}`

@@ -16,7 +16,7 @@ import {
 } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 
-/** Costs 5,000,000 credits: more than any customer of these tests has. */
+/** An event of 5,000,000 credits, which is more than any customer in these tests has. */
 const UNAFFORDABLE = { ...GPT_4O, input_tokens: 1_000_000_000, output_tokens: 0 }
 
 function events(count: number, event: (index: number) => object = () => GPT_4O): { events: object[] } {
@@ -34,7 +34,7 @@ function withKey(key: string): Record<string, string> {
 describe('a batch of 1,000 mixed events', () => {
   it('counts and explains each of them, in order', async () => {
     const { api_key } = await createCustomer()
-    // 100 events that were sent earlier: 1,500 of the 10,000 credits.
+    // Sends 100 events first, which cost 1,500 of the 10,000 credits.
     const earlier = await ingested(
       api_key,
       events(100, (i) => keyed(`earlier-${i}`)),
@@ -42,8 +42,8 @@ describe('a batch of 1,000 mixed events', () => {
     expect(earlier).toMatchObject({ accepted: 100, credits_burned: 1500, balance_after: 8500 })
     const earlierIds = objects(earlier.results).map(({ id }) => id)
 
-    // Every ten events are five new ones, one repeated from this batch, one repeated from earlier, and three invalid
-    // ones.
+    // Of every ten events, five are new, one repeats an event of this batch, one repeats an earlier event, and three
+    // are invalid.
     const wrong = (index: number): [event: object, code: string, detail: RegExp] => {
       const cases: [object, string, RegExp][] = [
         [
@@ -131,7 +131,7 @@ describe('a batch of 1,000 mixed events', () => {
     expect(burns).toHaveLength(600)
     expect(burns.reduce((sum, { amount }) => sum + Number(amount), 0)).toBe(-9000)
 
-    // The keys of the rejected ones are unused.
+    // The idempotency keys of the rejected events are unused.
     for (const index of [7, 8, 9, 17]) {
       const response = await ingest(api_key, keyed(`wrong-${index}`))
       expect(response.headers.get('Idempotency-Replayed')).toBeNull()
@@ -288,7 +288,7 @@ describe('the key of a batch', () => {
     expect(JSON.parse(text)).toMatchObject({ accepted: 1, duplicates: 1, rejected: 2 })
     expect(first.headers.get('Idempotency-Replayed')).toBeNull()
 
-    // The rejected events succeed alone, and the batch still returns its first answer.
+    // The rejected events now succeed alone, and the repeated batch returns its first answer.
     await purchased(api_key, { amount: 6_000_000, price_usd: 6000 })
     for (const event of [{ ...UNAFFORDABLE, idempotency_key: 'poor' }, keyed('bad')]) {
       const alone = await ingest(api_key, event)

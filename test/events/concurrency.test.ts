@@ -100,7 +100,8 @@ describe('single events, batches, grants and readers all at once', () => {
       balanceOf(api_key, '?user_id=zoe').then((balance) => expect(Number(balance)).toBeGreaterThanOrEqual(0)),
     ]).flat()
     await Promise.all(work)
-    // The wallet can now pay events that it could not pay before. In the end each key has burned exactly once.
+    // The wallet can now pay for the events that it could not pay for before. In the end, each key has burned exactly
+    // once.
     await granted(api_key, { user_id: 'zoe', amount: 1000 })
     const last = await ingested(api_key, {
       events: Array.from({ length: 60 }, (_, i) => ({

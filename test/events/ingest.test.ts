@@ -433,7 +433,7 @@ describe('media and custom units', () => {
   })
 })
 
-/** The last such day of the week before yesterday; 0 is Sunday. */
+/** Returns the date of the last day with this weekday (0 is Sunday) that is at least two days ago. */
 function lastDay(weekday: number): string {
   const back = (new Date(inMs(-2 * DAY_MS)).getUTCDay() - weekday + 7) % 7
   return inMs(-(2 + back) * DAY_MS).slice(0, 10)

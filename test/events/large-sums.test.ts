@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { granted, ingest, ingested, objects } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 
-/** 5e9 credits of the default burn table: 2.5 million USD of input. */
+/** An event of 5e9 credits by the default burn table, with input for 2.5 million USD. */
 const FIVE_BILLION = {
   event_type: 'TOKEN_USAGE',
   feature_id: 'chat',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { api, jsonOf } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 
-/** An event burns 0 without a warning only where a zero is configured. */
+/** Tests that an event burns 0 credits without a warning only if a zero is configured. */
 
 type Table = Readonly<Record<string, unknown>>
 
@@ -28,7 +28,7 @@ async function ingest(key: string, event: object) {
   return { status: response.status, answer: await jsonOf(response) }
 }
 
-/** Usage of a kind that providers charge for, without the model or the provider that would price it. */
+/** Usage that providers charge for, without the model or the provider that is needed to price it. */
 const UNPRICED = [
   ['images without a model', { event_type: 'IMAGE_GENERATION', provider: 'OPENAI', image_count: 3 }],
   ['audio without a model', { event_type: 'AUDIO_PROCESSING', provider: 'OPENAI', duration_seconds: 30 }],
@@ -123,7 +123,7 @@ describe('a unit that no rate of the burn table names', () => {
     expect([status, answer.credits_burned, answer.warnings]).toEqual([
       200,
       0,
-      [`no_rate_for_unit: no rate of the burn table names ${unit}.`],
+      [`no_rate_for_unit: the burn table has no rate for ${unit}.`],
     ])
   })
 

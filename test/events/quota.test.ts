@@ -9,7 +9,7 @@ import { ledgerOf, type TestLedger } from '../support/ledgers.ts'
 import { limitTier, rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Costs nothing, so that only the quota can refuse it. */
+/** An event without a cost, so that only the quota can refuse it. */
 const FREE = { event_type: 'API_CALL', feature_id: 'search' }
 
 afterEach(() => {
@@ -20,7 +20,7 @@ function batch(count: number, event: object = FREE): Json {
   return { events: Array.from({ length: count }, () => event) }
 }
 
-/** A customer whose ledger accepts this many events a month. */
+/** Creates a customer whose ledger accepts this many events a month. */
 async function customerWithQuota(
   events_a_month: number,
 ): Promise<TestCustomer & { readonly ledger: TestLedger }> {
@@ -39,7 +39,7 @@ function countedInJournal(ledger: TestLedger): Promise<number> {
 }
 
 describe('the monthly quota', () => {
-  // A test that runs over the end of a month would have two quotas.
+  // The date is fixed, because a test that runs across the end of a month would have two quotas.
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 10, 15, 12) })
   })
@@ -83,7 +83,7 @@ describe('the monthly quota', () => {
         ),
       },
     })
-    // Invalid events get their own errors, even above the quota.
+    // Invalid events get their own errors, even if the quota is used up.
     expect(objects(results)[7]).toMatchObject({ error: { code: 'invalid_request' } })
   })
 

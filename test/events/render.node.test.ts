@@ -4,7 +4,7 @@ import { stringifyJson } from '../../src/http/output/json.ts'
 import type { BatchItemAnswer } from '../../src/ledger/model/answers.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 
-/** A replay must be byte-identical for as long as its key is kept, across deployments. */
+/** Tests that a replay stays byte-identical across deployments, for as long as its key is kept. */
 
 const MOST = microCredits(8_000_000_000_000_000)
 

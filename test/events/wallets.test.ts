@@ -13,7 +13,10 @@ import {
 } from '../support/client.ts'
 import { createCustomer, unique } from '../support/customers.ts'
 
-/** Subjects with a wallet: `rich` ones hold credits, `empty` ones have used them up. */
+/**
+ * The ids of subjects with a wallet. The wallets of `rich` subjects have credits, and those of `empty` subjects have
+ * none left.
+ */
 interface Wallets {
   readonly rich_user: string
   readonly empty_user: string

@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import { verifyExport } from '../../verify/verify.js'
 
-/** A request that changes something, and its answer; null while the outcome is unknown. */
+/** A request that changes something. The answer is null while the outcome is unknown. */
 export interface Sent {
   readonly route: string
   readonly body: object
   readonly key: string
-  /** The numbers in the metadata of its events; empty for other requests. */
+  /** The numbers in the metadata of the request's events; empty for other requests. */
   readonly numbers: readonly number[]
-  /** The number of the event that it voids. */
+  /** The number of the event that the request voids. */
   readonly voids?: number
   answer: string | null
 }
@@ -31,7 +31,7 @@ interface Transaction {
 
 interface ExportLine {
   readonly entry?: { readonly e?: { readonly rr?: unknown } }
-  /** `mt`: the metadata, as text. */
+  /** The personal data of the entry. `mt` is the metadata as text. */
   readonly personal?: { readonly mt?: string }
 }
 
@@ -39,7 +39,7 @@ const OPERATOR_TOKEN = 'dev-operator-token'
 const GRANTED = 1_000_000
 const ANALYTICS_WITHIN_MS = 60_000
 
-/** A caller of the API that records its requests and their answers, even over crashes of the server. */
+/** A client that records its requests and their answers across crashes of the server. */
 export class Client {
   readonly sent: Sent[] = []
   private readonly url: string
@@ -50,11 +50,11 @@ export class Client {
   /** The ids of acknowledged holds that no request has ended yet. */
   private readonly openHolds: string[] = []
   private readonly voidable: { readonly id: string; readonly n: number }[] = []
-  /** Events of users who are erased, with their metadata: they are found by their count. */
+  /** The number of events of erased users. The erasure also removes their metadata, so they are only counted. */
   private ghosts = 0
   private ghostsFound: Listed[] = []
   private table_id = ''
-  /** The hashes of entries, by the checkpoints that were kept. */
+  /** The hashes in the kept checkpoints, by the number of their last entry. */
   private readonly checkpoints = new Map<number, string>()
 
   private constructor(url: string, key: string, customer_id: string) {
@@ -81,7 +81,7 @@ export class Client {
     return client
   }
 
-  /** Sends from many callers at once until the server does not answer any more. */
+  /** Sends requests from many concurrent callers until the server stops answering. */
   async load(callers: number): Promise<void> {
     this.running = true
     await Promise.all(Array.from({ length: callers }, () => this.callUntilItFails()))
@@ -101,7 +101,7 @@ export class Client {
     }
   }
 
-  /** Holds and events that later requests can end or void. */
+  /** Stores the ids of a hold or an event, so that later requests can end or void it. */
   private remember({ route, numbers: [n] }: Sent, answer: string): void {
     if (route === '/v1/holds') this.openHolds.push(JSON.parse(answer).hold_id)
     if (route !== '/v1/events/ingest') return
@@ -125,7 +125,7 @@ export class Client {
     return { match: { feature: 'feature 2' }, method: 'flat', amount }
   }
 
-  /** Sends every request with a key, so that its outcome can be checked afterwards. */
+  /** Returns a random request with an idempotency key, so that its outcome can be checked afterwards. */
   private nextRequest(): Sent {
     const request = (route: string, body: object, more: Partial<Sent> = {}): Sent => ({
       route,
@@ -185,20 +185,23 @@ export class Client {
     }
   }
 
-  /** The body of the answer; throws when the request gets no answer. */
+  /** Returns the body of the answer. Throws if the request gets no answer. */
   async send({ route, body, key }: Sent): Promise<string> {
     const { status, text } = await this.call('POST', route, body, key)
     if (status >= 300) throw new Error(`${route} answered ${status}: ${text}`)
     return text
   }
 
-  /** Sends a request again, with its key. */
+  /** Repeats a request with its idempotency key. */
   async repeat(sent: Sent): Promise<string> {
     sent.answer ??= await this.send(sent)
     return this.send(sent)
   }
 
-  /** Every event in the lists of the API, by the number in its metadata; events of erased users are returned separately. */
+  /**
+   * Returns all events in the lists of the API, by the number in their metadata. Stores events of erased users
+   * separately.
+   */
   async eventsByNumber(): Promise<Map<number, Listed[]>> {
     const found = new Map<number, Listed[]>()
     this.ghostsFound = []
@@ -215,8 +218,8 @@ export class Client {
   }
 
   /**
-   * Each wallet's balance is the sum of its transactions, and each transaction begins with the balance that the one
-   * before it left.
+   * Checks that each transaction begins with the balance after the previous one, and that each wallet's balance is
+   * the sum of its transactions.
    */
   async assertBooks(): Promise<void> {
     const byWallet = new Map<string, Transaction[]>()
@@ -242,9 +245,7 @@ export class Client {
     expect([...byWallet.keys()]).toEqual([])
   }
 
-  /**
-   * Once analytics include them, they count every event once, and its credits; voided events are not counted.
-   */
+  /** Checks that analytics, after a short time, count every event and its credits once, and no voided events. */
   async assertAnalytics(found: ReadonlyMap<number, readonly Listed[]>): Promise<void> {
     const voided = new Set(this.sent.flatMap(({ voids }) => voids ?? []))
     const kept = [...found].flatMap(([n, events]) => (voided.has(n) ? [] : events)).concat(this.ghostsFound)
@@ -271,7 +272,7 @@ export class Client {
     }
   }
 
-  /** Gets a checkpoint, which later exports must contain. */
+  /** Stores a checkpoint, which later exports must contain. */
   async keepCheckpoint(): Promise<void> {
     const { status, text } = await this.call('GET', '/v1/ledger/checkpoint')
     expect(status, text).toBe(200)
@@ -279,7 +280,7 @@ export class Client {
     this.checkpoints.set(entry_number, hash)
   }
 
-  /** The export verifies, contains the checkpoints that were kept, and contains each event once. */
+  /** Checks that the export is valid, agrees with the stored checkpoints, and contains each event once. */
   async assertProved(found: ReadonlyMap<number, readonly Listed[]>): Promise<void> {
     const response = await fetch(`${this.url}/.well-known/openmonetize-keys.json`)
     const { keys }: { readonly keys: { readonly kid: string; readonly x: string }[] } = await response.json()
@@ -304,7 +305,7 @@ export class Client {
     expect(proved.toSorted((a, b) => a - b)).toEqual([...found.keys()].toSorted((a, b) => a - b))
   }
 
-  /** The ledger object, D1's pages and the rollups have the same sums. */
+  /** Checks that the ledger object, D1's pages and the rollups have the same sums. */
   async assertReconciled(): Promise<void> {
     const response = await fetch(`${this.url}/v1/admin/reconcile`, {
       method: 'POST',

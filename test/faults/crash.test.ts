@@ -18,9 +18,9 @@ import { alarmOf, dump, failNextTransaction, type Moment, powerCut } from './inj
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * The machine of a ledger object stops, because of a deploy, a drained host, or a crash of the runtime. Answered
- * requests must then be on disk. Other requests must have taken effect once or not at all, and a client that retries
- * with its key must not notice the crash.
+ * A ledger object is stopped by a deployment, a drained host, or a crash of the runtime. Answered requests must then
+ * be on disk. Other requests must have taken effect once or not at all. A client that retries with the same key must
+ * get the same answers as without the crash.
  */
 
 const CREDITS = 1000
@@ -148,7 +148,7 @@ describe('a request that hits a bug', () => {
   it('fails alone: its neighbours in the same commit are answered', async () => {
     const ledger = await freshLedger(CREDITS)
     const good = (key: string) => single(eventItem(100, { key }))
-    // The event is neither priced nor refused; the Worker never sends such an event.
+    // The item has no event and no refusal. The Worker never sends such an item.
     const bad = single({ event: null, refusal: null })
     const results = await runInDurableObject(ledger.stub, (instance) =>
       Promise.allSettled([good('a'), bad, good('b')].map((message) => ask(instance, 'ingest', message))),
@@ -173,7 +173,7 @@ describe('a deploy in the middle of traffic', () => {
     // The retry of an acknowledged request gets the same answer.
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === 'rejected') {
-        // The test runtime ends requests with its own error, without the flags of a real deploy.
+        // The test runtime ends requests with its own error, without the flags of a real deployment.
         expect(String(outcome.reason)).toContain('abortAllDurableObjects')
       } else if (outcome.value.kind !== 'refused') {
         expect(again[i]).toEqual({ ...outcome.value, kind: 'replayed' })

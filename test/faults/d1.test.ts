@@ -25,8 +25,8 @@ import { alarmOf } from './injection.ts'
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * D1 stops answering in the middle of a flush: an outage, a connection lost in either direction, an alarm that the
- * platform delivers twice. No page may be missing or written twice, and the alarm must survive.
+ * Faults during a flush: an outage of D1, a lost request or answer, and an alarm that the platform delivers twice. No
+ * page may be missing or written twice, and the alarm must be set again.
  */
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -61,7 +61,8 @@ async function expectComplete(ledger: TestLedger): Promise<void> {
   expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(false)
 }
 
-// A flush of entries that name a user is two batches: the first numbers users, the second writes pages.
+// A flush of entries that name users has two batches: the first assigns numbers to the users, and the second writes
+// pages.
 const USERS = 1
 const PAGES = 2
 
@@ -174,7 +175,7 @@ describe('a ledger whose D1 is', () => {
     })
     return wrap(db.prepare(query))
   }
-  /** A D1 that does something before each statement. */
+  /** Returns a D1 that runs `before` before each statement. */
   const d1With = (before: (query: string) => Promise<void>): D1Database =>
     Object.create(env.DB, {
       prepare: { value: (query: string) => statementOf(env.DB, before, query) },

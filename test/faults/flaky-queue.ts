@@ -11,16 +11,19 @@ export type QueueFault =
   | 'fails after it was accepted'
   /** Only the first message of the batch arrives. */
   | 'fails half way'
-  /** The object loses its power before the message is sent. */
+  /** The object stops before the message is sent. */
   | 'power cut before'
-  /** The object loses its power after the message has arrived. */
+  /** The object stops after the message has arrived. */
   | 'power cut after'
 
-/** A queue behind a ledger object with planned faults: one fault for each `sendBatch`; afterwards the queue works. */
+/**
+ * The queue of a ledger object, with a list of faults. Each `sendBatch` uses the next fault. After the last one, the
+ * queue works.
+ */
 export class FlakyQueue {
-  /** All messages that arrived, in the order of delivery. */
+  /** The messages that have arrived, in the order of delivery. */
   readonly arrived: unknown[] = []
-  /** The number of times the object tried to send. */
+  /** The number of `sendBatch` calls. */
   sends = 0
   private readonly ledger: TestLedger
   private plan: QueueFault[] = []
@@ -39,7 +42,9 @@ export class FlakyQueue {
     this.plan = faults
   }
 
-  /** Call this again after the object has restarted. `db` is the D1 that it gets. */
+  /**
+   * Installs the queue in the object, together with the D1 `db`. Must be called again after a restart of the object.
+   */
   async install(db: D1Database = env.DB): Promise<void> {
     await runInDurableObject(this.ledger.stub, (instance, state) => {
       const cut = (): never => {

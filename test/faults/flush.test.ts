@@ -25,9 +25,9 @@ import { alarmOf, configure, failNextTransaction, gather, powerCut } from './inj
 vi.setConfig({ testTimeout: 60_000 })
 
 /**
- * The way from the ledger object over D1 and the queue to the rollups, with realistic faults at every step. After each
- * fault, D1's pages contain every acknowledged event once and no other event, and the cursor's sums, the columns of the
- * pages and the rollups agree.
+ * Tests the flush from the ledger object through D1 and the queue to the rollups, with faults at every step. After
+ * each fault, D1's pages must contain every acknowledged event once and no other event. The sums of the cursor, of
+ * the pages' columns and of the rollups must be equal.
  */
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -39,7 +39,7 @@ afterEach(() => {
 class World {
   readonly ledger: TestLedger
   readonly queue: FlakyQueue
-  /** The ids of every event that was answered 2xx. */
+  /** The ids of all events that were answered with 2xx. */
   readonly acknowledged = new Set<string>()
   private round = 0
   private hashes: readonly string[] = []
@@ -49,7 +49,7 @@ class World {
     this.queue = queue
   }
 
-  /** Has events of users, teams and several hours, some of them in D1 and some not. */
+  /** Creates a ledger with events of users, teams and several hours. Some of them are in D1. */
   static async begin(): Promise<World> {
     const ledger = await freshLedger(1_000_000_000)
     const world = new World(ledger, await FlakyQueue.behind(ledger))
@@ -80,7 +80,7 @@ class World {
     return result
   }
 
-  /** Runs the alarm; a power cut in it ends the object, and a new one starts. */
+  /** Runs the alarm. If a fault stops the object, a new object starts. */
   async alarm(): Promise<void> {
     try {
       await runAlarm(this.ledger)
@@ -90,7 +90,7 @@ class World {
     await this.queue.install()
   }
 
-  /** Consumes the messages that have arrived, in the queue's order, and checks that everything agrees. */
+  /** Consumes the arrived messages in the given order, and checks that D1 and the rollups agree with the ledger. */
   async expectWhole(
     order: (bodies: readonly unknown[]) => unknown[] = (bodies) => [...bodies],
   ): Promise<void> {
@@ -121,7 +121,7 @@ class World {
     await expectRolledUp(ledger, { events: acknowledged.size })
     const { hashes } = await expectChained(ledger)
     expect(hashes).toHaveLength(entries.length)
-    // An entry keeps its first hash, even after losses, repetitions and restores.
+    // An entry must keep its first hash after lost and repeated messages and after restores.
     hashes.forEach((hash, i) => {
       expect(hash).toBe(this.hashes[i] ?? hash)
     })
@@ -129,7 +129,7 @@ class World {
   }
 }
 
-/** The columns of the pages, summed in D1. */
+/** Returns the sums of the pages' columns, computed in D1. */
 async function pageSums(ledger: TestLedger): Promise<Record<string, bigint>> {
   const usd = (name: string) =>
     `cast(sum(${name}_micro) AS TEXT) AS ${name}_micro, sum(${name}_pico) AS ${name}_pico`
@@ -209,7 +209,7 @@ describe('the queue', () => {
     const world = await World.begin()
     world.queue.breaks(fault)
     await world.alarm()
-    // D1 has the flush, but the cursor waits for the queue.
+    // D1 has the flush, but the cursor advances only after the message is in the queue.
     expect(await inStore(world.ledger, ({ journal }) => journal.isDirty)).toBe(true)
     await world.use(5)
     await world.alarm()
@@ -265,7 +265,7 @@ describe('a user is erased', () => {
   it('and D1 fails in the middle: nothing is flushed or sent until D1 has deleted the name', async () => {
     const world = await World.begin()
     await world.alarm()
-    // Nothing is flushed, so the erasure's first batch in D1 is the one that deletes the name.
+    // There is nothing to flush, so the first batch in D1 is the one in which the erasure deletes the name.
     await world.queue.install(d1FailingAt(1, 'before its effect'))
     expect(await erase(world)).toMatchObject({ kind: 'refused', refusal: { code: 'unavailable' } })
     expect(await inStore(world.ledger, ({ erasures }) => erasures.all())).toMatchObject([
@@ -338,7 +338,7 @@ describe('the object ends', () => {
 })
 
 describe('an alarm that the platform gave up after its tries', () => {
-  /** The object is still running and expects the alarm to run. */
+  /** Returns a ledger whose object is running and assumes that its alarm is set. */
   async function givenUp(): Promise<World> {
     const world = await World.begin()
     const rings_at_ms = (await alarmOf(world.ledger)) ?? 0
@@ -377,7 +377,7 @@ describe('a full disk', () => {
 })
 
 describe('D1 is restored from an older backup', () => {
-  /** Restores D1 to its state after the first flush. The users of the second flush and the rollups are lost, too. */
+  /** Restores D1 to its state after the first flush. The users of later flushes and the rollups are also lost. */
   async function restored(): Promise<World> {
     const world = await World.begin()
     const ledger_id = ledgerKey(world.ledger.name)
@@ -413,7 +413,7 @@ describe('D1 is restored from an older backup', () => {
     return world
   }
 
-  /** The messages that were consumed before are consumed again: the rollups were restored, too. */
+  /** Checks the ledger after the restore. The messages of the lost flushes are consumed again. */
   async function whole(world: World): Promise<void> {
     expect(log.mock.calls.flat().join()).toMatch(/d1_was_restored/)
     await world.expectWhole()
@@ -445,7 +445,7 @@ describe('D1 is restored from an older backup', () => {
     await world.alarm()
     expect(await storedPages(world.ledger)).toEqual(before)
     expect(await inStore(world.ledger, ({ journal }) => journal.isDirty)).toBe(true)
-    expect(log.mock.calls.flat().join()).toMatch(/the rows in between exist in neither/)
+    expect(log.mock.calls.flat().join()).toMatch(/the rows in between are missing/)
   })
 
   it('a cron with an outdated watermark changes nothing', async () => {

@@ -17,13 +17,13 @@ import { configure } from './injection.ts'
 vi.setConfig({ testTimeout: 60_000 })
 
 /**
- * The database of an object grows when D1 is unavailable for longer than keys are kept, or when a ledger has more data
- * than one object can hold. The platform limits it to 10 GB. Below this limit, the ledger answers changes with 503,
- * loses nothing, and continues by itself once it has shrunk. These tests use a small limit.
+ * The database of an object grows if D1 is unavailable for longer than keys are kept, or if a ledger has too much
+ * data. The platform limits it to 10 GB. At a configured limit below that, the ledger answers changes with 503,
+ * without losing data. It accepts changes again when the database has become smaller. These tests use a small limit.
  */
 
 const DAY_MS = 86_400_000
-/** 0 credits each: they take space but cost nothing. */
+/** Events of 0 credits, which only take space. */
 const EVENTS = {
   events: Array.from({ length: 40 }, () => ({
     event_type: 'FEATURE_ACCESS',
@@ -50,7 +50,10 @@ function databaseBytes(): Promise<number> {
   return runInDurableObject(ledger.stub, (_, { storage }) => storage.sql.databaseSize)
 }
 
-/** Uses the ledger while D1 is down until it answers 503. Returns the number of accepted events and the last answer. */
+/**
+ * Sends events while D1 is down, until the ledger answers 503. Returns the number of accepted events and the last
+ * answer.
+ */
 async function fill(): Promise<{ accepted: number; refusal: Response }> {
   const bound = (await databaseBytes()) + 1_000_000
   await configure(ledger, { max_ledger_bytes: bound })

@@ -6,17 +6,17 @@ import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { partOf, storeOf, type TestLedger } from '../support/ledgers.ts'
 
 /**
- * Faults of a ledger object and its D1 at one exact moment. Each fault happens once, and everything afterwards works
+ * Faults of a ledger object and its D1 at one exact moment. Each fault occurs once. Afterwards, everything works
  * again.
  */
 
-/** The moment of a power cut. Only the contents of the disk survive it. */
+/** The moment of a power cut, after which only the contents of the disk are left. */
 export type Moment =
   /** The journal row is written and the transaction is still open. */
   | 'inside the transaction'
-  /** The transaction is closed; the platform has not confirmed that it is on disk. */
+  /** The transaction is closed, but the platform has not confirmed that it is on disk. */
   | 'after the transaction'
-  /** The transaction is on the disk, and the answer is not sent. */
+  /** The transaction is on disk, but the answer is not sent. */
   | 'before the reply'
 
 export async function powerCut(ledger: TestLedger, moment: Moment): Promise<void> {
@@ -46,7 +46,7 @@ export async function powerCut(ledger: TestLedger, moment: Moment): Promise<void
   })
 }
 
-/** Makes the next transaction write everything and then fail: a full disk, a constraint, a bug in the last line. */
+/** Makes the next transaction fail after all of its writes, as with a full disk. */
 export async function failNextTransaction(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const store = storeOf(instance)
@@ -59,7 +59,7 @@ export async function failNextTransaction(ledger: TestLedger): Promise<void> {
   })
 }
 
-/** Holds back the next requests until this many have arrived: they then share a commit. */
+/** Delays the next requests until this number of them has arrived, so that they share a commit. */
 export async function gather(ledger: TestLedger, requests: number): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const group = groupOf(instance)
@@ -79,7 +79,7 @@ export async function gather(ledger: TestLedger, requests: number): Promise<void
   })
 }
 
-/** Gives the object other variables than its deployment has, until it ends. */
+/** Changes the object's configuration until the object stops. */
 export async function configure(ledger: TestLedger, change: Partial<Config>): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     if (!Reflect.set(instance, 'config', { ...configOf(env), ...change })) {
@@ -92,7 +92,7 @@ export function groupOf(instance: CustomerLedger): GroupCommit {
   return partOf(instance, 'commits', Commits).group
 }
 
-/** Every row of the object's own tables, to check that a failure leaves no row. */
+/** Returns all rows of the object's tables, to check that a failure leaves no rows. */
 export function dump(ledger: TestLedger): Promise<Record<string, unknown[]>> {
   return runInDurableObject(ledger.stub, (_, { storage: { sql } }) => {
     const tables = sql
@@ -104,7 +104,7 @@ export function dump(ledger: TestLedger): Promise<Record<string, unknown[]>> {
   })
 }
 
-/** The time of the object's alarm; null when no alarm is set. */
+/** Returns the time of the object's alarm; null if no alarm is set. */
 export function alarmOf(ledger: TestLedger): Promise<number | null> {
   return runInDurableObject(ledger.stub, (_, { storage }) => storage.getAlarm())
 }

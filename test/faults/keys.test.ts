@@ -13,8 +13,8 @@ import { brokenKv, d1FailingAt } from '../support/d1.ts'
 import { inStore, ledgerOf } from '../support/ledgers.ts'
 
 /**
- * A change of keys or of a customer is written to D1, then to the ledgers, then to KV. Each of the three steps is
- * interrupted, like by a crash of the Worker or a network failure, and then the request is repeated.
+ * A change of keys or of a customer is written to D1, then to the ledgers, then to KV. The tests interrupt each of
+ * the three steps, as a crash of the Worker or a network failure would, and then repeat the request.
  */
 
 let log: ReturnType<typeof vi.spyOn>
@@ -25,7 +25,7 @@ afterEach(() => {
   log.mockRestore()
 })
 
-/** A ledger namespace that loses every call of one operation before it arrives. */
+/** Returns a ledger namespace that loses every call of one operation before it arrives. */
 function ledgersLosing(operation: OperationName): Bindings['LEDGER'] {
   const lost = () => Promise.reject(Object.assign(new Error('Network connection lost.'), { retryable: true }))
   return Object.create(env.LEDGER, {
@@ -179,7 +179,7 @@ describe('rotating a key', () => {
     const stale = await cachedRecord(key.api_key)
     let calls = 0
     const real = env.LEDGER
-    // The second call is the immediate retry.
+    // The retry of a lost call is lost, too.
     const loses_two: Bindings['LEDGER'] = Object.create(real, {
       idFromName: { value: (name: string) => real.idFromName(name) },
       get: {

@@ -27,7 +27,7 @@ import {
 import { batch, eventItem } from '../support/messages.ts'
 import { captureUsage, deliver } from '../support/usage.ts'
 
-/** Reconciling during concurrent changes of the same ledger, and reconciling ledgers with special states. */
+/** Tests the reconciliation of ledgers during concurrent changes and in special states. */
 
 interface UsedLedger extends TestLedger {
   readonly ledger_id: string
@@ -48,7 +48,7 @@ async function usedLedger(): Promise<UsedLedger> {
   return used
 }
 
-/** A D1 in which something happens before the first statement of this kind is answered. */
+/** Returns a D1 that runs `happen` before it answers the first statement of this kind. */
 function interrupted(kind: string, happen: () => Promise<unknown>): D1Database {
   let waits = true
   const prepare = (query: string) => {
@@ -98,7 +98,7 @@ it('days are compared even if the rollups have changed since the books were read
 
 it('ledgers that do not answer do not delay the check of others', async () => {
   const ledger = await usedLedger()
-  // There are more ledgers than one call checks. They are first in every order, and none of them has been opened.
+  // Adds more ledgers than one call checks. They precede all others and were never opened.
   const ghosts = Array.from({ length: 45 }, (_, i) => `0-${unique('ghost')}-${i}`)
   const insert = env.DB.prepare(
     'INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms) VALUES (?, 0, 0, 0)',
@@ -129,7 +129,7 @@ it('a full check continues where the last call stopped', async () => {
     checked,
     differences: [],
   })
-  // These ledgers follow the unchecked ones, so only a restart from the beginning would find them.
+  // The damage is in pages that were already checked, so only a check from the beginning would find it.
   await env.DB.prepare('UPDATE ledger_pages SET events = 7 WHERE ledger_id = ? AND flush_entry = 1')
     .bind(ledger.ledger_id)
     .run()

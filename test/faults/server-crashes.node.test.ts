@@ -7,8 +7,8 @@ import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import { Client, type Sent } from './crash-load.ts'
 
 /**
- * The machine loses its power under load: SIGKILL ends the whole dev server and its children at random moments, and a
- * new server starts from the disk. Imitates a host failure, an out-of-memory kill, and a deployment that does not wait.
+ * Kills the dev server and its child processes with SIGKILL at random moments under load, and starts a new server
+ * from the disk. Imitates a host failure, an out-of-memory kill, and a deployment that does not wait for requests.
  * CRASH_ROUNDS=25 runs more rounds (`npm run test:crashes`).
  */
 
@@ -18,7 +18,7 @@ const CALLERS = 12
 /** The time from the first request of a round to the end of the server, in milliseconds. */
 const SHORTEST_MS = 200
 const LONGEST_MS = 2_500
-/** Flushes occasionally, so that a crash can interrupt a flush. */
+/** The variables of the server. Flushes are frequent, so that a crash can interrupt a flush. */
 const VARS = 'FLUSH_DELAY_MS=150 RATE_LIMIT_ENTERPRISE=100000000 LOG_SAMPLE_RATE=0'
 
 let server: StartedServer | undefined
@@ -72,7 +72,7 @@ describe('a server that is killed under load', () => {
   })
 })
 
-/** The number of times that each event of a request is stored. */
+/** Returns the number of times that each event of a request is stored. */
 function timesFound(found: ReadonlyMap<number, unknown[]>, { numbers }: Sent): number[] {
   return numbers.map((number) => found.get(number)?.length ?? 0)
 }

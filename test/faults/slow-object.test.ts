@@ -10,7 +10,7 @@ import { rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 import { groupOf } from './injection.ts'
 
-/** An object that does not answer: every request ends after a limited time, and a retry with the same key is safe. */
+/** Tests an object that does not answer: requests end after a limited time, and a retry with the same key is safe. */
 
 const IMPATIENT = { ...env, LEDGER_TIMEOUT_MS: '300' }
 
@@ -73,7 +73,7 @@ describe('over HTTP', () => {
   })
 })
 
-/** Prevents the answer to the ledger's next change. */
+/** Makes the ledger never answer its next change. */
 async function hangOnce(ledger: TestLedger, moment: 'before the commit' | 'after the commit'): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const group = groupOf(instance)

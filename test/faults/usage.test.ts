@@ -13,9 +13,9 @@ import { acks, captureUsage, deliver, deliverDead, expectRolledUp, rollupRows } 
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * Faults between the queue and its consumer: messages that arrive three times, late, out of order or never, a consumer
- * that stops between reading and writing, a D1 that does not answer. After each fault, the rollups agree with the pages
- * and count nothing twice.
+ * Tests faults between the queue and its consumer: messages that arrive repeatedly, late, out of order or never, a
+ * consumer that stops between reading and writing, and a D1 that does not answer. After each fault, the rollups must
+ * agree with the pages and count each event once.
  */
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -25,7 +25,7 @@ afterEach(() => {
 
 interface Busy {
   readonly ledger: TestLedger
-  /** The messages, one for each flush, in order. */
+  /** The messages of the ledger, one for each flush, in order. */
   readonly sent: readonly unknown[]
 }
 
@@ -44,7 +44,7 @@ async function use(ledger: TestLedger, events: number, salt = 0): Promise<void> 
   await runAlarm(ledger)
 }
 
-/** A ledger that was flushed `flushes` times, each time with ten events. */
+/** Creates a ledger and flushes it `flushes` times, each time with ten events. */
 async function flushed(flushes: number): Promise<Busy> {
   const ledger = await freshLedger(1_000_000_000)
   const sent = await captureUsage(ledger)
@@ -127,7 +127,8 @@ describe('a message that was cut at another entry', () => {
 })
 
 describe('a consumer that stops in the middle', () => {
-  // The calls of D1 for a batch: sizes of the newest rows, the rows themselves, and all writes.
+  // A batch makes three calls to D1: it reads the sizes of the newest rows, then the rows, and then writes all
+  // changes.
   const STEPS = [1, 2, 3]
   const cases = STEPS.flatMap((step) => [
     { step, effect: 'before its effect' as const },
@@ -157,7 +158,7 @@ describe('a consumer that stops in the middle', () => {
 })
 
 describe('a batch of which a part fails', () => {
-  /** A D1 that refuses every batch with one ledger in it: a row that is too large, a constraint, a bug. */
+  /** Returns a D1 that refuses every batch with rows of one ledger, as for a row that is too large. */
   function d1Refusing(ledger_id: string): D1Database {
     const refused = new WeakSet<D1PreparedStatement>()
     const prepare = (query: string) => {

@@ -44,7 +44,7 @@ describe('how an attempt ended', () => {
   })
 })
 
-/** The positions of the attempts that are made if each attempt has this outcome. */
+/** Returns the positions in the fallback list of the attempts that are made, if they end with `endings`. */
 function places(fallback: Fallback, endings: readonly Ending[], random = 0): number[] {
   const made: Made[] = []
   for (const ending of endings) {

@@ -10,7 +10,7 @@ const word = (content: string) =>
 const STOP = event({ choices: [{ delta: {}, finish_reason: 'stop' }], usage: null })
 const REPORT = event({ choices: [], usage: { prompt_tokens: 5, completion_tokens: 7 } })
 
-/** A stream in pieces of any sizes. */
+/** Returns an arbitrary that divides a text into pieces of random sizes. */
 const pieces = (text: string) =>
   fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 100 }).map((sizes) => {
     const bytes = new TextEncoder().encode(text)

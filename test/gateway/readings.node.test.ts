@@ -18,13 +18,13 @@ it('the input of a message is the one that its start reports, for any names of t
   expect(reading.reported()).toMatchObject({ usage: { ...usage, output_tokens: 20 } })
 })
 
-/** The usage that the lines of an interrupted stream deliver. */
+/** Returns the usage that the lines of an interrupted stream have delivered. */
 function delivered(api: MeteredApi, body: Readonly<Record<string, unknown>>, ...lines: readonly object[]) {
   const reading = readingOf(api)
   for (const line of lines) reading.take(JSON.stringify(line))
   return deliveredUsage(reading.delivered, mediaRates(api, body))
 }
-/** Bytes in base64, where a quote or a name of a field cannot be. */
+/** Returns bytes in base64. The name of a field in the bytes does not appear in the text. */
 const base64 = (bytes: number) => Buffer.alloc(bytes, 'audio.delta').toString('base64')
 const chat = (delta: object) => ({ choices: [{ index: 0, delta, finish_reason: null }] })
 const parts = (...all: readonly object[]) => ({ candidates: [{ content: { parts: all } }] })

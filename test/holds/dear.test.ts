@@ -4,8 +4,8 @@ import { createCustomer, unique } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /**
- * Prices and burn tables that are so expensive that no amount can hold the cost of a call. Like every route, the routes
- * of holds refuse them.
+ * Tests holds with prices and burn tables so high that the cost of a call exceeds the largest amount. The routes of
+ * holds refuse such calls, as all routes do.
  */
 
 async function post(key: string, path: string, body: unknown) {

@@ -6,7 +6,7 @@ import { answered as ok } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** gpt-4o: 15 credits. */
+/** An event of gpt-4o that costs 15 credits. */
 const EVENT = {
   event_type: 'TOKEN_USAGE',
   feature_id: 'chat',
@@ -34,7 +34,7 @@ const amounts = ({ balance, reserved_balance, available_balance }: Record<string
   available_balance,
 ]
 
-/** A user's wallet with this many credits. */
+/** Creates a user's wallet with this number of credits. */
 async function walletOf(credits: number) {
   const { api_key: key } = await createCustomer()
   await ok(key, '/v1/credits/grant', { user_id: 'u', amount: credits }, 201)
@@ -164,7 +164,8 @@ describe('a hold', () => {
 describe('a hold by model', () => {
   it('reserves the worst case, and returns the number of output tokens that it covers', async () => {
     const key = await walletOf(1000)
-    // gpt-4o: 2.5 USD a million in, 10 out; 2,000 credits a USD. 1,000 in and 2,000 out are 5 + 40 credits.
+    // gpt-4o costs 2.5 USD a million input tokens and 10 USD a million output tokens, at 2,000 credits per USD. 1,000
+    // input tokens cost 5 credits, and 2,000 output tokens 40 credits.
     const opened = await hold(key, {
       user_id: 'u',
       provider: 'OPENAI',
@@ -195,7 +196,7 @@ describe('a hold by model', () => {
     const { api_key: key } = await createCustomer()
     const sized = { provider, model, usage, max_output_tokens: output }
     const { credits } = await hold(key, { user_id: 'u', ...sized })
-    // The wallet has exactly the credits of the hold, so anything above is a shortfall.
+    // The wallet has exactly the credits of the hold, so a charge above the hold is a shortfall.
     await ok(key, '/v1/credits/grant', { user_id: 'v', amount: credits }, 201)
     const { id, max_output_tokens } = await hold(key, { user_id: 'v', ...sized })
     expect(max_output_tokens).toBeGreaterThanOrEqual(output)
@@ -207,7 +208,8 @@ describe('a hold by model', () => {
 
   it('counts the input of a model with a more expensive cache write as written to the cache', async () => {
     const key = await walletOf(1000)
-    // claude-sonnet-4-5: 3 USD a million in, 6 for an hour in the cache, 15 out.
+    // A million tokens of claude-sonnet-4-5 cost 3 USD for input, 6 USD for one-hour cache writes, and 15 USD for
+    // output.
     const opened = await hold(key, {
       user_id: 'u',
       provider: 'ANTHROPIC',
@@ -261,7 +263,7 @@ describe('a capture that falls short', () => {
   it('earns the part of the price that it took', async () => {
     const key = await walletOf(10)
     const { id } = await hold(key, { user_id: 'u', credits: 10 })
-    // 15 credits are 0.015 USD at 1,000 credits a USD; the wallet has 10 of them.
+    // The event costs 15 credits, of which the wallet can pay 10. The price is 0.001 USD a credit.
     const captured = await ok(key, `/v1/holds/${id}/capture`, { event: { ...EVENT, user_id: 'u' } })
     expect(captured).toMatchObject({ captured: 10, shortfall: 5 })
     const event = await jsonOf(await api(`/v1/events/${textField(captured, 'event_id')}`, { key }))

@@ -8,8 +8,8 @@ import { freshLedger, rowsWrittenBy, type TestLedger } from '../support/ledgers.
 import { CALLER, eventItem, single } from '../support/messages.ts'
 
 /**
- * The cost of holds is the number of rows that they write (docs/storage-schema.md has these figures). One more row
- * raises the bill by half: find the new write before you raise a number.
+ * Checks the number of rows that requests about holds write, which determines their cost. docs/storage-schema.md has
+ * the same figures. One more row would raise the cost by half. Before you raise a number, find the new write.
  */
 
 const HOUR = 3_600_000
@@ -49,7 +49,7 @@ function capturing(hold: WalletItemRef, final = false): HoldRequest {
   return { op: 'capture', hold, final, what: { kind: 'credits', credits: microCredits(10) } }
 }
 
-/** Rows of one more request on a wallet in which another hold is open that ends before. */
+/** Returns the rows that a request writes, on a wallet with another open hold that expires earlier. */
 async function rowsOf(request: (hold: WalletItemRef) => HoldRequest, key?: string): Promise<number> {
   const ledger = await richLedger()
   await opened(ledger, HOUR / 2)
@@ -59,7 +59,7 @@ async function rowsOf(request: (hold: WalletItemRef) => HoldRequest, key?: strin
 }
 
 const table: readonly (readonly [string, (hold: WalletItemRef) => HoldRequest, number, number])[] = [
-  // The journal row, which also holds the key, and the wallet's row.
+  // Each request writes a journal row, which also contains the key, and the wallet's row.
   ['hold', () => opening(), 2, 2],
   ['capture', (hold) => capturing(hold), 2, 2],
   ['final capture', (hold) => capturing(hold, true), 2, 2],

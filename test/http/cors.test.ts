@@ -15,7 +15,7 @@ const preflight = (bindings: Readonly<Record<string, string>>, origin: string, p
     },
   })
 
-/** The request headers that `docs/gateway.md` lists. */
+/** The request headers in `docs/gateway.md`. */
 const METER_HEADERS = new Set(gatewayDocs.match(/X-(?:Meter|Provider)-[A-Za-z]+(?:-[A-Za-z]+)*/g)).difference(
   new Set(['X-Meter-Event-Id', 'X-Meter-Credits-Burned', 'X-Meter-Balance', 'X-Provider-Request-Id']),
 )
@@ -57,7 +57,7 @@ describe('CORS', () => {
     const { headers } = await preflight(LISTED, APP, '/gateway/openai/v1/chat/completions')
     const allowed = headers.get('Access-Control-Allow-Headers')?.split(',') ?? []
     for (const name of METER_HEADERS) expect(allowed).toContain(name)
-    // The SDKs of OpenAI and Anthropic describe themselves in headers, in a page too.
+    // The SDKs of OpenAI and Anthropic send these headers from web pages, too.
     for (const name of ['X-Stainless-Lang', 'X-Stainless-Retry-Count', 'OpenAI-Project', 'Anthropic-Version'])
       expect(allowed).toContain(name)
     const exposed = headers.get('Access-Control-Expose-Headers')?.split(',') ?? []

@@ -4,7 +4,7 @@ import { api, jsonOf } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Numbers in JSON are read exactly or refused, never rounded. */
+/** Tests that numbers in JSON are read exactly or refused, and never rounded. */
 
 it.each([
   '0.1',
@@ -124,7 +124,7 @@ it('a calculation is for a past time', async () => {
   const body = { provider: 'OPENAI', model: 'gpt-4o', input_tokens: 1, at: '9999-01-01T00:00:00Z' }
   const response = await api('/v1/rating/calculate', { key: api_key, body })
   const { errors } = await expectProblem(response, 400, 'invalid_request')
-  expect(errors).toEqual([{ path: '/at', message: 'must not be in the future' }])
+  expect(errors).toEqual([{ path: '/at', message: 'must be at most 5 minutes in the future' }])
   const bulk = await api('/v1/rating/calculate/bulk', { key: api_key, body: { calculations: [body] } })
   expect(await jsonOf(bulk)).toMatchObject({ results: [{ error: { code: 'invalid_request' } }] })
 })

@@ -8,7 +8,7 @@ import { base64url22, base64url43, sha256 } from '../../src/http/input/sha256.ts
 
 const OPERATION = 'POST /v1/events/ingest'
 
-/** The canonical form and its digest, written for readability. */
+/** Returns the digest of the canonical form. A simple implementation to compare with. */
 function reference(body: unknown): string {
   return digest(`${OPERATION}\n${canonical(body)}`)
 }
@@ -95,7 +95,7 @@ describe('a fingerprint', () => {
       '["\\u0000","\\u001f","\\u007f","\\"","\\\\","\\u2028","\\ud83d\\ude00","\\udc00"]',
       '{"a":true,"b":false,"c":null,"d":{},"e":[],"f":[[],{}]}',
       JSON.stringify({ long: 'x'.repeat(50_000), list: Array(3_000).fill({ b: 1, a: 'é' }) }),
-      // Texts around the length of the buffer, with parts that fill it and parts that do not fit.
+      // Texts with lengths around that of the buffer, so that their parts fill it or do not fit.
       ...[5_400, 5_440, 5_461, 5_462, 16_300, 16_384].map((length) =>
         JSON.stringify({
           a: 'x'.repeat(length),

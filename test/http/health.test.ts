@@ -7,7 +7,7 @@ import { api, apiRequest, jsonOf, send } from '../support/api.ts'
 import { brokenD1, brokenKv } from '../support/d1.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Uses the same object of bindings, because a check is remembered for its bindings. */
+/** Requests `/ready` with the given bindings object. The result of a check is cached for each bindings object. */
 function ready(bindings: Bindings): Promise<Response> {
   const request = apiRequest('/ready')
   return send(request, async () => {

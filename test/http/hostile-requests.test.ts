@@ -4,7 +4,7 @@ import { expectRefused } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
 import { deployed, sendDeployed } from '../support/deployment.ts'
 
-/** Hostile requests: each has a plain answer, none is a 5xx, and none reveals how the service is built. */
+/** Tests hostile requests. No answer may be a 5xx or reveal internals of the service. */
 
 describe('the headers for browsers', () => {
   const EXPECTED = {

@@ -6,9 +6,9 @@ import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
 import { operations } from '../support/documented.ts'
 import { fill, names } from '../support/requests.ts'
 
-/** Ids in paths and queries, for every route of the OpenAPI document. */
+/** Tests ids in paths and queries, for every route of the OpenAPI document. */
 
-/** NUL, a line feed, DEL and NEL. */
+/** Control characters: NUL, line feed, DEL and NEL. */
 const CONTROL_CHARACTERS = ['\u0000', '\n', '\u007f', '\u0085']
 
 const secured = operations.filter(({ path }) => path.startsWith('/v1/'))
@@ -80,12 +80,12 @@ describe('a 404', () => {
     [
       'GET',
       '/v1/credits/balance?user_id=zoe',
-      'Wallet of the user zoe not found. A grant, a purchase, a transfer to it or a change of its overdraft limit creates one.',
+      'Wallet of the user zoe not found. A grant, a purchase, a transfer to the owner or a change of the overdraft limit creates the wallet.',
     ],
     [
       'GET',
       '/v1/credits/lots?team_id=red',
-      'Wallet of the team red not found. A grant, a purchase, a transfer to it or a change of its overdraft limit creates one.',
+      'Wallet of the team red not found. A grant, a purchase, a transfer to the owner or a change of the overdraft limit creates the wallet.',
     ],
     ['GET', '/v1/no-such-route', 'Route GET /v1/no-such-route not found.'],
     ['GET', '/v1/no%0Asuch', 'Route not found.'],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { InexactNumber } from '../../src/http/input/exact-json.ts'
 import { fieldErrors } from '../../src/http/input/validation.ts'
 
-/** Each kind of issue that zod 4 has, in schemas without messages of their own. */
+/** Each kind of issue of zod 4, from schemas without custom messages. */
 const ISSUES: [schema: z.ZodType, input: unknown, path: string, message: string][] = [
   [z.string(), undefined, '', 'required'],
   [z.enum(['A', 'B']), undefined, '', 'required'],

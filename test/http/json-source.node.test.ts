@@ -4,7 +4,7 @@ import { JsonSource, placeSources, scanJson, Utf8Text } from '../../src/http/inp
 
 const LIMITS = { fields: 10_000, values: 150_000, depth: 64 }
 
-/** A body as `jsonBody` reads it. */
+/** Reads a body in the same way as `jsonBody`. */
 function read(text: string): unknown {
   const scanned = scanJson(text, LIMITS)
   if (typeof scanned === 'string') return scanned
@@ -13,7 +13,7 @@ function read(text: string): unknown {
   return body
 }
 
-/** A body as `jsonBody` reads a large body: from its bytes. */
+/** Reads a body from its bytes, in the same way as `jsonBody` reads a large body. */
 function readBytes(text: string): unknown {
   const scanned = scanJson(new Utf8Text(new TextEncoder().encode(text)), LIMITS)
   if (typeof scanned === 'string') return scanned
@@ -22,7 +22,7 @@ function readBytes(text: string): unknown {
   return body
 }
 
-/** A body with its free JSON parsed. */
+/** Returns a body with its free JSON values parsed. */
 function parsed(value: unknown): unknown {
   if (value instanceof JsonSource) return JSON.parse(value.text)
   if (Array.isArray(value)) return value.map(parsed)
@@ -37,7 +37,7 @@ function metadataOf(body: unknown): unknown {
 
 const SPACES = fc.stringMatching(/^[ \n\r\t]{0,3}$/)
 
-/** Any JSON text of a value, with whitespace between its tokens. */
+/** Returns the JSON text of a value, with `space` between its tokens. */
 function spaced(value: unknown, space: string): string {
   return JSON.stringify(value, null, '\t').replaceAll(/\n\t*/g, space)
 }

@@ -4,7 +4,7 @@ import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
 import { operations } from '../support/documented.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** The methods of each path of the OpenAPI document. */
+/** The operations of the OpenAPI document by path. */
 const paths = Map.groupBy(operations, ({ path }) => path)
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 

@@ -14,7 +14,7 @@ import { createKey } from '../support/keys.ts'
 import { rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** A limiter that admits each key `limit` times. One test at the end covers the platform's own limiter. */
+/** A rate limiter that admits each key `limit` times. Only one test, at the end, uses the platform's own limiter. */
 class Limiter implements RateLimit {
   readonly keys: string[] = []
   private readonly allowed: number
@@ -33,7 +33,7 @@ const OPEN: Partial<Bindings> = {}
 const BALANCE = '/v1/credits/balance'
 const ADDRESS = '203.0.113.7'
 
-/** A well-formed key that does not exist. */
+/** Returns a well-formed API key that does not exist. */
 function unknownKey(): string {
   return composeApiKey('live', newId('key'), crypto.getRandomValues(new Uint8Array(32)))
 }
@@ -88,7 +88,7 @@ describe('without a valid key', () => {
       const refused = await deployed(limits, path, from(ADDRESS, options()))
       expect(rateHeaders(refused)).toEqual({ policy: null, rate: null, retry_after: '60' })
       await expectProblem(refused, 429, 'rate_limited')
-      // Each request counts once, for any number of lookups.
+      // Each request is counted once, independently of the number of look-ups.
       expect(limits.IP_LIMIT.keys).toEqual([ADDRESS, ADDRESS, ADDRESS])
       expect((await deployed(limits, path, from('203.0.113.8', options()))).status).toBe(status)
     },
@@ -130,7 +130,7 @@ describe('without a valid key', () => {
       statuses.push(response.status)
     }
     expect(statuses).toEqual([...Array(4).fill(401), ...Array(6).fill(429)])
-    // The key's record and the operator's epoch.
+    // Each of the four look-ups reads the key's record and the operator's epoch.
     expect(asked).toBe(8)
   })
 
@@ -192,7 +192,7 @@ describe('the flood limit of a customer', () => {
     const refused = await deployed(limits, BALANCE, { key: api_key })
     expect(rateHeaders(refused)).toEqual({ policy: null, rate: null, retry_after: '60' })
     await expectProblem(refused, 429, 'rate_limited')
-    // Routes that reach no ledger object are limited by it alone.
+    // This limit also applies to routes that call no ledger object.
     expect(await status(api_key, '/v1/customers/me')).toBe(429)
     expect(await status(api_key, '/v1/rating/pricing')).toBe(429)
     expect(await status(test.api_key)).not.toBe(429)

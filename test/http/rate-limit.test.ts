@@ -10,7 +10,7 @@ import { ledgerOf } from '../support/ledgers.ts'
 import { limitTier, rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** The documented numbers of the first tier. */
+/** The documented requests a minute of the first tier. */
 const STARTER = 100
 const POLICY = `"default";q=${STARTER};w=60`
 const NOON = Date.UTC(2026, 10, 23, 12)
@@ -32,7 +32,7 @@ function balance(key: string): Promise<Response> {
   return api(BALANCE, { key })
 }
 
-/** Sends this many requests at once; returns how many were not refused by the rate limit. */
+/** Sends this number of requests at once. Returns the number of requests that the rate limit did not refuse. */
 async function passed(requests: number, send: (index: number) => Promise<Response>): Promise<number> {
   const responses = await Promise.all(Array.from({ length: requests }, (_, index) => send(index)))
   return responses.filter(({ status }) => status !== 429).length
@@ -44,7 +44,7 @@ describe('the requests of a customer in a minute', () => {
     const sends = [
       () => balance(api_key),
       () => ingest(api_key, GPT_4O),
-      // Requests that the ledger refuses for another reason count as well.
+      // Requests that the ledger refuses for another reason are counted, too.
       () => api(`${BALANCE}?user_id=nobody`, { key: api_key }),
       () => api('/v1/credits/grant', { key: api_key, body: { amount: 1 } }),
     ]
@@ -144,7 +144,7 @@ describe('one request', () => {
     const { api_key } = await starter()
     const { transaction_id } = await granted(api_key, { amount: 10 })
     const { id } = await ingested(api_key, GPT_4O)
-    // A refund looks for its transaction first, a void for its event.
+    // A refund first looks up its transaction, and a void its event. Each takes another call of the ledger.
     const refund = await api('/v1/credits/refund', { key: api_key, body: { transaction_id } })
     expect(rateHeaders(refund).rate).toBe('"default";r=97;t=60')
     const voided = await api(`/v1/events/${id}/void`, { key: api_key, method: 'POST' })
@@ -190,7 +190,7 @@ describe('one request', () => {
     await limitTier(ledgerOf(customer_id), 'STARTER', { requests_a_minute: 4 })
     const event = { ...GPT_4O, idempotency_key: unique('key') }
     await expectNothingMoved(api_key, async () => {
-      // The three earlier reads are counted. One more is counted, and then the limit is reached.
+      // Three earlier reads were counted. The next read is the last one that is allowed.
       await balance(api_key)
       const refused = await ingest(api_key, event)
       await expectProblem(refused, 429, 'rate_limited')
@@ -212,7 +212,9 @@ describe('one request', () => {
   })
 })
 
-/** Returns ledger objects whose next `count` answers to events are lost: the call fails with the runtime's error. */
+/**
+ * Returns ledger objects that lose the next `count` answers to events. The calls fail with an error of the runtime.
+ */
 function losingAnswers(count: number): typeof env.LEDGER {
   let lost = 0
   return Object.create(env.LEDGER, {
@@ -233,7 +235,7 @@ describe('callers that are not counted', () => {
   it('a deleted key: its holder does not use up the customer’s minute', async () => {
     const { api_key, customer_id } = await starter()
     const leaked = await createKey(customer_id)
-    // Caches still have the key, but the ledger refuses it.
+    // The caches still have the key, but the ledger refuses it.
     expect((await balance(leaked.api_key)).status).toBe(200)
     await revokeLedgerKey(env, ledgerOf(customer_id).name, leaked.key_id, Date.now())
     const refused = await Promise.all(Array.from({ length: STARTER + 20 }, () => balance(leaked.api_key)))

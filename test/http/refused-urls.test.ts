@@ -5,7 +5,7 @@ import { listenToConsole } from '../support/console.ts'
 import { createCustomer } from '../support/customers.ts'
 import { REFUSED } from './refused-urls.ts'
 
-/** Sends every refused address to each route that accepts an address of a customer. */
+/** Sends every refused URL to each route that accepts a customer's URL. */
 
 beforeEach(() => {
   listenToConsole()

@@ -4,9 +4,9 @@ const USER_INFO = 'must not contain a user name or a password'
 const PLAIN = 'must have only printable ASCII characters, without spaces and backslashes'
 const HOST = 'must have a valid host name'
 
-/** Addresses that every route refuses, in production and in development, with the reason. */
+/** The URLs that every route refuses, in production and in development, with the reason. */
 export const REFUSED = [
-  // No https.
+  // URLs without https.
   ['http://example.com', HTTPS_ONLY],
   ['ftp://example.com', HTTPS_ONLY],
   ['example.com', HTTPS_ONLY],
@@ -32,7 +32,7 @@ export const REFUSED = [
   ['https://127。0。0。1', PLAIN],
   ['https://ⓛocalhost', PLAIN],
   ['https://example.com/#fragment', 'must not have a fragment'],
-  // User names and passwords.
+  // URLs with user names or passwords.
   ['https://user@example.com', USER_INFO],
   ['https://user:password@example.com', USER_INFO],
   ['https://@example.com', USER_INFO],
@@ -84,7 +84,7 @@ export const REFUSED = [
   ['https://127.0.0.1.:8443', PRIVATE],
   ['https://169.254.169.254.', PRIVATE],
   ['https://12%37.0.0.1', PRIVATE],
-  // IPv6.
+  // Private and special IPv6 addresses.
   ['https://[::]', PRIVATE],
   ['https://[::1]', PRIVATE],
   ['https://[0:0:0:0:0:0:0:1]', PRIVATE],

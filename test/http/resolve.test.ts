@@ -3,7 +3,7 @@ import { type Fetch, resolveName } from '../../src/http/outbound/resolve.ts'
 
 const URL_OF_RESOLVER = 'https://dns.example/dns-query'
 
-/** A resolver that answers with these addresses, by the type of the question. */
+/** Returns a resolver with one answer for each type of DNS question. */
 function answering(answers: Readonly<Record<string, () => Response | Promise<Response>>>): Fetch {
   return async (url) => {
     const type = new URL(url).searchParams.get('type') ?? ''

@@ -12,7 +12,7 @@ import { unique } from '../support/customers.ts'
 import { countedD1 } from '../support/d1.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** A POST that counts: its change is one row in D1, in the batch of the answer. */
+/** Creates an app with a POST route that writes one row to D1, in the same batch as its stored answer. */
 function counting(owner: string, meanwhile: () => Promise<unknown> = async () => {}) {
   let made = 0
   const app = createRouter()

@@ -14,15 +14,15 @@ import {
 import { eventItem, single } from '../support/messages.ts'
 
 /**
- * A group whose commit throws is tried again, request by request. After the transaction has closed, that would burn
- * twice, so a later failure must not look like a failed commit.
+ * A group whose commit throws is tried again, one request at a time. After the transaction has closed, a second try
+ * would burn twice. Therefore, an error after the transaction must not be treated as a failed commit.
  */
 
 const CREDITS = 1000
 
 vi.spyOn(console, 'error').mockImplementation(() => undefined)
 
-/** Makes publishing throw once, as after a bug or when memory runs out. */
+/** Makes `publish` throw once, as if it had a bug or memory had run out. */
 async function breakPublishing(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const store = storeOf(instance)

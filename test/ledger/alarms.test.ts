@@ -16,7 +16,8 @@ import {
 import { batch, eventItem, grant, metadataOf, single } from '../support/messages.ts'
 
 /**
- * The reasons for a ledger's one alarm, its work, and its cost. The platform bills the setting of an alarm as a row.
+ * Tests the time, the work and the cost of a ledger's alarm. The platform bills each setting of an alarm as a written
+ * row.
  */
 
 const CREDITS = 1_000_000_000
@@ -28,7 +29,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Counts how often the object sets its alarm from now on. */
+/** Returns a function that returns how often the object has set its alarm since this call. */
 async function alarmsSet(ledger: TestLedger): Promise<() => number> {
   let sets = 0
   await runInDurableObject(ledger.stub, (_, { storage }) => {
@@ -83,7 +84,7 @@ describe('a flush', () => {
     const ledger = await freshLedger(CREDITS)
     for (let i = 0; i < 50; i++) await burn(ledger, `k${i}`)
     await inStore(ledger, ({ journal }) => {
-      // Makes each row fill a flush.
+      // Makes each row so large that it fills a flush.
       const rowsAfter = journal.rowsAfter.bind(journal)
       journal.rowsAfter = function* (row_id) {
         for (const row of rowsAfter(row_id)) return yield row
@@ -121,7 +122,7 @@ describe('a flush', () => {
 
 describe('a wallet that is broken', () => {
   it("does not delay the expiry of other wallets' lots, and is named in the log", async () => {
-    // The times are a year ahead, so that the platform does not run the alarm for the due items of this test.
+    // The clock is a year ahead, so that the platform does not run the alarm for the due items of this test.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + YEAR_MS })
     const ledger = await freshLedger(CREDITS)
     const expires_at_ms = Date.now() + HOUR_MS

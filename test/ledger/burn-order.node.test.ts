@@ -3,14 +3,15 @@ import { insertLot, type Lot, takeFromLots } from '../../src/ledger/model/lots.t
 import { MAX_MICRO_CREDITS, microCredits } from '../../src/pricing/money.ts'
 
 /**
- * Burn order, worked by hand: priority (lower first), then expiry (earlier first, never last), then promo before paid,
- * then the older. A lot is written `amount [p priority] [x expiry] [paid]`; lots are numbered in the order of creation.
- * Taken and remaining amounts are written `lot:amount`.
+ * Tests the burn order with results that were determined by hand. Lots burn by priority (lower first), then expiry
+ * (earlier first, no expiry last), then kind (promo first), then age (older first). The tests write a lot as `amount
+ * [p priority] [x expiry] [paid]`, and taken and remaining amounts as `lot:amount`. Lots are numbered in the order of
+ * creation.
  */
 interface Case {
   readonly name: string
   readonly lots: readonly string[]
-  /** Several burns in a row, and the lots that each takes from. */
+  /** The burns in order, with the amounts that each takes from lots. */
   readonly burns: readonly (readonly [amount: number, taken: string])[]
   /** The remaining lots in burn order. */
   readonly left: string
@@ -74,7 +75,7 @@ function walletWith(lots: readonly Lot[]): Lot[] {
   return wallet
 }
 
-/** Takes credits, and records the amount from each lot: never more than the lot has, and never negative. */
+/** Burns credits. Checks that no lot gives more than it has or a negative amount, and returns the taken amounts. */
 function burn(wallet: Lot[], amount: number): string {
   const takes = takeFromLots(wallet, microCredits(amount))
   expect(takes.reduce((sum, { part }) => sum + part[1], 0)).toBe(0 - amount)

@@ -13,7 +13,10 @@ import {
 } from '../support/ledgers.ts'
 import { CALLER, costOf, eventItem } from '../support/messages.ts'
 
-/** A provider call in the ledger: the hold before it, the notes while it runs, and the charge at its end. */
+/**
+ * Tests the operations of a provider call: the hold before the call, the notes while it runs, and the charge at its
+ * end.
+ */
 
 const CREDITS = 1_000_000
 const MINUTE_MS = 60_000
@@ -22,7 +25,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** An event that costs exactly `credits_micro`, with this many output tokens. */
+/** Returns an event that costs exactly `credits_micro`, with this number of output tokens. */
 function use(credits_micro: number, output_tokens = 100): PricedEvent {
   const { event } = eventItem(credits_micro, { usage: { input_tokens: 1000, output_tokens } })
   if (!event) throw new Error('an item without an event')
@@ -103,7 +106,7 @@ describe('the hold of a call', () => {
   it('is refused when the wallet cannot pay its largest use, unless it may be smaller', async () => {
     const ledger = await freshLedger(50_500)
     expect(await refusal(ledger)).toMatchObject({ code: 'insufficient_credits', required: '0.1' })
-    // 1,000 for the input and the first token, and 1,000 for each of 49 more.
+    // The input and the first output token cost 1,000, and 49 further tokens cost 1,000 each.
     expect(await opened(ledger, { least: use(1_000, 1) })).toMatchObject({
       credits: 50_000,
       output_tokens: 50,

@@ -173,7 +173,7 @@ const row = fc
     entitlement(owner, {
       ...rule,
       ...(rule.period === 'ROLLING' && { rolling: { hours: 24 } }),
-      // The limit of credits is in pico-USD, so that a few events reach it instead of hundreds.
+      // The limits are scaled by unit, so that a few events reach each of them.
       limit: String(
         rule.unit === 'usd' ? limit * 1000 : rule.unit === 'events' ? Math.ceil(limit / 40) : limit,
       ),

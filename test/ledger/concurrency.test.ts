@@ -17,7 +17,7 @@ import { eventItem, single } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** The tests call the ledger from many callers at the same time, without HTTP, and check the object's tables and D1. */
+/** Tests the ledger with many concurrent callers, without HTTP. Checks the object's tables and D1. */
 
 const PRICE = 15_000_000
 
@@ -41,7 +41,7 @@ describe('500 events at once on a wallet that can pay for exactly 137', () => {
     const pages = await storedPages(ledger)
     expect(pages.flatMap((page) => page.entries).reduce((sum, { amount }) => sum + amount, 0)).toBe(0)
     expect(pages.at(-1)?.balance_after_micro).toBe(0)
-    // A refused key stays unused, and a used key always returns its answer.
+    // The key of a refused request is still unused, and a used key returns its stored answer.
     await evictDurableObject(ledger.stub)
     const again = await Promise.all(Array.from({ length: 500 }, (_, i) => send(i)))
     expect(countKinds(again)).toEqual({ replayed: 137, refused: 363 })
@@ -60,7 +60,7 @@ describe('500 events at once on a wallet that can pay for exactly 137', () => {
     )
     const commits = (await inStore(ledger, (store) => [...store.journal.rowsAfter(0)].length)) - before
     expect(commits).toBeLessThan(137 / 2)
-    // A journal row and a wallet row for each commit, and a row for the lot that was used up.
+    // Each commit writes a journal row and a wallet row. One more row is for the lot that was used up.
     expect(rows).toBeLessThanOrEqual(2 * commits + 1)
   })
 })

@@ -7,7 +7,7 @@ import { eventItem, grant } from '../support/messages.ts'
 const DUE = 1_000_000
 const CUSTOMER = { kind: 'customer' } as const
 
-/** The fields of the entries that these tests compare, in the form of a statement. */
+/** Returns the fields of the entries that the tests compare. */
 function statement(ledger: MemoryLedger) {
   return ledger.entries.map(({ type, amount, balance_after, lots, at_ms, effective_at_ms }) => ({
     type,

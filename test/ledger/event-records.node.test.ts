@@ -6,7 +6,7 @@ import { microCredits } from '../../src/pricing/money.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
 import { metadataOf } from '../support/messages.ts'
 
-/** Every field that an event can have. A new field that is not recorded fails the test. */
+/** An event with all fields. The test fails for a new field that is not recorded. */
 const FIELDS: Required<EventFields> = {
   timestamp_ms: 1_700_000_000_001,
   event_type: 'TOKEN_USAGE',

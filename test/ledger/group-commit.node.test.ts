@@ -6,7 +6,7 @@ import { ZERO_CREDITS } from '../../src/pricing/money.ts'
 import { MemoryLedger } from '../support/memory-ledger.ts'
 import { grant } from '../support/messages.ts'
 
-/** A commit over maps that counts its runs and can be made to fail, like the object's transaction. */
+/** Creates a group with a commit in memory, which logs its runs and can be made to fail. */
 function groupWith(fails: (attempt: number) => boolean = () => false, durable = async () => {}) {
   const ledger = new MemoryLedger()
   const log: string[] = []
@@ -23,7 +23,7 @@ function groupWith(fails: (attempt: number) => boolean = () => false, durable = 
   return { group, log, ledger }
 }
 
-/** A request that leaves a mark, which shows whether and how often it was committed. */
+/** Returns a request that leaves a mark in its draft. The marks show how often each request was committed. */
 function mark(name: string) {
   return (draft: Draft) => {
     applyCredit(draft, grant(1, { reason: name }))
@@ -112,7 +112,7 @@ describe('a commit that throws', () => {
     expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(results[1]).toMatchObject({ reason: { message: 'a bug in one request' } })
     expect(marks(ledger)).toEqual(['a', 'c'])
-    // The shared attempt and the attempt of the faulty request have left no mark.
+    // The log does not contain the shared commit and the commit of the faulty request, because they were rolled back.
     expect(log).toEqual(['commit 2', 'commit 4'])
   })
 

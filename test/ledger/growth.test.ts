@@ -10,8 +10,8 @@ import { batch, eventItem, grant, metadataOf, single } from '../support/messages
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * Every path costs as much with a large ledger as with a small one. The tests count rows read, not time: a path that
- * reads the whole journal or all wallets reads more rows of the large ledger.
+ * Tests that requests cost as much with a large ledger as with a small one. The tests count read rows: a request that
+ * reads the whole journal or all wallets would read more rows of the large ledger.
  */
 
 const CREDITS = 1_000_000_000
@@ -27,7 +27,7 @@ async function ledgerWith(commits: number): Promise<TestLedger> {
   return ledger
 }
 
-/** The object's SQL, counting the rows that are read. */
+/** Returns the object's SQL storage with a counter of the rows that are read. */
 function counting(sql: SqlStorage): { readonly sql: SqlStorage; readonly rows: () => number } {
   const cursors: { readonly rowsRead: number }[] = []
   const exec: SqlStorage['exec'] = <T extends Record<string, SqlStorageValue>>(
@@ -45,7 +45,7 @@ function counting(sql: SqlStorage): { readonly sql: SqlStorage; readonly rows: (
   return { sql: counted, rows: () => cursors.reduce((sum, cursor) => sum + cursor.rowsRead, 0) }
 }
 
-/** Rows read while `work` runs inside the object. */
+/** Returns the number of rows that are read while `work` runs inside the object. */
 function rowsRead(
   ledger: TestLedger,
   work: (instance: CustomerLedger, sql: SqlStorage) => unknown,

@@ -11,7 +11,7 @@ function filled(count: number): KeyIndex {
   return index
 }
 
-/** The rows that visits of all prefixes of this many bits return, in order. */
+/** Returns the rows that are visited for all prefixes of this number of bits, in order. */
 function visited(index: KeyIndex, bits: number): number[] {
   const rows: number[] = []
   for (let prefix = 0; prefix < 2 ** bits; prefix++) {

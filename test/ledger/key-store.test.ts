@@ -13,12 +13,11 @@ import { withKeysJournal } from '../support/with-keys-journal.ts'
 vi.setConfig({ testTimeout: 60_000 })
 
 /**
- * The idempotency store at a scale of 1 to 512: `npm run bench:keys` does the same with 20 million keys.
- * `test/properties/keys.test.ts` compares the store with a Map through commits, forgetting, starts and undone
- * transactions.
+ * Tests the store of idempotency keys with limits that are 512 times smaller. `npm run bench:keys` uses the real
+ * limits with 20 million keys. `test/properties/keys.test.ts` compares the store with a Map.
  */
 
-// Buckets keep their real size: the number of buckets a segment has decides what a key costs.
+// The size of buckets is not scaled, because the cost of a key depends on the number of buckets in a segment.
 const SCALED = { memory_keys: 512, run_keys: 128, run_rows: 64 } as const
 
 /** A time after the ledger was opened, because journal times never decrease. */
@@ -34,7 +33,7 @@ function commits(keys: KeysJournal, from: number, count: number, a_commit: numbe
   }
 }
 
-/** Whether exactly the keys of this range are remembered, each for its own request. */
+/** Checks that exactly the keys of this range are found, each with its own request. */
 function expectRemembered(keys: KeysJournal, from: number, until: number, a_commit: number): void {
   for (let at = from; at < until; at += 500) {
     const asked = keysOf(at, Math.min(500, until - at))
@@ -53,7 +52,8 @@ describe('a window of keys much larger than memory', () => {
       commits(keys, 0, 40_000, 100)
       // A commit also writes a wallet row.
       expect((keys.rowsWritten - before) / 40_000 + 0.01).toBeLessThanOrEqual(0.1)
-      // A segment is written at the first commit that finds 512 keys in the index: 600 keys in one bucket.
+      // A segment is written at the first commit after the index has 512 keys. Each segment has 600 keys in one
+      // bucket.
       expect(keys.count('key_segments')).toBe(66)
       expect(keys.count('key_buckets')).toBe(66)
       expectRemembered(keys, 0, 40_000, 100)
@@ -70,7 +70,7 @@ describe('a window of keys much larger than memory', () => {
         const store = storeOf(keys)
         most = Math.max(most, store.memoryBytes)
       }
-      // An index of 1,024 slots of 12 bytes, and filters of 12 bits a key.
+      // The index has 1,024 slots of 12 bytes, and the filters have 12 bits a key.
       expect(most).toBeLessThanOrEqual(1024 * 12 + 20_000 * 1.6)
       expect(most).toBeLessThanOrEqual(4096 * 12)
     })
@@ -118,7 +118,7 @@ describe('a segment', () => {
       expect(keys.count('key_segments')).toBe(1)
       expect(keys.count('key_buckets')).toBe(buckets - 256)
       expect(keys.remembered(keysOf(0, 600)).size).toBe(0)
-      // The next segment is written while a part of the forgotten one is still on disk.
+      // The next segment is written while a part of the deleted segment is still on disk.
       commits(keys, 605, 800, 5)
       expect(keys.count('key_segments')).toBe(2)
       expectRemembered(keys, 600, 1405, 5)

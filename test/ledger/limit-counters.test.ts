@@ -60,12 +60,12 @@ async function burn(ledger: TestLedger, options: EventOptions = {}, credits = 5)
   return result.kind === 'refused' ? result.refusal.code : result.kind
 }
 
-/** The current count of an entitlement's counter. */
+/** Returns the current count of an entitlement's counter. */
 function used(ledger: TestLedger, { counter }: Entitlement): Promise<string | undefined> {
   return inStore(ledger, (store) => store.limitCounter(counter)?.used.toString())
 }
 
-/** The counters whose limit was reached and notified. */
+/** Returns the counters whose reached limit was notified. */
 function marked(ledger: TestLedger): Promise<number[]> {
   return runInDurableObject(ledger.stub, (_, { storage }) =>
     storage.sql
@@ -75,7 +75,7 @@ function marked(ledger: TestLedger): Promise<number[]> {
   )
 }
 
-/** The checkpoint table, by counter. */
+/** Returns the stored counts of the checkpoint table, by counter. */
 function checkpointed(ledger: TestLedger): Promise<Record<string, string>> {
   return runInDurableObject(ledger.stub, (_, { storage }) =>
     Object.fromEntries(
@@ -154,7 +154,8 @@ describe('rows written', () => {
     for (const owner of [CUSTOMER, user('ann'), user('bob')]) await entitled(ledger, owner, hardEvents(1000))
     await runAlarm(ledger)
     for (let i = 0; i < 20; i++) await burn(ledger, { user_id: 'ann' })
-    // The flush's own cursor, the checkpoint's, and the counters of ann and of the customer.
+    // The four rows are the cursor of the flush, the cursor of the checkpoint, and the counters of ann and of the
+    // customer.
     expect(await rowsWrittenBy(ledger, () => runAlarm(ledger))).toBe(4)
     await burn(ledger, { user_id: 'ann', feature_id: 'images' })
     expect(await rowsWrittenBy(ledger, () => runAlarm(ledger))).toBe(1)
@@ -254,7 +255,7 @@ describe('a commit that fails', () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(1))
     await failNextTransaction(ledger)
-    // The event is alone in its group, so it is not tried again.
+    // The event is the only request of its group, so it is not tried again.
     await expect(burn(ledger)).rejects.toThrow('the disk is full')
     expect(await used(ledger, row)).toBeUndefined()
     expect(await burn(ledger)).toBe('done')
@@ -268,7 +269,7 @@ describe('a commit that fails', () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(9))
     await powerCut(ledger, moment)
-    // The Worker sends it again, with the same key.
+    // The Worker sends the event again with the same key.
     await burn(ledger, { key: 'k' })
     expect(await used(ledger, row)).toBe(expected)
   })

@@ -9,8 +9,8 @@ import { ask, freshLedger, storeOf, type TestLedger } from '../support/ledgers.t
 import { batch, CALLER, eventItem, grant, metadataOf } from '../support/messages.ts'
 
 /**
- * An isolate has 128 MB and is shared, so the data and the work of an object are bounded in bytes, and not only in
- * counts.
+ * Tests the memory limits of an object. An isolate has 128 MB and is shared, so the data and the work of an object
+ * are limited in bytes, and not only in counts.
  */
 
 const CREDITS = 1_000_000_000
@@ -20,8 +20,8 @@ afterEach(() => {
 })
 
 /**
- * The answers to requests that arrive in one turn of the event loop: no request is executed before the last one has
- * arrived.
+ * Sends requests in one turn of the event loop, so that all of them have arrived before the first is executed.
+ * Returns their answers.
  */
 function together(ledger: TestLedger, messages: readonly string[]): Promise<string[]> {
   return runInDurableObject(ledger.stub, async (instance) => {
@@ -69,7 +69,7 @@ describe('a request that waits for a commit', () => {
   })
 
   it('is not joined by reads that would have to write, when there is no room', async () => {
-    // A year ahead, so that the platform does not ring the alarm for what falls due here.
+    // The clock is a year ahead, so that the platform does not run the alarm for the due items of this test.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 365 * 86_400_000 })
     const ledger = await freshLedger(CREDITS)
     const expires_at_ms = Date.now() + 3_600_000
@@ -105,7 +105,7 @@ describe('a batch of 1,000 duplicates out of twelve old batches, in any order', 
   })
 })
 
-/** Counts the bodies of journal rows that are read by number while `work` runs. */
+/** Returns the number of journal rows whose body is read by row number while `work` runs. */
 async function bodiesRead(ledger: TestLedger, work: () => Promise<IngestResult>): Promise<number> {
   let reads = 0
   await runInDurableObject(ledger.stub, (instance, { storage: { sql } }) => {

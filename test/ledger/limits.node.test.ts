@@ -28,7 +28,10 @@ function richLedger(...entitlements: Entitlement[]): MemoryLedger {
   return ledger
 }
 
-/** The count of each counter in its latest window, and the amount that open holds reserve of it. */
+/**
+ * Returns the count of each counter: the used quantity of its latest window plus the quantity that open holds
+ * reserve.
+ */
 function used(ledger: MemoryLedger, ...rows: Entitlement[]): (bigint | undefined)[] {
   return rows.map(({ counter }) => {
     const known = ledger.limitCounter(counter)
@@ -94,7 +97,7 @@ describe('a HARD limit', () => {
     ['credits', '100', 60, 40, 41],
     ['usd', String(100 * 1000), 60, 40, 41],
   ] as const)('of %s allows use up to exactly the limit', (unit, limit, first, exactly, more) => {
-    // A micro-credit is 1e-9 USD at 1,000 credits per USD: 1,000 pico-USD.
+    // At 1,000 credits per USD, a micro-credit is 1e-9 USD, which is 1,000 pico-USD.
     const row = entitlement(CUSTOMER, rules({ limit_type: 'HARD', limit, unit, period: 'DAILY' }))
     const ledger = richLedger(row)
     expect(burnCode(ledger, NOON, first)).toBe('done')
@@ -378,7 +381,7 @@ describe('a hold', () => {
 
   function reserved(ledger: MemoryLedger, now_ms: number, amount: number): Hold | string {
     return ledger.commit(now_ms, (draft) => {
-      // A hold changes its wallet, so that its commit is written.
+      // A hold also changes its wallet, so that the commit is written.
       draft.change(ledger.walletOf())
       const opened = hold(now_ms)
       const use = admit(draft, opened, credits(amount), 'allow')
@@ -386,7 +389,7 @@ describe('a hold', () => {
     })
   }
 
-  /** The hold's own reservations change with it. */
+  /** Counts a capture in place of a part of the hold's reservation. */
   function captured(ledger: MemoryLedger, now_ms: number, held: Hold, amount: number): Counts {
     return ledger.commit(now_ms, (draft) => {
       draft.change(ledger.walletOf())

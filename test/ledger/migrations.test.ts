@@ -21,7 +21,7 @@ import { expectChained } from '../support/stored-chain.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** After each migration, the data of an object from an older deployment is complete and usable. */
+/** Tests that after each migration, the data of an object from an older deployment is complete and usable. */
 
 const CREDITS = 1_000_000
 
@@ -32,7 +32,7 @@ const JOURNAL_COLUMNS_2 =
   'row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, limits, body'
 const INSERT_JOURNAL_2 = `INSERT INTO journal (${JOURNAL_COLUMNS_2}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** Replaces the object's state by the tables of version 2, like a deployment of that time. */
+/** Replaces the object's tables with those of version 2, as an older deployment would have written them. */
 function backToVersion2(storage: DurableObjectStorage): void {
   const { sql } = storage
   const meta = sql.exec("SELECT key, value FROM meta WHERE key IN ('identity', 'cursor')").toArray()
@@ -62,7 +62,7 @@ function keysOf(body: string): [index: number, k: [key: string, fingerprint: str
   return records.flatMap(({ k }, index): [number, [string, string]][] => (k ? [[index, k]] : []))
 }
 
-/** Starts the object with the tables of version 2, like a deployment. */
+/** Changes the tables back to version 2 and restarts the object, which then migrates them. */
 async function redeploy(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (_, { storage }) => {
     backToVersion2(storage)
@@ -106,14 +106,15 @@ describe('an object of version 2', () => {
       const columns = storage.sql
         .exec<{ name: string }>("SELECT name FROM pragma_table_info('journal')")
         .toArray()
-      // A start reads the later ones from the last row; a flush, which reads the body too, reads them from each row.
+      // The columns after the body are cheap enough: a start reads them only from the last row, and a flush also
+      // reads the body.
       const last = columns.slice(-4).map(({ name }) => name)
       expect(last).toEqual(['body', 'last_notification', 'salt', 'hash'])
     })
   })
 })
 
-/** Removes what later versions have added to version 8. */
+/** Removes the columns and tables that were added after version 8. */
 function backToVersion8(sql: SqlStorage): void {
   for (const column of ['last_notification', 'salt', 'hash'])
     sql.exec(`ALTER TABLE journal DROP COLUMN ${column}`)
@@ -121,14 +122,19 @@ function backToVersion8(sql: SqlStorage): void {
   for (const table of ['payment_intents', 'payers', 'alerts', 'limit_marks']) sql.exec(`DROP TABLE ${table}`)
 }
 
-/** The state of the buckets of version 5, as its `meta` had it. A round writes a second set of buckets, below `next`. */
+/**
+ * The state of the buckets in the `meta` table of version 5. A round writes a second set of buckets, up to `next`.
+ */
 interface Buckets5 {
   readonly bits: number
   readonly row: number
   readonly round?: { readonly bits: number; readonly row: number; readonly next: number }
 }
 
-/** Stores the keys of the journal as version 5 did: rows up to `row` in buckets, later rows in runs. */
+/**
+ * Stores the keys of the journal in the form of version 5: those of rows up to `row` in buckets, and those of later
+ * rows in runs.
+ */
 function backToVersion5({ sql }: DurableObjectStorage, buckets: Buckets5 | null): void {
   const journal = sql
     .exec<{ row_id: number; keys_total: number; key_hashes: ArrayBuffer }>(
@@ -256,7 +262,7 @@ describe('an object of version 8', () => {
 })
 
 describe('an object of version 12', () => {
-  /** An object from before journal rows had hashes. */
+  /** Creates a ledger whose journal rows have no hashes, as in earlier versions. */
   async function unhashed(): Promise<TestLedger> {
     const ledger = await freshLedger()
     await ask(ledger.stub, 'credit', grant(5))

@@ -12,7 +12,7 @@ const text = fc.oneof(
 const count = fc.oneof(fc.nat(), fc.constantFrom(0, 1e13, 0.123456789))
 const usd = fc.record({ micro: fc.maxSafeNat(), pico: fc.nat(999_999) })
 const price_version = text
-/** All fields of an event. A new field that is not packed fails the test. */
+/** Arbitrary values of all fields of an event. The test fails for a new field that is not packed. */
 const FIELDS = {
   event_type: fc.constantFrom(...EVENT_TYPES),
   feature_id: text,

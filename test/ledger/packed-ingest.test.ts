@@ -36,7 +36,9 @@ describe('a Worker during a deployment', () => {
   })
 })
 
-/** Objects whose methods get only the first arguments, as a Worker of an earlier deployment sends them. */
+/**
+ * Returns ledgers whose methods receive only the first `count` arguments, as from a Worker of an earlier deployment.
+ */
 function ledgersOf(count: number, results: string[]): typeof env.LEDGER {
   return ledgersWhere(async (stub, method, args) => {
     const reply: unknown = await Reflect.apply(Reflect.get(stub, method), stub, args.slice(0, count))
@@ -45,7 +47,9 @@ function ledgersOf(count: number, results: string[]): typeof env.LEDGER {
   })
 }
 
-/** Objects of a version without the method `ingest`: the runtime throws its own error. */
+/**
+ * Returns ledgers of a version without the method `ingest`. A call of the method fails with an error of the runtime.
+ */
 function ledgersWithoutIngest(called: string[]): typeof env.LEDGER {
   return ledgersWhere(async (stub, method, args) => {
     called.push(String(method))

@@ -8,7 +8,7 @@ import { microCredits } from '../../src/pricing/money.ts'
 import { linked, unsalted } from '../support/chain.ts'
 import { metadataOf } from '../support/messages.ts'
 
-/** Every field that an event can have. A new field that is not packed fails the test. */
+/** An event with all fields. The test fails for a new field that is not packed. */
 const WHOLE_EVENT: Required<EventRecord> = {
   timestamp_ms: 1_700_000_000_001,
   event_type: 'TOKEN_USAGE',
@@ -187,7 +187,7 @@ const ALL: readonly JournalRecord[] = [
   VOID,
 ]
 
-/** `__proto__` as an own field, as `JSON.parse` makes it. */
+/** Metadata with unusual names. `JSON.parse` makes `__proto__` an own field. */
 const ODD_METADATA: Record<string, unknown> = JSON.parse(
   '{"__proto__":{"polluted":1},"":0,"A":{},"k":["x"],"constructor":null,"1":1,"0":2,"\\u0000":"\\ud800","💸":"\\u2028"}',
 )
@@ -198,7 +198,7 @@ function rowOf(records: readonly JournalRecord[]): string {
   return textOf(row.body)
 }
 
-/** The text that SQLite stores. */
+/** Returns the text that SQLite stores for a body. */
 function textOf(body: string | ArrayBuffer): string {
   return typeof body === 'string'
     ? body

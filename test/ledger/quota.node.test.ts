@@ -95,7 +95,7 @@ describe('a hostile clock', () => {
     const ledger = ledgerWithCredits()
     for (let count = 0; count < MONTHLY; count++) burn(ledger, NOVEMBER)
     expect(burn(ledger, DECEMBER)).toBe('done')
-    // The ledger's time does not run backwards, so this is still December.
+    // The ledger's time never goes back, so these events are still in December.
     for (let count = 0; count < MONTHLY; count++) burn(ledger, NOVEMBER)
     expect(burn(ledger, NOVEMBER)).toMatchObject({ resets_at_ms: Date.UTC(2027, 0, 1) })
     expect(ledger.entries.filter(({ type }) => type === 'BURN')).toHaveLength(2 * MONTHLY)

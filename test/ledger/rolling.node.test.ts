@@ -34,14 +34,14 @@ function refusedUntil(outcome: BurnOutcome): number | null | undefined {
   return outcome.refusal.resets_at_ms
 }
 
-/** A use in a simple model that keeps every use forever. */
+/** A use in a simple model that stores all uses. */
 interface Use {
   readonly at_ms: number
   readonly credits: number
   readonly entry: number
 }
 
-/** The sum of the uses in a window, both ends included. */
+/** Returns the sum of the uses in a window, both ends included. */
 function sumOf(uses: readonly Use[], from_ms: number, to_ms: number): number {
   return uses.reduce(
     (sum, { at_ms, credits }) => (at_ms >= from_ms && at_ms <= to_ms ? sum + credits : sum),
@@ -62,7 +62,7 @@ describe.each(LENGTHS)('a rolling window of %j', (rolling) => {
   const part_ms = length_ms / 60
 
   const step = fc.record({
-    // Waits of moments, of about a part, of several parts, and longer than the window.
+    // The waits are very short, about one part, several parts, or longer than the window.
     wait_ms: fc.oneof(
       fc.constantFrom(0, 1, part_ms - 1, part_ms, part_ms + 1, length_ms - 1, length_ms, length_ms + part_ms),
       fc.integer({ min: 0, max: 3 * part_ms }),

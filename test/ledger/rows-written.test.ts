@@ -14,15 +14,15 @@ import {
 import { batch, eventItem, grant, single } from '../support/messages.ts'
 
 /**
- * The cost of a path is the number of rows that it writes, which is exact on every machine. One more row can double the
- * bill: find the new index or write before you raise a number.
+ * Checks the number of rows that each kind of request writes. It determines the cost, and is the same on every
+ * machine. One more row can double the cost. Before you raise a number, find the new index or write.
  */
 
 const CREDITS = 1_000_000_000_000
 
 async function richLedger(): Promise<TestLedger> {
   const ledger = await freshLedger(CREDITS)
-  // The first event after a start may have to read. Its rows are not part of a path's cost.
+  // The first event after a start may read more rows, so it is not measured.
   await ingest(env, ledger.name, single(eventItem(1)))
   return ledger
 }
@@ -74,7 +74,7 @@ describe('rows written in the object', () => {
     const rows = await rowsWrittenBy(ledger, () =>
       Promise.all(events(50, true, 'e').map((item) => ask(ledger.stub, 'ingest', single(item)))),
     )
-    // The requests are one group if they all arrive within one turn of the event loop, and otherwise a few groups.
+    // The requests form one group if all of them arrive in one turn of the event loop, and otherwise a few groups.
     expect(rows).toBeLessThan(2 * 10)
   })
 
@@ -140,7 +140,7 @@ describe('rows written in D1', () => {
     await runAlarm(ledger)
     for (let i = 0; i < 10; i++) await ingest(env, ledger.name, batch(events(100, true, `e${i}`)))
     const rows = await d1RowsOfFlush(ledger)
-    // A page and its index entry, and the watermark.
+    // The three rows are a page, its index entry, and the watermark.
     expect(rows).toBe(3)
     expect(rows / 1000).toBeLessThanOrEqual(0.05)
   })
@@ -172,7 +172,7 @@ describe('rows written in D1', () => {
   })
 })
 
-/** Rows that D1 reports as written while the alarm ran, indexes included. */
+/** Runs the alarm, and returns the number of rows that D1 reports as written, including indexes. */
 async function d1RowsOfFlush(ledger: TestLedger): Promise<number> {
   let rows = 0
   const counting = d1Double({

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { type HashSecret, sipHash } from '../../src/ledger/idempotency/hash.ts'
 
-/** The secret and the vectors of the reference implementation (vectors.h): the bytes 00, 01 … 0f, and texts 00, 01 … */
+/**
+ * The secret and the test vectors of the reference implementation (vectors.h). The secret has the bytes 00, 01 … 0f,
+ * and the texts have the bytes 00, 01 …
+ */
 const SECRET: HashSecret = [0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c]
 const VECTORS = `
   726fdb47dd0e0e31 74f839c593dc67fd 0d6c8009d9a94f5a 85676696d7fb7e2d cf2794e0277187b7 18765564cd99a68d
@@ -23,7 +26,7 @@ function hex(secret: HashSecret, text: string): string {
   return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('')
 }
 
-/** The same algorithm in BigInt, as in the paper: slow, but easy to read. */
+/** Returns the hash with a simple implementation in BigInt that follows the paper. */
 function reference([k0l, k0h, k1l, k1h]: HashSecret, text: string): string {
   const bytes = new TextEncoder().encode(text)
   const mask = (1n << 64n) - 1n

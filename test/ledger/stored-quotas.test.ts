@@ -7,9 +7,9 @@ import { createCustomer } from '../support/customers.ts'
 import { inStore, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { limitTier } from '../support/limits.ts'
 
-/** The quotas of data that requests other than events store: changes in a month, and metadata in total. */
+/** Tests the quotas of requests other than events: the changes in a month, and the total metadata. */
 
-/** 1,000 bytes as JSON. */
+/** Metadata of 1,000 bytes as JSON. */
 const KILOBYTE = { note: 'x'.repeat(989) }
 
 afterEach(() => {
@@ -23,7 +23,7 @@ async function customerWith(limits: Partial<TierLimits>) {
   return { ...customer, key: customer.api_key, ledger }
 }
 
-/** Starts the object again, which also resets changed limits. */
+/** Restarts the object with changed limits. */
 async function restart(ledger: TestLedger, limits: Partial<TierLimits>): Promise<void> {
   await evictDurableObject(ledger.stub)
   await limitTier(ledger, 'ENTERPRISE', limits)
@@ -52,7 +52,7 @@ describe('the metadata of a ledger', () => {
     for (let i = 0; i < 3; i++) expect((await store(key)).status).toBe(201)
     const { detail } = await expectRefused(await store(key), 409, 'too_many_open')
     expect(detail).toBe(
-      'The grants, purchases and entitlements of this ledger may have 0.003 MB of metadata at this tier. Send the request without metadata.',
+      "The metadata of the ledger's grants, purchases and entitlements would exceed the tier's limit of 0.003 MB. Send the request without metadata.",
     )
     expect(await granted(key, { amount: 1 })).toMatchObject({ amount: 1 })
   })

@@ -7,7 +7,8 @@ import { freshLedger, type TestLedger } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'
 
 /**
- * Objects exist for years, over many deployments. An object whose tables another version made is migrated or refused.
+ * Objects exist for years and many deployments. Tests that an object with tables of another version is migrated or
+ * refused.
  */
 
 const nextVersion: Migration = (sql) => {
@@ -70,7 +71,7 @@ describe('the tables of a ledger object', () => {
   })
 
   it.each([
-    ['a newer version', "UPDATE meta SET value = '99' WHERE key = 'schema_version'", /version 99 .* deploy/],
+    ['a newer version', "UPDATE meta SET value = '99' WHERE key = 'schema_version'", /version 99, .* deploy/],
     ['no version', "DELETE FROM meta WHERE key = 'schema_version'", /have no version/],
     ['an unknown version', "UPDATE meta SET value = 'x' WHERE key = 'schema_version'", /have no version/],
   ])('of %s are refused at the next start, and stay unchanged', async (_, change, message) => {

@@ -11,7 +11,7 @@ interface Case {
   readonly is: TransportFailure
 }
 
-/** An error as RPC delivers it: the runtime's flags, but no class. */
+/** Returns an error in the form in which RPC delivers it: with the flags of the runtime, but without its class. */
 function rpcError(message: string, flags: Readonly<Record<string, boolean>> = {}): Error {
   return Object.assign(new Error(message), { remote: true }, flags)
 }

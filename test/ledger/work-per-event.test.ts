@@ -7,13 +7,13 @@ import { deployed } from '../support/deployment.ts'
 import { ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
 
 /**
- * The work of ingest as counts, which are the same on every machine. `npm run bench` measures times. Each limit is
- * about a tenth above the present figure. Lower it after an improvement. Before you raise it, find the cause.
+ * Checks the work of ingest as counts, which are the same on every machine. `npm run bench` measures times. Each
+ * limit is about a tenth above the current count. Lower it after an improvement. Before you raise it, find the cause.
  */
 interface Work {
-  /** Bytes of the call between Worker and object, in both directions. */
+  /** The bytes of the calls between Worker and object, in both directions. */
   readonly message_bytes: number
-  /** Bytes of the journal rows. */
+  /** The bytes of the journal rows. */
   readonly journal_bytes: number
   readonly statements: number
   readonly rows: number
@@ -78,7 +78,7 @@ const cases: readonly Case[] = [
 it.each(cases)('$name takes a bounded amount of work', async (request) => {
   const customer = await createCustomer()
   await send(customer, { path: '/v1/credits/grant', body: { amount: 1_000_000 } })
-  // The first requests after a start read data that later ones find in memory.
+  // The first requests after a start read data that later requests find in memory, so they are not measured.
   await send(customer, { path: '/v1/events/ingest', body: { ...EVENT, idempotency_key: 'first' } })
   await send(customer, { path: '/v1/entitlements/check', body: { feature_id: 'chat' } })
   const work = await workOf(customer, request)
@@ -116,7 +116,7 @@ async function send(
   if (!response.ok) throw new Error(JSON.stringify(await jsonOf(response)))
 }
 
-/** Wraps the ledgers in doubles that add up the sizes of all calls. */
+/** Returns the ledgers with a counter of the sizes of all calls. */
 function countingLedgers(): { readonly LEDGER: typeof env.LEDGER; readonly bytes: () => number } {
   let bytes = 0
   const get: typeof env.LEDGER.get = (id, options) =>
@@ -137,7 +137,7 @@ function countingLedgers(): { readonly LEDGER: typeof env.LEDGER; readonly bytes
   return { LEDGER, bytes: () => bytes }
 }
 
-/** The characters and bytes in a value of a call, of any shape. */
+/** Returns the number of characters and bytes in an argument or result of a call. */
 function sizeOf(value: unknown): number {
   if (typeof value === 'string') return value.length
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return value.byteLength
@@ -145,7 +145,7 @@ function sizeOf(value: unknown): number {
   return Object.values(value).reduce((sum: number, part) => sum + sizeOf(part), 0)
 }
 
-/** Counts the statements that the object of a customer executes from now on; null ends it. */
+/** Counts the statements that the object of a customer executes from now on. With null, stops counting. */
 function countStatements({ customer_id }: TestCustomer, counter: { count: number } | null): Promise<void> {
   return runInDurableObject(ledgerOf(customer_id).stub, (_, { storage: { sql } }) => {
     if (counter === null) {
@@ -160,7 +160,7 @@ function countStatements({ customer_id }: TestCustomer, counter: { count: number
   })
 }
 
-/** Bytes of all columns of the journal. */
+/** Returns the number of bytes in all columns of the journal. */
 function journalBytes({ customer_id }: TestCustomer): Promise<number> {
   return runInDurableObject(ledgerOf(customer_id).stub, (_, { storage }) =>
     storage.sql

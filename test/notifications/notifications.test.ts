@@ -31,14 +31,14 @@ async function listed(ledger: TestLedger, after_sequence = 0, limit = 100): Prom
   return read.notifications.map(({ sequence }) => sequence)
 }
 
-/** Gives the ledger a webhook endpoint, as far as the flush knows. */
+/** Sets the row of the ledger in D1 as if it had a webhook endpoint. The flush reads this row. */
 async function listen(ledger: TestLedger): Promise<void> {
   await env.DB.prepare('UPDATE ledgers SET handed_notification = last_notification WHERE ledger_id = ?')
     .bind(ledgerKey(ledger.name))
     .run()
 }
 
-/** Puts a queue behind the object that keeps its messages, or fails. */
+/** Gives the object a queue that stores its messages or fails. Returns the list of messages. */
 async function hintsOf(ledger: TestLedger, fails = false): Promise<unknown[]> {
   const hints: unknown[] = []
   await runInDurableObject(ledger.stub, (instance) => {

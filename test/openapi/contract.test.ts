@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { operations } from '../support/documented.ts'
 
-/** Every route of the HTTP contract, written by hand: none may disappear or be renamed. */
+/** All routes of the HTTP contract, written by hand. No route may be removed or renamed. */
 const CONTRACT = `
   POST /v1/customers/register
   GET /v1/customers/me

@@ -33,7 +33,7 @@ describe('the OpenAPI document', () => {
   it('knows every route of the app', () => {
     const documented = operations.map(({ method, path }) => `${method} ${path}`)
     const mounted = createApp()
-      // The dashboard's own routes are for its pages only.
+      // Leaves out the dashboard's own routes, which only its pages use.
       .routes.filter(({ method, path }) => method !== 'ALL' && !/^\/dashboard(\/|$)/.test(path))
       .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`)
     expect(new Set(documented)).toEqual(new Set(mounted))
@@ -95,7 +95,7 @@ describe.each(operations)('$method $path', ({ method, path, operation }) => {
   })
 })
 
-/** A registration has no key yet, and Stripe signs its events. */
+/** The routes without an API key: a new customer has no key yet, and Stripe signs its events. */
 const OPEN = new Set([
   '/v1/customers/register',
   '/openmonetize/v1/customers/register',
@@ -103,14 +103,17 @@ const OPEN = new Set([
 ])
 /** The paths of other systems' clients. */
 const DROP_IN = /^\/(otlp|openmeter|litellm|stripe|openmonetize)\//
-/** Any key may ask for its own customer. */
+/** The routes without a scope: any key may read its own customer. */
 const WITHOUT_SCOPE = new Set(['/v1/customers/me'])
 
 it('allows no further fields in objects whose fields are listed', () => {
   expectClosed(objectAt(document, 'components').schemas, 'components')
 })
 
-/** An `allOf` cannot be closed part by part: `closeObjects` writes one out. */
+/**
+ * Checks that all objects in a schema allow no further fields. The parts of an `allOf` cannot be closed one by one,
+ * so `closeObjects` must have merged them.
+ */
 function expectClosed(value: unknown, where: string): void {
   if (Array.isArray(value)) for (const inner of value) expectClosed(inner, where)
   if (!isRecord(value)) return

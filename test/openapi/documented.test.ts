@@ -5,7 +5,7 @@ import { createCustomer } from '../support/customers.ts'
 import { expectDocumented } from '../support/documented.ts'
 import { fill, fillPath } from '../support/requests.ts'
 
-/** The comparison of answers with the document, and the filling of routes, must detect errors. */
+/** Tests that the comparison of answers with the OpenAPI document and the filling of routes detect errors. */
 
 interface Change {
   readonly status?: number
@@ -13,7 +13,7 @@ interface Change {
   readonly body?: unknown
 }
 
-/** Changes a real answer with a balance, and compares it with the OpenAPI document. */
+/** Changes a real answer of the balance route, and compares it with the OpenAPI document. */
 async function changed({ status, headers = {}, body }: Change): Promise<void> {
   const { api_key } = await createCustomer()
   const request = apiRequest('/v1/credits/balance', { key: api_key })

@@ -5,8 +5,8 @@ import { expect, it } from 'vitest'
 const tests = path.join(import.meta.dirname, '..')
 
 /**
- * The files in which `send` is defined, the dashboard's own door, and the tests that call an app other than the Worker's,
- * or read an endless answer.
+ * The files that may call the Worker directly: the definition of `send`, the helpers of the dashboard, and the tests
+ * that call another app or read an endless answer.
  */
 const DOORS = [
   'dashboard/cloudflare-access.test.ts',

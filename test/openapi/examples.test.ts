@@ -8,12 +8,14 @@ import { operations } from '../support/documented.ts'
 import { dnsAnswer } from '../webhooks/support.ts'
 
 /**
- * The examples of the OpenAPI document, sent in their order to a fresh customer. Ids, keys and times are those of the
- * day of the recording: each id is compared with the id at the same place of the current answer, and everything else
- * exactly.
+ * Sends the examples of the OpenAPI document, in order, for a new customer, and compares the answers. Ids, keys and
+ * times differ from the recording, so each recorded value is mapped to the current value at the same place.
+ * Everything else must be equal.
  */
 
-/** The operations without an example: their answers depend on this deployment and this moment, or are not JSON. */
+/**
+ * The operations without an example, because their answers depend on the deployment and the time, or are not JSON.
+ */
 const WITHOUT_EXAMPLE = new Set([
   'GET /ready',
   'GET /openapi.json',
@@ -30,10 +32,10 @@ const WITHOUT_EXAMPLE = new Set([
   'POST /v1/admin/customers/{id}/rebuild',
 ])
 
-/** Change this file when an answer changes on purpose. */
+/** The file with the examples. Change it if an answer changes intentionally. */
 const FILE = 'src/openapi/examples.json'
 
-/** The operations of other systems, whose own documentation has examples. */
+/** The operations for the clients of other systems. The documentation of these systems has examples. */
 const DROP_IN = /^\w+ \/(otlp|openmeter|litellm|stripe|openmonetize)\//
 
 afterEach(() => vi.restoreAllMocks())
@@ -67,17 +69,17 @@ it('every example gets its documented answer', async () => {
 const ID = /^(?:[a-z]{2,6}|erased|batch)_[0-9a-z]{20,}$/
 const TIME = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}(?:\.\d{3})?Z)?$/
 const KEY = /^(?:om_(?:live|portal)_[\w.…-]+|whsec_[A-Za-z0-9+/]+=*)$/
-/** Durations differ from run to run. */
+/** The name of the field with a duration, which differs in each run. */
 const DURATION = 'duration_ms'
-/** A digest of the catalogue and its sources, which changes with each rebuild. */
+/** The part of a price version that is a digest of the catalogue and its sources. It changes with each rebuild. */
 const PRICE_VERSION = /^[0-9a-f]{10}(?=:)/
 
 class Story {
-  /** Maps values of the recorded examples to their current values. */
+  /** The current values of the recorded values. */
   private readonly known = new Map<string, string>()
   private readonly fields = new Map<string, string>()
 
-  /** Maps fields to the values that they had when first answered. */
+  /** Returns the value that a field had in the first answer that contained it. */
   now(field: string): string {
     const value = this.fields.get(field)
     if (value === undefined) throw new Error(`no answer had a ${field} yet`)

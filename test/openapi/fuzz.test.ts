@@ -8,12 +8,12 @@ import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 
 /**
- * Random requests, made from the OpenAPI document. `FC_RUNS=5000 npx vitest run --project edge
- * test/openapi/fuzz.test.ts` for longer; a failure prints its seed, and `FC_SEED` repeats it. `api` checks that every
- * answer is documented.
+ * Sends random requests that are generated from the OpenAPI document. `api` checks that every answer is documented.
+ * `FC_RUNS=5000 npx vitest run --project edge test/openapi/fuzz.test.ts` sends more requests. A failure prints its
+ * seed, and `FC_SEED` repeats it.
  */
 const { seed, runs } = inject('fuzz')
-/** The texts of zod's English locale: `issueMessage` replaces all of them. */
+/** The texts of zod's English locale. `issueMessage` must replace all of them. */
 const ZOD_TEXT =
   /Too (?:big|small)|Invalid (?:input|option|key|value|string|number)|Unrecognized key|, received /
 
@@ -22,7 +22,7 @@ const options = { numRuns: runs ?? 150, ...(seed !== undefined && { seed }) }
 it('no request causes an error, reveals internals, or changes anything when it is refused', async () => {
   const owner = await customerWithEverything()
   const other = await customerWithEverything()
-  // A separate key, because requests may delete the owner's key.
+  // Uses a separate key, because requests may delete the owner's key.
   const { api_key } = await createKey(owner.customer_id)
   const keys = { customer: api_key, operator: OPERATOR_TOKEN }
   const stored = () =>
@@ -46,13 +46,14 @@ it('no request causes an error, reveals internals, or changes anything when it i
         expect(await stored(), text).toEqual(before)
         return
       }
-      // Accepted changes are flushed to D1 now, and not during the next request, which may be refused.
+      // Flushes accepted changes to D1 now. Otherwise, they could be flushed during the next request, which must
+      // change nothing if it is refused.
       for (const { customer_id } of [owner, other]) await runAlarm(ledgerOf(customer_id))
       before = await stored()
     }),
     options,
   )
-  // Both kinds must occur: if all requests were refused, or all accepted, the test would show nothing.
+  // Both accepted and refused requests must occur often. Otherwise, the test would check too little.
   expect(met.get(200) ?? 0, JSON.stringify([...met])).toBeGreaterThan(options.numRuns / 20)
   expect(met.get(400) ?? 0, JSON.stringify([...met])).toBeGreaterThan(options.numRuns / 20)
 }, 3_600_000)

@@ -10,7 +10,7 @@ import { expectProblem } from '../support/problems.ts'
 import { fill, fillPath } from '../support/requests.ts'
 
 /**
- * The tests check for every route of the OpenAPI document which keys it admits, and that no key reaches another
+ * Tests for every route of the OpenAPI document which keys it admits, and that no key can read or change another
  * customer's data.
  */
 
@@ -28,7 +28,7 @@ function accessOf({ security }: Readonly<Record<string, unknown>>): 'open' | 'cu
   return text === '[{"operator":[]}]' ? 'operator' : 'open'
 }
 
-/** The original OpenMonetize lists the transactions of a user that it does not know: none. */
+/** The routes that answer with an empty list for an unknown user, like the original OpenMonetize. */
 const EMPTY_LIST = /^\/openmonetize\/.*\/transactions$/
 
 let owner: Belongings
@@ -40,7 +40,10 @@ function send(method: string, path: string, options: Omit<ApiOptions, 'method'>)
   return api(path, { ...options, method })
 }
 
-/** A body that no schema accepts: a caller without access must not learn that. */
+/**
+ * Returns a body that no schema accepts. The answer to a caller without access must not show that the body is
+ * invalid.
+ */
 function broken(method: string): Omit<ApiOptions, 'method'> {
   return method === 'GET' || method === 'DELETE' ? {} : { body: '{' }
 }
@@ -56,7 +59,7 @@ describe("with a customer's key and the objects of another customer", () => {
     const { method, path } = operation
     const before = await storedOf(owner.customer_id)
     for (const { path: filled, body, carries } of fill(operation, owner)) {
-      // Uses a new stranger each time, because the records of one request must not affect the next answer.
+      // Uses a new customer each time, because the data of one request must not affect the next answer.
       const stranger = await createCustomer()
       const sent = `${filled} ${JSON.stringify(body)}`
       const response = await send(method, filled, { key: stranger.api_key, ...(body && { body }) })
@@ -72,7 +75,7 @@ describe("with a customer's key and the objects of another customer", () => {
 })
 
 describe("with a customer's test key and the objects of its live ledger", () => {
-  /** The live ledger keeps these objects for both ledgers. */
+  /** The routes whose objects belong to the live ledger, for both ledgers. */
   const SHARED = /^(\/openmonetize)?\/v1\/(burn-tables|entitlements|customers\/\{\w+\}\/entitlements)/
   let test_key = ''
   beforeAll(async () => {
@@ -115,7 +118,7 @@ describe('with a deleted key', () => {
     const { customer_id, api_key } = await createCustomer()
     const key = await createKey(customer_id)
     deleted = key.api_key
-    // The key was used just before, so every cache has it.
+    // This request puts the key into all caches.
     expect((await api('/v1/credits/balance', { key: deleted })).status).toBe(200)
     expect((await api(`/v1/api-keys/${key.key_id}`, { key: api_key, method: 'DELETE' })).status).toBe(200)
   })

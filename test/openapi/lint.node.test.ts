@@ -8,7 +8,8 @@ import { openApiDocument } from '../../src/openapi/document.ts'
 const document = openApiDocument(createApp())
 
 /**
- * These routes are open, take no parameters and refuse nothing: so they have no 4xx, although the rule requires one.
+ * The routes without a 4xx answer, although the rule requires one. They need no key, have no parameters and never
+ * refuse a request.
  */
 const NOTHING_TO_REFUSE = [
   ...['/', '/health', '/ready', '/openapi.json', '/docs', '/docs/errors'],

@@ -7,11 +7,11 @@ import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
 import { operations, resolve } from '../support/documented.ts'
 import { bodySchema, fill } from '../support/requests.ts'
 
-/** In a body, null for an optional field is the same as leaving it out. */
+/** Tests that null for an optional field of a body has the same effect as leaving the field out. */
 
 const withBody = operations.filter(({ operation }) => bodySchema(operation) !== undefined)
 
-/** The optional fields whose null only means "absent". */
+/** Returns the optional fields for which null only means that the field is absent. */
 function nullable(properties: Readonly<Record<string, unknown>>, required: readonly string[]): string[] {
   return Object.keys(properties).filter((name) => {
     const schema = JSON.stringify(resolve(properties[name]))
@@ -37,7 +37,8 @@ describe.each(withBody)('$method $path', (operation) => {
     const answer = await jsonOf(response)
     const errors: unknown[] = Array.isArray(answer.errors) ? answer.errors : []
     const refused = errors.filter((error) => isRecord(error) && absent.includes(String(error.path).slice(1)))
-    // `PATCH` without any field, and alternatives without a field, are refused for the missing fields.
+    // A `PATCH` without fields, and a body that needs one of several fields, are refused because of the missing
+    // fields.
     const allowed = /required|must have|must give|requires|give /
     expect(refused.filter((error) => !allowed.test(JSON.stringify(error)))).toEqual([])
   })

@@ -28,7 +28,7 @@ import {
 
 const stripe = withStripe()
 
-/** The sign-up credits and those of the checkout that saved the card. */
+/** The credits at the beginning: the sign-up credits and those of the checkout that saved the card. */
 const START = 11_000
 
 describe('an automatic top-up', () => {
@@ -80,7 +80,7 @@ describe('an automatic top-up', () => {
       last_attempt: { status: 'pending' },
       spent_usd_this_month: 10,
     })
-    // The meter makes no other charge meanwhile.
+    // No other charge may be made while the first charge has no outcome.
     await burn(key, 0.000001).catch(() => undefined)
     await ring(customer)
     stripe.current().fault = () => undefined
@@ -300,7 +300,8 @@ describe('the rows of a burn', () => {
     await setTopUp(key)
     expect(await rows()).toBe(before)
     await burn(key, 10_466)
-    // 504 credits, and 489 after it. The payer's row and its place in the order of the alarm's work.
+    // This event takes the balance from 504 to 489 credits, below the threshold. The two more rows are the payer's
+    // row and its index entry.
     expect(await rows()).toBe(before + 2)
     expect(await rows()).toBe(before)
   })

@@ -12,9 +12,9 @@ import { type CardBehaviour, type Fault, ScriptedStripe } from '../support/strip
 import { later } from './support.ts'
 
 /**
- * The object stops between each two steps of a payment: before and after each call of Stripe, and inside and
- * after each transaction. Every scenario runs once for each of these points, and has the same outcome as
- * without a stop: one charge, one credit, one reversal.
+ * Tests stops of the object at each point of a payment: before and after each call of Stripe, and inside and after
+ * each transaction. Every scenario runs once for each of these points. The outcome must always be the same as without
+ * a stop: one charge, one credit, one reversal.
  */
 
 const CREDITS = 1_000_000_000
@@ -29,13 +29,16 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** `tx`: a transaction. A stop before its end undoes it; after its end, the state is on disk. */
+/**
+ * A step of a payment: a call of Stripe, or a transaction (`tx`). A stop before the end of a transaction rolls it
+ * back. After its end, the state is on disk.
+ */
 type Step = 'call' | 'tx'
 type Moment = `${'before' | 'after'} ${Step}`
 
 /** Stops the object at the n-th point of its work. */
 class Cut {
-  /** The number of points passed until the object stops. */
+  /** The points that the object has passed before it stops. */
   readonly passed: Moment[] = []
   private readonly at: number
   private readonly ledger: TestLedger
@@ -88,16 +91,16 @@ interface Scene {
   readonly stripe: ScriptedStripe
 }
 
-/** A scenario: a beginning without a stop, and a part in which the object may stop. */
+/** A scenario: `begin` runs without a stop, and the object may stop in `play`. */
 interface Story {
   readonly begin: (scene: Scene) => Promise<void>
   readonly play: (scene: Scene) => Promise<void>
   readonly steps: readonly Step[]
-  /** Checks the outcome, which does not depend on the stop. */
+  /** The expected outcome, which does not depend on the stop. */
   readonly end: {
     /**
-     * The number of charges; null if the page was not delivered. The page may be paid or not, and a payment is
-     * credited.
+     * The number of charges. Null if the page may not have been delivered: it may then be paid or not, and a payment
+     * must be credited.
      */
     readonly charges: number | null
     readonly balance?: number
@@ -148,7 +151,7 @@ async function spend({ ledger }: Scene, amount: number): Promise<void> {
   if (result.kind === 'refused') throw new Error(JSON.stringify(result))
 }
 
-/** A wallet without credits whose card was saved, with a rule. */
+/** Prepares a wallet without credits, with a saved card and a top-up rule. */
 async function withRule(scene: Scene, behaviour: CardBehaviour): Promise<void> {
   await openPage(scene)
   payPage(scene, behaviour)
@@ -204,7 +207,7 @@ const STORIES: Readonly<Record<string, Story>> = {
   'an automatic top-up': {
     begin: (scene) => withRule(scene, 'good'),
     play: ring,
-    // The steps: the card is looked up, the row is made, the card is charged, and the credits are added.
+    // The steps: the card is looked up, the payment's row is written, the card is charged, and the credits are added.
     steps: ['call', 'tx', 'call', 'tx'],
     end: { charges: 2, balance: CREDITS, statuses: ['succeeded', 'succeeded'] },
   },
@@ -215,8 +218,8 @@ const STORIES: Readonly<Record<string, Story>> = {
       payPage(scene)
       await hint(scene, 2)
     },
-    // The same steps up to the charge, which the card's owner must confirm. The charge is cancelled, a page
-    // is made, and the page is paid.
+    // The same steps up to the charge, which the card's owner must confirm. Then the charge is cancelled, a page is
+    // created, and the page is paid.
     steps: ['call', 'tx', 'call', 'tx', 'call', 'call', 'tx', 'call', 'tx'],
     end: { charges: 2, balance: CREDITS, statuses: ['succeeded', 'succeeded'] },
   },
@@ -272,7 +275,7 @@ it.each(Object.entries(STORIES))(
   300_000,
 )
 
-/** Runs the next start, alarms, the webhooks that Stripe repeats, and the owner's confirmation. */
+/** Restarts the object, and runs its alarms, the webhooks that Stripe repeats, and the owner's confirmation. */
 async function recover(scene: Scene): Promise<void> {
   for (let rings = 0; rings < 4; rings++) {
     await ring(scene)

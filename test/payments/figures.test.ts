@@ -11,7 +11,7 @@ import { burn, checkout, deliver, later, ring, setTopUp, withCard, withStripe } 
 
 const stripe = withStripe()
 
-/** Reads D1's figures of a ledger. */
+/** Returns the figures of a ledger in D1. */
 function reported({ customer_id }: TestCustomer) {
   return env.DB.prepare('SELECT * FROM payment_figures WHERE ledger_id = ?').bind(customer_id).first()
 }
@@ -75,7 +75,7 @@ it('is reported within a minute, and again while D1 does not answer', async () =
   expect(await alarmAt()).toBeLessThanOrEqual(Date.now() + MINUTE_MS)
   await withD1(ledger, brokenD1(), () => runAlarm(ledger))
   expect(await reported(customer)).toBeNull()
-  // The payment is only credited, and no further check with Stripe is due.
+  // The payment is settled by this event. No check with Stripe is scheduled, so the alarm is only for the report.
   await deliver(stripe.current().event('payment_intent.succeeded', stripe.current().pay(url)))
   expect(await alarmAt()).toBeLessThanOrEqual(Date.now() + MINUTE_MS)
   await ring(customer)

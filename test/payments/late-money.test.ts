@@ -21,19 +21,19 @@ import {
 } from './support.ts'
 
 /**
- * Money that Stripe has received in unusual ways or late: it is credited once, or a log line and the payment
- * give the reason.
+ * Tests money that Stripe has received late or in an unusual way. It must be credited once. Otherwise, a log line and
+ * the payment must contain the reason.
  */
 
 const stripe = withStripe()
 const { tell } = stripe
 
 const SIGN_UP = 10_000
-/** The sign-up credits and those of the checkout that saved the card. */
+/** The credits at the beginning: the sign-up credits and those of the checkout that saved the card. */
 const START = 11_000
 const KEPT_MS = 90 * DAY_MS
 
-/** Opens as many lots as a wallet may have, for a day. */
+/** Adds the maximum number of lots to the customer's wallet. They expire after a day. */
 async function fill({ customer_id }: TestCustomer): Promise<void> {
   const { stub } = ledgerOf(customer_id)
   const expires_at_ms = Date.now() + DAY_MS
@@ -43,7 +43,7 @@ async function fill({ customer_id }: TestCustomer): Promise<void> {
   }
 }
 
-/** A checkout that failed here because its time was over, while the buyer's last attempt was still processed. */
+/** Creates a checkout that has expired in the ledger while Stripe was still processing the buyer's payment. */
 async function expired(body = {}): Promise<TestCustomer & { readonly id: string; readonly intent: Intent }> {
   const customer = await createCustomer()
   const { payment_id: id, url } = await checkout(customer.api_key, body)
@@ -53,7 +53,7 @@ async function expired(body = {}): Promise<TestCustomer & { readonly id: string;
   return { ...customer, id, intent: stripe.current().payLate(url) }
 }
 
-/** A checkout whose payment differs from the request. */
+/** Creates a paid checkout whose payment differs from the request. */
 async function paidWrongly(
   wrong: object,
 ): Promise<TestCustomer & { readonly id: string; readonly intent: Intent }> {
@@ -66,7 +66,7 @@ async function paidWrongly(
   return { ...customer, id, intent }
 }
 
-/** A top-up whose charge was declined. */
+/** Creates a top-up whose charge was declined. */
 async function declined(): Promise<TestCustomer & { readonly id: string; readonly intent: Intent }> {
   const customer = await withCard(stripe.current(), { behaviour: 'declined' })
   const { api_key: key } = customer
@@ -130,7 +130,8 @@ describe('a payment that failed here and is paid at Stripe later', () => {
     const waiting = await paymentOf(key, id)
     expect(waiting).toMatchObject({ status: 'pending', provider_reference: intent.id })
     expect(waiting).not.toHaveProperty('failure')
-    // The lots expire after a day; until then, the ledger checks with Stripe a limited number of times.
+    // The lots expire after a day. Until then, the payment is not credited, and alarms do not check with Stripe
+    // before the next scheduled time.
     const asked = () => stripe.current().calls.length
     const before = asked()
     for (let rings = 0; rings < 5; rings++) await ring(customer)
@@ -207,7 +208,7 @@ describe('a paid payment', () => {
     const { customer: _, ...others } = await storedBalances(ledgerOf(customer_id))
     expect(Object.values(others)).toEqual([2_010_000_000])
     expect(stripe.current().succeeded()).toHaveLength(2)
-    // The payment no longer needs personal data.
+    // The payment has an outcome, so its customer and card at Stripe were removed.
     const [top_up] = await inStore(ledgerOf(customer_id), (store) => store.paymentIntents.list(99, 1))
     expect(top_up).toMatchObject({ type: 'top_up', status: 'succeeded' })
     expect(top_up).not.toHaveProperty('customer')
@@ -309,7 +310,7 @@ describe('a late event', () => {
   it('passes its reference to a check that waits for another one, too', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const { stub } = ledgerOf(customer_id)
-    // The object stops while Stripe makes the page: the payment has none of Stripe's ids.
+    // The object stops while Stripe creates the page, so the payment has no ids of Stripe.
     stripe.current().fault = ({ method }) => {
       if (method !== 'POST') return undefined
       void runInDurableObject(stub, (_, state) => state.abort('stopped')).catch(() => undefined)

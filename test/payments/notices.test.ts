@@ -13,10 +13,10 @@ const stripe = withStripe()
 /** The amounts of a top-up without refunds. */
 const NEW = { credits: 1000, price_usd: 10, refunded_usd: 0, disputed_usd: 0, credits_taken_back: 0 }
 
-/** The sign-up credits and those of the checkout that saved the card. */
+/** The credits at the beginning: the sign-up credits and those of the checkout that saved the card. */
 const START = 11_000
 
-/** The notifications of payments, oldest first. */
+/** Returns the notifications of payments, oldest first. */
 async function noticesOf({ customer_id }: TestCustomer): Promise<Pick<NotificationView, 'type' | 'data'>[]> {
   const range = { caller: CALLER, after_sequence: 0, limit: 1000 }
   const read = await readNotifications(env, ledgerOf(customer_id).name, range)

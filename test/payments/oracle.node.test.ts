@@ -5,8 +5,8 @@ import { isSignedBy } from '../../src/stripe/signature.ts'
 import { signedEvent } from '../support/stripe.ts'
 
 /**
- * Compares with Stripe's own package: it signs webhooks that we verify, verifies webhooks that the double signs, and
- * sends the same requests as we do.
+ * Compares our code with Stripe's own package. The package signs webhooks that our code verifies, verifies webhooks
+ * that the double signs, and must send the same requests as our code.
  */
 
 const official = new StripePackage('sk_test_1')
@@ -57,7 +57,7 @@ interface Sent {
   readonly key: string | null
 }
 
-/** A network that records requests and answers none of them. */
+/** Returns a network that records requests and answers none of them. */
 function recorder() {
   const sent: Sent[] = []
   const record = async (input: unknown, init: RequestInit = {}): Promise<Response> => {

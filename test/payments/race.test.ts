@@ -6,14 +6,16 @@ import { ledgerOf, runAlarm, storedBalances, storedPages } from '../support/ledg
 import { eventItem, single } from '../support/messages.ts'
 import { ring, setTopUp, withCard, withStripe } from './support.ts'
 
-/** Burns that race top-ups: the accounts balance, and no burn waits for a charge. */
+/**
+ * Tests burns that run at the same time as top-ups. All sums must be consistent, and no burn may wait for a charge.
+ */
 
 const stripe = withStripe()
 const { runs } = inject('fuzz')
-/** The script of the volume runs sets a number of runs. */
+/** The number of burns. It is higher in the long run, which sets a number of runs. */
 const BURNS = runs === undefined ? 600 : 10_000
 const AT_ONCE = 100
-/** The micro-credits of a burn. It takes 20 credits, so that burns soon use up 11,000 credits. */
+/** The micro-credits of a burn: 20 credits, so that the burns soon use up the 11,000 credits. */
 const BURN = 20_000_000
 
 it('burns that race top-ups keep the accounts balanced', async () => {

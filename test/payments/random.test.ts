@@ -22,10 +22,10 @@ import { type CardBehaviour, type Fault, ScriptedStripe } from '../support/strip
 import { later } from './support.ts'
 
 /**
- * Histories of one wallet with a top-up: buyers, declines, refunds, disputes, lost and repeated webhooks, a
- * Stripe that fails, and an object that is stopped before and after any call and in its transactions. In
- * every history, the paid money equals the credits, a payment is charged once, the monthly cap holds, and no
- * charge follows a third decline.
+ * Tests random histories of one wallet with a top-up rule. They contain payments, declines, refunds, disputes, lost
+ * and repeated webhooks, failures of Stripe, and stops of the object before and after calls and in transactions. In
+ * every history, the credits must equal the paid money, each payment must be charged once, the monthly limit must not
+ * be exceeded, and no charge may follow a third decline.
  */
 
 const RULE = {
@@ -126,7 +126,7 @@ class Life {
   private fault: { fault: Fault; calls: number } | null = null
   private stop: 'before a call' | 'after a call' | null = null
   private burned = 0
-  /** The declined charges since the last new card, change of the rule or success. */
+  /** The number of declined charges since the last new card, change of the rule or success. */
   private declines = 0
   private charged = 0
 
@@ -134,7 +134,7 @@ class Life {
     this.ledger = ledger
   }
 
-  /** A ledger with a saved card and a rule. */
+  /** Creates a ledger with a saved card and a top-up rule. */
   static async begin(): Promise<Life> {
     const life = new Life(await freshLedger())
     life.stripe.install()
@@ -167,12 +167,13 @@ class Life {
       case 'pay': {
         const open = [...stripe.sessions.values()].filter(({ status }) => status === 'open')
         const session = open[one.pick % Math.max(1, open.length)]
-        // Stripe expires a page after a day; the card's owner pays a page that is made for a charge.
+        // Stripe expires a page after a day. Pages that were created for a charge are paid by the card's owner.
         if (session && stripe.isOpen(session)) stripe.pay(session.id, stripe.newCard(one.behaviour))
         return
       }
       case 'pay late': {
-        // Excludes deleted payments and top-ups: their cap bounds charges, not payments by the owner.
+        // Excludes deleted payments. Also excludes top-ups, because their monthly limit applies to charges and not to
+        // payments by the owner.
         const checkouts = (await this.payments()).filter(({ type }) => type === 'checkout')
         const unpaid = [...stripe.sessions.values()].filter(
           ({ status, intent, metadata }) =>
@@ -250,7 +251,7 @@ class Life {
     this.countDeclines()
   }
 
-  /** Ends all faults and delivers all webhooks: then the ledger agrees with Stripe. */
+  /** Ends all faults, delivers all webhooks, and checks that the ledger then agrees with Stripe. */
   async end(reversals: PaymentReversals): Promise<void> {
     this.fault = null
     this.stop = null
@@ -258,7 +259,7 @@ class Life {
       await runAlarm(this.ledger).catch(() => undefined)
       later(DAY_MS)
     }
-    // Starts no further top-up, and waits for the end of all started ones.
+    // Removes the rule, so that no further top-up starts, and completes the top-ups that have started.
     await setTopUp(env, this.ledger.name, { caller: CALLER, owner: { kind: 'customer' }, rule: null })
     for (let days = 0; days < 4; days++) {
       for (const payment of await this.payments()) await this.tell(payment)
@@ -306,7 +307,7 @@ class Life {
     throw new Error('the burn was not answered')
   }
 
-  /** A webhook names the payment, and the object at Stripe that it is about. */
+  /** Delivers a webhook, which names the payment and the object at Stripe. */
   private tell({ number, payment_id }: PaymentAnswer): Promise<unknown> {
     const intent = [...this.stripe.intents.values()].findLast(
       ({ metadata }) => metadata.payment_id === payment_id,
@@ -336,7 +337,7 @@ class Life {
     throw new Error('the payments were not answered')
   }
 
-  /** Each declined charge counts; a new card, a change of the rule or a success resets the count. */
+  /** Counts declined charges. A new card, a change of the rule or a success resets the count. */
   private countDeclines(): void {
     const charges = [...this.stripe.intents.values()].filter(
       ({ card, error }) => card !== null && error?.code !== 'authentication_required',
@@ -359,7 +360,7 @@ class Life {
     return fault
   }
 
-  /** Stops the object while it waits for Stripe. Stripe's answer, if any, is lost. */
+  /** Stops the object while it waits for Stripe, so that an answer of Stripe is lost. */
   private halt(fault: Fault): Fault {
     this.stop = null
     void runInDurableObject(this.ledger.stub, (_, state) => state.abort('stopped')).catch(() => undefined)

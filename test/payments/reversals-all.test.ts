@@ -25,7 +25,10 @@ import {
   withStripe,
 } from './support.ts'
 
-/** The operator's policy `PAYMENT_REVERSALS` = `all`: refunds and disputes take spent credits too, below zero. */
+/**
+ * Tests the operator's policy `PAYMENT_REVERSALS=all`: refunds and disputes also take back spent credits, even below
+ * a balance of zero.
+ */
 
 const stripe = withStripe()
 const { tell } = stripe
@@ -33,7 +36,7 @@ beforeEach(() => withReversals('all'))
 
 type Paid = TestCustomer & { readonly id: string; readonly intent: Intent }
 
-/** A paid checkout of 1,000 credits for $10, and nothing else in the wallet. */
+/** Creates a paid checkout of 1,000 credits for $10 in a wallet without other credits. */
 async function paid(): Promise<Paid> {
   const customer = await createCustomer()
   const { payment_id: id, url } = await checkout(customer.api_key)
@@ -104,7 +107,8 @@ describe('a refund', () => {
     await burn(key, 1000)
     await refund(payment, 1000)
     await expectRefused(await ingest(key, GPT_4O), 402, 'insufficient_credits')
-    // The overdraft limit is for burns: the owed credits neither use it nor prevent a change of it.
+    // The overdraft limit applies only to burns. Owed credits do not use it, and do not prevent a change of the
+    // limit.
     await answered(key, '/v1/credits/wallets', { overdraft_limit: 10 }, 200, 'PATCH')
     await granted(key, { amount: 1000 })
     expect(await balanceOf(key)).toBe(0)

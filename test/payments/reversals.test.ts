@@ -7,7 +7,7 @@ import { burn, checkout, type Intent, later, paymentOf, ring, withStripe } from 
 const stripe = withStripe()
 const { tell } = stripe
 
-/** A paid checkout of 1,000 credits for $10. */
+/** Creates a paid checkout of 1,000 credits for $10. */
 async function paid(): Promise<TestCustomer & { readonly id: string; readonly intent: Intent }> {
   const customer = await createCustomer()
   const { payment_id: id, url } = await checkout(customer.api_key)
@@ -16,7 +16,7 @@ async function paid(): Promise<TestCustomer & { readonly id: string; readonly in
   return { ...customer, id, intent }
 }
 
-/** The sign-up credits are not part of the payment's lot, and burn first. */
+/** The sign-up credits. They are not part of the payment's lot, and are burned first. */
 const SIGN_UP = 10_000
 
 describe('a refund', () => {

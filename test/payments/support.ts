@@ -8,15 +8,15 @@ import { ScriptedStripe, type SignedEvent } from '../support/stripe.ts'
 
 export type Intent = ReturnType<ScriptedStripe['pay']>
 
-/** A fresh scripted Stripe and a clock that the test moves, before each test. */
+/** Sets up a new scripted Stripe and a clock that the test controls, before each test. */
 export function withStripe(): {
   readonly current: () => ScriptedStripe
-  /** Delivers a signed event about a payment intent, and expects that it is accepted. */
+  /** Delivers a signed event about a payment intent, and checks that it is accepted. */
   readonly tell: (type: string, intent: Intent) => Promise<void>
 } {
   let stripe = new ScriptedStripe()
   beforeEach(() => {
-    // Alarms that are armed for a day ahead do not run by themselves: a test runs them.
+    // The clock is a day ahead, so that the platform does not run the alarms. The tests run them.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + DAY_MS })
     stripe = new ScriptedStripe()
     stripe.install()
@@ -81,7 +81,7 @@ export function burn(key: string, credits: number): Promise<Json> {
   return answered(key, '/v1/credits/adjust', { amount: -credits, reason: 'use' })
 }
 
-/** A customer with 10,000 sign-up credits and a saved card, and its customer at Stripe. */
+/** Creates a customer with 10,000 sign-up credits and a saved card. Also returns its customer at Stripe. */
 export async function withCard(
   stripe: ScriptedStripe,
   card: Parameters<ScriptedStripe['pay']>[1] = {},

@@ -20,10 +20,13 @@ import {
   USAGE,
 } from './support.ts'
 
-/** Uses that a portal token must refuse: every route of the document, other wallets, other pages, changed tokens. */
+/**
+ * Tests requests that must be refused with a portal token: other routes of the OpenAPI document, other wallets, other
+ * pages, and changed tokens.
+ */
 
 let owner: Belongings
-/** A token of the owner's user, and one of a user without data. */
+/** The tokens of the owner's user and of a user without data. */
 let token = ''
 let stranger = ''
 beforeAll(async () => {
@@ -37,9 +40,12 @@ const secured = operations.filter(({ operation }) =>
 )
 const nameOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`
 const READS = [BALANCE, USAGE, TRANSACTIONS]
-/** The routes that sell are closed to a token without credit packs. */
+/** The operations that refuse a portal token, including purchases, because these tokens have no credit packs. */
 const closed = secured.filter((operation) => !READS.map((path) => `GET ${path}`).includes(nameOf(operation)))
-/** This route takes the operator token or none, and refuses every key as a wrong token. */
+/**
+ * The end of the registration routes. They accept the operator token or no token, and treat every key as a wrong
+ * token.
+ */
 const REGISTRATION = '/customers/register'
 
 it('the document names portal tokens only at the routes that accept them', () => {
@@ -53,7 +59,7 @@ it.each(closed)('$method $path refuses a portal token, and changes nothing', asy
   const { method, path } = operation
   const before = await storedOf(owner.customer_id)
   for (const { path: filled, body } of fill(operation, owner).slice(0, 1)) {
-    // Registration ignores X-API-Key, as it does that of an API key.
+    // Registration ignores the header X-API-Key, also with an API key.
     const places = [
       { key: token },
       ...(path.endsWith(REGISTRATION) ? [] : [{ headers: { 'X-API-Key': token } }]),

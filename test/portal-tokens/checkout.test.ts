@@ -11,7 +11,10 @@ import { expectProblem } from '../support/problems.ts'
 import { WEBHOOK_SECRETS } from '../support/stripe.ts'
 import { APP, CHECKOUT, ELSEWHERE, fromPage, make, PACKS, portalToken } from './support.ts'
 
-/** Portal tokens with `credit_pack_ids`: an end user's page sells those packs, to one wallet and at their own price. */
+/**
+ * Tests portal tokens with `credit_pack_ids`. An end user's page can sell only these packs, only for one wallet, and
+ * only at the price of the pack.
+ */
 
 const stripe = withStripe()
 const URLS = { success_url: `${APP}/paid?from=top-up`, cancel_url: APP }
@@ -43,7 +46,7 @@ async function bought(token: string, body: object = {}): Promise<Json> {
   return jsonOf(response)
 }
 
-/** The forms that Stripe was sent. */
+/** Returns the forms that were sent to Stripe. */
 const sessions = () => stripe.current().calls.filter(({ path }) => path === '/v1/checkout/sessions')
 
 describe('a portal token with credit packs', () => {

@@ -159,7 +159,7 @@ describe('a portal token ends', () => {
       expect((await api(path, { key })).status).toBe(200)
       await revokeApiKey(env, customer.customer_id, key_id, Date.now())
       const { detail } = await expectProblem(await api(path, { key }), 401, 'revoked_api_key')
-      expect(detail).toContain('This portal token has ended with the API key that made it.')
+      expect(detail).toContain('This portal token has ended with the API key that created it.')
     },
   )
 

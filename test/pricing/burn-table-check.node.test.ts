@@ -29,7 +29,7 @@ describe('a unit of a burn table', () => {
     ['web_search', 'web_searches'],
     ['code_execution', 'code_executions'],
   ])('%s is treated as a typo of %s', (written, meant) => {
-    const message = `is not a unit. Did you mean ${meant}?`
+    const message = `is too similar to a canonical unit. Did you mean ${meant}?`
     expect(problems(flat(written))).toEqual([{ path: '/rules/1/unit', message }])
     expect(problems({ method: 'package', unit: written, size: '1', amount: '1' })).toEqual([
       { path: '/rules/1/unit', message },
@@ -74,7 +74,7 @@ describe('the match of a rule', () => {
     [{ feature: 'a*b' }, '/rules/1/match/feature', 'may have * only at its end'],
     [{ model: '*gpt' }, '/rules/1/match/model', 'may have * only at its end'],
     [{ model: 'gpt**' }, '/rules/1/match/model', 'may have * only at its end'],
-    [{ provider: 'opnai' }, '/rules/1/match/provider', 'is not a provider. Did you mean openai'],
+    [{ provider: 'opnai' }, '/rules/1/match/provider', 'is not a known provider. Did you mean openai'],
     [{ provider: 'o*i' }, '/rules/1/match/provider', 'may have * only at its end'],
   ])('%j is refused', (match, path, message) => {
     expect(problems(flat('x'), match)).toEqual([{ path, message: expect.stringContaining(message) }])
@@ -84,17 +84,17 @@ describe('the match of a rule', () => {
 describe('the tiers of a rule', () => {
   const end = (up_to: string | null): Tier => ({ up_to, unit_amount: '1' })
   it.each<[string, (string | null)[], [index: number, message: string][]]>([
-    ['falling', ['20', '10', null], [[1, 'must be above the up_to of the tier before']]],
-    ['equal', ['10', '10', null], [[1, 'must be above the up_to of the tier before']]],
-    ['a first of 0', ['0', null], [[0, 'must be above the up_to of the tier before']]],
+    ['falling', ['20', '10', null], [[1, 'must be above 0 and the up_to of the previous tier']]],
+    ['equal', ['10', '10', null], [[1, 'must be above 0 and the up_to of the previous tier']]],
+    ['a first of 0', ['0', null], [[0, 'must be above 0 and the up_to of the previous tier']]],
     ['no last null', ['10', '20'], [[1, 'must be null in the last tier']]],
-    ['null before the last', [null, '20', null], [[0, 'null is for the last tier only']]],
+    ['null before the last', [null, '20', null], [[0, 'must be a number: only the last tier has null']]],
     [
       'everything at once',
       [null, '5', '4'],
       [
-        [0, 'null is for the last tier only'],
-        [2, 'must be above the up_to of the tier before'],
+        [0, 'must be a number: only the last tier has null'],
+        [2, 'must be above 0 and the up_to of the previous tier'],
         [2, 'must be null in the last tier'],
       ],
     ],

@@ -3,7 +3,7 @@ import { checkBurnTable } from '../../src/pricing/burn-table/check.ts'
 import type { BurnRule, RuleMatch } from '../../src/pricing/burn-table/definition.ts'
 import { costing, credits, definition, table } from './burn-table-support.ts'
 
-/** A table of flat rules that charge their position, 1, 2, 3 …; events that match no rule cost 0.5. */
+/** Returns a table of flat rules that charge 1, 2, 3 … by their position. Events that match no rule cost 0.5. */
 function tableOf(matches: readonly RuleMatch[]) {
   return table(
     matches.map((match, index): BurnRule => ({ match, method: 'flat', amount: String(index + 1) })),
@@ -105,7 +105,7 @@ describe('two rules are ambiguous', () => {
   ])('%s', (_, first, second) => {
     expect(check({ feature: 'z' }, first, second)).toEqual({
       kind: 'ambiguous',
-      detail: `Ambiguous rules match the same events: rules[1] ${JSON.stringify(first)} and rules[2] ${JSON.stringify(second)}. Leave one of each pair.`,
+      detail: `Ambiguous rules match the same events: rules[1] ${JSON.stringify(first)} and rules[2] ${JSON.stringify(second)}. Keep one rule of each pair.`,
     })
   })
 
@@ -126,7 +126,7 @@ describe('two rules are ambiguous', () => {
   it('of which up to five pairs are named', () => {
     const result = check(...Array.from({ length: 9 }, () => ({})))
     expect(result).toMatchObject({
-      detail: expect.stringMatching(/^.*rules\[0\].* and rules\[1\].*rules\[5\].*, and 3 more pairs\. Leave/),
+      detail: expect.stringMatching(/^.*rules\[0\].* and rules\[1\].*rules\[5\].*, and 3 more pairs\. Keep/),
     })
   })
 })

@@ -5,8 +5,8 @@ import { formatUsd, picoUsd } from '../../src/pricing/money.ts'
 import { charge, costing, credits, Meter, table } from './burn-table-support.ts'
 
 /**
- * Every burn method, compared with figures that were calculated by hand. Amounts are credits; the calculations are in
- * the names.
+ * Compares every burn method with results that were calculated by hand. Amounts are credits. The names of the tests
+ * contain the calculations.
  */
 
 const rule = (method: BurnMethod) => [{ match: {}, ...method }]
@@ -214,7 +214,7 @@ const tier = (up_to: string | null, unit_amount: string, flat_amount?: string): 
 const tiered = (mode: 'graduated' | 'volume', tiers: Tier[], free?: string) =>
   table(rule({ method: 'tiered', mode, unit: 'calls', period: 'MONTHLY', free, tiers }))
 
-/** The cost of each event of a month, in order of arrival. */
+/** Returns the credits of each event of a month, in the order of arrival. */
 function month(mode: 'graduated' | 'volume', tiers: Tier[], free: string | undefined, events: number[]) {
   const meter = new Meter()
   const made = tiered(mode, tiers, free)
@@ -341,7 +341,7 @@ describe('the period of tiers and allowances', () => {
   it.each([
     ['DAILY', '2026-11-22T00:00:00.000Z', '2026-11-22T23:59:59.999Z', '2026-11-23T00:00:00.000Z'],
     ['DAILY', '2024-02-29T00:00:00.000Z', '2024-02-29T23:59:59.999Z', '2024-03-01T00:00:00.000Z'],
-    // A Monday to the Sunday after it.
+    // A week is from Monday to Sunday.
     ['WEEKLY', '2026-11-16T00:00:00.000Z', '2026-11-22T23:59:59.999Z', '2026-11-23T00:00:00.000Z'],
     ['WEEKLY', '2026-12-28T00:00:00.000Z', '2027-01-03T23:59:59.999Z', '2027-01-04T00:00:00.000Z'],
     ['MONTHLY', '2026-11-01T00:00:00.000Z', '2026-11-30T23:59:59.999Z', '2026-12-01T00:00:00.000Z'],
@@ -452,7 +452,7 @@ describe('an event with an unknown provider cost', () => {
       credits_micro: 6_000_000n,
       cost: 5_000_000_000n,
       unrated: true,
-      warnings: [expect.stringContaining('at a provider cost of 0.005 USD')],
+      warnings: [expect.stringContaining('with a provider cost of 0.005 USD')],
     })
   })
 

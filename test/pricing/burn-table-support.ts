@@ -8,9 +8,9 @@ import type { BurnRule, BurnTableDefinition } from '../../src/pricing/burn-table
 import { type BurnDefaults, type BurnTable, compileBurnTable } from '../../src/pricing/burn-table/table.ts'
 import { formatDecimal, parseDecimal, picoUsd } from '../../src/pricing/money.ts'
 
-/** Burn tables in tests. Fields that a test leaves out have the deployment's defaults. */
+/** Helpers for burn tables in tests. Fields that a test leaves out have the deployment's defaults. */
 
-/** 1,000 credits per USD and a markup of 100 %. */
+/** The defaults: 1,000 credits per USD and a markup of 100 %. */
 export const DEFAULTS: BurnDefaults = {
   credits_per_usd_micro: 1_000_000_000n,
   markup_percent_micro: 100_000_000n,
@@ -42,7 +42,7 @@ export function costing(usd: string): Chargeable {
   return { provider: 'OPENAI', model: 'gpt-4o', feature_id: 'chat', cost: picoUsd(cost) }
 }
 
-/** The beginning of a period, in which nothing was used yet. */
+/** The earlier use at the beginning of a period: none. */
 export const FRESH: UsedBefore = { at_ms: Date.parse('2026-11-22T12:00:00Z'), used: () => 0n }
 
 export function charge(burnTable: BurnTable, event: Partial<Chargeable>, before = FRESH): Charge {
@@ -51,16 +51,16 @@ export function charge(burnTable: BurnTable, event: Partial<Chargeable>, before 
   return result
 }
 
-/** The charge in credits, as a plain decimal. */
+/** Returns the charge in credits, as a plain decimal. */
 export function credits(burnTable: BurnTable, event: Partial<Chargeable>, before = FRESH): string {
   return formatDecimal(charge(burnTable, event, before).credits_micro, 6)
 }
 
-/** A wallet that is charged for events one after the other, with the counters of its tiers. */
+/** A model of a wallet that is charged for one event after the other, with counters for tiers. */
 export class Meter {
   readonly used = new Map<string, { quantity: bigint; resets_at_ms: number }>()
 
-  /** Charges an event that arrives at a time, and counts it. */
+  /** Charges and counts an event that arrives at the time `at`. Returns the charge in credits. */
   credits(burnTable: BurnTable, event: Partial<Chargeable>, at = '2026-11-22T12:00:00Z'): string {
     const { credits_micro, advance } = charge(burnTable, event, {
       at_ms: Date.parse(at),

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { type VersionTimes, versionInForce } from '../../src/pricing/burn-table/versions.ts'
 
-/** `table from-to [began] [x deactivated]`, numbered 2, 3, 4 … in the order in which they were saved. */
+/**
+ * Parses versions in the form `table from-to [began] [x deactivated]`. They are numbered 2, 3, 4 … in the order in
+ * which they were saved.
+ */
 function versions(...written: string[]): VersionTimes[] {
   return written.map((text, index) => {
     const [, table_id = '', from, to, began, deactivated] =

@@ -14,13 +14,13 @@ import type { Usage } from '../../src/pricing/usage.ts'
 import { charge, Meter, table } from './burn-table-support.ts'
 
 /**
- * Compares charges with an oracle that is written from the documentation with exact fractions and shares no code: it
- * counts tiers range by range, and subtracts parts from their wholes explicitly.
+ * Compares charges with an oracle that follows the documentation, uses exact fractions, and shares no code with the
+ * implementation. It charges tiers range by range, and subtracts the parts of a unit from the whole explicitly.
  */
 
 const RUNS = 10_000
 
-/** A decimal from 0 to `maximum` with up to `decimals` decimals, as text. */
+/** Generates a decimal from `least` to `maximum` with up to `decimals` decimals, as text. */
 const decimal = (maximum: number, decimals: number, least = 0n) =>
   fc
     .tuple(
@@ -168,7 +168,8 @@ describe('more usage never costs less', () => {
         fc.integer({ min: 1, max: 500 }),
         (rule, change, used, unit, more) => {
           fc.pre(rule.method !== 'tiered' || rule.mode === 'graduated')
-          // More of a part that is cheaper than its whole may lower the cost. These units have no such parts.
+          // More of a cheap part can lower the cost of the whole, so the test increases only units without such
+          // parts.
           const made = table([{ match: {}, ...rule }], change)
           const grown: Partial<Chargeable> =
             unit === 'calls' || unit === 'pages'
@@ -237,7 +238,7 @@ function quantityIn(rule: BurnMethod, used: Partial<Chargeable>): Fraction {
   return new Fraction('unit' in rule && rule.unit !== undefined ? String(numberOf(used, rule.unit)) : 0)
 }
 
-/** The charge in credits. */
+/** Returns the charge in credits. */
 function oracle(
   rule: BurnMethod,
   change: Partial<BurnTableDefinition>,
@@ -333,7 +334,7 @@ function roundTo(mode: RoundingMode, value: Fraction): Fraction {
   return rest > 0 || (rest === 0 && !even) ? below.add(1) : below
 }
 
-/** A fraction of at most six decimals, as the code writes credits. */
+/** Returns a fraction with at most six decimals as text, in the format of credits. */
 function plain(value: Fraction): string {
   const micro = value.mul(1_000_000)
   if (micro.d !== 1n) throw new Error(`more than six decimals: ${value.toFraction()}`)

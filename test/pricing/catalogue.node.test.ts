@@ -50,7 +50,10 @@ describe('the committed catalogue', () => {
   })
 })
 
-/** Whether the overlay replaces or amends a model of a source, with its reason and source beside the price. */
+/**
+ * Reports whether our catalogue corrects a model of a source. The reason and the source of a correction are stored
+ * with its price.
+ */
 function isCorrected(id: string, model: string): boolean {
   const { models = [], amendments = [] } = PROVIDERS[id] ?? {}
   return models.some((one) => one.id === model) || amendments.some((one) => one.models.includes(model))
@@ -110,7 +113,7 @@ describe('the packages are included completely', () => {
             { input_tokens: 600_001, output_tokens: 99, input_audio_tokens: 0 },
             { input_tokens: 200_000, output_tokens: 10, cache_write_tokens: 500, cache_write_1h_tokens: 200 },
           ]) {
-            // The package has the one-hour price at Anthropic only.
+            // The package has the price of one-hour cache writes only for Anthropic.
             if ('cache_write_1h_tokens' in usage && id !== 'anthropic' && /claude/.test(model.id)) continue
             const theirs = calcPrice(usage, model.id, { providerId: id, timestamp: new Date(at) })
             const ours = price(id, model.id, usage, { at })

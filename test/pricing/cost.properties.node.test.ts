@@ -13,8 +13,9 @@ import { checkUsage, clampUsage, isUsageUnit, type Usage } from '../../src/prici
 import { exactUsd, SOME_DAY_MS } from './support.ts'
 
 /**
- * The engine divides inclusive totals. The oracle works in the opposite direction: it starts from single kinds of
- * tokens ("cached audio"), prices each at the most specific price, and adds fractions up.
+ * Compares costs with an oracle. The engine divides inclusive totals into parts. The oracle works in the opposite
+ * direction: it starts from single kinds of tokens, such as cached audio, applies the most specific price to each,
+ * and adds exact fractions.
  */
 type Cell = Facets & { readonly direction: 'input' | 'output' }
 
@@ -108,8 +109,9 @@ function oracle(priced: readonly TestPrice[], cells: Amounts): Fraction {
 }
 
 /**
- * Returns how specific a unit is: more facets are more specific. Of units with equally many facets, lifetime precedes
- * kind, and kind precedes modality.
+ * Returns a number that is higher for more specific units. A unit with more facets is more specific. Of units with
+ * the same number of facets, one with a lifetime is more specific than one with a kind, and one with a kind more than
+ * one with a modality.
  */
 function says(unit: UsageUnit): number {
   const { modality, kind, ttl } = facetsOf(unit)
@@ -156,7 +158,7 @@ describe('against an oracle that never subtracts', { timeout: 60_000 }, () => {
   })
 })
 
-/** Prices and quantities of all sizes: most products are far above 2^53. */
+/** Generates prices and quantities of all sizes. Most products are far above 2^53. */
 const extremes = fc.array(
   fc.tuple(
     fc.constantFrom(...UNITS),
@@ -229,7 +231,7 @@ describe('any usage', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(units, amounts, fc.func(fc.boolean()), (some, cells, isReported) => {
         const complete = usageOf(cells)
-        // Overlaps are often not reported: such tokens must be billed exactly once.
+        // Providers often do not report overlaps of units. Each token must still be charged exactly once.
         const names = Object.keys(complete).filter(isUsageUnit)
         const kept = names.filter(
           (unit) => !/_(text|audio|image|video)_.*_tokens/.test(unit) || isReported(unit),

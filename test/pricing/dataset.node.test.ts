@@ -9,8 +9,8 @@ import { MISREADINGS } from './misreadings.ts'
 import { exactUsd, sharedData } from './support.ts'
 
 /**
- * Recorded responses of 29 provider APIs with the usage and prices that an independent project worked out for
- * them. They are stored beside the project and are not part of it.
+ * Compares recorded responses of 29 provider APIs with the usage and prices that an independent project has
+ * determined for them. The data are stored outside of this repository.
  */
 interface Case {
   readonly provider: string
@@ -58,8 +58,8 @@ describe.skipIf(cases.length === 0)('recorded provider responses', () => {
 })
 
 /**
- * Whether the meter chooses the rules of a case. The data set also has results of Anthropic's rules for some of OpenAI's
- * bodies, and the meter does not choose those rules without `provider_api`.
+ * Reports whether the meter would use the same rules as the case. The data set also has results of Anthropic's rules
+ * for some bodies of OpenAI. The meter uses these rules only if `provider_api` requests them.
  */
 function readByItsOwnApi({ api, body }: Case): boolean {
   return api !== 'anthropic' || !JSON.stringify(body).includes('input_tokens_details')

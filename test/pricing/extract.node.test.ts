@@ -537,9 +537,9 @@ describe('an unreadable response', () => {
       'openai',
       'respones',
       { usage: {} },
-      /no such provider_api: "respones"; nearest: responses/,
+      /unknown provider_api: "respones"; nearest: responses/,
     ],
-    ['an api like no other', 'openai', 'nope', { usage: {} }, /no such provider_api: "nope"; known: .*chat/],
+    ['an api like no other', 'openai', 'nope', { usage: {} }, /unknown provider_api: "nope"; known: .*chat/],
     [
       'negative tokens',
       'openai',
@@ -581,7 +581,7 @@ describe('an unreadable response', () => {
     expect(read(from, api, body)).toEqual({
       kind: 'error',
       code: 'unreadable_response',
-      field: message.source.startsWith('no such provider_api') ? 'provider_api' : 'provider_response',
+      field: message.source.startsWith('unknown provider_api') ? 'provider_api' : 'provider_response',
       message: expect.stringMatching(message),
     })
   })
@@ -597,7 +597,7 @@ describe('an unreadable response', () => {
         { unit: 'input_tokens', path: 'usage.prompt_tokens', quantity: 9 },
         { unit: 'output_tokens', path: 'usage.completion_tokens', quantity: 2 },
       ],
-      warnings: ['prompt_tokens_details.cached_tokens is not a number; not used'],
+      warnings: ['prompt_tokens_details.cached_tokens is not a number and is not used'],
     })
   })
 })

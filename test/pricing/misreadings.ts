@@ -6,8 +6,8 @@ export interface Recording {
 }
 
 /**
- * Rows whose recorded reading is wrong, grouped by the error. Their usage and cost are not compared: the
- * correct ones are rows of `situations.node.test.ts`.
+ * The rows of the data set with a wrong usage, grouped by the error. Their usage and cost are not compared.
+ * `situations.node.test.ts` has rows with the correct values.
  */
 export const MISREADINGS: readonly {
   readonly what: string

@@ -15,7 +15,7 @@ import {
   usdToParts,
 } from '../../src/pricing/money.ts'
 
-/** The functions use plain numbers if these are exact. The results must be equal to those of big integers. */
+/** Tests functions that use plain numbers where these are exact. The results must equal those of big integers. */
 
 const EDGES = [0, 1, -1, 999_999, 1_000_000, -1_000_001, 10, -500_000, MAX_MICRO_CREDITS, -MAX_MICRO_CREDITS]
 const amounts = fc.oneof(

@@ -23,7 +23,7 @@ interface OverlayOptions extends Omit<Partial<PriceOverlay>, 'prices'> {
   readonly prices?: OverlayPrices
 }
 
-/** An id of the right form with a readable end. */
+/** Returns a valid id that ends with a readable name. */
 const id = (name: string) => `po_${name.padStart(26, '0')}`
 
 function overlay(
@@ -42,7 +42,7 @@ function overlay(
   }
 }
 
-/** Prices of its own: USD per million input tokens. */
+/** Returns absolute prices: `amount` USD per million input tokens, and free output. */
 const flat = (amount: string): OverlayPrices => ({
   units: { input_tokens: { amount, per: 1_000_000 }, output_tokens: { amount: '0', per: 1 } },
 })
@@ -186,7 +186,7 @@ describe('a service tier', () => {
   it('without an overlay of its own is billed unchanged by the one for all tiers, with a warning', () => {
     expect(cost(bookOf([all]), 'gpt-4o', { service_tier: 'batch' })).toMatchObject({
       kind: 'priced',
-      warnings: ['no price for service tier "batch"; billed at the price set for all tiers'],
+      warnings: ['no price for service tier "batch"; billed at the price for all tiers'],
     })
     expect(cost(bookOf([all]), 'gpt-4o', { service_tier: 'default' })).not.toHaveProperty('warnings')
     expect(cost(bookOf([batch]), 'gpt-4o', { service_tier: 'batch' })).not.toHaveProperty('warnings')
@@ -256,7 +256,7 @@ describe('a multiplier', () => {
 
 describe('prices of its own', () => {
   it('are for any number of units, exactly: 2,000 random ones against fractions', () => {
-    // None of these units contains another, so each quantity is billed at its own price.
+    // None of these units contains another unit, so each quantity is charged at its own price.
     const counted = UNIT_NAMES.filter(
       (unit) => Object.keys(USAGE_UNITS[unit].facets).length === 0 && unit !== 'requests',
     )
@@ -402,7 +402,7 @@ describe('the memory of compiled prices', () => {
   })
 })
 
-/** 10^-18 as a decimal. */
+/** Converts units of 10^-18 to a decimal. */
 function decimalOf(atto: bigint): string {
   const digits = atto.toString().padStart(19, '0')
   return `${digits.slice(0, -18)}.${digits.slice(-18)}`

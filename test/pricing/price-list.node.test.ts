@@ -30,7 +30,7 @@ describe('the notation of prices', () => {
   })
 
   it.each(['', '-1', '1,000', 'NaN', 'free', '1/0'])('refuses %j as a price', (text) => {
-    expect(() => readRational(text)).toThrow(/not a price/)
+    expect(() => readRational(text)).toThrow(/invalid price/)
   })
 
   it('refuses a unit that does not exist', () => {

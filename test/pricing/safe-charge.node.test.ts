@@ -14,7 +14,7 @@ function methodOf(burnTable: BurnTable) {
   return method
 }
 
-/** The charge in exact integers. */
+/** Returns the charge, computed with exact integers. */
 function exactCharge(burnTable: BurnTable, cost: bigint) {
   const { mode, step_micro } = burnTable.rounding
   const { numerator, denominator } = methodOf(burnTable).charge(picoUsd(cost))

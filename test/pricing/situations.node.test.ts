@@ -7,8 +7,8 @@ import { clampUsage, type Usage } from '../../src/pricing/usage.ts'
 import { provider } from './support.ts'
 
 /**
- * The cost of whole responses and conditions, by kind. Every row has the arithmetic and, if the price is not the
- * catalogue's ordinary one, its source.
+ * Tests the cost of whole responses and of pricing conditions. The rows have their calculation in a comment and, if
+ * the price is not an ordinary price of the catalogue, its source.
  */
 
 const AT = '2026-09-22T12:00:00Z'
@@ -21,7 +21,7 @@ interface Row {
   readonly body?: object
   readonly usage?: Usage
   readonly conditions?: Readonly<Record<string, string>>
-  /** USD, or the reason why there is no price. */
+  /** The cost in USD, or the reason why there is no price. */
   readonly cost: string
   readonly warnings?: readonly (string | RegExp)[]
 }
@@ -102,7 +102,7 @@ describe('Anthropic', () => {
     {
       what: 'compaction and message are two calls, each with its own context tier',
       from: 'anthropic',
-      // Sonnet 4.5: 150,000 × 3 + 120,000 × 3 + 2 × 100 × 15, neither above 200,000
+      // Sonnet 4.5: 150,000 × 3 + 120,000 × 3 + 2 × 100 × 15. Neither message has more than 200,000 input tokens.
       body: message('claude-sonnet-4-5-20250929', {
         input_tokens: 120_000,
         output_tokens: 100,
@@ -116,7 +116,7 @@ describe('Anthropic', () => {
     {
       what: 'iterations with an hour of cache that only their sum reports',
       from: 'anthropic',
-      // Opus 4.8: 10 × 1000 (1 h) + 5 × 20 + 25 × 10
+      // Opus 4.8: 10 × 1000 for the one-hour cache write + 5 × 20 + 25 × 10
       body: message('claude-opus-4-8', {
         input_tokens: 20,
         cache_creation_input_tokens: 1000,
@@ -132,7 +132,7 @@ describe('Anthropic', () => {
       what: 'an advisor at a reseller has the reseller’s price',
       from: 'amazon',
       model: 'us.anthropic.claude-sonnet-4-6',
-      // regional, 1.1: 3.3 × 100 + 16.5 × 10 + 5.5 × 1000 + 27.5 × 100
+      // Regional prices are 1.1 times the standard prices: 3.3 × 100 + 16.5 × 10 + 5.5 × 1000 + 27.5 × 100
       body: message('claude-sonnet-4-6', {
         input_tokens: 100,
         output_tokens: 10,
@@ -494,7 +494,7 @@ describe('a model never gets the price of another one', () => {
 describe('every unit has its own price', () => {
   const hour = { input_tokens: 1000, cache_write_tokens: 1000, cache_write_1h_tokens: 1000 }
   check([
-    // Twice input, platform.claude.com/docs/en/about-claude/pricing.
+    // A one-hour cache write costs twice the input price: platform.claude.com/docs/en/about-claude/pricing.
     {
       what: 'an hour of Claude at Vertex',
       from: 'google',
@@ -524,8 +524,8 @@ describe('every unit has its own price', () => {
       usage: { input_tokens: 1000, input_audio_tokens: 1000, output_tokens: 1000, output_audio_tokens: 1000 },
       cost: '0.03',
     },
-    // Cached tokens cost half of the input price of fine-tuned gpt-4o, and a quarter of that of gpt-4.1
-    // (openai.com/api/pricing).
+    // Cached tokens cost half of the input price of fine-tuned gpt-4o, and a quarter of the input price of fine-tuned
+    // gpt-4.1 (openai.com/api/pricing).
     {
       what: 'cached input of a fine-tuned gpt-4o',
       from: 'openai',
@@ -575,7 +575,8 @@ describe('prices that depend on more', () => {
     cost,
   })
   check([
-    // Peak every day until 2026-08-23, then Monday to Friday (nesquikm/mcp-rubber-duck#148).
+    // Peak prices apply every day until 2026-08-23, and later only from Monday to Friday
+    // (nesquikm/mcp-rubber-duck#148).
     v4('2026-08-16T15:59:59Z', '0.435'),
     v4('2026-08-22T02:00:00Z', '1.32'),
     v4('2026-08-29T02:00:00Z', '0.66'),
@@ -583,7 +584,7 @@ describe('prices that depend on more', () => {
     v4('2026-08-31T01:00:00Z', '1.32'),
     v4('2026-08-31T04:00:00Z', '0.66'),
     v4('2026-09-04T09:59:59Z', '1.32'),
-    // veo 3.1: ai.google.dev/gemini-api/docs/pricing
+    // Source of the prices of Veo 3.1: ai.google.dev/gemini-api/docs/pricing
     {
       what: 'Veo at 1080p',
       from: 'google',
@@ -609,7 +610,7 @@ describe('prices that depend on more', () => {
       cost: '4',
       warnings: [/no price for size 4k/],
     },
-    // docs.perplexity.ai/getting-started/pricing: 6, 10 and 14 per 1,000 requests.
+    // 1,000 requests cost 6, 10 or 14 USD (docs.perplexity.ai/getting-started/pricing).
     {
       what: 'Sonar Pro, medium',
       from: 'perplexity',
@@ -625,7 +626,7 @@ describe('prices that depend on more', () => {
       usage: { input_tokens: 0 },
       cost: '0.014',
     },
-    // Nova by region: models.dev, from the price list of AWS.
+    // Source of the prices of Nova by region: models.dev, from the price list of AWS.
     {
       what: 'Nova by profile',
       from: 'amazon',
@@ -687,7 +688,7 @@ describe('prices that depend on more', () => {
 
 describe('model families of 2026, from the lists of 2026-11-20', () => {
   const at = '2026-11-25T05:00:00Z'
-  // 50,000 of input, 50,000 of cached input and 10,000 of output, below every context tier.
+  // Each row has 50,000 input tokens, 50,000 cached input tokens and 10,000 output tokens, below every context tier.
   const row = (from: string, model: string, tenth: Usage, cost: string): Row => ({
     what: `${from} ${model}`,
     from,

@@ -76,7 +76,7 @@ describe('suggesting a saving', () => {
   it('returns the reason for no suggestion', () => {
     expect(suggest('openai', 'dall-e-3', { output_images: 1 })).toEqual({
       kind: 'none',
-      reason: expect.stringContaining('no cheaper way'),
+      reason: expect.stringContaining('no cheaper alternative'),
     })
     expect(suggest('openai', 'gpt-none', { input_tokens: 1 })).toEqual({
       kind: 'none',
@@ -106,7 +106,7 @@ describe('a cost that a gateway reports', () => {
   it('causes a warning when it differs by more than one per cent', () => {
     expect(reportedCostWarning(picoUsd(1_000_000_000_000n), '1.01')).toBeUndefined()
     expect(reportedCostWarning(picoUsd(1_000_000_000_000n), '1.011')).toMatch(
-      /reports 1.011 USD.*says 1 .*1.1 %/,
+      /reports a cost of 1.011 USD.*price list is 1 USD.*1.1 %/,
     )
     expect(reportedCostWarning(picoUsd(0n), '0.5')).toMatch(/0.5 USD/)
     expect(reportedCostWarning(picoUsd(1_000_000n), 'free')).toBeUndefined()

@@ -18,7 +18,10 @@ if (recordings.length === 0) console.warn(`skipped: recorded provider responses 
 
 type Path = readonly (string | number)[]
 
-/** Numbers in recorded usage that do not affect the cost: they are contained in others, are times, or are free. */
+/**
+ * The names of numbers in recorded usage that do not affect the cost, because they are included in other numbers, are
+ * times, or are free.
+ */
 const REDUNDANT =
   /total|_time$|cost|prediction_tokens$|details\.text_tokens$|ephemeral_5m|prompt_cache_miss|web_fetch_requests|num_cached_tokens|thinking_tokens$/i
 
@@ -59,7 +62,7 @@ describe.skipIf(recordings.length === 0)('every number of a recorded usage objec
           const result = extractUsage(findProvider(recorded.provider), undefined, body)
           expect(result).toMatchObject({
             warnings: expect.arrayContaining([
-              `unread_usage: ${part}.${key} is ${value} and is not in the cost`,
+              `unread_usage: ${part}.${key} is ${value}; this usage is not in the cost`,
             ]),
           })
         },
@@ -69,7 +72,7 @@ describe.skipIf(recordings.length === 0)('every number of a recorded usage objec
   })
 })
 
-/** Returns all results that can change with a number. */
+/** Returns all results that depend on the numbers in a body, as text. */
 function reading(provider: string, body: unknown): string {
   const result = extractUsage(findProvider(provider), undefined, body)
   if (result.kind === 'error') return result.message

@@ -38,7 +38,7 @@ describe('the units', () => {
           Object.entries(two).some(([f, v]) => f === facet && v !== value),
         )
         if (family !== other || clash || a === b || contains(a, b) || contains(b, a)) continue
-        // Seconds of audio split only by direction.
+        // All remaining pairs must have a common unit.
         expect(overlap(a, b), `${a} and ${b}`).toBeDefined()
       }
     }
@@ -82,13 +82,13 @@ describe('checking usage', () => {
       'parts above their total together',
       { output_tokens: 10, output_text_tokens: 6, output_audio_tokens: 5 },
       'output_tokens',
-      /need 11/,
+      /add up to 11/,
     ],
     [
       'a split above what it splits',
       { input_tokens: 50, cache_write_tokens: 10, cache_write_5m_tokens: 6, cache_write_1h_tokens: 6 },
       'cache_write_tokens',
-      /need 12/,
+      /add up to 12/,
     ],
     ['a total of zero with a part', { input_tokens: 0, cache_read_tokens: 1 }, 'input_tokens', /is 0/],
     [
@@ -146,7 +146,7 @@ describe('clamping usage', () => {
       fc.property(wild, (usage) => {
         const once = clampUsage(usage).usage
         const big = Object.values(once).some((quantity) => quantity > 1e13)
-        // Parts near the bound can add up to more than it.
+        // The sum of parts near the bound can exceed the bound.
         return big || clampUsage(once).warnings.length === 0
       }),
       { numRuns: 10_000 },

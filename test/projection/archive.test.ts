@@ -7,8 +7,8 @@ import { inStore, ledgerOf, runAlarm, type TestLedger, watermark } from '../supp
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * Entries older than the idempotency window are only in D1, because the object has freed them. Every read of older
- * entries finds them there, with the same answers.
+ * Tests entries that are older than the idempotency window. They are only in D1, because the object has freed them.
+ * All reads must find them there, with the same answers as before.
  */
 
 const DAY_MS = 86_400_000
@@ -32,11 +32,11 @@ async function post(path: string, body: object = {}): Promise<Json> {
   return jsonOf(response)
 }
 
-/** Lets days pass; the alarm flushes and frees rows past their window. */
+/** Advances the clock by some days and runs the alarm, which flushes rows and frees those past their window. */
 async function archived(days = 9): Promise<void> {
   await runAlarm(ledger)
   vi.setSystemTime(Date.now() + days * DAY_MS)
-  // The last row that D1 has stays until D1 has another one.
+  // The last row that D1 has is kept until D1 has another row, so one more event is flushed.
   await ingested(key, { ...GPT_4O, event_type: 'FEATURE_ACCESS' })
   await runAlarm(ledger)
   await runAlarm(ledger)
@@ -77,7 +77,7 @@ describe('an event that the object has freed', () => {
     await post(`/v1/events/${String(id)}/void`)
     await runAlarm(ledger)
     const { usage } = await inStore(ledger, ({ journal }) => journal.cursor)
-    // The remaining event is the one of `archived`, which costs the same.
+    // The remaining event is the event of `archived`, which costs the same as the voided one.
     expect(usage.events).toBe(1n)
     const { credits_micro, price_pico } = usage
     expect(price_pico).toBe(credits_micro * 1_000n)
@@ -124,7 +124,7 @@ describe('the list of transactions, read page by page', () => {
     do {
       const query: string = cursor === null ? '' : `&cursor=${cursor}`
       const page: Promise<Json> = read(key, `/v1/credits/transactions?limit=9${query}`)
-      // A stress test: several writers, a flush that frees rows, and a clock that makes more rows old.
+      // Writes, flushes and frees rows at the same time, while the clock advances.
       vi.setSystemTime(Date.now() + DAY_MS / 4)
       const writing = Array.from({ length: 3 }, () => ingested(key, { events: [GPT_4O, GPT_4O] }))
       const [got] = await Promise.all([page, runAlarm(ledger), ...writing])
@@ -143,7 +143,7 @@ describe('the list of transactions, read page by page', () => {
   })
 })
 
-/** The entry's number, as the id has it in base 32 behind ten characters of time. */
+/** Returns the number of the entry in an id. It is in base 32, after ten characters for the time. */
 function numberIn(id: string): number {
   const digits = '0123456789abcdefghjkmnpqrstvwxyz'
   return [...id.slice(4 + 10, 4 + 18)].reduce((number, char) => number * 32 + digits.indexOf(char), 0)

@@ -21,7 +21,9 @@ import {
 } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, metadataOf, single } from '../support/messages.ts'
 
-/** The projection's queries stay within D1's limits and do not grow with data that they do not need. */
+/**
+ * Tests that the queries of the projection stay within D1's limits and do not grow with data that they do not need.
+ */
 
 const CREDITS = 1_000_000_000
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -97,7 +99,8 @@ describe('a list', () => {
   ])('%s ends at `from`, and does not read older pages', async (_, filter) => {
     const ledger = await flushedOften(60)
     const { db, asked } = watched()
-    // An event may arrive five minutes before its time, and clocks may differ by one minute.
+    // The read begins earlier, because an event may arrive five minutes before its time, and clocks may differ by one
+    // minute.
     const from_ms = Date.now() + 3_600_000
     const query = { ledger: ledger.name, caller: CALLER, before_entry: null, limit: 50 }
     const page = await listEntries({ ...env, DB: db }, { ...query, filter: { ...filter, from_ms } })

@@ -13,7 +13,7 @@ import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Transactions and events as CSV and NDJSON. */
+/** Tests the export of transactions and events as CSV and NDJSON. */
 
 const FORMULA = '=HYPERLINK("http://x";"a")'
 const NDJSON = { Accept: 'application/x-ndjson' }
@@ -59,7 +59,7 @@ async function lines(path: string): Promise<Json[]> {
   )
 }
 
-/** Reads CSV by RFC 4180. */
+/** Parses CSV according to RFC 4180. */
 function csvRows(text: string): string[][] {
   const rows: string[][] = []
   let row: string[] = []
@@ -107,7 +107,10 @@ describe.each(queries)('%s%s', (path, query) => {
   })
 })
 
-/** The value of a field: text without the apostrophe that keeps it from being a formula, else JSON. */
+/**
+ * Returns the value of a CSV field. A text loses the leading apostrophe, which prevents a spreadsheet from running it
+ * as a formula. Other values are parsed as JSON.
+ */
 function valueIn(field: string, like: unknown): unknown {
   if (like === null || like === undefined) return field === '' ? null : field
   return typeof like === 'string' ? field.replace(/^'/, '') : JSON.parse(field)

@@ -32,7 +32,7 @@ function giveWallet(ledger: TestLedger, kind: 'user' | 'team', id: string): Prom
   return ask(ledger.stub, 'credit', grant(1000, { owner: { kind, id } }))
 }
 
-/** The entries of all pages by number, as the journal has them, without keys and owners. */
+/** Returns the entries of all pages, sorted by number. They have no keys and owners. */
 function entriesOf(pages: readonly StoredPage[]) {
   return pages.flatMap((page) => page.entries).sort((a, b) => a.number - b.number)
 }
@@ -58,10 +58,10 @@ async function subjects(ledger: TestLedger): Promise<SubjectRow[]> {
   return results
 }
 
-/** The maximum size of a parameter or a row of D1; local runs do not enforce it. */
+/** The maximum size of a parameter or a row of D1. Local runs do not enforce it. */
 const D1_MAX_BYTES = 2_000_000
 
-/** Returns a D1 that measures the longest bound parameter. */
+/** Returns a D1 that measures the longest parameter of its statements. */
 function measuredD1(): { readonly db: D1Database; readonly longest: () => number } {
   let longest = 0
   const prepare = (query: string) => ({
@@ -172,7 +172,7 @@ describe('a flush', () => {
       )
     }
     const { db, longest } = measuredD1()
-    // An alarm ends after a number of steps and runs again.
+    // One alarm runs only a limited number of steps, so several alarms are needed.
     for (let i = 0; i < 3; i++) await withD1(ledger, db, () => runAlarm(ledger))
     expect(longest()).toBeLessThan(D1_MAX_BYTES)
     await expectSameAsJournal(ledger)
@@ -276,7 +276,7 @@ describe('users and teams in D1', () => {
   it('keep ids that look like something else apart', async () => {
     const ledger = await freshLedger(CREDITS)
     const ids = ['1', '01', '1.0', 'null', 'true', '[]', '"', "' OR 1=1 --", '🦄', 'A', 'a', ' a', 'a%']
-    // These are two ids: one letter in composed and in decomposed form.
+    // These are two different ids: the same letter in composed and in decomposed form.
     ids.push('\u00e9', 'e\u0301')
     await send(
       ledger,

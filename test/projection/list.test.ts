@@ -12,7 +12,7 @@ import { expectProblem } from '../support/problems.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** Lists over HTTP, combined from the entries of the object and those of D1. */
+/** Tests lists over HTTP, which combine the entries of the object with those of D1. */
 
 interface Client {
   readonly key: string
@@ -44,7 +44,7 @@ async function page(
   return { rows: body.data, next: body.next_cursor === null ? null : textField(body, 'next_cursor') }
 }
 
-/** A whole list, page by page; `between` happens between two pages. */
+/** Reads a whole list page by page. Calls `between` after each page. */
 async function walk(
   client: Client,
   path: string,
@@ -69,7 +69,7 @@ function ids(rows: readonly Row[]): unknown[] {
 
 let sent = 0
 
-/** Events of 1 micro-credit, each with another feature that identifies it. */
+/** Sends events of 1 micro-credit. Each has its own feature, which identifies it. */
 async function send({ ledger }: Client, count: number, options: EventOptions = {}): Promise<void> {
   const items = Array.from({ length: count }, () => eventItem(1, { feature_id: `f${++sent}`, ...options }))
   await ingest(env, ledger.name, count === 1 && items[0] ? single(items[0]) : batch(items))
@@ -124,7 +124,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     const [sevens = [], threes = [], ones = []] = await Promise.all(walks)
     await Promise.all(traffic)
     for (const rows of [sevens, threes, ones]) {
-      // A list may begin with newer rows, and then contains all the old ones.
+      // A list may begin with newer rows. It then contains all rows that existed before.
       const seen = ids(rows)
       expect(new Set(seen).size).toBe(seen.length)
       expect(seen.slice(-before.rows.length)).toEqual(ids(before.rows))
@@ -197,7 +197,7 @@ async function ledgerGrant({ ledger }: Client, kind: 'user' | 'team', id: string
   await ask(ledger.stub, 'credit', grant(1_000_000, { owner: { kind, id } }))
 }
 
-/** A day of a customer with data for every filter of a list, half of it in D1. */
+/** Creates a customer with entries for every filter of a list. Half of them are in D1. */
 async function day(): Promise<Client> {
   const customer = await client()
   await ledgerGrant(customer, 'user', 'ann')
@@ -313,9 +313,9 @@ describe('one event by its id', () => {
     const [, granted] = (await page(customer, '/v1/credits/transactions')).rows
     const id = String(event?.id)
     const others = [
-      String(granted?.id).replace('txn_', 'evt_'), // an entry, but of no event
+      String(granted?.id).replace('txn_', 'evt_'), // the id of an entry that has no event
       id.replace('evt_', 'txn_'),
-      `${id.slice(0, 5)}${id[5] === '0' ? '1' : '0'}${id.slice(6)}`, // its number, at another time
+      `${id.slice(0, 5)}${id[5] === '0' ? '1' : '0'}${id.slice(6)}`, // the number of the event with another time
       id.slice(0, -1),
       'evt_',
       'x',

@@ -11,8 +11,8 @@ import { batch, CALLER, type EventOptions, eventItem, grant } from '../support/m
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * Lists that end long ago: they begin at their time, not at the newest page, and still include late entries. Entries
- * that the object has freed are read from D1.
+ * Tests lists whose end is long ago. They must not read all newer pages, but must include late entries. Entries that
+ * the object has freed are read from D1.
  */
 
 const HOUR_MS = 3_600_000
@@ -36,7 +36,7 @@ async function use(ledger: TestLedger, events: number, options: EventOptions = {
   await ingest(env, ledger.name, batch(items))
 }
 
-/** A flush every six hours for fifty days, on two wallets. */
+/** Creates a ledger with a flush every six hours for fifty days, for two wallets. */
 async function longLife(): Promise<TestLedger> {
   const ledger = await freshLedger(1_000_000)
   await ask(ledger.stub, 'credit', grant(100_000, { owner: { kind: 'user', id: 'ann' } }))
@@ -55,7 +55,7 @@ interface Listed {
   readonly answers: number
 }
 
-/** A whole list, page by page. */
+/** Reads a whole list page by page, and counts the rows that D1 reads. */
 async function list(ledger: TestLedger, filter: EntryFilter, limit = 50): Promise<Listed> {
   const { db, counts } = countingD1()
   const entries: Entry[] = []
@@ -100,8 +100,7 @@ describe('a list with an old `to`', () => {
         const { entries, rows } = await list(ledger, filter)
         expect(entries.map(({ number }) => number)).toEqual(shown(all, filter))
         expect(entries.length).toBeGreaterThan(10)
-        // The list reads about forty rows to find its first page, then the pages of two days and the rows of its first
-        // read.
+        // The list reads about forty rows to find its first page, and then the rows of the pages of two days.
         expect(rows).toBeLessThan(110)
       }
     }
@@ -144,7 +143,7 @@ describe('an entry that the object has freed', () => {
       rows: journal.lastRow - journal.oldestRow() + 1,
       entry: counters.entry,
     }))
-    // Seven days of four flushes a day, of fifty.
+    // The object keeps the rows of seven of the fifty days, with four flushes a day.
     expect(rows).toBeLessThan(40)
     expect(kept.length).toBeLessThan(entry / 4)
     const { entries } = await list(ledger, {})

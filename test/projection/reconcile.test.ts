@@ -13,7 +13,7 @@ import { freshLedger, inStore, runAlarm, storedPages, type TestLedger } from '..
 import { batch, eventItem, grant } from '../support/messages.ts'
 import { captureUsage, deliver, rollupRows } from '../support/usage.ts'
 
-/** A ledger of three wallets and three flushes, all of it in the rollups. */
+/** Creates a ledger of three wallets and three flushes, all of which are in the rollups. */
 async function usedLedger(): Promise<TestLedger> {
   const ledger = await freshLedger(1_000_000_000)
   const sent = await captureUsage(ledger)
@@ -41,7 +41,7 @@ const run = (ledger: TestLedger, query: string, ...values: (string | number)[]) 
     .bind(ledgerKey(ledger.name), ...values)
     .run()
 
-/** Everything that reconciling may change, byte for byte. */
+/** Returns all data that a reconciliation could change. */
 async function books(ledger: TestLedger): Promise<object> {
   const { results } = await env.DB.prepare(
     'SELECT * FROM ledger_pages WHERE ledger_id = ? ORDER BY flush_entry, wallet_number',
@@ -195,7 +195,7 @@ describe('differences that cannot be repaired', () => {
   it('is reported at every check until it is repaired', async () => {
     const ledger = await usedLedger()
     const [first] = await storedPages(ledger)
-    // A time before the oldest row of the journal.
+    // The journal is freed, so the damage is older than its oldest row.
     await inStore(ledger, (store) => void store.journal.forgetBefore(Date.now() + 1_000_000))
     await run(
       ledger,
@@ -232,7 +232,7 @@ describe('differences that cannot be repaired', () => {
 
 it('a gap is reported as whole flushes, wherever a read of a thousand ends', async () => {
   const ledger_id = unique('long')
-  // Two wallets with an entry each in every flush; the second one's page is missing from one flush.
+  // Two wallets have one entry each in every flush. The second wallet's page is missing from one flush.
   const insert = `
     INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count, first_at_ms,
       last_at_ms, balance_before_micro, balance_after_micro, oldest_ms, events, burned_micro, cost_micro, cost_pico, price_micro,
@@ -254,8 +254,8 @@ it('a gap is reported as whole flushes, wherever a read of a thousand ends', asy
 
 it('a flush whose sums pass 2^63 is compared to the last digit', async () => {
   const ledger_id = unique('rich')
-  // Three wallets' pages in one flush, each with columns of the largest or smallest value: each page is correct, but
-  // SQLite's sum of them overflows.
+  // One flush has the pages of three wallets, with the largest or smallest values in their columns. Each page is
+  // correct, but SQLite's sum of the pages overflows.
   const insert = `
     INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count, first_at_ms,
       last_at_ms, balance_before_micro, balance_after_micro, oldest_ms, events, burned_micro, cost_micro, cost_pico, price_micro,

@@ -21,7 +21,7 @@ import {
   watermark,
 } from '../support/ledgers.ts'
 
-/** The cron visits every ledger, whether or not it is used. */
+/** Tests that the cron calls every ledger, even if the ledger is not used. */
 
 vi.spyOn(console, 'log').mockImplementation(() => undefined)
 beforeEach(async () => {

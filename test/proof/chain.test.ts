@@ -27,7 +27,10 @@ afterEach(() => {
   log.mockClear()
 })
 
-/** A ledger of two wallets, whose entries name users, teams and metadata; all of it in D1, in two flushes. */
+/**
+ * Creates a ledger of two wallets, whose entries have users, teams and metadata. All of them are in D1, in two
+ * flushes.
+ */
 async function usedLedger(): Promise<TestLedger> {
   const ledger = await freshLedger(1_000_000_000)
   await credit(env, ledger.name, grant(5_000_000, { owner: { kind: 'user', id: 'ann' }, reason: 'welcome' }))
@@ -109,7 +112,7 @@ describe('the hash chain', () => {
   })
 })
 
-/** The personal data of each entry as the commitment covers them, from the journal. */
+/** Returns the texts of the personal data that the commitments cover, from the entries of the journal. */
 async function personalTexts(ledger: TestLedger): Promise<string[]> {
   return (await journalEntries(ledger)).map(({ owner: o, event, description: d, metadata: mt }) => {
     const e = event && { u: event.user_id, g: event.team_id, ki: event.key_id }
@@ -118,7 +121,7 @@ async function personalTexts(ledger: TestLedger): Promise<string[]> {
 }
 
 describe('two histories of one ledger', () => {
-  /** The object is restored to before its last commit, which D1 has, and commits `other` in its place. */
+  /** Restores the object to the state before its last commit, which D1 has, and commits `other` instead. */
   async function forked(commit: Commit, other: Commit): Promise<TestLedger> {
     const ledger = await usedLedger()
     const backup = await tablesOf(ledger)
@@ -126,7 +129,7 @@ describe('two histories of one ledger', () => {
     await withD1(ledger, d1FailingAt(2, 'after its effect'), () => runAlarm(ledger))
     await restore(ledger, backup)
     await other(ledger)
-    // The times alone do not distinguish the other commit from the one that D1 has.
+    // Makes D1's time later, so that the time alone does not show the difference between the two commits.
     await query(ledger, 'UPDATE ledgers SET flushed_at_ms = flushed_at_ms + 3600000 WHERE ledger_id = ?')
     return ledger
   }
@@ -157,7 +160,7 @@ describe('two histories of one ledger', () => {
     const ledger = await usedLedger()
     await use(ledger)
     await withD1(ledger, d1FailingAt(2, 'after its effect'), () => runAlarm(ledger))
-    // The same state as after an erasure: a hash without the row's salt cannot be verified.
+    // Imitates an erasure, which removes the salt of the row, so that the row's hash cannot be verified.
     await rewriteRow(ledger, `salt = NULL, body = replace(body, '"s":"', '"s":"x')`)
     await use(ledger)
     log.mockClear()
@@ -246,7 +249,7 @@ interface HashedRow {
   readonly body: string
 }
 
-/** Changes the fifth journal row, as a person with access to the object's storage could. */
+/** Changes the fifth journal row, like a person with access to the object's storage. */
 async function rewriteRow(ledger: TestLedger, change: string): Promise<void> {
   await runInDurableObject(ledger.stub, (_, { storage }) => {
     storage.sql.exec(`UPDATE journal SET ${change} WHERE row_id = 5`)

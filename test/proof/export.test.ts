@@ -26,7 +26,7 @@ beforeEach(async () => {
   ledger = ledgerOf(customer.customer_id)
 })
 
-/** Makes entries of most kinds, over two flushes and two wallets. Returns the id of an event. */
+/** Makes entries of most types in two flushes and two wallets. Returns the id of an event. */
 async function live(): Promise<string> {
   await purchased(key, { amount: 50, price_usd: 5, payment_reference: 'pi_1' })
   await granted(key, { user_id: 'ann', amount: 100, reason: 'hi', metadata: { note: 'é "quoted" 🚀' } })
@@ -114,7 +114,7 @@ describe('an export', () => {
         const result = await verifyExport([changed], keys)
         const line = starts.findLastIndex((start) => start <= at)
         const entry = result.ok ? 'accepted' : result.entry
-        // The first line is before every entry, the checkpoint and the end are after them.
+        // The first line precedes all entries, and the checkpoint and the end follow them.
         expect(entry, `byte ${at}`).toBe(line === 0 ? null : Math.min(line, 4))
         if (line > 0) continue
         const problem = bit === 0x80 ? 'the text is not UTF-8' : expect.stringMatching(/^the first line /)
@@ -134,7 +134,7 @@ describe('an export', () => {
       const result = await verifyExport([changed], keys)
       const line = starts.findLastIndex((start) => start <= at)
       if (result.ok) throw new Error(`byte ${at} is accepted`)
-      // The first line has the hash before entry 6, by which the first line or that entry is wrong.
+      // The first line contains the hash before entry 6. If they do not match, either of the two may be reported.
       if (line > 0) expect(result.entry, `byte ${at}`).toBe(Math.min(line + 5, 10))
       else if (result.entry !== null) expect(result, `byte ${at}`).toMatchObject({ line: 2 })
       else expect(result.problem, `byte ${at}`).toMatch(/^the first line /)
@@ -238,7 +238,7 @@ describe('a checkpoint', () => {
     expect(response.status).toBe(409)
     expect(await jsonOf(response)).toMatchObject({
       code: 'conflict',
-      detail: 'The ledger does not contain its checkpoint of entry 9. Its operator must find out why.',
+      detail: 'The ledger does not contain its checkpoint of entry 9. The operator must find the cause.',
     })
     expect(log.mock.calls.flat().join()).toMatch(/checkpoint_refused/)
     log.mockRestore()
@@ -257,7 +257,7 @@ describe('a checkpoint', () => {
     const early = await api(`/v1/events/${id}/receipt`, { key })
     expect(await jsonOf(early)).toMatchObject({
       code: 'conflict',
-      detail: 'The event is from before the hash chain of the ledger.',
+      detail: 'The event is older than the hash chain of the ledger and has no receipt.',
     })
     const kept = await env.DB.prepare('SELECT count(*) AS n FROM checkpoints WHERE ledger_id = ?')
       .bind(ledger_id)
@@ -292,7 +292,8 @@ describe('a checkpoint', () => {
     const last = `${prefix}${numberOf(2500)}`
     expect(places[0]).toBe(`${prefix}${numberOf(2000)}`)
     expect(await signedOf(prefix)).toBe(2500)
-    // A round of 2,000 ledgers reads once and writes the key and its checkpoints; the second round is the last one.
+    // Each round of up to 2,000 ledgers reads once, and writes the key and the checkpoints in one batch. There are
+    // two rounds.
     expect(counts).toMatchObject({ calls: 4, statements: 6 })
     expect(places.at(-1)).toBe('')
     const note = await env.DB.prepare('SELECT note FROM checkpoints WHERE ledger_id = ?')
@@ -314,7 +315,8 @@ describe('a checkpoint', () => {
       .bind(prefix)
       .run()
     await daily(prefix, Date.now() + 86_400_001)
-    // D1 lacks the pages between the new checkpoint and the entry that `flushed_entry` names.
+    // D1 does not have the pages between the last checkpoint and the entry that `flushed_entry` names, so no
+    // checkpoint is added.
     expect(await signedOf(prefix)).toBe(3)
     expect(
       log.mock.calls
@@ -409,7 +411,7 @@ function lineStarts(bytes: Uint8Array): number[] {
   return starts
 }
 
-/** A position of the daily job directly before a ledger. */
+/** Returns the position of the daily job directly before a ledger. */
 function placeBefore(ledger_id: string): string {
   return `${ledger_id.slice(0, -1)}!`
 }
@@ -423,7 +425,7 @@ function daily(
   return checkpointDaily({ env: bindings, now_ms, after, reach })
 }
 
-/** Adds ledgers to D1 in their flushed state, after all others; returns the prefix of their ids. */
+/** Adds ledgers with flushed entries to D1, after all others in the order of ids. Returns the prefix of their ids. */
 async function grownLedgers(count: number): Promise<string> {
   const prefix = `zz_${crypto.randomUUID()}_`
   await env.DB.prepare(

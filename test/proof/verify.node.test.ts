@@ -6,7 +6,7 @@ import path from 'node:path'
 import { compactVerify, createLocalJWKSet } from 'jose'
 import { afterAll, describe, expect, it } from 'vitest'
 
-/** The verifiers that customers use, on an export and a receipt that a ledger has made. */
+/** Tests the verifiers that customers use, with a recorded export and a recorded receipt of a ledger. */
 
 const ROOT = path.join(import.meta.dirname, '../..')
 const RECORDED = path.join(import.meta.dirname, 'recorded')
@@ -24,7 +24,7 @@ function run(command: string, ...args: string[]) {
 const node = (...args: string[]) => run(process.execPath, 'verify/bin.js', ...args)
 const python = (...args: string[]) => run('python3', 'docs/proof/verify.py', KEYS, ...args)
 
-/** The export with another bit in the middle of a line. */
+/** Writes a copy of the export in which one digit of a line is changed. Returns its path. */
 function changed(line: number): string {
   const lines = readFileSync(EXPORT, 'utf8').split('\n')
   const text = lines[line] ?? ''
@@ -35,7 +35,10 @@ function changed(line: number): string {
   return file
 }
 
-/** The export with other content in an entry, and with the resulting hashes. */
+/**
+ * Writes a copy of the export in which the content of an entry is changed and all hashes are computed again. Returns
+ * its path.
+ */
 function rehashed(number: number, change: (entry: string) => string): string {
   let before = ''
   const lines = readFileSync(EXPORT, 'utf8')
@@ -78,14 +81,14 @@ describe('the command', () => {
   it('accepts an export and a receipt', () => {
     expect(node(EXPORT, '--keys', KEYS, '--receipt', RECEIPT)).toEqual({
       status: 0,
-      output: expect.stringMatching(/entries 1 to 9 are whole, under 1 checkpoints\n.*receipt of entry 4/),
+      output: expect.stringMatching(/entries 1 to 9 are valid, checkpoints: 1\n.*receipt of entry 4/),
     })
   })
 
   it('names the first wrong entry', () => {
     expect(node(changed(4), '--keys', KEYS)).toEqual({
       status: 1,
-      output: 'entry 4 (line 5): the hash is not that of the entry',
+      output: 'entry 4 (line 5): the hash does not match the entry',
     })
   })
 
@@ -96,11 +99,11 @@ describe('the command', () => {
 
 describe("the script for Python's standard library", () => {
   it('accepts an export and a receipt', () => {
-    expect(python(EXPORT, RECEIPT)).toEqual({ status: 0, output: '9 entries are whole\nreceipt of entry 4' })
+    expect(python(EXPORT, RECEIPT)).toEqual({ status: 0, output: '9 entries are valid\nreceipt of entry 4' })
   })
 
   it('names the first wrong entry', () => {
-    expect(python(changed(4))).toEqual({ status: 1, output: 'entry 4: the hash is not that of the entry' })
+    expect(python(changed(4))).toEqual({ status: 1, output: 'entry 4: the hash does not match the entry' })
   })
 
   it('refuses a changed receipt', () => {
@@ -113,7 +116,7 @@ describe("the script for Python's standard library", () => {
   it('reports a receipt that is another file', () => {
     expect(python(EXPORT, KEYS)).toEqual({
       status: 1,
-      output: expect.stringMatching(/\nthe receipt is not one of this ledger$/),
+      output: expect.stringMatching(/\nthe receipt is malformed$/),
     })
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** Everything that moves credits, as the generator describes it. Amounts are micro-credits. */
+/** Generators of commands that move credits. Amounts are micro-credits. */
 
 interface Subject {
   readonly user: string | null
@@ -14,9 +14,9 @@ interface Keyed {
 export interface EventAct extends Subject, Keyed {
   readonly op: 'event'
   readonly amount: number
-  /** The hold that it settles; null for none. */
+  /** The hold that the event settles; null for none. */
   readonly hold: number | null
-  /** Whether the Worker refuses it, because it was valid once and is now too old. */
+  /** Whether the Worker refuses the event, because its time is too old. The event may have been valid before. */
   readonly stale: boolean
 }
 
@@ -39,8 +39,8 @@ export interface CreditAct extends Keyed {
 }
 
 /**
- * `hold`, `grant`, `entry` and `lot` are picks while the generator makes them, and numbers of the ledger once
- * they are resolved; 0 is a number that was never assigned.
+ * A request to the ledger. In a generated request, `hold`, `grant`, `entry` and `lot` are picks. In a resolved
+ * request, they are numbers of the ledger. 0 is a number that was never assigned.
  */
 export type Act =
   | CreditAct
@@ -75,7 +75,7 @@ export type Command =
   | { readonly op: 'read'; readonly owner: string }
   | { readonly op: 'clock'; readonly by_ms: number }
   | { readonly op: 'alarm' }
-  /** The object loses its memory, as it does after ten idle seconds and at every deploy. */
+  /** The object is restarted and loses its memory, as after ten idle seconds and at every deployment. */
   | { readonly op: 'restart' }
 
 export const OWNERS = ['customer', 'user:ann', 'user:bob', 'team:red'] as const
@@ -86,9 +86,9 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const MOST = 8_000_000_000_000_000
 
-/** There are only a few keys, so that requests reuse them with the same body and with others. */
+/** Generates one of a few keys, so that requests reuse keys with the same body and with other bodies. */
 const key = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4'), { freq: 4 })
-/** There are only a few wallets, so that movements concern the same ones. */
+/** Generates one of a few owners, so that movements often affect the same wallets. */
 const owner = fc.constantFrom('customer', 'user:ann', 'team:red')
 const user = fc.constantFrom(null, 'ann', 'nobody')
 const team = fc.constantFrom(null, null, 'red')
@@ -118,7 +118,7 @@ const credit: fc.Arbitrary<Act> = fc
           rollover: fc.constantFrom(null, 0, 20, 100),
           target: fc.constantFrom(null, null, 1, 60, 200),
         })
-        // A grant has one of them.
+        // A grant can have a rollover or a target, but not both.
         .map((one) => (one.rollover === null ? one : { ...one, target: null })),
       { freq: 4 },
     ),
@@ -127,7 +127,7 @@ const credit: fc.Arbitrary<Act> = fc
   .map((act) => (act.type === 'PURCHASE' ? { ...act, recurring: null } : act))
   .map(withOneStart)
 
-/** A recurring grant begins at once, and a lot that begins later ends after that. */
+/** Removes an invalid start: a recurring grant must begin at once, and a lot must begin before it expires. */
 function withOneStart(act: CreditAct): CreditAct {
   const { recurring, starts_in_ms, expires_in_ms } = act
   const isWrong = recurring !== null || (expires_in_ms ?? Number.POSITIVE_INFINITY) <= (starts_in_ms ?? 0)
@@ -206,7 +206,7 @@ const acts: readonly { readonly weight: number; readonly arbitrary: fc.Arbitrary
   { weight: 1, arbitrary: fc.record({ op: fc.constant('stop'), grant: pick, key: fc.constant(null) }) },
 ]
 
-/** Usage alone: more wallets, keys and sizes, and events that the Worker refuses. */
+/** Generators for histories with only usage: more wallets, keys and amounts, and events that the Worker refuses. */
 const usageKey = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4', 'k5'), { freq: 3 })
 const large = fc.oneof(fc.integer({ min: 1, max: MOST }), fc.constantFrom(MOST, MOST - 1))
 const usageAmount = (least: number, ...often: number[]) =>
@@ -262,7 +262,7 @@ function livesOf(
   const act = fc.oneof(...some)
   const alone = act.map((one) => [one])
   const together = fc.array(act, { minLength: 2, maxLength: most_together })
-  /** A client that lost the answer and repeats its request. */
+  /** A client that has lost the answer repeats its request. */
   const twice = act.map((one) => [one, one])
   const command: fc.Arbitrary<Command> = fc.oneof(
     {
@@ -286,7 +286,7 @@ function livesOf(
   return fc.array(command, { minLength: 1, maxLength: most_commands, size: 'max' })
 }
 
-/** The histories of a ledger: usage alone, and all operations that move credits. */
+/** Generators of histories of a ledger: with only usage, and with all operations that move credits. */
 export const LIVES = {
   usage: livesOf(usageActs, 40, 5, JUMPS),
   everything: livesOf(acts, 60, 4, [...JUMPS, SECOND, MINUTE, 31 * DAY, 92 * DAY]),
@@ -294,7 +294,7 @@ export const LIVES = {
 
 export type Kind = keyof typeof LIVES
 
-/** Identifies a request: everything except the key and the effects of time. */
+/** Returns the text that identifies a request: all fields except the key and the effects of time. */
 export function payloadOf(act: Act): string {
   return JSON.stringify({ ...act, key: null }, (field, value) => (field === 'stale' ? undefined : value))
 }

@@ -12,9 +12,9 @@ import { type Act, type Command, LIVES, OWNERS } from './commands.ts'
 import { Judge, type Request, type Result, type Snapshot } from './judge.ts'
 
 /**
- * Everything that moves credits against the reference, over the pure half of the ledger: the rules that `assertWallet`
- * and `judge.ts` check, after every command. `FC_RUNS` and `FC_SEED` run it longer or again; a failure prints its seed
- * and the shortest life that shows it.
+ * Compares the ledger's pure code, without the object, with the reference, for all operations that move credits.
+ * Checks the rules of `assertWallet` and `judge.ts` after every command. `FC_RUNS` sets the number of histories. A
+ * failure prints its seed and the shortest failing history, and `FC_SEED` repeats it.
  */
 
 const START_MS = Date.UTC(2026, 0, 31, 12)
@@ -65,7 +65,7 @@ class Life {
         for (const wallet of reference.wallets) reference.settle(wallet)
         break
       case 'restart':
-        // The command has no effect here, because only the object can lose its memory.
+        // The command has no effect here, because only an object can be restarted.
         break
     }
     judge.looked(this.look())

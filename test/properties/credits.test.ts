@@ -20,13 +20,13 @@ import { type Act, type Command, type CreditAct, type Kind, LIVES } from './comm
 import { Judge, ownerOf, type Request, type Result, type Snapshot } from './judge.ts'
 
 /**
- * The same histories as in `credits.node.test.ts`, in the real object: requests that arrive together, its SQLite, its
- * alarm, and its memory lost between any two of them. After each alarm D1 has every entry.
+ * Runs the histories of `credits.node.test.ts` in a real object, with concurrent requests, SQLite, alarms, and
+ * restarts at any time. After each alarm, D1 must have every entry.
  */
 
 const WINDOW_MS = readConfig(env).idempotency_window_ms
 
-// A time far in the future. The platform uses the real clock for alarms, so they run only when the test runs them.
+// A time far in the future. The platform uses the real clock for alarms, so only the test runs them.
 const START_MS = Date.now() + 365 * 86_400_000
 
 beforeAll(() => {
@@ -36,7 +36,7 @@ afterAll(() => {
   vi.useRealTimers()
 })
 
-/** A regression: reads used the machine's clock, and showed lots again that had expired in the ledger. */
+/** A regression test. Reads used the machine's clock, and returned lots that had already expired in the ledger. */
 const READ_AFTER_THE_CLOCK_WENT_BACK: Command[] = [
   { op: 'acts', acts: [lot('user:bob', 1)] },
   { op: 'clock', by_ms: 1 },
@@ -45,7 +45,7 @@ const READ_AFTER_THE_CLOCK_WENT_BACK: Command[] = [
   { op: 'read', owner: 'user:bob' },
 ]
 
-/** A regression: the alarm settled ann's wallet first, because it used the time of a lot that was used up. */
+/** A regression test. The alarm settled ann's wallet first, because it used the expiry of a lot that was used up. */
 const DUE_AT_ONCE_IN_TWO_WALLETS: Command[] = [
   { op: 'acts', acts: [lot('user:ann', 60_000), lot('customer', 3_600_000), lot('user:ann', 3_600_000)] },
   { op: 'acts', acts: [event(1, 'ann')] },
@@ -90,10 +90,7 @@ class ObjectLife {
   private wallets: Snapshot['wallets'] = []
   private row = 0
   private readonly ledger: TestLedger
-  /**
-   * Set if the history has no holds and recurring grants. An alarm then writes only due items, in the order of their
-   * times.
-   */
+  /** Whether the history has only usage. An alarm then writes only due items, in the order of their times. */
   private readonly isExact: boolean
 
   constructor(ledger: TestLedger, kind: Kind) {
@@ -116,7 +113,8 @@ class ObjectLife {
         break
       }
       case 'clock':
-        // With holds, an alarm writes the time even if nothing was due, which the reference does not model.
+        // With holds, the clock is never set back. An alarm then writes the time even if nothing was due, and the
+        // reference does not model this.
         reference.clock_ms += this.isExact ? command.by_ms : Math.max(0, command.by_ms)
         vi.setSystemTime(reference.clock_ms)
         break
@@ -124,7 +122,7 @@ class ObjectLife {
         await runAlarm(ledger)
         const seen = await this.look()
         if (this.isExact) reference.settleAll()
-        // The ledger may choose the order in which it settles wallets.
+        // The ledger may settle wallets in any order, so the reference uses the same order.
         const order = new Set(
           [...seen.entries, ...seen.closed_holds.map(({ hold }) => hold)].map((of) => of.wallet),
         )
@@ -146,7 +144,7 @@ class ObjectLife {
   private async acts(acts: readonly Act[]): Promise<void> {
     const { judge } = this
     const before = this.wallets
-    // Sends through one stub, so that requests arrive in the order of sending.
+    // Sends all requests through one stub, so that they arrive in the order of sending.
     const { stub } = this.ledger
     const requests = acts.map((act) => judge.requestOf(act))
     const results = await Promise.all(requests.map((request) => send(stub, request)))
@@ -159,7 +157,10 @@ class ObjectLife {
     if (results.every(({ kind }) => kind === 'refused')) judge.unchanged(before, after)
   }
 
-  /** The object may forget a key, but only after its retention. */
+  /**
+   * Removes the keys that the object has deleted from the reference. The object may delete a key only after its
+   * retention.
+   */
   private async forgotten(): Promise<void> {
     const { keys, clock_ms } = this.judge.reference
     const asked = [...keys].map(([key, { payload }]) => ({ key, fingerprint: payload }))
@@ -185,7 +186,7 @@ class ObjectLife {
     }
   }
 
-  /** The contents of the object's tables: all wallets, and the journal rows since the last read. */
+  /** Reads the contents of the object's tables: all wallets, and the journal rows since the last read. */
   private async look(): Promise<Snapshot> {
     const snapshot = await runInDurableObject(this.ledger.stub, (_, { storage: { sql } }) => {
       const rows = sql

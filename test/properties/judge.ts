@@ -40,10 +40,10 @@ export interface Snapshot {
 /** Sends generated commands to the ledger and to the reference, and compares their answers and contents. */
 export class Judge {
   readonly reference: Reference
-  /** Every entry the ledger has shown, oldest first. */
+  /** All entries that were read from the ledger, oldest first. */
   readonly entries: Entry[] = []
   private readonly bodies = new Map<string, string>()
-  /** The sums of all entries' parts, by wallet and lot; 0 is the wallet's overdraft. */
+  /** The sums of the parts of all entries, by wallet and lot. Lot 0 is the wallet's overdraft. */
   private readonly lotSums = new Map<string, number>()
   private readonly sums = new Map<number, number>()
   private readonly givenBack = new Map<number, number>()
@@ -157,19 +157,23 @@ export class Judge {
     }
   }
 
-  /** Applies the ledger's commands to the reference, in the order of the requests, and compares the answers. */
+  /**
+   * Applies a request to the reference, and compares the ledger's answer. Requests must be passed in the order of
+   * arrival.
+   */
   answered(act: Act, result: Result): void {
     const said = this.reference.act(act)
     same(this.plainAnswer(result), this.plainSaid(said), () => `the answer to ${JSON.stringify(act)}`)
     if (act.key === null || result.kind === 'refused') return
     const answer = JSON.stringify(result.answer, (field, value) => (field === 'of' ? undefined : value))
     const body = `${answer} ${bodyOf(result) ?? ''}`
-    // An event that was first sent in a batch shows its whole answer only now.
+    // For an event that was first sent in a batch, only this replay contains the whole answer, so there may be
+    // nothing to compare.
     if (result.kind === 'replayed') same(body, this.bodies.get(act.key) ?? body, () => 'the replay')
     this.bodies.set(act.key, body)
   }
 
-  /** The ledger has forgotten a key after its retention. */
+  /** Deletes a key from the reference, after the ledger has deleted it. */
   forgot(key: string): void {
     this.reference.keys.delete(key)
     this.bodies.delete(key)
@@ -220,7 +224,7 @@ export class Judge {
     for (const wallet of wallets) this.conserved(wallet)
   }
 
-  /** A refused request has changed nothing, apart from items that had fallen due anyway. */
+  /** Checks that a refused request has changed nothing except due items. */
   unchanged(before: Snapshot['wallets'], after: Snapshot): void {
     const due = after.entries.every(({ type, amount, at_ms, effective_at_ms }) => {
       if (type === 'ADJUSTMENT') return amount === 0
@@ -251,7 +255,7 @@ export class Judge {
     if (type === 'VOID' || (type === 'REFUND' && amount > 0)) this.gaveBack(entry)
   }
 
-  /** Voids and refunds together never give back more than was burned. */
+  /** Checks that voids and refunds together never return more than was burned. */
   private gaveBack({ number, amount, description }: Entry): void {
     const burned = this.entries.find(
       (other) =>
@@ -263,7 +267,7 @@ export class Judge {
     expect(given, `what was given back of entry ${burned.number}`).toBeLessThanOrEqual(0 - burned.amount)
   }
 
-  /** Rules 1 and 4, checked on the ledger's own entries. */
+  /** Checks rules 1 and 4 with the ledger's own entries. */
   private conserved(wallet: Wallet): void {
     const { number, balance, holds, overdrawn, overdraft_limit } = wallet
     const lots = unusedLots(wallet)
@@ -478,14 +482,14 @@ export class Judge {
 }
 
 /**
- * The number of the item that is `pick` places before the newest, from 1; 0 when no such item exists, and
- * occasionally otherwise.
+ * Returns the number of the item that is `pick` places before the newest of `count` items. Returns 0, an unassigned
+ * number, if there is no such item.
  */
 function pickLast(count: number, pick: number): number {
   return Math.max(0, count - pick)
 }
 
-/** The body of an answer to an event, a batch or a credit, byte for byte. */
+/** Returns the exact body of the HTTP answer to an event, a batch or a credit; undefined for other requests. */
 function bodyOf(result: Exclude<Result, { readonly kind: 'refused' }>): string | undefined {
   if ('shape' in result) {
     return stringifyJson(
@@ -550,8 +554,9 @@ function plainWallet({
 }
 
 /**
- * A wallet without the next times and rollovers of its grants: a recurrence without room for a lot moves only these. A
- * lot that begins is compared like the others.
+ * Returns a wallet without the next times and rollovers of its recurring grants, because a recurrence that cannot add
+ * a lot changes only these. Pending lots are listed with the other lots, because a lot may have begun in the
+ * meantime.
  */
 function withoutGrants(wallet: Wallet): object {
   const { recurring: _, rollovers: __, pending: ___, ...kept } = wallet
@@ -562,7 +567,7 @@ function byNumber([a = 0]: readonly number[], [b = 0]: readonly number[]): numbe
   return a - b
 }
 
-/** Does the same as `toEqual` for plain JSON in a tenth of the time, because there are millions of comparisons. */
+/** Compares plain JSON like `toEqual`, but in a tenth of the time, because there are millions of comparisons. */
 function same(actual: unknown, expected: unknown, what: () => string): void {
   if (JSON.stringify(actual) === JSON.stringify(expected)) return
   expect(actual, what()).toEqual(expected)

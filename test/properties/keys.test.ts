@@ -7,15 +7,15 @@ import { withKeysJournal } from '../support/with-keys-journal.ts'
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * Compares the store with a Map through sequences of commits, undone commits, forgetting, and starts from the disk. The
- * limits are so low that every few commits write a run or a segment.
+ * Compares the store of idempotency keys with a Map during random sequences of commits, rolled-back commits,
+ * deletions of old keys, and restarts. The limits are so low that every few commits write a run or a segment.
  */
 
 const UNIVERSE = Array.from({ length: 300 }, (_, i) => (i % 7 === 0 ? `ключ-${i}` : `key-${i}`))
 
-/** Three hashes for all keys: every bucket and every lookup has colliding keys. */
+/** A hash with only three values, so that every bucket and every look-up has colliding keys. */
 const weak = (key: string): KeyHash => ({ low: 7, high: Math.imul(key.length % 3, 0x5555_5555) >>> 0 })
-/** Hashes of which some are equal, and some have equal first bits. */
+/** A hash with some equal values, and some values with equal first bits. */
 const middling = (key: string): KeyHash => ({
   low: key.charCodeAt(key.length - 1),
   high: Math.imul(key.charCodeAt(key.length - 2), 0x0900_0001) >>> 0,

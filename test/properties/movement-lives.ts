@@ -13,7 +13,10 @@ import { MAX_MICRO_CREDITS, microCredits } from '../../src/pricing/money.ts'
 import { CONTEXT, type MemoryLedger } from '../support/memory-ledger.ts'
 import { eventItem, grant } from '../support/messages.ts'
 
-/** Lives of a ledger: everything that moves credits, in any order, in commits of one or some. */
+/**
+ * Generators of random histories of a ledger: all operations that move credits, in any order, with one or several in
+ * a commit.
+ */
 
 export type Op =
   | { op: 'credit'; owner: WalletOwner; amount: number; paid: boolean; expires_in_ms: number | null }
@@ -29,7 +32,7 @@ export type Op =
 
 export interface Step {
   readonly by_ms: number
-  /** Applies the movements to one draft, as a commit. */
+  /** The movements of one commit. */
   readonly ops: readonly Op[]
 }
 
@@ -46,7 +49,7 @@ const amount = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 200 }) },
   { weight: 1, arbitrary: fc.constantFrom(MAX_MICRO_CREDITS, MAX_MICRO_CREDITS - 1) },
 )
-/** Picks the n-th newest of the existing items. */
+/** Generates a pick: n selects the n-th newest item. */
 const nth = fc.nat(5)
 
 const op: fc.Arbitrary<Op> = fc.oneof(
@@ -130,13 +133,13 @@ export const lives = fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }
 
 export interface World {
   readonly ledger: MemoryLedger
-  /** Every hold that was ever opened, the newest first. */
+  /** All holds that were ever opened, newest first. */
   readonly holds: WalletItemRef[]
-  /** The amounts given back of each burn and taken back of each purchase, by entry number. */
+  /** The credits that were returned of each burn, or taken back of each purchase, by entry number. */
   readonly givenBack: Map<number, number>
 }
 
-/** Whether the movement was accepted. Refusals are expected, exceptions are not. */
+/** Applies a movement, and returns whether it was accepted. A refusal is expected, but an exception is an error. */
 export function apply({ holds, givenBack }: World, past: readonly Entry[], draft: Draft, what: Op): boolean {
   switch (what.op) {
     case 'credit': {

@@ -7,9 +7,10 @@ import { MemoryLedger } from '../support/memory-ledger.ts'
 import { apply, lives, MINUTE, type Step, type World } from './movement-lives.ts'
 
 /**
- * Everything that moves credits, in any order: events, grants, voids, refunds, transfers, adjustments, overdrafts and
- * holds. No reference covers all of it, so the rules are checked: nothing throws, every lot and every overdraft equals
- * the sum of its entries, nothing gives back more than was burned, and a refused request changes nothing.
+ * Tests all operations that move credits, in any order: events, grants, voids, refunds, transfers, adjustments,
+ * overdrafts and holds. There is no reference for all of them, so rules are checked. Nothing may throw. Every lot and
+ * every overdraft must equal the sum of its entries. No more may be returned than was burned. A refused request must
+ * change nothing.
  */
 
 function live(steps: readonly Step[]): void {
@@ -31,8 +32,8 @@ function live(steps: readonly Step[]): void {
 }
 
 /**
- * Rules 1, 4 and 6 for each lot: the wallets' contents equal the sums of the entries. `commit` has asserted each
- * wallet.
+ * Checks rules 1, 4 and 6 for each lot: the contents of the wallets must equal the sums of the entries. `commit` has
+ * already checked each wallet.
  */
 function expectConserved(ledger: MemoryLedger): void {
   const lots = new Map<string, bigint>()
@@ -56,14 +57,14 @@ function expectConserved(ledger: MemoryLedger): void {
       lots.delete(`${number}:${lot.number}`)
     }
   }
-  // The remaining lots are closed.
+  // The lots that are left in this map are closed, so they must be empty.
   for (const left of lots.values()) expect(left).toBe(0n)
 }
 
 const CUSTOMER: WalletOwner = { kind: 'customer' }
 const MOST = MAX_MICRO_CREDITS
 
-/** Steps with the largest overdraft. All holds together could reserve more than an amount can represent. */
+/** The steps of a case with the largest overdraft. Its holds together would exceed the largest amount. */
 const HOLDS_BEYOND_ANY_AMOUNT: readonly Step[] = [
   { by_ms: 0, ops: [{ op: 'overdraft', owner: CUSTOMER, limit: MOST }] },
   { by_ms: 0, ops: [{ op: 'credit', owner: CUSTOMER, amount: MOST, paid: false, expires_in_ms: null }] },

@@ -1,8 +1,8 @@
 import { type Act, type CreditAct, type EventAct, type Every, payloadOf } from './commands.ts'
 
 /**
- * Credits by the rules of the contract, written for clarity and not for speed: amounts are BigInt, nothing is removed,
- * every lookup starts from the front, and the code is independent of the ledger under test.
+ * A reference implementation of credits by the rules of the contract. It is simple and slow: amounts are BigInt,
+ * nothing is removed, and every look-up is a linear search. It shares no code with the ledger.
  */
 
 export type Part = readonly [lot: number, amount: bigint]
@@ -66,7 +66,7 @@ interface Grant {
   readonly target: bigint | null
   times: number
   stopped: boolean
-  /** The room of earlier lots at each rollover. */
+  /** The room for returned credits at each rollover. */
   readonly rollovers: { readonly at_ms: number; room: bigint }[]
 }
 
@@ -112,7 +112,7 @@ export class Reference {
     this.last_ms = opened_at_ms
   }
 
-  /** The time of the ledger, which never runs backwards. */
+  /** The time of the ledger, which never goes back. */
   get now(): number {
     return Math.max(this.clock_ms, this.last_ms)
   }
@@ -129,7 +129,7 @@ export class Reference {
     return said
   }
 
-  /** Returns the owner's wallet; undefined if there is none. */
+  /** Settles and returns the owner's wallet; undefined if there is none. */
   read(owner: string): Wallet | undefined {
     const wallet = this.walletOf(owner)
     if (wallet) this.settle(wallet)
@@ -159,12 +159,12 @@ export class Reference {
     return sum(this.openHolds(wallet.number).flatMap(({ parts }) => parts.map(([, part]) => part)))
   }
 
-  /** Open lots in burn order. */
+  /** Returns the open lots of a wallet in burn order. */
   lotsOf(wallet: number): Lot[] {
     return this.lots.filter((lot) => lot.wallet === wallet && lot.begun && lot.left > 0n).sort(burnsBefore)
   }
 
-  /** Lots that begin later. */
+  /** Returns the lots of a wallet that begin later. */
   pendingOf(wallet: number): Lot[] {
     return this.lots.filter((lot) => lot.wallet === wallet && !lot.begun && lot.left > 0n)
   }
@@ -173,7 +173,7 @@ export class Reference {
     return this.holds.filter((hold) => hold.wallet === wallet && hold.status === 'open')
   }
 
-  /** Applies due items, dated at their times and in the order of their times. */
+  /** Applies the due items of a wallet in the order of their times. Each takes effect at its own time. */
   settle(wallet: Wallet): void {
     for (;;) {
       const due = [
@@ -208,7 +208,7 @@ export class Reference {
       case 'event':
         return this.event(act)
       case 'batch': {
-        // The Worker refuses an event with its batch's own key.
+        // The Worker refuses an event with the same key as its batch.
         const items = act.events.map((event) =>
           event.key !== null && event.key === act.key ? no('idempotency_mismatch') : this.act(event),
         )
@@ -361,7 +361,9 @@ export class Reference {
     return { kind: 'done', entry, hold: { ...hold }, shortfall, balance: this.balance(wallet) }
   }
 
-  /** Takes from the hold first, then from free credits. The hold's part of the overdraft is used last. */
+  /**
+   * Takes credits from the hold first, then from unreserved credits. The hold's part of the overdraft is used last.
+   */
   private capture(wallet: Wallet, hold: Hold, wanted: bigint): { parts: Part[]; shortfall: bigint } {
     const beyond = this.spendable(wallet)
     const moved = new Map<number, bigint>()
@@ -395,7 +397,7 @@ export class Reference {
     }
   }
 
-  /** The part of a returned amount that would have expired between leaving the lot and returning. */
+  /** Returns the part of a returned amount that would have expired if it had stayed in its lot. */
   private lapsed(lot: Lot, amount: bigint, since_ms: number, now_ms: number): bigint {
     if (lot.expires_ms <= now_ms) return amount
     const grant = this.grants.find(({ number, wallet }) => number === lot.grant && wallet === lot.wallet)
@@ -410,7 +412,7 @@ export class Reference {
     this.append('EXPIRATION', this.wallet(lot.wallet), -part, [[lot.number, -part]], at_ms)
   }
 
-  /** A lot that begins repays the debt. */
+  /** Makes a lot usable at its beginning. The lot first repays the overdraft. */
   private begin(wallet: Wallet, lot: Lot): void {
     lot.begun = true
     const repaid = this.repay(wallet, lot.left)
@@ -464,7 +466,7 @@ export class Reference {
   private revoke(lot: Lot | undefined, asked: bigint | null): Said {
     if (!lot) return no('not_found')
     const wallet = this.wallet(lot.wallet)
-    // A lot that was used up names no wallet, so nothing falls due there.
+    // The ledger cannot find the wallet of a lot that was used up, so it does not settle the wallet.
     if (lot.left === 0n) return no('conflict')
     this.settle(wallet)
     return this.takeFree('ADJUSTMENT', wallet, lot, asked)
@@ -479,7 +481,7 @@ export class Reference {
   }
 
   /**
-   * Returns credits to the lots that they were taken from, the last first; credits of expired lots expire
+   * Returns credits to the lots from which they were taken, in the reverse order. Credits of expired lots expire
    * again.
    */
   private giveBack(past: ReferenceEntry, amount: bigint, type: string): Said {
@@ -567,7 +569,7 @@ export class Reference {
     return this.balance(wallet) + amount > MOST ? 'conflict' : undefined
   }
 
-  /** The sum of all holds never exceeds the largest amount. */
+  /** Returns the credits that can be burned or held now. The sum of all holds never exceeds the largest amount. */
   private spendable(wallet: Wallet): bigint {
     const held = this.reserved(wallet)
     return least(this.balance(wallet) - held - this.pending(wallet) + wallet.limit, MOST - held)
@@ -581,7 +583,10 @@ export class Reference {
     return lot.left - this.held(lot.wallet, lot.number)
   }
 
-  /** The sources of this many credits: lots in burn order without held credits, then the overdraft. */
+  /**
+   * Returns the parts of lots from which `amount` would be taken: unreserved credits in burn order, then the
+   * overdraft.
+   */
   private spread(wallet: Wallet, amount: bigint): Part[] {
     let open = amount
     const parts = this.lotsOf(wallet.number).map((lot): Part => {
@@ -600,7 +605,7 @@ export class Reference {
     })
   }
 
-  /** Adds a new lot, which first repays the debt. */
+  /** Adds a new lot, which first repays the overdraft. */
   private put(
     wallet: Wallet,
     lot: Pick<Lot, 'paid' | 'priority' | 'expires_ms' | 'grant'>,
@@ -661,7 +666,10 @@ export class Reference {
     }
   }
 
-  /** A hold settles an event of its own subjects, also if these got a wallet since. */
+  /**
+   * Returns the wallet of the hold that an event settles, if the event has the same subjects. They may have got their
+   * own wallet since.
+   */
   private walletOfHold({ hold: number, user, team }: EventAct): Wallet | undefined {
     const hold = number === null ? undefined : this.holds[number - 1]
     if (hold?.status !== 'open' || hold.expires_ms <= this.now) return undefined
@@ -703,14 +711,14 @@ function burnsBefore(a: Lot, b: Lot): number {
   return a.number - b.number
 }
 
-/** Returns the time of the next grant, always counted from the first one. */
+/** Returns the time of the next recurrence, counted from the first grant. */
 function nextOf({ from_ms, every, times }: Grant): number {
   if (every === 'day' || every === 'week') return from_ms + times * (every === 'day' ? DAY : 7 * DAY)
   const months = every === 'month' ? 1 : every === 'quarter' ? 3 : 12
   const from = new Date(from_ms)
   const next = new Date(from_ms)
   next.setUTCMonth(from.getUTCMonth() + times * months)
-  // `Date` has moved the 31st of a shorter month into the next month.
+  // In a shorter month, `Date` moves the 31st into the next month, so the last day of the month is used.
   if (next.getUTCDate() !== from.getUTCDate()) next.setUTCDate(0)
   return next.getTime()
 }

@@ -84,7 +84,7 @@ describe('storing a provider key', () => {
     await storedKey(api_key, body)
     const again = await api(PATH, { key: api_key, body: { ...body, key: 'sk-other' } })
     const { detail } = await expectRefused(again, 409, 'conflict')
-    expect(detail).toBe('There is a key of this name for OPENAI. Delete it first, or use another name.')
+    expect(detail).toBe('A key with this name exists for OPENAI. Delete it first, or use another name.')
     await storedKey(api_key, { ...body, provider: 'ANTHROPIC' })
   })
 

@@ -14,7 +14,7 @@ export interface Caller {
   readonly mode?: Mode
 }
 
-/** Resolves the upstream for a call of this customer, with other bindings where a test needs them. */
+/** Resolves the upstream for a call of this customer. `bindings` replaces bindings of the Worker. */
 export function upstreamOf(
   { customer_id, mode = 'live' }: Caller,
   query: UpstreamQuery,
@@ -37,7 +37,7 @@ export function upstreamOf(
   return resolveUpstream(c, query)
 }
 
-/** Stores a key, and returns the answer. */
+/** Stores a provider key, and returns the answer. */
 export async function storedKey(key: string, body: object, bindings?: Partial<Bindings>): Promise<Json> {
   const response = bindings
     ? await deployed(bindings, '/v1/provider-keys', { key, body })
@@ -51,7 +51,7 @@ export const idOf = (answer: Json) => textField(answer, 'id')
 
 const JSON_TYPE = { 'Content-Type': 'application/dns-json' }
 
-/** A resolver in place of the network: addresses by name; other names are not answered. */
+/** Replaces the network by a DNS resolver with these names and addresses. It does not answer for other names. */
 export function resolverWith(names: Record<string, readonly string[] | undefined>) {
   return vi.spyOn(globalThis, 'fetch').mockImplementation(async (input) => {
     const url = new URL(input instanceof Request ? input.url : String(input))

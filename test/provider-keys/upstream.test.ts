@@ -131,7 +131,7 @@ describe('the upstream of a call', () => {
     const id = idOf(await storedKey(customer.api_key, { provider: 'OPENAI', name: 'Main', key: 'sk-main' }))
     expect(await upstreamOf(customer, { provider: 'openai' })).toMatchObject({ ok: true })
     vi.useFakeTimers({ toFake: ['Date'] })
-    // Deletes it as another isolate does.
+    // Deletes the key in D1, as another isolate would, while this isolate has it in memory.
     await env.DB.prepare('DELETE FROM provider_keys WHERE provider_key_id = ?').bind(id).run()
     expect(await upstreamOf(customer, { provider: 'openai' })).toMatchObject({ ok: true })
     vi.advanceTimersByTime(KEYS_KEPT_MS)

@@ -29,7 +29,7 @@ describe('POST /v1/rating/calculate/bulk', () => {
       [GPT_4O, other, GPT_4O].map(async (body) => jsonOf(await api('/v1/rating/calculate', { key, body }))),
     )
     expect(answer.results).toEqual(alone.map((result, index) => ({ index, ...result })))
-    // 2 × 0.0075 + 1,000 × 0.15 and 500 × 0.6 a million.
+    // The cost is 2 × 0.0075 USD, plus 1,000 tokens at 0.15 and 500 tokens at 0.60 USD per million.
     expect(answer.totals).toEqual({ provider_cost_usd: 0.01545, credits: 30.9, customer_price_usd: 0.0309 })
   })
 

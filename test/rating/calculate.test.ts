@@ -41,7 +41,7 @@ describe('POST /v1/rating/calculate', () => {
     expect(text).toContain('"price_usd":0.00001,')
   })
 
-  // Providers' list prices per million tokens; credits are 2,000 for a US dollar.
+  // The prices are the providers' list prices per million tokens. A USD of cost is 2,000 credits.
   const prices: [what: string, body: object, provider_cost_usd: string, credits: string][] = [
     [
       'one token of gpt-4o-mini, at 0.15',
@@ -131,12 +131,14 @@ describe('POST /v1/rating/calculate', () => {
   ])('writes no exponent: %s', async (_, body) => {
     const response = await calculate(body)
     expect(response.status).toBe(200)
-    // Texts such as the price version have hexadecimal digits.
+    // Texts are removed first, because the price version contains hexadecimal digits, which may look like an
+    // exponent.
     expect((await response.text()).replace(/"[^"]*"/g, '""')).not.toMatch(/\d[eE][+-]?\d/)
   })
 
   it('rounds half a millionth of a credit to the even side', async () => {
-    // Whisper's second is 0.0001 USD: 0.2 credits, 200,000 micro-credits. 2.5e-6 s are half a micro-credit, 7.5e-6 s one and a half.
+    // A second of Whisper costs 0.0001 USD, which is 0.2 credits. Therefore, 2.5e-6 s cost 0.5 micro-credits, and
+    // 7.5e-6 s cost 1.5 micro-credits.
     for (const [seconds, credits] of [
       [2.5e-6, 0],
       [2.6e-6, 0.000001],
@@ -222,7 +224,7 @@ describe('a calculation is refused', () => {
   it('for an unknown provider_api, at that field', async () => {
     const usage = { prompt_tokens: 1, completion_tokens: 1 }
     const body = { provider: 'OPENAI', model: 'gpt-4o', provider_response: { usage }, provider_api: 'nope' }
-    await expectInvalid(await calculate(body), '/provider_api', /no such provider_api/)
+    await expectInvalid(await calculate(body), '/provider_api', /unknown provider_api/)
   })
 
   it('for an unknown provider, with the nearest names', async () => {
@@ -261,8 +263,8 @@ describe('a calculation is refused', () => {
     ],
     ['no provider', { ...GPT_4O, provider: undefined }, '/provider', /required/],
     ['no model', { ...GPT_4O, model: undefined }, '/model', /required/],
-    ['no usage', { provider: 'OPENAI', model: 'gpt-4o' }, '/usage', /required: give usage/],
-    ['empty usage', { provider: 'OPENAI', model: 'gpt-4o', usage: {} }, '/usage', /required: give usage/],
+    ['no usage', { provider: 'OPENAI', model: 'gpt-4o' }, '/usage', /required: send usage/],
+    ['empty usage', { provider: 'OPENAI', model: 'gpt-4o', usage: {} }, '/usage', /required: send usage/],
     ['negative tokens', { ...GPT_4O, input_tokens: -1 }, '/input_tokens', /negative/],
     ['half a token', { ...GPT_4O, output_tokens: 0.5 }, '/output_tokens', /whole/],
     ['1e300 tokens', { ...GPT_4O, input_tokens: 1e300 }, '/input_tokens', /at most/],

@@ -24,7 +24,7 @@ const EVENT = { event_type: 'TOKEN_USAGE', feature_id: 'chat', ...CALCULATION }
 
 const done = () => {}
 
-/** The epochs that a key lookup requires of the prices. */
+/** Returns the epochs of prices that the look-up of a key returns. */
 async function epochsOf(api_key: string, bindings: Partial<typeof env> = {}, now_ms = Date.now()) {
   const found = await lookUp(api_key, bindings, now_ms)
   return found?.price_epochs
@@ -63,7 +63,7 @@ describe('a change of prices', () => {
     const now_ms = Date.now()
     const before = await epochsOf(key, {}, now_ms)
     expect(before?.customer).toBe(1)
-    // Another isolate changes the prices; this isolate is not notified.
+    // Another isolate changes the prices, and this isolate is not notified.
     await env.API_KEYS.put(`epoch:${customer_id}`, '2')
     expect(await epochsOf(key, {}, now_ms + 29_999)).toEqual(before)
     expect((await epochsOf(key, {}, now_ms + 30_000))?.customer).toBe(2)
@@ -114,9 +114,9 @@ describe('the epochs in the record of a key', () => {
 describe('a rating', () => {
   it('without overlays makes no query to D1, not even as the first one of an isolate', async () => {
     const { api_key: key } = await createCustomer()
-    // The first use of the hour is recorded in D1 after the answer. This request was the first.
+    // This request is the first use of the key in this hour, which is recorded in D1 after the answer.
     await costOf(key, 'gpt-4o')
-    // Resets the prices of the operator that an earlier test may have set.
+    // Removes the operator's prices, which an earlier test may have set.
     await env.API_KEYS.delete('epoch:operator')
     inAnotherIsolate()
     const { bindings, statements } = recordedD1()
@@ -167,13 +167,13 @@ describe('a rating', () => {
     log.mockRestore()
     const again = await apiWith({}, '/v1/events/ingest', { key, body: { ...EVENT, idempotency_key: 'k' } })
     expect(await again.json()).toMatchObject({ provider_cost_usd: 0.015 })
-    // Known prices need no D1.
+    // Prices in memory need no query to D1.
     expect((await apiWith({ DB: brokenD1() }, '/v1/events/ingest', { key, body: EVENT })).status).toBe(200)
   })
 })
 
 describe('loads that end in a different order from their start', () => {
-  /** A D1 whose next answer to a load waits until the test releases it. */
+  /** Returns a D1 whose answers wait until the test releases them. */
   function heldD1(): { readonly db: D1Database; readonly letGo: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>()
     const prepare = (sql: string) => {
@@ -198,7 +198,7 @@ describe('loads that end in a different order from their start', () => {
     inAnotherIsolate()
     const held = heldD1()
     const late = loadPriceBook({ DB: held.db }, customer_id, { operator: 0, customer: 1 }, done)
-    // The late load has read D1 before this change, and answers after it.
+    // The late load reads D1 before this change, but gets its answer after it.
     await vi.waitUntil(async () => (await env.DB.prepare('SELECT 1').first()) !== null)
     await setPrice(OVERRIDES, key, { ...HALF, model: 'o3' })
     const fresh = await loadPriceBook(env, customer_id, { operator: 0, customer: 2 }, done)

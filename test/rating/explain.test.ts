@@ -22,7 +22,7 @@ interface Fraction {
   readonly bottom: bigint
 }
 
-/** A number of an answer, or `a/b`, as a fraction. */
+/** Converts a number of an answer, which may have the form `a/b`, to a fraction. */
 function fraction(value: unknown): Fraction {
   const [above = '', below = '1'] = String(value).split('/')
   const read = (text: string) => {
@@ -46,7 +46,7 @@ function object(value: unknown): Json {
   return { ...value }
 }
 
-/** Redoes the sum of an explanation by hand: units times prices, and the default table's credits. */
+/** Computes the cost and the credits from the units, prices and rules in an explanation. */
 function redo(explanation: Json): { readonly cost: bigint; readonly credits: bigint } {
   const sum = objects(explanation.units).reduce(
     (total, { quantity, price_usd, price_fraction }) =>
@@ -76,7 +76,7 @@ async function explained(id: unknown): Promise<Json> {
   return read(key, `/v1/events/${String(id)}/explain`)
 }
 
-/** Every few models of every provider, by token. */
+/** Returns every few models of each provider that are priced by token. */
 function models(): { provider: string; model: string }[] {
   return allProviders().flatMap((provider) =>
     allModels(provider)
@@ -281,7 +281,7 @@ describe('GET /v1/events/:id/explain', () => {
       price: {
         rule: null,
         source: null,
-        note: 'The recorded price version is not among the prices of this deployment.',
+        note: 'This deployment does not have the recorded price version. The recorded cost is unchanged.',
       },
       units: [
         { unit: 'input_tokens', quantity: 1000, price_usd: null, cost_usd: null },
@@ -307,7 +307,9 @@ describe('GET /v1/events/:id/explain', () => {
     const custom = await ingested(key, { event_type: 'CUSTOM', feature_id: 'x', unit: 'pages', quantity: 3 })
     expect(await explained(custom.id)).toMatchObject({
       status: 'rated',
-      price: { note: 'The event names no provider and model: only its burn table prices it.' },
+      price: {
+        note: 'The event has no known provider or no model. Only the burn table determines the price of the event.',
+      },
       units: [{ unit: 'pages', quantity: 3, read_from: 'usage.custom.pages', price_usd: null }],
     })
     const hold = await jsonOf(await api('/v1/holds', { key, body: { credits: 20, feature_id: 'chat' } }))

@@ -3,11 +3,11 @@ import { textField } from '../support/api.ts'
 import { balanceOf, answered as ok } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 
-/** An event that is priced late counts in limits as it would have at its arrival. */
+/** Tests that limits count an event that is rated late in the same way as an event that was rated at its arrival. */
 
 const HOUR_MS = 3_600_000
 
-/** 15 credits once the price is known: 0.0075 USD at 2,000 credits a USD. */
+/** Returns an event that costs 15 credits once its price is known: 0.0075 USD at 2,000 credits per USD. */
 const event = (model: string, more: object = {}) => ({
   event_type: 'TOKEN_USAGE',
   feature_id: 'chat',

@@ -10,7 +10,7 @@ import { countedD1 } from '../support/d1.ts'
 import { ask, freshLedger, inStore, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem, grant } from '../support/messages.ts'
 
-/** The scheduled job that rates events whose price was added later. */
+/** Tests the scheduled job that rates events whose price was added later. */
 
 vi.setConfig({ testTimeout: 240_000 })
 vi.spyOn(console, 'log').mockImplementation(() => undefined)
@@ -21,7 +21,7 @@ beforeEach(async () => {
 })
 
 const ONE_USD = { amount: '1', per: 1_000_000 }
-/** The late price of an event, in micro-credits: 0.0015 USD at 2,000 credits a dollar. */
+/** The late price of an event, in micro-credits: 0.0015 USD at 2,000 credits per USD. */
 const PRICE_MICRO = 3_000_000
 const PLENTY = 1_000_000_000
 
@@ -57,7 +57,7 @@ async function priceComes(model: string): Promise<void> {
 
 const unratedIn = (ledger: TestLedger) => inStore(ledger, (store) => store.unrated.count())
 
-/** Counts the calls of ledger objects and D1 in a run of the job. */
+/** Runs the job, and returns the number of its calls of ledger objects and of its D1 statements. */
 async function callsOf(): Promise<{ ledgers: number; statements: number }> {
   let ledgers = 0
   const LEDGER: typeof env.LEDGER = Object.create(env.LEDGER, {
@@ -73,7 +73,7 @@ async function callsOf(): Promise<{ ledgers: number; statements: number }> {
   return { ledgers, statements: counts.statements }
 }
 
-/** `npm run test:late-rating` takes 200 ledgers, which have 10,000 events. */
+/** The number of ledgers. `npm run test:late-rating` uses 200 ledgers with 10,000 events. */
 const LEDGERS = inject('ledgers') ?? 50
 
 it(`reaches every one of ${LEDGERS} ledgers and ${LEDGERS * 50} events in bounded runs`, async () => {
@@ -118,7 +118,7 @@ it('examines only the models that a price change names', async () => {
   await record(ledger, changed, 3)
   while ((await callsOf()).ledgers > 0);
   await priceComes(changed)
-  // The models, the events of one of them, and their rating.
+  // The three calls read the models, read the events of one model, and rate these events.
   expect((await callsOf()).ledgers).toBe(3)
   expect(await unratedIn(ledger)).toBe(700)
 })

@@ -6,12 +6,12 @@ import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 import { inStore, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 
 /**
- * A late rating adds the difference to the event's earlier usage. In any order of refunds, late price and void, the
- * remaining credits and revenue agree, and a void leaves nothing.
+ * Tests that a late rating adds the difference to the event's earlier usage. The remaining credits and the revenue
+ * must agree for any order of refunds, late rating and void. A void must leave no usage.
  */
 
 const HOUR_MS = 3_600_000
-/** 30 credits by the default table: 0.015 USD of cost, 0.03 USD of price. */
+/** The usage after the rating, by the default table: 30 credits, 0.015 USD of cost and 0.03 USD of price. */
 const RATED = { cost_pico: 15_000_000_000n, price_pico: 30_000_000_000n, credits_micro: 30_000_000n }
 
 let key: string
@@ -34,7 +34,7 @@ async function post(path: string, body: object, as = key): Promise<Json> {
   return answer
 }
 
-/** A table that burns the most expensive price while the price is unknown. */
+/** Saves a table that charges the provider's most expensive price while the price of a model is unknown. */
 async function underCeiling(): Promise<void> {
   await post('/v1/burn-tables', { name: 'careful', credits_per_usd: 1000, on_unpriced: 'ceiling', rules: [] })
 }
@@ -104,7 +104,7 @@ describe('an event that is rated late', () => {
   it.each([
     { refunds: [10], left: 20 },
     { refunds: [10, 5], left: 15 },
-    // The refunds exceed the cost, so no revenue is left.
+    // The refund exceeds the late cost, so no revenue is left.
     { refunds: [40], left: 0 },
   ])(
     'of which $refunds was refunded before keeps the revenue of the remaining $left',

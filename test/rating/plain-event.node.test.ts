@@ -5,14 +5,17 @@ import { JsonSource } from '../../src/http/input/json-source.ts'
 import { eventSchema } from '../../src/rating/event.ts'
 import { readPlainEvent } from '../../src/rating/plain-event.ts'
 
-/** Checks that the fast reader returns the verdict and value of the schema, or none. Returns whether it has one. */
+/**
+ * Checks that the fast reader has the same result as the schema if it accepts the event. Returns whether it accepts
+ * the event.
+ */
 function agrees(body: unknown): boolean {
   const fast = readPlainEvent(body)
   if (fast === undefined) return false
   const slow = eventSchema.safeParse(body)
   expect(slow.success, JSON.stringify(body)).toBe(true)
   expect(present(fast)).toEqual(present(slow.data))
-  // Records and answers have usage in this order.
+  // The order of the usage must be the same, because records and answers use it.
   expect(Object.keys(fast.usage ?? {})).toEqual(Object.keys(slow.data?.usage ?? {}))
   expect(Object.is(fast.input_tokens, slow.data?.input_tokens)).toBe(true)
   return true
@@ -105,7 +108,7 @@ const FIELDS = {
   unknown: anything,
 }
 
-/** An event with some of its fields replaced, which is mostly invalid. */
+/** Generates events with some fields replaced. Most of them are invalid. */
 const events = fc
   .tuple(fc.record(FIELDS, { requiredKeys: [] }), fc.subarray(Object.keys(FIELDS), { maxLength: 4 }))
   .map(([fields, kept]) => ({

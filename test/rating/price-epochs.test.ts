@@ -11,12 +11,12 @@ async function change(scope: string, epoch: number): Promise<void> {
   await env.DB.prepare(INSERT).bind(scope, epoch).run()
 }
 
-/** A KV that runs a given function at each `put`. */
+/** Returns a KV whose `put` is the given function. */
 function kvWith(put: (key: string, value: string) => Promise<void>): { readonly API_KEYS: KVNamespace } {
   return { API_KEYS: Object.create(env.API_KEYS, { put: { value: put } }) }
 }
 
-/** Publishes, and waits for the work that continues after the answer. */
+/** Publishes an epoch, and waits for the work after the answer. */
 async function publish(bindings: { readonly API_KEYS?: KVNamespace }, scope: string): Promise<void> {
   let later: Promise<unknown> | undefined
   await publishEpoch({ ...env, ...bindings }, scope, (work) => (later = work), 1)

@@ -20,7 +20,7 @@ import {
 } from '../support/prices.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** A scripted feed server: its answer to each path. */
+/** The feed and its signature that a scripted server returns. */
 interface Served {
   readonly feed: Uint8Array
   readonly signature: string
@@ -65,7 +65,7 @@ afterEach(() => {
 
 type Lines = ReadonlyMap<string, (line: string) => string | null>
 
-/** The committed catalogue as a feed, with some lines of OpenAI changed or added. */
+/** Returns the committed catalogue as a feed, with some changed or added lines of OpenAI. */
 async function feedOf(
   edits: Lines = new Map(),
   added: readonly string[] = [],
@@ -238,7 +238,7 @@ describe('a feed that is refused', () => {
     ],
     [
       'with an invalid price',
-      /not a price/,
+      /invalid price/,
       served(() => feedOf(new Map([['gpt-4o', () => 'gpt-4o | = |  | input_tokens=x']]))),
     ],
     ['of 10 MB', /more than 5000000 bytes/, served(() => signed(new Uint8Array(10_000_000).fill(32)))],
@@ -268,7 +268,7 @@ describe('a feed that is refused', () => {
     await readFrom(await feedOf(at(3)))
     expect(await readFrom(older)).toMatchObject({
       status: 'REFUSED',
-      reasons: [expect.stringMatching(/is not above/)],
+      reasons: [expect.stringMatching(/is not newer/)],
     })
     expect(await costOf(key, 'gpt-4o')).toBe(0.008)
   })
@@ -287,10 +287,10 @@ describe('a feed that needs the operator', () => {
     ['ten times a price', /openai\/gpt-4o: input_tokens rises by 900 %/, at(25)],
     ['a price 31 % lower', /falls by 31 %/, at(1.725)],
     ['a price of zero', /is zero/, at(0)],
-    ['a vanished model', /openai\/gpt-4o: vanished/, new Map([['gpt-4o', () => null]])],
+    ['a missing model', /openai\/gpt-4o: is missing/, new Map([['gpt-4o', () => null]])],
     [
-      'a vanished unit',
-      /cache_read_tokens vanished/,
+      'a missing unit',
+      /cache_read_tokens is missing/,
       new Map([['gpt-4o', (line: string) => line.replace(/ cache_read_tokens=\S+/, '')]]),
     ],
   ]

@@ -32,7 +32,7 @@ async function simulated(key: string, burn_table: Json, times: Json = LAST_DAY):
   return body
 }
 
-/** Rules of every kind, so that an event with a different rating would be noticed. */
+/** A burn table with rules of every kind, so that the test detects an event with a different rating. */
 const DRAFT = {
   credits_per_usd: 750,
   rounding: { mode: 'ceil', step: 0.01 },
@@ -94,7 +94,7 @@ describe('POST /v1/rating/simulate', () => {
     for (const part of [events.slice(0, 40), events.slice(40, 80), events.slice(80)]) {
       const body = { events: part.map(([event, user_id]) => ({ ...event, user_id })) }
       for (const { api_key } of [past, other]) await ingested(api_key, body)
-      // The flush puts the earlier events into D1; the last ones are only in the object.
+      // The earlier events are flushed to D1. The last events are only in the object.
       if (part !== events.slice(80)) await runAlarm(ledgerOf(past.customer_id))
     }
     const spent = async (key: string) =>
@@ -107,7 +107,7 @@ describe('POST /v1/rating/simulate', () => {
     expect(answer.credits_simulated).toBeCloseTo(live, 5)
     expect(answer.difference).toBeCloseTo(live - recorded, 5)
 
-    // The costs do not differ for the customer whose events were burned under this table.
+    // For the customer whose events were burned with this table, the simulation shows no difference.
     expect(await simulated(other.api_key, DRAFT)).toMatchObject({
       credits_recorded: answer.credits_simulated,
       credits_simulated: answer.credits_simulated,

@@ -25,7 +25,10 @@ const event = (model: string, more: object = {}) => ({
   ...more,
 })
 
-/** 5 USD a million in and 10 out, from an hour ago: 0.01 USD and 20 credits for 1,000 in and 500 out. */
+/**
+ * Adds a price from an hour ago: 5 USD per million input tokens and 10 USD per million output tokens. 1,000 input and
+ * 500 output tokens cost 0.01 USD or 20 credits.
+ */
 const priceComes = (model: string) =>
   ok(
     OPERATOR_TOKEN,

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { type Ended, runScript } from '../support/npm-start.ts'
 
-/** Runs `npm run audit` with the real npm, against a registry with the answers of the test. */
+/** Runs `npm run audit` with the real npm and a registry that returns the answers of the test. */
 
 const cache = mkdtempSync(path.join(tmpdir(), 'openmonetize-audit-'))
 let registry: Server | undefined
@@ -17,7 +17,10 @@ afterEach(() => {
   registry = undefined
 })
 
-/** Answers the request for advisories; npm then requests the versions of the packages with findings. */
+/**
+ * Starts a registry that answers the request for advisories. npm then requests the versions of the packages with
+ * findings.
+ */
 async function serve(status: number, advisories: unknown): Promise<string> {
   const server = createServer((request, response) => {
     request.resume()
@@ -40,7 +43,7 @@ function audit(url: string, ...args: readonly string[]): Promise<Ended> {
   const env = {
     npm_config_registry: url,
     npm_config_fetch_retries: '0',
-    // npm caches advisories.
+    // Uses a new cache for each run, because npm caches advisories.
     npm_config_cache: mkdtempSync(path.join(cache, 'npm-')),
     npm_config_update_notifier: 'false',
   }

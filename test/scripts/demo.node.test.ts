@@ -12,7 +12,7 @@ describe('npm run demo', () => {
   let url: string
   const others: Server[] = []
 
-  /** Serves a page that is not the API. */
+  /** Starts a server that is not the API. */
   async function serve(listener: RequestListener): Promise<string> {
     const port = await freePort()
     const other = createServer(listener)

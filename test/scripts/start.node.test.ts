@@ -7,13 +7,13 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../scripts/local-server.ts'
 import { npmStart, ROOT, runScript, type StartedServer } from '../support/npm-start.ts'
 
-/** A first session in a fresh clone: `npm start`, its three curl lines, Ctrl-C, `npm start`. */
+/** Tests a first session in a new clone: `npm start`, its three curl lines, Ctrl-C, and `npm start` again. */
 
 const FOLDER = mkdtempSync(path.join(tmpdir(), 'openmonetize-'))
 const STATE_DIR = path.join(FOLDER, 'state')
 const UNSET = { BASE_URL: undefined, PORT: undefined }
 
-/** Servers that a failed test leaves running. */
+/** The started servers. They are stopped at the end, also after a failed test. */
 const servers: StartedServer[] = []
 
 afterAll(async () => {
@@ -35,7 +35,7 @@ function pendingMigrations(): string {
   return spawnSync(process.execPath, [wrangler, ...args], { cwd: ROOT, env, encoding: 'utf8' }).stdout
 }
 
-/** Sends the request of a printed curl line. */
+/** Sends the request of a printed curl line. Returns the answer. */
 async function curl(line: string): Promise<unknown> {
   const url = /^curl (\S+)/.exec(line)?.[1]
   if (!url) throw new Error(`not a curl line: ${line}`)
@@ -56,7 +56,7 @@ describe('npm start', () => {
   }, async () => {
     const began_ms = Date.now()
     const first = await start()
-    // Printed, not asserted: the duration depends on the machine and its load.
+    // The duration is only printed, because it depends on the machine and its load.
     console.log(`npm start answered after ${Date.now() - began_ms} ms`)
     const [balance = '', ingest = '', calculate = '', ...more] = curlLines(first.output)
     expect(more).toEqual([])
@@ -89,7 +89,7 @@ describe('npm start', () => {
       ),
     })
 
-    // The demo finds only the running server of this checkout, on any port.
+    // The demo finds only the server of this checkout, on any port.
     const demo = (env: object) => runScript('demo.ts', { ...UNSET, STATE_DIR, ...env })
     expect(await demo({})).toMatchObject({ code: 0, output: expect.stringContaining(`on ${first.url}\n`) })
     expect(await demo({ PORT: String(first.port) })).toMatchObject({ code: 0 })
@@ -98,7 +98,7 @@ describe('npm start', () => {
       output: `\nThe server of this checkout is on ${first.url}, and not on port ${port}.\n\n`,
     })
 
-    // Kills only the process of npm start, so the server that it started still uses the state.
+    // Kills only the process of `npm start`. The server that it started is still running and uses the state.
     first.child.kill('SIGKILL')
     expect(await runScript('start.ts', { STATE_DIR, PORT: String(port) })).toMatchObject({ code: 1 })
 

@@ -1,7 +1,7 @@
 /**
- * The Worker in raw workerd, for the tests of the SDK: `node test/sdk/serve.ts BUNDLE STATE VARIABLES`. Writes its
- * address as a line of JSON and stays until it is killed. BUNDLE is made when it is missing; STATE survives from one run to
- * the next; VARIABLES is JSON, and may be left out.
+ * Runs the Worker in workerd, for the tests of the SDK: `node test/sdk/serve.ts BUNDLE STATE VARIABLES`. Prints its
+ * address as a line of JSON, and runs until it is killed. The folder BUNDLE is built if it is missing. The folder
+ * STATE is kept between runs. VARIABLES is JSON, and optional.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
@@ -16,7 +16,7 @@ const VARIABLES = {
   STRIPE_WEBHOOK_SECRET: 'whsec_development',
   STRIPE_TEST_SECRET_KEY: 'sk_test_development',
   STRIPE_TEST_WEBHOOK_SECRET: 'whsec_test_development',
-  // No server listens on this port.
+  // No server listens on this port, so calls of Stripe fail.
   STRIPE_API_URL: 'http://127.0.0.1:9',
   FLUSH_DELAY_MS: '200',
   RATE_LIMIT_STARTER: '1000000',

@@ -21,7 +21,7 @@ beforeEach(async () => {
 
 const withSecrets = (secrets: Partial<Bindings>): Bindings => ({ ...env, ...secrets })
 
-/** Runs the job once from the beginning. */
+/** Runs the job once from the beginning, and returns its counts. */
 async function rewrap(secrets: Partial<Bindings>) {
   let reached = ''
   const done = await rewrapDataKeys(withSecrets(secrets), Date.now(), {
@@ -49,7 +49,7 @@ describe('replacing the encryption key', () => {
   it('keeps every provider key readable at each step, and ends with only the new key', async () => {
     const [first, second] = [await createCustomer(), await createCustomer()]
     await store(first.api_key, before)
-    // Both keys are set. The old key still decrypts, and new data can be decrypted with either.
+    // Both keys are set. The old key can still decrypt, and new data can be decrypted with both keys.
     expect(await keyOf(first, during)).toBe('sk-main')
     await store(second.api_key, during)
     for (const secrets of [before, during, after]) expect(await keyOf(second, secrets)).toBe('sk-main')
@@ -57,7 +57,7 @@ describe('replacing the encryption key', () => {
     expect(await rewrap(during)).toEqual({ written: 1, deleted: 0, locked: 0, reached: '' })
     expect(await rewrap(during)).toMatchObject({ written: 0, deleted: 0 })
     for (const secrets of [before, during, after]) expect(await keyOf(first, secrets)).toBe('sk-main')
-    // The old key is removed, so the job deletes the data keys that it encrypted.
+    // The old key is removed, so the job deletes the data keys that were encrypted with it.
     expect(await rewrap(after)).toEqual({ written: 0, deleted: 2, locked: 0, reached: '' })
     for (const customer of [first, second]) {
       expect(await keyOf(customer, after)).toBe('sk-main')
@@ -100,13 +100,14 @@ describe('the data key of a customer', () => {
         .bind(...values)
         .run()
     const said = listenToConsole()
-    // A changed address would receive the key.
+    // With a changed URL, the key would be sent to another server.
     const moved = "UPDATE provider_keys SET base_url = 'http://localhost:1' WHERE ledger_id = ?"
     await set(moved, owner.customer_id)
     expect(await keyOf(owner, before)).toBe('invalid_request')
     await set('UPDATE provider_keys SET base_url = NULL WHERE ledger_id = ?', owner.customer_id)
     expect(await keyOf(owner, before)).toBe('sk-main')
-    // The row of one customer among those of another, with and without the data key.
+    // Copies one customer's encrypted provider key into the row of another customer, first without and then with the
+    // data key.
     await store(thief.api_key, before)
     const copy =
       'UPDATE provider_keys SET sealed = (SELECT sealed FROM provider_keys WHERE ledger_id = ?2) WHERE ledger_id = ?1'

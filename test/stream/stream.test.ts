@@ -12,7 +12,7 @@ async function add(ledger: TestLedger, id: string): Promise<void> {
   await notify(env, ledger.name, { id, notice })
 }
 
-/** A source over D1 with a clock that only waiting advances. */
+/** Returns a source of notifications in D1, with a clock that advances only while the stream waits. */
 function sourceOf(ledger: TestLedger) {
   const reads = { newest: 0 }
   let now_ms = 0
@@ -96,7 +96,8 @@ describe('a stream', () => {
       wait: async (ms) => {
         now_ms += ms
       },
-      // The reads of notifications, and of the names of their users and of their teams.
+      // A read of notifications costs three statements: for the notifications, the names of their users, and the
+      // names of their teams.
       read: (_after, to) => counted(3, [viewOf(to)]),
       newest: () => counted(1, ++sequence),
       isAllowed: () => counted(1, true),

@@ -9,7 +9,7 @@ import { countingD1 } from '../support/d1.ts'
 
 const app = createApp()
 
-/** Streams of the real route with a clock that the test controls, and with counted calls. */
+/** Opens streams of the real route, with a clock that the test controls and with counters of calls. */
 export class StreamBench {
   readonly counts
   ledger_calls = 0
@@ -22,7 +22,8 @@ export class StreamBench {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
     const wait = scheduler.wait.bind(scheduler)
     vi.spyOn(scheduler, 'wait').mockImplementation((ms) => {
-      // Ledger objects, which are in the same isolate, have their own timers.
+      // Only waits of the streams use the test's clock. Ledger objects, which are in the same isolate, use real
+      // timers.
       if (ms !== POLL_MS) return wait(ms)
       return new Promise<void>((resolve) => {
         this.waiting.push({ at_ms: Date.now() + ms, wake: () => resolve() })
@@ -49,7 +50,7 @@ export class StreamBench {
     return this.send(apiRequest('/v1/stream', { key, headers }))
   }
 
-  /** Opens a stream as a page of the dashboard does. */
+  /** Opens a stream in the same way as a page of the dashboard. */
   async openedBySession(session: string): Promise<OpenStream> {
     const headers = { Cookie: `__Host-om_session=${session}` }
     const stream = await this.send(apiRequest('/dashboard/api/v1/stream', { headers }))
@@ -71,7 +72,7 @@ export class StreamBench {
     return stream
   }
 
-  /** Advances the clock, one wait at a time, until every stream waits again or has ended. */
+  /** Advances the clock in steps, until every stream waits for later times or has ended. */
   async pass(ms: number): Promise<void> {
     const until_ms = Date.now() + ms
     await this.settle()
@@ -96,7 +97,7 @@ export class StreamBench {
   }
 }
 
-/** A client that reads parts immediately. */
+/** A client that reads each part of a stream immediately. */
 export class OpenStream {
   ended = false
   text = ''
@@ -109,12 +110,12 @@ export class OpenStream {
     })
   }
 
-  /** The sequences that arrived. */
+  /** The sequences of the notifications that arrived. */
   get ids(): number[] {
     return [...this.text.matchAll(/^id: (\d+)\nevent/gm)].map(([, id]) => Number(id))
   }
 
-  /** Cuts the connection. */
+  /** Closes the connection. */
   async cut(): Promise<void> {
     this.ended = true
     await this.reader.cancel()

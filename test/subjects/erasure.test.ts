@@ -50,8 +50,8 @@ const RESOURCES = [
 ] as const
 
 /**
- * Creates all data of a user: a profile, credits of her own, events on her wallet and on others. Also creates data of
- * other users.
+ * Creates all data of a user: a profile, credits, and events on the wallet of the user and on other wallets. Also
+ * creates data of other users.
  */
 async function live(field: 'user_id' | 'team_id', id: string, call: string): Promise<Json[]> {
   const other = field === 'user_id' ? { team_id: 'payers' } : { user_id: 'payer' }
@@ -117,7 +117,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
 
         const alias = await erased(key, one(name))
 
-        // The books, over HTTP: every row exists with its amounts, under the alias and without metadata.
+        // Over HTTP, every row of the books still exists with its amounts, under the alias and without metadata.
         const eventsAfter = await listed(key, '/v1/events')
         expect(withoutSubject(eventsAfter)).toEqual(withoutSubject(events))
         eventsAfter.forEach((row, i) => {
@@ -206,7 +206,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
     expect(await balanceOf(key, query)).toBe(7)
     expect(await balanceOf(key, `?${field}=${alias}`)).toBe(balance)
 
-    // The new person can be erased, too, under another alias.
+    // The new user with the same id can also be erased, and gets another alias.
     const second = await erased(key, one(name))
     expect(second).not.toBe(alias)
     expect(await balanceOf(key, `?${field}=${second}`)).toBe(7)
@@ -226,8 +226,8 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
 })
 
 /**
- * The rows of the object and of D1 that contain the whole name. A longer name with the same beginning belongs to
- * another user.
+ * Returns the rows of the object and of D1 that contain the whole name. A longer name with the same beginning belongs
+ * to another user.
  */
 async function namesLeft(id: string): Promise<string[]> {
   const rows = [...(await objectRowsWith(ledger, id)), ...(await d1RowsWith(id))]
@@ -324,7 +324,7 @@ describe('other data that names a user', () => {
 })
 
 describe('an erasure that is interrupted', () => {
-  /** A D1 whose batches fail from the given one on, before or after they take effect. */
+  /** Returns a D1 whose batches fail from the given one on, before or after they take effect. */
   function failingD1(first: number, after: boolean): D1Database {
     let calls = 0
     return d1Double({
@@ -354,8 +354,7 @@ describe('an erasure that is interrupted', () => {
         api(userPath(name), { key, method: 'DELETE' }),
       )
       await expectRefused(broken, 503, 'unavailable')
-      // New events arrive while the erasure is half done. They belong to a new person if the old one is
-      // already erased.
+      // New events arrive after a part of the erasure. They belong to a new user if the old one is already erased.
       await ingested(key, GPT_4O)
       await erased(key, userPath(name))
       await runAlarm(ledger)
@@ -395,7 +394,7 @@ describe('an erasure that is interrupted', () => {
   it('keeps the flush from restoring the name: later uses of the id belong to a new person', async () => {
     await live('user_id', name, unique('call'))
     const query = `?user_id=${encodeURIComponent(name)}`
-    // The erasure is incomplete: the object has removed the user, D1 has not.
+    // The erasure is incomplete: the object has removed the user, but D1 still has it.
     await withD1(ledger, failingD1(3, false), () => api(userPath(name), { key, method: 'DELETE' }))
     const event = await ingested(key, { ...GPT_4O, user_id: name })
     expect(event.wallet_id).toBe((await read(key, '/v1/credits/balance')).wallet_id)
@@ -472,8 +471,8 @@ describe('an erasure beside other work', () => {
     await runAlarm(ledger)
     const before = await inStore(ledger, (store) => store.rowsWritten)
     await erased(key, userPath(name))
-    // The request writes its journal row and that of the audit record, and the rows of the erasure: start, journal,
-    // removal from D1, one round of pages, end.
+    // The request writes its own journal row and the journal row of the audit record. The erasure writes five rows:
+    // start, journal, removal from D1, one round of pages, and end.
     expect(await inStore(ledger, (store) => store.rowsWritten)).toBe(before + 7)
   })
 })

@@ -336,7 +336,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     for (const [id, mention] of mentions) {
       const before_ms = Date.now()
       await mention(id)
-      // Each user is found at once as the newest of the list.
+      // Each new user is immediately found as the newest one of the list.
       const subject = await read(api_key, one(id))
       expect(subject).toEqual({ [field]: id, created_at: expect.any(String) })
       expect(Date.parse(String(subject.created_at))).toBeGreaterThanOrEqual(before_ms)

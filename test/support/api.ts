@@ -2,24 +2,24 @@ import { exports } from 'cloudflare:workers'
 import { expectDocumented } from './documented.ts'
 
 export interface ApiOptions {
-  /** The key that is sent as Bearer. */
+  /** The API key, which is sent as a bearer token. */
   readonly key?: string
   readonly method?: string
   /**
-   * The body, which is sent as JSON; a string or bytes are sent unchanged. With a body, the request is a POST unless
-   * `method` is given.
+   * The body, which is sent as JSON. A string or bytes are sent unchanged. The method of a request with a body is
+   * POST, unless `method` is set.
    */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** A request to the Worker, through its router and everything behind it. */
+/** Sends a request to the Worker through its router, and returns the answer. */
 export async function api(path: string, options: ApiOptions = {}): Promise<Response> {
   return send(apiRequest(path, options), (request) => exports.default.fetch(request))
 }
 
 /**
- * Sends a request to an app and compares its answer with the OpenAPI document: every test over HTTP uses it.
+ * Sends a request to an app and compares its answer with the OpenAPI document. All tests over HTTP use this function.
  */
 export async function send(
   request: Request,
@@ -40,7 +40,7 @@ export function apiRequest(path: string, { key, method, body, headers = {} }: Ap
   return new Request(`https://api.test${path}`, init)
 }
 
-/** The JSON object of a response. Its fields are `unknown`: compare them, or narrow them with `textField`. */
+/** Returns the JSON object of a response. Its fields are `unknown`: compare them, or read them with `textField`. */
 export async function jsonOf(response: Response): Promise<Record<string, unknown>> {
   const body: unknown = await response.json()
   if (typeof body !== 'object' || body === null) throw new Error(`not a JSON object: ${JSON.stringify(body)}`)

@@ -31,7 +31,7 @@ export interface Belongings extends TestCustomer {
   readonly webhook_delivery_id: string
   /** The secret of the provider key, which is in no answer and is stored only encrypted. */
   readonly provider_key: string
-  /** The text that metadata, reasons, names and e-mail addresses contain. */
+  /** The text that all metadata, reasons, names and email addresses contain. */
   readonly marker: string
 }
 
@@ -95,13 +95,13 @@ export async function customerWithEverything(): Promise<Belongings> {
   })
   const alert = await post('/v1/alerts', { type: 'balance_below', threshold: { credits: 1 }, user_id })
   const [key] = objects((await read(api_key, '/v1/api-keys')).data)
-  // The ledger asks Stripe about an unpaid checkout after a minute, and then at growing intervals. The next time is
-  // more than an hour away.
+  // The ledger checks an unpaid checkout at Stripe after a minute, and then after longer and longer intervals. After
+  // these checks, the next one is more than an hour later.
   const ledger = { customer_id: customer.customer_id, mode: 'live' } as const
   for (let asked = 1; asked < 5; asked++) await checkPayment(env, ledger, { number: 1 })
   await settle(customer.customer_id)
-  // The endpoint is created last, for a notification that never occurs, so that the meter sends nothing later without a
-  // request.
+  // The endpoint is created last, and for a notification that never occurs. The Worker therefore writes nothing later
+  // without a request.
   const endpoint = await post('/v1/webhook-endpoints', {
     url: `http://127.0.0.1:9/${marker}`,
     types: ['runway.below'],
@@ -142,7 +142,7 @@ export async function customerWithEverything(): Promise<Belongings> {
   }
 }
 
-/** Values that no stranger may ever receive. */
+/** Returns values that no other customer may ever receive. */
 export function secretsOf(owner: Belongings): string[] {
   const { customer_id, api_key, email, user_id, team_id, feature_id, marker } = owner
   const {
@@ -172,11 +172,11 @@ export function secretsOf(owner: Belongings): string[] {
 }
 
 /**
- * Everything that is stored of a customer, as text: each row of D1 that names it anywhere, and each row of each table of
- * its two ledger objects. When its keys were last used is left out.
+ * Returns all stored data of a customer as text: each row of D1 that contains its id, and each row of each table of
+ * its two ledger objects. The times of the last use of its keys are left out.
  */
 export async function storedOf(customer_id: string, { rollups = true } = {}): Promise<string> {
-  // Drop-in requests are counted, and so are refused ones.
+  // Drop-in requests are counted even if they are refused.
   const in_d1 = (await storedInD1(customer_id)).filter((row) => !row.startsWith('drop_in_counts: '))
   const rows = rollups ? in_d1 : in_d1.filter((row) => !row.startsWith('rollup_'))
   for (const mode of ['live', 'test'] as const)
@@ -184,7 +184,7 @@ export async function storedOf(customer_id: string, { rollups = true } = {}): Pr
   return rows.join('\n')
 }
 
-/** Brings D1 up to date with a customer's live ledger, so that nothing is written later without a request. */
+/** Flushes the live ledger of a customer to D1, so that nothing is written later without a request. */
 export async function settle(customer_id: string): Promise<void> {
   const ledger_id = ledgerKey({ customer_id, mode: 'live' })
   const object = env.LEDGER.get(env.LEDGER.idFromName(ledger_id))

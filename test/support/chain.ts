@@ -1,13 +1,13 @@
 import { Chain, type LinkedEntry } from '../../src/ledger/chain/link.ts'
 import type { Entry, JournalRecord } from '../../src/ledger/model/journal.ts'
 
-/** Entries as pages take them, from before the hash chain. */
+/** Returns entries in the form in which pages store them, without hashes. */
 export function linked(entries: readonly Entry[]): LinkedEntry[] {
   const chain = new Chain('cust_1', Number.MAX_SAFE_INTEGER, null)
   return entries.map((entry) => chain.link(entry))
 }
 
-/** Records of the journal without the random salts that their commit gave them. */
+/** Returns records of the journal without the random salts of their commit. */
 export function unsalted(records: readonly JournalRecord[]): JournalRecord[] {
   return records.map((record) => {
     if (record.kind !== 'entry') return record

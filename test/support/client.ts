@@ -6,7 +6,7 @@ import { expectProblem } from './problems.ts'
 
 export type Json = Readonly<Record<string, unknown>>
 
-/** 15 credits of the default burn table. */
+/** An event that costs 15 credits with the default burn table. */
 export const GPT_4O = {
   event_type: 'TOKEN_USAGE',
   feature_id: 'chat',
@@ -22,7 +22,7 @@ export function ingest(key: string, body: unknown, headers: Headers = {}): Promi
   return api('/v1/events/ingest', { key, body, headers })
 }
 
-/** The answer to an event or a batch that is accepted. */
+/** Returns the answer to an accepted event or batch. */
 export async function ingested(key: string, body: unknown, headers: Headers = {}): Promise<Json> {
   return answerOf(await ingest(key, body, headers), 200)
 }
@@ -39,12 +39,12 @@ export async function read(key: string, path: string): Promise<Json> {
   return answerOf(await api(path, { key }), 200)
 }
 
-/** Returns the balance of a wallet, which `query` selects: `?user_id=zoe`. */
+/** Returns the balance of the wallet that `query` selects, for example `?user_id=zoe`. */
 export async function balanceOf(key: string, query = ''): Promise<unknown> {
   return (await read(key, `/v1/credits/balance${query}`)).balance
 }
 
-/** Every row of a list, through all its pages. `query` begins with `?`. */
+/** Returns every row of a list, from all of its pages. `query` begins with `?`. */
 export async function listed(key: string, path: string, query = '?limit=100'): Promise<Json[]> {
   const rows: Json[] = []
   let cursor = ''
@@ -64,7 +64,7 @@ export function objects(value: unknown): Json[] {
   })
 }
 
-/** The answer to a request that has this status. */
+/** Returns the answer to a request, and expects this status. */
 export async function answered(
   key: string,
   path: string,
@@ -94,7 +94,7 @@ export async function expectRefused(response: Response, status: number, code: st
   return problem
 }
 
-/** Expects a 400 that names this field among the invalid ones. */
+/** Expects a 400 answer that lists this field among the invalid fields. */
 export async function expectInvalid(
   response: Response,
   path: string,
@@ -105,10 +105,7 @@ export async function expectInvalid(
   return problem
 }
 
-/**
- * Runs `act` and expects that the customer's wallet and the entries of its ledger do not change, byte for
- * byte.
- */
+/** Runs `act`. Expects that the wallet of the customer and the entries of its ledger do not change in any byte. */
 export async function expectNothingMoved<T>(key: string, act: () => Promise<T>): Promise<T> {
   const before = await stateOf(key)
   const result = await act()

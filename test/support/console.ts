@@ -2,7 +2,7 @@ import { vi } from 'vitest'
 
 const METHODS = ['log', 'info', 'warn', 'error', 'debug', 'trace'] as const
 
-/** Records the Worker's console output in order, instead of printing it. */
+/** Records the console output of the Worker in order. The output is not printed. */
 export function listenToConsole(): {
   readonly lines: readonly string[]
   readonly records: () => Record<string, unknown>[]

@@ -11,7 +11,7 @@ export interface TestCustomer {
 
 let made = 0
 
-/** An id that no other test uses: storage is shared by all tests. */
+/** Returns an id that no other test uses, because all tests share one storage. */
 export function unique(prefix: string): string {
   made += 1
   return `${prefix}-${made}-${crypto.randomUUID()}`
@@ -21,7 +21,7 @@ export function uniqueEmail(): string {
   return `${unique('customer')}@example.com`
 }
 
-/** Registers a customer with its sign-up credits, over HTTP, as an operator. */
+/** Registers a customer with its sign-up credits over HTTP, as the operator. */
 export async function createCustomer({
   tier = 'ENTERPRISE',
 }: {

@@ -1,13 +1,13 @@
 import { env } from 'cloudflare:workers'
 
-/** Doubles of D1: one that a test controls, and doubles that many tests share. */
+/** Test doubles of D1: one that a test controls, and others that many tests share. */
 
 interface Calls {
   readonly prepare?: (query: string) => unknown
   readonly batch?: (statements: D1PreparedStatement[]) => unknown
 }
 
-/** The D1 of the tests with these calls replaced. */
+/** Returns the D1 of the tests in which these calls are replaced. */
 export function d1Double({
   prepare = (query) => env.DB.prepare(query),
   batch = (statements) => env.DB.batch(statements),
@@ -19,17 +19,20 @@ const fail = () => {
   throw new Error('internal error of the platform')
 }
 
-/** A D1 that is down: any use throws. */
+/** Returns a D1 that is down: every use throws. */
 export function brokenD1(): D1Database {
   return d1Double({ prepare: fail, batch: fail })
 }
 
-/** A KV that is down, like `brokenD1`. */
+/** Returns a KV that is down: every use throws. */
 export function brokenKv(): KVNamespace {
   return Object.create(env.API_KEYS, { get: { value: fail }, put: { value: fail } })
 }
 
-/** A D1 whose n-th batch (from 1) fails: before it has done anything, or after, when only the answer is lost. */
+/**
+ * Returns a D1 whose n-th batch (from 1) fails. It fails before its effect, or after its effect, so that only the
+ * answer is lost.
+ */
 export function d1FailingAt(batch: number, effect: 'before its effect' | 'after its effect'): D1Database {
   let batches = 0
   return d1Double({
@@ -42,16 +45,16 @@ export function d1FailingAt(batch: number, effect: 'before its effect' | 'after 
   })
 }
 
-/** The queries of a D1 that are billed. */
+/** The costs of the queries of a D1. */
 export interface Counts {
-  /** The number of round trips; a batch is one. */
+  /** The number of round trips. A batch is one round trip. */
   calls: number
   statements: number
   rows_read: number
   rows_written: number
 }
 
-/** A D1 that counts the rows read and written through it. */
+/** Returns a D1 that counts its queries, and the counts. */
 export function countingD1(): { readonly db: D1Database; readonly counts: Counts } {
   const counts: Counts = { calls: 0, statements: 0, rows_read: 0, rows_written: 0 }
   const count = (results: readonly D1Result<unknown>[]) => {
@@ -93,7 +96,7 @@ export function countingD1(): { readonly db: D1Database; readonly counts: Counts
   return { db, counts }
 }
 
-/** Returns the rows that `work` reads and writes. */
+/** Runs `work` with a counting D1, and returns its result and the counts. */
 export async function countedD1<T>(
   work: (db: D1Database) => Promise<T>,
 ): Promise<{ readonly result: T; readonly counts: Counts }> {

@@ -2,7 +2,10 @@ import type { TestProject } from 'vitest/node'
 import { createApp } from '../../src/app.ts'
 import { openApiDocument } from '../../src/openapi/document.ts'
 
-/** Makes the OpenAPI document once for all test files; `test/openapi/served.test.ts` compares it with the served one. */
+/**
+ * Makes the OpenAPI document once for all test files. `test/openapi/served.test.ts` compares it with the document
+ * that the Worker serves.
+ */
 export default function setup(project: TestProject): void {
   project.provide('openapi', JSON.stringify(openApiDocument(createApp())))
 }

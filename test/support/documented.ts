@@ -4,8 +4,8 @@ import { codesOf } from '../../src/http/output/problem-schemas.ts'
 import { isRecord } from '../../src/ledger/model/json.ts'
 
 /**
- * Compares the Worker's answer with the OpenAPI document: path and method, status, content type, headers and body. The
- * requests of every test pass this function (`api.ts`), so a test that gets an undocumented answer fails.
+ * Compares an answer of the Worker with the OpenAPI document: path and method, status, content type, headers and
+ * body. The requests of all tests use this function (`api.ts`), so a test that gets an undocumented answer fails.
  */
 export async function expectDocumented(request: Request, response: Response): Promise<void> {
   const problem = await whatIsUndocumented(request, response)
@@ -18,9 +18,9 @@ export async function expectDocumented(request: Request, response: Response): Pr
 
 type Json = Readonly<Record<string, unknown>>
 
-/** The document as it is served. */
+/** The OpenAPI document that the Worker serves. */
 export const document: Json = JSON.parse(inject('openapi'))
-/** The document without its examples, whose fields (`id`, `type`) JSON Schema does not know. */
+/** The document without its examples. Their fields (`id`, `type`) have another meaning in JSON Schema. */
 const rules: Json = JSON.parse(inject('openapi'), (name, value) => (name === 'examples' ? undefined : value))
 const schemas = dereference(rules)
 
@@ -39,7 +39,7 @@ export const operations: readonly Operation[] = Object.entries(objectAt(rules, '
     })),
 )
 
-/** The paths in the order of the router: `/v1/burn-tables/active` before `/v1/burn-tables/{id}`. */
+/** The paths in the order of the router, for example `/v1/burn-tables/active` before `/v1/burn-tables/{id}`. */
 const routes = operations
   .map((operation) => ({ ...operation, pattern: patternOf(operation.path) }))
   .toSorted((a, b) => a.path.split('{').length - b.path.split('{').length)
@@ -54,7 +54,7 @@ async function whatIsUndocumented(request: Request, response: Response): Promise
   const { pathname } = new URL(request.url)
   if (request.method === 'OPTIONS') return undefined
   const found = operationOf(request.method, pathname)
-  // The gateway answers in the forms of the providers.
+  // The answers of the gateway have the formats of the providers.
   if (!found && pathname.startsWith('/gateway/') && response.status === 403) return undefined
   if (!found) return outsideOfTheDocument(response)
   const documented = objectAt(found.operation, 'responses')[String(response.status)]
@@ -62,7 +62,7 @@ async function whatIsUndocumented(request: Request, response: Response): Promise
   return wrongHeaders(documented, response) ?? (await wrongBody(documented, request, response))
 }
 
-/** Requests without a route in the document are refused before or instead of a route. */
+/** Checks the answer to a request without a route in the document. Such a request must be refused. */
 async function outsideOfTheDocument(response: Response): Promise<string | undefined> {
   if (![401, 403, 404, 405, 429].includes(response.status)) return 'there is no such route'
   if (response.status === 405 && !response.headers.has('Allow')) return 'a 405 names the methods in Allow'
@@ -78,7 +78,7 @@ async function outsideOfTheDocument(response: Response): Promise<string | undefi
   return known.includes(String(code)) ? undefined : `there is no such route, and the code is ${String(code)}`
 }
 
-/** Headers of HTTP itself, of browsers and of CORS, which routes do not list. */
+/** The headers of HTTP, of browsers and of CORS, which routes do not list. */
 const GENERAL = new Set([
   'access-control-allow-origin',
   'access-control-expose-headers',
@@ -112,7 +112,7 @@ function wrongHeaders(documented: Json, response: Response): string | undefined 
   return undefined
 }
 
-/** The body is not text, so the test reads its bytes. */
+/** The content types of binary bodies, of which the test reads the bytes. */
 const BINARY = /protobuf$/
 
 async function wrongBody(
@@ -141,7 +141,7 @@ async function wrongBody(
   return wrongValue(body, asObject(media.schema))
 }
 
-/** Returns the deepest fault that JSON Schema finds in a value, because it names the field. */
+/** Returns the deepest fault that JSON Schema finds in a value, because that fault contains the name of the field. */
 function wrongValue(value: unknown, schema: Json): string | undefined {
   const { valid, errors } = validate(value, asSchema(schema), '2020-12', schemas, true)
   if (valid) return undefined
@@ -158,7 +158,7 @@ function patternOf(path: string): RegExp {
   return new RegExp(`^${literal}/?$`)
 }
 
-/** The object itself, or the object that its `$ref` names. */
+/** Returns the object itself, or the object that its `$ref` names. */
 export function resolve(value: unknown): Json {
   const object = asObject(value)
   if (typeof object.$ref !== 'string') return object
@@ -177,7 +177,7 @@ export function asObject(value: unknown): Json {
   return value
 }
 
-/** The part of the document itself, not a copy: `dereference` has marked it. */
+/** Returns the part of the document itself, which `dereference` has marked, and not a copy. */
 function asSchema(schema: Json): Schema {
   return schema
 }

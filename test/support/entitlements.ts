@@ -5,7 +5,7 @@ export const CUSTOMER: WalletOwner = { kind: 'customer' }
 export const user = (id: string): WalletOwner => ({ kind: 'user', id })
 export const team = (id: string): WalletOwner => ({ kind: 'team', id })
 
-/** Rules that allow everything and count nothing, with the given changes. */
+/** Returns rules with the given changes. Without changes, they allow everything and count nothing. */
 export function rules(options: Partial<EntitlementRules> = {}): EntitlementRules {
   return {
     limit_type: 'NONE',
@@ -18,14 +18,14 @@ export function rules(options: Partial<EntitlementRules> = {}): EntitlementRules
   }
 }
 
-/** A HARD limit on the number of events a day. */
+/** Returns rules with a HARD limit on the number of events a day. */
 export function hardEvents(limit: number, options: Partial<EntitlementRules> = {}): EntitlementRules {
   return rules({ limit_type: 'HARD', limit: String(limit), unit: 'events', period: 'DAILY', ...options })
 }
 
 let made = 0
 
-/** An entitlement for the feature `chat`, as a ledger would keep it. */
+/** Returns an entitlement for the feature `chat`, in the form of the ledger. */
 export function entitlement(owner: WalletOwner, options: Partial<Entitlement> = {}): Entitlement {
   made += 1
   return {

@@ -5,8 +5,8 @@ import { asObject, document, type Operation, objectAt, operations, resolve } fro
 import { fillPath, jsonOrFirst } from './requests.ts'
 
 /**
- * Requests made from the OpenAPI document: valid ones, ones with one fault, and hostile ones. They are sent to
- * customers' and operators' routes by a caller with full access.
+ * Requests that are generated from the OpenAPI document: valid requests, requests with one fault, and hostile
+ * requests. A caller with full access sends them to the routes of customers and operators.
  */
 type Json = Readonly<Record<string, unknown>>
 
@@ -20,8 +20,8 @@ export interface FuzzRequest {
 }
 
 /**
- * Any request to any of these routes. `owner` has the existing ids; `other` is the customer that the operator
- * acts on, so that the owner is never suspended.
+ * Returns arbitrary requests to these routes. `owner` has the existing ids. `other` is the customer that the operator
+ * changes, so that the owner is never suspended.
  */
 export function anyRequest(owner: Belongings, other: Belongings): fc.Arbitrary<FuzzRequest> {
   const routes = operations.flatMap((route) => {
@@ -136,7 +136,7 @@ function toJson(value: unknown): string {
   return JSON.stringify(value) ?? 'null'
 }
 
-/** A generated id names no object; the owner's id reaches the real code. */
+/** Replaces generated ids by ids of the owner, because a generated id names no object. */
 function withIds(body: unknown, owner: Belongings): unknown {
   if (!isRecord(body)) return body
   const ids: Json = {
@@ -147,7 +147,7 @@ function withIds(body: unknown, owner: Belongings): unknown {
   return Object.fromEntries(Object.entries(body).map(([name, value]) => [name, ids[name] ?? value]))
 }
 
-/** A valid body that is wrong in one place: a field that is missing, unknown, or of another value. */
+/** Returns valid bodies that are wrong in one place: a field is missing, unknown, or has another value. */
 function almost(valid: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   const change = fc.record({
     what: fc.constantFrom('drop', 'add', 'replace', 'nest'),
@@ -190,7 +190,7 @@ const HOSTILE_VALUE: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
 )
 
-/** Values that a schema of the document accepts, or nearly accepts. The Worker decides the rest. */
+/** Returns values that a schema of the document accepts or almost accepts. The Worker validates them. */
 function anyOfSchema(schema: Json, depth = 0): fc.Arbitrary<unknown> {
   const { const: only, enum: choices, oneOf, anyOf, type, items, properties, format } = resolve(schema)
   if (only !== undefined) return fc.constant(only)
@@ -258,14 +258,14 @@ function objectOf({ properties, required }: Json, depth: number): fc.Arbitrary<u
         name,
         must.has(name)
           ? anyOfSchema(asObject(property), depth + 1)
-          : // Most fields are left out: a body with all fields is refused for the first wrong one.
+          : // Most fields are left out. A body with all fields is refused for its first wrong field.
             fc.option(anyOfSchema(asObject(property), depth + 1), { nil: undefined, freq: 1 }),
       ]),
     ),
   )
 }
 
-/** Internal names that no answer may contain: tables, columns, classes, bindings. */
+/** Returns a pattern of internal names that no answer may contain: tables, columns, classes and bindings. */
 export function internalNames(): RegExp {
   const allowed = JSON.stringify(document)
   const words = [

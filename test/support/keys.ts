@@ -15,7 +15,7 @@ export interface TestKey {
   readonly key_hash: string
 }
 
-/** Creates another key of a customer in D1 only: KV does not have it. */
+/** Creates another key of a customer only in D1. KV does not have this key. */
 export async function createKey(
   customer_id: string,
   options: { readonly mode?: Mode; readonly scopes?: readonly Scope[]; readonly expires_at_ms?: number } = {},
@@ -28,7 +28,7 @@ export async function createKey(
   return key
 }
 
-/** Looks a key up like a request that no limiter refuses, with other bindings where a test needs them. */
+/** Looks up a key in the same way as a request that no limiter refuses. A test can replace the bindings. */
 export async function lookUp(
   api_key: string,
   bindings: Partial<Bindings> = {},

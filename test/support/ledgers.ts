@@ -18,7 +18,7 @@ import { nameSubjects } from '../../src/projection/read/subjects.ts'
 import { unique } from './customers.ts'
 import { CALLER } from './messages.ts'
 
-/** Separate ledger objects, below HTTP, and access to their contents and to D1. */
+/** Access to separate ledger objects without HTTP, to their contents, and to D1. */
 
 export interface TestLedger {
   readonly name: LedgerName
@@ -39,7 +39,7 @@ export function ledgerOf(customer_id: string, mode: Mode = 'live'): TestLedger {
 /** The account of a customer without restrictions. */
 export const ACCOUNT: Account = { tier: 'ENTERPRISE', status: 'ACTIVE', revision: 1 }
 
-/** A ledger that no other test uses, with this many credits to start with. */
+/** Returns a ledger that no other test uses, with this number of credits at the start. */
 export async function freshLedger(signup_grant_micro = 0): Promise<TestLedger> {
   const ledger = ledgerOf(unique('ledger'))
   const result = await openLedger(env, { ledger: ledger.name, signup_grant_micro, account: ACCOUNT })
@@ -47,7 +47,7 @@ export async function freshLedger(signup_grant_micro = 0): Promise<TestLedger> {
   return ledger
 }
 
-/** Sends a message to a ledger object, as the Worker does, and returns the result. */
+/** Sends a message to a ledger object in the same way as the Worker, and returns the result. */
 export async function ask<N extends OperationName>(
   object: Pick<LedgerRpc, 'handle'>,
   name: N,
@@ -57,7 +57,7 @@ export async function ask<N extends OperationName>(
   return parse(result)
 }
 
-/** A part of a ledger object: private in the object, open to the tests that measure or break it. */
+/** Returns a part of a ledger object. It is private in the object, but tests measure and break it. */
 export function partOf<T>(
   instance: CustomerLedger,
   name: keyof LedgerContext,
@@ -77,14 +77,14 @@ export function inStore<T>(ledger: TestLedger, use: (store: LedgerStore) => T): 
   return runInDurableObject(ledger.stub, (instance) => use(storeOf(instance)))
 }
 
-/** Counts the rows written in the object while `work` runs. The object must not restart meanwhile. */
+/** Counts the rows that the object writes while `work` runs. The object must not restart during that time. */
 export async function rowsWrittenBy(ledger: TestLedger, work: () => Promise<unknown>): Promise<number> {
   const before = await inStore(ledger, (store) => store.rowsWritten)
   await work()
   return (await inStore(ledger, (store) => store.rowsWritten)) - before
 }
 
-/** Every entry that the object's journal holds, oldest first. */
+/** Returns every entry in the journal of the object, oldest first. */
 export function journalEntries(ledger: TestLedger): Promise<Entry[]> {
   return runInDurableObject(ledger.stub, (_, { storage }) =>
     storage.sql
@@ -95,7 +95,7 @@ export function journalEntries(ledger: TestLedger): Promise<Entry[]> {
   )
 }
 
-/** The wallets' balances as the object's table has them, by wallet key. */
+/** Returns the balances of the wallets in the table of the object, by wallet key. */
 export function storedBalances(ledger: TestLedger): Promise<Record<string, number>> {
   return runInDurableObject(ledger.stub, (_, { storage }) => {
     const rows = storage.sql.exec<{ wallet_key: string; balance_micro: number }>(
@@ -105,7 +105,7 @@ export function storedBalances(ledger: TestLedger): Promise<Record<string, numbe
   })
 }
 
-/** Runs the alarm's work now, whether or not it is armed. */
+/** Runs the tasks of the alarm now, even if the alarm is not set. */
 export function runAlarm(ledger: TestLedger): Promise<void> {
   return runInDurableObject(ledger.stub, (instance) => instance.alarm())
 }
@@ -126,7 +126,7 @@ interface PageRow extends Omit<StoredPage, 'entries'> {
   readonly body: string
 }
 
-/** The pages that D1 has of a ledger, in the order of their entries. */
+/** Returns the pages of a ledger in D1, in the order of their entries. */
 export async function storedPages(ledger: TestLedger): Promise<StoredPage[]> {
   const ledger_id = ledgerKey(ledger.name)
   const { results } = await env.DB.prepare(
@@ -150,14 +150,14 @@ export interface Watermark {
   readonly flushed_entry: number
 }
 
-/** Returns D1's watermark of the ledger; null when D1 does not know it. */
+/** Returns the watermark of the ledger in D1; null if D1 has no row of the ledger. */
 export function watermark(ledger: TestLedger): Promise<Watermark | null> {
   return env.DB.prepare('SELECT flushed_row, flushed_entry FROM ledgers WHERE ledger_id = ?')
     .bind(ledgerKey(ledger.name))
     .first<Watermark>()
 }
 
-/** Gives the object another D1 while `work` runs: one that counts or fails. */
+/** Replaces the D1 of the object while `work` runs, for example by one that counts or fails. */
 export async function withD1<T>(ledger: TestLedger, db: D1Database, work: () => Promise<T>): Promise<T> {
   await giveEnv(ledger, { ...env, DB: db })
   try {

@@ -19,7 +19,7 @@ import type { Idempotency, WalletOwner } from '../../src/ledger/model/vocabulary
 import { assertWallet, unusedLots, type Wallet, walletKey } from '../../src/ledger/model/wallet.ts'
 import { defaultBurnTable } from '../../src/pricing/burn-table/table.ts'
 
-/** 1,000 credits per USD and a markup of 100 %, as `costOf` assumes. */
+/** A burn table with 1,000 credits per USD and a markup of 100 %, which `costOf` also assumes. */
 const TABLE = defaultBurnTable({ credits_per_usd_micro: 1_000_000_000n, markup_percent_micro: 100_000_000n })
 
 export const CONTEXT: BurnContext = {
@@ -31,8 +31,8 @@ export const CONTEXT: BurnContext = {
 }
 
 /**
- * The ledger's own rules over maps in place of SQLite. Committed state is frozen, so a draft throws if it changes more
- * than its own copies.
+ * A ledger with the same rules as the real one, but with maps instead of SQLite. Committed state is frozen, so a
+ * draft throws if it changes objects other than its own copies.
  */
 export class MemoryLedger implements LedgerReader {
   readonly records: JournalRecord[] = []
@@ -50,7 +50,7 @@ export class MemoryLedger implements LedgerReader {
   private readonly closedLots = new Map<number, Lot | null>()
   private readonly givenBacks = new Map<number, GivenBack>()
   private readonly limitCounters = new Map<number, LimitCounter>()
-  /** The customer's entitlements, in the order user, team, customer; tests set them. */
+  /** The entitlements of the customer, in the order user, team, customer. Tests set them. */
   readonly entitlements: Entitlement[] = []
 
   constructor() {
@@ -65,7 +65,7 @@ export class MemoryLedger implements LedgerReader {
     return this.wallets.get(key)
   }
 
-  /** The owner's wallet, which must exist. */
+  /** Returns the wallet of an owner. Throws if it does not exist. */
   walletOf(owner: WalletOwner = { kind: 'customer' }): Wallet {
     const wallet = this.wallets.get(walletKey(owner))
     if (!wallet) throw new Error(`no wallet of ${walletKey(owner)}`)
@@ -176,7 +176,7 @@ export class MemoryLedger implements LedgerReader {
     return result
   }
 
-  /** Applies `read` to a draft that is then dropped. */
+  /** Applies `read` to a draft, and drops the draft. */
   look<T>(now_ms: number, read: (draft: Draft) => T): T {
     return read(new Draft(this, this.counters, now_ms))
   }

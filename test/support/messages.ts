@@ -6,25 +6,28 @@ import type { IngestItem } from '../../src/ledger/model/messages/events.ts'
 import type { Idempotency, PricedEvent } from '../../src/ledger/model/vocabulary.ts'
 import { microCredits, picoUsd, type UsdParts, usdToParts } from '../../src/pricing/money.ts'
 
-/** Messages to a ledger object, as the Worker would send them. Tests give the few fields that matter to them. */
+/**
+ * Messages to a ledger object in the form in which the Worker sends them. Tests set only the fields that matter to
+ * them.
+ */
 
 export const CALLER: Caller = { key_id: 'key_of_the_test' }
 
-/** The default burn table makes 2,000 credits of a US dollar, so a micro-credit is 500 pico-USD. */
+/** The provider cost of a micro-credit. The default burn table makes 2,000 credits of a US dollar. */
 const PICO_USD_PER_MICRO_CREDIT = 500n
 
-/** The provider cost that the default burn table turns into exactly this many micro-credits. */
+/** Returns the provider cost that the default burn table converts to exactly this number of micro-credits. */
 export function costOf(credits_micro: number): UsdParts {
   return usdToParts(picoUsd(BigInt(credits_micro) * PICO_USD_PER_MICRO_CREDIT))
 }
 
 export interface EventOptions extends Partial<PricedEvent> {
   readonly key?: string | undefined
-  /** The fingerprint of the payload; by default the same for every event of this amount. */
+  /** The fingerprint of the payload. By default, all events of the same amount have the same fingerprint. */
   readonly fingerprint?: string
 }
 
-/** An event that burns exactly `credits_micro`. */
+/** Returns an event that burns exactly `credits_micro`. */
 export function eventItem(credits_micro: number, options: EventOptions = {}): IngestItem {
   const { key, fingerprint = `event of ${credits_micro}`, ...fields } = options
   return {
@@ -70,7 +73,7 @@ export function grant(credits_micro: number, options: Partial<CreditMessage> = {
   }
 }
 
-/** Metadata as the ledger gets it. */
+/** Returns metadata in the form in which the ledger receives it. */
 export function metadataOf(metadata: object): JsonText {
   return jsonTextOf(JSON.stringify(metadata))
 }

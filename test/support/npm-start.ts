@@ -11,11 +11,14 @@ export interface StartedServer {
   readonly url: string
   readonly port: number
   readonly child: ChildProcess
-  /** The output until it was ready. */
+  /** The output until the server was ready. */
   readonly output: string
-  /** Ends it like Ctrl-C. Resolves to its exit code. */
+  /** Ends the server like Ctrl-C. Resolves to its exit code. */
   stop(): Promise<number | null>
-  /** Kills it and its children, like a power cut, and waits until they have ended. Needs `detached`. */
+  /**
+   * Kills the server and its children, and waits until they have ended. This is like a loss of power. Requires
+   * `detached`.
+   */
   kill(): Promise<void>
 }
 
@@ -25,11 +28,11 @@ export interface StartOptions {
   readonly state: string
   readonly port?: number
   readonly env?: Readonly<Record<string, string>>
-  /** Set to make the process the leader of its own process group, which a test can kill at once. */
+  /** Whether the process leads its own process group, so that a test can kill the whole group. */
   readonly detached?: boolean
 }
 
-/** Starts `npm start` and resolves when it has printed its last curl line. */
+/** Starts `npm start`, and resolves after its last curl line was printed. */
 export async function npmStart({ state, env, detached, ...options }: StartOptions): Promise<StartedServer> {
   const port = options.port ?? (await freePort())
   const child = spawn(process.execPath, ['scripts/start.ts'], {
@@ -70,7 +73,9 @@ export async function npmStart({ state, env, detached, ...options }: StartOption
   }
 }
 
-/** Whether any process of the group exists. A killed process holds its port until the system has removed it. */
+/**
+ * Reports whether any process of the group exists. A killed process holds its port until the system has removed it.
+ */
 function isThere({ pid }: ChildProcess): boolean {
   try {
     process.kill(-(pid ?? 0), 0)
@@ -86,7 +91,7 @@ export interface Ended {
   readonly output: string
 }
 
-/** Runs a script of the project to its end. A variable that is undefined is removed from the environment. */
+/** Runs a script of the project to its end. An undefined variable is removed from the environment. */
 export function runScript(
   script: string,
   env: Readonly<Record<string, string | undefined>> = {},

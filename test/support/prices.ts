@@ -4,7 +4,7 @@ import { forgetPriceBooks } from '../../src/rating/current-prices.ts'
 import { api, jsonOf, textField } from './api.ts'
 import { d1Double } from './d1.ts'
 
-/** Makes the next request run as in an isolate that has just started. */
+/** Clears the caches, so that the next request runs as in a new isolate. */
 export function inAnotherIsolate(): void {
   forgetCachedKeys()
   forgetPriceBooks()
@@ -13,7 +13,7 @@ export function inAnotherIsolate(): void {
 export const OVERRIDES = '/v1/rating/price-overrides'
 export const PROVIDER_COSTS = '/v1/admin/provider-costs'
 
-/** Sets a price and returns its answer; any status but 201 is an error of the test. */
+/** Sets a price and returns the answer. Throws for any status other than 201. */
 export async function setPrice(path: string, key: string, body: object): Promise<Record<string, unknown>> {
   const response = await api(path, { key, body })
   const answer = await jsonOf(response)
@@ -21,12 +21,12 @@ export async function setPrice(path: string, key: string, body: object): Promise
   return answer
 }
 
-/** USD per thousand input tokens, nothing for output. */
+/** Returns prices in USD per thousand input tokens. Output tokens cost nothing. */
 export function perThousand(amount: number | string): object {
   return { input_tokens: { amount, per: 1000 }, output_tokens: { amount: 0, per: 1 } }
 }
 
-/** The cost of a thousand tokens in and five hundred out, by `calculate`. */
+/** Returns the cost of a thousand input tokens and five hundred output tokens, from `calculate`. */
 export async function costOf(key: string, model: string, fields: object = {}): Promise<unknown> {
   const body = { provider: 'OPENAI', model, input_tokens: 1000, output_tokens: 500, ...fields }
   const answer = await jsonOf(await api('/v1/rating/calculate', { key, body }))
@@ -40,7 +40,7 @@ export async function versionOf(key: string, model: string): Promise<string> {
 
 export { deployed as apiWith } from './deployment.ts'
 
-/** The real D1, with a record of the later prepared statements and of the rows that batches wrote. */
+/** Returns the real D1, which records the later prepared statements and the rows that batches write. */
 export function recordedD1(): {
   readonly bindings: { readonly DB: D1Database }
   readonly statements: readonly string[]

@@ -16,8 +16,8 @@ import { notFound, onError } from '../../src/http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../../src/http/route.ts'
 
 /**
- * A small app with the Worker's own middleware in the same order, and routes that only show their input: it tests the
- * shared parts of all routes.
+ * A small app that tests the shared parts of all routes. It has the middleware of the Worker in the same order, and
+ * routes that only return their input.
  */
 
 const fields = z.strictObject({
@@ -86,7 +86,7 @@ function probeApp() {
 
 const app = probeApp()
 
-/** A request to the probe, with other bindings than the Worker's where a test needs them. */
+/** Sends a request to the probe. A test can replace the bindings. */
 export async function probe(
   path: string,
   init: RequestInit = {},

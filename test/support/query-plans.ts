@@ -2,22 +2,28 @@ import { env } from 'cloudflare:workers'
 import { afterAll, expect } from 'vitest'
 
 /**
- * Records every D1 statement that `src` prepares while a test file runs, in the Worker as in the ledger objects, and
- * then checks SQLite's plan of each: no statement may scan a table that grows.
+ * A recorder of every D1 statement that `src` prepares while a test file runs, in the Worker and in the ledger
+ * objects. It then checks the query plan of each statement in SQLite. No statement may scan a table that grows.
  */
 
 const seen = new Set<string>()
 
-/** Tables with few rows: positions of jobs, ledgers with a failing flush, the 100 newest feeds, and the operator's signing keys. */
+/**
+ * The tables with few rows: positions of jobs, ledgers with a failing flush, the 100 newest feeds, and the signing
+ * keys of the operator.
+ */
 const SMALL_TABLES: ReadonlySet<string> = new Set(['sweeps', 'flush_failures', 'price_feeds', 'signing_keys'])
 
-/** Partial indexes of few rows: a scan of one reads only relevant rows. */
+/** The partial indexes with few rows. A scan of such an index reads only relevant rows. */
 const SMALL_INDEXES: ReadonlySet<string> = new Set([
   'reconciliations_different',
   'rollup_watermarks_unfinished',
 ])
 
-/** The operator's figures count rows up to a limit (`src/admin/stats/figures.ts`, `src/webhooks/figures.ts`). */
+/**
+ * The queries of figures for the operator, which count rows up to a limit (`src/admin/stats/figures.ts`,
+ * `src/webhooks/figures.ts`).
+ */
 const COUNTS = [
   'SELECT status, tier, count(*) AS count FROM (SELECT status, tier FROM customers LIMIT ?1)',
   "FROM webhook_deliveries WHERE status = 'pending' LIMIT",
@@ -41,7 +47,7 @@ export function recordStatements(): void {
   })
 }
 
-/** The steps of a statement's plan that read a whole table that grows. */
+/** Returns the steps of the query plan that scan a whole table that grows. */
 export async function scansOf(query: string): Promise<string[]> {
   if (COUNTS.some((part) => query.includes(part))) return []
   const nothing = Array.from({ length: parametersOf(query) }, () => null)
@@ -59,7 +65,7 @@ export async function scansOf(query: string): Promise<string[]> {
     })
 }
 
-/** Maps the names that the statement gives its tables to the tables. */
+/** Maps the aliases in a statement to the names of the tables. */
 function tablesOf(query: string): ReadonlyMap<string, string> {
   const names = new Map<string, string>()
   const references = query.matchAll(/\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+AS\s+(\w+)|\s+([a-z])\b)?/g)

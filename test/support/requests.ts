@@ -3,13 +3,13 @@ import { GPT_4O } from './client.ts'
 import { asObject, type Operation, objectAt, resolve } from './documented.ts'
 
 /**
- * Requests to every route of the OpenAPI document, filled with a customer's data. A new route is covered automatically
- * if its parameters and fields are listed here; otherwise `fill` throws until a value is added.
+ * Requests to every route of the OpenAPI document, with data of a customer. A new route is covered automatically if
+ * its parameters and fields are in the lists of this file. Otherwise, `fill` throws until a value is added.
  */
 type Json = Readonly<Record<string, unknown>>
 type Of<T> = (owner: Belongings) => T
 
-/** Path parameters by the beginning of their route. */
+/** The path parameters, by the beginning of their route. */
 const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: Of<string>])[] = [
   ['/v1/events/', 'id', ({ event_id }) => event_id],
   ['/v1/holds/', 'id', ({ hold_id }) => hold_id],
@@ -40,7 +40,7 @@ const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: 
   ['/docs/', 'file', () => 'start.js'],
 ]
 
-/** Parameters and fields that refer to a customer's data, by name. A test sends each alone. */
+/** The parameters and fields that refer to data of a customer, by name. A test sends each of them alone. */
 export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   customer_id: ({ customer_id }) => customer_id,
   user_id: ({ user_id }) => user_id,
@@ -72,7 +72,7 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   event: ({ customer_id, user_id, feature_id }) => ({ ...GPT_4O, feature_id, user_id, customer_id }),
 }
 
-/** Names that refer to no customer's data. */
+/** The names that do not refer to data of a customer. */
 const NEUTRAL = new Set([
   ...[
     'limit',
@@ -125,7 +125,7 @@ const NEUTRAL = new Set([
   ...['url', 'types', 'description', 'v1a', 'only_failed'],
 ])
 
-/** The value of a required field that refers to no customer's data, or whose content the sender chooses freely. */
+/** The values of required fields that do not refer to data of a customer, or whose content the sender may choose. */
 const VALUES: Readonly<Record<string, unknown>> = {
   mappings: [],
   feed_id: 'pf_00000000000000000000000000',
@@ -164,7 +164,7 @@ function GPT_4O_CALCULATION(): Json {
   return { provider: 'OPENAI', model: 'gpt-4o', input_tokens: 10 }
 }
 
-/** Whole bodies, where fields depend on each other. */
+/** The complete bodies of routes whose fields depend on each other. */
 const BODIES: Readonly<Record<string, Json>> = {
   'POST /v1/events/ingest': { ...GPT_4O },
   'POST /v1/rating/simulate': {
@@ -202,7 +202,7 @@ export interface FilledRequest {
   readonly carries: string
 }
 
-/** Requests to a route with the ids of `owner`: in the path, and in one parameter or field after the other. */
+/** Returns requests to a route with the ids of `owner`: in the path, and then in each parameter or field in turn. */
 export function fill({ method, path, operation }: Operation, owner: Belongings): FilledRequest[] {
   const filled_path = fillPath(path, owner)
   const query = names(operation, 'query')
@@ -232,7 +232,7 @@ export function fill({ method, path, operation }: Operation, owner: Belongings):
   return [{ path: filled_path, body, carries: 'path' }, ...in_query, ...in_body]
 }
 
-/** Whether `from` and `to` in the body of a route are times. */
+/** Reports whether `from` and `to` in the body of a route are times. */
 function isRange(path: string): boolean {
   return path.startsWith('/v1/rating/') || path.endsWith('/replay')
 }
@@ -265,14 +265,17 @@ interface BodySchema {
   readonly required: readonly string[]
 }
 
-/** The fields of a body; of alternatives, those of all of them. Undefined for a route without a body. */
+/**
+ * Returns the fields of a body; undefined for a route without a body. For alternatives, returns the fields of all of
+ * them.
+ */
 export function bodySchema(operation: Json): BodySchema | undefined {
   if (operation.requestBody === undefined) return undefined
   const content = objectAt(asObject(operation.requestBody), 'content')
   return fieldsOf(objectAt(jsonOrFirst(content), 'schema'))
 }
 
-/** The content in JSON, or else the first: some bodies are forms. */
+/** Returns the content in JSON, or the first content if there is none in JSON. Some bodies are forms. */
 export function jsonOrFirst(content: Json): Json {
   return asObject(content['application/json'] ?? Object.values(content)[0])
 }

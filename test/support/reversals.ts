@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest'
 import type { PaymentReversals } from '../../src/config.ts'
 import { freshLedger } from './ledgers.ts'
 
-/** Gives all ledger objects the operator's policy for refunds and disputes, until the end of the test. */
+/** Sets the operator's policy for refunds and disputes in all ledger objects, until the end of the test. */
 export async function withReversals(policy: PaymentReversals): Promise<void> {
   // Restarted objects have the configuration of their deployment.
   const { stub } = await freshLedger()

@@ -1,21 +1,24 @@
 /**
- * Errors that tests cause on purpose inside the runtime. The runtime prints each as an uncaught exception with a stack
- * of addresses, although the test expects it. Only these exact messages are dropped; any other exception is printed.
+ * The messages of errors that tests cause on purpose in the runtime. The runtime would print each of them as an
+ * uncaught exception with a stack of addresses. Only these exact messages are removed from the output.
  */
 const CAUSED_BY_TESTS = [
-  // test/faults: an object that is aborted, or whose disk refuses a write.
+  // In test/faults: an object is aborted, or its disk refuses a write.
   'the power failed',
   'the machine has failed',
   'the disk is full',
-  'what was committed could not be published',
-  // test/faults/d1.test.ts: the balance in the table is one too high.
+  'the written commit could not be published',
+  // In test/faults/d1.test.ts: the balance in the table is too high by one.
   'wallet 2 is broken: its balance is 996 and its lots hold 995',
-  // test/ledger/tables.test.ts: an object of a later deployment, and one that is too old.
-  'the tables of this ledger are of version 99 and',
+  // In test/ledger/tables.test.ts: an object of a later deployment, and an object that is too old.
+  'the tables of this ledger have version 99, but',
   'the tables of this ledger have no version:',
 ]
 
-/** Notes about alarms that tests ring by hand, a header that is not ASCII on purpose, and each file's local secrets. */
+/**
+ * The notes about alarms that tests run, a header that is intentionally not ASCII, and the local secrets of each
+ * file.
+ */
 const NOTES = [
   /^NOSENTRY SQLite alarm /,
   /^Using secrets defined in /,
@@ -37,11 +40,11 @@ function isExpected(message: string): boolean {
   )
 }
 
-/** Drops the expected messages from the output of vitest's own process, where the log of the runtime arrives. */
+/** Removes the expected messages from the output of the vitest process, which receives the log of the runtime. */
 export default function setup(): void {
   for (const stream of [process.stdout, process.stderr]) {
     let current = stream.write
-    // An accessor, because vitest replaces `write` and puts an older one back while tests run.
+    // `write` is an accessor, because vitest replaces it and restores an older function while tests run.
     Object.defineProperty(stream, 'write', {
       configurable: true,
       get:

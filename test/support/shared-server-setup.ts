@@ -6,8 +6,8 @@ import type { TestProject } from 'vitest/node'
 import { npmStart, type StartedServer } from './npm-start.ts'
 
 /**
- * One `npm start` for all test files that need a server and no state of their own. It starts when the first of them asks
- * (`sharedServer`), so a run without them starts none.
+ * Provides one `npm start` for all test files that need a server but no separate state. It starts when the first of
+ * these files requests it (`sharedServer`).
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const state = mkdtempSync(path.join(tmpdir(), 'openmonetize-shared-'))

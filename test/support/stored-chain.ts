@@ -21,14 +21,14 @@ interface PageRow {
 
 export interface StoredChain {
   readonly first_entry: number
-  /** The hash of each entry, from the first one on. */
+  /** The hash of each entry, beginning with the first one. */
   readonly hashes: readonly string[]
   readonly entries: readonly PagedEntry[]
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest('base64url')
 
-/** Checks D1's pages against the documented rules of the chain, not by the code that wrote them. */
+/** Checks the pages in D1 by the documented rules of the hash chain, without the code that wrote them. */
 export async function expectChained(ledger: TestLedger): Promise<StoredChain> {
   const ledger_id = ledgerKey(ledger.name)
   const row = await env.DB.prepare('SELECT chain_first_entry, chain_hash FROM ledgers WHERE ledger_id = ?')

@@ -4,7 +4,7 @@ import { ScriptedStripe, STRIPE } from './stripe.ts'
 
 export interface StripeServer {
   readonly stripe: ScriptedStripe
-  /** The address for the variable `STRIPE_API_URL`. */
+  /** The URL for the variable `STRIPE_API_URL`. */
   readonly url: string
   close(): void
 }

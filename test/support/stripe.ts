@@ -3,20 +3,20 @@ import { vi } from 'vitest'
 import { STRIPE_VERSION } from '../../src/stripe/client.ts'
 
 /**
- * A scripted Stripe that replaces the network: the endpoints that payments use, with idempotency keys that repeat any
- * answer, and faults before and after the effect of a call.
+ * A scripted Stripe that replaces the network. It has the endpoints that payments use. A repeated idempotency key
+ * gets the earlier answer. Faults can occur before and after the effect of a call.
  */
 
 export const STRIPE = 'https://api.stripe.com'
 export const WEBHOOK_SECRETS = { live: 'whsec_development', test: 'whsec_test_development' } as const
 
 /**
- * The fate of a call. `lost`: the call is done, and its answer is lost. `down`: the call fails before its
- * effect. `hangs` and `done, hangs`: the call never ends, before or after its effect.
+ * The fault of a call. `lost`: the call is done, but its answer is lost. `down`: the call fails before its effect.
+ * `hangs` and `done, hangs`: the call never ends, before or after its effect.
  */
 export type Fault = 'lost' | 'down' | 'busy' | 'broken' | 'hangs' | 'done, hangs'
 
-/** The behaviour of a card when it is charged without its owner. */
+/** The result of charging a card without its owner. */
 export type CardBehaviour = 'good' | 'declined' | 'needs_owner'
 
 export interface Call {
@@ -72,7 +72,7 @@ interface Kept {
 
 const DAY_S = 86_400
 
-/** A request of Stripe. */
+/** A webhook request of Stripe. */
 export interface SignedEvent {
   readonly body: string
   readonly headers: Record<string, string>
@@ -82,12 +82,12 @@ export class ScriptedStripe {
   readonly calls: Call[] = []
   readonly intents = new Map<string, Intent>()
   readonly sessions = new Map<string, Session>()
-  /** The cards of each customer, the oldest first. */
+  /** The cards of each customer, oldest first. */
   readonly cards = new Map<string, Card[]>()
-  /** Decides the fate of each call. */
+  /** Returns the fault of each call. */
   fault: (call: Call) => Fault | undefined = () => undefined
   livemode = false
-  /** Whether Stripe knows the secret key. */
+  /** Whether Stripe refuses the secret key. */
   unauthorized = false
   private readonly kept = new Map<string, Kept>()
 
@@ -106,7 +106,7 @@ export class ScriptedStripe {
     return vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => this.fetch(input, init))
   }
 
-  /** Succeeded payments, in cents, less refunds. */
+  /** The sum of the succeeded payments less the refunds, in cents. */
   get received(): number {
     return [...this.intents.values()]
       .filter(({ status }) => status === 'succeeded')
@@ -117,14 +117,14 @@ export class ScriptedStripe {
     return [...this.intents.values()].filter(({ status }) => status === 'succeeded')
   }
 
-  /** The buyer pays on the page of a checkout. */
+  /** Pays on the page of a checkout, as the buyer. */
   pay(url: string, card: Partial<Card> = {}): Intent {
     const session = this.sessionAt(url)
     if (!this.isOpen(session)) throw new Error(`the session at ${url} is not open`)
     return this.complete(session, card)
   }
 
-  /** Pays a buyer's last attempt, begun in time, after the page has expired. */
+  /** Pays the last attempt of a buyer after the page has expired. The attempt began before that. */
   payLate(url: string): Intent {
     const session = this.sessionAt(url)
     const intent = this.complete(session, {})
@@ -132,7 +132,7 @@ export class ScriptedStripe {
     return intent
   }
 
-  /** Makes a payment on a page that the bank processes for days. */
+  /** Makes a payment on a page, which the bank then processes for days. */
   process(intent: Intent, status: Session['status']): void {
     const session = [...this.sessions.values()].find((one) => one.intent === intent)
     if (!session) throw new Error('not made on a page')
@@ -141,7 +141,7 @@ export class ScriptedStripe {
     intent.charge = null
   }
 
-  /** Pays an intent after all, as by a slow bank or a confirmation in Stripe's dashboard. */
+  /** Pays an open intent, like a slow bank or a confirmation in the dashboard of Stripe. */
   succeed(intent: Intent): Intent {
     intent.status = 'succeeded'
     intent.error = null
@@ -149,12 +149,12 @@ export class ScriptedStripe {
     return intent
   }
 
-  /** Makes a payment of the customer for something else. */
+  /** Makes a payment of the customer for another product. */
   sellOther(customer: string): void {
     this.newIntent(100, customer, {})
   }
 
-  /** A page can be paid for a day. */
+  /** Reports whether a page can be paid. It expires after a day. */
   isOpen(session: Session): boolean {
     if (session.status === 'open' && nowS() - session.created > DAY_S) session.status = 'expired'
     return session.status === 'open'
@@ -178,7 +178,7 @@ export class ScriptedStripe {
     intent.charge.disputes = [{ id: 'dp_1', status, amount }]
   }
 
-  /** The signed request of a webhook. */
+  /** Returns the signed request of a webhook. */
   event(
     type: string,
     object: Intent | Session,
@@ -237,7 +237,7 @@ export class ScriptedStripe {
     return response
   }
 
-  /** Repeats the answer of an idempotency key for a day. After that, Stripe no longer knows the key. */
+  /** Repeats the answer of an idempotency key for a day. After that, the key counts as new. */
   private once(call: Call): Response {
     if (call.key === null) return respond(this.handle(call))
     const request = `${call.path}?${call.fields}`
@@ -325,7 +325,7 @@ export class ScriptedStripe {
     return ok(this.intentJson(intent, true))
   }
 
-  /** Lists the newest first, like Stripe's lists. */
+  /** Lists payment intents, newest first, as Stripe does. */
   private pageOfIntents(fields: URLSearchParams): object {
     const limit = Number(fields.get('limit') ?? 10)
     const matching = [...this.intents.values()]
@@ -387,7 +387,10 @@ export class ScriptedStripe {
   }
 }
 
-/** Signs an event as Stripe does: `test/payments/oracle.node.test.ts` compares with Stripe's own package. */
+/**
+ * Signs an event in the same way as Stripe. `test/payments/oracle.node.test.ts` compares it with the package of
+ * Stripe.
+ */
 export function signedEvent(type: string, object: object, secret: string, at_ms = Date.now()): SignedEvent {
   const event = { id: 'evt_1', object: 'event', api_version: STRIPE_VERSION, type, data: { object } }
   const body = JSON.stringify(event)

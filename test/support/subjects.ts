@@ -6,7 +6,7 @@ import { api, jsonOf } from './api.ts'
 import type { Json } from './client.ts'
 import type { TestLedger } from './ledgers.ts'
 
-/** Users and teams over HTTP, and the places where their names still occur. */
+/** Requests about users and teams, and searches for the places that contain their names. */
 
 export function userPath(id: string): string {
   return `/v1/users/${encodeURIComponent(id)}`
@@ -25,7 +25,7 @@ export async function erased(key: string, path: string): Promise<string> {
   return String(body.erased_id)
 }
 
-/** The rows of all of the object's own tables that contain a text. */
+/** Returns the rows of all tables of the object that contain a text. */
 export function objectRowsWith(ledger: TestLedger, text: string): Promise<string[]> {
   return runInDurableObject(ledger.stub, (_, { storage }) => {
     const tables = storage.sql
@@ -39,7 +39,7 @@ export function objectRowsWith(ledger: TestLedger, text: string): Promise<string
   })
 }
 
-/** The rows of all D1 tables that contain a text. */
+/** Returns the rows of all D1 tables that contain a text. */
 export async function d1RowsWith(text: string): Promise<string[]> {
   const { results: tables } = await env.DB.prepare(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' AND name <> 'd1_migrations'",
@@ -53,7 +53,7 @@ export async function d1RowsWith(text: string): Promise<string[]> {
 }
 
 function rowsWith(table: string, rows: readonly Json[], text: string): string[] {
-  // The search also finds the text as JSON within JSON, because a body is a text that contains more texts.
+  // The search also finds the text as JSON within JSON, because a stored body may contain other JSON texts.
   const needles = [text, JSON.stringify(text).slice(1, -1)]
   return rows.flatMap((row) => {
     const values = Object.values(row).map(String)
@@ -63,8 +63,8 @@ function rowsWith(table: string, rows: readonly Json[], text: string): string[] 
 }
 
 /**
- * Every stored amount of a ledger, in the object and in D1. No erasure may change these amounts. (`L` is an audit
- * record.)
+ * Returns every stored amount of a ledger, in the object and in D1. An erasure may not change these amounts. The kind
+ * `L` is an audit record.
  */
 export async function booksOf(ledger: TestLedger): Promise<unknown> {
   const ledger_id = ledgerKey(ledger.name)

@@ -19,9 +19,12 @@ import { startOfDay } from '../../src/usage/rollups/rows.ts'
 import { reference, said } from '../projection/usage/arbitraries.ts'
 import { storedPages, type TestLedger } from './ledgers.ts'
 
-/** Moves usage from the ledger object to the rollups, with a queue that the test controls. */
+/** Helpers that move usage from the ledger object to the rollups, through a queue that the test controls. */
 
-/** Captures the object's messages from now on, as the queue would deliver them. No message reaches the real queue. */
+/**
+ * Captures the later messages of the object in the form in which the queue delivers them. No message reaches the real
+ * queue.
+ */
 export async function captureUsage(ledger: TestLedger): Promise<unknown[]> {
   const bodies: unknown[] = []
   const keep = (body: unknown): void => {
@@ -44,15 +47,15 @@ export async function captureUsage(ledger: TestLedger): Promise<unknown[]> {
 
 export interface Delivery {
   readonly queue?: string
-  /** The number of delivery attempts, this one included. */
+  /** The number of delivery attempts, including this one. */
   readonly attempts?: number
   readonly bindings?: Bindings
 }
 
-/** The consumer's decision for each message: acknowledged or retried. */
+/** The result of the consumer for each message: acknowledged or retried. */
 export type Answer = 'ack' | 'retry'
 
-/** Delivers one batch to the Worker's consumer. */
+/** Delivers one batch to the consumer of the Worker. */
 export async function deliver(bodies: readonly unknown[], options: Delivery = {}): Promise<Answer[]> {
   const { queue = 'usage', attempts = 1, bindings = env } = options
   const messages = bodies.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts, body }))
@@ -76,7 +79,7 @@ export function acks(count: number): Answer[] {
   return Array.from({ length: count }, () => 'ack')
 }
 
-/** Every row of the active rollups, byte for byte, without generation and ledger. */
+/** Returns every row of the active rollups without its generation and ledger. */
 export async function rollupRows(ledger: TestLedger): Promise<Record<string, unknown[]>> {
   const rollup = await readRollup(env.DB, ledgerKey(ledger.name))
   const rows = async (table: string) =>
@@ -88,7 +91,7 @@ export async function rollupRows(ledger: TestLedger): Promise<Record<string, unk
   return { days: await rows('rollup_days'), users: await rows('rollup_users') }
 }
 
-/** The usage of every entry that D1 has pages of, from the pages. */
+/** Returns the usage of every entry whose pages are in D1, from these pages. */
 export async function flushedDeltas(ledger: TestLedger): Promise<UsageDelta[]> {
   const pages = await storedPages(ledger)
   const entries = pages.flatMap((page) => page.entries).sort((a, b) => a.number - b.number)
@@ -111,7 +114,7 @@ export async function cellsOf(rollup: Rollup, query: Omit<CellQuery, 'from_ms' |
   return cells
 }
 
-/** Sums of the columns of D1's pages. */
+/** Returns the sums of the columns of the pages in D1. */
 async function pageSums(ledger: TestLedger): Promise<UsageTotals> {
   const sums = [
     'events',
@@ -165,7 +168,7 @@ export async function expectRolledUp(
   expect(said(await cellsOf(rollup, { grain: 'day', subjects: 'none' }))).toEqual(reference(deltas, byDay))
 }
 
-/** Makes D1 know a ledger that has no object and no pages, with this many entries. */
+/** Adds a ledger to D1 that has no object and no pages, with this number of entries. */
 export async function knownLedger(ledger_id: string, entries: number): Promise<void> {
   const query =
     'INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms) VALUES (?, 1, ?, 1)'
@@ -173,7 +176,7 @@ export async function knownLedger(ledger_id: string, entries: number): Promise<v
 }
 
 /**
- * Folds usage of consecutive entries into a known ledger's rollups, like messages of one flush that arrive together.
+ * Adds the usage of consecutive entries to the rollups of a ledger, like messages of one flush that arrive together.
  */
 export async function foldDeltas(
   ledger_id: string,

@@ -3,7 +3,7 @@ import type { PackedKeysOptions } from '../../src/ledger/idempotency/store.ts'
 import { KeysJournal } from './keys-journal.ts'
 import { freshLedger, storeOf } from './ledgers.ts'
 
-/** Runs `use` inside a ledger object of its own. */
+/** Runs `use` inside a separate ledger object. */
 export async function withKeysJournal<T>(
   options: PackedKeysOptions,
   use: (keys: KeysJournal) => T,

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LIMIT_PERIODS, type LimitPeriod, windowOf } from '../../src/time/windows.ts'
 
-/** The `start` and `end` of the window that contains a moment, as text. */
+/** Returns the `start` and the `end` of the window that contains a time, as text. */
 function windowAt(period: LimitPeriod, anchor: string | null, at: string) {
   const { start_ms, end_ms } = windowOf(period, anchor === null ? null : Date.parse(anchor), Date.parse(at))
   return [new Date(start_ms).toISOString(), end_ms === null ? null : new Date(end_ms).toISOString()]
@@ -16,7 +16,7 @@ describe('a window by the calendar', () => {
     ['HOURLY', '2026-03-04T10:59:59.999Z', '2026-03-04T10:00:00.000Z', '2026-03-04T11:00:00.000Z'],
     ['DAILY', '2026-03-04T23:59:59.999Z', '2026-03-04T00:00:00.000Z', '2026-03-05T00:00:00.000Z'],
     ['DAILY', '2026-03-05T00:00:00.000Z', '2026-03-05T00:00:00.000Z', '2026-03-06T00:00:00.000Z'],
-    // The 2nd of March 2026 is a Monday.
+    // 2 March 2026 is a Monday.
     ['WEEKLY', '2026-03-01T23:59:59.999Z', '2026-02-23T00:00:00.000Z', '2026-03-02T00:00:00.000Z'],
     ['WEEKLY', '2026-03-02T00:00:00.000Z', '2026-03-02T00:00:00.000Z', '2026-03-09T00:00:00.000Z'],
     ['WEEKLY', '2026-03-08T12:00:00.000Z', '2026-03-02T00:00:00.000Z', '2026-03-09T00:00:00.000Z'],
@@ -34,7 +34,7 @@ describe('a window by the calendar', () => {
 
 describe('a window from an anchor', () => {
   it.each<[LimitPeriod, string, string, string, string]>([
-    // An hour that begins at a quarter past.
+    // The hour begins at a quarter past.
     [
       'HOURLY',
       '2026-01-01T00:15:00Z',
@@ -42,7 +42,7 @@ describe('a window from an anchor', () => {
       '2026-03-04T09:15:00.000Z',
       '2026-03-04T10:15:00.000Z',
     ],
-    // A day that begins at six, before and after the anchor itself.
+    // The day begins at six. The times are before and after the anchor itself.
     [
       'DAILY',
       '2026-03-04T06:00:00Z',
@@ -57,7 +57,7 @@ describe('a window from an anchor', () => {
       '2026-06-01T06:00:00.000Z',
       '2026-06-02T06:00:00.000Z',
     ],
-    // A week that begins on Wednesdays at noon.
+    // The week begins on Wednesdays at noon.
     [
       'WEEKLY',
       '2026-03-04T12:00:00Z',

@@ -8,14 +8,17 @@ import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import type { Recorded, Recording } from './record.ts'
 
 /**
- * Opens the state of an earlier version: objects, D1 and KV of a server that was killed with half of its journal
- * unflushed. Such state opens, replays byte for byte, flushes and reconciles. `record.ts` explains how a state is made;
- * a version whose stored formats change adds an archive and keeps the older ones.
+ * Opens the state of an earlier version: the objects, D1 and KV of a server that was killed with half of its journal
+ * unflushed. Such a state must open, replay the same bytes, flush and reconcile. `record.ts` explains how a state is
+ * made. A version that changes a stored format adds an archive and keeps the older archives.
  */
 
-/** A name contains the version, and the version of the ledger's tables if one version had several. */
+/**
+ * The names of the archives. A name contains the version, and also the version of the ledger tables if one version
+ * had several.
+ */
 const STATES = ['0.1.0', '0.1.0-tables-12']
-/** The recorded keys must still be valid when this test runs, at any date. */
+/** The variables of the server. The recorded keys must be valid on any date on which this test runs. */
 const VARS = 'FLUSH_DELAY_MS=200 IDEMPOTENCY_DAYS=36500 RATE_LIMIT_ENTERPRISE=1000000'
 const STARTS_WITHIN_MS = 120_000
 

@@ -1,11 +1,11 @@
 /**
- * Records the answers of a running server to a fixed series of requests, for `old-state.node.test.ts`. Run it against
- * the version whose state you want to keep, and archive that state afterwards:
+ * Records the answers of a running server to a fixed series of requests, for `old-state.node.test.ts`. Run it with
+ * the version whose state you want to keep, and then archive that state:
  *
  *   node test/upgrade/record.ts URL FILE phase     (phase: flushed | unflushed)
  *
- * The `flushed` phase runs with a short FLUSH_DELAY_MS; the server is then started again with a long one, and killed
- * with SIGKILL after the `unflushed` phase, so that the state holds a journal which D1 does not have yet.
+ * Run the `flushed` phase with a short FLUSH_DELAY_MS. Then start the server again with a long one. Kill it with
+ * SIGKILL after the `unflushed` phase. The journal in the state then has entries that D1 does not have.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 

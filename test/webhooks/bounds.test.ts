@@ -10,10 +10,13 @@ import { consumeHints } from '../../src/webhooks/queue/fan-out.ts'
 import { listenToConsole } from '../support/console.ts'
 import { countingD1 } from '../support/d1.ts'
 
-/** The calls and rows of the jobs of a minute and of the consumer of hints, for any amount of waiting work. */
+/**
+ * The limits on the calls and rows of the scheduled jobs and of the consumer of hints, for any amount of waiting
+ * work.
+ */
 
 const NOW_MS = Date.now()
-/** The platform limits the calls of one invocation. */
+/** The limit of the platform on the calls of one invocation. */
 const MAX_CALLS = 1_000
 const OLD_MS = NOW_MS - 31 * DAY_MS
 
@@ -36,7 +39,7 @@ afterEach(async () => {
 const COUNT = 'WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)'
 const NAME = "printf('cust_bound%05d', l.i)"
 
-/** Ledgers, each with endpoints for all types, and with notifications that are not queued. */
+/** Creates ledgers with endpoints for all types, and with notifications that are not queued. */
 async function ledgersWith(ledgers: number, endpoints: number, notifications: number): Promise<void> {
   const of = (count: number) => `${COUNT}, l (i) AS (SELECT i FROM n LIMIT ${count})`
   await env.DB.batch([
@@ -58,7 +61,7 @@ async function ledgersWith(ledgers: number, endpoints: number, notifications: nu
   ])
 }
 
-/** Bindings that count their calls. A batch of D1 is as many calls as it has statements. */
+/** Returns bindings that count their calls. Each statement of a D1 batch counts as a call. */
 function counting() {
   const { db, counts } = countingD1()
   const sent: string[] = []
@@ -116,7 +119,7 @@ describe('notifications that wait for many endpoints', () => {
   })
 })
 
-/** A batch of hints; the retried ones are added to `again`. */
+/** Returns a batch of hints. Retried hints are added to `again`. */
 function batchOf(ledger_ids: readonly string[], again: string[]): MessageBatch {
   const messages = ledger_ids.map((ledger_id) => ({
     id: ledger_id,
@@ -137,7 +140,9 @@ function batchOf(ledger_ids: readonly string[], again: string[]): MessageBatch {
   }
 }
 
-/** Each owner has this many deliveries and notifications that are too old, and one of each that is not. */
+/**
+ * Creates this number of deliveries and notifications that are too old for each owner, and one of each that is not.
+ */
 async function oldRows(owners: number, rows: number, first = 1): Promise<void> {
   const delivery = (at_ms: number, id: string) => `
     INSERT INTO webhook_deliveries (owner, delivery_id, webhook_endpoint_id, notification_id, sequence, type, at_ms,
@@ -178,7 +183,8 @@ describe('the clean-up of deliveries and notifications', () => {
       const { bindings, calls, counts } = counting()
       await runJobs(bindings, jobs, NOW_MS)
       expect(calls()).toBeLessThanOrEqual(50)
-      // Two jobs run, for 1,000 owners each. The number of rows read does not depend on the number of kept rows.
+      // Two jobs run for 1,000 owners each. The number of rows read does not depend on the number of rows that are
+      // kept.
       expect(counts.rows_read).toBeLessThanOrEqual(2 * 1_000 * 30)
     }
     expect(runs).toBe(3)

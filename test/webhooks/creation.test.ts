@@ -47,7 +47,7 @@ it('an endpoint gets what happens after its creation, also if D1 gets earlier no
   await flush()
   expect(hosts.map(keysSentTo)).toEqual([[between, after], [after]])
 
-  // A replay sends earlier ones, too.
+  // A replay also sends earlier notifications.
   pass(1_000)
   const body = { from, to: new Date().toISOString() }
   const replayed = await api(`/v1/webhook-endpoints/${idOf(second)}/replay`, { key, body })

@@ -22,7 +22,7 @@ afterEach(async () => {
   await env.DB.prepare('DELETE FROM webhook_deliveries').run()
 })
 
-/** A ledger with one endpoint at `receiver.example`, and a notification in the queue. */
+/** Creates a ledger with one endpoint at `receiver.example`, and puts a notification into the queue. */
 async function oneDelivery(script: Parameters<Simulation['receiver']>[1]) {
   const simulation = new Simulation()
   const { owner, endpoints } = await ownerWith(['receiver.example'])
@@ -103,7 +103,7 @@ describe('a message', () => {
   })
 })
 
-/** The body of the only message in the queue. */
+/** Returns the body of the only message in the queue. */
 async function deliveredOf(simulation: Simulation): Promise<object> {
   const waiting: unknown = Reflect.get(simulation, 'waiting')
   if (!Array.isArray(waiting) || waiting.length !== 1) throw new Error('one message should wait')
@@ -284,7 +284,7 @@ describe('a retry', () => {
 })
 
 async function notificationTypes(customer_id: string): Promise<string[]> {
-  // The notifications of the test have numbers of the ledger's own ones.
+  // Deletes the notifications of the test, because they have the numbers of the notifications of the ledger.
   await env.DB.prepare('DELETE FROM notifications WHERE ledger_id = ?').bind(customer_id).run()
   await runAlarm(ledgerOf(customer_id))
   const { results } = await env.DB.prepare('SELECT type FROM notifications WHERE ledger_id = ?')

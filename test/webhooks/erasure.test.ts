@@ -10,7 +10,7 @@ import { ask, ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { CALLER, grant } from '../support/messages.ts'
 import { createEndpoint, dnsAnswer, idOf, logOf, type Script, Simulation } from './support.ts'
 
-/** The erasure of a user or a team whose notifications are delivered, wait, are retried or replayed. */
+/** The erasure of a user or a team whose notifications are delivered, pending, retried or replayed. */
 
 beforeEach(() => {
   listenToConsole()
@@ -23,7 +23,7 @@ afterEach(async () => {
   await env.DB.prepare('DELETE FROM webhook_deliveries').run()
 })
 
-/** A ledger with an endpoint, and a notification for each of these subjects. */
+/** Creates a ledger with an endpoint, and a notification for each of these subjects. */
 async function ledgerWith(kind: SubjectKind, ids: readonly string[], script: Script) {
   const owner = await createCustomer()
   const ledger = ledgerOf(owner.customer_id)
@@ -59,7 +59,7 @@ async function storedText(): Promise<string> {
   return JSON.stringify((await env.DB.prepare('SELECT * FROM webhook_deliveries').all()).results)
 }
 
-/** The ways in which a receiver may repeat an id. */
+/** The forms in which a receiver may repeat an id. */
 const SPELLINGS: readonly (readonly [string, (id: string) => string])[] = [
   ['as text', (id) => id],
   ['as JSON', (id) => JSON.stringify({ id })],
@@ -75,7 +75,7 @@ describe.each(['user', 'team'] as const)('the erasure of a %s', (kind) => {
   it.each(SPELLINGS)('deletes the answers of receivers about it: its id %s', async (_, spell) => {
     const erased = id()
     const other = unique('bob')
-    // The receiver answers twice with a failure, which is retried, and then with a success.
+    // The receiver answers with a failure twice, which is retried, and then with a success.
     const { owner, simulation, erase } = await ledgerWith(kind, [erased, other], (n, { body }) => {
       const text = spell(JSON.parse(body).data[`${kind}_id`])
       return new Response(text, { status: n < 2 ? 500 : 200 })

@@ -4,7 +4,7 @@ import { listenToConsole } from '../support/console.ts'
 import { countedD1, countingD1, d1Double, d1FailingAt } from '../support/d1.ts'
 import { dnsAnswer, hang, logOf, notifies, ownerWith, Simulation, status } from './support.ts'
 
-/** Endpoints and crashes that must not affect other deliveries. */
+/** Tests with endpoints and crashes that must not affect other deliveries. */
 
 beforeEach(() => {
   listenToConsole()
@@ -28,8 +28,8 @@ describe('an endpoint that hangs', () => {
     simulation.receiver('healthy.example', status(200))
     await notifies(simulation, slow.customer_id, types(30))
     await notifies(simulation, healthy.customer_id, types(10))
-    // A batch has ten messages. The fourth batch has the messages of the healthy endpoint, although no attempt of the
-    // other endpoint has ended.
+    // A batch has ten messages. The fourth batch contains the messages of the healthy endpoint. At that time, no
+    // attempt of the other endpoint has ended.
     for (let batch = 0; batch < 4; batch++) await simulation.deliver({ settle: false })
     expect(simulation.receivedBy('healthy.example')).toHaveLength(10)
     const log = await logOf(healthy.customer_id)
@@ -55,7 +55,7 @@ describe('an endpoint that hangs', () => {
   it('gets its waiting messages after the slow attempts, and at most its share at once', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['slow.example'])
-    // The receiver answers after a time that is longer than the wait of a run, and shorter than the limit.
+    // The time until the answer is longer than the wait of a run, and shorter than the time limit of an attempt.
     simulation.receiver(
       'slow.example',
       () => new Promise((resolve) => setTimeout(resolve, 30, new Response())),
@@ -71,7 +71,7 @@ describe('an endpoint that hangs', () => {
 })
 
 describe('attempts that are slow', () => {
-  /** Endpoints with deliveries that failed and are due again, and some more in the queue. */
+  /** Creates endpoints with deliveries that failed and are due again, and with more deliveries in the queue. */
   async function waiting(hosts: readonly string[], failed: number, queued: number) {
     const simulation = new Simulation()
     const { owner } = await ownerWith(hosts)
@@ -82,7 +82,7 @@ describe('attempts that are slow', () => {
     simulation.now_ms += 600_000
     for (const host of hosts) simulation.receiver(host, hang)
     await notifies(simulation, owner.customer_id, types(queued))
-    // Imitates the flush: each notification is about a user and a team, whose names are read.
+    // Imitates the flush. Each notification is about a user and a team, whose names must be read.
     await env.DB.prepare('UPDATE notifications SET user_number = 1, team_number = 1').run()
     return { simulation, owner }
   }
@@ -94,10 +94,10 @@ describe('attempts that are slow', () => {
     simulation.env = { ...simulation.env, DB: db }
     const [received, fetches] = [simulation.received.length, simulation.fetches]
     await simulation.deliver()
-    // Six attempts run at once, each followed by nine.
+    // Six attempts run at the same time. Each of them is followed by nine others.
     const attempts = simulation.received.length - received
     expect(attempts).toBe(60)
-    // Each attempt may send a message for the next one.
+    // Each attempt may queue a message for the next attempt.
     const calls = counts.statements + (simulation.fetches - fetches) + attempts
     expect(calls).toBeGreaterThan(500)
     expect(calls).toBeLessThanOrEqual(1_000)
@@ -208,7 +208,7 @@ describe('a delivery costs', () => {
       const simulation = new Simulation()
       const { owner } = await ownerWith(['receiver.example'])
       simulation.receiver('receiver.example', status(code))
-      // The first failure is noted at the endpoint as well.
+      // The first failure is also stored in the row of the endpoint.
       await notifies(simulation, owner.customer_id, types(1))
       await simulation.deliver()
       await notifies(simulation, owner.customer_id, types(5))

@@ -5,7 +5,10 @@ import { sharedServer } from '../support/shared-server.ts'
 
 useRealTime()
 
-/** A small sample of `npm run bench:alerts`, which measures the time: here it counts that every alert arrives once. */
+/**
+ * Runs a small sample of `npm run bench:alerts`, which measures the latency. This test only checks that every alert
+ * arrives once.
+ */
 it('alerts arrive at a receiver on the loopback interface, each once', async () => {
   const { latencies, repeated } = await measureAlerts({
     url: await sharedServer(),

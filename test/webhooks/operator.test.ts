@@ -8,7 +8,7 @@ import { listenToConsole } from '../support/console.ts'
 import { OPERATOR_TOKEN } from '../support/customers.ts'
 import { dnsAnswer, idOf, Simulation, status } from './support.ts'
 
-/** Each condition that notifies the operator, as the scheduled job finds it. */
+/** The conditions that notify the operator, as the scheduled job finds them. */
 
 beforeEach(() => {
   listenToConsole()
@@ -33,7 +33,7 @@ interface Condition {
   readonly data: object
 }
 
-/** `?1` is the current time. */
+/** The statements that begin and end each condition. `?1` is the current time. */
 const CONDITIONS: Readonly<Record<OperatorType, Condition>> = {
   'ops.flush_behind': {
     begin: `INSERT INTO flush_failures (ledger_id, unflushed_since_ms, failures, failed_at_ms)

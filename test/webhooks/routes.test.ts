@@ -187,7 +187,10 @@ describe('a rotated secret', () => {
   })
 })
 
-/** Whether the library verifies a message. Sets the clock, which the library reads, to the time of the message. */
+/**
+ * Reports whether the library verifies a message. Sets the clock, which the library reads, to the time of the
+ * message.
+ */
 function isVerified(secret: string, body: string, headers: Record<string, string>, now_ms: number): boolean {
   vi.useFakeTimers({ now: now_ms, toFake: ['Date'] })
   try {
@@ -281,7 +284,7 @@ describe('the log of deliveries', () => {
     const request = { key: owner.api_key, method: 'POST' }
     const retried = await deployed(simulation.env, `/v1/webhook-deliveries/${failed.id}/retry`, request)
     expect((await jsonOf(retried)).status).toBe('pending')
-    // The routes have the real clock.
+    // The routes use the real clock.
     simulation.now_ms = Date.now()
     await simulation.drain()
     const after = await jsonOf(await api(`/v1/webhook-deliveries/${failed.id}`, { key: owner.api_key }))
@@ -333,7 +336,7 @@ describe('the log of deliveries', () => {
   })
 })
 
-describe("an endpoint of the operator's", () => {
+describe('an endpoint of the operator', () => {
   it('gets a notification when a condition begins, and none until it has ended', async () => {
     const simulation = new Simulation()
     simulation.receiver('ops.example', status(200))

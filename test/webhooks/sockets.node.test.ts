@@ -15,9 +15,9 @@ import { useRealTime } from '../support/real-time.ts'
 useRealTime()
 
 /**
- * `send`, which makes each attempt of a delivery, in workerd against receivers on real sockets. In
- * production, the address is checked before `send`, which refuses loopback addresses: only this test calls
- * `send` without the check.
+ * Tests of `send` in workerd, with receivers on real sockets. `send` makes each attempt of a delivery. In production,
+ * the address is checked before `send`, and loopback addresses are refused. Only this test calls `send` without the
+ * check.
  */
 
 const WORKER = `
@@ -181,7 +181,7 @@ it('reads 1 KB of 10 MB, and closes the connection', async () => {
   })
   expect((await send(url)).attempt).toMatchObject({ status_code: 200, answer: 'a'.repeat(1_024) })
   await closed
-  // The buffers of the sockets hold some of the body.
+  // The buffers of the sockets can contain a part of the body.
   expect(written).toBeLessThan(chunks)
 })
 

@@ -8,7 +8,7 @@ import { api, jsonOf, textField } from '../support/api.ts'
 import type { Json } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 
-/** A message that a receiver got. */
+/** A message that a receiver has received. */
 export interface Received {
   readonly url: string
   readonly headers: Headers
@@ -16,14 +16,14 @@ export interface Received {
   readonly at_ms: number
 }
 
-/** The script of a receiver: its answer to the n-th message, from 0. */
+/** The script of a receiver. It returns the answer to the n-th message, counted from 0. */
 export type Script = (n: number, received: Received, signal: AbortSignal) => Response | Promise<Response>
 
 /** An answer that never arrives. */
 export const hang: Script = (_n, _received, signal) =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
 
-/** A receiver that refuses the connection, like one with a wrong certificate. */
+/** A receiver that refuses the connection, for example because of a wrong certificate. */
 export const refuse: Script = () => Promise.reject(new TypeError('TLS handshake failed'))
 
 export const status = (code: number, headers: Record<string, string> = {}): Script => {
@@ -31,8 +31,7 @@ export const status = (code: number, headers: Record<string, string> = {}): Scri
 }
 
 /**
- * A queue that a test controls, with its own clock, receivers by host, and a resolver that resolves every
- * name.
+ * A queue that a test controls. It has its own clock, its receivers by host, and a resolver that resolves every name.
  */
 export class Simulation {
   now_ms: number
@@ -42,7 +41,7 @@ export class Simulation {
   env: Bindings
   /** The time after which an attempt fails. */
   timeout_ms = 60
-  /** The attempts, and the resolutions of names. */
+  /** The number of attempts and of resolutions of names. */
   fetches = 0
   resolver: (url: string) => Response = dnsAnswer
   private waiting: { body: unknown; at_ms: number; attempts: number }[] = []
@@ -79,7 +78,7 @@ export class Simulation {
     return this.waiting.length
   }
 
-  /** Drops the messages in the queue, like a crash of the queue. */
+  /** Deletes the messages in the queue, as after a crash of the queue. */
   loseQueue(): void {
     this.waiting = []
   }
@@ -88,7 +87,7 @@ export class Simulation {
     return this.received.filter(({ url }) => new URL(url).host === host)
   }
 
-  /** Delivers one batch of due messages and, with `settle`, waits for work that continues after it. */
+  /** Delivers one batch of due messages. With `settle`, also waits for work that continues after the batch. */
   async deliver({ settle = true } = {}): Promise<number> {
     const due = this.waiting.filter(({ at_ms }) => at_ms <= this.now_ms).slice(0, 10)
     this.waiting = this.waiting.filter((one) => !due.includes(one))
@@ -129,7 +128,7 @@ export class Simulation {
     return due.length
   }
 
-  /** Waits for attempts that ran longer than a run of the consumer. */
+  /** Waits for attempts that take longer than a run of the consumer. */
   async settle(): Promise<void> {
     while (this.deferred.length > 0) await this.deferred.pop()
   }
@@ -140,7 +139,8 @@ export class Simulation {
   }
 
   /**
-   * Runs until no delivery waits in the queue or in D1, or until a time. The sweep runs at each minute that has work.
+   * Runs until no delivery is pending in the queue or in D1, or until a time. The sweep runs in each minute that has
+   * work.
    */
   async runUntil(end_ms: number): Promise<void> {
     for (;;) {
@@ -190,7 +190,10 @@ export class Simulation {
 const MINUTE_MS = 60_000
 const minuteAfter = (at_ms: number) => Math.ceil(at_ms / MINUTE_MS) * MINUTE_MS
 
-/** Names that begin with `private` resolve to an address in a private network, all others to a public one. */
+/**
+ * Resolves names that begin with `private` to an address in a private network, and all other names to a public
+ * address.
+ */
 export function dnsAnswer(url: string): Response {
   const { searchParams } = new URL(url)
   const data = searchParams.get('name')?.startsWith('private') ? '10.0.0.7' : '93.184.216.34'
@@ -203,7 +206,7 @@ export interface Owner {
   readonly customer_id: string
 }
 
-/** A customer with an endpoint for each of these hosts. */
+/** Creates a customer with an endpoint for each of these hosts. */
 export async function ownerWith(
   hosts: readonly string[],
   types: readonly string[] = ['*'],
@@ -224,13 +227,13 @@ export async function createEndpoint({ api_key }: Owner, body: object): Promise<
 
 export const idOf = (answer: Json) => textField(answer, 'id')
 
-// The table of ledgers has the row since the first endpoint was created.
+// The ledger has a row in the table since its first endpoint was created.
 const LAST = 'UPDATE ledgers SET last_notification = ?2 WHERE ledger_id = ?1'
-// The clock of a simulation may be behind the creation of an endpoint.
+// The clock of a simulation may be before the creation of an endpoint.
 const OLD = 'UPDATE webhook_endpoints SET created_at_ms = min(created_at_ms, ?2) WHERE owner = ?1'
 const INSERT = `INSERT INTO notifications (ledger_id, sequence, type, at_ms, data) VALUES (?1, ?2, ?3, ?4, ?5)`
 
-/** Puts notifications of a ledger into D1, as a flush does, and hands them on. */
+/** Puts notifications of a ledger into D1 and queues them, like a flush. */
 export async function notifies(
   simulation: Simulation,
   ledger_id: string,
@@ -251,7 +254,7 @@ export async function notifies(
   if (handed.get(ledger_id) !== 'whole') throw new Error('the notifications were not handed on')
 }
 
-/** The log of a ledger, in the order of the notifications. */
+/** Returns the log of a ledger, in the order of the notifications. */
 export async function logOf(ledger_id: string): Promise<Delivery[]> {
   const { results } = await env.DB.prepare(
     'SELECT delivery_id FROM webhook_deliveries WHERE owner = ? ORDER BY sequence, delivery_id',

@@ -1,4 +1,4 @@
-/** Elements without HTML: texts of the API and of the page become only text nodes and attributes. */
+/** Creates elements without parsing HTML. Texts of the API and of the page become only text nodes and attributes. */
 
 type Child = Node | string
 
@@ -18,7 +18,7 @@ export function svg(
   return filled(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children)
 }
 
-/** A text of the customer, which may be of any script and direction. */
+/** Returns an element for a name that may be in any script and writing direction. */
 export function name(text: string): HTMLElement {
   return h('bdi', {}, text)
 }

@@ -5,7 +5,8 @@ import { LABELS, type Labels } from './labels.ts'
 import { styles } from './styles.ts'
 
 /**
- * Sent when the token has expired. The event bubbles, and the page may set the attribute or property `token`.
+ * The name of the event for an expired token. The event bubbles. A listener may set the attribute or property
+ * `token`.
  */
 export const TOKEN_EXPIRED = 'om-token-expired'
 
@@ -15,7 +16,7 @@ const PROPERTIES = ['token', 'refreshToken', 'labels'] as const
 
 type RefreshToken = () => Promise<string> | string
 
-/** The common parts of the widgets: token, address, the feed, states and their text. */
+/** The base class of the widgets. It handles tokens, requests, errors and labels. */
 export abstract class OmElement extends HTMLElement {
   static readonly observedAttributes: readonly string[] = [
     'token',
@@ -26,7 +27,7 @@ export abstract class OmElement extends HTMLElement {
   ]
 
   protected abstract readonly default_label: keyof Labels
-  /** The default of the seconds between two requests. */
+  /** The default number of seconds between two requests. */
   protected abstract readonly default_seconds: number
 
   private readonly label = h('p', { class: 'label', id: 'label', part: 'label' })
@@ -39,13 +40,18 @@ export abstract class OmElement extends HTMLElement {
   private own_token = ''
   private refresh: RefreshToken | undefined
   private own_labels: Partial<Labels> = {}
-  /** A token that never worked is not replaced automatically, because the next token would not work either. */
+  /**
+   * Allows an automatic replacement of the token. False after a replacement until the new token works, to prevent
+   * endless replacements.
+   */
   private is_replaceable = true
   private feed: Feed | undefined
   private unsubscribe: (() => void) | undefined
-  /** The answer, or the empty state, that is shown. */
+  /** The answer or the text of the empty state that is shown. */
   private shown_text: string | undefined
-  /** Whether the shown content has other words or another language than the page now requests. */
+  /**
+   * Reports whether the content must be shown again because the page changed the labels or an attribute.
+   */
   private is_outdated = false
   private restarting = false
 
@@ -58,11 +64,13 @@ export abstract class OmElement extends HTMLElement {
     this.retry.addEventListener('click', () => this.tryAgain())
   }
 
-  /** The part of the API that the widget shows, with a name that widgets with the same content share. */
+  /** Returns the resource to show. Widgets with the same API, token and `name` share their requests. */
   protected abstract resource(): { readonly name: string; readonly path: () => string }
   /** Shows an answer in `content`. */
   protected abstract show(body: Json): void
-  /** Whether a problem is an empty state, and its text. */
+  /**
+   * Returns the text of the empty state if a problem means that there is no content; undefined for other problems.
+   */
   protected emptyState(_problem: Problem): string | undefined {
     return undefined
   }
@@ -78,7 +86,10 @@ export abstract class OmElement extends HTMLElement {
     this.restart()
   }
 
-  /** Returns another token when the current one has expired, and the first one if the page sets none. */
+  /**
+   * The function that returns a new token when the current token has expired, or the first token if the page sets
+   * none.
+   */
   get refreshToken(): RefreshToken | undefined {
     return this.refresh
   }
@@ -118,7 +129,8 @@ export abstract class OmElement extends HTMLElement {
   }
 
   /**
-   * The origin of the API: the attribute, or the origin of this script. Undefined if the origin is not safe.
+   * The origin of the API: the origin of the attribute `base-url`, or of this script if the attribute is absent.
+   * Undefined if the origin is not safe.
    */
   protected get base(): string | undefined {
     return safeUrl(this.getAttribute('base-url') ?? import.meta.url)?.origin
@@ -162,19 +174,19 @@ export abstract class OmElement extends HTMLElement {
     if (text !== '') this.announce(text)
   }
 
-  /** The text for a problem: the API's message, if it answered. */
+  /** Returns the API's message of a problem, or a label if the API did not answer. */
   protected problemText({ message }: Problem): string {
     return message || this.text('unreachable')
   }
 
   /**
-   * Asks the page to replace an expired token. Returns false if the page does not, or if the last replacement
+   * Requests a new token from the page. Returns false if the page returns no other token, or if the last new token
    * did not work.
    */
   protected async replaceToken(base: string): Promise<boolean> {
     const old = this.own_token
     if (old !== '') this.dispatchEvent(new CustomEvent(TOKEN_EXPIRED, { bubbles: true, composed: true }))
-    // The page has set another token in its listener.
+    // A listener of the page set a new token.
     if (this.own_token !== old) return true
     if (!this.refresh || !this.is_replaceable) return false
     try {
@@ -195,7 +207,7 @@ export abstract class OmElement extends HTMLElement {
     } else this.restart()
   }
 
-  /** Begins again after all changes of the current task. */
+  /** Starts the widget again, once after all changes of the current task. */
   private restart(): void {
     if (this.restarting) return
     this.restarting = true
@@ -235,7 +247,7 @@ export abstract class OmElement extends HTMLElement {
   }
 
   private async firstToken(base: string): Promise<void> {
-    // Without `refreshToken`, the page sets the token later.
+    // A page without `refreshToken` sets the token later.
     if (!this.refresh || (await this.replaceToken(base))) return
     this.showError(this.text('no_token'))
   }
@@ -249,7 +261,7 @@ export abstract class OmElement extends HTMLElement {
     this.is_replaceable = true
     if (state.kind === 'ready') {
       this.showError('')
-      // If the data are the same, the widget does not change, so that the focus and an open table stay.
+      // Keeps the elements if the data are unchanged, so that the focus and an open table are kept.
       if (this.isNew(state.text)) this.show(state.body)
       return
     }
@@ -264,7 +276,7 @@ export abstract class OmElement extends HTMLElement {
     this.announce(text)
   }
 
-  /** Records the shown content. Returns whether it is new. */
+  /** Stores the content to show. Reports whether it differs from the shown content. */
   private isNew(text: string): boolean {
     const is_new = text !== this.shown_text || this.is_outdated
     this.shown_text = text
@@ -288,7 +300,10 @@ export abstract class OmElement extends HTMLElement {
     return Math.min(MAX_SECONDS, Math.max(MIN_SECONDS, wanted || this.default_seconds))
   }
 
-  /** A property that the page set before the element was defined hides the accessor. */
+  /**
+   * Sets a property again through its accessor, which is hidden if the page set the property before the element was
+   * defined.
+   */
   private upgrade(property: (typeof PROPERTIES)[number]): void {
     if (!Object.hasOwn(this, property)) return
     const value = Reflect.get(this, property)
@@ -297,10 +312,13 @@ export abstract class OmElement extends HTMLElement {
   }
 }
 
-/** Browsers treat these hosts as secure over http too. */
+/** The hosts that browsers treat as secure also over http. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
 
-/** Returns an address to which a token or a user may be sent; undefined for any other. */
+/**
+ * Returns the URL of an https or local address. Returns undefined for other addresses, which must not receive a
+ * token.
+ */
 export function safeUrl(text: string): URL | undefined {
   try {
     const url = new URL(text)
@@ -311,7 +329,7 @@ export function safeUrl(text: string): URL | undefined {
   }
 }
 
-/** Defines an element once, although two files may have it. */
+/** Defines an element, unless another file has already defined it. */
 export function define(tag: string, element: CustomElementConstructor): void {
   if (!customElements.get(tag)) customElements.define(tag, element)
 }

@@ -1,18 +1,18 @@
 /**
- * JSON and numbers without loss. An amount of the API can have more digits than a JavaScript number holds, so numbers are
- * read as the text that the API wrote, and formatted digit by digit.
+ * Parses JSON and formats numbers without loss. Amounts of the API can have more digits than a JavaScript number, so
+ * numbers are kept as text and formatted digit by digit.
  */
 
-/** A JSON value whose numbers are their text. */
+/** A JSON value in which each number is a string of its digits. */
 export type Json = string | boolean | null | readonly Json[] | JsonObject
 export interface JsonObject {
   readonly [name: string]: Json | undefined
 }
 
-/** A string, or a number outside of strings. */
+/** Matches a JSON string or a number outside of strings. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
-/** Parses JSON; a number becomes a string with its text. Throws for a text that is not JSON. */
+/** Parses JSON and returns each number as a string of its digits. Throws if the text is not JSON. */
 export function parseExact(text: string): Json {
   return JSON.parse(text.replace(TOKENS, (token) => (token.startsWith('"') ? token : `"${token}"`)))
 }
@@ -37,8 +37,8 @@ const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/
 const CENTS = 2
 
 /**
- * Formats a decimal number for a locale: its digits, its separators and its groups of digits, and never fewer
- * decimals than the text has. Returns any other text unchanged.
+ * Formats a decimal number with the digits and separators of a locale. Keeps all decimals. Returns any other text
+ * unchanged.
  */
 export function formatNumber(text: string, locale: string | undefined, currency?: string): string {
   const [, sign, whole, decimals = ''] = DECIMAL.exec(text) ?? []
@@ -50,7 +50,7 @@ export function formatNumber(text: string, locale: string | undefined, currency?
     maximumFractionDigits: digits,
     ...(currency !== undefined && { style: 'currency', currency }),
   })
-  // The pattern of any number of this sign, into which the digits are put.
+  // Formats a sample number with the same sign, and replaces its digits.
   return pattern
     .formatToParts(sign === '-' ? -1.5 : 1.5)
     .map(({ type, value }) => {
@@ -75,7 +75,7 @@ function formatter(locale: string | undefined, options: Intl.NumberFormatOptions
   return made
 }
 
-/** Whether a decimal number is zero. */
+/** Reports whether a decimal number is zero. */
 export function isZero(text: string): boolean {
   return /^-?0*(?:\.0*)?$/.test(text)
 }

@@ -1,16 +1,16 @@
 import { type Json, objectOf, parseExact, textOf } from './exact.ts'
 
 /**
- * Requests to the API, shared by all widgets of a page: widgets with the same token and the same content make
- * one request. A feed repeats its request while a widget shows it and the page is visible.
+ * Requests to the API. Widgets of a page with the same token and content share a feed, which makes one request for
+ * all. A feed repeats its request while a widget uses it and the page is visible.
  */
 
-/** A refusal by the API, or the failure to reach it. */
+/** An error of the API, or a failed request. */
 export interface Problem {
-  /** The API's code; empty if it did not answer. */
+  /** The code of the error, or `http_` and the status for an error without a code; empty if there is no answer. */
   readonly code: string
   readonly message: string
-  /** The minimum wait before another request. */
+  /** The minimum wait before another request, from `Retry-After`; 0 without the header. */
   readonly retry_after_ms: number
 }
 
@@ -26,13 +26,13 @@ export interface Listener {
 
 export interface Feed {
   readonly state: State
-  /** Starts the feed if necessary. The returned function ends the subscription. */
+  /** Adds a listener and starts the feed if necessary. Returns a function that removes the listener. */
   subscribe(listener: Listener): () => void
-  /** Makes a request now. */
+  /** Sends a request now. */
   refresh(): void
 }
 
-/** These answers never change for a token, so they end its feed. */
+/** The codes of errors that are permanent for a token. They end its feed. */
 const FINAL_CODES = new Set([
   'invalid_api_key',
   'expired_api_key',
@@ -161,7 +161,10 @@ class PollingFeed implements Feed {
     return Math.min(SLOWEST_MS, ...[...this.listeners].map(({ every_ms }) => every_ms))
   }
 
-  /** The wait doubles after each failure, and is never shorter than the API's `Retry-After`. */
+  /**
+   * Returns the wait after a failure. The wait doubles with each failure. It is at least `every_ms` and
+   * `Retry-After`, but at most `SLOWEST_MS`. It is infinite after a code of `FINAL_CODES`.
+   */
   private retryAfter({ code, retry_after_ms }: Problem): number {
     if (FINAL_CODES.has(code)) return NEVER
     const backoff_ms = Math.min(LONGEST_BACKOFF_MS, FIRST_RETRY_MS * 2 ** Math.min(this.failures++, 10))
@@ -176,13 +179,16 @@ class PollingFeed implements Feed {
 
 interface Shared {
   readonly feeds: Map<string, Feed>
-  /** Tokens that are being made: by the origin of the API, and by the old token or the function that makes the first. */
+  /**
+   * Pending and new tokens by API origin, and then by the old token. A first token has no old token, so its key is
+   * the function that returns it.
+   */
   readonly renewals: Map<string, Map<unknown, Promise<string>>>
 }
 
 /**
- * Each file of widgets has its own copy of this module; the copies share this object. The name has the
- * version of `Shared`.
+ * The name of the shared state. Each widget file has a copy of this module, and all copies share the state. The
+ * number is the version of `Shared`.
  */
 const SHARED = Symbol.for('openmonetize.widgets.1')
 
@@ -194,7 +200,9 @@ function shared(): Shared {
   return made
 }
 
-/** The feed of a resource, one for each token. `url` is asked before each request, for queries that depend on the time. */
+/**
+ * Returns the feed of a resource and token. Calls `url` before each request, because a query may depend on the time.
+ */
 export function feedOf(base: string, token: string, name: string, url: () => string): Feed {
   const { feeds } = shared()
   const key = [base, token, name].join('\n')
@@ -208,9 +216,9 @@ export function feedOf(base: string, token: string, name: string, url: () => str
 type MakeToken = () => Promise<string> | string
 
 /**
- * Requests one token for all widgets with the same old token, or, for the first token, for all with the same
- * function. Widgets whose requests end a little later also get the new token. First tokens are shared only
- * while they are being made: by the next call, another user may have signed in.
+ * Requests one new token for all widgets with the same old token, and one first token for all widgets with the same
+ * function. A new token is also returned for 30 seconds to widgets whose requests end later. A first token is shared
+ * only while it is pending, because another user may sign in later.
  */
 export function renew(base: string, old: string, make: MakeToken): Promise<string> {
   const { renewals } = shared()
@@ -230,6 +238,6 @@ const RENEWED_TOGETHER_MS = 30_000
 
 async function makeToken(make: MakeToken): Promise<string> {
   const token: unknown = await make()
-  if (typeof token !== 'string' || token === '') throw new Error('refreshToken returned no token')
+  if (typeof token !== 'string' || token === '') throw new Error('refreshToken must return a token')
   return token
 }

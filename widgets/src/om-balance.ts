@@ -3,7 +3,7 @@ import { define, OmElement } from './element.ts'
 import { isZero, type Json, objectOf, textOf } from './exact.ts'
 import type { Problem } from './feeds.ts'
 
-/** `<om-balance>`: the credits of the token's wallet. */
+/** The element `<om-balance>`, which shows the credits of the token's wallet. */
 class OmBalance extends OmElement {
   protected readonly default_label = 'balance'
   protected readonly default_seconds = 30
@@ -12,7 +12,7 @@ class OmBalance extends OmElement {
     return { name: 'balance', path: () => '/v1/credits/balance' }
   }
 
-  /** A wallet begins with its first credits. */
+  /** Returns the text for a wallet that does not exist. A wallet is created with its first credits. */
   protected override emptyState({ code }: Problem): string | undefined {
     return code === 'not_found' ? this.text('no_wallet') : undefined
   }

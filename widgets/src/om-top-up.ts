@@ -4,15 +4,18 @@ import { formatNumber, type Json, type JsonObject, listOf, objectOf, parseExact,
 import { isTokenOver, type Problem, send } from './feeds.ts'
 
 /**
- * The event with `{payment_id, url}`, before the browser opens the payment page. A page that itself opens `url`, for
- * example in another window, calls `preventDefault`.
+ * The name of the event that is dispatched before the browser opens the payment page. The event's detail is
+ * `{payment_id, url}`. A listener that opens `url` itself, for example in another window, calls `preventDefault`.
  */
 export const CHECKOUT = 'om-checkout'
 
-/** The time after which a browser that is still on the page will not open the payment page. */
+/** The time after which the buttons work again if the browser has not left the page. */
 const LEAVES_WITHIN_MS = 15_000
 
-/** `<om-top-up>`: the credit packs of the token, each with a button that leads to the payment page. */
+/**
+ * The element `<om-top-up>`, which shows the credit packs that the token can buy. Each pack has a button that opens
+ * the payment page.
+ */
 class OmTopUp extends OmElement {
   static override readonly observedAttributes = [...OmElement.observedAttributes, 'success-url', 'cancel-url']
 
@@ -20,13 +23,16 @@ class OmTopUp extends OmElement {
   protected readonly default_seconds = 300
 
   private is_opening = false
-  /** The keys of checkouts that may have been opened without an answer: a second click opens no second one. */
+  /**
+   * The idempotency keys of requests without an answer, by pack. A second click repeats the key, so it creates no
+   * second checkout.
+   */
   private readonly unanswered = new Map<string, string>()
   private readonly onShow = () => this.become(false)
 
   override connectedCallback(): void {
     super.connectedCallback()
-    // The user may return with the browser's Back button to the page in its last state.
+    // The browser's Back button may restore the page with disabled buttons. This listener enables them.
     addEventListener('pageshow', this.onShow)
   }
 
@@ -54,7 +60,7 @@ class OmTopUp extends OmElement {
       ...(days === '' ? [] : [this.text('pack_days', { days: this.number(days) })]),
     ]
     const buy = this.text('buy', { price })
-    // The name begins with the visible text, because speech input finds a button by it.
+    // The accessible name begins with the visible text, because speech input finds a button by its visible text.
     const button = h('button', { type: 'button', part: 'buy', 'aria-label': `${buy}: ${title}` }, buy)
     button.addEventListener('click', () => void this.buy(textOf(pack.id)))
     const text = h(
@@ -75,7 +81,8 @@ class OmTopUp extends OmElement {
     const key = this.unanswered.get(credit_pack_id) ?? crypto.randomUUID()
     this.unanswered.set(credit_pack_id, key)
     const answer = await this.open(base, { credit_pack_id, ...this.returnUrls() }, key)
-    // A request without an answer may have opened the checkout: only then does the next click repeat it.
+    // Deletes the key after an answer. A request without an answer may have created a checkout, so the next click
+    // repeats its key.
     if ('text' in answer || answer.code !== '') this.unanswered.delete(credit_pack_id)
     if (!('text' in answer)) this.fail(this.problemText(answer))
     else this.leave(objectOf(parseExact(answer.text)))
@@ -109,7 +116,7 @@ class OmTopUp extends OmElement {
     this.showError(text)
   }
 
-  /** Buttons keep their focus while they wait, which `disabled` would take away. */
+  /** Sets the state of the buttons. Uses `aria-disabled`, because a button with `disabled` would lose the focus. */
   private become(is_opening: boolean): void {
     this.is_opening = is_opening
     for (const button of this.shadowRoot?.querySelectorAll('li button') ?? []) {
@@ -117,7 +124,7 @@ class OmTopUp extends OmElement {
     }
   }
 
-  /** The return addresses: this page, unless the page names others. */
+  /** Returns the addresses to which Stripe sends the buyer. The default is this page. */
   private returnUrls(): { readonly success_url: string; readonly cancel_url: string } {
     const [here = ''] = location.href.split('#')
     const resolved = (attribute: string) => new URL(this.getAttribute(attribute) ?? here, here).href

@@ -3,9 +3,9 @@ import { define, OmElement } from './element.ts'
 import { isZero, type Json, type JsonObject, listOf, objectOf, textOf } from './exact.ts'
 
 const DEFAULT_DAYS = 30
-/** The maximum number of days. The API's limit is lower for usage by hour, and far higher for usage by day. */
+/** The maximum number of days, which is the API's maximum for the usage of one user. */
 const MAX_DAYS = 92
-/** The maximum number of rows by model; the total counts all of them. */
+/** The maximum number of models shown. The total includes all models. */
 const MAX_MODELS = 50
 const MINUTES_AN_HOUR = 60
 const CHART = { width: 600, height: 96, gap: 0.2 }
@@ -18,7 +18,7 @@ interface Day {
 
 interface Row {
   readonly head: readonly (Node | string)[]
-  /** Numbers of the API. */
+  /** The numbers of the row, as texts of the API. */
   readonly cells: readonly string[]
 }
 
@@ -29,8 +29,8 @@ interface OfModel {
 }
 
 /**
- * `<om-usage>`: the credits that the token's user or team used, by day, as a chart with a table; with `by="model"`, as a
- * table with a bar for each model.
+ * The element `<om-usage>`, which shows the credits that the token's user or team used. Shows a chart and a table by
+ * day, or with `by="model"` a table with a bar for each model.
  */
 class OmUsage extends OmElement {
   static override readonly observedAttributes = [...OmElement.observedAttributes, 'days', 'by']
@@ -38,7 +38,7 @@ class OmUsage extends OmElement {
   protected readonly default_label = 'usage'
   protected readonly default_seconds = 60
 
-  /** The table stays open when the numbers change. */
+  /** The table by day. This element is kept when the numbers change, so that an open table stays open. */
   private readonly table = h('details', { part: 'table' })
 
   protected resource() {
@@ -74,7 +74,7 @@ class OmUsage extends OmElement {
     return this.getAttribute('by') === 'model'
   }
 
-  /** Sorts and draws by approximate numbers; the amounts keep their digits. */
+  /** Returns the table by model. Sorts and draws with rounded numbers, but shows exact amounts. */
   private models(rows: readonly Json[], total: string): HTMLElement {
     const models = rows
       .map((row) => modelOf(objectOf(row)))
@@ -96,7 +96,7 @@ class OmUsage extends OmElement {
 
   private chart(days: readonly Day[], total: string): Element[] {
     const label = `${this.text('usage', this.labelValues())}: ${total}`
-    // Heights are in pixels, so these numbers need not be exact.
+    // Rounded numbers are exact enough for the heights of the bars.
     const most = Math.max(...days.map(({ credits }) => Number(credits)))
     const width = CHART.width / days.length
     const bars = days.map(({ start, credits }, index) => {
@@ -155,8 +155,8 @@ class OmUsage extends OmElement {
 }
 
 /**
- * Uses the days of the browser's time zone. Uses the days of UTC in a zone whose offset is not whole hours, because the
- * API cannot group by such a zone.
+ * Reports whether days are UTC days instead of days of the browser's time zone. This is true for a time zone whose
+ * offset is not whole hours, because the API cannot group by it.
  */
 function isUtc(): boolean {
   const now = new Date()
@@ -164,7 +164,7 @@ function isUtc(): boolean {
   return [now, half_a_year_ago].some((time) => time.getTimezoneOffset() % MINUTES_AN_HOUR !== 0)
 }
 
-/** The beginnings of the last days, today's last. */
+/** Returns the starts of the last days in order. Today is the last one. */
 function startsOf(days: number): Date[] {
   const now = new Date()
   return Array.from({ length: days }, (_, index) => {
@@ -194,7 +194,7 @@ function isUsed({ credits, events }: JsonObject): boolean {
   return [credits, events].some((number) => !isZero(textOf(number) || '0'))
 }
 
-/** Returns every day of the range, including days without usage, which the API omits. */
+/** Returns all days of the range. Adds days without usage, which the API omits. */
 function daysOf(rows: readonly Json[], days: number): Day[] {
   const known = new Map(
     rows.map(objectOf).map((row) => [Date.parse(textOf(objectOf(row.group).day)), row] as const),

@@ -1,4 +1,4 @@
-/** All widgets in one file. */
+/** Defines all widgets in one file. */
 import './om-balance.ts'
 import './om-usage.ts'
 import './om-top-up.ts'

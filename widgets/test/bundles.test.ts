@@ -14,7 +14,7 @@ describe.each(WIDGETS)('%s', (widget) => {
     expect(code).not.toMatch(
       /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc/,
     )
-    // An attribute `style` and an element `style` need `unsafe-inline`.
+    // An attribute `style` and an element `style` would require `unsafe-inline`.
     expect(code).not.toMatch(/["'`]style["'`]/)
   })
 })
@@ -28,7 +28,7 @@ it('docs/widgets.md names every variable, part, attribute, element and event', a
   const attributes = lists.flatMap((list) =>
     [...list.matchAll(/[`"']([a-z-]+)[`"']/g)].map(([, name]) => name),
   )
-  // The names of elements and events.
+  // Finds the names of elements and events.
   const names = [...code.matchAll(/[`"'](om-[a-z-]+)[`"']/g)].map(([, name]) => name)
   expect([variables, parts, attributes, names].map((list) => new Set(list).size)).toEqual([11, 11, 9, 5])
   const unnamed = [...variables, ...parts, ...attributes, ...names].filter(

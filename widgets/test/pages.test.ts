@@ -15,7 +15,7 @@ import {
   violations,
 } from './support/site.ts'
 
-/** The example pages in Chromium, on another origin than the API's. */
+/** Tests of the example pages in Chromium, on another origin than the API. */
 
 const world = useWorld()
 const PAGES = ['html', 'react', 'vue'] as const
@@ -41,7 +41,7 @@ async function packOf(name: string, credits: number | string, price_usd: number,
   return textOf(objectOf(await api('POST', '/v1/credit-packs', { name, credits, price_usd, ...days })).id)
 }
 
-/** Noon of a day before this one, in UTC. */
+/** Returns noon of an earlier day, in UTC. */
 function daysAgo(days: number): Date {
   const now = new Date(STARTED)
   return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() - days, 12))
@@ -53,7 +53,7 @@ async function use(user_id: string, input_tokens: number, days_ago: number): Pro
   await api('POST', '/v1/events/ingest', { ...event, timestamp, user_id, input_tokens, output_tokens: 17 })
 }
 
-/** Waits until analytics know all events of a user. */
+/** Waits until the analytics count all events of a user. */
 async function counted(user: string, events: string): Promise<string> {
   const totals = async () => {
     const usage = await api('GET', `/v1/analytics/usage?user=${user}`)
@@ -261,7 +261,7 @@ describeInBrowser('a page with widgets', () => {
     expect(await amount(page, 'om-balance').textContent()).toBe('12,345.25')
     const date = daysAgo(-40).toLocaleDateString('en', { dateStyle: 'medium', timeZone: 'UTC' })
     expect(await page.locator('om-balance .note').allTextContents()).toEqual([
-      '0.25 more are held for running work.',
+      '0.25 more are reserved.',
       expect.stringMatching(new RegExp(`^12,345\\.\\d+ expire on ${date}\\.$`)),
     ])
     await close()
@@ -352,7 +352,7 @@ describeInBrowser('a page with widgets', () => {
         Object.assign(widget, { token: text })
       }
     }, token)
-    // The browser hides the API's answer from a page of another origin.
+    // The browser hides the answer of the API from a page of another origin.
     await refused
     const headers = { Authorization: `Bearer ${token}`, Origin: other.origin }
     const response = await fetch(`${world().meter}/v1/credits/balance`, { headers })

@@ -4,8 +4,8 @@ import type { Exact } from './decimal.ts'
 import { noteRate } from './pace.ts'
 
 /**
- * Calls of the API with the session of the page. Paths, parameters, bodies and answers have the types of the
- * OpenAPI document, like those of the SDK; numbers of answers are `Decimal`.
+ * Functions that call the API with the session of the page. Paths, parameters, bodies and answers have the types of
+ * the OpenAPI document. Numbers in answers are `Decimal`.
  */
 
 const BASE = '/dashboard/api'
@@ -30,7 +30,7 @@ type Parameters<O, K extends 'query' | 'path'> = O extends { parameters: { [Key 
   ? V
   : never
 
-/** A parameter may be undefined: it is left out. */
+/** The query parameters of an operation. Undefined parameters are omitted. */
 type QueryOf<P extends keyof paths, M extends Method> = {
   readonly [K in keyof Parameters<Operation<P, M>, 'query'>]:
     | Parameters<Operation<P, M>, 'query'>[K]
@@ -39,7 +39,7 @@ type QueryOf<P extends keyof paths, M extends Method> = {
 type BodyOf<P extends keyof paths, M extends Method> =
   Operation<P, M> extends { requestBody?: { content: { 'application/json': infer B } } } ? Loose<B> : never
 
-/** Amounts are sent as decimal strings, which the API takes for every amount. */
+/** The type of a body whose numbers may also be decimal strings. The API accepts these for every amount. */
 type Loose<T> = T extends number
   ? number | string
   : T extends readonly (infer U)[]
@@ -53,12 +53,12 @@ interface Options<P extends keyof paths, M extends Method> {
   readonly path?: Readonly<Record<string, string>>
   readonly query?: QueryOf<P, M>
   readonly body?: BodyOf<P, M>
-  /** The idempotency key: a repeated change gets the first answer. */
+  /** The idempotency key. A repeated change with the same key gets the stored answer. */
   readonly idempotency_key?: string
   readonly signal?: AbortSignal
 }
 
-/** A problem document of the API, or a failure to reach it. */
+/** The error of a call: a problem document of the API, or an error with status 0, such as a failed connection. */
 export class ApiProblem extends Error {
   readonly status: number
   readonly code: string
@@ -98,7 +98,7 @@ export async function call<M extends Method, P extends PathOf<M>>(
   return (text === '' ? undefined : parseExact(text)) as AnswerOf<P, M>
 }
 
-/** A read in another format than JSON, such as `text/csv`. */
+/** Requests an answer in a format other than JSON, such as `text/csv`. */
 export async function download<P extends PathOf<'get'>>(
   path: P,
   accept: string,
@@ -107,7 +107,7 @@ export async function download<P extends PathOf<'get'>>(
   return (await send('get', pathOf(path, options), { ...options, accept })).blob()
 }
 
-/** The sign-in routes, which are not part of the public API. */
+/** Calls a sign-in route. These routes are not part of the public API. */
 export async function callSession<A>(method: Method, body?: object): Promise<A> {
   const response = await send(method, '/session', { body }, false)
   const text = await response.text()

@@ -1,10 +1,10 @@
 /**
- * A number of the API, kept as its digits. The dashboard never turns an amount into a float: it shows the
- * digits that the API sent, and adds and compares them as integers.
+ * A number of the API as the text of its digits. The dashboard shows these digits. It adds and compares amounts as
+ * integers, never as floats.
  */
 export type Decimal = string & { readonly __decimal: true }
 
-/** An answer of the API as `parseExact` reads it: each number is a `Decimal`. */
+/** The type of an answer parsed by `parseExact`. Each number is a `Decimal`. */
 export type Exact<T> = T extends number
   ? Decimal
   : T extends readonly (infer U)[]
@@ -13,12 +13,12 @@ export type Exact<T> = T extends number
       ? { readonly [K in keyof T]: Exact<T[K]> }
       : T
 
-/** The fraction digits of sums and comparisons: USD have up to 12. */
+/** The number of decimal places in sums and comparisons. Amounts in USD have at most 12. */
 const PLACES = 12
 
 export const ZERO = decimal('0')
 
-/** Throws for a text that is not a number in plain digits. */
+/** Returns a text as a `Decimal`. Throws if it is not a decimal number. */
 export function decimal(text: string): Decimal {
   if (!isDecimal(text)) throw new Error(`"${text}" is not a decimal number`)
   return text
@@ -36,7 +36,7 @@ export function subtract(from: Decimal, amount: Decimal): Decimal {
   return fromScaled(scaled(from) - scaled(amount))
 }
 
-/** Negative, 0 or positive, for `sort`. */
+/** Returns a negative number, 0 or a positive number, for `sort`. */
 export function compare(one: Decimal, other: Decimal): number {
   const difference = scaled(one) - scaled(other)
   return difference < 0n ? -1 : difference > 0n ? 1 : 0
@@ -46,19 +46,19 @@ export function isZero(amount: Decimal): boolean {
   return scaled(amount) === 0n
 }
 
-/** Returns the ratio of a part to `whole`, 0 to 1. Only for geometry. */
+/** Returns the ratio of `part` to `whole`, from 0 to 1. The ratio is rounded, so use it only for drawing. */
 export function share(part: Decimal, whole: Decimal): number {
   const [of, all] = [scaled(part), scaled(whole)]
   if (all <= 0n || of <= 0n) return 0
   return of >= all ? 1 : Number((of * 100_000n) / all) / 100_000
 }
 
-/** The larger of some amounts, at least 0. */
+/** Returns the largest amount, or 0 if all amounts are negative. */
 export function largest(amounts: readonly Decimal[]): Decimal {
   return amounts.reduce((most, amount) => (compare(amount, most) > 0 ? amount : most), ZERO)
 }
 
-/** Returns all digits, with the whole part in groups of three. */
+/** Returns an amount with all digits and with thousands separators. */
 export function grouped(amount: Decimal): string {
   const [whole = '', fraction] = amount.split('.')
   const spaced = whole.replace(/\B(?=(\d{3})+$)/g, ',')

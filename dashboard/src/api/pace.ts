@@ -1,4 +1,4 @@
-/** The customer's requests of this minute, as its ledger counted them in the newest answer. */
+/** The rate limit of the customer's requests per minute, from the newest answer. */
 let quota = 0
 let left = 0
 let resets_at_ms = 0
@@ -6,7 +6,9 @@ let resets_at_ms = 0
 const QUOTA = /;q=(\d+)/
 const LEFT = /;r=(\d+);t=(\d+)/
 
-/** Remembers the count of an answer: `RateLimit-Policy: "default";q=100;w=60`, `RateLimit: "default";r=42;t=17`. */
+/**
+ * Stores the rate limit of an answer: `RateLimit-Policy: "default";q=100;w=60` and `RateLimit: "default";r=42;t=17`.
+ */
 export function noteRate(headers: Headers, now_ms: number): void {
   const policy = QUOTA.exec(headers.get('RateLimit-Policy') ?? '')
   const count = LEFT.exec(headers.get('RateLimit') ?? '')
@@ -17,8 +19,8 @@ export function noteRate(headers: Headers, now_ms: number): void {
 }
 
 /**
- * The time between two reads that keeps half of the minute's requests for the customer's own clients: it spreads the
- * others over the rest of the minute. Infinite when half are used.
+ * Returns the minimum time between two reads, in milliseconds. The dashboard uses at most half of the customer's
+ * requests per minute, spread over the rest of the minute. Returns `Infinity` when half are used.
  */
 export function spacing(now_ms: number): number {
   const rest_ms = resets_at_ms - now_ms

@@ -3,14 +3,14 @@ import { ApiProblem } from './call.ts'
 import { spacing } from './pace.ts'
 
 export interface Loaded<T> {
-  /** The newest answer; kept while the next one loads. */
+  /** The newest answer. It is kept while the next answer loads. */
   readonly data: T | undefined
   readonly problem: ApiProblem | undefined
   readonly is_loading: boolean
   readonly reload: () => void
 }
 
-/** Loads with `load` now, and again whenever a value of `inputs` changes or `reload` is called. */
+/** Loads data with `load`, and loads it again when a value of `inputs` changes or `reload` is called. */
 export function useApi<T>(load: (signal: AbortSignal) => Promise<T>, inputs: readonly unknown[]): Loaded<T> {
   const [state, setState] = useState<Omit<Loaded<T>, 'reload'>>({
     data: undefined,
@@ -34,24 +34,24 @@ export function useApi<T>(load: (signal: AbortSignal) => Promise<T>, inputs: rea
   return { ...state, reload }
 }
 
-/** Returns the problem to show. Logs a failure of the page itself to the console with its stack. */
+/** Returns the problem to show. Logs an error that is not from the API to the console. */
 export function problemOf(error: unknown): ApiProblem {
   if (error instanceof ApiProblem) return error
   console.error(error)
   return new ApiProblem(0, {
     code: 'page_failed',
-    detail: 'This page failed. Reload it, or report the steps that led here.',
+    detail: 'This page failed. Reload it. If it fails again, report the steps that caused the failure.',
   })
 }
 
 const LIVE_MS = 1_000
-/** A page polls this rarely when it has seen no change for `QUIET_AFTER_MS`, or the customer sends many requests. */
+/** The longest wait between two calls, after `QUIET_AFTER_MS` without a change or near the rate limit. */
 const QUIET_MS = 10_000
 const QUIET_AFTER_MS = 120_000
 
 /**
- * Calls `tick` every second while the page is visible. Each read counts against the customer's rate limit, so the
- * calls are rarer, every ten seconds at most, after two minutes without `change` and when `spacing` asks for it.
+ * Calls `tick` every second while the page is visible. Each read counts against the customer's rate limit. Therefore
+ * the wait is ten seconds after two minutes without a `change`, and up to ten seconds near the rate limit.
  */
 export function usePolling(tick: () => unknown, change: unknown): void {
   const latest = useRef(tick)

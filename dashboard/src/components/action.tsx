@@ -6,14 +6,14 @@ import { Problem } from './problem.tsx'
 
 interface ActionProps {
   readonly label: string
-  /** The object of the action, for screen readers: "Delete" alone does not name it. */
+  /** The object of the action. Screen readers read it after the label, as in "Delete main key". */
   readonly of?: string
-  /** The question before an action that cannot be undone. */
+  /** The question that the user must confirm before the action. */
   readonly confirm?: string
   readonly run: () => Promise<void>
 }
 
-/** A button that makes one change, after a second click if the change cannot be undone. */
+/** A button that makes one change. With `confirm`, the change requires a second click. */
 export function Action({ label, of, confirm, run }: ActionProps): VNode {
   const [state, setState] = useState<'idle' | 'asking' | 'busy'>('idle')
   const [problem, setProblem] = useState<ApiProblem>()

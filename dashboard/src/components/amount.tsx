@@ -8,7 +8,7 @@ interface AmountProps {
   readonly signed?: boolean
 }
 
-/** An amount with all of its digits. */
+/** An amount with all digits. */
 export function Amount({ value, unit, signed = false }: AmountProps): VNode {
   const sign = signed && !value.startsWith('-') && value !== '0' ? '+' : ''
   return (

@@ -12,9 +12,9 @@ export interface Series {
 
 interface ChartProps {
   readonly title: string
-  /** The labels of the axis, such as days; also the first column of the table. */
+  /** The labels of the axis, such as days. They are also the first column of the table. */
   readonly labels: readonly string[]
-  /** Stacked in this order; at most six have different colours. */
+  /** The series, stacked in this order. Six series have different colours; further series repeat them. */
   readonly series: readonly Series[]
   readonly unit?: 'credits' | 'requests'
   readonly axis: string
@@ -22,22 +22,22 @@ interface ChartProps {
 
 const WIDTH = 720
 const HEIGHT = 200
-/** The place of the highest amount, above the bars. */
+/** The height above the bars, for the text of the highest amount. */
 const TOP = 26
-/** More bars than this are too narrow to point at: each series is one shape. */
+/** The maximum number of bars that are separate elements. With more bars, each series is one shape. */
 const MOST_SEPARATE = 120
-/** The first and the last label are always shown, and some of the others. */
+/** The maximum number of labels on the axis. */
 const MAX_LABELS = 7
 
-/** Stacked bars, as an image with a text for screen readers and the same amounts in a table behind it. */
+/** A chart of stacked bars. It has a text for screen readers and a table of the same amounts. */
 export function Chart({ title, labels, series, unit, axis }: ChartProps): VNode {
-  // A month has 720 hours: their rows are rendered only when they are read.
+  // The table may have many rows, such as the 720 hours of a month. It is rendered when the user opens it.
   const [is_open, setOpen] = useState(false)
   const totals = labels.map((_, at) => sum(series.flatMap(({ values }) => values[at] ?? [])))
   const most = largest(totals)
   const step = WIDTH / Math.max(1, labels.length)
   const every = Math.ceil(labels.length / MAX_LABELS)
-  if (compare(most, zero) === 0) return <p class="quiet">Nothing was burned in this time.</p>
+  if (compare(most, zero) === 0) return <p class="quiet">There is no usage in this period.</p>
   const highest = unit === undefined ? grouped(most) : `${grouped(most)} ${unit}`
   const text = `${title}: ${labels.length} bars, the highest ${highest}. The table below has the amounts.`
   return (
@@ -113,7 +113,7 @@ function Bar({ label, parts }: { readonly label: string; readonly parts: readonl
   )
 }
 
-/** Shows all parts of a series as one shape: thousands of elements take the browser seconds. */
+/** Shows all parts of a series as one shape. Thousands of elements would block the browser for seconds. */
 function Outlines({ parts }: { readonly parts: readonly Part[] }): VNode {
   return (
     <>
@@ -138,7 +138,7 @@ interface Part {
   readonly height: number
 }
 
-/** The parts of the bar at a label that are not zero, from the axis upwards. */
+/** Returns the parts of the bar at a label, from bottom to top. Skips parts that are zero. */
 function partsOf(series: readonly Series[], at: number, step: number, most: Decimal): Part[] {
   const width = Math.max(1, Math.min(48, step - (step > 6 ? 3 : 1)))
   const x = at * step + (step - width) / 2
@@ -152,7 +152,7 @@ function partsOf(series: readonly Series[], at: number, step: number, most: Deci
   })
 }
 
-/** Shows the used part of a limit as a bar beside the amounts. */
+/** Shows the used part of a limit as a bar. */
 export function Meter({
   label,
   used,
@@ -162,7 +162,7 @@ export function Meter({
   readonly label: string
   readonly used: Decimal
   readonly limit: Decimal
-  /** Warns near the limit. */
+  /** Shows the bar in the warning colour from 90 % on. */
   readonly is_limit?: boolean
 }): VNode {
   const part = share(used, limit)

@@ -1,7 +1,7 @@
 import type { VNode } from 'preact'
 import { useState } from 'preact/hooks'
 
-/** Code to copy. */
+/** A block of code with a button to copy it. */
 export function Code({ label, text }: { readonly label: string; readonly text: string }): VNode {
   const [state, setState] = useState<'' | 'Copied' | 'Select the text and copy it'>('')
   const copy = () =>
@@ -28,12 +28,12 @@ export function Code({ label, text }: { readonly label: string; readonly text: s
   )
 }
 
-/** A shell word that a shell reads as exactly this text. */
+/** Returns a text in quotes for a POSIX shell. */
 export function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
-/** A curl line that sends the first event. */
+/** Returns a curl command that sends an event. */
 export function firstEvent(key: string): string {
   const body =
     '{"event_type":"TOKEN_USAGE","feature_id":"chat","provider":"OPENAI","model":"gpt-4o","input_tokens":1000,"output_tokens":500}'

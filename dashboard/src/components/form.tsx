@@ -7,20 +7,20 @@ import { Problem } from './problem.tsx'
 interface FormProps {
   readonly label: string
   readonly submit: string
-  /** A second button, before the first one: its value is the field `act`. */
+  /** An additional submit button. It is shown first. If the user clicks it, the form sends the field `act`. */
   readonly also?: { readonly act: string; readonly label: string }
-  /** Sends the change. `key` is the same for a repeat after a failure, so that the change is made once. */
+  /** Sends the change. A retry of the same fields gets the same `key`, so the change is made only once. */
   readonly onSubmit: (fields: Fields, key: string) => Promise<void>
   readonly children: ComponentChildren
   readonly danger?: boolean
-  /** Keeps the typed values after the form was sent. */
+  /** Keeps the values after the form is sent. */
   readonly keeps?: boolean
 }
 
-/** The values of a form by name; an empty field is absent. */
+/** The values of a form by field name. Empty fields are omitted. */
 export type Fields = Readonly<Record<string, string | undefined>>
 
-/** A form that sends one change, shows which fields the API refused, and is not sent twice. */
+/** A form that sends one change. It shows the fields that the API refused, and prevents duplicate changes. */
 export function Form({
   label,
   submit,
@@ -39,7 +39,7 @@ export function Form({
     if (is_busy) return
     const form = event.currentTarget
     const fields = fieldsOf(form, event.submitter)
-    // Different content is another request, and needs another key.
+    // Changed fields are a new request, so they need a new key.
     const content = JSON.stringify(fields)
     const used = sent === '' || sent === content ? key : crypto.randomUUID()
     setSent(content)
@@ -96,7 +96,7 @@ interface InputProps {
   readonly max?: string | number
   readonly maxLength?: number
   readonly spellcheck?: boolean
-  /** Called with the new value when it was changed. */
+  /** Receives the new value after a change. */
   readonly onValue?: (value: string) => void
 }
 
@@ -109,7 +109,7 @@ export function Input({ label, hint, onValue, type = 'text', value, ...input }: 
     ...(onValue && {
       onChange: ({ currentTarget }: TargetedEvent<HTMLInputElement>) => onValue(currentTarget.value),
     }),
-    // Uses this instead of `value`, so that a text that is being typed stays when the page renders again.
+    // `defaultValue` keeps a partly typed text when the page renders again; `value` would replace it.
     ...(value !== undefined && { defaultValue: value }),
     ...input,
   } as const
@@ -126,7 +126,7 @@ export function Input({ label, hint, onValue, type = 'text', value, ...input }: 
   )
 }
 
-/** A field for an amount: plain digits, as many as the API takes. */
+/** An input for a decimal amount with up to 12 decimal places, as the API accepts. */
 export function AmountInput(props: InputProps): VNode {
   return <Input inputMode="decimal" pattern="-?[0-9]+([.][0-9]{1,12})?" {...props} />
 }
@@ -139,7 +139,7 @@ type Attributes = Omit<InputProps, 'label' | 'hint' | 'onValue' | 'type' | 'valu
   readonly onChange?: (event: TargetedEvent<HTMLInputElement>) => void
 }
 
-/** Returns the element of a type. The type determines which attributes an input may have. */
+/** Returns the input element of a type. The type determines which attributes the element may have. */
 function inputOf(type: NonNullable<InputProps['type']>, attributes: Attributes): VNode {
   switch (type) {
     case 'date':
@@ -160,7 +160,7 @@ interface SelectProps {
   readonly name: string
   readonly options: readonly (readonly [value: string, text: string])[]
   readonly value?: string
-  /** Called with the new value when it was changed. */
+  /** Receives the new value after a change. */
   readonly onValue?: (value: string) => void
 }
 

@@ -19,12 +19,12 @@ export interface List<R> {
 }
 
 /**
- * The API searches a part of a long list for each answer, which may have no row although older rows match. So many
- * answers without a row are read before the user is asked.
+ * The maximum number of consecutive answers without a row that are requested without a click. The API searches only a
+ * part of a long list per request, so an answer may have no row although older rows match.
  */
 const ANSWERS_A_SEARCH = 30
 
-/** A list of the API, page by page. The list begins again when a value of `inputs` changes. */
+/** Loads a list of the API page by page. Loads its first page again when a value of `inputs` changes. */
 export function useList<R>(
   load: (cursor: string | undefined, signal: AbortSignal) => Promise<ListPage<R>>,
   inputs: readonly unknown[],
@@ -75,7 +75,7 @@ interface ListProps<R> {
   readonly children: (rows: readonly R[]) => VNode
 }
 
-/** Shows the rows of a list, the next step if it is empty, and a button for the next page. */
+/** Shows the rows of a list and a button for the next page. Shows `empty` if the list has no row. */
 export function ListView<R>({ list, empty, children }: ListProps<R>): VNode {
   const { rows, problem, is_loading, has_more, more, reload } = list
   if (problem) return <Problem problem={problem} retry={reload} />
@@ -90,7 +90,7 @@ export function ListView<R>({ list, empty, children }: ListProps<R>): VNode {
   if (is_empty && !has_more) return empty
   return (
     <>
-      {is_empty ? <p>None of the newest entries matches.</p> : children(rows)}
+      {is_empty ? <p>No recent entry matches.</p> : children(rows)}
       {has_more && (
         <button type="button" class="secondary" onClick={more} disabled={is_loading}>
           {is_empty ? 'Search older entries' : 'Load more'}

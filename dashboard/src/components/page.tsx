@@ -5,13 +5,15 @@ import { Problem } from './problem.tsx'
 
 interface PageProps {
   readonly title: string
-  /** States in one sentence the purpose of the page. */
+  /** The purpose of the page, in one or two sentences. */
   readonly lead: string
   readonly actions?: ComponentChildren
   readonly children: ComponentChildren
 }
 
-/** A page's frame. Its heading takes the focus, so that a screen reader announces the page after a navigation. */
+/**
+ * The frame of a page. Its heading receives the focus, so that screen readers announce the page after a navigation.
+ */
 export function Page({ title, lead, actions, children }: PageProps): VNode {
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
@@ -52,7 +54,7 @@ export function Card({ title, children, actions }: CardProps): VNode {
   )
 }
 
-/** One figure with its name. */
+/** A card with a name and one value. */
 export function Figure({
   name,
   children,
@@ -77,8 +79,8 @@ interface LoadedProps<T> {
 }
 
 /**
- * Shows the loaded answer, a note that it loads, or the API's problem. The last answer stays while the next
- * one loads.
+ * Shows the loaded answer, a loading message or the problem of the API. Keeps the last answer while the next answer
+ * loads.
  */
 export function Show<T>({ from, children }: LoadedProps<T>): VNode {
   if (from.problem) return <Problem problem={from.problem} retry={from.reload} />
@@ -91,7 +93,7 @@ export function Show<T>({ from, children }: LoadedProps<T>): VNode {
   return <>{children(from.data)}</>
 }
 
-/** Teaches the next step where there is nothing yet. */
+/** The content of an empty list, which explains the next step. */
 export function Empty({
   title,
   children,

@@ -1,4 +1,4 @@
-/** A value of the API as text for people: JSON, with the digits of amounts in place of their texts. */
+/** Returns a value of the API as JSON. Writes amounts as numbers, without quotes. */
 export function plain(value: unknown): string {
   return JSON.stringify(value).replace(/"(-?\d+(?:\.\d+)?)"/g, '$1')
 }

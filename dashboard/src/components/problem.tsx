@@ -1,7 +1,7 @@
 import type { VNode } from 'preact'
 import type { ApiProblem } from '../api/call.ts'
 
-/** Shows a problem of the API, with the fields that it refused. */
+/** Shows a problem of the API and the invalid fields. */
 export function Problem({
   problem,
   retry,

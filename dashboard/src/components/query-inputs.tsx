@@ -4,7 +4,7 @@ import { Input } from './form.tsx'
 
 export type QueryFields = readonly (readonly [name: string, label: string])[]
 
-/** The values of fields in the query of a page; undefined for a field that is not there. */
+/** Returns the values of fields in the query of a page; undefined for a missing field. */
 export function queryValues<F extends QueryFields>(fields: F): Record<F[number][0], string | undefined> {
   const { query } = route.value
   return Object.fromEntries(fields.map(([name]) => [name, query.get(name) ?? undefined])) as Record<
@@ -13,7 +13,7 @@ export function queryValues<F extends QueryFields>(fields: F): Record<F[number][
   >
 }
 
-/** Inputs whose values are in the query of a page. */
+/** Inputs that read and write the query of a page. */
 export function QueryInputs({ fields }: { readonly fields: QueryFields }): VNode {
   return (
     <>

@@ -3,19 +3,19 @@ import type { ComponentChildren, VNode } from 'preact'
 export interface Column<R> {
   readonly title: string
   readonly cell: (row: R) => ComponentChildren
-  /** Amounts and counts are aligned at their end. */
+  /** Aligns the cells at the end, for amounts and counts. */
   readonly numeric?: boolean
 }
 
 interface TableProps<R> {
-  /** Describes the rows; for screen readers only, because the page has a heading. */
+  /** Describes the rows. It is only for screen readers, because the page already has a heading. */
   readonly caption: string
   readonly columns: readonly Column<R>[]
   readonly rows: readonly R[]
   readonly rowKey: (row: R, index: number) => string
 }
 
-/** A table that scrolls sideways in its own box on narrow screens; the box takes the focus, so that keys scroll it. */
+/** A table in a box that scrolls sideways on narrow screens. The box is focusable, so the keyboard can scroll it. */
 export function Table<R>({ caption, columns, rows, rowKey }: TableProps<R>): VNode {
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset has controls, and a section would be a landmark

@@ -1,6 +1,6 @@
 import type { VNode } from 'preact'
 
-/** A moment in the reader's time zone, to the second; the title has it in UTC as the API sent it. */
+/** A time in the user's time zone, or with `day` only its day in UTC. The title has the UTC time of the API. */
 export function Time({ at, day = false }: { readonly at: string; readonly day?: boolean }): VNode {
   return (
     <time dateTime={at} title={at}>
@@ -11,7 +11,7 @@ export function Time({ at, day = false }: { readonly at: string; readonly day?: 
   )
 }
 
-/** A day in UTC, as in analytics. */
+/** Returns the UTC day of a time, as in analytics. */
 export function dayText(at: string): string {
   return new Date(at).toLocaleDateString(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' })
 }

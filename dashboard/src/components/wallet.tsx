@@ -4,19 +4,19 @@ import { route, setQuery } from '../router.ts'
 import { type Fields, Input, Select } from './form.tsx'
 import { Card } from './page.tsx'
 
-/** The owner of a wallet: a user, a team, or without both the customer. */
+/** The owner of a wallet: a user, a team, or the customer if both are undefined. */
 export interface Owner {
   readonly user_id?: string
   readonly team_id?: string
 }
 
-/** The wallet that the query of a page names. */
+/** Returns the wallet owner in the query of a page. */
 export function ownerOf(query: URLSearchParams): Owner {
   const [user_id, team_id] = [query.get('user_id'), query.get('team_id')]
   return { ...(user_id !== null && { user_id }), ...(team_id !== null && { team_id }) }
 }
 
-/** Chooses the wallet of a page. The choice is in the query. */
+/** Fields that select the wallet of a page. The selection is stored in the query. */
 export function WalletPicker(): VNode {
   const owner = ownerOf(route.value.query)
   const name = owner.user_id ?? owner.team_id
@@ -38,8 +38,8 @@ export function WalletPicker(): VNode {
       </div>
       <p class="quiet">
         {name === undefined
-          ? "The customer's own wallet. Name a user or a team to see another wallet."
-          : `The wallet of ${name}.`}
+          ? "This is the customer's wallet. Enter a user or a team to see another wallet."
+          : `This is the wallet of ${name}.`}
       </p>
     </Card>
   )
@@ -51,7 +51,7 @@ const OWNERS = [
   ['team_id', "a team's wallet"],
 ] as const
 
-/** The fields of a form that name a wallet. */
+/** Form fields that select a wallet. */
 export function OwnerFields({ label }: { readonly label: string }): VNode {
   const [owner, setOwner] = useState<string>('account')
   return (
@@ -70,13 +70,13 @@ export function OwnerFields({ label }: { readonly label: string }): VNode {
   )
 }
 
-/** The wallet that `OwnerFields` name. */
+/** Returns the wallet owner in the fields of `OwnerFields`. */
 export function ownerIn({ owner, owner_id }: Fields): Owner {
   if (owner_id === undefined) return {}
   return owner === 'user_id' ? { user_id: owner_id } : { team_id: owner_id }
 }
 
-/** The name of a wallet in a table. */
+/** Returns the name of a wallet for a table. */
 export function walletName({
   user_id,
   team_id,

@@ -30,8 +30,8 @@ const KINDS: readonly [Kind, ...Kind[]] = [
     units: ['credits', 'percent'],
     feature: 'none',
   },
-  { type: 'spend_above', text: 'A period burns more than', units: ['credits'], feature: 'optional' },
-  { type: 'limit_used', text: 'A limit is used by', units: ['percent'], feature: 'required' },
+  { type: 'spend_above', text: 'Usage in a period exceeds', units: ['credits'], feature: 'optional' },
+  { type: 'limit_used', text: 'The used part of a limit reaches', units: ['percent'], feature: 'required' },
   { type: 'lot_expiring', text: 'Credits expire within', units: ['days'], feature: 'none' },
   { type: 'runway_below', text: 'Credits last for less than', units: ['days'], feature: 'none' },
 ]
@@ -154,7 +154,7 @@ function Threshold({ threshold }: { readonly threshold: Alert['threshold'] }): V
   )
 }
 
-/** The fields follow the type, because the API refuses a field that the type does not have. */
+/** A form for an alert. It shows only the fields of the chosen type, because the API refuses other fields. */
 function NewAlert({
   create,
 }: {
@@ -185,7 +185,7 @@ function NewAlert({
             name="feature_id"
             maxLength={255}
             required={feature === 'required'}
-            {...(feature === 'optional' && { hint: 'Empty: all features count.' })}
+            {...(feature === 'optional' && { hint: 'Leave empty to include all features.' })}
           />
         )}
         {type === 'spend_above' && (

@@ -23,7 +23,7 @@ export function useAudit(filter: AuditFilter): List<Audit> {
 
 interface AuditTableProps {
   readonly list: List<Audit>
-  /** Whether all changes are of the customer of the page. */
+  /** Hides the customer column, because all changes are of the customer of the page. */
   readonly of_one?: boolean
 }
 
@@ -75,7 +75,7 @@ function customerOf({ customer_id, mode }: Audit): VNode {
   )
 }
 
-/** The changed fields, a line each. */
+/** The changed fields, one per line. */
 function Change({ before, after }: Pick<Audit, 'before' | 'after'>): VNode {
   if (before === null && after === null) return <>–</>
   const names = new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])

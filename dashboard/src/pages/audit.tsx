@@ -5,7 +5,7 @@ import { AuditTable, useAudit } from './audit-table.tsx'
 
 const FILTERS = [
   ['customer_id', 'Customer id'],
-  ['actor', 'By: a key id, operator, public'],
+  ['actor', 'Author: a key id, operator or public'],
   ['target', 'Id of the changed object'],
 ] as const
 
@@ -14,7 +14,7 @@ export default function AuditPage(): VNode {
   return (
     <Page
       title="Audit log"
-      lead="Who changed keys, customers, credits, prices and entitlements, when, and how. Records cannot be changed or deleted."
+      lead="All changes of keys, customers, credits, prices and entitlements. These records cannot be changed or deleted."
     >
       <Card title="Find">
         <div class="fields filters">

@@ -42,7 +42,7 @@ export default function BurnTables(): VNode {
     reload()
   }
   return (
-    <Page title="Burn tables" lead="The rules that convert a provider's cost, or usage itself, to credits.">
+    <Page title="Burn tables" lead="The rules that convert provider costs or usage to credits.">
       <Card title="In force now">
         <Show from={active}>
           {(table) => (
@@ -67,7 +67,7 @@ export default function BurnTables(): VNode {
               <Rules rules={table.rules} />
               {may('pricing:write') && (
                 <button type="button" class="secondary" onClick={() => setEdited(table)}>
-                  {table.id === null ? 'Begin a table of your own' : 'Change and simulate'}
+                  {table.id === null ? 'Create your own table' : 'Change and simulate'}
                 </button>
               )}
             </>
@@ -79,10 +79,10 @@ export default function BurnTables(): VNode {
         <ListView
           list={list}
           empty={
-            <Empty title="No table of your own">
+            <Empty title="No custom table">
               <p>
-                The default of the deployment is in force. Begin with it above, simulate your change, then
-                save it.
+                The default of the deployment is in force. Create your own table above, simulate your changes,
+                then save it.
               </p>
             </Empty>
           }
@@ -131,7 +131,7 @@ export default function BurnTables(): VNode {
 }
 
 function Rules({ rules }: { readonly rules: BurnTable['rules'] }): VNode {
-  if (rules.length === 0) return <p class="quiet">No rules of its own.</p>
+  if (rules.length === 0) return <p class="quiet">This table has no rules.</p>
   return (
     <Table
       caption="Rules"
@@ -156,8 +156,8 @@ function Rules({ rules }: { readonly rules: BurnTable['rules'] }): VNode {
 }
 
 /**
- * A form for a new version of a table, or for the customer's first table. It shows what the version would
- * have charged before it is saved.
+ * A form for a new version of a table, or for the customer's first table. Before the version is saved, the form can
+ * simulate its charges for past usage.
  */
 function Editor({ table, done }: { readonly table: BurnTable; readonly done: () => void }): VNode {
   const [simulated, setSimulated] = useState<Simulated>()
@@ -177,10 +177,10 @@ function Editor({ table, done }: { readonly table: BurnTable; readonly done: () 
     done()
   }
   return (
-    <Card title={table.id === null ? 'A table of your own' : `Change ${table.name}`}>
+    <Card title={table.id === null ? 'Your own table' : `Change ${table.name}`}>
       <Form
         label="Burn table"
-        submit="Save: in force at once"
+        submit="Save and apply now"
         also={{ act: 'simulate', label: `Simulate on the last ${DAYS} days` }}
         keeps
         onSubmit={submit}
@@ -200,7 +200,7 @@ function Editor({ table, done }: { readonly table: BurnTable; readonly done: () 
           options={ROUNDING.map((mode) => [mode, ROUNDING_NAMES[mode]] as const)}
         />
         <AmountInput label="Rounded to" name="rounding_step" value={table.rounding.step} required />
-        <AmountInput label="At least, for an event" name="min_charge" value={table.min_charge} required />
+        <AmountInput label="Minimum charge per event" name="min_charge" value={table.min_charge} required />
         <Select
           label="A model without a price"
           name="on_unpriced"
@@ -231,10 +231,7 @@ function draftOf(fields: Fields) {
   }
 }
 
-/**
- * The API validates the rules and reads each number from its digits, so the page refuses only text that is
- * not JSON.
- */
+/** Parses the rules. Throws if they are not JSON; the API validates all else. Numbers keep their exact digits. */
 function rulesOf(text: string): [] {
   try {
     return parseExact(text) as []
@@ -247,10 +244,10 @@ function Simulation({ result }: { readonly result: Simulated }): VNode {
   const { events, credits_recorded, credits_simulated, unrated_events } = result
   return (
     <section aria-label="Simulation">
-      <h3>What the last {DAYS} days would have cost</h3>
+      <h3>Simulated cost of the last {DAYS} days</h3>
       <p>
         <Amount value={events} /> events: <Amount value={credits_recorded} unit="credits" /> were burned,{' '}
-        <Amount value={credits_simulated} unit="credits" /> would be.{' '}
+        <Amount value={credits_simulated} unit="credits" /> would be burned.{' '}
         <strong>
           <Amount value={result.difference} unit="credits" signed />
         </strong>
@@ -286,7 +283,7 @@ function Simulation({ result }: { readonly result: Simulated }): VNode {
 
 type Sums = Omit<Simulated['by_feature'][number], 'feature_id'>
 
-/** The simulated costs of each part of the events, the most expensive first, and of all other parts together. */
+/** A table of simulated costs by model or feature, the most expensive first, with the sum of all others. */
 function Difference({
   by,
   parts,
@@ -307,7 +304,7 @@ function Difference({
         { title: by, cell: ({ name }) => name },
         { title: 'Events', numeric: true, cell: ({ sums }) => <Amount value={sums.events} /> },
         { title: 'Burned', numeric: true, cell: ({ sums }) => <Amount value={sums.credits_recorded} /> },
-        { title: 'Would be', numeric: true, cell: ({ sums }) => <Amount value={sums.credits_simulated} /> },
+        { title: 'Simulated', numeric: true, cell: ({ sums }) => <Amount value={sums.credits_simulated} /> },
         {
           title: 'Difference',
           numeric: true,

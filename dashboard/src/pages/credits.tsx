@@ -21,7 +21,7 @@ const TYPES = ['PURCHASE', 'GRANT', 'BURN', 'REFUND', 'VOID', 'EXPIRATION', 'TRA
 const PERIODS = ['day', 'week', 'month', 'quarter', 'year'] as const
 type Period = (typeof PERIODS)[number]
 
-/** The wallet that the query names: the customer's, a user's or a team's. */
+/** The page of the wallet in the query, which is the customer's, a user's or a team's wallet. */
 export default function Credits(): VNode {
   const { query } = route.value
   const owner = ownerOf(query)
@@ -108,7 +108,7 @@ export default function Credits(): VNode {
                 label="Payment reference"
                 name="payment_reference"
                 maxLength={255}
-                hint="A reference that was used before adds nothing"
+                hint="A repeated reference adds no credits"
               />
               <Input label="Expires on" name="expires" type="date" />
             </Form>
@@ -143,7 +143,7 @@ export default function Credits(): VNode {
           list={transactions}
           empty={
             <Empty title="No transactions">
-              <p>A grant, a purchase or an event makes the first one.</p>
+              <p>A grant, a purchase or an event creates the first transaction.</p>
             </Empty>
           }
         >
@@ -206,7 +206,7 @@ async function purchase(fields: Fields, owner: Owner, idempotency_key: string): 
   await call('post', '/v1/credits/purchase', { body, idempotency_key })
 }
 
-/** A lot expires at the end of the chosen day. */
+/** Returns the expiry of a lot, which is the end of the chosen day in UTC. */
 function lotOf({ expires }: Fields): { readonly expires_at?: string } {
   return expires === undefined ? {} : { expires_at: `${expires}T23:59:59Z` }
 }
@@ -217,7 +217,7 @@ function Lots({ list }: { readonly list: List<Lot> }): VNode {
       list={list}
       empty={
         <Empty title="No open lot">
-          <p>Nothing can burn from this wallet. Grant credits or record a purchase below.</p>
+          <p>Grant credits or record a purchase to create a lot.</p>
         </Empty>
       }
     >
@@ -279,7 +279,7 @@ function RecurringGrants({
                     <Action
                       label="Stop"
                       of={recurring_grant_id}
-                      confirm="Granted lots are kept."
+                      confirm="Stop this grant? Granted lots are kept."
                       run={() => stop(recurring_grant_id)}
                     />
                   ),

@@ -13,7 +13,7 @@ import { STATUSES, TIERS } from './customers.tsx'
 
 type Reconciled = AnswerOf<'/v1/admin/reconcile', 'post'>
 
-/** Everything that the operator can see and change of one customer. */
+/** The operator's page of one customer. */
 export default function CustomerPage(): VNode {
   const id = decodeURIComponent(route.value.path.split('/')[2] ?? '')
   const customer = useApi((signal) => call('get', '/v1/admin/customers/{id}', { path: { id }, signal }), [id])
@@ -55,7 +55,7 @@ export default function CustomerPage(): VNode {
                 <dt>Status</dt>
                 <dd>{data.status.toLowerCase()}</dd>
                 <dt>Region</dt>
-                <dd>{data.region ?? 'near its first request'}</dd>
+                <dd>{data.region ?? 'near the first request'}</dd>
                 <dt>Since</dt>
                 <dd>
                   <Time at={data.created_at} />
@@ -121,7 +121,7 @@ export default function CustomerPage(): VNode {
                   name="name"
                   maxLength={255}
                   required
-                  hint="It has all scopes. Its customer can create narrower ones."
+                  hint="The key has all scopes. The customer can create keys with fewer scopes."
                 />
               </Form>
             </Card>
@@ -143,5 +143,5 @@ export function describe({ ledgers, more }: Reconciled): string {
     )
     return `${ledger_id}: ${status}${found.length > 0 ? ` (${found.join('; ')})` : ''}`
   })
-  return `${parts.join('. ')}${more ? '. More ledgers follow: run it again.' : '.'}`
+  return `${parts.join('. ')}${more ? '. More ledgers follow. Run the check again.' : '.'}`
 }

@@ -62,7 +62,7 @@ export default function Customers(): VNode {
           list={list}
           empty={
             <Empty title="No such customer">
-              <p>None matches. The email must be complete.</p>
+              <p>No customer matches. Enter the complete email address.</p>
             </Empty>
           }
         >

@@ -27,7 +27,7 @@ export default function Entitlements(): VNode {
   return (
     <Page
       title="Entitlements and limits"
-      lead="The features that may be used, by whom, and the used part of each limit."
+      lead="The features that users and teams may use, and the used part of each limit."
     >
       <Card title="Entitlements">
         <ListView
@@ -76,14 +76,14 @@ export default function Entitlements(): VNode {
             onSubmit={(fields, key) => create(fields, key).then(list.reload)}
           >
             <Input label="Feature" name="feature_id" maxLength={255} required />
-            <Input label="User" name="user_id" maxLength={255} hint="Empty: for all users together" />
+            <Input label="User" name="user_id" maxLength={255} hint="Leave empty for all users together" />
             <Input label="Team" name="team_id" maxLength={255} />
             <Select
               label="Limit"
               name="limit_type"
               options={LIMITS.map((type) => [type, LIMIT_NAMES[type]] as const)}
             />
-            <AmountInput label="Amount" name="limit_value" hint="Not for a feature without a limit" />
+            <AmountInput label="Amount" name="limit_value" hint="Required for a hard or a soft limit" />
             <Select label="Unit" name="unit" options={UNITS.map((unit) => [unit, unit] as const)} />
             <Select
               label="Period"
@@ -154,9 +154,8 @@ function Limit({
 }
 
 /**
- * The used part of a limit, from a check of the feature, which allows or refuses a use. The check names the
- * tightest limit, so the page does not show another entitlement's limit as this one's; limits of keys and
- * models have no check here.
+ * Shows the used part of an entitlement's limit. A check of the feature returns only the tightest limit. Shows a dash
+ * if that limit belongs to another entitlement. Limits of keys and models are not checked.
  */
 function Usage({ entitlement }: { readonly entitlement: Entitlement }): VNode {
   const { feature_id, user_id, team_id, limit_value, enabled, key_id, model } = entitlement

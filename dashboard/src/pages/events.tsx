@@ -45,19 +45,20 @@ function AllEvents(): VNode {
     (cursor, signal) => call('get', '/v1/events', { query: { ...filters, cursor }, signal }),
     [query.toString()],
   )
-  // A reload begins with the first page again, so the live view stops when further pages are shown.
+  // A reload shows only the first page, so the live view stops when further pages are shown.
   const is_first_page = (list.rows?.length ?? 0) <= PAGE
   const newest = list.rows?.[0]?.id
-  // A tick asks for the newest event only. Events without a price may get one, so they are read again.
+  // Requests only the newest event. Events without a price may get a price, so a list with such events is always
+  // outdated.
   const isOutdated = async () => {
     if (list.rows?.some(({ unrated }) => unrated)) return true
     const { data } = await call('get', '/v1/events', { query: { ...filters, limit: 1 } })
-    // Without a row, nothing new matches: the list may have found older events.
+    // An answer without a row means that no recent event matches. The list may have older events.
     return data.length > 0 && data[0]?.id !== newest
   }
   usePolling(async () => {
     if (!is_live || !is_first_page || list.is_loading) return
-    // The list shows the problem of a failed read.
+    // Reloads the list after a failed request, so that the list shows the problem.
     if (await isOutdated().catch(() => true)) list.reload()
   }, newest)
   const export_ = async () =>
@@ -65,7 +66,7 @@ function AllEvents(): VNode {
   return (
     <Page
       title="Events"
-      lead="Each charge as it happens, with its parts."
+      lead="Each charge as it happens, and how it was calculated."
       actions={
         <>
           <button type="button" class="secondary" aria-pressed={is_live} onClick={() => setLive(!is_live)}>
@@ -101,7 +102,7 @@ function AllEvents(): VNode {
           list={list}
           empty={
             <Empty title="No events">
-              <p>None matches these filters, or none was sent yet. This command sends one:</p>
+              <p>No event matches these filters. This command sends an event:</p>
               <Code label="The command that sends an event" text={firstEvent(shownKey())} />
             </Empty>
           }
@@ -178,11 +179,7 @@ function OneEvent({ id }: { readonly id: string }): VNode {
           <>
             <Explained explanation={data} />
             {may('credits:write') && data.status !== 'voided' && (
-              <Action
-                label="Void this event"
-                confirm="Give the credits back to the same lots?"
-                run={giveBack}
-              />
+              <Action label="Void this event" confirm="Return the credits to the same lots?" run={giveBack} />
             )}
           </>
         )}
@@ -366,7 +363,7 @@ function Explained({ explanation }: { readonly explanation: Explanation }): VNod
       </Card>
       <Card title="3. The credits were taken from these lots">
         {lots.length === 0 ? (
-          <p class="quiet">From none.</p>
+          <p class="quiet">No credits were taken.</p>
         ) : (
           <Table
             caption="Lots"

@@ -10,7 +10,9 @@ interface Client {
   readonly text: (origin: string) => string
 }
 
-/** The clients of docs/gateway.md. The key is in an environment variable, so that no code contains it. */
+/**
+ * The clients of docs/gateway.md. The code reads the API key from an environment variable and does not contain it.
+ */
 const CLIENTS: readonly Client[] = [
   {
     name: 'OpenAI (TypeScript)',
@@ -76,12 +78,12 @@ export default function Gateway(): VNode {
   return (
     <Page
       title="Gateway"
-      lead="One base URL for your AI clients: each call is held, relayed and charged exactly."
+      lead="One base URL for your AI clients. The gateway reserves credits for each call and charges its exact usage."
     >
       <Card title="1. Put the API key into the environment">
         <Code label="The environment" text={`export OPENMONETIZE_API_KEY=${quoted(shownKey())}`} />
         <p class="quiet">
-          It needs the scope <code>gateway:use</code>.
+          The key requires the scope <code>gateway:use</code>.
         </p>
       </Card>
       <Card title="2. Store the key of your AI provider, once">
@@ -108,7 +110,7 @@ export default function Gateway(): VNode {
         {client && <Code label={client.name} text={client.text(origin)} />}
         <p class="quiet">
           <code>X-Meter-User</code> names the user whose wallet pays, and <code>X-Meter-Feature</code> the
-          feature. The events are on the page Events seconds later.
+          feature. The page Events shows the events seconds later.
         </p>
       </Card>
     </Page>

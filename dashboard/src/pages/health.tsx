@@ -17,10 +17,7 @@ export default function Health(): VNode {
   const stats = useApi((signal) => call('get', '/v1/admin/stats', { signal }), [])
   usePolling(() => !stats.is_loading && stats.reload(), undefined)
   return (
-    <Page
-      title="Health"
-      lead="Whether every acknowledged event has reached D1, the analytics and the webhooks."
-    >
+    <Page title="Health" lead="The progress of acknowledged events to D1, the analytics and the webhooks.">
       <Show from={stats}>{(data) => <Figures stats={data} />}</Show>
       <DeadLetters changed={stats.reload} />
       <Reconciliation changed={stats.reload} />
@@ -96,7 +93,7 @@ function Figures({ stats }: { readonly stats: Stats }): VNode {
           <Amount value={customers.total} />
         </Figure>
         <Figure
-          name="Own cost of a million events"
+          name="The meter's cost of a million events"
           note={
             <>
               Estimated <Amount value={cost.estimated_usd} unit="USD" /> for <Amount value={cost.events} />{' '}
@@ -144,7 +141,7 @@ function DeadLetters({ changed }: { readonly changed: () => void }): VNode {
   const [note, setNote] = useState<string>()
   const replay = async () => {
     const { replayed, failed, more } = await call('post', '/v1/admin/dead-letters/replay', { body: {} })
-    setNote(`${replayed} replayed, ${failed} failed${more ? '; there are more: run it again' : ''}.`)
+    setNote(`${replayed} replayed, ${failed} failed${more ? '. More letters are open. Replay again' : ''}.`)
     list.reload()
     changed()
   }
@@ -154,8 +151,8 @@ function DeadLetters({ changed }: { readonly changed: () => void }): VNode {
       <ListView
         list={list}
         empty={
-          <Empty title="None">
-            <p>Every usage message was counted.</p>
+          <Empty title="No dead letters">
+            <p>No usage message waits for a replay.</p>
           </Empty>
         }
       >

@@ -11,7 +11,7 @@ import { Table } from '../components/table.tsx'
 import { Time } from '../components/time.tsx'
 import { may, session, signIn } from '../session.ts'
 
-/** The overlap gives time to replace the key in its clients. */
+/** The times for which an old key works after its rotation, so that clients can be changed. */
 const OVERLAPS = [
   ['0', 'ends at once'],
   ['3600', 'works for another hour'],
@@ -33,7 +33,7 @@ export default function Keys(): VNode {
     const key = await call('post', '/v1/api-keys/{id}/rotate', { path: { id }, body })
     setMade(key)
     setRotated(undefined)
-    // The session of the old key ends with it.
+    // The session ends with its old key, so this signs in with the new key.
     if (id === own) await signIn(key.api_key)
     list.reload()
   }
@@ -93,8 +93,8 @@ export default function Keys(): VNode {
                           of={name}
                           confirm={
                             key_id === own
-                              ? 'This session ends with its key. Delete it?'
-                              : 'Requests with it are refused at once.'
+                              ? 'This key is used by your session, which then ends. Delete the key?'
+                              : 'Requests with this key are refused at once. Delete it?'
                           }
                           run={() => remove(key_id)}
                         />
@@ -133,7 +133,7 @@ export default function Keys(): VNode {
               name="mode"
               options={[
                 ['live', 'live'],
-                ['test', 'test: a ledger of its own'],
+                ['test', 'test: a separate ledger'],
               ]}
             />
             <Input label="Expires on" name="expires" type="date" />

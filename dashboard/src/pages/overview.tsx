@@ -15,10 +15,13 @@ import { shownKey } from '../session.ts'
 const DAYS = 30
 const DAY_MS = 86_400_000
 const LATEST = 20
-/** The wait before another read of analytics that do not include the latest event yet. */
+/** The wait before analytics are read again, in milliseconds, if they do not include the latest event yet. */
 const LAG_MS = 2_000
 
-/** The balance and the latest events are exact at once; days, models and the forecast follow within seconds. */
+/**
+ * The first page of a customer. The balance and the latest events are current. Days, models and the forecast include
+ * an event seconds later.
+ */
 export default function Overview(): VNode {
   const balance = useApi((signal) => call('get', '/v1/credits/balance', { signal }), [])
   const now = balance.data?.balance
@@ -27,17 +30,14 @@ export default function Overview(): VNode {
   const usage = useApi((signal) => readUsage(signal), [newest])
   const forecast = useApi((signal) => call('get', '/v1/analytics/burn-rate', { signal }), [now])
   usePolling(() => !balance.is_loading && balance.reload(), now)
-  // Analytics lag a burn by some seconds: the page reads them again until they include it.
+  // Analytics include a burn some seconds later. Reads them again until they include the latest event.
   const is_behind = usage.data !== undefined && isBehind(usage.data, events.data?.data[0])
   useEffect(() => {
     const timer = is_behind ? window.setTimeout(usage.reload, LAG_MS) : undefined
     return () => window.clearTimeout(timer)
   }, [is_behind, usage.data])
   return (
-    <Page
-      title="Overview"
-      lead="The remaining credits, the models that burn them, and the days that the credits last."
-    >
+    <Page title="Overview" lead="The remaining credits, how long they last, and the models that burn them.">
       <div class="cards">
         <Figure name="Balance" note={<BalanceNote from={balance.data} />}>
           <Show from={balance}>{(data) => <Amount value={data.balance} unit="credits" />}</Show>
@@ -93,7 +93,7 @@ interface Usage {
   readonly as_of: string
 }
 
-/** Days without usage have no row in the answer, and a bar of height 0 in the chart. */
+/** Reads the usage by day and by model. Adds days without usage, which the answer omits, with 0 credits. */
 async function readUsage(signal: AbortSignal): Promise<Usage> {
   const today_ms = Math.floor(Date.now() / DAY_MS) * DAY_MS
   const from = new Date(today_ms - (DAYS - 1) * DAY_MS).toISOString()
@@ -135,7 +135,7 @@ function Runway({
   readonly forecast: AnswerOf<'/v1/analytics/burn-rate'>
 }): VNode {
   if (days_remaining === null || run_out_date === null)
-    return <span class="unit">Nothing was burned in 7 days.</span>
+    return <span class="unit">No credits were burned in 7 days.</span>
   return (
     <>
       <Amount value={days_remaining} />{' '}
@@ -150,7 +150,7 @@ function Latest({ events }: { readonly events: readonly EventRow[] }): VNode {
   if (events.length === 0) {
     return (
       <Empty title="No events yet">
-        <p>Send the first one. This page shows it within two seconds.</p>
+        <p>Send the first event. This page shows it within two seconds.</p>
         <Code label="The command that sends the first event" text={firstEvent(shownKey())} />
       </Empty>
     )

@@ -9,10 +9,10 @@ import { href } from '../router.ts'
 
 type Pack = RowOf<'/v1/credit-packs'>
 
-/** The choice of credits and a price instead of a pack. The id of a pack is never empty. */
+/** The option for an amount of credits instead of a pack. No pack has this id. */
 const AMOUNT = ''
 
-/** Opens a page of Stripe for a pack or an amount, and leads to it. */
+/** A form that creates a checkout for a pack or an amount of credits, and opens its Stripe page. */
 export function NewCheckout({ packs }: { readonly packs: readonly Pack[] }): VNode {
   const [chosen, setChosen] = useState(AMOUNT)
   const pack = packs.find(({ id }) => id === chosen)
@@ -61,12 +61,12 @@ async function checkOut(fields: Fields, idempotency_key: string): Promise<void> 
     cancel_url: here + href('/payments', { checkout: 'cancelled' }),
   }
   const { url } = await call('post', '/v1/payments/checkout', { body, idempotency_key })
-  if (!isWebAddress(url)) throw new Error('the page of the checkout has no web address')
-  // The page opens in this tab: browsers block a new tab that opens after an answer, as a pop-up.
+  if (!isWebAddress(url)) throw new Error('the API returned no web address for the checkout')
+  // Opens the page in this tab. Browsers block a new tab after a request as a pop-up.
   location.assign(url)
 }
 
-/** Whether an address leads to a web page, and runs no script in this one. */
+/** Reports whether an address is an http or https URL, and not, for example, a `javascript:` URL. */
 export function isWebAddress(address: string): boolean {
   return /^https?:\/\//i.test(address)
 }

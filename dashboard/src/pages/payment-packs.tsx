@@ -11,7 +11,7 @@ import { may } from '../session.ts'
 
 type Pack = RowOf<'/v1/credit-packs'>
 
-/** The packs with their forms. */
+/** The list of credit packs, with forms to create and change a pack. */
 export function CreditPacks({ list }: { readonly list: List<Pack> }): VNode {
   const [changing, setChanging] = useState<Pack>()
   const create = async (fields: Fields, idempotency_key: string) => {
@@ -157,7 +157,7 @@ function PackFields({ pack }: { readonly pack?: Pack }): VNode {
         min={1}
         max={36_500}
         value={pack?.expires_in_days ?? ''}
-        hint="Empty: they do not expire"
+        hint="Leave empty for credits that do not expire"
       />
     </>
   )

@@ -15,12 +15,12 @@ type Rule = AnswerOf<'/v1/credits/auto-top-up'>
 const PAUSES: Readonly<Record<NonNullable<Rule['paused_reason']>, string>> = {
   no_payment_method: 'No card is saved. Pay a checkout of this wallet that saves the card.',
   declined:
-    'Three charges in a row were declined. Another card ends the pause, and so does setting the top-up again.',
+    'Three charges in a row were declined. Save another card or set the top-up again to end the pause.',
   monthly_limit: 'The limit of this month is reached. The next month (UTC) ends the pause.',
   daily_limit: 'The limit of this day is reached. The next day (UTC) ends the pause.',
 }
 
-/** The automatic top-up of the wallet that the query names. */
+/** The automatic top-up of the wallet in the query. */
 export function AutoTopUp(): VNode {
   const owner = ownerOf(route.value.query)
   const rule = useApi((signal) => readRule(owner, signal), [owner.user_id, owner.team_id])
@@ -68,7 +68,7 @@ export function AutoTopUp(): VNode {
                     <Action
                       label="Delete"
                       of="the automatic top-up"
-                      confirm="End it? A charge that is under way continues."
+                      confirm="Delete the automatic top-up? A charge in progress continues."
                       run={remove}
                     />
                   )}
@@ -82,7 +82,7 @@ export function AutoTopUp(): VNode {
   )
 }
 
-/** Reads the rule of a wallet; null if the wallet has none. */
+/** Returns the top-up rule of a wallet; null if the wallet has no rule. */
 async function readRule(query: Owner, signal: AbortSignal): Promise<Rule | null> {
   try {
     return await call('get', '/v1/credits/auto-top-up', { query, signal })
@@ -158,7 +158,7 @@ function RuleFields({ rule }: { readonly rule: Rule | null }): VNode {
         min={1}
         max={1_000}
         value={rule?.max_per_day ?? ''}
-        hint="Empty: no limit"
+        hint="Leave empty for no limit"
       />
       <label class="choice">
         <input type="checkbox" name="enabled" defaultChecked={rule?.enabled ?? true} /> enabled

@@ -20,12 +20,12 @@ const STATUSES: Readonly<Record<Payment['status'], string>> = {
   pending: 'pending',
   succeeded: 'succeeded',
   failed: 'failed',
-  action_required: 'needs the owner of the card',
+  action_required: 'needs confirmation by the card owner',
   refunded: 'refunded',
   disputed: 'disputed',
 }
 
-/** The largest page, so that a checkout offers every pack. */
+/** The number of packs on a page, which is the maximum of the API. A checkout offers only the loaded packs. */
 const MAX_PACKS = 100
 
 export default function Payments(): VNode {
@@ -85,7 +85,7 @@ function NotConfigured(): VNode {
   )
 }
 
-/** The buyer's return proves no payment, so the notice promises none. */
+/** The notice after a return from Stripe. The return does not prove a payment, so the notice does not confirm one. */
 function Returned({ from }: { readonly from: string | null }): VNode | null {
   if (from === 'paid') {
     return (
@@ -179,7 +179,7 @@ function Status({ payment }: { readonly payment: Payment }): VNode {
   )
 }
 
-/** The page on which the payment can be made or confirmed, the receipt, and the number to find it by. */
+/** The links to pay or confirm the payment and to its receipt, and the payment's id at Stripe. */
 function AtStripe({ payment }: { readonly payment: Payment }): VNode {
   const { payment_id, status, url, receipt_url, provider_reference } = payment
   const links = [

@@ -12,7 +12,7 @@ type Feeds = AnswerOf<'/v1/admin/price-feed'>
 export default function Prices(): VNode {
   const feeds = useApi((signal) => call('get', '/v1/admin/price-feed', { signal }), [])
   return (
-    <Page title="Price feed" lead="Published prices that wait for you, and applied prices.">
+    <Page title="Price feed" lead="Published prices that need your approval, and applied prices.">
       <Show from={feeds}>{(data) => <Feed feeds={data} reload={feeds.reload} />}</Show>
     </Page>
   )
@@ -32,8 +32,8 @@ function Feed({ feeds, reload }: { readonly feeds: Feeds; readonly reload: () =>
           {bound_percent !== null && (
             <>
               {' '}
-              A price that moves by more than <Amount value={bound_percent} unit="%" />, vanishes or becomes
-              zero waits for you.
+              A price that changes by more than <Amount value={bound_percent} unit="%" />, disappears or
+              becomes zero needs your approval.
             </>
           )}
         </p>
@@ -44,7 +44,7 @@ function Feed({ feeds, reload }: { readonly feeds: Feeds; readonly reload: () =>
         </p>
       )}
       {data.length === 0 ? (
-        <Empty title="Nothing was read yet">
+        <Empty title="No prices were read yet">
           <p>The scheduled job reads the feed every 15 minutes.</p>
         </Empty>
       ) : (
@@ -67,7 +67,7 @@ function Feed({ feeds, reload }: { readonly feeds: Feeds; readonly reload: () =>
               cell: ({ prices_ended }) => <Amount value={prices_ended} />,
             },
             {
-              title: 'Why it waits or was refused',
+              title: 'Reasons for waiting or refusal',
               cell: ({ reasons }) =>
                 reasons.length === 0 ? (
                   '–'
@@ -87,7 +87,7 @@ function Feed({ feeds, reload }: { readonly feeds: Feeds; readonly reload: () =>
                     <Action
                       label="Apply"
                       of={feed_id}
-                      confirm="Every later event is rated by these prices."
+                      confirm="Apply these prices to all later events?"
                       run={() => decide('apply', feed_id)}
                     />
                     <Action label="Reject" of={feed_id} run={() => decide('reject', feed_id)} />

@@ -13,7 +13,7 @@ export default function Subjects(): VNode {
   const users = useList((cursor, signal) => call('get', '/v1/users', { query: { cursor }, signal }), [])
   const teams = useList((cursor, signal) => call('get', '/v1/teams', { query: { cursor }, signal }), [])
   return (
-    <Page title="Users and teams" lead="Your own ids, recorded when an event first names them.">
+    <Page title="Users and teams" lead="The users and teams of your events, recorded with their first event.">
       <Card title="Users">
         <ListView
           list={users}
@@ -69,7 +69,7 @@ export default function Subjects(): VNode {
             <Empty title="No team yet">
               <p>
                 Send events with <code>team_id</code>, or add a team here. A team's wallet begins with its
-                first grant.
+                first credits.
               </p>
             </Empty>
           }

@@ -14,10 +14,13 @@ type Row = RowOf<'/v1/admin/unrated'>
 type Named = Pick<Row, 'provider' | 'model'>
 
 const DAY_MS = 86_400_000
-/** The first price of a model may begin 35 days back; a date is the beginning of its day. */
+/**
+ * The earliest start of a price, in days before today. The API allows 35 days before the current time, and the form
+ * sends the beginning of a day.
+ */
 const DAYS_BACK = 34
 
-/** The models without a price that customers use: set a price, then rate their events. */
+/** The page of models without a price. The operator sets a price and rates their events. */
 export default function Unrated(): VNode {
   const [unavailable, setUnavailable] = useState<AnswerOf<'/v1/admin/unrated'>['unavailable']>([])
   const list = useList(async (cursor, signal) => {
@@ -32,14 +35,14 @@ export default function Unrated(): VNode {
       body: {},
     })
     setNote(
-      `${ledgers} ledgers: ${examined} events without a price examined, ${rated} rated, ${unpaid} not payable, ${unpriced} still without a price${more ? '. There are more: run it again' : ''}.`,
+      `${ledgers} ledgers: ${examined} events without a price examined, ${rated} rated, ${unpaid} not payable, ${unpriced} still without a price${more ? '. Not all events were examined. Rate them again' : ''}.`,
     )
     list.reload()
   }
   return (
     <Page
       title="Unrated events"
-      lead="Models that customers use and that have no price. Their events are recorded, and charged once there is one."
+      lead="Models without a price. Their events are recorded, and charged once the model has a price."
       actions={<Action label="Rate them now" run={rerate} />}
     >
       {note !== undefined && <p role="status">{note}</p>}
@@ -66,7 +69,7 @@ export default function Unrated(): VNode {
           list={list}
           empty={
             <Empty title="Every event has a price">
-              <p>An event of an unknown model is listed here a few seconds after it arrived.</p>
+              <p>An unknown model is listed here some seconds after its first event.</p>
             </Empty>
           }
         >
@@ -128,7 +131,7 @@ function waitsFor({ provider, model, waits_for }: Row): string {
   return provider === null || model === null ? "a rule of the customer's burn table" : 'a price'
 }
 
-/** A form for the first price of a model, for all customers. */
+/** A form for the first price of a model. The price applies to all customers. */
 function PriceForm({
   of: { provider, model },
   done,
@@ -150,9 +153,9 @@ function PriceForm({
   return (
     <Card title={`The price of ${nameOf({ provider, model })}`}>
       <p class="quiet">
-        In USD for a million tokens, for all customers. Leave out a unit that the provider does not charge
-        apart: it costs as much as the unit that contains it. A later price replaces a price; a price is never
-        edited.
+        In USD for a million tokens, for all customers. Leave a unit empty if the provider does not charge it
+        separately. The unit then costs as much as the unit that contains it. To change a price, set a new
+        one.
       </p>
       <Form label="Set a price" submit="Set the price" onSubmit={submit}>
         {UNITS.map(([unit, label]) => (
@@ -165,7 +168,7 @@ function PriceForm({
           value={first_day}
           min={first_day}
           required
-          hint="Events since then are rated."
+          hint="Events from this day on are rated."
         />
       </Form>
     </Card>

@@ -33,7 +33,7 @@ export default function UsagePage(): VNode {
   const to = query.get('to') ?? dayOf(Date.now())
   const groups = groupsOf(query.get('group_by') ?? 'day')
   const filters = Object.fromEntries(DIMENSIONS.map((name) => [name, query.get(name) ?? undefined]))
-  // The answer keeps its groups: while the next one loads, the old one is shown under its own headings.
+  // Stores the groups with the answer, so that the old answer keeps its headings while the next answer loads.
   const loaded = useApi(
     async (signal) => {
       const range = { from: `${from}T00:00:00Z`, to: endOf(to) }
@@ -171,8 +171,7 @@ function Answer({ usage, groups }: Answered): VNode {
           </button>
         )}
         <p class="quiet">
-          Everything that was acknowledged before <time dateTime={usage.as_of}>{usage.as_of}</time> is
-          counted.
+          All events acknowledged before <time dateTime={usage.as_of}>{usage.as_of}</time> are counted.
         </p>
       </Card>
     </>
@@ -183,15 +182,15 @@ function of(row: Row | 'total', usage: Usage): Usage['totals'] {
   return row === 'total' ? usage.totals : row
 }
 
-/** The maximum number of rows shown: more make the page slow. The total counts all rows. */
+/** The maximum number of rows shown, because more rows make the page slow. The total includes all rows. */
 const MOST_ROWS = 100
-/** The number of series with a separate colour; the others are summed. */
+/** The number of series before the sum of all others. If there is only one other series, it is shown itself. */
 const MOST_SERIES = 5
 const MOST_BARS = 30
 
 /**
- * Returns the bars of the chart. With a time window, the chart has a bar for each window, including empty ones, and a
- * series for each other group. Otherwise it has the largest rows.
+ * Returns the bars of the chart. Usage grouped by time has a bar for each window, and a series for each combination
+ * of the other groups. Other usage has a bar for each of its largest rows.
  */
 function chartOf(usage: Usage, groups: readonly Group[]): { labels: string[]; series: Series[] } {
   const window = groups.find(isWindow)
@@ -223,10 +222,7 @@ function chartOf(usage: Usage, groups: readonly Group[]): { labels: string[]; se
   }
 }
 
-/**
- * Returns the beginnings of all windows from the first to the last: a day without usage has no row, but a gap
- * in the chart.
- */
+/** Returns the starts of all time windows in order. Includes hours and days without usage, which the answer omits. */
 function timesOf({ data, from, to }: Usage, window: Window): string[] {
   if (window === 'week' || window === 'month') {
     return [...new Set(data.flatMap(({ group }) => group[window] ?? []))].toSorted()
@@ -269,7 +265,7 @@ function groupsOf(text: string): Group[] {
   )
 }
 
-/** Returns the filters as lists of one text, because the API takes lists. */
+/** Returns each filter as a list with one value, because the API accepts lists. */
 function listsOf(filters: Readonly<Record<string, string | undefined>>): Record<string, string[]> {
   return Object.fromEntries(
     Object.entries(filters).flatMap(([name, value]) => (value === undefined ? [] : [[name, [value]]])),
@@ -280,7 +276,7 @@ function dayOf(at_ms: number): string {
   return new Date(at_ms).toISOString().slice(0, 10)
 }
 
-/** Returns the end of a day. Passes an incomplete date on to the API, which names the fault. */
+/** Returns the end of a day. Returns an invalid date unchanged, so that the API reports it. */
 function endOf(day: string): string {
   const at_ms = Date.parse(`${day}T00:00:00Z`)
   return Number.isNaN(at_ms) ? day : new Date(at_ms + DAY_MS).toISOString()

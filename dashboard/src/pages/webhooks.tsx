@@ -13,7 +13,7 @@ import { type DeliveryFilter, DeliveryLog, useDeliveries } from './webhook-deliv
 
 type Endpoint = RowOf<'/v1/webhook-endpoints'>
 
-/** Groups of notification types, and the type for all of them. */
+/** The subscriptions that the form offers, each with its label. `*` includes all types. */
 const SUBSCRIPTIONS = [
   ['*', 'everything'],
   ['credits.*', 'credits'],
@@ -52,7 +52,7 @@ export default function Webhooks(): VNode {
   return (
     <Page
       title="Webhooks"
-      lead="Send notifications to your servers, see each attempt, and repeat what was missed."
+      lead="Send notifications to your servers, see each attempt, and repeat missed notifications."
     >
       {shown && (
         <Card title="The signing secret">
@@ -164,7 +164,7 @@ function Endpoints({ rows, list, deliveries, show }: EndpointsProps): VNode {
                   <Action
                     label="Rotate secret"
                     of={url}
-                    confirm="The old secret also signs for another day."
+                    confirm="Rotate the secret? The old secret also signs for one more day."
                     run={() => rotate(id)}
                   />
                   <Action label="Delete" of={url} confirm="Delete this endpoint?" run={() => remove(id)} />
@@ -199,7 +199,7 @@ function State({ endpoint }: { readonly endpoint: Endpoint }): VNode {
   )
 }
 
-/** Repeats a range call by call, and shows after each how far it is. It ends with the page. */
+/** A form that repeats the deliveries of a range. Shows the progress after each call. Stops when the page closes. */
 function Replay({
   endpoints,
   done,
@@ -216,7 +216,7 @@ function Replay({
     [],
   )
   const replay = async ({ endpoint: id = '', from: day = '', only_failed }: Fields, key: string) => {
-    // All calls have the same end, so that notifications that arrive meanwhile are not repeated.
+    // All calls have the same end, so notifications that arrive during the replay are not repeated.
     const to = new Date().toISOString()
     const first = new Date(Math.max(Date.parse(day), Date.now() - MAX_REPLAY_DAYS * DAY_MS + 60_000))
     let total = 0
@@ -232,7 +232,7 @@ function Replay({
       total += Number(answer.deliveries)
       from = answer.next_from
     }
-    setProgress(`${total} deliveries begin again.`)
+    setProgress(`${total} deliveries are repeated.`)
     done()
   }
   return (
@@ -252,7 +252,7 @@ function Replay({
           required
         />
         <label class="choice">
-          <input type="checkbox" name="only_failed" defaultChecked /> only those not received
+          <input type="checkbox" name="only_failed" defaultChecked /> only undelivered notifications
         </label>
       </Form>
       <p role="status">{progress}</p>

@@ -47,7 +47,7 @@ function Shell({ session: current }: { readonly session: Session }): VNode {
   return (
     <div class="shell">
       <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
-        Skip to the content
+        Skip to content
       </button>
       <header class="bar">
         <button
@@ -126,7 +126,7 @@ function isOpen({ path: page }: PageEntry, path: string): boolean {
   return page === path || (page !== '/' && path.startsWith(`${page}/`))
 }
 
-/** Returns the page of a path; a path with an id belongs to the page `/customers/:id`. */
+/** Returns the page of a path. A path with an id, such as `/customers/cust_1`, has the page `/customers/:id`. */
 function pageOf(sections: readonly Section[], path: string): PageEntry | undefined {
   const pages = sections.flatMap((section) => section.pages)
   const pattern = path.replace(/^(\/[^/]+)\/.+$/, '$1/:id')
@@ -143,14 +143,14 @@ function Outlet({ entry }: { readonly entry: PageEntry | undefined }): VNode {
   if (!entry) {
     return (
       <>
-        <h1>There is no such page</h1>
+        <h1>Page not found</h1>
         <p>
-          <a href={href('/')}>To the start</a>
+          <a href={href('/')}>Go to the start page</a>
         </p>
       </>
     )
   }
-  // After a deployment, the files of the old page no longer exist. A reload gets the new ones.
+  // A deployment removes the files of the previous version. A reload gets the new files.
   if (error !== undefined || broken !== undefined) {
     return <Problem problem={problemOf(error ?? broken)} retry={() => location.reload()} />
   }

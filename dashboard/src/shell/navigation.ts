@@ -1,6 +1,6 @@
 import type { ComponentType } from 'preact'
 
-/** A page of the navigation. Its code is loaded when it is opened. */
+/** A page of the navigation. Its code is loaded when the page is opened. */
 export interface PageEntry {
   readonly path: string
   readonly title: string
@@ -12,7 +12,7 @@ export interface Section {
   readonly pages: readonly PageEntry[]
 }
 
-/** The pages of a customer. To add one, write `pages/name.tsx` with a default export and add a line here. */
+/** The pages of a customer. To add a page, write `pages/name.tsx` with a default export and add a line here. */
 export const CUSTOMER_PAGES: readonly Section[] = [
   {
     title: 'Usage',

@@ -29,7 +29,7 @@ export function SignIn(): VNode {
             type="password"
             spellcheck={false}
             maxLength={1000}
-            hint="The key is sent once and not stored: this browser gets a session of 12 hours, which ends with the key."
+            hint="The key is sent once and not stored. The session lasts 12 hours and ends when the key ends."
             required
           />
         </Form>
@@ -51,14 +51,14 @@ export function SignIn(): VNode {
           <h2>This is a development server</h2>
           <div class="actions">
             <button type="button" class="secondary" onClick={() => demo.value && use(demo.value.api_key)}>
-              Use the demo customer
+              Sign in as the demo customer
             </button>
             <button
               type="button"
               class="secondary"
               onClick={() => demo.value && use(demo.value.operator_token)}
             >
-              Use the operator
+              Sign in as the operator
             </button>
           </div>
         </section>

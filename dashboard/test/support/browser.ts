@@ -26,25 +26,25 @@ export function useBrowser(): void {
 
 export interface Opened {
   readonly page: Page
-  /** Fails if the page logged an error, broke its policy, or sent a request to another origin. */
+  /** Fails if the page logged an error, violated its content security policy, or sent a request to another origin. */
   readonly expectQuiet: () => void
   readonly close: () => Promise<void>
 }
 
 interface OpenOptions {
-  /** Signs in with this key or token. */
+  /** The key or token with which the page signs in. */
   readonly credential?: string
   readonly width?: number
   readonly colours?: 'light' | 'dark'
-  /** The fragment, such as `/usage`. */
+  /** The fragment of the URL, such as `/usage`. */
   readonly at?: string
-  /** The statuses that the test causes: the browser logs each failed request. */
+  /** The statuses of failed requests that the test causes. The browser logs each of these requests. */
   readonly expected?: readonly number[]
-  /** Another origin to which the page may send the tab. */
+  /** Another origin to which the page may navigate. */
   readonly leads_to?: string
 }
 
-/** A long wait, because the machine may be busy. */
+/** The time limit of a wait. It is long, because the machine may be busy. */
 const PATIENCE_MS = 15_000
 
 /** Opens the dashboard in a separate browser context. */
@@ -131,7 +131,7 @@ export const LOOKS = [
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** The violations of the WCAG and of good practice on a page, one line each. */
+/** Returns the violations of WCAG and of good practice on a page, one line for each. */
 export async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe)
   const results = (await page.evaluate('axe.run()')) as AxeResults
@@ -148,7 +148,7 @@ export async function expectFits(page: Page, place = ''): Promise<void> {
 
 const SCREENSHOTS = path.join(import.meta.dirname, '../../../docs/dashboard')
 
-/** Writes a picture of the guide with `SCREENSHOTS=1`; otherwise a test run changes no file. */
+/** Writes a screenshot for the guide if `SCREENSHOTS=1` is set. Otherwise, a test run changes no file. */
 export async function picture(page: Page, name: string): Promise<void> {
   if (process.env.SCREENSHOTS === undefined) return
   mkdirSync(SCREENSHOTS, { recursive: true })
@@ -175,14 +175,14 @@ export async function newCustomer(
   return { ...Object(registered), email: body.email }
 }
 
-/** A file that the page saved. */
+/** Returns the text of a file that the page saved. */
 export async function textOf(download: Download): Promise<string> {
   const parts: Uint8Array[] = []
   for await (const part of await download.createReadStream()) parts.push(part)
   return Buffer.concat(parts).toString()
 }
 
-/** The rows of a list of the API. */
+/** Returns the rows of a list of the API. */
 export function rowsOf(answer: unknown): readonly Readonly<Record<string, string>>[] {
   return Object(answer).data
 }
@@ -192,7 +192,10 @@ interface ApiOptions {
   readonly body?: object
 }
 
-/** Calls the API like a client with a key. Numbers of the answer are their digits. Throws if the API refuses. */
+/**
+ * Calls the API in the same way as a client with a key. Numbers in the answer are returned as their digits. Throws if
+ * the API refuses the request.
+ */
 export async function api(method: string, place: string, { key, body }: ApiOptions): Promise<unknown> {
   const response = await fetch(URL_OF_SERVER + place, {
     method,

@@ -4,12 +4,12 @@ import { json } from 'node:stream/consumers'
 import type { CardBehaviour, ScriptedStripe, SignedEvent } from '../../../test/support/stripe.ts'
 
 /**
- * The result of a buyer's visit to Stripe: the return addresses, and the event of the payment, which is not sent yet.
+ * The result of the visit of a buyer to Stripe: the return URLs, and the event of the payment, which is not sent yet.
  */
 export interface Visit {
   readonly success_url: string
   readonly cancel_url: string
-  /** Is null if the buyer did not pay. */
+  /** The event; null if the buyer did not pay. */
   readonly event: SignedEvent | null
 }
 
@@ -17,11 +17,11 @@ export interface Visit {
 export interface Wish {
   readonly url: string
   readonly pays: boolean
-  /** The outcome of later charges of the card, if the card is saved. */
+  /** The outcome of later charges of the saved card, if the card is saved. */
   readonly card?: CardBehaviour
 }
 
-/** Serves a buyer at a scripted Stripe of this process, for tests in other processes. */
+/** Serves a buyer with a scripted Stripe in this process, for tests in other processes. */
 export async function serveBuyer(stripe: ScriptedStripe) {
   const server = createServer(async (request, response) => {
     response.end(JSON.stringify(visit(stripe, (await json(request)) as Wish)))

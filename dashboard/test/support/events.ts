@@ -28,7 +28,9 @@ export async function useOfModels(key: string, count: number): Promise<void> {
 
 const COUNTED_WITHIN_MS = 30_000
 
-/** Waits until the analytics count this many events of 30 days: analytics lag by the flush and the queue. */
+/**
+ * Waits until the analytics count this number of events in 30 days. Analytics are delayed by the flush and the queue.
+ */
 export async function counted(key: string, events: number, within_ms = COUNTED_WITHIN_MS): Promise<void> {
   for (const deadline = Date.now() + within_ms; Date.now() < deadline; ) {
     const answer = await api('GET', '/v1/analytics/usage', { key })

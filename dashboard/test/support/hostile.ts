@@ -1,11 +1,11 @@
 import { api, type Customer, newCustomer } from './browser.ts'
 
-/** The traces of a hostile text that a page runs or takes for markup. */
+/** The traces of a hostile text that a page has run or has interpreted as markup. */
 export const MARKS = { global: 'hostile_ran', element: 'hostile' } as const
 
 const RUN = `window.${MARKS.global}=1`
 
-/** Texts that break out of markup, attributes, addresses and templates. */
+/** Texts that try to break out of markup, attributes, URLs and templates. */
 const TEXTS = [
   `<img src=x data-${MARKS.element} onerror="${RUN}">`,
   `"><script data-${MARKS.element}>${RUN}</script>`,
@@ -16,7 +16,7 @@ const TEXTS = [
 
 let prepared: Promise<Customer> | undefined
 
-/** A customer all of whose texts are hostile, with something on every page. */
+/** Returns a customer whose texts are all hostile, with content on every page. */
 export function hostileCustomer(): Promise<Customer> {
   prepared ??= prepare()
   return prepared

@@ -16,7 +16,7 @@ export interface Shared {
   readonly buyer: string
 }
 
-/** Starts them. Without Chromium, it starts nothing, and the tests of the browser are skipped with a note. */
+/** Starts the shared parts. Without Chromium, starts nothing: the browser tests are then skipped with a note. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (!existsSync(CHROMIUM)) {
     console.warn(`No Chromium at ${CHROMIUM}: the dashboard is not tested. CHROMIUM names another place.`)
@@ -26,7 +26,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const state = mkdtempSync(path.join(tmpdir(), 'openmonetize-dashboard-'))
   const stripe = await serveStripe()
   const buyer = await serveBuyer(stripe.stripe)
-  // Analytics lag a burn by the flush and the queue. Test ledgers have no Stripe account.
+  // Analytics are delayed by the flush and the queue. Test ledgers have no Stripe account.
   const VARS = `FLUSH_DELAY_MS=100 NOTIFICATION_DELAY_MS=50 STRIPE_API_URL=${stripe.url} STRIPE_TEST_SECRET_KEY=`
   const [server, browser] = await Promise.all([
     npmStart({ state, env: { VARS } }),
@@ -44,7 +44,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Is null without Chromium. */
+    /** The shared parts; null without Chromium. */
     readonly dashboard: Shared | null
   }
 }

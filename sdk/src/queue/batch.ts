@@ -3,7 +3,7 @@ import { randomKey } from '../http.ts'
 import type { Schemas } from '../types.ts'
 import type { Waiting } from './waiting.ts'
 
-/** A request: the same bytes with the same key until it is answered. */
+/** The body and the idempotency key of one ingest request. Retries send both unchanged. */
 export interface Batch {
   readonly events: readonly Waiting[]
   readonly key: string
@@ -14,7 +14,9 @@ export function batchOf(events: readonly Waiting[]): Batch {
   return { events, key: randomKey(), body: `{"events":[${events.map(({ text }) => text).join()}]}` }
 }
 
-/** The outcome of each event of a batch: undefined for an event that the server has, else the error. */
+/**
+ * Returns the error of each event of a batch; undefined for an accepted event. Throws if the answer is incomplete.
+ */
 export function outcomesOf(batch: Batch, answer: Schemas['BatchResult']): (OpenMonetizeError | undefined)[] {
   const { results } = answer
   if (!Array.isArray(results) || results.length !== batch.events.length) {
@@ -24,7 +26,7 @@ export function outcomesOf(batch: Batch, answer: Schemas['BatchResult']): (OpenM
   return results.map(({ status, error }) => (status === 'rejected' ? rejection(error) : undefined))
 }
 
-/** The statuses of rejections inside a batch, by code; 400 for all other codes. */
+/** The HTTP status of a rejection inside a batch, by code. All other codes have status 400. */
 const STATUS: Readonly<Record<string, number>> = {
   insufficient_credits: 402,
   limit_reached: 402,

@@ -1,12 +1,12 @@
 import { isObject } from '../options.ts'
 
-/** The methods of a queue that run at the end of a process or of a page. */
+/** The methods of a queue that are called when a process or a page ends. */
 interface Flushable {
   flush(options: { timeoutMs: number }): Promise<void>
   sendBeforeUnload(): Promise<void>
 }
 
-/** The used part of Node's `process`. Not all runtimes have it. */
+/** The part of Node's `process` that this module uses. Some runtimes have no `process`. */
 interface Process {
   readonly pid: number
   on(event: string, listener: () => void): unknown
@@ -15,10 +15,13 @@ interface Process {
   kill(pid: number, signal: string): unknown
 }
 
-/** The longest time that the end of a process is delayed. */
+/** The timeout of the flush before a process ends, in milliseconds. */
 const LAST_FLUSH_MS = 5_000
 
-/** Queues with events in them. They share their listeners: Node would warn of a leak if each had its own. */
+/**
+ * The queues that have events. All queues share one listener for each event of the process or page, because Node
+ * warns about a leak if there are many listeners.
+ */
 const queues = new Set<Flushable>()
 
 export function watchQueue(queue: Flushable): void {
@@ -41,7 +44,7 @@ export function forgetQueue(queue: Flushable): void {
 
 function beforeExit(): void {
   flushAll().then(() => {
-    // Events that the meter does not accept now stay in their store, because the process ends in any case.
+    // The process ends even if the flush failed. Unsent events stay in their store.
     for (const queue of [...queues]) forgetQueue(queue)
   })
 }
@@ -51,7 +54,7 @@ function onTerminate(): void {
   const alone = node?.listenerCount('SIGTERM') === 1
   flushAll().then(() => {
     if (!alone || !node) return
-    // Without a listener the signal ends the process, which is its default.
+    // Sends the signal again without a listener, so that its default action ends the process.
     node.off('SIGTERM', onTerminate)
     node.kill(node.pid, 'SIGTERM')
   })
@@ -67,7 +70,7 @@ function flushAll(): Promise<unknown> {
 }
 
 function nodeProcess(): Process | undefined {
-  // Workers have a `process` too, but it emits no events.
+  // The `process` of a Worker emits no events.
   if (typeof navigator !== 'undefined' && navigator.userAgent === 'Cloudflare-Workers') return undefined
   const found: unknown = Reflect.get(globalThis, 'process')
   return isProcess(found) ? found : undefined

@@ -7,27 +7,27 @@ import { forgetQueue, watchQueue } from './hooks.ts'
 import type { QueueStore } from './store.ts'
 import { leaveOutTime, type Waiting, WaitingList, waitingEvent } from './waiting.ts'
 
-/** Counts of the tracked events. */
+/** The numbers of tracked events by state. */
 export interface QueueStats {
-  /** The number of events that are still waiting. */
+  /** The number of events that are not sent yet. */
   queued: number
   /** The number of events that the server has accepted, including duplicates. */
   sent: number
   /**
-   * The number of events that were dropped because the queue was full or, with `onUnavailable: 'allow'`, because the
-   * meter was unavailable.
+   * The number of events that the queue did not accept, because it was full or closed or the event was too large.
+   * With `onUnavailable: 'allow'`, also counts events whose delivery failed.
    */
   dropped: number
-  /** The number of events that the server refused permanently. */
+  /** The number of events that the server refused permanently or that cannot be written as a JSON object. */
   rejected: number
 }
 
 export interface FlushOptions {
-  /** The time after which `flush` gives up. Default 30,000. */
+  /** The time after which `flush` throws if events are still queued, in milliseconds. Default: 30,000. */
   readonly timeoutMs?: number
 }
 
-/** The context of a request that keeps the runtime alive: `ctx` of a Worker. */
+/** The `ctx` of a Worker's request. Its `waitUntil` keeps the Worker running. */
 export interface TrackContext {
   waitUntil(work: Promise<unknown>): void
 }
@@ -36,22 +36,25 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 const DEFAULT_INTERVAL_MS = 1_000
 const DEFAULT_BATCH_EVENTS = 500
 const BATCH_BYTES = 1_000_000
-/** The maximum size of the last batch of a page. Browsers allow a page that is being closed to send 64 KB. */
+/** The maximum size of a page's last batch, in bytes. Browsers allow a closing page to send 64 KB. */
 const KEEPALIVE_BYTES = 60_000
-/** The maximum size of an event. The API takes bodies of up to 4 MB. */
+/** The maximum size of an event, in bytes. The API accepts bodies of up to 4 MB. */
 const MAX_EVENT_BYTES = 3_900_000
 const LONGEST_BACKOFF_MS = 10_000
 const FLUSH_MS = 30_000
 const DEBOUNCE_MS = 50
 const DEBOUNCE_CAP_MS = 500
-/** A timer that is this late will not run, because the request that set it has ended. */
+/**
+ * The delay, in milliseconds, after which a timer is considered lost. A Worker cancels the timers of an ended
+ * request.
+ */
 const TIMER_GRACE_MS = 1_000
 const REPORT_EVERY = 1_000
 
 /**
- * Events that are sent later, in the order in which they were tracked, one request at a time. An event leaves
- * the queue when the server has it or refuses it permanently; its idempotency key makes every further attempt
- * harmless.
+ * Sends tracked events in their order, one request at a time. A page that becomes hidden sends one more request. An
+ * event stays in the queue until it is accepted, refused permanently or dropped. Its idempotency key makes retries
+ * safe.
  */
 export class Queue {
   readonly #http: Http
@@ -65,7 +68,8 @@ export class Queue {
   #batch: Batch | undefined
   #batchLimit: number
   /**
-   * The time until which the running delivery holds the queue. A Worker's request that is cancelled never releases it.
+   * The time until which the running delivery owns the queue. The lease expires because a cancelled Worker request
+   * never releases it.
    */
   #leaseUntil = 0
   #failures = 0
@@ -94,8 +98,9 @@ export class Queue {
   }
 
   /**
-   * Keeps the event and returns at once. Returns false if it was not kept: `stats()` counts it and `onError` receives
-   * the problem.
+   * Queues an event and returns at once. Returns false if the event is not a JSON object or is too large, or if the
+   * queue is full or closed. `stats()` counts the event, and `onError` receives the error. Of 1,000 dropped events,
+   * only the first is reported.
    */
   track(event: Event, context?: TrackContext): boolean {
     const now = Date.now()
@@ -105,7 +110,7 @@ export class Queue {
       waiting = waitingEvent(event, this.#nextId(), now)
     } catch (cause) {
       this.#stats.rejected++
-      this.#report(new ConfigurationError(`The event cannot be written as JSON: ${String(cause)}`), event)
+      this.#report(new ConfigurationError(`The event must be a JSON object: ${String(cause)}`), event)
       return false
     }
     const problem = this.#problemOf(waiting.bytes)
@@ -121,7 +126,10 @@ export class Queue {
     return true
   }
 
-  /** Sends the events tracked before the call. Throws when some are still waiting after `timeoutMs`. */
+  /**
+   * Sends the events tracked before the call. Throws if some are still queued after `timeoutMs`. Throws earlier if a
+   * retry cannot succeed.
+   */
   async flush({ timeoutMs = FLUSH_MS }: FlushOptions = {}): Promise<void> {
     const deadline = Date.now() + timeoutMs
     await this.#loading
@@ -137,7 +145,7 @@ export class Queue {
     await this.#change((store) => store.sync?.())
   }
 
-  /** Flushes, then accepts no further events. Unsent events stay in the store. */
+  /** Sends the queued events, and refuses events that are tracked later. Unsent events stay in the store. */
   async close(options?: FlushOptions): Promise<void> {
     this.#closed = true
     try {
@@ -148,7 +156,7 @@ export class Queue {
     }
   }
 
-  /** The error of the last delivery; undefined while the meter answers. */
+  /** The error of the last delivery; undefined if the last delivery succeeded. */
   get failure(): OpenMonetizeError | undefined {
     return this.#failure
   }
@@ -182,7 +190,7 @@ export class Queue {
   }
 
   #nextId(): string {
-    // The prefix is created with the first event, because Workers have no random numbers while they load a module.
+    // Creates the prefix with the first event, because a Worker cannot create random numbers while it loads a module.
     if (this.#prefix === '') this.#prefix = randomKey()
     return `${this.#prefix}-${(this.#counter++).toString(36)}`
   }
@@ -211,14 +219,12 @@ export class Queue {
       this.#timerAt = 0
       this.#drain().catch((cause) => this.#storeFailed(cause))
     }, wait_ms)
-    // A process may end when nothing else is left to do; `beforeExit` then flushes.
+    // The timer does not keep the process running. When the process ends, the `beforeExit` listener flushes the
+    // queue.
     if (typeof timer === 'object') Object(timer).unref?.()
   }
 
-  /**
-   * Keeps the runtime alive until this context's events are sent. It runs at most once for each context at the same
-   * time.
-   */
+  /** Keeps the runtime running until the events are sent. Each context has at most one such task at a time. */
   #keepAlive(context: object, waitUntil: (work: Promise<void>) => void): void {
     if (this.#keepers.has(context)) return
     this.#keepers.add(context)
@@ -227,7 +233,7 @@ export class Queue {
       do await sleep(DEBOUNCE_MS)
       while (Date.now() - this.#lastTrackedAt < DEBOUNCE_MS && Date.now() < cap)
       this.#keepers.delete(context)
-      // The code that detects an outage reports it, so this one ignores errors. Unsent events stay in the queue.
+      // Ignores errors, because `#failed` reports outages. Unsent events stay in the queue.
       await this.flush().catch(() => undefined)
     }
     waitUntil(work())
@@ -235,7 +241,7 @@ export class Queue {
 
   async #drain(): Promise<void> {
     await this.#loading
-    // Another delivery is running. Its promise may belong to another request of a Worker, so it cannot be awaited here.
+    // Another delivery is running. A Worker cannot await its promise, which may belong to another request.
     if (Date.now() < this.#leaseUntil) return
     try {
       while (this.#waiting.size > 0 && Date.now() >= this.#nextAttemptAt) {
@@ -270,7 +276,7 @@ export class Queue {
     } catch (error) {
       if (!(error instanceof OpenMonetizeError)) throw error
       if (keepalive) return false
-      // The envelope was refused because of one event. Sending halves finds that event.
+      // The server refused the whole request. Sending half of the events at a time finds the event at fault.
       if ([400, 413, 422].includes(error.status)) {
         this.#batch = undefined
         if (batch.events.length === 1) await this.#reject(batch.events, error)
@@ -287,7 +293,7 @@ export class Queue {
     }
   }
 
-  /** Processes the outcome of each event. Returns an error when some must be sent again. */
+  /** Processes the outcome of each event. Returns the last retryable error, if any event must be sent again. */
   async #settle(batch: Batch, answer: Schemas['BatchResult']): Promise<OpenMonetizeError | undefined> {
     const delivered: Waiting[] = []
     let again: OpenMonetizeError | undefined
@@ -315,7 +321,7 @@ export class Queue {
     await this.#forget(events)
   }
 
-  /** Removes events from the list and the store. Returns how many it removed. */
+  /** Removes events from the list and the store. Returns the number of removed events. */
   async #forget(events: readonly Waiting[]): Promise<number> {
     const left = this.#waiting.settle(events)
     if (left.length > 0) await this.#change((store) => store.remove(left.map(({ id }) => id)))
@@ -324,7 +330,7 @@ export class Queue {
   }
 
   #failed(error: OpenMonetizeError): false {
-    // Reports an outage once, however long it lasts.
+    // Reports each outage once.
     if (this.#failures === 0) this.#report(error)
     const wait_ms = backoffMs(this.#failures, LONGEST_BACKOFF_MS)
     this.#failures++
@@ -337,7 +343,7 @@ export class Queue {
     return this.#stats.sent + this.#stats.dropped + this.#stats.rejected
   }
 
-  /** Changes the store. If its disk is full, the queue continues in memory without the store's protection. */
+  /** Changes the store. If this fails, reports the error and continues with the events in memory. */
   #change(change: (store: QueueStore) => void | Promise<void>): Promise<void> | undefined {
     try {
       const work = this.#store && change(this.#store)

@@ -1,4 +1,4 @@
-/** A waiting event. Its text is sent unchanged on every attempt and after every restart. */
+/** An event that is not delivered yet. Every attempt sends the stored text, also after a restart. */
 export interface QueuedEvent {
   /** The event's idempotency key. */
   readonly id: string
@@ -6,18 +6,18 @@ export interface QueuedEvent {
   readonly text: string
 }
 
-/** Keeps the events of a queue. Every method may be asynchronous. */
+/** The storage of a queue's events. Every method may be asynchronous. */
 export interface QueueStore {
-  /** Returns the events that an earlier run left, oldest first. Called once, before the other methods. */
+  /** Returns the stored events of an earlier run, oldest first. The queue calls it once, before the other methods. */
   load(): readonly QueuedEvent[] | Promise<readonly QueuedEvent[]>
-  /** Keeps events. One with an existing id replaces the earlier one. */
+  /** Stores events. An event with an existing id replaces the stored event. */
   append(events: readonly QueuedEvent[]): void | Promise<void>
   /** Removes events that were delivered, dropped or rejected. */
   remove(ids: readonly string[]): void | Promise<void>
-  /** Keeps a permanently refused event, with the reason, for a person to inspect. */
+  /** Stores a permanently refused event and the reason, for later inspection. */
   reject?(event: QueuedEvent, reason: string): void | Promise<void>
-  /** Waits until everything appended is safe from a loss of power. */
+  /** Resolves when all appended events survive a power failure. */
   sync?(): Promise<void>
-  /** Releases the store's resources; the events stay. */
+  /** Releases the store's resources. Keeps its events. */
   close?(): void | Promise<void>
 }

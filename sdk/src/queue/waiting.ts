@@ -4,18 +4,21 @@ import type { QueuedEvent } from './store.ts'
 export interface Waiting extends QueuedEvent {
   text: string
   readonly bytes: number
-  /** Delivered or given up: the event leaves the list once it is the first. */
+  /**
+   * Reports whether the event was delivered, dropped or rejected. A settled event is removed when it is first in the
+   * list.
+   */
   settled: boolean
-  /** Whether the queue set the timestamp, and so may omit it when this machine's clock is wrong. */
+  /** Reports whether the queue set the timestamp. The queue may then omit it if this machine's clock is wrong. */
   retimable: boolean
 }
 
-/** Events in the order in which they were tracked. Adding and taking cost the same for any number of events. */
+/** The queued events in the order in which they were tracked. Adding and removing take amortized constant time. */
 export class WaitingList {
   bytes = 0
   #events: Waiting[] = []
   #head = 0
-  /** Settled events that are not yet first in the list. */
+  /** The number of settled events after the first unsettled event. */
   #settledAhead = 0
 
   get size(): number {
@@ -27,7 +30,7 @@ export class WaitingList {
     this.bytes += event.bytes
   }
 
-  /** Puts the events of an earlier run before all others. Skips events that the list already has. */
+  /** Inserts the events of an earlier run before all others. Skips events that are already in the list. */
   addBefore(events: readonly QueuedEvent[]): void {
     const known = new Set(this.#events.map(({ id }) => id))
     const left = events
@@ -38,7 +41,7 @@ export class WaitingList {
     this.#head = 0
   }
 
-  /** Returns the first events, up to a number and a size; a larger event is returned alone. */
+  /** Returns the first events, at most `most` events of `bytes` in total. A larger event is returned alone. */
   first(most: number, bytes: number): Waiting[] {
     const events: Waiting[] = []
     let sum = 0
@@ -52,7 +55,7 @@ export class WaitingList {
     return events
   }
 
-  /** Removes events; returns the ones that the list still had. */
+  /** Removes events from the list. Returns the events that were still in it. */
   settle(events: readonly Waiting[]): Waiting[] {
     const left = events.filter(({ settled }) => !settled)
     for (const event of left) {
@@ -73,8 +76,8 @@ export class WaitingList {
 }
 
 /**
- * Writes an event as it is sent on every attempt: with an idempotency key and a time, its own or the given ones. Throws
- * when it cannot be written as JSON.
+ * Returns an event in its queued form. Adds `id` as the idempotency key if the event has no key, and `now` as the
+ * timestamp if it has no timestamp. Throws if the event cannot be written as a JSON object.
  */
 export function waitingEvent(event: Event, id: string, now: number): Waiting {
   const { idempotency_key: own, timestamp } = event
@@ -82,8 +85,8 @@ export function waitingEvent(event: Event, id: string, now: number): Waiting {
   const retimable = timestamp === undefined || timestamp === null
   const sent = (hasKey || own === undefined) && timestamp !== null ? event : without(event)
   const text = JSON.stringify(sent)
-  if (text?.charAt(0) !== '{') throw new TypeError('an event is an object')
-  // Appended at the end, which avoids a copy of the whole event.
+  if (text?.charAt(0) !== '{') throw new TypeError('not an object')
+  // Appends the fields to the text, which avoids a copy of the event object.
   const added = [
     ...(retimable ? [`"timestamp":"${isoTime(now)}"`] : []),
     ...(hasKey ? [] : [`"idempotency_key":"${id}"`]),
@@ -92,13 +95,13 @@ export function waitingEvent(event: Event, id: string, now: number): Waiting {
   return { id: hasKey ? own : id, text: full, bytes: byteLength(full), settled: false, retimable }
 }
 
-/** Removes a key that is undefined or null, and a time that is null. */
+/** Returns the event without an empty idempotency key or timestamp. */
 function without(event: Event): Event {
   const { idempotency_key: key, timestamp, ...rest } = event
   return { ...rest, ...(key ? { idempotency_key: key } : {}), ...(timestamp ? { timestamp } : {}) }
 }
 
-/** Leaves out the time of an event, so that the server dates it. */
+/** Removes the timestamp of an event. The server then uses its own time. */
 export function leaveOutTime(event: Waiting): void {
   const { timestamp: _, ...rest }: Event = JSON.parse(event.text)
   event.text = JSON.stringify(rest)
@@ -108,7 +111,7 @@ export function leaveOutTime(event: Waiting): void {
 let iso_ms = 0
 let iso_text = ''
 
-/** Returns a time as text. Caches the last text, because many events are tracked within one millisecond. */
+/** Returns a time as an ISO 8601 text. Caches the last text, because many events are tracked in one millisecond. */
 function isoTime(now: number): string {
   if (now !== iso_ms) {
     iso_ms = now

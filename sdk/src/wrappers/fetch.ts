@@ -2,18 +2,18 @@ import type { OpenMonetizeError } from '../errors.ts'
 import type { Event } from '../types.ts'
 import { isJson, type Json, type Meter, type MeteredCall } from './metering.ts'
 
-/** One API of a provider, as its HTTP requests and answers show it. */
+/** The description of one HTTP API of a provider. */
 export interface Api {
   /** The value of `provider_api` for this API. */
   readonly name: string
-  /** The end of the path. */
+  /** The pattern of the API's path. */
   readonly path: RegExp
   readonly event_type?: Event['event_type']
-  /** The fields of a request that limit its output. If none is set, the first one is written. */
+  /** The request fields that limit the output. If a request has none, the limit is written to the first field. */
   readonly limits?: readonly string[]
-  /** The fields of a request that the model reads. */
+  /** The request fields that the model reads. */
   readonly input: readonly string[]
-  /** Is true if streams report usage only on request. */
+  /** Requests the usage of streams with `stream_options.include_usage`. */
   readonly asksForUsage?: boolean
   /** Reads an answer, or one event of a stream. */
   readonly read: (call: MeteredCall, json: Json, request: Json) => void
@@ -21,10 +21,10 @@ export interface Api {
 
 type Fetch = typeof fetch
 
-/** A longer answer or line of a stream is passed on and not read. */
+/** The maximum length of text that is read for usage. Longer answers and stream events are only passed on. */
 const MAX_CHARS = 32 * 1024 * 1024
 
-/** A `fetch` that meters the calls of `apis` and passes everything else through. */
+/** Returns a `fetch` that meters the calls of `apis` and passes all other requests through. */
 export function meteredFetch(inner: Fetch, meter: Meter, apis: readonly Api[]): Fetch {
   return async (input, init) => {
     const path = new URL(input instanceof Request ? input.url : String(input)).pathname
@@ -74,7 +74,7 @@ export function meteredFetch(inner: Fetch, meter: Meter, apis: readonly Api[]): 
   }
 }
 
-/** Removes `Content-Length`, because the body may now be longer. */
+/** Removes `Content-Length`, because the changed body may have another length. */
 function withoutLength(init: RequestInit | undefined): RequestInit | undefined {
   if (!init?.headers) return init
   const headers = new Headers(init.headers)
@@ -82,7 +82,7 @@ function withoutLength(init: RequestInit | undefined): RequestInit | undefined {
   return { ...init, headers }
 }
 
-/** Returns the same response, whose body is read while it passes. */
+/** Returns a copy of the response whose body is read for usage while the caller reads it. */
 function metered(
   response: Response,
   body: ReadableStream<Uint8Array>,
@@ -95,7 +95,7 @@ function metered(
   const decoder = new TextDecoder()
   const encoder = new TextEncoder()
   let rest = ''
-  /** Reads the complete lines of `rest`; returns the text to pass on. */
+  /** Adds a text to `rest` and reads the complete events. Returns the text to pass on. */
   const take = (text: string): string => {
     rest += text
     if (rest.length > MAX_CHARS) rest = ''
@@ -110,7 +110,7 @@ function metered(
       const json = line.startsWith('data:') ? parse(line.slice(5)) : undefined
       if (!json) continue
       read(json)
-      // The caller did not request this chunk, and may not expect one without choices.
+      // The caller did not request the usage chunk, and may not support a chunk without choices.
       if (dropsUsage && json.usage && Array.isArray(json.choices) && json.choices.length === 0) kept = false
     }
     return kept
@@ -134,7 +134,7 @@ function metered(
             if (!dropsUsage && value) controller.enqueue(value)
             else if (dropsUsage && passed + last) controller.enqueue(encoder.encode(passed + last))
             if (done) return controller.close()
-            // A stream does not repeat a pull that enqueues nothing.
+            // A stream does not call `pull` again after a call that enqueued nothing.
             if (!dropsUsage || passed) return
           }
         } catch (error) {
@@ -155,8 +155,8 @@ function metered(
 }
 
 /**
- * A response for a call that was not made. The providers' clients would retry a `fetch` that throws, and wrap its
- * error. An error thrown while the response is read reaches the caller unchanged.
+ * Returns the response of a refused call. Its `headers` throw the error, which reaches the caller unchanged. A
+ * provider's client would retry a `fetch` that throws, and wrap its error.
  */
 function refusal(error: OpenMonetizeError): Response {
   const response = new Response(JSON.stringify({ error: { code: error.code, message: error.message } }), {
@@ -179,12 +179,12 @@ function parse(text: string): Json | undefined {
   }
 }
 
-/** The part of a provider's client that the wrappers use: it can be recreated with another `fetch`. */
+/** The part of a provider's client that the wrappers use: a copy of the client with another `fetch`. */
 export interface FetchClient<T> {
   withOptions(options: { fetch: Fetch }): T
 }
 
-/** The `fetch` that a client already uses. */
+/** Returns the `fetch` of a client. */
 export function fetchOf(client: object): Fetch {
   const own: unknown = Reflect.get(client, 'fetch')
   return isFetch(own) ? own : (input, init) => globalThis.fetch(input, init)

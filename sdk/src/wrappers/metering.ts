@@ -3,29 +3,31 @@ import { ConfigurationError, InsufficientCreditsError, OpenMonetizeError } from 
 import type { TrackContext } from '../queue/queue.ts'
 import type { Event, Schemas } from '../types.ts'
 
-/** The subject and feature of a wrapped client's calls, with the API's names, and the options of holds. */
+/**
+ * The options of a wrapped client: the subject and feature of its calls, with the API's field names, and its holds.
+ */
 export interface MeterOptions {
-  /** Default: the provider's name. */
+  /** The feature of the calls. Default: the provider's name. */
   readonly feature_id?: string
   readonly user_id?: string
   readonly team_id?: string
   readonly metadata?: Readonly<Record<string, unknown>>
-  /** Default: the provider of the client. For compatible APIs, such as GROQ behind the client of OpenAI. */
-  readonly provider?: string
-  /** Reserves the worst case of a call before the provider is called; without credits the call throws. */
-  readonly hold?: boolean
   /**
-   * Lowers the call's output limit to the number that the wallet can pay, and writes it into the request. It needs
-   * `hold`.
+   * The provider of the calls, for a compatible API such as GROQ behind the OpenAI client. Default: the client's
+   * provider.
    */
+  readonly provider?: string
+  /** Reserves the maximum cost of a call before the provider is called. Without enough credits, the call throws. */
+  readonly hold?: boolean
+  /** Lowers the output limit of the request to the number of tokens that the wallet can pay for. Requires `hold`. */
   readonly clip?: boolean
-  /** The output tokens to reserve for a call without a limit, with `hold`. Default 4,096. */
+  /** The output tokens that `hold` reserves for a call without an output limit. Default: 4,096. */
   readonly max_output_tokens?: number
-  /** The `ctx` of a Worker's request, whose `waitUntil` keeps the delivery alive. */
+  /** The `ctx` of a Worker's request. Its `waitUntil` keeps the Worker running until the usage is sent. */
   readonly context?: TrackContext
 }
 
-/** Options, or a function that returns those of the current call, from an `AsyncLocalStorage` for example. */
+/** Options, or a function that returns the options of the current call, for example from an `AsyncLocalStorage`. */
 export type Metering = MeterOptions | (() => MeterOptions)
 
 const NAMES = [
@@ -41,21 +43,21 @@ const NAMES = [
 ]
 const DEFAULT_OUTPUT_TOKENS = 4_096
 const HOLD_SECONDS = 600
-/** The longest wait of a call for its hold. */
+/** The maximum time of one attempt to create a hold, in milliseconds. */
 const HOLD_TIMEOUT_MS = 5_000
-/** A low estimate of the characters of a token, so that enough is reserved. A token has about four characters. */
+/** The average length of a token, for estimates. A hold assumes shorter tokens, so that it reserves enough. */
 const CHARS_PER_TOKEN = 4
 const CHARS_PER_HELD_TOKEN = 3
-/** The characters that an image or a file counts as in an estimate. */
+/** The maximum number of characters that an image or a file adds to an estimate. */
 const MEDIA_CHARS = 4_500
 const CLIP_ATTEMPTS = 3
 
-/** A call that has not been made yet. */
+/** A call before it is sent to the provider. */
 export interface Call {
-  /** The `provider_api` by which the server reads the usage: `chat`, `responses`, `anthropic`, `gemini` … */
+  /** The `provider_api` that names the format of the usage: `chat`, `responses`, `anthropic`, `gemini` … */
   readonly api: string | undefined
   readonly model: string | undefined
-  /** The content that is sent to the model, from which its tokens are estimated. */
+  /** The content that the model reads. The input tokens are estimated from it. */
   readonly input: unknown
   readonly max_output_tokens?: number | undefined
   readonly event_type?: Event['event_type']
@@ -76,8 +78,8 @@ export class Meter {
   }
 
   /**
-   * Prepares a call, and holds its worst case if requested. Throws when the wallet cannot pay for it; other problems of
-   * the meter stop the call only with `onUnavailable: 'deny'`.
+   * Prepares a call and, with the option `hold`, reserves its maximum cost. Throws when the meter refuses the hold.
+   * Other errors of the meter are thrown only with `onUnavailable: 'deny'`.
    */
   async begin(call: Call): Promise<MeteredCall> {
     const options = typeof this.#metering === 'function' ? check(this.#metering()) : this.#metering
@@ -90,7 +92,7 @@ export class Meter {
   async #hold(call: Call, provider: string, options: MeterOptions): Promise<Schemas['Hold'] | undefined> {
     const wanted = call.max_output_tokens ?? options.max_output_tokens ?? DEFAULT_OUTPUT_TOKENS
     const om = this.#om
-    // While the meter is unavailable, calls do not wait for it.
+    // Skips the hold while the meter is unavailable, so that the call is not delayed.
     if (om.onUnavailable !== 'deny' && om.failure && (om.failure.status === 0 || om.failure.status >= 500)) {
       return undefined
     }
@@ -122,7 +124,10 @@ export class Meter {
     }
   }
 
-  /** The largest hold that the wallet can pay: the price of a token follows from two holds of different length. */
+  /**
+   * Creates a hold for about as many tokens as the wallet can pay for. Interpolates between the cost of one token and
+   * the cost of `wanted` tokens.
+   */
   async #clipped(
     create: (max_output_tokens: number) => Promise<Schemas['Hold']>,
     wanted: number,
@@ -144,20 +149,20 @@ export class Meter {
   }
 }
 
-/** A running call: collects its delivered output, and reports it once. */
+/** A call in progress. It collects the usage of the call and reports it once. */
 export class MeteredCall {
-  /** The output limit to send with `clip`. The hold pays for it. */
+  /** The output limit to send, which the hold covers. Undefined without `clip` or a hold. */
   readonly max_output_tokens: number | undefined
   model: string | undefined
-  /** The `provider_api` with which the server reads the response. */
+  /** The `provider_api` that names the format of `response`. */
   api: string | undefined
-  /** The provider's response without its content: usage and other priced fields. */
+  /** The usage and other priced fields of the provider's response, without its content. */
   response: Readonly<Record<string, unknown>> | undefined
-  /** Is true once the response has the usage of the whole call. */
+  /** Reports whether the provider's numbers cover the whole call. */
   isFinal = false
-  /** Characters that the caller received and the provider has not counted yet. */
+  /** The number of characters that the caller received and the provider has not reported yet. */
   delivered = 0
-  /** Further fields of the event. */
+  /** Other fields of the event. */
   extra: Partial<Event> = {}
   readonly #om: OpenMonetize
   readonly #call: Call
@@ -185,7 +190,7 @@ export class MeteredCall {
     this.api = call.api
   }
 
-  /** Records a part of a stream, and extends the hold of a long one. */
+  /** Records the length of received output. Extends the hold of a long stream. */
   progress(characters: number): void {
     this.delivered += characters
     if (!this.#hold || Date.now() < this.#extendAt) return
@@ -195,7 +200,10 @@ export class MeteredCall {
       .catch((error) => this.#om.report(error))
   }
 
-  /** Reports a call that is over, however it ended. Usage that a provider has not counted is estimated and marked. */
+  /**
+   * Reports a call that ended, with or without an error. Estimates usage that the provider has not reported, and
+   * marks the event as estimated. Without any output or usage, reports nothing and releases the hold.
+   */
   end(): void {
     if (this.#ended) return
     if (!this.isFinal && !this.response && this.delivered === 0) {
@@ -233,10 +241,10 @@ export class MeteredCall {
     this.#options.context?.waitUntil(released)
   }
 
-  /** Estimates the usage that the provider has not reported. */
+  /** Returns an estimate of the usage that the provider has not reported. */
   #estimate(): Partial<Event> {
     const output_tokens = Math.ceil(this.delivered / CHARS_PER_TOKEN)
-    // The report of an unfinished stream has all of the input, but not all of the output.
+    // The last usage of an unfinished stream covers all input, but not all output.
     if (this.response) return this.delivered > 0 ? { output_tokens } : {}
     return { input_tokens: Math.ceil(charsOf(this.#call.input) / CHARS_PER_TOKEN), output_tokens }
   }
@@ -244,14 +252,14 @@ export class MeteredCall {
 
 function check(options: MeterOptions): MeterOptions {
   if (typeof options !== 'object' || options === null)
-    throw new ConfigurationError('meter takes an object of options.')
+    throw new ConfigurationError('The options must be an object.')
   const unknown = Object.keys(options).find((name) => !NAMES.includes(name))
   if (unknown !== undefined)
     throw new ConfigurationError(`Unknown option ${unknown}. Known: ${NAMES.join(', ')}.`)
   return options
 }
 
-/** Whether an error forbids the call. All other errors are problems of the meter. */
+/** Reports whether the meter refuses the call. All other errors are failures of the meter. */
 function isRefusal({ status, code }: OpenMonetizeError): boolean {
   return status === 402 || code === 'feature_not_allowed' || code === 'customer_suspended'
 }
@@ -277,7 +285,10 @@ const NOT_TEXT = [
 ]
 const MEDIA = ['data', 'url', 'image_url', 'file_data', 'b64_json']
 
-/** Returns the characters of all text in a value; media count as a fixed number. */
+/**
+ * Returns the number of characters of the texts in a value. Skips the texts of the fields in `NOT_TEXT`. A media part
+ * counts at most `MEDIA_CHARS`.
+ */
 export function charsOf(value: unknown): number {
   if (typeof value === 'string') return value.length
   if (typeof value !== 'object' || value === null) return 0

@@ -1,7 +1,7 @@
 /**
- * A program that tracks events and is killed: `node client.ts URL KEY STORE PROGRESS LAST`. It notes each
- * number before it tracks the event, so that at most one event is lost with the process, and continues after
- * the last noted number.
+ * A program that tracks events until it is killed: `node client.ts URL KEY STORE PROGRESS LAST`. It notes each number
+ * before it tracks the event, so at most one event is lost when it is killed. It continues after the last noted
+ * number.
  */
 import { existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { fileStore } from '../../src/file.ts'

@@ -8,9 +8,9 @@ import { startProxy } from '../support/proxy.ts'
 import { newCustomer, startServer } from '../support/server.ts'
 
 /**
- * Combines the faults between a product and its meter: the server is killed and starts again, a proxy loses every third
- * answer, and the product is killed with events in its file. `npm run test:sdk` runs the full version: 20,000 events,
- * and the product is killed ten times.
+ * Combines the faults between a product and its meter: the server is killed and started again, a proxy loses every
+ * third answer, and the product is killed while its file has events. `npm run test:sdk` runs the full version, with
+ * 20,000 events and ten kills of the product.
  */
 const EVENTS = Number(process.env.SDK_EVENTS ?? 2_000)
 const CLIENT_KILLS = Number(process.env.SDK_CLIENT_KILLS ?? 3)
@@ -36,7 +36,7 @@ it(`bills each of ${EVENTS} events once, although the client is killed ${CLIENT_
   try {
     let client = start()
     for (const [number, victim] of victims().entries()) {
-      // The kills are spread over the events, each at a random event of its share.
+      // The kills are spread over the events. Each of them is at a random event of its share.
       const at = Math.floor(((number + Math.random()) * EVENTS * 0.9) / (CLIENT_KILLS + SERVER_KILLS))
       await expect.poll(noted, { timeout: 60_000, interval: 10 }).toBeGreaterThanOrEqual(at)
       if (victim === 'server') {
@@ -77,7 +77,7 @@ it(`bills each of ${EVENTS} events once, although the client is killed ${CLIENT_
   }
 })
 
-/** The server is killed between two kills of the client. */
+/** Returns the order of the kills. The server is killed between two kills of the client. */
 function victims(): ('client' | 'server')[] {
   const share = Math.max(1, Math.floor(CLIENT_KILLS / (SERVER_KILLS + 1)))
   const all: ('client' | 'server')[] = []

@@ -15,7 +15,7 @@ import {
   sse,
 } from './streams.ts'
 
-/** The table of `docs/gateway.md`: the ways in which a call can end, and its charges. */
+/** Tests of the table in `docs/gateway.md`: the ways in which a call can end, and its charges. */
 
 let provider: PacedProvider
 let gateway: Gateway
@@ -147,7 +147,8 @@ describe('a call without an answer', () => {
       ]
       socket.write(`${lines.join('\r\n')}\r\n\r\n${body}`)
       await expect.poll(() => provider.calls.length).toBe(1)
-      // The runtime notices a closed connection only when it writes, because it may still read from it.
+      // The runtime detects a closed connection only when it writes, because a half-closed connection can still be
+      // read.
       socket.resetAndDestroy()
       await expect.poll(() => provider.calls[0]?.closed, { timeout: 5_000 }).toBe(true)
       const input_tokens = Math.ceil(body.length / 4)
@@ -171,7 +172,7 @@ it('fifty streams at once on a wallet for exactly seven: seven are served', asyn
   const customer = await gatewayCustomer(gateway.url, provider.url)
   const [dialect] = DIALECTS
   if (!dialect) throw new Error('no dialect')
-  // The hold of one call: its largest use. The estimate of a hold counts a token for three characters.
+  // The hold of one call covers its largest usage. The estimate counts one token for three characters.
   const input_tokens = Math.ceil(JSON.stringify(dialect.body).length / 3)
   const hold = await customer.price({
     provider: 'OPENAI',

@@ -2,45 +2,45 @@ import { expect } from 'vitest'
 import type { GatewayCustomer } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** The requests of coding agents, in the form in which the agents send them, and the answers to them. */
+/** The requests of coding agents in the form of the agents, and the answers to them. */
 
 export interface Agent {
   readonly name: string
-  /** The path below the base URL that the agent is configured with, as it requests it. */
+  /** The path that the agent requests, below the base URL of its configuration. */
   readonly path: string
   /** The base URL at the gateway. */
   readonly base: string
-  /** The path at the provider, as the provider's double receives it. */
+  /** The path at the provider, which the test double of the provider receives. */
   readonly upstreamPath: string
-  /** The headers of every request, apart from the key's. */
+  /** The headers of every request, without the headers of the key. */
   readonly headers: Readonly<Record<string, string>>
   /** The names of the headers that the provider must get unchanged. */
   readonly passed: readonly string[]
   /** The ways in which the agent sends its key. */
   readonly keys: readonly ((key: string) => Readonly<Record<string, string>>)[]
   readonly body: string
-  /** The largest usage that the body may cause, by the rules of the hold. */
+  /** The largest usage that the body can cause, by the rules of the hold. */
   readonly largest: Parameters<GatewayCustomer['price']>[0]
-  /** Headers of the answer that the agent reads. */
+  /** The headers of the answer that the agent reads. */
   readonly answerHeaders: Readonly<Record<string, string>>
-  /** The events of a streamed answer, as they are sent. */
+  /** The events of a streamed answer, in the form in which they are sent. */
   readonly events: readonly string[]
-  /** The events before the agent is interrupted, and the charge for them. */
+  /** The number of events before the agent is interrupted, and the usage that is charged for them. */
   readonly interrupted: {
     readonly after: number
     readonly charge: Parameters<GatewayCustomer['price']>[0]
   }
   readonly whole: Parameters<GatewayCustomer['price']>[0]
-  /** The calls besides the call of the model: their path, and their body for a POST. */
+  /** The other calls of the agent: their path, and their body for a POST. */
   readonly free: readonly {
     readonly path: string
     readonly upstreamPath: string
     readonly body?: string
     readonly answer: object
   }[]
-  /** The header in which a repeated request is counted. */
+  /** The header that counts repeated requests. */
   readonly repeated: Readonly<Record<string, string>>
-  /** The provider's refusal that the agent answers with a repetition. */
+  /** The refusal of the provider after which the agent repeats the request. */
   readonly busy: { readonly status: number; readonly body: object }
   /** The parts of an error that the agent shows. */
   readonly error: (code: string, type: string) => object
@@ -50,10 +50,13 @@ export interface Agent {
 const SESSION = '0199ac51-3f0e-7a42-9d65-8f1f4b6a2c10'
 const event = (type: string, fields: object = {}) =>
   `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`
-/** A token for three characters, and for two more bytes of each character beyond ASCII. */
+/**
+ * Returns the tokens that a hold covers for a text. One token is counted for three characters, and one for two
+ * additional bytes of characters outside ASCII.
+ */
 const heldTokens = (text: string) => Math.ceil(text.length / 3 + (Buffer.byteLength(text) - text.length) / 2)
 const likelyTokens = (text: string) => Math.ceil(Buffer.byteLength(text) / 4)
-/** The size of an agent's real instructions. Their words do not matter here. */
+/** Instructions with the size of an agent's real instructions. Their words do not matter here. */
 const INSTRUCTIONS =
   'Work in the folder below. Read a file before you change it. Run the tests. „Ü“ → ✓\n'.repeat(150)
 const PROMPT = 'The test of `sum()` fails with “expected 3, got 2” \u001b[31m✗\u001b[0m. Fix it.'
@@ -127,7 +130,7 @@ const claudeEvents = [
     index: 0,
     content_block: { type: 'thinking', thinking: '', signature: '' },
   }),
-  // The two deltas have 24 and 16 bytes, which is ten tokens.
+  // The two deltas have 24 and 16 bytes, which are counted as ten tokens.
   blockDelta(0, { type: 'thinking_delta', thinking: 'The second operand of su' }),
   PING,
   blockDelta(0, { type: 'thinking_delta', thinking: 'm is not added. ' }),
@@ -189,7 +192,8 @@ const CLAUDE_CODE: Agent = {
     'x-claude-code-session-id',
   ],
   keys: [
-    // ANTHROPIC_AUTH_TOKEN, ANTHROPIC_API_KEY, and `apiKeyHelper`, which is sent in both.
+    // The keys are from ANTHROPIC_AUTH_TOKEN, from ANTHROPIC_API_KEY, and from `apiKeyHelper`, which is sent in both
+    // headers.
     (key) => ({ authorization: `Bearer ${key}` }),
     (key) => ({ 'x-api-key': key }),
     (key) => ({ authorization: `Bearer ${key}`, 'x-api-key': key }),
@@ -355,7 +359,7 @@ const codexEvents = [
   ['response.in_progress', { response: codexResponse({}) }],
   ['response.output_item.added', { output_index: 0, item: reasoningItem({ encrypted_content: '' }) }],
   ['response.reasoning_summary_part.added', { item_id: 'rs_1', part: { type: 'summary_text', text: '' } }],
-  // The two deltas have 24 and 16 bytes, which is ten tokens.
+  // The two deltas have 24 and 16 bytes, which are counted as ten tokens.
   [
     'response.reasoning_summary_text.delta',
     { item_id: 'rs_1', delta: 'The second operand of su', obfuscation: 'x' },

@@ -11,7 +11,10 @@ import { AGENTS } from './agents.ts'
 import { type GatewayCustomer, gatewayCustomer } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** Runs the code blocks of `docs/gateway.md`, as a reader copies them, with the address and the key of a test. */
+/**
+ * Tests that run the code blocks of `docs/gateway.md` in the form in which a reader copies them, with the URL and the
+ * key of a test.
+ */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -26,7 +29,7 @@ const blocks = [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, langua
   code: code.replaceAll('https://METER', gateway.url),
 }))
 
-/** Returns the only block in a language that contains a text. */
+/** Returns the only code block in a language that contains a text. */
 function block(language: string, text: string): string {
   const found = blocks.filter((one) => one.language === language && one.code.includes(text))
   if (found.length !== 1) throw new Error(`${found.length} blocks in ${language} contain ${text}`)
@@ -88,7 +91,7 @@ it('curl: the line streams, with the charge at the end', async () => {
 
 const [claude, codex] = AGENTS
 
-/** Makes a call like Claude Code with these variables. */
+/** Makes a call in the same way as Claude Code with these variables. */
 async function claudeCall(env: Readonly<Record<string, string | undefined>>) {
   const sent = Object.fromEntries(
     (env.ANTHROPIC_CUSTOM_HEADERS ?? '').split('\n').map((line) => line.split(': ', 2)),

@@ -3,7 +3,7 @@ import { json, sse, startUpstream, type Upstream } from '../support/upstream.ts'
 import { type GatewayCustomer, gatewayCustomer, post } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** Further attempts of a call, by its header and by a stored route, and their cost. */
+/** Tests of further attempts of a call, by its header and by a stored route, and of their cost. */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -39,7 +39,9 @@ async function customerWithBackup(): Promise<GatewayCustomer> {
   return customer
 }
 
-/** The header names the call's own key, because the newest key is the backup. */
+/**
+ * The header with the name of the call's own key. Without it, the call would use the newest key, which is the backup.
+ */
 const OWN = { 'X-Meter-Provider-Key': 'openai' }
 
 describe('a call with further attempts', () => {

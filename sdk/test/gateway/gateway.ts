@@ -6,7 +6,7 @@ import type { OpenMonetize } from '../../src/index.ts'
 import { micro } from '../support/metered.ts'
 import { newCustomer, type Server, startServer } from '../support/server.ts'
 
-/** The Worker with variables of its own. */
+/** A server of the Worker with its own variables. */
 export interface Gateway extends Server {
   readonly state: string
   stop(): Promise<void>
@@ -28,7 +28,7 @@ export async function startGateway(
   }
 }
 
-/** A folder in which a server creates its state. */
+/** Returns a folder in which a server creates its state. */
 export function newState(): string {
   return path.join(mkdtempSync(path.join(tmpdir(), 'openmonetize-gateway-')), 'state')
 }
@@ -37,11 +37,11 @@ export function newState(): string {
 export interface GatewayCustomer {
   readonly om: OpenMonetize
   readonly apiKey: string
-  /** Waits for this many events, and returns them, the newest first. */
+  /** Waits for this number of events, and returns them, newest first. */
   events(count: number): Promise<readonly BurnedEvent[]>
-  /** Waits for this many events and until no hold is open, and returns the burned micro-credits. */
+  /** Waits for this number of events and until no hold is open. Returns the burned micro-credits. */
   burned(count: number): Promise<number>
-  /** The price of usage in micro-credits, by the server's own calculator. */
+  /** Returns the price of usage in micro-credits, from the calculator of the server. */
   price(usage: Parameters<OpenMonetize['rating']['calculate']>[0]): Promise<number>
   /** The credits that are held and in the wallet. */
   held(): Promise<number>
@@ -51,7 +51,7 @@ export type BurnedEvent = Awaited<ReturnType<OpenMonetize['events']['list']>>['d
 
 export const PROVIDER_KEY = 'sk-canary-of-the-provider-0123456789'
 
-/** A customer whose keys of all three providers lead to a double of them. */
+/** Creates a customer whose keys of all three providers lead to a test double. */
 export async function gatewayCustomer(url: string, upstream: string): Promise<GatewayCustomer> {
   const { om, apiKey } = await newCustomer(url)
   for (const provider of ['openai', 'anthropic', 'google']) {
@@ -66,7 +66,7 @@ export async function gatewayCustomer(url: string, upstream: string): Promise<Ga
   return customerWith(om, apiKey)
 }
 
-/** A customer that exists already. */
+/** Returns the test customer for an existing customer. */
 export function customerWith(om: OpenMonetize, apiKey: string): GatewayCustomer {
   const events = async (count: number) => {
     await expect.poll(async () => (await om.events.list({ limit: 100 })).data.length, WAIT).toBe(count)
@@ -89,7 +89,7 @@ export function customerWith(om: OpenMonetize, apiKey: string): GatewayCustomer 
 
 const WAIT = { timeout: 15_000, interval: 20 }
 
-/** Posts to the gateway like a client without an SDK. */
+/** Posts to the gateway in the same way as a client without an SDK. */
 export function post(
   gateway: { readonly url: string },
   { apiKey }: Pick<GatewayCustomer, 'apiKey'>,

@@ -7,8 +7,8 @@ import { startPacedProvider } from './paced-provider.ts'
 import * as scripts from './scripts.ts'
 
 /**
- * The runtime is killed while it streams, as by a loss of power. A few times here; `npm run test:gateway` does it 25
- * times.
+ * The number of times that the runtime is killed while it streams, like a loss of power. `npm run test:gateway` kills
+ * it 25 times.
  */
 const KILLS = Number(process.env.GATEWAY_KILLS ?? 2)
 
@@ -41,7 +41,7 @@ it('after each kill, every hold ends at its expiry and all delivered output is c
     const response = await post(server, customer, 'openai/v1/chat/completions', BODY)
     const held = await customer.held()
     expect(held).toBeGreaterThan(0)
-    // Kills the runtime at another chunk each time, from the first one on.
+    // Kills the runtime after another chunk in each round, beginning with the first chunk.
     let left = 2 + ((round * 7) % 60)
     const reader = response.body?.getReader()
     while (left-- > 0) await reader?.read()

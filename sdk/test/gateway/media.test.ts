@@ -5,7 +5,7 @@ import { type PacedProvider, startPacedProvider } from './paced-provider.ts'
 import * as scripts from './scripts.ts'
 import { CHUNKS, type Dialect, inputOf, leaveAt, sse } from './streams.ts'
 
-/** Streams of audio, images and searches that their clients leave: the rules of `docs/gateway.md` for each. */
+/** Tests of streams of audio, images and searches whose clients disconnect, by the rules of `docs/gateway.md`. */
 
 const gateway = inject('server')
 let provider: PacedProvider
@@ -21,7 +21,7 @@ const base64 = (bytes: number) => Buffer.alloc(bytes, 7).toString('base64')
 const named = (event: { readonly type: string }) => `event: ${event.type}\n${sse(event)}`
 const repeated = (chunk: string) => Array.from({ length: CHUNKS }, () => chunk)
 
-/** A stream whose chunks are all alike, and the usage of `k` of them. */
+/** Returns a stream of equal chunks, and the usage of `k` of them. */
 function stream(
   name: string,
   { target, body, chunk }: { readonly target: string; readonly body: object; readonly chunk: string },
@@ -165,7 +165,7 @@ it.each([
     const response = await post(gateway, customer, 'openai/v1/audio/speech', body, { signal: leave.signal })
     await response.body?.getReader().read()
     leave.abort()
-    // 168 characters are 14 seconds of 20 tokens.
+    // 168 characters take 14 seconds with 20 tokens each.
     const usage = { input_tokens: 42, output_tokens: 280 }
     expect(await customer.burned(1)).toBe(await customer.price({ provider: 'OPENAI', model, usage }))
     expect((await customer.events(1))[0]?.warnings).toEqual(['estimated', 'client_gone'])

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
-/** A provider that sends one chunk a tick, and detects when its client disconnects. */
+/** A provider that sends chunks at a given pace, and detects when its client disconnects. */
 export interface PacedProvider {
   readonly url: string
-  /** The chunks of the next streams, the wait between two of them, and the action at the end. */
+  /** Sets the chunks of the next streams, the pause between two of them, and the action at the end. */
   play(stream: PacedStream): void
   readonly calls: PacedCall[]
   stop(): Promise<void>
@@ -12,10 +12,10 @@ export interface PacedProvider {
 export interface PacedStream {
   readonly chunks: readonly string[]
   readonly pause_ms?: number
-  /** Waits before the next chunk, in place of a pause. */
+  /** Waits before the next chunk, instead of a pause. */
   readonly next?: (sent: number) => Promise<void>
   readonly end?: 'end' | 'cut' | 'hang'
-  /** Does not send headers, either. */
+  /** Whether the headers are not sent either. */
   readonly mute?: boolean
   readonly type?: string
 }

@@ -6,7 +6,7 @@ import { json, sse, startUpstream, type Upstream } from '../support/upstream.ts'
 import { gatewayCustomer, post } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** Requests and answers at the edges: large, compressed, broken, refused, clipped. */
+/** Tests of unusual requests and answers, which are large, compressed, broken, refused or clipped. */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -24,7 +24,7 @@ const body = (content = 'Hello', more: object = {}) => ({
 })
 const stream = sse([...scripts.CHAT_WORDS, scripts.CHAT_STOP, scripts.CHAT_REPORT], { tail: scripts.DONE })
 
-/** The status of a request that announces a body and sends none of it. */
+/** Returns the status of a request that announces a body but sends no byte of it. */
 function statusOf(apiKey: string, target: string, type: string, length: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const announced = request(`${gateway.url}/gateway/${target}`, {
@@ -111,7 +111,7 @@ describe('an answer', () => {
     upstream.play(json(silent))
     await (await post(gateway, customer, CHAT, body())).text()
     const [event] = await customer.events(1)
-    // "Within 30 days." is 15 bytes.
+    // The text "Within 30 days." has 15 bytes.
     expect(event?.usage).toMatchObject({ output_tokens: 4 })
     expect(event?.warnings).toEqual(['estimated', 'no_usage'])
   })
@@ -172,7 +172,7 @@ describe('a request', () => {
     const refused = await post(gateway, customer, CHAT, large, user)
     expect(refused.status).toBe(402)
     await (await post(gateway, customer, CHAT, large, { ...user, 'X-Meter-Clip': 'true' })).text()
-    // 5 credits are 250 tokens of output, less the input.
+    // 5 credits pay for 250 tokens of output, less the price of the input.
     const { max_tokens } = upstream.requests[0]?.body ?? {}
     expect(max_tokens).toSatisfy((tokens) => Number(tokens) > 235 && Number(tokens) < 250)
     await customer.events(1)
@@ -399,7 +399,7 @@ describe('an upload of audio', () => {
     expect(Number(headers?.['content-length'])).toBe(text?.length)
     expect(text?.length).toBeGreaterThan(bytes)
     const [event] = await customer.events(1)
-    // 16,000 bytes a second, with some hundreds of bytes of the form around them.
+    // A second has 16,000 bytes. The form adds some hundreds of bytes.
     expect(event?.usage).toEqual({ audio_seconds: 1251 })
     expect(event?.warnings).toEqual(['estimated', 'no_usage'])
   })

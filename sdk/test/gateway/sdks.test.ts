@@ -13,7 +13,7 @@ import { json, type Script, sse, startUpstream, type Upstream } from '../support
 import { gatewayCustomer, PROVIDER_KEY } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** The providers' own SDKs, of which only the base URL and the key are changed. */
+/** Tests of the providers' own SDKs. Only their base URL and their key are changed. */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -48,7 +48,7 @@ describe.each([
       baseURL,
       maxRetries: 2,
     })
-    // Both majors have the methods that are used here, so the type of the newest one serves both.
+    // Both major versions have the methods of this test, so the type of the newest one is used for both.
     const openai: OpenAI = Object(made)
     return { ...customer, openai }
   }

@@ -49,7 +49,7 @@ it('no table, queue, log or error contains prompts, answers or keys of providers
   answers.push(await call(body()))
   answers.push(await call(body({ model: PROMPT.repeat(20) })), await call(`{"broken": "${PROMPT}`))
   await customer.events(4)
-  // The flush to D1 and the queue.
+  // Waits for the flush to D1 and the queue.
   await expect.poll(() => bytesIn(state).includes(KNOWN), { timeout: 10_000 }).toBe(true)
   await new Promise((resolve) => setTimeout(resolve, 1_000))
   await gateway.kill()
@@ -60,7 +60,7 @@ it('no table, queue, log or error contains prompts, answers or keys of providers
   await gateway.stop()
 })
 
-/** All files below a folder, as text. */
+/** Returns the content of all files in a folder as text. */
 function bytesIn(folder: string): string {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((file) => path.join(folder, file))

@@ -6,13 +6,13 @@ import * as scripts from './scripts.ts'
 
 /** Streams of the four dialects, and clients that close them early. */
 
-/** The chunks with output of each stream. */
+/** The number of chunks with output in each stream. */
 export const CHUNKS = 60
 export const sse = (event: object) => `data: ${JSON.stringify(event)}\n\n`
 const named = (event: { readonly type: string }) => `event: ${event.type}\n${sse(event)}`
 const many = <T>(make: (index: number) => T) => Array.from({ length: CHUNKS }, (_, index) => make(index))
 
-/** Eight characters: two tokens a chunk. */
+/** The text of a chunk. Its eight characters are two tokens. */
 const TEXT = 'eight ch'
 const INPUT_TEXT = 'How may I return my shoes?'
 
@@ -24,12 +24,12 @@ export interface Dialect {
   readonly head: readonly string[]
   readonly output: readonly string[]
   readonly tail: readonly string[]
-  /** The price of a call that delivered `k` chunks with output, by the table. */
+  /** Returns the price of a call that delivered `k` chunks with output, by the table of the docs. */
   readonly charge: (k: number, customer: GatewayCustomer) => Promise<number>
   readonly whole: Parameters<GatewayCustomer['price']>[0]
 }
 
-/** The estimate of the input: a token for four characters of the body. */
+/** Returns the estimate of the input: one token for four characters of the body. */
 export const inputOf = (body: object) => Math.ceil(JSON.stringify(body).length / 4)
 
 export const chatBody = {
@@ -138,7 +138,10 @@ export const DIALECTS: readonly Dialect[] = [
   },
 ]
 
-/** Reads a stream until it has `count` chunks of the provider, and reports each; then closes the connection. */
+/**
+ * Reads a stream until it has received `count` chunks of the provider, and reports each chunk. Then closes the
+ * connection.
+ */
 export async function leaveAfter(
   response: Response,
   count: number,
@@ -156,8 +159,8 @@ export async function leaveAfter(
 }
 
 /**
- * Lets a provider send each chunk after its client has received the previous one, and one in `pause_ms` after the
- * client has disconnected.
+ * Lets a provider send each chunk after its client has received the previous chunk. After the client has
+ * disconnected, a chunk is sent every `pause_ms`.
  */
 function inStep(count: number, pause_ms: number) {
   let received = 0
@@ -179,8 +182,8 @@ function inStep(count: number, pause_ms: number) {
 }
 
 /**
- * Leaves a stream after each of the given numbers of chunks with output. The provider must detect the close at most
- * three chunks later, and the charge must cover exactly the sent chunks.
+ * Closes a stream after each of the given numbers of chunks with output. The provider must detect the close after at
+ * most three more chunks. The charge must cover exactly the sent chunks.
  */
 export async function leaveAt(
   gateway: { readonly url: string },
@@ -210,7 +213,10 @@ export async function leaveAt(
   }
 }
 
-/** Each number of chunks with `GATEWAY_ABORTS=all`, otherwise the first, the middle and the last ones. */
+/**
+ * Returns the numbers of chunks after which a client disconnects: all numbers with `GATEWAY_ABORTS=all`, and
+ * otherwise the first, the middle and the last ones.
+ */
 export function placesToLeave(): readonly number[] {
   const all = Array.from({ length: CHUNKS }, (_, index) => index + 1)
   return process.env.GATEWAY_ABORTS === 'all' ? all : [1, 2, 3, 30, 59, 60]

@@ -5,12 +5,15 @@ import { type PacedProvider, startPacedProvider } from './paced-provider.ts'
 import { ABORTS_TIMEOUT_MS, CHUNKS, DIALECTS, leaveAt, placesToLeave } from './streams.ts'
 
 /**
- * Streams whose clients disconnect, through `wrangler dev`, whose proxy is between the client and the Worker. The proxy
- * detects the disconnection only when it writes, and the Worker only after the proxy, so the provider must have three more
- * chunks to send.
+ * Tests of streams whose clients disconnect from `wrangler dev`. Its proxy is between the client and the Worker. The
+ * proxy detects the disconnection only when it writes, and the Worker detects it after the proxy. The provider must
+ * therefore have three more chunks to send.
  */
 
-/** The time between two of these chunks: a closed connection is detected later through a proxy, on a busy machine. */
+/**
+ * The time between two of these chunks. It is long, because a proxy on a busy machine detects a closed connection
+ * late.
+ */
 const PAUSE_MS = 500
 
 let provider: PacedProvider

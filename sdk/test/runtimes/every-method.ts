@@ -1,7 +1,7 @@
 import { OpenMonetize, type OpenMonetizeError } from '../../src/index.ts'
 import { verifyWebhook } from '../../src/webhooks.ts'
 
-/** A request as it was sent: method and path without the query. */
+/** A sent request: its method and its path without the query. */
 export type Sent = string
 
 /**

@@ -12,7 +12,7 @@ const { url } = inject('server')
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const BROWSER_MS = 30_000
 
-/** A script with the suite in it, for a runtime without modules of this project. */
+/** Returns a script that contains the tests, for a runtime that cannot load modules of this project. */
 async function bundled(contents: string, format: 'esm' | 'iife'): Promise<string> {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: import.meta.dirname, loader: 'ts' },
@@ -25,14 +25,17 @@ async function bundled(contents: string, format: 'esm' | 'iife'): Promise<string
   return outputFiles[0]?.text ?? ''
 }
 
-/** Returns the operations of the OpenAPI document: method and path of each operation, and a pattern of its addresses. */
+/**
+ * Returns the operations of the OpenAPI document: the method and the path of each operation, and a pattern of its
+ * URLs.
+ */
 async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
   const document: { paths: Record<string, Record<string, unknown>> } = await (
     await fetch(`${url}/openapi.json`)
   ).json()
   return (
     Object.entries(document.paths)
-      // Leaves out pages for people, and the drop-in endpoints, which other systems' clients call.
+      // Leaves out the pages for people, and the drop-in endpoints, which clients of other systems call.
       .filter(
         ([name]) => name !== '/' && !/^\/(docs|otlp|openmeter|litellm|openmonetize|stripe)\b/.test(name),
       )
@@ -48,8 +51,8 @@ async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
 }
 
 /**
- * Routes without a method: streams and exports, the key set, Stripe's own calls, the metrics, which Prometheus reads, and
- * the operator's webhooks, which are set up once.
+ * The routes that have no method in the client: streams and exports, the key set, the webhooks of Stripe, the metrics
+ * for Prometheus, and the webhooks of the operator, which are set up once.
  */
 const WITHOUT_METHOD =
   /^(GET \/\.well-known\/|GET \/v1\/(stream|ledger\/export)$|POST \/v1\/payments\/stripe\/|\w+ \/v1\/admin\/(metrics$|webhook-))/
@@ -154,7 +157,7 @@ describe('every method, and every route of the API', () => {
       baseUrl: ${JSON.stringify(baseUrl)}, onError() {}, queue: { store: indexedDbStore('usage'), intervalMs: 60000 ${more} } })`
       const event = `{ event_type: 'API_CALL', feature_id: 'search' }`
       await inPage(script, async (page) => {
-        // No server answers, so the events stay in the store when the page is closed.
+        // No server answers, so the events stay in the store after the page was closed.
         await page.evaluate(`(async () => {
         const om = ${client('http://127.0.0.1:1')}
         for (let number = 0; number < 40; number++) om.track(${event})
@@ -206,7 +209,10 @@ async function inPage(script: string, work: (page: Page) => Promise<void>): Prom
   }
 }
 
-/** An origin of its own, so that requests to the meter cross origins as a product's page does. */
+/**
+ * Serves a blank page on a separate origin. Requests to the meter are then cross-origin, as from the page of a
+ * product.
+ */
 async function blankPage(): Promise<[Server, string]> {
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Test</title>')

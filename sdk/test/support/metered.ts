@@ -6,9 +6,9 @@ export interface Metered {
   readonly om: OpenMonetize
   /** Returns the micro-credits that the events so far have burned. */
   burned(): Promise<number>
-  /** Returns the price of usage in micro-credits, by the server's own calculator. */
+  /** Returns the price of usage in micro-credits, from the calculator of the server. */
   price(usage: Partial<Event>): Promise<number>
-  /** The metadata of the last event. */
+  /** Returns the metadata of the last event. */
   metadata(): Promise<unknown>
   reported: unknown[]
 }

@@ -1,7 +1,10 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** The treatment of a request: `pass` it, cut the connection `before` it or `after` it, or answer by itself. */
+/**
+ * The action for a request: relay it (`pass`), cut the connection `before` or `after` the server gets it, or answer
+ * it.
+ */
 export type Plan = 'pass' | 'before' | 'after' | ((response: ServerResponse) => void)
 
 export interface Seen {
@@ -14,13 +17,13 @@ export interface Seen {
 export interface LossyProxy {
   readonly url: string
   readonly seen: Seen[]
-  /** The server behind the proxy. A server that is restarted has another address. */
+  /** The URL of the server behind the proxy. After a restart, the server has another URL. */
   target: string
   plan: (seen: Seen, number: number) => Plan
   stop(): Promise<void>
 }
 
-/** A proxy in front of the real server that loses requests and answers like a network. */
+/** Starts a proxy in front of the real server. It loses requests and answers like an unreliable network. */
 export async function startProxy(
   target: string,
   plan: LossyProxy['plan'] = () => 'pass',
@@ -77,7 +80,7 @@ function portOf(address: AddressInfo | string | null): number {
   return address.port
 }
 
-/** The answer of a server that is not the meter. */
+/** Returns an answer of a server that is not the meter. */
 export function answer(
   status: number,
   body: string,

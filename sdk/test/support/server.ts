@@ -7,19 +7,19 @@ import { OpenMonetize, type OpenMonetizeOptions } from '../../src/index.ts'
 const ROOT = path.join(import.meta.dirname, '..', '..', '..')
 export const OPERATOR_TOKEN = 'dev-operator-token'
 
-/** The real Worker in a process group of its own. */
+/** A server of the real Worker, in a separate process group. */
 export interface Server {
   readonly url: string
-  /** Ends it like a loss of power. */
+  /** Kills the server, like a loss of power. */
   kill(): Promise<void>
 }
 
-/** Starts the Worker over `state`, with the script in `bundle`, which is made when it is missing. */
+/** Starts the Worker with the state in `state` and the script in `bundle`. The script is made if it is missing. */
 export async function startServer(
   bundle: string,
   state: string,
   variables: Readonly<Record<string, string>> = {},
-  /** The file descriptor for its log; the test's own by default. */
+  /** The file descriptor of the log. Default: the log of the test. */
   log: number | 'inherit' = 'inherit',
 ): Promise<Server> {
   const serve = path.join(ROOT, 'test', 'sdk', 'serve.ts')
@@ -44,12 +44,12 @@ async function firstUrl(child: ChildProcess): Promise<string> {
 async function kill(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
   const ended = new Promise((resolve) => child.on('exit', resolve))
-  // The negative id kills the whole group: the runtime is a separate process.
+  // The negative id kills the whole group, because the runtime is a separate process.
   process.kill(-child.pid, 'SIGKILL')
   await ended
 }
 
-/** A client of a new customer without limits on requests. */
+/** Creates a customer without rate limits, and returns its client. */
 export async function newCustomer(
   url: string,
   options: Partial<OpenMonetizeOptions> = {},

@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startServer } from './server.ts'
 
-/** One server for all test files; tests that kill theirs start their own from the same script. */
+/** Starts one server for all test files. Tests that kill their server start another one from the same script. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = mkdtempSync(path.join(tmpdir(), 'openmonetize-sdk-'))
   const bundle = path.join(directory, 'bundle')

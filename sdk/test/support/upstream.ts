@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 
-/** Answers one request like a provider. */
+/** A script that answers one request, like a provider. */
 export type Script = (response: ServerResponse, request: UpstreamRequest) => void | Promise<void>
 
 export interface UpstreamRequest {
@@ -12,7 +12,7 @@ export interface UpstreamRequest {
 }
 
 /**
- * A provider on loopback that follows one script per request; the last script also answers all later
+ * A provider on the loopback interface that uses one script for each request. The last script also answers all later
  * requests.
  */
 export interface Upstream {
@@ -67,17 +67,17 @@ export function json(body: unknown, status = 200, headers: Record<string, string
 }
 
 export interface Ending {
-  /** Bytes that the server sends unchanged after the chunks. */
+  /** The bytes that the server sends unchanged after the chunks. */
   readonly tail?: string
-  /** Cuts the connection instead of ending the stream. */
+  /** Whether the connection is cut instead of ending the stream. */
   readonly cut?: boolean
-  /** Keeps the connection open without sending more. */
+  /** Whether the connection stays open without further bytes. */
   readonly hang?: boolean
-  /** Is true if each chunk names its type in a line of its own, as Anthropic's and OpenAI's newer streams do. */
+  /** Whether each chunk has its type in a separate line, as in the streams of Anthropic and OpenAI's newer APIs. */
   readonly named?: boolean
 }
 
-/** Returns server-sent events, each as a separate write. */
+/** Returns a script that sends server-sent events, each in a separate write. */
 export function sse(chunks: readonly object[], { tail = '', cut, hang, named }: Ending = {}): Script {
   return async (response) => {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' })

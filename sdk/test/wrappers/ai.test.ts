@@ -52,7 +52,7 @@ beforeAll(async () => {
 })
 afterAll(() => upstream.stop())
 
-/** The calls of both majors with a wrapped model. */
+/** The calls of both major versions with a wrapped model. */
 const MAJORS = [
   {
     major: 'newest',

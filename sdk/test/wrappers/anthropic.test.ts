@@ -64,7 +64,7 @@ describe.each([
     upstream.play(...script)
     const customer = await newMetered(url)
     const client = new Client({ apiKey: 'sk-test', baseURL: upstream.url, maxRetries: 2 })
-    // Both majors have the methods that are used here, so the type of the newest one serves both.
+    // Both major versions have the methods of this test, so the type of the newest one is used for both.
     const anthropic: Anthropic = Object(meter(client, customer.om, options))
     const message = await customer.price({
       provider: 'ANTHROPIC',
@@ -195,7 +195,7 @@ describe.each([
     expect(upstream.requests).toHaveLength(0)
     await om.credits.grant({ user_id: 'ada', amount: 20 })
     await anthropic.messages.create(REQUEST)
-    // 20.01 credits are 667 tokens of output.
+    // 20.01 credits pay for 667 tokens of output.
     expect(upstream.requests[0]?.body.max_tokens).toBeLessThanOrEqual(667)
     expect(upstream.requests[0]?.body.max_tokens).toBeGreaterThan(650)
     expect(await burned()).toBe(Math.min(message, 20_010_000))

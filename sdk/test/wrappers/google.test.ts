@@ -43,7 +43,7 @@ describe.each([
     upstream.play(...script)
     const customer = await newMetered(url)
     const client = new Client({ apiKey: 'test', vertexai, httpOptions: { baseUrl: upstream.url } })
-    // Both majors have the methods that are used here, so the type of the newest one serves both.
+    // Both major versions have the methods of this test, so the type of the newest one is used for both.
     const ai: GoogleGenAI = Object(meter(client, customer.om, options))
     const priced = (usageMetadata: object) =>
       customer.price({
@@ -134,7 +134,7 @@ describe.each([
     await om.credits.grant({ user_id: 'ada', amount: 10 })
     await ai.models.generateContent({ ...REQUEST, config: { maxOutputTokens: 8000 } })
     const { generationConfig } = upstream.requests[0]?.body ?? {}
-    // 10 credits are 500 tokens of output.
+    // 10 credits pay for 500 tokens of output.
     expect(generationConfig).toMatchObject({
       maxOutputTokens: expect.toSatisfy((n: number) => n > 480 && n <= 501),
     })

@@ -81,7 +81,7 @@ describe.each([
     upstream.play(...script)
     const customer = metered ?? (await newMetered(url))
     const client = new Client({ apiKey: 'sk-test', baseURL: `${upstream.url}/v1`, maxRetries: 2 })
-    // Both majors have the methods that are used here, so the type of the newest one serves both.
+    // Both major versions have the methods of this test, so the type of the newest one is used for both.
     const openai: OpenAI = Object(meter(client, customer.om, options))
     const chat = customer.price({
       provider: 'OPENAI',
@@ -328,7 +328,7 @@ describe.each([
       await om.credits.grant({ user_id: 'ada', amount: 10 })
       await openai.chat.completions.create({ model: MODEL, messages: MESSAGES, max_tokens: 4000 })
       const { max_tokens } = upstream.requests[0]?.body ?? {}
-      // 10 credits are 500 tokens of output, less the price of the input.
+      // 10 credits pay for 500 tokens of output, less the price of the input.
       expect(max_tokens).toBeGreaterThan(480)
       expect(max_tokens).toBeLessThanOrEqual(500)
     })

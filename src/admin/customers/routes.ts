@@ -27,7 +27,7 @@ const listRoute = route({
   path: '/',
   summary: 'List customers, newest first',
   description:
-    'A PENDING customer has an incomplete registration, which can be repeated with the same email.',
+    'The registration of a PENDING customer is incomplete. To complete it, repeat the registration with the same email.',
   security: OPERATOR_SECURITY,
   request: { query: customersQuery },
   answers: { 200: json('A page of customers.', adminCustomersSchema) },
@@ -48,8 +48,9 @@ const changeRoute = route({
   path: '/{id}',
   summary: "Change a customer's tier, or suspend, close or reactivate it",
   description: [
-    'Ledgers apply the change from the response on, all other parts within 90 s. Keys of a suspended or closed customer can only',
-    'read; the two statuses differ only in name. Nothing is deleted. After a 503, repeat the request to complete it.',
+    'Ledgers apply the change before the response. All other parts apply it within 90 s. Keys of a suspended or',
+    'closed customer can only read. The two statuses differ only in name. Nothing is deleted. After a 503, repeat',
+    'the request to complete the change.',
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { params: customerPath, body: jsonRequest(accountChangeSchema) },
@@ -60,10 +61,11 @@ const changeRoute = route({
 const issueRoute = route({
   method: 'post',
   path: '/{id}/api-keys',
-  summary: 'Issue an API key to a customer, such as one who lost the last key',
+  summary: 'Issue an API key to a customer, for example to replace a lost key',
   description: [
-    'Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted',
-    "under the operator token of the request, and only that token can read it. The customer's other keys are unaffected.",
+    'Only this response contains the key. If the response is lost, repeat the request with the same',
+    '`Idempotency-Key` and operator token: the response is stored encrypted under that token.',
+    "The customer's other keys are unaffected.",
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { params: customerPath, body: jsonRequest(issuedKeySchema) },
@@ -109,7 +111,8 @@ adminCustomersRoutes.openapi(changeRoute, async (c) => {
       case 'unfinished':
         return problem(c, {
           code: 'conflict',
-          detail: "This customer's registration is incomplete. Repeat it with the same email first.",
+          detail:
+            "This customer's registration is incomplete. First repeat the registration with the same email.",
         })
     }
   } catch (error) {
@@ -138,8 +141,8 @@ adminCustomersRoutes.openapi(issueRoute, async (c) => {
 })
 
 /**
- * Returns the statement that records the change. It records nothing if the statement directly before it affected no row,
- * so put it directly after the statement that makes the change.
+ * Returns the statement that adds the audit record of a change. Put it directly after the statement that makes the
+ * change: it adds nothing if that statement affected no row.
  */
 function auditChangedAccount(c: Context<AppEnv>, before: Customer, after: Customer): D1PreparedStatement {
   const { customer_id } = before

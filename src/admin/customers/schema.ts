@@ -4,7 +4,7 @@ import { customerText } from '../../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../../http/input/pagination.ts'
 import { CHANGES_SOMETHING } from '../../http/input/validation.ts'
 
-/** The statuses that the operator may set; PENDING belongs to registration only. */
+/** The statuses that the operator may set. Only a registration sets PENDING. */
 const SETTABLE = [
   'ACTIVE',
   'SUSPENDED',
@@ -22,7 +22,7 @@ export const customersQuery = z.strictObject({
   ...idPageQuery('cust'),
   status: z.enum(CUSTOMER_STATUSES).optional(),
   tier: z.enum(TIERS).optional(),
-  email: customerText().optional().openapi({ description: 'The complete address, case-insensitive.' }),
+  email: customerText().optional().openapi({ description: 'The complete email address, case-insensitive.' }),
 })
 
 export const accountChangeSchema = z
@@ -37,7 +37,9 @@ export const adminCustomerSchema = z
     email: z.string(),
     tier: z.enum(TIERS),
     status: z.enum(CUSTOMER_STATUSES),
-    region: z.string().nullable().openapi({ description: 'The region requested for the ledgers.' }),
+    region: z.string().nullable().openapi({
+      description: 'The region that was requested for the ledgers; null if no region was requested.',
+    }),
     created_at: z.iso.datetime(),
   })
   .openapi('AdminCustomer')

@@ -18,7 +18,7 @@ const STATES = ['open', 'replayed'] as const
 const listQuery = z.strictObject({
   ...idPageQuery('dl'),
   state: z.enum(STATES).default('open').openapi({
-    description: '`open`: waiting for a replay. `replayed`: replayed in the last 30 days.',
+    description: '`open`: not replayed yet. `replayed`: replayed in the last 30 days.',
   }),
 })
 
@@ -28,8 +28,12 @@ const letterSchema = z
   .object({
     dead_letter_id: z.string(),
     state: z.enum(STATES),
-    reason: z.string().openapi({ description: 'The reason why the last attempt to consume it failed.' }),
-    attempts: z.int().openapi({ description: 'Attempts since the queue gave up.' }),
+    reason: z.string().openapi({
+      description: 'The reason why the last attempt to consume the message failed.',
+    }),
+    attempts: z.int().openapi({
+      description: 'The number of attempts since the message became a dead letter.',
+    }),
     sent_at: time,
     failed_at: time,
     replayed_at: time.nullable(),
@@ -50,8 +54,8 @@ const replaySchema = z
   .strictObject({
     dead_letter_ids: z
       .array(z.string().regex(/^dl_[0-9a-hjkmnp-tv-z]{26}$/, 'must be a dead_letter_id'))
-      .min(1, 'must name at least one')
-      .max(MAX_REPLAYED, `must name at most ${MAX_REPLAYED}`)
+      .min(1, 'must contain at least 1 id')
+      .max(MAX_REPLAYED, `must contain at most ${MAX_REPLAYED} ids`)
       .optional(),
   })
   .openapi('DeadLetterReplay')
@@ -61,15 +65,16 @@ const replayedSchema = z
     replayed: z
       .int()
       .openapi({ description: 'The number of messages that this call consumed. No usage is counted twice.' }),
-    failed: z
-      .int()
-      .openapi({ description: 'Messages that failed again; they stay listed, with the reason.' }),
+    failed: z.int().openapi({
+      description: 'The number of messages that failed again. They stay listed with the reason.',
+    }),
     not_found: z
       .int()
-      .openapi({ description: 'The number of messages of the request that are not waiting.' }),
-    more: z
-      .boolean()
-      .openapi({ description: 'Whether more messages wait than one call replays. If true, call again.' }),
+      .openapi({ description: 'The number of requested messages that do not exist or are not open.' }),
+    more: z.boolean().openapi({
+      description:
+        'Whether more messages were open than one call replays; false if ids were given. If true, call again.',
+    }),
   })
   .openapi('DeadLetterReplayed')
 
@@ -78,7 +83,7 @@ const OPERATION = 'POST /v1/admin/dead-letters/replay'
 const replayRoute = route({
   method: 'post',
   path: '/replay',
-  summary: 'Replay dead letters: the named ones, or the 100 oldest',
+  summary: 'Replay the given dead letters, or the 100 whose last failure is oldest',
   security: OPERATOR_SECURITY,
   request: { body: optionalJsonRequest(replaySchema) },
   answers: { 200: json('The result.', replayedSchema) },

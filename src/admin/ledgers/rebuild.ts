@@ -10,7 +10,9 @@ import { answerWork } from '../record-action.ts'
 
 const rebuildSchema = z
   .strictObject({
-    mode: z.enum(MODES).optional().openapi({ description: 'Default: both ledgers, if they have entries.' }),
+    mode: z.enum(MODES).optional().openapi({
+      description: 'The ledger to rebuild. Default: every ledger with entries.',
+    }),
   })
   .openapi('Rebuild')
 
@@ -19,14 +21,14 @@ const rebuiltSchema = z
     ledgers: z.array(
       z.object({
         mode: z.enum(MODES),
-        entries: z.int().openapi({ description: 'Entries processed in this call.' }),
-        rows: z.int().openapi({ description: 'Rollup rows written for them.' }),
+        entries: z.int().openapi({ description: 'The number of entries processed in this call.' }),
+        rows: z.int().openapi({ description: 'The number of rollup rows written in this call.' }),
         done: z.boolean().openapi({ description: 'Whether analytics use the new rollups.' }),
       }),
     ),
     more: z
       .boolean()
-      .openapi({ description: 'Whether entries are left. If true, call again, or leave them to the cron.' }),
+      .openapi({ description: 'Whether entries are left. If true, call again, or let the cron continue.' }),
   })
   .openapi('Rebuilt')
 
@@ -35,7 +37,7 @@ const rebuildRoute = route({
   path: '/{id}/rebuild',
   summary: "Rebuild a customer's analytics from the ledger's pages",
   description: [
-    'The new rollups replace the old ones at once when they are complete; until then analytics use the old ones.',
+    'Analytics use the old rollups until the new rollups are complete.',
     `One call processes up to ${ENTRIES_A_CALL.toLocaleString('en')} entries.`,
   ].join(' '),
   security: OPERATOR_SECURITY,
@@ -96,9 +98,9 @@ async function rebuildCustomer(
   return { ledgers, more: ledgers.some(({ done }) => !done) }
 }
 
-// Selects ledgers with entries. If the rebuild of one ledger runs and that of the other has been completed
-// since it began, an earlier call started both. The completed one is then not started again, or repeated
-// calls would never end.
+// Selects the ledgers with entries that need a rebuild. During the rebuild of one ledger, skips the other ledger if
+// its rebuild was completed after this rebuild began: an earlier call started both. Otherwise, repeated calls would
+// never end.
 const SELECT_UNDONE = `
   WITH some AS (
     SELECT l.ledger_id, b.state_at_ms AS began_at_ms, a.state_at_ms AS active_at_ms

@@ -13,7 +13,8 @@ const reconcileSchema = z
   .strictObject({
     customer_id: objectId().min(1).optional(),
     full: z.boolean().optional().openapi({
-      description: 'Check every page. Default: only pages since the last check.',
+      description:
+        'Whether to check every page. By default, a check begins after the last page that was found correct. Without `customer_id`, every page is also checked if the last full check is 28 days old.',
     }),
   })
   .openapi('Reconcile')
@@ -37,13 +38,14 @@ const resultSchema = z
         checked_entry: z
           .int()
           .nullable()
-          .openapi({ description: 'The entry up to which all pages are correct.' }),
-        differences: z
-          .array(differenceSchema)
-          .openapi({ description: 'The differences found. With status REPAIRED they are repaired.' }),
+          .openapi({ description: 'The entry up to which all pages are correct; null if unavailable.' }),
+        differences: z.array(differenceSchema).openapi({
+          description:
+            'The differences that were found, at most 100. REPAIRED means that all differences were repaired.',
+        }),
       }),
     ),
-    more: z.boolean().openapi({ description: 'Whether ledgers are left to check. If true, call again.' }),
+    more: z.boolean().openapi({ description: 'Whether more ledgers may be due. If true, call again.' }),
   })
   .openapi('Reconciled')
 
@@ -52,15 +54,16 @@ const reconcileRoute = route({
   path: '/',
   summary: 'Compare ledgers with their D1 pages and analytics, and repair differences',
   description:
-    `Checks the ledgers of one customer; without \`customer_id\`, up to ${LEDGERS_A_CALL} that were not checked for ten minutes, ` +
-    'oldest check first. Pages are repaired from the journal of the ledger object, analytics from the pages. A cron checks ' +
-    'every ledger once a day.',
+    `Checks the ledgers of one customer. Without \`customer_id\`, checks up to ${LEDGERS_A_CALL} ledgers, in the ` +
+    'order of their ids from the end of the last call. Omits ledgers that were completely checked in the last ten ' +
+    'minutes. Pages are repaired from the journal of the ledger object, and analytics from the pages. A cron ' +
+    'checks every ledger once a day.',
   request: { body: optionalJsonRequest(reconcileSchema) },
   answers: { 200: json('The result.', resultSchema) },
   problems: ['not_found', 'idempotency_mismatch'],
 })
 
-/** A repeated call checks other ledgers. */
+/** The minimum time between two checks of a ledger, so that a repeated call checks other ledgers. */
 const NOT_AGAIN_FOR_MS = 600_000
 
 const OPERATION = 'POST /v1/admin/reconcile'
@@ -83,7 +86,7 @@ reconcileRoutes.openapi(reconcileRoute, async (c) => {
   if (known.size === 0) {
     return problem(c, {
       code: 'not_found',
-      detail: `Customer ${customer_id} with ledger entries not found.`,
+      detail: `Customer ${customer_id} was not found or has no ledger entries.`,
     })
   }
   return answerWork(c, work, async () => {

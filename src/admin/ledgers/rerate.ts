@@ -13,11 +13,12 @@ const summarySchema = z
     examined: z.int(),
     rated: z.int(),
     unpaid: z.int().openapi({
-      description: 'Events with a known price that their wallet cannot pay before its next credit.',
+      description: 'The number of events that have a price, but whose wallet has too few credits.',
     }),
-    unpriced: z.int().openapi({ description: 'Events that still have no price.' }),
+    unpriced: z.int().openapi({ description: 'The number of events that still have no price.' }),
     more: z.boolean().openapi({
-      description: 'Whether events are left, or a ledger did not answer. If true, call again.',
+      description:
+        'Whether more events must be examined, also because a ledger did not answer. If true, call again.',
     }),
   })
   .openapi('RerateSummary')
@@ -25,9 +26,9 @@ const summarySchema = z
 const rerateRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Rate events that were recorded without a price and now have one',
+  summary: 'Rate events that were recorded before their price was set',
   description:
-    'Rates the events of one customer, or of all. Each event is rated at most once, at the price of its own time. A cron does the same.',
+    'Rates the events of one customer. Without `customer_id`, rates the events of all customers that new or changed prices can affect. Each event is rated at most once, at the price that was in effect at the time of the event. A cron also rates these events.',
   request: { body: optionalJsonRequest(rerateSchema) },
   answers: { 200: json('The result.', summarySchema) },
   problems: ['not_found', 'idempotency_mismatch'],

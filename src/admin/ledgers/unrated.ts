@@ -36,21 +36,22 @@ const unratedSchema = z
         ...ledgerFields,
         provider: z.string().nullable().openapi({
           description:
-            'The model; null if the events name none. In this case, no price can be set, and the events are never rated late.',
+            'The provider; null if the events name none. No price can be set for events without a provider or model, and they are never rated.',
         }),
         model: z.string().nullable(),
         events: z.int().openapi({ description: `The number of events, at most ${MAX_UNRATED_COUNTED}.` }),
         more_events: z.boolean().openapi({ description: 'Whether more events may exist than were counted.' }),
-        oldest_at: z.iso.datetime().openapi({ description: 'The arrival of the oldest event.' }),
+        oldest_at: z.iso.datetime().openapi({ description: 'The arrival time of the oldest event.' }),
         waits_for: z.enum(['price', 'credits']).openapi({
           description:
-            '`credits`: the price of the oldest event is known, and its wallet could not pay it yet.',
+            '`price`: the oldest event has no price yet. `credits`: it has a price, but its wallet has too few credits.',
         }),
       }),
     ),
     next_cursor: z.string().nullable(),
     unavailable: z.array(z.object(ledgerFields)).openapi({
-      description: 'Ledgers between the rows of this page that did not answer. Repeat the request later.',
+      description:
+        'The ledgers that did not answer. Their models are missing on this page. Repeat the request later.',
     }),
   })
   .openapi('UnratedModels')
@@ -58,10 +59,10 @@ const unratedSchema = z
 const unratedRoute = route({
   method: 'get',
   path: '/',
-  summary: 'List the models of events without a price, by customer',
+  summary: 'List the models whose events are not rated yet, by customer',
   description: [
-    'Each row is a model of one ledger. Set its price with `POST /v1/admin/provider-costs`, then `POST /v1/admin/rerate` rates the events at',
-    'once. Events appear within seconds, after the next flush of their ledger.',
+    'Each row is a model of one ledger. Set its price with `POST /v1/admin/provider-costs`. Then rate the events with',
+    '`POST /v1/admin/rerate`. Events appear within seconds, after the next flush of their ledger.',
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { query: unratedQuery },

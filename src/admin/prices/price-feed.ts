@@ -27,9 +27,11 @@ const feedSchema = z
     feed_id: z.string(),
     status: z.enum(PRICE_FEED_STATUSES).openapi({
       description:
-        'WAITING needs the operator: apply or reject it. REFUSED cannot be applied. REPLACED: a newer one was applied.',
+        'WAITING: the operator must apply or reject the feed. REFUSED: the feed cannot be applied. REPLACED: a newer feed was applied.',
     }),
-    version: z.int().nullable().openapi({ description: 'Null for a feed that could not be read.' }),
+    version: z.int().nullable().openapi({
+      description: 'The version of the feed; null if the feed could not be read.',
+    }),
     reasons: z.array(z.string()),
     prices_set: z.int(),
     prices_ended: z.int(),
@@ -49,7 +51,7 @@ const feedsSchema = z
   .openapi('PriceFeeds')
 
 const decisionSchema = z
-  .strictObject({ feed_id: z.string().regex(/^pf_[0-9a-hjkmnp-tv-z]{26}$/, 'must be the id of a feed') })
+  .strictObject({ feed_id: z.string().regex(/^pf_[0-9a-hjkmnp-tv-z]{26}$/, 'must be a feed_id') })
   .openapi('PriceFeedDecision')
 
 const getRoute = route({
@@ -62,8 +64,8 @@ const getRoute = route({
 const applyRoute = route({
   method: 'post',
   path: '/apply',
-  summary: 'Apply a waiting price feed, although prices moved beyond the bound, are missing or are zero',
-  description: 'Its prices apply from now on and reach all ratings within 90 s.',
+  summary: 'Apply a waiting price feed in spite of large price changes, missing prices or zero prices',
+  description: 'The prices take effect at the time of the request. All ratings use them within 90 s.',
   request: { body: jsonRequest(decisionSchema) },
   answers: { 200: json('The feed.', feedSchema) },
   problems: ['conflict', 'not_found', 'idempotency_mismatch'],
@@ -111,8 +113,8 @@ async function decide(c: Context<AppEnv>, decision: 'apply' | 'reject', feed_id:
       const is_older = decision === 'apply' && (feed.version ?? 0) <= applied
       if (!is_waiting || is_older) {
         const detail = is_waiting
-          ? `Price feed ${feed_id} has version ${feed.version}, which is not above the applied ${applied}.`
-          : `Price feed ${feed_id} is ${feed.status}; only a WAITING feed can be applied or rejected.`
+          ? `Price feed ${feed_id} has version ${feed.version}. Only a version after ${applied} can be applied.`
+          : `Price feed ${feed_id} is ${feed.status}. Only a WAITING feed can be applied or rejected.`
         return problem(c, { code: 'conflict', detail })
       }
       const now_ms = Date.now()

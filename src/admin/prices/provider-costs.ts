@@ -10,10 +10,11 @@ import {
 const postRoute = route({
   method: 'post',
   path: '/',
-  summary: "Set a provider's price for all customers: for a new model, or to correct the catalogue",
+  summary: "Set a provider's price for all customers, to add a model or to correct the catalogue",
   description:
-    'Takes effect at `effective_from` and reaches all ratings within 90 s. The replaced price ends at that time and is ' +
-    'kept; prices are never edited. The first price of a model may start up to 35 days back, so that its events can be rated.',
+    'The price takes effect at `effective_from`. All ratings use it within 90 s. The replaced price ends at that time and is ' +
+    'kept. Prices are never edited. The first price of a model may start up to 35 days in the past, so that earlier events ' +
+    'can be rated.',
   request: { body: jsonRequest(overlaySchema) },
   answers: { 201: json('The price.', overlayAnswerSchema) },
   problems: ['conflict', 'unknown_provider', 'idempotency_mismatch'],

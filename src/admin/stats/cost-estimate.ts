@@ -1,7 +1,7 @@
 import type { PicoUsd } from '../../pricing/money.ts'
 import { NO_PLATFORM_USAGE, type PlatformUsage, platformCost } from './platform-cost.ts'
 
-/** The activity of a deployment in a period, by its own counts. */
+/** The activity of a deployment in a period, as the deployment counted it. */
 export interface Activity {
   readonly requests: number
   /** The number of successful requests other than reads, without replays. */
@@ -12,25 +12,24 @@ export interface Activity {
   readonly flush_delay_ms: number
 }
 
-/** The number of rows of a change: the journal and a wallet. */
+/** The number of rows that a change writes: one of the journal and one of a wallet. */
 const ROWS_A_CHANGE = 2
-/** A change of more events than this writes another journal row. */
+/** The number of events in one journal row. A change of more events writes more rows. */
 const EVENTS_A_ROW = 500
-/** The time for which a commit occupies the object. */
+/** The time that a commit occupies the object. */
 const CHANGE_MS = 15
 
-/**
- * CPU time: twice what `npm run cost` measures, because machines differ. It is a small part of the cost.
- */
+/** Twice the CPU time that `npm run cost` measures, because machines differ. CPU time is a small part of the cost. */
 const CPU_MS_A_REQUEST = 2
 const CPU_MS_AN_EVENT = 0.05
 
-/** A flush of one wallet with its alarm, its message, and the rollup of that message alone. */
+/** The usage of a flush of one wallet, with its alarm, its queue message and the rollup of this message. */
 const FLUSH = { object_requests: 1, object_rows: 3, d1_rows: 6, queue_operations: 3, worker_requests: 1 }
 
 /**
- * An upper estimate of the platform's charges for this activity, without storage and included amounts: every request
- * calls an object, no two changes share a commit, and every ledger flushes as often as its changes and the delay allow.
+ * Returns an upper estimate of the billed usage of this activity, without storage. Does not subtract the amounts that
+ * the plan includes. Assumes that every request calls an object, that no two changes share a commit, and that every
+ * ledger flushes as often as its changes and the delay allow.
  */
 export function estimatedUsage(activity: Activity): PlatformUsage {
   const { requests, changes, events, ledgers, period_ms, flush_delay_ms } = activity

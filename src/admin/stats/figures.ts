@@ -11,8 +11,8 @@ import type { Activity } from './cost-estimate.ts'
 import { allHours, type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
 
 /**
- * The figures for operators and alerts, all from D1. Every statement reads a bounded number of rows; beyond that,
- * `complete` is false and counts cover only the rows read.
+ * The figures for operators and alerts, all from D1. Every statement reads a bounded number of rows. `complete` is
+ * false if a count reaches this bound, because more rows may exist.
  */
 export interface Figures {
   readonly customers: {
@@ -26,7 +26,7 @@ export interface Figures {
   readonly dead_letters: { readonly count: number; readonly complete: boolean }
   readonly webhooks: WebhookFigures
   readonly payments: AllPaymentFigures
-  /** The start of the first hour in `hours`. */
+  /** The start of the hours of the outcomes: the current hour and the previous 23 hours. */
   readonly since_ms: number
   /** The hours with requests, oldest first. */
   readonly hours: readonly HourOfOutcomes[]
@@ -40,7 +40,10 @@ export interface CustomerCount {
 
 export interface Backlog {
   readonly ledgers_behind: number
-  /** The commit time of the oldest missing entry; null if none is missing. */
+  /**
+   * The commit time of the oldest missing entry; null if none is missing. For rollups, the time is approximate: it is
+   * the last commit time of a page of the same flush.
+   */
   readonly oldest_at_ms: number | null
 }
 
@@ -66,8 +69,8 @@ const COUNT_BEHIND = `
   SELECT count(*) AS ledgers_behind, min(unflushed_since_ms) AS oldest_at_ms
   FROM (${LEDGERS_BEHIND} LIMIT ?1)`
 
-// Reads 3 rows for each ledger, and 1 for each whose usage is not in the rollups yet: the page of the first missing
-// entry.
+// Reads 3 rows for each ledger. Reads 1 more row, the page of the first missing entry, for each ledger whose usage is
+// not in the rollups yet.
 const COUNT_LEDGERS = `
   SELECT count(*) AS count, coalesce(sum(rolled_entry < flushed_entry), 0) AS ledgers_behind,
     min(CASE WHEN rolled_entry < flushed_entry THEN (
@@ -88,7 +91,7 @@ const COUNT_DEAD_LETTERS = `SELECT count(*) AS count FROM (SELECT 1 FROM dead_le
 const SELECT_OUTCOMES = `
   SELECT hour_ms, outcome, count FROM outcome_counts WHERE hour_ms >= ?1 ORDER BY hour_ms, outcome LIMIT ?2`
 
-/** Throws when D1 does not answer. */
+/** Reads the figures from D1. Throws if D1 does not answer. */
 export async function readFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<Figures> {
   const { DB } = env
   const since_ms = hourOf(now_ms) - (HOURS - 1) * HOUR_MS
@@ -105,7 +108,7 @@ export async function readFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Pr
       readWebhookFigures(env),
       readPaymentFigures(env),
     ])
-  if (!flush || !ledgers || !different || !dead_letters) throw new Error('D1 returned no counts')
+  if (!flush || !ledgers || !different || !dead_letters) throw new Error('D1 returned no row for a count')
   const counted = customers.results.reduce((sum, { count }) => sum + count, 0)
   return {
     customers: { counts: customers.results, complete: counted < MAX_CUSTOMERS },
@@ -125,12 +128,14 @@ export async function readFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Pr
   }
 }
 
-/** Whole seconds; 0 if nothing is missing, or if the clocks disagree. */
+/**
+ * Returns the time since `oldest_at_ms` in whole seconds; 0 if it is null, or in the future because clocks differ.
+ */
 export function lagSeconds(oldest_at_ms: number | null, now_ms: number): number {
   return oldest_at_ms === null ? 0 : Math.max(0, Math.round((now_ms - oldest_at_ms) / 1_000))
 }
 
-/** The activity in the hours of the figures, for an estimate of its cost. */
+/** Returns the activity in the hours of the figures, to estimate the cost. */
 export function activityOf(figures: Figures, now_ms: number, { flush_delay_ms }: Config): Activity {
   const { requests, changes, events } = allHours(figures.hours)
   return {
@@ -143,7 +148,10 @@ export function activityOf(figures: Figures, now_ms: number, { flush_delay_ms }:
   }
 }
 
-/** Logs the figures of `GET /v1/admin/stats` as one line, for alerts on logs. Outcomes cover 24 hours. */
+/**
+ * Logs the main figures of `GET /v1/admin/stats` as one line, for alerts on logs. The outcomes cover the current hour
+ * and the previous 23 hours.
+ */
 export async function logFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
   const figures = await readFigures(env, now_ms)
   const { customers, ledgers, flush, rollups, reconcile, dead_letters, webhooks, payments, hours } = figures

@@ -10,17 +10,19 @@ import { allHours } from './outcome-figures.ts'
 import type { Metric, Sample } from './prometheus.ts'
 
 /**
- * The figures of `GET /v1/admin/stats` as Prometheus metrics. Labels have fixed sets of values and never name a
- * customer, so the number of series does not grow.
+ * Returns the figures of `GET /v1/admin/stats` as Prometheus metrics. Labels have fixed sets of values and never name
+ * a customer, so the number of series does not grow.
  */
 export function metricsOf(figures: Figures, now_ms: number, config: Config): Metric[] {
   return [
     ...gauges(figures, now_ms),
     ...counters(figures, now_ms),
-    gauge('estimated_cost_usd', "An upper estimate of the platform's charges for the last 24 hours.", {
-      value: formatUsd(estimatedCost(activityOf(figures, now_ms, config))),
-    }),
-    gauge('figures_complete', '0 if more exist than were counted.', [
+    gauge(
+      'estimated_cost_usd',
+      "An upper estimate of the platform's charges for the current and the previous 23 hours.",
+      { value: formatUsd(estimatedCost(activityOf(figures, now_ms, config))) },
+    ),
+    gauge('figures_complete', '1 if the count is complete, 0 if more rows may exist than were counted.', [
       flag('customers', figures.customers.complete),
       flag('ledgers', figures.ledgers.complete),
       flag('dead_letters', figures.dead_letters.complete),
@@ -43,7 +45,7 @@ function gauges(figures: Figures, now_ms: number): Metric[] {
       ),
     ),
     gauge('ledgers', 'Ledgers.', { value: ledgers.count }),
-    ...backlog('flush', 'D1', flush, now_ms),
+    ...backlog('flush', 'D1 after a failed flush', flush, now_ms),
     ...backlog('rollups', 'analytics', rollups, now_ms),
     gauge('reconcile_different_ledgers', 'Ledgers whose sums differed and could not be repaired.', {
       value: reconcile.different,
@@ -55,10 +57,10 @@ function gauges(figures: Figures, now_ms: number): Metric[] {
       reconcile.last_run_at_ms === null ? [] : { value: reconcile.last_run_at_ms / 1_000 },
     ),
     gauge('dead_letters', 'Usage messages that could not be consumed.', { value: dead_letters.count }),
-    gauge('webhook_deliveries_pending', 'Webhook deliveries that wait for an attempt.', {
+    gauge('webhook_deliveries_pending', 'Pending webhook deliveries.', {
       value: webhooks.pending,
     }),
-    gauge('webhook_overdue_seconds', 'The age of the oldest webhook attempt that is due.', {
+    gauge('webhook_overdue_seconds', 'The time since the oldest pending webhook attempt was due.', {
       value: lagSeconds(webhooks.oldest_due_at_ms, now_ms),
     }),
     gauge('webhook_endpoints_failing', 'Enabled webhook endpoints whose last attempt failed.', {
@@ -91,8 +93,9 @@ function backlog(name: string, target: string, { ledgers_behind, oldest_at_ms }:
 }
 
 /**
- * The outcomes since midnight UTC. They start again at 0 each day, which Prometheus treats as it does a restart: `rate`
- * and `increase` stay correct. A sum of the last 24 hours would fall every hour.
+ * Returns the outcomes since midnight UTC. The counters start again at 0 each day. Prometheus treats this like a
+ * restart, so `rate` and `increase` stay correct. A sum of the last 24 hours would not be a counter, because it can
+ * fall.
  */
 function counters({ hours }: Figures, now_ms: number): Metric[] {
   const midnight_ms = Math.floor(now_ms / DAY_MS) * DAY_MS
@@ -111,7 +114,7 @@ function counters({ hours }: Figures, now_ms: number): Metric[] {
       'Refused and failed requests since midnight UTC by problem code.',
       byCode(today.codes),
     ),
-    counter('replayed_requests', 'Requests since midnight UTC that were answered with an earlier response.', {
+    counter('replayed_requests', 'Requests since midnight UTC that were answered with a stored answer.', {
       value: today.replayed,
     }),
     counter(
@@ -126,14 +129,17 @@ function counters({ hours }: Figures, now_ms: number): Metric[] {
   ]
 }
 
-/** One sample for each code, also before its first occurrence, so that the first increase counts. */
+/**
+ * Returns one sample for each code, even before its first occurrence. Otherwise, `increase` would miss the first
+ * occurrence.
+ */
 function byCode(counts: Readonly<Record<string, number>>): Sample[] {
   const known = Object.entries(PROBLEMS).map(([code, { status }]) => ({
     labels: { code, status: String(status) },
     value: counts[code] ?? 0,
   }))
   const all = Object.values(counts).reduce((sum, count) => sum + count, 0)
-  // Codes of another version of the Worker: `outcome-figures.ts` counts them as 4xx.
+  // Codes that only another version of the Worker defines. `outcome-figures.ts` counts them as 4xx.
   const unknown = all - known.reduce((sum, { value }) => sum + value, 0)
   return [...known, { labels: { code: 'other', status: '400' }, value: unknown }]
 }

@@ -11,16 +11,18 @@ export interface Outcomes {
   readonly requests: number
   /**
    * The number of requests by class of status (`2xx`, `4xx`, `5xx`), and separately for the statuses that alerts use.
+   * All successes count as `2xx`.
    */
   readonly statuses: Readonly<Record<StatusFigure, number>>
   /** The number of refused or failed requests, by problem code. */
   readonly codes: Readonly<Record<string, number>>
-  /** The number of requests that got an earlier response. */
+  /** The number of requests that were answered with a stored answer. */
   readonly replayed: number
-  /** Events rejected in batches that were answered 200, by code. */
+  /** The number of events rejected in batches that were answered 200, by problem code. */
   readonly rejected_events: Readonly<Record<string, number>>
-  /** The number of successful requests other than reads, and of ingested events, both without replays. */
+  /** The number of successful requests other than reads, without replays. */
   readonly changes: number
+  /** The number of ingested events, without replays. */
   readonly events: number
 }
 
@@ -36,13 +38,13 @@ const EVENT = 'event:'
 const CHANGES = 'work:changes'
 const EVENTS = 'work:events'
 
-/** Groups the rows by hour, in order. */
+/** Returns the outcomes of each hour, in the order of the rows. */
 export function outcomesByHour(rows: readonly OutcomeRow[]): HourOfOutcomes[] {
   const hours = Map.groupBy(rows, ({ hour_ms }) => hour_ms)
   return [...hours].map(([hour_ms, of_hour]) => ({ hour_ms, ...sumOutcomes(of_hour) }))
 }
 
-/** Sums all hours. */
+/** Returns the sums of all hours. */
 export function allHours(hours: readonly HourOfOutcomes[]): Outcomes {
   const statuses = { ...NO_STATUSES }
   const codes: Record<string, number> = {}
@@ -104,7 +106,10 @@ function sumOutcomes(rows: readonly OutcomeRow[]): Outcomes {
   return { requests, statuses, codes, replayed, rejected_events, changes, events }
 }
 
-/** Returns undefined for successes. An unknown code, from another deployment, counts as a 4xx. */
+/**
+ * Returns the status of a problem; undefined for a success. A code that only another version of the Worker defines
+ * counts as 400.
+ */
 function statusOf(outcome: string): number | undefined {
   if (outcome === 'ok' || outcome === 'replayed') return undefined
   const problems: Readonly<Record<string, { readonly status: number } | undefined>> = PROBLEMS

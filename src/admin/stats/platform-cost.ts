@@ -2,8 +2,8 @@ import { type PicoUsd, parseDecimal, picoUsd, USD_DECIMALS } from '../../pricing
 import prices from './platform-prices.json' with { type: 'json' }
 
 /**
- * Prices of the platform, named as in `platform-prices.json`. The platform bills an object for 128 MB while it works: a
- * price of $12.50 for a million GB-seconds is $0.0015625 for a million milliseconds.
+ * The billed amounts, with the names of `platform-prices.json`. The platform bills 128 MB for an object while it
+ * works: a price of $12.50 for a million GB-seconds is $0.0015625 for a million milliseconds.
  */
 export type PlatformUsage = Readonly<Record<keyof typeof prices.usd_per_million, number>>
 
@@ -25,7 +25,10 @@ export const PRICES_AS_OF = prices.as_of
 
 const MILLION = 1_000_000n
 
-/** The list price of each part, without the amounts that the plan includes, rounded down to a pico-USD. */
+/**
+ * Returns the list price of each part of the usage, rounded down to a pico-USD. Does not subtract the amounts that
+ * the plan includes.
+ */
 export function platformCosts(usage: PlatformUsage): Readonly<Record<keyof PlatformUsage, PicoUsd>> {
   const cost = (name: keyof PlatformUsage) =>
     picoUsd((BigInt(Math.ceil(usage[name])) * picoPerMillion(prices.usd_per_million[name])) / MILLION)
@@ -50,6 +53,6 @@ export function platformCost(usage: PlatformUsage): PicoUsd {
 
 function picoPerMillion(usd: string): bigint {
   const pico = parseDecimal(usd, USD_DECIMALS)
-  if (typeof pico === 'string') throw new Error(`${usd} is not a price: ${pico}`)
+  if (typeof pico === 'string') throw new Error(`platform-prices.json: ${usd} is not a price: ${pico}`)
   return pico
 }

@@ -3,13 +3,13 @@
 export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 export interface Sample {
-  /** A decimal. */
+  /** The value, a decimal number. */
   readonly value: number | string
   readonly labels?: Readonly<Record<string, string>>
 }
 
 export interface Metric {
-  /** Letters, digits and `_`; the name of a counter ends with `_total`. */
+  /** The name: letters, digits and `_`. The name of a counter ends with `_total`. */
   readonly name: string
   readonly type: 'counter' | 'gauge'
   readonly help: string

@@ -25,17 +25,20 @@ import { PRICES_AS_OF } from './platform-cost.ts'
 import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts'
 
 const count = z.int().min(0)
-const complete = z.boolean().openapi({ description: 'false: more exist than were counted.' })
+const complete = z.boolean().openapi({
+  description:
+    'Whether the count is complete. False if the count reached its maximum, because more rows may exist.',
+})
 const time = z.string().openapi({ format: 'date-time' })
 
 const backlogSchema = z.object({
   ledgers_behind: count,
   oldest_at: time
     .nullable()
-    .openapi({ description: 'The time when the oldest missing entry was committed.' }),
+    .openapi({ description: 'The approximate commit time of the oldest missing entry; null if none.' }),
   lag_seconds: z
     .number()
-    .openapi({ description: 'The age of the oldest missing entry; 0 if none is missing.' }),
+    .openapi({ description: 'The age of the oldest missing entry in seconds; 0 if none is missing.' }),
 })
 
 const outcomesSchema = z.object({
@@ -59,12 +62,14 @@ const costSchema = z
     }),
     events: count.openapi({ description: 'The number of ingested events, without replays.' }),
     estimated_usd: usd,
-    per_million_events_usd: usd.nullable().openapi({ description: 'null without events.' }),
+    per_million_events_usd: usd.nullable().openapi({
+      description: 'The estimated cost of a million events; null if there were no events.',
+    }),
     prices_as_of: z.string().openapi({ format: 'date' }),
   })
   .openapi({
     description:
-      "An upper estimate of the platform's charges for the hours of `outcomes`, without storage, at list prices without the amounts that the plan includes. The platform's bill decides.",
+      "An upper estimate of the platform's charges for the hours of `outcomes`, at list prices and without storage. It does not subtract the amounts that the plan includes. Only the platform's bill is exact.",
   })
 
 const statsSchema = z
@@ -77,10 +82,10 @@ const statsSchema = z
     }),
     ledgers: z.object({ total: count, complete }),
     flush: backlogSchema.openapi({
-      description: 'The number of ledgers that reported a failed flush to D1.',
+      description: 'The ledgers that reported a failed flush to D1 and have not completed a later flush.',
     }),
     rollups: backlogSchema.openapi({
-      description: 'The number of ledgers whose usage is in D1 but not yet in analytics.',
+      description: 'The ledgers whose usage is in D1 but not yet in analytics.',
     }),
     reconcile: z.object({
       different: count.openapi({
@@ -92,10 +97,10 @@ const statsSchema = z
     }),
     dead_letters: z.object({ open: count, complete }),
     webhooks: z.object({
-      pending: count.openapi({ description: 'The number of deliveries that wait for an attempt.' }),
+      pending: count.openapi({ description: 'The number of pending deliveries.' }),
       overdue_seconds: z
         .number()
-        .openapi({ description: 'The age of the oldest attempt that is due; 0 if none is.' }),
+        .openapi({ description: 'The seconds since the oldest pending attempt was due; 0 if none is due.' }),
       failing_endpoints: count.openapi({
         description: 'The number of enabled endpoints whose last attempt failed.',
       }),
@@ -110,22 +115,24 @@ const statsSchema = z
         oldest_open_at: time
           .nullable()
           .openapi({ description: 'The creation time of the oldest payment without an outcome.' }),
-        oldest_open_seconds: z
-          .number()
-          .openapi({ description: 'The age of this payment; 0 if none is open.' }),
+        oldest_open_seconds: z.number().openapi({
+          description:
+            'The age of the oldest payment without an outcome in seconds; 0 if every payment has an outcome.',
+        }),
         top_ups_paused: count.openapi({
-          description: 'The number of wallets with a customer at Stripe whose automatic top-up is paused.',
+          description: 'The number of wallets with a Stripe customer whose automatic top-up is paused.',
         }),
         complete,
       })
       .openapi({
         description:
-          'The payments of live ledgers, delayed by about a minute. Failed ones are counted until they are deleted.',
+          'The payments of live ledgers, with a delay of about a minute. Failed payments are counted until they are deleted.',
       }),
     outcomes: outcomesSchema
       .extend({ since: time, hours: z.array(outcomesSchema.extend({ hour: time })) })
       .openapi({
-        description: 'Outcomes of requests in this hour and the 23 before it, delayed by about a minute.',
+        description:
+          'The outcomes of requests in the current and the previous 23 hours, with a delay of about a minute.',
       }),
     cost: costSchema,
     as_of: time,

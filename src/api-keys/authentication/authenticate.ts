@@ -24,9 +24,9 @@ import type { Scope } from './scopes.ts'
 import { sessionOf } from './session.ts'
 
 /**
- * Authenticates a request and stores its key as `key`, or answers 401. Runs before the body is read. Limits
- * floods: requests without a valid key by address, requests with a valid key by customer. A cached key needs
- * no I/O.
+ * Authenticates a request and stores its key as `key`, or refuses the request. Runs before the body is read. Limits
+ * the rate of requests without a valid key by address, and of requests with a valid key by customer. The lookup of a
+ * cached key needs no I/O.
  */
 export const authenticate = authenticateBy(
   (c) => ({
@@ -40,8 +40,8 @@ export const authenticate = authenticateBy(
 type Places = Readonly<Record<string, string | undefined>>
 
 /**
- * Authenticates with the key from any of several places. Refuses a request with different keys in two of
- * them. `advised` are the places that a 401 names.
+ * Authenticates with the key from any of several places. Refuses a request with different keys in two places. A 401
+ * for a missing key names the places in `advised`.
  */
 export function authenticateBy(
   places: (c: Context<AppEnv>) => Places,
@@ -57,7 +57,7 @@ async function authenticateKeys(
   next: Next,
 ): Promise<Response | undefined> {
   if (dashboardRequestOf(c)) return authenticateSession(c, next)
-  // An empty value, such as that of an unset variable, counts as absent.
+  // An empty value counts as absent. It may come from an unset variable of the caller.
   let place = ''
   let key: string | undefined
   let other: string | undefined
@@ -84,7 +84,7 @@ async function authenticateKeys(
   return undefined
 }
 
-/** Sets an API key as the request's `key`, or refuses it. */
+/** Stores the record of an API key as `key` of the request, or returns a refusal. */
 export async function admitApiKey(c: Context<AppEnv>, key: string): Promise<Response | undefined> {
   // The answer is the same for a wrong checksum and an unknown key.
   const now_ms = Date.now()
@@ -92,7 +92,9 @@ export async function admitApiKey(c: Context<AppEnv>, key: string): Promise<Resp
   return admitFound(c, findApiKey(c.env, key, now_ms, lookupOf(c)), now_ms)
 }
 
-/** A dashboard's request has the identity of its session's key, as long as both last. */
+/**
+ * Authenticates a request of the dashboard with the key of its session. Both the session and the key must be valid.
+ */
 async function authenticateSession(c: Context<AppEnv>, next: Next): Promise<Response | undefined> {
   const session = await sessionOf(c)
   if (session instanceof Response) return session
@@ -149,8 +151,8 @@ async function admitFound(
 }
 
 /**
- * The access rules of a route: spread them into `route`. The scope is checked before the body is read, and is part of
- * the OpenAPI document, from which the access tests read it. `then` runs after the check.
+ * Returns the access rules of a route, to spread into `route`. The scope is checked before the body is read. The
+ * OpenAPI document contains the scope, for callers and for the access tests. `then` runs after the check.
  */
 export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>[]) {
   return {
@@ -160,12 +162,15 @@ export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>
   }
 }
 
-/** `scoped` for a route that portal tokens may use too: `portal-tokens/uses.ts` lists it. */
+/**
+ * Returns the rules of `scoped` for a route that also accepts portal tokens. `portal-tokens/uses.ts` must list the
+ * route.
+ */
 export function scopedOrPortal(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>[]) {
   return { ...scoped(scope, portalBody, ...then), security: [...CUSTOMER_SECURITY, { portalToken: [] }] }
 }
 
-/** `scoped` for a route whose body `body` reads. */
+/** Returns the rules of `scoped` for a route whose body is read by `body`. */
 export function scopedWith(
   scope: Scope,
   body: MiddlewareHandler<AppEnv>,
@@ -174,12 +179,14 @@ export function scopedWith(
   return { ...scoped(scope), middleware: [...requireScope(scope, accessOf(scope), body), ...then] }
 }
 
-/** `scoped` for a read that requires a write scope: a suspended customer may still read. */
+/**
+ * Returns the rules of `scoped` for a read that requires a write scope. A suspended customer may still use the route.
+ */
 export function scopedToRead(scope: Scope) {
   return { ...scoped(scope), middleware: [...requireScope(scope, 'read')] }
 }
 
-/** Admits keys with the scope, before the body is read. */
+/** Returns the middleware that checks the scope, then reads the body and the idempotency key. */
 function requireScope(
   scope: Scope,
   access = accessOf(scope),
@@ -189,7 +196,8 @@ function requireScope(
 }
 
 /**
- * The 403 of a key without the scope that `what` requires, or of a write by a suspended customer, who may only read.
+ * Returns a 403 if the key lacks the scope that `what` requires, or if a suspended customer writes; otherwise
+ * undefined.
  */
 export function refuseScope(
   c: Context<AppEnv>,
@@ -207,7 +215,7 @@ export function refuseScope(
   if (access === 'write' && customer_status !== 'ACTIVE') {
     return problem(c, {
       code: 'customer_suspended',
-      detail: 'This customer is suspended and can only read.',
+      detail: 'This customer is suspended or closed and can only read. Contact the operator.',
     })
   }
   return undefined
@@ -217,9 +225,10 @@ function accessOf(scope: Scope): 'read' | 'write' {
   return scope.endsWith(':read') ? 'read' : 'write'
 }
 
-/** The key or token of an authenticated request. Never log it, never store it. */
+/** Returns the key or token of an authenticated request. Never log or store it. */
 export function credentialOf(c: Context<AppEnv>): string {
-  // The operator token is checked first; an API key beside it is ignored. A session's token is as secret as a key.
+  // Prefers the bearer token, because the operator's routes ignore an API key that is sent with it. The token of a
+  // session is as secret as a key.
   const credential =
     dashboardRequestOf(c)?.session ?? bearerToken(c.req.header('Authorization')) ?? c.req.header('X-API-Key')
   if (credential === undefined) throw new Error('the authenticated request has no credential')
@@ -227,8 +236,8 @@ export function credentialOf(c: Context<AppEnv>): string {
 }
 
 /**
- * The token of an `Authorization: Bearer` header; the scheme is case-insensitive (RFC 9110, section 11.1). A header
- * of another scheme, which a proxy may have added, is ignored.
+ * Returns the token of an `Authorization: Bearer` header. The scheme is case-insensitive (RFC 9110, section 11.1).
+ * Ignores a header of another scheme, because a proxy may have added it.
  */
 export function bearerToken(authorization: string | undefined): string | undefined {
   const [scheme = '', ...rest] = (authorization ?? '').split(' ')
@@ -236,7 +245,10 @@ export function bearerToken(authorization: string | undefined): string | undefin
   return scheme.toLowerCase() === 'bearer' && token !== '' ? token : undefined
 }
 
-/** A key stops working by itself when it expires, when its overlap with its successor ends, or with its session. */
+/**
+ * Returns the earlier of two ends; null means no end. A key ends when it expires, when its overlap after a rotation
+ * ends, or with its session.
+ */
 function earlier(one_ms: number | null, other_ms: number | null): number | null {
   if (one_ms === null || other_ms === null) return one_ms ?? other_ms
   return Math.min(one_ms, other_ms)

@@ -4,12 +4,12 @@ import { settleRevocation } from '../revocation.ts'
 import { type ApiKey, type KeyContext, MAX_KEY_ROWS, readKeyContext } from '../rows.ts'
 import { type Authority, exceeds, FULL_AUTHORITY } from './scopes.ts'
 
-/** Decides who may change which keys, from D1: a cached record of the calling key may be 90 s old. */
+/** Decides which keys a caller may change. Reads D1, because a cached record of the calling key may be 90 s old. */
 
 /** The caller of a key change: one of the customer's own keys, or the operator. */
 export interface KeyActor {
   readonly customer_id: string
-  /** Is undefined for the operator. */
+  /** The id of the calling key; undefined for the operator. */
   readonly key_id: string | undefined
 }
 
@@ -34,7 +34,10 @@ export interface AdmittedContext extends KeyContext {
   readonly kind: 'admitted'
 }
 
-/** Reads a customer's keys from D1, if the caller may change keys at all. */
+/**
+ * Reads the state for a key change from D1. Returns a refusal if the customer does not exist or the caller may change
+ * no key.
+ */
 export async function admitKeyChange(
   env: Bindings,
   { customer_id, key_id: maker_id }: KeyActor,
@@ -47,7 +50,7 @@ export async function admitKeyChange(
   if (maker_id === undefined) {
     return account.status === 'PENDING' ? UNFINISHED : { kind: 'admitted', ...context }
   }
-  // Rows of ended keys are eventually deleted to make room for newer keys.
+  // The key has ended: rows of ended keys are eventually deleted, as their number is limited.
   if (!maker) return refusedBecause('revoked_api_key')
   if (isOver(maker.revoked_at_ms, now_ms)) {
     // A cache still admits the key: its deletion may have reached only D1.
@@ -62,8 +65,8 @@ export async function admitKeyChange(
 }
 
 /**
- * The authority that the caller may pass on. A key that is being replaced may create others, but no key with a later
- * end.
+ * Returns the authority that the caller may give to other keys. A key that is being replaced may still create keys,
+ * but no key with a later end.
  */
 export function authorityOf({ maker }: AdmittedContext): Authority {
   if (!maker) return FULL_AUTHORITY
@@ -86,17 +89,17 @@ export function refuseTooMany(
 ): KeyRefused | undefined {
   if (maker && recent_keys >= MAX_KEY_ROWS) {
     return conflict(
-      `This customer has created ${recent_keys} API keys that are active or ended within a day, of at most ${MAX_KEY_ROWS}. Retry tomorrow.`,
+      `This customer has ${recent_keys} API keys that are active or ended within a day. The maximum is ${MAX_KEY_ROWS}. Retry tomorrow.`,
     )
   }
   if (keys_in_force < max_keys) return undefined
-  const detail = `This customer has ${keys_in_force} active API keys, of at most ${max_keys}. Delete an unused one first.`
+  const detail = `This customer has ${keys_in_force} active API keys. The maximum is ${max_keys}. Delete an unused key first.`
   return { kind: 'refused', code: 'conflict', detail }
 }
 
 /**
- * Refuses a time after the key's end. Only new requests are checked, because a repeat may arrive after the key has
- * expired.
+ * Refuses an end that is not in the future. The schema does not check this, because a replay may arrive after the end
+ * of the key.
  */
 export function refusePastEnd({ ends_at_ms }: Authority, now_ms: number): KeyRefused | undefined {
   if (!isOver(ends_at_ms, now_ms)) return undefined
@@ -108,9 +111,9 @@ export function refuseEnded(
   { expires_at_ms, revoked_at_ms }: ApiKey,
   now_ms: number,
 ): KeyRefused | undefined {
-  if (isOver(expires_at_ms, now_ms)) return conflict('This API key has expired. Create a new one.')
+  if (isOver(expires_at_ms, now_ms)) return conflict('This API key has expired. Create a new key.')
   if (revoked_at_ms === null) return undefined
-  return conflict('This API key is already deleted or rotated. Create a new one.')
+  return conflict('This API key is already deleted or rotated. Create a new key.')
 }
 
 export function refusedBecause(
@@ -123,7 +126,9 @@ export function noSuchKey(key_id: string): KeyRefused {
   return { kind: 'refused', code: 'not_found', detail: `API key ${key_id} not found.` }
 }
 
-const UNFINISHED = conflict("This customer's registration is incomplete. Repeat it to get the first key.")
+const UNFINISHED = conflict(
+  "This customer's registration is incomplete. Repeat the registration to get the first key.",
+)
 
 function conflict(detail: string): KeyRefused {
   return { kind: 'refused', code: 'conflict', detail }

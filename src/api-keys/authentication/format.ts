@@ -4,8 +4,8 @@ import type { Mode } from '../../db/schema.ts'
 
 /**
  * The format of a key: `om_live_` or `om_test_`, the 26 characters of its id, 43 characters of base 62 for 256 random
- * bits, and 6 characters of base 62 for the CRC32 of everything before them. The checksum is not secret: it refuses a
- * typo without any I/O and lets secret scanners confirm a match.
+ * bits, and 6 characters of base 62 for the CRC32 of everything before them. The checksum is not secret. It detects
+ * typing errors without I/O, and secret scanners can confirm a match with it.
  */
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -15,7 +15,7 @@ const SECRET_CHARS = 43
 const CHECKSUM_CHARS = 6
 const SHAPE = /^om_(live|test)_[0-9a-hjkmnp-tv-z]{26}[0-9A-Za-z]{49}$/
 
-/** Composes a key. `secret` is 32 bytes of a cryptographic source. */
+/** Composes a key. `secret` must be 32 bytes from a cryptographic random source. */
 export function composeApiKey(mode: Mode, key_id: string, secret: Uint8Array): string {
   if (secret.length !== SECRET_BYTES) throw new RangeError(`an API key requires ${SECRET_BYTES} random bytes`)
   const body = `om_${mode}_${key_id.slice(ID_PREFIX.length)}${base62(bigEndian(secret), SECRET_CHARS)}`
@@ -24,14 +24,14 @@ export function composeApiKey(mode: Mode, key_id: string, secret: Uint8Array): s
   return key
 }
 
-/** Whether the shape and the checksum of a text are those of a key. */
+/** Reports whether a text has the shape and the checksum of a key. */
 export function isWellFormed(text: string): boolean {
   if (!SHAPE.test(text)) return false
   const end = text.length - CHECKSUM_CHARS
   return checksum(text.slice(0, end)) === text.slice(end)
 }
 
-/** The stored form of a key: SHA-256 in hex. A slow hash has no benefit for 256 random bits. */
+/** Returns the stored form of a key, SHA-256 in hex. A slow hash has no benefit for 256 random bits. */
 export function hashApiKey(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }
@@ -51,8 +51,8 @@ function bigEndian(bytes: Uint8Array): bigint {
 }
 
 /**
- * The key of the demo customer that `npm start` seeds. It is public, so it works only where `ENVIRONMENT` is
- * `development`, even if a development database is copied elsewhere.
+ * The key of the demo customer that `npm start` seeds. It is public, so it works only if `ENVIRONMENT` is
+ * `development`. A copied development database does not make it valid elsewhere.
  */
 export const DEVELOPMENT_KEY_ID = 'key_00000000000000000000000000'
 export const DEVELOPMENT_KEY =

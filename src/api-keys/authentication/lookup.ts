@@ -14,8 +14,8 @@ interface Entry<V> {
 }
 
 /**
- * A map whose entries expire after `ttl_ms`, and that evicts the least recently used entry above `capacity`. It is in
- * the memory of one isolate.
+ * A map in the memory of one isolate. Entries expire after `ttl_ms`. Above `capacity`, the least recently used entry
+ * is evicted.
  */
 export class ExpiringMap<V> {
   private readonly entries = new Map<string, Entry<V>>()
@@ -60,17 +60,17 @@ export class ExpiringMap<V> {
   }
 }
 
-/** The minimum that KV accepts for a cache time and for an expiration. */
+/** The minimum cache time and the minimum expiration time that KV accepts, in seconds. */
 const KV_EDGE_CACHE_S = 30
 const KV_COPY_S = 60
 
 const known = new ExpiringMap<FoundKey>({ capacity: 10_000, ttl_ms: 30_000 })
 const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
 
-/** Caches the hashes of keys that requests have sent: hash and checksum take 13 us a request. */
+/** The hashes of recently found keys, cached because hash and checksum take 13 us per request. */
 const hashes = new ExpiringMap<string>({ capacity: 10_000, ttl_ms: 30_000 })
 
-/** Whether a text is a recently found key, so that its form needs no check. */
+/** Reports whether a text is a recently found key. The format of such a key needs no check. */
 export function isKnownKey(text: string, now_ms: number): boolean {
   return hashes.get(text, now_ms) !== undefined
 }
@@ -79,13 +79,16 @@ export function isKnownKey(text: string, now_ms: number): boolean {
 export interface KeyLookup {
   /** Runs work after the response. */
   readonly defer: (work: Promise<unknown>) => void
-  /** Whether another key that is not cached here may be looked up. */
+  /** Reports whether one more key that this isolate has not cached may be looked up. */
   readonly admitsLookup: () => Promise<boolean>
-  /** Whether D1 may be queried for another key that KV does not know: most such keys do not exist. */
+  /** Reports whether D1 may be queried for one more key that is not in KV. Most such keys do not exist. */
   readonly admitsStranger: () => Promise<boolean>
 }
 
-/** Creates a key and its hash. The text of the key is shown to its customer once and never stored. */
+/**
+ * Creates a key and its hash. The text of the key is not part of its row in D1. Only the answer to its creation
+ * contains it.
+ */
 export function mintApiKey(mode: Mode): {
   readonly key_id: string
   readonly api_key: string
@@ -96,12 +99,12 @@ export function mintApiKey(mode: Mode): {
   return { key_id, api_key, key_hash: hashApiKey(api_key) }
 }
 
-/** The record of a key; undefined if the key does not exist, and `limited` if it may not be looked up now. */
+/** The record of a key; undefined if the key does not exist, `limited` if the limit of lookups is reached. */
 type Found = FoundKey | 'limited' | undefined
 
 /**
- * Finds the record of a well-formed key. Reads this isolate's memory, then KV, then D1: KV caches misses too, so a new
- * key may be found only in D1.
+ * Finds the record of a well-formed key. Reads this isolate's memory, then KV, then D1. KV also caches misses, so a
+ * new key may be found only in D1.
  */
 export function findApiKey(
   env: Bindings,
@@ -118,7 +121,10 @@ export function findApiKey(
   return found instanceof Promise ? found.then(cacheHash) : cacheHash(found)
 }
 
-/** `findApiKey` by the hash of the key. Returns no promise for a key in memory: promises take CPU time of each request. */
+/**
+ * Finds a key like `findApiKey`, by its hash. Returns no promise for a key in memory, because each promise takes CPU
+ * time of the request.
+ */
 export function findKeyByHash(
   env: Bindings,
   hash: string,
@@ -149,7 +155,7 @@ export function forgetCachedKey(key_hash: string): void {
   unknown.delete(key_hash)
 }
 
-/** Resets the cache to that of a new isolate, for tests. */
+/** Empties the caches, for tests. */
 export function forgetCachedKeys(): void {
   known.clear()
   unknown.clear()
@@ -157,8 +163,8 @@ export function forgetCachedKeys(): void {
 }
 
 /**
- * Reads the operator's epoch in parallel with the record, and the customer's after it, since only the record names
- * the customer: one more KV read per key in 30 seconds. Returns undefined if KV has no epoch.
+ * Reads a key from KV. Reads the operator's epoch in parallel with the record, and the customer's epoch after it,
+ * because only the record names the customer. Returns undefined if KV fails, or lacks the record or an epoch.
  */
 async function readFromKv(env: Bindings, hash: string): Promise<FoundKey | undefined> {
   try {
@@ -188,9 +194,9 @@ async function readFromD1(
 }
 
 /**
- * A revocation between the read from D1 and this write would be lost: the copy would reactivate the key for every route
- * that the ledger object does not check. So D1 is read once more. A later revocation writes KV after this; an earlier
- * one is corrected here. If the correction fails, the copy expires.
+ * Copies a key from D1 to KV, then reads D1 again. If the key was revoked between the first read and the copy, the
+ * copy would reactivate the key on every route that the ledger object does not check. In this case, the copy is
+ * corrected. If the correction fails, the copy expires. A later revocation overwrites the copy.
  */
 async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise<void> {
   const copied = JSON.stringify(record)
@@ -207,8 +213,8 @@ async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise
 }
 
 /**
- * Records when a key was last used, at 1 row per hour and key and without delaying requests: the stored time is at
- * most this much older than the last use.
+ * The maximum difference between the stored time of the last use of a key and its actual last use. Recording a use
+ * writes at most 1 row per hour and key, and does not delay requests.
  */
 export const LAST_USED_PRECISION_MS = 3_600_000
 /** The pause after a failure, so that an unavailable D1 is not called by every request. */
@@ -217,12 +223,15 @@ const RETRY_MS = 60_000
 const noted = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: LAST_USED_PRECISION_MS })
 const failed = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: RETRY_MS })
 
-// Every isolate sends this; only the first of the hour writes.
+// Every isolate runs this statement. Only the first run in an hour writes a row.
 const NOTE = `
   UPDATE api_keys SET last_used_at_ms = ?2
   WHERE key_id = ?1 AND (last_used_at_ms IS NULL OR last_used_at_ms <= ?2 - ${LAST_USED_PRECISION_MS})`
 
-/** Records a use after the response, unless this isolate did so within the hour. */
+/**
+ * Records a use after the response, unless this isolate has recorded a use of the key within the last hour or failed
+ * to do so within the last minute.
+ */
 export function noteKeyUse(
   env: Pick<Bindings, 'DB'>,
   key_id: string,
@@ -244,7 +253,7 @@ async function writeKeyUse(env: Pick<Bindings, 'DB'>, key_id: string, now_ms: nu
   }
 }
 
-/** Resets the state to that of a new isolate, for tests. */
+/** Removes all recorded uses and failures, for tests. */
 export function forgetNotedUses(): void {
   noted.clear()
   failed.clear()

@@ -7,8 +7,8 @@ import { usableSecrets } from '../../secrets/usable.ts'
 import { DEVELOPMENT_OPERATOR_TOKEN } from './format.ts'
 
 /**
- * Whether a Bearer token is one of the two operator tokens, which may both be valid during a rotation. Digests are
- * compared in constant time, so neither length nor prefix leaks. Outside development, a public or short token is
+ * Reports whether a Bearer token is one of the two operator tokens. Both may be valid during a rotation. Compares
+ * digests in constant time, so that length and prefix do not leak. Outside development, a public or short token is
  * never valid.
  */
 export function isOperatorToken(env: Bindings, token: string): boolean {
@@ -18,12 +18,12 @@ export function isOperatorToken(env: Bindings, token: string): boolean {
   return matches
 }
 
-/** Returns the valid proofs of the operator, for the sessions of the dashboard. */
+/** Returns the operator tokens and the settings of Cloudflare Access, for the sessions of the dashboard. */
 export function operatorsOf(env: Bindings): Operators {
   return { tokens: operatorTokens(env), access: configOf(env).access }
 }
 
-// Logs the reason once per isolate, because the operator only gets a 401.
+// Logs a refused setting once per isolate, because a request with this token is only answered with 401.
 /** The valid operator tokens. */
 const operatorTokens = oncePerBindings((env): readonly string[] =>
   usableSecrets(env, [env.OPERATOR_TOKEN, env.OPERATOR_TOKEN_NEXT], {

@@ -1,8 +1,9 @@
 import type { Mode } from '../../db/schema.ts'
 
 /**
- * The scopes of the first release. Keys that had all of them got the later ones: in D1 by the migration
- * `0016_later_scopes`, in records of format 2 in KV when they are read (`record.ts`). Never add to this list.
+ * The scopes of the first release. A key with all of these scopes also has the later scopes: the migration
+ * `0016_later_scopes` adds them in D1, and `record.ts` adds them to records of format 2 in KV. Never add to this
+ * list.
  */
 export const FIRST_SCOPES = [
   'events:write',
@@ -16,7 +17,10 @@ export const FIRST_SCOPES = [
   'keys:write',
 ] as const
 
-/** The scopes of API keys. A customer's first key has all of them; `docs/api-keys.md` lists what each one permits. */
+/**
+ * The scopes of API keys. A customer's first key has all of them. `docs/api-keys.md` lists the permissions of each
+ * scope.
+ */
 export const SCOPES = [
   ...FIRST_SCOPES,
   'webhooks:read',
@@ -28,11 +32,11 @@ export const SCOPES = [
 
 export type Scope = (typeof SCOPES)[number]
 
-/** The authority of a key and its end. No key can create, rotate or delete a key with more authority than its own. */
+/** The authority of a key and its end. `exceeds` compares the authority of two keys. */
 export interface Authority {
   readonly mode: Mode
   readonly scopes: readonly Scope[]
-  /** Epoch milliseconds; null if the key does not end. */
+  /** The end of the key in epoch milliseconds; null if the key does not end. */
   readonly ends_at_ms: number | null
 }
 
@@ -40,8 +44,9 @@ export interface Authority {
 export const FULL_AUTHORITY: Authority = { mode: 'live', scopes: SCOPES, ends_at_ms: null }
 
 /**
- * Returns why a key may not handle another, as an error for the caller; undefined if it may. A live key may handle
- * test keys, since only it can create the first one. A key with an end may delete one without, but not create one.
+ * Returns the error of a key that may not create or delete another key; undefined if it may do so. A live key may
+ * create and delete test keys, because only a live key can create the first test key. A key that expires may delete a
+ * key that does not expire, but may not create such a key.
  */
 export function exceeds(wanted: Authority, own: Authority, what: 'create' | 'delete'): string | undefined {
   if (wanted.mode === 'live' && own.mode === 'test') {
@@ -53,5 +58,5 @@ export function exceeds(wanted: Authority, own: Authority, what: 'create' | 'del
   }
   if (what === 'delete' || own.ends_at_ms === null) return undefined
   if (wanted.ends_at_ms !== null && wanted.ends_at_ms <= own.ends_at_ms) return undefined
-  return `A key cannot create one that expires later than itself. This key expires at ${new Date(own.ends_at_ms).toISOString()}.`
+  return `A key cannot create a key that expires later than itself. This key expires at ${new Date(own.ends_at_ms).toISOString()}.`
 }

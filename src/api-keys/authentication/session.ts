@@ -6,7 +6,10 @@ import { unauthorized } from '../../http/middleware/platform-limits.ts'
 import { problem } from '../../http/output/problem.ts'
 import { operatorsOf } from './operator.ts'
 
-/** The session of a dashboard's request, or the refusal of a request from another page or without a session. */
+/**
+ * Returns the session of a request of the dashboard. Refuses a request from a page of another origin or without a
+ * valid session.
+ */
 export async function sessionOf(c: Context<AppEnv>): Promise<Session | Response> {
   const request = dashboardRequestOf(c)
   if (request && !request.is_own_page) return notFromOwnPage(c)
@@ -23,6 +26,7 @@ export async function sessionOf(c: Context<AppEnv>): Promise<Session | Response>
 export function notFromOwnPage(c: Context<AppEnv>): Response {
   return problem(c, {
     code: 'origin_not_allowed',
-    detail: 'A session of the dashboard is used only by pages of its own origin.',
+    detail:
+      'Only pages of the dashboard may use its session. Open the dashboard and repeat the action there.',
   })
 }

@@ -4,7 +4,8 @@ import { configOf, oncePerBindings } from '../../config.ts'
 import { AccessKeys, isSignedBy, keyId } from './keys.ts'
 
 /**
- * The header with which Cloudflare Access states who signed in: a JWT that a key of the team signs.
+ * The header with which Cloudflare Access identifies the signed-in person. Its value is a JWT, signed with a key of
+ * the team.
  * https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/validating-json/
  */
 export const ASSERTION_HEADER = 'Cf-Access-Jwt-Assertion'
@@ -15,11 +16,11 @@ export type Assertion =
   | { readonly kind: 'unavailable' }
 
 const MAX_CHARS = 8 * 1024
-/** The difference of clocks that `nbf` may have. */
+/** The tolerated clock difference for `nbf`. */
 const SKEW_MS = 30_000
 const PARTS = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/
 
-// `crit` names extensions that a reader must know. This one knows none.
+// `crit` lists extensions that a reader must support. This reader supports none.
 const headerSchema = z.object({ alg: z.literal('RS256'), kid: keyId, crit: z.undefined().optional() })
 
 const claimsSchema = z.object({
@@ -35,8 +36,8 @@ const personSchema = z.object({ email: z.email().max(320) })
 const keysOf = oncePerBindings((env) => new AccessKeys(configOf(env).access?.team_domain ?? ''))
 
 /**
- * Verifies the assertion of a request; undefined if it has none, or if the deployment does not use Cloudflare Access. Then
- * nothing is read from the network.
+ * Verifies the assertion of a request. Returns undefined, without a read from the network, if the request has no
+ * assertion or the deployment does not use Cloudflare Access.
  */
 export async function verifyAssertion(
   env: Bindings,
@@ -45,23 +46,23 @@ export async function verifyAssertion(
 ): Promise<Assertion | undefined> {
   const { access } = configOf(env)
   if (access === null || jwt === undefined) return undefined
-  if (jwt.length > MAX_CHARS) return refused('It is too long.')
+  if (jwt.length > MAX_CHARS) return refused('The assertion is too long.')
   const [, head = '', body = '', signature = ''] = PARTS.exec(jwt) ?? []
   const header = headerSchema.safeParse(jsonOf(head))
-  if (!header.success) return refused('It is not a JWT that RS256 signs.')
+  if (!header.success) return refused('The assertion is not a JWT with an RS256 signature.')
   const key = await keysOf(env).find(header.data.kid, now_ms)
   if (key === 'unavailable') return { kind: 'unavailable' }
-  if (!key) return refused(`No key of ${access.team_domain} signs it.`)
+  if (!key) return refused(`The assertion is not signed with a key of ${access.team_domain}.`)
   const is_signed = await isSignedBy(key, Buffer.from(signature, 'base64url'), `${head}.${body}`)
-  if (!is_signed) return refused('Its signature is wrong.')
+  if (!is_signed) return refused('The signature of the assertion is invalid.')
   const sent = jsonOf(body)
   const claims = claimsSchema.safeParse(sent)
-  if (!claims.success) return refused('Its claims are not those of Cloudflare Access.')
+  if (!claims.success) return refused('The assertion does not have the claims of Cloudflare Access.')
   const { iss, aud, exp, nbf } = claims.data
-  if (iss !== `https://${access.team_domain}`) return refused('Another team issued it.')
-  if (![aud].flat().includes(access.aud)) return refused('It is for another application.')
-  if (exp * 1_000 <= now_ms) return refused('It has expired.')
-  if (nbf !== undefined && nbf * 1_000 > now_ms + SKEW_MS) return refused('It is not valid yet.')
+  if (iss !== `https://${access.team_domain}`) return refused('The assertion was issued by another team.')
+  if (![aud].flat().includes(access.aud)) return refused('The assertion is for another application.')
+  if (exp * 1_000 <= now_ms) return refused('The assertion has expired.')
+  if (nbf !== undefined && nbf * 1_000 > now_ms + SKEW_MS) return refused('The assertion is not valid yet.')
   const person = personSchema.safeParse(sent)
   if (!person.success) return refused('The assertion names no person: a service token cannot sign in.')
   return { kind: 'valid', email: person.data.email, expires_at_ms: exp * 1_000 }

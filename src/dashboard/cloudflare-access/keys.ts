@@ -3,14 +3,17 @@ import { readUpTo } from '../../http/read-up-to.ts'
 import { logFailure } from '../../logging/log.ts'
 import { HOUR_MS, withDeadline } from '../../time/durations.ts'
 
-/** A team has two keys: the current one, and the one before it for a week after a rotation. */
+/**
+ * The maximum number of keys of a team. A team has its current key and, for a week after a rotation, the previous
+ * key.
+ */
 const MAX_KEYS = 20
 const MAX_BYTES = 64 * 1024
 const TIMEOUT_MS = 5_000
-/** The age from which known keys are read again, and until which they are used while they cannot be. */
+/** The age from which cached keys are read again, and the age up to which they are used if this read fails. */
 const FRESH_MS = HOUR_MS
 const KEPT_MS = 24 * HOUR_MS
-/** The least time between two reads: invented key ids must not become a flood of requests. */
+/** The minimum time between two reads, so that not every request with an unknown key id causes a read. */
 const PAUSE_MS = 60_000
 
 export const keyId = z.string().min(1).max(200)
@@ -33,7 +36,7 @@ const certsSchema = z.object({
 
 const ALGORITHM = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 
-/** The public keys of a team of Cloudflare Access, as one isolate knows them. */
+/** The public keys of a team of Cloudflare Access, cached in one isolate. */
 export class AccessKeys {
   private readonly url: string
   private keys: ReadonlyMap<string, CryptoKey> = new Map()
@@ -45,7 +48,10 @@ export class AccessKeys {
     this.url = `https://${team_domain}/cdn-cgi/access/certs`
   }
 
-  /** Returns a key, or undefined if the team has none of this id; `unavailable` while the keys cannot be read. */
+  /**
+   * Returns the key with an id; undefined if the last read keys do not include it, `unavailable` if no read succeeded
+   * in the last 24 hours.
+   */
   async find(kid: string, now_ms: number): Promise<CryptoKey | undefined | 'unavailable'> {
     const known = this.keys.get(kid)
     if (known && now_ms - this.read_at_ms < FRESH_MS) return known
@@ -57,7 +63,7 @@ export class AccessKeys {
     return now_ms - this.read_at_ms < KEPT_MS ? this.keys.get(kid) : 'unavailable'
   }
 
-  /** Never throws. */
+  /** Reads the keys of the team. Logs a failure and never throws. */
   private async read(now_ms: number): Promise<void> {
     try {
       const signal = AbortSignal.timeout(TIMEOUT_MS)
@@ -79,7 +85,7 @@ export class AccessKeys {
   }
 }
 
-/** Whether a signature is of a team's key. */
+/** Reports whether the signature of a text is valid for a public key. */
 export function isSignedBy(key: CryptoKey, signature: Uint8Array, text: string): Promise<boolean> {
   return crypto.subtle.verify(ALGORITHM, key, signature, new TextEncoder().encode(text))
 }

@@ -9,20 +9,20 @@ export const customers = sqliteTable(
   {
     customer_id: text().primaryKey(),
     name: text().notNull(),
-    /** The address, spelled like in the request. */
+    /** The email address as the request spelled it. */
     email: text().notNull(),
-    /** Lower case; unique. */
+    /** The email address in lower case; unique. */
     email_key: text().notNull(),
     tier: text({ enum: TIERS }).notNull(),
     status: text({ enum: CUSTOMER_STATUSES }).notNull(),
     region: text(),
     created_at_ms: integer().notNull(),
-    /** Rises with every change of tier and status: the ledger objects accept only a newer revision. */
+    /** The revision, increased by every change of tier or status. Ledger objects accept only a newer revision. */
     account_revision: integer().notNull().default(1),
   },
   (table) => [
     uniqueIndex('customers_email_key').on(table.email_key),
-    // The index for the operator's counts.
+    // This index serves the operator's counts.
     index('customers_status_tier').on(table.status, table.tier),
   ],
 )
@@ -36,15 +36,18 @@ export const apiKeys = sqliteTable(
       .references(() => customers.customer_id),
     mode: text({ enum: MODES }).notNull(),
     name: text().notNull(),
-    /** SHA-256 of the whole key, in hex. The key itself is never stored. */
+    /** The SHA-256 hash of the whole key, in hex. The key itself is never stored. */
     key_hash: text().notNull(),
     /** The scopes, separated by spaces. */
     scopes: text().notNull(),
     created_at_ms: integer().notNull(),
     expires_at_ms: integer(),
-    /** The time from which the key is refused: in the future while a rotated key overlaps with its successor. */
+    /**
+     * The time from which the key is rejected. It is in the future while a rotated key and its successor are both
+     * valid.
+     */
     revoked_at_ms: integer(),
-    /** Precise to an hour: see `src/api-keys/authentication/lookup.ts`. */
+    /** The time of the last use, precise to an hour: see `src/api-keys/authentication/lookup.ts`. */
     last_used_at_ms: integer(),
   },
   (table) => [
@@ -54,31 +57,35 @@ export const apiKeys = sqliteTable(
 )
 
 /**
- * Prices that override the catalogue's: the operator's, and each customer's own. A row is never edited, except that its
- * successor closes it. Every row is one change of its scope, so the newest row's `epoch` states which prices an isolate
- * must know. The primary key lets only one of two concurrent changes succeed.
+ * The prices that override the catalogue's prices. They are set by the operator, by the operator's price feed and by
+ * each customer. A row is never edited, except that a later change sets its end. Every row is one change of its
+ * scope. The newest row's `epoch` therefore identifies the current prices, and isolates compare it with the prices in
+ * memory. The primary key lets only one of two concurrent changes succeed.
  */
 export const priceOverlays = sqliteTable(
   'price_overlays',
   {
-    /** `operator`, or a customer's id. */
+    /** The scope of the prices: `operator`, or a customer's id. */
     scope: text().notNull(),
-    /** 1, 2, 3 … within the scope. */
+    /** The number of the change within the scope, counted from 1. */
     epoch: integer().notNull(),
     overlay_id: text().notNull(),
-    /** The catalogue's id. */
+    /** The provider's id in the catalogue. */
     provider: text().notNull(),
-    /** A name in lower case, or a prefix followed by `*`. */
+    /** The model's name in lower case, or a prefix followed by `*`. */
     model: text().notNull(),
-    /** The service tier that the price applies to; null for all. */
+    /** The service tier that the price applies to; null for all tiers. */
     service_tier: text(),
-    /** JSON: `{units: {unit: {amount, per, tiers?}}}` or `{multiplier}`, amounts as decimal strings. */
+    /**
+     * The prices as JSON: `{units: {unit: {amount, per, tiers?}}}` or `{multiplier}`, and `{list}` for prices of the
+     * feed. Amounts are decimal strings.
+     */
     prices: text().notNull(),
     effective_from_ms: integer().notNull(),
-    /** The end of its validity, exclusive; null for no end. */
+    /** The end of the prices' validity, exclusive; null for no end. */
     effective_to_ms: integer(),
     created_at_ms: integer().notNull(),
-    /** A key's id, or `operator`. */
+    /** The author of the change: a key's id, `operator` or `feed`. */
     created_by: text().notNull(),
   },
   (table) => [
@@ -87,7 +94,10 @@ export const priceOverlays = sqliteTable(
   ],
 )
 
-/** The data key of a customer, which encrypts its secrets. Each row has it encrypted under one master key. */
+/**
+ * The data key of a customer, which encrypts the customer's secrets. Each row contains the data key encrypted under
+ * one master key.
+ */
 export const dataKeys = sqliteTable(
   'data_keys',
   {
@@ -106,21 +116,24 @@ export const providerKeys = sqliteTable(
   {
     ledger_id: text().notNull(),
     provider_key_id: text().notNull(),
-    /** The catalogue's id. */
+    /** The provider's id in the catalogue. */
     provider: text().notNull(),
     name: text().notNull(),
-    /** Is null for the provider's usual address. */
+    /** The base URL; null for the provider's usual address. */
     base_url: text(),
-    /** AES-256-GCM under the customer's data key, bound to ledger, provider, id and address. */
+    /**
+     * The provider key, encrypted with AES-256-GCM under the customer's data key. The encryption is bound to ledger,
+     * provider, id and address.
+     */
     sealed: text().notNull(),
-    /** The last characters of the key, at most four, to recognise it. */
+    /** The last characters of the key, at most four, which help a person to recognise the key. */
     last_four: text().notNull(),
     created_at_ms: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.provider_key_id] })],
 )
 
-/** The fallbacks of calls through the gateway, by API and model. */
+/** The fallbacks of calls through the gateway, for each API and model. */
 export const gatewayRoutes = sqliteTable(
   'gateway_routes',
   {
@@ -128,19 +141,19 @@ export const gatewayRoutes = sqliteTable(
     gateway_route_id: text().notNull(),
     name: text().notNull(),
     api: text().notNull(),
-    /** A name, a prefix followed by `*`, or `*`. */
+    /** The model's name, a prefix followed by `*`, or `*`. */
     model: text().notNull(),
-    /** JSON: targets, on_ambiguous and timeouts. */
+    /** The settings as JSON: targets, on_ambiguous and timeouts. */
     settings: text().notNull(),
     enabled: integer().notNull(),
     created_at_ms: integer().notNull(),
-    /** Rises with every change. */
+    /** The time of the last change. Every change increases it. */
     updated_at_ms: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.gateway_route_id] })],
 )
 
-/** The credits that a ledger's customers can buy, and their price. */
+/** The credit packs that the end users of a ledger can buy, with their prices. */
 export const creditPacks = sqliteTable(
   'credit_packs',
   {
@@ -152,7 +165,7 @@ export const creditPacks = sqliteTable(
     /** The lifetime of bought credits; null for no end. */
     expires_in_days: integer(),
     created_at_ms: integer().notNull(),
-    /** Rises with every change. */
+    /** The time of the last change. Every change increases it. */
     updated_at_ms: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.credit_pack_id] })],

@@ -1,7 +1,7 @@
 export const TIERS = ['STARTER', 'GROWTH', 'ENTERPRISE'] as const
 export type Tier = (typeof TIERS)[number]
 
-/** PENDING: a registration that has not issued its first key yet; it can be repeated. */
+/** The states of a customer. PENDING: the registration has not issued its first key yet and can be repeated. */
 export const CUSTOMER_STATUSES = ['PENDING', 'ACTIVE', 'SUSPENDED', 'CLOSED'] as const
 export type CustomerStatus = (typeof CUSTOMER_STATUSES)[number]
 

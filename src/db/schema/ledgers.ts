@@ -4,37 +4,42 @@ import { SUBJECT_KINDS } from './kinds.ts'
 
 /** The projection of the ledgers: the data that their objects flush. */
 
-/** The watermark of each ledger's journal in D1: the guard that makes a flush exactly-once in effect. */
+/** The watermark of each ledger's journal in D1. It guards the flush: D1 applies each flush exactly once. */
 export const ledgers = sqliteTable(
   'ledgers',
   {
     ledger_id: text().primaryKey(),
-    /** The last journal row that D1 has. */
+    /** The number of the last journal row in D1. */
     flushed_row: integer().notNull(),
-    /** The last entry that D1 has. */
+    /** The number of the last entry in D1. */
     flushed_entry: integer().notNull(),
     flushed_at_ms: integer().notNull(),
     /** The number of events without a price at the last flush. */
     unrated: integer().notNull().default(0),
-    /** The newest entry without a price at the last flush; 0 when there is none. */
+    /** The number of the newest entry without a price at the last flush; 0 if all have prices. */
     unrated_entry: integer().notNull().default(0),
-    /** The last notification that D1 has. */
+    /** The number of the last notification in D1. */
     last_notification: integer().notNull().default(0),
-    /** The last notification that was given to the ledger's webhook endpoints; null when it has none. */
+    /**
+     * The number of the last notification that was passed to the ledger's webhook endpoints; null if the ledger has
+     * no endpoints.
+     */
     handed_notification: integer(),
-    /** The first entry of the hash chain, and the hash of `flushed_entry`; null before the chain began. */
+    /**
+     * The number of the first entry of the hash chain, and the hash of `flushed_entry`; null before the chain began.
+     */
     chain_first_entry: integer(),
     chain_hash: text(),
     /** The hash of `flushed_row`; null for a row of an earlier version. */
     flushed_hash: text(),
-    /** The approximate end of the latest stream of notifications; null if there never was one. */
+    /** The time until which the ledger flushes notifications early for a stream; null before the first stream. */
     streamed_until_ms: integer(),
   },
   (table) => [
-    // Indexes only ledgers with unrated events, so that late rating finds them without reading the others.
+    // This index contains only ledgers with unrated events. Late rating finds them without reading the other ledgers.
     index('ledgers_unrated').on(table.ledger_id).where(sql`${table.unrated} > 0`),
-    // Indexes only ledgers whose last notifications were not given to their webhook endpoints: the sweep uses
-    // it to find lost messages.
+    // This index contains only ledgers with notifications that were not passed to their webhook endpoints. The sweep
+    // uses it to find lost messages.
     index('ledgers_unhanded')
       .on(table.ledger_id)
       .where(sql`${table.handed_notification} < ${table.last_notification}`),
@@ -42,8 +47,8 @@ export const ledgers = sqliteTable(
 )
 
 /**
- * The entries of one wallet in one flush. `flush_entry` is the first entry number of the flush, so the key orders pages
- * by flush, and flushes follow each other without a gap.
+ * The entries of one wallet in one flush. `flush_entry` is the number of the first entry of the flush, so the key
+ * orders pages by flush. There is no gap between flushes.
  */
 export const ledgerPages = sqliteTable(
   'ledger_pages',
@@ -60,14 +65,14 @@ export const ledgerPages = sqliteTable(
     balance_before_micro: integer().notNull(),
     balance_after_micro: integer().notNull(),
     /**
-     * The earliest time of its entries as lists show it: an event's own time, or the time when an entry took
-     * effect.
+     * The earliest time of the page's entries, as lists show it: the time of an event, or the time when another entry
+     * took effect.
      */
     oldest_ms: integer().notNull(),
     /**
-     * The usage that the page's entries add to analytics (`src/usage/cells/delta.ts`), summed: a void counts
-     * -1 event. USD are stored as whole 1e-6 USD and a remainder in 1e-12 USD of the same sign. These columns
-     * precede the body, so that summing pages does not read it.
+     * The sum of the usage that the page's entries add to analytics (`src/usage/cells/delta.ts`). A void counts as -1
+     * event. USD are stored as whole 1e-6 USD and a remainder in 1e-12 USD of the same sign. These columns come
+     * before the body: a query that sums pages does not read the body.
      */
     events: integer().notNull(),
     burned_micro: integer().notNull(),
@@ -77,16 +82,19 @@ export const ledgerPages = sqliteTable(
     price_pico: integer().notNull(),
     paid_micro: integer().notNull(),
     paid_pico: integer().notNull(),
-    /** JSON array of packed entries, oldest first. */
+    /** The packed entries as a JSON array, oldest first. */
     body: text().notNull(),
-    /** The hash chain before the first entry and after the last one; null for entries from before the chain. */
+    /**
+     * The hash of the chain before the first entry and after the last entry; null for entries from before the chain.
+     */
     hash_before: text(),
     hash_after: text(),
   },
   (table) => [
     primaryKey({ columns: [table.ledger_id, table.flush_entry, table.wallet_number] }),
     index('ledger_pages_wallet').on(table.ledger_id, table.wallet_number, table.flush_entry),
-    // Indexes only pages with an entry more than an hour older than its commit. There are few of them.
+    // This index contains only pages whose oldest entry is more than an hour older than the page's first commit.
+    // There are few such pages.
     index('ledger_pages_late')
       .on(table.ledger_id, table.flush_entry)
       .where(sql`${table.oldest_ms} < ${table.first_at_ms} - 3600000`),
@@ -95,8 +103,8 @@ export const ledgerPages = sqliteTable(
 )
 
 /**
- * A customer's users and teams. Pages name them by number, so an erasure only has to blank this row. The row and its
- * number stay, because a number is never given to another subject.
+ * The users and teams of a customer. Pages refer to a subject by its number, so the erasure of its id changes no
+ * page. The row stays, because its number is never assigned to another subject.
  */
 export const subjects = sqliteTable(
   'subjects',
@@ -104,10 +112,10 @@ export const subjects = sqliteTable(
     ledger_id: text().notNull(),
     kind: text({ enum: SUBJECT_KINDS }).notNull(),
     number: integer().notNull(),
-    /** The customer's own id; once erased, an alias in its place. */
+    /** The customer's own id of the subject. An erasure replaces it with an alias. */
     external_id: text().notNull(),
     email: text(),
-    /** JSON. */
+    /** The metadata as JSON. */
     metadata: text(),
     created_at_ms: integer().notNull(),
     erased_at_ms: integer(),
@@ -132,7 +140,7 @@ export const wallets = sqliteTable(
   (table) => [primaryKey({ columns: [table.ledger_id, table.wallet_number] })],
 )
 
-/** Closed holds. Open holds are only in the ledger object. */
+/** The closed holds. Open holds are stored only in the ledger object. */
 export const holds = sqliteTable(
   'holds',
   {
@@ -141,7 +149,7 @@ export const holds = sqliteTable(
     wallet_number: integer().notNull(),
     status: text({ enum: ['captured', 'released', 'expired'] }).notNull(),
     feature_id: text().notNull(),
-    /** Subject numbers; null when the hold named no user or no team. */
+    /** The subject numbers of the user and the team; null if the hold named no user or no team. */
     user_number: integer(),
     team_number: integer(),
     credits_micro: integer().notNull(),
@@ -153,7 +161,7 @@ export const holds = sqliteTable(
   (table) => [primaryKey({ columns: [table.ledger_id, table.hold_number] })],
 )
 
-/** The notifications of a ledger, kept for 30 days. */
+/** The notifications of a ledger, kept for `NOTIFICATION_DAYS`. */
 export const notifications = sqliteTable(
   'notifications',
   {
@@ -161,10 +169,10 @@ export const notifications = sqliteTable(
     sequence: integer().notNull(),
     type: text().notNull(),
     at_ms: integer().notNull(),
-    /** The numbers of the user and the team that the data names; null for none. */
+    /** The subject numbers of the user and the team in the data; null without a user or a team. */
     user_number: integer(),
     team_number: integer(),
-    /** JSON, without the names of the user and the team. */
+    /** The data as JSON, without the ids of the user and the team. */
     data: text().notNull(),
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.sequence] })],

@@ -1,9 +1,6 @@
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
-/**
- * Every public key that has signed a statement, so that signatures can be verified long after their key was
- * replaced.
- */
+/** Every public key that has signed a statement. Signatures can still be verified after their key was replaced. */
 export const signingKeys = sqliteTable('signing_keys', {
   /** The JWK thumbprint (RFC 7638). */
   key_id: text().primaryKey(),
@@ -12,7 +9,7 @@ export const signingKeys = sqliteTable('signing_keys', {
   created_at_ms: integer().notNull(),
 })
 
-/** Signed statements of the hash of a ledger's entry. Rows are never changed or deleted. */
+/** The signed hashes of ledgers' entries. Rows are never changed or deleted. */
 export const checkpoints = sqliteTable(
   'checkpoints',
   {

@@ -2,8 +2,8 @@ import { isRecord } from '../../ledger/model/json.ts'
 import { type EventFields, type Item, keyOf } from '../ingest.ts'
 
 /**
- * LiteLLM's StandardLoggingPayload, as its generic logger sends it. Its usage is read like the provider's own. Its
- * cost, prompts and answers are ignored.
+ * The StandardLoggingPayload that LiteLLM's generic logger sends. Its usage has the form of the provider's own usage.
+ * Its cost, prompts and answers are ignored.
  */
 type Json = Readonly<Record<string, unknown>>
 
@@ -11,11 +11,11 @@ export function itemOfPayload(payload: unknown, feature_id: string): Item {
   if (!isRecord(payload)) return rejected('unreadable', 'A log entry must be an object.')
   const { status, cache_hit, call_type } = payload
   if (status === 'failure') return { kind: 'ignored', reason: 'failed_call' }
-  // The old payload (`generic_api_use_v1`) has every value as text in Python's notation.
+  // In the old payload (`generic_api_use_v1`), every value is a text in the notation of Python.
   if (cache_hit === true || cache_hit === 'True') return { kind: 'ignored', reason: 'cache_hit' }
   const id = textOf(payload.id) ?? textOf(payload.litellm_call_id)
   if (id === undefined)
-    return rejected('unreadable', 'The log entry has no id, without which a retry would be billed twice.')
+    return rejected('unreadable', 'The log entry has no id. Without an id, a retry would be billed twice.')
   const named = textOf(payload.custom_llm_provider)
   const full_model = textOf(payload.model)
   const [prefix, ...rest] = (full_model ?? '').split('/')
@@ -87,15 +87,16 @@ function consumedIn(payload: Json, provider: string): object | undefined {
   }
 }
 
-/** The counts that every payload has, used if there is nothing more exact. */
+/** Returns the token counts that every payload has. They are used if the payload has no detailed usage. */
 function countsOf({ prompt_tokens, completion_tokens }: Json): Json | undefined {
   if (typeof prompt_tokens !== 'number' || typeof completion_tokens !== 'number') return undefined
   return { prompt_tokens, completion_tokens }
 }
 
 /**
- * Removes the reasoning of xAI if the total shows that LiteLLM has added it to the completion. xAI reports reasoning
- * beside the completion, and the usage reader would add it again. Both have the same price.
+ * Removes xAI's reasoning tokens if the total shows that LiteLLM has added them to the completion tokens. xAI reports
+ * reasoning tokens separately from the completion tokens, so the usage reader would add them again. Both kinds have
+ * the same price.
  */
 function withoutRepeatedReasoning(usage: Json, provider: string): Json {
   const { prompt_tokens, completion_tokens, total_tokens, completion_tokens_details, ...rest } = usage
@@ -105,7 +106,7 @@ function withoutRepeatedReasoning(usage: Json, provider: string): Json {
   return { ...rest, prompt_tokens, completion_tokens, total_tokens }
 }
 
-/** Removes nulls. Python writes one for every detail that a provider does not report. */
+/** Removes nulls. LiteLLM sends null for every detail that a provider does not report. */
 function withoutNulls(usage: Json): Json {
   return Object.fromEntries(
     Object.entries(usage).flatMap(([key, value]) =>
@@ -114,7 +115,7 @@ function withoutNulls(usage: Json): Json {
   )
 }
 
-/** Seconds since 1970 as a float, or a text. */
+/** Reads a time, which is a number of seconds since 1970 or a text. */
 function timeOf(value: unknown): string | undefined {
   if (typeof value === 'number' && value > 0) {
     const date = new Date(Math.round(value * 1000))

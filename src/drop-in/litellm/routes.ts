@@ -20,7 +20,7 @@ const eventsRoute = route({
   path: '/events',
   summary: "Bill the calls that LiteLLM's generic logger reports",
   description:
-    'Accepts a StandardLoggingPayload, a list of them, or one per line. Failed calls and cache hits cost nothing. Always answers 200, even if single calls are refused, because LiteLLM never repeats a request. Every field of the payload is accepted; prompts, answers and costs are ignored.',
+    'Accepts one StandardLoggingPayload, a list of payloads, or one payload per line. Failed calls and cache hits cost nothing. The status is 200 even if some calls are refused, because LiteLLM never repeats a request. Every field of the payload is accepted. Prompts, answers and costs are ignored.',
   ...scopedWith('events:write', body, whenEnabled('litellm'), currentPrices),
   request: {
     body: {
@@ -78,7 +78,7 @@ liteLlmRoutes.openapi(eventsRoute, async (c) => {
   })
 })
 
-/** Reads JSON or lines of JSON. LiteLLM sends both with the content type of JSON, so the text determines the format. */
+/** Reads JSON or lines of JSON. LiteLLM sends both as `application/json`, so the text determines the format. */
 function readPayloads(c: Context<AppEnv>): readonly unknown[] | Response {
   const bytes = c.get('body_bytes') ?? new Uint8Array()
   const whole = parseBody(bytes)
@@ -88,7 +88,7 @@ function readPayloads(c: Context<AppEnv>): readonly unknown[] | Response {
   const { value } = parsed
   if (Array.isArray(value)) return value
   if (typeof value === 'object' && value !== null) return [value]
-  const message = 'must be a log entry, a list of them, or one per line'
+  const message = 'must be one log entry, a list of log entries, or one log entry per line'
   return invalidRequest(c, `The body ${message}.`, [{ path: '', message }])
 }
 
@@ -97,8 +97,8 @@ const NEWLINE = 0x0a
 const COMMA = 0x2c
 
 /**
- * Joins lines of JSON to one list without a copy as text. This is safe, because a line break inside JSON is either an
- * escape or insignificant.
+ * Joins lines of JSON to one JSON list, without decoding them to a text. Every line break can become a comma, because
+ * a line break inside a JSON string is always escaped.
  */
 function linesAsList(bytes: Uint8Array): Uint8Array {
   const end = bytes.findLastIndex((byte) => byte > SPACE) + 1

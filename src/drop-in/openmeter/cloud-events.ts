@@ -3,7 +3,10 @@ import type { Item } from '../ingest.ts'
 import { keyOf } from '../ingest.ts'
 import { itemOf, type Mapping } from './mapping.ts'
 
-/** CloudEvents 1.0 over HTTP: structured, batched, or binary with the attributes in `ce-` headers. */
+/**
+ * The reader of CloudEvents 1.0 over HTTP. An event is structured, part of a batch, or binary with its attributes in
+ * `ce-` headers.
+ */
 
 /** A received event, or the reason why it is invalid. */
 export interface Received {
@@ -57,7 +60,7 @@ export function receive(event: unknown, index: number, mappings: readonly Mappin
 
 function dataOf({ data, data_base64 }: Attributes): unknown {
   const text = typeof data_base64 === 'string' ? textOfBase64(data_base64) : data
-  // A client may have serialised the data already.
+  // The data may be a text that contains JSON.
   if (typeof text !== 'string') return text
   try {
     return JSON.parse(text)

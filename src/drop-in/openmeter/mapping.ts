@@ -22,7 +22,7 @@ const mappingSchema = z
     quantity: pointer().optional(),
     provider: customerText()
       .optional()
-      .openapi({ description: 'A name, or a JSON Pointer that begins with a slash.' }),
+      .openapi({ description: 'The name of a provider, or a JSON Pointer that begins with a slash.' }),
     model: pointer().optional(),
     input_tokens: pointer().optional(),
     output_tokens: pointer().optional(),
@@ -32,19 +32,19 @@ const mappingSchema = z
     const wrong = (path: string, message: string) => ctx.addIssue({ code: 'custom', path: [path], message })
     const of_model = provider ?? model ?? input_tokens ?? output_tokens
     if (unit !== undefined && of_model !== undefined) {
-      wrong('unit', 'give unit and quantity, or provider, model and tokens, not both')
+      wrong('unit', 'must not be combined with provider, model, input_tokens or output_tokens')
     } else if (unit !== undefined) {
       if (quantity === undefined) wrong('quantity', 'required with unit')
     } else if (of_model === undefined) wrong('unit', 'required unless provider, model and tokens are given')
     else {
       if (quantity !== undefined) wrong('quantity', 'requires unit')
-      if (provider === undefined) wrong('provider', 'required with model')
-      if (model === undefined) wrong('model', 'required with provider')
+      if (provider === undefined) wrong('provider', 'required unless unit is given')
+      if (model === undefined) wrong('model', 'required unless unit is given')
       if (input_tokens === undefined && output_tokens === undefined)
         wrong('input_tokens', 'required unless output_tokens is given')
     }
     if (provider !== undefined && !provider.startsWith('/') && !findProvider(provider)) {
-      wrong('provider', 'is not a known provider')
+      wrong('provider', 'must be a provider of the catalogue or a JSON Pointer')
     }
   })
   .openapi('OpenMeterMapping')
@@ -58,7 +58,7 @@ export const mappingsSchema = z
         const types = new Set<string>()
         for (const [index, { type }] of mappings.entries()) {
           if (types.has(type))
-            ctx.addIssue({ code: 'custom', path: [index, 'type'], message: 'has a mapping already' })
+            ctx.addIssue({ code: 'custom', path: [index, 'type'], message: 'must be unique in the list' })
           types.add(type)
         }
       }),
@@ -67,17 +67,17 @@ export const mappingsSchema = z
 
 export type Mapping = z.infer<typeof mappingSchema>
 
-/** The attributes of a CloudEvent. */
+/** An event of another system, with its idempotency key. */
 export interface ForeignEvent {
   readonly type: string
   readonly user_id: string | undefined
-  /** RFC 3339. */
+  /** The time in the format of RFC 3339. */
   readonly time: string | undefined
   readonly data: unknown
   readonly key: string
 }
 
-/** Maps an event by its type. */
+/** Maps an event to an item, by the mapping of its type. */
 export function itemOf(event: ForeignEvent, mappings: readonly Mapping[]): Item {
   const mapping = mappings.find(({ type }) => type === event.type)
   if (!mapping) {
@@ -122,7 +122,7 @@ function tokensOf(mapping: Mapping, data: unknown): Consumed {
   return { fields: { event_type: 'TOKEN_USAGE', provider: name, model: model_name, ...tokens } }
 }
 
-/** Reads a number, or a text that contains one, as many clients send it. */
+/** Reads a number, or a text that contains a number. Many clients send numbers as texts. */
 function numberAt(data: unknown, place: string): number | undefined {
   const value = valueAt(data, place)
   if (typeof value === 'number') return value

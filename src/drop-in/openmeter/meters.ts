@@ -3,7 +3,7 @@ import { HOUR_MS } from '../../time/durations.ts'
 import type { OwnRequest } from '../dispatch.ts'
 import type { Mapping } from './mapping.ts'
 
-/** OpenMeter's meter query, answered from the analytics of the feature that a mapping names. */
+/** The translation of OpenMeter's meter query to a query of our analytics, for the feature of a mapping. */
 
 const repeated = () => z.union([z.string(), z.array(z.string())]).optional()
 
@@ -43,7 +43,7 @@ export const meterAnswer = z.object({
 /** Maps OpenMeter's group names to ours. */
 const GROUPS: Readonly<Record<string, string>> = { subject: 'user', model: 'model', provider: 'provider' }
 
-/** Finds the mapping of a meter, which is named by its type, feature or unit. */
+/** Finds the mapping of a meter by its type, feature or unit. */
 export function meterOf(slug: string, mappings: readonly Mapping[]): Mapping | undefined {
   return (
     mappings.find(({ type }) => type === slug) ??
@@ -52,7 +52,7 @@ export function meterOf(slug: string, mappings: readonly Mapping[]): Mapping | u
   )
 }
 
-/** Returns the query of our analytics, or the name of a group that we do not have. */
+/** Returns the query of our analytics, or the name of a group that we do not support. */
 export function usageQuery(
   query: MeterQuery,
   mapping: Mapping,

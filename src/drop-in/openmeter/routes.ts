@@ -38,7 +38,7 @@ const eventsRoute = route({
   path: '/api/v1/events',
   summary: "Bill CloudEvents in OpenMeter's format",
   description:
-    'Accepts one event, a batch, or binary mode. The subject is the user; the mapping of the event type decides what is billed (`PUT /v1/drop-in/openmeter`). An id of one source is billed once. Every field of the protocol is accepted.',
+    'Accepts one event, a batch, or an event in binary mode. The subject is the user. The mapping of the event type determines what is billed (`PUT /v1/drop-in/openmeter`). Events with the same id and source are billed once. Every field of the protocol is accepted.',
   ...scopedWith('events:write', body, whenEnabled('openmeter'), currentPrices),
   request: {
     body: {
@@ -50,7 +50,7 @@ const eventsRoute = route({
       },
     },
   },
-  answers: { 204: { description: 'The meter billed all events, now or in an earlier request.' } },
+  answers: { 204: { description: 'All events are billed, by this request or an earlier one.' } },
   problems: ['invalid_json', 'invalid_request', 'not_found', 'overloaded', 'unavailable'],
 })
 
@@ -69,12 +69,12 @@ const entitlementRoute = route({
   method: 'get',
   path: '/api/v1/customers/{customer}/entitlements/{feature}/value',
   summary: "Get the value of an entitlement in OpenMeter's format",
-  description: 'The customer of OpenMeter is a user of this API.',
+  description: 'The customer in the path is a user of this API.',
   ...scoped('analytics:read', whenEnabled('openmeter')),
   request: { params: z.object({ customer: customerText(), feature: customerText() }) },
   answers: {
     200: json(
-      'Whether the user may use the feature, and how much of its limit is left.',
+      'Whether the user has access to the feature, and the state of the limit.',
       z.object({
         hasAccess: z.boolean(),
         balance: z.number().optional(),
@@ -92,7 +92,7 @@ const putRoute = route({
   path: '/',
   summary: 'Set the mappings of OpenMeter events',
   description:
-    'Replaces all mappings. `quantity`, `model`, `input_tokens` and `output_tokens` are JSON Pointers into the `data` of an event; `provider` is a name or a pointer. A change reaches every request within 30 seconds.',
+    'Replaces all mappings. `quantity`, `model`, `input_tokens` and `output_tokens` are JSON Pointers into the `data` of an event. `provider` is a name or a JSON Pointer. A change applies to every request after at most 30 seconds.',
   ...scoped('pricing:write'),
   request: { body: jsonRequest(mappingsSchema) },
   answers: { 200: json('The mappings.', mappingsSchema) },
@@ -108,7 +108,7 @@ const getRoute = route({
   problems: ['unavailable'],
 })
 
-/** `PUT` and `GET /v1/drop-in/openmeter`. */
+/** The routes `PUT /v1/drop-in/openmeter` and `GET /v1/drop-in/openmeter`. */
 export const openMeterSettingsRoutes = createRouter()
 
 openMeterSettingsRoutes.openapi(putRoute, async (c) => {
@@ -159,7 +159,7 @@ export function openMeterRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
     const named = refused.slice(0, MAX_NAMED).map(({ id, code }) => `${id.slice(0, MAX_ID)} (${code})`)
     const more = refused.length > MAX_NAMED ? ` and ${refused.length - MAX_NAMED} more` : ''
     const others =
-      refused.length < received.length ? ' The others are billed, and repeating them costs nothing.' : ''
+      refused.length < received.length ? ' The others were billed. A retry does not bill them again.' : ''
     const events = received.length === 1 ? 'event was' : 'events were'
     return invalidRequest(
       c,
@@ -180,7 +180,7 @@ export function openMeterRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
     if (!meter) return noSuch(c, 'meter', slug)
     const request = usageQuery(query, meter)
     if ('unknown_group' in request) {
-      const message = 'must be of subject, model and provider'
+      const message = 'must be subject, model or provider'
       return invalidRequest(c, `The query's groupBy ${message}.`, [{ path: '/groupBy', message }])
     }
     const response = await dispatch(c, request)
@@ -223,7 +223,7 @@ const checkedSchema = z.object({
   limit: z.object({ value: z.number(), used: z.number() }).nullable(),
 })
 
-/** The limit of refused events that the detail names and `errors` describes. */
+/** The maximum numbers of refused events in the detail and in `errors`. */
 const MAX_NAMED = 20
 const MAX_ERRORS = 100
 const MAX_ID = 100
@@ -236,6 +236,6 @@ function readEvents(c: Context<AppEnv>, mappings: readonly Mapping[]): Received[
   const { value } = parsed
   if (Array.isArray(value)) return value.map((event: unknown, index) => receive(event, index, mappings))
   if (typeof value === 'object' && value !== null) return [receive(value, 0, mappings)]
-  const message = 'must be a CloudEvent or a list of them'
+  const message = 'must be a CloudEvent or a list of CloudEvents'
   return invalidRequest(c, `The body ${message}.`, [{ path: '', message }])
 }

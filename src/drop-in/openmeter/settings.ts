@@ -8,8 +8,8 @@ import { DAY_MS, LATE, withDeadline } from '../../time/durations.ts'
 import { type Mapping, mappingsSchema } from './mapping.ts'
 
 /**
- * The mappings of a ledger, in D1. An isolate keeps them for 30 seconds, so a change reaches every request within that
- * time, and requests wait for D1 at most twice a minute.
+ * The mappings of ledgers, which D1 stores. An isolate keeps them for 30 seconds. A change therefore applies to every
+ * request after at most that time.
  */
 const cached = new ExpiringMap<readonly Mapping[]>({ capacity: 5_000, ttl_ms: 30_000 })
 
@@ -17,7 +17,7 @@ const TIMEOUT_MS = 2_000
 
 const READ = `SELECT settings FROM drop_in_settings WHERE ledger_id = ?1 AND endpoint = 'openmeter'`
 
-/** Throws if D1 does not answer in time. */
+/** Reads the mappings of a ledger. Throws if D1 does not answer within `TIMEOUT_MS`. */
 export async function readMappings(env: Bindings, ledger: LedgerName): Promise<readonly Mapping[]> {
   const ledger_id = ledgerKey(ledger)
   const known = cached.get(ledger_id, Date.now())
@@ -30,10 +30,10 @@ export async function readMappings(env: Bindings, ledger: LedgerName): Promise<r
   return mappings
 }
 
-/** Each change leaves a permanent audit record, so the changes of a day are limited. */
+/** The maximum number of changes a day. It is limited because each change leaves a permanent audit record. */
 export const MAX_CHANGES_A_DAY = 100
 
-// Writes 1 row; 0 once the day's changes are used up.
+// Writes 1 row, or none after the maximum number of changes of the day.
 const WRITE = `
   INSERT INTO drop_in_settings (ledger_id, endpoint, settings, changed_at_ms, day, changes)
   VALUES (?1, 'openmeter', ?2, ?3, ?4, 1)
@@ -42,7 +42,10 @@ const WRITE = `
     changes = CASE WHEN day = excluded.day THEN changes + 1 ELSE 1 END
   WHERE day <> excluded.day OR changes < ${MAX_CHANGES_A_DAY}`
 
-/** Replaces the mappings and records the change in the audit log. Returns false if the day's changes are used up. */
+/**
+ * Replaces the mappings and records the change in the audit log. Returns false after the maximum number of changes of
+ * the day.
+ */
 export async function writeMappings(
   env: Bindings,
   ledger: LedgerName,

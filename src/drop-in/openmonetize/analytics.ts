@@ -4,11 +4,17 @@ import { isRecord } from '../../ledger/model/json.ts'
 import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
 import { type Asked, type Fields, number, rows, sumOf, type Translation, text } from './translation.ts'
 
-/** Usage and costs. An answer has the fields of the service and also those of its SDK's types. */
+/**
+ * The translations of usage and costs. An answer has the fields of the original service and the fields of its SDK's
+ * types.
+ */
 
 const RANGE = ['start_date', 'end_date', 'startDate', 'endDate', 'customerId', 'user_id', 'userId']
 
-/** The original defaults to the last 30 days, and includes the end of the range. */
+/**
+ * Returns the range and the user of the query. As in the original service, the default is the last 30 days. The
+ * original service includes the end of the range, but here the end is excluded.
+ */
 function rangeOf({ params }: Asked): Readonly<Record<string, string | undefined>> {
   return {
     from: params.start_date ?? params.startDate,
@@ -148,13 +154,13 @@ async function costs(asked: Asked): Promise<Response> {
 async function burnRate(asked: Asked): Promise<Response> {
   const user = asked.params.user_id ?? asked.params.userId
   const rate = await asked.send({ method: 'GET', path: '/v1/analytics/burn-rate', query: { user } })
-  // Usage is stored by the hour, and the current hour is the last one of the days.
+  // Usage is stored by the hour. The range ends with the current hour.
   const end_ms = Math.ceil(Date.now() / HOUR_MS) * HOUR_MS
   const days = async (count: number, average: unknown) => {
     const query = { from: timeJson(end_ms - count * DAY_MS), to: timeJson(end_ms), user }
     const { totals } = await asked.send({ method: 'GET', path: '/v1/analytics/usage', query })
     return {
-      // The average is rounded, so a multiple of it is not the sum.
+      // The average is rounded, so the sum cannot be computed from it.
       creditsBurned: String(isRecord(totals) ? number(totals.credits) : 0),
       averagePerDay: number(average).toFixed(2),
     }

@@ -2,7 +2,7 @@ import { jsonResponse } from '../../http/output/json.ts'
 import { listAll } from './pages.ts'
 import { type Asked, type Fields, number, pick, type Translation, text } from './translation.ts'
 
-/** Wallets: balances, purchases, grants and transactions. */
+/** The translations of wallets: balances, purchases, grants and transactions. */
 
 const balanceOfUser: Pick<Translation, 'method' | 'summary' | 'scope' | 'status' | 'run'> = {
   method: 'get',
@@ -56,7 +56,7 @@ function transactionOf(row: Fields): object {
   }
 }
 
-/** Converts the lot in the body to our fields. */
+/** Maps the body's fields of a lot to our fields. */
 const LOT = {
   user_id: 'user_id',
   team_id: 'team_id',

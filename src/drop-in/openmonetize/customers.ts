@@ -2,7 +2,7 @@ import { jsonResponse } from '../../http/output/json.ts'
 import { listAll } from './pages.ts'
 import { type Fields, pick, type Translation } from './translation.ts'
 
-/** Customers, their keys and their users. */
+/** The translations of customers, their keys and their users. */
 
 function customerOf(customer: Fields): object {
   return {

@@ -3,7 +3,7 @@ import { isRecord } from '../../ledger/model/json.ts'
 import { listAll } from './pages.ts'
 import { type Fields, pick, snakeCase, type Translation } from './translation.ts'
 
-/** Entitlement checks and rules of features. */
+/** The translations of entitlement checks and of the rules of features. */
 
 const ACTION = {
   type: 'type',
@@ -23,7 +23,10 @@ const RULES = {
   metadata: 'metadata',
 }
 
-/** The original accepts limits without a value or a period. */
+/**
+ * Returns the rules of an entitlement in our form. The original service accepts a limit without a value or a period.
+ * Without a value, there is no limit. Without a period, the limit has the period `TOTAL`.
+ */
 function rulesOf(fields: Fields): object {
   const rules = pick(fields, RULES)
   if (rules.limit_value === undefined) return { ...rules, limit_type: 'NONE', period: undefined }
@@ -94,7 +97,7 @@ export const entitlementTranslations: readonly Translation[] = [
     problems: ['conflict'],
     async run({ c, params, body, send }) {
       const path = pathOf(params.id)
-      // Omitted fields keep their value here, while our own route replaces all fields.
+      // Our own route replaces all fields, so fields that the request omits are copied from the entitlement.
       const known = await send({ method: 'GET', path, granted: 'entitlements:read' })
       const kept = pick(known, {
         limit_type: 'limit_type',

@@ -9,7 +9,7 @@ import { countUnreadable, type EventFields, ingestItems, keyOf } from '../ingest
 import { listAll } from './pages.ts'
 import { type Asked, type Fields, pick, snakeCase, type Translation, text } from './translation.ts'
 
-/** Usage events. Fields may have either of the original's spellings. */
+/** The translation of usage events. The names of fields may be in snake_case or camelCase. */
 
 const MAX_EVENTS = 1_000
 const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
@@ -33,7 +33,7 @@ const FIELDS = {
   metadata: 'metadata',
 }
 
-/** Event types of the SDK that have another name here. */
+/** The event types of the SDK that have another name here. */
 const TYPES: Readonly<Record<string, string>> = {
   EMBEDDING_GENERATION: 'TOKEN_USAGE',
   AUDIO_TRANSCRIPTION: 'AUDIO_PROCESSING',
@@ -54,7 +54,10 @@ function eventOf(sent: Fields): EventFields {
   }
 }
 
-/** Maps `pages` and `API calls` to custom units of the customer, and a provider's unit to usage. */
+/**
+ * Maps a quantity to usage if its unit is a unit of usage, and otherwise to a custom unit such as `pages` or
+ * `api_calls`.
+ */
 function quantityOf({ unit_type, quantity }: Fields): object {
   const unit = text(unit_type)
     ?.toLowerCase()
@@ -76,7 +79,7 @@ async function ingest({ c, body }: Asked): Promise<Response> {
     return refusalResponse(c, { code: 'customer_mismatch' })
   }
   if (errors.length > 0) {
-    // As in the original, one invalid event refuses the whole batch, and nothing is billed.
+    // If one event is invalid, the whole batch is refused, as in the original service.
     countUnreadable(c, 'openmonetize')
     return invalidRequest(c, 'Invalid event batch format.', errors.slice(0, MAX_ERRORS))
   }
@@ -112,7 +115,7 @@ async function ingest({ c, body }: Asked): Promise<Response> {
 }
 
 const MAX_ERRORS = 100
-const OF_ANOTHER = "is another customer's"
+const OF_ANOTHER = 'must be the customer of the API key'
 
 function errorsOf(events: readonly EventFields[]): FieldError[] {
   return events.flatMap((event, index) => {
@@ -134,7 +137,7 @@ function ofAnother(customer_id: string) {
   }
 }
 
-/** The counts under the names of the service and under those of its SDK's types. */
+/** Returns the counts under the names of the original service and of its SDK's types. */
 function counts(accepted: number, rejected: number, duplicates: number): object {
   return {
     success: rejected === 0,

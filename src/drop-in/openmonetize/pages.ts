@@ -1,14 +1,14 @@
 import { invalidRequest } from '../../http/output/problem.ts'
 import { type Asked, type Fields, rows, text } from './translation.ts'
 
-/** Lists with `limit` and `offset`, built from our lists with cursors. */
+/** A page of a list with `limit` and `offset`. It is built from pages of our lists, which use cursors. */
 export interface OffsetList {
   readonly data: readonly Fields[]
   readonly pagination: { readonly limit: number; readonly offset: number; readonly total: number }
 }
 
 const PAGE = 100
-/** The limit of rows that a list reads: `total` counts no further. */
+/** The maximum number of rows that a list reads. Further rows are not in `total`. */
 const MAX_ROWS = 1_000
 const DEFAULT_LIMIT = 50
 
@@ -24,7 +24,7 @@ export async function listAll(
     return invalidRequest(c, `The query's limit ${message}.`, [{ path: '/limit', message }])
   }
   if (offset === undefined || offset > MAX_ROWS) {
-    const message = `must be a whole number up to ${MAX_ROWS}`
+    const message = `must be a whole number from 0 to ${MAX_ROWS}`
     return invalidRequest(c, `The query's offset ${message}.`, [{ path: '/offset', message }])
   }
   const all: Fields[] = []

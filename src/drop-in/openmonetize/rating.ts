@@ -2,7 +2,7 @@ import { jsonResponse } from '../../http/output/json.ts'
 import { isRecord } from '../../ledger/model/json.ts'
 import { type Fields, number, pick, rows, snakeCase, sumOf, type Translation } from './translation.ts'
 
-/** Cost calculations. */
+/** The translations of cost calculations. */
 
 const CALCULATION = {
   provider: 'provider',
@@ -13,7 +13,7 @@ const CALCULATION = {
   image_count: 'image_count',
 }
 
-/** The fields of the service, and also those of its SDK's types. */
+/** Returns the fields of the original service and the fields of its SDK's types. */
 function calculatedOf(calculated: Fields): object {
   const cost = number(calculated.provider_cost_usd)
   const price = number(calculated.customer_price_usd)
@@ -39,7 +39,7 @@ export const ratingTranslations: readonly Translation[] = [
   {
     method: 'post',
     path: '/v1/rating/calculate',
-    summary: 'Calculate what a call costs',
+    summary: 'Calculate the cost of a call',
     scope: 'pricing:read',
     status: 200,
     problems: ['unknown_provider', 'unpriced_model'],
@@ -54,7 +54,7 @@ export const ratingTranslations: readonly Translation[] = [
   {
     method: 'post',
     path: '/v1/rating/calculate/bulk',
-    summary: 'Calculate what up to 100 calls cost',
+    summary: 'Calculate the costs of up to 100 calls',
     scope: 'pricing:read',
     status: 200,
     async run({ c, body, send }) {

@@ -21,11 +21,11 @@ const TRANSLATIONS = [
   ...customerTranslations,
 ]
 
-/** The routes of the original OpenMonetize, as its SDK calls them. */
+/** Returns the routes of the original OpenMonetize, as its SDK calls them. */
 export function openMonetizeRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
   const router = createRouter()
   router.use('/*', inDialect)
-  // Registration has no key yet.
+  // Adds the routes that require no key, such as registration, before the authentication.
   for (const open of TRANSLATIONS.filter(({ scope }) => scope === undefined)) {
     addTranslation(router, open, dispatch)
   }

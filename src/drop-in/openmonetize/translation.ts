@@ -15,20 +15,17 @@ import { currentPrices } from '../../rating/current-prices.ts'
 import type { Dispatch, OwnRequest } from '../dispatch.ts'
 import { whenEnabled } from '../endpoints.ts'
 
-/**
- * Maps a route of the original OpenMonetize to our route that handles it, and our answer to the original's
- * form.
- */
+/** Maps a route of the original OpenMonetize to our route, and our answer to the form of the original service. */
 export interface Translation {
   readonly method: 'get' | 'post' | 'put' | 'delete'
   /** The path, with parameter names in braces. */
   readonly path: string
   readonly summary: string
-  /** The scope that it requires; undefined for a route without a key. */
+  /** The required scope; undefined for a route without a key. */
   readonly scope?: Scope
   /** The status of a successful answer. */
   readonly status: 200 | 201 | 202 | 204
-  /** A further status of a successful answer. */
+  /** A second possible status of a successful answer. */
   readonly or?: 200
   /** Query parameters, all optional. */
   readonly query?: readonly string[]
@@ -41,15 +38,17 @@ export type Fields = Readonly<Record<string, unknown>>
 /** A request to a translated route. */
 export interface Asked {
   readonly c: Context<AppEnv>
-  /** The parameters of the path and of the query; of a repeated one, the first. */
+  /** The parameters of the path and of the query. A repeated parameter has its first value. */
   readonly params: Readonly<Record<string, string | undefined>>
-  /** The body with its field names in snake_case. The original accepts two spellings. */
+  /** The body with its field names in snake_case. The original service also accepts camelCase. */
   readonly body: Fields
-  /** Sends a request to our API. Throws an `Answer` if it is refused; the route returns that answer. */
+  /**
+   * Sends a request to our API. Throws `Refused` if the API refuses it; the route then returns the answer of the API.
+   */
   readonly send: (request: OwnRequest) => Promise<Fields>
 }
 
-/** A refusal by our API. Translations throw it, and the route answers with it unchanged. */
+/** A refusal by our API, which the route returns unchanged. */
 class Refused extends Error {
   readonly response: Response
 
@@ -73,7 +72,10 @@ export function addTranslation(
   const answer = (code: number) =>
     code === 204
       ? { description: 'Done.' }
-      : { description: "The original's answer.", content: { 'application/json': { schema: openObject } } }
+      : {
+          description: 'The answer in the form of the original service.',
+          content: { 'application/json': { schema: openObject } },
+        }
   const on = whenEnabled('openmonetize')
   const access = scope
     ? has_body
@@ -118,7 +120,7 @@ export function addTranslation(
   })
 }
 
-/** Whether the path, query or body names another customer than the key's. The key determines the customer here. */
+/** Reports whether the path, query or body names a customer other than the customer of the key. */
 function isOfAnother({ c, params, body }: Asked): boolean {
   const key: AuthenticatedKey | undefined = c.get('key')
   if (!key) return false
@@ -127,7 +129,8 @@ function isOfAnother({ c, params, body }: Asked): boolean {
 }
 
 function ofAnother(c: Context<AppEnv>): Response {
-  const detail = 'The request names another customer than that of the API key. Use a key of that customer.'
+  const detail =
+    'The request names a customer other than the customer of the API key. Use an API key of the named customer.'
   return problem(c, { code: 'customer_mismatch', detail })
 }
 
@@ -138,7 +141,7 @@ function readFields(c: Context<AppEnv>): Fields | Response {
   return invalidRequest(c, 'The body must be an object.', [{ path: '', message: 'must be an object' }])
 }
 
-/** Renames the fields to snake_case and drops nulls. If a field has both spellings, the first one counts. */
+/** Renames the fields to snake_case and removes nulls. If a field has both spellings, the first one is used. */
 export function snakeCase(fields: Fields): Fields {
   const named = new Map<string, unknown>()
   for (const [name, value] of Object.entries(fields)) {
@@ -159,12 +162,12 @@ export function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/** Returns a number of an answer; 0 if it is absent. */
+/** Returns a numeric field of an answer; 0 if the field is not a number. */
 export function number(value: unknown): number {
   return typeof value === 'number' ? value : 0
 }
 
-/** Adds decimals of at most 12 places exactly, where doubles would add their errors: 0.1 + 0.2 is not 0.3. */
+/** Adds decimals of at most 12 places exactly. A sum of doubles is not exact: 0.1 + 0.2 is not 0.3. */
 export function sumOf(amounts: readonly number[]): number {
   const sum = amounts.reduce((total, amount) => {
     const exact = parseDecimal(amount, USD_DECIMALS)

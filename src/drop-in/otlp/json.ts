@@ -14,15 +14,17 @@ import {
 
 type Json = Readonly<Record<string, unknown>>
 
-/** Reads an ExportTraceServiceRequest in OTLP's JSON: ids in hexadecimal, 64-bit numbers as text or number. */
+/**
+ * Reads an ExportTraceServiceRequest in OTLP's JSON. Ids are hexadecimal, and 64-bit numbers are texts or numbers.
+ */
 export function spansOfJson(body: unknown, isWanted: IsWanted): Span[] | Undecodable {
-  if (!isRecord(body)) return { problem: 'The body must be an object with resourceSpans.' }
+  if (!isRecord(body)) return { problem: 'The body must be an object with a list of resourceSpans.' }
   const { resourceSpans = [] } = body
   if (!Array.isArray(resourceSpans)) return { problem: 'resourceSpans must be a list.' }
   const spans: Span[] = []
   for (const group of records(resourceSpans)) {
     const resource = attributesOf(isRecord(group.resource) ? group.resource.attributes : undefined, isWanted)
-    // Exporters before OTLP 0.15 call it instrumentationLibrarySpans.
+    // Exporters before OTLP 0.15 name this field instrumentationLibrarySpans.
     for (const scope of records(group.scopeSpans ?? group.instrumentationLibrarySpans)) {
       for (const span of records(scope.spans)) {
         if (spans.length >= MAX_SPANS) return { problem: TOO_MANY_SPANS }
@@ -64,7 +66,7 @@ function readValue({ stringValue, intValue, doubleValue, boolValue }: Json): Att
   return readNumber(intValue ?? doubleValue)
 }
 
-/** Reads a number, or the text of a whole one: JSON cannot hold 64 bits. */
+/** Reads a number, or a text that contains an integer. OTLP sends 64-bit integers as texts. */
 export function readNumber(value: unknown): number | undefined {
   if (typeof value === 'number') return value
   return typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? Number(value) : undefined
@@ -80,7 +82,10 @@ function millisecondsOf(nanoseconds: unknown): number | undefined {
   return ms === 0 ? undefined : ms
 }
 
-/** Reads a 64-bit number: a text or, from some exporters, a number. Anything else is an empty text. */
+/**
+ * Returns a 64-bit integer as a text. Some exporters send a number instead of a text. Returns an empty text for other
+ * values.
+ */
 export function integerText(value: unknown): string {
   if (value instanceof InexactNumber) return value.source
   return typeof value === 'string' || typeof value === 'number' ? String(value) : ''

@@ -2,11 +2,11 @@ import type { EventFields, Item } from '../ingest.ts'
 import { type Attributes, type AttributeValue, hasIds, type Span, USER_ATTRIBUTES } from './span.ts'
 
 /**
- * Decides which spans are calls of a model, and maps those to events. Instrumentations mark their spans in several
+ * Decides which spans are model calls, and maps those spans to events. Instrumentations mark their spans in several
  * ways. A span of an agent or a workflow repeats the usage of its calls, so it is never billed.
  */
 
-/** Attributes for all spans of a request, from its headers. */
+/** The settings for all spans of a request, from its headers. */
 export interface SpanOptions {
   readonly user_attribute: string | undefined
   readonly team_attribute: string | undefined
@@ -33,7 +33,7 @@ const CALL_OPERATIONS = new Set([
   ...['image_generation', 'speech', 'transcription', 'responses', 'messages', 'summarize'],
 ])
 const CALL_KINDS = new Set(['llm', 'embedding', 'reranker', 'generation', 'chat', 'completion', 'rerank'])
-/** Operations of OpenInference, OpenLLMetry and Langfuse that are not calls of a model. */
+/** The span kinds of OpenInference, OpenLLMetry and Langfuse that may contain model calls. */
 const TOTAL_KINDS = new Set(['agent', 'chain', 'workflow', 'task', 'span', 'evaluator', 'graph'])
 
 function kindOf({ attributes }: Span): Kind {
@@ -42,7 +42,7 @@ function kindOf({ attributes }: Span): Kind {
   if (marks.includes('other')) return 'other'
   if (marks.includes('call')) return 'call'
   if (!hasUsage(attributes)) return 'other'
-  // The span of an agent's run, from instrumentations that name no operation.
+  // Some instrumentations name no operation. The span of an agent's run then has the name of the agent.
   return attributes.has('gen_ai.agent.name') || attributes.has('agent_name') ? 'total' : 'call'
 }
 
@@ -74,14 +74,17 @@ function marksOf(attributes: Attributes): Kind[] {
   return marks
 }
 
-/** Finds the calls that contain another call with usage in the same request: billing both would bill the usage twice. */
+/**
+ * Finds the spans that contain a call with usage in the same request. If such a span is also a call, its usage
+ * includes the usage of the inner call, so it is not billed.
+ */
 function spansWithCallsInside(spans: readonly Span[], kinds: readonly (Kind | undefined)[]): Set<Span> {
   const by_id = new Map(spans.map((span) => [idOf(span, span.span_id), span]))
   const containing = new Set<Span>()
   for (const [index, span] of spans.entries()) {
     if (kinds[index] !== 'call' || !hasUsage(span.attributes)) continue
     let parent = parentOf(span, by_id)
-    // The ancestors of a visited span were visited with it. This also ends a cycle.
+    // The ancestors of a visited span were visited together with it. This condition also ends a cycle.
     while (parent && !containing.has(parent)) {
       containing.add(parent)
       parent = parentOf(parent, by_id)
@@ -103,7 +106,7 @@ function itemOfCall(span: Span, options: SpanOptions): Item {
   const { attributes, resource, trace_id, span_id, end_ms } = span
   if (!hasIds(span)) {
     const detail =
-      'The span has no trace id of 16 bytes and span id of 8 bytes, without which a retry would be billed twice.'
+      'The span has no trace id of 16 bytes or no span id of 8 bytes. Without both, a retry would be billed twice.'
     return { kind: 'rejected', reason: 'unreadable', detail }
   }
   if (!hasUsage(attributes)) {
@@ -154,7 +157,10 @@ const MODELS = [
 /** Providers whose name in instrumentations differs from the catalogue's. */
 const PROVIDER_NAMES: Readonly<Record<string, string>> = { gateway: 'vercel-ai-gateway' }
 
-/** Maps earlier names of usage attributes to the current semantic conventions, which the usage reader knows. */
+/**
+ * Maps earlier names of usage attributes to the names in the current semantic conventions, which the usage reader
+ * supports.
+ */
 const CURRENT_NAMES: Readonly<Record<string, string>> = {
   'ai.usage.tokens': 'gen_ai.usage.input_tokens',
   'ai.usage.promptTokens': 'gen_ai.usage.input_tokens',
@@ -168,10 +174,10 @@ const CURRENT_NAMES: Readonly<Record<string, string>> = {
 }
 
 const USAGE = /^(gen_ai\.usage|llm\.usage|llm\.token_count|ai\.usage)\./
-/** Costs and sums are not usage. */
+/** The names of costs and sums, which are not usage. */
 const NO_USAGE = /cost|total|credits/i
 
-/** Returns the attributes for the usage reader: usage without costs, because the price list decides. */
+/** Returns the usage attributes without costs and sums. The price list determines the cost. */
 function usageAttributes(attributes: Attributes): Record<string, AttributeValue> {
   const usage = new Map<string, AttributeValue>()
   for (const [key, value] of attributes) {
@@ -191,7 +197,10 @@ function hasUsage(attributes: Attributes): boolean {
   return false
 }
 
-/** Returns a time as text. `Date` throws for a time out of range, so it stays a number and is refused with its event. */
+/**
+ * Returns a time as text. A time outside the range of `Date` becomes the text of its number, so that the validation
+ * refuses its event.
+ */
 export function timestampOf(end_ms: number): string {
   const date = new Date(end_ms)
   return Number.isNaN(date.getTime()) ? String(end_ms) : date.toISOString()
@@ -205,7 +214,7 @@ export function firstText(attributes: Attributes, keys: readonly (string | undef
   return undefined
 }
 
-/** Ids may be numbers. */
+/** Returns an attribute as text; undefined if it is empty or a boolean. Ids may be numbers. */
 function textOf(attributes: Attributes, key: string): string | undefined {
   const value = attributes.get(key)
   if (value === undefined || value === '' || typeof value === 'boolean') return undefined

@@ -4,7 +4,7 @@ import { attributesOf, integerText, readNumber, records } from './json.ts'
 import { eachField, readAttribute } from './protobuf.ts'
 import type { Attributes, AttributeValue, Undecodable } from './span.ts'
 
-/** A data point of a sum. Other kinds of metrics are skipped while a request is decoded. */
+/** A data point of a sum. Other kinds of metrics are skipped during decoding. */
 export interface Point {
   readonly metric: string
   readonly attributes: Attributes
@@ -16,11 +16,11 @@ export interface Point {
   readonly is_delta: boolean
 }
 
-/** The maximum number of points of a request, which is higher than any exporter's batch. */
+/** The maximum number of points of a request. The batches of exporters are smaller. */
 const MAX_POINTS = 20_000
 const TOO_MANY = `A request must have at most ${MAX_POINTS} data points.`
 
-/** Points of one series may differ in any attribute, so all short attributes are kept. */
+/** Keeps every attribute, because any attribute may distinguish one series from another. */
 const isWanted = () => true
 
 const DELTA = 1
@@ -132,7 +132,7 @@ function readPoint(message: BinaryReader): PointFields {
   }
 }
 
-/** Returns the double with these bits. */
+/** Returns the double that has these bits. */
 function doubleOf(bits: bigint): number {
   const view = new DataView(new ArrayBuffer(8))
   view.setBigInt64(0, bits)

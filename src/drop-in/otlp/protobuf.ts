@@ -12,13 +12,13 @@ import {
 } from './span.ts'
 
 /**
- * The subset of OTLP's protobuf messages (opentelemetry-proto 1.x) that metering reads and writes, by field number.
- * Unknown fields are skipped, and the values of unwanted attributes are never decoded.
+ * Reads an ExportTraceServiceRequest in protobuf (opentelemetry-proto 1.x). Only the fields that metering uses are
+ * read, by field number. Other fields are skipped, and the values of unwanted attributes are not decoded.
  */
 export function spansOfProtobuf(bytes: Uint8Array, isWanted: IsWanted): Span[] | Undecodable {
   const spans: Span[] = []
   try {
-    // ExportTraceServiceRequest
+    // Field 1 of ExportTraceServiceRequest is resource_spans.
     eachField(new BinaryReader(bytes), { 1: (group) => readResourceSpans(group, isWanted, spans) })
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown'
@@ -28,11 +28,11 @@ export function spansOfProtobuf(bytes: Uint8Array, isWanted: IsWanted): Span[] |
   return spans
 }
 
-/** Readers for the fields that are messages, texts or bytes. */
+/** The readers of fields that are messages, texts or bytes. */
 type Fields = Readonly<Record<number, (value: BinaryReader, bytes: Uint8Array) => void>>
 type Numbers = Readonly<Record<number, (value: bigint) => void>>
 
-/** Reads every field of a message once: length-delimited ones with `fields`, numbers with `numbers`. */
+/** Reads every field of a message once: length-delimited fields with `fields`, and numeric fields with `numbers`. */
 export function eachField(reader: BinaryReader, fields: Fields, numbers: Numbers = {}): void {
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag()
@@ -80,7 +80,7 @@ function readSpan(message: BinaryReader, resource: Attributes, isWanted: IsWante
         parent_span_id = hexOf(bytes)
       },
       9: (attribute) => readAttribute(attribute, isWanted, attributes),
-      // Status, whose code 2 is an error.
+      // Field 15 is the status. Its code 2 is an error.
       15: (status) =>
         eachField(
           status,
@@ -110,7 +110,7 @@ function readSpan(message: BinaryReader, resource: Attributes, isWanted: IsWante
   }
 }
 
-/** Reads a KeyValue into `attributes` if its key is wanted and its value a text, a number or a boolean. */
+/** Reads a KeyValue into `attributes` if its key is wanted and its value is a text, a number or a boolean. */
 export function readAttribute(
   message: BinaryReader,
   isWanted: IsWanted,
@@ -149,17 +149,17 @@ function readValue(message: BinaryReader): AttributeValue | undefined {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Throws on invalid UTF-8: replacement characters would make different ids equal. */
+/** Decodes UTF-8. Throws if it is invalid, because replacement characters would make different ids equal. */
 function textOf(bytes: Uint8Array): string {
   return utf8.decode(bytes)
 }
 
 function hexOf(bytes: Uint8Array): string {
-  // An id has at most 16 bytes, so a longer value need not be read completely.
+  // A valid id has at most 16 bytes. The 17th byte is enough to detect a longer id.
   return Array.from(bytes.subarray(0, 17), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** ExportTraceServiceResponse; empty if nothing was rejected. */
+/** Writes an ExportTraceServiceResponse, which is empty if nothing was rejected. */
 export function responseProtobuf(rejected: number, message: string): Uint8Array<ArrayBuffer> {
   const response = new BinaryWriter()
   if (rejected > 0) {
@@ -182,7 +182,7 @@ const RPC_CODES: Readonly<Record<number, number>> = {
 }
 const INVALID_ARGUMENT = 3
 
-/** google.rpc.Status. */
+/** Writes a google.rpc.Status. */
 export function statusProtobuf(status: number, message: string): Uint8Array<ArrayBuffer> {
   const writer = new BinaryWriter().tag(1, WireType.Varint).int32(RPC_CODES[status] ?? INVALID_ARGUMENT)
   return new Uint8Array(writer.tag(2, WireType.LengthDelimited).string(message).finish())

@@ -21,7 +21,10 @@ const PROTOBUF = 'application/x-protobuf'
 const IS_PROTOBUF = /^application\/(x-)?protobuf\s*(?:;|$)/i
 const body = rawBody(/^application\/(json|(x-)?protobuf)\s*(?:;|$)/i, `application/json or ${PROTOBUF}`)
 
-/** A span has about 30 attributes, each with five values, and an exporter's batch has 512 spans. */
+/**
+ * The limits of a JSON body. A span has about 30 attributes with five values each, and the batch of an exporter has
+ * 512 spans.
+ */
 const JSON_LIMITS = { ...LIMITS, values: 400_000 }
 
 const anything = { type: 'object', additionalProperties: true } as const
@@ -37,7 +40,7 @@ interface Signal {
   readonly path: string
   readonly summary: string
   readonly description: string
-  /** The field of the request, and the answer's field for rejected items. */
+  /** The request's field with the items, and the answer's field with the number of rejected items. */
   readonly list: string
   readonly rejected: string
   /** The name of the rejected items in a message. */
@@ -73,7 +76,7 @@ const TRACES: Signal = {
 const METRICS: Signal = {
   path: '/v1/metrics',
   summary: 'Bill the token counters of coding agents in an OpenTelemetry metrics export',
-  description: `Bills \`claude_code.token.usage\`, once per series and interval; other metrics are ignored. ${PROTOCOL}`,
+  description: `Bills \`claude_code.token.usage\`, once per series and interval. Other metrics are ignored. ${PROTOCOL}`,
   list: 'resourceMetrics',
   rejected: 'rejectedDataPoints',
   what: 'data point',
@@ -157,7 +160,7 @@ function readItems(c: Context<AppEnv>, signal: Signal): readonly Counted[] | Res
   if (request instanceof Response) return request
   const items = signal.items(request, optionsOf(c))
   if (!('problem' in items)) return items
-  return invalidRequest(c, items.problem, [{ path: '', message: 'is not an export request' }])
+  return invalidRequest(c, items.problem, [{ path: '', message: 'must be an export request of OTLP' }])
 }
 
 function readRequest(c: Context<AppEnv>): ExportRequest | Response {
@@ -168,7 +171,9 @@ function readRequest(c: Context<AppEnv>): ExportRequest | Response {
   return { kind: 'json', value: parsed.value }
 }
 
-/** Exporters send the same headers with every request: `OTEL_EXPORTER_OTLP_HEADERS`. */
+/**
+ * Reads the settings from the headers. Exporters send the headers of `OTEL_EXPORTER_OTLP_HEADERS` with every request.
+ */
 function optionsOf(c: Context<AppEnv>): SpanOptions {
   const header = (name: string) => {
     const value = c.req.header(name)
@@ -185,7 +190,9 @@ function isProtobuf(c: Context<AppEnv>): boolean {
   return IS_PROTOBUF.test(c.req.header('Content-Type') ?? '')
 }
 
-/** Answers problems of protobuf requests as google.rpc.Status in protobuf. Runs around `inDialect`. */
+/**
+ * Converts problems of protobuf requests to google.rpc.Status in protobuf. It must be registered before `inDialect`.
+ */
 export const protobufProblems = createMiddleware<AppEnv>(async (c, next) => {
   await next()
   if (!isProtobuf(c) || !isProblem(c)) return

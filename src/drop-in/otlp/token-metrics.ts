@@ -4,14 +4,14 @@ import type { Point } from './points.ts'
 import { USER_ATTRIBUTES } from './span.ts'
 
 /**
- * The token counters of coding agents, which export no spans. Claude Code counts each kind of token in a
- * series of its own, as deltas. Each series and interval becomes one event, because a collector may send the
- * series of one model in several requests.
+ * The reader of the token counters of coding agents that export no spans. Claude Code counts each kind of token in a
+ * separate series, as deltas. Each series and interval becomes one event, because a collector may send the series of
+ * one model in several requests.
  */
 
 const TOKENS = 'claude_code.token.usage'
 
-/** The kinds of tokens. As in Anthropic's API, none contains another. */
+/** The units of each kind of tokens. No kind includes the tokens of another kind, as in the API of Anthropic. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
   input: ['input_tokens'],
   output: ['output_tokens'],
@@ -21,7 +21,7 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
 
 const MAX_TOKENS = 10_000_000_000_000
 
-/** Returns an item for each event and each ignored point, with the number of its points. */
+/** An item for an event or for an ignored or rejected point, with the number of its points. */
 export interface PointItem {
   readonly item: Item
   readonly count: number
@@ -55,23 +55,31 @@ function problemOf({ metric, attributes, is_delta, value, time_ns }: Point): Ite
     return { kind: 'rejected', reason: 'wrong_data', detail }
   }
   if (KINDS[String(attributes.get('type'))] === undefined) {
-    return { kind: 'rejected', reason: 'no_usage', detail: 'The point has no type of tokens.' }
+    return {
+      kind: 'rejected',
+      reason: 'no_usage',
+      detail: 'The attribute type of the point is not a known type of tokens.',
+    }
   }
   if (!Number.isInteger(value) || value < 0 || value > MAX_TOKENS) {
-    return { kind: 'rejected', reason: 'no_usage', detail: 'The value is not a number of tokens.' }
+    return {
+      kind: 'rejected',
+      reason: 'no_usage',
+      detail: `The value of the point must be a whole number from 0 to ${MAX_TOKENS}.`,
+    }
   }
   if (!/^[1-9]\d{0,19}$/.test(time_ns)) {
     return {
       kind: 'rejected',
       reason: 'unreadable',
-      detail: 'The point has no time, without which a retry would be billed twice.',
+      detail: 'The point has no time. Without a time, a retry would be billed twice.',
     }
   }
   if (firstText(attributes, ['model']) !== undefined) return undefined
   return { kind: 'rejected', reason: 'no_model', detail: 'The point has no model.' }
 }
 
-/** Identifies the series and interval of an event; also its idempotency key. */
+/** Returns a text that identifies the series and the interval of an event. It is also the idempotency key. */
 function seriesOf({ attributes, resource, start_ns, time_ns }: Point): string {
   const sorted = (map: Point['attributes']) => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1))
   return keyOf('otlp', TOKENS, start_ns, time_ns, JSON.stringify([sorted(attributes), sorted(resource)]))

@@ -21,7 +21,7 @@ const meterEventsRoute = route({
   path: '/v1/billing/meter_events',
   summary: "Bill a meter event in Stripe's format",
   description:
-    'The customer in the payload is the user. The mapping of the event name decides what is billed (`PUT /v1/drop-in/openmeter`, with pointers into the payload, such as `/value`). An identifier is billed once.',
+    'The customer in the payload is the user. The mapping of the event name determines what is billed (`PUT /v1/drop-in/openmeter`). Its JSON Pointers lead into the payload, such as `/value`. Events with the same identifier are billed once.',
   ...scopedWith('events:write', body, whenEnabled('stripe'), currentPrices),
   request: {
     body: {
@@ -120,15 +120,14 @@ function readEvent(c: Context<AppEnv>): MeterEvent | Response {
   if (event_name === '') return refuse('event_name', 'is required')
   const sent_at = form.get('timestamp')
   if (sent_at !== null && !/^\d{1,11}$/.test(sent_at))
-    return refuse('timestamp', 'must be seconds since 1970')
+    return refuse('timestamp', 'must be a whole number of seconds since 1970')
   const payload = new Map<string, string>()
   for (const [name, value] of form) {
     const key = PAYLOAD.exec(name)?.[1]
     if (key !== undefined && key !== '__proto__') payload.set(key, value)
     if (payload.size > MAX_FIELDS) return refuse('payload', `must have at most ${MAX_FIELDS} fields`)
   }
-  // Stripe creates an identifier if the request has none. stripe-node sends its idempotency key with each
-  // repetition.
+  // Stripe creates an identifier if the request has none. stripe-node sends its idempotency key with each retry.
   const identifier = form.get('identifier') ?? c.get('idempotency_key') ?? crypto.randomUUID()
   return {
     event_name,

@@ -18,7 +18,10 @@ export type BodyProblem =
   | { readonly kind: 'unsupported' }
   | { readonly kind: 'invalid'; readonly error: FieldError }
 
-/** Reads a JSON object of at most 16 MB. It is parsed for its price and relayed unchanged. */
+/**
+ * Reads a JSON object of at most 16 MB. The object is parsed to price the call. Its bytes are also returned, so that
+ * they can be relayed unchanged.
+ */
 export async function readJsonBody(request: Request): Promise<JsonBody | BodyProblem> {
   const encoding = request.headers.get('Content-Encoding') ?? 'identity'
   if (encoding !== 'identity') return { kind: 'unsupported' }
@@ -37,10 +40,10 @@ export async function readJsonBody(request: Request): Promise<JsonBody | BodyPro
   }
 }
 
-/** Reads the body; undefined if it is too large. */
+/** Reads the body. Returns undefined if the body is too large. */
 async function readBytes(request: Request): Promise<Uint8Array | undefined> {
   const { headers, body } = request
-  // The runtime reads no more than a declared length.
+  // The runtime never reads more bytes than the declared length.
   const declared = headers.get('Transfer-Encoding') === null ? headers.get('Content-Length') : null
   if (declared === null) return readUpTo(body, MAX_JSON_BYTES)
   return Number(declared) <= MAX_JSON_BYTES ? new Uint8Array(await request.arrayBuffer()) : undefined

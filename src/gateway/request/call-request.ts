@@ -11,17 +11,17 @@ export interface CallRequest {
   readonly stream: boolean
   /** The limit of output tokens that the caller set for one answer. */
   readonly max_output?: number
-  /** The path of the limit in the body, even if it is not set; absent if the model has no such limit. */
+  /** The path of the limit in the body, even if the body has no limit; absent if the API has no limit. */
   readonly limit_path?: readonly string[]
   /** The number of answers. */
   readonly answers: number
-  /** Whether the stream does not report usage unless the gateway asks for it. */
+  /** Whether the stream reports usage only if the gateway requests it. */
   readonly lacks_usage: boolean
   /** The maximum usage besides text tokens. */
   readonly beside: Usage
   /** The form of the output whose tokens cost most, if it is not text. */
   readonly modality: 'audio' | 'image' | undefined
-  /** How delivered media are estimated. */
+  /** The rates for the estimate of delivered media. */
   readonly media: MediaRates
   readonly service_tier?: string
   readonly image_size?: string
@@ -38,11 +38,11 @@ export type ReadCall =
 
 type Body = Readonly<Record<string, unknown>>
 
-/** The assumed number of searches in one call, unless its tools set one. */
+/** The assumed number of searches in one call, unless its tools set a maximum. */
 const SEARCHES = 5
-/** No provider accepts more answers in one call. */
+/** The maximum number of answers in one call. No provider accepts more. */
 const MAX_ANSWERS = 128
-/** The tokens of a large image in high quality. */
+/** The number of tokens of a large image in high quality. */
 const IMAGE_OUTPUT_TOKENS = 6_500
 
 /** Reads a JSON body. Fields that do not affect the price are ignored here; the provider validates them. */
@@ -75,10 +75,12 @@ export function readCall(endpoint: MeteredEndpoint, body: Body): ReadCall {
   }
 }
 
-/** The assumed model of an upload until its model is known: the most expensive one of its kind. */
+/** The assumed model of an upload until its model is known. It is the most expensive model of its kind. */
 const DEAREST_TRANSCRIPTION = 'whisper-1'
 
-/** Describes the call of an upload. Its model may follow its file, so the model is read at each use. */
+/**
+ * Describes the call of an upload. The field with the model may follow the file, so the model is read at each use.
+ */
 export function callOfUpload({ model, stream, bytes }: Upload): CallRequest {
   return {
     get model() {
@@ -94,7 +96,7 @@ export function callOfUpload({ model, stream, bytes }: Upload): CallRequest {
   }
 }
 
-/** The answer names the tier that served it. Before the answer, only a tier chosen by the caller is known. */
+/** The tiers that get the standard price until the answer names the tier that served the call. */
 const STANDARD_TIERS: ReadonlySet<string> = new Set(['auto', 'default', 'standard', 'standard_only'])
 
 type Fields = Partial<Omit<CallRequest, 'model' | 'stream' | 'service_tier'>>
@@ -154,7 +156,7 @@ const READERS: Readonly<Record<MeteredApi, (body: Body) => Fields>> = {
   transcriptions: () => ({}),
 }
 
-/** The limit at a path, if it is a count. */
+/** Returns the path of a limit, and the limit if the body has a valid one. */
 function limited(body: Body, path: readonly string[]): Fields {
   let value: unknown = body
   for (const name of path) value = isRecord(value) ? value[name] : undefined

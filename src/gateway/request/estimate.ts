@@ -1,16 +1,16 @@
 import type { Dialect } from '../../provider-keys/providers.ts'
 
-/** An estimate of a request's tokens, before its provider has counted them. */
+/** An estimate of the tokens of a request, before the provider has counted them. */
 export interface InputEstimate {
   /** An upper estimate, for the hold. */
   readonly held: number
-  /** A middle estimate, for a charge without a report of the provider. */
+  /** A likely estimate, for a charge without a usage report of the provider. */
   readonly likely: number
 }
 
 /**
- * Characters per token. Dense text, such as code or numbers, has three; prose has four. Characters beyond ASCII have
- * more bytes and more tokens. `docs/gateway.md` lists these rules.
+ * Tokens per character. A token has three characters of dense text, such as code or numbers, or four characters of
+ * prose. Characters outside ASCII have more bytes and more tokens. `docs/gateway.md` lists these rules.
  */
 const HELD = { a_character: 1 / 3, a_further_byte: 1 / 2 }
 const LIKELY = { a_character: 1 / 4, a_further_byte: 1 / 4 }
@@ -21,10 +21,11 @@ const IMAGE_TOKENS: Readonly<Record<Dialect, number>> = { openai: 3_000, anthrop
 const MINI_IMAGE_TOKENS = 50_000
 
 /**
- * Bytes per token of decoded files: a page of 20 KB has 4,000 tokens, a second of audio 2 KB, a second of video 50 KB.
+ * Bytes per token of decoded files. A page of 20 KB has 4,000 tokens. A second of audio has 2 KB, and a second of
+ * video 50 KB.
  */
 const BYTES_A_TOKEN = { document: 5, audio: 50, video: 150 }
-/** A file, a conversation or a cache that the body refers to by id. */
+/** The assumed number of tokens of a file, a conversation or a cache that the body refers to by its id. */
 const REFERENCE_TOKENS = 16_000
 const REFERENCES: ReadonlySet<string> = new Set([
   'file_id',
@@ -35,7 +36,7 @@ const REFERENCES: ReadonlySet<string> = new Set([
 ])
 const URLS: ReadonlySet<string> = new Set(['url', 'image_url', 'file_url', 'fileUri', 'file_uri'])
 
-/** Estimates the input of a body: its text by length, its media by their rules. */
+/** Estimates the input of a body: text by its length, and media by the rules of their types. */
 export function estimateInput(
   dialect: Dialect,
   body: object,
@@ -55,7 +56,7 @@ interface Media {
   tokens: number
 }
 
-/** Finds media and references anywhere in the body, without recursion: a body may be nested deeply. */
+/** Finds media and references anywhere in the body. It uses no recursion, because a body may be nested deeply. */
 function mediaOf(body: object, dialect: Dialect): Media {
   const found: Media = { characters: 0, tokens: 0 }
   const image = imageTokens(dialect, body)
@@ -79,7 +80,7 @@ function countText(found: Media, node: object, name: string, value: string, imag
   } else if (REFERENCES.has(name)) found.tokens += REFERENCE_TOKENS
 }
 
-/** The media type of a text that contains a file. */
+/** Returns the media type of a text that contains a file; undefined for other texts. */
 function mimeOf(node: object, name: string, value: string): string | undefined {
   if (value.startsWith('data:')) return value.slice('data:'.length, 100).split(/[;,]/)[0]
   if (name === 'file_data') return 'application/pdf'

@@ -13,7 +13,7 @@ export interface MeterHeaders {
   readonly idempotency_key?: string
   readonly clip: boolean
   readonly trailer: boolean
-  /** Whether a stream is read to its end after its client has left. */
+  /** Whether a stream is read to its end after its client has disconnected. */
   readonly drain: boolean
 }
 
@@ -71,7 +71,7 @@ export function readMeterHeaders(header: (name: string) => string | undefined): 
   }
 }
 
-/** Decodes a header value. `fetch` reads its bytes as Latin-1, but clients send UTF-8. */
+/** Decodes a header value. `fetch` decodes its bytes as Latin-1, but clients send UTF-8. */
 function decoded(value: string): string {
   if (!/[\x80-\xff]/.test(value) || /[\u0100-\uffff]/.test(value)) return value
   const bytes = Uint8Array.from(value, (sign) => sign.charCodeAt(0))

@@ -2,20 +2,26 @@ import { isRecord } from '../../ledger/model/json.ts'
 import type { MeteredApi } from '../dialect.ts'
 import type { MediaRates } from '../stream/delivered.ts'
 
-/** Estimates of the media in an answer, by the request. `docs/gateway.md` lists these rules. */
+/** The estimates of the media in an answer, which depend on the request. `docs/gateway.md` lists these rules. */
 
 type Body = Readonly<Record<string, unknown>>
 
-/** A second is 48,000 bytes of PCM at 24 kHz, or 16,000 of a compressed format; OpenAI counts 20 tokens for it, Gemini 25. */
+/**
+ * Bytes of audio per token. A second has 48,000 bytes of PCM at 24 kHz, or 16,000 bytes of a compressed format.
+ * OpenAI counts 20 tokens a second, and Gemini counts 25.
+ */
 const AUDIO_BYTES_A_TOKEN = { openai: { pcm: 2_400, compressed: 800 }, google: 1_920 }
 
-/** The output tokens of OpenAI's images, square and not. A size or quality that the provider chooses is the largest one. */
+/**
+ * The output tokens of an image of OpenAI, square or not. The largest number is assumed if the provider chooses the
+ * size or the quality.
+ */
 const LARGEST = { square: 4_160, other: 6_240 }
 const IMAGE_TOKENS: ReadonlyMap<unknown, typeof LARGEST> = new Map([
   ['low', { square: 272, other: 408 }],
   ['medium', { square: 1_056, other: 1_584 }],
 ])
-/** An image of Gemini, usual and in 4K. */
+/** The output tokens of an image of Gemini, in the usual size and in 4K. */
 const GEMINI_IMAGE_TOKENS = { usual: 1_290, large: 2_000 }
 
 export function mediaRates(api: MeteredApi, body: Body): MediaRates {
@@ -31,7 +37,10 @@ export function mediaRates(api: MeteredApi, body: Body): MediaRates {
   }
 }
 
-/** Returns the form of the output besides text: what the body requests, or what Gemini's image models send by default. */
+/**
+ * Returns the form of the output besides text. The body requests it, or it is the default of an image model of
+ * Gemini.
+ */
 export function modalityOf(model: string, body: Body): 'audio' | 'image' | undefined {
   const { modalities, generationConfig } = body
   const asked = isRecord(generationConfig) ? generationConfig.responseModalities : modalities
@@ -42,7 +51,7 @@ export function modalityOf(model: string, body: Body): 'audio' | 'image' | undef
   return named.includes('audio') ? 'audio' : undefined
 }
 
-/** Whether OpenAI prices the model's images by their number. */
+/** Reports whether OpenAI prices the model's images by their number. */
 export function isByImage(api: MeteredApi, { model }: Body): boolean {
   return api === 'images' && (typeof model !== 'string' || model.startsWith('dall-e'))
 }

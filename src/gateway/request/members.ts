@@ -1,5 +1,6 @@
 /**
- * Edits JSON text without changing any other byte: numbers, the order of keys and spaces stay as the client sent them.
+ * Edits JSON text without changing any other byte. Numbers, spaces and the order of keys stay as the client sent
+ * them.
  */
 
 interface Member {
@@ -9,8 +10,8 @@ interface Member {
 }
 
 /**
- * Returns the text of an object with a member set: replaced where it is, or added at the end. `path` leads through
- * objects; a missing one is added. The text must be valid JSON of an object.
+ * Returns the text of a JSON object after setting the member at `path`. An existing member is replaced, and a missing
+ * member is added at the end. Missing objects on the path are added. The text must be a valid JSON object.
  */
 export function withMember(text: string, path: readonly string[], value: number | boolean | string): string {
   const [name = '', ...rest] = path
@@ -25,7 +26,7 @@ export function withMember(text: string, path: readonly string[], value: number 
   return text.slice(0, close) + added + text.slice(close)
 }
 
-/** The members of the outermost object, and the place of its closing brace. */
+/** Returns the members of the outermost object, and the position of its closing brace. */
 function membersOf(text: string): { readonly members: readonly Member[]; readonly close: number } {
   const members: Member[] = []
   let depth = 0
@@ -62,7 +63,7 @@ function endOfString(text: string, start: number): number {
   throw new Error('a string has no end')
 }
 
-/** The end of a value, without trailing spaces. */
+/** Returns the end of a value, without trailing spaces. */
 function endOfValue(text: string, from: number): number {
   let end = from
   while (isSpace(text[end - 1])) end--

@@ -1,4 +1,4 @@
-/** Uploads of audio: relayed as they arrive, while the few fields that affect the price are read. */
+/** The reader of audio uploads. It relays them as they arrive, and reads the few fields that affect the price. */
 
 export const MAX_MULTIPART_BYTES = 25 * 1024 * 1024
 /**
@@ -6,24 +6,30 @@ export const MAX_MULTIPART_BYTES = 25 * 1024 * 1024
  * relayed.
  */
 const HEAD_BYTES = 64 * 1024
-/** The number of bytes that two reads share, which is longer than a field's heading and a model's name together. */
+/**
+ * The number of bytes that two searches share. It is larger than the headers of a field and the name of a model
+ * together.
+ */
 const OVERLAP = 1024
 
 export interface Upload {
   readonly kind: 'upload'
-  /** The model, once its field was read. */
+  /** Returns the model; undefined until its field was read. */
   readonly model: () => string | undefined
-  /** Whether the first bytes contain the field `stream`. */
+  /** Whether the field `stream` in the first bytes is `true`. */
   readonly stream: boolean
-  /** The announced length of the body, or the largest allowed one. */
+  /** The declared length of the body, or the maximum length if none is declared. */
   readonly bytes: number
   /** The first bytes, as Latin-1. */
   readonly head: string
-  /** The body with its announced length. Fails if it is longer than an upload may be. */
+  /** Returns the body with its declared length. The stream fails if it is longer than the maximum. */
   readonly body: () => ReadableStream<Uint8Array>
 }
 
-/** Reads the beginning of an upload; undefined if it is too long or not a form. */
+/**
+ * Reads the beginning of an upload. Returns `too_large` if the declared length is too large, and `unsupported` if the
+ * body is not a form.
+ */
 export async function readUpload(request: Request): Promise<Upload | 'too_large' | 'unsupported'> {
   const type = request.headers.get('Content-Type') ?? ''
   const announced = request.headers.get('Content-Length')
@@ -60,7 +66,7 @@ function bodyOf(
 ): ReadableStream<Uint8Array> {
   const { readable, writable } =
     length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length)
-  // A provider that refuses an upload stops reading it. This is not a failure of the gateway: the provider's answer
+  // A provider that refuses an upload stops reading it. This is not a failure of the gateway. The provider's answer
   // follows.
   send(head, reader, fields, writable.getWriter()).catch(() => {})
   return readable
@@ -75,7 +81,7 @@ async function send(
   let sent = 0
   const pass = async (chunk: Uint8Array) => {
     sent += chunk.length
-    if (sent > MAX_MULTIPART_BYTES) throw new Error('the upload is too large')
+    if (sent > MAX_MULTIPART_BYTES) throw new Error(`the upload has more than ${MAX_MULTIPART_BYTES} bytes`)
     await writer.write(chunk)
   }
   try {

@@ -10,7 +10,7 @@ import type { CallRequest } from './call-request.ts'
 import type { InputEstimate } from './estimate.ts'
 import type { MeterHeaders } from './headers.ts'
 
-/** The customer's prices and the call's subjects: everything in an event of a call except its usage. */
+/** The data that prices the usage of a call: the customer's prices, the subjects, the endpoint and the request. */
 export interface Pricing {
   readonly key: AuthenticatedKey
   readonly book: PriceBook
@@ -25,12 +25,12 @@ export type CallPrices =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /**
- * The assumed output of a call without a limit, if the model's context has room for it. The catalogue does not know the
- * models' output limits.
+ * The assumed output of a call without a limit. It is smaller if the context window of the model has fewer tokens
+ * left. The catalogue does not contain the output limits of models.
  */
 const MODEL_OUTPUT_TOKENS = 32_768
 
-/** Prices the largest expected use of a call, and the smallest one if its hold may be smaller. */
+/** Prices the largest expected usage of a call. Also prices the smallest usage if the hold may be smaller. */
 export function pricesOfCall(pricing: Pricing, input: InputEstimate, cached: Cached): CallPrices {
   const { call, meter, provider } = pricing
   const speech = call.spoken === undefined ? undefined : priceSpeech(pricing)
@@ -45,7 +45,7 @@ export function pricesOfCall(pricing: Pricing, input: InputEstimate, cached: Cac
   return smallest.kind === 'refused' ? smallest : { kind: 'priced', most, least: smallest.event }
 }
 
-/** Whether the body requests a cache write, which costs more than a read. */
+/** The cache write that the body requests, by its lifetime. A cache write costs more than a cache read. */
 export type Cached = 'none' | '5m' | '1h'
 
 function usageOf({ call }: Pricing, input_tokens: number, output_tokens: number, cached: Cached): Usage {
@@ -68,8 +68,8 @@ function withoutUndefined(usage: Readonly<Record<string, number | undefined>>): 
 const SPEECH = { tokens_a_second: 20, characters_a_second: 12 }
 
 /**
- * Prices speech, for which providers report no usage: by the characters, which are exact, or by estimated tokens if the
- * model has no price for characters.
+ * Prices speech, because providers report no usage for it. The price of its characters is exact. If the model has no
+ * price for characters, the tokens are estimated.
  */
 export function priceSpeech(
   pricing: Pricing,
@@ -83,11 +83,11 @@ export function priceSpeech(
   return event && { event, exact: false }
 }
 
-/** Bytes per second of audio: a low figure for a hold, which is then large, and a usual one for an estimate. */
+/** Bytes per second of audio. The low number makes a hold large enough. The usual number is for an estimate. */
 const AUDIO_BYTES_A_SECOND = { held: 2_000, likely: 16_000 }
 const TRANSCRIPTION = { input_tokens_a_second: 10, output_tokens_a_second: 4 }
 
-/** Prices an upload of audio by its bytes, because its duration is known only after the transcription. */
+/** Prices an audio upload by its bytes, because its duration is unknown until the transcription. */
 export function pricesOfTranscription(pricing: Pricing): CallPrices {
   const most = priceTranscription(pricing, AUDIO_BYTES_A_SECOND.held)
   const least = priceTranscription(pricing, AUDIO_BYTES_A_SECOND.likely)
@@ -99,7 +99,7 @@ export function pricesOfTranscription(pricing: Pricing): CallPrices {
   }
 }
 
-/** By seconds, or by tokens if the model has no price for seconds. */
+/** Prices a transcription by its seconds, or by tokens if the model has no price for seconds. */
 export function priceTranscription(
   pricing: Pricing,
   bytes_a_second = AUDIO_BYTES_A_SECOND.likely,
@@ -122,7 +122,7 @@ function modelOutput(provider: string, model: string, input_tokens: number): num
   return Math.max(1, Math.min(MODEL_OUTPUT_TOKENS, window - input_tokens))
 }
 
-/** The reader of the provider's usage, by endpoint: `provider_api` of an event. */
+/** The `provider_api` of an event, by endpoint. It selects the reader of the provider's usage. */
 const PROVIDER_APIS: Partial<Readonly<Record<MeteredApi, string>>> = {
   chat: 'chat',
   responses: 'responses',
@@ -131,8 +131,8 @@ const PROVIDER_APIS: Partial<Readonly<Record<MeteredApi, string>>> = {
 }
 
 /**
- * Prices the usage that a provider reported, with `usage` in place of its units. If the provider names a model without a price, the price of the requested model is
- * used.
+ * Prices the usage that a provider reported. The units in `usage` replace the reported units. If the provider names a
+ * model without a price, the price of the requested model is used.
  */
 export function priceReported(
   pricing: Pricing,
@@ -158,7 +158,10 @@ function modelOf(reported: Readonly<Record<string, unknown>>): string | undefine
   return typeof model === 'string' && model !== '' && model.length <= 255 ? model : undefined
 }
 
-/** Prices an estimate; undefined if it has no price. A call without a price was refused at its hold. */
+/**
+ * Prices an estimate. Returns undefined if the estimate is refused. A call without a price was already refused at its
+ * hold.
+ */
 export function priceEstimated(pricing: Pricing, usage: Usage): PricedEvent | undefined {
   const result = priced(pricing, usage)
   return result.kind === 'priced' ? result.event : undefined

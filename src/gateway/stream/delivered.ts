@@ -1,16 +1,19 @@
 import type { Usage } from '../../pricing/usage.ts'
 
-/** The output of an answer that passed the gateway, for an estimate of an answer without a report. */
+/**
+ * The output that the gateway has relayed. The usage of an answer without a usage report is estimated from this
+ * output.
+ */
 export interface Delivered {
-  /** Lines with text. */
+  /** The number of lines with text. */
   readonly pieces: number
-  /** Bytes of text, as JSON text. */
+  /** The number of bytes of text, as escaped in JSON. */
   readonly bytes: number
-  /** Bytes of audio. */
+  /** The number of bytes of audio. */
   readonly audio: number
-  /** Images, or parts of them. */
+  /** The number of images, finished or not. */
   readonly images: number
-  /** Images that a provider sent before they were finished. */
+  /** The number of previews of unfinished images. */
   readonly partial_images: number
   readonly searches: number
 }
@@ -24,19 +27,19 @@ export const NOTHING: Delivered = {
   searches: 0,
 }
 
-/** How the media of one call are estimated. */
+/** The rates for the estimate of the media of one call. */
 export interface MediaRates {
   readonly audio_bytes_a_token: number
   /** The tokens of an image; undefined if the model is priced by image. */
   readonly image_tokens: number | undefined
 }
 
-/** Bytes of text of a token. A provider sends at least one token a line. */
+/** The bytes of text per token. A line with text has at least one token. */
 const TEXT_BYTES_A_TOKEN = 4
 /** The number of tokens that each unfinished image adds. */
 const PARTIAL_IMAGE_TOKENS = 100
 
-/** Estimates the usage of the delivered output; an empty one if nothing was delivered. */
+/** Estimates the usage of the delivered output. Returns an empty usage if nothing was delivered. */
 export function deliveredUsage(
   { pieces, bytes, audio, images, partial_images, searches }: Delivered,
   { audio_bytes_a_token, image_tokens }: MediaRates,
@@ -55,7 +58,7 @@ export function deliveredUsage(
   }
 }
 
-/** Matches the texts of some fields of JSON, which may not be parsed for it. */
+/** Returns a pattern that matches the values of text fields in JSON that is not parsed. */
 export function textsOf(fields: string): RegExp {
   return new RegExp(`"(?:${fields})"\\s*:\\s*"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"`, 'g')
 }
@@ -68,7 +71,7 @@ export class OutputCount implements Delivered {
   images = 0
   partial_images = 0
   searches = 0
-  /** Bytes of text before the last encrypted reasoning. */
+  /** The bytes of text before the last encrypted reasoning. */
   private unsealed = 0
   private readonly texts: RegExp
 
@@ -91,7 +94,7 @@ export class OutputCount implements Delivered {
     this.audio += decodedLength(lengthOf(data, field))
   }
 
-  /** Counts encrypted reasoning, as far as it is longer than the readable text before it. */
+  /** Counts the bytes of encrypted reasoning that exceed the readable text before it. */
   addSealed(data: string, field: RegExp): void {
     this.addText(Math.max(0, decodedLength(lengthOf(data, field)) - (this.bytes - this.unsealed)))
     this.unsealed = this.bytes
@@ -105,7 +108,7 @@ function lengthOf(data: string, pattern: RegExp): number {
   return length
 }
 
-/** The bytes of a text in base64. */
+/** Returns the number of bytes that a base64 text encodes. */
 function decodedLength(base64: number): number {
   return Math.floor((base64 * 3) / 4)
 }

@@ -1,6 +1,9 @@
 import type { Reading } from './readings.ts'
 
-/** Reads the elements of a JSON array as it passes: Gemini streams one to clients that do not ask for events. */
+/**
+ * Reads the elements of a JSON array while the array is relayed. Gemini streams an array to clients that do not
+ * request events.
+ */
 export class Elements {
   private readonly reading: Reading
   private readonly decoder = new TextDecoder('latin1')

@@ -1,9 +1,9 @@
 import type { Reading } from './readings.ts'
 
 /**
- * Reads the lines of a stream of server-sent events. Chunks are relayed unchanged and at once. If the gateway
- * requested a usage report that the client did not, the event of that report is removed. In that case only,
- * after the end of the answer, an unfinished line waits for its remaining bytes.
+ * Reads the lines of a stream of server-sent events. Chunks are relayed unchanged and immediately. If the gateway
+ * requested a usage report that the client did not request, the event of that report is removed. Only in that case,
+ * an unfinished line after the end of the answer is held back until its remaining bytes arrive.
  */
 export class Lines {
   private readonly reading: Reading
@@ -24,7 +24,7 @@ export class Lines {
   /** Reads a chunk and returns the bytes to pass on. */
   pass(chunk: Uint8Array): readonly Uint8Array[] {
     const piece = this.decoder.decode(chunk)
-    // Searches only the new bytes: a search of the whole line for each of its chunks would take quadratic time for a
+    // Searches only the new bytes. A search of the whole line for each of its chunks would take quadratic time for a
     // line of many megabytes.
     if (!piece.includes('\n') && !this.held && !(this.cuts && this.reading.ended)) {
       this.begun = this.begun.length + piece.length > MAX_LINE ? '' : this.begun + piece
@@ -40,7 +40,7 @@ export class Lines {
     let at = 0
     for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', at)) {
       const isReport = this.read(text.slice(at, text[end - 1] === '\r' ? end - 1 : end))
-      // Bytes that were relayed already cannot be removed.
+      // Bytes that were already relayed cannot be removed.
       if (isReport && at >= before) {
         if (at > from) kept.push(bytes.subarray(from - before, at - before))
         from = end + 1
@@ -76,7 +76,7 @@ export class Lines {
   }
 }
 
-/** A longer line is relayed and not read. */
+/** The maximum length of a line. A longer line is relayed but not read. */
 const MAX_LINE = 16 * 1024 * 1024
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {

@@ -3,17 +3,23 @@ import type { Dialect } from '../../provider-keys/providers.ts'
 import type { MeteredApi } from '../dialect.ts'
 import { type Delivered, OutputCount, textsOf } from './delivered.ts'
 
-/** The usage that a stream of one API reports in its lines of data. Lines stay text until the usage is needed. */
+/**
+ * The usage that a stream of one API reports in its data lines. Lines with usage are parsed only when the usage is
+ * needed.
+ */
 export interface Reading {
-  /** Takes the text of a line, as Latin-1. */
+  /** Reads the text of a line, decoded as Latin-1. */
   take(data: string): void
   /** Whether the provider has reported the usage of the whole answer. */
   readonly complete: boolean
-  /** Whether the answer has ended, so that only its usage may follow. */
+  /** Whether the answer has ended. Only its usage may follow. */
   readonly ended: boolean
-  /** Whether a line is the usage report that only the gateway requested. */
+  /** Reports whether a line is the usage report that only the gateway requested. */
   isReport(data: string): boolean
-  /** The last state that the provider reported, in the form of its whole answer; undefined for none. */
+  /**
+   * Returns the last state that the provider reported, in the form of its whole answer; undefined if it reported
+   * none.
+   */
   reported(): Readonly<Record<string, unknown>> | undefined
   readonly delivered: Delivered
 }
@@ -21,7 +27,7 @@ export interface Reading {
 const HAS_USAGE = /"usage"\s*:\s*\{/
 const NO_CHOICES = /"choices"\s*:\s*\[\s*\]/
 const FINISH = /"finish_reason"\s*:\s*"/
-/** The base64 of audio in chat completions and of Gemini's media. */
+/** Matches the base64 text of audio in chat completions and of media of Gemini. */
 const MEDIA = textsOf('data')
 const IMAGE_URL = /"url"\s*:\s*"data:image\//g
 
@@ -101,7 +107,10 @@ const SEARCH = /"type"\s*:\s*"server_tool_use".*"name"\s*:\s*"web_search"/
 const SIGNATURE = textsOf('signature')
 const REDACTED = textsOf('data')
 
-/** `message_start` has the exact input; `message_delta` repeats the totals so far, which replace the earlier ones. */
+/**
+ * Reads a stream of messages of Anthropic. `message_start` has the exact input. Each `message_delta` has the totals
+ * so far, which replace the earlier totals.
+ */
 class MessagesReading implements Reading {
   readonly delivered = new OutputCount('text|thinking|partial_json')
   readonly isReport = never
@@ -109,7 +118,7 @@ class MessagesReading implements Reading {
   private delta: string | undefined
 
   take(data: string): void {
-    // The event is sent once. It is found by its type, because a tool may have any name.
+    // The event is sent once. It is identified by its type, because a tool may have the same name.
     if (this.start === undefined && START.test(data)) this.start = data
     else if (data.includes('"message_delta"') && HAS_USAGE.test(data)) this.delta = data
     else if (data.includes('"signature_delta"')) this.delivered.addSealed(data, SIGNATURE)
@@ -138,7 +147,7 @@ const FINISH_REASON = /"finishReason"\s*:\s*"/
 const INLINE_DATA = /"inline_?[dD]ata"/
 const IMAGE_PART = /"mime_?[tT]ype"\s*:\s*"image\//g
 
-/** Every chunk has the totals so far. The last totals count. */
+/** Reads a stream of Gemini. Every chunk has the totals so far, so the last totals are used. */
 class GenerateReading implements Reading {
   readonly delivered = new OutputCount('text|code|output')
   readonly isReport = never
@@ -170,7 +179,7 @@ class GenerateReading implements Reading {
   }
 }
 
-/** Streams of images, speech and transcriptions end with an event that contains the usage. */
+/** Reads a stream of images, speech or a transcription. Its last event contains the usage. */
 class EventReading implements Reading {
   readonly delivered = new OutputCount('delta')
   readonly isReport = never
@@ -200,7 +209,7 @@ class EventReading implements Reading {
   }
 }
 
-/** A finished image, in an event or in an answer that is not a stream. */
+/** Matches a finished image, in an event or in an answer that is not a stream. */
 const IMAGE = /"(?:b64_json|url)"\s*:\s*"/g
 
 export function readingOf(api: MeteredApi): Reading {
@@ -226,7 +235,7 @@ export function deliveredText(dialect: Dialect, text: string): Delivered {
   return count
 }
 
-/** The bytes of the arguments of function calls, which Gemini sends as objects. */
+/** Returns the length of the function calls in a line, as JSON. Gemini sends their arguments as objects. */
 function callsIn(data: string): number {
   const candidates = parsed(data)?.candidates
   let bytes = 0

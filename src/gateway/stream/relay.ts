@@ -8,24 +8,24 @@ export interface RelayOptions {
   readonly end: () => readonly Uint8Array[]
   readonly onChunk: () => void
   /**
-   * The function that is called once, when the stream has ended. If the stream ended by itself, the returned bytes are
-   * its last bytes.
+   * The function that is called once, after the stream has ended. The returned bytes are added to a stream that ended
+   * normally.
    */
   readonly onEnd: (ending: Ending) => Promise<Uint8Array | undefined>
-  /** Stops the provider. */
+  /** Aborts the request to the provider. */
   readonly cancel: () => void
-  /** Whether a stream is read to its end after its client has left. */
+  /** Whether a stream is read to its end after its client has disconnected. */
   readonly drain: boolean
   readonly first_chunk_timeout_ms: number
   readonly idle_timeout_ms: number
-  /** Aborts when the client leaves: a second signal besides the stream's own `cancel`. */
+  /** Aborts when the client disconnects. The stream's `cancel` also reports a disconnect. */
   readonly client: AbortSignal
 }
 
 /**
- * Relays a provider's stream chunk by chunk, and stops the provider as soon as the client disconnects. Pulls chunks
- * itself instead of using a `TransformStream`, whose `flush` does not run on an abort, or `tee`, which continues to
- * read without a client.
+ * Relays a provider's stream chunk by chunk. Aborts the request to the provider when the client disconnects, unless
+ * `drain` is true. The chunks are pulled directly, because the `flush` of a `TransformStream` does not run on an
+ * abort, and `tee` continues to read without a client.
  */
 export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): ReadableStream<Uint8Array> {
   const reader = body.getReader()
@@ -39,7 +39,7 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
     options.client.removeEventListener('abort', leave)
     if (ending !== 'done') {
       options.cancel()
-      // Only a cancel releases the reader's lock. Its result no longer matters.
+      // The body is cancelled in addition to the request. Errors of the cancellation are ignored.
       reader.cancel().catch(() => {})
     }
     return options.onEnd(ending)
@@ -64,7 +64,7 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
   }
 
   const drain = async (): Promise<void> => {
-    // A pull may be waiting for a chunk. That chunk is then the first one to drain.
+    // A pull may already be reading a chunk. That chunk is drained first.
     for (let chunk = await (reading ?? next()); ; chunk = await next()) {
       if (typeof chunk === 'string') {
         await finish(chunk)
@@ -94,7 +94,7 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
             if (chunk === 'done') for (const rest of options.end()) controller.enqueue(rest)
             const last = await finish(chunk)
             if (chunk !== 'done') {
-              controller.error(new Error('the provider broke off its answer'))
+              controller.error(new Error('the stream of the provider failed or timed out'))
               return
             }
             if (last) controller.enqueue(last)
@@ -114,8 +114,8 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
 }
 
 /**
- * Waits for the first chunk of a stream, and returns the whole stream; `silent` if the chunk does not arrive
- * in time, and `failed` if the stream breaks off before the chunk.
+ * Waits for the first chunk of a stream, and returns the whole stream. Returns `silent` if the chunk does not arrive
+ * within the time limit, and `failed` if the stream fails before the chunk.
  */
 export async function begin(
   body: ReadableStream<Uint8Array>,
@@ -144,7 +144,10 @@ export async function begin(
   )
 }
 
-/** A time limit with one timer for many chunks: it reads the clock only when the timer ends. */
+/**
+ * A time limit for each of many waits. The waits share one timer. If the timer fires before the current wait has
+ * reached the limit, it is set again for the rest of that wait.
+ */
 class Silence {
   private limit_ms: number
   private since_ms: number | null = null
@@ -155,13 +158,16 @@ class Silence {
     this.limit_ms = limit_ms
   }
 
-  /** Changes the limit from the next wait on. */
+  /** Changes the limit of the following waits. */
   allow(limit_ms: number): void {
     this.stop()
     this.limit_ms = limit_ms
   }
 
-  /** Returns the result, `failed` if it is rejected, or `silent` if it takes longer than the limit. */
+  /**
+   * Returns the result of the work, `failed` if the work is rejected, or `silent` if the work takes longer than the
+   * limit.
+   */
   wait<T>(work: Promise<T>): Promise<T | 'silent' | 'failed'> {
     this.since_ms = Date.now()
     this.timer ??= setTimeout(() => this.check(), this.limit_ms)

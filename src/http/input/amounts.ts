@@ -16,7 +16,9 @@ import { InexactNumber } from './exact-json.ts'
 const MAX_MICRO = BigInt(MAX_MICRO_CREDITS)
 const MAX_PICO_USD = 8_000_000_000n * 10n ** BigInt(USD_DECIMALS)
 
-/** Credits above 0 and up to 8e9 with at most 6 decimals, as a JSON number or a decimal string. */
+/**
+ * Returns the schema for credits above 0 and up to 8e9 with at most 6 decimals, as a JSON number or a decimal string.
+ */
 export function creditsAmount() {
   return credits({ exclusiveMinimum: 0 }, (amount) => {
     if (amount <= 0n) return 'must be above 0'
@@ -24,7 +26,7 @@ export function creditsAmount() {
   })
 }
 
-/** Credits from 0 to 8e9 with at most 6 decimals. */
+/** Returns the schema for credits from 0 to 8e9 with at most 6 decimals. */
 export function creditsLimit() {
   return credits({ minimum: 0 }, (amount) => {
     if (amount < 0n) return 'must not be negative'
@@ -32,7 +34,7 @@ export function creditsLimit() {
   })
 }
 
-/** Credits from -8e9 to 8e9, not 0, with at most 6 decimals. */
+/** Returns the schema for credits from -8e9 to 8e9, except 0, with at most 6 decimals. */
 export function signedCreditsAmount() {
   return credits({ minimum: -MAX_AMOUNT, not: { const: 0 } }, (amount) => {
     if (amount === 0n) return 'must not be 0'
@@ -41,7 +43,7 @@ export function signedCreditsAmount() {
   })
 }
 
-/** USD from 0 to 8e9 with at most 12 decimals, as a JSON number or a decimal string. */
+/** Returns the schema for USD from 0 to 8e9 with at most 12 decimals, as a JSON number or a decimal string. */
 export function usdAmount() {
   return decimalInput(USD_DECIMALS, { minimum: 0 }).transform((input, ctx): UsdParts => {
     const amount = readDecimal(input, USD_DECIMALS)
@@ -52,21 +54,19 @@ export function usdAmount() {
   })
 }
 
-/** Stripe's least and largest charge in USD. */
+/** Stripe's minimum and maximum charge in USD, in cents. */
 const MIN_CENTS = 50n
 const MAX_CENTS = 99_999_999n
 
-/** USD that can be charged: whole cents, from 0.50 to 999999.99. Returns cents. */
+/** Returns the schema for a charge in USD: whole cents from 0.50 to 999999.99. The output is in cents. */
 export function chargeableUsd() {
   return cents({ minimum: 0.5, maximum: 999_999.99 }, (amount) => {
-    if (amount < MIN_CENTS) return 'must be at least 0.50, the least that Stripe charges'
-    return amount > MAX_CENTS
-      ? 'must be at most 999999.99, the largest amount that Stripe charges'
-      : undefined
+    if (amount < MIN_CENTS) return 'must be at least 0.50, the minimum charge of Stripe'
+    return amount > MAX_CENTS ? 'must be at most 999999.99, the maximum charge of Stripe' : undefined
   })
 }
 
-/** A limit of USD in whole cents, from 0 to 8e9. Returns cents. */
+/** Returns the schema for a limit in USD: whole cents from 0 to 8e9. The output is in cents. */
 export function usdCentsLimit() {
   return cents({ minimum: 0 }, (amount) => {
     if (amount < 0n) return 'must not be negative'
@@ -86,7 +86,9 @@ function cents(bounds: Bounds, problem: (amount: bigint) => string | undefined) 
   })
 }
 
-/** Credits in micro-credits; `problem` returns the error of an invalid amount. */
+/**
+ * Returns the schema for credits. The output is in micro-credits. `problem` returns the error of an invalid amount.
+ */
 function credits(bounds: Bounds, problem: (amount: bigint) => string | undefined) {
   return decimalInput(CREDIT_DECIMALS, bounds).transform((input, ctx): MicroCredits => {
     const amount = readDecimal(input, CREDIT_DECIMALS)
@@ -96,7 +98,7 @@ function credits(bounds: Bounds, problem: (amount: bigint) => string | undefined
   })
 }
 
-/** A decimal from 0 to `maximum`, kept as plain text: for definitions that are stored as written. */
+/** Returns the schema for a decimal from 0 to `maximum`. The output is a string without an exponent. */
 export function decimalText(decimals: number, maximum: number) {
   return decimalInput(decimals, { minimum: 0, maximum }).transform((input, ctx): string => {
     const amount = readDecimal(input, decimals)
@@ -123,8 +125,8 @@ interface Bounds {
 const MAX_AMOUNT = 8_000_000_000
 
 /**
- * A decimal as a number or a string. `bounds` document the number; the caller checks the bounds and the
- * decimals.
+ * Returns the schema for a decimal as a number or a string. The OpenAPI document contains `bounds`. The caller must
+ * check the bounds and the decimals.
  */
 export function decimalInput(decimals: number, bounds: Bounds) {
   const sign = (bounds.minimum ?? 0) < 0 ? '-?' : ''

@@ -1,6 +1,7 @@
 /**
- * Parses JSON without silently rounding numbers. A double cannot hold 9007199254740993 or 1.00000000000000000009; such
- * a number becomes an `InexactNumber`, which amounts read exactly and other schemas refuse.
+ * Parses JSON without silently rounding numbers. A double cannot represent 9007199254740993 or
+ * 1.00000000000000000009. Such a number becomes an `InexactNumber`. Schemas of amounts read it exactly, and other
+ * schemas refuse it.
  */
 export class InexactNumber {
   /** The number as sent. */
@@ -11,10 +12,12 @@ export class InexactNumber {
   }
 }
 
-/** A number that a double may not hold: it has 16 or more digits. */
+/** A number of 16 or more digits (including the decimal point), which a double may be unable to represent. */
 const SUSPICIOUS = /[:,[\s]-?\d[\d.]{15}/
 
-/** Throws a `SyntaxError` like `JSON.parse`. */
+/**
+ * Parses the JSON of a request. Rounds numbers only in `provider_response`. Throws a `SyntaxError` like `JSON.parse`.
+ */
 export function parseJson(text: string): unknown {
   return parseExact(text, 'provider_response')
 }
@@ -30,14 +33,17 @@ export function parseExact(text: string, rounds?: string): unknown {
   })
 }
 
-/** Whether a value contains a number that a double cannot hold. */
+/** Reports whether a value contains a number that a double cannot represent. */
 export function isInexact(value: unknown): boolean {
   if (typeof value === 'number') return !Number.isFinite(value)
   if (value instanceof InexactNumber) return true
   return typeof value === 'object' && value !== null && Object.values(value).some(isInexact)
 }
 
-/** Rounds the numbers of a provider to doubles: they may have any number of digits, and none is an amount of ours. */
+/**
+ * Rounds the numbers of a provider response to doubles. They may have any number of digits, and none of them is an
+ * amount of this service.
+ */
 function rounded(value: unknown): unknown {
   if (value instanceof InexactNumber) return Number(value.source)
   if (!isInexact(value) || typeof value !== 'object' || value === null) return value
@@ -45,13 +51,19 @@ function rounded(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, rounded(inner)]))
 }
 
-/** Whether the shortest decimal form of the double equals the number as sent. Every schema refuses infinity itself. */
+/**
+ * Reports whether the shortest decimal form of the double equals the number as sent. Infinity counts as exact,
+ * because every schema refuses it.
+ */
 function isExact(source: string): boolean {
   const value = Number(source)
   return !Number.isFinite(value) || normalized(source) === normalized(String(value))
 }
 
-/** The significant digits of a decimal and the exponent of the last one: equal for equal numbers of one sign. */
+/**
+ * Returns the significant digits of a decimal and the exponent of the last digit. The result is the same for equal
+ * numbers of the same sign.
+ */
 export function normalized(decimal: string): string {
   const [, whole = '', fraction = '', exponent = '0'] =
     /^-?(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(decimal) ?? []

@@ -5,9 +5,10 @@ import { JsonSource, MAX_FREE_JSON_BYTES } from './json-source.ts'
 import { base64url22, PADDING_BYTES, sha256 } from './sha256.ts'
 
 /**
- * The fingerprint of a keyed request: its operation and parsed body, in any field order, without the field `except`. 22
- * characters of base64url are 132 bits of SHA-256, enough to tell two requests under one key apart. Ledgers store
- * fingerprints: the same request must have the same one in every version.
+ * Returns the fingerprint of a request with an idempotency key. It covers the operation and the parsed body without
+ * the field `except`. The order of fields has no effect. 22 characters of base64url are 132 bits of SHA-256, enough
+ * to distinguish requests with the same key. Ledgers store fingerprints, so the same request must have the same
+ * fingerprint in every version.
  */
 export function fingerprintOf(operation: string, body: unknown, except?: string): string {
   const text = new HashedText()
@@ -20,14 +21,14 @@ export function fingerprintOf(operation: string, body: unknown, except?: string)
 const SHORT_BYTES = 800
 const BUFFER_BYTES = 16 * 1024
 
-/** All fingerprints share this buffer, because each is computed without a pause. */
+/** The buffer of all fingerprints. It is shared, because each fingerprint is computed synchronously. */
 const bytes = new Uint8Array(BUFFER_BYTES + PADDING_BYTES)
 const view = new DataView(bytes.buffer)
 
 /**
- * Hashes a text in UTF-8: at once if it is short, else in portions, so that a body of 4 MB is never in memory as a
- * whole. Writes the parts of the text as bytes: joining them to a string and encoding it would take a third longer for
- * an event.
+ * Hashes a text in UTF-8. Hashes a short text at once, and a long text in parts, so that the canonical text of a
+ * large body is never in memory as a whole. Writes the parts of the text as bytes, because joining them to a string
+ * and encoding it takes a third longer for an event.
  */
 class HashedText {
   private length = 0
@@ -63,14 +64,14 @@ class HashedText {
     return this.hashed().digest('base64url').slice(0, 22)
   }
 
-  /** Whether the buffer has room for `units` UTF-16 units, after it is emptied if necessary. */
+  /** Reports whether the buffer has space for `units` UTF-16 units. Empties the buffer first if necessary. */
   private hasRoom(units: number): boolean {
     const most = units * MAX_BYTES_A_UNIT
     if (this.length + most > BUFFER_BYTES) this.hashed()
     return most <= BUFFER_BYTES
   }
 
-  /** Returns the hash of everything that was written. */
+  /** Adds the buffer to the hash, empties the buffer and returns the hash. */
   private hashed(): ReturnType<typeof createHash> {
     this.hash ??= createHash('sha256')
     this.hash.update(bytes.subarray(0, this.length))
@@ -84,8 +85,8 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 /**
- * Writes JSON with sorted keys. `jsonBody` has limited the depth. Free JSON is parsed here, one value at a time; its
- * numbers count exactly.
+ * Writes JSON with sorted keys. The depth is limited by `jsonBody`. Parses each free JSON text only when it is
+ * written, with exact numbers.
  */
 function writeCanonical(value: unknown, to: HashedText, except?: string): void {
   if (typeof value === 'string') to.writeQuoted(value)
@@ -103,7 +104,7 @@ function writeCanonical(value: unknown, to: HashedText, except?: string): void {
   } else writeFields(value, to, except)
 }
 
-/** A text that is too large is refused wherever it is, so it is not parsed. */
+/** Writes free JSON. Does not parse a text that is too large, because every route refuses it. */
 function writeSource({ text, bytes }: JsonSource, to: HashedText): void {
   if (bytes > MAX_FREE_JSON_BYTES) to.write(text)
   else writeCanonical(parseExact(text), to)
@@ -124,17 +125,19 @@ function writeFields(value: object, to: HashedText, except: string | undefined):
 
 interface Field {
   readonly key: string
-  /** The key as JSON, and the colon. */
+  /** The key as JSON, followed by a colon. */
   readonly name: string
 }
 
-/** The fields of an object whose keys are these, in this order: sorted. */
+/** The keys of an object in their order, and its fields sorted by key. */
 interface Form {
   readonly keys: readonly string[]
   readonly fields: readonly Field[]
 }
 
-/** The last form of an object, by its first key: the events of a batch have the same fields, in the same order. */
+/**
+ * The last form of an object by its first key. The events of a batch usually have the same fields in the same order.
+ */
 const forms = new Map<string, Form>()
 const MAX_FORMS = 100
 const MAX_FORM_KEYS = 40

@@ -6,12 +6,12 @@ const MAX_CHARACTERS = 255
 // Cc: control characters (C0, DEL and C1). Cs: a surrogate without its other half, which UTF-8 cannot encode.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
-// Most texts are ASCII, for which a test without properties of characters takes a quarter of the time.
+// Most texts are ASCII. For these, a test without Unicode properties takes a quarter of the time.
 const PRINTABLE_ASCII = /^[ -~]*$/
 
 /**
- * Whether `customerText` accepts a value. False also for some long texts that it accepts: those of more than 255 UTF-16
- * units with fewer characters.
+ * Reports whether `customerText` accepts a value. Also returns false for some accepted texts: texts of up to 255
+ * characters with more than 255 UTF-16 units.
  */
 export function isPlainText(value: unknown): value is string {
   return (
@@ -22,19 +22,22 @@ export function isPlainText(value: unknown): value is string {
   )
 }
 
-/** `isPlainText` for `customerId`. */
+/** Reports whether `customerId` accepts a value, with the same exception as `isPlainText`. */
 export function isPlainId(value: unknown): value is string {
   return isPlainText(value) && value !== '.' && value !== '..'
 }
 
-/** Whether a text has characters that no id and no name may have. */
+/** Reports whether a text has control characters or lone surrogates, which no id or name may have. */
 export function isUnprintable(text: string): boolean {
   return !PRINTABLE_ASCII.test(text) && UNPRINTABLE.test(text)
 }
 
 const NOT_PRINTABLE = 'must not have control characters or lone surrogates'
 
-/** The customer's own id or name: 1 to 255 characters (code points), without control characters. */
+/**
+ * Returns the schema for a customer's own id or name: 1 to 255 characters (code points), without control characters
+ * and lone surrogates.
+ */
 export function customerText() {
   return z
     .string()
@@ -52,7 +55,10 @@ export function customerText() {
     .openapi({ minLength: 1, maxLength: MAX_CHARACTERS })
 }
 
-/** The id of an object of this API, in a body. In paths and queries, `printableParameters` checks it as well. */
+/**
+ * Returns the schema for the id of an object of this API in a body. In paths and queries, `parametersChecked` refuses
+ * unprintable characters.
+ */
 export function objectId() {
   return z
     .string()
@@ -60,7 +66,7 @@ export function objectId() {
     .refine((id) => !isUnprintable(id), NOT_PRINTABLE)
 }
 
-/** The fields of a path or a query that have control characters or lone surrogates. */
+/** Returns the errors of the fields of a path or a query that have control characters or lone surrogates. */
 export function unprintableFields(
   fields: Readonly<Record<string, string | readonly string[]>>,
 ): FieldError[] {
@@ -69,12 +75,15 @@ export function unprintableFields(
     .map(([name]) => ({ path: `/${name}`, message: NOT_PRINTABLE }))
 }
 
-/** An id that may be part of a path. Refuses `.` and `..`, because clients and proxies resolve them away. */
+/**
+ * Returns the schema for an id that may be part of a path. It refuses `.` and `..`, because clients and proxies
+ * remove them from paths.
+ */
 export function customerId() {
   return customerText().refine((id) => id !== '.' && id !== '..', 'must not be . or ..')
 }
 
-/** The owner of a wallet: a user or a team; with neither, the customer. */
+/** The fields of the owner of a wallet: a user or a team. Without both fields, the owner is the customer. */
 export const subjectFields = {
   user_id: customerId().optional(),
   team_id: customerId().optional(),
@@ -88,7 +97,7 @@ interface Subject {
 /** Refuses a wallet with two owners. Only events may name a user and a team together. */
 export function refuseTwoOwners(subject: Subject, ctx: z.RefinementCtx): void {
   if (subject.user_id === undefined || subject.team_id === undefined) return
-  ctx.addIssue({ code: 'custom', path: ['team_id'], message: 'give user_id or team_id, not both' })
+  ctx.addIssue({ code: 'custom', path: ['team_id'], message: 'must have user_id or team_id, not both' })
 }
 
 export function ownerOf({ user_id, team_id }: Subject): WalletOwner {

@@ -5,8 +5,8 @@ type RawIssue = z.core.$ZodRawIssue
 type IssueOf<Code extends RawIssue['code']> = Extract<RawIssue, { readonly code: Code }>
 
 /**
- * The message of a zod issue whose schema has none of its own. Says what the value must be, in the same words as
- * the messages of our schemas.
+ * Returns the message of a zod issue whose schema has no message of its own. The message states what the value must
+ * be, in the same words as the messages of this project's schemas.
  */
 export function issueMessage(issue: RawIssue): string {
   switch (issue.code) {
@@ -66,12 +66,12 @@ function oneOf(values: readonly unknown[]): string {
   return values.length === 1 ? `must be ${names}` : `must be one of ${names}`
 }
 
-/** A discriminated union lists the values of its discriminator. */
+/** Returns the message of a union. For a discriminated union, it lists the values of the discriminator. */
 function unionMessage({ options }: IssueOf<'invalid_union'>): string {
   return Array.isArray(options) && options.length > 0 ? oneOf(options) : 'has none of the allowed forms'
 }
 
-/** The unit of a size. Numbers have none: they are compared themselves. */
+/** The unit of a size. Numbers have no unit, because their value is compared. */
 const COUNTED: Readonly<Record<string, string>> = {
   string: 'character',
   array: 'item',

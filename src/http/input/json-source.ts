@@ -1,10 +1,10 @@
 import { sizeOf } from '../../db/json-parameters.ts'
 import { isRecord, type JsonText, jsonTextOf } from '../../ledger/model/json.ts'
 
-/** The maximum size of free JSON of a customer (metadata, the value of an entitlement) as UTF-8. */
+/** The maximum size in UTF-8 of a customer's free JSON: metadata or the value of an entitlement. */
 export const MAX_FREE_JSON_BYTES = 16 * 1024
 
-/** Free JSON of a body as its source text without insignificant whitespace, in place of the parsed value. */
+/** The source text of a body's free JSON, without insignificant whitespace. It replaces the parsed value. */
 export class JsonSource {
   readonly text: JsonText
   readonly bytes: number
@@ -17,12 +17,15 @@ export class JsonSource {
     this.keys = keys
   }
 
-  /** The source of a value that is parsed already. */
+  /** Returns the source of a parsed value. */
   static of(value: object): JsonSource {
     return JsonSource.read(JSON.stringify(value))
   }
 
-  /** Throws a `SyntaxError` for a text that is small enough to parse and not JSON. */
+  /**
+   * Returns the source of a JSON text. Throws a `SyntaxError` if the text is not JSON. Does not parse a text above
+   * the maximum size.
+   */
   static read(text: string): JsonSource {
     // A UTF-16 unit takes at most three bytes.
     const bytes = text.length > MAX_FREE_JSON_BYTES / 3 ? sizeOf(text) : text.length
@@ -42,14 +45,14 @@ export type JsonProblem = 'too_many_fields' | 'too_many_values' | 'too_deep' | '
 export interface JsonLimits {
   /** The maximum number of fields in one object. */
   readonly fields: number
-  /** The limit of values in the whole text, without the free JSON. */
+  /** The maximum number of values in the whole text. Values in free JSON do not count. */
   readonly values: number
   readonly depth: number
   /** Whether free JSON stays text. Default: true. */
   readonly free?: boolean
 }
 
-/** The body of a request: its text with `null` in place of the free JSON, and the positions of that JSON. */
+/** The body of a request: its text with `null` in place of the free JSON, and the free JSON with its positions. */
 export interface ScannedJson {
   readonly text: string
   readonly sources: readonly PlacedSource[]
@@ -74,7 +77,7 @@ const CLOSE_OBJECT = 0x7d
 const FREE_FIELDS: ReadonlySet<string> = new Set(['metadata', 'value'])
 const LIST_FIELD = 'events'
 
-/** The characters of a JSON text. A string has this shape too. */
+/** The characters of a JSON text. A string also has this interface. */
 export interface Characters {
   readonly length: number
   charCodeAt(index: number): number
@@ -82,9 +85,9 @@ export interface Characters {
 }
 
 /**
- * UTF-8 bytes as the characters of a JSON text, whose structure is ASCII. Only slices become strings: one letter above
- * U+00FF would make a string of the whole text take two bytes for each of its letters. `slice` throws a `TypeError` for
- * bytes that are not UTF-8.
+ * UTF-8 bytes as the characters of a JSON text. The structure of JSON is ASCII. Only slices become strings, because a
+ * string of the whole text would take two bytes per letter if one letter is above U+00FF. `slice` throws a
+ * `TypeError` for bytes that are not UTF-8.
  */
 export class Utf8Text implements Characters {
   private readonly bytes: Uint8Array
@@ -112,7 +115,7 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Puts the free JSON of a scanned body back in its places. */
+/** Puts the free JSON of a scanned body into the parsed body. */
 export function placeSources(body: unknown, sources: readonly PlacedSource[]): void {
   const fields = recordOf(body)
   const events = fields?.[LIST_FIELD]
@@ -127,8 +130,8 @@ function recordOf(value: unknown): Record<string, unknown> | undefined {
 }
 
 /**
- * Scans a JSON text once, before it is parsed: counts the values that parsing would create, and takes out the free
- * JSON: lists and objects in `metadata` or `value` of the body or of one of its `events`.
+ * Scans a JSON text once before it is parsed. Counts the values that parsing would create, and replaces the free JSON
+ * with `null`. Free JSON is a list or an object in `metadata` or `value` of the body or of one of its `events`.
  */
 export function scanJson(text: Characters, limits: JsonLimits): ScannedJson | JsonProblem {
   const scan = new Scan(text, limits)
@@ -154,7 +157,7 @@ class Scan {
 
   run(): JsonProblem | undefined {
     const { text, limits } = this
-    /** The fields so far of each open object or list. */
+    /** The number of fields read so far in each enclosing object or list. */
     const open: number[] = []
     let fields = 0
     let values = 0
@@ -175,7 +178,7 @@ class Scan {
         if (limits.free !== false && (depth === 1 || (depth === 3 && inEvents)) && FREE_FIELDS.has(field)) {
           const place = depth === 1 ? undefined : event
           const key = `${place} ${field}`
-          // If several fields have one name, the last one counts.
+          // If several fields have the same name, the last field counts.
           this.sources.delete(key)
           const start = afterSpace(text, i + 1)
           if (isOpening(text.charCodeAt(start))) {
@@ -199,7 +202,7 @@ class Scan {
     return undefined
   }
 
-  /** Takes out the value at `start` and returns its end. */
+  /** Replaces the value at `start` with `null` and returns its end. */
   private take(
     start: number,
     depth: number,
@@ -224,7 +227,7 @@ interface CompactValue {
   readonly end: number
 }
 
-/** Reads the object or list at `start`: without insignificant whitespace, its strings as `JSON.stringify` writes them. */
+/** Reads the object or list at `start`. Removes insignificant whitespace and writes strings like `JSON.stringify`. */
 function compactValue(text: Characters, start: number, limit: number): CompactValue | JsonProblem {
   const pieces: string[] = []
   let from = start
@@ -250,7 +253,7 @@ function compactValue(text: Characters, start: number, limit: number): CompactVa
       return { compact: pieces.join(''), end }
     } else if (isSpace(char)) {
       const next = afterSpace(text, i)
-      // Without the space, two numbers would become one.
+      // Without the space, two literals, such as numbers, would become one literal.
       if (isLiteral(text.charCodeAt(i - 1)) && isLiteral(text.charCodeAt(next))) return 'invalid'
       pieces.push(text.slice(from, i))
       from = next
@@ -260,7 +263,7 @@ function compactValue(text: Characters, start: number, limit: number): CompactVa
   return 'invalid'
 }
 
-/** Returns the text without escapes; undefined if it is not a JSON string. */
+/** Returns a JSON string as `JSON.stringify` writes it; undefined if the text is not a JSON string. */
 function rewritten(string: string): string | undefined {
   try {
     return JSON.stringify(JSON.parse(string))
@@ -285,7 +288,7 @@ function isKey(text: Characters, end: number): boolean {
   return text.charCodeAt(afterSpace(text, end + 1)) === COLON
 }
 
-/** The key between two quotes. */
+/** Returns the key between two quotes. */
 function keyAt(text: Characters, start: number, end: number): string {
   const key = text.slice(start + 1, end)
   return key.includes('\\') ? String(rewritten(`"${key}"`)).slice(1, -1) : key
@@ -305,12 +308,12 @@ function isOpening(char: number): boolean {
   return char === OPEN_OBJECT || char === OPEN_LIST
 }
 
-/** Whether a character belongs to a number, `true`, `false` or `null`. */
+/** Reports whether a character belongs to a number, `true`, `false` or `null`. */
 function isLiteral(char: number): boolean {
   return !isOpening(char) && ![QUOTE, COMMA, COLON, CLOSE_OBJECT, CLOSE_LIST].includes(char)
 }
 
-/** The fields of a compact object, each value as text. */
+/** Returns the fields of a compact object, with each value as JSON text. */
 export function fieldTexts(object: string): [key: string, value: string][] {
   const fields: [string, string][] = []
   let depth = 0

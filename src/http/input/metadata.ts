@@ -5,7 +5,9 @@ import { JsonSource, MAX_FREE_JSON_BYTES } from './json-source.ts'
 
 const MAX_KEYS = 50
 
-/** The customer's own JSON object, kept as text: up to 50 keys and 16 KB as UTF-8 JSON. */
+/**
+ * Returns the schema for a customer's own JSON object of up to 50 keys and 16 KB in UTF-8. The output is JSON text.
+ */
 export function metadataInput() {
   return z
     .custom<object>(isObject, 'must be an object')
@@ -18,20 +20,23 @@ export function metadataInput() {
     .openapi({ type: 'object', additionalProperties: true, maxProperties: MAX_KEYS })
 }
 
-/** The text of a value that `metadataInput` accepts; undefined for a value that only `metadataInput` can decide. */
+/** Returns the text of a value that `metadataInput` accepts; undefined if `metadataInput` must check the value. */
 export function plainMetadata(value: unknown): JsonText | undefined {
   return value instanceof JsonSource && value.isObject && problemOf(value) === undefined
     ? value.text
     : undefined
 }
 
-// Not a `z.record`, because zod copies a record without `__proto__`, which is a valid name here.
+// `z.record` is not used, because zod copies a record without `__proto__`, which is a valid name in metadata.
 function isObject(value: unknown): boolean {
   if (value instanceof JsonSource) return value.isObject
   return isRecord(value)
 }
 
-/** Applies only to metadata whose field name is written with escapes, which no serializer does. */
+/**
+ * The error of metadata with an inexact number. It occurs only if the field name `metadata` is written with escapes,
+ * because other metadata is not parsed.
+ */
 const INEXACT = 'has a number with more digits than JSON numbers keep: send it as a string'
 
 function problemOf({ bytes, keys = 0 }: JsonSource): string | undefined {

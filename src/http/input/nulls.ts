@@ -1,17 +1,20 @@
 import { z } from '@hono/zod-openapi'
 
 /**
- * Treats null as absent. A null is removed from every optional field whose schema does not accept null, and
- * from every record whose values do not. So requests are
- * valid from clients whose serializers write nulls, and from clients that send a response back. Fields whose schema
- * accepts null (`up_to`, clearing by PATCH), metadata and other free JSON keep it.
+ * Removes the nulls that mean "absent" from a value. Removes a null from every optional field whose schema does not
+ * accept null, and from every record whose values do not accept null. Requests are therefore valid from clients whose
+ * serializers write nulls, and from clients that send a response back. Fields whose schema accepts null (`up_to`,
+ * fields that a PATCH can clear), metadata and other free JSON keep their nulls.
  */
 export function withoutNulls(schema: z.ZodType, value: unknown): unknown {
   const clean = cleanerOf(schema)
   return clean ? clean(value) : value
 }
 
-/** Returns the value itself if it has no null to remove. Undefined for schemas without optional fields. */
+/**
+ * A function that removes nulls. It returns the same value if there is no null to remove. Schemas in which no null
+ * can be removed have no cleaner.
+ */
 type Cleaner = (value: unknown) => unknown
 
 interface Field {
@@ -51,7 +54,10 @@ function fieldsOf({ shape }: z.ZodObject): Map<string, Field> {
   return fields
 }
 
-/** Removes the null of a field with several alternatives, unless one of them accepts null. */
+/**
+ * Returns the cleaner of a union. It removes a null from each field that is optional in an alternative, unless an
+ * alternative accepts null in this field.
+ */
 function cleanerOfUnion(options: readonly unknown[]): Cleaner | undefined {
   const objects = options.filter((option) => option instanceof z.ZodObject)
   const merged = new Map<string, Field>()
@@ -74,11 +80,11 @@ function cleanerOfFields(fields: ReadonlyMap<string, Field>): Cleaner | undefine
   if (fields.size === 0) return undefined
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-    // Most objects have no null, and are not copied.
+    // Copies an object only if it has a null to remove.
     let cleaned: Map<string, unknown> | undefined
     for (const name in value) {
       const inner: unknown = Reflect.get(value, name)
-      // Most values are neither null nor an object with nulls.
+      // Skips values that cannot contain a null.
       if (typeof inner !== 'object') continue
       const field = fields.get(name)
       if (!field) continue
@@ -101,7 +107,7 @@ function cleanerOfItems(clean: Cleaner | undefined): Cleaner | undefined {
   }
 }
 
-/** Removes an entry whose value is null, unless the values accept null. */
+/** Returns the cleaner of a record. It removes an entry whose value is null, unless the values accept null. */
 function cleanerOfValues(values: unknown): Cleaner | undefined {
   const removes_null = values instanceof z.ZodType && !values.safeParse(null).success
   const clean = makeCleaner(values)

@@ -10,7 +10,7 @@ const CURSOR_PARAMETER = {
   description: 'The `next_cursor` of the previous page. Omit it for the first page.',
 } as const
 
-/** The query parameters of every list. */
+/** The query parameters of lists whose cursor contains a number. */
 export const pageQuery = {
   limit: z
     .string()
@@ -26,7 +26,9 @@ export const pageQuery = {
     .openapi(CURSOR_PARAMETER),
 }
 
-/** `pageQuery` for lists in the order of their ids: the cursor is the last id of the previous page. */
+/**
+ * Returns the query parameters of lists in the order of their ids. The cursor is the last id of the previous page.
+ */
 export function idPageQuery(prefix: RandomIdPrefix) {
   return {
     limit: pageQuery.limit,
@@ -39,8 +41,8 @@ export function idPageQuery(prefix: RandomIdPrefix) {
 }
 
 /**
- * `pageQuery` for lists whose places have several fields: the cursor is the place as JSON in base64url, since its
- * texts may have any character.
+ * Returns the query parameters of lists whose positions have several fields. The cursor is the position as JSON in
+ * base64url, because its texts may contain any character.
  */
 export function placePageQuery<T>(place: z.ZodType<T>) {
   return {
@@ -68,15 +70,15 @@ function jsonOf(cursor: string): unknown {
   }
 }
 
-/** The cursor of a place that `placePageQuery` reads. */
+/** Returns the cursor of a position. `placePageQuery` reads this cursor. */
 export function placeCursor(place: readonly unknown[]): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url')
 }
 
-/** Sorts after every id: the start of a descending list. */
+/** A text that sorts after every id, for the start of a descending list. */
 export const BEHIND_ALL_IDS = '~'
 
-/** Cuts a page out of rows of which one more than `limit` was read, to detect a next page. */
+/** Returns a page of at most `limit` rows. The caller must read one row more than `limit`, to detect a next page. */
 export function idPage<T>(
   rows: readonly T[],
   limit: number,
@@ -87,12 +89,15 @@ export function idPage<T>(
   return { rows: page, next_cursor: rows.length > limit && last !== undefined ? idOf(last) : null }
 }
 
-/** The answer of a list: a page of `item` and the cursor of the next page. */
+/** Returns the schema of a list's answer: a page of `item` and the cursor of the next page. */
 export function pageSchema(item: z.ZodType) {
   return z.object({ data: z.array(item), next_cursor: z.string().nullable() })
 }
 
-/** The cursor of the next page: entries below `before_entry`. Opaque to clients; null on the last page. */
+/**
+ * Returns a cursor with the number at which the next page begins; null on the last page. The cursor is opaque to
+ * clients.
+ */
 export function nextCursor(before_entry: number | null): string | null {
   return before_entry === null ? null : `c${before_entry.toString(36)}`
 }

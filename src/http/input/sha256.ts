@@ -1,11 +1,11 @@
-/** The maximum number of bytes that `sha256` appends to a text: a one, zeros, and the length. */
+/** The maximum number of bytes that `sha256` appends to a text: a one bit, zero bits and the length. */
 export const PADDING_BYTES = 72
 
 /**
- * SHA-256 (FIPS 180-4) of the first bytes, as its 256 bits in eight words. Writes its padding behind them. The function
- * is for fingerprints of events: a call of `node:crypto` takes 3.5 us in workerd for any length, and this function
- * takes 0.3 us for each 64 bytes. Blocks at the beginning that are those of the text before are not computed again: the
- * events of a batch begin alike.
+ * Returns the SHA-256 (FIPS 180-4) of the first `length` bytes as eight words of 32 bits. Writes the padding after
+ * these bytes. The function is for fingerprints of events: a call of `node:crypto` takes 3.5 us in workerd for any
+ * length, and this function takes 0.3 us for each 64 bytes. Skips blocks at the beginning that are equal to the
+ * blocks of the previous text, because the events of a batch usually begin with the same bytes.
  */
 export function sha256(view: DataView, length: number): Int32Array {
   const blocks = pad(view, length)
@@ -20,17 +20,20 @@ export function sha256(view: DataView, length: number): Int32Array {
   return state
 }
 
-/** The first 22 characters of the digest in base64url: 132 of its bits. */
+/** Returns the first 22 characters of the digest in base64url, which are 132 of its bits. */
 export function base64url22(words: Int32Array): string {
   return base64url(words, 22)
 }
 
-/** The whole digest in base64url. */
+/** Returns the whole digest in base64url. */
 export function base64url43(words: Int32Array): string {
   return base64url(words, 43)
 }
 
-/** Writes two characters at a time: joining them one by one takes twice as long. */
+/**
+ * Returns the first characters of the digest in base64url. Writes two characters at a time, because joining single
+ * characters takes twice as long.
+ */
 function base64url(words: Int32Array, characters: number): string {
   let text = ''
   for (let bit = 0; bit < characters * 6; bit += 12) {
@@ -74,14 +77,17 @@ function cubeRootsOfPrimes(count: number): Int32Array {
 const state = new Int32Array(8)
 const words = new Int32Array(64)
 
-/** The blocks of the text before, and the state before each block and after the last one. */
+/**
+ * The maximum number of stored blocks. `remembered` has the blocks of the previous text. `states` has the state
+ * before each of these blocks and after the last block.
+ */
 const MAX_REMEMBERED = 8
 const remembered = new Int32Array(16 * MAX_REMEMBERED)
 const states = new Int32Array(8 * (MAX_REMEMBERED + 1))
 states.set(INITIAL)
 let rememberedBlocks = 0
 
-/** Returns the number of blocks at the beginning that the text before had, too. */
+/** Returns the number of blocks at the beginning that are equal to the blocks of the previous text. */
 function sharedBlocks(view: DataView, blocks: number): number {
   const words = 16 * Math.min(blocks, rememberedBlocks)
   let shared = 0
@@ -89,14 +95,14 @@ function sharedBlocks(view: DataView, blocks: number): number {
   return shared >>> 4
 }
 
-/** Blocks are remembered in order, so those behind this one are forgotten. */
+/** Stores a block. Blocks are stored in order, so the stored blocks after this block become invalid. */
 function remember(block: number): void {
   if (block >= MAX_REMEMBERED) return
   for (let i = 0; i < 16; i++) remembered[block * 16 + i] = words[i] ?? 0
   rememberedBlocks = block + 1
 }
 
-/** Returns the number of blocks. */
+/** Writes the padding and returns the number of blocks. */
 function pad(view: DataView, length: number): number {
   const blocks = (length + PADDING_BYTES) >>> 6
   const end = blocks * 64 - 4

@@ -8,8 +8,8 @@ const EARLIEST_MS = 0
 const LATEST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**
- * Returns the epoch milliseconds of an RFC 3339 time with any offset, or its error. Finer fractions are truncated.
- * Leap seconds (:60) are refused: epoch time cannot represent them.
+ * Returns the epoch milliseconds of an RFC 3339 time with any offset, or its error. Truncates fractions of a
+ * millisecond. Refuses leap seconds (:60), because epoch time cannot represent them.
  */
 export function parseTime(text: string): number | string {
   const match = DATE_TIME.exec(text)
@@ -52,7 +52,7 @@ export function parseTime(text: string): number | string {
   return at_ms
 }
 
-/** An RFC 3339 time, parsed to epoch milliseconds. */
+/** Returns the schema for an RFC 3339 time. The output is in epoch milliseconds. */
 export function timeInput(unescaped = (text: string): string => text) {
   return z
     .string()
@@ -65,12 +65,15 @@ export function timeInput(unescaped = (text: string): string => text) {
     .openapi({ type: 'string', format: 'date-time', example: '2026-01-31T09:30:00Z' })
 }
 
-/** A time in a query, where an offset's `+` may have been sent unescaped: it then arrives as a space. */
+/**
+ * Returns the schema for a time in a query. Accepts a space in place of an offset's `+`, because an unescaped `+`
+ * arrives as a space.
+ */
 export function timeQuery() {
   return timeInput((text) => text.replace(/ (?=\d\d:\d\d$)/, '+'))
 }
 
-/** The name of an IANA time zone. */
+/** Returns the schema for the name of an IANA time zone. */
 export function timeZoneInput() {
   return z.string().transform((name, ctx) => {
     const zone = timeZoneOf(name)
@@ -80,7 +83,7 @@ export function timeZoneInput() {
   })
 }
 
-/** A time in a response: RFC 3339 in UTC with milliseconds. */
+/** Returns a time as RFC 3339 text in UTC with milliseconds. */
 export function timeJson(at_ms: number): string {
   return new Date(at_ms).toISOString()
 }

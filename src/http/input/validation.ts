@@ -7,7 +7,7 @@ import { issueMessage } from './issue-messages.ts'
 
 z.config({ customError: issueMessage })
 
-/** The refinement of the body of every PATCH. */
+/** The refinement of the body of a PATCH whose fields are all optional. */
 export const CHANGES_SOMETHING = [
   (change: object) => Object.keys(change).length > 0,
   'must have at least one field to change',
@@ -35,7 +35,10 @@ export function validationHook(result: ValidationResult, c: Context<AppEnv>): Re
   return refusalResponse(c, invalid(errors, PLACES[result.target]))
 }
 
-/** A parameter that is given several times is a list, which most schemas refuse as the wrong type. */
+/**
+ * Replaces the message of an issue if its parameter is repeated. Such a parameter is a list, which most schemas
+ * refuse as the wrong type.
+ */
 function repeated(issue: Issue, c: Context<AppEnv>): Issue {
   const [name, ...inner] = issue.path
   const is_type = issue.code === 'invalid_type' || issue.code === 'invalid_value'
@@ -54,8 +57,8 @@ const PLACES: Record<ValidationTarget, string> = {
 }
 
 /**
- * Converts zod's issues to the errors of a problem document, at most one for each field. An unknown field gets its own
- * pointer.
+ * Converts zod's issues to the errors of a problem document, at most one for each field. An unknown field gets its
+ * own pointer.
  */
 export function fieldErrors(issues: readonly Issue[]): FieldError[] {
   const errors = allErrors(issues, [])
@@ -75,8 +78,9 @@ function allErrors(issues: readonly Issue[], base: readonly PropertyKey[]): Fiel
 }
 
 /**
- * Picks the alternative of a union that the input most resembles: of those with the right JSON type, the one with the
- * fewest errors. Returns undefined if no alternative has the right type; the union's own message is used then.
+ * Returns the issues of the union's alternative that is closest to the input: the alternative of the right JSON type
+ * with the fewest errors. Returns undefined if no alternative has the right type. The caller then uses the message of
+ * the union.
  */
 function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   const alike = branches.filter(

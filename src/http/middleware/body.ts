@@ -11,40 +11,47 @@ import { invalidRequest, problem, refusalResponse, unsupportedMediaType } from '
 import { roomFor } from './large-bodies.ts'
 
 export const MAX_BODY_BYTES = 4 * 1024 * 1024
-/** Deeper JSON could overflow the stack of a recursive walk. */
+/** The maximum depth of JSON. Deeper JSON could overflow the stack of a recursive function. */
 export const MAX_DEPTH = 64
-/** The maximum number of fields of one object, far above those of any schema or provider. */
+/** The maximum number of fields of one object, far above the number in any schema or provider response. */
 export const MAX_FIELDS = 10_000
-/** The maximum number of values of a whole body, without its metadata. Parsed values take up to 5 MB. */
+/**
+ * The maximum number of values in a whole body. Values in free JSON do not count. The parsed values take up to 5 MB.
+ */
 export const MAX_VALUES = 150_000
 
-/** The limits of our own bodies. */
+/** The limits of the bodies of this API. */
 export const LIMITS: JsonLimits = { fields: MAX_FIELDS, values: MAX_VALUES, depth: MAX_DEPTH }
-/** Shorter texts cannot exceed the limits on fields and values by much. */
+/**
+ * The length above which the fields and values of a text are always counted. Shorter texts cannot exceed the limits
+ * by much.
+ */
 const ALWAYS_SCANNED_LENGTH = 50_000
 const HAS_FREE_JSON = /"(?:metadata|value)"/
 
-/** The body of a request with one of these methods is read, even if the route takes no body. */
+/** The methods whose body is read, even if the route accepts no body. */
 export const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 export const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 
 const limitSize = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
 
-/** RFC 9110, section 8.4.1: `deflate` is the zlib format, and `x-gzip` is `gzip`. */
+/**
+ * The decoders by content coding. In RFC 9110, section 8.4.1, `deflate` is the zlib format and `x-gzip` is `gzip`.
+ */
 const DECODERS: ReadonlyMap<string, Decoder> = new Map([
   ['gzip', gunzipSync],
   ['x-gzip', gunzipSync],
   ['deflate', inflateSync],
 ])
 
-/** A body format: its content types (undefined if the route checks them), and the way its bytes reach the route. */
+/** A body format. `types` is undefined if the route checks the content type. */
 interface BodyFormat {
   readonly types: RegExp | undefined
-  /** The content types, for the 415. */
+  /** The expected content types, for the 415. */
   readonly expected: string
   /**
-   * Gives the decoded bytes to the route; `bytes` is undefined if they cannot be decoded. Returns a refusal, or
-   * undefined.
+   * Passes the decoded bytes to the route. `bytes` is undefined if the body cannot be decoded. Returns a refusal;
+   * undefined if the body is accepted.
    */
   readonly provide: (
     c: Context<AppEnv>,
@@ -54,14 +61,14 @@ interface BodyFormat {
 }
 
 /**
- * Reads the body of a POST, PUT or PATCH once, as JSON; validators get the same object from `c.req.json()`. A request
- * without a body continues as `{}`: the route's schema decides whether it requires one.
+ * Reads the body of a POST, PUT or PATCH once as JSON. Validators get the same object from `c.req.json()`. A request
+ * without a body continues with `{}`, because the route's schema decides whether a body is required.
  */
 export const jsonBody = bodyOf({ types: JSON_TYPE, expected: 'application/json', provide: provideBody })
 
 /**
- * Reads the body of another format once and sets its decoded bytes as `body_bytes`; the route parses them. With no
- * `types`, the route checks the content type.
+ * Reads the body of another format once and stores its decoded bytes as `body_bytes`. The route parses them. If
+ * `types` is undefined, the route checks the content type.
  */
 export function rawBody(types: RegExp | undefined, expected: string): MiddlewareHandler<AppEnv> {
   return bodyOf({
@@ -71,7 +78,8 @@ export function rawBody(types: RegExp | undefined, expected: string): Middleware
       if (bytes === undefined) {
         return problem(c, {
           code: 'invalid_json',
-          detail: 'The body is not in the format that its Content-Encoding names.',
+          detail:
+            'The body cannot be decoded by its Content-Encoding. Send it in the encoding of this header.',
         })
       }
       if (types && type === undefined && bytes.length > 0) return unsupportedMediaType(c, expected)
@@ -88,7 +96,7 @@ function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<App
     const encoding = (c.req.header('Content-Encoding') ?? 'identity').trim().toLowerCase()
     const decoder = DECODERS.get(encoding)
     if (!decoder && encoding !== 'identity' && encoding !== '') return unsupportedEncoding(c)
-    // The size of other bodies is only known after they are read and decoded.
+    // The size of an encoded body and of a body without Content-Length is known only after it is read.
     const declared = decoder ? 0 : Math.min(Number(c.req.header('Content-Length') ?? 0), MAX_BODY_BYTES)
     let room = await roomFor(declared)
     if (!room) return refusalResponse(c, { code: 'overloaded' })
@@ -113,7 +121,7 @@ function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<App
 
 type Decoder = typeof gunzipSync
 
-/** The decoded body, undefined if it is not of its encoding, or a refusal. */
+/** Returns the decoded body, undefined if it cannot be decoded, or a refusal. */
 async function readBytes(
   c: Context<AppEnv>,
   decoder: Decoder | undefined,
@@ -122,7 +130,8 @@ async function readBytes(
   const read = async () => {
     bytes = new Uint8Array(await c.req.arrayBuffer())
   }
-  // The runtime reads no more than a declared length. `limitSize` opens the body as a stream before it reads the length.
+  // The runtime reads no more than a declared length. `limitSize` is used only without such a length, because it
+  // opens the body as a stream.
   const is_declared = c.req.header('Transfer-Encoding') === undefined
   const length = Number((is_declared && c.req.header('Content-Length')) || Number.NaN)
   const refused = length <= MAX_BODY_BYTES ? await read() : await limitSize(c, read)
@@ -158,12 +167,15 @@ export function nullsRemoved(schema: z.ZodType): MiddlewareHandler<AppEnv> {
   })
 }
 
-/** Replaces Hono's `json`, which parses the text again at every call: 4 MB are parsed only once. */
+/** Replaces Hono's `json`, which would parse the text again at every call. */
 export function provideJson(request: object, value: unknown): void {
   Object.defineProperty(request, 'json', { value: () => Promise.resolve(value), configurable: true })
 }
 
-/** Decodes bytes; undefined if they are not of this encoding. */
+/**
+ * Decodes bytes. Returns undefined if they do not have this encoding, and `too_large` if the decoded bytes exceed the
+ * limit.
+ */
 function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' | undefined {
   try {
     return decoder(bytes, { maxOutputLength: MAX_BODY_BYTES })
@@ -172,25 +184,27 @@ function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' |
   }
 }
 
-/** Parses JSON bytes of a body that is not of our own API: within limits, and without free JSON as text. */
+/** Parses the JSON bytes of a body that is not part of this API, within limits. Does not keep free JSON as text. */
 export function parseBody(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown } | JsonProblem {
   return readJson(bytes, { ...limits, free: false })
 }
 
 /**
- * Parses a body. Free JSON stays text: see `JsonSource`. `JSON.parse` creates `__proto__` as an own property. No later
- * code copies properties by assignment, so it changes no prototype: a strict schema refuses it as an unknown field.
+ * Parses a body. Free JSON stays text (`JsonSource`). `JSON.parse` creates `__proto__` as an own property. This
+ * property changes no prototype, because no later code copies properties by assignment. A strict schema refuses the
+ * property as an unknown field.
  */
 function readJson(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown } | JsonProblem {
   try {
     return readText(new Utf8Text(bytes), limits)
   } catch {
-    // The body is not JSON or not UTF-8: replacement characters would make different ids equal.
+    // The body is not JSON or not UTF-8. Invalid UTF-8 is refused, because replacement characters would make
+    // different ids equal.
     return 'invalid'
   }
 }
 
-/** Throws for a text that is not JSON. */
+/** Parses a text within limits. Throws if the text is not JSON. */
 function readText(characters: Utf8Text, limits: JsonLimits): { readonly value: unknown } | JsonProblem {
   const whole = characters.length > ALWAYS_SCANNED_LENGTH ? undefined : characters.slice(0)
   const isScanned = whole === undefined || (limits.free !== false && HAS_FREE_JSON.test(whole))
@@ -202,7 +216,7 @@ function readText(characters: Utf8Text, limits: JsonLimits): { readonly value: u
   return { value }
 }
 
-/** The 400 of a text that `parseBody` refuses. */
+/** Returns the 400 for a body that is refused before validation. */
 export function jsonProblem(
   c: Context<AppEnv>,
   found: JsonProblem,
@@ -231,10 +245,11 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (levels === 0) return true
   if (Array.isArray(value)) return value.some((inner) => isDeeperThan(inner, levels - 1))
-  // A list of the values would take 3 % of the memory of a batch. Parsed JSON inherits no names.
+  // Iterates over the names, because a list of the values takes 3 % of the memory of a batch. Parsed JSON inherits no
+  // names.
   for (const name in value) {
     const inner: unknown = Reflect.get(value, name)
-    // Most values are no objects: a call for each takes three times as long.
+    // Calls the function only for objects, because a call for every value takes three times as long.
     if (typeof inner === 'object' && isDeeperThan(inner, levels - 1)) return true
   }
   return false

@@ -11,12 +11,13 @@ import { problem } from '../output/problem.ts'
 import { guard } from './guard.ts'
 
 /**
- * The headers of every response, and the answers that consist of headers: preflights, `OPTIONS`, and 405 with `Allow`.
+ * The headers of every response, and the answers that consist of headers: preflights, `OPTIONS`, and 405 with
+ * `Allow`.
  */
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 
-/** Sets the request id, the caller's if it is safe in a log line, and returns it on every response. */
+/** Sets the request id and returns it with every response. Uses the caller's id if it is safe in a log line. */
 export const requestId = createMiddleware<AppEnv>(async (c, next) => {
   const offered = c.req.header('X-Request-Id')
   const id = offered !== undefined && REQUEST_ID.test(offered) ? offered : newId('req')
@@ -26,8 +27,8 @@ export const requestId = createMiddleware<AppEnv>(async (c, next) => {
 })
 
 /**
- * Defaults that a route may override (`/docs` needs another policy). Responses contain balances and, once, a key:
- * browsers must not cache, sniff, frame or embed them, or run anything in them.
+ * The default headers. A route may override them: `/docs` needs another policy. Responses contain balances and
+ * sometimes a key, so browsers must not cache, sniff, frame or embed them, or run code in them.
  */
 const DEFAULTS: readonly (readonly [string, string])[] = [
   ['Cache-Control', 'no-store'],
@@ -37,7 +38,7 @@ const DEFAULTS: readonly (readonly [string, string])[] = [
   ['Cross-Origin-Resource-Policy', 'same-origin'],
 ]
 
-/** One year, without `includeSubDomains`: other hosts below the name are not ours. */
+/** The HSTS policy: one year, without `includeSubDomains`, because other services may use subdomains. */
 const HSTS = 'max-age=31536000'
 
 /** Sets the headers of every response. */
@@ -45,18 +46,19 @@ export const responseHeaders = createMiddleware<AppEnv>(async (c, next) => {
   await next()
   const { headers } = c.res
   for (const [name, value] of DEFAULTS) if (!headers.has(name)) headers.set(name, value)
-  // Development serves http: with HSTS, a browser would refuse localhost for a year.
+  // Development uses http. A browser that once got HSTS over https would refuse http on localhost for a year.
   if (configOf(c.env).environment !== 'development') headers.set('Strict-Transport-Security', HSTS)
   setRateLimit(headers, c.get('rate'))
 })
 
-/** The only policy: a number of requests in a UTC minute. */
+/** The name of the only policy, which limits the number of requests in a UTC minute. */
 const POLICY = '"default"'
 
 /**
- * Adds the ledger object's count to every response that it took part in, 4xx too, in the form of
- * draft-ietf-httpapi-ratelimit-headers-11: the policy (`q` requests in `w` seconds), and how many are left (`r`) until
- * the count resets (`t` seconds). Responses without these headers were not counted exactly.
+ * Adds the rate count of a ledger object to the response of every request that the object counted, including 4xx. The
+ * headers have the form of draft-ietf-httpapi-ratelimit-headers-11: the policy is `q` requests in `w` seconds, and
+ * `r` requests are left until the count resets in `t` seconds. A request whose response lacks these headers was not
+ * counted by a ledger object.
  */
 function setRateLimit(headers: Headers, rate: RateCount | undefined): void {
   if (!rate) return
@@ -65,13 +67,13 @@ function setRateLimit(headers: Headers, rate: RateCount | undefined): void {
   headers.set('RateLimit', `${POLICY};r=${remaining};t=${resets_in_s}`)
 }
 
-/** Returns the count of the two ledgers that will refuse requests first. */
+/** Returns the count of the ledger that will refuse requests first. */
 export function tighter(rate: RateCount | undefined, other: RateCount): RateCount {
   if (!rate || !other.allowed) return other
   return rate.allowed && other.remaining < rate.remaining ? other : rate
 }
 
-/** Chrome caches a preflight for at most this long. */
+/** The maximum time that Chrome caches a preflight. */
 export const PREFLIGHT_MAX_AGE_S = 7_200
 
 export const ALLOWED_HEADERS = [
@@ -91,7 +93,7 @@ export const EXPOSED_HEADERS = [
   'Retry-After',
 ]
 
-/** The headers of the gateway, and those in which the providers' SDKs send the key and their version. */
+/** The request headers of the gateway, and the headers in which the providers' SDKs send their key and version. */
 const GATEWAY_REQUEST_HEADERS = [
   'X-Meter-User',
   'X-Meter-Team',
@@ -134,16 +136,16 @@ const SHARED = {
     'X-Provider-Request-Id',
   ],
   maxAge: PREFLIGHT_MAX_AGE_S,
-  // The API uses no cookies: a page can only send a key that it has.
+  // Requests from other origins use no cookies. Their pages send an API key.
   credentials: false,
 }
 
 const handlers = new WeakMap<Config, MiddlewareHandler<AppEnv>>()
 
 /**
- * Answers cross-origin requests from browsers, for the origins in `CORS_ORIGINS`; off if it lists none. A preflight has
- * no key, so it is answered before authentication. Other origins get the same responses without the header that lets
- * their page read them.
+ * Answers cross-origin requests from the origins in `CORS_ORIGINS`. Does nothing if the variable is empty. A
+ * preflight has no key, so it is answered before authentication. Other origins get the same responses without the
+ * header that allows their page to read them.
  */
 export const cors = createMiddleware<AppEnv>((c, next) => {
   const config = configOf(c.env)
@@ -163,8 +165,8 @@ function handlerOf(config: Config): MiddlewareHandler<AppEnv> {
 }
 
 /**
- * Answers a wrong method on a known path of `app` with 405, and `OPTIONS` with 204; both name the methods in `Allow`.
- * Paths and methods are public (they are in the OpenAPI document), so this runs before authentication.
+ * Answers 405 to a wrong method on a path of `app`, and 204 to `OPTIONS`. Both answers list the methods in `Allow`.
+ * Runs before authentication, because paths and methods are public: the OpenAPI document contains them.
  */
 export function allowedMethods(app: OpenAPIHono<AppEnv>): MiddlewareHandler<AppEnv> {
   let paths: Paths | undefined
@@ -192,9 +194,12 @@ interface Path {
 }
 
 interface Paths {
-  /** Paths without parameters, which come first: `/v1/events/ingest` is not an id of `/v1/events/{id}`. */
+  /**
+   * The paths without parameters. They are matched first, so that `ingest` in `/v1/events/ingest` is not an id of
+   * `/v1/events/{id}`.
+   */
   readonly exact: ReadonlyMap<string, Path>
-  /** Paths with parameters by number of segments; the most specific first. */
+  /** The paths with parameters by number of segments, the most specific path first. */
   readonly patterns: ReadonlyMap<number, readonly Path[]>
 }
 

@@ -1,18 +1,21 @@
-/** The length of a large body. The Worker always reads smaller bodies immediately. */
+/** The length above which a body needs reserved memory. The Worker reads smaller bodies immediately. */
 const LARGE_BYTES = 256 * 1024
 
 /**
- * The bytes of large bodies that an isolate works on at once. From its text to its answer a body takes about ten times
- * its bytes of memory, and an isolate of 128 MB is shared.
+ * The maximum size of all large bodies that an isolate processes at once. A body takes about ten times its size in
+ * memory until it is answered, and all requests share the isolate's 128 MB.
  */
 const MAX_BYTES_AT_ONCE = 5 * 1024 * 1024
 
 const MAX_WAIT_MS = 10_000
-/** A request whose client has disconnected is cancelled without notice. After this time, its room is free again. */
+/**
+ * The time after which reserved memory is free again. A request whose client has disconnected is cancelled without
+ * notice and cannot release its memory.
+ */
 const MAX_HELD_MS = 30_000
 /**
- * A waiting request checks for room by itself after this time, because the request that was woken last may have been
- * cancelled.
+ * The time after which a waiting request checks for free memory without being woken. The request that should have
+ * woken it may have been cancelled.
  */
 const LOOKS_AFTER_MS = 1_000
 
@@ -23,14 +26,14 @@ interface Place {
 
 const places = new Set<Place>()
 
-/** Wakes the waiting requests in the order of their arrival. */
+/** The functions that wake the waiting requests, in the order of arrival. */
 const waiting: (() => void)[] = []
 
 /** The memory reserved for a body. */
 export interface Room {
   /**
-   * Reserves the memory that the body's characters occupy, once it is read. The body keeps its room if it needs more
-   * than was reserved; later bodies wait longer.
+   * Sets the reserved memory to the size of the body's characters, after the body is read. The body may then use more
+   * than the maximum. In this case, later bodies wait longer.
    */
   weigh(bytes: Uint8Array): void
   leave(): void
@@ -38,7 +41,7 @@ export interface Room {
 
 const NO_ROOM_NEEDED: Room = { weigh: () => {}, leave: () => {} }
 
-/** Waits until there is room for a body; undefined if the time runs out first. */
+/** Reserves memory for a body. Waits until enough memory is free; undefined if the maximum time is over. */
 export async function roomFor(bytes: number): Promise<Room | undefined> {
   if (bytes <= LARGE_BYTES) return NO_ROOM_NEEDED
   const until_ms = Date.now() + MAX_WAIT_MS
@@ -51,7 +54,7 @@ export async function roomFor(bytes: number): Promise<Room | undefined> {
 }
 
 function roomOf(place: Place): Room {
-  // There may be room for the next one, too.
+  // There may also be memory for the next waiting request.
   wakeNext()
   return {
     weigh: (read) => {
@@ -65,9 +68,9 @@ function roomOf(place: Place): Room {
 }
 
 /**
- * Waits in the queue until another request leaves, and returns its last position: the first one if it was
- * woken. The timer belongs to this request, so that the runtime does not take the request for one that waits
- * for nothing.
+ * Waits in the queue until another request leaves or the timer ends. Returns the last position of this request, which
+ * is 0 if it was woken. The timer belongs to this request. Without a timer, the runtime would cancel the request,
+ * because none of its own work is pending.
  */
 async function turn(at: number): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -85,7 +88,7 @@ function wakeNext(): void {
   waiting.shift()?.()
 }
 
-/** Takes a place for a body; undefined if there is no room. */
+/** Reserves memory for a body; undefined if not enough memory is free. */
 function takePlace(bytes: number): Place | undefined {
   if (!hasRoom(bytes)) return undefined
   const place = { bytes, since_ms: Date.now() }
@@ -93,7 +96,9 @@ function takePlace(bytes: number): Place | undefined {
   return place
 }
 
-/** The first byte of letters above U+00FF, in UTF-8: with one of them, each letter of a string takes two bytes. */
+/**
+ * The lowest first byte in UTF-8 of letters above U+00FF. If a string has such a letter, each letter takes two bytes.
+ */
 const FIRST_OF_TWO_BYTE_LETTERS = 0xc4
 
 function hasTwoByteLetters(bytes: Uint8Array): boolean {

@@ -7,7 +7,9 @@ import { type LogFields, logFailure, logInfo, logWarning } from '../../logging/l
 import { countOutcome, writeOutcomesWhenDue } from '../../logging/outcomes.ts'
 import { type AppEnv, routeOf } from '../env.ts'
 
-/** The methods that are logged by name; others are `other`, so that no client can fill the log with names. */
+/**
+ * The methods that are logged by name. Others are logged as `other`, so that a client cannot fill the log with names.
+ */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /**
@@ -32,12 +34,12 @@ export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
   const sampled = Math.random() < log_sample_rate
   if (!failed && !slow && !sampled) return
   const log = failed ? logFailure : slow ? logWarning : logInfo
-  // The share of requests that a line represents: divide by it when summing lines.
+  // The share of requests that was logged. Divide the number of lines by it to estimate the number of requests.
   const sample_rate = failed || slow ? 1 : log_sample_rate
   log('request', { ...described(c), outcome, duration_ms, object_ms, sample_rate })
 })
 
-/** Counts what an estimate of the platform's bill needs. */
+/** Counts changes and events, for an estimate of the platform's bill. */
 function countWork(c: Context<AppEnv>, now_ms: number): void {
   if (!READING.has(c.req.method)) countOutcome('work:changes', now_ms)
   const events = c.get('accepted_events') ?? 0
@@ -46,7 +48,7 @@ function countWork(c: Context<AppEnv>, now_ms: number): void {
 
 const READING = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** `ok`, `replayed`, or the problem code: a small, fixed set. */
+/** Returns `ok`, `replayed` or the problem code. The set of outcomes is small and fixed. */
 function outcomeOf(c: Context<AppEnv>): string {
   const code = c.get('problem_code')
   if (code !== undefined) return code

@@ -23,7 +23,7 @@ const SPECIAL_IPV4 = [
   ['224.0.0.0', 3],
 ] as const
 
-/** The exceptions within 2000::/3, the only global range. */
+/** The prefixes within 2000::/3 that are not public. Addresses outside 2000::/3 are never public. */
 const SPECIAL_IPV6 = [
   // Protocol assignments, such as Teredo and ORCHID.
   ['2001::', 23],
@@ -34,17 +34,17 @@ const SPECIAL_IPV6 = [
 
 const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/
 
-/** Whether a text is an IPv4 address in the canonical form that a URL parser writes. */
+/** Reports whether a text is an IPv4 address in the form of four decimal numbers. */
 export function isIpv4(text: string): boolean {
   return ipv4(text) !== undefined
 }
 
-/** Whether a text is an IPv6 address. */
+/** Reports whether a text is an IPv6 address. */
 export function isIpv6(text: string): boolean {
   return ipv6(text) !== undefined
 }
 
-/** Whether an address is public; false for a text that is not an address. */
+/** Reports whether an address is public; false for a text that is not an address. */
 export function isPublicAddress(text: string): boolean {
   const v4 = ipv4(text)
   if (v4 !== undefined)
@@ -65,7 +65,9 @@ function ipv4(text: string): bigint | undefined {
   return parts.reduce((value, part) => value * 256n + BigInt(part), 0n)
 }
 
-/** Parses with the platform's URL parser, which accepts every form of RFC 4291 and writes a single one. */
+/**
+ * Parses an IPv6 address with the platform's URL parser, which accepts every form of RFC 4291 and writes one form.
+ */
 function ipv6(text: string): bigint | undefined {
   if (!/^[0-9A-Fa-f:.]{2,45}$/.test(text) || !text.includes(':')) return undefined
   const canonical = URL.parse(`http://[${text}]`)?.hostname.slice(1, -1)

@@ -4,8 +4,8 @@ import { type CheckedUrl, checkUrl, PRIVATE } from './check-url.ts'
 import { type Resolution, resolveName } from './resolve.ts'
 
 /**
- * Checks an address that a customer supplies, against the variables of this deployment and the addresses of
- * its host name. Runs when the address is set and before each use, because either may change in between.
+ * Checks an address that a customer supplies, against the variables of this deployment and the addresses of its host
+ * name. Runs when the address is set and before each use, because the variables and the addresses may change.
  */
 
 export interface Address {
@@ -14,10 +14,13 @@ export interface Address {
   readonly own_url: string
 }
 
-/** A host that needs no resolution (an address, or one that the operator lists) is `public`: it may be called. */
+/**
+ * The result of the check. A host that needs no resolution is `public`: an IP address, or a host that the operator
+ * allows.
+ */
 export type CheckedAddress = Extract<CheckedUrl, { kind: 'refused' }> | Resolution
 
-/** Checks that an address may get requests. It never throws. */
+/** Checks whether requests may be sent to an address. Never throws. */
 export async function checkAddress(
   env: Bindings,
   { url, own_url }: Address,
@@ -30,8 +33,8 @@ export async function checkAddress(
 }
 
 /**
- * Returns the error of an address that is being set, worded to follow the name of its field; undefined if the
- * address may be used. A name that cannot be resolved now is accepted, because every use checks it.
+ * Returns the error of an address that is being set, worded to follow the name of its field; undefined if the address
+ * may be used. If the resolver does not answer, the name is accepted, because every use checks it.
  */
 export async function faultOfAddress(env: Bindings, address: Address): Promise<string | undefined> {
   const checked = await checkAddress(env, address)

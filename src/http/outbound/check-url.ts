@@ -2,14 +2,15 @@ import type { Environment } from '../../config.ts'
 import { isIpv4, isIpv6, isPublicAddress } from './addresses.ts'
 
 /**
- * Checks a URL that a customer supplies and that this Worker calls: https, and never an address inside the operator's
- * network or the deployment itself. A name is checked again when it is resolved (`resolve.ts`), before each use.
+ * Checks a URL that a customer supplies and that this Worker calls. It must be https, and must not lead to the
+ * operator's network or to the deployment itself. Exceptions are the local addresses in development and
+ * `private_hosts`. A name is resolved and checked again before each use (`resolve.ts`).
  */
 export interface OutboundPolicy {
   readonly environment: Environment
-  /** The URL of the request, which names the deployment's own host. */
+  /** A URL of this deployment, for its host and port. */
   readonly own_url: string
-  /** Hosts inside the operator's network that are allowed: `host` or `host:port`. */
+  /** The allowed hosts inside the operator's network: `host` or `host:port`. */
   readonly private_hosts: readonly string[]
 }
 
@@ -20,18 +21,21 @@ export type CheckedUrl =
       /** The name to resolve before each use; undefined if the host is an address or allowed by name. */
       readonly name: string | undefined
     }
-  /** `message` follows the name of the field: `must be …`. */
+  /** A refused URL. `message` follows the name of the field: `must be …`. */
   | { readonly kind: 'refused'; readonly message: string }
 
 const MAX_URL_LENGTH = 2_048
-/** Excludes spaces, control characters and backslashes, which URL parsers remove or change. */
+/**
+ * The accepted characters. They exclude spaces, control characters and backslashes, which URL parsers remove or
+ * change.
+ */
 const PLAIN = /^[\x21-\x5b\x5d-\x7e]+$/
 /** The exception for development. It compares the text as sent, so any other spelling of these hosts is refused. */
 const LOCAL = /^http:\/\/(?:127\.0\.0\.1|localhost):[1-9]\d{0,4}(?=[/?]|$)/
 const SECURE = /^https:\/\/[^/]/i
 const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/
 
-/** Names that only a private network or a single machine resolves. */
+/** The suffixes of names that only a private network or a single machine resolves. */
 const PRIVATE_SUFFIXES = [
   'localhost',
   'local',
@@ -85,13 +89,13 @@ function checkName(url: URL, host: string): CheckedUrl {
   return labels.length < 2 || is_private ? refused(PRIVATE) : { kind: 'allowed', url, name: host }
 }
 
-/** Whether a URL has user info. Checks the text too, because `https://@host` has an empty user name. */
+/** Reports whether a URL has user info. Also checks the text, because `https://@host` has an empty user name. */
 function hasUserInfo(text: string, url: URL): boolean {
   const authority = text.replace(/^[a-z]+:\/*/i, '').split(/[/?]/, 1)[0] ?? ''
   return url.username !== '' || url.password !== '' || authority.includes('@')
 }
 
-/** The host without brackets and without the dot of the root. */
+/** Returns the host without brackets and without a final dot. */
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
 }
@@ -101,7 +105,7 @@ function isListed(url: URL, private_hosts: readonly string[]): boolean {
   return private_hosts.some((host) => host === url.hostname || host === `${url.hostname}:${portOf(url)}`)
 }
 
-/** Whether a URL leads to this server: all loopback names count as one host. */
+/** Reports whether a URL leads to this server. All loopback names count as one host. */
 function leadsToSelf(url: URL, own: URL): boolean {
   const same_host = hostOf(url) === hostOf(own) || (isLoopback(url) && isLoopback(own))
   return same_host && portOf(url) === portOf(own)

@@ -2,17 +2,17 @@ import { z } from 'zod'
 import { isPublicAddress } from './addresses.ts'
 
 /**
- * Resolves names by DNS over HTTPS, in the JSON form that Cloudflare and Google answer. A name that resolves to any
- * address that is not public must not be called. The platform resolves the name again when it connects, so a name that
- * changes between the two (DNS rebinding) is not caught here.
+ * Resolves names by DNS over HTTPS, in the JSON format of Cloudflare and Google. A name must not be called if one of
+ * its addresses is not public. The platform resolves the name again when it connects. This check cannot detect a name
+ * that changes between the two resolutions (DNS rebinding).
  */
 export type Resolution =
   | { readonly kind: 'public' }
-  /** At least one of its addresses is not public. */
+  /** A name with at least one address that is not public. */
   | { readonly kind: 'private' }
-  /** The name has no address. */
+  /** A name without an address. */
   | { readonly kind: 'none' }
-  /** The resolver gave no usable answer: call nothing, and try again later. */
+  /** The resolver returned no usable answer. Do not call the name, and retry later. */
   | { readonly kind: 'unknown' }
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -35,7 +35,7 @@ const answerSchema = z.object({
   Answer: z.array(z.object({ type: z.int(), data: z.string() })).optional(),
 })
 
-/** Resolves both kinds of addresses, because each of them must be public. Never throws. */
+/** Resolves the IPv4 and IPv6 addresses of a name, because all of them must be public. Never throws. */
 export async function resolveName(name: string, resolver: Resolver): Promise<Resolution> {
   try {
     const found = await Promise.all(Object.keys(ADDRESS_TYPES).map((type) => addresses(name, type, resolver)))

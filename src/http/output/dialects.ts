@@ -4,15 +4,15 @@ import type { AppEnv } from '../env.ts'
 import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
 /**
- * The error shapes of other systems' clients, by path. A problem document gets the members that such a client reads
- * beside our own, so that both read the same answer; `code` stays ours.
+ * The error formats of other systems' clients, by path. A problem document also gets the members that such a client
+ * reads, so that clients of both systems can read the answer. `code` is always a code of this API.
  */
 interface Dialect {
   readonly prefix: string
   readonly members: (problem: SentProblem) => Readonly<Record<string, unknown>>
-  /** The content type of an error form that is not JSON. */
+  /** The content type of an error format that is not JSON. */
   readonly binary?: string
-  /** JSON Schemas of the members. */
+  /** The JSON Schemas of the members. */
   readonly schemas: Readonly<Record<string, unknown>>
 }
 
@@ -26,7 +26,7 @@ interface SentProblem {
 const TEXT = { type: 'string' }
 
 const DIALECTS: readonly Dialect[] = [
-  // google.rpc.Status: in JSON, clients record `message`.
+  // This dialect is google.rpc.Status. In JSON, clients record `message`.
   {
     prefix: '/otlp/',
     members: ({ detail }) => ({ message: detail }),
@@ -81,7 +81,7 @@ function dialectOf(path: string): Dialect | undefined {
   return DIALECTS.find(({ prefix }) => path.startsWith(prefix))
 }
 
-/** Adds the members of the path's dialect to every problem document of the routes behind it. */
+/** Adds the members of the path's dialect to every problem document of the routes that use this middleware. */
 export const inDialect = createMiddleware<AppEnv>(async (c, next) => {
   await next()
   const dialect = dialectOf(c.req.path)
@@ -95,8 +95,8 @@ export function isProblem(c: Context<AppEnv>): boolean {
 }
 
 /**
- * The response of a status with any of these codes, on a path with a dialect; undefined elsewhere. `codesOf` reads the
- * codes from `x-problem-codes`.
+ * Returns the OpenAPI response of a status with any of these codes on a path with a dialect; undefined on other
+ * paths. `codesOf` reads the codes from `x-problem-codes`.
  */
 export function dialectResponse(path: string, codes: readonly ProblemCode[]): object | undefined {
   const dialect = dialectOf(path)
@@ -111,7 +111,7 @@ export function dialectResponse(path: string, codes: readonly ProblemCode[]): ob
           'x-problem-codes': codes,
           properties: { ...own, code: { type: 'string', enum: codes }, ...dialect.schemas },
           required: [...Object.keys(own), 'code'],
-          // Each code may have members of its own beside these.
+          // Each code may have additional members.
           additionalProperties: true,
         },
       },

@@ -6,15 +6,16 @@ import { type AppEnv, routeOf } from '../env.ts'
 import { nextCursor } from '../input/pagination.ts'
 import { jsonResponse, stringifyJson } from './json.ts'
 
-/** Streams lists as CSV or NDJSON, if `Accept` asks for one of them. */
+/** Streams lists as CSV or NDJSON, if `Accept` requests one of these formats. */
 
 const EXPORTS = { csv: 'text/csv', ndjson: 'application/x-ndjson' } as const
 
 export type ExportFormat = keyof typeof EXPORTS
 
 /**
- * The format that the request prefers over JSON; null for JSON, also without `Accept` or for types that no list has. Of
- * equally preferred types, exact ones win over wildcards, then the first.
+ * Returns the export format that the request prefers. Returns null if it prefers JSON, has no `Accept`, or accepts no
+ * supported type. If several types are equally preferred, exact types precede wildcards, and earlier types precede
+ * later types.
  */
 export function exportFormat(c: Context): ExportFormat | null {
   const accepted = parseAccept(c.req.header('Accept') ?? '').flatMap(({ type, q }) => {
@@ -31,17 +32,18 @@ function formatOf(type: string): ExportFormat | null | undefined {
   return ['application/json', 'application/*', '*/*'].includes(type) ? null : undefined
 }
 
-/** The header of an export that ends before the last row. */
+/** The header with the cursor of an export that ends before the last row. */
 const NEXT_CURSOR = 'X-Next-Cursor'
 
-/** The answers of a list in all its formats. */
+/** Returns the OpenAPI response of a list in all its formats. */
 export function listAnswer(description: string, schema: z.ZodType) {
   const text = (of: string) => ({ schema: z.string().openapi({ description: of }) })
   return {
     description,
     headers: z.object({
       [NEXT_CURSOR]: z.string().optional().openapi({
-        description: 'The `cursor` of the rest, only in CSV and NDJSON. Absent if there are no more rows.',
+        description:
+          'The `cursor` of the remaining rows, only with CSV and NDJSON. Absent if there are no more rows.',
       }),
     }),
     content: {
@@ -54,9 +56,9 @@ export function listAnswer(description: string, schema: z.ZodType) {
 
 /** The text in the descriptions of lists that can be exported. */
 export const EXPORT_DESCRIPTION =
-  'With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more, `X-Next-Cursor` has the `cursor` of the rest. With `limit`, the response is one page in that format.'
+  'With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more entries, `X-Next-Cursor` contains the `cursor` of the remaining rows. With `limit`, the response is one page in that format.'
 
-/** Whether the request asks for all rows: an export without `limit`, which would ask for one page of it. */
+/** Reports whether the request is for all rows: an export without `limit`. With `limit`, an export has one page. */
 export function wantsAllRows(c: Context): boolean {
   return exportFormat(c) !== null && c.req.query('limit') === undefined
 }
@@ -69,7 +71,7 @@ export interface Rows<T> {
   readonly render: (row: T) => object
 }
 
-/** Answers a page in the format that the request prefers. */
+/** Answers with a page in the format that the request prefers. */
 export function pageResponse<T>(
   c: Context<AppEnv>,
   page: Omit<Rows<T>, 'chunks'>,
@@ -81,7 +83,7 @@ export function pageResponse<T>(
   return jsonResponse(c, { data, next_cursor: nextCursor(page.next_before_entry) })
 }
 
-/** Answers all rows. The request must want them (`wantsAllRows`). */
+/** Answers with all rows. The request must be for all rows (`wantsAllRows`). */
 export function exportResponse<T>(c: Context<AppEnv>, rows: Rows<T>): Response {
   return streamed(c, exportFormat(c) ?? 'ndjson', rows)
 }
@@ -107,8 +109,8 @@ async function* textOf<T>(
 }
 
 /**
- * Streams an export, only as fast as the client reads. A failure breaks off the connection without the end of the body,
- * so that clients do not mistake a part for the whole.
+ * Streams an export only as fast as the client reads. A failure closes the connection without the end of the body, so
+ * that clients do not take an incomplete export for a complete export.
  */
 export function streamText(
   c: Context<AppEnv>,
@@ -133,7 +135,7 @@ export function streamText(
         await texts.return(undefined)
       },
     },
-    // Nothing is read before the client asks: a HEAD request reads no rows.
+    // Reads no rows before the client reads the body, so that a HEAD request reads no rows.
     { highWaterMark: 0 },
   )
   return c.body(body, 200, headers)
@@ -153,11 +155,14 @@ function csvLine(values: readonly unknown[]): string {
   return `${values.map(csvField).join(',')}\r\n`
 }
 
-// Spreadsheets read text that begins with one of these as a formula, so an apostrophe is added. The apostrophe is on
-// the list too, so removing one apostrophe always restores the text.
+// Spreadsheets read text that begins with one of these characters as a formula, so an apostrophe is added. The list
+// also contains the apostrophe, so that removing one apostrophe always restores the text.
 const FORMULA = /^[=+\-@\t\r\n'＝＋－＠]/
 
-/** A field of RFC 4180: empty for none, exact decimals, JSON for lists and objects. Text is never a formula. */
+/**
+ * Returns a field in the format of RFC 4180. A missing value is empty, decimals are exact, and lists and objects are
+ * JSON. Text is written so that spreadsheets do not read it as a formula.
+ */
 function csvField(value: unknown): string {
   if (value === null || value === undefined) return ''
   const text = typeof value === 'string' ? (FORMULA.test(value) ? `'${value}` : value) : stringifyJson(value)

@@ -24,7 +24,7 @@ declare global {
   }
 }
 
-/** A number that `JSON.stringify` writes as the text it was made from. */
+/** A number that `JSON.stringify` writes as the text from which it was created. */
 interface RawJson {
   readonly rawJSON: string
 }
@@ -35,42 +35,45 @@ const PLAIN_DECIMAL = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/
 const MICRO_PER_CREDIT = 10 ** CREDIT_DECIMALS
 
 /**
- * A plain decimal (no exponent) as a JSON number. Throws on anything else, which would make the response invalid
- * JSON.
+ * Returns a plain decimal (without exponent) as a JSON number. Throws for any other text, because it would make the
+ * response invalid JSON.
  */
 export function exactNumber(decimal: string): ExactNumber {
   if (!PLAIN_DECIMAL.test(decimal)) throw new RangeError(`not a plain decimal: ${decimal}`)
   return JSON.rawJSON(decimal)
 }
 
-/** Credits, with at most 6 decimals. */
+/** Returns credits as a JSON number with at most 6 decimals. */
 export function creditsJson(amount: MicroCredits): ExactNumber {
   // Whole credits are far below 2^53. In this range, a double is exact and prints no exponent.
   if (amount % MICRO_PER_CREDIT === 0) return amount / MICRO_PER_CREDIT
   return JSON.rawJSON(formatCredits(amount))
 }
 
-/** Credits from micro-credits, which may exceed the largest balance. */
+/** Returns micro-credits as a JSON number of credits. The amount may exceed the largest balance. */
 export function creditsExact(credits_micro: bigint): ExactNumber {
   return exactNumber(formatDecimal(credits_micro, CREDIT_DECIMALS))
 }
 
-/** USD from a whole number of 1e-6. */
+/** Returns a whole number of 1e-6 USD as a JSON number of USD. */
 export function microUsdJson(micro: bigint): ExactNumber {
   return exactNumber(formatDecimal(micro, 6))
 }
 
-/** USD from whole cents. */
+/** Returns whole cents as a JSON number of USD. */
 export function centsJson(cents: number): ExactNumber {
   return exactNumber(formatDecimal(BigInt(cents), 2))
 }
 
-/** USD, with at most 12 decimals. */
+/** Returns USD as a JSON number with at most 12 decimals. */
 export function usdJson(amount: PicoUsd | UsdParts): ExactNumber {
   return JSON.rawJSON(typeof amount === 'bigint' ? formatUsd(amount) : formatUsdParts(amount))
 }
 
-/** Renders quantities as plain decimals. JavaScript writes an exponent for values below 1e-6, which only seconds have. */
+/**
+ * Renders quantities as plain decimals. JavaScript writes an exponent for values below 1e-6. Only seconds have such
+ * values.
+ */
 export function usageJson(usage: Readonly<Record<string, number>>): Record<string, ExactNumber> {
   return Object.fromEntries(Object.entries(usage).map(([unit, quantity]) => [unit, quantityJson(quantity)]))
 }
@@ -88,7 +91,7 @@ class JsonOutput {
     this.text = text
   }
 
-  /** `JSON.rawJSON` takes no objects, so a placeholder is written, which `stringifyJson` replaces. */
+  /** Writes a placeholder that `stringifyJson` replaces, because `JSON.rawJSON` accepts no objects. */
   toJSON(): RawJson {
     if (!texts) throw new Error('only stringifyJson can write JSON text')
     texts.push(this.text)
@@ -96,13 +99,16 @@ class JsonOutput {
   }
 }
 
-/** A line break in a form that `JSON.stringify` never writes, so its output cannot contain it otherwise. */
+/**
+ * A line break in a form that `JSON.stringify` does not write for any string. In its output, this text is always a
+ * placeholder.
+ */
 const PLACEHOLDER = '"\\u000A"'
 
 /** The texts of the placeholders that the current call of `stringifyJson` has written. */
 let texts: string[] | undefined
 
-/** The customer's own JSON, written in its stored form. */
+/** Returns the customer's own JSON. `stringifyJson` writes it in its stored form. */
 export function jsonOf(text: JsonText): JsonOutput {
   return new JsonOutput(text)
 }
@@ -113,7 +119,7 @@ export function metadataJson(metadata: JsonText | undefined): JsonOutput {
   return jsonOf(metadata ?? NO_METADATA)
 }
 
-/** The JSON text of a body that may contain exact numbers and JSON text. */
+/** Returns the JSON text of a body that may contain exact numbers and JSON text. */
 export function stringifyJson(body: unknown): string {
   const outer = texts
   const written: string[] = []
@@ -128,7 +134,7 @@ export function stringifyJson(body: unknown): string {
   }
 }
 
-/** A JSON response whose body may contain exact numbers and JSON text. */
+/** Returns a JSON response whose body may contain exact numbers and JSON text. */
 export function jsonResponse(
   c: Context,
   body: unknown,

@@ -1,8 +1,8 @@
 import type { z } from '@hono/zod-openapi'
 
 /**
- * A field of an answer that portal tokens do not get, because it is not for end users. Answers to API keys always have
- * it; the types of the SDK depend on this mark.
+ * Returns the schema for a field that answers to portal tokens do not contain, because it is not for end users.
+ * Answers to API keys always contain it. The types of the SDK depend on `x-keys-only`.
  */
 export function keysOnly<T extends z.ZodType>(schema: T) {
   return schema

@@ -1,6 +1,6 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-/** Every problem code. Codes are stable: never rename one, never change its status. */
+/** All problem codes. Codes are stable: never rename a code or change its status. */
 export const PROBLEMS = {
   invalid_request: { status: 400, title: 'The request is invalid' },
   invalid_json: { status: 400, title: 'The body is not valid JSON' },

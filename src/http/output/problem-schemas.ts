@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
-/** The schemas of the problem documents, one for each code with the members that only it has. */
+/** The schemas of the problem documents. Each code has a schema with its additional members. */
 
 const exact = (description: string) => z.number().openapi({ description })
 const nearest = z.array(z.string()).openapi({ description: 'Similar names, closest first.' })
@@ -15,16 +15,16 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   invalid_request: {
     errors: z.array(
       z.object({
-        path: z
-          .string()
-          .openapi({ description: 'A JSON Pointer (RFC 6901), which is empty for the whole body.' }),
+        path: z.string().openapi({
+          description: 'A JSON Pointer (RFC 6901) to the invalid field; empty for the whole body.',
+        }),
         message: z.string(),
       }),
     ),
   },
   insufficient_credits: {
     balance: exact('Credits in the wallet, including held credits.'),
-    available_balance: exact('Credits that are not held.'),
+    available_balance: exact('The balance without held credits and credits of lots that begin later.'),
     required: exact('Credits that the request requires.'),
     wallet_id: z.string(),
   },
@@ -45,12 +45,14 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
     reason: z.enum(['feature_disabled', 'feature_not_enabled']),
   },
   already_processed: {
-    event_id: z.string().nullable().openapi({ description: 'The event of the call; null while it runs.' }),
+    event_id: z.string().nullable().openapi({
+      description: 'The event of the call; null while the call runs.',
+    }),
   },
   unpriced_model: { nearest },
   unknown_provider: { nearest },
   quota_exceeded: {
-    limit: exact('Events, or other changes, allowed in a calendar month (UTC).'),
+    limit: exact('The maximum number of events, or of other changes, in a calendar month (UTC).'),
     resets_at: z.iso.datetime(),
   },
   unavailable: {
@@ -61,7 +63,7 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   },
 }
 
-/** The schema of the problem documents with this code. */
+/** Returns the schema of the problem documents with a code. */
 export function problemSchema(code: ProblemCode): z.ZodType {
   const { status, title } = PROBLEMS[code]
   return z
@@ -69,15 +71,17 @@ export function problemSchema(code: ProblemCode): z.ZodType {
       type: z.url().openapi({ description: 'A link to the meaning of the code and how to resolve it.' }),
       title: z.literal(title),
       status: z.literal(status),
-      detail: z.string().openapi({ description: 'The fault in this request, as text for a person.' }),
-      code: z.literal(code).openapi({ description: 'The code for programs, which is stable.' }),
+      detail: z.string().openapi({
+        description: 'A description of the fault in this request, for a person.',
+      }),
+      code: z.literal(code).openapi({ description: 'The stable code of the problem, for programs.' }),
       request_id: z.string().openapi({ description: 'The value of the X-Request-Id header.' }),
       ...MEMBERS[code],
     })
     .openapi(problemSchemaName(code))
 }
 
-/** `insufficient_credits` is `InsufficientCreditsProblem` among the document's components. */
+/** Returns the name of a code's schema in the OpenAPI document, for example `InsufficientCreditsProblem`. */
 export function problemSchemaName(code: ProblemCode): string {
   const words = code.split('_').map((word) => word.charAt(0).toUpperCase() + word.slice(1))
   return `${words.join('')}Problem`
@@ -85,7 +89,7 @@ export function problemSchemaName(code: ProblemCode): string {
 
 const REF = '#/components/schemas/'
 
-/** A response of one status with any of these codes. `codesOf` reads them back. */
+/** Returns the OpenAPI response of one status with any of these codes. `codesOf` reads the codes from it. */
 export function problemResponse(codes: readonly ProblemCode[]) {
   const refs = codes.map((code) => ({ $ref: REF + problemSchemaName(code) }))
   const mapping = Object.fromEntries(codes.map((code) => [code, REF + problemSchemaName(code)]))
@@ -101,12 +105,12 @@ export function problemResponse(codes: readonly ProblemCode[]) {
 const CODES_BY_REF = new Map<string, ProblemCode>()
 for (const code of problemCodes()) CODES_BY_REF.set(REF + problemSchemaName(code), code)
 
-/** All codes, in the order of `PROBLEMS`. */
+/** Returns all codes in the order of `PROBLEMS`. */
 export function problemCodes(): ProblemCode[] {
   return Object.keys(PROBLEMS).filter((code): code is ProblemCode => code in PROBLEMS)
 }
 
-/** The codes that a response of the document declares; empty for a response that is no problem. */
+/** Returns the codes that an OpenAPI response declares; empty if the response is not a problem. */
 export function codesOf(response: unknown): ProblemCode[] {
   const text = JSON.stringify(response)
   const found = [...text.matchAll(/"\$ref":"([^"]+)"/g)]

@@ -10,20 +10,20 @@ import { timeJson, timeOrNull } from '../input/times.ts'
 import { exactNumber, jsonResponse } from './json.ts'
 import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
-/** The page of all codes, which every deployment serves: each code is an anchor. */
+/** The page of all codes, with an anchor for each code. Every deployment serves this page. */
 const DOCS = '/docs/errors#'
 
 export interface Problem {
   readonly code: ProblemCode
-  /** One or two sentences for a person, without secrets and internal names. */
+  /** The detail for a person: one or two sentences without secrets and internal names. */
   readonly detail: string
-  /** Added to the headers that every problem of this status has. */
+  /** The headers in addition to the headers of the status. */
   readonly headers?: Readonly<Record<string, string>>
-  /** Members that this code adds to the document. */
+  /** The members that this code adds to the document. */
   readonly members?: Readonly<Record<string, unknown>>
 }
 
-/** An RFC 9457 problem document. */
+/** Returns an RFC 9457 problem document. */
 export function problem(c: Context<AppEnv>, { code, detail, headers = {}, members = {} }: Problem): Response {
   const { status, title } = PROBLEMS[code]
   c.set('problem_code', code)
@@ -40,17 +40,17 @@ function headersOf(code: ProblemCode): Readonly<Record<string, string>> {
   return status === 503 && !code.endsWith('_not_configured') ? { 'Retry-After': '1' } : {}
 }
 
-/** A 400 with the error of each field. */
+/** Returns a 400 with the error of each field. */
 export function invalidRequest(c: Context<AppEnv>, detail: string, errors: readonly FieldError[]): Response {
   return problem(c, { code: 'invalid_request', detail, members: { errors } })
 }
 
-/** The header of an answer that repeats an earlier one. */
+/** The header of a replay. */
 export const REPLAYED = { 'Idempotency-Replayed': 'true' } as const
 
 /**
- * Answers the result of a ledger operation: rendered by `render` and marked if it is a replay, or the problem of its
- * refusal.
+ * Answers with the result of a ledger operation. `render` renders the answer, and a replay is marked. A refusal
+ * becomes a problem document.
  */
 export function answerResult<A>(
   c: Context<AppEnv>,
@@ -62,11 +62,11 @@ export function answerResult<A>(
   return jsonResponse(c, render(result.answer), status, result.kind === 'replayed' ? REPLAYED : {})
 }
 
-/** A page with a portal token has no API key. */
+/** The detail for a portal token whose API key has ended. A page with a portal token has no API key to replace. */
 const PORTAL_ENDED =
-  'This portal token has ended with the API key that made it. Ask the backend of the page for another one.'
+  'This portal token has ended with the API key that created it. Request a new portal token from the backend of the page.'
 
-/** The problem document of a refusal by the ledger, or by the rating before it. */
+/** Returns the problem document of a refusal by the ledger or by the rating. */
 export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response {
   const ended = refusal.code === 'revoked_api_key' && c.get('portal') !== undefined
   const detail = ended ? PORTAL_ENDED : detailOf(refusal)
@@ -137,18 +137,20 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
   }
 }
 
-/** The seconds until a time, at least 1, so that clients do not retry immediately. */
+/** Returns the seconds until a time, at least 1, so that clients do not retry immediately. */
 function secondsUntil(at_ms: number): number {
   return Math.max(1, Math.ceil((at_ms - Date.now()) / 1000))
 }
 
-/** A 404 whose detail names the kind and the id, such as `Event evt_1 not found.` The id is validated. */
+/**
+ * Returns a 404 whose detail contains the kind and the id, such as `Event evt_1 not found.` The id must be validated.
+ */
 export function noSuch(c: Context<AppEnv>, kind: string, id: string): Response {
   const what = kind.charAt(0).toUpperCase() + kind.slice(1)
   return problem(c, { code: 'not_found', detail: `${what} ${id} not found.` })
 }
 
-/** The 404 of a path that no route has, which may be any text. */
+/** Returns the 404 of a path without a route. The detail contains the path only if it is short and printable. */
 export function notFound(c: Context<AppEnv>): Response {
   const { method, path } = c.req
   const shown = path.length > MAX_PATH_SHOWN || isUnprintable(path) ? '' : ` ${method} ${path}`
@@ -157,7 +159,10 @@ export function notFound(c: Context<AppEnv>): Response {
 
 const MAX_PATH_SHOWN = 200
 
-/** The 503 of a change that D1, KV or a ledger interrupted. Completed steps are kept; a repeat completes the rest. */
+/**
+ * Returns the 503 of a request that failed because of D1, KV or a ledger. Completed steps of a change are kept, and a
+ * repeat completes the rest.
+ */
 export function serviceUnavailable(c: Context<AppEnv>, event: string, error: unknown): Response {
   logError(event, error, { request_id: c.get('request_id') })
   return problem(c, {
@@ -167,8 +172,8 @@ export function serviceUnavailable(c: Context<AppEnv>, event: string, error: unk
 }
 
 /**
- * Answers a thrown error. Hono and its validators throw `HTTPException` for a body they cannot read; a D1 outage is a
- * 503; anything else is a bug: it is logged with the request's id, and the client gets that id and nothing more.
+ * Answers a thrown error. Hono and its validators throw `HTTPException` for a body that they cannot read. A D1 outage
+ * is a 503. Any other error is a bug. It is logged with the request id, and the client gets only this id.
  */
 export function onError(error: Error, c: Context<AppEnv>): Response {
   if (error instanceof HTTPException) {

@@ -12,18 +12,19 @@ import { jsonResponse, stringifyJson } from './json.ts'
 import { REPLAYED, refusalResponse } from './problem.ts'
 
 /**
- * Idempotency for POSTs that no ledger object answers. The answer is stored in the same batch as the change, so that
- * both exist or neither does; a refused request does not use up its key. These keys are separate from those of the
- * ledger objects: one key used for a burn and for such a POST counts as two keys.
+ * Idempotency of POSTs that a ledger object does not answer. The answer is stored in the same D1 batch as the change,
+ * so that both are written or neither. `writeKept` stores the answer of a change that D1 does not make. A refused
+ * request does not use up its key. These keys are separate from the keys of the ledger objects: the same key in a
+ * burn and in such a POST counts as two keys.
  */
 export interface Once {
   /** The owner of the keys: `ledgerKey` of a customer's ledger, or `operator`. */
   readonly owner: string
-  /** Method and path. */
+  /** The method and path of the request. */
   readonly operation: string
   /**
-   * The credential of the request, for answers that contain a secret. They are stored encrypted under it, and only
-   * the same credential can read them again.
+   * The credential of the request, for answers that contain a secret. Such an answer is stored encrypted under the
+   * credential, and only the same credential can read it again.
    */
   readonly credential?: string
 }
@@ -34,10 +35,10 @@ export interface Answer {
 }
 
 /**
- * Statements to append to the change's own D1 batch; none if the request has no key. If another request with
- * the same key was faster, the whole batch fails: let its error through, so that it becomes a replay. With
- * `if_changed`, put the statements directly after the one that makes the change: they store nothing if the
- * change affected no row.
+ * Returns the statements to append to the D1 batch of the change; none if the request has no key. If another request
+ * with the same key was faster, the whole batch fails. Do not catch this error, because `answerOnce` turns it into a
+ * replay. With `if_changed`, put the statements directly after the statement that makes the change. They store
+ * nothing if the change affected no row.
  */
 export type KeepAnswer = (
   answer: Answer,
@@ -56,8 +57,8 @@ export async function writeKept(
 }
 
 /**
- * Answers a POST once per idempotency key. `change` makes the change in one batch with the statements from `keep` and
- * returns that answer, or a problem document. Without a key or an owner of keys, `change` is simply called.
+ * Answers a POST once per idempotency key. `change` makes the change in one batch with the statements from `keep`. It
+ * returns the answer to store, or a problem document. Without a key or without `once`, only calls `change`.
  */
 export async function answerOnce(
   c: Context<AppEnv>,
@@ -70,7 +71,8 @@ export async function answerOnce(
   if (earlier !== undefined) return earlier
   try {
     const made = await change((answer, options) => keepStatements(c, once, idempotency, answer, options))
-    // A refusal may be the effect of a faster request with the same key, such as an email that it took.
+    // A refusal may be the effect of a faster request with the same key, for example because it registered the same
+    // email.
     const faster = made instanceof Response ? await earlierAnswer(c, once, idempotency) : undefined
     return faster ?? respond(c, made)
   } catch (error) {
@@ -105,7 +107,7 @@ async function earlierAnswer(
 const SEALED_FOR_ANOTHER: Refusal = {
   code: 'conflict',
   detail:
-    'This idempotency key was used with another credential. Only that credential can read the secret in the answer again.',
+    'This idempotency key was used with another credential. Only that credential can read the secret in the answer again. Use that credential or another idempotency key.',
 }
 
 const placeOf = (owner: string, key: string) => `${owner} ${key}`
@@ -135,15 +137,16 @@ const END_OF_ROUND = `
   SELECT owner, idempotency_key FROM stored_answers WHERE (owner, idempotency_key) > (?1, ?2)
   ORDER BY owner, idempotency_key LIMIT 1 OFFSET ${ANSWERS_A_ROUND - 1}`
 
-// Writes 1 row for each that is deleted.
+// Writes 1 row for each deleted answer.
 const FORGET_ANSWERS = `
   DELETE FROM stored_answers WHERE created_at_ms < ?3 AND (owner, idempotency_key) IN (
     SELECT owner, idempotency_key FROM stored_answers WHERE (owner, idempotency_key) > (?1, ?2)
     ORDER BY owner, idempotency_key LIMIT ${ANSWERS_A_ROUND})`
 
 /**
- * Deletes answers past the idempotency window. Reads the answers in the order of their keys, at most `rounds` times
- * 10,000, from the key `after` on: an index by time would cost every keyed POST another row.
+ * Deletes answers that are older than the idempotency window. Reads at most `rounds` times 10,000 answers in the
+ * order of their keys, starting after the key `after`. An index by time would add a written row to every POST with a
+ * key.
  */
 export async function forgetAnswers(
   env: Pick<Bindings, 'DB'>,
@@ -170,18 +173,22 @@ function respond(c: Context<AppEnv>, answer: Answer | Response): Response {
 
 /**
  * An answer with a secret is stored encrypted under the credential of its request. The credential is never stored, so
- * the database alone reveals nothing; a repeat of the request contains the credential. AES-256-GCM with a key from
- * HKDF-SHA-256: a credential has 256 random bits, so it needs no stretching.
+ * the database alone reveals nothing. A repeat of the request contains the credential. The encryption is AES-256-GCM
+ * with a key from HKDF-SHA-256. API keys and session tokens have 256 random bits, and operator tokens must be random,
+ * so no key stretching is necessary.
  */
 
 const PURPOSE = 'openmonetize stored answer'
 
-/** Encrypts `text`. `place` names the row of the answer: it cannot be decrypted as another row's. */
+/** Encrypts a text. `place` is the row of the answer, so that the text cannot be decrypted in another row. */
 export function seal(text: string, credential: string, place: string): string {
   return sealBytes(Buffer.from(text), keyOf(credential, place))
 }
 
-/** Returns undefined if the text was sealed under another credential or for another place, or is damaged. */
+/**
+ * Decrypts a text. Returns undefined if it was encrypted under another credential or for another row, or if it is
+ * damaged.
+ */
 export function unseal(sealed: string, credential: string, place: string): string | undefined {
   const bytes = open(sealed, keyOf(credential, place))
   return bytes && Buffer.from(bytes).toString('utf8')

@@ -8,34 +8,36 @@ import type { LedgerName } from '../model/vocabulary.ts'
 import type { MetaTable } from '../tables.ts'
 import { PortalRateLimiter, RateLimiter } from './rate-limit.ts'
 
-/** The stored state that decides about a request. */
+/** The stored state that decides whether a request is admitted. */
 export interface AdmissionState {
-  /** Is null until the ledger is opened. */
+  /** The name of the ledger; null until the ledger is opened. */
   readonly identity: LedgerName | null
   readonly account: AccountRow
   isRevoked(key_id: string, now_ms: number): boolean
 }
 
 export interface Admitted {
-  /** The count of the caller's requests, if this one was counted. */
+  /** The count of the caller's requests; absent if this request was not counted. */
   readonly rate?: RateCount
   readonly refusal?: Refused
 }
 
 /**
- * Decides which requests a ledger object takes. Refuses revoked keys, more requests than the customer's tier allows,
- * writes of a customer that is suspended or closed, and requests to an unopened ledger, even if caches in front of the
- * object still admit them.
+ * Decides which requests a ledger object accepts. Refuses requests to an unopened ledger, requests with a revoked
+ * key, and requests above a rate limit. Also refuses writes and requests with portal tokens if the customer is not
+ * active. The caches of the Worker may be out of date and admit such requests.
  */
 export class Admission {
   private readonly state: AdmissionState
   private readonly config: () => Config
-  /** Requests of this minute. */
+  /** The counts of requests in the current minute, by mode. */
   private readonly rates: Readonly<Record<Mode, RateLimiter>> = {
     live: new RateLimiter(),
     test: new RateLimiter(),
   }
-  /** Counts requests with portal tokens separately, so that end users do not use up their customer's request limit. */
+  /**
+   * Counts requests with portal tokens separately, so that end users do not use up their customer's request limit.
+   */
   private readonly portal = new PortalRateLimiter()
 
   constructor(state: AdmissionState, config: () => Config) {
@@ -43,7 +45,10 @@ export class Admission {
     this.config = config
   }
 
-  /** Requests of a revoked key are not counted: a stolen key cannot use up its customer's request limit. */
+  /**
+   * Decides whether a request is admitted, and counts it. Does not count requests of a revoked key, because a stolen
+   * key must not use up its customer's request limit.
+   */
   admit(caller: Caller, access: Access): Admitted {
     const { identity, account } = this.state
     if (!identity) return { refusal: UNAVAILABLE }
@@ -55,13 +60,13 @@ export class Admission {
       return { rate, refusal: refused({ code: 'rate_limited', limit, retry_after_s: resets_in_s }) }
     }
     const admitted = rate ? { rate } : {}
-    // A portal token works only while its customer is active, although it only reads.
+    // Also a read with a portal token is admitted only while the customer is active.
     return account.admits(caller.portal_token === undefined ? access : 'write')
       ? admitted
       : { ...admitted, refusal: refused({ code: 'customer_suspended' }) }
   }
 
-  /** Counts a request; undefined if the request is not counted, or was counted before. */
+  /** Counts a request. Returns undefined if the request is not counted or was counted before. */
   private countRequest(
     { mode = 'live', counted_by, portal_token }: Caller,
     identity: LedgerName,
@@ -78,14 +83,13 @@ export class Admission {
 const KEY = 'account'
 
 /**
- * The account of a ledger that was opened before accounts existed. The next change of its customer replaces
- * it.
+ * The account of a ledger that has not received an account yet. The next change of its customer replaces the account.
  */
 const UNKNOWN: Account = { tier: 'STARTER', status: 'ACTIVE', revision: 0 }
 
 /**
- * The customer's account. D1 is its source of truth and pushes it here. Pushes may arrive twice, late, or in any order, so
- * only a newer revision is accepted. Each accepted push writes 1 row.
+ * The customer's account. D1 is its source of truth, and the Worker sends every change to the ledger. Changes may
+ * arrive twice, late or out of order, so only a newer revision is accepted. Writes 1 row for each accepted change.
  */
 export class AccountRow {
   private readonly meta: MetaTable
@@ -110,7 +114,7 @@ export class AccountRow {
     this.known = account
   }
 
-  /** Whether a request of this kind is admitted. */
+  /** Reports whether the customer's status admits a request with this access. */
   admits(access: Access): boolean {
     return access !== 'write' || this.known.status === 'ACTIVE'
   }

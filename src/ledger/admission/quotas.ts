@@ -4,19 +4,26 @@ import type { JsonText } from '../model/json.ts'
 import type { Refusal } from '../model/refusal.ts'
 
 /**
- * The quotas of data that requests store permanently, besides events, by the tier of the ledger's customer.
- * Events have the monthly quota of `overQuota`.
+ * The quotas of permanently stored data, by the tier of the ledger's customer. The monthly quota of events is
+ * separate: see `overQuota`.
  */
 export interface StoredQuotas {
-  /** Grants, purchases, movements, holds and entitlements in a UTC month; null for no limit. */
+  /**
+   * The maximum number of changes in a UTC month; null for no limit. Changes are grants, purchases, movements, opened
+   * and extended holds, and created and replaced entitlements.
+   */
   readonly changes_a_month: number | null
-  /** The metadata of grants, purchases and entitlements, in MB (1,000,000 bytes). */
+  /**
+   * The maximum total size of the metadata of grants and purchases, and of the metadata and values of entitlements,
+   * in MB (1,000,000 bytes).
+   */
   readonly metadata_mb: number
 }
 
 /**
- * The counters of the ledger itself, kept like those of limits: in the journal row of the commit, so that they are exact
- * after any crash and cost no row. Counters of limits have numbers from 1 on. Never change these two: they are stored.
+ * The numbers of the ledger's own counters. They are stored like the counters of limits, in the journal row of the
+ * commit, so they are exact after any crash and cost no row. The counters of limits have numbers from 1 on. Never
+ * change these two numbers, because they are stored.
  */
 const CHANGES = 0
 const METADATA = -1
@@ -26,8 +33,8 @@ const BYTES_PER_MB = 1_000_000
 type Texts = readonly (JsonText | undefined)[]
 
 /**
- * Returns the refusal of a change that stores these texts in place of the `replaced` ones; undefined while the quotas
- * have room.
+ * Returns the refusal of a change that replaces the stored texts `replaced` with `texts`; undefined if the quotas
+ * allow the change.
  */
 export function overStored(
   draft: Draft,
@@ -44,14 +51,14 @@ export function overStored(
   return { code: 'too_many_open', what: 'MB of metadata', limit: metadata_mb }
 }
 
-/** Counts a change that stores these texts in place of the `replaced` ones. */
+/** Counts a change that replaces the stored texts `replaced` with `texts`. */
 export function countStored(draft: Draft, texts: Texts = [], replaced: Texts = []): void {
   const { start_ms } = monthOf(draft.at_ms)
   add(draft, CHANGES, start_ms, 1)
   countMetadata(draft, bytesOf(texts) - bytesOf(replaced))
 }
 
-/** Counts texts that a deletion removed. */
+/** Subtracts the size of texts that a deletion removed. */
 export function uncountStored(draft: Draft, removed: Texts): void {
   countMetadata(draft, -bytesOf(removed))
 }
@@ -61,7 +68,7 @@ function countMetadata(draft: Draft, bytes: number): void {
 }
 
 function add(draft: Draft, counter: number, window_start_ms: number, quantity: number): void {
-  // Removed texts may be older than the counter, so the sum is kept from falling below 0.
+  // Removed texts may be older than the counter, so the sum could fall below 0.
   const used = Math.max(0, usedSince(draft, counter, window_start_ms) + quantity)
   draft.limitCounters.set(counter, { window_start_ms, used: BigInt(used) })
 }

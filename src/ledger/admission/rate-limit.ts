@@ -1,17 +1,17 @@
 import type { RateCount } from '../model/account.ts'
 
-/** Documented limits count requests in fixed windows of this length, which begin with the UTC minute. */
+/** The length of the windows in which rate limits count requests. A window begins with the UTC minute. */
 export const RATE_WINDOW_MS = 60_000
 
 /**
- * Counts requests in the current UTC minute, in memory: a restart starts from 0, and nothing is written. Refused requests
- * count too, so that retries do not get more requests through.
+ * Counts requests in the current UTC minute, only in memory. A restart of the object resets the count to 0. Refused
+ * requests count too.
  */
 export class RateLimiter {
   private minute = Number.NEGATIVE_INFINITY
   private counted = 0
 
-  /** Counts one request. The limit is a parameter, since a tier may change within a minute. */
+  /** Counts one request. The limit is a parameter because a customer's tier may change within a minute. */
   count(limit: number, now_ms: number): RateCount {
     this.turnTo(Math.floor(now_ms / RATE_WINDOW_MS))
     this.counted += 1
@@ -24,8 +24,9 @@ export class RateLimiter {
   }
 
   /**
-   * A clock that moves back by one minute must not grant the old minute's requests again, so the newer minute continues.
-   * A larger step back means that the clock was wrong before: waiting for it would lock the caller out.
+   * Starts a new count in a new minute. If the clock moves back by one minute, the count of the newer minute
+   * continues, so that the older minute's requests are not granted again. If the clock moves back further, it was
+   * wrong before. A new count then starts, because the old count could refuse the caller's requests for a long time.
    */
   private turnTo(minute: number): void {
     if (minute === this.minute || minute === this.minute - 1) return
@@ -34,20 +35,26 @@ export class RateLimiter {
   }
 }
 
-/** Requests a minute with one portal token: a page with three widgets can be loaded 20 times. */
+/**
+ * The maximum number of requests a minute with one portal token. A page with three widgets can be loaded 20 times a
+ * minute.
+ */
 export const PORTAL_REQUESTS_A_MINUTE = 60
 
 /**
- * Counts requests with portal tokens: each token by itself, and all of a ledger together. The requests of a token above
- * its own limit do not count towards the total, so one end user's page cannot block all others.
+ * Counts requests with portal tokens, for each token and for all tokens of a ledger. Requests above a token's own
+ * limit do not count towards the total, so one end user's page cannot block the pages of others.
  */
 export class PortalRateLimiter {
   private readonly all = new RateLimiter()
-  /** The tokens seen in this minute; there are at most as many as requests that `all` allowed. */
+  /**
+   * The counts of the tokens in this minute. Only requests that `all` allowed add a token, which bounds the number of
+   * tokens.
+   */
   private readonly tokens = new Map<string, RateLimiter>()
   private minute = Number.NEGATIVE_INFINITY
 
-  /** Counts one request; `limit` is that of all tokens together. */
+  /** Counts one request. `limit` is the limit of all tokens together. */
   count(token: string, limit: number, now_ms: number): RateCount {
     const minute = Math.floor(now_ms / RATE_WINDOW_MS)
     if (minute !== this.minute) this.tokens.clear()

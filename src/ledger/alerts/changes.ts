@@ -31,8 +31,8 @@ import {
 } from './values.ts'
 
 /**
- * Creates, replaces or deletes an alert. A value that is already past the threshold is no crossing, so no
- * notification is written.
+ * Creates, replaces or deletes an alert. Writes no notification, even if the value is already past the threshold,
+ * because the value did not cross it.
  */
 export function applyAlert(
   draft: Draft,
@@ -77,8 +77,8 @@ function fullRefusal(rows: AlertRows, { owner, ...rules }: AlertRules): Refused 
 }
 
 /**
- * The state of an alert with new rules: it has fired if its value is now past the threshold, or not yet back beyond
- * `rearm_at`.
+ * Returns the state of an alert with new rules. An alert on a balance, on spending or on a limit has fired if its
+ * value is past the threshold, or if it had fired in the current window and its value is not beyond `rearm_at` yet.
  */
 function stateOf(draft: Draft, rules: AlertRules, last: AlertState): AlertState {
   const { at_ms } = draft

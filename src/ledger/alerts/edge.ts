@@ -1,18 +1,22 @@
 import type { AlertRules, AlertState, AlertType } from '../model/alerts.ts'
 
 /**
- * The edge of an alert: it fires once as its value passes the threshold, and again only after the value has been beyond `rearm_at`
- * on the other side. A wallet that hovers at its threshold fires once.
+ * Decides when an alert fires. An alert fires once when its value passes the threshold. It fires again only after the
+ * value was beyond `rearm_at`, on the other side of the threshold, or in a new window. An alert whose value varies
+ * around the threshold therefore fires once.
  */
 
 type Direction = 'down' | 'up'
 
-/** The direction in which a value passes the threshold. */
+/** Returns the direction in which a value passes the threshold. */
 export function directionOf(type: AlertType): Direction {
   return type === 'balance_below' || type === 'runway_below' ? 'down' : 'up'
 }
 
-/** Whether the value is past the threshold: below it, above it, or for a limit at or above it. */
+/**
+ * Reports whether the value is past the threshold. A value equal to the threshold is past it only for an alert on a
+ * limit.
+ */
 export function isPast({ type, threshold }: Pick<AlertRules, 'type' | 'threshold'>, value: number): boolean {
   if (type === 'limit_used') return value >= threshold
   return directionOf(type) === 'down' ? value < threshold : value > threshold
@@ -29,8 +33,8 @@ export type Step =
 const NOTHING: Step = { kind: 'nothing' }
 
 /**
- * Returns the effect of a value on an alert. Within the cooldown it stays armed, so a value that is still past the threshold
- * fires at the first change after it.
+ * Returns the effect of a value on an alert. An armed alert does not fire during its cooldown. If its value is still
+ * past the threshold after the cooldown, the next change or check fires the alert.
  */
 export function step(rules: AlertRules, state: AlertState, value: number, at_ms: number): Step {
   if (state.fired) {
@@ -41,7 +45,10 @@ export function step(rules: AlertRules, state: AlertState, value: number, at_ms:
   return { kind: 'fires', state: { ...state, fired: true, fired_at_ms: at_ms } }
 }
 
-/** The default of `rearm_at`: a tenth past the threshold. */
+/**
+ * Returns the default of `rearm_at`. It differs from the threshold by a tenth of the threshold, on the side where the
+ * alert does not fire.
+ */
 export function defaultRearm(type: AlertType, threshold: number): number {
   const tenth = Math.ceil(threshold / 10)
   return directionOf(type) === 'down' ? threshold + tenth : threshold - tenth

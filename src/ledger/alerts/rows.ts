@@ -4,28 +4,28 @@ import { parseStored } from '../model/json.ts'
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
 
-// The statement that writes one alert, which is one row.
+// Writes one row for each alert.
 const WRITE = 'INSERT OR REPLACE INTO alerts (alert_id, alert) VALUES (?, ?)'
 const DELETE = 'DELETE FROM alerts WHERE alert_id = ?'
 
 const NONE: readonly Alert[] = []
 
-/** Finds the counter of the limit that an alert watches; undefined if nothing is limited. */
+/** Finds the counter of the limit that an alert watches. Returns undefined if no limit applies. */
 export interface CounterFinder {
-  /** Changes with every change of an entitlement. */
+  /** A number that changes with every change of an entitlement. */
   readonly version: number
   readonly of: (alert: Alert) => number | undefined
 }
 
 /** The ids of enabled alerts. */
 interface Index {
-  /** The ids of the alerts of each wallet, by its key. */
+  /** The ids of each wallet's alerts, by the key of the wallet. */
   readonly wallets: ReadonlyMap<string, readonly string[]>
   readonly timed: readonly string[]
   readonly limited: readonly string[]
 }
 
-/** The alerts of a ledger: all of them are in memory, at most 1,000. */
+/** The alerts of a ledger, at most 1,000. All alerts are kept in memory. */
 export class AlertRows {
   private readonly exec: Exec
   private known: Map<string, Alert> | undefined
@@ -37,17 +37,17 @@ export class AlertRows {
     this.exec = exec
   }
 
-  /** The key is the id; ids sort by creation. */
+  /** Returns all alerts by id, in the order of their creation. */
   all(): ReadonlyMap<string, Alert> {
     return this.alerts()
   }
 
-  /** The enabled alerts on a wallet. */
+  /** Returns the enabled alerts on a wallet. */
   ofWallet(key: string): readonly Alert[] {
     return this.named(this.places().wallets.get(key))
   }
 
-  /** The enabled alerts on the limit that has a counter. */
+  /** Returns the enabled alerts on the limit that uses a counter. */
   ofCounter(counter: number, finder: CounterFinder): readonly Alert[] {
     const { limited } = this.places()
     if (limited.length === 0) return NONE
@@ -62,12 +62,12 @@ export class AlertRows {
     return this.named(this.counters.ids.get(counter))
   }
 
-  /** The enabled alerts that the alarm checks. */
+  /** Returns the enabled alerts that the alarm checks. */
   timed(): readonly Alert[] {
     return this.named(this.places().timed)
   }
 
-  /** Writes an alert; null deletes it. */
+  /** Writes an alert, or deletes it if `alert` is null. */
   write(id: string, alert: Alert | null): void {
     if (alert) this.exec(WRITE, id, JSON.stringify(alert))
     else this.exec(DELETE, id)
@@ -76,7 +76,7 @@ export class AlertRows {
   publish(changed: ReadonlyMap<string, Alert | null>): void {
     const all = this.alerts()
     for (const [id, alert] of changed) {
-      // An alert that fires or arms again keeps its place.
+      // The indexes stay valid when an alert only fires or arms.
       if (!isSamePlace(all.get(id), alert)) this.index = this.counters = undefined
       if (alert) all.set(id, alert)
       else all.delete(id)
@@ -130,7 +130,7 @@ export class AlertRows {
   }
 }
 
-/** Whether an alert depends on the same changes as before. */
+/** Reports whether an alert stays at the same place in the indexes. */
 function isSamePlace(before: Alert | undefined, after: Alert | null): boolean {
   if (!before || !after) return false
   return (

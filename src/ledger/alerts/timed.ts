@@ -12,9 +12,9 @@ import { step } from './edge.ts'
 import { BETWEEN_CHECKS_MS, checkRunway, spendingKey, spendingOf } from './values.ts'
 import { alertFields, NOTIFICATION_OF, valueFields } from './watch.ts'
 
-/** The alerts that wait for a time; the alarm checks them. */
+/** The alerts that become due at a certain time. The alarm checks them. */
 
-/** The maximum number of lots that a notification lists; its count includes all lots. */
+/** The maximum number of lots that a notification lists. The notification's count includes all lots. */
 const MAX_LISTED = 10
 
 export class TimedAlerts {
@@ -28,12 +28,12 @@ export class TimedAlerts {
     this.ids = ids
   }
 
-  /** The time of the first check; null for never. Reads the wallet of each alert, at most 100. */
+  /** Returns the time of the next check; null if there is none. Reads the wallets of at most 100 alerts. */
   due(): number | null {
     return earliest(this.store.alerts.timed().map((alert) => this.dueAt(alert)))
   }
 
-  /** Returns the time of the first check among the alerts on changed wallets; null for never. */
+  /** Returns the time of the next check of the alerts on changed wallets; null if there is none. */
   dueOf(wallets: ReadonlyMap<string, Wallet>): number | null {
     let first: number | null = null
     for (const [key, wallet] of wallets) {
@@ -49,7 +49,7 @@ export class TimedAlerts {
     if (due.length === 0) return
     await this.group.submit(1, (draft) => {
       for (const { id, owner } of due) {
-        // The alert may have been deleted, or its wallet erased, in the meantime.
+        // The alert may have been deleted or its wallet erased since the alerts were selected.
         const alert = this.store.alerts.all().get(id)
         const wallet = draft.wallet(owner)
         if (alert) checkAlert(draft, alert, wallet && settle(draft, wallet), this.ids())
@@ -57,7 +57,10 @@ export class TimedAlerts {
     })
   }
 
-  /** A broken wallet has no due alerts: its settling reports it. */
+  /**
+   * Returns the time of the next check of an alert. Returns null for a broken wallet, because its settlement reports
+   * the error.
+   */
   private dueAt(alert: Alert): number | null {
     try {
       return alertDueAt(alert, this.store.wallet(walletKey(alert.owner)))
@@ -67,7 +70,7 @@ export class TimedAlerts {
   }
 }
 
-/** The time of the next check of an alert; null for never, until its wallet changes. */
+/** Returns the time of the next check of an alert. Returns null if no check is due until the wallet changes. */
 function alertDueAt(alert: Alert, wallet: Wallet | undefined): number | null {
   if (alert.type === 'runway_below') return (alert.state.runway?.checked_at_ms ?? 0) + BETWEEN_CHECKS_MS
   if (alert.type !== 'lot_expiring') return null
@@ -79,7 +82,7 @@ function alertDueAt(alert: Alert, wallet: Wallet | undefined): number | null {
   return first
 }
 
-/** Checks an alert that is due: adds its notification, and writes its state if the state changes. */
+/** Checks an alert that is due. Writes its state, and adds a notification if the alert fires. */
 function checkAlert(draft: Draft, alert: Alert, wallet: Wallet | undefined, ids: LedgerIds): void {
   const due_at_ms = alertDueAt(alert, wallet)
   if (due_at_ms === null || due_at_ms > draft.at_ms) return
@@ -103,7 +106,7 @@ function watchRunway(draft: Draft, alert: Alert, wallet: Wallet | undefined, ids
   })
 }
 
-/** Sends one notification for all lots that are due now. Each lot is in only one notification. */
+/** Adds one notification for all lots that are due now. Each lot is in only one notification of an alert. */
 function notifyExpiring(draft: Draft, alert: Alert, wallet: Wallet, ids: LedgerIds): void {
   const lots = openLots(alert, wallet).filter(
     ({ expires_at_ms }) => (expires_at_ms ?? 0) - aheadMs(alert) <= draft.at_ms,
@@ -131,7 +134,9 @@ function notifyExpiring(draft: Draft, alert: Alert, wallet: Wallet, ids: LedgerI
   })
 }
 
-/** The lots of the wallet that expire and were not notified. */
+/**
+ * Returns the lots of the wallet that expire and have unreserved credits, except the lots of earlier notifications.
+ */
 function openLots({ state }: Alert, wallet: Wallet): Lot[] {
   const notified = new Set(state.lots)
   return unusedLots(wallet).filter(

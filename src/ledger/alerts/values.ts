@@ -7,7 +7,10 @@ import type { Entry } from '../model/journal.ts'
 import type { Entitlement, LimitCounter, PeriodCounters } from '../model/limits.ts'
 import { available, type Wallet, walletKey } from '../model/wallet.ts'
 
-/** The values that alerts compare with their thresholds: integers of the last decimal of their unit. */
+/**
+ * The values that alerts compare with their thresholds. A value is an integer in the smallest decimal of its unit:
+ * see `THRESHOLD_DECIMALS`.
+ */
 
 const PERCENT = 100n * 10n ** BigInt(THRESHOLD_DECIMALS.percent)
 
@@ -25,8 +28,8 @@ function safe(value: bigint): number {
 }
 
 /**
- * The available credits of a wallet, or their percentage of the credits that its open lots began with. A lot
- * that is used up no longer counts in either.
+ * Returns the available credits of a wallet, or their percentage of the initial credits of the wallet's open lots.
+ * Lots that are used up do not count.
  */
 export function balanceValue({ unit }: AlertRules, wallet: Wallet | undefined): number {
   if (!wallet) return 0
@@ -38,11 +41,11 @@ export function balanceValue({ unit }: AlertRules, wallet: Wallet | undefined): 
 
 export interface LimitValue {
   readonly value: number
-  /** Is null for a rolling window. */
+  /** The start of the window; null for a rolling window. */
   readonly window_start_ms: number | null
 }
 
-/** The used part of a limit in its current window, holds included; undefined if nothing is limited. */
+/** Returns the used percentage of a limit in its current window, including holds; undefined if no limit applies. */
 export function limitValue(
   entitlement: Entitlement,
   counter: LimitCounter | undefined,
@@ -56,7 +59,7 @@ export function limitValue(
   return { value, window_start_ms: rolling ? null : window.start_ms }
 }
 
-/** The entitlement that limits the alert's feature for its owner. */
+/** Returns the entitlement that limits the alert's feature for the alert's owner. */
 export function limitOf(draft: Draft, { feature_id = '', owner }: AlertRules): Entitlement | undefined {
   const user_id = owner.kind === 'user' ? owner.id : undefined
   const team_id = owner.kind === 'team' ? owner.id : undefined
@@ -65,8 +68,8 @@ export function limitOf(draft: Draft, { feature_id = '', owner }: AlertRules): E
 }
 
 /**
- * The name under which a wallet counts its spending: per period or in total, and per feature or for all
- * features. Counters are part of the wallet's own row, so that counting costs no row.
+ * Returns the name of a wallet's counter of spending: in a period or in total, for one feature or for all features.
+ * Counters are part of the wallet's row, so counting costs no additional row.
  */
 export function spendingKey(period: AlertPeriod | 'TOTAL', feature_id?: string): string {
   return feature_id === undefined ? `spend ${period}` : `spend ${period} ${feature_id}`
@@ -77,13 +80,16 @@ export function spendingWindow(period: AlertPeriod | 'TOTAL', at_ms: number) {
   return windowOf(period, null, at_ms)
 }
 
-/** The spending that a wallet has counted in the period of `at_ms`. */
+/** Returns the spending that a wallet has counted in the period of `at_ms`. */
 export function spendingOf(counters: PeriodCounters | undefined, key: string, at_ms: number): bigint {
   const counter = counters?.[key]
   return counter && counter.resets_at_ms > at_ms ? BigInt(counter.quantity) : 0n
 }
 
-/** The spending of an entry: above 0 for a burn, below 0 for returned credits of burns. */
+/**
+ * Returns the spending of an entry: positive for a burn, negative for an entry that returns burned credits, otherwise
+ * 0.
+ */
 export function spentBy({ type, amount, reverses, event }: Entry): number {
   const is_returned =
     (type === 'VOID' || type === 'REFUND') && (reverses !== undefined || event?.rerates !== undefined)
@@ -95,16 +101,13 @@ export function featureOf({ event, captured, reverses }: Entry): string | undefi
 }
 
 const RUNWAY = 10n ** BigInt(THRESHOLD_DECIMALS.days)
-/**
- * The forecast uses the spending of this period, or of the time since the alert was created if that is
- * shorter.
- */
+/** The period whose spending the forecast uses. An alert that is younger uses the time since its creation. */
 const RUNWAY_WINDOW_MS = 7 * DAY_MS
 const BETWEEN_SAMPLES_MS = DAY_MS / 4
 const SHORTEST_MS = 3_600_000
 export const BETWEEN_CHECKS_MS = 3_600_000
 
-/** The runway: the time for which the available credits last at the rate of the last days. */
+/** Computes the runway: how long the available credits last at the spending rate of the last days. */
 export function checkRunway(
   { spent }: Pick<RunwayState, 'spent'>,
   total: bigint,

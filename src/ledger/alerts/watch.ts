@@ -26,10 +26,10 @@ import {
   spentBy,
 } from './values.ts'
 
-/** The committed state that alerts compare with. */
+/** The committed state that `watch` compares with the changes of a commit. */
 export interface WatchedState {
   readonly alerts: Pick<AlertRows, 'ofWallet' | 'ofCounter'>
-  /** Changes with every change of an entitlement. */
+  /** A number that changes with every change of an entitlement. */
   readonly entitlementsVersion: number
   wallet(key: string): Wallet | undefined
   limitCounter(counter: number): LimitCounter | undefined
@@ -44,8 +44,9 @@ export const NOTIFICATION_OF: Readonly<Record<AlertType, NotificationType>> = {
 }
 
 /**
- * Evaluates the alerts on the wallets and limits that a commit changes, after its last request, by the values before
- * and after the whole commit. Writes nothing unless an alert fires or arms again.
+ * Evaluates the alerts on the wallets and limits that a commit changes. Runs after the last request of the commit,
+ * and compares the values before and after the whole commit. Except for the counters of spending, writes nothing
+ * unless an alert fires or arms.
  */
 export function watch(draft: Draft, ids: LedgerIds, state: WatchedState): void {
   const watcher = new Watcher(draft, ids, state)
@@ -125,7 +126,7 @@ class Watcher {
     })
   }
 
-  /** Adds the spending of the commit to the counters of the wallet that an alert reads. */
+  /** Adds the spending of the commit to the wallet's counters. Updates only the counters that an alert reads. */
   private countSpending(wallet: Wallet, alerts: readonly Alert[]): void {
     const read = new Map(alerts.flatMap((alert) => spendingRead(alert)))
     if (read.size === 0) return
@@ -135,7 +136,7 @@ class Watcher {
       if (spent === 0) continue
       const sum = spendingOf(wallet.counters, key, at_ms) + BigInt(spent)
       const { end_ms } = spendingWindow(period, at_ms)
-      // The spending can be below 0 when this period returns a burn of an earlier one.
+      // The sum can be below 0, because credits that were burned in earlier periods may be returned in this period.
       const quantity = String(sum < 0n ? 0n : sum)
       wallet.counters = { ...wallet.counters, [key]: { resets_at_ms: end_ms, quantity } }
     }
@@ -162,12 +163,12 @@ function spendingRead({ type, period, feature_id }: Alert): (readonly [string, S
   return type === 'spend_above' && period ? [[spendingKey(period, feature_id), { period, feature_id }]] : []
 }
 
-/** The state in a window: an alert that fired in an earlier window is armed. */
+/** Returns the state of an alert in a window. An alert that fired in an earlier window is armed. */
 function inWindow(state: AlertState, window_start_ms: number): AlertState {
   return state.window_start_ms === window_start_ms ? state : { ...state, fired: false, window_start_ms }
 }
 
-/** The fields of a notification that name the alert, and its wallet or limit. */
+/** Returns the fields of a notification that describe the alert and name its wallet. */
 export function alertFields(
   alert: AlertRules & { readonly id: string },
   ids: LedgerIds,
@@ -189,7 +190,7 @@ export function valueFields(rules: AlertRules, before: number | null, after: num
   return { value_before: before === null ? null : inUnit(rules, before), value_after: inUnit(rules, after) }
 }
 
-/** A value in its unit, as a number. */
+/** Converts a value to a number in its unit. */
 export function inUnit({ unit }: Pick<AlertRules, 'unit'>, value: number): number {
   return Number(formatDecimal(BigInt(value), THRESHOLD_DECIMALS[unit]))
 }

@@ -5,7 +5,7 @@ import { notFound, type Refused } from '../model/refusal.ts'
 import type { BurnTables } from './compiled.ts'
 import type { BurnTableRows } from './rows.ts'
 
-/** Answers a question about burn tables; an unknown version is a refusal. */
+/** Answers a question about burn tables. Refuses an unknown table or version. */
 export function readBurnTables(
   rows: BurnTableRows,
   tables: BurnTables,
@@ -34,7 +34,7 @@ function one(table: BurnTableAnswer): BurnTablesResult {
   return { kind: 'done', answer: { tables: [table], next_before_version: null } }
 }
 
-/** Lists tables by their first versions, newest first, each with its last version. */
+/** Lists tables in the order of their first versions, newest first. Returns the last version of each table. */
 function listed(rows: BurnTableRows, before_version: number, limit: number): BurnTablesResult {
   const last = new Map<string, { readonly first: number; readonly version: BurnTableVersion }>()
   for (const version of rows.versions) {
@@ -74,11 +74,11 @@ export function burnTableAnswer(rows: BurnTableRows, row: BurnTableRow): BurnTab
 /** Returns the answer to the save of a version, regardless of later changes of its table. */
 export function savedAnswer(rows: BurnTableRows, version: number): BurnTableAnswer {
   const found = rows.versions.find((row) => row.version === version)
-  if (!found) throw new Error(`there is no burn table version ${version}`)
+  if (!found) throw new Error(`the ledger has no burn table version ${version}`)
   return { ...storedAnswer(rows, found), deactivated_at_ms: null }
 }
 
-/** Returns a version of any table, the deployment's default included; null if no such version exists. */
+/** Returns a version of any table, including the deployment's default table; null if the version does not exist. */
 export function versionAnswer(
   rows: BurnTableRows,
   tables: BurnTables,
@@ -102,7 +102,7 @@ function defaultAnswer(defaults: BurnDefaults): BurnTableAnswer {
   }
 }
 
-/** The table's last version; undefined when there is no such table. */
+/** Returns the last version of a table; undefined if the table does not exist. */
 export function lastVersion(rows: BurnTableRows, table_id: string): BurnTableVersion | undefined {
   return rows.versions.findLast((version) => version.table_id === table_id)
 }

@@ -19,17 +19,22 @@ import { type Answered, conflict, invalid, type Refusal, type Refused, refused }
 import { lastVersion, noTable, storedAnswer } from './answers.ts'
 import type { BurnTableRows } from './rows.ts'
 
-/** Limits of a customer's active tables, all versions, and all definitions together, so that they fit a snapshot. */
+/**
+ * The maximum numbers of a customer's active tables, of all versions, and of the characters of all definitions.
+ * Within these limits, all tables fit into one snapshot.
+ */
 const MAX_TABLES = 50
 const MAX_VERSIONS = 5_000
 const MAX_CHARACTERS = 8_000_000
-/** The maximum length of a definition as JSON: a row has at most 2 MB, and a character at most three bytes. */
+/** The maximum length of a definition as JSON. A row has at most 2 MB, and a character has at most three bytes. */
 const MAX_DEFINITION_CHARACTERS = 500_000
 
-/** `answer` is the number of the version that was saved. */
+/** The outcome of a save. `answer` is the number of the saved version. */
 export type BurnTableOutcome = Answered<number> | Refused
 
-/** Saves a new table, or a new version of one. The draft's commit writes it. A refusal changes nothing. */
+/**
+ * Saves a new table, or a new version of a table. The draft's commit writes the version. A refusal changes nothing.
+ */
 export function applyBurnTable(
   draft: Draft,
   rows: BurnTableRows,
@@ -60,7 +65,9 @@ export function applyBurnTable(
   }
 }
 
-/** Returns the state for the audit log. The version identifies the table's rules, because no version is ever edited. */
+/**
+ * Returns the state for the audit log. The version identifies the table's rules, because no version is ever edited.
+ */
 function auditState({ version, effective_from_ms, effective_to_ms }: VersionTimes): AuditState {
   return {
     version,
@@ -76,7 +83,7 @@ function createdRow(
   defaults: BurnDefaults,
 ): BurnTableRow | Refused {
   if (activeTables(rows) >= MAX_TABLES) {
-    return conflict(`There are ${MAX_TABLES} active burn tables, the limit. Delete one first.`)
+    return conflict(`The limit of ${MAX_TABLES} active burn tables is reached. Delete a burn table first.`)
   }
   const from_ms = effective_from_ms ?? now_ms
   return {
@@ -101,9 +108,9 @@ export function completeDefinition(
 }
 
 /**
- * Returns the next version. It never takes effect before now, so that the past does not change. An edit of
- * a future table keeps its start. The start of a table, which decides between tables, changes only when an edit sets a
- * later time.
+ * Returns the next version of a table. The version never takes effect before now, because the prices of the past must
+ * not change. An edit without `effective_from` keeps the start of a future table. `began_at_ms` decides between
+ * tables. It changes only if the edit sets a future start, or makes a future table start now.
  */
 function editedRow(
   rows: BurnTableRows,
@@ -113,7 +120,7 @@ function editedRow(
 ): BurnTableRow | Refused {
   if (!last) return noTable(id)
   if (last.deactivated_at_ms !== null)
-    return conflict(`The burn table ${id} was deleted and cannot be changed. Create a new one.`)
+    return conflict(`The burn table ${id} was deleted and cannot be changed. Create a new burn table.`)
   const from_ms = Math.max(now_ms, effective_from_ms ?? last.effective_from_ms)
   const moved = effective_from_ms !== undefined && effective_from_ms > now_ms
   return {
@@ -139,7 +146,7 @@ function withFields(definition: BurnTableDefinition, fields: ChangedFields): Bur
   }
 }
 
-/** Ends a table now; an ended one does not change. The draft's commit writes it. */
+/** Ends a table now. Does not change a table that has already ended. The draft's commit writes the end. */
 export function deactivateBurnTable(draft: Draft, rows: BurnTableRows, id: string): Audited<BurnTableResult> {
   const last = lastVersion(rows, id)
   if (!last) return { outcome: noTable(id) }
@@ -168,12 +175,14 @@ function problemOf(rows: BurnTableRows, row: BurnTableRow): Refused | undefined 
   const { versions } = rows
   const all = versions.reduce((sum, { length }) => sum + length, characters)
   if (versions.length >= MAX_VERSIONS || all > MAX_CHARACTERS) {
-    return conflict('The burn tables have too many versions, which are kept for the entries that name them.')
+    return conflict(
+      'The maximum number or total size of burn table versions is reached. Versions cannot be deleted.',
+    )
   }
   return undefined
 }
 
-/** Returns why a definition is refused; undefined when it is valid. */
+/** Returns the refusal of a definition; undefined if the definition is valid. */
 export function definitionRefusal(definition: BurnTableDefinition, base = ''): Refusal | undefined {
   const check = checkBurnTable(definition)
   switch (check.kind) {

@@ -8,12 +8,15 @@ import { type InForce, versionInForce } from '../../pricing/burn-table/versions.
 import type { BurnTableVersion } from '../model/burn-tables.ts'
 import type { BurnTableRows } from './rows.ts'
 
-/** The tables that rate a ledger's events, each by its own time. */
+/** The tables that rate a ledger's events. Each event is rated by the table in force at its own time. */
 export interface RatingTables {
   at(at_ms: number): BurnTable
 }
 
-/** Compiled tables kept in memory: most events use the current version, and late ones the one before. */
+/**
+ * The maximum number of compiled tables in memory. Most events use the current version, and late events use earlier
+ * versions.
+ */
 const MAX_COMPILED = 64
 
 /** A customer's burn tables, compiled when first used. */
@@ -30,7 +33,7 @@ export class BurnTables implements RatingTables {
     this.defaultTable = defaultBurnTable(defaults)
   }
 
-  /** The table in force at a time: the deployment's default where the customer has none. */
+  /** Returns the customer's table in force at a time, or the deployment's default table if none is in force. */
   at(at_ms: number): BurnTable {
     const { version } = this.inForce(at_ms)
     return version ? this.compile(version) : this.defaultTable
@@ -43,7 +46,7 @@ export class BurnTables implements RatingTables {
     return this.lastFound
   }
 
-  /** Call it after every change of the rows. */
+  /** Discards the cached rows. Call this after every change of the rows. */
   refresh(): void {
     this.rows.forget()
     this.lastFound = null

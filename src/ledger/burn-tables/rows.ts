@@ -13,7 +13,10 @@ const INSERT_VERSION = `
     created_at_ms, definition)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** The table of burn tables, and the times of their versions in memory. Rows are only added. */
+/**
+ * The stored burn tables. All versions are also in memory, without their definitions. Versions are never deleted, and
+ * only their `deactivated_at_ms` is changed.
+ */
 export class BurnTableRows {
   private readonly exec: Exec
   private loaded: BurnTableVersion[] | null = null
@@ -22,13 +25,13 @@ export class BurnTableRows {
     this.exec = exec
   }
 
-  /** Every version, oldest first; read when first needed. */
+  /** All versions, oldest first. They are read at the first use. */
   get versions(): readonly BurnTableVersion[] {
     this.loaded ??= this.exec(ALL_VERSIONS).map(versionOf)
     return this.loaded
   }
 
-  /** Changes with every change of any table. */
+  /** A number that increases with every change of any table. */
   get revision(): number {
     const deactivated = this.versions.filter(({ deactivated_at_ms }) => deactivated_at_ms !== null).length
     return this.versions.length + deactivated
@@ -36,11 +39,11 @@ export class BurnTableRows {
 
   definition(version: number): BurnTableDefinition {
     const [row] = this.exec('SELECT definition FROM burn_tables WHERE version = ?', version)
-    if (!row) throw new Error(`there is no burn table version ${version}`)
+    if (!row) throw new Error(`the ledger has no burn table version ${version}`)
     return parseStored(row.definition)
   }
 
-  /** Writes one row. If its transaction is rolled back, call `forget`. */
+  /** Adds a version. Writes one row. If the transaction is rolled back, call `forget`. */
   insert(row: BurnTableRow): void {
     const definition = JSON.stringify(row.definition)
     this.exec(
@@ -57,13 +60,13 @@ export class BurnTableRows {
     this.forget()
   }
 
-  /** Writes one row: the last version of a table has the time of its end. */
+  /** Ends a table. Writes one row: the end is stored with the last version of the table. */
   deactivate(version: number, at_ms: number): void {
     this.exec('UPDATE burn_tables SET deactivated_at_ms = ? WHERE version = ?', at_ms, version)
     this.forget()
   }
 
-  /** Empties the memory; tables are read again when needed. */
+  /** Removes the versions from memory. They are read again at the next use. */
   forget(): void {
     this.loaded = null
   }
@@ -76,7 +79,7 @@ export class BurnTableRows {
     return { revision: this.revision, rows }
   }
 
-  /** Takes a newer snapshot; an older one, which arrived late, changes nothing. */
+  /** Applies a snapshot if it is newer than the stored tables. */
   accept({ revision, rows }: BurnTableSnapshot): void {
     if (revision <= this.revision) return
     const known = new Map(this.versions.map((version) => [version.version, version]))

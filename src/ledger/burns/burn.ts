@@ -29,14 +29,14 @@ export type BurnOutcome =
   | Refused
 
 /**
- * One event: replayed if its key was used for it, refused, or burned. The key is checked before everything else, even
- * before a known refusal, because an accepted request stays accepted.
+ * Replays, refuses or burns one event. Checks the idempotency key first, even before a known refusal, because the
+ * replay of an accepted request must not be refused.
  */
 export function applyEvent(draft: Draft, item: IngestItem, context: BurnContext): BurnOutcome {
   const replayed = replayedEntry(draft, item.idempotency)
   if (replayed) return replayed
   if (item.refusal) return refused(item.refusal)
-  if (!item.event) throw new Error('an event to ingest is neither priced nor refused')
+  if (!item.event) throw new Error('an event to ingest must have a price or a refusal')
   const over = overQuota(draft, context)
   if (over) return refused(over)
   return burn(draft, item.event, item, context)
@@ -50,7 +50,7 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
     const settled = settleByHold(draft, payer, event, event.hold, rated, item)
     if (settled) return settled
   }
-  // Settles first, because an expired hold releases what it reserved of its limits.
+  // Settles first, because settling an expired hold releases its reservations of limits.
   const wallet = settle(draft, payer)
   const use = admit(
     draft,
@@ -94,7 +94,10 @@ export function burnEntry(
   return entry
 }
 
-/** Settles the event's hold and closes it; undefined if the hold is not open, and the event then burns normally. */
+/**
+ * Burns an event from its hold and closes the hold. Returns undefined if the hold is not open. The caller then burns
+ * the event without a hold.
+ */
 function settleByHold(
   draft: Draft,
   payer: Wallet,
@@ -104,7 +107,7 @@ function settleByHold(
   { idempotency }: IngestItem,
 ): BurnOutcome | undefined {
   if (payer.number !== ref.wallet) {
-    const message = 'belongs to another wallet than the wallet that pays for this event'
+    const message = 'must belong to the wallet that pays for this event'
     return invalidField('/hold_id', message, `The hold ${message}.`)
   }
   const wallet = settle(draft, payer)
@@ -123,8 +126,9 @@ function settleByHold(
 }
 
 /**
- * Returns the wallet of the event's hold, if the hold was opened for the same user and team: they may have got a wallet
- * of their own since. Otherwise the wallet that pays for the event without a hold.
+ * Returns the wallet of the event's hold if the hold is open and belongs to the event's user and team. The user or
+ * the team may have received a wallet after the hold was opened. Otherwise, returns the wallet that pays for the
+ * event without a hold.
  */
 function payerOf(draft: Draft, event: PricedEvent): Wallet {
   const wallet = event.hold && draft.walletByNumber(event.hold.wallet)
@@ -135,7 +139,10 @@ function payerOf(draft: Draft, event: PricedEvent): Wallet {
 
 const CUSTOMER: WalletOwner = { kind: 'customer' }
 
-/** The team's wallet if the event names a team that has one, else the user's if it has one, else the customer's. */
+/**
+ * Returns the wallet that pays for an event: the team's wallet if it exists, otherwise the user's wallet if it
+ * exists, otherwise the customer's wallet.
+ */
 export function payingWallet(
   draft: Draft,
   event: { readonly user_id?: string | undefined; readonly team_id?: string | undefined },
@@ -148,7 +155,10 @@ export function payingWallet(
   return wallet
 }
 
-/** Returns the record of a rated event of an API key; `about` has warnings to add to its own. */
+/**
+ * Returns the record of a rated event. `key_id` is the API key of the request, if there is one. Adds the warnings in
+ * `about` to the warnings of the event.
+ */
 export function recordOf(
   event: PricedEvent,
   rated: Rated,
@@ -181,10 +191,10 @@ export function recordOf(
   return record
 }
 
-/** Returns the answer to an event, from its entry alone: the first answer and every replay are the same. */
+/** Returns the answer to an event. Uses only the event's entry, so every replay equals the first answer. */
 export function eventAnswer(ids: LedgerIds, entry: Entry): EventAnswer {
   const { event } = entry
-  if (!event) throw new Error(`entry ${entry.number} is not of an event`)
+  if (!event) throw new Error(`entry ${entry.number} is not the entry of an event`)
   return {
     id: ids.event(entry),
     credits: microCredits(0 - entry.amount),
@@ -199,7 +209,7 @@ export function eventAnswer(ids: LedgerIds, entry: Entry): EventAnswer {
   }
 }
 
-/** Returns the refusal of one more event; undefined while the monthly quota of the customer's tier has room. */
+/** Returns the refusal of one more event; undefined if the monthly quota of the customer's tier allows the event. */
 export function overQuota(draft: Draft, { events_a_month }: BurnContext): Refusal | undefined {
   if (events_a_month === null || draft.month_events < events_a_month) return undefined
   return { code: 'quota_exceeded', limit: events_a_month, resets_at_ms: monthOf(draft.at_ms).end_ms }

@@ -8,7 +8,7 @@ import type { Idempotency } from '../model/vocabulary.ts'
 import { applyEvent, eventAnswer } from './burn.ts'
 import type { BurnContext } from './rate.ts'
 
-/** A request to ingest, one event or a batch, applied to a draft. */
+/** Applies an ingest request, of one event or a batch, to a draft. */
 export function applyIngest(draft: Draft, message: IngestMessage, context: BurnContext): IngestResult {
   return message.shape === 'single'
     ? ingestOne(draft, message.item, context)
@@ -27,8 +27,8 @@ function ingestOne(draft: Draft, item: IngestItem, context: BurnContext): Ingest
 }
 
 /**
- * Ingests the events of a batch in order, each on its own. A batch with its own key is answered as a whole
- * from then on, rejections included, so its answer is stored.
+ * Ingests the events of a batch in order, each independently. Stores the whole answer under the batch key, because a
+ * replay also returns the rejections.
  */
 function ingestBatch(
   draft: Draft,

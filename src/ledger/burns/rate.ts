@@ -23,28 +23,31 @@ import { type Refusal, type Refused, refused } from '../model/refusal.ts'
 import type { PricedEvent, ProviderCharge } from '../model/vocabulary.ts'
 import type { Wallet } from '../model/wallet.ts'
 
-/** The rules that a burn needs beside the draft: from usage and cost to credits, and the ids of the ledger. */
+/**
+ * The context of a burn: the tables that convert usage and cost to credits, the ids of the ledger, and the customer's
+ * limits.
+ */
 export interface BurnContext {
   readonly tables: RatingTables
   readonly ids: LedgerIds
-  /** Whether features without an entitlement may be used. */
+  /** The default for features without an entitlement: allowed or refused. */
   readonly default_entitlement: DefaultEntitlement
   /** The maximum number of events that the ledger accepts in a UTC month; null for no limit. */
   readonly events_a_month: number | null
-  /** The API key of the request: its events count for it. Absent if the burn has no request. */
+  /** The API key of the request. The limits of the key count the events. Absent if the burn has no request. */
   readonly key_id?: string
   readonly quotas: StoredQuotas
 }
 
-/** The cost of an event, and its burn table. */
+/** The charge for an event, and the version of its burn table. */
 export interface Rated extends Omit<Charge, 'kind'> {
   readonly kind: 'rated'
   readonly burn_table_version: number
 }
 
 /**
- * Rates an event by the burn table in force at its time, given the wallet's use in the period of its arrival.
- * The caller that burns it also calls `countUse`.
+ * Rates an event by the burn table in force at the event's time. Uses the wallet's counters of the period in which
+ * the event arrives. A caller that burns the event must also call `countUse`.
  */
 export function rate(
   event: PricedEvent,
@@ -61,21 +64,25 @@ export function rate(
   return { ...charge, kind: 'rated', burn_table_version: table.version }
 }
 
-/** Counts an event's use towards the tiers and allowances of its wallet. */
+/** Counts an event's quantity towards the tiers and allowances of its wallet. */
 export function countUse(wallet: Wallet, { advance }: Rated): void {
   if (advance) wallet.counters = advanced(wallet.counters, advance.counter, advance.quantity)
 }
 
-/** Only a table with very expensive credits exceeds the USD that an entry can hold. */
+/**
+ * The refusal of an event whose price exceeds the USD that an entry can hold. It occurs only with a table of very
+ * expensive credits.
+ */
 export const PRICE_TOO_HIGH: Refusal = {
   code: 'invalid_request',
-  detail: 'The event costs more than 8000000000 USD at the credits per USD of its burn table.',
-  errors: [{ path: '', message: 'costs more than 8000000000 USD' }],
+  detail:
+    'The event costs more than 8000000000 USD with its burn table. Correct the usage or the burn table.',
+  errors: [{ path: '', message: 'must not cost more than 8000000000 USD' }],
 }
 
 /**
- * Returns the customer's price that an entry records. A capture that fell short took a part of the credits, and earned
- * the same part of the price.
+ * Returns the customer's price that an entry records. A capture that burned only a part of the credits records the
+ * same part of the price.
  */
 export function recordedPrice(
   { price, credits_micro }: Rated,
@@ -87,8 +94,8 @@ export function recordedPrice(
 }
 
 /**
- * Limits a price to the largest amount that an entry can hold: a table with few credits per USD may exceed
- * it.
+ * Limits a price to the largest amount that an entry can hold. A price can be larger if a table has few credits per
+ * USD.
  */
 export function storedPrice(price: PicoUsd): UsdParts {
   if (price > MAX_USD) return usdToParts(MAX_USD)
@@ -107,12 +114,15 @@ function chargeableOf({
   return { feature_id, provider, model, usage, custom, cost, ceiling_cost }
 }
 
-/** Searches similar model names only for a single refused event, not for each event of a batch. */
+/**
+ * Returns the refusal of an unpriced model. The route adds similar model names, but only for a single event, because
+ * a search for each event of a batch would be too slow.
+ */
 function unpricedModel({ provider = '', model = '' }: PricedEvent): Refusal {
   return { code: 'unpriced_model', provider, model, nearest: [] }
 }
 
-/** Returns the provider's cost in the form that a burn table takes. */
+/** Returns the provider's cost in the form that a burn table accepts. */
 function costOf(charge: ProviderCharge): Pick<Chargeable, 'cost' | 'ceiling_cost'> {
   switch (charge.kind) {
     case 'priced':
@@ -127,10 +137,9 @@ function costOf(charge: ProviderCharge): Pick<Chargeable, 'cost' | 'ceiling_cost
   }
 }
 
-const FROM_EMPTY =
-  'Tiers and allowances are counted from the beginning of a period, before anything was used.'
+const FROM_EMPTY = 'Tiers and allowances are counted from the beginning of a period, before any use.'
 
-/** Returns the price of an item as the first of its period, since its wallet is not known. */
+/** Returns the price of an item. Rates the item as the first of its period, because the wallet is not known. */
 export function quote(tables: RatingTables, item: QuoteItem, now_ms: number): Quote {
   const table = tables.at(item.at_ms)
   const charge = chargeFor(table, chargeableOf(item), { at_ms: now_ms, used: () => 0n })
@@ -145,12 +154,13 @@ export function quote(tables: RatingTables, item: QuoteItem, now_ms: number): Qu
   }
 }
 
-/** The quantity in 1e-9 of the unit; 0 at the beginning of a period. */
+/** Returns the quantity used in the counter's period, in 1e-9 of the unit. Returns 0 at the beginning of a period. */
 export function usedInPeriod(counters: PeriodCounters | undefined, { key, resets_at_ms }: Counter): bigint {
   const counter = counters?.[key]
   if (counter?.resets_at_ms !== resets_at_ms) return 0n
   const quantity = parseDecimal(counter.quantity, QUANTITY_DECIMALS)
-  if (typeof quantity !== 'bigint') throw new Error(`a counter holds ${counter.quantity}`)
+  if (typeof quantity !== 'bigint')
+    throw new Error(`the quantity "${counter.quantity}" of a counter is not a decimal`)
   return quantity
 }
 

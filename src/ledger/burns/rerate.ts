@@ -22,14 +22,16 @@ import { type BurnContext, type Rated, rate, recordedPrice } from './rate.ts'
 import { openAfter } from './reversal.ts'
 
 /**
- * - `rated`: the difference to the earlier burn is burned now, or given back to the same lots;
- * - `unpaid`: the wallet cannot pay, or cannot take the difference back; the price is kept and tried again;
- * - `over_limit`: a HARD limit of the event's window has no room; the price is kept and tried again, too;
- * - `closed`: the event was rated or voided before; nothing happens.
+ * The outcome of a late rating:
+ * - `rated`: the difference from the earlier burn was burned, or returned to the same lots.
+ * - `unpaid`: the burn table has no price for the event, or the wallet cannot pay or cannot hold the returned credits. A
+ *   price is stored, and tried again when the wallet gets credits.
+ * - `over_limit`: the price would exceed a HARD limit. The price is stored and tried again.
+ * - `closed`: the event was rated or voided before. Nothing is changed.
  */
 export type RerateOutcome = 'rated' | 'unpaid' | 'over_limit' | 'closed'
 
-/** Rates one event finally, by the price of its own time, at most once. */
+/** Rates an event that was recorded without a price, at most once. Uses the burn table of the event's own time. */
 export function applyRerate(
   draft: Draft,
   { entry: number, charge }: RerateItem,
@@ -103,39 +105,42 @@ export function applyRerate(
   return 'rated'
 }
 
-/** The limit of pages of unpaid events that a credit tries; the next credit, or the cron, continues. */
+/**
+ * The maximum number of pages of unpaid events that one credit tries to pay. The next credit or the cron job
+ * continues with the other events.
+ */
 const MAX_UNPAID_PAGES = 10
 
 /**
- * Returns the quantities that a late price adds to limits, in the window of the event's arrival. Its event and tokens
- * were counted then.
+ * Returns the quantities that a late price adds to limits. The event and its tokens were counted at its arrival, so
+ * both are 0.
  */
 function quantitiesOfLate(owed: bigint, usd: bigint): Quantities {
   return { credits: owed, events: 0n, tokens: 0n, usd }
 }
 
-/** Tries a wallet's unpaid events again after new credits, the oldest first. */
+/** Tries to pay a wallet's unpaid events after new credits, oldest first. */
 export function payUnpaid(draft: Draft, wallet_number: number, context: BurnContext): void {
   let after_entry = 0
   for (let page = 0; page < MAX_UNPAID_PAGES; page++) {
     const events = draft.unpaidEvents(wallet_number, after_entry)
     for (const { entry, charge } of events) {
       after_entry = entry.number
-      // An event that a limit refuses does not keep later events from being paid.
+      // Continues after an event that a limit refuses, because later events can still be paid.
       if (charge && applyRerate(draft, { entry: entry.number, charge }, context) === 'unpaid') return
     }
     if (events.length === 0) return
   }
 }
 
-/** Keeps the price of an unpaid event if it is new, so another try with the same price costs no row. */
+/** Stores the price of an unpaid event if the price is new. Another try with the same price costs no row. */
 function keepCharge(draft: Draft, { entry, charge: known }: UnratedEvent, charge: ProviderCharge): void {
   if (JSON.stringify(known) !== JSON.stringify(charge)) draft.unpaidCharges.set(entry.number, charge)
 }
 
 /**
- * Appends one more entry: a burn of the debt, or a refund of `amount`, which was burned in excess because of
- * a ceiling.
+ * Appends an entry for the difference. The entry burns `owed`, or refunds `amount` if a ceiling price burned too
+ * much.
  */
 function settleDifference(
   draft: Draft,
@@ -168,7 +173,7 @@ function settleDifference(
   return refund
 }
 
-/** Returns the price without the part for the credits that were given back before the event was rated. */
+/** Returns the price without the share of the credits that were returned before the event was rated. */
 function openPrice(
   { credits_micro }: Rated,
   price: UsdParts,
@@ -182,7 +187,7 @@ function openPrice(
   return { given: gone, credits, price: usdToParts(shareOf(usdFromParts(price), credits, total)) }
 }
 
-/** The event in its ingested form, with its new price. */
+/** Returns the event as it was ingested, with its new price. */
 function pricedEvent({ event }: Entry, charge: ProviderCharge): PricedEvent | undefined {
   if (!event) return undefined
   const { cost: _cost, price: _price, burn_table_version: _table, price_version: _version, ...fields } = event
@@ -190,5 +195,5 @@ function pricedEvent({ event }: Entry, charge: ProviderCharge): PricedEvent | un
 }
 
 function failNoEvent(number: number): never {
-  throw new Error(`unrated entry ${number} is not of an event`)
+  throw new Error(`unrated entry ${number} is not the entry of an event`)
 }

@@ -15,7 +15,8 @@ import type { PastEntry } from '../model/messages/credits.ts'
 import type { OpenPrice } from '../model/unrated.ts'
 
 /**
- * The parts of a burn that voids and refunds reverse beside its credits: its price, and for a void its cost and usage.
+ * The parts of a burn that a void or a refund reverses in addition to the credits. Both reverse the price. A void
+ * also reverses the cost and the usage.
  */
 
 /** Returns the fields of an earlier entry that a movement needs. */
@@ -48,15 +49,15 @@ const NOTHING: UsdParts = { micro: 0, pico: 0 }
 export interface Burn {
   /** The total burned amount, negative. */
   readonly amount: MicroCredits
-  /** Credits are given back from the last part on. */
+  /** The burned parts of lots. Credits are returned from the last part on. */
   readonly lots: readonly LotPart[]
-  /** The time when the credits of a lot were taken: at its burn, or at the burn of its late price. */
+  /** Returns the time when the credits of a lot were burned: the time of the burn, or of the late rating. */
   readonly takenAt: (lot: number) => number
   readonly used: PastUsage
   readonly open: OpenPrice
 }
 
-/** Throws when the entry is no burn. */
+/** Returns the burn of an entry. Throws if the entry is not a burn. */
 export function burnOf(draft: Draft, { number, amount, lots, used, at_ms }: PastEntry): Burn {
   if (!used) throw new Error(`entry ${number} is not a burn of usage`)
   const amendment = draft.amendment(number)
@@ -71,7 +72,7 @@ export function burnOf(draft: Draft, { number, amount, lots, used, at_ms }: Past
   }
   return {
     amount: microCredits(amendment.lots.reduce<number>((sum, [, part]) => sum + part, amount)),
-    // Credits returned before the rating were taken from the event's own lots, so these lots stay last.
+    // Credits that were returned before the rating came from the event's own lots, so these lots stay last.
     lots: [...amendment.lots, ...lots],
     takenAt: (lot) => (amendment.lots.some(([number]) => number === lot) ? amendment.rated_at_ms : at_ms),
     used: { ...used, cost: amendment.cost },
@@ -80,9 +81,9 @@ export function burnOf(draft: Draft, { number, amount, lots, used, at_ms }: Past
 }
 
 /**
- * Returns the reversal for giving back `amount`, after `given` was given back. The price is reversed in proportion, so
- * that partial reversals sum to exactly the price. Cost and usage are reversed completely if the event is void, and
- * otherwise not at all.
+ * Returns the reversal of a void or refund that returns `amount`. Earlier voids and refunds returned `given`.
+ * Reverses the price in proportion to the credits, so partial reversals add up to exactly the price. Reverses cost
+ * and usage completely for a void, and not at all for a refund.
  */
 export function reversalOf(
   { used, open }: Burn,
@@ -101,7 +102,7 @@ export function reversalOf(
   }
 }
 
-/** Returns the open part of a price after `given` of its `credits`. */
+/** Returns the part of a price that is still open after `given` of its `credits` were returned. */
 export function openAfter(price: PicoUsd, given: number, credits: number): PicoUsd {
   return picoUsd(price - shareOf(price, given, credits))
 }

@@ -14,7 +14,7 @@ import type { ProviderCharge } from '../model/vocabulary.ts'
 
 import type { Exec, MetaTable } from '../tables.ts'
 
-/** The spelling is that of the index `unrated_models`; otherwise SQLite does not use the index. */
+/** The expressions of the index `unrated_models`. SQLite uses the index only if the text is the same. */
 const PROVIDER = "coalesce(record ->> '$.event.provider', '')"
 const MODEL = "coalesce(record ->> '$.event.model', '')"
 
@@ -36,13 +36,12 @@ const OLDEST_OF_MODEL = `
   SELECT record ->> '$.at_ms' AS at_ms, charge IS NOT NULL AS is_unpaid FROM unrated_events
   WHERE ${PROVIDER} = ?1 AND ${MODEL} = ?2 ORDER BY entry LIMIT 1`
 
-/** Removes the metadata, which earlier versions stored under another name. */
+/** The column `record` without the metadata. Earlier versions stored the metadata under another name. */
 const WITHOUT_METADATA = "json_remove(record, '$.metadata_text', '$.metadata') AS record"
 
 const BEFORE = 'FROM unrated_events WHERE entry < ?1 ORDER BY entry DESC LIMIT ?2'
 
-// Selects new events, events of some models, and events whose price is known and unpaid. Each of the three uses an
-// index.
+// Selects new events, events of some models, and unpaid events with a known price. Each of the three uses an index.
 const SELECTED = `
   FROM unrated_events WHERE entry IN (
     SELECT entry FROM unrated_events WHERE entry > ?1 AND entry < ?2
@@ -59,17 +58,20 @@ interface StoredEntry extends Omit<Entry, 'metadata'> {
   readonly metadata?: unknown
 }
 
-/** The rows that are read at once, and the memory of records after which a page ends. */
+/** The number of rows in one read, and the memory of records at which a page ends. */
 const ROWS_A_READ = 32
 const MAX_PAGE_MEMORY = 2_000_000
 
 type UnratedPageQuery = Pick<UnratedMessage, 'before_entry' | 'limit' | 'selection' | 'without_metadata'>
 type UnratedPage = Pick<UnratedAnswer, 'events' | 'next_before_entry'>
 
-/** The migration to version 7 of the tables writes the first count (`tables.ts`). */
+/**
+ * The `meta` key of the number of unrated events. The migration to version 7 of the tables writes the first number
+ * (`tables.ts`).
+ */
 const COUNT_KEY = 'unrated_events'
 
-/** Events without a price, and later ratings of such events. */
+/** The stored events that are not rated yet, and the late ratings of events. */
 export class UnratedRows {
   private readonly exec: Exec
   private readonly meta: MetaTable
@@ -85,8 +87,8 @@ export class UnratedRows {
   }
 
   /**
-   * A page of events, newest first: at most `limit`, and no more than fit into the memory of one answer. Rows are read a
-   * few at a time, because each may have 16 KB of metadata.
+   * Returns a page of events, newest first. The page has at most `limit` events, and ends when its records reach
+   * `MAX_PAGE_MEMORY`. Reads a few rows at a time, because each row may have 16 KB of metadata.
    */
   page({ before_entry, limit, selection, without_metadata = false }: UnratedPageQuery): UnratedPage {
     const record = without_metadata ? WITHOUT_METADATA : 'record'
@@ -113,7 +115,10 @@ export class UnratedRows {
     return { events, next_before_entry: next }
   }
 
-  /** The models that unrated events name, at most `limit`. Events without a provider are never rated late. */
+  /**
+   * Returns the models of unrated events, at most `limit`. Excludes events without a provider and a model, because
+   * they are never rated late.
+   */
   models(limit: number): UnratedModel[] {
     const models: UnratedModel[] = []
     for (const model of this.modelsAfter(NO_MODEL)) {
@@ -124,8 +129,8 @@ export class UnratedRows {
   }
 
   /**
-   * The events of each model after `after`, at most `limit` models: at most 5 rows read for each, and one of the index for
-   * each counted event.
+   * Returns a summary of the events of each model after `after`, for at most `limit` models. Reads at most 5 rows for
+   * each model, and one row of the index for each counted event.
    */
   summaries(after: UnratedModel | null, limit: number): UnratedSummary[] {
     const summaries = after === null && this.hasModel('', '') ? [this.summaryOf(NO_MODEL)] : []
@@ -149,8 +154,8 @@ export class UnratedRows {
   }
 
   /**
-   * The models in their order after `last`. Jumps from model to model through the index. Reads two rows for each model,
-   * with any number of events.
+   * Yields the models after `last`, in order. Uses the index to skip from one model to the next. Reads two rows for
+   * each model, regardless of the number of its events.
    */
   private *modelsAfter(last: UnratedModel): Generator<UnratedModel> {
     for (let at = last; ; ) {
@@ -162,7 +167,7 @@ export class UnratedRows {
     }
   }
 
-  /** Returns the events of a wallet with a known price that it could not pay, oldest first. */
+  /** Returns the wallet's events that have a price but could not be charged, oldest first. */
   unpaid(wallet_number: number, after_entry: number, limit: number): UnratedEvent[] {
     return this.exec(
       'SELECT record, charge FROM unrated_events WHERE wallet_number = ? AND charge IS NOT NULL AND entry > ? ORDER BY entry LIMIT ?',
@@ -172,7 +177,7 @@ export class UnratedRows {
     ).map(unratedEvent)
   }
 
-  /** Whether a model has unrated events. */
+  /** Reports whether a model has unrated events. */
   hasModel(provider: string, model: string): boolean {
     return (
       this.exec(
@@ -183,12 +188,12 @@ export class UnratedRows {
     )
   }
 
-  /** The number of unrated events. Reads one row. */
+  /** Returns the number of unrated events. Reads one row. */
   count(): number {
     return Number(this.meta.get(COUNT_KEY) ?? 0)
   }
 
-  /** The newest unrated entry; 0 when every entry is rated. */
+  /** Returns the number of the newest unrated entry; 0 if every entry is rated. */
   lastEntry(): number {
     const [row] = this.exec('SELECT max(entry) AS entry FROM unrated_events')
     return Number(row?.entry ?? 0)
@@ -200,8 +205,8 @@ export class UnratedRows {
   }
 
   /**
-   * Writes the changes of a commit: records events, keeps the charges that wallets could not pay, closes events that
-   * are rated or voided. Writes 2 rows for each event, and 1 for the count.
+   * Writes the changes of a commit: adds events, stores the prices of events that could not be charged, and removes
+   * events that are rated or voided. Writes 2 rows for each added event, and 1 if the count changes.
    */
   write(
     added: readonly Entry[],
@@ -228,7 +233,10 @@ export class UnratedRows {
     )
   }
 
-  /** Keeps the price of an event that the wallet cannot pay; it is tried again when credits arrive. */
+  /**
+   * Stores the price of an event that cannot be charged yet. The next credit of the wallet or the cron job tries
+   * again.
+   */
   private keepCharge(entry: number, charge: ProviderCharge): void {
     this.exec(
       'UPDATE unrated_events SET charge = ?1 WHERE entry = ?2 AND charge IS NOT ?1',
@@ -238,8 +246,8 @@ export class UnratedRows {
   }
 
   /**
-   * Removes an event that is rated or voided; `amendment` describes its rating. Returns the number of rows
-   * removed.
+   * Removes an event that is rated or voided. `amendment` describes the rating, and is null for a void. Returns the
+   * number of removed rows.
    */
   private close(entry: number, amendment: Amendment | null): number {
     const removed = this.exec('DELETE FROM unrated_events WHERE entry = ? RETURNING entry', entry).length

@@ -51,7 +51,7 @@ import { reserve, take } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 import { settlementOf } from './noted.ts'
 
-/** Holds credits for a call. A refusal changes nothing, and leaves the key unused. */
+/** Holds credits for a call. A refusal changes nothing and leaves the key unused. */
 export function openCall(draft: Draft, message: OpenCallMessage, context: BurnContext): OpenCallResult {
   const { idempotency } = message
   const repeated = refuseRepeat(draft, idempotency, context.ids)
@@ -102,8 +102,8 @@ export function openCall(draft: Draft, message: OpenCallMessage, context: BurnCo
 }
 
 /**
- * Refuses a key whose call runs or was charged. A call that was released costs nothing, and its key may be used again,
- * so a client can repeat a call that the provider refused.
+ * Refuses a key whose call is running or was charged. A released call costs nothing, and its key may be used again.
+ * Clients can therefore repeat a call that the provider refused.
  */
 function refuseRepeat(
   draft: Draft,
@@ -114,7 +114,8 @@ function refuseRepeat(
   if (check.kind === 'unused') return undefined
   if (check.kind === 'refused') return check
   const { record } = check
-  if (record.kind !== 'answer' || record.answer.of !== 'hold') throw new Error('the key is not of a call')
+  if (record.kind !== 'answer' || record.answer.of !== 'hold')
+    throw new Error('the idempotency key does not belong to a call')
   const ref: WalletItemRef = record.answer.hold
   const wallet = draft.walletByNumber(ref.wallet)
   if (wallet && findHold(settle(draft, wallet), ref)) {
@@ -130,7 +131,10 @@ interface Size {
   readonly output_tokens: number
 }
 
-/** Returns the size of a call's hold: its largest use, or as much of that as the wallet and the limits have. */
+/**
+ * Returns the size of a call's hold. The size covers the largest use of the call, or as much of the use as the wallet
+ * and the limits allow.
+ */
 function sizeOf(
   draft: Draft,
   wallet: Wallet,
@@ -178,24 +182,27 @@ function outputOf({ usage }: PricedEvent): number {
   return usage?.output_tokens ?? 0
 }
 
-/** The quantity that a hard limit leaves beyond the smallest use. */
+/** Returns the quantity that a HARD limit allows in addition to the smallest use. */
 function roomOf({ entitlement: { limit_type, unit }, limit, window, quantity }: Meter) {
   return limit_type === 'HARD' && limit !== null ? [{ unit, room: limit - window.used - quantity }] : []
 }
 
-/** Returns how many of `steps` fit into `room`, if all of them together need `span`. */
+/** Returns how many of `steps` fit into `room`, if all steps together need `span`. */
 function stepsIn(room: bigint, span: bigint, steps: bigint): bigint {
   return span <= room || span <= 0n ? steps : (room * steps) / span
 }
 
-/** The quantities after some of the steps from `start` to `whole`, rounded up. */
+/** Returns the quantities after `taken` of `steps` equal steps from `start` to `whole`, rounded up. */
 function between(start: Quantities, whole: Quantities, taken: bigint, steps: bigint): Quantities {
   if (steps <= 0n) return start
   const part = (unit: LimitUnit) => start[unit] + ceilDivide((whole[unit] - start[unit]) * taken, steps)
   return { credits: part('credits'), events: part('events'), tokens: part('tokens'), usd: part('usd') }
 }
 
-/** Notes the estimate of a call's delivered output so far, and extends its hold. The last note counts. */
+/**
+ * Stores the estimate of the output that a call has delivered so far, and extends the call's hold. Each note replaces
+ * the previous note.
+ */
 export function noteCall(draft: Draft, message: NoteCallMessage, context: BurnContext): NoteCallResult {
   const found = openHold(draft, message.hold)
   if (!found) return refused({ code: 'hold_not_open' })
@@ -212,20 +219,20 @@ export function noteCall(draft: Draft, message: NoteCallMessage, context: BurnCo
   return { kind: 'done' }
 }
 
-/** Ends a call: charges its event, or releases its hold. A repeat returns the charge that was made. */
+/** Ends a call: charges its event, or releases its hold. A repeat returns the first charge. */
 export function settleCall(draft: Draft, message: SettleCallMessage, context: BurnContext): SettleCallResult {
   const { hold: ref, event } = message
   const wallet = draft.walletByNumber(ref.wallet)
-  if (!wallet) return notFound('Hold not found.')
-  // An expired hold is charged here, if its call noted something.
+  if (!wallet) return notFound('Hold')
+  // Settling charges an expired hold if its call noted an estimate.
   const settled = settle(draft, wallet)
   const earlier = settlement(draft, ref)
   if (earlier) return charged(context.ids, earlier)
   const isOpen = findHold(settled, ref) !== undefined
   if (event === null) {
     const changed = isOpen ? draft.change(settled) : settled
-    // A refused call counts as a change, because it stores the end of a hold. A charged call needs no count:
-    // its event counts.
+    // A released call counts as a change, because the end of its hold is stored. A charged call counts as an event
+    // instead.
     if (isOpen) countStored(draft)
     if (isOpen) endHold(draft, changed, heldBy(changed, ref), 'released')
     return {
@@ -247,8 +254,9 @@ export function settleCall(draft: Draft, message: SettleCallMessage, context: Bu
 }
 
 /**
- * Charges the hold, and above it what the wallet has, unless the charge ends at the hold. It counts for the model of the
- * hold, which was admitted: a provider reports `gpt-4o` as one of its dated versions.
+ * Charges a call to its open hold. Charges the rest to the other credits of the wallet, unless the charge is capped
+ * at the hold. The limits of the hold's model count the charge, because a provider may report `gpt-4o` as one of its
+ * dated versions.
  */
 function chargeHold(
   draft: Draft,
@@ -269,8 +277,8 @@ function chargeHold(
 }
 
 /**
- * Charges a call whose hold has ended without a note: as much as the wallet has, and at most the hold if the
- * charge is capped.
+ * Charges a call whose hold ended without a charge. Charges at most what the wallet can pay, and at most the hold if
+ * the charge is capped.
  */
 function chargeLate(
   draft: Draft,
@@ -295,8 +303,9 @@ function chargeLate(
 }
 
 /**
- * Charges the whole hold, as credits, because the burn table now refuses the model that it accepted when the
- * call began. The call can no longer be refused, and delivered output is never free.
+ * Charges all remaining credits of the hold; returns undefined if the hold is not open. Used if the burn table
+ * accepted the model when the call began but refuses it now. The call cannot be refused any more, and its output must
+ * be paid.
  */
 function chargeHeld(
   draft: Draft,
@@ -325,7 +334,7 @@ function shortfallOf(shortfall_micro: bigint): string[] {
     : [`shortfall of ${formatDecimal(shortfall_micro, CREDIT_DECIMALS)} credits`]
 }
 
-/** The wallet in which a hold is open. */
+/** Returns the wallet in which a hold is open; undefined if the hold is not open. */
 function openHold(draft: Draft, ref: WalletItemRef): Wallet | undefined {
   const wallet = draft.walletByNumber(ref.wallet)
   const settled = wallet && settle(draft, wallet)
@@ -333,8 +342,8 @@ function openHold(draft: Draft, ref: WalletItemRef): Wallet | undefined {
 }
 
 /**
- * The entry that a call was charged with. The key is checked like that of a batch, which a full store accepts
- * too.
+ * Returns the entry that charged a call; undefined if the call was not charged. Checks the key like the key of a
+ * batch, because a full key store still accepts batch keys.
  */
 function settlement(draft: Draft, ref: WalletItemRef): Entry | undefined {
   const check = draft.checkKey(settlementOf(ref), 'batch')

@@ -7,9 +7,9 @@ import type { Idempotency, WalletItemRef } from '../model/vocabulary.ts'
 import { type Hold, remaining, type Wallet } from '../model/wallet.ts'
 
 /**
- * Charges an expiring hold the noted estimate of its call, so that delivered output is paid even if the gateway
- * crashed. Returns undefined if the call noted nothing. The caller closes the hold. Tiers and allowances do not count
- * such a charge: it was rated at its note, and others may have counted since.
+ * Charges the noted estimate of a call to its expiring hold, so that delivered output is paid even if the gateway
+ * crashed. Returns undefined if the call has no note. The caller closes the hold. Tiers and allowances do not count
+ * the charge, because it was rated at the time of the note.
  */
 export function chargeNoted(draft: Draft, wallet: Wallet, hold: Hold): Entry | undefined {
   const { noted } = hold.call ?? {}
@@ -37,8 +37,8 @@ export function chargeNoted(draft: Draft, wallet: Wallet, hold: Hold): Entry | u
 }
 
 /**
- * The idempotency key of a call's charge, so that no call is charged twice, even if its settlement is
- * repeated or arrives after its hold has expired. No client can send a key with this prefix.
+ * Returns the idempotency key of a call's charge. The key prevents a second charge, even if the settlement is
+ * repeated or arrives after the hold has expired. No client can send a key with this prefix.
  */
 export function settlementOf({ number, wallet, created_at_ms }: WalletItemRef): Idempotency {
   return { key: `\u0000call ${wallet}.${number}.${created_at_ms}`, fingerprint: 'call' }

@@ -1,7 +1,7 @@
 import { createHash, hash as digest } from 'node:crypto'
 import { utf8 } from '../../db/json-parameters.ts'
 
-/** The fields of a commit's row, without its body, that the hash covers. */
+/** The fields of a journal row that the hash covers in addition to the body. */
 export interface HashedRow {
   readonly row_id: number
   readonly first_entry: number
@@ -10,10 +10,10 @@ export interface HashedRow {
 }
 
 /**
- * The hash of a journal row: of the hash of the row before it, a salt, and its content. It binds a commit as
- * soon as the commit is written, including commits without entries, which the chain of entries (`chain.ts`)
- * does not cover. Uses `node:crypto` and not our own SHA-256, because a row is long. `before` is null for the
- * first row that has a hash.
+ * Returns the hash of a journal row. It covers the hash of the previous row, a salt, and the content of the row. A
+ * commit is covered as soon as it is written, even if it has no entries and is therefore not in the chain of entries
+ * (`chain.ts`). Uses `node:crypto` instead of our own SHA-256 because a row is long. `before` is null for the first
+ * row that has a hash.
  */
 export function rowHash(
   before: string | null,
@@ -32,6 +32,7 @@ export function rowHash(
 }
 
 /**
- * Nearly all rows fit into the buffer. For the others, `createHash` makes a stream and a copy of the text.
+ * The buffer for the text of a row. Nearly all rows fit. Larger and binary rows use `createHash`, which creates a
+ * stream and copies the content.
  */
 const bytes = new Uint8Array(272 * 1024)

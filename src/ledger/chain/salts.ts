@@ -1,15 +1,18 @@
 import { Buffer } from 'node:buffer'
 
-/** The characters of a salt: 132 random bits in base64url. */
+/** The number of characters of a salt: 132 random bits in base64url. */
 const SALT_LENGTH = 22
-/** Base64 has four characters for three bytes, so a block divides into whole salts without padding; at most 65,536 bytes. */
+/**
+ * The number of random bytes in a block. Base64 encodes three bytes in four characters, so a block divides into whole
+ * salts without padding. `getRandomValues` returns at most 65,536 bytes.
+ */
 const BLOCK_BYTES = SALT_LENGTH * 3 * 512
 
 let block = ''
 let used = 0
 
 /**
- * Returns a new random salt. Salts are cut from a block, because random bytes for one salt alone take a tenth of an
+ * Returns a new random salt. Cuts salts from a block, because random bytes for a single salt take a tenth of an
  * event's time.
  */
 export function newSalt(): string {

@@ -18,8 +18,9 @@ import {
 import { classifyTransportError } from './transport-errors.ts'
 
 /**
- * The Worker's calls of a ledger object. A broken connection and an object that does not answer are `overloaded` or
- * `unavailable`; only bugs throw, and every wait has a limit.
+ * The Worker's calls to a ledger object. If the connection fails or the object does not answer before the deadline,
+ * the result is the refusal `overloaded` or `unavailable`. Only bugs throw. The exception is `send`, which has no
+ * deadline and throws on any failure.
  */
 
 export type Stub = DurableObjectStub<LedgerRpc>
@@ -29,12 +30,12 @@ export interface CallOptions {
   readonly long?: boolean
 }
 
-/** A message with the client on whose behalf it is sent. */
+/** A message, with the caller of the client's request. */
 export type Asked<N extends OperationName> = MessageOf<N> & { readonly caller: Caller }
 
 /**
- * Sends a client's request and notes the object's rate count on its caller. The second try of a call is not
- * counted: the first one may have been counted and executed, so the second must not be answered
+ * Sends a client's request and reports the object's rate count to the caller. The object does not count the second
+ * try of a call. The first try may have been counted and executed, so the second try must not be answered
  * `rate_limited`.
  */
 export function ask<N extends OperationName>(
@@ -63,7 +64,7 @@ export function ask<N extends OperationName>(
   )
 }
 
-/** One call, with the caller as JSON, and the parser of its result. */
+/** A call, and the parser of its result. `post` accepts the caller as JSON. */
 export interface Post<N extends OperationName> {
   readonly post: (stub: Stub, caller: string) => Promise<Reply>
   readonly read: (result: string) => ResultOf<N>
@@ -75,7 +76,7 @@ function posting<N extends OperationName>(name: N, request: Asked<N>): Post<N> {
   return { post: (stub, caller) => stub.handle(name, caller, json), read: parse }
 }
 
-/** Calls an operation of the access `service`. */
+/** Calls an operation with the access `service`. */
 export function command<N extends OperationName>(
   env: Bindings,
   ledger: LedgerName,
@@ -89,7 +90,7 @@ export function command<N extends OperationName>(
 
 const SERVICE = JSON.stringify({ key_id: 'service' })
 
-/** Sends one call of the service. Throws on any failure. */
+/** Sends one call with the access `service`. Throws on any failure. */
 export async function send<N extends OperationName>(
   stub: Stub,
   name: N,
@@ -100,9 +101,9 @@ export async function send<N extends OperationName>(
 }
 
 /**
- * Makes one call, and a second one with a fresh stub if the runtime marks the failure as temporary and the
- * call is repeatable. Any other call may have been executed, and is not repeated. A call that is not answered
- * in time is abandoned; the client can send it again with its idempotency key.
+ * Makes a call. Repeats a repeatable call once, with a fresh stub, if the failure is `passing`. Does not repeat other
+ * calls, because they may have been executed. Abandons a call that is not answered before the deadline. The client
+ * can then send the request again with its idempotency key.
  */
 export async function call<T>(
   env: Bindings,
@@ -135,8 +136,8 @@ export function stubOf(
 }
 
 /**
- * The time that a request waited for ledger objects, which is not the Worker's own time. Kept beside the calls, so that
- * no function between a route and its call has to pass it on.
+ * The time that a request waited for ledger objects, which is not the Worker's own time. An `AsyncLocalStorage` holds
+ * it, so the functions between a route and its calls do not pass it on.
  */
 interface Wait {
   waited_ms: number
@@ -145,8 +146,8 @@ interface Wait {
 const waits = new AsyncLocalStorage<Wait>()
 
 /**
- * Runs a request and returns how long it waited, in milliseconds; the durations of concurrent calls are added
- * up.
+ * Runs a request and returns how long it waited for ledger objects, in milliseconds. Adds up the durations of
+ * concurrent calls.
  */
 export async function measureObjectWait(request: () => Promise<unknown>): Promise<number> {
   const wait: Wait = { waited_ms: 0 }
@@ -154,7 +155,7 @@ export async function measureObjectWait(request: () => Promise<unknown>): Promis
   return wait.waited_ms
 }
 
-/** Makes a call to an object and adds its duration to the request's wait, whether it succeeds or not. */
+/** Makes a call to an object. Adds the duration of the call to the request's wait, even if the call fails. */
 export async function waitForObject<T>(call: () => Promise<T>): Promise<T> {
   const started_ms = Date.now()
   try {

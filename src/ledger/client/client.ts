@@ -13,7 +13,7 @@ import type { Done, MessageOf, OperationName, ResultOf } from '../rpc.ts'
 import { type Asked, ask, command, type Stub, send, stubOf } from './call.ts'
 import { lacksMethod } from './transport-errors.ts'
 
-/** The Worker's calls to ledger objects; `rpc.ts` describes each. Expected outcomes are values. */
+/** The Worker's calls to ledger objects. `rpc.ts` lists the operations. Expected failures are returned as values. */
 
 export const credit = client('credit')
 export const moveCredits = client('move')
@@ -63,7 +63,7 @@ export function ingest(
   return ask(env, ledger, 'ingest', request, { post, read: parseResult })
 }
 
-/** The call of an operation, for a client's request. */
+/** Returns the function that calls an operation for a client's request. */
 function client<N extends OperationName>(name: N) {
   return (env: Bindings, ledger: LedgerName, request: Asked<N>): Promise<ResultOf<N> | Refused> =>
     ask(env, ledger, name, request)
@@ -80,7 +80,7 @@ export function checkEntitlement(
     : ask(env, ledger, 'checkAndHold', { ...request, hold_ms })
 }
 
-/** Opens the ledger; can be repeated. The first call decides the location of the object permanently. */
+/** Opens the ledger. Can be repeated. The first call permanently decides the location of the object. */
 export function openLedger(
   env: Bindings,
   message: OpenMessage,
@@ -89,13 +89,19 @@ export function openLedger(
   return command(env, message.ledger, 'open', message, options)
 }
 
-/** Copies the customer's burn tables from its live ledger, their master, to its test ledger. Throws when it fails. */
+/**
+ * Copies the customer's burn tables from the live ledger, their source of truth, to the test ledger. Throws on any
+ * failure.
+ */
 export async function shareBurnTables(env: Bindings, customer_id: string): Promise<void> {
   const snapshot = await send(stubOf(env, { customer_id, mode: 'live' }), 'burnTableSnapshot', {})
   await send(stubOf(env, { customer_id, mode: 'test' }), 'acceptBurnTables', snapshot)
 }
 
-/** Copies changed entitlements from the customer's live ledger, their master, to its test ledger. Throws when it fails. */
+/**
+ * Copies changed entitlements from the customer's live ledger, their source of truth, to the test ledger. Throws on
+ * any failure.
+ */
 export async function shareEntitlements(env: Bindings, customer_id: string): Promise<void> {
   const live = stubOf(env, { customer_id, mode: 'live' })
   const test = stubOf(env, { customer_id, mode: 'test' })
@@ -106,7 +112,7 @@ export async function shareEntitlements(env: Bindings, customer_id: string): Pro
   }
 }
 
-/** Notes the estimate of a running call. Can be repeated. */
+/** Extends the hold of a running call, and stores the call's estimate. Can be repeated. */
 export function noteCall(
   env: Bindings,
   ledger: LedgerName,
@@ -124,7 +130,9 @@ export function settleCall(
   return command(env, ledger, 'settleCall', message)
 }
 
-/** Adds a notification of an event outside the ledger. Can be repeated: each id adds one notification. */
+/**
+ * Adds a notification of an event outside the ledger. Can be repeated, because each id adds only one notification.
+ */
 export function notify(
   env: Bindings,
   ledger: LedgerName,
@@ -133,7 +141,7 @@ export function notify(
   return command(env, ledger, 'notify', message)
 }
 
-/** Makes the ledger ask Stripe about a payment. Can be repeated. */
+/** Makes the ledger request the state of a payment from Stripe. Can be repeated. */
 export function checkPayment(
   env: Bindings,
   ledger: LedgerName,
@@ -142,12 +150,12 @@ export function checkPayment(
   return command(env, ledger, 'checkPayment', message)
 }
 
-/** Brings D1 up to date and returns the sums that the ledger's books should have there. */
+/** Flushes the journal to D1 and returns the sums that the ledger's books in D1 should have. */
 export function readBooks(env: Bindings, ledger: LedgerName): Promise<ResultOf<'books'>> {
   return command(env, ledger, 'books', {})
 }
 
-/** Rewrites D1's pages of a range of whole flushes from the journal. */
+/** Rewrites pages in D1 from the journal. `range` has the entries of complete flushes. */
 export function rewriteLedgerPages(
   env: Bindings,
   ledger: LedgerName,
@@ -166,7 +174,7 @@ export function revokeLedgerKey(
   return command(env, ledger, 'revokeKey', { key_id, at_ms })
 }
 
-/** Gives the ledger the customer's account, unless it has a newer one. Can be repeated. */
+/** Sends the customer's account to the ledger, which ignores an account that is not newer. Can be repeated. */
 export function setLedgerAccount(
   env: Bindings,
   ledger: LedgerName,

@@ -5,7 +5,9 @@ import type { Account } from '../model/account.ts'
 import type { Refused } from '../model/refusal.ts'
 import { openLedger, shareBurnTables, shareEntitlements } from './client.ts'
 
-/** Regions for a customer's ledgers: Cloudflare's location hints. A ledger stays where it was first opened. */
+/**
+ * The regions for a customer's ledgers, as location hints of Cloudflare. A ledger stays where it was first opened.
+ */
 export const REGIONS = [
   'wnam',
   'enam',
@@ -19,8 +21,9 @@ export const REGIONS = [
 ] as const satisfies readonly DurableObjectLocationHint[]
 
 /**
- * Opens the customer's test ledger if it is not open, with the deployment's sign-up grant and the shared definitions.
- * Call it before the first test key exists. Throws when a part failed; can be repeated.
+ * Opens the customer's test ledger if it is not open, with the deployment's sign-up grant. Copies the burn tables and
+ * the entitlements of the live ledger, and throws if the copying fails. Call this before the first test key exists.
+ * Can be repeated.
  */
 export async function openTestLedger(
   env: Bindings,
@@ -46,9 +49,9 @@ export async function openTestLedger(
 const HAS_TEST_KEYS = "SELECT 1 FROM api_keys WHERE customer_id = ? AND mode = 'test' LIMIT 1"
 
 /**
- * Copies burn tables and entitlements to the customer's test ledger, if it has test keys: calling an object that was
- * never opened would decide its location. The change itself is committed, so a failure is only logged: the next change
- * copies everything, and so does a repeat of this one.
+ * Copies burn tables and entitlements to the customer's test ledger if the customer has test keys. Without test keys,
+ * the test ledger may never have been opened, and a call would decide its location. A failure is only logged, because
+ * the change itself is committed. The next change, or a repeat of this change, copies everything.
  */
 export async function shareWithTestLedger(env: Bindings, customer_id: string): Promise<void> {
   try {

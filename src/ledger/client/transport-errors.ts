@@ -1,12 +1,15 @@
 /**
  * The meaning of a failed call to an object:
- * - `passing`: the connection or the object broke; it may work again at once, but the call may have been done;
- * - `overloaded`: the object has too much to do; trying again makes it worse;
- * - `bug`: the object's own code threw.
+ * - `passing`: the connection or the object failed. The next call may succeed, but this call may have been executed.
+ * - `overloaded`: the object has too many requests. A retry would add to them.
+ * - `bug`: any other error, such as an exception of the object's own code.
  */
 export type TransportFailure = 'passing' | 'overloaded' | 'bug'
 
-/** Reads the flags that the runtime puts on its errors; `instanceof` does not survive RPC. */
+/**
+ * Returns the meaning of an error. Reads the flags that the runtime sets on its errors, because `instanceof` does not
+ * work across RPC.
+ */
 export function classifyTransportError(error: unknown): TransportFailure {
   if (hasFlag(error, 'overloaded')) return 'overloaded'
   if (hasFlag(error, 'retryable') || hasFlag(error, 'durableObjectReset')) return 'passing'
@@ -14,8 +17,8 @@ export function classifyTransportError(error: unknown): TransportFailure {
 }
 
 /**
- * Whether the object has no such method, so that the call did nothing: for a few seconds, it may run an
- * earlier deployment.
+ * Reports whether the object lacks the called method, so the call had no effect. An object may run an earlier
+ * deployment for a few seconds.
  */
 export function lacksMethod(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('The RPC receiver does not implement')
@@ -25,7 +28,10 @@ function hasFlag(error: unknown, flag: string): boolean {
   return typeof error === 'object' && error !== null && Reflect.get(error, flag) === true
 }
 
-/** Whether a message is the runtime's for a reset. Some resets reach the caller without a flag. */
+/**
+ * Reports whether a message is the runtime's message for a reset or a lost connection. Some of these errors have no
+ * flag.
+ */
 function isResetMessage(message: string): boolean {
   return (
     message.includes('Durable Object reset') ||

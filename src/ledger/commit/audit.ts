@@ -2,12 +2,13 @@ import type { Auditor, AuditRecord } from '../../audit/record.ts'
 import type { Caller } from '../model/account.ts'
 import type { Draft } from './draft.ts'
 
-/** A change as the audit log describes it, without its author. */
+/** A change in the form of the audit log, without its author. */
 export type AuditChange = Omit<AuditRecord, keyof Auditor>
 
 /**
- * The outcome of an operation with its record for the audit log. Refused and replayed requests record nothing; nor do
- * usage and automatic changes (an expiry, a recurrence, the sign-up grant): the ledger's entries show them.
+ * The outcome of an operation, with its record for the audit log. Refused and replayed requests have no record. Usage
+ * and automatic changes (expiries, recurring grants, the sign-up grant) have none either, because the ledger's
+ * entries show them.
  */
 export interface Audited<T> {
   readonly outcome: T
@@ -15,8 +16,8 @@ export interface Audited<T> {
 }
 
 /**
- * Records the change of an operation and returns its outcome. The record is in the journal row of the same
- * commit: it costs no row, and exists if and only if the change does.
+ * Records the change of an operation and returns its outcome. The record is in the journal row of the same commit. It
+ * therefore costs no row, and exists if and only if the change exists.
  */
 export function recordChange<T>(draft: Draft, caller: Caller, { outcome, change }: Audited<T>): T {
   if (change) {
@@ -31,7 +32,7 @@ export function recordChange<T>(draft: Draft, caller: Caller, { outcome, change 
   return outcome
 }
 
-/** Returns a decimal as a number if a double has exactly the same text, and as text otherwise. */
+/** Returns a decimal as a number if the number has exactly the same text, otherwise as text. */
 export function exactNumber(decimal: string): number | string {
   const number = Number(decimal)
   return String(number) === decimal ? number : decimal

@@ -5,30 +5,37 @@ import type { Identity, LedgerStore, Written } from './store.ts'
 interface Options {
   readonly ctx: DurableObjectState
   readonly store: LedgerStore
-  /** Runs before a draft is written, after its last request: adds its notifications, alerts and due top-ups. */
+  /**
+   * Runs after the last request of a draft, before the draft is written. Adds notifications, changes of alerts and
+   * due top-ups.
+   */
   readonly complete: (draft: Draft, identity: Identity) => void
-  /** The size of the database at which it stops accepting changes of clients. */
+  /** The size of the database, in bytes, at which the ledger refuses changes of clients. */
   readonly max_bytes: () => number
   readonly onCommitted: (draft: Draft) => void
   readonly log: (event: string, error: unknown) => void
 }
 
 /**
- * The size of the database is read when commits have added about this much to it, and after each alarm: reading it takes
- * 8 us, a twentieth of a single event. A commit counts as two pages, beside its journal rows.
+ * The number of bytes that commits add before the size of the database is read again. The size is also read after
+ * each alarm. Reading the size takes 8 us, a twentieth of the time of a single event. A commit counts as two pages in
+ * addition to its journal rows.
  */
 const BYTES_A_MEASUREMENT = 256 * 1024
 const BYTES_A_COMMIT = 8 * 1024
 
-/** Thrown by a request of a commit. The commit drops its draft, and tries the other requests of its group again. */
+/**
+ * The error of a request whose change a full database cannot accept. The commit drops its draft and tries the other
+ * requests of its group again.
+ */
 export class LedgerFull extends Error {}
 
-/** The commits of a ledger object: drafts made durable, alone or in groups. */
+/** The commits of a ledger object. Each commit makes one change or a group of changes durable. */
 export class Commits {
   readonly group: GroupCommit
-  /** Whether the database has grown to its limit. */
+  /** Whether the database has reached its maximum size. */
   isFull = false
-  /** An upper bound of the bytes that commits have added since the size was read. */
+  /** The bytes that commits have added since the size was read, as an upper bound. */
   private unmeasured = 0
   private readonly options: Options
 
@@ -38,7 +45,7 @@ export class Commits {
     this.measure()
   }
 
-  /** The time of a commit made now. It never runs backwards, so a due item stays due. */
+  /** The time of a commit that is made now. The time never runs backwards, so a due item stays due. */
   get now_ms(): number {
     return Math.max(Date.now(), this.options.store.counters.at_ms)
   }
@@ -52,21 +59,21 @@ export class Commits {
     this.isFull = this.database_bytes >= this.options.max_bytes()
   }
 
-  /** Creates a unit of work. Dropping it undoes it. */
+  /** Creates a unit of work. A dropped draft has no effect. */
   draft(): Draft {
     const { store } = this.options
     return new Draft(store, store.counters, Date.now())
   }
 
-  /** Applies a change in the next group commit, if the group has room for it. */
+  /** Applies a change in the next group commit. Refuses the change if too many requests are waiting. */
   submit<T>(weight: number, apply: Apply<T>): Promise<T | Refused> {
     return this.group.hasRoom(weight) ? this.group.submit(weight, apply) : Promise.resolve(OVERLOADED)
   }
 
   /**
-   * Applies a client's change, unless the database is full. It fills up when D1 is unavailable for longer than a key is
-   * kept, or when a ledger has more data than an object can hold. Replays and refusals change nothing, and still get
-   * their answer.
+   * Applies a client's change. Throws if the database is full. Replays and refusals change nothing, so they are still
+   * answered. The database fills up if D1 is unavailable for longer than keys are kept, or if a ledger has more data
+   * than an object can hold.
    */
   rejectIfFull<T>(draft: Draft, change: () => T): T {
     const result = change()
@@ -75,9 +82,9 @@ export class Commits {
   }
 
   /**
-   * Makes a draft durable: computed first, on copies, then written in one transaction, then published. Replies wait for
-   * the disk by themselves (output gate), so an answer after this is durable. Throws only before anything is written,
-   * so the caller may try again. `also` is written in the same transaction.
+   * Makes a draft durable. Computes the change on copies, writes it in one transaction, then publishes it. The
+   * runtime's output gate holds answers back until the disk has the write. Throws only before anything is written, so
+   * the caller may try again. `also` is written in the same transaction.
    */
   commit<T>(change: (draft: Draft) => T, identity?: Identity, also = () => {}): T {
     const draft = this.draft()
@@ -94,7 +101,7 @@ export class Commits {
     return result
   }
 
-  /** Updates the table of limit counters from the journal. Costs nothing if nothing was counted. */
+  /** Writes the checkpoint of limit counters. Writes nothing if the checkpoint is up to date. */
   checkpoint(): void {
     const { ctx, store } = this.options
     if (!store.limits.isDirty) return
@@ -103,8 +110,8 @@ export class Commits {
   }
 
   /**
-   * Publishes the written state to readers. Never throws, because the write must not be retried: if the state in memory
-   * cannot be updated, the object restarts from the disk, and its callers get an error for an unknown outcome.
+   * Publishes the written state to readers. Never throws, because the write must not be retried. If the state in
+   * memory cannot be updated, the object restarts from the disk, and its callers get an error for an unknown outcome.
    */
   private publish(draft: Draft, written: Written, identity?: Identity): void {
     const { ctx, store, onCommitted, log } = this.options
@@ -112,7 +119,7 @@ export class Commits {
       store.publish(draft, written, identity)
     } catch (error) {
       log('commit_not_published', error)
-      ctx.abort('what was committed could not be published')
+      ctx.abort('the written commit could not be published')
       return
     }
     try {
@@ -120,51 +127,57 @@ export class Commits {
       if (this.unmeasured >= BYTES_A_MEASUREMENT) this.measure()
       onCommitted(draft)
     } catch (error) {
-      // The next commit or the next start arms the alarm.
+      // The next commit or the next start of the object arms the alarm.
       log('alarm_not_armed', error)
     }
   }
 }
 
-/** The work of a request on a draft. It validates the request, changes the draft and returns the answer. */
+/** A request's work on a draft. It validates the request, changes the draft and returns the answer. */
 export type Apply<T> = (draft: Draft) => T
 
 interface Waiting {
-  /** The memory that the request takes while it waits: see `weightOf`. */
+  /** The memory that the request needs while it waits: see `weightOf`. */
   readonly weight: number
-  /** Applies the request; the returned function answers it, once the commit has succeeded. */
+  /** Applies the request. Returns the function that answers it after the commit has succeeded. */
   readonly apply: (draft: Draft) => () => void
   readonly fail: (error: unknown) => void
 }
 
 /**
- * A group that has this many records or this weight accepts no further request. This keeps a transaction, its
- * journal rows and the time for which it blocks the object small: 2,000 events take about 20 ms.
+ * The maximum number of records and the maximum weight of a group. A group that reaches one of them accepts no
+ * further request. They keep a transaction, its journal rows and its blocking time small: 2,000 events take about 20
+ * ms.
  */
 const MAX_GROUP_RECORDS = 2_000
 const MAX_GROUP_WEIGHT = 4_000
 
 /**
- * The limit of the waiting requests: 22 MB of messages and of the memory of their metadata, enough for 50
- * batches of 1,000 events. Above it, the ledger answers `overloaded` at once, to bound memory and latency.
+ * The maximum weight of the waiting requests: 22 MB of messages and metadata, enough for 50 batches of 1,000 events.
+ * Above the maximum, the ledger answers `overloaded` at once, which bounds memory and latency.
  */
 export const MAX_WAITING_WEIGHT = 22_000
 
-/** Returns the weight of a waiting request, in kilobytes: messages wait as text, and are parsed when they are applied. */
+/**
+ * Returns the weight of a waiting request, in kilobytes. Messages wait as text and are parsed when they are applied.
+ */
 export function weightOf(json_length: number): number {
   return Math.ceil(json_length / 1024)
 }
 
-/** Returns a function that waits for storage. Ignores its failure: the output gate then holds the answers back. */
+/**
+ * Returns a function that waits until storage has the writes. Ignores a failure, because the output gate then holds
+ * the answers back.
+ */
 export function durabilityOf(storage: DurableObjectStorage): () => Promise<void> {
   return () => storage.sync().catch(() => {})
 }
 
 /**
- * Requests that arrive together share one commit. The first one is committed at once, and requests that
- * arrive until it is durable are the next group. Groups therefore grow with the latency of the disk, and a
- * single request does not wait. No timer is involved: in workerd 1.20261102, a timer of 0 ms takes 1.15 ms.
- * docs/decisions/002 has the measurements.
+ * Commits requests in groups. The first request is committed at once. Requests that arrive before that commit is
+ * durable form the next group. Groups therefore grow with the latency of the disk, and a single request does not
+ * wait. No timer is used, because a timer of 0 ms takes 1.15 ms in workerd 1.20261102. The measurements are in
+ * docs/decisions/002.
  */
 export class GroupCommit {
   private waiting: Waiting[] = []
@@ -175,9 +188,9 @@ export class GroupCommit {
   private readonly durable: () => Promise<void>
 
   /**
-   * `commit` applies the function to a new draft and makes it durable, or throws and leaves no trace: then
-   * its requests are tried again. So it must not throw once it is durable. `durable` resolves when the
-   * commits are on disk, and never rejects.
+   * Creates a group commit without requests. `commit` applies the function to a new draft and makes the draft
+   * durable. If `commit` throws, it must have changed nothing, because the requests are tried again. `durable`
+   * resolves when the commits are on disk, and never rejects.
    */
   constructor(commit: (change: (draft: Draft) => void) => void, durable: () => Promise<void>) {
     this.commit = commit
@@ -206,7 +219,7 @@ export class GroupCommit {
   private async runAll(): Promise<void> {
     this.running = true
     try {
-      // Requests of the same turn of the event loop join the first group.
+      // Requests in the same turn of the event loop join the first group.
       await undefined
       while (this.waiting.length > 0) {
         this.runGroup()
@@ -239,11 +252,14 @@ export class GroupCommit {
       return
     }
     this.remove(taken)
-    // The commit is durable: an error from here on must not reach the retry above, which would burn twice.
+    // The commit is written. An error from here on must not reach the retry above, because a retry would burn twice.
     for (const answer of answers) answer()
   }
 
-  /** If a shared commit fails, each of its requests is tried alone once, so that none fails because of another. */
+  /**
+   * Tries each request of a failed group once more, alone, so that no request fails because of another request. The
+   * only request of a group fails at once.
+   */
   private runAlone(group: readonly Waiting[], error: unknown): void {
     const [only, ...others] = group
     if (only && others.length === 0) {

@@ -14,45 +14,52 @@ import type { Idempotency, ProviderCharge, WalletOwner } from '../model/vocabula
 import { copyWallet, newWallet, unusedLots, type Wallet, walletKey } from '../model/wallet.ts'
 
 /**
- * A unit of work. The requests of a group are applied to it in order, each on top of the earlier ones, and nothing
- * outside sees the changes until all of it is written. Dropping a draft undoes it.
+ * A unit of work. The requests of a group are applied to the draft in order, so each request builds on the changes of
+ * the earlier requests. Nothing outside the draft changes until the draft is written. A dropped draft has no effect.
  */
 export class Draft {
   readonly at_ms: number
   readonly records: JournalRecord[] = []
   readonly wallets = new Map<string, Wallet>()
-  /** Lots that were used up or expired; null for a reopened one. */
+  /** The lots that were used up or expired, by number; null for a lot that was opened again. */
   readonly closedLots = new Map<number, Lot | null>()
   /** The returned parts of each burn, by the number of the burn's entry. */
   readonly givenBacks = new Map<number, GivenBack>()
-  /** The counted use of limits, by counter. */
+  /** The state of limit counters, by the number of the counter. */
   readonly limitCounters = new Map<number, LimitCounter>()
   /**
    * The entitlements that this commit creates, replaces or deletes. Burns of the same commit use the earlier
    * entitlements.
    */
   readonly entitlements: Entitlement[] = []
-  /** Limits that this commit's uses or holds reach, by their order. */
+  /** The limits that this commit's uses or holds reach, in the order in which they are reached. */
   readonly reachedLimits: ReachedLimit[] = []
-  /** The window, or the time, at which a limit was reached and notified, by counter. */
+  /**
+   * The times at which limits were last reached and notified, by the number of the counter. For a fixed window, the
+   * time is the start of the window.
+   */
   readonly limitMarks = new Map<number, number>()
   /** The changed alerts by id; null for a deleted alert. */
   readonly alerts = new Map<string, Alert | null>()
-  /** Unrated events whose price is known and that their wallet cannot pay, by entry. */
+  /** The prices of unrated events that cannot be charged yet, by the number of the entry. */
   readonly unpaidCharges = new Map<number, ProviderCharge>()
-  /** Unrated events that are rated now, by entry; null for a voided one. */
+  /**
+   * The ratings of unrated events that are rated in this commit, by the number of the entry; null for a voided event.
+   */
   readonly closedUnrated = new Map<number, Amendment | null>()
-  /** Payments of this commit's purchases, by reference. */
+  /** The payments of this commit's purchases, by reference. */
   readonly payments = new Map<string, RecordedPayment>()
-  /** Payments through Stripe that were made or changed, by number. */
+  /** The payments through Stripe that this commit makes or changes, by number. */
   readonly paymentIntents = new Map<number, Payment>()
   /** The payers of wallets, by the wallet's key. */
   readonly payers = new Map<string, Payer>()
-  /** The time when the alarm decides about the top-up of a wallet; null if it does not. */
+  /**
+   * The times when the alarm decides about the top-ups of wallets, by the wallet's key; null if no decision is due.
+   */
   readonly payersDue = new Map<string, number | null>()
-  /** New versions of burn tables. */
+  /** The new versions of burn tables. */
   readonly burnTables: BurnTableRow[] = []
-  /** Versions whose tables are deactivated at the time of the commit. */
+  /** The versions whose tables end at the time of the commit. */
   readonly endedBurnTables: number[] = []
   /** The keys that were looked up or recorded. */
   private readonly keys = new Map<string, KeyState>()
@@ -69,7 +76,7 @@ export class Draft {
 
   constructor(committed: LedgerReader, counters: Counters, now_ms: number) {
     this.committed = committed
-    // Ids and pages sort by time, so the ledger's time never runs backwards, even if the clock of the machine does.
+    // Ids and pages sort by time, so the ledger's time must not run backwards, even if the machine's clock does.
     this.at_ms = Math.max(now_ms, counters.at_ms)
     this.entry = counters.entry
     this.lot = counters.lot
@@ -90,7 +97,7 @@ export class Draft {
     return { entry, lot, wallet, hold, at_ms, month_events, notification }
   }
 
-  /** Whether the commit has a notification. */
+  /** Reports whether the commit has a notification. */
   get notifies(): boolean {
     return this.notification > this.committed_notification
   }
@@ -102,7 +109,7 @@ export class Draft {
     return lists.every(({ length }) => length === 0) && maps.every(({ size }) => size === 0)
   }
 
-  /** Looks up many keys in one read; `checkKey` then answers from memory. */
+  /** Looks up many keys together. `checkKey` then answers from memory. */
   loadKeys(idempotencies: readonly Idempotency[]): void {
     const { keys } = this
     const open = idempotencies.filter(({ key }) => !keys.has(key))
@@ -112,9 +119,9 @@ export class Draft {
   }
 
   /**
-   * Whether the key is unused, was used for the same request, or for another one. Once the ledger stores the
-   * largest number of keys, only keys of batches are accepted, because one key covers up to a thousand
-   * events.
+   * Returns whether the key is unused, was used for the same request, or was used for a different request. When the
+   * ledger stores the maximum number of keys, only new keys of batches are accepted, because one batch key covers up
+   * to a thousand events.
    */
   checkKey(idempotency: Idempotency | undefined, of: 'request' | 'batch' = 'request'): KeyCheck {
     if (!idempotency) return UNUSED
@@ -129,7 +136,7 @@ export class Draft {
     return used.fingerprint === fingerprint ? { kind: 'replay', ...used.read() } : MISMATCH
   }
 
-  /** The owner's wallet, to read; undefined when the owner has none. */
+  /** Returns the owner's wallet for reading; undefined if the owner has no wallet. */
   wallet(owner: WalletOwner): Wallet | undefined {
     const key = walletKey(owner)
     return this.wallets.get(key) ?? this.committed.wallet(key)
@@ -141,8 +148,8 @@ export class Draft {
   }
 
   /**
-   * The wallet with an open lot; undefined when the lot is closed or never existed. Only an open lot requires
-   * the search.
+   * Returns the wallet that has an open lot; undefined if the lot is closed or never existed. The stored wallets are
+   * searched only if the lot is open.
    */
   walletOfLot(number: number): Wallet | undefined {
     for (const wallet of this.wallets.values()) {
@@ -152,7 +159,7 @@ export class Draft {
     return this.committed.walletOfLot(number)
   }
 
-  /** A closed lot; undefined when the lot is open or never existed. */
+  /** Returns a closed lot; undefined if the lot is open or never existed. */
   closedLot(number: number): Lot | undefined {
     const known = this.closedLots.get(number)
     return known === undefined ? this.committed.closedLot(number) : (known ?? undefined)
@@ -172,12 +179,14 @@ export class Draft {
     return this.limitCounters.get(counter) ?? this.committed.limitCounter(counter)
   }
 
-  /** An event that was recorded without a price and still has none; undefined when it was rated or voided. */
+  /**
+   * Returns an event that was recorded without a price and is not rated yet; undefined if it was rated or voided.
+   */
   unratedEvent(entry: number): UnratedEvent | undefined {
     return this.closedUnrated.has(entry) ? undefined : this.committed.unratedEvent(entry)
   }
 
-  /** The events that a wallet could not pay for, the oldest first. */
+  /** Returns a page of a wallet's unpaid events after `after_entry`, oldest first. */
   unpaidEvents(wallet_number: number, after_entry: number): UnratedEvent[] {
     const events = this.committed.unpaidEvents(wallet_number, after_entry)
     return events.filter(({ entry }) => !this.closedUnrated.has(entry.number))
@@ -188,17 +197,17 @@ export class Draft {
     this.closedUnrated.set(entry, amendment)
   }
 
-  /** The final rating of an event that was recorded unrated. */
+  /** Returns the final rating of an event that was recorded without a price. */
   amendment(entry: number): Amendment | undefined {
     return this.closedUnrated.get(entry) ?? this.committed.amendment(entry)
   }
 
-  /** The purchase that recorded a payment. */
+  /** Returns the purchase that recorded a payment. */
   payment(reference: string): RecordedPayment | undefined {
     return this.payments.get(reference) ?? this.committed.payment(reference)
   }
 
-  /** A payment through Stripe. */
+  /** Returns a payment through Stripe. */
   paymentIntent(number: number): Payment | undefined {
     return this.paymentIntents.get(number) ?? this.committed.paymentIntent(number)
   }
@@ -216,7 +225,7 @@ export class Draft {
     return this.paymentNumber
   }
 
-  /** The draft's own copy of a wallet, to change. */
+  /** Returns the draft's own copy of a wallet, which may be changed. */
   change(wallet: Wallet): Wallet {
     const key = walletKey(wallet.owner)
     const known = this.wallets.get(key)
@@ -227,7 +236,7 @@ export class Draft {
     return copy
   }
 
-  /** A new, empty wallet for an owner who has none. */
+  /** Creates an empty wallet for an owner without a wallet. */
   createWallet(owner: WalletOwner): Wallet {
     const wallet = newWallet(++this.walletNumber, owner, this.at_ms)
     this.wallets.set(walletKey(owner), wallet)
@@ -242,7 +251,7 @@ export class Draft {
     return ++this.lot
   }
 
-  /** Changes a wallet's balance by the entry's amount and appends the entry. The caller moves the lots. */
+  /** Changes a wallet's balance by the entry's amount, and appends the entry. The caller moves the lots. */
   append(wallet: Wallet, entry: NewEntry): Entry {
     wallet.balance = microCredits(wallet.balance + entry.amount)
     if (isAcceptedEvent(entry)) this.monthEvents += 1
@@ -250,7 +259,7 @@ export class Draft {
     wallet.announced = true
     const number = ++this.entry
     const { at_ms } = this
-    // The spread is the first member, because it is then several times faster than a spread after other fields.
+    // The spread comes first, because it is several times slower after other fields.
     const appended: Entry = announced
       ? { ...entry, kind: 'entry', number, wallet: wallet_number, at_ms, balance_after }
       : { ...entry, kind: 'entry', number, wallet: wallet_number, at_ms, balance_after, owner }
@@ -259,12 +268,15 @@ export class Draft {
   }
 
   /**
-   * Adds a notification to the commit: it costs no row in the object, and one in D1. A request makes a bounded number of
-   * them: a change of many lots or events at once is one notification.
+   * Adds a notification to the commit. It costs no additional row in the object, and one row in D1. The number of
+   * notifications of a request is bounded, because a change of many lots or events adds only one.
    */
   notify({ type, data }: Notice, idempotency?: Idempotency): void {
     const length = JSON.stringify(data).length
-    if (length > MAX_NOTIFICATION_LENGTH) throw new Error(`the data of a ${type} has ${length} characters`)
+    if (length > MAX_NOTIFICATION_LENGTH)
+      throw new Error(
+        `the data of a ${type} has ${length} characters: the maximum is ${MAX_NOTIFICATION_LENGTH}`,
+      )
     const sequence = ++this.notification
     const record = { kind: 'notification', sequence, type, data, at_ms: this.at_ms } as const
     this.record(idempotency ? { ...record, idempotency } : record)
@@ -280,17 +292,17 @@ export class Draft {
   }
 }
 
-/** A key that a draft looked up or recorded. One object for both: a map for each took a third longer. */
+/** A key that a draft looked up or recorded. One map holds both values, because two maps take a third longer. */
 interface KeyState {
-  /** Its use by an earlier commit. */
+  /** The key's use by an earlier commit. */
   readonly used: KeyUse | undefined
-  /** Its record in this draft. */
+  /** The key's record in this draft. */
   record: JournalRecord | undefined
 }
 
 const UNKNOWN_KEY: KeyState = { used: undefined, record: undefined }
 
-/** A limit that a use or a hold has raised to its maximum. */
+/** A limit that a use or a hold of the commit has reached. */
 export interface ReachedLimit {
   readonly entitlement: Entitlement
   readonly window: { readonly start_ms: number; readonly resets_at_ms: number | null }
@@ -298,59 +310,65 @@ export interface ReachedLimit {
   readonly used: bigint
 }
 
-/** The last numbers given, and the last time seen: part of every commit. */
+/** The last used numbers and the last time of a ledger. They are part of every commit. */
 export interface Counters {
   readonly entry: number
   readonly lot: number
   readonly wallet: number
   readonly hold: number
   readonly at_ms: number
-  /** Events accepted so far in the UTC month of `at_ms`. */
+  /** The number of events accepted in the UTC month of `at_ms`. */
   readonly month_events: number
-  /** The sequence of the last notification. */
+  /** The sequence number of the last notification. */
   readonly notification: number
 }
 
-/** The committed state, as a draft reads it. Wallets it returns are shared: a draft copies before it changes one. */
+/**
+ * The committed state that a draft reads. Returned wallets are shared, so a draft copies a wallet before it changes
+ * it.
+ */
 export interface LedgerReader {
   wallet(key: string): Wallet | undefined
   walletByNumber(number: number): Wallet | undefined
-  /** The wallet with this open lot. Reads the wallets one after the other until it finds the lot. */
+  /** Returns the wallet with this open lot. Reads wallet after wallet until it finds the lot. */
   walletOfLot(number: number): Wallet | undefined
   closedLot(number: number): Lot | undefined
   givenBack(entry: number): GivenBack | undefined
-  /** The rows that apply to a use by an API key, the most specific first. */
+  /** Returns the entitlements that apply to a use, the most specific first. `key_id` is the API key of the use. */
   entitlementsOf(subject: Subject, key_id?: string): readonly Entitlement[]
   limitCounter(counter: number): LimitCounter | undefined
   unratedEvent(entry: number): UnratedEvent | undefined
   unpaidEvents(wallet_number: number, after_entry: number): readonly UnratedEvent[]
   amendment(entry: number): Amendment | undefined
-  /** The purchase that recorded a payment. */
+  /** Returns the purchase that recorded a payment. */
   payment(reference: string): RecordedPayment | undefined
   paymentIntent(number: number): Payment | undefined
   payer(wallet_key: string): Payer | undefined
-  /** 0 before the first payment. */
+  /** Returns the number of the last payment; 0 before the first payment. */
   lastPaymentNumber(): number
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
-  /** Whether the store has its maximum number of keys. */
+  /** Reports whether the store has its maximum number of keys. */
   keysAreFull(): boolean
 }
 
-/** The part of a burn that voids and refunds gave back. */
+/** The part of a burn that voids and refunds returned. */
 export interface GivenBack {
   readonly amount: MicroCredits
   readonly voided: boolean
 }
 
 /**
- * Events that the UTC month of `now_ms` has accepted so far, by arrival: 0 in a new month. The count is written with the
- * entry of each event in one transaction, so it is exact after any crash.
+ * Returns the number of events that were accepted in the UTC month of `now_ms`, by arrival. The count is written with
+ * the entry of each event in one transaction, so it is exact after any crash.
  */
 export function eventsInMonth({ at_ms, month_events }: Counters, now_ms: number): number {
   return monthOf(now_ms).start_ms <= at_ms ? month_events : 0
 }
 
-/** Whether an entry counts against the monthly quota: late ratings do not, and a void or a refund gives nothing back. */
+/**
+ * Reports whether an entry counts against the monthly quota. Late ratings do not count. Voids and refunds do not
+ * reduce the count.
+ */
 export function isAcceptedEvent({ type, event }: NewEntry): boolean {
   return type === 'BURN' && event !== undefined && !event.rerates
 }

@@ -5,9 +5,9 @@ import type { Idempotency } from '../model/vocabulary.ts'
 import type { Draft } from './draft.ts'
 
 /**
- * Makes an operation happen at most once for a key. An operation begins with `replayedEntry` or
- * `replayedAnswer`, before it validates anything: an accepted request stays accepted. Equal fingerprints mean
- * the same operation, so a record of another kind is a bug.
+ * Executes an operation at most once for a key. An operation calls one of these functions before it validates
+ * anything, because the replay of an accepted request must not be refused. Equal fingerprints mean the same
+ * operation, so a record of another kind is a bug.
  */
 
 type AnswerKind = StoredAnswer['of']
@@ -15,11 +15,14 @@ type AnswerOf<K extends AnswerKind> = Extract<StoredAnswer, { readonly of: K }>
 
 interface Replayed {
   readonly kind: 'replayed'
-  /** The format of the record, which decides how the answer is rendered. */
+  /** The format of the record. It decides how the answer is rendered. */
   readonly format: number
 }
 
-/** Returns the entry that the key made, or the refusal of a key that cannot be used; undefined when it is unused. */
+/**
+ * Returns the entry that the key's request made, or the refusal of a key that cannot be used; undefined if the key is
+ * unused.
+ */
 export function replayedEntry(
   draft: Draft,
   idempotency: Idempotency | undefined,
@@ -31,7 +34,7 @@ export function replayedEntry(
   return { kind: 'replayed', format: check.format, entry: check.record }
 }
 
-/** `replayedEntry` for an operation that stores its answer if it makes no entry. */
+/** Returns the replay of an operation that stores either an entry or an answer. See `replayedEntry`. */
 export function replayedEntryOr<K extends AnswerKind>(
   draft: Draft,
   idempotency: Idempotency | undefined,
@@ -46,7 +49,7 @@ export function replayedEntryOr<K extends AnswerKind>(
   return replayedAnswer(draft, idempotency, kind)
 }
 
-/** `replayedEntry` for the operations that store their answer. */
+/** Returns the replay of an operation that stores its answer. See `replayedEntry`. */
 export function replayedAnswer<K extends AnswerKind>(
   draft: Draft,
   idempotency: Idempotency | undefined,
@@ -73,7 +76,7 @@ export function keepAnswer(draft: Draft, idempotency: Idempotency | undefined, a
   if (idempotency) draft.record({ kind: 'answer', at_ms: draft.at_ms, answer, idempotency })
 }
 
-/** The first answer to a request, in the current format. */
+/** Returns the outcome of a request that is answered for the first time, in the current format. */
 export function done<T>(answer: T): Answered<T> {
   return { kind: 'done', format: FORMAT, answer }
 }

@@ -1,21 +1,27 @@
 import { DAY_MS, earliest } from '../../time/durations.ts'
 
-/** A task of the alarm: when it is next needed, null for never, and how often it has failed in a row. */
+/**
+ * A task of the alarm. `at_ms` is the time when the task is needed next; null if it is not needed. `failures` is the
+ * number of its consecutive failures.
+ */
 export interface Work {
   readonly at_ms: number | null
   readonly failures: number
 }
 
-/** The platform refuses alarms in the far future, and a lot may expire in the year 9999: the alarm runs in between. */
+/**
+ * The maximum time until the next alarm. The platform refuses alarms in the far future, but a lot may expire in the
+ * year 9999. The alarm therefore also runs in between.
+ */
 const MAX_AHEAD_MS = 365 * DAY_MS
 
 const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 300_000
 
 /**
- * Returns the time of a ledger's one alarm; null for never. A failed task always waits for its own retry delay, even
- * when it is overdue; without the delay, a task that always fails would occupy the object. Other tasks do not wait for
- * it.
+ * Returns the time of a ledger's only alarm; null if no task needs it. A failed task waits for its own retry delay
+ * even if it is overdue, because a task that always fails would otherwise occupy the object. Other tasks do not wait
+ * for the failed task.
  */
 export function nextAlarmAt(now_ms: number, works: readonly Work[]): number | null {
   const next = earliest(
@@ -26,7 +32,10 @@ export function nextAlarmAt(now_ms: number, works: readonly Work[]): number | nu
   return next === null ? null : Math.min(next, now_ms + MAX_AHEAD_MS)
 }
 
-/** Returns the wait after `failures` in a row: none after 0, then doubling from a second to five minutes. */
+/**
+ * Returns the delay after `failures` consecutive failures: 0 without a failure, then from one second, doubled each
+ * time, up to five minutes.
+ */
 export function retryDelay(failures: number): number {
   return failures === 0 ? 0 : Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (failures - 1))
 }

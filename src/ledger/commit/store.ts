@@ -25,15 +25,15 @@ import { type Exec, MetaTable } from '../tables.ts'
 import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
 import { WeightedCache } from './weighted-cache.ts'
 
-/** The identity of the ledger, written once when it is opened. */
+/** The identity of the ledger. It is written once, when the ledger is opened. */
 export interface Identity {
   readonly customer_id: string
   readonly mode: Mode
   readonly opened_at_ms: number
 }
 
-// An UPDATE writes an index only if it sets one of the indexed columns, so a wallet costs one row while its due time
-// does not change.
+// An UPDATE writes an index only if it sets an indexed column. A wallet whose due time does not change therefore
+// costs one row.
 const UPDATE_WALLET = 'UPDATE wallets SET balance_micro = ?, state = ? WHERE wallet_key = ?'
 const UPSERT_WALLET = `
   INSERT INTO wallets (wallet_key, wallet_number, balance_micro, state, due_at_ms) VALUES (?, ?, ?, ?, ?)
@@ -42,7 +42,7 @@ const UPSERT_WALLET = `
 
 const REVOKED_AT = 'SELECT revoked_at_ms AS at_ms FROM revoked_keys WHERE key_id = ?'
 
-/** The maximum number of keys in memory, which is cleared when it is full. A customer has few keys. */
+/** The maximum number of API keys in memory. A full cache is cleared. A customer has few keys. */
 const MAX_KEYS_IN_MEMORY = 1_000
 
 // Keeps the earliest time, regardless of the order in which the times arrive.
@@ -51,9 +51,9 @@ const REVOKE = `
   ON CONFLICT (key_id) DO UPDATE SET revoked_at_ms = excluded.revoked_at_ms
     WHERE excluded.revoked_at_ms < revoked_at_ms`
 
-// There is no index of the wallets by lot: it would cost a row for each new lot, and few lots are revoked. This reads
-// the wallets up to the one with the lot, as text, and parses only wallets that contain the number. docs/limits.md has
-// the times.
+// The wallets have no index by lot, because it would cost a row for each new lot, and few lots are revoked. The
+// statement reads wallets as text until it finds the wallet with the lot. It parses only wallets that contain the
+// number. docs/limits.md has the measured times.
 const WALLET_OF_LOT = `
   SELECT wallet_key FROM wallets
   WHERE instr(state, '"number":' || CAST(?1 AS INTEGER) || ',') > 0
@@ -69,22 +69,22 @@ const MICRO_PER_CREDIT = 1_000_000n
 /** The maximum number of wallets that one read of all holds, or of all recurring grants, checks. */
 const MAX_DUE_READ = 1000
 
-/** The limit of a wallet's unpaid events in a page. */
+/** The maximum number of a wallet's unpaid events in a page. */
 const UNPAID_A_PAGE = 100
 
 /**
- * The capacity of the wallets in memory, weighed by their lists: a wallet has up to 1,000 lots, and ledgers share an
- * isolate.
+ * The capacity of the cache of wallets. Wallets are weighted by their lists, because a wallet has up to 1,000 lots
+ * and ledgers share an isolate.
  */
 const MAX_CACHED_WEIGHT = 50_000
 
 /**
- * Owners without a wallet that are kept in memory. Without this cache, the search for the wallet takes a quarter of an
- * event's time.
+ * The maximum number of owners without a wallet in memory. Without this cache, the search for their wallets takes a
+ * quarter of an event's time.
  */
 const MAX_WITHOUT_WALLET = 10_000
 
-/** Wallets whose keys are kept in memory by number. The memory is cleared when it is full. */
+/** The maximum number of wallet keys in memory, by wallet number. A full cache is cleared. */
 const MAX_NUMBERS_IN_MEMORY = 10_000
 
 interface StoredWallet {
@@ -92,7 +92,7 @@ interface StoredWallet {
   readonly due_at_ms: number | null
 }
 
-/** The effects of a write, to be published when its transaction has succeeded. */
+/** The effects of a write. They are published after the transaction has succeeded. */
 export interface Written {
   readonly rows: WrittenRows
   /** The stored due time of each wallet. */
@@ -100,8 +100,9 @@ export interface Written {
 }
 
 /**
- * The object's SQLite, and the committed state as far as it is in memory. The tables are `tables.ts`, the journal's
- * statements are in `journal/rows.ts`, those of wallets and their lots are here.
+ * The object's SQLite database, with the parts of the committed state that are in memory. `tables.ts` defines the
+ * tables. `journal/rows.ts` has the statements of the journal. This file has the statements of wallets and their
+ * lots.
  */
 export class LedgerStore implements LedgerReader {
   readonly account: AccountRow
@@ -110,32 +111,35 @@ export class LedgerStore implements LedgerReader {
   readonly entitlements: EntitlementRows
   readonly limits: LimitCounters
   readonly unrated: UnratedRows
-  /** Payments through Stripe. */
+  /** The payments through Stripe. */
   readonly paymentIntents: PaymentIntentRows
   readonly alerts: AlertRows
   private readonly payments: PaymentRows
-  /** Erasures that are under way. */
+  /** The erasures in progress. */
   readonly erasures: Erasures
   private readonly meta: MetaTable
   private readonly walletCache = new WeightedCache<string, StoredWallet>(MAX_CACHED_WEIGHT)
-  /** Owners without a wallet. An event looks for the wallets of its user and team, and most have none. */
+  /**
+   * The owners without a wallet. Each event searches for the wallets of its user and its team, and most of them have
+   * no wallet.
+   */
   private readonly withoutWallet = new Set<string>()
-  /** Caches the keys of wallets by number: without the cache, the query takes 15 us for each settled hold. */
+  /** The keys of wallets by number. Without this cache, the query takes 15 us for each settled hold. */
   private readonly keysByNumber = new Map<number, string>()
   /**
-   * Caches the end of each API key in use (infinite for a key without an end): without the cache, the query takes 9 us
-   * a request.
+   * The time from which each API key in use is revoked; infinity if it is not revoked. Without this cache, the query
+   * takes 9 us for each request.
    */
   private readonly revokedAt = new Map<string, number>()
   /** The last journal row that the checkpoint of limit counters includes. */
   private lastCounted = 0
   private known: Identity | null = null
-  /** Rows written since the object started: tests assert the cost of commits. */
+  /** The number of rows written since the object started. Tests use it to assert the cost of commits. */
   rowsWritten = 0
 
   private readonly sql: SqlStorage
 
-  /** The tables must exist: see `migrate`. */
+  /** Creates a store on existing tables: see `migrate`. */
   constructor(sql: SqlStorage) {
     this.sql = sql
     const exec: Exec = (query, ...bindings) => this.exec(query, ...bindings)
@@ -149,12 +153,12 @@ export class LedgerStore implements LedgerReader {
     this.payments = new PaymentRows(exec)
     this.paymentIntents = new PaymentIntentRows(exec, this.meta)
     this.erasures = new Erasures(exec)
-    // Flushed rows were checkpointed before, or had nothing to checkpoint.
+    // The counters of flushed rows are in the checkpoint, because it is written before rows count as flushed.
     this.limits = new LimitCounters(exec, () => Math.max(this.lastCounted, this.journal.flushedRow))
     this.load()
   }
 
-  /** Reads the state for a start: O(1), for a ledger of any size. */
+  /** Reads the state at the start of the object. The time does not depend on the size of the ledger. */
   load(): void {
     this.forgetWallets()
     this.revokedAt.clear()
@@ -170,7 +174,7 @@ export class LedgerStore implements LedgerReader {
     this.journal.load()
   }
 
-  /** Drops wallets and journal rows from memory, because they were rewritten. */
+  /** Drops wallets and journal rows from memory after they were rewritten. */
   dropCaches(): void {
     this.forgetWallets()
     this.journal.dropCache()
@@ -184,22 +188,22 @@ export class LedgerStore implements LedgerReader {
     return this.journal.counters
   }
 
-  /** D1 has the journal up to the cursor. It moves forward. */
+  /** Stores the position up to which D1 has the journal. Throws if the position does not move forward. */
   writeCursor(cursor: Cursor): void {
-    // Flushed rows may be deleted, so no data may exist only in them.
-    if (this.limits.isDirty) throw new Error('the checkpoint of limit counters is behind the flush')
-    if (cursor.row <= this.journal.flushedRow) throw new Error('the cursor of the flush did not move forward')
+    // Flushed rows may be deleted, so their counters must be in the checkpoint.
+    if (this.limits.isDirty) throw new Error('the checkpoint lacks changes of limit counters')
+    if (cursor.row <= this.journal.flushedRow) throw new Error('the cursor of the flush must move forward')
     this.journal.writeCursor(cursor)
   }
 
-  /** Resets the cursor after D1 lost the rows behind it. */
+  /** Moves the cursor back after D1 lost rows. */
   moveCursorBack(cursor: Cursor): void {
     this.journal.writeCursor(cursor)
   }
 
   /**
-   * Writes a row for each limit counter that changed, and one for the cursor. Call it in a transaction, and call
-   * `checkpointed` afterwards.
+   * Writes a row for each limit counter that changed, and one row for the position of the checkpoint. Call this in a
+   * transaction, and call `checkpointed` afterwards.
    */
   writeCheckpoint(): void {
     this.limits.writeCheckpoint()
@@ -247,14 +251,17 @@ export class LedgerStore implements LedgerReader {
     return this.wallet(key)
   }
 
-  /** Returns a wallet's owner without reading the rest: works for a broken wallet, too. */
+  /** Returns a wallet's owner. Parses only the owner, so it also works for a broken wallet. */
   walletOwner(number: number): WalletOwner {
     const [row] = this.exec("SELECT state ->> 'owner' AS owner FROM wallets WHERE wallet_number = ?", number)
     if (!row) throw new Error(`the ledger has no wallet ${number}`)
     return parseStored(row.owner)
   }
 
-  /** Returns the sum of all wallets. Reads a row for each; summed in two parts, since SQLite's sums end at 2^63. */
+  /**
+   * Returns the number of wallets and the sum of their balances. Reads a row for each wallet. Sums in two parts,
+   * because SQLite's integers end at 2^63.
+   */
   balances(): { readonly count: number; readonly balance_micro: string } {
     const [row] = this.exec(SUM_BALANCES)
     const sum = BigInt(Number(row?.credits ?? 0)) * MICRO_PER_CREDIT + BigInt(Number(row?.micro ?? 0))
@@ -274,7 +281,7 @@ export class LedgerStore implements LedgerReader {
     return this.unrated.hasModel(provider, model)
   }
 
-  /** The window, or the time, at which a limit was last reached. */
+  /** Returns the time at which a limit was last reached. For a fixed window, returns the start of the window. */
   reachedAt(counter: number): number | undefined {
     return this.limits.reachedAt(counter)
   }
@@ -308,7 +315,9 @@ export class LedgerStore implements LedgerReader {
     return row && { amount: microCredits(Number(row.amount_micro)), voided: row.voided === 1 }
   }
 
-  /** Takes changed entitlements of the live ledger, their master, each unless it is known already. */
+  /**
+   * Writes changed entitlements of the live ledger, their source of truth. Skips changes that are already stored.
+   */
   acceptEntitlements(changed: readonly Entitlement[]): void {
     const { revision } = this.entitlements.last
     for (const row of changed) if (row.revision > revision) this.entitlements.write(row)
@@ -336,8 +345,8 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Writes a draft: journal rows, keys, wallets. Runs inside `transactionSync`, so it must not await. Call `publish`
-   * once the transaction has succeeded.
+   * Writes all changes of a draft. Runs inside `transactionSync`, so it must not await. Call `publish` after the
+   * transaction has succeeded.
    */
   write(draft: Draft, identity?: Identity): Written {
     if (identity) this.meta.set('identity', JSON.stringify(identity))
@@ -368,7 +377,7 @@ export class LedgerStore implements LedgerReader {
     for (const [key, wallet] of draft.wallets) this.cacheWallet(key, wallet, due_at_ms.get(key) ?? null)
   }
 
-  /** The keys of the wallets in which something has fallen due, the longest overdue first. */
+  /** Returns the keys of the wallets with a due item, the longest overdue first. */
   dueWallets(now_ms: number, limit: number): string[] {
     const rows = this.exec(
       'SELECT wallet_key FROM wallets WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?',
@@ -378,19 +387,22 @@ export class LedgerStore implements LedgerReader {
     return rows.map((row) => String(row.wallet_key))
   }
 
-  /** Wallets in which something will fall due: wallets with open holds or recurring grants are among them. */
+  /**
+   * Returns the wallets with a due time, at most `MAX_DUE_READ`. Wallets with open holds or recurring grants have a
+   * due time.
+   */
   walletsWithDue(): Wallet[] {
     const rows = this.exec('SELECT wallet_key FROM wallets WHERE due_at_ms IS NOT NULL LIMIT ?', MAX_DUE_READ)
     return rows.flatMap((row) => this.wallet(String(row.wallet_key)) ?? [])
   }
 
-  /** The time when the next wallet falls due; null for never. */
+  /** Returns the time when the next wallet is due; null if no wallet has a due time. */
   nextDueAt(): number | null {
     const [row] = this.exec('SELECT min(due_at_ms) AS at_ms FROM wallets WHERE due_at_ms IS NOT NULL')
     return row && row.at_ms !== null && row.at_ms !== undefined ? Number(row.at_ms) : null
   }
 
-  /** A rotated key is revoked ahead of time, from the end of its overlap on. */
+  /** Reports whether an API key is revoked. A rotated key is stored as revoked from the end of its overlap on. */
   isRevoked(key_id: string, now_ms: number): boolean {
     let at_ms = this.revokedAt.get(key_id)
     if (at_ms === undefined) {
@@ -407,8 +419,8 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Removes the subject from all tables outside the journal, in one transaction with the erasure's first row.
-   * Afterwards its id belongs to a new person.
+   * Writes the erasure, and removes the subject from all tables except the journal. Call this in a transaction.
+   * Afterwards, the subject's id may be used for a new user or team.
    */
   beginErasure(erasure: Erasure): void {
     this.erasures.write(erasure)
@@ -417,14 +429,14 @@ export class LedgerStore implements LedgerReader {
     this.erasures.eraseFromUnrated(erasure)
     this.paymentIntents.erase(erasure)
     this.alerts.erase(erasure)
-    // A test ledger has copies of the live ledger's entitlements, and gets this change from there.
+    // A test ledger has copies of the live ledger's entitlements, and receives this change from the live ledger.
     if (this.known?.mode === 'live') {
       this.entitlements.erase(erasure)
       this.limits.prune()
     }
   }
 
-  /** Returns the stored due time of the wallet. */
+  /** Writes a wallet. Returns the due time that was stored. */
   private writeWallet(key: string, wallet: Wallet, at_ms: number): number | null {
     assertWallet(wallet)
     const { balance, ...state } = wallet
@@ -437,9 +449,9 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Returns the due time to store. An earlier time replaces the stored one; a later time does not while the stored one
-   * is in the future. A change costs an index row, for example at each capture of the hold that ends first; an outdated
-   * time costs only one early alarm.
+   * Returns the due time to store. An earlier time replaces the stored time. A later time replaces the stored time
+   * only after the stored time has passed. A change of the time costs an index row, for example at each capture of
+   * the hold that ends first. An early time costs only one early alarm.
    */
   private dueToStore(key: string, wallet: Wallet, at_ms: number): number | null {
     const due_at_ms = walletDueAt(wallet)
@@ -449,7 +461,10 @@ export class LedgerStore implements LedgerReader {
       : due_at_ms
   }
 
-  /** An event that was recorded and voided in one commit is added and closed again. */
+  /**
+   * Writes the unrated events of a draft. An event that was recorded and voided in the same commit is added and
+   * removed again.
+   */
   private writeUnrated({ records, unpaidCharges, closedUnrated }: Draft): void {
     const added: Entry[] = []
     for (const record of records) if (record.kind === 'entry' && record.event?.unrated) added.push(record)
@@ -494,7 +509,7 @@ export class LedgerStore implements LedgerReader {
   }
 }
 
-/** The weight of a wallet in the cache: one, and one for each item of its lists. */
+/** Returns the weight of a wallet in the cache: 1, plus 1 for each item of its lists. */
 function weightOfWallet({
   lots,
   pending = [],

@@ -4,8 +4,8 @@ interface Cached<V> {
 }
 
 /**
- * A map in memory with weighted entries. Past its capacity the least recently used are dropped. An entry larger than the
- * capacity is not kept, so the limit always holds.
+ * A map with weighted entries. When the weight exceeds the capacity, the least recently used entries are dropped. An
+ * entry larger than the capacity is not kept, so the weight never exceeds the capacity.
  */
 export class WeightedCache<K, V> {
   private readonly entries = new Map<K, Cached<V>>()
@@ -19,7 +19,7 @@ export class WeightedCache<K, V> {
   get(key: K): V | undefined {
     const found = this.entries.get(key)
     if (!found) return undefined
-    // A Map iterates in insertion order: move the entry to the end.
+    // A Map iterates in insertion order, so the entry moves to the end.
     this.entries.delete(key)
     this.entries.set(key, found)
     return found.value

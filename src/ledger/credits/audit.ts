@@ -10,7 +10,7 @@ import type { CreditMessage, Movement, MovementMessage, MovementResult } from '.
 import { applyCredit, type CreditOutcome, creditAnswer } from './credit.ts'
 import { applyMovement } from './movement.ts'
 
-/** Credits and movements as the audit log describes them. */
+/** The records of credits and movements for the audit log. */
 
 export function auditedCredit(
   draft: Draft,
@@ -50,7 +50,7 @@ function creditChange({ type }: CreditMessage, entry: Entry, ids: LedgerIds): Au
   }
 }
 
-/** The state before a movement, where its answer does not show it; otherwise null. */
+/** Returns the state before a movement if the movement's answer does not show it, otherwise null. */
 function stateBefore(draft: Draft, movement: Movement, ids: LedgerIds): AuditState | null {
   switch (movement.type) {
     case 'OVERDRAFT': {
@@ -99,7 +99,7 @@ function movementChange(
     const after = { overdraft_limit: exactNumber(formatCredits(movement.limit)) }
     return { action, target: wallet_id, before, after }
   }
-  // A transfer answers with the amount it moved out of its first wallet.
+  // The answer to a transfer has the amount that left the first wallet.
   const moved = movement.type === 'TRANSFER' ? -amount : amount - returned_expired
   return {
     action,

@@ -14,7 +14,7 @@ import { settle } from '../wallets/settle.ts'
 
 export type CreditOutcome =
   | { readonly kind: 'done' | 'replayed'; readonly format: number; readonly entry: Entry }
-  /** A payment that was recorded before: nothing is added. */
+  /** The outcome for a payment that was recorded before: nothing is added. */
   | ({ readonly entry?: never } & Answered<RecordedPayment>)
   | Refused
 
@@ -29,11 +29,11 @@ export function applyCredit(draft: Draft, message: CreditMessage, quotas?: Store
   const recorded = reference === undefined ? undefined : draft.payment(reference)
   if (recorded) return recordedBefore(draft, message, recorded)
   if (message.expires_at_ms !== null && message.expires_at_ms <= draft.at_ms) {
-    const message = 'must lie in the future'
+    const message = 'must be in the future'
     return invalidField('/expires_at', message, `expires_at ${message}.`)
   }
   if (message.starts_at_ms !== undefined && message.starts_at_ms <= draft.at_ms) {
-    return invalidField('/starts_at', 'must lie in the future', 'starts_at must lie in the future.')
+    return invalidField('/starts_at', 'must be in the future', 'starts_at must be in the future.')
   }
   const existing = draft.wallet(message.owner)
   const settled = existing && settle(draft, existing)
@@ -76,8 +76,8 @@ export function applyCredit(draft: Draft, message: CreditMessage, quotas?: Store
 }
 
 /**
- * Credits a payment once: returns the first purchase again, or a conflict when wallet or amounts differ from
- * it.
+ * Returns the first purchase of a payment again. Returns a conflict if the wallet or the amounts differ from that
+ * purchase.
  */
 function recordedBefore(
   draft: Draft,
@@ -88,14 +88,17 @@ function recordedBefore(
   if (draft.wallet(owner)?.number !== payment.wallet || amount !== payment.amount || !isSamePrice) {
     return refused({
       code: 'conflict',
-      detail: `The payment_reference "${payment_reference}" was used before, for another wallet or with other amounts.`,
+      detail: `The payment_reference "${payment_reference}" was already used for a different wallet or with different amounts.`,
     })
   }
   keepAnswer(draft, idempotency, { of: 'payment', payment })
   return done(payment)
 }
 
-/** The result of a grant or a purchase. It depends on the stored record alone, so every replay is the same. */
+/**
+ * Returns the result of a grant or a purchase. Its answer depends only on the stored record, so every replay has the
+ * same answer.
+ */
 export function creditResult(ids: LedgerIds, outcome: CreditOutcome): CreditResult {
   if (outcome.kind === 'refused') return outcome
   const { kind, format } = outcome
@@ -114,10 +117,10 @@ function paymentAnswer(ids: LedgerIds, payment: RecordedPayment): CreditAnswer {
   }
 }
 
-/** Returns the answer to a grant or a purchase, from its entry alone: the first answer and every replay are the same. */
+/** Returns the answer to a grant or a purchase. Uses only its entry, so every replay equals the first answer. */
 export function creditAnswer(ids: LedgerIds, entry: Entry): CreditAnswer {
   const [lot] = entry.new_lots ?? []
-  if (!lot) throw new Error(`entry ${entry.number} is not a credit`)
+  if (!lot) throw new Error(`entry ${entry.number} is not a grant or a purchase`)
   return {
     transaction_id: ids.transaction(entry),
     wallet_id: ids.wallet(entry.wallet),

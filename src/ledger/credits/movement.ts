@@ -42,7 +42,9 @@ import { settle } from '../wallets/settle.ts'
 /** A completed movement, or the reason for its refusal. A refusal changes nothing. */
 type Outcome = { readonly kind: 'moved'; readonly answer: MovementAnswer } | Refused
 
-/** Voids, refunds, transfers, adjustments and overdraft limits, each atomic and at most once for its key. */
+/**
+ * Applies a movement atomically, and at most once for its key. A refusal changes nothing.
+ */
 export function applyMovement(
   draft: Draft,
   { movement, idempotency }: MovementMessage,
@@ -62,8 +64,8 @@ export function applyMovement(
 }
 
 /**
- * Whether a movement does not count against the rate limit: a void and the end of a recurring grant happen only once for
- * an event or a grant, which was counted.
+ * Reports whether a movement is accepted even if the quota of changes is used up. An event can be voided and a
+ * recurring grant ended only once, and the event or grant itself was counted.
  */
 function isAlwaysAllowed({ type }: Movement): boolean {
   return type === 'VOID' || type === 'STOP_RECURRING'
@@ -88,7 +90,7 @@ function move(draft: Draft, movement: Movement, ids: LedgerIds): Outcome {
   }
 }
 
-/** Gives back all that an event burned and that was not given back yet. */
+/** Voids an event. Returns its burned credits to the wallet, except credits that were already returned. */
 function voidBurn(draft: Draft, past: PastEntry, ids: LedgerIds): Outcome {
   const given = draft.givenBack(past.number)
   if (given.voided) return refused({ code: 'already_voided' })
@@ -119,7 +121,7 @@ function refund(
   if (rest === 0) return conflict('All burned credits were already returned.')
   const wanted = amount ?? rest
   if (wanted > rest)
-    return conflict(`Only ${formatCredits(rest)} credits of this burn were not returned yet.`)
+    return conflict(`Only ${formatCredits(rest)} credits of this burn can still be returned.`)
   const returned = returnBurned(draft, past, burn, wanted, 'REFUND', reason, ids)
   if (returned.kind === 'moved') {
     draft.givenBacks.set(past.number, { ...given, amount: microCredits(given.amount + wanted) })
@@ -162,7 +164,7 @@ function returnBurned(
   })
 }
 
-/** Takes the rest of a purchase's lot, or a part of it. */
+/** Refunds credits that are left in the lot of a purchase: see `takeFree`. */
 function refundPurchase(
   draft: Draft,
   past: PastEntry,
@@ -179,7 +181,7 @@ function refundPurchase(
   })
 }
 
-/** Takes back the remaining credits of a lot, or some of them, whichever entry made the lot. */
+/** Removes credits that are left in a lot: see `takeFree`. Any kind of entry may have created the lot. */
 function revoke(
   draft: Draft,
   { lot: number, amount, reason }: Movement & { type: 'REVOKE' },
@@ -210,14 +212,17 @@ function takeFree(
   return moved(answerOf(ids, draft.append(changed, { ...entry, amount: microCredits(0 - wanted), lots })))
 }
 
-/** Moves lots from one wallet to another; each keeps its kind, priority, expiry and its share of the price. */
+/**
+ * Moves credits from one wallet to another. Each moved part of a lot becomes a new lot with the same kind, priority
+ * and expiry, and with its share of the price.
+ */
 function transfer(
   draft: Draft,
   { from, to, amount }: Movement & { type: 'TRANSFER' },
   ids: LedgerIds,
 ): Outcome {
   if (walletKey(from) === walletKey(to)) {
-    return invalidField('/to', 'must be another wallet than from')
+    return invalidField('/to', 'must not be the same wallet as /from')
   }
   const source = settledWallet(draft, from)
   if (!source) return walletNotFound(from)
@@ -256,7 +261,7 @@ function transfer(
   })
 }
 
-/** A manual correction: a promo lot that never expires, or a burn without an event. */
+/** Applies a manual correction: adds a promo lot that never expires, or burns credits without an event. */
 function adjust(
   draft: Draft,
   { owner, amount, reason }: Movement & { type: 'ADJUSTMENT' },
@@ -311,7 +316,8 @@ function setOverdraft(
 ): Outcome {
   const wallet = settledWallet(draft, owner)
   const used = wallet ? usedOverdraft(wallet) : ZERO_CREDITS
-  if (used > limit) return conflict(`${formatCredits(used)} credits of the overdraft are in use.`)
+  if (used > limit)
+    return conflict(`The limit must be at least the overdraft in use, ${formatCredits(used)} credits.`)
   const changed = wallet ? draft.change(wallet) : draft.createWallet(owner)
   changed.overdraft_limit = limit
   return moved({

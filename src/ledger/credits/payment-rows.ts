@@ -3,10 +3,12 @@ import { parseStored } from '../model/json.ts'
 import type { Exec } from '../tables.ts'
 
 const READ = 'SELECT payment FROM payments WHERE reference = ?'
-// Writes 1 row for a purchase with a payment reference, never deleted.
+// Writes 1 row for a purchase with a payment reference. The row is never deleted.
 const ADD = 'INSERT INTO payments (reference, payment) VALUES (?, ?)'
 
-/** The payments that purchases named: each credits once, even if its notice is delivered repeatedly or late. */
+/**
+ * The payments of purchases. Each payment adds credits only once, even if its notice is delivered repeatedly or late.
+ */
 export class PaymentRows {
   private readonly exec: Exec
 

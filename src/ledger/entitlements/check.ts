@@ -20,15 +20,15 @@ import {
   quantityText,
 } from './limits.ts'
 
-/** Without an estimate, a limit must have room for the smallest quantity of its unit. */
+/** The quantities of a use without an estimate: the smallest quantity of each unit. */
 const LEAST_USE: Quantities = { credits: 1n, events: 1n, tokens: 1n, usd: 1n }
 
-/** The number of equal actions: credits are low when fewer would remain. */
+/** The number of further equal uses that the wallet must be able to pay. Below this number, credits are low. */
 const LOW_CREDITS_ACTIONS = 10n
 
 /**
- * Whether a burn would be accepted, by the same steps as a burn, on a draft that is dropped. The answer
- * matches what `applyEvent` would do now. An invalid event is refused here too.
+ * Reports whether the wallet and the entitlements would accept a burn now. Does not check the monthly quota of
+ * events. Refuses an event that has no price or costs too much. The caller must drop the draft.
  */
 export function checkUse(draft: Draft, { subject, event }: CheckQuestion, context: BurnContext): CheckResult {
   const answer = evaluate(draft, { subject, event }, context)
@@ -36,8 +36,8 @@ export function checkUse(draft: Draft, { subject, event }: CheckQuestion, contex
 }
 
 /**
- * `checkUse` with a hold on the estimate if it is allowed, at most once for its key. A use that costs nothing or is not
- * allowed gets no hold, and the key stays unused.
+ * Checks a use like `checkUse`. If the use is allowed, opens a hold on the estimate, at most once for its key. A use
+ * that is not allowed, has no estimate or costs nothing gets no hold, and its key stays unused.
  */
 export function checkAndHold(
   draft: Draft,
@@ -102,7 +102,10 @@ function lack(wallet: Wallet, credits_micro: bigint): 'insufficient_credits' | u
   return credits_micro > BigInt(spendable(wallet)) ? 'insufficient_credits' : undefined
 }
 
-/** `credits_micro` is null without an estimate: then credits are low when none are available. */
+/**
+ * Returns `low_credits` if the wallet has few credits left. Without an estimate, `credits_micro` is null, and credits
+ * are low if none are available.
+ */
 function low(wallet: Wallet, credits_micro: bigint | null): 'low_credits' | undefined {
   const left = BigInt(spendable(wallet))
   const isLow =
@@ -110,14 +113,16 @@ function low(wallet: Wallet, credits_micro: bigint | null): 'low_credits' | unde
   return isLow ? 'low_credits' : undefined
 }
 
-/** Returns the limit with the smallest remaining share; among equals, the most specific. */
+/**
+ * Returns the limit with the smallest remaining share. If several shares are equal, returns the most specific limit.
+ */
 function tightest(meters: readonly Meter[]): Meter | undefined {
   let found: { readonly meter: Meter; readonly left: bigint; readonly limit: bigint } | undefined
   for (const meter of meters) {
     if (meter.limit === null) continue
     const { limit } = meter
     const left = leftOf(meter, limit)
-    // Compares left / limit by cross-multiplication; a limit of 0 has nothing left.
+    // Compares left / limit by cross-multiplication. A limit of 0 has nothing left.
     if (!found || left * atLeastOne(found.limit) < found.left * atLeastOne(limit))
       found = { meter, left, limit }
   }

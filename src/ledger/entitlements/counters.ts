@@ -3,12 +3,12 @@ import { parseStored } from '../model/json.ts'
 import { type LimitCounter, type PackedParts, quantityJson } from '../model/limits.ts'
 import type { Exec } from '../tables.ts'
 
-// Binds a list as one JSON parameter: a statement takes at most 100 parameters.
+// Binds a list as one JSON parameter, because a statement accepts at most 100 parameters.
 const WRITE = `
   INSERT OR REPLACE INTO limit_counters (counter, window_start_ms, used, reserved, earlier)
   SELECT value ->> 0, value ->> 1, value ->> 2, coalesce(value ->> 3, '0'), value ->> 4 FROM json_each(?)`
 
-// Counters below 1 are the ledger's own: see `admission/quotas.ts`.
+// Keeps the counters below 1, which belong to the ledger itself: see `admission/quotas.ts`.
 const PRUNE = `
   DELETE FROM limit_counters
   WHERE counter > 0 AND counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
@@ -16,27 +16,33 @@ const PRUNE = `
 const PRUNE_MARKS = `
   DELETE FROM limit_marks WHERE counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
 
-// Writes 1 row for each.
+// Writes 1 row for each mark.
 const WRITE_MARK = 'INSERT OR REPLACE INTO limit_marks (counter, reached_ms) VALUES (?, ?)'
 
 const COUNTED_AFTER = `
   SELECT row_id, limits FROM journal WHERE row_id > ? AND limits IS NOT NULL ORDER BY row_id LIMIT ?`
 
-/** A journal row may hold thousands of counters, so a read takes few rows. */
+/** The number of journal rows in one read. It is small, because a row may hold thousands of counters. */
 const ROWS_A_READ = 16
 
 /**
- * The counters of one statement: each has about 50 characters, or up to 1,500 with the parts of a rolling window, and a
- * parameter may have 2 MB.
+ * The maximum number of counters in one statement. A parameter may have 2 MB. A counter has about 50 characters, or
+ * up to 1,500 with the parts of a rolling window.
  */
 const COUNTERS_A_WRITE = 1_000
 
-/** Unchanged counters kept in memory, weighed by their lists. */
+/**
+ * The maximum total weight of the cached unchanged counters. A counter weighs 1, plus 1 for every `WEIGHT_OF_PARTS`
+ * numbers in its list `earlier`.
+ */
 const MAX_CLEAN_WEIGHT = 5_000
 /** The length of a list of numbers that weighs as much as one counter. */
 const WEIGHT_OF_PARTS = 8
 
-/** The counters in a journal row: their state after its commit, so the latest row with a counter has its value. */
+/**
+ * The counters in a journal row, in their state after the row's commit. The latest row with a counter therefore has
+ * the counter's current value.
+ */
 type PackedCounters = readonly PackedCounter[]
 type PackedCounter = readonly [
   counter: number,
@@ -46,7 +52,7 @@ type PackedCounter = readonly [
   earlier?: PackedParts,
 ]
 
-/** The counters that a commit changed, for its journal row; null when it changed none. */
+/** Returns the counters that a commit changed, for its journal row; null if the commit changed none. */
 export function packCounters(changed: ReadonlyMap<number, LimitCounter>): string | null {
   if (changed.size === 0) return null
   const packed: PackedCounters = [...changed].map(([counter, state]): PackedCounter => {
@@ -69,9 +75,10 @@ function counterOf(
 }
 
 /**
- * The counters of limits, without a row for each event: a commit writes the counters it changed into its own journal
- * row, and the table is a checkpoint of them, written before journal rows go to D1. A start reads the checkpoint and
- * the journal rows after it.
+ * The counters of limits. Counting costs no row for each event, because a commit writes its changed counters into its
+ * own journal row. The table is a checkpoint, which is written before journal rows count as flushed. At the first use
+ * after a start, the object reads the journal rows after the checkpoint. It reads each counter of the checkpoint when
+ * the counter is used.
  */
 export class LimitCounters {
   private readonly exec: Exec
@@ -88,7 +95,7 @@ export class LimitCounters {
     this.checkpointRow = checkpointRow
   }
 
-  /** Whether the checkpoint is behind. */
+  /** Reports whether the checkpoint lacks changed counters or the deletion of unused counters. */
   get isDirty(): boolean {
     this.replay()
     return this.dirty.size > 0 || this.pruning
@@ -109,14 +116,17 @@ export class LimitCounters {
     return stored ?? undefined
   }
 
-  /** Takes the counters that a commit changed, once it has succeeded. */
+  /** Stores the counters of a successful commit in memory. */
   publish(changed: ReadonlyMap<number, LimitCounter>): void {
     if (changed.size === 0) return
     this.replay()
     for (const [counter, state] of changed) this.dirty.set(counter, state)
   }
 
-  /** The window, or the time, at which a limit was last reached and notified. */
+  /**
+   * Returns the time at which a limit was last reached and notified. For a fixed window, returns the start of the
+   * window.
+   */
   reachedAt(counter: number): number | undefined {
     const [row] = this.exec('SELECT reached_ms FROM limit_marks WHERE counter = ?', counter)
     return row && Number(row.reached_ms)
@@ -126,12 +136,15 @@ export class LimitCounters {
     for (const [counter, reached_ms] of marks) this.exec(WRITE_MARK, counter, reached_ms)
   }
 
-  /** Entitlements have changed: the next checkpoint deletes unused counters and marks. */
+  /** Makes the next checkpoint delete unused counters and marks. Call this after a change of entitlements. */
   prune(): void {
     this.pruning = true
   }
 
-  /** Writes a row for each changed counter. Call it in a transaction, then `checkpointed`. */
+  /**
+   * Writes a row for each changed counter. After `prune`, also deletes unused counters and marks. Call this in a
+   * transaction, then call `checkpointed`.
+   */
   writeCheckpoint(): void {
     const packed = [...this.dirty].map(([counter, { window_start_ms, used, reserved = 0n, earlier }]) => [
       counter,
@@ -154,7 +167,7 @@ export class LimitCounters {
     this.pruning = false
   }
 
-  /** Empties the memory; counters are read again when needed. */
+  /** Removes the counters from memory. They are read again at the next use. */
   forget(): void {
     this.dirty = new Map()
     this.clean.clear()

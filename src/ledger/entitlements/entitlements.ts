@@ -36,8 +36,8 @@ import type { EntitlementRows } from './rows.ts'
 import { hasSameWindows } from './windows.ts'
 
 /**
- * Creates, replaces or deletes an entitlement, alone in its commit: it applies to later events. A refusal changes
- * nothing. The result is stored for the replay of its key.
+ * Creates, replaces or deletes an entitlement, alone in its commit. The change applies to later events. A refusal
+ * changes nothing. Stores the result for the replay of its key.
  */
 export function applyEntitlement(
   draft: Draft,
@@ -67,8 +67,8 @@ export function applyEntitlement(
 }
 
 /**
- * The rules as the audit log keeps them. User and team ids and metadata are only in the entitlement itself, where they
- * can be erased. A static `value` may hold anything: its digest tells one value from another.
+ * Returns the rules for the audit log. Omits user ids, team ids and metadata, because an erasure does not change the
+ * audit log. A static `value` may contain any data, so the log has only the beginning of its SHA-256 digest.
  */
 function auditState(entitlement: Entitlement): AuditState {
   const {
@@ -102,7 +102,10 @@ function digest(value: JsonText): string {
   return createHash('sha256').update(value).digest('hex').slice(0, 16)
 }
 
-/** Counts the customer's own JSON in the place of the earlier one. Returns the refusal when the quotas are used up. */
+/**
+ * Counts the change and the size of the entitlement's metadata and value, and subtracts the size of the JSON that
+ * they replace. Returns a refusal if the quotas do not allow the change. A deletion only subtracts.
+ */
 function storeTexts(
   draft: Draft,
   before: Entitlement | undefined,
@@ -147,7 +150,7 @@ function changedRow(
   return { id, feature_id, owner, ...change.rules, number, counter, ...now, deleted: false, created_at_ms }
 }
 
-/** Returns a refusal if a request changes the feature or the level of an entitlement. */
+/** Returns a refusal if a request changes the feature or the owner of an entitlement. */
 function isMoved(
   { feature_id, owner }: Entitlement,
   place: { readonly feature_id?: string; readonly owner?: LimitOwner },
@@ -157,7 +160,7 @@ function isMoved(
   return undefined
 }
 
-/** The field that names the owner. */
+/** The field of a request that names the owner, by the kind of the owner. */
 const FIELDS: Readonly<Record<LimitOwner['kind'], string>> = {
   user: '/user_id',
   team: '/team_id',
@@ -167,15 +170,15 @@ const FIELDS: Readonly<Record<LimitOwner['kind'], string>> = {
 }
 
 function fixed(path: string): Refused {
-  return invalidField(path, 'cannot change: delete this entitlement and make another')
+  return invalidField(path, 'cannot be changed: delete this entitlement and create a new one')
 }
 
-/** Whether both rules count in the same counter. */
+/** Reports whether both rules use the same counter. */
 function isSameMeter(a: EntitlementRules, b: EntitlementRules): boolean {
   return a.unit === b.unit && hasSameWindows(a, b)
 }
 
-/** Answers a question about entitlements; an unknown one is a refusal. */
+/** Answers a question about entitlements. Refuses an unknown entitlement. */
 export function readEntitlements(rows: EntitlementRows, question: EntitlementsQuestion): EntitlementsResult {
   if (question.kind === 'list') return { kind: 'done', answer: rows.list(question) }
   const found = rows.byId(question.id)
@@ -190,5 +193,5 @@ function noEntitlement(id: string): Refused {
 function taken({ feature_id, owner }: EntitlementPlace): Refused {
   const whose = owner.kind === 'customer' ? 'the customer' : `the ${LEVEL_NAMES[owner.kind]} "${owner.id}"`
   const feature = feature_id === ALL_FEATURES ? 'all features' : `"${feature_id}"`
-  return conflict(`An entitlement for ${feature} and ${whose} already exists. Change that one.`)
+  return conflict(`An entitlement for ${feature} and ${whose} already exists. Change that entitlement.`)
 }

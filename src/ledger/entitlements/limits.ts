@@ -23,25 +23,26 @@ import { withoutUse } from './rolling.ts'
 import { type LimitWindow, limitWindow, withUse } from './windows.ts'
 
 /**
- * The limits of a feature, decided in the commit that burns: on or off, and every limit of the user, the team, the API
- * key, the model and the customer. Either all of them count a burn, or none. Times are of arrival; quantities are exact integers.
+ * The limits of a feature. They are checked and counted in the commit that burns. A feature is on or off. The user,
+ * the team, the API key, the model and the customer may each have limits. Either all limits count a burn, or none of
+ * them. A use counts at the time when it arrives, regardless of its timestamp. Quantities are exact integers.
  */
 
-/** A limit, or only a count, at the moment of a request. */
+/** A limit, or a count without a limit, at the time of a request. */
 export interface Meter {
   readonly entitlement: Entitlement
   readonly window: LimitWindow
-  /** The counter before the request; undefined while it has counted nothing. */
+  /** The counter before the request; undefined if it has counted nothing. */
   readonly counter: LimitCounter | undefined
-  /** The quantity of the request, in the unit's smallest part. */
+  /** The quantity of the request, in the smallest part of the unit. */
   readonly quantity: bigint
-  /** Is null if it only counts. */
+  /** The limit; null if the meter only counts. */
   readonly limit: bigint | null
 }
 
 export type Admission = { readonly kind: 'admitted'; readonly meters: readonly Meter[] } | Refused
 
-/** Returns the charge of an event in every unit that a limit can have. An event counts as one request. */
+/** Returns the quantities of one event in every unit of limits. */
 export function quantitiesOf(
   { credits_micro, price }: { readonly credits_micro: bigint; readonly price: bigint },
   usage: Usage = {},
@@ -54,7 +55,9 @@ export function quantitiesOf(
   }
 }
 
-/** Returns the charge of a capture in every unit; a capture may take less than its event costs. */
+/**
+ * Returns the quantities of a capture in every unit of limits. A capture may burn fewer credits than its event costs.
+ */
 export function capturedQuantities(
   rated: { readonly credits_micro: bigint; readonly price: bigint },
   captured_micro: number,
@@ -63,11 +66,14 @@ export function capturedQuantities(
   return { ...quantitiesOf(rated, usage), credits: BigInt(captured_micro) }
 }
 
-/** A feature without limits; most features have none. */
+/** The admission of a use without limits. Most features have no limits. */
 const UNMETERED: Admission = { kind: 'admitted', meters: [] }
 const NOTHING_COUNTED: Counts = {}
 
-/** Whether the feature is on and every HARD limit has room. Checks only; call `count` once the burn is certain. */
+/**
+ * Admits a use if the feature is on and no HARD limit would be exceeded. Checks only; call `count` once the burn is
+ * certain.
+ */
 export function admit(
   draft: Draft,
   subject: Subject,
@@ -85,8 +91,9 @@ export function admit(
 }
 
 /**
- * Returns the reason why the feature cannot be used; undefined if it can. The most specific row of the user, the team and
- * the customer decides; rows of the API key and the model can only switch it off.
+ * Returns the reason why the feature cannot be used; undefined if it can be used. The most specific row of the user,
+ * the team and the customer decides, or the default if none of them has a row. Rows of the API key and the model can
+ * only switch the feature off.
  */
 export function offReason(
   rows: readonly Entitlement[],
@@ -102,7 +109,10 @@ export function offReason(
   return decided ? undefined : 'feature_disabled'
 }
 
-/** The meters among the rows, each in its window at `at_ms`: the draft's time, or the earlier arrival of a late use. */
+/**
+ * Returns the meters of the rows, each in its window at `at_ms`. For a late use, `at_ms` is the time when the use
+ * arrived.
+ */
 export function metersOf(
   draft: Draft,
   rows: readonly Entitlement[],
@@ -129,8 +139,7 @@ export function metersOf(
 }
 
 /**
- * The first meter of this kind that the request would take over its limit; reaching the limit exactly is
- * allowed.
+ * Returns the first meter of this type whose limit the request would exceed. Reaching the limit exactly is allowed.
  */
 export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SOFT'): Meter | undefined {
   return meters.find(
@@ -139,13 +148,14 @@ export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SO
   )
 }
 
-/** Counts the admitted quantities, and returns them for the entry. */
+/** Counts the admitted quantities and returns them for the entry. */
 export function count(draft: Draft, meters: readonly Meter[]): Counts {
   if (meters.length === 0) return NOTHING_COUNTED
   const counted = meters.flatMap((meter): Counted[] => {
     const { entitlement, window, counter, quantity } = meter
     const { start_ms, counted, is_over } = window
-    // A late price that is lower gives back no more than was counted: the limit may be younger than the event.
+    // A late price may be lower than the first burn. It subtracts at most what was counted, because the limit may be
+    // younger than the event.
     const change = counted + quantity < 0n ? -counted : quantity
     if (change === 0n || is_over) return []
     draft.limitCounters.set(entitlement.counter, withUse(entitlement, counter, window, change))
@@ -155,7 +165,7 @@ export function count(draft: Draft, meters: readonly Meter[]): Counts {
   return counted.length === 0 ? {} : { counted }
 }
 
-/** Notes a limit that reaches its maximum by this change, for the notification of the commit. */
+/** Records a limit that this change reaches, for the notification of the commit. */
 function noteReached(draft: Draft, { entitlement, window, limit }: Meter, change: bigint): void {
   const used = window.used + change
   if (limit !== null && window.used < limit && used >= limit) {
@@ -163,7 +173,10 @@ function noteReached(draft: Draft, { entitlement, window, limit }: Meter, change
   }
 }
 
-/** Returns the quantities of an event and its late price together: the price may be lower than the first burn. */
+/**
+ * Returns the sums of the quantities of an event and of its late price. A late price below the first burn has
+ * negative quantities.
+ */
 export function netCounted(first: readonly Counted[] = [], late: readonly Counted[] = []): Counted[] {
   const net = new Map<string, Counted>()
   for (const [counter, window_start_ms, quantity] of [...first, ...late]) {
@@ -174,7 +187,10 @@ export function netCounted(first: readonly Counted[] = [], late: readonly Counte
   return [...net.values()]
 }
 
-/** Subtracts counted quantities where the counter still has their window: an earlier window is over. */
+/**
+ * Subtracts counted quantities from the counters that still have the window of the count. Skips the other counters,
+ * because that window is over.
+ */
 export function giveBack(draft: Draft, counted: readonly Counted[] = []): void {
   for (const [counter, window_start_ms, quantity] of counted) {
     const known = draft.limitCounter(counter)
@@ -184,8 +200,8 @@ export function giveBack(draft: Draft, counted: readonly Counted[] = []): void {
 }
 
 /**
- * Reserves the admitted quantities for a hold, and returns them for the hold. They count in every window until they are
- * released.
+ * Reserves the admitted quantities and returns them for the hold. Reserved quantities count in every window until
+ * they are released.
  */
 export function reserveLimits(draft: Draft, meters: readonly Meter[]): Pick<Hold, 'reserves'> {
   const reserves = meters.flatMap((meter): ReservedQuantity[] => {
@@ -200,9 +216,9 @@ export function reserveLimits(draft: Draft, meters: readonly Meter[]): Pick<Hold
 }
 
 /**
- * Counts the usage of a capture in place of its hold's reservation, and returns it for the entry. Never refuses,
- * because captured usage was already consumed. It counts in the present window, whenever the hold was opened, for the
- * feature, the user, the team and the API key of the hold, and for the model of the event.
+ * Counts the usage of a capture instead of its hold's reservation, and returns the counts for the entry. Never
+ * refuses, because captured usage was already consumed. Counts in the current window, even if the hold was opened in
+ * an earlier window. Uses the feature, the user, the team and the API key of the hold, and the model of the event.
  */
 export function countInPlaceOf(draft: Draft, hold: Hold, quantities: Quantities, event?: Subject): Counts {
   const model = event?.model ?? hold.model
@@ -224,7 +240,9 @@ export function countInPlaceOf(draft: Draft, hold: Hold, quantities: Quantities,
   return counts
 }
 
-/** Releases the rest of a hold's reservation: it was released, it expired, or its last capture was made. */
+/**
+ * Releases the rest of a hold's reservation. Called when the hold is released or expires, or after its last capture.
+ */
 export function release(draft: Draft, hold: Hold): void {
   for (const [counter, quantity] of hold.reserves ?? []) unreserve(draft, counter, BigInt(quantity))
   giveBack(draft, hold.limits)
@@ -232,11 +250,11 @@ export function release(draft: Draft, hold: Hold): void {
 
 function unreserve(draft: Draft, counter: number, quantity: bigint): void {
   const known = draft.limitCounter(counter)
-  // The counter does not exist if its entitlement was deleted or now counts something else.
+  // The counter may be missing, because its entitlement was deleted or received a new counter.
   if (!known || quantity === 0n) return
   const { reserved = 0n, ...kept } = known
   const rest = reserved - quantity
-  if (rest < 0n) throw new Error(`counter ${counter} would release more than is reserved`)
+  if (rest < 0n) throw new Error(`counter ${counter} would release more than it has reserved`)
   draft.limitCounters.set(counter, rest === 0n ? kept : { ...kept, reserved: rest })
 }
 
@@ -246,7 +264,7 @@ function split(reserved: bigint, used = 0n): readonly [freed: bigint, rest: bigi
   return [freed, reserved - freed]
 }
 
-/** The level of a row, and the key or the model that it names. */
+/** Returns the level of an entitlement, and the API key or the model that the entitlement names. */
 export function levelOf({ owner }: Entitlement): {
   readonly level: Level
   readonly key_id?: string
@@ -264,7 +282,10 @@ export function quantityText(unit: LimitUnit, quantity: bigint): string {
   return formatDecimal(quantity, UNIT_DECIMALS[unit])
 }
 
-/** Returns the refusal. `feature_id` is the feature of the use, because the limit may be one of all features. */
+/**
+ * Returns the refusal of a use at a limit. `feature_id` is the feature of the use, because the limit may apply to all
+ * features.
+ */
 export function limitReached(
   { entitlement, window, quantity, limit }: Meter,
   feature_id: string,

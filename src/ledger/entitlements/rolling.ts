@@ -2,15 +2,17 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../time/durations.ts'
 import { type LimitCounter, quantityJson, type RollingLength } from '../model/limits.ts'
 
 /**
- * Rolling windows. A window of a length is counted in 60 parts of equal length, which begin at whole multiples of it. A
- * use counts until the whole part that it is in has left the window: for at least the length of the window, and for at
- * most one part longer. So no window of that length, wherever it begins, contains more than its limit.
+ * Rolling windows. A window is counted in 60 parts of equal length. Each part begins at a whole multiple of this
+ * length. A use counts until its whole part has left the window. A use therefore counts for at least the length of
+ * the window, and for at most one part longer. A check includes all uses in the last period of the window's length.
  */
 
-/** A window of n hours has parts of n minutes. A counter lists at most one more part than this. */
+/**
+ * The number of parts of a window. A window of n hours has parts of n minutes. A counter lists at most one part more.
+ */
 export const ROLLING_PARTS = 60
 
-/** A part of a rolling window, and the quantity that it counts. */
+/** A part of a rolling window, with its counted quantity. */
 interface Part {
   readonly start_ms: number
   readonly quantity: bigint
@@ -20,21 +22,21 @@ export function rollingMs(rolling: RollingLength): number {
   return 'hours' in rolling ? rolling.hours * HOUR_MS : rolling.days * DAY_MS
 }
 
-/** The start of the part that contains a moment. */
+/** Returns the start of the part that contains a moment. */
 export function partStart(length_ms: number, at_ms: number): number {
   const part_ms = length_ms / ROLLING_PARTS
   return Math.floor(at_ms / part_ms) * part_ms
 }
 
-/** The time at which a part has left the window. */
+/** Returns the time at which a part has left the window. */
 function partLeavesAt(length_ms: number, start_ms: number): number {
   return start_ms + length_ms / ROLLING_PARTS + length_ms
 }
 
 export interface RollingUse {
-  /** The sum of all parts that the window still contains. */
+  /** The sum of all parts that are still in the window. */
   readonly used: bigint
-  /** The part of `used` that is counted in the part from `start_ms`. */
+  /** The share of `used` that is counted in the part that begins at `start_ms`. */
   readonly counted: bigint
   /** The time when the oldest use leaves the window; null if the window has no use. */
   readonly frees_at_ms: number | null
@@ -60,7 +62,10 @@ export function rollingUse(
   return { used, counted, frees_at_ms }
 }
 
-/** Adds a quantity to the part from `start_ms`, which is the latest part, a later one, or an earlier one with a count. */
+/**
+ * Adds a quantity to the part that begins at `start_ms`: the latest part, a new later part, or an earlier part that
+ * has a count.
+ */
 export function withRollingUse(
   counter: LimitCounter | undefined,
   length_ms: number,
@@ -79,8 +84,8 @@ export function withRollingUse(
 }
 
 /**
- * Subtracts a quantity from the window or part from `start_ms`; undefined if the counter no longer has it. Throws when it
- * has counted less.
+ * Subtracts a quantity from the window or the part that begins at `start_ms`. Returns undefined if the counter does
+ * not have this window or part any more. Throws if less was counted.
  */
 export function withoutUse(
   counter: LimitCounter,
@@ -91,7 +96,7 @@ export function withoutUse(
   const found = parts.find((part) => part.start_ms === start_ms)
   if (!found) return undefined
   const rest = found.quantity - quantity
-  if (rest < 0n) throw new Error('a counter would give back more than it has counted')
+  if (rest < 0n) throw new Error('a counter would subtract more than it has counted')
   return withParts(
     counter,
     parts.map((part) => (part === found ? { start_ms, quantity: rest } : part)),
@@ -99,8 +104,8 @@ export function withoutUse(
 }
 
 /**
- * The parts of a counter, oldest first; the last is the latest window. A limit that does not roll has only
- * that one.
+ * Returns the parts of a counter, oldest first. The last part begins at `window_start_ms`. A counter of a fixed
+ * window has only one part.
  */
 function partsOf({ window_start_ms, used, earlier = [] }: LimitCounter): Part[] {
   const parts: Part[] = []
@@ -112,10 +117,10 @@ function partsOf({ window_start_ms, used, earlier = [] }: LimitCounter): Part[] 
   return parts
 }
 
-/** Parts are whole minutes apart. Earlier ones without a count are left out. */
+/** Returns a counter with these parts, which are whole minutes apart. Omits earlier parts without a count. */
 function withParts({ reserved }: LimitCounter, parts: readonly Part[]): LimitCounter {
   const latest = parts.at(-1)
-  if (!latest) throw new Error('a counter without a window')
+  if (!latest) throw new Error('a counter has no window')
   const earlier = parts
     .slice(0, -1)
     .flatMap(({ start_ms, quantity }) =>

@@ -6,12 +6,12 @@ import type { EntitlementsAnswer, EntitlementsQuestion } from '../model/messages
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
 
-// The highest two numbers. The statement reads two rows, each from the end of an index.
+// Reads the highest number and the highest revision: two rows, each from the end of an index.
 const LAST = `
   SELECT coalesce((SELECT max(number) FROM entitlements), 0) AS number,
     coalesce((SELECT max(revision) FROM entitlements), 0) AS revision`
 
-// Reads every row, because no index has the counters; used once in the life of an object.
+// Reads every row, because the counters have no index. Used once after each start of the object.
 const LAST_COUNTER = 'SELECT coalesce(max(counter), 0) AS counter FROM entitlements'
 
 const UPSERT = `
@@ -21,14 +21,14 @@ const UPSERT = `
     counter = excluded.counter, revision = excluded.revision, deleted = excluded.deleted,
     entitlement = excluded.entitlement`
 
-// An entitlement's place changes only when its user or team is erased, together with it.
+// Changes the owner of an entitlement. Used only when its user or team is erased.
 const MOVE = 'UPDATE entitlements SET level_key = ?1 WHERE number = ?2 AND level_key <> ?1'
 
 const AT = 'SELECT entitlement FROM entitlements WHERE feature_id = ? AND level_key = ? AND deleted = 0'
 
 /**
- * The kinds of rows that a feature has beside the customer's. A level's kind ends with a colon, and `;` is
- * the next character in ASCII.
+ * The levels at which a feature has rows, other than the customer's level. The key of a level begins with its kind
+ * and a colon. The character after the colon in ASCII is `;`, so each range has one kind.
  */
 const KINDS = `
   SELECT
@@ -43,7 +43,7 @@ const KINDS = `
 
 const CHANGED_AFTER = 'SELECT entitlement FROM entitlements WHERE revision > ? ORDER BY revision LIMIT ?'
 
-/** Features, and rows of users, teams, keys and models, that are kept in memory. */
+/** The maximum number of features in memory, and the maximum number of rows of users, teams, keys and models. */
 const MAX_CACHED = 5_000
 
 interface Feature {
@@ -58,15 +58,16 @@ interface Feature {
 const NO_ROWS: readonly Entitlement[] = []
 
 /**
- * A customer's entitlements in the table, and recently used ones in memory. A feature without rows, and one whose
- * rows are only the customer's, costs an event no read.
+ * A customer's entitlements in the table, with a cache of used rows. Once a feature is cached, an event reads no row
+ * if the feature has no rows, or only the customer's row.
  */
 export class EntitlementRows {
   private readonly exec: Exec
   private readonly features = new Map<string, Feature>()
   private readonly members = new Map<string, Entitlement | null>()
   /**
-   * An upper bound if a transaction that wrote a counter failed: the number of a counter is never used twice.
+   * The highest number of a counter. After a failed transaction, it may be higher than all stored numbers. The
+   * numbers may have gaps.
    */
   private lastCounter: number | undefined
   private changes = 0
@@ -75,7 +76,7 @@ export class EntitlementRows {
     this.exec = exec
   }
 
-  /** Changes whenever a row may have. */
+  /** A number that changes when any row may have changed. */
   get version(): number {
     return this.changes
   }
@@ -88,8 +89,9 @@ export class EntitlementRows {
   }
 
   /**
-   * The rows that a use falls under, the most specific first: the user's, the team's, the API key's, the
-   * model's, the customer's. Rows of all features follow those of the feature.
+   * Returns the rows that apply to a use, the most specific first: the rows of the user, the team, the API key, the
+   * model and the customer. An API key and a model may also have a row of all features, which follows the row of the
+   * feature.
    */
   of({ feature_id, user_id, team_id, model }: Subject, key_id?: string): readonly Entitlement[] {
     const own = this.feature(feature_id)
@@ -110,7 +112,7 @@ export class EntitlementRows {
     return rows
   }
 
-  /** The row of a feature and level; undefined when no such row exists. */
+  /** Returns the row of a feature and owner; undefined if no such row exists. */
   at(feature_id: string, owner: LimitOwner): Entitlement | undefined {
     return read(this.exec(AT, feature_id, walletKey(owner)))[0]
   }
@@ -138,12 +140,15 @@ export class EntitlementRows {
     return { entitlements, next_before_number }
   }
 
-  /** Returns the entitlements that changed after a revision, in order. */
+  /** Returns the entitlements that changed after a revision, in the order of their revisions. */
   changedAfter(revision: number, limit: number): Entitlement[] {
     return read(this.exec(CHANGED_AFTER, revision, limit))
   }
 
-  /** Writes 5 rows for a new entitlement, with its indexes; 4 for a changed one, and 2 for a deleted one. */
+  /**
+   * Writes an entitlement and its indexes. Writes 5 rows for a new entitlement, 4 for a changed entitlement, and 2
+   * for a deleted entitlement.
+   */
   write(entitlement: Entitlement): void {
     const { number, id, feature_id, owner, counter, revision, deleted } = entitlement
     // The row of a deleted entitlement stays, because its numbers must not be used again.
@@ -154,7 +159,7 @@ export class EntitlementRows {
     this.forget()
   }
 
-  /** Deletes the entitlements of a user or team; their rows keep the alias, without metadata and value. */
+  /** Deletes the entitlements of a user or team. Their rows stay with the alias, without metadata and value. */
   erase({ kind, id, alias }: Erased): void {
     let { revision } = this.last
     const own = walletKey({ kind, id })
@@ -163,7 +168,7 @@ export class EntitlementRows {
     }
   }
 
-  /** Empties the memory; rows are read again when needed. */
+  /** Removes the rows from memory. They are read again at the next use. */
   forget(): void {
     this.changes++
     this.features.clear()
@@ -185,7 +190,7 @@ export class EntitlementRows {
   }
 
   private member(feature_id: string, owner: LimitOwner): Entitlement | undefined {
-    // Neither ids nor levels have control characters, so no two pairs make one key.
+    // Ids and owners have no control characters, so different pairs have different keys.
     const key = `${feature_id}\n${walletKey(owner)}`
     const known = this.members.get(key)
     if (known !== undefined) return known ?? undefined
@@ -197,13 +202,15 @@ export class EntitlementRows {
   }
 }
 
-/** The part that is kept in memory: without the customer's own JSON, which takes up to 32 KB. */
+/**
+ * Returns the part of a row that is kept in memory. The part excludes the customer's own JSON, which may have 32 KB.
+ */
 function limitsOf(row: Entitlement): Entitlement {
   const { metadata: _, value: __, metadata_text: ___, value_text: ____, ...limits } = row
   return limits
 }
 
-/** Entitlements of earlier versions have no time zone. */
+/** Parses entitlements. Entitlements of earlier versions have no time zone and use UTC. */
 function read(rows: readonly Record<string, SqlStorageValue>[]): Entitlement[] {
   return rows.map(
     ({ entitlement }): Entitlement => ({ time_zone: UTC, ...parseStored<Entitlement>(entitlement) }),

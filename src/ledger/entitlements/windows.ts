@@ -3,29 +3,27 @@ import { timeZoneOf, UTC } from '../../time/zones.ts'
 import type { EntitlementRules, LimitCounter } from '../model/limits.ts'
 import { partStart, rollingMs, rollingUse, withRollingUse } from './rolling.ts'
 
-/** A limit's window at the moment of a use: a fixed one, or one that rolls. */
+/** A limit's window at the time of a use. It is a fixed window or a rolling window. */
 export interface LimitWindow {
-  /** The window, or the part of a rolling window, in which a use counts. */
+  /** The start of the window, or of the part of a rolling window, in which a use counts. */
   readonly start_ms: number
-  /** The quantity that the counter has counted in the window. */
+  /** The quantity that was counted in the window or part that begins at `start_ms`. */
   readonly counted: bigint
-  /**
-   * The quantity that counts against the limit: the uses of the window and the reservations of open holds.
-   */
+  /** The quantity that counts against the limit: the uses in the window, and the reservations of open holds. */
   readonly used: bigint
-  /** Whether nothing counts any more: the counter has moved on to a later window. */
+  /** Whether the counter is already in a later window, so the use is not counted. */
   readonly is_over: boolean
-  /** The end of a fixed window, or when the oldest use leaves a rolling one; null for never. */
+  /** The end of a fixed window, or the time when the oldest use leaves a rolling window; null for never. */
   readonly resets_at_ms: number | null
 }
 
-/** The time of a use: now, and when it arrived. They differ for a late price. */
+/** The current time and the time when a use arrived. They differ for a late price. */
 export interface UseTime {
   readonly now_ms: number
   readonly arrived_ms: number
 }
 
-/** Returns the window of a limit for a use; undefined if it has none, because it counts nothing. */
+/** Returns the window of a limit for a use; undefined if the limit has no period and therefore no window. */
 export function limitWindow(
   rules: EntitlementRules,
   counter: LimitCounter | undefined,
@@ -35,8 +33,8 @@ export function limitWindow(
   if (rules.rolling) return rollingWindow(rollingMs(rules.rolling), counter, quantity, time)
   const window = fixedWindow(rules, time.arrived_ms)
   if (!window) return undefined
-  // The counter's window begins later than the computed one: the rules of the time zone have changed since.
-  // If its start has passed, the counter's window continues.
+  // The counter's window can begin after the computed window if the rules of the time zone have changed. The
+  // counter's window continues if it began before the use arrived.
   const moved = counter !== undefined && counter.window_start_ms > window.start_ms
   const is_over = moved && counter.window_start_ms > time.arrived_ms
   const start_ms = moved && !is_over ? counter.window_start_ms : window.start_ms
@@ -62,8 +60,9 @@ function fixedWindow(
 }
 
 /**
- * Returns the window of a rolling limit. A late price counts now, when its credits are burned, because the window of
- * its arrival may have ended. A price below the first burn is subtracted where that burn was counted.
+ * Returns the window of a rolling limit. A late price counts at the current time, when its credits are burned,
+ * because the window of its arrival may have ended. If the price is below the first burn, the difference is
+ * subtracted from the part in which the first burn was counted.
  */
 function rollingWindow(
   length_ms: number,
@@ -82,7 +81,7 @@ function rollingWindow(
   }
 }
 
-/** Returns the counter with a use in the window. */
+/** Returns the counter after a use in the window. */
 export function withUse(
   { rolling }: EntitlementRules,
   counter: LimitCounter | undefined,
@@ -93,7 +92,7 @@ export function withUse(
   return { ...counter, window_start_ms: start_ms, used: counted + quantity }
 }
 
-/** Whether both rules count in the same windows. */
+/** Reports whether both rules count in the same windows. */
 export function hasSameWindows(a: EntitlementRules, b: EntitlementRules): boolean {
   return (
     a.period === b.period &&

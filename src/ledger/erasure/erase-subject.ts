@@ -1,27 +1,26 @@
 import type { SubjectKind } from '../../db/schema.ts'
 
-/** The D1 part of an erasure. Each statement can be repeated without effect. */
+/** The D1 part of an erasure. Each statement can be repeated without a further effect. */
 
 const FIND = `
   SELECT number FROM subjects
   WHERE ledger_id = ?1 AND kind = ?2 AND external_id = ?3 AND erased_at_ms IS NULL`
 
-// Writes 2 rows: the id is part of an index.
+// Writes 2 rows, because the id is part of an index.
 const FORGET_SUBJECT = `
   UPDATE subjects SET external_id = ?4, email = NULL, metadata = NULL, erased_at_ms = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND number = ?3 AND erased_at_ms IS NULL`
 
-// Deletes answers to keyed POSTs that name the subject; answers for a later subject with the same id stay. A
-// sealed answer is not JSON and names no subject. CASE is needed because SQLite evaluates the parts of AND in
-// any order.
+// Deletes answers to keyed POSTs that name the subject. Keeps answers for a later subject with the same id. A sealed
+// answer is not JSON and names no subject. CASE is needed because SQLite evaluates the parts of AND in any order.
 const FORGET_ANSWERS = `
   DELETE FROM stored_answers
   WHERE owner = ?1 AND created_at_ms <= ?4
     AND CASE WHEN json_valid(body) THEN json_extract(body, '$.' || ?2 || '_id') END = ?3`
 
-// Deletes the answers of webhook receivers to notifications that name the subject, and to notifications that are no
-// longer stored. An answer may repeat the notification in any spelling. Writes one row for each delivery that has an
-// answer.
+// Deletes the answers of webhook receivers to notifications that name the subject, because an answer may repeat the
+// notification in any form. Also deletes answers to notifications that are not stored any more. Writes one row for
+// each delivery that has an answer.
 const forgetAnswersOfReceivers = (kind: SubjectKind) => `
   UPDATE webhook_deliveries SET attempts = (
     SELECT json_group_array(json(json_set(value, '$.answer', '')) ORDER BY key) FROM json_each(attempts))
@@ -30,7 +29,7 @@ const forgetAnswersOfReceivers = (kind: SubjectKind) => `
       AND n.sequence = webhook_deliveries.sequence AND n.${kind}_number IS NOT ?2)
     AND EXISTS (SELECT 1 FROM json_each(attempts) WHERE value ->> 'answer' <> '')`
 
-/** The number of pages in one round. Most of them are only searched, inside D1. */
+/** The number of pages in one round. Most pages are only searched, inside D1. */
 const PAGES_A_ROUND = 50
 
 const PAGES_OF_ROUND = `
@@ -38,9 +37,10 @@ const PAGES_OF_ROUND = `
   WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
   ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_ROUND}`
 
-// Names of the formats (`ledger/journal/packed-entry.ts`): e event, cp capture, rv reversal, each with u user and g team; mt and
-// md metadata, s salt; in format 2 the personal data are in p. One statement, so that no concurrent change is overwritten.
-// `instr` finds the few pages to parse; a number ends with a comma or a brace, so 7 is never the beginning of 77.
+// The names of the formats (`ledger/journal/packed-entry.ts`): e event, cp capture and rv reversal, each with u user
+// and g team; mt and md metadata; s salt. Format 2 has the personal data in p. A single statement avoids overwriting
+// a concurrent change. `instr` finds the few pages to parse. A number ends with a comma or a brace, so 7 does not
+// match 77.
 const ERASE_FROM_PAGES = `
   UPDATE ledger_pages SET body = (
     SELECT json_group_array(json(CASE
@@ -53,7 +53,7 @@ const ERASE_FROM_PAGES = `
     AND (instr(body, '"mt":') > 0 OR instr(body, '"md":') > 0 OR instr(body, '"s":') > 0)
     AND (wallet_number = ?6 OR instr(body, ?7 || ',') > 0 OR instr(body, ?7 || '}') > 0)`
 
-/** The number of a user or team that is not erased. */
+/** Returns the number of a user or team that is not erased; undefined if there is none. */
 export async function subjectNumber(
   db: D1Database,
   ledger_id: string,
@@ -73,8 +73,8 @@ export interface ForgottenSubject {
 }
 
 /**
- * Replaces the id with the alias, drops email and metadata, and deletes stored answers that name the subject. The row and
- * its number stay.
+ * Replaces the id with the alias, removes email and metadata, and deletes stored answers that name the subject. Keeps
+ * the row and its number.
  */
 export async function forgetSubject(
   db: D1Database,
@@ -88,15 +88,15 @@ export async function forgetSubject(
   ])
 }
 
-/** A place among the pages of a ledger. */
+/** A position in the pages of a ledger. */
 export interface PagePlace {
   readonly page_entry: number
   readonly page_wallet: number
 }
 
 /**
- * Drops the metadata and the salts of the subject's entries from the next pages, and returns the last page of the round;
- * null when there are no more. Writes 1 row for each page that changes.
+ * Removes the metadata and the salts of the subject's entries from the next pages. Returns the last page of the
+ * round; null if there are no more pages. Writes 1 row for each page that changes.
  */
 export async function eraseFromPages(
   db: D1Database,

@@ -10,17 +10,17 @@ export interface Erased {
   /** The customer's own id of the subject. */
   readonly id: string
   readonly alias: string
-  /** The number of the subject's wallet; null when it has none. */
+  /** The number of the subject's wallet; null if the subject has no wallet. */
   readonly wallet_number: number | null
 }
 
-/** The fields in which packed records, holds and other plain JSON name a user or a team. */
+/** The fields that name a user or a team in packed records, holds and other plain JSON. */
 const ID_FIELDS: Readonly<Record<SubjectKind, ReadonlySet<string>>> = {
   user: new Set(['u', 'user_id']),
   team: new Set(['g', 'team_id']),
 }
 
-/** The customer's free texts and keys, packed and plain; they are not searched for names. */
+/** The packed and plain fields with free texts, keys, salts and commitments. They are not searched for ids. */
 const FREE_FIELDS: ReadonlySet<string> = new Set([
   'md',
   'mt',
@@ -41,9 +41,9 @@ const FREE_FIELDS: ReadonlySet<string> = new Set([
 const METADATA: ReadonlySet<string> = new Set(['metadata', 'metadata_text'])
 
 /**
- * Removes the subject from the body of a journal row: replaces its id with the alias, and drops the metadata of entries of
- * its events and its wallet. Amounts, numbers and the place of each record stay. Answers to keyed requests stay too, with
- * the alias.
+ * Removes the subject from the body of a journal row. Replaces the subject's id with the alias, and removes the
+ * metadata of the entries of the subject's events and wallet. Keeps amounts, numbers and the order of the records.
+ * Also keeps answers to keyed requests, with the alias.
  */
 export function eraseFromRow(format: number, body: string, erased: Erased): string {
   const records: unknown = JSON.parse(body)
@@ -55,8 +55,8 @@ export function eraseFromRow(format: number, body: string, erased: Erased): stri
 }
 
 /**
- * Removes the subject from the state of a wallet: as its owner, and in open holds. Ends recurring grants and the top-up
- * of its wallet.
+ * Removes the subject from the state of a wallet, as the wallet's owner and in open holds. Ends the recurring grants
+ * and the top-up of the subject's own wallet.
  */
 export function eraseFromWallet(state: string, erased: Erased): string {
   const wallet: unknown = JSON.parse(state)
@@ -66,22 +66,22 @@ export function eraseFromWallet(state: string, erased: Erased): string {
   return JSON.stringify(isSubject(wallet.owner, erased) ? { ...own, recurring: [] } : renamed)
 }
 
-/** Removes the subject from an unpacked entry that is stored beside the journal. */
+/** Removes the subject from an unpacked entry that is stored outside the journal. */
 export function eraseFromEntry(entry: string, erased: Erased): string {
   const plain: unknown = JSON.parse(entry)
-  if (!isRecord(plain)) throw new Error('an entry is not an object')
+  if (!isRecord(plain)) throw new Error('a stored entry is not an object')
   const renamed = rename(plain, erased)
   const { metadata: _, metadata_text: __, ...kept } = renamed
   return JSON.stringify(isOf(plain.event, plain.wallet, erased) ? kept : renamed)
 }
 
 /**
- * Removes the subject from a packed record: entries have `e`, `w`, and `mt` or `md`. The salt is removed with
- * any personal data of an entry, and the commitment stays. The hash chain is unchanged, and no guess can be
- * tested against the commitment.
+ * Removes the subject from a packed record. Entries have the fields `e`, `w`, and `mt` or `md`. If an entry has
+ * personal data of the subject, replaces its salt with the commitment. The hash chain is unchanged, and no guess can
+ * be tested against the commitment.
  */
 function eraseFromRecord(record: unknown, unpacked: JournalRecord | undefined, erased: Erased): unknown {
-  if (!isRecord(record)) throw new Error('a record is not an object')
+  if (!isRecord(record)) throw new Error('a record of a journal row is not an object')
   const renamed = rename(record, erased)
   const is_of = isOf(record.e, record.w, erased)
   const { md: _, mt: __, ...kept } = renamed
@@ -92,7 +92,7 @@ function eraseFromRecord(record: unknown, unpacked: JournalRecord | undefined, e
   return { ...sealed, pc: commitmentOf(unpacked) }
 }
 
-/** Whether an entry is of one of the subject's events, or of its wallet. */
+/** Reports whether an entry belongs to one of the subject's events or to the subject's wallet. */
 function isOf(event: unknown, wallet: unknown, { kind, id, wallet_number }: Erased): boolean {
   if (wallet_number !== null && wallet === wallet_number) return true
   return isRecord(event) && [...ID_FIELDS[kind]].some((field) => event[field] === id)
@@ -108,7 +108,7 @@ function rename(value: JsonObject, erased: Erased): JsonObject {
   if (isSubject(value, erased)) return { ...value, id: alias }
   return Object.fromEntries(
     Object.entries(value).flatMap(([name, field]): [string, unknown][] => {
-      // The metadata of an entitlement of the subject.
+      // Removes the metadata of an entitlement of the subject.
       if (METADATA.has(name) && isSubject(value.owner, erased)) return []
       if (FREE_FIELDS.has(name)) return [[name, field]]
       return [[name, ID_FIELDS[kind].has(name) && field === id ? alias : renameIn(field, erased)]]
@@ -116,7 +116,7 @@ function rename(value: JsonObject, erased: Erased): JsonObject {
   )
 }
 
-/** Whether a value is the owner `{kind, id}` of the erased subject. */
+/** Reports whether a value is the erased subject as an owner `{kind, id}`. */
 function isSubject(value: unknown, { kind, id }: Erased): boolean {
   return isRecord(value) && value.kind === kind && value.id === id
 }

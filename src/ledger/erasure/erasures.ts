@@ -5,19 +5,19 @@ import type { Exec } from '../tables.ts'
 import { type Erased, eraseFromEntry, eraseFromRow, eraseFromWallet } from './erasure.ts'
 
 /**
- * An erasure under way: first the journal, then the subject's row in D1, then D1's pages. Every step can be repeated, and
- * the progress is written with each step, so an erasure continues after any interruption.
+ * An erasure in progress. It first erases the journal, then the subject's row in D1, then D1's pages. Every step can
+ * be repeated. The progress is written with each step, so an erasure continues after any interruption.
  */
 export interface Erasure extends Erased {
   /** The subject's number in D1. */
   readonly number: number
   readonly started_at_ms: number
-  /** The next journal row to rewrite, and the last one that was written before the erasure. */
+  /** The next journal row to rewrite, and the last row that was written before the erasure. */
   readonly next_row: number
   readonly until_row: number
-  /** Whether the subject is erased from D1. Flushes wait until then. */
+  /** Whether the subject's row in D1 is erased. Flushes wait until this is true. */
   readonly forgotten: boolean
-  /** The last page that was handled. */
+  /** The last page that was erased. */
   readonly page_entry: number
   readonly page_wallet: number
 }
@@ -27,8 +27,8 @@ const WRITE = `
     until_row, forgotten, page_entry, page_wallet)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// Searches with `instr` first: it is about a hundred times faster than parsing a row of a quarter of a megabyte, and a
-// row names few subjects.
+// Searches with `instr` first, because few rows name a subject. The search is about a hundred times faster than
+// parsing a row of 256 KB.
 const ROWS_OF_SUBJECT = `
   SELECT row_id, format, body FROM journal
   WHERE row_id BETWEEN ? AND ? AND (instr(body, ?) > 0 OR instr(body, ?) > 0)`
@@ -38,10 +38,10 @@ const WALLETS_OF_SUBJECT = 'SELECT wallet_key, state FROM wallets WHERE instr(st
 const UNRATED_OF_SUBJECT = `
   SELECT entry, record FROM unrated_events WHERE instr(record, ?) > 0 OR wallet_number = ?`
 
-/** The recent erasures that are kept in memory, for callers that read a name before them. */
+/** The maximum number of recent erasures in memory. Callers may have read an id before its erasure. */
 const MAX_REMEMBERED = 100
 
-/** The erasures under way, and the subject's traces in the object's own tables. */
+/** The erasures in progress, and the data of their subjects in the object's own tables. */
 export class Erasures {
   private readonly exec: Exec
   private readonly remembered: { readonly erased: Erased; readonly last_entry: number }[] = []
@@ -50,15 +50,15 @@ export class Erasures {
     this.exec = exec
   }
 
-  /** Remembers an erasure. `last_entry` is the last entry that can concern its subject. */
+  /** Keeps an erasure in memory. `last_entry` is the last entry that can name its subject. */
   remember({ kind, id, alias, wallet_number }: Erased, last_entry: number): void {
     this.remembered.push({ erased: { kind, id, alias, wallet_number }, last_entry })
     if (this.remembered.length > MAX_REMEMBERED) this.remembered.shift()
   }
 
   /**
-   * A past entry with current names. Its reader may have read it just before an erasure, and a void of the entry must not
-   * write the erased name again.
+   * Returns a past entry with erased ids replaced by aliases. The caller may have read the entry just before an
+   * erasure, and a void or refund of the entry must not write the erased id again.
    */
   renamed(past: PastEntry): PastEntry {
     const { used } = past
@@ -75,7 +75,7 @@ export class Erasures {
     }
   }
 
-  /** The erasures under way, the oldest first: aliases sort by time. */
+  /** Returns the erasures in progress, oldest first, because aliases sort by time. */
   all(): Erasure[] {
     return this.exec('SELECT * FROM erasures ORDER BY alias').map(erasureOf)
   }
@@ -97,12 +97,15 @@ export class Erasures {
     )
   }
 
-  /** Removes a finished erasure, and with it the last copy of the subject's id. */
+  /** Removes a finished erasure, which has the last copy of the subject's id. */
   remove({ alias }: Erasure): void {
     this.exec('DELETE FROM erasures WHERE alias = ?', alias)
   }
 
-  /** Gives the wallet to the alias and renames the subject in all holds; later uses of the id are of a new subject. */
+  /**
+   * Changes the owner of the subject's wallet to the alias, and renames the subject in all holds. Later uses of the
+   * id belong to a new subject.
+   */
   eraseFromWallets(erased: Erased): void {
     const { kind, id, alias } = erased
     const own_key = walletKey({ kind, id })
@@ -117,7 +120,7 @@ export class Erasures {
     }
   }
 
-  /** Removes the subject from the copies of unrated events. */
+  /** Removes the subject from the stored unrated events. */
   eraseFromUnrated(erased: Erased): void {
     const { id, wallet_number } = erased
     for (const { entry, record } of this.exec(UNRATED_OF_SUBJECT, JSON.stringify(id), wallet_number)) {
@@ -129,7 +132,10 @@ export class Erasures {
     }
   }
 
-  /** Rewrites the journal rows from `first_row` to `last_row` that name the subject. Writes 1 row for each. */
+  /**
+   * Rewrites the journal rows from `first_row` to `last_row` that name the subject. Writes 1 row for each rewritten
+   * row.
+   */
   eraseFromJournal(erased: Erased, first_row: number, last_row: number): void {
     const by_name = JSON.stringify(erased.id)
     const by_wallet = erased.wallet_number === null ? by_name : `"w":${erased.wallet_number},`
@@ -142,8 +148,8 @@ export class Erasures {
     )) {
       const erasedBody = eraseFromRow(Number(format), String(body), erased)
       if (erasedBody !== body) {
-        // Without its salt, the hash cannot test a guess at the erased text. The hash stays, because the hash
-        // of the next row covers it.
+        // Without the salt, a guess at the erased text cannot be tested against the hash. The hash itself stays,
+        // because the hash of the next row covers it.
         this.exec('UPDATE journal SET body = ?, salt = NULL WHERE row_id = ?', erasedBody, Number(row_id))
       }
     }

@@ -15,24 +15,29 @@ import type { Projection, Projector } from './projector.ts'
 
 const MAX_DUE_WALLETS_PER_ALARM = 500
 /**
- * The maximum number of characters of journal rows that one alarm frees, about a second of work. Requests run between
- * the alarms.
+ * The maximum number of characters of journal rows that one alarm deletes, which takes about a second. Requests run
+ * between the alarms.
  */
 const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 
 /** The minimum time between two flushes for notifications. */
 const BETWEEN_FLUSHES_MS = 400
 
-/** An alarm that is this late does not run any more: the platform has given up its retries. */
+/** The delay after which an alarm counts as lost, because the platform has given up its retries. */
 const ALARM_LOST_MS = 60_000
 
-/** The maximum number of log lines of one alarm, so that a broken ledger does not flood the log. */
+/**
+ * The maximum number of `wallet_not_settled` log lines of one alarm. It keeps a broken ledger from flooding the log.
+ */
 const MAX_LOGGED = 10
 
-/** The alarm's tasks. They fail and retry independently. */
+/** The tasks of the alarm. They fail and retry independently. */
 type AlarmWork = 'settle' | 'alerts' | 'pay' | 'flush' | 'forget'
 
-/** The outcome of the flush: D1 has all rows that existed when it began, or the next alarm continues at once. */
+/**
+ * The outcome of a successful flush. After `all`, D1 has all rows that existed when the flush began, and no erasure
+ * is left. After `a part`, the next alarm continues at once.
+ */
 export type Flushed = 'all' | 'a part'
 
 interface Options {
@@ -48,14 +53,14 @@ interface Options {
   readonly log: (event: string, error: unknown, fields?: LogFields) => void
 }
 
-/** The one alarm of a ledger object: its tasks, and its next time. */
+/** The only alarm of a ledger object, with its tasks and its next time. */
 export class LedgerAlarm {
   private readonly options: Options
   private readonly store: LedgerStore
   private readonly alerts: TimedAlerts
-  /** The time of the alarm, if known. */
+  /** The time of the next alarm; null if it is unknown or none is set. */
   private at_ms: number | null = null
-  /** The time of the last flush. */
+  /** The time at which the last alarm began to flush. */
   private flushed_at_ms = 0
   /** The number of consecutive failures of each task. */
   private readonly failures: Record<AlarmWork, number> = {
@@ -65,7 +70,9 @@ export class LedgerAlarm {
     flush: 0,
     forget: 0,
   }
-  /** Whether this ledger's failure to flush is recorded in D1. */
+  /**
+   * Whether this object has recorded a flush failure in D1 and not removed it. False after a restart of the object.
+   */
   private failureReported = false
 
   constructor(options: Options) {
@@ -76,8 +83,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Runs all tasks, even if some of them fail: due items, alerts, payments, the flush, old rows. The others do not wait for
-   * payments, which wait for Stripe. The caller arms the alarm again.
+   * Runs all tasks, even if some of them fail: due items, alerts, payments, the flush, and the deletion of old rows.
+   * The flush and the deletion run while payments wait for Stripe. The caller arms the alarm again.
    */
   async ring(): Promise<Flushed> {
     this.at_ms = null
@@ -97,7 +104,7 @@ export class LedgerAlarm {
     return flushed
   }
 
-  /** Runs a task. Logs its errors; consecutive failures delay the next attempt. */
+  /** Runs a task and logs its errors. Consecutive failures delay the next attempt. */
   async attempt(work: AlarmWork, run: () => Promise<void>): Promise<void> {
     try {
       await run()
@@ -113,15 +120,19 @@ export class LedgerAlarm {
     }
   }
 
-  /** Repairs the state that a crash or the platform may leave: a dirty journal without an alarm. */
+  /**
+   * Arms the alarm at the start of the object, because a crash or the platform may have lost the alarm of an
+   * unflushed journal.
+   */
   async restore(): Promise<void> {
     this.at_ms = await this.options.storage.getAlarm()
     this.armForAll()
   }
 
   /**
-   * Arms the alarm after a commit, for its wallets, their alerts and its payments. If an endpoint or a stream waits for its
-   * notifications, the flush is soon, but not so often that a busy ledger writes a page for each notification.
+   * Arms the alarm after a commit: for its wallets and payments, for the alerts on its wallets, and for the flush.
+   * The flush is early if an endpoint or a stream waits for the commit's notifications. A minimum time between
+   * flushes keeps a busy ledger from writing a page for each notification.
    */
   armForCommit(draft: Draft): void {
     const { wallets, notifies } = draft
@@ -142,8 +153,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Arms the alarm for the next due work of the ledger. Old rows need no alarm of their own, because every alarm frees
-   * them. Only overdue rows need one: after an alarm that did not free all of them, or after a long idle time.
+   * Arms the alarm for the next due work of the ledger. Every alarm deletes old rows, so only overdue rows set an
+   * alarm. Rows are overdue after an alarm that did not delete all old rows, or after a long idle time.
    */
   armForAll(flushed: Flushed = 'all'): void {
     const now_ms = Date.now()
@@ -159,8 +170,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Arms the alarm for the earliest of these times. Moves it only to an earlier time, so that it is set once for all the
-   * commits of one flush.
+   * Arms the alarm for the earliest of these times. Moves the alarm only to an earlier time, so most commits do not
+   * set it again.
    */
   private arm(next: {
     readonly due_at_ms: number | null
@@ -168,7 +179,7 @@ export class LedgerAlarm {
     readonly alert_at_ms: number | null
     readonly flush_at_ms: number
     readonly forget_at_ms: number | null
-    /** Erasures continue with the flush. */
+    /** Whether an erasure is in progress. The flush continues the erasure. */
     readonly erasing?: boolean
   }): void {
     const { failures } = this
@@ -195,15 +206,16 @@ export class LedgerAlarm {
     }
   }
 
-  /** Processes each wallet separately: a broken one, which fails at every alarm, does not affect the others. */
+  /**
+   * Settles the due wallets, each separately. A broken wallet fails at every alarm and must not affect the others.
+   */
   private async settleDueWallets(): Promise<void> {
     const keys = this.inOrderOfDue(this.store.dueWallets(this.options.now(), MAX_DUE_WALLETS_PER_ALARM))
     const results = await Promise.allSettled(
       keys.map((key) =>
         this.options.group.submit(1, (draft) => {
           const wallet = draft.wallets.get(key) ?? this.store.wallet(key)
-          // The wallet is written even if nothing was due yet, because the write moves the time of the next
-          // alarm.
+          // Writes the wallet even if no item is due yet, because the write changes the wallet's due time.
           if (wallet) draft.change(settle(draft, wallet))
         }),
       ),
@@ -214,8 +226,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * The time in a wallet's row may be earlier than its first due item, so the order of the rows is not the
-   * order of the entries.
+   * Sorts wallets by their first due items, so that their entries are in that order. The time in a wallet's row may
+   * be earlier than its first due item.
    */
   private inOrderOfDue(keys: readonly string[]): string[] {
     const due = keys.map((key) => ({ key, at_ms: this.dueAt(key) }))
@@ -224,8 +236,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * The first time at which something falls due in a wallet. A broken wallet is due at once: settling it
-   * reports it.
+   * Returns the time of the first due item of a wallet. Returns 0 for a wallet that cannot be read, so that it is
+   * settled first and the error is logged.
    */
   private dueAt(key: string): number {
     try {
@@ -237,8 +249,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Records in D1 that the flush keeps failing, and removes the record when it succeeds again. A single failure is not
-   * recorded.
+   * Records in D1 that the flush fails repeatedly, and removes the record after a successful flush. A single failure
+   * is not recorded.
    */
   private async reportFlush(): Promise<void> {
     const failures = this.failures.flush
@@ -251,7 +263,7 @@ export class LedgerAlarm {
       else await withdrawFlushFailure(db, ledger_id)
       this.failureReported = behind
     } catch {
-      // D1 is down. The log line of the failed flush already reports the delay.
+      // D1 is unavailable. The next alarm tries again. If the flush failed, its log line already reports the delay.
     }
   }
 
@@ -265,7 +277,7 @@ export class LedgerAlarm {
     }
   }
 
-  /** The end of the idempotency window: older journal rows can be freed. */
+  /** Returns the time before which journal rows can be deleted, because the idempotency window is over. */
   private forgetsBefore(): number {
     return Date.now() - this.options.config().idempotency_window_ms
   }

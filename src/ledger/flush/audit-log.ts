@@ -5,9 +5,9 @@ import { auditId, newId } from '../../ids.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { tagOf } from '../model/ledger-ids.ts'
 
-/** Writes the audit log. Every record is 2 rows written: the row, and its place in the order of all customers'. */
+/** Writes the audit log. Each record writes 2 rows: the record, and its entry in the index over all customers. */
 
-/** Replaces the customer's id in the record of a change that concerns no customer. */
+/** The scope of the record of a change that concerns no customer. It replaces the customer's id. */
 export const OPERATOR_SCOPE = 'operator'
 
 const COLUMNS = `scope, audit_id, at_ms, mode, actor, action, target, ip, request_id, state_before, state_after`
@@ -16,9 +16,9 @@ const INSERT = `
   INSERT INTO audit_log (${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE ?12 OR changes() > 0`
 
 /**
- * The statement that records a change made in D1: put it into the batch of the change, so that both are
- * written or neither. With `if_changed` it must directly follow the statement of the change, and records
- * nothing when that statement changed no row.
+ * Returns the statement that records a change in D1. Add the statement to the batch of the change, so that both are
+ * written or neither is. With `if_changed`, the statement must directly follow the statement of the change. It then
+ * records nothing if that statement changed no row.
  */
 export function auditStatement(
   db: D1Database,
@@ -45,8 +45,8 @@ export function auditStatement(
     )
 }
 
-// The statement that writes the records. The watermark guards it like the pages of the same flush. A flush that repeats
-// rows, after D1 was restored, skips the records that exist by their ids.
+// Writes the records of a flush. Writes nothing if the watermark has moved, like the statement of the pages. After a
+// restore of D1, a flush repeats rows and skips the records whose ids exist.
 const INSERT_FLUSHED = `
   INSERT INTO audit_log (${COLUMNS})
   SELECT ?1, value ->> 'audit_id', value ->> 'at_ms', ?2, value ->> 'actor', value ->> 'action', value ->> 'target',
@@ -55,7 +55,7 @@ const INSERT_FLUSHED = `
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?4) = ?5
     AND NOT EXISTS (SELECT 1 FROM audit_log WHERE scope = ?1 AND audit_id = value ->> 'audit_id')`
 
-/** A record of a ledger's journal with its place: the row, and its index among the records of the row. */
+/** A record of a ledger's journal with its position: the row, and the index among the records of the row. */
 export interface JournaledAudit {
   readonly record: AuditRecord
   readonly at_ms: number
@@ -63,7 +63,7 @@ export interface JournaledAudit {
   readonly index: number
 }
 
-/** The audit records of a journal row. */
+/** Returns the audit records of a journal row. */
 export function journaledAudits(row: {
   readonly row_id: number
   readonly records: readonly JournalRecord[]
@@ -73,7 +73,7 @@ export function journaledAudits(row: {
   )
 }
 
-/** The statements that write the audit records of a flush; part of its batch. */
+/** Returns the statements that write the audit records of a flush. They are part of the flush's batch. */
 export function insertFlushedAudits(
   db: D1Database,
   ledger_id: string,

@@ -3,7 +3,7 @@ import type { LedgerStore } from '../commit/store.ts'
 import { unpackRow } from '../journal/packing.ts'
 import type { Books, ProjectionState } from '../model/messages/ledger.ts'
 
-/** The sums that D1 should have. Reads a row for each wallet, and the unflushed journal rows. */
+/** Returns the sums that D1 should have. Reads a row for each wallet, and the unflushed journal rows. */
 export function booksOf(store: LedgerStore): Books {
   const { journal } = store
   let balance_micro = BigInt(store.balances().balance_micro)

@@ -2,9 +2,8 @@ import type { Bindings } from '../../bindings.ts'
 import { DAY_MS } from '../../time/durations.ts'
 
 /**
- * Flush failures in D1: a ledger whose flush fails although D1 answers reports it here, because only the
- * ledger knows. While D1 is down, this report fails as well, and only the log has the failure
- * (`ledger_alarm_failed`).
+ * Flush failures in D1. A ledger whose flush fails reports the failure here, because only the ledger can detect it.
+ * While D1 is unavailable, this report also fails, and only the log has the failure (`ledger_alarm_failed`).
  */
 
 // Writes 1 row.
@@ -28,21 +27,21 @@ export async function reportFlushFailure(
   await db.prepare(REPORT).bind(ledger_id, unflushed_since_ms, failures, now_ms).run()
 }
 
-// Writes 1 row if the ledger has a report.
+// Writes 1 row if the ledger has a report, otherwise none.
 const WITHDRAW = 'DELETE FROM flush_failures WHERE ledger_id = ?1'
 
-/** Removes the report after a successful flush, even if it wrote nothing. */
+/** Removes the report of a ledger after a successful flush, even if the flush wrote nothing. */
 export async function withdrawFlushFailure(db: D1Database, ledger_id: string): Promise<void> {
   await db.prepare(WITHDRAW).bind(ledger_id).run()
 }
 
-/** The ledgers that have not flushed since their report. */
+/** Selects the ledgers that have not flushed since their report. */
 export const LEDGERS_BEHIND = `
   SELECT f.ledger_id, f.unflushed_since_ms, f.failures FROM flush_failures f
   LEFT JOIN ledgers l ON l.ledger_id = f.ledger_id
   WHERE coalesce(l.flushed_at_ms, 0) <= f.failed_at_ms`
 
-// Writes 1 row for each that is removed.
+// Writes 1 row for each removed report.
 const FORGET = `
   DELETE FROM flush_failures WHERE ledger_id IN (
     SELECT f.ledger_id FROM flush_failures f LEFT JOIN ledgers l ON l.ledger_id = f.ledger_id
@@ -50,13 +49,14 @@ const FORGET = `
 
 const MAX_FORGOTTEN = 1_000
 /**
- * A lasting failure is reported again: a ledger retries every 5 minutes, and the sweep wakes a ledger that does not.
+ * The time for which a report is valid. A lasting failure is reported again within this time: a ledger retries at
+ * least every 5 minutes, and the cron sweep wakes a ledger that does not retry.
  */
 const VALID_FOR_MS = DAY_MS
 
 /**
- * Removes reports of ledgers that flushed since, and reports older than a day: a restarted object does not withdraw its
- * reports.
+ * Removes reports of ledgers that have flushed since, and reports older than a day. A restarted object does not
+ * remove its own reports.
  */
 export async function forgetFlushFailures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
   await env.DB.prepare(FORGET)

@@ -16,9 +16,9 @@ import { bytesToFlush, insertPages, packPages } from './pages.ts'
 import { mentionsOf, type NewWallet, numberSubjects, numbersOfSubjects } from './subjects.ts'
 
 /**
- * The bytes of journal that a flush takes, on disk and in memory, or one larger row. With the hashes of its entries, a
- * page is at most as large as its rows, except for numbers that replace shorter ids, so even a single page of the whole
- * flush fits into a row of D1. Two rows of the largest size fit.
+ * The maximum number of bytes of the journal rows in a flush, on disk and in memory. A flush may also consist of one
+ * larger row. `bytesToFlush` counts the bytes that a page adds to its rows, except for numbers that replace shorter
+ * ids. Even a single page with the whole flush therefore fits into a row of D1.
  */
 const MAX_FLUSH_BYTES = 1_700_000
 const MAX_FLUSH_ROWS = 500
@@ -33,8 +33,8 @@ const INSERT_WALLETS = `
   FROM json_each(?2) WHERE true
   ON CONFLICT DO NOTHING`
 
-// The statement that writes the holds. The watermark guards it like the pages of the same flush. It writes one row for
-// each hold, once, when the hold ends.
+// Writes the holds that end in a flush, one row for each hold. Writes nothing if the watermark has moved, like the
+// statement of the pages.
 const INSERT_HOLDS = `
   INSERT INTO holds (ledger_id, hold_number, wallet_number, status, feature_id, user_number, team_number,
     credits_micro, captured_micro, created_at_ms, expires_at_ms, closed_at_ms)
@@ -49,7 +49,10 @@ const MOVE_WATERMARK = `
     last_notification = ?, chain_first_entry = ?, chain_hash = ?, flushed_hash = ?
   WHERE ledger_id = ? AND flushed_row = ?`
 
-/** The part of the journal that D1 has received since the cursor. */
+/**
+ * The result of a flush. `flushed` has the part of the journal that D1 has received since the cursor. With `nothing`,
+ * the journal has no rows after the cursor.
+ */
 export type FlushResult =
   | {
       readonly kind: 'flushed'
@@ -58,17 +61,17 @@ export type FlushResult =
       readonly deltas: readonly UsageDelta[]
       readonly notifications: readonly NotificationRecord[]
     }
-  /** D1 is behind the cursor: it was restored from an older backup. */
+  /** The result if D1 is behind the cursor, because it was restored from an older backup. */
   | { readonly kind: 'behind'; readonly to: Watermark }
   | { readonly kind: 'nothing' }
 
 /**
- * Writes the next part of the journal to D1, and returns what D1 has since the cursor.
+ * Writes the next part of the journal to D1, and returns the part that D1 has received since the cursor.
  *
- * Exactly once in effect: pages and watermark are written in one atomic batch, guarded by the watermark at
- * which this flush begins. If an earlier attempt, whose answer was lost, has moved the watermark, nothing is
- * written and the result describes that attempt's writes. Throws when D1 fails, and when D1 and the journal
- * have no common past; the caller retries.
+ * Writes each part exactly once. Pages and watermark are written in one atomic batch, and only if the watermark is
+ * still where this flush begins. If an earlier attempt moved the watermark but its answer was lost, this flush writes
+ * nothing and returns the writes of that attempt. Throws if D1 fails, or if D1 and the journal have different
+ * histories. The caller then retries.
  */
 export async function flushJournal(
   store: LedgerStore,
@@ -113,7 +116,7 @@ export async function flushJournal(
   const pages = packPages(linked, number, deltas)
   await turns.end()
   const flush_entry = entries[0]?.number ?? 0
-  // The time is not before the flushed commits, even if the clock runs backwards: see `assertCommonPast`.
+  // The time is not before the flushed commits, even if the clock runs backwards. `assertCommonPast` requires this.
   const flushed_at_ms = Math.max(now_ms, journal.counters.at_ms)
   const results = await db.batch<Watermark>([
     db.prepare(MAKE_LEDGER).bind(ledger_id),
@@ -148,7 +151,7 @@ export async function flushJournal(
   return { kind: 'flushed', to, entries, deltas, notifications }
 }
 
-/** The hash chain up to the last entry that D1 is known to have. */
+/** Returns the hash chain up to the cursor's entry. */
 function chainAfterCursor(journal: JournalRows, ledger_id: string): Chain {
   return chainAfter(journal, ledger_id, { entry: journal.flushedEntry(), hash: journal.cursor.hash })
 }
@@ -161,7 +164,7 @@ function chainAfter(
   return new Chain(ledger_id, journal.chainFirstEntry, hash === null ? null : { entry, hash })
 }
 
-/** The part of the journal that D1 already has after the cursor, or `behind` if D1 has lost rows. */
+/** Returns the part of the journal that D1 already has after the cursor, or `behind` if D1 has lost rows. */
 export async function since(
   { journal }: LedgerStore,
   db: D1Database,
@@ -187,10 +190,10 @@ export async function since(
 }
 
 /**
- * Asserts that D1's watermark is a row of this journal. It is none if the object was restored to an earlier
- * point in time: D1 is then ahead of the journal, or at a row that was committed again later, and continuing
- * would lose commits. Nor is it a row of this journal if D1 was restored from a backup older than the oldest
- * row of the journal.
+ * Asserts that D1's watermark is a row of this journal. The watermark is not a row of the journal in two cases. If
+ * the object was restored to an earlier time, D1 is ahead of the journal, or the journal has another row with the
+ * same number. Continuing would then lose commits. If D1 was restored from a backup, the watermark may be older than
+ * the oldest row of the journal.
  */
 export function assertCommonPast(
   journal: JournalRows,
@@ -201,37 +204,41 @@ export function assertCommonPast(
   if (row && row.last_entry === flushed_entry && row.at_ms <= flushed_at_ms) {
     if (row.hash === flushed_hash) return
     throw new Error(
-      `D1 has another history of the ledger: row ${flushed_row} has the hash ${flushed_hash} there, and ${row.hash} in the object. Was the object restored from an older state?`,
+      `D1 has another history of the ledger: row ${flushed_row} has the hash ${flushed_hash} in D1 and ${row.hash} in the object. The object may have been restored from an older state: see docs/operations.md.`,
     )
   }
   const where = `D1 has the ledger up to row ${flushed_row} and entry ${flushed_entry}`
   const has = `the object has rows ${journal.oldestRow()} to ${journal.lastRow}`
   if (flushed_row < journal.oldestRow()) {
     throw new Error(
-      `${where}, and ${has}: the rows in between exist in neither. Was D1 restored from a backup that is too old?`,
+      `${where}, and ${has}: the rows in between are missing. D1 may have been restored from a backup that is too old: see docs/operations.md.`,
     )
   }
-  throw new Error(`${where}, but ${has}. Was the object restored from an older state?`)
+  throw new Error(
+    `${where}, but ${has}. The object may have been restored from an older state: see docs/operations.md.`,
+  )
 }
 
 /**
- * Asserts that D1 has the same history of the ledger. A restored object can make other commits with the same numbers as
- * commits in D1. The hashes of the two differ, because every entry has a random salt.
+ * Asserts that D1 has the same history of the ledger. A restored object can commit numbers that D1 already has. The
+ * hashes then differ, because every entry has a random salt.
  */
 function assertSameChain(hash: string | null, { flushed_entry, chain_hash }: Watermark): void {
   if (hash === chain_hash) return
   throw new Error(
-    `D1 has another history of the ledger: entry ${flushed_entry} has the hash ${chain_hash} there, and ${hash} in the object. Was the object restored from an older state?`,
+    `D1 has another history of the ledger: entry ${flushed_entry} has the hash ${chain_hash} in D1 and ${hash} in the object. The object may have been restored from an older state: see docs/operations.md.`,
   )
 }
 
-/** The characters of journal that a flush works on before it lets requests run: about 3 ms. */
+/**
+ * The number of characters of the journal that a flush processes before it lets requests run. This takes about 3 ms.
+ */
 const CHARACTERS_A_TURN = 256 * 1024
 const ENTRIES_A_STEP = 256
 const CHARACTERS_AN_ENTRY = 300
 
 /**
- * Divides the work of a flush, which blocks the object's only thread, into steps. Requests run between two
+ * Divides the work of a flush into steps, because the work blocks the object's only thread. Requests run between two
  * steps.
  */
 class Turns {
@@ -260,8 +267,8 @@ function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
 }
 
 /**
- * The wallets that these rows created. Some of them have no entry: setting an overdraft limit also creates a
- * wallet.
+ * Returns the wallets that these rows created. A created wallet may have no entry, for example after a change of its
+ * overdraft limit.
  */
 function newWallets(store: LedgerStore, rows: readonly JournalRow[]): NewWallet[] {
   const wallets: NewWallet[] = []
@@ -275,7 +282,7 @@ function newWallets(store: LedgerStore, rows: readonly JournalRow[]): NewWallet[
   return wallets
 }
 
-/** Writes the holds that ended in a flush; part of its batch. */
+/** Returns the statements that write the holds that ended in a flush. They are part of the flush's batch. */
 function insertClosedHolds(
   db: D1Database,
   ledger_id: string,
@@ -294,7 +301,7 @@ function insertClosedHolds(
   return jsonParameters(rows).map((holds) => db.prepare(INSERT_HOLDS).bind(ledger_id, holds, from_row))
 }
 
-/** The rows of `wallets`, each a JSON object. */
+/** Returns the rows of `wallets`, each as a JSON object. */
 function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: SubjectNumber): string[] {
   return wallets.map(({ wallet_number, owner }) =>
     JSON.stringify({
@@ -309,8 +316,8 @@ function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: Subje
 const ROWS_A_TURN = 32
 
 /**
- * Moves the cursor and its sums back to D1's watermark, so that the flush rewrites the rows that D1 lost when it was
- * restored from an older backup.
+ * Moves the cursor and its sums back to D1's watermark, after D1 was restored from an older backup. The next flush
+ * then writes the lost rows again.
  */
 export async function rewind(store: LedgerStore, ledger_id: string, to: Watermark): Promise<void> {
   const { journal, identity } = store
@@ -323,7 +330,7 @@ export async function rewind(store: LedgerStore, ledger_id: string, to: Watermar
     const entries = unpackRow(format, body).filter((record) => record.kind === 'entry')
     usage = subtractTotals(usage, totalsOf(usageDeltas(entries, () => 0)))
     for (const entry of entries) chain.link(entry)
-    // Parsing blocks the object's only thread: waiting requests run in between.
+    // Parsing blocks the object's only thread, so waiting requests run here.
     if (++rows % ROWS_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0))
   }
   assertSameChain(chain.hash, { ...to, chain_hash: from.hash })

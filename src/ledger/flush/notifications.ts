@@ -4,8 +4,8 @@ import type { Watermark } from '../journal/cursor.ts'
 import type { SubjectNumber } from '../journal/packed-page.ts'
 import type { NotificationRecord } from '../model/journal.ts'
 
-// The statement that writes the notifications, one row for each. The watermark guards it like the pages of the same
-// flush. A flush that repeats rows, after D1 was restored, skips the notifications that exist.
+// Writes the notifications of a flush, one row for each. Writes nothing if the watermark has moved, like the
+// statement of the pages. After a restore of D1, a flush repeats rows and skips the notifications that exist.
 const INSERT = `
   INSERT INTO notifications (ledger_id, sequence, type, at_ms, user_number, team_number, data)
   SELECT ?1, value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'user_number',
@@ -14,7 +14,10 @@ const INSERT = `
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3
   ON CONFLICT DO NOTHING`
 
-/** Writes the notifications of a flush; part of its batch. Users and teams are named by number, as in pages. */
+/**
+ * Returns the statements that write the notifications of a flush. They are part of the flush's batch. As in pages,
+ * numbers replace the ids of users and teams.
+ */
 export function insertNotifications(
   db: D1Database,
   ledger_id: string,
@@ -36,7 +39,7 @@ export function insertNotifications(
 }
 
 /**
- * D1 has notifications of a ledger that no webhook delivery was created for yet. A hint may arrive twice,
+ * A hint that D1 has notifications of a ledger for which webhook deliveries must be created. A hint may arrive twice,
  * late or never.
  */
 export interface NotificationHint {
@@ -47,8 +50,8 @@ export interface NotificationHint {
 }
 
 /**
- * Sends a hint when a flush brought notifications to D1 that a webhook endpoint waits for. Never throws: the cron sweep
- * finds notifications whose hint was lost (`webhooks/queue/sweep.ts`).
+ * Sends a hint if a flush wrote notifications for a webhook endpoint. Never throws, because the cron sweep finds
+ * notifications whose hint was lost (`webhooks/queue/sweep.ts`).
  */
 export async function hintNotifications(
   queue: Queue,

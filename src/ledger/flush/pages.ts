@@ -35,13 +35,16 @@ const COLUMNS = [
   'hash_after',
 ] as const
 
-/** A page as its row is written: a JSON object with the columns, and the body. */
+/** A page in the form of its row: a JSON object with the columns, and the body. */
 interface Page {
   readonly columns: string
   readonly body: string
 }
 
-/** Inserts the pages of `source`, which has their columns as JSON, under a guard. */
+/**
+ * Returns the statement that inserts the pages of `source`. The query `source` selects the columns as JSON, and the
+ * body. The statement inserts nothing if the watermark has moved.
+ */
 function insertFrom(source: string): string {
   return `
   INSERT INTO ledger_pages (ledger_id, flush_entry, ${COLUMNS.join(', ')}, body)
@@ -50,22 +53,29 @@ function insertFrom(source: string): string {
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3`
 }
 
-// A body is never inside the JSON whose columns are read. With a body of 1.2 MB inside, SQLite took 136 ms to
-// read 18 columns, and D1 did nothing else meanwhile; a body that is bound separately takes 0.2 ms.
+// A body is not inside the JSON of the columns. With a body of 1.2 MB in that JSON, SQLite took 136 ms to read 18
+// columns, and D1 ran no other query during that time. A body that is bound separately takes 0.2 ms.
 const INSERT_PAGE = insertFrom('SELECT ?4 AS columns, ?5 AS body')
 
-// A hot ledger flushes few, large pages; one with many wallets flushes thousands of small ones, in few statements.
+// A busy ledger flushes few, large pages. A ledger with many wallets flushes thousands of small pages, in few
+// statements.
 const INSERT_PAGES = insertFrom(
   "SELECT ?4 -> ('$[' || key || ']') AS columns, value AS body FROM json_each(?5)",
 )
 
-/** The length from which on a body is bound separately. */
+/** The minimum length of a body that is bound separately. */
 const LARGE_BODY = 16 * 1024
 
-/** The maximum number of pages in a statement: SQLite finds their columns by walking through the list. */
+/**
+ * The maximum number of pages in a statement. It is small, because SQLite scans the list to find the columns of each
+ * page.
+ */
 const PAGES_A_STATEMENT = 256
 
-/** The statements that write a flush's pages, guarded by the watermark `from_row`. Writes 2 rows for each page. */
+/**
+ * Returns the statements that write a flush's pages if the watermark is still `from_row`. Writes 2 rows for each
+ * page, and a third row for a page with a late entry.
+ */
 export function insertPages(
   db: D1Database,
   ledger_id: string,
@@ -91,15 +101,18 @@ export function insertPages(
   ]
 }
 
-/** The bytes of a row in a flush, with the bytes that a page adds for each of its entries. */
+/**
+ * Returns the number of bytes of a row in a flush, including the bytes that a page adds for each of the row's
+ * entries.
+ */
 export function bytesToFlush({ body, first_entry, last_entry }: JournalRow): number {
   return Math.max(sizeOf(body), memoryOf(body)) + (last_entry - first_entry + 1) * PAGED_ENTRY_BYTES
 }
 
-/** The hash and the commitment of an entry, and the names of its parts. */
+/** The bytes that a page adds for an entry: its hash, its commitment, and the names of its parts. */
 const PAGED_ENTRY_BYTES = 140
 
-/** A page for each wallet among the entries of a flush. */
+/** Returns a page for each wallet with an entry in a flush. */
 export function packPages(
   entries: readonly LinkedEntry[],
   subject: SubjectNumber,
@@ -126,7 +139,7 @@ function packRun(
   const run = linked.map(({ entry }) => entry)
   const first = run[0]
   const last = run.at(-1)
-  if (!first || !last) throw new Error('a page without entries')
+  if (!first || !last) throw new Error('a page has no entries')
   assertChain(run)
   const columns: Readonly<Record<(typeof COLUMNS)[number], number | string | null>> = {
     wallet_number: first.wallet,
@@ -146,14 +159,17 @@ function packRun(
   return { columns: JSON.stringify(columns), body: packPage(linked, subject) }
 }
 
-/** The earliest time by which a list shows an entry. */
+/**
+ * Returns the earlier of the two times at which lists may show an entry: its effective time, and the time of its
+ * event.
+ */
 function shownAt({ at_ms, effective_at_ms = at_ms, event }: Entry): number {
   return Math.min(effective_at_ms, event && !event.rerates ? event.timestamp_ms : effective_at_ms)
 }
 
 /**
- * The sums as decimal text, which STRICT columns take as integers: a sum may pass 2^53. An amount of USD takes two
- * columns, both signed.
+ * Returns the sums as decimal text, because a sum may exceed 2^53. STRICT columns accept the text as an integer. An
+ * amount of USD uses two columns, both signed.
  */
 function sumColumns(deltas: readonly UsageDelta[]) {
   const { events, credits_micro, cost_pico, price_pico, paid_pico } = totalsOf(deltas)
@@ -169,7 +185,7 @@ function sumColumns(deltas: readonly UsageDelta[]) {
   }
 }
 
-/** The limit of a column, 9e18 micro: more than a thousand events of the largest amount reach it. */
+/** The maximum of a column, 9e18 micro. More than a thousand events of the largest amount reach it. */
 const COLUMN_MAX = 2n ** 63n - 1n
 
 function column(sum: bigint): string {
@@ -177,18 +193,20 @@ function column(sum: bigint): string {
   return String(sum < -COLUMN_MAX ? -COLUMN_MAX : sum)
 }
 
-/** Asserts that each entry of a wallet begins with the balance that the one before it left. */
+/** Asserts that each entry of a wallet begins with the balance after the previous entry. */
 function assertChain(run: readonly Entry[]): void {
   let balance: number | undefined
   for (const entry of run) {
     if (balance !== undefined && entry.balance_after - entry.amount !== balance) {
-      throw new Error(`entry ${entry.number} does not begin where the wallet's last entry ended`)
+      throw new Error(`entry ${entry.number} does not continue the balance of the wallet's last entry`)
     }
     balance = entry.balance_after
   }
 }
 
-/** The bytes of journal that are read and written at once, on disk and in memory, as in a flush. */
+/**
+ * The maximum number of bytes of the journal rows in a run, as in a flush. A run may also consist of one larger row.
+ */
 const MAX_BYTES = 1_700_000
 
 const DELETE_PAGES = `
@@ -196,9 +214,9 @@ const DELETE_PAGES = `
     AND (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?4`
 
 /**
- * Replaces D1's pages of a range of entries, which consists of complete flushes, from the journal. False when
- * the journal no longer has the entries, or when its hash chain does not lead from the page before to the
- * page after; then nothing is written.
+ * Replaces D1's pages of a range of entries from the journal. The range consists of complete flushes. Returns false
+ * and writes nothing if the journal lacks entries of the range, or if its hash chain does not match the pages before
+ * and after the range.
  */
 export async function rewritePages(
   store: LedgerStore,
@@ -207,8 +225,8 @@ export async function rewritePages(
   { from_entry, to_entry }: EntryRange,
 ): Promise<boolean> {
   const { journal } = store
-  // The range is read twice: it may be larger than memory, and nothing is written unless the journal has all
-  // of it.
+  // The range is read twice, because it may be larger than the memory, and nothing may be written unless the journal
+  // has all of it.
   const ends = await hashesAround(db, ledger_id, { from_entry, to_entry })
   const head = ends.before === null ? null : { entry: from_entry - 1, hash: ends.before }
   const checked = new Chain(ledger_id, journal.chainFirstEntry, head)
@@ -230,7 +248,8 @@ export async function rewritePages(
   return true
 }
 
-// The last entry of a flush and the first one of the next; the watermark has the hash of the last flush.
+// Reads the hash of the last entry before the range, and the hash before the first entry after the range. If no flush
+// follows the range, the watermark has the second hash.
 const HASHES_AROUND = `
   SELECT
     (SELECT hash_after FROM ledger_pages WHERE ledger_id = ?1 AND last_entry = ?2 - 1 AND flush_entry =
@@ -244,7 +263,7 @@ interface HashesAround {
   readonly after: string | null
 }
 
-/** The hashes between which D1's chain has a range of complete flushes. */
+/** Returns the hashes in D1's chain before and after a range of complete flushes. */
 async function hashesAround(
   db: D1Database,
   ledger_id: string,
@@ -262,7 +281,10 @@ function isWhole(runs: Iterable<readonly Entry[]>, chain: Chain): boolean {
   return true
 }
 
-/** The entries of a range in runs of about a flush. Ends with an empty run when the journal no longer has some of them. */
+/**
+ * Yields the entries of a range, in runs of about one flush. Ends with an empty run if the journal lacks some of the
+ * entries.
+ */
 function* runsOf(journal: JournalRows, from_entry: number, to_entry: number): Generator<Entry[]> {
   let run: Entry[] = []
   let bytes = 0
@@ -290,7 +312,10 @@ function* runsOf(journal: JournalRows, from_entry: number, to_entry: number): Ge
   yield next > to_entry ? run : []
 }
 
-/** Finds the last row that ends before an entry, by bisection; undefined when that row was freed. */
+/**
+ * Returns the number of the last row that ends before an entry, found by bisection. The row itself may be deleted.
+ * Returns undefined if a row between the oldest and the newest row is missing.
+ */
 function rowBefore(journal: JournalRows, entry: number): number | undefined {
   let low = journal.oldestRow() - 1
   let high = journal.lastRow

@@ -16,12 +16,12 @@ import { assertCommonPast, flushJournal, rewind } from './flush.ts'
 import { hintNotifications } from './notifications.ts'
 import { rewritePages } from './pages.ts'
 
-/** The targets of the projection, looked up at each use. */
+/** The targets of the projection. They are looked up at each use. */
 export interface Projection {
   readonly db: D1Database
-  /** Takes the usage of flushed entries. */
+  /** The queue for the usage of flushed entries. */
   readonly queue: Queue
-  /** Takes a hint when D1 has new notifications. */
+  /** The queue for hints that D1 has new notifications. */
   readonly notifications: Queue
   readonly ledger_id: string
   readonly ids: LedgerIds
@@ -31,27 +31,29 @@ interface Options {
   readonly store: LedgerStore
   readonly projection: () => Projection
   readonly transaction: (write: () => void) => void
-  /** Commits a change; `also` writes in the same transaction. */
+  /** Commits a change. `also` runs in the same transaction. */
   readonly commit: (change: (draft: Draft) => void, also: () => void) => void
-  /** Writes checkpoints up to the end of the journal, whose flushed rows may be freed afterwards. */
+  /** Writes checkpoints up to the end of the journal. Flushed rows may be deleted afterwards. */
   readonly checkpoint: () => void
 }
 
-/** The flushes of one call, and the steps of an erasure: a few journal rows, or a round in D1. */
+/**
+ * The maximum numbers of flushes and of erasure steps in one call. A step is a few journal rows, or one round in D1.
+ */
 const MAX_FLUSHES = 40
 const MAX_STEPS = 200
 const JOURNAL_ROWS_A_STEP = 32
 
 /**
- * Runs all writes from a ledger object to D1, one task at a time: two flushes at once would write the same rows, and a
- * flush during an erasure would restore erased data.
+ * Runs all writes from a ledger object to D1, one task at a time. Two flushes at once would write the same rows, and
+ * a flush during an erasure would restore erased data.
  */
 export class Projector {
   private readonly options: Options
   private last: Promise<unknown> = Promise.resolve()
   /**
-   * Whether an endpoint or a stream waits for notifications, according to D1 at the last flush. True before
-   * the first one, and after a stream began.
+   * Whether an endpoint or a stream waits for notifications, according to D1 at the last flush. Also true before the
+   * first flush, and after the start of a stream.
    */
   isListenedTo = true
 
@@ -60,8 +62,8 @@ export class Projector {
   }
 
   /**
-   * Runs in the alarm: flushes the current journal, and continues erasures. Later commits wait for the next flush;
-   * otherwise a busy ledger would keep writing pages of a few entries.
+   * Flushes the current journal and continues erasures. Runs in the alarm. Later commits wait for the next flush,
+   * because a busy ledger would otherwise keep writing pages of a few entries.
    */
   advance(): Promise<'all' | 'a part'> {
     return this.alone(async () => {
@@ -74,7 +76,7 @@ export class Projector {
     })
   }
 
-  /** Moves the cursor back when D1 was restored from an older backup, so that the lost rows are flushed again. */
+  /** Moves the cursor back if D1 was restored from an older backup, so that the lost rows are flushed again. */
   realign(): Promise<void> {
     return this.alone(async () => {
       const { store } = this.options
@@ -86,15 +88,16 @@ export class Projector {
     })
   }
 
-  /** Flushes everything committed so far. False when one call is not enough. */
+  /** Flushes everything committed so far. Returns false if one call is not enough. */
   catchUp(): Promise<boolean> {
     const { lastRow } = this.options.store.journal
     return this.alone(() => this.flush(lastRow))
   }
 
   /**
-   * Rewrites pages from the journal; false when it no longer has the entries. During an erasure the journal may have
-   * the alias where D1 still has the id, so the subject is erased from D1 first, as before a flush.
+   * Rewrites pages from the journal. Returns false if `rewritePages` wrote nothing, or if a pending erasure needs
+   * another call. Erases subjects with pending erasures from D1 first, because the journal may already have the alias
+   * of an id that D1 still has.
    */
   rewrite(range: EntryRange): Promise<boolean> {
     return this.alone(async () => {
@@ -106,8 +109,8 @@ export class Projector {
   }
 
   /**
-   * Erases a user or team: from the object, from D1's mapping, from D1's pages, in this order. Amounts, numbers and
-   * chains stay. Afterwards the id is free, and its next use creates a new subject without a wallet.
+   * Erases a user or team from the object, from D1's mapping and from D1's pages, in this order. Keeps amounts,
+   * numbers and hash chains. Afterwards the id is free. Its next use creates a new subject without a wallet.
    */
   erase(caller: Caller, kind: SubjectKind, id: string): Promise<ErasureResult> {
     return this.alone(async () => {
@@ -115,7 +118,7 @@ export class Projector {
       const { erasures } = this.options.store
       const resumed = erasures.all().find((erasure) => erasure.kind === kind && erasure.id === id)
       if (resumed && !(await this.eraseUntil('erased', resumed, steps))) return { kind: 'in_progress' }
-      // A resumed erasure concerns its original subject: a new subject with that id is erased as well.
+      // A resumed erasure concerns its original subject. A new subject with the same id is erased as well.
       const erasure = await this.begin(caller, kind, id)
       if (erasure === 'behind') return { kind: 'in_progress' }
       if (!erasure) return resumed ? { kind: 'erased', alias: resumed.alias } : { kind: 'none' }
@@ -124,7 +127,10 @@ export class Projector {
     })
   }
 
-  /** Returns undefined if the subject does not exist, and `behind` if D1 is too far behind to know. */
+  /**
+   * Begins an erasure. Returns undefined if the subject does not exist, and `behind` if the flush to D1 did not
+   * finish.
+   */
   private async begin(
     caller: Caller,
     kind: SubjectKind,
@@ -161,7 +167,8 @@ export class Projector {
   }
 
   /**
-   * Continues an erasure until the subject is erased from D1, or to its end; false when the steps are used up first.
+   * Continues an erasure up to a stage: until the subject's row in D1 is erased, or to the end. Returns false if the
+   * steps are used up first.
    */
   private async eraseUntil(stage: 'forgotten' | 'erased', begun: Erasure, steps: Steps): Promise<boolean> {
     const { store, projection } = this.options
@@ -182,7 +189,7 @@ export class Projector {
         store.erasures.eraseFromJournal(erasure, first_row, last_row),
       )
       store.dropCaches()
-      // Parsing blocks the object's only thread: waiting requests run between two steps.
+      // Parsing blocks the object's only thread, so waiting requests run between two steps.
       await new Promise((resolve) => setTimeout(resolve, 0))
     }
     if (!erasure.forgotten) {
@@ -200,7 +207,7 @@ export class Projector {
     return true
   }
 
-  /** Flushes until D1 has the journal up to `row_id`. Returns false if the flushes of a call are used up first. */
+  /** Flushes until D1 has the journal up to `row_id`. Returns false if one call does not have enough flushes. */
   private async flush(row_id: number): Promise<boolean> {
     const { store, projection, checkpoint } = this.options
     if (!(await this.forgetErased())) return false
@@ -230,7 +237,7 @@ export class Projector {
     return store.journal.flushedRow >= row_id
   }
 
-  /** Erases the subjects of pending erasures from D1; returns false when one call is not enough. */
+  /** Erases the subjects of pending erasures from D1. Returns false if one call is not enough. */
   private async forgetErased(): Promise<boolean> {
     const steps = new Steps()
     for (const erasure of this.options.store.erasures.all()) {
@@ -246,7 +253,7 @@ export class Projector {
   }
 }
 
-/** The steps that a call has left. */
+/** The erasure steps that are left in a call. */
 class Steps {
   private left = MAX_STEPS
 

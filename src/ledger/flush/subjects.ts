@@ -6,14 +6,14 @@ import type { SubjectNumber } from '../journal/packed-page.ts'
 import type { Entry, HoldRecord, NotificationRecord } from '../model/journal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 
-/** Users and teams of a ledger by the customer's own ids, each with the time of its first mention. */
+/** The users and teams of a ledger, by the customer's own ids, with the time of the first mention of each. */
 export interface Mentions {
   readonly user: ReadonlyMap<string, number>
   readonly team: ReadonlyMap<string, number>
 }
 
-// The statement that adds subjects. It never reuses a number: an erasure keeps the subject's row and replaces the id.
-// Known subjects cost nothing. The watermark guards the statement like the pages: a late statement of an object that
+// Adds subjects. Never reuses a number, because an erasure keeps the subject's row and replaces the id. Writes
+// nothing for known subjects. Writes nothing if the watermark has moved, because a late statement of an object that
 // was shut down must not restore an erased id.
 const ADD_SUBJECTS = `
   INSERT INTO subjects (ledger_id, kind, number, external_id, created_at_ms)
@@ -28,13 +28,13 @@ export type Numbered =
   | {
       readonly kind: 'numbered'
       readonly number: SubjectNumber
-      /** Is absent if no subject was looked up. */
+      /** The watermark of the ledger; absent if no subject was looked up. */
       readonly watermark?: Watermark
     }
-  /** The watermark has moved since the flush began: no number was assigned. */
+  /** The result if the watermark has moved since the flush began. No number was assigned. */
   | { readonly kind: 'moved'; readonly watermark: Watermark }
 
-/** Finds the number of each subject and gives one to new subjects. Writes two rows for each of those. */
+/** Looks up the numbers of subjects. Assigns a number to each new subject, and writes two rows for it. */
 export async function numberSubjects(
   db: D1Database,
   ledger_id: string,
@@ -56,7 +56,7 @@ export async function numberSubjects(
   return { kind: 'numbered', number: numbersFrom(lists, found), watermark }
 }
 
-/** Returns the numbers of subjects that already have one. */
+/** Looks up the numbers of subjects. The returned function throws for a subject without a number. */
 export async function numbersOfSubjects(
   db: D1Database,
   ledger_id: string,
@@ -68,7 +68,7 @@ export async function numbersOfSubjects(
   return numbersFrom(lists, await db.batch<SubjectRow>(statements))
 }
 
-/** Looks numbers up in the results for each list. */
+/** Returns a function that looks up numbers in the results of each list. */
 function numbersFrom(
   lists: readonly { readonly kind: SubjectKind }[],
   found: readonly (D1Result<SubjectRow> | undefined)[],
@@ -96,8 +96,8 @@ export interface NewWallet {
 }
 
 /**
- * The users and teams that new wallets, entries, holds and notifications name, in the order of their first
- * mention. The first entry of a wallet names its owner, and may be in a later flush than the wallet.
+ * Returns the users and teams of new wallets, entries, holds and notifications, in the order of their first mention.
+ * The first entry of a wallet also mentions its owner, and may be in a later flush than the wallet.
  */
 export function mentionsOf(
   wallets: readonly NewWallet[],

@@ -13,21 +13,21 @@ import {
 } from '../model/wallet.ts'
 import { expireFreed, releaseParts, take, takeReserved } from '../wallets/funds.ts'
 
-/** Moves credits of holds: for captures and for events that settle a hold. */
+/** Moves credits of holds, for captures and for events that settle a hold. */
 
-/** The open hold that a reference names; undefined when it is closed or never existed. */
+/** Returns the open hold of a reference; undefined if the hold is closed or never existed. */
 export function findHold(wallet: Wallet, ref: WalletItemRef): Hold | undefined {
   return wallet.holds.find((hold) => hold.number === ref.number && hold.created_at_ms === ref.created_at_ms)
 }
 
-/** Returns the hold like `findHold`, if the hold is known to be open. */
+/** Returns the open hold of a reference. Throws if the hold is not open. */
 export function heldBy(wallet: Wallet, ref: WalletItemRef): Hold {
   const hold = findHold(wallet, ref)
   if (!hold) throw new Error(`hold ${ref.number} is not open`)
   return hold
 }
 
-/** Whether a hold was opened for the user and team of an event. */
+/** Reports whether a hold was opened for the user and the team of an event. */
 export function isOfSubjects(
   { user_id, team_id }: Hold,
   event: { readonly user_id?: string | undefined; readonly team_id?: string | undefined },
@@ -38,19 +38,18 @@ export function isOfSubjects(
 export interface Captured {
   readonly amount: MicroCredits
   readonly lots: readonly LotPart[]
-  /** The requested amount that could not be taken. A bigint: a request may exceed any wallet. */
+  /** The requested amount that could not be taken. It is a bigint because a request may exceed any wallet. */
   readonly shortfall_micro: bigint
 }
 
 /**
- * Takes credits out of a hold, then out of unreserved credits and the overdraft: as much as there is. A capture pays
- * for usage that has already happened, so it never fails for lack of credits: it returns a shortfall. The largest
- * amount also limits the sum of all captures of a hold.
+ * Takes credits from a hold, then from unreserved credits and the overdraft, up to the available credits. Returns a
+ * shortfall instead of failing, because a capture pays for usage that has already happened. All captures of a hold
+ * together take at most `MAX_MICRO_CREDITS`.
  */
 export function captureParts(draft: Draft, wallet: Wallet, hold: Hold, wanted_micro: bigint): Captured {
   const bounded = BigInt(lesser(wanted_micro, microCredits(MAX_MICRO_CREDITS - hold.captured)))
-  // Read the available credits before taking any: the balance changes only with the entry that is appended
-  // afterwards.
+  // Reads the available credits before taking any, because the balance changes only when the entry is appended.
   const beyond = microCredits(Math.min(Math.max(0, spendable(wallet)), MAX_MICRO_CREDITS))
   const from_hold = lesser(bounded, remaining(hold))
   const { taken, left } = takeReserved(draft, wallet, hold.parts, from_hold)
@@ -89,8 +88,8 @@ export function holdState(wallet: Wallet, hold: Hold, status: HoldStatus): HoldS
 }
 
 /**
- * Removes a hold from its wallet, releases its limits, and records how it ended. The caller releases the credits that it
- * still reserved.
+ * Removes a hold from its wallet, releases its limits, and records how it ended. The caller releases the credits that
+ * the hold still reserves.
  */
 export function closeHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
   wallet.holds.splice(wallet.holds.indexOf(hold), 1)
@@ -100,7 +99,7 @@ export function closeHold(draft: Draft, wallet: Wallet, hold: Hold, status: Hold
   return state
 }
 
-/** Adds the parts of each lot, so that each lot has one part. */
+/** Merges the parts of each lot into one part. */
 function merge(parts: readonly LotPart[]): LotPart[] {
   const sums = new Map<number, LotPart>()
   for (const part of parts) {

@@ -77,7 +77,10 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
   }
 }
 
-/** Whether the ledger has used this number. A hold with a used number that is not open is closed. */
+/**
+ * Reports whether the ledger has used the number of a hold. If there is no open hold with a used number, the hold is
+ * closed.
+ */
 function isNumbered(draft: Draft, { number, created_at_ms }: WalletItemRef): boolean {
   return number >= 1 && number <= draft.counters.hold && created_at_ms <= draft.at_ms
 }
@@ -95,7 +98,7 @@ export function openHold(
     return refused({ code: 'too_many_open', what: 'holds', limit: MAX_OPEN_HOLDS })
   }
   if (size.credits_micro === 0n) {
-    const message = 'costs nothing by the price list, so there is nothing to hold'
+    const message = 'costs nothing by the price list, so no hold is needed'
     return invalidField('/usage', message, `This usage ${message}.`)
   }
   const { feature_id, user_id, team_id } = request
@@ -140,16 +143,16 @@ interface Size {
   readonly credits_micro: bigint
   readonly quantities: Quantities
   readonly model?: string | undefined
-  /** Set if a model prices output tokens. */
+  /** The rate and the input credits of the hold; set if a model prices output tokens. */
   readonly output?: Pick<Hold, 'output_rate' | 'input_credits'>
 }
 
-/** Returns an amount of credits in every unit of limits, by the current burn table. */
+/** Returns the quantities of an amount of credits in every unit of limits, by the current burn table. */
 function quantitiesOfCredits(draft: Draft, credits_micro: bigint, { tables }: BurnContext): Quantities {
   return quantitiesOf({ credits_micro, price: priceOf(tables.at(draft.at_ms), credits_micro) })
 }
 
-/** Returns the credits of a hold, and its input and output apart if a model prices them. */
+/** Returns the size of a hold in credits. If a model prices output tokens, input and output are separate. */
 function sizeOf(draft: Draft, wallet: Wallet, size: HoldSize, context: BurnContext): Size | Refused {
   if (size.kind === 'credits') {
     const credits_micro = BigInt(size.credits)
@@ -231,7 +234,7 @@ function capture(
   }
 }
 
-/** An event that names neither a user nor a team is of those of its hold. */
+/** Returns an event with the user and team of its hold, if the event names no user and no team. */
 function eventOfHold(event: PricedEvent, { user_id, team_id }: Hold): PricedEvent {
   if (event.user_id !== undefined || event.team_id !== undefined) return event
   return {
@@ -241,7 +244,7 @@ function eventOfHold(event: PricedEvent, { user_id, team_id }: Hold): PricedEven
   }
 }
 
-/** Refuses an event over the quota, or of subjects that another wallet pays for. */
+/** Refuses an event over the quota, or an event whose user or team uses a different wallet than the hold. */
 function refusalOf(
   draft: Draft,
   wallet: Wallet,
@@ -253,11 +256,11 @@ function refusalOf(
   if (over) return refused(over)
   if (isOfSubjects(hold, event) || payingWallet(draft, event).number === wallet.number) return undefined
   const field = event.team_id === undefined ? 'user_id' : 'team_id'
-  const message = 'is of another wallet than that of the hold'
+  const message = 'must belong to the wallet of the hold'
   return invalidField(`/event/${field}`, message, `The event's ${field} ${message}.`)
 }
 
-/** Returns the usage of captured credits, and their price by the current burn table. */
+/** Returns the usage that an entry records for captured credits, with their price by the current burn table. */
 export function capturedUse(
   draft: Draft,
   amount: MicroCredits,

@@ -15,7 +15,7 @@ import { holdAnswer } from './holds.ts'
 /** The maximum number of journal rows that a search for a closed hold parses. */
 const MAX_ROWS = 512
 
-/** Returns open holds. Due items are applied to a draft that the caller drops: nothing is written. */
+/** Returns open holds. Applies due items to a draft that the caller drops, so nothing is written. */
 export function readHolds(
   store: LedgerStore,
   draft: Draft,

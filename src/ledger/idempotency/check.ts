@@ -10,29 +10,32 @@ export interface RecordedKeys {
 }
 
 /**
- * The narrow interface of the idempotency store. The keys themselves are in the journal's records and are forgotten
- * with their journal row. The store only knows which row may hold a key.
+ * The interface of the idempotency store. The keys themselves are in the journal's records, and are deleted with
+ * their journal row. The store only finds the rows that may hold a key.
  */
 export interface KeyStore {
   /**
-   * Returns the journal rows that may hold some of these keys, with those keys: every row that does hold one,
-   * and possibly a row that does not. The caller checks the row. Writes nothing; not called inside a
-   * transaction.
+   * Returns the journal rows that may hold some of these keys, each with its possible keys. The result includes every
+   * row with one of the keys, and possibly other rows, so the caller checks each row. Writes nothing. Must not be
+   * called inside a transaction.
    */
   find(keys: readonly string[]): Map<number, string[]>
   /** Returns the `key_hashes` of a journal row with these keys. */
   pack(keys: readonly string[]): Uint32Array<ArrayBuffer> | null
-  /** Records the keys of a commit whose journal rows are written. The last step of its transaction. */
+  /**
+   * Records the keys of a commit after its journal rows are written. Must be the last step of the commit's
+   * transaction.
+   */
   record(recorded: RecordedKeys): void
-  /** Takes recorded keys into memory after their transaction has succeeded. Never throws. */
+  /** Adds recorded keys to the memory after their transaction has succeeded. Never throws. */
   publish(recorded: RecordedKeys): void
-  /** Forgets the keys of deleted journal rows. Part of the transaction that deleted the oldest rows. */
+  /** Removes the keys of deleted journal rows. Must run in the transaction that deletes the oldest rows. */
   forget(): void
-  /** Returns whether the window has the maximum number of keys. */
+  /** Reports whether the window has the maximum number of keys. */
   isFull(): boolean
 }
 
-/** A record and its storage format. The format decides how the record's answer is rendered again. */
+/** A record and its storage format. The format decides how the record's answer is rendered. */
 export interface StoredRecord {
   readonly format: number
   readonly record: JournalRecord
@@ -44,7 +47,7 @@ export interface KeyUse {
   readonly read: () => StoredRecord
 }
 
-/** The result of checking the key of a request. */
+/** The result of a check of a request's key. */
 export type KeyCheck = { readonly kind: 'unused' } | ({ readonly kind: 'replay' } & StoredRecord) | Refused
 
 export const UNUSED: KeyCheck = { kind: 'unused' }

@@ -1,9 +1,9 @@
 import { writeUtf8 } from '../../db/json-parameters.ts'
 
-/** A secret of 16 bytes. Without it, keys whose hashes collide cannot be computed. */
+/** A secret of 16 bytes. Keys with equal hashes cannot be computed without it. */
 export type HashSecret = readonly [k0_low: number, k0_high: number, k1_low: number, k1_high: number]
 
-/** A hash of 64 bits as two unsigned halves of 32. */
+/** A hash of 64 bits, as two unsigned halves of 32 bits. */
 export interface KeyHash {
   readonly low: number
   readonly high: number
@@ -11,8 +11,8 @@ export interface KeyHash {
 
 /**
  * Computes SipHash-2-4 of the text in UTF-8 (Aumasson and Bernstein, 2012). The algorithm is designed for hash tables
- * with short keys from untrusted clients. It computes in halves of 32 bits, because BigInt is about fifty times slower:
- * 0.4 us for a key of 36 characters.
+ * with short keys from untrusted clients. Computes with halves of 32 bits, because BigInt is about fifty times
+ * slower. A key of 36 characters takes 0.4 µs.
  */
 export function sipHash(secret: HashSecret, text: string): KeyHash {
   const length = encode(text)
@@ -26,7 +26,7 @@ export function sipHash(secret: HashSecret, text: string): KeyHash {
   let v3h = secret[3] ^ 0x74656462
 
   const words = (length >>> 3) + 1
-  // Two rounds for each word of the text (the last word ends with the length), then four to finish.
+  // Each word of the text takes two rounds. The last word ends with the length. Four final rounds follow.
   for (let word = 0; word <= words; word++) {
     const finishing = word === words
     const ml = finishing ? 0 : view.getInt32(word * 8, true)
@@ -35,7 +35,7 @@ export function sipHash(secret: HashSecret, text: string): KeyHash {
     v3l ^= ml
     v3h ^= mh
     for (let round = finishing ? 4 : 2; round > 0; round--) {
-      // The sum of the low halves has a carry if it is below one of them. A rotation by 32 swaps the halves.
+      // The sum of the low halves has a carry if it is less than one of them. A rotation by 32 bits swaps the halves.
       let l = (v0l + v1l) | 0
       v0h = (v0h + v1h + (l >>> 0 < v1l >>> 0 ? 1 : 0)) | 0
       v0l = l
@@ -79,7 +79,10 @@ export function sipHash(secret: HashSecret, text: string): KeyHash {
 let bytes = new Uint8Array(1024)
 let view = new DataView(bytes.buffer)
 
-/** Writes the text to `bytes`, padded with zeros to whole words; the last byte is the length modulo 256. Returns the length. */
+/**
+ * Writes the text to `bytes` and pads it with zeros to whole words. The last byte is the length modulo 256. Returns
+ * the length.
+ */
 function encode(text: string): number {
   if (text.length * 3 + 8 > bytes.length) {
     bytes = new Uint8Array(text.length * 3 + 8)
@@ -104,14 +107,19 @@ export function newKeySecret(): string {
   return JSON.stringify([...crypto.getRandomValues(new Uint32Array(4))])
 }
 
-/** The hash under the ledger's own secret, so that clients cannot choose keys that collide. */
+/**
+ * Returns the hash function with the ledger's own secret. Clients without the secret cannot choose keys that collide.
+ */
 export function keyHash(secret: string | null): HashOfKey {
   if (secret === null) throw new Error(`meta has no ${KEY_SECRET}: the ledger cannot hash idempotency keys`)
   const words: HashSecret = JSON.parse(secret)
   return (key) => sipHash(words, key)
 }
 
-/** The `key_hashes` of a journal row: 8 bytes a key, low half first. Null when the row has no keys. */
+/**
+ * Returns the `key_hashes` of a journal row: 8 bytes for each key, low half first. Returns null if the row has no
+ * keys.
+ */
 export function packHashes(keys: readonly string[], hash: HashOfKey): Uint32Array<ArrayBuffer> | null {
   if (keys.length === 0) return null
   const hashes = new Uint32Array(2 * keys.length)
@@ -124,12 +132,12 @@ export function packHashes(keys: readonly string[], hash: HashOfKey): Uint32Arra
   return hashes
 }
 
-/** The maximum number of hashes kept for reuse. */
+/** The maximum number of hashes that are kept for reuse. */
 const MAX_KEPT = 8_192
 
 /**
- * The hashes of the keys that were looked up last, in order. The next commit records them and asks for them
- * in the same order, so each is computed once.
+ * The hashes of the keys that were looked up last, in order. The next commit needs them in the same order, so each
+ * hash is computed only once.
  */
 export class RecentHashes {
   private readonly keys: string[] = []
@@ -143,11 +151,12 @@ export class RecentHashes {
   }
 
   /**
-   * Takes the hash of a key, in the order of the lookups. Returns undefined if the key was not looked up after the last
-   * taken key, and afterwards for all later keys, too.
+   * Returns the hash of a key, and skips the hashes of the keys before it. Keys must be taken in the order in which
+   * they were looked up. Returns undefined if the remaining hashes do not include the key. All hashes are then
+   * skipped, so the keys that follow also get undefined until `clear` is called.
    */
   take(key: string): KeyHash | undefined {
-    // The skipped keys were looked up and not recorded: their requests were refused or replayed.
+    // The skipped keys were looked up but not recorded, because their requests were refused or replayed.
     while (this.next < this.keys.length && this.keys[this.next] !== key) this.next++
     return this.hashes[this.next++]
   }
@@ -159,16 +168,16 @@ export class RecentHashes {
   }
 }
 
-/** A journal row, and the number of keys that the ledger had recorded up to and including it. */
+/** A journal row, and the number of keys that the ledger has recorded up to the end of the row. */
 export interface KeyPosition {
   readonly row: number
   readonly keys_total: number
 }
 
 /**
- * Entries as stored in runs and buckets, 12 bytes each: a key's hash and the short number of the journal row that holds
- * the key. The blob has all low halves, then all high halves, then all rows, in little-endian order (the byte order of
- * every machine that workerd runs on).
+ * The stored form of entries in runs and buckets, 12 bytes for each entry. An entry has a key's hash and the short
+ * number of the journal row that holds the key. The blob has all low halves, then all high halves, then all rows. The
+ * byte order is little-endian, as on all platforms of workerd.
  */
 export interface KeyEntries {
   readonly length: number
@@ -193,10 +202,10 @@ export function readEntries(blob: SqlStorageValue | undefined): KeyEntries {
   }
 }
 
-/** The row of each entry with this hash. */
+/** Returns the short row number of each entry with this hash. */
 export function rowsOf(entries: KeyEntries, { low, high }: KeyHash): number[] {
   const rows: number[] = []
-  // Entries are unsorted: `indexOf` scans a thousand of them in a tenth of a microsecond.
+  // Entries are unsorted. `indexOf` scans a thousand entries in a tenth of a microsecond.
   for (let at = entries.low.indexOf(low); at !== -1; at = entries.low.indexOf(low, at + 1)) {
     if (entries.high[at] === high) rows.push(entries.row[at] ?? 0)
   }
@@ -243,8 +252,9 @@ function doubled(from: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
 }
 
 /**
- * Row numbers of a busy ledger pass 2^32, and an entry has 32 bits for one. It stores the row's number modulo 2^32 - 1,
- * plus 1, since 0 marks a free slot of the index. No journal holds 2^32 rows at once, so the number is unambiguous.
+ * The number of different short row numbers. Row numbers of a busy ledger can exceed 2^32, but an entry has only 32
+ * bits for a row. An entry stores the row number modulo 2^32 - 1, plus 1, because 0 marks a free slot of the index.
+ * No journal holds 2^32 rows at once, so the short number is unambiguous.
  */
 const ROWS = 2 ** 32 - 1
 
@@ -252,7 +262,7 @@ export function shortRow(row_id: number): number {
   return (row_id % ROWS) + 1
 }
 
-/** Returns how many rows before `last_row` the row with this short number is. */
+/** Returns the distance from the row with this short number to `last_row`, in rows. */
 export function rowsBack(short: number, last_row: number): number {
   const back = (last_row % ROWS) - (short - 1)
   return back < 0 ? back + ROWS : back

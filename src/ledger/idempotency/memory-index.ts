@@ -10,14 +10,15 @@ import {
 } from './hash.ts'
 
 const MIN_BITS = 8
-/** The shared result of keys without rows: most keys are new. */
+/** The shared result for keys without rows. Most keys are new. */
 const NO_ROWS: readonly number[] = []
 const WORDS = ENTRY_BYTES / 4
 
 /**
- * Entries in memory: one typed array with open addressing and linear probing. The three words of an entry are adjacent,
- * so a lookup touches one cache line. The home slot comes from the first bits of the hash, so entries with equal first
- * bits are adjacent, and a segment's buckets are read from the index without sorting.
+ * An index of entries in memory. It is one typed array with open addressing and linear probing. The three words of an
+ * entry are adjacent, so a lookup usually touches one cache line. The first bits of the hash decide an entry's first
+ * slot, so entries with equal first bits are adjacent. The buckets of a segment can therefore be read from the index
+ * without sorting.
  */
 export class KeyIndex {
   private bits: number
@@ -25,7 +26,7 @@ export class KeyIndex {
   private slots: Uint32Array
   private used = 0
 
-  /** Allocates room for this many entries, so that loading them does not grow the index step by step. */
+  /** Allocates space for a number of entries, so that loading them does not grow the index step by step. */
   constructor(entries = 0) {
     this.bits = bitsFor(entries)
     this.room = room(this.bits)
@@ -45,7 +46,7 @@ export class KeyIndex {
     this.place(low, high, row)
   }
 
-  /** Returns the rows of the entries with this hash. */
+  /** Returns the short row numbers of the entries with this hash. */
   find({ low, high }: KeyHash): readonly number[] {
     const { slots } = this
     let rows = NO_ROWS
@@ -64,7 +65,7 @@ export class KeyIndex {
     let at = this.home(first)
     for (let walked = 0; walked < 1 << this.bits; walked++) {
       const row = slots[at + 2] ?? 0
-      // Displaced entries continue past the last home slot, up to the first free slot.
+      // Displaced entries follow the last slot of the range, up to the next free slot.
       if (row === 0 && walked >= homes) return
       const high = slots[at + 1] ?? 0
       if (row !== 0 && high >= first && high <= last) use(slots[at] ?? 0, high, row)
@@ -72,7 +73,7 @@ export class KeyIndex {
     }
   }
 
-  /** Drops all entries and keeps room for this many, so that refilling the index does not grow it. */
+  /** Removes all entries and keeps space for a number of entries, so that refilling the index does not grow it. */
   clear(entries: number): void {
     const bits = bitsFor(entries)
     if (bits === this.bits) this.slots.fill(0)
@@ -84,7 +85,7 @@ export class KeyIndex {
     const old = this.slots
     this.allocate(this.bits + 1)
     this.used = 0
-    // Inserts in slot order, for cache locality: the order of the new slots is the same.
+    // Inserts in slot order, for cache locality. The new slots are in the same order.
     for (let at = 0; at < old.length; at += WORDS) {
       const row = old[at + 2] ?? 0
       if (row !== 0) this.place(old[at] ?? 0, old[at + 1] ?? 0, row)
@@ -123,12 +124,18 @@ function bitsFor(entries: number): number {
   return bits
 }
 
-/** The maximum number of entries: three quarters of the slots, so that a lookup probes only a few slots. */
+/**
+ * Returns the maximum number of entries in 2^bits slots. It is three quarters of the slots, so that a lookup probes
+ * only a few slots.
+ */
 function room(bits: number): number {
   return 3 * 2 ** (bits - 2)
 }
 
-/** A run is written when the journal has grown by `run_rows` rows or `run_keys` keys since the last one. */
+/**
+ * The limits of a run. A run is written when the journal has grown by `run_rows` rows or `run_keys` keys since the
+ * last run.
+ */
 export interface RunLimits {
   readonly run_rows: number
   readonly run_keys: number
@@ -144,8 +151,9 @@ const HASHES_AFTER = `
 const ROWS_A_READ = 256
 
 /**
- * Runs on disk: each copies the entries of thousands of journal rows into one row. A start rebuilds the index from runs
- * and the last few journal rows, instead of reading up to a row for each key.
+ * The runs on disk. Each run copies the entries of up to thousands of journal rows into one row. At the first lookup
+ * after a start, the object builds the index from the runs and the journal rows after the last run. Without runs, it
+ * would read up to one row for each key.
  */
 export class KeyRuns {
   private readonly exec: Exec
@@ -162,8 +170,8 @@ export class KeyRuns {
   }
 
   /**
-   * Writes a run when the journal has grown enough between the two positions. Returns the position that the newest run
-   * covers. Part of a transaction; 1 row written for a run.
+   * Writes a run if the journal has grown enough between the two positions. Returns the position up to which the
+   * newest run has the keys. Must run in a transaction. Writes 1 row for a run.
    */
   extend(from: KeyPosition, to: KeyPosition): KeyPosition {
     const { run_rows, run_keys } = this.limits
@@ -180,19 +188,22 @@ export class KeyRuns {
     return until
   }
 
-  /** Deletes the runs that end before this row. Writes 1 row for each. */
+  /** Deletes the runs that end before this row. Writes 1 row for each run. */
   dropBefore(row_id: number): void {
     this.exec('DELETE FROM key_runs WHERE last_row < ?', row_id)
   }
 
-  /** Adds the keys of the journal rows after this one to the index. Reads runs, then the journal rows after the last run. */
+  /**
+   * Adds the keys of the journal rows after `after_row` to the index. Reads the runs, then the journal rows after the
+   * last run.
+   */
   readInto(index: KeyIndex, after_row: number, last_row: number): void {
     let read_row = after_row
     for (;;) {
       const [run] = this.exec(RUN_AFTER, read_row, last_row)
       if (!run) break
       const { length, low, high, row } = readEntries(run.entries)
-      // The first run may begin with rows that are forgotten or already in a segment.
+      // The first run may begin with rows that are deleted or already in a segment.
       const most_back = last_row - read_row
       for (let at = 0; at < length; at++) {
         const short = row[at] ?? 0
@@ -216,7 +227,7 @@ export class KeyRuns {
   }
 }
 
-/** Adds a journal row's hashes (low and high half alternate) to the index. */
+/** Adds a journal row's hashes to the index. The low and the high halves of the hashes alternate. */
 export function addHashes(index: KeyIndex, row_id: number, hashes: Uint32Array): void {
   const short = shortRow(row_id)
   for (let at = 0; at < hashes.length; at += 2) index.add(hashes[at] ?? 0, hashes[at + 1] ?? 0, short)

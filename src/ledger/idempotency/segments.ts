@@ -2,17 +2,22 @@ import type { Exec } from '../tables.ts'
 import { EntriesBuilder, type KeyHash, type KeyPosition, readEntries, rowsBack, rowsOf } from './hash.ts'
 import type { KeyIndex } from './memory-index.ts'
 
-/** The keys of consecutive journal rows, in 2^bits buckets by the first bits of their hashes. Immutable. */
+/**
+ * An immutable segment: the keys of consecutive journal rows, in 2^bits buckets by the first bits of their hashes.
+ */
 export interface Segment {
   readonly last_row: number
-  /** The number of its first bucket; the numbers of the others follow. */
+  /** The number of the segment's first bucket. The numbers of the other buckets follow. */
   readonly first_bucket: number
   readonly bits: number
-  /** Is null in a segment of tables older than version 6: every lookup reads one of its buckets. */
+  /**
+   * The filter of the segment's keys. It is null in a segment of tables older than version 6, so every lookup reads
+   * one of the segment's buckets.
+   */
   readonly filter: BloomFilter | null
 }
 
-/** The committed rows that the journal holds. The keys of rows before `oldest_row` are forgotten. */
+/** The committed rows that the journal holds. The keys of rows before `oldest_row` are not valid any more. */
 export interface JournalSpan {
   readonly oldest_row: number
   readonly last_row: number
@@ -20,10 +25,10 @@ export interface JournalSpan {
   readonly keys_before: number
 }
 
-/** Buckets in memory at a time during a lookup of many keys. */
+/** The maximum number of buckets that a lookup reads at once. It limits the memory. */
 const BUCKETS_A_READ = 64
 
-/** Buckets deleted at a time: those of one full segment. */
+/** The maximum number of buckets deleted at once: the number of buckets of a full segment. */
 const BUCKETS_A_DROP = 256
 
 const ALL = `
@@ -43,12 +48,12 @@ const DELETE_BUCKETS = `
   RETURNING bucket`
 
 /**
- * Older keys on disk, in segments ordered by time. `load` reads their Bloom filters into memory, so a lookup reads only
- * the buckets whose segment may have the key.
+ * The older keys on disk, in segments ordered by time. `load` reads the Bloom filters of the segments into memory. A
+ * lookup then reads only buckets of segments that may have the key.
  */
 export class KeySegments {
   private readonly exec: Exec
-  /** Keys in a bucket, on average at most. */
+  /** The maximum average number of keys in a bucket. */
   private readonly bucketKeys: number
   private segments: Segment[] = []
 
@@ -70,13 +75,16 @@ export class KeySegments {
     return this.segments.reduce((sum, { filter }) => sum + (filter?.blob.byteLength ?? 0), 0)
   }
 
-  /** Reads the position up to which segments have the keys. Reads 1 row. */
+  /** Returns the position up to which segments have the keys. Reads 1 row. */
   newest(): KeyPosition {
     const [row] = this.exec(NEWEST)
     return { row: Number(row?.last_row ?? 0), keys_total: Number(row?.keys_total ?? 0) }
   }
 
-  /** Adds to each hash's rows those of its entries. Reads 1 row for each bucket that may have one. */
+  /**
+   * Adds the short row numbers of each hash's entries to `rows`, at the index of the hash. Reads 1 row for each
+   * bucket that may have an entry.
+   */
   find(hashes: readonly KeyHash[], rows: (readonly number[])[]): void {
     if (this.segments.length === 0) return
     const asked = new Map<number, number[]>()
@@ -104,8 +112,8 @@ export class KeySegments {
   }
 
   /**
-   * Writes the index as a segment, without forgotten keys. Part of a transaction: once it has succeeded, `add` the
-   * returned segment. Writes 1 row for the segment and 1 for each bucket.
+   * Writes the index as a segment, without keys of deleted rows. Must run in a transaction. After the transaction has
+   * succeeded, pass the returned segment to `add`. Writes 1 row for the segment, and 1 for each bucket with keys.
    */
   write(
     index: KeyIndex,
@@ -138,8 +146,9 @@ export class KeySegments {
   }
 
   /**
-   * Deletes the oldest segment, or a part of its buckets, if all its keys are from rows before this one. Part of a
-   * transaction: once it has succeeded, `release` the memory. Writes 1 row for each bucket and 1 for the segment.
+   * Deletes the oldest segment, or a part of its buckets, if all its keys are from rows before this row. Must run in
+   * a transaction. After the transaction has succeeded, call `release`. Writes 1 row for each bucket and 1 for the
+   * segment.
    */
   dropBefore(row_id: number): void {
     const [oldest] = this.exec(OLDEST)
@@ -149,7 +158,7 @@ export class KeySegments {
     if (deleted.length < BUCKETS_A_DROP) this.exec('DELETE FROM key_segments WHERE first_bucket = ?', first)
   }
 
-  /** Frees the memory of the segments whose keys are all from rows before this one. */
+  /** Frees the memory of the segments whose keys are all from rows before this row. */
   release(row_id: number): void {
     this.segments = this.segments.filter(({ last_row }) => last_row >= row_id)
   }
@@ -161,17 +170,20 @@ function firstBits(high: number, bits: number): number {
 
 const BITS_PER_KEY = 12
 /**
- * Storage takes values of up to 2 MB. The first segment after an upgrade from tables of version 5 can have 1.5 million
- * keys; its filter has fewer bits a key and more false positives.
+ * The maximum size of a filter, because storage accepts values of up to 2 MB. The first segment after an upgrade from
+ * tables of version 5 can have 1.5 million keys. Its filter has fewer bits for each key and more false positives.
  */
 const MAX_BITS = 12 * 2 ** 20
-/** The number of probes with the fewest false positives at 12 bits a key: 12 × ln 2. */
+/** The number of probes with the fewest false positives at 12 bits for each key: about 12 × ln 2. */
 const PROBES = 8
 
-/** A Bloom filter of key hashes. It finds every hash that was added; 0.3 % of the other hashes are false positives. */
+/**
+ * A Bloom filter of key hashes. It finds every added hash. About 0.3 % of the other hashes are false positives, or
+ * more if `MAX_BITS` limits the filter.
+ */
 export class BloomFilter {
   private readonly words: Uint32Array<ArrayBuffer>
-  /** Scales 32 hash bits to a bit of the filter. */
+  /** The factor that maps 32 hash bits to a bit of the filter. */
   private readonly scale: number
 
   private constructor(words: Uint32Array<ArrayBuffer>) {

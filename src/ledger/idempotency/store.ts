@@ -14,20 +14,23 @@ import {
 import { addHashes, KeyIndex, KeyRuns, type RunLimits } from './memory-index.ts'
 import { type JournalSpan, KeySegments, type Segment } from './segments.ts'
 
-/** Limits of a ledger's key store. Tests lower them. */
+/** The limits of a ledger's key store. Tests lower them. */
 export interface KeyLimits extends RunLimits {
-  /** Keys in a window. Above it, single requests with new keys are refused; batches are still accepted. */
+  /**
+   * The maximum number of keys in a window. Above it, single requests with new keys are refused. Batches are still
+   * accepted.
+   */
   readonly window_keys: number
-  /** Keys in the index at which it is written to a segment. */
+  /** The number of keys in the index at which the index is written to a segment. */
   readonly memory_keys: number
-  /** Keys in a bucket of a segment, on average at most. */
+  /** The maximum average number of keys in a bucket of a segment. */
   readonly bucket_keys: number
 }
 
 /**
- * 20 million keys are 61 segments, whose filters take 30 MB, and an index of 6 MB. A segment has 256 buckets of 15 KB:
- * 0.0008 rows a key. A start reads the filters, up to 5 runs of 800 KB (or 80 runs of 4,096 rows), and up to 4,096
- * journal rows.
+ * The limits in production. 20 million keys need 61 segments, whose filters take 30 MB, and an index of 6 MB. A
+ * segment has 256 buckets of 15 KB, which is 0.0008 rows for each key. The first lookup after a start reads the
+ * filters, up to 5 runs of 800 KB (or 80 runs of 4,096 rows), and up to 4,096 journal rows.
  */
 export const KEY_LIMITS: KeyLimits = {
   window_keys: 20_000_000,
@@ -39,24 +42,25 @@ export const KEY_LIMITS: KeyLimits = {
 
 export interface PackedKeysOptions {
   readonly limits?: Partial<KeyLimits>
-  /** Replaces the keyed hash: tests use weak hashes, for their collisions. */
+  /** A replacement for the keyed hash. Tests use weak hashes to get collisions. */
   readonly hash?: HashOfKey
 }
 
 const OLDEST_ROW = `
   SELECT row_id, keys_total - coalesce(length(key_hashes), 0) / 8 AS keys_before FROM journal ORDER BY row_id LIMIT 1`
 
-/** The changes of a transaction that memory takes over once it has succeeded. */
+/** The changes of a transaction that are published to memory after the transaction has succeeded. */
 interface Unpublished {
   readonly segment: Segment | null
   readonly packed: KeyPosition
 }
 
 /**
- * The idempotency store. The hashes of a commit's keys are in its journal row, so a key costs no row. The store finds
- * the journal row of a hash: for newer keys in the index in memory, for older keys in segments on disk.
+ * The idempotency store. The hashes of a commit's keys are in the commit's journal row, so a key costs no row. The
+ * store finds the journal row of a hash in the index in memory for newer keys, and in segments on disk for older
+ * keys.
  *
- * Memory changes only after a transaction has succeeded, so an undone transaction leaves no trace.
+ * The memory changes only after a transaction has succeeded, so a failed transaction changes nothing.
  */
 export class PackedKeys implements KeyStore {
   private readonly exec: Exec
@@ -68,14 +72,17 @@ export class PackedKeys implements KeyStore {
   private readonly newest: () => KeyPosition
   private hash: HashOfKey | null
   private readonly recent = new RecentHashes()
-  /** Is null until the first lookup: ledgers that are only read do not load their keys. */
+  /**
+   * The index of newer keys. It is null until the first lookup, because ledgers that are only read do not need their
+   * keys.
+   */
   private index: KeyIndex | null = null
-  /** Runs or segments have the keys up to here. Null until the first commit. */
+  /** The position up to which runs or segments have the keys; null until the first commit. */
   private packed: KeyPosition | null = null
   private unpublished: Unpublished | null = null
-  /** Whether segments may have been deleted on disk while their memory is not released yet. */
+  /** Whether segments may have been deleted on disk but are still in memory. */
   private dropped = false
-  /** Keys known to be forgotten. A lower bound. */
+  /** The number of keys whose journal rows are deleted, as a lower bound. */
   private forgotten = 0
 
   constructor(exec: Exec, meta: MetaTable, newest: () => KeyPosition, options: PackedKeysOptions = {}) {
@@ -125,7 +132,7 @@ export class PackedKeys implements KeyStore {
     let packed = this.packed ?? later(this.segments.newest(), this.runs.newest())
     let segment: Segment | null = null
     if (this.index && this.index.size >= this.limits.memory_keys) {
-      // The index has the keys of committed rows only, not yet those of this transaction.
+      // The index has the keys of committed rows only, not the keys of this transaction.
       packed = this.newest()
       segment = this.segments.write(this.index, packed, this.span())
       this.runs.dropBefore(packed.row + 1)
@@ -164,7 +171,7 @@ export class PackedKeys implements KeyStore {
     return (this.index?.bytes ?? 0) + this.segments.memoryBytes
   }
 
-  /** Loads the keys from disk before the first lookup. */
+  /** Returns the index. Loads the keys from disk before the first lookup. */
   private loaded(): KeyIndex {
     if (this.index) {
       if (this.dropped) this.segments.release(this.span().oldest_row)
@@ -180,7 +187,7 @@ export class PackedKeys implements KeyStore {
     return index
   }
 
-  /** Reads which rows the journal holds. Reads 1 row. */
+  /** Returns the range of rows that the journal holds. Reads 1 row. */
   private span(): JournalSpan {
     const { row, keys_total } = this.newest()
     const [oldest] = this.exec(OLDEST_ROW)

@@ -2,10 +2,10 @@ import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../../usag
 import { parseStored } from '../model/json.ts'
 import type { MetaTable } from '../tables.ts'
 
-/** The progress of a ledger's projection: D1 has the journal up to `row`, and the queue has its usage. */
+/** The progress of a ledger's projection. D1 has the journal up to `row`, and the queue has the usage up to `row`. */
 export interface Cursor {
   readonly row: number
-  /** The usage of all entries up to this row. */
+  /** The total usage of all entries up to this row. */
   readonly usage: UsageTotals
   /** The hash of the last entry up to this row; null before the hash chain began. */
   readonly hash: string | null
@@ -14,7 +14,7 @@ export interface Cursor {
 const KEY = 'cursor'
 export const NOTHING_PROJECTED: Cursor = { row: 0, usage: NO_USAGE, hash: null }
 
-/** Writes row, sums and hash as one value. Writes one row. */
+/** Writes row, usage and hash as one value. Writes one row. */
 export function writeCursor(meta: MetaTable, { row, usage, hash }: Cursor): void {
   meta.set(KEY, JSON.stringify({ row, usage: packTotals(usage), hash }))
 }
@@ -26,13 +26,13 @@ export function readCursor(meta: MetaTable): Cursor {
   return { row, usage: unpackTotals(usage), hash: hash ?? null }
 }
 
-/** The progress of a ledger in D1: a place in its journal. */
+/** The progress of a ledger in D1, as a position in its journal. */
 export interface Watermark {
   flushed_row: number
   flushed_entry: number
   flushed_at_ms: number
   last_notification: number
-  /** Is null when the ledger has no webhook endpoint, so nothing waits for notifications. */
+  /** The last notification whose webhook deliveries were created; null if the ledger has no webhook endpoint. */
   handed_notification: number | null
   /** The time until which a stream of notifications may be open. */
   streamed_until_ms: number | null
@@ -47,7 +47,7 @@ export const READ_WATERMARK = `
     streamed_until_ms, chain_hash, flushed_hash
   FROM ledgers WHERE ledger_id = ?`
 
-/** The watermark of a ledger that D1 does not know. */
+/** The watermark of a ledger that D1 does not have yet. */
 export const NOTHING_FLUSHED: Watermark = {
   flushed_row: 0,
   flushed_entry: 0,

@@ -16,21 +16,21 @@ import type { LotPart } from '../model/lots.ts'
 import type { EventType, LotKind, PriceModifiers, WalletOwner, Writable } from '../model/vocabulary.ts'
 
 /**
- * Format 2 of journal rows and ledger pages: JSON with short names, about 330 bytes an event. Journal rows
- * are read for as long as the idempotency window lasts, pages without limit: never change the meaning of a
- * name, add a format. `docs/storage-schema.md` lists the names. Format 1 is older than the hash chain: its
- * entries have no salts, and its pages have them like journal rows.
+ * The current format of journal rows and ledger pages: JSON with short names, about 330 bytes for each event. Journal
+ * rows are read until the idempotency window ends, and pages are read forever. Never change the meaning of a name.
+ * Add a format instead. `docs/storage-schema.md` lists the names. Format 1 is older than the hash chain. Its entries
+ * have no salts, and its pages store entries in the form of journal rows.
  */
 export const FORMAT = 2
 export const UNCHAINED_FORMAT = 1
 
-/** Throws for a format that this code does not know. */
+/** Throws if this code cannot read the format. */
 export function assertFormat(format: number): void {
   if (format !== FORMAT && format !== UNCHAINED_FORMAT)
-    throw new Error(`format ${format} of journal rows and pages is not known`)
+    throw new Error(`the format ${format} of a journal row or page is unknown`)
 }
 
-/** An entry in formats 1 and 2: never change the meaning of a name; add a format. */
+/** An entry in formats 1 and 2. Never change the meaning of a name. Add a format instead. */
 export interface PackedEntry {
   n: number
   t: EntryType
@@ -49,17 +49,20 @@ export interface PackedEntry {
   d?: string | undefined
   pr?: string | undefined
   mt?: JsonText | undefined
-  /** Metadata of earlier versions, which is not text. */
+  /** The metadata of entries from earlier versions, as parsed JSON. */
   md?: Readonly<Record<string, unknown>> | undefined
   k?: [key: string, fingerprint: string] | undefined
-  /** The salt of the event's commitment, or the commitment once the salt is destroyed. It exists from format 2 on. */
+  /**
+   * The salt of the entry's commitment (`s`), or the commitment after the salt was deleted (`pc`). Both are absent in
+   * format 1.
+   */
   s?: string | undefined
   pc?: string | undefined
 }
 
 /**
- * The personal data of an entry, separate from the other fields: the hash chain contains only a commitment to
- * them.
+ * The personal data of an entry, separate from the other fields. The hash chain contains only a commitment to these
+ * data.
  */
 export interface PackedPersonal {
   o?: PackedOwner | undefined
@@ -71,9 +74,7 @@ export interface PackedPersonal {
   mt?: JsonText | undefined
 }
 
-/**
- * An owner has the same names as the subjects of an event: the customer's id in the journal, and a number in a page.
- */
+/** The owner of a wallet. `id` is the customer's own id in the journal, and the subject's number in a page. */
 type PackedOwner =
   | { readonly kind: 'customer' }
   | { readonly kind: SubjectKind; readonly id: string | number }
@@ -98,7 +99,10 @@ type PackedUsd = [micro: number, pico: number]
 
 type PackedPart = [lot: number, amount: number, paid_micro?: number, paid_pico?: number]
 
-/** A user or team is named by the customer's id in the journal and by its subject number in a page. */
+/**
+ * An event. `u` and `g` are the customer's own ids of the user and the team in the journal, and their numbers in a
+ * page.
+ */
 interface PackedEvent {
   ts: number
   y: EventType
@@ -148,8 +152,8 @@ export type PackSubject = (kind: SubjectKind, id: string) => string | number
 type SubjectName = (value: string | number, kind: SubjectKind) => string
 
 /**
- * Packs an entry in one literal: JSON leaves undefined fields out, and an object of one shape is built and written several
- * times faster than one with conditional spreads.
+ * Packs an entry as one literal, because conditional spreads are several times slower to build and to write as JSON.
+ * JSON omits undefined fields.
  */
 export function packEntry(entry: Entry, subject: PackSubject, salt?: string): PackedEntry {
   const { lots, event, captured, reverses, idempotency } = entry
@@ -177,8 +181,8 @@ export function packEntry(entry: Entry, subject: PackSubject, salt?: string): Pa
 }
 
 /**
- * The content of an entry, which the hash chain covers: everything but its personal data, to which it has a commitment.
- * The order of the fields and their text are part of the chain: never change them; add a format.
+ * Returns the part of an entry that the hash chain covers: all fields except the personal data, and a commitment to
+ * these. The order and the text of the fields are part of the chain. Never change them. Add a format instead.
  */
 export function packContent(entry: Entry, commitment: string | undefined): PackedEntry {
   const { lots, event, captured, reverses } = entry
@@ -200,7 +204,10 @@ export function packContent(entry: Entry, commitment: string | undefined): Packe
   }
 }
 
-/** The personal data of an entry. The order of the fields and their text are part of the commitment: never change them. */
+/**
+ * Returns the personal data of an entry. The commitment covers the order and the text of the fields: never change
+ * them.
+ */
 export function packPersonal(entry: Entry, subject: PackSubject): PackedPersonal {
   const { owner, event, captured, reverses } = entry
   return {
@@ -226,7 +233,7 @@ function packSubjects(
   }
 }
 
-/** The personal data with other names of their subjects, in the same order. */
+/** Returns the personal data with its users and teams renamed by `rename`, and its fields in the same order. */
 export function nameSubjectsOf(
   personal: PackedPersonal,
   rename: (kind: SubjectKind, value: string | number) => string | number,
@@ -246,7 +253,10 @@ export function nameSubjectsOf(
   }
 }
 
-/** Joins the parts of an entry. In `p`, an owner is a subject number, which lists do not show. */
+/**
+ * Joins the content of an entry with its personal data. Omits the owner, which in a page is only a number that lists
+ * do not show.
+ */
 export function joinEntry(content: PackedEntry, personal: PackedPersonal): PackedEntry {
   const { e, cp, rv } = content
   const { d, pr, mt } = personal
@@ -337,8 +347,8 @@ function unpackLot([
 }
 
 /**
- * Packs an event, without its personal data if it gets no subjects. A test packs a record with every field: a
- * new field that is not written here would be priced but not recorded.
+ * Packs an event. Without `subject`, omits its personal data. A test packs a record with every field, because a new
+ * field that is missing here would be priced but not recorded.
  */
 function packEvent(event: EventRecord, subject: PackSubject | undefined): PackedEvent {
   const { user_id, team_id, rerates } = event

@@ -14,7 +14,7 @@ import {
   unpackEntry,
 } from './packed-entry.ts'
 
-/** The number of a user or team in pages. */
+/** Returns the number of a user or team in pages. */
 export type SubjectNumber = (kind: SubjectKind, id: string) => number
 
 /**
@@ -28,8 +28,8 @@ interface PagedEntry {
 }
 
 /**
- * Packs a page of entries, without idempotency keys, and with numbers instead of the customer's own ids. Each entry has
- * the same text as in its hash.
+ * Packs a page of entries. A page has no idempotency keys, and has numbers instead of the customer's own ids of users
+ * and teams. The content of each entry has exactly the text that its hash covers.
  */
 export function packPage(entries: readonly LinkedEntry[], number: SubjectNumber): string {
   return jsonArray(
@@ -40,10 +40,15 @@ export function packPage(entries: readonly LinkedEntry[], number: SubjectNumber)
   )
 }
 
-/** A parsed page: the subjects that it names, and its entries once their names are known. */
+/**
+ * A parsed page: the numbers of its users and teams, and a function that returns its entries with ids in place of
+ * these numbers.
+ */
 export interface ParsedPage {
   readonly subjects: { readonly user: ReadonlySet<number>; readonly team: ReadonlySet<number> }
-  /** `name` returns a subject's own id, or the placeholder of an erased one. */
+  /**
+   * Returns the entries. `name` returns the customer's own id of a subject, or the placeholder of an erased subject.
+   */
   readonly entries: (name: (kind: SubjectKind, number: number) => string) => Entry[]
 }
 
@@ -63,20 +68,23 @@ export function parsePage(format: number, body: string, only?: number): ParsedPa
   }
 }
 
-/** An entry of a page in the form of the hash chain: the hashed texts. */
+/** An entry of a page as the texts that the hash chain covers. */
 export interface ChainedEntry {
   readonly number: number
   readonly content: string
   readonly hash: string
-  /** Personal data and the salt that opens their commitment; absent after an erasure of any of them. */
+  /**
+   * The personal data, and the salt with which their commitment can be verified. Both are absent after an erasure of
+   * any of the data.
+   */
   readonly personal?: string
   readonly salt?: string
 }
 
-/** The customer's own id of a subject; undefined when it is erased. */
+/** Returns the customer's own id of a subject; undefined if the subject was erased. */
 export type Naming = (kind: SubjectKind, number: number) => string | undefined
 
-/** Parses the entries of a page that are in the hash chain, with the numbers of the users and teams that they name. */
+/** Parses the entries of a page that are in the hash chain, and collects the numbers of their users and teams. */
 export function chainedEntries(format: number, body: string) {
   assertFormat(format)
   const paged: PagedEntry[] = format === UNCHAINED_FORMAT ? [] : parseStored(body)
@@ -99,7 +107,7 @@ export function chainedEntries(format: number, body: string) {
   }
 }
 
-/** The text that the commitment covers; undefined when a subject is erased. */
+/** Returns the text that the commitment covers; undefined if a subject was erased. */
 function personalText(packed: PackedPersonal, name: Naming): string | undefined {
   let erased = false
   const named = nameSubjectsOf(packed, (kind, number) => {

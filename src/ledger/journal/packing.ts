@@ -19,7 +19,7 @@ interface PackedAudit {
 }
 
 interface PackedNotification {
-  /** The row's sequence. */
+  /** The sequence number of the notification. */
   N: number
   t: NotificationType
   D: NotificationData
@@ -36,26 +36,32 @@ interface PackedAnswer {
 }
 
 /**
- * A row of this length takes no further record, so that a replay parses little. Below it, even the longest record keeps
- * the row under 1.9 MB.
+ * The maximum length of a row in characters, unless its only record is longer. It limits the text that a replay
+ * parses.
  */
 const ROW_LENGTH = 256 * 1024
 
-/** The largest row. The platform's limit is 2 MB, which local runs do not enforce. */
+/** The maximum size of a row. The platform's limit is 2 MB, which local runs do not enforce. */
 export const MAX_ROW_BYTES = 1_900_000
 
 export interface PackedRow {
-  /** JSON text, or its UTF-8 bytes. */
+  /** The JSON text of the records, or its UTF-8 bytes. */
   readonly body: string | ArrayBuffer
   readonly records: readonly JournalRecord[]
 }
 
-/** Records that are written to JSON in one call: a call for each takes 5 % longer. */
+/** The number of records that one call writes to JSON. One call for each record takes 5 % longer. */
 const RECORDS_A_TEXT = 8
-/** The length from which on a text is divided, so that rows are filled. */
+/**
+ * The length in characters above which a text is divided into one text for each record, so that rows are filled
+ * evenly.
+ */
 const TEXT_LENGTH = 6 * 1024
 
-/** Packs the records of a commit into as few rows as their size allows, in order; at least one row, even without records. */
+/**
+ * Packs the records of a commit, in order, into as few rows as their size allows. Yields one row if there are no
+ * records.
+ */
 export function* packRows(records: readonly JournalRecord[]): Generator<PackedRow> {
   let texts: string[] = []
   let length = 0
@@ -73,13 +79,18 @@ export function* packRows(records: readonly JournalRecord[]): Generator<PackedRo
   yield { body: bodyOf(texts), records: first === 0 ? records : records.slice(first) }
 }
 
-/** The JSON of a row. As a string, a large row with a letter above U+00FF would take twice its length. */
+/**
+ * Returns the JSON of a row. A large row with a character above U+00FF is returned as bytes, because a string would
+ * take two bytes for each character.
+ */
 function bodyOf(texts: readonly string[]): string | ArrayBuffer {
   const length = texts.reduce((sum, text) => sum + text.length, 0)
   return length > BYTES_FROM && texts.some(isTwoByte) ? jsonBytes(texts) : jsonArray(texts)
 }
 
-/** The length from which on a row is bound as bytes. Shorter rows are strings, which are bound faster. */
+/**
+ * The length in characters above which a row may be bound as bytes. Shorter rows are strings, which are bound faster.
+ */
 const BYTES_FROM = 64 * 1024
 
 const BRACKETS = 2
@@ -97,7 +108,7 @@ function jsonBytes(texts: readonly string[]): ArrayBuffer {
   return bytes.buffer
 }
 
-/** The JSON of consecutive records, separated by commas, and the index of the first one. */
+/** The JSON of consecutive records, separated by commas, and the index of the first record. */
 interface PackedText {
   readonly text: string
   readonly from: number
@@ -119,12 +130,12 @@ export function unpackRow(format: number, body: string): JournalRecord[] {
   return packed.map(unpackRecord)
 }
 
-/** Throws when a text, or its bytes, are too large for a row. */
+/** Throws if the body is larger than `MAX_ROW_BYTES`. */
 export function assertRowSize(body: string | ArrayBuffer): void {
-  // A UTF-16 unit takes at most three bytes in UTF-8, so most rows need no exact measurement.
+  // A UTF-16 code unit takes at most three bytes in UTF-8, so most rows need no exact measurement.
   if (typeof body === 'string' && body.length * 3 <= MAX_ROW_BYTES) return
   const bytes = typeof body === 'string' ? sizeOf(body) : body.byteLength
-  if (bytes > MAX_ROW_BYTES) throw new Error(`a row of ${bytes} bytes is too large to store`)
+  if (bytes > MAX_ROW_BYTES) throw new Error(`a row of ${bytes} bytes exceeds the limit of ${MAX_ROW_BYTES}`)
 }
 
 function asWritten(_: SubjectKind, id: string): string {

@@ -56,14 +56,14 @@ const OLDEST_FREEABLE = `
   WHERE row_id < ? ORDER BY row_id LIMIT ?`
 
 /**
- * Reads journal rows in small groups: a row can hold a quarter of a megabyte, and the unflushed rows need not
- * fit into an isolate's memory. A caller can stop at any row; no cursor stays open.
+ * The maximum number of journal rows in one read. Rows are read in small groups, because the unflushed rows together
+ * may exceed an isolate's memory. A caller can stop at any row, because no database cursor stays open.
  */
 const ROWS_A_READ = 8
 
 /**
- * The capacity of unpacked rows that are kept for single replays, in characters of their bodies. Ledgers share an
- * isolate.
+ * The capacity of the cache of unpacked rows for replays, in characters of their bodies. It is small, because several
+ * ledgers share an isolate.
  */
 const MAX_CACHED_LENGTH = 1024 * 1024
 
@@ -77,12 +77,12 @@ const NOTHING_COMMITTED: Counters = {
   notification: 0,
 }
 
-/** The rows of a draft that `publish` makes visible. */
+/** The written rows of a draft, which `publish` makes visible. */
 export interface WrittenRows {
   readonly keys: RecordedKeys
   /** The hash of the last row. */
   readonly hash: string | null
-  /** The characters of all rows. */
+  /** The total length of the rows: in characters for rows that are bound as strings, and in bytes for other rows. */
   readonly journal_length: number
 }
 
@@ -91,7 +91,7 @@ interface UnpackedRow {
   readonly records: readonly JournalRecord[]
 }
 
-/** The stored journal with its keys, its projection cursor, and the counters of its newest row. */
+/** The stored journal, with its keys, its projection cursor, and the counters of its newest row. */
 export class JournalRows {
   private readonly exec: Exec
   private readonly meta: MetaTable
@@ -111,7 +111,7 @@ export class JournalRows {
     this.keys = new PackedKeys(exec, meta, newest, options)
   }
 
-  /** Reads the newest row and the cursor: O(1), for a journal of any size. */
+  /** Reads the newest row and the cursor. The cost does not depend on the size of the journal. */
   load(): void {
     this.unpacked.clear()
     this.flushed = readCursor(this.meta)
@@ -149,17 +149,17 @@ export class JournalRows {
     return this.flushed
   }
 
-  /** The first entry of the hash chain: the chain has no entries of earlier versions. */
+  /** The number of the first entry in the hash chain. Entries from before the chain was introduced are not in it. */
   get chainFirstEntry(): number {
     return this.chainFirst
   }
 
-  /** Whether there are rows that D1 does not have. */
+  /** Reports whether there are rows that D1 may not have. */
   get isDirty(): boolean {
     return this.last > this.flushed.row
   }
 
-  /** Writes the rows and keys of a draft, inside its transaction; `publish` makes them visible. */
+  /** Writes the rows and keys of a draft inside its transaction. `publish` makes them visible. */
   write(draft: Draft): WrittenRows {
     const { lot, wallet, hold, at_ms, month_events } = draft.counters
     let row_id = this.last
@@ -196,7 +196,7 @@ export class JournalRows {
       limits = null
     }
     if (last_entry !== draft.counters.entry || last_notification !== draft.counters.notification)
-      throw new Error('the journal does not hold every entry and notification of its commit')
+      throw new Error('the journal rows of the commit do not contain all of its entries and notifications')
     const recorded: RecordedKeys = { upTo: { row: row_id, keys_total }, rows: hashed }
     this.keys.record(recorded)
     return { keys: recorded, hash, journal_length }
@@ -210,13 +210,16 @@ export class JournalRows {
     this.keys.publish(recorded)
   }
 
-  /** Writes one row. */
+  /** Sets the projection cursor. Writes one row. */
   writeCursor(cursor: Cursor): void {
     writeCursor(this.meta, cursor)
     this.flushed = cursor
   }
 
-  /** Rows after `row_id`, oldest first. Throws at a row that differs from its commit. */
+  /**
+   * Yields the rows after `row_id`, oldest first. Throws at a row whose hash shows that it was changed after its
+   * commit.
+   */
   *rowsAfter(row_id: number): Generator<JournalRow> {
     let after_row = row_id
     let before = this.rowAt(row_id)?.hash
@@ -232,7 +235,7 @@ export class JournalRows {
     }
   }
 
-  /** Rows that D1 may not have and that hold entries below `before_entry`, newest first. */
+  /** Yields the rows that D1 may not have and that contain entries below `before_entry`, newest first. */
   *unflushedBefore(before_entry: number): Generator<JournalRow> {
     let before_row = this.last + 1
     for (;;) {
@@ -245,7 +248,7 @@ export class JournalRows {
     }
   }
 
-  /** Unflushed rows with notifications after `sequence`, oldest first. */
+  /** Yields the unflushed rows with notifications after `sequence`, oldest first. */
   *unflushedNotifications(sequence: number): Generator<JournalRow> {
     let after_row = this.flushed.row
     for (;;) {
@@ -256,7 +259,7 @@ export class JournalRows {
     }
   }
 
-  /** The last entry that D1 is known to have, from the first unflushed row. */
+  /** Returns the number of the last entry that D1 is known to have, derived from the first unflushed row. */
   flushedEntry(): number {
     const [row] = this.exec(
       'SELECT first_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
@@ -265,7 +268,7 @@ export class JournalRows {
     return row ? Number(row.first_entry) - 1 : this.committed.entry
   }
 
-  /** The commit time of the oldest row that D1 is not known to have; null if it has all. */
+  /** Returns the commit time of the oldest row that D1 may not have; null if D1 has all rows. */
   unflushedSince(): number | null {
     const [row] = this.exec(
       'SELECT at_ms FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
@@ -274,7 +277,7 @@ export class JournalRows {
     return row ? Number(row.at_ms) : null
   }
 
-  /** The last wallet that D1 is known to have. */
+  /** Returns the number of the last wallet that D1 is known to have. */
   flushedWallet(): number {
     if (this.flushed.row === 0) return 0
     const [row] = this.exec('SELECT last_wallet FROM journal WHERE row_id = ?', this.flushed.row)
@@ -282,20 +285,20 @@ export class JournalRows {
     return Number(row.last_wallet)
   }
 
-  /** The oldest row that is not freed yet. */
+  /** Returns the number of the oldest row that is not freed; 1 if the journal is empty. */
   oldestRow(): number {
     const [row] = this.exec('SELECT min(row_id) AS row_id FROM journal')
     return Number(row?.row_id ?? 1)
   }
 
-  /** Drops cached rows after they were rewritten. */
+  /** Clears the cache of unpacked rows, after rows were rewritten. */
   dropCache(): void {
     this.unpacked.clear()
   }
 
   /**
-   * The last entry of a row, its commit time and its hash, which is null for a row of an earlier version. Undefined when
-   * the row does not exist or was freed.
+   * Returns the last entry of a row, its commit time and its hash; undefined if the row does not exist or was freed.
+   * The hash is null for a row of an earlier version.
    */
   rowAt(row_id: number): Pick<JournalRow, 'last_entry' | 'at_ms' | 'hash'> | undefined {
     const [row] = this.exec('SELECT last_entry, at_ms, hash FROM journal WHERE row_id = ?', row_id)
@@ -303,8 +306,8 @@ export class JournalRows {
   }
 
   /**
-   * Finds the used ones of these keys, and their requests. A row takes long to parse, so all keys that it may
-   * hold are looked up in it at once; the row's records decide whether a key was used.
+   * Returns the keys that were used before, each with its use. Parses each row only once, because parsing is slow,
+   * and looks up all keys that the row may contain. Only the records of the row decide whether a key was used.
    */
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const found = new Map<string, KeyUse>()
@@ -321,23 +324,26 @@ export class JournalRows {
     return found
   }
 
-  /** Whether the window holds its maximum of keys; then only batches may add keys. */
+  /**
+   * Reports whether the idempotency window has its maximum number of keys. New keys are then refused, unless
+   * `checkKey` is called with `batch`.
+   */
   keysAreFull(): boolean {
     return this.keys.isFull()
   }
 
   /**
-   * Frees some of the oldest rows, with their keys: flushed rows that were committed before `at_ms`. The last
-   * flushed row stays, because the next flush begins there and a start reads its counters from the newest
-   * row. Call in a transaction. Returns the number of freed characters, 0 when no row is left to free. Writes 1
-   * row for each freed row.
+   * Frees some of the oldest rows and their keys. Frees only flushed rows that were committed before `at_ms`. Keeps
+   * the last flushed row, because the next flush begins there and a start reads its counters from the newest row.
+   * Must be called in a transaction. Returns the number of freed characters, which is 0 if no row could be freed.
+   * Writes 1 row for each freed row, and the rows of the idempotency store that are deleted with it.
    */
   forgetBefore(at_ms: number): number {
     const oldest_at_ms = this.oldestFreeableAt()
     if (oldest_at_ms === null || oldest_at_ms >= at_ms) return 0
     let freed = 0
     for (const row of this.exec(OLDEST_FREEABLE, this.flushed.row, ROWS_A_READ)) {
-      // Commit times never decrease, so the first row that is too young ends the search.
+      // Commit times never decrease, so all later rows are also too recent.
       if (Number(row.at_ms) >= at_ms) break
       this.exec('DELETE FROM journal WHERE row_id = ?', Number(row.row_id))
       this.unpacked.delete(Number(row.row_id))
@@ -347,7 +353,7 @@ export class JournalRows {
     return freed
   }
 
-  /** Returns the commit time of the oldest row that will be freed; null when no row can be freed. */
+  /** Returns the commit time of the oldest flushed row that can be freed; null if there is none. */
   oldestFreeableAt(): number | null {
     const [row] = this.exec(
       'SELECT at_ms FROM journal WHERE row_id < ? ORDER BY row_id LIMIT 1',
@@ -389,11 +395,12 @@ function textOrNull(value: SqlStorageValue | undefined): string | null {
 }
 
 /**
- * Asserts that a row is the one that was committed after the row with the hash `before`. Rows of earlier versions have no
- * hash, and rows that an erasure rewrote have no salt: their hash only leads to the next row.
+ * Throws if a row is not the one that was committed after the row with the hash `before`. Rows of earlier versions
+ * have no hash. Rows that an erasure rewrote have no salt, so their hash cannot be verified and only links them to
+ * the next row.
  */
 function assertFollows(before: string | null, row: JournalRow): void {
   const { row_id, salt, hash, body } = row
   if (hash === null ? before === null : salt === null || rowHash(before, salt, row, body) === hash) return
-  throw new Error(`journal row ${row_id} is not the one that was committed: its hash does not follow`)
+  throw new Error(`journal row ${row_id} is not the one that was committed: its hash does not match`)
 }

@@ -7,9 +7,11 @@ import { MAX_EVENT_AHEAD_MS } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
 import { unpackRow } from './packing.ts'
 
-/** The maximum number of journal rows that one read parses; the next page continues after them. */
+/** The maximum number of journal rows that one read parses. The next page continues after them. */
 const MAX_ROWS_READ = 64
-/** The memory of rows after which a read ends: it holds their text and their parsed form. */
+/**
+ * The size of rows in memory, in bytes, after which a read ends. Each row is in memory as text and in parsed form.
+ */
 const MAX_MEMORY_READ = 4_000_000
 
 /** Returns the newest matching entries that D1 may not have yet. */
@@ -57,22 +59,26 @@ export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: Entri
   }
 }
 
-/** A value in place of an entry's number: all older entries are too old for the filter. */
+/** The value of `reached_entry` if all older entries are too old for the filter. */
 export const NO_OLDER_ENTRY = 0
 
-/** The largest difference between the clock that checked the event's time and the ledger's. */
+/** The maximum difference between the ledger's clock and the clock that checked an event's time. */
 const CLOCKS_APART_MS = 60_000
 
 /**
- * Returns the commit time before which no entry can match. The list ends there, since entries are in commit order. An
- * entry takes effect no later than it is committed, but an event may arrive before its own time.
+ * Returns the commit time before which no entry can match the filter. The list ends there, because entries are in the
+ * order of their commits. An entry never takes effect later than its commit, but an event may arrive before its own
+ * time.
  */
 export function arrivedFrom({ from_ms, event }: EntryFilter): number {
   if (from_ms === undefined) return 0
   return event ? from_ms - MAX_EVENT_AHEAD_MS - CLOCKS_APART_MS : from_ms
 }
 
-/** Whether a list with this filter shows the entry. `wallet_number` is that of the filter's owner. */
+/**
+ * Reports whether a list with this filter shows the entry. `wallet_number` is the number of the filter owner's
+ * wallet.
+ */
 export function matches(entry: Entry, filter: EntryFilter, wallet_number: number | null): boolean {
   if (filter.owner && entry.wallet !== wallet_number) return false
   if (filter.type && entry.type !== filter.type) return false

@@ -1,51 +1,55 @@
 import type { CustomerStatus, Mode, Tier } from '../../db/schema.ts'
 
-/** The ledger's copy of the customer's account: decides which requests it admits, and how many. */
+/** The ledger's copy of the customer's account. It decides which requests the ledger admits, and how many. */
 export interface Account {
   readonly tier: Tier
   readonly status: CustomerStatus
-  /** The revision of D1's row: rises with every change of tier or status. */
+  /** The revision of the account's row in D1. It increases with every change of the tier or status. */
   readonly revision: number
 }
 
 /**
- * The kind of a request: a read, a change for the customer, or the operator's own work on accepted requests, such as
- * rating an event whose price is now known. A suspended or closed customer is refused only `write`.
+ * The kind of a request: a read, a change for the customer, or the operator's own work on accepted requests, for
+ * example rating an event whose price was added later. For a suspended or closed customer, `write` is refused.
+ * Requests with a portal token are then also refused.
  */
 export type Access = 'read' | 'write' | 'upkeep'
 
-/** The ledger's count of a caller's requests, this one included. */
+/** The ledger's count of a caller's requests, including this request. */
 export interface RateCount {
-  /** Is false if this request exceeds the limit. */
+  /** The decision about this request; false if it exceeds the limit. */
   readonly allowed: boolean
-  /** Requests a minute. */
+  /** The maximum number of requests a minute. */
   readonly limit: number
-  /** The remaining requests of this minute, 0 or more. */
+  /** The number of remaining requests in this minute, 0 or more. */
   readonly remaining: number
-  /** Whole seconds until the next minute, 1 to 60 while the clock is right. */
+  /** The whole seconds until the next minute, 1 to 60 unless the clock is set back. */
   readonly resets_in_s: number
 }
 
 /**
- * The client on whose behalf a call is made, and its address for the audit log. The object refuses a revoked
- * key even if the caches in front of it still admit it.
+ * The client on whose behalf a call is made, and its IP address for the audit log. The object refuses a revoked key
+ * even if the Worker's caches still accept it.
  */
 export interface Caller {
   readonly key_id: string
   readonly ip?: string
   readonly request_id?: string
-  /** The mode of the key. The live ledger holds what live and test keys share, and counts the requests of the two separately. */
+  /**
+   * The mode of the key. The live ledger stores the data that live and test keys share, and counts the requests of
+   * the two modes separately.
+   */
   readonly mode?: Mode
   /**
-   * The id of the portal token that the key made for an end user's page. Such requests have a count of their own, and
-   * none is admitted for a suspended customer.
+   * The id of the portal token, if the request comes from an end user's page. Requests with a portal token are
+   * counted separately, and all of them are refused for a suspended customer.
    */
   readonly portal_token?: string
   /**
-   * The ledgers that have counted this request, so that no ledger counts it twice over several calls. Absent
-   * if the service itself calls: its calls are not counted.
+   * The ledgers that have already counted this request. A request of several calls is counted only once by each
+   * ledger. Absent for the service's own calls, which are not counted.
    */
   readonly counted_by?: readonly string[]
-  /** Receives a ledger's count on the Worker's side. A function is not part of the JSON. */
+  /** Receives a ledger's count in the Worker. It is not sent to the object, because JSON omits functions. */
   readonly onCounted?: (ledger: string, rate: RateCount) => void
 }

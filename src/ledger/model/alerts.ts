@@ -13,10 +13,10 @@ export type AlertType = (typeof ALERT_TYPES)[number]
 export const THRESHOLD_UNITS = ['credits', 'percent', 'days'] as const
 export type ThresholdUnit = (typeof THRESHOLD_UNITS)[number]
 
-/** The decimals of each unit: thresholds and values are integers in its smallest decimal. */
+/** The number of decimals of each unit. Thresholds and values are integers in the unit's smallest decimal. */
 export const THRESHOLD_DECIMALS: Readonly<Record<ThresholdUnit, number>> = { credits: 6, percent: 4, days: 4 }
 
-/** The units that each type of alert takes. */
+/** The units that each type of alert accepts. */
 export const UNITS_OF: Readonly<Record<AlertType, readonly ThresholdUnit[]>> = {
   balance_below: ['credits', 'percent'],
   spend_above: ['credits'],
@@ -33,18 +33,18 @@ export const ALERT_PERIODS = [
 ] as const satisfies readonly CalendarPeriod[]
 export type AlertPeriod = (typeof ALERT_PERIODS)[number]
 
-/** A watch on one wallet, or on one limit: it fires when its value passes the threshold. */
+/** The rules of an alert on one wallet or one limit. The alert fires when its value passes the threshold. */
 export interface AlertRules {
   readonly type: AlertType
   readonly unit: ThresholdUnit
   readonly threshold: number
-  /** The value beyond which the alert arms again. */
+  /** The value that a fired alert must pass in the opposite direction before it arms again. */
   readonly rearm_at: number
   /** The owner of the wallet or of the limit. */
   readonly owner: WalletOwner
-  /** The feature of a limit, or, for spending, the only feature that counts, if there is one. */
+  /** The feature of the limit. For spending, the only feature that is counted; absent if all features are counted. */
   readonly feature_id?: string
-  /** The period of spending. */
+  /** The period in which spending is summed. */
   readonly period?: AlertPeriod
   readonly cooldown_ms: number
   readonly enabled: boolean
@@ -52,15 +52,18 @@ export interface AlertRules {
 
 export interface RunwayState {
   readonly checked_at_ms: number
-  /** The runway at `checked_at_ms`, in the unit's smallest part; null for no end. */
+  /** The runway at `checked_at_ms`, in the unit's smallest decimal; null if too little spending was measured. */
   readonly value: number | null
   /** The total spending of the wallet at earlier checks, in micro-credits, oldest first. */
   readonly spent: readonly (readonly [at_ms: number, micro: string])[]
 }
 
-/** Changes only in commits in which the alert fires or arms again, and at the checks of the alarm. */
+/**
+ * The state of an alert. It changes only in commits in which the alert fires, arms again or gets new rules, and at
+ * the checks of the alarm.
+ */
 export interface AlertState {
-  /** Whether it has fired and is not armed again. */
+  /** Whether the alert has fired and has not armed again. */
   readonly fired: boolean
   readonly fired_at_ms: number | null
   /**
@@ -68,7 +71,7 @@ export interface AlertState {
    * window.
    */
   readonly window_start_ms?: number
-  /** The open lots of which an alert of expiring lots notified the customer. */
+  /** The numbers of the open lots about which an alert on expiring lots has notified the customer. */
   readonly lots?: readonly number[]
   /** The last check of a runway. */
   readonly runway?: RunwayState
@@ -81,7 +84,10 @@ export interface Alert extends AlertRules {
   readonly state: AlertState
 }
 
-/** The limits of alerts: a commit decides the alerts of the wallets that it changes, an alarm the timed ones. */
+/**
+ * The maximum numbers of alerts. Each commit evaluates the alerts of the wallets that it changes, and the alarm
+ * evaluates all timed alerts.
+ */
 export const MAX_ALERTS = 1_000
 export const MAX_ALERTS_A_WALLET = 50
 export const MAX_TIMED_ALERTS = 100

@@ -5,7 +5,7 @@ import type { Refusal } from './refusal.ts'
 import type { LotKind, WalletOwner } from './vocabulary.ts'
 import type { HoldState, RecurringGrant } from './wallet.ts'
 
-/** The whole answer to one event; stored, so that a replay returns the same. */
+/** The complete answer to one event. It is derived from the stored entry, so a replay returns the same answer. */
 export interface EventAnswer {
   readonly id: string
   readonly credits: MicroCredits
@@ -35,7 +35,7 @@ export interface BatchAnswer {
   readonly results: readonly BatchItemAnswer[]
 }
 
-/** A hold in an answer. */
+/** The answer to a request about a hold. */
 export interface HoldAnswer {
   readonly hold: HoldState
   readonly hold_id: string
@@ -46,14 +46,17 @@ export interface HoldAnswer {
 export interface CaptureAnswer {
   readonly hold_id: string
   readonly captured: MicroCredits
-  /** A decimal string of credits: the requested amount may exceed the largest balance. */
+  /**
+   * The requested credits that could not be captured, as a decimal string, because they may exceed the largest
+   * balance.
+   */
   readonly shortfall: string
   readonly remaining: MicroCredits
   readonly balance_after: MicroCredits
   readonly transaction_id: string
   readonly event_id?: string
   readonly output_rate?: MicroCredits
-  /** The part of the remaining credits that pays for the input. */
+  /** The part of the hold's input credits that no capture has paid yet. */
   readonly input_left?: MicroCredits
 }
 
@@ -62,26 +65,30 @@ export interface CreditAnswer {
   readonly wallet_id: string
   readonly lot_id: string
   readonly recurring_grant_id?: string
-  /** The time when the lot begins, if that is after its creation. */
+  /** The time at which the lot begins, if it begins after its creation. */
   readonly starts_at_ms?: number
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
-  /** The payment reference was used before: this is the first purchase, and nothing was added. */
+  /**
+   * Set if the payment reference was used before. The answer then describes the first purchase, and no credits were
+   * added.
+   */
   readonly already_recorded?: true
 }
 
 export interface MovementAnswer {
-  /**
-   * The id of the entry; of the giving wallet's entry if two wallets are involved; null if no credits moved.
-   */
+  /** The id of the entry. For a transfer, the id of the sender's entry. Null if no credits moved. */
   readonly transaction_id: string | null
   readonly wallet_id: string
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
-  /** The credits that were returned to expired lots, and expired again. */
+  /**
+   * The returned credits that expired again at once, because their lot had expired or a rollover had no room for
+   * them.
+   */
   readonly returned_expired?: MicroCredits
   readonly overdraft_limit?: MicroCredits
-  /** The wallet that got the credits of a transfer. */
+  /** The wallet that received the credits of a transfer. */
   readonly to?: {
     readonly transaction_id: string
     readonly wallet_id: string
@@ -115,14 +122,14 @@ export interface LotAnswer {
 /** A page of lots. */
 export interface LotsAnswer {
   readonly lots: readonly LotAnswer[]
-  /** The place of this page's last lot, where the next page continues; null on the last page. */
+  /** The place of this page's last lot, after which the next page begins; null on the last page. */
   readonly next: ListedLotPlace | null
 }
 
 /** A page of recurring grants. */
 export interface RecurringPageAnswer {
   readonly grants: readonly RecurringAnswer[]
-  /** The number of this page's last grant, where the next page continues; null on the last page. */
+  /** The number of this page's last grant, after which the next page begins; null on the last page. */
   readonly next: number | null
 }
 
@@ -134,7 +141,10 @@ export interface RecurringAnswer {
   readonly grant: RecurringGrant
 }
 
-/** The reason for a refusal; when allowed, the limit that will be reached soon. */
+/**
+ * The reason why a use is not allowed, or a warning about an allowed use: it exceeds a soft limit, or few credits
+ * remain.
+ */
 export type CheckReason =
   | OffReason
   | 'limit_reached'
@@ -142,11 +152,11 @@ export type CheckReason =
   | 'soft_limit_reached'
   | 'low_credits'
 
-/** A limit before the action. Quantities are decimal strings of the unit. */
+/** The state of a limit before the checked action. Quantities are decimal strings in the limit's unit. */
 export interface LimitAnswer {
   readonly entitlement_id: string
   readonly level: Level
-  /** The key of the limit, if the limit is of a key or a model. */
+  /** The API key of the limit, if `level` is `key`. */
   readonly key_id?: string
   readonly model?: string
   readonly unit: LimitUnit
@@ -154,7 +164,7 @@ export interface LimitAnswer {
   readonly used: string
   readonly remaining: string
   readonly period: EntitlementPeriod
-  /** The length of a `ROLLING` window. */
+  /** The length of the window, if `period` is `ROLLING`. */
   readonly rolling?: RollingLength
   readonly resets_at_ms: number | null
 }
@@ -162,11 +172,13 @@ export interface LimitAnswer {
 export interface CheckAnswer {
   readonly allowed: boolean
   readonly reason: CheckReason | null
-  /** The estimate, which may exceed the largest balance: integers as text, of micro-credits and pico-USD. */
+  /**
+   * The estimate in micro-credits and in pico-USD, as integers in text, because it may exceed the largest balance.
+   */
   readonly credits_micro: string
   readonly price_pico: string
   readonly balance: MicroCredits
   readonly limit: LimitAnswer | null
-  /** The hold on the estimate, if one was requested and the estimate is above 0. */
+  /** The id of the hold on the estimate, if a hold was requested and the estimate is above 0. */
   readonly hold_id?: string
 }

@@ -11,8 +11,8 @@ import type { EventType, Idempotency, LotKind, RatedFields, WalletOwner } from '
 import type { HoldState } from './wallet.ts'
 
 /**
- * The journal: the ledger's append-only record of commits, and at the same time the outbox to D1. These are
- * its records as the code sees them; `packing.ts` defines their stored form.
+ * The journal: the ledger's append-only record of commits, which is also the outbox to D1. This file defines the
+ * records as the code uses them. `packing.ts` defines their stored form.
  */
 
 export const ENTRY_TYPES = [
@@ -27,37 +27,43 @@ export const ENTRY_TYPES = [
 ] as const
 export type EntryType = (typeof ENTRY_TYPES)[number]
 
-/** One line of the ledger. Entries are numbered 1, 2, 3 … over all wallets of a ledger. */
+/** An entry of the ledger. Entries are numbered 1, 2, 3 … across all wallets of a ledger. */
 export interface Entry {
   readonly kind: 'entry'
   readonly number: number
   readonly type: EntryType
   readonly wallet: number
-  /** The owner of the wallet, on the wallet's first entry. */
+  /** The owner of the wallet. Present only on the wallet's first entry. */
   readonly owner?: WalletOwner
-  /** The commit time; never earlier than the entry before it. */
+  /** The commit time, never earlier than that of the previous entry. */
   readonly at_ms: number
-  /** The time when it took effect, if earlier: an expiration that was applied late. */
+  /**
+   * The time at which the entry took effect, if earlier than its commit: for example, an expiration that was applied
+   * late.
+   */
   readonly effective_at_ms?: number
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
   readonly lots: readonly LotPart[]
-  /** The new lots: one for a purchase or a grant, one or more for a transfer. */
+  /**
+   * The lots that the entry created. A purchase or a grant creates one lot. A transfer creates one or more lots.
+   * Other entries create at most one lot.
+   */
   readonly new_lots?: readonly NewLot[]
   readonly event?: EventRecord
-  /** The usage of a burn that captured a hold by credits. */
+  /** The usage of a burn that captured an amount of credits from a hold, without an event. */
   readonly captured?: CapturedUse
   /** The part of a burn's usage that a void or a refund reversed. */
   readonly reverses?: Reversal
-  /** The quantities that limits counted: a void gives them back. */
+  /** The quantities that limits counted for the entry. A void subtracts them again. */
   readonly counted?: readonly Counted[]
   readonly description?: string
   readonly payment_reference?: string
   readonly metadata?: JsonText
   readonly idempotency?: Idempotency
-  /** The salt of the commitment to the entry's personal data, from its commit to an erasure of any of these data. */
+  /** The salt of the commitment to the entry's personal data. It is deleted when any of these data are erased. */
   readonly salt?: string
-  /** The commitment itself, once the salt is destroyed. */
+  /** The commitment to the personal data. Present only after the salt was deleted. */
   readonly commitment?: string
 }
 
@@ -67,16 +73,16 @@ export interface NewLot {
   readonly priority: number
   readonly expires_at_ms: number | null
   readonly price?: UsdParts
-  /** The recurring grant that created it. */
+  /** The number of the recurring grant that created the lot. */
   readonly recurring?: number
-  /** The time when the lot begins, if that is later. */
+  /** The time at which the lot begins, if it begins after its creation. */
   readonly starts_at_ms?: number
 }
 
-/** The cell in which usage is summed: its feature, model, subjects and time. */
+/** The cell in which analytics sum usage: its time, feature, subjects and model. */
 export interface UsageCell {
   readonly timestamp_ms: number
-  /** Is absent for a hold that is captured by credits, without an event. */
+  /** The type of the event; absent for a hold that was captured by credits, without an event. */
   readonly event_type?: EventType
   readonly feature_id: string
   readonly user_id?: string
@@ -88,21 +94,21 @@ export interface UsageCell {
 
 export interface UsageQuantities {
   readonly usage?: Usage
-  /** The customer's own units. */
+  /** The quantities in the customer's own units. */
   readonly custom?: Readonly<Record<string, number>>
 }
 
-/** Usage without an event, at the time of its entry. */
+/** The usage of a burn without an event. Its time is that of the entry. */
 export interface CapturedUse {
   readonly feature_id: string
   readonly user_id?: string
   readonly team_id?: string
   readonly key_id?: string
-  /** The value of the credits, by the credits per USD of the burn table in force. */
+  /** The value of the credits, at the credits per USD of the burn table in force. */
   readonly price: UsdParts
 }
 
-/** The part of a burn's usage that a void or a refund takes back. Its credits are the entry's amount. */
+/** The part of a burn's usage that a void or a refund reverses. The entry's amount is the number of its credits. */
 export interface Reversal extends UsageCell {
   readonly price: UsdParts
   /** The cost and the usage of a voided event. A refund does not change them. */
@@ -111,21 +117,24 @@ export interface Reversal extends UsageCell {
 
 /** The usage event behind a burn. */
 export interface EventRecord extends RatedFields {
-  /** The entry of an event that was recorded unrated, if this entry rates that event. */
+  /** The entry of the event that this entry rates late; absent in the event's own entry. */
   readonly rerates?: Rerated
 }
 
 export interface Rerated {
   readonly entry: number
   readonly at_ms: number
-  /** The cost recorded before. */
+  /** The cost that was recorded before this rating. */
   readonly cost_before: UsdParts
-  /** The price of the event less the refunds, before and after the rating. */
+  /** The price of the event minus the refunds, before and after this rating. */
   readonly price_before: UsdParts
   readonly price_after: UsdParts
 }
 
-/** The stored answer to a keyed request that no single entry can answer, for its replay. */
+/**
+ * The stored answer to a request with an idempotency key, for replays, if a single entry does not contain the whole
+ * answer.
+ */
 export interface AnswerRecord {
   readonly kind: 'answer'
   readonly at_ms: number
@@ -133,7 +142,7 @@ export interface AnswerRecord {
   readonly idempotency: Idempotency
 }
 
-/** The purchase that a payment reference was first used for. */
+/** The purchase for which a payment reference was first used. */
 export interface RecordedPayment {
   readonly entry: number
   readonly at_ms: number
@@ -144,7 +153,7 @@ export interface RecordedPayment {
   readonly balance_after: MicroCredits
 }
 
-/** The payment that a purchase recorded; undefined for an entry that names none. */
+/** Returns the payment that a purchase recorded; undefined for an entry without a payment. */
 export function paymentOf(
   entry: Entry,
 ): { readonly reference: string; readonly recorded: RecordedPayment } | undefined {
@@ -158,17 +167,20 @@ export function paymentOf(
 export type StoredAnswer =
   | ({ readonly of: 'batch' } & BatchAnswer)
   | ({ readonly of: 'movement' } & MovementAnswer)
-  /** A purchase whose payment was recorded before. */
+  /** The answer to a purchase whose payment was recorded before. */
   | { readonly of: 'payment'; readonly payment: RecordedPayment }
   | { readonly of: 'entitlement'; readonly entitlement: Entitlement }
   | { readonly of: 'alert'; readonly alert: Alert }
   | { readonly of: 'check'; readonly check: CheckAnswer }
   | ({ readonly of: 'hold' } & HoldAnswer)
   | ({ readonly of: 'capture' } & CaptureAnswer)
-  /** A version never changes, so its number identifies the answer. */
+  /**
+   * The answer to the change of a burn table. The number is enough to repeat the answer. Only a deactivation changes
+   * a version, and the answer does not contain it.
+   */
   | { readonly of: 'burn_table'; readonly version: number }
 
-/** The end of a hold. */
+/** The final state of a hold that has ended. */
 export interface HoldRecord {
   readonly kind: 'hold'
   readonly at_ms: number
@@ -184,7 +196,7 @@ export interface AuditedRecord {
   readonly idempotency?: undefined
 }
 
-/** A notification of the same commit. Its key, if any, is the ledger's own: see `applyNotice`. */
+/** A notification of the same commit. If it has an idempotency key, the ledger made the key: see `applyNotice`. */
 export interface NotificationRecord extends Notification {
   readonly kind: 'notification'
   readonly idempotency?: Idempotency
@@ -192,7 +204,7 @@ export interface NotificationRecord extends Notification {
 
 export type JournalRecord = Entry | AnswerRecord | HoldRecord | AuditedRecord | NotificationRecord
 
-/** The usage that a burn counted, for a void or a refund to take back. */
+/** The usage that a burn counted. A void or a refund reverses it. */
 export interface PastUsage extends UsageCell, UsageQuantities {
   readonly cost: UsdParts
   readonly price: UsdParts

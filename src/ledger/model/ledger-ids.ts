@@ -11,8 +11,9 @@ import {
 import type { LedgerName, WalletItemRef } from './vocabulary.ts'
 
 /**
- * The ids of one ledger. The id of an entry contains the time of its commit. Wallets and lots are found only by number,
- * so their ids contain the time at which the ledger was opened, and sort by creation.
+ * Creates the public ids of one ledger. The id of an entry contains the time of its commit. The ids of wallets and
+ * lots contain the time at which the ledger was opened, because wallets and lots are found only by their number. The
+ * ids of each kind sort in the order of creation.
  */
 export class LedgerIds {
   readonly tag: string
@@ -47,33 +48,36 @@ export class LedgerIds {
     return ledgerId('pay', payment.created_at_ms, payment.number, this.tag)
   }
 
-  /** An event's id is its burn's, under another prefix. */
+  /** Returns the id of an event. It differs from the id of the event's burn only in the prefix. */
   event(entry: { at_ms: number; number: number }): string {
     return ledgerId('evt', entry.at_ms, entry.number, this.tag)
   }
 }
 
-/** The tag that the ids of a ledger end with. */
+/** Returns the tag at the end of all ids of a ledger. */
 export function tagOf(ledger: LedgerName): string {
   return ledgerTag(createHash('sha256').update(ledgerKey(ledger)).digest())
 }
 
-/** The entry that an event's or a transaction's id names; undefined when it is not an id of this ledger. */
+/**
+ * Returns the number of the entry in the id of an event or a transaction; undefined if it is not an id of this
+ * ledger.
+ */
 export function entryNumberOf(prefix: 'evt' | 'txn', id: string, ledger: LedgerName): number | undefined {
   return parseLedgerId(prefix, id, tagOf(ledger))?.number
 }
 
-/** The number in a payment's id; undefined when it is not an id of this ledger. */
+/** Returns the number in the id of a payment; undefined if it is not an id of this ledger. */
 export function paymentNumberOf(id: string, ledger: LedgerName): number | undefined {
   return parseLedgerId('pay', id, tagOf(ledger))?.number
 }
 
-/** The lot that an id names; undefined when it is not an id of this ledger. */
+/** Returns the number in the id of a lot; undefined if it is not an id of this ledger. */
 export function lotNumberOf(id: string, ledger: LedgerName): number | undefined {
   return parseLedgerId('lot', id, tagOf(ledger))?.number
 }
 
-/** The hold or recurring grant that an id names; undefined when it is not an id of this ledger. */
+/** Returns the parts of the id of a hold or a recurring grant; undefined if it is not an id of this ledger. */
 export function walletItemOf(
   prefix: WalletItemPrefix,
   id: string,

@@ -7,7 +7,10 @@ export const LIMIT_UNITS = ['credits', 'events', 'tokens', 'usd'] as const
 
 export type LimitUnit = (typeof LIMIT_UNITS)[number]
 
-/** The decimals of a unit. Its quantities are integers in its smallest decimal (micro-credits, pico-USD). */
+/**
+ * The number of decimals of each unit. Quantities are integers in the unit's smallest decimal (micro-credits,
+ * pico-USD).
+ */
 export const UNIT_DECIMALS: Readonly<Record<LimitUnit, number>> = {
   credits: CREDIT_DECIMALS,
   events: 0,
@@ -15,37 +18,40 @@ export const UNIT_DECIMALS: Readonly<Record<LimitUnit, number>> = {
   usd: USD_DECIMALS,
 }
 
-/** The periods of an entitlement: fixed windows, or one rolling window that ends now. */
+/** The periods of an entitlement: fixed windows, or `ROLLING`, a window that always ends now. */
 export const ENTITLEMENT_PERIODS = [...LIMIT_PERIODS, 'ROLLING'] as const
 export type EntitlementPeriod = (typeof ENTITLEMENT_PERIODS)[number]
 
-/** The length of a rolling window, as the customer gave it. */
+/** The length of a rolling window, in the unit that the customer chose. */
 export type RollingLength = { readonly hours: number } | { readonly days: number }
 
 /**
- * The longest rolling window: a month. A window has a fixed number of parts, so each part of the longest is
- * half a day.
+ * The longest rolling window: a month. It is limited because a window has a fixed number of parts. In the longest
+ * window, each part is about half a day.
  */
 export const MAX_ROLLING_DAYS = 31
 export const MAX_ROLLING_HOURS = 24 * MAX_ROLLING_DAYS
 
 /**
- * The subject whose use an entitlement covers. Users, teams and the customer have wallets too; API keys and
- * models have none.
+ * The subject whose use an entitlement covers. Users, teams and the customer can also own a wallet. API keys and
+ * models cannot.
  */
 export type LimitOwner = WalletOwner | { readonly kind: 'key' | 'model'; readonly id: string }
 
 export type Level = LimitOwner['kind']
 
-/** The `feature_id` of an entitlement for every feature: one of an API key or a model. No feature has this name. */
+/**
+ * The `feature_id` of an entitlement that covers all features. Only entitlements of an API key or a model can have
+ * it. It is not a valid name of a feature.
+ */
 export const ALL_FEATURES = ''
 
-/** Whether a feature without any row may be used. */
+/** The rule for a feature without any entitlement. */
 export type DefaultEntitlement = 'allow' | 'deny'
 
 /**
- * A feature and its user, and the model that is used. The API key is passed beside it, because an event does
- * not name its own key.
+ * The feature, the user or team, and the model of a use. The API key is passed separately, because an event does not
+ * contain its own key.
  */
 export interface Subject {
   readonly feature_id: string
@@ -57,57 +63,68 @@ export interface Subject {
 /** The used quantity of each unit. */
 export type Quantities = Readonly<Record<LimitUnit, bigint>>
 
-/** A limit's count. Reservations of open holds count in every window until they end; uses count in their own window. */
+/**
+ * The count of a limit. A use counts only in its own window. A reservation counts in every window until its hold
+ * ends.
+ */
 export interface LimitCounter {
-  /** The start of the latest window with a count; of a rolling limit, of its latest part with a count. */
+  /** The start of the latest window with a use. For a rolling limit, the start of its latest part with a use. */
   readonly window_start_ms: number
   readonly used: bigint
-  /** The earlier parts of a rolling limit, see `PackedParts`. */
+  /** The earlier parts of a rolling limit's window. */
   readonly earlier?: PackedParts
-  /** Is absent when no open hold reserves anything. */
+  /** The quantity that open holds reserve; absent if it is 0. */
   readonly reserved?: bigint
 }
 
 /**
- * Parts of a rolling window as plain JSON, oldest first. Each part has two items: how many minutes it begins before the
- * latest part, and its quantity. The list is flat, because a counter has up to 60 parts and is written with each commit
- * that changes it.
+ * The parts of a rolling window as plain JSON, oldest first. Each part has two items: the minutes from its beginning
+ * to that of the latest part, and its quantity. The list is flat to keep it small: it has up to 60 parts, and each
+ * commit that changes the counter writes all of them.
  */
 export type PackedParts = readonly (number | string)[]
 
-/** The part of a counter that a hold reserves, plain JSON: a quantity above 2^53 is text. */
+/** The quantity of a counter that a hold reserves, as plain JSON. A quantity above 2^53 is text. */
 export type ReservedQuantity = readonly [counter: number, quantity: number | string]
 
-/** A counted quantity and its counter, plain JSON: a quantity above 2^53 is text. Stored with each use that can be given back. */
+/**
+ * A counted quantity, its counter and its window, as plain JSON. A quantity above 2^53 is text. Each use that can be
+ * voided stores its counted quantities.
+ */
 export type Counted = readonly [counter: number, window_start_ms: number, quantity: number | string]
 
-/** Writes a quantity as plain JSON: above 2^53 as text. */
+/** Returns a quantity as plain JSON: a number up to 2^53, and text above it. */
 export function quantityJson(quantity: bigint): number | string {
   const number = Number(quantity)
   return Number.isSafeInteger(number) ? number : quantity.toString()
 }
 
-/** The field of an entry with its counted quantities; absent when nothing was counted. */
+/** The field of an entry with its counted quantities. The field is absent if nothing was counted. */
 export interface Counts {
   readonly counted?: readonly Counted[]
 }
 
-/** The reason why a feature is off: its row disables it, or it has no row and the default is to deny. */
+/**
+ * The reason why a feature cannot be used. `feature_disabled`: an entitlement disables it. `feature_not_enabled`: the
+ * feature has no entitlement, and the default is to deny.
+ */
 export type OffReason = 'feature_disabled' | 'feature_not_enabled'
 
 /**
- * The quantity of a unit that a wallet has used in the current period, for each burn table rule that needs it. Part of
- * the wallet's state: they are written together with its balance, and cost no row.
+ * The quantities that a wallet has used in the current period, by the burn table rules and alerts that need them.
+ * They are part of the wallet's state, so they are written together with its balance and need no row of their own.
  */
 export type PeriodCounters = Readonly<Record<string, PeriodCounter>>
 
 export interface PeriodCounter {
   readonly resets_at_ms: number
-  /** A plain decimal: sums of many quantities exceed the exact range of a double. */
+  /**
+   * The used quantity as a plain decimal, because a sum of many quantities may exceed the exact range of a double.
+   */
   readonly quantity: string
 }
 
-/** Returns the counters without those of past periods. */
+/** Returns the counters of current periods. */
 export function currentCounters(counters: PeriodCounters, at_ms: number): PeriodCounters {
   const all = Object.entries(counters)
   const current = all.filter(([, { resets_at_ms }]) => resets_at_ms > at_ms)
@@ -118,36 +135,38 @@ export const LIMIT_TYPES = ['HARD', 'SOFT', 'NONE'] as const
 
 export type LimitType = (typeof LIMIT_TYPES)[number]
 
-/** The feature of an entitlement, and the subject whose use counts. Never changes. */
+/** The feature of an entitlement and the subject whose use it counts. They never change. */
 export interface EntitlementPlace {
   /** A feature, or `ALL_FEATURES`. */
   readonly feature_id: string
-  /** A user, a team, an API key, a model, or the customer, whose limit counts the use of all. */
+  /** The subject. A limit of the customer counts all use of the feature. */
   readonly owner: LimitOwner
 }
 
-/** A customer's rules for a feature at one level. With a period it counts use; with a limit as well, it limits use. */
+/** The rules of an entitlement. With a period, use is counted. With a period and a limit, use is also limited. */
 export interface EntitlementRules {
   readonly limit_type: LimitType
-  /** The limit in the unit's smallest part, an integer as text. */
+  /** The limit in the unit's smallest decimal, as an integer in text; null for no limit. */
   readonly limit: string | null
   readonly unit: LimitUnit
   readonly period: EntitlementPeriod | null
-  /** The length of the windows of `ROLLING`. */
+  /** The length of the window, if `period` is `ROLLING`. */
   readonly rolling?: RollingLength
   readonly anchor_ms: number | null
-  /** The IANA zone of the windows. Absent in entitlements of earlier versions: UTC. */
+  /** The IANA time zone of the windows. Absent in entitlements of earlier versions, whose zone is UTC. */
   readonly time_zone?: string
   readonly enabled: boolean
-  /** The customer's own configuration, any JSON. */
+  /** The customer's own configuration, as any JSON. */
   readonly value_text?: JsonText
   readonly metadata_text?: JsonText
-  /** The parsed form that earlier versions stored. `freeJsonOf` reads both forms. */
+  /**
+   * The customer's own configuration in the parsed form that earlier versions stored. `freeJsonOf` reads both forms.
+   */
   readonly value?: unknown
   readonly metadata?: Readonly<Record<string, unknown>>
 }
 
-/** The customer's own JSON of an entitlement. */
+/** The JSON values of an entitlement that only the customer interprets. */
 export interface FreeJson {
   readonly value: JsonText | undefined
   readonly metadata: JsonText | undefined
@@ -162,11 +181,17 @@ export function freeJsonOf({ value_text, metadata_text, value, metadata }: Entit
 
 export interface Entitlement extends EntitlementPlace, EntitlementRules {
   readonly id: string
-  /** The number of its creation: 1, 2, 3 …; never used twice. */
+  /** The number of the entitlement, in the order of creation: 1, 2, 3 … A number is never reused. */
   readonly number: number
-  /** The number of its counter. Changes with the unit and with the windows; never used twice. */
+  /**
+   * The number of the entitlement's counter. A change of the unit or of the windows assigns a new number. A number is
+   * never reused.
+   */
   readonly counter: number
-  /** Rises with every change of any entitlement. */
+  /**
+   * The revision of the last change of this entitlement. All entitlements of a ledger share one sequence of
+   * revisions, which increases with every change.
+   */
   readonly revision: number
   readonly deleted: boolean
   readonly created_at_ms: number

@@ -11,33 +11,35 @@ import {
 } from '../../pricing/money.ts'
 import type { LotKind } from './vocabulary.ts'
 
-/** One grant or purchase inside a wallet, with its remaining amount. Open lots have credits left. */
+/**
+ * A lot: credits that an entry added to a wallet, such as a grant or a purchase. An open lot has remaining credits.
+ */
 export interface Lot {
   readonly number: number
   readonly kind: LotKind
-  /** 0-100, lower burns first. */
+  /** The priority from 0 to 100. Lots with a lower priority are burned first. */
   readonly priority: number
-  /** The end of the lot, exclusive: from then on it cannot be burned; null for no end. */
+  /** The time from which the lot cannot be burned; null for no expiry. */
   readonly expires_at_ms: number | null
-  /** The time from which the lot can be burned, if that is after its creation. */
+  /** The time from which the lot can be burned, if it begins after its creation. */
   readonly starts_at_ms?: number
   readonly created_at_ms: number
   readonly amount: MicroCredits
-  /** The price paid for `amount`; absent when it was free. */
+  /** The price paid for `amount`; absent for free credits. */
   readonly price?: UsdParts
-  /** The recurring grant that created it. */
+  /** The number of the recurring grant that created the lot. */
   readonly recurring?: number
-  /** The remaining amount, held credits included. */
+  /** The remaining amount, including held credits. */
   left: MicroCredits
-  /** The share of the price in `left`; absent while it is the whole price. */
+  /** The part of the price that belongs to `left`; absent while it is the whole price. */
   price_left?: UsdParts
   /** The part of `left` that open holds reserve. */
   held: MicroCredits
 }
 
 /**
- * The amount of a lot that an entry moved; negative if out of the lot. `paid` is the share of the lot's price that
- * moved with it, never negative; absent when that is nothing.
+ * The amount that an entry moved into a lot; negative for an amount out of the lot. `paid` is the share of the lot's
+ * price that moved with the amount. It is never negative, and absent if it is 0.
  */
 export type LotPart = readonly [lot_number: number, amount: MicroCredits, paid?: UsdParts]
 
@@ -45,21 +47,29 @@ export function lotPart(number: number, amount: number, paid: PicoUsd = ZERO_USD
   return paid === ZERO_USD ? [number, microCredits(amount)] : [number, microCredits(amount), usdToParts(paid)]
 }
 
-/** The share of prices that moved with a part. */
+/** Returns the share of a lot's price that moved with a part. */
 export function paidOf([, , paid]: LotPart): PicoUsd {
   return paid ? usdFromParts(paid) : ZERO_USD
 }
 
-/** The number of the wallet's overdraft in place of a lot's number. The overdraft is used after all lots. */
+/**
+ * The number that denotes the wallet's overdraft in place of a lot's number. The overdraft is used after all lots.
+ */
 export const OVERDRAFT = 0
 
-/** The limit of open lots in a wallet: a burn walks them, and they are written with the wallet. */
+/**
+ * The maximum number of open lots in a wallet. It is limited because burns iterate over the lots, and all of them are
+ * written with the wallet.
+ */
 export const MAX_OPEN_LOTS = 1000
 
-/** The fields of a lot that decide its place in burn order. They never change. */
+/** The fields of a lot that determine its place in burn order. They never change. */
 export type LotPlace = Pick<Lot, 'priority' | 'expires_at_ms' | 'kind' | 'number'>
 
-/** The place of a lot in the list of lots, in the order of the first page's time. */
+/**
+ * The place of a lot in the list of lots. `as_of_ms` is the time of the first page, which determines the order of all
+ * pages.
+ */
 export interface ListedLotPlace extends LotPlace {
   readonly starts_at_ms: number | null
   readonly as_of_ms: number
@@ -94,7 +104,10 @@ export function sumOfFree(lots: readonly Lot[]): MicroCredits {
   return microCredits(lots.reduce((sum, lot) => sum + lot.left - lot.held, 0))
 }
 
-/** Returns the parts of lots that a burn of `amount` takes: front first, without held credits. */
+/**
+ * Returns the parts of lots that a burn of `amount` takes, in burn order and without held credits. Throws if the lots
+ * have less than `amount`.
+ */
 export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: Lot; part: MicroCredits }[] {
   const parts: { lot: Lot; part: MicroCredits }[] = []
   let open: number = amount
@@ -105,13 +118,13 @@ export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: 
     open -= part
     parts.push({ lot, part })
   }
-  if (open !== 0) throw new Error(`the lots are empty with ${open} micro-credits still to take`)
+  if (open !== 0) throw new Error(`the lots have ${open} micro-credits less than the requested amount`)
   return parts
 }
 
 /**
- * Takes `amount` out of `lots`, front first, and removes empty lots. The caller has checked that the amount is
- * available: a shortage is a bug, found before anything is written.
+ * Takes `amount` out of `lots` in burn order, and removes empty lots. Throws if the amount is not available. The
+ * caller must check this first, so the error shows a bug, and nothing is written.
  */
 export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; part: LotPart }[] {
   const takes = inBurnOrder(lots, amount).map(({ lot, part }) => ({ lot, part: withdraw(lot, part) }))
@@ -120,8 +133,8 @@ export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; par
 }
 
 /**
- * Takes credits out of a lot, with their share of the remaining price. The last credit takes the rest of the price: the
- * shares of a lot sum to exactly its price, with any number of roundings.
+ * Takes credits out of a lot, with their share of the remaining price. The last credits take the rest of the price,
+ * so the shares of a lot sum to exactly its price despite rounding.
  */
 export function withdraw(lot: Lot, amount: MicroCredits): LotPart {
   const priced = priceLeft(lot)
@@ -148,8 +161,9 @@ function priceLeft({ price, price_left = price }: Lot): PicoUsd {
 }
 
 /**
- * Returns the lots that a burn's next `amount` returns to, after `given` was returned before: the reverse of
- * the order in which they were taken, so that the credits that stay burned are from the lots that burn first.
+ * Selects the parts of a burn that give back the next `amount`, after `given` credits were already given back. The
+ * parts are in the reverse of burn order, so the lots that burn first stay burned. Throws if the burn has fewer
+ * credits.
  */
 export function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount: MicroCredits): LotPart[] {
   const returned: LotPart[] = []
@@ -163,16 +177,19 @@ export function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount
     skip -= from
     open -= to - from
   }
-  if (open !== 0) throw new Error(`a burn has no lots for ${open} micro-credits that it gives back`)
+  if (open !== 0) throw new Error(`the burn has ${open} micro-credits less than the amount to return`)
   return returned
 }
 
-/** Returns the share of `paid` for the credits from `from` to `to`. The shares of all parts sum to exactly `paid`. */
+/**
+ * Returns the share of `paid` for the credits from position `from` to position `to` of `whole`. The shares of
+ * adjacent ranges sum to exactly `paid`.
+ */
 function paidBetween(paid: PicoUsd, from: number, to: number, whole: number): PicoUsd {
   return picoUsd(shareOf(paid, to, whole) - shareOf(paid, from, whole))
 }
 
-/** Removes empty lots in one pass. */
+/** Removes empty lots from the list. */
 export function removeEmpty(lots: Lot[]): void {
   let kept = 0
   for (const lot of lots) if (lot.left > 0) lots[kept++] = lot
@@ -180,14 +197,14 @@ export function removeEmpty(lots: Lot[]): void {
 }
 
 /**
- * Returns the time when a lot next falls due: its expiry, unless the whole lot is held, since held credits do not
- * expire.
+ * Returns the time at which a lot next falls due: its expiry, or null if it never expires or is held completely. Held
+ * credits do not expire.
  */
 export function lotDueAt(lot: Lot): number | null {
   return free(lot) > 0 ? lot.expires_at_ms : null
 }
 
-/** Returns the next expiry and the unreserved amount that expires then; null when nothing will expire. */
+/** Returns the time of the next expiry and the unreserved amount that expires then; null if nothing will expire. */
 export function expiringNext(lots: readonly Lot[]): { amount: MicroCredits; at_ms: number } | null {
   let at_ms = Number.POSITIVE_INFINITY
   let amount = 0

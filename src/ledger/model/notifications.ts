@@ -1,6 +1,6 @@
 /**
- * Notifications: events of a ledger for its customer, numbered 1, 2, 3 … per ledger without gaps. A notification
- * is a record of the commit that causes it, so it exists exactly if the change does.
+ * Notifications: events that a ledger reports to its customer. Each ledger numbers them 1, 2, 3 … without gaps. A
+ * notification is part of the commit that causes it, so it exists if and only if the change was committed.
  */
 
 export const NOTIFICATION_TYPES = [
@@ -41,9 +41,9 @@ export type JsonValue =
   | { readonly [name: string]: JsonValue }
 
 /**
- * The `data` of a notification, as clients get it: amounts are numbers in credits, ids are public ids. A user or a team may
- * be named only by `user_id` and `team_id` at the top, where an erasure finds them, and a text of the customer is not
- * part of it.
+ * The `data` of a notification, as clients receive it. Amounts are numbers in credits, and ids are public ids. Users
+ * and teams may appear only in `user_id` and `team_id` at the top level, because an erasure searches only there. Free
+ * text of the customer is not included.
  */
 export interface NotificationData {
   readonly user_id?: string
@@ -51,7 +51,7 @@ export interface NotificationData {
   readonly [name: string]: JsonValue | undefined
 }
 
-/** A notification without its number and time. */
+/** A notification without its sequence number and time. */
 export interface Notice {
   readonly type: NotificationType
   readonly data: NotificationData
@@ -63,5 +63,5 @@ export interface Notification extends Notice {
   readonly at_ms: number
 }
 
-/** The limit of the data of one notification, in characters of JSON. */
+/** The maximum length of the data of one notification, in characters of JSON. */
 export const MAX_NOTIFICATION_LENGTH = 4_096

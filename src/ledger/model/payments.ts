@@ -3,14 +3,15 @@ import type { LotPart } from './lots.ts'
 import type { WalletOwner } from './vocabulary.ts'
 
 /**
- * Payments through Stripe, and who pays for a wallet. Amounts of money are whole cents of USD, as Stripe charges them.
+ * Payments through Stripe, and the payers of wallets. Amounts in fields with `cents` in their names are whole US
+ * cents, as Stripe charges them.
  */
 
 export const PAYMENT_STATUSES = [
   'pending',
   'succeeded',
   'failed',
-  /** The owner of the card must confirm a top-up, at `url`. */
+  /** The status of a top-up that the owner of the card must confirm at `url`. */
   'action_required',
   'refunded',
   'disputed',
@@ -25,19 +26,19 @@ export interface ReturnUrls {
   readonly cancel: string
 }
 
-/** A saved card. The fingerprint is the same for the same card number. */
+/** A saved card. Cards with the same number have the same fingerprint. */
 export interface Card {
   readonly id: string
   readonly fingerprint: string | null
 }
 
 export interface PaymentFailure {
-  /** Stripe's code (`card_declined`), or one of ours. */
+  /** A code of Stripe, such as `card_declined`, or of this service. */
   readonly code: string
   readonly message: string
 }
 
-/** A payment. Its row exists before Stripe is called, with the request; the outcome is added later. */
+/** A payment. Its row is written before Stripe is called, and contains the request. The outcome is added later. */
 export interface Payment {
   readonly number: number
   readonly created_at_ms: number
@@ -45,48 +46,65 @@ export interface Payment {
   readonly owner: WalletOwner
   readonly credits: MicroCredits
   readonly price_cents: number
-  /** The lifetime of its lot in days; absent: the lot does not expire. */
+  /** The lifetime of the payment's lot in days; absent if the lot does not expire. */
   readonly expires_in_days?: number
   readonly credit_pack_id?: string
   /** The name that Stripe shows to the buyer. */
   readonly product: string
   readonly urls: ReturnUrls
   readonly saves_card?: true
-  /** Stripe's customer of the wallet, if there was one. */
+  /** The id of the wallet's customer at Stripe, if the payment uses one. It may be removed after the outcome. */
   readonly customer?: string
-  /** The card of a top-up. */
+  /** The card that a top-up charges. */
   readonly card?: Card
   readonly status: PaymentStatus
-  /** Stripe's Checkout session, and its page while it can be paid. */
+  /** The id of the Checkout session at Stripe, and the address of its page while the payment can be made there. */
   readonly session_id?: string
   readonly url?: string
-  /** Stripe's payment intent. */
+  /** The id of the payment intent at Stripe. */
   readonly intent_id?: string
-  /** Whether the owner of the card must confirm and the page for it does not exist yet. */
+  /**
+   * Whether Stripe required the owner of the card to confirm the charge. The page for the confirmation may not exist
+   * yet.
+   */
   readonly needs_action?: true
   readonly receipt_url?: string
   readonly failure?: PaymentFailure
-  /** The purchase that it made: the entry is in the same commit as `succeeded`. */
+  /**
+   * The purchase that the payment made, or an earlier purchase that recorded the same payment intent. Absent until
+   * the payment is paid and its credits are added.
+   */
   readonly credited?: Credited
   readonly refunded_cents: number
   readonly disputed_cents: number
-  /** The credits that refunds and disputes have claimed so far, and the part that was taken. */
+  /**
+   * The credits that refunds and disputes have claimed so far, and the part of them that was taken from the wallet.
+   */
   readonly asked_back: MicroCredits
   readonly taken_back: MicroCredits
-  /** The share of the price that belongs to the credits taken from the payment's lot. */
+  /** The share of the price that belongs to the credits that were taken from the payment's lot. */
   readonly taken_paid?: UsdParts
-  /** The part of `taken_back` that was spent and therefore taken elsewhere in the wallet. */
+  /**
+   * The part of `taken_back` that replaces spent credits of the payment's lot. It was taken from other credits of the
+   * wallet.
+   */
   readonly spent?: TakenSpent
-  /** The number of times that Stripe was asked about the payment and did not report an outcome. */
+  /**
+   * The number of checks with Stripe without an outcome. It restarts at an outcome, and when the page for a
+   * confirmation is created.
+   */
   readonly asked: number
-  /** The next time to ask Stripe; null for never. */
+  /**
+   * The time of the next check with Stripe; null for never. A failed payment is deleted after this check if it is
+   * still unpaid.
+   */
   readonly ask_at_ms: number | null
 }
 
-/** Credits that were taken in place of spent ones, by lot, with the overdraft last. */
+/** The credits that were taken in place of spent credits, by lot. The overdraft is last. */
 export interface TakenSpent {
   readonly parts: readonly LotPart[]
-  /** The time when the last of them were taken. */
+  /** The time at which credits were last taken. */
   readonly at_ms: number
 }
 
@@ -103,7 +121,7 @@ export interface TopUpRule {
   readonly credits: MicroCredits
   readonly price_cents: number
   readonly max_cents_a_month: number
-  /** Is null for no limit. */
+  /** The maximum number of top-ups a UTC day; null for no limit. */
   readonly max_a_day: number | null
   readonly enabled: boolean
 }
@@ -111,25 +129,28 @@ export interface TopUpRule {
 export const PAUSE_REASONS = ['no_payment_method', 'declined', 'monthly_limit', 'daily_limit'] as const
 export type PauseReason = (typeof PAUSE_REASONS)[number]
 
-/** The payer of a wallet: one row for a wallet that has ever started a payment. */
+/** The payer of a wallet. A wallet has one row after its first payment or top-up rule, until its owner is erased. */
 export interface Payer {
   readonly owner: WalletOwner
-  /** Checkouts that may still be paid. */
+  /** The numbers of the checkouts that may still be paid. */
   readonly open: readonly number[]
-  /** Stripe's customer, once a card was saved, and the return addresses of that checkout. */
+  /**
+   * The id of the customer at Stripe, and the return addresses of the checkout that saved the card. Both are absent
+   * until a card was saved.
+   */
   readonly customer?: string
   readonly urls?: ReturnUrls
   readonly rule?: TopUpRule
   readonly paused?: PauseReason
-  /** The top-up that is being charged. There is at most one, even if the rule is replaced. */
+  /** The number of the top-up without an outcome. There is at most one, even if the rule is replaced. */
   readonly in_flight?: number
   readonly last_top_up?: number
-  /** The number of refused charges in a row, and the card of the last charge. */
+  /** The number of consecutive declined charges, and the fingerprint of the last declined card. */
   readonly declines: number
   readonly declined_card?: string | null
   /**
-   * The top-ups of a UTC month and of a UTC day that were charged or may still be charged. The counts are kept when the
-   * rule ends.
+   * The total price of the top-ups in a UTC month, and the number of top-ups on a UTC day. Top-ups that may still be
+   * charged are included. Both are kept when the rule ends.
    */
   readonly month: { readonly start_ms: number; readonly cents: number }
   readonly day: { readonly start_ms: number; readonly count: number }
@@ -139,17 +160,17 @@ export function newPayer(owner: WalletOwner): Payer {
   return { owner, open: [], declines: 0, month: { start_ms: 0, cents: 0 }, day: { start_ms: 0, count: 0 } }
 }
 
-/** Whether a payment's money was received, or may still be: a failed payment counts towards no limit. */
+/** Reports whether a payment was paid or may still be paid. A payment that failed does not count towards limits. */
 export function mayBePaid({ status }: Payment): boolean {
   return status !== 'failed'
 }
 
-/** Whether the outcome of a payment is not known yet. */
+/** Reports whether a payment has no outcome yet. */
 export function isUnsettled({ status }: Pick<Payment, 'status'>): boolean {
   return status === 'pending' || status === 'action_required'
 }
 
-/** The number of payments by status. Failed ones are counted until they are deleted. */
+/** The number of payments by status. Failed payments are counted until they are deleted. */
 export type PaymentCounts = Record<PaymentStatus, number>
 
 export const NO_PAYMENTS: Readonly<PaymentCounts> = Object.freeze({
@@ -162,18 +183,22 @@ export const NO_PAYMENTS: Readonly<PaymentCounts> = Object.freeze({
 })
 
 /**
- * The payments of a ledger in figures. The figures are absolute, so a repeated or late report is harmless.
+ * The counts of a ledger's payments for operators. They are absolute numbers, so a repeated or late report is
+ * harmless.
  */
 export interface PaymentFigures extends Readonly<PaymentCounts> {
   /** The creation time of the oldest payment without an outcome; null if none is open. */
   readonly oldest_open_at_ms: number | null
-  /** The number of wallets whose top-up would charge but is paused. */
+  /**
+   * The number of paused top-ups that are due again at a known time. Top-ups without a customer at Stripe have no
+   * such time.
+   */
   readonly top_ups_paused: number
 }
 
 const PICO_PER_CENT = 10_000_000_000n
 
-/** Cents as the price of a lot. */
+/** Converts cents to the price of a lot. */
 export function centsToUsd(cents: number): UsdParts {
   return usdToParts(picoUsd(BigInt(cents) * PICO_PER_CENT))
 }

@@ -2,9 +2,9 @@ import type { Level, LimitUnit, OffReason, RollingLength } from './limits.ts'
 import type { WalletOwner } from './vocabulary.ts'
 
 /**
- * Every expected refusal of the ledger, or of the rating before it. A refusal is a value: it changes nothing,
- * leaves the idempotency key unused, and travels through RPC and the journal as plain JSON. `detailOf`
- * returns its text, and `http/problem.ts` its status. Both switch over all refusals.
+ * The expected refusals of the ledger, and of the rating before it. A refused request changes nothing and leaves its
+ * idempotency key unused. A refusal is plain JSON in RPC and in the journal. `detailOf` returns its text, and
+ * `http/problem.ts` its HTTP status. Both must handle every code.
  */
 export type Refusal =
   | { readonly code: 'invalid_request'; readonly detail: string; readonly errors: readonly FieldError[] }
@@ -19,30 +19,33 @@ export type Refusal =
   | {
       readonly code: 'insufficient_credits'
       readonly wallet_id: string
-      /** Decimal strings of credits: the required amount may exceed the largest balance. */
+      /** The amounts as decimal strings of credits, because the required amount may exceed the largest balance. */
       readonly balance: string
       readonly available_balance: string
       readonly required: string
-      /** Absent if the wallet has none. */
+      /** The overdraft limit of the wallet; absent if it is 0. */
       readonly overdraft_limit?: string
     }
   | {
       readonly code: 'limit_reached'
       readonly feature_id: string
       readonly level: Level
-      /** The key of the limit, if the limit is of a key or a model. */
+      /** The API key of the limit, if `level` is `key`. */
       readonly key_id?: string
       readonly model?: string
       /** Whether the limit counts the use of all features. */
       readonly all_features?: true
       readonly unit: LimitUnit
-      /** Decimal strings of the unit. */
+      /** The quantities as decimal strings in the limit's unit. */
       readonly limit: string
       readonly used: string
       readonly needed: string
-      /** Null: never. */
+      /**
+       * The time at which the limit resets, or, if it rolls, at which the oldest use leaves the window. Null for no
+       * such time.
+       */
       readonly resets_at_ms: number | null
-      /** Whether the limit rolls: the time is then when the oldest use leaves the window. */
+      /** The length of the window, if the limit rolls. */
       readonly rolling?: RollingLength
     }
   | { readonly code: 'feature_not_allowed'; readonly feature_id: string; readonly reason: OffReason }
@@ -61,7 +64,10 @@ export type Refusal =
     }
   | { readonly code: 'conflict'; readonly detail: string }
   | { readonly code: 'already_voided' }
-  /** A call with this idempotency key was made; null while it runs. */
+  /**
+   * A call with this idempotency key was already opened. `event_id` is the event that was charged; null while the
+   * call runs.
+   */
   | { readonly code: 'already_processed'; readonly event_id: string | null }
   | { readonly code: 'hold_not_open' }
   | { readonly code: 'not_found'; readonly detail: string }
@@ -69,32 +75,32 @@ export type Refusal =
   | { readonly code: 'customer_suspended' }
   | {
       readonly code: 'rate_limited'
-      /** Requests a minute. */
+      /** The maximum number of requests a minute. */
       readonly limit: number
       readonly retry_after_s: number
     }
   | {
       readonly code: 'quota_exceeded'
-      /** The counted requests; absent for events. */
+      /** The kind of the counted requests; absent for events. */
       readonly of?: 'changes'
-      /** Events or changes a UTC month. */
+      /** The maximum number of events or changes in a UTC month. */
       readonly limit: number
       readonly resets_at_ms: number
     }
-  /** A refusal by load. With `keys_full`, the ledger has its maximum number of idempotency keys. */
+  /** The ledger is overloaded. With `keys_full`, it has its maximum number of idempotency keys. */
   | { readonly code: 'overloaded'; readonly keys_full?: true }
-  /** A refusal by an outage. With `stripe`, Stripe did not answer. */
+  /** The ledger could not be reached. With `stripe`, Stripe did not answer. */
   | { readonly code: 'unavailable'; readonly stripe?: true }
-  /** The deployment has no usable key of Stripe for the mode of the ledger. */
+  /** The deployment has no usable Stripe key for the mode of the ledger. */
   | { readonly code: 'payments_not_configured' }
 
-/** A field of the request body and its fault; `path` is a JSON Pointer (RFC 6901). */
+/** An error of a request field. `path` is a JSON Pointer (RFC 6901). */
 export interface FieldError {
   readonly path: string
   readonly message: string
 }
 
-/** Returns one or two sentences for a person: the fault and, where it helps, the remedy. */
+/** Returns one or two sentences for a person: what is wrong and, if possible, what to do. */
 export function detailOf(refusal: Refusal): string {
   switch (refusal.code) {
     case 'invalid_request':
@@ -119,21 +125,21 @@ export function detailOf(refusal: Refusal): string {
       return 'This idempotency key was already used with another request. Use a new key for a new request.'
     case 'too_many_open':
       if (refusal.what === 'alerts') {
-        return `There are ${refusal.limit} alerts of this kind or on this wallet, the limit. Delete one, then retry.`
+        return `The limit of ${refusal.limit} alerts of this kind or on this wallet is reached. Delete an alert, then retry.`
       }
       if (refusal.what === 'MB of metadata') {
-        return `The grants, purchases and entitlements of this ledger may have ${refusal.limit} MB of metadata at this tier. Send the request without metadata.`
+        return `The metadata of the ledger's grants, purchases and entitlements would exceed the tier's limit of ${refusal.limit} MB. Send the request without metadata.`
       }
       return refusal.what === 'payments'
-        ? `The ledger has ${refusal.limit} payments without an outcome, its limit. Unpaid checkouts end after a day.`
-        : `The wallet has ${refusal.limit} open ${refusal.what}, the limit of a wallet. Close or use some, then retry.`
+        ? `The ledger has reached its limit of ${refusal.limit} payments without an outcome. Unpaid checkouts end after a day, so retry later.`
+        : `The wallet has reached its limit of ${refusal.limit} open ${refusal.what}. Close or use some, then retry.`
     case 'hold_not_open':
-      return 'This hold is no longer open: it was captured, released, or has expired.'
+      return 'This hold is not open: it was captured, was released, or has expired. Open a new hold.'
     case 'already_voided':
       return 'This event is already voided.'
     case 'already_processed':
       return refusal.event_id === null
-        ? 'A call with this idempotency key is running. Its answer is not stored.'
+        ? 'A call with this idempotency key is running. Its answer will not be stored: use a new key for a new call.'
         : `A call with this idempotency key was made and charged as ${refusal.event_id}. Its answer is not stored: use a new key for a new call.`
     case 'revoked_api_key':
       return 'This API key was deleted or replaced. Use another key.'
@@ -149,10 +155,10 @@ export function detailOf(refusal: Refusal): string {
         : 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
     case 'unavailable':
       return refusal.stripe
-        ? 'Stripe did not answer, so there is no checkout and nothing is charged. Wait, then retry.'
-        : 'The ledger could not be reached. Retry with the same idempotency key: it burns at most once.'
+        ? 'Stripe did not answer, so the checkout was not opened and nothing was charged. Wait, then retry.'
+        : 'The ledger could not be reached. Retry with the same idempotency key: the request takes effect at most once.'
     case 'payments_not_configured':
-      return 'This deployment has no usable Stripe key for this mode. The operator sets it up (docs/payments.md); credits can be added with POST /v1/credits/purchase.'
+      return 'This deployment has no usable Stripe key for this mode. Ask the operator to set one up (docs/payments.md), or add credits with POST /v1/credits/purchase.'
   }
 }
 
@@ -166,10 +172,10 @@ function limitDetail(refusal: Refusal & { code: 'limit_reached' }): string {
   const name = unit === 'usd' ? 'USD' : unit
   const features = all_features ? 'all features' : 'this feature'
   const reset = resetText(resets_at_ms, rolling !== undefined)
-  return `The ${LEVEL_NAMES[level]}'s limit of ${limit} ${name} for ${features} has ${used} used, and the request needs ${needed}. ${reset}`
+  return `The use would exceed the ${LEVEL_NAMES[level]}'s limit of ${limit} ${name} for ${features}: ${used} are used, and the request needs ${needed}. ${reset}`
 }
 
-/** The names of levels in sentences. */
+/** The names of the levels in texts for people. */
 export const LEVEL_NAMES: Readonly<Record<Level, string>> = {
   user: 'user',
   team: 'team',
@@ -179,18 +185,24 @@ export const LEVEL_NAMES: Readonly<Record<Level, string>> = {
 }
 
 function resetText(resets_at_ms: number | null, rolls: boolean): string {
-  if (resets_at_ms === null) return rolls ? 'Time does not reset it.' : 'It never resets.'
+  if (resets_at_ms === null) return rolls ? 'The limit has no known reset time.' : 'The limit never resets.'
   const at = new Date(resets_at_ms).toISOString()
-  return rolls ? `The oldest use leaves the window at ${at}.` : `It resets at ${at}.`
+  return rolls ? `The oldest use leaves the window at ${at}.` : `The limit resets at ${at}.`
 }
 
 /** The maximum number of errors that one answer lists. */
 const MAX_ERRORS = 50
 
-/** A path may contain an unknown field's name from the client, and details of a batch are stored with its key. */
+/**
+ * The maximum length of a path in a detail. A path may contain a field name of any length from the client, and the
+ * details of a batch are stored.
+ */
 const MAX_PATH_SHOWN = 200
 
-/** A 400 that lists each field, with the first one in its detail. `what` is invalid: the request, its query … */
+/**
+ * Returns a 400 that lists the invalid fields. Its detail names the first of them. `what` is the invalid part, such
+ * as the query.
+ */
 export function invalid(
   errors: readonly FieldError[],
   what = 'request',
@@ -207,7 +219,7 @@ export function invalid(
   }
 }
 
-/** Ends a text with a full stop, unless it ends with a question. */
+/** Adds a full stop to a text that does not end with a question mark. */
 function sentence(text: string): string {
   return text.endsWith('?') ? text : `${text}.`
 }
@@ -224,7 +236,7 @@ export function refused(refusal: Refusal): Refused {
   return { kind: 'refused', refusal }
 }
 
-/** A 400 about one field. */
+/** Returns a 400 about one field. */
 export function invalidField(path: string, message: string, detail = `${path} ${message}.`): Refused {
   return refused({ code: 'invalid_request', detail, errors: [{ path, message }] })
 }
@@ -233,7 +245,7 @@ export function conflict(detail: string): Refused {
   return refused({ code: 'conflict', detail })
 }
 
-/** A 404 that names what is missing, such as `Hold hold_1 not found.` */
+/** Returns a 404 that names the missing object, such as `Hold hold_1 not found.` */
 export function notFound(what: string, remedy?: string): Refused {
   return refused({
     code: 'not_found',
@@ -241,12 +253,12 @@ export function notFound(what: string, remedy?: string): Refused {
   })
 }
 
-/** The 404 of an owner without a wallet. */
+/** Returns the 404 for an owner without a wallet. */
 export function walletNotFound(owner: WalletOwner): Refused {
   const what = owner.kind === 'customer' ? 'Wallet' : `Wallet of the ${owner.kind} ${owner.id}`
   return notFound(
     what,
-    'A grant, a purchase, a transfer to it or a change of its overdraft limit creates one.',
+    'A grant, a purchase, a transfer to the owner or a change of the overdraft limit creates the wallet.',
   )
 }
 

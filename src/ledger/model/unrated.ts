@@ -5,8 +5,8 @@ import type { LotPart } from './lots.ts'
 import type { ProviderCharge } from './vocabulary.ts'
 
 /**
- * The part of a burn's price that has not been given back, and the credits that go with it; `given` are the credits
- * that were given back before.
+ * The price and the credits of a burn, without the credits that were returned before its late rating. `given` is the
+ * number of credits that were returned before or by the late rating; 0 without a late rating.
  */
 export interface OpenPrice {
   readonly given: MicroCredits
@@ -14,38 +14,41 @@ export interface OpenPrice {
   readonly price: UsdParts
 }
 
-/** A recorded event that has no final price yet. */
+/** A recorded event without a final price. */
 export interface UnratedEvent {
   readonly entry: Entry
-  /** The event's price, if the price is known but the wallet could not pay it. */
+  /**
+   * The event's cost, if it is known but could not be charged, because the wallet could not pay or a limit was
+   * reached; otherwise null.
+   */
   readonly charge: ProviderCharge | null
 }
 
-/** The final rating of an event that was recorded unrated: an entry of its own. */
+/** The final rating of an event that was recorded without a price. It has its own entry. */
 export interface Amendment extends Counts {
-  /** The entry that burned or returned the difference. */
+  /** The number of the entry that burned or returned the difference. */
   readonly by_entry: number
   readonly rated_at_ms: number
-  /** The total cost of the event now. */
+  /** The total credits of the event after this rating. */
   readonly credits: MicroCredits
   readonly balance_after: MicroCredits
-  /** The lots that the second entry took from: a void returns these credits too. */
+  /** The parts of lots that the rating's entry took. A void returns these credits too. */
   readonly lots: readonly LotPart[]
   readonly cost: UsdParts
   readonly price: UsdParts
   readonly burn_table_version: number
   readonly price_version: string
-  /** The part of its price that had not been given back when it was rated. */
+  /** The part of the event's price that was not returned before the rating. */
   readonly open: OpenPrice
 }
 
-/** A price that was found for an event which was recorded without one. */
+/** An event that was recorded without a price, and the price that was found for it. */
 export interface RerateItem {
   readonly entry: number
   readonly charge: ProviderCharge
 }
 
-/** A provider and a model as an event names them; an empty text where it names none. */
+/** The provider and the model of an event. A missing provider or model is an empty text. */
 export interface UnratedModel {
   readonly provider: string
   readonly model: string
@@ -55,21 +58,21 @@ export interface UnratedModel {
 export interface UnratedSummary extends UnratedModel {
   /** The number of events, at most `MAX_UNRATED_COUNTED`. */
   readonly events: number
-  /** The arrival of the oldest. */
+  /** The arrival time of the oldest event. */
   readonly oldest_at_ms: number
-  /** Whether the oldest has a price, and its wallet could not pay it. */
+  /** Whether the oldest event has a price that could not be charged. */
   readonly is_unpaid: boolean
 }
 
-/** Events beyond this number are not counted: each costs a row read. */
+/** The maximum number of unrated events that are counted. It is limited because each event costs a row read. */
 export const MAX_UNRATED_COUNTED = 10_000
 
 /**
- * The unrated events that late rating examines: new events, events of some models, and events that a wallet could not
- * pay.
+ * The selection of unrated events for late rating: new events, and events of some models. Events with a price that
+ * could not be charged are always selected.
  */
 export interface UnratedSelection {
-  /** The entry after which every event is new. */
+  /** The number of the entry after which all events are new. */
   readonly after_entry: number
   readonly models: readonly UnratedModel[]
 }

@@ -3,22 +3,28 @@ import type { UsdParts } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
 import type { JsonText } from './json.ts'
 
-/** The name of a ledger: a customer has one for live keys and one for test keys. */
+/** The name of a ledger. A customer has one ledger for live keys and one for test keys. */
 export interface LedgerName {
   readonly customer_id: string
   readonly mode: Mode
 }
 
-/** An object while it is put together: optional fields are set one by one, because a conditional spread is slow. */
+/**
+ * A type with writable fields, for building an object. Optional fields are assigned one by one, because conditional
+ * spreads are slow.
+ */
 export type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** The owner of a wallet, in the customer's own ids. */
+/** The owner of a wallet. Ids are the customer's own. */
 export type WalletOwner =
   | { readonly kind: 'customer' }
   | { readonly kind: 'user'; readonly id: string }
   | { readonly kind: 'team'; readonly id: string }
 
-/** A key and the fingerprint of its request: SHA-256 of the operation and its body, to distinguish a repeat from a reuse. */
+/**
+ * An idempotency key and the fingerprint of its request: a hash of the operation and the body. The fingerprint
+ * distinguishes a repeated request from another request with the same key.
+ */
 export interface Idempotency {
   readonly key: string
   readonly fingerprint: string
@@ -42,7 +48,7 @@ export function isEventType(value: unknown): value is EventType {
   return KNOWN_TYPES.has(value)
 }
 
-/** The provider's charge for an event: a cost, no price found (`unpriced`), or nothing to price (`none`). */
+/** The provider's charge for an event. `unpriced`: no price was found. `none`: the event has nothing to price. */
 export type ProviderCharge =
   | { readonly kind: 'priced'; readonly cost: UsdParts; readonly price_version: string }
   | {
@@ -53,10 +59,13 @@ export type ProviderCharge =
     }
   | { readonly kind: 'none'; readonly price_version: string }
 
-/** The maximum time that an event may be ahead of its arrival, for clocks that run fast. */
+/** The maximum time by which an event's time may be later than its arrival, because clients' clocks may be fast. */
 export const MAX_EVENT_AHEAD_MS = 5 * 60_000
 
-/** The values that select the price, beside provider, model and usage: kept, so that an event can be priced again. */
+/**
+ * The values that determine the price together with provider, model and usage. They are stored, so that an event can
+ * be priced again.
+ */
 export interface PriceModifiers {
   readonly service_tier?: string
   readonly region?: string
@@ -65,7 +74,7 @@ export interface PriceModifiers {
   readonly search_context_size?: string
 }
 
-/** The fields of an event, from its request to its record: the priced fields are the recorded ones. */
+/** The fields that an event has in its request, when it is priced, and in its record. */
 export interface EventFields {
   readonly timestamp_ms: number
   readonly event_type: EventType
@@ -76,24 +85,27 @@ export interface EventFields {
   readonly model?: string
   readonly usage?: Usage
   readonly modifiers?: PriceModifiers
-  /** The customer's own units, priced by burn tables only. */
+  /** The quantities in the customer's own units. Only burn tables price them. */
   readonly custom?: Readonly<Record<string, number>>
   readonly warnings?: readonly string[]
 }
 
-/** An event with everything that determined its price. */
+/** An event with its price and everything that determined the price. */
 export interface RatedFields extends EventFields {
-  /** The API key that sent it, or that opened the hold which it settled. Absent in records of earlier versions. */
+  /**
+   * The API key that sent the event or, if the event settled a hold, that opened the hold. Absent in records of
+   * earlier versions.
+   */
   readonly key_id?: string
   readonly cost: UsdParts
-  /** customer_price_usd: the credits at the table's credits per USD. */
+  /** The `customer_price_usd` of the event: its credits at the burn table's credits per USD. */
   readonly price: UsdParts
   readonly burn_table_version: number
   readonly price_version: string
   readonly unrated?: true
 }
 
-/** An event that was validated and priced; the ledger turns its cost into credits and burns them. */
+/** An event that was validated and priced. The ledger converts its cost to credits and burns them. */
 export interface PricedEvent extends EventFields {
   /** The hold that the event settles. */
   readonly hold?: WalletItemRef
@@ -101,7 +113,7 @@ export interface PricedEvent extends EventFields {
   readonly metadata?: JsonText
 }
 
-/** A hold or a recurring grant: the numbers in its id. */
+/** The parts of the id of a hold or a recurring grant. */
 export interface WalletItemRef {
   readonly number: number
   readonly wallet: number

@@ -13,95 +13,99 @@ import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVER
 import type { Refusal } from './refusal.ts'
 import type { LotKind, RatedFields, WalletOwner } from './vocabulary.ts'
 
-/** A wallet of credits. The number is the ledger's own; 1 is the customer's wallet. */
+/** A wallet of credits. The ledger assigns the number, which is 1 for the customer's wallet. */
 export interface Wallet {
   readonly number: number
   readonly owner: WalletOwner
   readonly created_at_ms: number
-  /** Whether an entry has named the owner of the wallet: D1 reads it from that entry. */
+  /** Whether an entry of the wallet was appended. The first entry of a wallet contains its owner. */
   announced: boolean
-  /** The remaining credits of the lots, less the overdraft in use. */
+  /** The remaining credits of all lots minus the used overdraft. */
   balance: MicroCredits
-  /** The maximum amount that the balance may be below zero. */
+  /** The maximum overdraft that burns and holds may use. */
   overdraft_limit: MicroCredits
-  /** The used part of the overdraft. */
+  /** The amount by which the wallet is overdrawn, including `owed`. */
   overdrawn: MicroCredits
   /**
-   * The part of the overdraft that refunds and disputes of payments took, which the limit does not bound. Absent if
-   * nothing is owed.
+   * The part of the overdraft that refunds and disputes of payments took. The overdraft limit does not apply to it.
+   * Absent if it is 0.
    */
   owed?: MicroCredits
-  /** Open lots in burn order. */
+  /** The open lots, in burn order. */
   lots: Lot[]
   /**
-   * Lots that begin later, in the order of their creation. They are part of the balance, but cannot be burned or held
-   * yet.
+   * The lots that begin later, in the order of their creation. They are part of the balance, but cannot be burned or
+   * held yet.
    */
   pending?: Lot[]
-  /** Open holds, the oldest first. */
+  /** The open holds, oldest first. */
   holds: Hold[]
-  /** Recurring grants. */
+  /** The active recurring grants. */
   recurring: RecurringGrant[]
   /**
-   * The rollovers of each recurring grant with a `rollover_max`, by the grant's number, oldest first. Each rollover has
-   * less room than the next. They are kept after the grant ends, because credits of its lots may still be returned.
+   * The rollovers of each recurring grant with a `rollover_max`, by the grant's number, oldest first. A new rollover
+   * replaces earlier rollovers with at least as much `room`. Rollovers are kept after the grant ends, because credits
+   * of its lots may still be returned.
    */
   rollovers?: Readonly<Record<string, readonly Rollover[]>>
   /**
-   * The amount below which the top-up rule charges, while the rule is on. `noted` is set once the alarm is scheduled to
-   * charge.
+   * The amount below which the top-up rule charges. Absent while the rule is disabled. `noted` is set once the alarm
+   * is scheduled to charge.
    */
   top_up?: { readonly below: MicroCredits; readonly noted?: true }
-  /** Is absent until a rule of a burn table first counts use. */
+  /** The counters of burn table rules and of alerts on spending. Absent until use is first counted. */
   counters?: PeriodCounters
 }
 
-/** The limit of open holds in a wallet: they are written with it. */
+/** The maximum number of open holds in a wallet. It is limited because all holds are written with the wallet. */
 export const MAX_OPEN_HOLDS = 1000
 
-/** Credits that are authorised but not yet spent. Reserved credits stay in their lots until they are captured. */
+/** A reservation of credits that are not yet spent. Reserved credits stay in their lots until they are captured. */
 export interface Hold {
   readonly number: number
   readonly feature_id: string
   readonly user_id?: string
   readonly team_id?: string
-  /** The API key that opened it. Its captures count for this key. */
+  /** The API key that opened the hold. Captures count as usage of this key. */
   readonly key_id?: string
-  /** The model that priced the hold, if a model did. */
+  /** The model of the event that determined the size of the hold. Absent if no event determined it. */
   readonly model?: string
   readonly created_at_ms: number
-  /** The amount at opening. */
+  /** The amount that was reserved when the hold was opened. */
   readonly credits: MicroCredits
-  /** The price of a million output tokens, if the hold was priced by a model. */
+  /** The credits for a million output tokens, if the size of the hold was determined by a model. */
   readonly output_rate?: MicroCredits
-  /** The part that pays for the input, if there is an `output_rate`. Captures pay it first. */
+  /** The part of the hold for the input, if there is an `output_rate`. Captures use this part first. */
   readonly input_credits?: MicroCredits
   expires_at_ms: number
   captured: MicroCredits
-  /** The credits that it still reserves, in burn order. */
+  /** The credits that the hold still reserves, by lot, in burn order. */
   parts: LotPart[]
-  /** The quantities that it still reserves of its feature's limits. */
+  /** The quantities that the hold still reserves in the counters of the limits that apply to it. */
   reserves?: readonly ReservedQuantity[]
   /**
-   * The same as `reserves`, for a hold from before reservations counted in every window: this one counts in the window
-   * that it names.
+   * The reservations of a hold from an earlier version, in place of `reserves`. Each counts only in the window that
+   * it names.
    */
   limits?: readonly Counted[]
-  /** The call of a provider for which the gateway made the hold, if it did. */
+  /** The provider call for which the gateway opened the hold; absent for other holds. */
   call?: HeldCall
 }
 
-/** A call of a provider while it runs. */
+/** A running call to a provider. */
 export interface HeldCall {
-  /** The estimate that the hold is charged if it expires; absent until something was delivered. */
+  /** The estimate that is charged if the hold expires; absent until something was delivered. */
   readonly noted?: {
     readonly credits: MicroCredits
-    /** The event without user and team, which are those of the hold. */
+    /** The event without user and team, which are stored in the hold. */
     readonly record: Omit<RatedFields, 'user_id' | 'team_id'>
   }
 }
 
-/** Returns the key of an owner's wallet or entitlements. Unambiguous, because the kind ends at the first colon. */
+/**
+ * Returns the key of an owner's wallet or entitlements. Keys are unambiguous, because the kind ends at the first
+ * colon.
+ */
 export function walletKey(owner: LimitOwner): string {
   return owner.kind === 'customer' ? 'customer' : `${owner.kind}:${owner.id}`
 }
@@ -121,7 +125,7 @@ export function newWallet(number: number, owner: WalletOwner, created_at_ms: num
   }
 }
 
-/** A copy that can be changed without the original seeing it. */
+/** Returns a copy that can be changed without an effect on the original. */
 export function copyWallet(wallet: Wallet): Wallet {
   return {
     ...wallet,
@@ -145,42 +149,51 @@ export function inputLeft({
   return microCredits(Math.max(0, input_credits - captured))
 }
 
-/** Returns the sum of all open holds. */
+/** Returns the credits that all open holds still reserve. */
 export function reserved({ holds }: Wallet): MicroCredits {
   if (holds.length === 0) return ZERO_CREDITS
   return microCredits(holds.reduce((sum, hold) => sum + remaining(hold), 0))
 }
 
-/** Returns the sum of the lots that begin later. */
+/** Returns the credits of all lots that begin later. */
 export function pendingCredits({ pending }: Wallet): MicroCredits {
   if (!pending) return ZERO_CREDITS
   return microCredits(pending.reduce((sum, lot) => sum + lot.left, 0))
 }
 
-/** All lots that are not used up; lots that begin later are last. */
+/** Returns all lots that are not used up. Lots that begin later are last. */
 export function unusedLots({ lots, pending = [] }: Wallet): readonly Lot[] {
   return [...lots, ...pending]
 }
 
-/** Returns the part of the overdraft that is used or reserved, without the owed part. */
+/** Returns the used and reserved part of the overdraft, without the owed part. */
 export function usedOverdraft(wallet: Wallet): MicroCredits {
   const { overdrawn, owed = ZERO_CREDITS } = wallet
   return microCredits(overdrawn - owed + (heldByLot(wallet).get(OVERDRAFT) ?? 0))
 }
 
-/** Returns the balance without credits that are held or begin later; below zero when the overdraft is used. */
+/**
+ * Returns the balance minus held credits and credits of lots that begin later. It can be below zero if the overdraft
+ * is used.
+ */
 export function available(wallet: Wallet): MicroCredits {
   return microCredits(wallet.balance - reserved(wallet) - pendingCredits(wallet))
 }
 
-/** Returns the credits that can be burned or held now. Reserved credits count against the largest balance too. */
+/**
+ * Returns the credits that can be burned or held now, including the unused overdraft. The sum with the held credits
+ * is limited to the maximum balance.
+ */
 export function spendable(wallet: Wallet): MicroCredits {
   const held = reserved(wallet)
   const free = wallet.balance - held - pendingCredits(wallet) + wallet.overdraft_limit
   return microCredits(Math.min(free, MAX_MICRO_CREDITS - held))
 }
 
-/** Returns the reason why a wallet cannot take `amount` more in `lots` more lots; undefined if it can. */
+/**
+ * Returns the refusal if `amount` more credits in `lots` more lots would exceed a maximum of the wallet; otherwise
+ * undefined.
+ */
 export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number): Refusal | undefined {
   if (unusedLots(wallet).length + lots > MAX_OPEN_LOTS) {
     return { code: 'too_many_open', what: 'lots', limit: MAX_OPEN_LOTS }
@@ -188,13 +201,13 @@ export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number):
   if (wallet.balance + amount <= MAX_MICRO_CREDITS) return undefined
   return {
     code: 'conflict',
-    detail: 'The balance of the wallet would exceed 8000000000 credits, the most it can hold.',
+    detail: 'The balance of the wallet would exceed the maximum of 8000000000 credits. Add fewer credits.',
   }
 }
 
-/** Returns when something in the wallet falls due; null for never. */
+/** Returns the time at which the next item of the wallet falls due; null for never. */
 export function walletDueAt(wallet: Wallet): number | null {
-  // Avoids lists of times, because this runs for every event of a batch.
+  // Builds no list of times, because this function runs for every event of a batch.
   let first: number | null = null
   for (const lot of wallet.lots) first = earlier(first, lotDueAt(lot))
   for (const lot of wallet.pending ?? NO_LOTS) first = earlier(first, startOf(lot))
@@ -209,14 +222,14 @@ function earlier(a: number | null, b: number | null): number | null {
   return a === null || (b !== null && b < a) ? b : a
 }
 
-/** Returns the time when a lot begins: its creation, or a later time. */
+/** Returns the time at which a lot begins: its creation or a later time. */
 export function startOf({ starts_at_ms, created_at_ms }: Lot): number {
   return starts_at_ms ?? created_at_ms
 }
 
 /**
- * Rules 1, 4 and 6 of the design, asserted where a wallet is about to be written and again where it is read back.
- * Throws: a wallet that breaks them is a bug, and its commit must not happen.
+ * Asserts rules 1, 4 and 6 of the design, before a wallet is written and after it is read. Throws if a rule is
+ * broken: this is a bug, and the commit must fail.
  */
 export function assertWallet(wallet: Wallet): void {
   let left = 0
@@ -267,7 +280,10 @@ function check(holds: boolean, wallet: Wallet, what: string): void {
   if (!holds) throw new Error(`wallet ${wallet.number} is broken: ${what}`)
 }
 
-/** A refusal with the wallet's credits and the required ones, which may be more than any wallet can hold. */
+/**
+ * Returns the refusal of a request that requires more credits than the wallet has. `required_micro` may exceed the
+ * maximum balance.
+ */
 export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_micro: bigint): Refusal {
   return {
     code: 'insufficient_credits',
@@ -283,7 +299,7 @@ export const HOLD_STATUSES = ['open', 'captured', 'released', 'expired'] as cons
 
 export type HoldStatus = (typeof HOLD_STATUSES)[number]
 
-/** A hold in the form that routes return, and in which the journal and D1 keep closed holds. */
+/** A hold in the form of answers. The journal and D1 also store closed holds in this form. */
 export interface HoldState {
   readonly number: number
   readonly wallet: number
@@ -300,7 +316,10 @@ export interface HoldState {
   readonly expires_at_ms: number
 }
 
-/** The credits that lots from before a recurrence may still take back after it: at most `rollover_max` together. */
+/**
+ * A rollover of a recurring grant. `room` is the number of credits that can still be returned to lots from before the
+ * rollover without expiring.
+ */
 export interface Rollover {
   readonly at_ms: number
   readonly room: MicroCredits
@@ -317,13 +336,13 @@ export interface RecurringGrant {
   readonly amount: MicroCredits
   readonly kind: LotKind
   readonly priority: number
-  /** The lifetime of each lot; null for no expiry. */
+  /** The lifetime of each lot; null for lots that do not expire. */
   readonly lifetime_ms: number | null
-  /** The maximum remainder of its earlier lots when the next one is granted; null for no limit. */
+  /** The maximum number of credits that earlier lots keep when the next lot is granted; null for no limit. */
   readonly rollover_max: MicroCredits | null
   /**
-   * The target: a recurrence grants the difference between it and the credits of the grant's lots; absent:
-   * always `amount`.
+   * The target of each recurrence, which grants only the difference between the target and the grant's remaining
+   * credits. If absent, each recurrence grants `amount`.
    */
   readonly target?: MicroCredits
   readonly reason?: string

@@ -13,18 +13,23 @@ import { creditsOf, ownerFields } from './amounts.ts'
 /** The committed state that determines the notifications of a commit. */
 export interface CommittedState {
   wallet(key: string): Wallet | undefined
-  /** Whether a model of a provider has events without a price. */
+  /** Reports whether a model of a provider has events without a price. */
   hasUnrated(provider: string, model: string): boolean
-  /** The window, or the time, at which a limit was last reached. */
+  /**
+   * Returns the start of the window in which a limit was last reached. For a rolling limit, returns the time at which
+   * it was last reached.
+   */
   reachedAt(counter: number): number | undefined
 }
 
-/** The maximum number of ids in a notification. The notification also has the number of all. */
+/** The maximum number of ids in a notification. The notification also has the total number. */
 const MAX_LISTED = 10
 
 /**
- * Adds the notifications of a commit's changes, after its last request. A change of many lots, holds or events in one
- * commit is one notification, so that an alarm that expires 1,000 lots of a wallet adds one. A burn adds none.
+ * Adds the notifications of a commit's changes. Runs after the last request of the commit. In one commit, the expired
+ * lots of a wallet share one notification. Its expired holds also share one, and the late ratings of a model share
+ * one. A burn adds a notification only if its event has no price, or if it uses up the available credits or reaches a
+ * limit.
  */
 export function notifyOfChanges(draft: Draft, ids: LedgerIds, committed: CommittedState): void {
   new Changes(draft, ids, committed).notify()
@@ -47,7 +52,7 @@ class Changes {
   }
 
   notify(): void {
-    // Iterates only over the records of the requests, because this loop adds records.
+    // The length is read first, because this loop adds records that it must not visit.
     const { length } = this.draft.records
     for (let i = 0; i < length; i++) {
       const record = this.draft.records[i]
@@ -134,8 +139,8 @@ class Changes {
   }
 
   /**
-   * Writes a notification for the first unrated event of a model. The next one is written after all events of the model
-   * were rated and another one is unrated.
+   * Adds a notification for the first unrated event of a model. The next notification is added only after all events
+   * of the model were rated and another unrated event follows.
    */
   private notifyUnrated(entry: Entry): void {
     const { provider = '', model = '', feature_id } = entry.event ?? {}
@@ -181,7 +186,7 @@ class Changes {
     })
   }
 
-  /** A fixed window is notified once; a rolling one at most once in its length. */
+  /** Notifies once for each fixed window, and for a rolling limit at most once within the length of its window. */
   private notifyReached(): void {
     const { draft } = this
     for (const { entitlement, window, limit, used } of draft.reachedLimits) {
@@ -212,7 +217,7 @@ class Changes {
   private walletFields(number: number): NotificationData {
     this.byNumber ??= new Map([...this.draft.wallets.values()].map((wallet) => [wallet.number, wallet]))
     const wallet = this.byNumber.get(number)
-    if (!wallet) throw new Error(`the commit has an entry of wallet ${number}, which it does not change`)
+    if (!wallet) throw new Error(`the commit has an entry of wallet ${number}, but not the changed wallet`)
     return this.fieldsOf(wallet)
   }
 

@@ -7,20 +7,21 @@ import type {
   NotifyMessage,
 } from '../model/messages/notifications.ts'
 
-/** No client can send a key with this beginning. */
+/** The prefix of idempotency keys that the ledger makes. No client can send a key with this prefix. */
 const KEY_PREFIX = '\u0001notice:'
 
 const DONE = { kind: 'done' } as const
 
-/** Adds a notification of an event outside the ledger; one for each id within the idempotency window. */
+/** Adds a notification of an event outside the ledger, once for each id within the idempotency window. */
 export function applyNotice(draft: Draft, { id, notice }: NotifyMessage): typeof DONE {
   const idempotency = { key: `${KEY_PREFIX}${id}`, fingerprint: notice.type }
-  // A batch key, which is accepted even if the ledger has its maximum number of keys.
+  // The key is checked as a batch key, because batch keys are accepted even if the ledger has its maximum number of
+  // keys.
   if (draft.checkKey(idempotency, 'batch').kind === 'unused') draft.notify(notice, idempotency)
   return DONE
 }
 
-/** The notifications after a sequence that D1 may not have yet, the oldest first. */
+/** Returns the notifications after a sequence number that D1 may not have yet, oldest first. */
 export function readUnflushedNotifications(
   journal: JournalRows,
   { after_sequence, limit }: NotificationsMessage,

@@ -1,7 +1,7 @@
 import type { Mode } from '../../db/schema.ts'
 import type { PaymentFigures } from '../model/payments.ts'
 
-/** The figures of payments in D1: only the ledger knows them. */
+/** The counts of payments that each ledger reports to D1, for operators. */
 
 // Writes 1 row.
 const REPORT = `

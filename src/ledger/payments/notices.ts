@@ -7,7 +7,7 @@ import type { PauseReason, Payment } from '../model/payments.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 import { ownerFields } from '../notifications/amounts.ts'
 
-/** The notifications of payments: each is part of the commit that changes the payment. */
+/** The notifications of payments. Each notification is part of the commit that changes the payment. */
 
 /** Adds the notifications of a payment's change. */
 export function announceChange(draft: Draft, before: Payment, after: Payment, ids: LedgerIds): void {

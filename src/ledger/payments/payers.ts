@@ -7,19 +7,22 @@ import { announcePause } from './notices.ts'
 import type { Report } from './report.ts'
 
 /**
- * The number of declined charges in a row that pause a top-up, until the wallet has another card or a person sets the
- * top-up again.
+ * The number of consecutive declined charges after which a top-up is paused. The pause ends when the wallet has
+ * another card or its rule is set again.
  */
 export const MAX_DECLINES = 3
-/** The waits after the first and the second declined charge, and before a paused top-up looks for another card. */
+/**
+ * The waits after the first and after the second consecutive declined charge, and the wait before a paused top-up
+ * looks for another card.
+ */
 const AFTER_DECLINE_MS = [HOUR_MS, 6 * HOUR_MS] as const
 export const LOOK_FOR_CARD_MS = DAY_MS
 /** The wait after a charge that failed for a reason other than the card. */
 const AFTER_FAILURE_MS = HOUR_MS
 
 /**
- * Updates the payer after a change of one of its payments: its open checkouts, its saved card, its counts
- * towards the limits, its declines. Does not restore an erased payer.
+ * Updates the payer after a change of one of its payments: the open checkouts, the saved card, the counts for the
+ * limits, and the declines. Does nothing if the payer was erased.
  */
 export function payerAfter(draft: Draft, before: Payment, after: Payment, report: Report): void {
   const payer = draft.payer(after.owner)
@@ -37,7 +40,7 @@ function afterCheckout(draft: Draft, payer: Payer, before: Payment, after: Payme
     is_open || !payer.open.includes(after.number)
       ? payer
       : { ...payer, open: payer.open.filter((number) => number !== after.number) }
-  // Only the first report of the payment sets the card: a later one may name a card that was replaced.
+  // Only the report that credits the payment sets the card. A later report may name a card that was replaced.
   const is_news = before.credited === undefined && after.credited !== undefined
   if (
     !is_news ||
@@ -51,7 +54,9 @@ function afterCheckout(draft: Draft, payer: Payer, before: Payment, after: Payme
   return resumed(draft, saved, report.card.fingerprint)
 }
 
-/** Ends a pause that began without a card or after another card was declined. Other pauses continue. */
+/**
+ * Ends a pause whose reason was a missing card, or declines of a card other than the new card. Other pauses continue.
+ */
 function resumed(draft: Draft, payer: Payer, fingerprint: string | null): Payer {
   const { paused, declined_card, ...rest } = payer
   const is_same = paused === 'declined' && declined_card === fingerprint
@@ -81,14 +86,14 @@ function afterTopUp(draft: Draft, payer: Payer, before: Payment, after: Payment,
   return declines < MAX_DECLINES ? declined : pause(draft, declined, 'declined')
 }
 
-/** Pauses a top-up, and notifies once. */
+/** Pauses a top-up, and adds a notification unless it is already paused for the same reason. */
 export function pause(draft: Draft, payer: Payer, paused: NonNullable<Payer['paused']>): Payer {
   if (payer.paused === paused) return payer
   announcePause(draft, payer.owner, paused)
   return { ...payer, paused }
 }
 
-/** Schedules the next top-up at once if the wallet is low; otherwise clears its due time. */
+/** Makes the next top-up due at once if the wallet is low; otherwise clears its due time. */
 export function dueIfLow(draft: Draft, { owner }: Payer): void {
   const wallet = draft.wallet(owner)
   const is_low = wallet?.top_up !== undefined && available(wallet) < wallet.top_up.below
@@ -96,8 +101,8 @@ export function dueIfLow(draft: Draft, { owner }: Payer): void {
 }
 
 /**
- * Marks the wallets that a draft takes below the amount of their top-up, once until they are above it again.
- * Runs before the draft is written, so a burn that crosses nothing writes no further row.
+ * Marks the wallets that a draft takes below the amount of their top-up rule, and makes their top-up due. Removes the
+ * mark when a wallet has at least the amount again. Writes a row of the payer only when a wallet gets the mark.
  */
 export function noteLowWallets({ wallets, payersDue, at_ms }: Draft): void {
   for (const [key, wallet] of wallets) {
@@ -110,10 +115,10 @@ export function noteLowWallets({ wallets, payersDue, at_ms }: Draft): void {
   }
 }
 
-/** The time within which the figures of payments are reported. */
+/** The maximum time after a change until the figures of payments are reported. */
 const REPORT_WITHIN_MS = MINUTE_MS
 
-/** The time at which the payments of a draft have work; null for never. */
+/** Returns the time at which the alarm next has work with the payments of a draft; null for never. */
 export function payAt({ payersDue, paymentIntents, at_ms }: Draft): number | null {
   if (payersDue.size === 0 && paymentIntents.size === 0) return null
   const asked = [...paymentIntents.values()].map(({ ask_at_ms }) => ask_at_ms)
@@ -121,13 +126,18 @@ export function payAt({ payersDue, paymentIntents, at_ms }: Draft): number | nul
   return earliest([...payersDue.values(), ...asked, report_at_ms])
 }
 
-/** A failed charge no longer counts towards the limits, and counts again if it was paid after all. */
+/**
+ * Updates the counts if a payment failed, or was paid after it had failed. A failed payment does not count towards
+ * the limits.
+ */
 function recount(payer: Payer, before: Payment, after: Payment): Payer {
   if (mayBePaid(before) === mayBePaid(after)) return payer
   return count(payer, after, mayBePaid(after) ? 1 : -1)
 }
 
-/** Counts a top-up in the month and on the day of its creation, unless the month or day has passed. */
+/**
+ * Adds or subtracts a top-up in the counts of the month and day of its creation, unless that month or day is over.
+ */
 export function count(payer: Payer, { created_at_ms, price_cents }: Payment, sign: 1 | -1): Payer {
   const { month, day } = currentCounts(payer, created_at_ms)
   const is_month = monthOf(created_at_ms).start_ms === month.start_ms
@@ -139,7 +149,10 @@ export function count(payer: Payer, { created_at_ms, price_cents }: Payment, sig
   }
 }
 
-/** The counts of the month and day at a time, which begin at 0. Never returns to an earlier month or day. */
+/**
+ * Returns the counts of the month and the day at a time. A new month or day begins with 0. If the counts already
+ * belong to a later month or day, they are returned unchanged.
+ */
 export function currentCounts({ month, day }: Payer, at_ms: number): Pick<Payer, 'month' | 'day'> {
   const [month_ms, day_ms] = [monthOf(at_ms).start_ms, dayOf(at_ms)]
   return {
@@ -148,7 +161,7 @@ export function currentCounts({ month, day }: Payer, at_ms: number): Pick<Payer,
   }
 }
 
-/** Whether one more top-up at a time would pass a limit of the rule. */
+/** Reports whether one more top-up at this time would exceed a limit of the rule. */
 export function isLimitReached(
   limit: 'monthly_limit' | 'daily_limit',
   payer: Payer,

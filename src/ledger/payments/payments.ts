@@ -15,50 +15,53 @@ import { applyReport, FAILED_KEPT_MS, FIRST_ASK_MS, LAST_ASKS, newPayment } from
 import { decide, openTopUp, putOff } from './top-up.ts'
 
 export const MAX_OPEN_CHECKOUTS = 10
-/** The maximum number of payments of a ledger without an outcome. */
+/** The number of payments without an outcome in a ledger at which new checkouts are refused. */
 export const MAX_OPEN_PAYMENTS = 10_000
 /**
- * The maximum number of payments and top-ups of one alarm: the others wait, so an alarm lasts seconds even
- * while Stripe hangs.
+ * The maximum number of payments, and the maximum number of top-ups, that one alarm processes. It keeps alarms short
+ * even if Stripe does not answer.
  */
 const MAX_AN_ALARM = 20
-/** The maximum number of checks at the same time. The platform allows six connections. */
+/** The maximum number of concurrent checks. The platform allows six connections. */
 const AT_ONCE = 4
-/** The steps of one check: a charge that the card's owner must confirm takes two. */
+/** The maximum number of steps of one check. A charge that the card's owner must confirm takes two steps. */
 const MAX_STEPS = 3
-/** The wait while payments are not set up, or the customer is suspended. */
+/** The wait before the next try if payments are not set up or the customer is suspended. */
 const NOT_NOW_MS = HOUR_MS
 
 interface Options {
   readonly storage: DurableObjectStorage
   readonly store: LedgerStore
   readonly commits: Commits
-  /** Is undefined if payments are not set up. */
+  /** Returns the payment provider; undefined if payments are not set up. */
   readonly provider: () => PaymentProvider | undefined
   readonly ids: () => LedgerIds
   /** The operator's policy for refunds and disputes. */
   readonly reversals: () => PaymentReversals
-  /** Writes the figures into D1. */
+  /** Writes the figures to D1. */
   readonly report: (figures: PaymentFigures) => Promise<void>
   readonly log: (event: string, error: unknown) => void
 }
 
-/** The start of a check: the opening of a checkout, or the reference of a webhook. */
+/**
+ * The options of a check. `open` opens a checkout in place of the first question to Stripe. `reference` is an id from
+ * a webhook.
+ */
 interface How {
   readonly open?: (payment: Payment) => Promise<Report>
   readonly reference?: string | undefined
 }
 
 /**
- * The payments of a ledger. A payment's row is durable before Stripe is called, and every answer of Stripe goes through
- * `applyReport`: after a lost or repeated report, the next check updates the row from Stripe.
+ * The payments of a ledger. A payment's row is durable before Stripe is called, and `applyReport` applies the reports
+ * of Stripe. If a report was lost or repeated, the next check updates the row from Stripe.
  */
 export class LedgerPayments {
   private readonly options: Options
   private readonly running = new Map<number, Promise<Payment | Refused>>()
-  /** The figures that D1 has, as JSON; undefined after a start. */
+  /** The figures that were last written to D1, as JSON; undefined after a start of the object. */
   private reported: string | undefined
-  /** Whether D1 lacks the latest figures. */
+  /** Whether the latest figures are not written to D1 yet. */
   private unreported = false
   private readonly waiting = new Map<number, { how: How; readonly checked: Promise<Payment | Refused> }>()
 
@@ -66,7 +69,7 @@ export class LedgerPayments {
     this.options = options
   }
 
-  /** Opens a checkout and returns its page. */
+  /** Opens a checkout and returns the address of its page. */
   async checkout(message: CheckoutMessage): Promise<PaymentsResult<CheckoutAnswer>> {
     const { commits, storage, provider, ids } = this.options
     const stripe = provider()
@@ -80,8 +83,8 @@ export class LedgerPayments {
     let report: Report = { kind: 'unknown', reason: 'not asked' }
     const open = async (current: Payment): Promise<Report> => {
       report = await stripe.open(current)
-      // Without an answer, the address of the page is unknown: the checkout ends, and the buyer starts
-      // another one.
+      // Without an answer, the address of the page is unknown. The checkout ends as failed, and the buyer can start
+      // another checkout.
       return report.kind === 'unknown' ? NOT_OPENED : report
     }
     const payment = await this.check(number, { open })
@@ -91,9 +94,9 @@ export class LedgerPayments {
   }
 
   /**
-   * Asks Stripe about a payment and applies the answer, one check of a payment at a time: answers are applied
-   * in Stripe's order. A check that is requested while another runs starts after it, because the payment may
-   * have changed meanwhile.
+   * Asks Stripe about a payment and applies the answer. Only one check of a payment runs at a time, so answers are
+   * applied in the order in which Stripe sent them. A check that is requested while another check runs starts after
+   * it, because the payment may have changed in the meantime.
    */
   check(number: number, how: How = {}): Promise<Payment | Refused> {
     const waiting = this.waiting.get(number)
@@ -112,7 +115,10 @@ export class LedgerPayments {
     return checked
   }
 
-  /** The alarm's work: top-ups that are due and payments whose next check is due. Throws if some failed. */
+  /**
+   * Processes the due top-ups and the payments whose check with Stripe is due, and reports the figures. Throws if any
+   * of them failed.
+   */
   async work(now_ms: number): Promise<void> {
     const { paymentIntents } = this.options.store
     const due = paymentIntents.due(now_ms, MAX_AN_ALARM).map((key) => () => this.topUp(key))
@@ -123,12 +129,12 @@ export class LedgerPayments {
     if (failed.length > 0) throw new Error(`${failed.length} payments or top-ups were not processed`)
   }
 
-  /** The time of the alarm's next work; null for never. */
+  /** Returns the time of the alarm's next work; null for never. */
   nextAt(now_ms: number): number | null {
     return this.unreported ? now_ms : this.options.store.paymentIntents.nextAt()
   }
 
-  /** Updates D1's figures of this ledger. Throws when D1 does not answer. */
+  /** Writes changed figures to D1. Throws if the write fails. */
   private async reportFigures(now_ms: number): Promise<void> {
     const figures = this.options.store.paymentIntents.figures(now_ms)
     const text = JSON.stringify(figures)
@@ -160,7 +166,7 @@ export class LedgerPayments {
       }
       const report = await (open ? open(payment) : stripe.ask(payment, reference))
       if (is_old && (isUnpaid(report) || (is_last_ask && report.kind !== 'paid'))) return this.forget(number)
-      // The commit reads the payment again, because its owner may have been erased meanwhile.
+      // The commit reads the payment again, because its owner may have been erased in the meantime.
       const after = commits.commit((draft) => {
         const current = draft.paymentIntent(number)
         const how = { ids: ids(), policy: this.options.reversals() }
@@ -171,7 +177,7 @@ export class LedgerPayments {
     }
   }
 
-  /** Charges the saved card of a low wallet: the row first, then Stripe. */
+  /** Charges the saved card of a low wallet. Writes the payment's row before calling Stripe. */
   private async topUp(wallet_key: string): Promise<void> {
     const { commits, storage, store, provider } = this.options
     const stripe = provider()
@@ -254,14 +260,14 @@ function openCheckout(draft: Draft, message: CheckoutMessage, store: LedgerStore
 
 function notOpened(report: Report): Refused {
   if (report.kind === 'failed') {
-    const detail = `Stripe refuses this checkout: ${report.message}`
-    return invalidField('', `is refused by Stripe: ${report.message}`, detail)
+    const detail = `Stripe refused this checkout: ${report.message}`
+    return invalidField('', `was refused by Stripe: ${report.message}`, detail)
   }
   const is_setup = report.kind === 'unknown' && report.reason === 'unauthorized'
   return refused(is_setup ? { code: 'payments_not_configured' } : { code: 'unavailable', stripe: true })
 }
 
-/** Runs all tasks, a few at once, and returns the errors. */
+/** Runs all tasks, `AT_ONCE` at a time, and returns their errors. */
 async function runAll(tasks: readonly (() => Promise<unknown>)[]): Promise<unknown[]> {
   const failed: unknown[] = []
   for (let first = 0; first < tasks.length; first += AT_ONCE) {

@@ -7,7 +7,7 @@ import type { Paid, Report } from './report.ts'
 
 export interface ProviderOptions {
   readonly stripe: Stripe
-  /** The ledger's name in Stripe's metadata, by which a webhook finds it. */
+  /** The ledger's name in Stripe's metadata. A webhook finds the ledger by this name. */
   readonly ledger: string
   readonly idOf: (payment: Payment) => string
   readonly acceptsLivemode: (livemode: boolean) => boolean
@@ -15,16 +15,19 @@ export interface ProviderOptions {
   readonly log: (event: string, fields: Readonly<Record<string, string | number>>) => void
 }
 
-/** Stripe remembers the answer to an idempotency key for 24 hours. */
+/** The time for which an idempotency key is used. Stripe keeps the answer to a key for 24 hours. */
 const KEY_LIVES_MS = 23 * HOUR_MS
-/** The maximum difference of the clocks of Stripe and of this machine. */
+/** The maximum difference between Stripe's clock and the clock of this machine. */
 const CLOCKS_DIFFER_S = 600
-/** A customer has a few payment intents a day; a look-up that needs more pages than this fails. */
+/**
+ * The maximum number of pages that a look-up of payment intents reads. Customers have only a few payment intents a
+ * day. A look-up that needs more pages fails.
+ */
 const MAX_PAGES = 10
-/** Disputes in these states have taken no money, or gave it back. */
+/** The states of disputes that took no money, or after which Stripe returned the money. */
 const HARMLESS = /^(?:won|prevented|warning_.*)$/
 
-/** Starts payments at Stripe and reads their outcomes. Never throws; every call may be repeated. */
+/** Starts payments at Stripe and reads their outcomes. Never throws. All calls may be repeated. */
 export class PaymentProvider {
   private readonly options: ProviderOptions
 
@@ -32,7 +35,7 @@ export class PaymentProvider {
     this.options = options
   }
 
-  /** Makes the page on which a checkout is paid. */
+  /** Creates the Stripe page on which the buyer pays a checkout. */
   async open(payment: Payment): Promise<Report> {
     const { customer, saves_card } = payment
     const payer: FormFields = customer
@@ -41,12 +44,14 @@ export class PaymentProvider {
     const result = await this.createSession(payment, payer, this.options.idOf(payment))
     if (result.kind !== 'ok') return this.notOpened(result)
     const { id: session_id, url } = result.value
-    return url ? { kind: 'open', session_id, url } : unknown('a session without a page')
+    return url
+      ? { kind: 'open', session_id, url }
+      : unknown('Stripe returned a Checkout Session without a URL')
   }
 
   /**
-   * Asks Stripe about a payment, or charges a top-up that Stripe does not know yet. Uses a webhook's
-   * reference if the payment has none.
+   * Returns the state of a payment at Stripe, and charges a top-up that was not charged yet. Uses the reference of a
+   * webhook if the payment has no session id and no intent id.
    */
   async ask(payment: Payment, reference?: string): Promise<Report> {
     if (payment.session_id !== undefined) return this.readSession(payment, payment.session_id)
@@ -57,11 +62,14 @@ export class PaymentProvider {
     if (reference?.startsWith('cs_')) return this.readSession(payment, reference)
     if (reference?.startsWith('pi_')) return this.readIntent(payment, reference)
     if (payment.type === 'top_up') return this.charge(payment)
-    // The page of the session was not delivered.
+    // Stripe's answer with the page was lost, so the buyer has never received the page.
     return { kind: 'failed', code: 'not_opened', message: 'The checkout was not opened.', declined: false }
   }
 
-  /** Returns the newest card of the customer, null without one; undefined when Stripe does not answer. */
+  /**
+   * Returns the newest card of the customer. Returns null if there is none or Stripe refuses the request, and
+   * undefined after any other error.
+   */
   async cardOf(customer: string): Promise<Card | null | undefined> {
     const result = await this.options.stripe.cardsOf(customer)
     if (result.kind === 'refused') return null
@@ -71,8 +79,9 @@ export class PaymentProvider {
   }
 
   /**
-   * The idempotency key makes a repeat safe within a day; later, the look-up finds what was charged. A failed
-   * payment no longer counts towards the limits, and is not charged again.
+   * Charges the card of a top-up, at most once. Within a day, the idempotency key prevents a second charge. Later, a
+   * look-up finds an existing charge. A failed payment is never charged again, because it is not counted in the
+   * limits.
    */
   private async charge(payment: Payment): Promise<Report> {
     const { stripe, now, idOf } = this.options
@@ -104,8 +113,8 @@ export class PaymentProvider {
   }
 
   /**
-   * Returns undefined if Stripe has no payment intent of this payment. Charges are begun only while the key
-   * is valid.
+   * Returns the state of the payment intent of a payment; undefined if Stripe has none. Searches only the time in
+   * which the charge could be started.
    */
   private async findIntent(payment: Payment): Promise<Report | undefined> {
     const { stripe, idOf } = this.options
@@ -126,7 +135,7 @@ export class PaymentProvider {
       after = data.at(-1)?.id
       if (!has_more || after === undefined) return undefined
     }
-    return unknown('too many payment intents of the customer')
+    return unknown('the customer has too many payment intents at Stripe')
   }
 
   private async readIntent(payment: Payment, id: string): Promise<Report> {
@@ -142,7 +151,7 @@ export class PaymentProvider {
     const { payment_intent: intent, status } = result.value
     if (typeof intent === 'string') return this.readIntent(payment, intent)
     if (intent?.status === 'succeeded') return this.paid(payment, intent)
-    // Stripe may still process a payment after its page has expired.
+    // Stripe may still process a payment after the page has expired.
     if (status !== 'expired' || intent?.status === 'processing')
       return intent ? { kind: 'open', intent_id: intent.id } : { kind: 'open' }
     return payment.needs_action
@@ -156,8 +165,8 @@ export class PaymentProvider {
   }
 
   /**
-   * The first payment intent is cancelled before the page is made, so that only one of the two can be paid.
-   * Each step has its own key and may be repeated.
+   * Creates a page on which the card's owner confirms a charge. Cancels the payment intent of the first charge before
+   * that, so that only one of the two can be paid. Each step has its own idempotency key and may be repeated.
    */
   private async requestAction(payment: Payment, intent_id: string): Promise<Report> {
     const { stripe, idOf } = this.options
@@ -170,7 +179,9 @@ export class PaymentProvider {
     const result = await this.createSession(payment, { customer: payment.customer }, `${id}-action`)
     if (result.kind !== 'ok') return this.notOpened(result)
     const { id: session_id, url } = result.value
-    return url ? { kind: 'action_required', session_id, url } : unknown('a session without a page')
+    return url
+      ? { kind: 'action_required', session_id, url }
+      : unknown('Stripe returned a Checkout Session without a URL')
   }
 
   private createSession(payment: Payment, payer: FormFields, key: string): Promise<StripeResult<Session>> {
@@ -181,7 +192,8 @@ export class PaymentProvider {
       {
         mode: 'payment',
         client_reference_id: this.options.idOf(payment),
-        // Buyers may pay only with cards: other methods are paid days later, and cannot be charged again.
+        // Buyers can pay only with cards, because other methods may be paid days later, or cannot be charged by
+        // top-ups.
         payment_method_types: ['card'],
         line_items: [{ quantity: 1, price_data: { currency: 'usd', unit_amount, product_data: { name } } }],
         success_url: urls.success,
@@ -224,7 +236,10 @@ export class PaymentProvider {
     return { kind: 'failed', code, message, declined: true, intent_id }
   }
 
-  /** The meter never automatically credits money of another payment, amount, currency or mode. */
+  /**
+   * Returns the report of a paid payment intent. Never reports it as paid if its payment, amount, currency or mode
+   * differs from the request.
+   */
   private async paid(payment: Payment, intent: PaymentIntent): Promise<Report> {
     const { id: intent_id, amount_received, currency, livemode, customer } = intent
     if (!this.isOf(payment, intent)) return this.notOf(payment)
@@ -254,10 +269,10 @@ export class PaymentProvider {
     return metadata?.payment_id === this.options.idOf(payment)
   }
 
-  /** An object of another payment proves nothing about this one. */
+  /** Returns an unknown outcome, because the object at Stripe belongs to another payment. Logs the error. */
   private notOf(payment: Payment): Report {
     this.options.log('payment_not_accepted', { payment_id: this.options.idOf(payment), reason: 'metadata' })
-    return unknown('of another payment')
+    return unknown('the object at Stripe belongs to another payment')
   }
 
   private notAccepted(

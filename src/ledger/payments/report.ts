@@ -1,16 +1,16 @@
 import type { Card } from '../model/payments.ts'
 
-/** The state of a payment at Stripe. The values are absolute, so repeated and late reports have the same effect. */
+/** The state of a payment at Stripe. The values are absolute, so repeated and late reports are harmless. */
 export type Report =
   | Paid
-  /** The payment is not paid yet. The report has the ids that are known now. */
+  /** The payment is not paid yet. The report has the ids that are known so far. */
   | {
       readonly kind: 'open'
       readonly session_id?: string
       readonly url?: string
       readonly intent_id?: string
     }
-  /** The card's owner must confirm the charge, and has no page for it yet. */
+  /** The card's owner must confirm the charge, but has no page for the confirmation yet. */
   | { readonly kind: 'needs_action'; readonly intent_id: string }
   | { readonly kind: 'action_required'; readonly session_id: string; readonly url: string }
   | {
@@ -21,7 +21,7 @@ export type Report =
       readonly declined: boolean
       readonly intent_id?: string
     }
-  /** Paid, but not as it was requested: a person decides. */
+  /** A payment was made, but not as requested. The operator must decide what to do. */
   | { readonly kind: 'not_accepted'; readonly intent_id: string; readonly is_refunded: boolean }
   | { readonly kind: 'unknown'; readonly reason: string; readonly retry_after_ms?: number }
 
@@ -32,6 +32,6 @@ export interface Paid {
   readonly card?: Card
   readonly receipt_url?: string
   readonly refunded_cents: number
-  /** The amount of open and lost disputes. */
+  /** The total amount of the disputes that took money and did not return it. */
   readonly disputed_cents: number
 }

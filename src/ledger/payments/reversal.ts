@@ -18,7 +18,7 @@ import { closedLotsOf, giveBack, newLot, openLot, takeBelowZero, takeFromLot } f
 import { settle } from '../wallets/settle.ts'
 import type { Paid } from './report.ts'
 
-/** The credits that refunds and disputes have taken of a payment so far. */
+/** The credits of a payment that refunds and disputes have taken so far. */
 type Reversed = Pick<Payment, 'asked_back' | 'taken_back' | 'taken_paid' | 'spent'>
 
 interface Reversal {
@@ -30,11 +30,11 @@ interface Reversal {
 const NOTHING: UsdParts = { micro: 0, pico: 0 }
 
 /**
- * Takes back the share of a payment's credits that was refunded or disputed: the credits of the payment's lot
- * that are unspent and not held, and by the operator's policy the rest elsewhere in the wallet, below zero if
- * necessary. Returns credits when the share falls: a dispute was won, or a refund failed. The amounts are
- * absolute, so a repeated report does nothing. Returns null if the wallet has no room for the returned
- * credits.
+ * Takes back the share of a payment's credits that was refunded or disputed. First takes unspent credits of the
+ * payment's lot that are not held. With the policy `all`, takes the rest from other credits of the wallet, and below
+ * zero if necessary. If the share decreases, because a dispute was won or a refund failed, returns credits. The
+ * amounts are absolute, so a repeated report has no effect. Returns null if the returned credits would exceed a
+ * maximum of the wallet.
  */
 export function reverse(
   draft: Draft,
@@ -52,7 +52,10 @@ export function reverse(
     : returnTaken(draft, settled, payment, asked_back, reversal)
 }
 
-/** Returns the credits that a part of the price bought: the same part of the credits, rounded half-even. */
+/**
+ * Returns the credits that were bought with a part of the price: the same part of the payment's credits, rounded
+ * half-even.
+ */
 function shareOfCredits({ credits, price_cents }: Payment, cents: number): MicroCredits {
   return microCredits(divideHalfEven(BigInt(credits) * BigInt(cents), BigInt(price_cents)))
 }
@@ -82,7 +85,7 @@ function takeMore(
   }
   if (policy === 'remaining' || rest === 0) return reversed
   const changed = draft.change(settled)
-  // The maximum debt equals the maximum balance.
+  // The debt of a wallet is limited to the amount of the maximum balance.
   const spent = microCredits(Math.min(rest, MAX_MICRO_CREDITS + available(changed)))
   if (spent === 0) return reversed
   const parts = takeBelowZero(draft, changed, spent)
@@ -100,8 +103,8 @@ function takeMore(
 }
 
 /**
- * Returns credits in the reverse order: first the credits that were taken in place of spent ones, then the credits of
- * the payment's lot.
+ * Returns credits in the reverse order of taking: first the credits that were taken in place of spent credits, then
+ * the credits of the payment's lot.
  */
 function returnTaken(
   draft: Draft,
@@ -146,7 +149,10 @@ function amountOf(spent: TakenSpent | undefined): MicroCredits {
   return microCredits((spent?.parts ?? []).reduce((sum, [, amount]) => sum - amount, 0))
 }
 
-/** The overdraft is last, as in a burn, so it is repaid first. */
+/**
+ * Joins two lists of taken parts, with the overdraft last. The last part is returned first, so the overdraft is
+ * repaid first.
+ */
 function joined(before: readonly LotPart[], more: readonly LotPart[]): LotPart[] {
   const all = [...before, ...more]
   const lots = all.filter(([number]) => number !== OVERDRAFT)
@@ -154,7 +160,7 @@ function joined(before: readonly LotPart[], more: readonly LotPart[]): LotPart[]
   return overdrawn === 0 ? lots : [...lots, [OVERDRAFT, microCredits(overdrawn)]]
 }
 
-/** Returns the parts that remain after the last `amount` of them is returned. */
+/** Returns the parts that remain after the last `amount` credits were returned. */
 function withoutLast(parts: readonly LotPart[], amount: MicroCredits): LotPart[] {
   const kept = microCredits(amountOf({ parts, at_ms: 0 }) - amount)
   return lastTaken(parts, amount, kept)

@@ -13,11 +13,12 @@ import { walletKey } from '../model/wallet.ts'
 import type { Exec, MetaTable } from '../tables.ts'
 
 const READ = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number = ?'
-// Writes 1 row, and 1 for the index while a check with Stripe is due.
+// Writes 1 row, and 1 row of the index while a check with Stripe is scheduled.
 const WRITE = 'INSERT OR REPLACE INTO payment_intents (number, ask_at_ms, payment) VALUES (?, ?, ?)'
 const LIST = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number < ? ORDER BY number DESC LIMIT ?'
 const TO_ASK = 'SELECT number FROM payment_intents WHERE ask_at_ms <= ? ORDER BY ask_at_ms LIMIT ?'
-// The same index orders failed payments by the time of their deletion.
+// Failed payments are in the same index, at the time from which they may be deleted. The time condition excludes most
+// of them.
 const COUNT_OPEN =
   'SELECT count(*) AS count FROM (SELECT 1 FROM payment_intents WHERE ask_at_ms <= ? LIMIT ?)'
 
@@ -25,22 +26,22 @@ const READ_PAYER = 'SELECT payer FROM payers WHERE wallet_key = ?'
 const WRITE_PAYER = `
   INSERT INTO payers (wallet_key, payer) VALUES (?, ?)
   ON CONFLICT (wallet_key) DO UPDATE SET payer = excluded.payer`
-// Writes 1 row, and 1 for the index; no row for a wallet whose payer was erased.
+// Writes 1 row, and 1 row of the index. Writes no row if the payer was erased or the time is unchanged.
 const WRITE_DUE = 'UPDATE payers SET due_at_ms = ?2 WHERE wallet_key = ?1 AND due_at_ms IS NOT ?2'
 const DUE = 'SELECT wallet_key FROM payers WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?'
 
 const COUNTS = 'payment_counts'
-// Reads all rows, once, for a ledger of an earlier version.
+// Reads all rows. Runs only while no counts are stored, in a ledger of an earlier version.
 const COUNT_ALL = "SELECT payment ->> '$.status' AS status, count(*) AS count FROM payment_intents GROUP BY 1"
-/** The maximum number of payments or wallets that are read for the figures. */
+/** The maximum number of payments and of wallets that are read for the figures. */
 const MAX_COUNTED = 10_000
-// The ledger checks every payment without an outcome within a day.
+// The time condition includes all payments without an outcome, because each is checked within a day.
 const OLDEST_OPEN = `
   SELECT min(created_at_ms) AS at_ms FROM (
     SELECT payment ->> '$.created_at_ms' AS created_at_ms, payment ->> '$.status' AS status FROM payment_intents
     WHERE ask_at_ms <= ?1 LIMIT ${MAX_COUNTED})
   WHERE status IN ('pending', 'action_required')`
-// The next decision about a paused top-up with a customer at Stripe is in the future.
+// A paused top-up of a low wallet has a time for the next decision, unless the wallet has no customer at Stripe.
 const COUNT_PAUSED = `
   SELECT coalesce(sum(payer ->> '$.paused' IS NOT NULL), 0) AS count FROM (
     SELECT payer FROM payers WHERE due_at_ms IS NOT NULL LIMIT ${MAX_COUNTED})`
@@ -52,7 +53,7 @@ const NEXT = `
 
 const OF_SUBJECT = 'SELECT number, payment FROM payment_intents WHERE instr(payment, ?) > 0'
 
-/** The payments of the ledger and who pays for its wallets. */
+/** The stored payments of the ledger, and the payers of its wallets. */
 export class PaymentIntentRows {
   private readonly exec: Exec
   private readonly meta: MetaTable
@@ -63,13 +64,13 @@ export class PaymentIntentRows {
     this.meta = meta
   }
 
-  /** The number of the newest payment; 0 without one. */
+  /** The number of the newest payment; 0 if there is none. */
   get lastNumber(): number {
     this.last ??= Number(this.exec('SELECT max(number) AS last FROM payment_intents')[0]?.last ?? 0)
     return this.last
   }
 
-  /** Reads the newest number again, because an earlier start of the object may have written it. */
+  /** Clears the cached number of the newest payment, so that the next use reads it from the table. */
   forget(): void {
     this.last = null
   }
@@ -79,7 +80,7 @@ export class PaymentIntentRows {
     return row && paymentOf(row)
   }
 
-  /** Payments below a number, newest first. */
+  /** Returns the payments with numbers below `before`, newest first. */
   list(before: number, limit: number): Payment[] {
     return this.exec(LIST, before, limit).map(paymentOf)
   }
@@ -89,28 +90,28 @@ export class PaymentIntentRows {
     return row && parseStored(row.payer)
   }
 
-  /** The payments whose check with Stripe is due, the longest overdue first. */
+  /** Returns the numbers of the payments whose check with Stripe is due, the longest overdue first. */
   toAsk(now_ms: number, limit: number): number[] {
     return this.exec(TO_ASK, now_ms, limit).map(({ number }) => Number(number))
   }
 
-  /** The wallets whose top-up decision is due, the longest overdue first. */
+  /** Returns the keys of the wallets whose top-up decision is due, the longest overdue first. */
   due(now_ms: number, limit: number): string[] {
     return this.exec(DUE, now_ms, limit).map(({ wallet_key }) => String(wallet_key))
   }
 
-  /** The time of the alarm's next work with payments; null for never. */
+  /** Returns the time of the alarm's next work with payments; null for never. */
   nextAt(): number | null {
     const at_ms = this.exec(NEXT)[0]?.at_ms ?? null
     return at_ms === null ? null : Number(at_ms)
   }
 
-  /** Counts the payments whose check with Stripe is due at a time, up to `limit`. */
+  /** Counts the payments whose check with Stripe is due at `until_ms` or before, up to `limit`. */
   countOpen(until_ms: number, limit: number): number {
     return Number(this.exec(COUNT_OPEN, until_ms, limit)[0]?.count ?? 0)
   }
 
-  /** The number of payments by status. */
+  /** Returns the number of payments by status. */
   counts(): PaymentCounts {
     const known = this.meta.get(COUNTS)
     if (known !== null) return parseStored(known)
@@ -118,7 +119,10 @@ export class PaymentIntentRows {
     return { ...NO_PAYMENTS, ...Object.fromEntries(found) }
   }
 
-  /** The figures for operators; null for a ledger without payments. Reads bounded numbers of rows. */
+  /**
+   * Returns the figures for operators; null for a ledger without payments. The number of rows that it reads is
+   * limited.
+   */
   figures(now_ms: number): PaymentFigures | null {
     if (this.lastNumber === 0) return null
     const oldest = this.exec(OLDEST_OPEN, now_ms + DAY_MS)[0]?.at_ms ?? null
@@ -143,14 +147,14 @@ export class PaymentIntentRows {
     for (const [key, at_ms] of due) this.exec(WRITE_DUE, key, at_ms)
   }
 
-  /** Deletes a failed payment, which moved no credits. */
+  /** Deletes a failed payment. A failed payment has moved no credits. */
   delete(number: number): void {
     const counts = this.counts()
     this.meta.set(COUNTS, JSON.stringify({ ...counts, failed: counts.failed - 1 }))
     this.exec('DELETE FROM payment_intents WHERE number = ?', number)
   }
 
-  /** Counts payments that begin or change their status. Writes 1 row if there are any. */
+  /** Updates the counts for payments that are new or whose status changes. Writes 1 row if there are any. */
   private count(payments: readonly Payment[]): void {
     const changed = payments.flatMap(({ number, status }) => {
       const before = this.get(number)?.status
@@ -166,9 +170,10 @@ export class PaymentIntentRows {
   }
 
   /**
-   * Ends the top-ups of an erased subject, removes the ids of its customer and cards at Stripe, and assigns its
-   * payments to the alias: they are accounting records, and a payment that is still paid credits the wallet of the
-   * alias. A charge under way keeps its customer and card until its outcome, because checks with Stripe need them.
+   * Erases a subject from payments. Ends its top-ups, removes the ids of its customer and cards at Stripe, and
+   * assigns its payments to the alias. The payments are kept because they are accounting records. A payment that is
+   * paid later credits the wallet of the alias. A top-up without an outcome keeps its customer and card until its
+   * outcome, because checks with Stripe need them.
    */
   erase({ kind, id, alias }: Erased): void {
     this.exec('DELETE FROM payers WHERE wallet_key = ?', walletKey({ kind, id }))

@@ -16,8 +16,9 @@ import { settle } from '../wallets/settle.ts'
 import { currentCounts, isLimitReached } from './payers.ts'
 
 /**
- * Sets or ends the rule of a wallet's top-up. A person decided this, so it ends a pause. It changes neither the
- * spending of this month nor an unfinished charge.
+ * Sets or ends the rule of a wallet's top-up. Ends a pause, because a person has decided about the rule again. A new
+ * rule of a wallet without a saved card begins with a pause. Does not change this month's spending or a charge
+ * without an outcome.
  */
 export function setTopUp(
   draft: Draft,
@@ -38,7 +39,7 @@ export function setTopUp(
   delete wallet.top_up
   if (rule?.enabled) {
     wallet.top_up = { below: rule.below }
-    // Marks a low wallet again, for the new rule.
+    // Clears the due time in the draft, so that `noteLowWallets` marks a low wallet again for the new rule.
     draft.payersDue.delete(key)
   } else draft.payersDue.set(key, null)
   const answer = topUpAnswer(draft, rule ? after : before, wallet.number, ids)
@@ -74,15 +75,18 @@ function topUpAnswer(draft: Draft, payer: Payer, wallet: number, ids: LedgerIds)
 }
 
 /**
- * Returns the last top-up; undefined after its deletion. A later payment, even of another wallet, may then have its
- * number.
+ * Returns the last top-up; undefined after its deletion. The type and owner are compared, because a later payment,
+ * even of another wallet, may have the number of a deleted payment.
  */
 function lastTopUp(draft: Draft, { owner, last_top_up }: Payer): Payment | undefined {
   const last = last_top_up === undefined ? undefined : draft.paymentIntent(last_top_up)
   return last?.type === 'top_up' && walletKey(last.owner) === walletKey(owner) ? last : undefined
 }
 
-/** Returns the reason of the pause that applies now. A pause by a limit ends with the limit's month or day. */
+/**
+ * Returns the reason of the current pause; null if there is no pause. A pause because of a limit ends with the
+ * limit's month or day.
+ */
 function currentPause(payer: Payer, rule: TopUpRule, now_ms: number): PauseReason | null {
   const { paused = null } = payer
   if (paused !== 'monthly_limit' && paused !== 'daily_limit') return paused

@@ -11,18 +11,21 @@ import { payerAfter } from './payers.ts'
 import type { Paid, Report } from './report.ts'
 import { reverse } from './reversal.ts'
 
-/** The waits between checks with Stripe; the last one repeats. */
+/** The waits between checks with Stripe. The last wait is used for all further checks. */
 const ASK_AGAIN_MS = [60_000, 120_000, 300_000, 900_000, 3_600_000, 10_800_000, 21_600_000] as const
 
-/** The wait before the check of a new payment whose first answer is lost. */
+/** The wait before the first check of a payment whose first answer was lost. */
 export const FIRST_ASK_MS = ASK_AGAIN_MS[0]
 
 /**
- * A failed payment is deleted after this time, by the sweep, once Stripe has confirmed that it was not paid. All others
- * are kept.
+ * The time for which a failed payment is kept, from its creation. Afterwards, the alarm deletes the payment if Stripe
+ * confirms that it was not paid. All other payments are kept forever.
  */
 export const FAILED_KEPT_MS = 90 * DAY_MS
-/** The number of checks without an answer after which the payment is deleted, which takes about a week. */
+/**
+ * The number of checks after which an old failed payment is deleted even if Stripe does not answer. These checks take
+ * about a week.
+ */
 export const LAST_ASKS = 30
 
 interface Settling {
@@ -32,9 +35,8 @@ interface Settling {
 }
 
 /**
- * Applies a report of Stripe to a payment: its credits, its status and its payer, in one commit. Answers to
- * requests, webhooks and the sweep all call this, in any order and any number of times: a payment is credited
- * once.
+ * Applies a report of Stripe to a payment: changes its credits, its status and its payer in one commit. Reports from
+ * requests, webhooks and the alarm may be applied in any order and repeatedly. A payment is credited only once.
  */
 export function applyReport(draft: Draft, before: Payment, report: Report, how: Settling): Payment {
   const after = afterReport(draft, before, report, how)
@@ -54,7 +56,7 @@ function afterReport(draft: Draft, before: Payment, report: Report, how: Settlin
     }
     case 'needs_action': {
       if (isSettled(before)) return kept(draft, before)
-      // The next step follows at once; a crash in between is repaired by the sweep.
+      // The next step follows at once. After a crash before it, the alarm continues.
       return askAgain(draft, { ...before, intent_id: report.intent_id, needs_action: true }, 0)
     }
     case 'action_required': {
@@ -78,7 +80,8 @@ function afterReport(draft: Draft, before: Payment, report: Report, how: Settlin
     case 'not_accepted':
       return before.credited ? kept(draft, before) : afterDecision(draft, before, report)
     case 'unknown':
-      // A webhook reported a change of a credited payment: the sweep reads it from Stripe.
+      // A webhook reported a change of this credited payment, but Stripe did not answer, so another check is
+      // scheduled.
       return isSettled(before) && !before.credited
         ? kept(draft, before)
         : askAgain(draft, before, report.retry_after_ms)
@@ -86,8 +89,8 @@ function afterReport(draft: Draft, before: Payment, report: Report, how: Settlin
 }
 
 /**
- * The operator refunds such a payment at Stripe, or records it by hand; until then, the sweep checks it with
- * Stripe.
+ * Applies a report of a payment that was not paid as requested. The operator must refund it at Stripe or record it as
+ * a purchase. Until then, the payment is pending, and the alarm checks it with Stripe.
  */
 function afterDecision(
   draft: Draft,
@@ -102,19 +105,22 @@ function afterDecision(
     return { ...withoutPayer(rest), status: 'succeeded', intent_id, credited, asked: 0, ask_at_ms: null }
   }
   if (!is_refunded) return askAgain(draft, { ...rest, status: 'pending', intent_id })
-  const message = 'Stripe received another amount, currency or mode than was asked for, and refunded it.'
+  const message = 'The paid amount, currency or mode differs from the request. The payment was refunded.'
   const failure = { code: 'not_accepted', message }
   const ask_at_ms = before.created_at_ms + FAILED_KEPT_MS
   return { ...withoutPayer(rest), status: 'failed', intent_id, failure, asked: 0, ask_at_ms }
 }
 
-/** Returns a settled payment unchanged. Schedules its next check with Stripe if the check was due. */
+/** Returns a settled payment without a change, or with the time of its next check with Stripe if a check was due. */
 function kept(draft: Draft, payment: Payment): Payment {
   const is_due = payment.ask_at_ms !== null && payment.ask_at_ms <= draft.at_ms
   return is_due ? askAgain(draft, payment) : payment
 }
 
-/** Removes the payer, who may have been erased: later checks with Stripe use the payment intent. */
+/**
+ * Removes the ids of the payer's customer and card, because the payer may have been erased. Later checks with Stripe
+ * use the payment intent.
+ */
 function withoutPayer<T extends Pick<Payment, 'customer' | 'card'>>(
   payment: T,
 ): Omit<T, 'customer' | 'card'> {
@@ -122,7 +128,10 @@ function withoutPayer<T extends Pick<Payment, 'customer' | 'card'>>(
   return rest
 }
 
-/** Whether a payment is settled. Only a report that it was paid changes it: a failed payment may be paid later. */
+/**
+ * Reports whether a payment has an outcome. Only a report of a payment can change the outcome, because a failed
+ * payment may still be paid later.
+ */
 function isSettled(payment: Payment): boolean {
   return !isUnsettled(payment)
 }
@@ -137,8 +146,8 @@ function afterPaid(draft: Draft, before: Payment, report: Paid, { ids, policy }:
   const { intent_id, receipt_url, refunded_cents, disputed_cents } = report
   const { url: _, failure: __, ...rest } = before
   const credited = before.credited ?? credit(draft, before, intent_id)
-  // The wallet has no room for the credits now. They are added when the wallet has room, so the payment has
-  // not failed.
+  // The credits would exceed a maximum of the wallet. The payment has not failed: its credits are added at a later
+  // check.
   if (!credited) return askAgain(draft, { ...rest, status: 'pending', intent_id })
   const what = refunded_cents > before.refunded_cents ? 'Refund' : 'Dispute'
   const description = `${what} of ${ids.payment(before)}`
@@ -164,8 +173,9 @@ function statusOf({ price_cents }: Payment, { refunded_cents, disputed_cents }: 
 }
 
 /**
- * Adds the lot. The payment's reference is Stripe's payment intent: a purchase that was recorded by hand with
- * this reference is the same payment. Undefined when the wallet has no room.
+ * Adds the lot of a payment, with the id of Stripe's payment intent as its payment reference. If a purchase with this
+ * reference was recorded before, returns that purchase. Returns undefined if the lot would exceed a maximum of the
+ * wallet.
  */
 function credit(draft: Draft, payment: Payment, intent_id: string): Credited | undefined {
   const { owner, credits, price_cents, expires_in_days: days } = payment
@@ -191,7 +201,7 @@ function creditedBy({ entry, at_ms, wallet, lot }: RecordedPayment): Credited {
   return { entry, at_ms, wallet, lot }
 }
 
-/** A payment that is not started yet. */
+/** Adds a new payment to the draft. It is not started at Stripe yet. */
 export function newPayment(
   draft: Draft,
   asked: Pick<

@@ -8,12 +8,12 @@ import { newPayment } from './settlement.ts'
 
 /** The decision about the next top-up of a wallet. */
 type Decision =
-  /** The top-up has no work until the wallet or its payer changes. */
+  /** The top-up has nothing to do until the wallet or its payer changes. */
   | { readonly kind: 'rest' }
   | { readonly kind: 'pause'; readonly reason: PauseReason; readonly until_ms: number | null }
   | { readonly kind: 'charge'; readonly rule: TopUpRule; readonly customer: string }
 
-/** Decides whether a wallet is topped up now. Called twice: before the card is looked up, and in the commit. */
+/** Decides whether to top up a wallet now. Runs before the card is looked up, and again in the commit. */
 export function decide(draft: Draft, payer: Payer): Decision {
   const { rule, customer } = payer
   const wallet = draft.wallet(payer.owner)
@@ -30,8 +30,8 @@ export function decide(draft: Draft, payer: Payer): Decision {
 }
 
 /**
- * Makes the row of a top-up, which must be durable before the card is charged; undefined if no top-up is due. The
- * counts of the limits are part of the same commit, so the limits are exact.
+ * Adds the payment of a top-up to the draft, and counts it for the limits in the same commit. The payment must be
+ * durable before the card is charged. Returns undefined if the wallet is not topped up now.
  */
 export function openTopUp(draft: Draft, wallet_key: string, card: Card | null): Payment | undefined {
   const payer = draft.payerByKey(wallet_key)
@@ -68,7 +68,7 @@ export function openTopUp(draft: Draft, wallet_key: string, card: Card | null): 
   return payment
 }
 
-/** Records that no top-up is made now, and the time of the next decision. */
+/** Records that the wallet is not topped up now, and the time of the next decision. */
 export function putOff(draft: Draft, payer: Payer, decision: Exclude<Decision, { kind: 'charge' }>): void {
   const key = walletKey(payer.owner)
   draft.payersDue.set(key, decision.kind === 'pause' ? decision.until_ms : null)

@@ -18,7 +18,7 @@ import {
 } from '../model/wallet.ts'
 import { settle } from './settle.ts'
 
-/** The balance of a wallet, for an answer. */
+/** Returns the balance of a wallet in the form of answers. */
 export function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
   return {
     wallet_id: ids.wallet(wallet.number),
@@ -32,8 +32,8 @@ export function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
 }
 
 /**
- * A page of the open lots in burn order, then of the lots that begin later, oldest first. A lot that begins between two
- * pages keeps its place of the first page: each lot is on exactly one page.
+ * Returns a page of the list of lots: the open lots in burn order, then the lots that begin later, oldest first. A
+ * lot that begins between two pages keeps its place in the list, so each lot is on exactly one page.
  */
 export function lotsPage(
   ids: LedgerIds,
@@ -82,7 +82,7 @@ function lotAnswer(ids: LedgerIds, lot: Lot): LotAnswer {
   }
 }
 
-/** Reads the current state of a wallet. Writes only if something in it has fallen due. */
+/** Reads the current state of a wallet. Writes only if an item in the wallet is due. */
 export async function readWallet<T>(
   store: LedgerStore,
   commits: Commits,
@@ -94,13 +94,16 @@ export async function readWallet<T>(
   const due_at_ms = walletDueAt(wallet)
   if (due_at_ms === null || due_at_ms > commits.now_ms) return { kind: 'done', answer: read(wallet) }
   return commits.submit<WalletResult<T>>(1, (draft) => {
-    // An erasure of its owner may have renamed the wallet in the meantime.
+    // An erasure of the owner may have renamed the wallet in the meantime.
     const current = draft.wallet(owner)
     return current ? { kind: 'done', answer: read(settle(draft, current)) } : walletNotFound(owner)
   })
 }
 
-/** A page of recurring grants, newest first. Due items are applied to a draft that the caller drops. */
+/**
+ * Returns a page of recurring grants, newest first. Due items are applied to the draft, which the caller must not
+ * commit.
+ */
 export function recurringPage(
   store: LedgerStore,
   draft: Draft,

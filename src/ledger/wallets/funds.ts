@@ -21,15 +21,16 @@ import { unusedLots, type Wallet } from '../model/wallet.ts'
 import { lapsed } from './rollover.ts'
 
 /**
- * Moves credits in and out of a wallet's lots. Each function changes the lots of a draft's own copy and returns the
- * moved parts; the caller appends the entry that moves the balance. The caller has checked that the movement is
- * possible: otherwise, these functions throw.
+ * Moves credits into and out of a wallet's lots. The functions change the lots of the draft's copy of the wallet.
+ * Functions that return the moved parts leave it to the caller to append the entry. `beginLot`, `expireFreed` and
+ * `expireLot` append the entry themselves. The caller must first check that the movement is possible. Otherwise, the
+ * functions throw.
  */
 
-/** Takes credits: out of the lots in burn order, then out of the overdraft. */
+/** Takes credits out of the lots in burn order, then out of the overdraft. */
 export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
   const [first] = wallet.lots
-  // Nearly always the first lot has enough, and stays open.
+  // A fast path: the first lot usually has more credits than are taken, so it stays open.
   if (first && amount > 0 && free(first) > amount) return [withdraw(first, amount)]
   const from_lots = microCredits(Math.min(amount, sumOfFree(wallet.lots)))
   const parts = takeFromLots(wallet.lots, from_lots).map(({ lot, part }): LotPart => {
@@ -45,8 +46,8 @@ export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPar
 }
 
 /**
- * Takes credits like a burn, and the rest from the overdraft, regardless of its limit. Until the overdraft is repaid,
- * it reduces the credits that may be burned.
+ * Takes credits like a burn, and the rest from the overdraft, regardless of the overdraft limit. Until the overdraft
+ * is repaid, it reduces the credits that can be burned.
  */
 export function takeBelowZero(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
   const before = wallet.overdrawn
@@ -66,7 +67,7 @@ export function takeFromLot(draft: Draft, wallet: Wallet, lot: Lot, amount: Micr
   return part
 }
 
-/** Reserves credits in the order of a burn; they stay in their lots. */
+/** Reserves credits in burn order, and the rest in the overdraft. Reserved credits stay in their lots. */
 export function reserve(wallet: Wallet, amount: MicroCredits): LotPart[] {
   const from_lots = microCredits(Math.min(amount, sumOfFree(wallet.lots)))
   const parts = inBurnOrder(wallet.lots, from_lots).map(({ lot, part }): LotPart => {
@@ -89,8 +90,9 @@ export function releaseParts(wallet: Wallet, parts: readonly LotPart[]): { lot: 
 }
 
 /**
- * Takes the first `amount` of a hold's parts, and returns the parts that it still reserves. A reserved part of the
- * overdraft is taken as a burn would be, out of lots first: there may be new ones. One lot may be taken from twice.
+ * Takes the first `amount` of a hold's parts. Returns the taken parts and the parts that the hold still reserves. A
+ * reserved part of the overdraft is taken like a burn, out of lots first, because there may be new lots. The same lot
+ * may occur twice in the taken parts.
  */
 export function takeReserved(
   draft: Draft,
@@ -115,32 +117,35 @@ export function takeReserved(
     taken.push(withdraw(lot, used))
     if (lot.left === 0) draft.closedLots.set(number, lot)
   }
-  if (open !== 0) throw new Error(`a hold does not reserve ${open} micro-credits that are taken from it`)
+  if (open !== 0) throw new Error(`the hold reserves ${open} micro-credits less than the amount to take`)
   removeEmpty(wallet.lots)
   return { taken, left: withoutZeros(left) }
 }
 
-/** Returns the lot with that number, which must exist and not be used up. */
+/** Returns the lot with this number. Throws if the wallet has no such lot or the lot is used up. */
 export function openLot(wallet: Wallet, number: number): Lot {
   const lot = unusedLots(wallet).find((candidate) => candidate.number === number)
   if (!lot) throw new Error(`lot ${number} is not open in wallet ${wallet.number}`)
   return lot
 }
 
-/** Puts a new lot into the wallet. Repays the overdraft out of it first, which takes its share of the price. */
+/**
+ * Adds a new lot to the wallet. The lot first repays the overdraft, which takes a share of the lot's price. Returns
+ * the moved parts.
+ */
 export function putLot(draft: Draft, wallet: Wallet, lot: NewFunds): LotPart[] {
   const opened: Lot = { ...lot, left: lot.amount, held: ZERO_CREDITS }
   const repayment = enterLot(draft, wallet, opened)
   return withoutZeros([[lot.number, opened.left], ...repayment.slice(1)])
 }
 
-/** Puts a new lot that begins later into the wallet. It repays nothing before it begins. */
+/** Adds a new lot that begins later to the wallet. The lot repays the overdraft only when it begins. */
 export function putPending(wallet: Wallet, lot: NewFunds): LotPart[] {
   wallet.pending = [...(wallet.pending ?? []), { ...lot, left: lot.amount, held: ZERO_CREDITS }]
   return [[lot.number, lot.amount]]
 }
 
-/** Begins a pending lot. Its repayment of the overdraft is an entry that does not change the balance. */
+/** Makes a pending lot usable. If the lot repays an overdraft, appends an entry that does not change the balance. */
 export function beginLot(draft: Draft, wallet: Wallet, lot: Lot, at_ms: number): void {
   removeLot(wallet, lot)
   const repayment = enterLot(draft, wallet, lot)
@@ -155,8 +160,8 @@ export function beginLot(draft: Draft, wallet: Wallet, lot: Lot, at_ms: number):
 }
 
 /**
- * Adds a lot to the usable ones, less what it repays of the overdraft. Returns the repayment: the part of the lot and
- * the part of the overdraft, or nothing.
+ * Adds a lot to the usable lots, after it has repaid the overdraft. Returns the part that left the lot and the part
+ * that repaid the overdraft, or no parts.
  */
 function enterLot(draft: Draft, wallet: Wallet, lot: Lot): LotPart[] {
   const repaid = repay(wallet, lot.left)
@@ -173,21 +178,22 @@ function removeLot(wallet: Wallet, lot: Lot): void {
   else delete wallet.pending
 }
 
-/** A lot before it is in a wallet. */
+/** A new lot that is not in a wallet yet. */
 export type NewFunds = Omit<Lot, 'left' | 'held' | 'price_left'>
 
-/** The returned parts of a burn, and the returned parts of expired lots among them. */
+/** The returned parts of a burn, including the parts that expire again. */
 export interface Returned {
   readonly parts: readonly LotPart[]
-  /** The parts to remove again at once, as expired. */
+  /** The parts that must be removed again at once as expired. */
   readonly expired: readonly LotPart[]
 }
 
 /**
- * Returns credits to the lots that they were taken from, and reopens a lot that was used up. Credits that would have
- * expired meanwhile, with their lot or at a rollover, return expired. The other credits first repay the overdraft in
- * use. Credits from an overdraft that has been repaid since return as a lot of their own, because the lot that repaid
- * it is not recorded. `burnedAt` returns the time when the credits of a lot were taken, in epoch milliseconds.
+ * Returns credits to the lots from which they were taken. Reopens lots that were used up. Credits that would have
+ * expired in the meantime, with their lot or at a rollover, are also listed in `expired`. The other credits first
+ * repay the used overdraft. If credits were taken from the overdraft, and the overdraft has been repaid since, they
+ * become a new lot, because no record shows which lot repaid the overdraft. `burnedAt` returns the time at which the
+ * credits of a lot were taken, in epoch milliseconds.
  */
 export function giveBack(
   draft: Draft,
@@ -229,7 +235,7 @@ function closedLot(draft: Draft, number: number): Lot {
   return closed
 }
 
-/** Puts credits back into a lot that has not expired; a closed one is opened again. */
+/** Returns credits to a lot that has not expired, and reopens the lot if it was closed. */
 function returnToLot(draft: Draft, wallet: Wallet, open: Lot | undefined, lot: Lot, back: LotPart): void {
   if (open) {
     putBack(open, back)
@@ -241,12 +247,12 @@ function returnToLot(draft: Draft, wallet: Wallet, open: Lot | undefined, lot: L
   draft.closedLots.set(lot.number, null)
 }
 
-/** The number of lots that a return of credits would open. */
+/** Returns the maximum number of lots that a return of credits would reopen or create. */
 export function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
   return taken.filter(([number]) => !wallet.lots.some((lot) => lot.number === number)).length
 }
 
-/** A new lot in the form of its entry. */
+/** Returns a new lot in the form in which its entry records it. */
 export function newLot({ number, kind, priority, expires_at_ms, price }: NewFunds): NewLot {
   return { number, kind, priority, expires_at_ms, ...(price && { price }) }
 }
@@ -264,7 +270,7 @@ function lotOfItsOwn(draft: Draft, amount: MicroCredits): Lot {
   }
 }
 
-/** Repays the overdraft in use, up to `amount` and the owed part first, and returns the repaid part. */
+/** Repays the used overdraft with up to `amount` credits, first the owed part. Returns the repaid amount. */
 function repay(wallet: Wallet, amount: MicroCredits): MicroCredits {
   const { overdrawn, owed = ZERO_CREDITS } = wallet
   const repaid = microCredits(Math.min(overdrawn, amount))
@@ -278,7 +284,10 @@ function withoutZeros(parts: readonly LotPart[]): LotPart[] {
   return parts.filter(([, amount]) => amount !== 0)
 }
 
-/** Expires the credits that a hold frees in lots that expired, or were rolled over, after the hold reserved them. */
+/**
+ * Expires the credits that a hold frees, if their lot has expired, or if they exceed the room of a rollover since the
+ * hold reserved them.
+ */
 export function expireFreed(
   draft: Draft,
   wallet: Wallet,
@@ -292,7 +301,7 @@ export function expireFreed(
   }
 }
 
-/** Takes `part` of a lot's free credits out of the wallet, dated at `at_ms`. */
+/** Takes `part` of a lot's unreserved credits out of the wallet as expired, effective at `at_ms`. */
 export function expireLot(draft: Draft, wallet: Wallet, lot: Lot, part: MicroCredits, at_ms: number): void {
   const gone = takeFromLot(draft, wallet, lot, part)
   draft.append(wallet, {

@@ -7,12 +7,17 @@ import { fullRefusal, type RecurringGrant, type RecurringPeriod, type Wallet } f
 import { expireLot, putLot } from './funds.ts'
 import { recordRollover } from './rollover.ts'
 
-/** The limit of recurring grants in a wallet: they are written with it. */
+/**
+ * The maximum number of recurring grants in a wallet. It is limited because all of them are written with the wallet.
+ */
 export const MAX_RECURRING_GRANTS = 50
 
 const MONTHS = { month: 1, quarter: 3, year: 12 } as const
 
-/** Returns the next time after `at_ms`. A month without that day uses its last day, always counted from the first grant. */
+/**
+ * Returns the next time of a recurrence after `at_ms`. For periods of months, the day of the month is that of the
+ * first grant, or the last day of a shorter month.
+ */
 export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms: number): number {
   return every === 'day' || every === 'week'
     ? windowOf(every === 'day' ? 'DAILY' : 'WEEKLY', anchor_ms, at_ms).end_ms
@@ -20,9 +25,9 @@ export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms:
 }
 
 /**
- * Grants one recurrence, dated at its time. Credits left in earlier lots above the rollover maximum expire,
- * the oldest lots first. A wallet without room for another lot, or one that has already reached its target,
- * gets no lot that time.
+ * Grants one recurrence, effective at its time. Unreserved credits of the grant's earlier lots above the rollover
+ * maximum expire, the oldest lots first. No lot is granted if it would exceed a maximum of the wallet, or if the
+ * grant's target is already reached.
  */
 export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void {
   const at_ms = grant.next_at_ms
@@ -49,7 +54,8 @@ export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void
 }
 
 /**
- * Returns the amount of a recurrence: with a target, only the difference between the target and its unreserved lots.
+ * Returns the amount of a recurrence. With a target, it is the difference between the target and the unreserved
+ * credits of the grant's lots.
  */
 function dueAmount(wallet: Wallet, { number, amount, target }: RecurringGrant): MicroCredits {
   if (target === undefined) return amount
@@ -57,7 +63,10 @@ function dueAmount(wallet: Wallet, { number, amount, target }: RecurringGrant): 
   return microCredits(Math.max(0, target - available))
 }
 
-/** Expires the credits of a grant's earlier lots above the maximum, oldest first, and records the remaining room. */
+/**
+ * Expires the unreserved credits of a grant's lots above the maximum, oldest lots first. If the lots have less than
+ * the maximum, records the difference as the number of credits that may still be returned to them.
+ */
 function rollOver(
   draft: Draft,
   wallet: Wallet,

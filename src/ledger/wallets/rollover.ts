@@ -3,9 +3,9 @@ import type { Lot } from '../model/lots.ts'
 import type { Rollover, Wallet } from '../model/wallet.ts'
 
 /**
- * Returns the part of a returned `amount` that would have expired if it had stayed in its lot since
- * `since_ms`: all of it when the lot has expired, otherwise the part above the room of the rollovers in
- * between. The other part takes that room.
+ * Returns the part of a returned `amount` that would have expired if it had stayed in its lot since `since_ms`. If
+ * the lot has expired, this is the whole amount. Otherwise, it is the part that exceeds the room of the rollovers
+ * since `since_ms`. Subtracts the rest of the amount from that room.
  */
 export function lapsed(
   wallet: Wallet,
@@ -31,13 +31,17 @@ export function lapsed(
   return microCredits(amount - kept)
 }
 
-/** The limit of rollovers that are kept for a grant. Above it, the two oldest are merged. */
+/** The maximum number of rollovers that are kept for a grant. Above it, the two oldest rollovers are merged. */
 const MAX_ROLLOVERS = 32
-/** The limit of grants whose rollovers a wallet keeps; above it, the rollovers of the oldest grant are dropped. */
+/**
+ * The maximum number of grants whose rollovers a wallet keeps. Above it, the rollovers of the oldest grant are
+ * deleted.
+ */
 const MAX_GRANTS_ROLLED_OVER = 100
 
 /**
- * Adds a rollover of a grant. An earlier rollover with at least as much room has no further effect, so it is dropped.
+ * Adds a rollover of a grant. Deletes earlier rollovers with at least as much room, because they have no further
+ * effect.
  */
 export function recordRollover(wallet: Wallet, grant: number, rollover: Rollover): void {
   const [first, second, ...others] = (wallet.rollovers?.[grant] ?? []).filter(
@@ -47,7 +51,7 @@ export function recordRollover(wallet: Wallet, grant: number, rollover: Rollover
     first && second && others.length + 2 >= MAX_ROLLOVERS
       ? [{ at_ms: second.at_ms, room: first.room }, ...others]
       : [first, second, ...others].filter((kept) => kept !== undefined)
-  // Numbers are integers, so the keys are in the order of the grants.
+  // Integer keys of an object are in ascending order, so the oldest grants are first.
   const rollovers: Wallet['rollovers'] = { ...wallet.rollovers, [grant]: [...tighter, rollover] }
   const grants = Object.entries(rollovers)
   wallet.rollovers = Object.fromEntries(grants.slice(-MAX_GRANTS_ROLLED_OVER))

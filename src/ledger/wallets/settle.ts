@@ -7,10 +7,11 @@ import { beginLot, expireFreed, expireLot, releaseParts } from './funds.ts'
 import { recur } from './recurring.ts'
 
 /**
- * Applies due items of a wallet (lots that expire or begin, expired holds, recurring grants), each once and dated at
- * its due time. Runs on the next request or alarm, whichever is first. The order of the due times matters: a hold that
- * ends before its lot returns its credits to the lot, and they expire with it. Returns the wallet afterwards. The
- * wallet is copied, and therefore written, only if an item was due.
+ * Applies the due items of a wallet: lots that expire or begin, expired holds, and recurring grants. Each item is
+ * applied once and takes effect at its due time. Items are applied in the order of their due times. For example, a
+ * hold that expires before its lot returns its credits to the lot, and they then expire with the lot. Runs on the
+ * next request or alarm, whichever is first. Returns the wallet afterwards. The wallet is copied, and therefore
+ * written, only if an item was due.
  */
 export function settle(draft: Draft, wallet: Wallet): Wallet {
   const due_at_ms = walletDueAt(wallet)
@@ -45,8 +46,8 @@ function apply(draft: Draft, wallet: Wallet, due: Due): void {
 }
 
 /**
- * Returns the first due item. At equal times, the order is holds, lots that expire, grants, and lots that
- * begin.
+ * Returns the item with the earliest due time; undefined if none is due. At equal times, the order is holds, lots
+ * that expire, grants, and lots that begin.
  */
 function nextDue(wallet: Wallet, now_ms: number): Due | undefined {
   let next: Due | undefined

@@ -29,7 +29,7 @@ import {
 const createRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Create a credit pack: credits at a price, to be bought by checkout',
+  summary: 'Create a credit pack, which a checkout sells at a fixed price',
   description: 'Live and test ledgers have separate packs.',
   ...scoped('credits:write', requirePayments),
   request: { body: jsonRequest(packDraftSchema) },
@@ -42,7 +42,7 @@ const listRoute = route({
   path: '/',
   summary: 'List credit packs, newest first',
   description:
-    'A portal token gets the packs that it may sell, all at once and in the order of its `credit_pack_ids`; deleted ones are left out.',
+    'For a portal token, the answer has all packs that the token may sell, in the order of its `credit_pack_ids`. Deleted packs are left out.',
   ...scopedOrPortal('credits:read', requirePayments),
   request: { query: packsQuery },
   answers: { 200: json('A page of packs.', packsSchema) },
@@ -63,7 +63,7 @@ const changeRoute = route({
   method: 'patch',
   path: '/{id}',
   summary: 'Change the given fields of a credit pack',
-  description: 'Checkouts that are open keep the credits and the price that they began with.',
+  description: 'Open checkouts keep their credits and their price.',
   ...scoped('credits:write', requirePayments),
   request: { params: packPath, body: jsonRequest(packChangeSchema) },
   answers: { 200: json('The changed pack.', packSchema) },
@@ -73,7 +73,7 @@ const changeRoute = route({
 const deleteRoute = route({
   method: 'delete',
   path: '/{id}',
-  summary: 'Delete a credit pack; checkouts that are open can still be paid',
+  summary: 'Delete a credit pack, without closing its open checkouts',
   ...scoped('credits:write', requirePayments),
   request: { params: packPath },
   answers: { 200: json('The deleted pack.', packSchema) },
@@ -106,7 +106,7 @@ async function create(c: Context<AppEnv>, created: CreditPack, keep: KeepAnswer)
     ...keep(answer, { if_changed: true }),
   ])
   if (inserted?.meta.changes === 1) return answer
-  const detail = `There already is a credit pack of the name ${created.name}, or there are ${MAX_CREDIT_PACKS} packs, which is the limit.`
+  const detail = `A credit pack with the name ${created.name} already exists, or there are ${MAX_CREDIT_PACKS} packs, which is the limit. Use another name, or delete a pack.`
   return problem(c, { code: 'conflict', detail })
 }
 
@@ -142,7 +142,7 @@ creditPacksRoutes.openapi(changeRoute, async (c) => {
       credits_micro: credits ?? before.credits_micro,
       price_cents: price_usd ?? before.price_cents,
       expires_in_days: expires_in_days === undefined ? before.expires_in_days : expires_in_days,
-      // Every change moves this time, so that concurrent changes are detected.
+      // Every change increases this time, so that concurrent changes are detected.
       updated_at_ms: Math.max(Date.now(), before.updated_at_ms + 1),
     }
     const [updated] = await c.env.DB.batch([
@@ -150,7 +150,7 @@ creditPacksRoutes.openapi(changeRoute, async (c) => {
       auditOf(c, 'credit_packs.change', before, after),
     ])
     if (updated?.meta.changes === 1) return jsonResponse(c, packJson(c, after))
-    const detail = `Another credit pack has the name ${after.name}, or this one was changed at the same time. Read it and try again.`
+    const detail = `Another credit pack has the name ${after.name}, or this pack was changed at the same time. Get the pack and retry.`
     return problem(c, { code: 'conflict', detail })
   } catch (error) {
     return serviceUnavailable(c, 'credit_pack_not_changed', error)
@@ -185,7 +185,7 @@ function packJson(c: Context<AppEnv>, pack: CreditPack): object {
   }
 }
 
-/** The audit record of a change. It is written only if the statement before it changed a row. */
+/** Returns the audit record of a change. The record is written only if the statement before it changed a row. */
 function auditOf(
   c: Context<AppEnv>,
   action: Extract<AuditAction, `credit_packs.${string}`>,

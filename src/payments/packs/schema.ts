@@ -5,7 +5,7 @@ import { customerText } from '../../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../../http/input/pagination.ts'
 import { CHANGES_SOMETHING } from '../../http/input/validation.ts'
 
-/** A hundred years. */
+/** The maximum lifetime in days: a hundred years. */
 const MAX_DAYS = 36_500
 
 export function daysInput() {
@@ -20,12 +20,12 @@ const fields = {
   credits: creditsAmount().openapi({ example: 10_000 }),
   price_usd: chargeableUsd().openapi({
     example: 25,
-    description: 'The price in whole cents, at least 0.50.',
+    description: 'The price in USD with whole cents, at least 0.50.',
   }),
 }
 
 const days = daysInput().openapi({
-  description: 'The lifetime of bought credits. Default: they do not expire.',
+  description: 'The lifetime of bought credits, in days. Default: the credits do not expire.',
 })
 
 export const packDraftSchema = z

@@ -1,13 +1,13 @@
 import type { Bindings } from '../../bindings.ts'
 
-/** Credit packs in D1. */
+/** The table of credit packs in D1. */
 
 export interface CreditPack {
   readonly credit_pack_id: string
   readonly name: string
   readonly credits_micro: number
   readonly price_cents: number
-  /** Is null if the credits do not expire. */
+  /** The lifetime of bought credits, in days; null if they do not expire. */
   readonly expires_in_days: number | null
   readonly created_at_ms: number
   readonly updated_at_ms: number
@@ -21,16 +21,16 @@ export const MAX_CREDIT_PACKS = 100
 const COLUMNS =
   'credit_pack_id, name, credits_micro, price_cents, expires_in_days, created_at_ms, updated_at_ms'
 
-// Writes 1 row, and none if the ledger has the maximum number of packs or one of this name. Reads the packs
-// of the ledger.
+// Writes 1 row, or none if the ledger has the maximum number of packs or a pack with this name. Reads the packs of
+// the ledger.
 const INSERT = `
   INSERT INTO credit_packs (ledger_id, ${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
   WHERE (SELECT count(*) FROM credit_packs WHERE ledger_id = ?1) < ${MAX_CREDIT_PACKS}
     AND NOT EXISTS (SELECT 1 FROM credit_packs WHERE ledger_id = ?1 AND name = ?3)`
 
 /**
- * The statement that adds a pack if the ledger has room and no other pack of its name: it then changes one
- * row.
+ * Returns the statement that adds a pack. It changes no row if the ledger has the maximum number of packs or a pack
+ * with the same name.
  */
 export function insertPack(env: Db, ledger_id: string, pack: CreditPack): D1PreparedStatement {
   const { credit_pack_id, name, credits_micro, price_cents, expires_in_days } = pack
@@ -41,14 +41,17 @@ export function insertPack(env: Db, ledger_id: string, pack: CreditPack): D1Prep
   )
 }
 
-// Writes 1 row, and none if the pack has changed since it was read, or another one has its name.
+// Writes 1 row, or none if the pack has changed since it was read or another pack has its name.
 const UPDATE = `
   UPDATE credit_packs SET name = ?3, credits_micro = ?4, price_cents = ?5, expires_in_days = ?6, updated_at_ms = ?7
   WHERE ledger_id = ?1 AND credit_pack_id = ?2 AND updated_at_ms = ?8
     AND NOT EXISTS (SELECT 1 FROM credit_packs AS other WHERE other.ledger_id = ?1
       AND other.credit_pack_id <> ?2 AND other.name = ?3)`
 
-/** The statement that replaces a pack that was last changed at `read_at_ms`. */
+/**
+ * Returns the statement that replaces a pack. It changes no row if the pack's `updated_at_ms` is not `read_at_ms`, or
+ * if another pack has the same name.
+ */
 export function updatePack(
   env: Db,
   ledger_id: string,
@@ -72,7 +75,7 @@ const SELECT_SOME = `
   SELECT ${COLUMNS} FROM credit_packs
   WHERE ledger_id = ?1 AND credit_pack_id IN (SELECT value FROM json_each(?2))`
 
-/** Returns those of the given packs that the ledger has, in the given order. */
+/** Returns the given packs that the ledger has, in the given order. */
 export async function findPacks(env: Db, ledger_id: string, ids: readonly string[]): Promise<CreditPack[]> {
   const bound = env.DB.prepare(SELECT_SOME).bind(ledger_id, JSON.stringify(ids))
   const found = new Map((await bound.all<CreditPack>()).results.map((pack) => [pack.credit_pack_id, pack]))

@@ -17,17 +17,20 @@ import { safeCharge } from './safe-charge.ts'
 import { type BurnTable, priceOf } from './table.ts'
 import { quantityOf, usedBy } from './units.ts'
 
-/** The event to charge for. */
+/** The event to charge. */
 export interface Chargeable extends Described {
   readonly usage?: Usage | undefined
   readonly custom?: Readonly<Record<string, number>> | undefined
-  /** The provider's charge; undefined if unknown. An event with nothing to price costs 0. */
+  /** The provider's cost; undefined if unknown. An event with nothing to price has the cost 0. */
   readonly cost: PicoUsd | undefined
   /** An upper bound of the cost, if the cost is unknown. */
   readonly ceiling_cost?: PicoUsd | undefined
 }
 
-/** The time of arrival of the event, and the wallet's usage before the event by counter, in 1e-9 of the unit. */
+/**
+ * The arrival time of the event, and the wallet's usage before the event. `used` returns the usage of a counter in
+ * 1e-9 of the unit.
+ */
 export interface UsedBefore {
   readonly at_ms: number
   readonly used: (counter: Counter) => bigint
@@ -35,20 +38,22 @@ export interface UsedBefore {
 
 export interface Charge {
   readonly kind: 'charged'
-  /** Micro-credits. A bigint, because the cost of an event may exceed the largest balance. */
+  /** The charge in micro-credits. It is a bigint, because it may exceed the largest balance. */
   readonly credits_micro: bigint
-  /** customer_price_usd: the credits, after rounding, at the table's credits per USD. */
+  /** The customer price (customer_price_usd): the value of the rounded credits at the table's credits per USD. */
   readonly price: PicoUsd
-  /** The provider's cost: 0 if unknown, the ceiling if that was charged. */
+  /** The provider's cost; 0 if unknown, or the ceiling if the ceiling was charged. */
   readonly cost: PicoUsd
-  /** Set if the charge replaces one that could not be computed. */
+  /** True if the exact charge could not be computed and this charge replaces it. */
   readonly unrated: boolean
   readonly warnings: readonly string[]
-  /** The wallet's usage after this event, if the rule counts it. */
+  /** The counter's usage after this event; absent if the event changes no counter. */
   readonly advance?: { readonly counter: Counter; readonly quantity: bigint }
 }
 
-/** Returns the charge for an event; `unpriced` if its table refuses events without a price. */
+/**
+ * Returns the charge for an event. Returns `unpriced` if the event has no price and the table rejects such events.
+ */
 export function chargeFor(
   table: BurnTable,
   event: Chargeable,
@@ -61,7 +66,7 @@ export function chargeFor(
 }
 
 /**
- * The warning of an event that burns 0 because its rule has no rate for any of its units. A unit with a rate of 0
+ * Returns a warning if an event burns 0 because its rule has no rate for any of its units. A unit with a rate of 0
  * causes no warning.
  */
 function noRateWarning(
@@ -69,12 +74,12 @@ function noRateWarning(
   { usage = {}, custom = {}, cost }: Chargeable,
 ): string | undefined {
   const provided = Object.entries(usage).filter(([, quantity]) => quantity > 0)
-  // A provider's price covers the provider's units, and never a customer's own units.
+  // A provider's price covers the provider's units. It never covers a customer's own units.
   if (method.needs === 'cost' && (cost !== ZERO_USD || provided.length > 0)) return undefined
   const units = [...provided, ...Object.entries(custom).filter(([, quantity]) => quantity > 0)]
   const names = namesOf(method)
   if (units.length === 0 || units.some(([unit]) => names(unit))) return undefined
-  return `no_rate_for_unit: no rate of the burn table names ${units.map(([unit]) => unit).join(', ')}.`
+  return `no_rate_for_unit: the burn table has no rate for ${units.map(([unit]) => unit).join(', ')}.`
 }
 
 function namesOf(method: CompiledMethod): (unit: string) => boolean {
@@ -122,7 +127,7 @@ function chargeUnpriced(
 ): Charge | { readonly kind: 'unpriced' } {
   if (table.on_unpriced === 'reject') return { kind: 'unpriced' }
   if (table.on_unpriced === 'ceiling' && ceiling_cost !== undefined) {
-    const warning = `No price is known: the event is charged by the provider's most expensive model, at a provider cost of ${formatDecimal(ceiling_cost, USD_DECIMALS)} USD.`
+    const warning = `No price is known. The event is charged at the price of the provider's most expensive model, with a provider cost of ${formatDecimal(ceiling_cost, USD_DECIMALS)} USD.`
     return { ...charged(table, ceiling_cost, charge(ceiling_cost), [warning]), unrated: true }
   }
   return {
@@ -137,15 +142,18 @@ function chargeUnpriced(
 
 const NO_WARNINGS: readonly string[] = []
 const COST_UNKNOWN: readonly string[] = [
-  'No price of the provider is known: the event is charged by usage, with a provider cost of 0.',
+  'No price of the provider is known. The event is charged by usage, with a provider cost of 0.',
 ]
 
-/** Explains the recorded cost of 0: a charge by usage needs no cost. An event that names no provider has none. */
+/**
+ * Returns a warning if the provider's cost is unknown and is recorded as 0. The charge itself depends only on usage.
+ * An event without a provider has no provider cost.
+ */
 function aboutCost({ cost, provider }: Chargeable): readonly string[] {
   return cost === undefined && provider !== undefined ? COST_UNKNOWN : NO_WARNINGS
 }
 
-/** Rounds the exact charge to the table's step: the only rounding. */
+/** Rounds the exact charge to the table's step. A charge above 0 is at least the table's minimum charge. */
 function charged(
   table: BurnTable,
   cost: PicoUsd,

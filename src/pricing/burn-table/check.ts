@@ -10,7 +10,7 @@ import {
 } from './definition.ts'
 import { unitProblem } from './units.ts'
 
-/** An error in a definition: a JSON Pointer into it, and a message. */
+/** An error in a definition. `path` is a JSON Pointer to the faulty value. */
 export interface DefinitionProblem {
   readonly path: string
   readonly message: string
@@ -21,7 +21,10 @@ export type DefinitionCheck =
   | { readonly kind: 'invalid'; readonly problems: readonly DefinitionProblem[] }
   | { readonly kind: 'ambiguous'; readonly detail: string }
 
-/** Finds the errors that the schema of a definition cannot: rules without effect, and ambiguous ones. */
+/**
+ * Finds the errors that the schema of a definition does not find: invalid conditions, units and tiers of rules, and
+ * ambiguous rules.
+ */
 export function checkBurnTable({ rules }: BurnTableDefinition): DefinitionCheck {
   const problems = rules.flatMap((rule, index) =>
     ruleProblems(rule).map(({ path, message }) => ({ path: `/rules/${index}${path}`, message })),
@@ -45,11 +48,14 @@ function matchProblems(match: RuleMatch): DefinitionProblem[] {
   })
 }
 
-/** Rejects unknown providers: no event can name one, so the rule would never match. */
+/**
+ * Returns the error in a provider's name. No event can name an unknown provider, so a rule with such a name would
+ * never match.
+ */
 function providerProblem(written: string): string | undefined {
   if (written.endsWith('*') || findProvider(written)) return undefined
   const nearest = nearestProviders(written)
-  return `is not a provider.${nearest.length === 0 ? '' : ` Did you mean ${nearest.join(', ')}?`}`
+  return `is not a known provider.${nearest.length === 0 ? '' : ` Did you mean ${nearest.join(', ')}?`}`
 }
 
 function methodProblems(rule: BurnRule): DefinitionProblem[] {
@@ -78,11 +84,12 @@ function tierProblems({ tiers }: Tiered): DefinitionProblem[] {
   tiers.forEach(({ up_to }, index) => {
     const path = `/tiers/${index}/up_to`
     if (up_to === null) {
-      if (index < tiers.length - 1) problems.push({ path, message: 'null is for the last tier only' })
+      if (index < tiers.length - 1)
+        problems.push({ path, message: 'must be a number: only the last tier has null' })
       return
     }
     const end = readDecimal(up_to, QUANTITY_DECIMALS)
-    if (end <= before) problems.push({ path, message: 'must be above the up_to of the tier before' })
+    if (end <= before) problems.push({ path, message: 'must be above 0 and the up_to of the previous tier' })
     if (index === tiers.length - 1) problems.push({ path, message: 'must be null in the last tier' })
     before = end
   })
@@ -94,7 +101,10 @@ interface Pair {
   readonly second: number
 }
 
-/** Finds ambiguous rules: rules are ordered by specificity, so only two that match the same events are ambiguous. */
+/**
+ * Finds ambiguous rules. Rules are ordered by specificity, so two rules are ambiguous only if they match the same
+ * events.
+ */
 function ambiguousPairs(rules: readonly BurnRule[]): Pair[] {
   const firstWith = new Map<string, number>()
   return rules.flatMap(({ match }, second) => {
@@ -116,7 +126,7 @@ function describe(pairs: readonly Pair[], rules: readonly BurnRule[]): string {
         `rules[${first}] ${JSON.stringify(rules[first]?.match)} and rules[${second}] ${JSON.stringify(rules[second]?.match)}`,
     )
   const more = pairs.length > MAX_PAIRS_NAMED ? `, and ${pairs.length - MAX_PAIRS_NAMED} more pairs` : ''
-  return `Ambiguous rules match the same events: ${named.join('; ')}${more}. Leave one of each pair.`
+  return `Ambiguous rules match the same events: ${named.join('; ')}${more}. Keep one rule of each pair.`
 }
 
 function escapePointer(name: string): string {

@@ -3,13 +3,14 @@ import { plainName } from '../catalogue/modifiers.ts'
 import type { RuleMatch } from './definition.ts'
 
 /**
- * The choice of a burn table's rule for an event: the most specific rule that matches. In one dimension a name is
- * more specific than a prefix, a longer prefix more than a shorter one, and anything more than `*`. Between rules the
- * feature decides first, then the provider, then the model: a customer's statement about its own product takes
- * precedence over one about the model behind it. So only two rules that match the same events are ambiguous.
+ * The compiled conditions of a rule. The most specific rule that matches an event charges it. Within one field, a
+ * name is more specific than a prefix, a longer prefix is more specific than a shorter prefix, and `*` is the least
+ * specific. Rules are compared by feature first, then by provider, then by model: a customer's rule for its own
+ * product precedes a rule for the model behind the product. Two rules are therefore ambiguous only if they match the
+ * same events.
  *
- * Features are case-sensitive. Providers ignore case and separators, and may be named by any alias of the catalogue;
- * models ignore case, as in the catalogue.
+ * Features are case-sensitive. Providers ignore case and separators, and may have any alias of the catalogue. Models
+ * ignore case, as in the catalogue.
  */
 export interface CompiledMatch {
   readonly feature: Pattern
@@ -22,11 +23,14 @@ interface Pattern {
   readonly text: string
 }
 
-/** The fields of an event that rules compare. */
+/** The fields of an event that are compared with rules. */
 export interface Subject {
   readonly feature: string | undefined
   readonly provider: string | undefined
-  /** The provider as spelled in records, because a prefix may be copied from there. */
+  /**
+   * The provider's name as records spell it. A prefix in a rule matches this spelling too, because it may be copied
+   * from a record.
+   */
   readonly recorded_provider: string | undefined
   readonly model: string | undefined
 }
@@ -42,19 +46,21 @@ export function compileMatch(match: RuleMatch): CompiledMatch {
   }
 }
 
-/** Returns the fault of a pattern; undefined if it is valid. */
+/** Returns the error in a pattern; undefined if the pattern is valid. */
 export function patternProblem(pattern: string): string | undefined {
   const star = pattern.indexOf('*')
   if (star !== -1 && star !== pattern.length - 1) return 'may have * only at its end'
   return undefined
 }
 
-/** Returns a key that is equal for two matches exactly if they match the same events. */
+/** Returns a key. Two matches have the same key only if they match the same events. */
 export function matchText({ feature, provider, model }: CompiledMatch): string {
   return JSON.stringify([feature, provider, model].flatMap(({ kind, text }) => [kind, text]))
 }
 
-/** Compares specificity: negative if `a` is more specific than `b`. Rules are tried in this order. */
+/**
+ * Compares specificity. Returns a negative number if `a` is more specific than `b`. Rules are tried in this order.
+ */
 export function compareSpecificity(a: CompiledMatch, b: CompiledMatch): number {
   return (
     rank(b.feature) - rank(a.feature) || rank(b.provider) - rank(a.provider) || rank(b.model) - rank(a.model)
@@ -102,7 +108,7 @@ const normalize: Record<Dimension, (text: string, beginning: boolean) => string>
   model: (text) => text.toLowerCase(),
 }
 
-/** Returns one spelling for all names of a provider of the catalogue. */
+/** Returns the same text for all names and aliases of a provider of the catalogue. */
 function providerText(name: string): string {
   return plainName(findProvider(name)?.id ?? name)
 }

@@ -25,7 +25,7 @@ import { QUANTITY_SCALE, quantityOf, type Used } from './units.ts'
 export type CompiledMethod =
   | {
       readonly needs: 'cost'
-      /** `(cost * per_pico_usd + fixed) / denominator`. */
+      /** Returns `(cost * per_pico_usd + fixed) / denominator`. */
       readonly charge: (cost: PicoUsd) => Rational
       readonly per_pico_usd: bigint
       readonly fixed: bigint
@@ -33,7 +33,7 @@ export type CompiledMethod =
     }
   | {
       readonly needs: 'usage'
-      /** Whether the rule has a rate for the unit. */
+      /** Returns whether the rule has a rate for the unit. */
       readonly names: (unit: string) => boolean
       readonly charge: (used: Used) => Rational
     }
@@ -41,11 +41,11 @@ export type CompiledMethod =
       readonly needs: 'usage_of_period'
       readonly unit: string
       readonly counterAt: (at_ms: number) => Counter
-      /** `before` and `quantity` in 1e-9 of the unit. */
+      /** Returns the charge. `before` and `quantity` are in 1e-9 of the unit. */
       readonly charge: (before: bigint, quantity: bigint) => Rational
     }
 
-/** Identifies the counter of a unit in one period of one rule. */
+/** The identity of a counter, which counts a unit in one period of one rule. */
 export interface Counter {
   readonly key: string
   readonly resets_at_ms: number
@@ -133,8 +133,9 @@ function tiered(rule: Tiered, name: RuleName): CompiledMethod {
 }
 
 /**
- * Returns a counter key. It stays the same across versions of a table while unit, period and match do, so that an
- * edited price continues the count. 16 characters of base64url are 96 bits: a wallet keeps the counters of all rules.
+ * Returns a counter key. It depends only on the table, the unit, the period and the match of the rule. Versions of a
+ * table with other prices therefore continue the count. The key has only 16 characters of base64url (96 bits),
+ * because a wallet stores the counters of all rules.
  */
 function counterKey({ table_id, match }: RuleName, unit: string, period: Period): string {
   return createHash('sha256')
@@ -143,7 +144,10 @@ function counterKey({ table_id, match }: RuleName, unit: string, period: Period)
     .slice(0, 16)
 }
 
-/** Prices canonical units with the engine for provider usage, and adds the price of the customer's own units. */
+/**
+ * Compiles rates per unit. Canonical units are priced like a provider's usage. The prices of the customer's own units
+ * are added.
+ */
 function perUnit({ rates }: PerUnit): CompiledMethod {
   const list = canonicalRates(rates)
   const custom = customRates(rates)
@@ -164,8 +168,8 @@ function perUnit({ rates }: PerUnit): CompiledMethod {
 }
 
 /**
- * Converts rates to provider prices, with credits in place of USD. Providers bill either tokens or images; a customer
- * that gives a rate for both bills both.
+ * Converts rates to a provider's price list, with credits in place of USD. Providers bill either tokens or images. A
+ * customer with rates for both bills both.
  */
 function canonicalRates(rates: PerUnit['rates']): PriceList {
   const prices = new Map<UsageUnit, { base: Rational; tiers: []; sizes: Map<string, Rational> }>()
@@ -181,7 +185,10 @@ function canonicalRates(rates: PerUnit['rates']): PriceList {
 }
 
 interface CustomRates {
-  /** Quantities in 1e-9 times their weights, over the denominator, are credits. */
+  /**
+   * The weight of each unit. The sum of quantities (in 1e-9) times weights, divided by `denominator`, is the charge
+   * in credits.
+   */
   readonly weights: readonly { readonly unit: string; readonly weight: bigint }[]
   readonly denominator: bigint
 }

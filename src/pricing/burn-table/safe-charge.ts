@@ -4,13 +4,13 @@ import { type BurnTable, PRICE_SCALE } from './table.ts'
 
 type CostMethod = CompiledMethod & { readonly needs: 'cost' }
 
-/** A fraction in lowest terms, of safe integers. */
+/** A fraction in lowest terms. Both numbers are safe integers. */
 interface SafeFraction {
   readonly numerator: number
   readonly denominator: number
 }
 
-/** The factors of a method, which belongs to one table. */
+/** The factors of one method of one table. */
 interface Factors {
   /** The number of the table's rounding steps in the charge for one pico-USD of cost. */
   readonly steps: SafeFraction
@@ -29,7 +29,7 @@ function factorsOf(table: BurnTable, method: CostMethod): Factors | null {
   const steps = fraction(method.per_pico_usd * MICRO, method.denominator * rounding.step_micro)
   const price = fraction(PRICE_SCALE, credits_per_usd)
   const numbers = [Number(rounding.step_micro), Number(min_charge_micro)] as const
-  // Few tables have a fixed fee or another rounding.
+  // Tables with other settings use the exact computation.
   const is_common =
     rounding.mode === 'half_even' && method.fixed === 0n && numbers.every(Number.isSafeInteger)
   const [step_micro, least] = numbers
@@ -49,8 +49,9 @@ function fraction(numerator: bigint, denominator: bigint): SafeFraction | undefi
 }
 
 /**
- * Returns the credits and the price of a provider's cost, computed in safe integers: the same as the exact ones of
- * `charge.ts`, in a quarter of their time. Undefined if an intermediate result could be inexact.
+ * Returns the credits and the customer's price for a provider's cost, computed in safe integers. The results equal
+ * the exact results of `charge.ts` and take a quarter of the time. Returns undefined if an intermediate result could
+ * be inexact.
  */
 export function safeCharge(
   table: BurnTable,
@@ -67,7 +68,10 @@ export function safeCharge(
   return { credits_micro: BigInt(micro), price: picoUsd(BigInt(price)) }
 }
 
-/** Divides half-even. Returns NaN for an unsafe numerator; the result of all further steps is then NaN too. */
+/**
+ * Divides and rounds half-even. Returns NaN for a numerator that is negative or not a safe integer. All results
+ * computed from NaN are also NaN.
+ */
 function divided(numerator: number, denominator: number): number {
   return Number.isSafeInteger(numerator) && numerator >= 0
     ? divideSafeHalfEven(numerator, denominator)

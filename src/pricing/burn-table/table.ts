@@ -26,15 +26,15 @@ import {
 import { type CompiledMethod, compileMethod } from './methods.ts'
 
 /**
- * A definition prepared for arithmetic: converts usage and its provider cost to credits. Rules are compiled on their
- * first match, because most never match.
+ * A compiled definition, which converts usage and its provider cost to credits. Each rule is compiled on its first
+ * match, because most rules never match.
  */
 export interface BurnTable {
-  /** Is null for the deployment's default. */
+  /** The table's id; null for the deployment's default table. */
   readonly id: string | null
   /**
-   * The number that identifies the table permanently on every entry: 1 is the default, a customer's versions start at
-   * 2.
+   * The number that identifies the table permanently on every entry. The default table has 1. A customer's versions
+   * begin at 2.
    */
   readonly version: number
   readonly on_unpriced: OnUnpriced
@@ -49,13 +49,16 @@ export interface BurnTable {
 /** The version on every entry that the default table rated. */
 export const DEFAULT_VERSION = 1
 
-/** Defaults of the deployment for fields that a table omits, both in 1e-6. */
+/** The deployment's default credits per USD and default markup, in 1e-6. */
 export interface BurnDefaults {
   readonly credits_per_usd_micro: bigint
   readonly markup_percent_micro: bigint
 }
 
-/** Returns the table of a customer without one: the deployment's credits per USD and markup. */
+/**
+ * Returns the default table, for customers without their own table. It has the deployment's credits per USD and
+ * markup.
+ */
 export function defaultBurnTable(defaults: BurnDefaults): BurnTable {
   return compileBurnTable(defaultDefinition(defaults), { id: null, version: DEFAULT_VERSION }, defaults)
 }
@@ -71,7 +74,7 @@ export function defaultDefinition({ credits_per_usd_micro }: BurnDefaults): Burn
   }
 }
 
-/** Prepares a definition, which must have passed `checkBurnTable`. */
+/** Compiles a definition. `checkBurnTable` must have accepted the definition. */
 export function compileBurnTable(
   definition: BurnTableDefinition,
   { id, version }: { readonly id: string | null; readonly version: number },
@@ -121,7 +124,10 @@ function ruleChooser(
   }
 }
 
-/** Returns the rule of a definition that charges an event: the deployment's markup where none matches. */
+/**
+ * Returns the rule of a definition that charges an event. Returns a rule with the deployment's markup if no rule
+ * matches.
+ */
 export function ruleFor({ rules }: BurnTableDefinition, defaults: BurnDefaults, event: Described): BurnRule {
   const subject = subjectOf(event)
   const found = rules
@@ -132,17 +138,19 @@ export function ruleFor({ rules }: BurnTableDefinition, defaults: BurnDefaults, 
   return found?.rule ?? { match: {}, method: 'cost_plus', markup_percent }
 }
 
-/** Converts micro-credits and 1e-12 credits per USD to pico-USD: 1e-6 / 1e-12 * 1e12. */
+/**
+ * The factor for the conversion to pico-USD: micro-credits * factor / `credits_per_usd`. It is 1e-6 / 1e-12 * 1e12.
+ */
 export const PRICE_SCALE = 10n ** BigInt(AMOUNT_DECIMALS - CREDIT_DECIMALS + USD_DECIMALS)
 
-/** Returns the value of `credits_micro` in USD, half-even to 1e-12. */
+/** Returns the value of `credits_micro` in USD, rounded half-even to 1e-12. */
 export function priceOf(table: BurnTable, credits_micro: bigint): PicoUsd {
   return credits_micro === 0n
     ? ZERO_USD
     : picoUsd(divideHalfEven(credits_micro * PRICE_SCALE, table.credits_per_usd))
 }
 
-/** Returns the margin in 1e-4 percent of the price, half-even; null if the price is 0. */
+/** Returns the margin in 1e-4 percent of the price, rounded half-even; null if the price is 0. */
 export function marginOf(price: PicoUsd, cost: PicoUsd): bigint | null {
   return price === 0n ? null : divideHalfEven((price - cost) * 1_000_000n, price)
 }

@@ -1,11 +1,11 @@
 import { AMOUNT_DECIMALS, QUANTITY_DECIMALS, readDecimal, type Tiered } from './definition.ts'
 
 /**
- * Tiered prices. The units of a wallet in a period are counted in order of arrival: first the free ones, then those of
- * the first tier, and so on. The earlier usage determines the tier of an event, so the same event may have another
- * price at the beginning of a month than at its end.
+ * Tiered prices. The units of a wallet in a period are counted in order of arrival. The free units come first, then
+ * the units of the first tier, and so on. The earlier usage determines the tier of an event. The same event may
+ * therefore have different prices at the beginning and at the end of a period.
  *
- * Quantities are in 1e-9 of a unit, amounts in 1e-12 credits, so charges are in 1e-21 credits.
+ * Quantities are in 1e-9 of a unit and amounts in 1e-12 credits, so charges are in 1e-21 credits.
  */
 export interface CompiledTiers {
   readonly volume: boolean
@@ -14,7 +14,7 @@ export interface CompiledTiers {
 }
 
 interface CompiledTier {
-  /** The end of the tier before it. */
+  /** The end of the previous tier; 0 for the first tier. */
   readonly above: bigint
   /** The end of the tier, inclusive; null for no end. */
   readonly up_to: bigint | null
@@ -43,7 +43,7 @@ export function compileTiers({ mode, free, tiers }: Tiered): CompiledTiers {
   }
 }
 
-/** Returns the cost of `quantity` units after `before` units of the same period, in 1e-21 credits. */
+/** Returns the charge for `quantity` units after `before` units in the same period, in 1e-21 credits. */
 export function tierCharge(compiled: CompiledTiers, before: bigint, quantity: bigint): bigint {
   const from = positive(before - compiled.free)
   const to = positive(before + quantity - compiled.free)
@@ -67,11 +67,11 @@ function graduatedCharge({ tiers }: CompiledTiers, from: bigint, to: bigint): bi
 /** Prices all units of the event at the tier of its last unit. */
 function volumeCharge({ tiers }: CompiledTiers, from: bigint, to: bigint): bigint {
   const tier = tiers.find(({ up_to }) => up_to === null || to <= up_to)
-  if (!tier) throw new Error('the last tier has an end')
+  if (!tier) throw new Error('invalid tiers: up_to must be null in the last tier')
   return (to - from) * tier.unit_amount + entryFee(tier, from)
 }
 
-/** Returns whether the flat amount of a tier is due: the event contains the first unit of the tier. */
+/** Returns the flat amount of a tier if the event contains the first unit of the tier; otherwise 0. */
 function entryFee(tier: CompiledTier, from: bigint): bigint {
   return from <= tier.above ? tier.flat_amount : 0n
 }

@@ -19,7 +19,7 @@ export function usedBy(event: {
 const NOTHING: Usage = {}
 const NO_UNITS: Readonly<Record<string, number>> = {}
 
-/** Returns the quantity of a unit, canonical or custom, in 1e-9 of it. `requests` is 1 if not given. */
+/** Returns the quantity of a canonical or custom unit, in 1e-9 of the unit. `requests` is 1 if not given. */
 export function quantityOf(unit: string, { usage, custom }: Used): bigint {
   if (unit === 'requests') return exactQuantity(usage.requests ?? 1)
   if (isUsageUnit(unit)) return exactQuantity(usage[unit] ?? 0)
@@ -32,7 +32,7 @@ function exactQuantity(quantity: number): bigint {
   if (Number.isSafeInteger(quantity)) return BigInt(quantity) * QUANTITY_SCALE
   const exact = parseDecimal(quantity, QUANTITY_DECIMALS)
   if (typeof exact === 'bigint') return exact
-  // Seconds in a provider's response may have more decimals than nanoseconds.
+  // A provider may report seconds with more than 9 decimals.
   const whole = Math.floor(quantity)
   return BigInt(whole) * QUANTITY_SCALE + BigInt(Math.round((quantity - whole) * Number(QUANTITY_SCALE)))
 }
@@ -40,19 +40,23 @@ function exactQuantity(quantity: number): bigint {
 const UNIT_NAME = /^[a-z][a-z0-9_]{0,63}$/
 
 /**
- * Returns the fault of a unit's name; undefined if it is valid. Any name may be a customer's own unit, and a misspelt
- * canonical unit would silently price nothing, so names that are very close to a canonical one are refused.
+ * Returns the error in a unit's name; undefined if the name is valid. A customer may choose any name for its own
+ * unit. A misspelt canonical unit would therefore be accepted, and its rate would never apply. Names that are very
+ * similar to a canonical unit are rejected for this reason.
  */
 export function unitProblem(name: string): string | undefined {
   if (isUsageUnit(name)) return undefined
   if (!UNIT_NAME.test(name)) {
-    return 'must be a canonical unit, or 1 to 64 lower-case letters, digits and underscores, the first a letter'
+    return 'must be a canonical unit, or a lower-case letter followed by up to 63 lower-case letters, digits and underscores'
   }
   const meant = UNIT_NAMES.find((unit) => isSlip(name, unit))
-  return meant === undefined ? undefined : `is not a unit. Did you mean ${meant}?`
+  return meant === undefined ? undefined : `is too similar to a canonical unit. Did you mean ${meant}?`
 }
 
-/** Returns whether a name has the same words in another order or number, or one wrong, missing, added or swapped letter. */
+/**
+ * Returns whether a name is a likely misspelling of a unit. Such a name has the same words in another order, in the
+ * singular or in the plural. Or it has one wrong, missing or added letter, or two swapped letters.
+ */
 function isSlip(name: string, unit: string): boolean {
   return wordsOf(name) === wordsOf(unit) || isOneEdit(name, unit)
 }

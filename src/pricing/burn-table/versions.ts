@@ -4,27 +4,27 @@ export interface VersionTimes {
   readonly version: number
   readonly table_id: string
   readonly effective_from_ms: number
-  /** The end of its validity, exclusive; null for no end. */
+  /** The end of the version's validity, exclusive; null for no end. */
   readonly effective_to_ms: number | null
-  /** The start of its table, which decides between tables and which an edit does not change. */
+  /** The start of the version's table. It determines which of several tables applies. An edit does not change it. */
   readonly began_at_ms: number
-  /** The exclusive end of a deactivated table, on its last version. */
+  /** The exclusive end of a deactivated table. It is set on the table's last version. */
   readonly deactivated_at_ms: number | null
 }
 
 /** The version in force at a time, and the interval in which it is in force. */
 export interface InForce<T> {
-  /** Is undefined if none is in force. */
+  /** The version; undefined if no version is in force. */
   readonly version: T | undefined
   readonly from_ms: number
-  /** Exclusive. */
+  /** The exclusive end of the interval. */
   readonly to_ms: number
 }
 
 /**
- * Returns the version that rates an event of a time. A later version of a table replaces the earlier ones from its
- * start, even if it ends before they would have. Of several tables the one that started last wins, then the one
- * that was saved last.
+ * Returns the version that rates an event at a time. A later version of a table replaces the earlier versions from
+ * its start, even if it ends before them. If several tables are in force, the table that started last applies. If
+ * they started at the same time, the table that was saved last applies.
  */
 export function versionInForce<T extends VersionTimes>(versions: Iterable<T>, at_ms: number): InForce<T> {
   const newest = new Map<string, T>()

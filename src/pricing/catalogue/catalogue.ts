@@ -7,9 +7,9 @@ import { fields, words } from './notation.ts'
 import { type PricePeriod, readPeriods } from './period.ts'
 
 /**
- * The price catalogue: providers, their models, and the prices of each model over time. Start-up reads one map
- * of names; a provider's models are read on its first event, a model's prices when they are first needed. The
- * size of the catalogue bounds what stays in memory.
+ * A provider of the price catalogue. The catalogue contains providers, their models, and the prices of each model
+ * over time. Start-up builds only a map of provider names. The models of a provider and the prices of a model are
+ * read on first use. The size of the catalogue limits the memory in use.
  */
 export interface ProviderRef {
   readonly id: string
@@ -18,24 +18,24 @@ export interface ProviderRef {
 
 export interface ModelRef {
   /**
-   * The provider whose price list this is. It differs from the requested provider if the requested one resells models
-   * of this one.
+   * The provider whose price list contains the model. If the requested provider resells a model of another provider,
+   * it is the other provider.
    */
   readonly provider: ProviderRef
   readonly id: string
-  /** Tokens that fit into one request, if the source has the figure. */
+  /** The maximum number of tokens in one request; absent if the source does not state it. */
   readonly context_window?: number
   readonly deprecated: boolean
-  /** The source of its token prices; the overlay corrects single units of some. */
+  /** The source of the model's token prices. For some models, the catalogue's own overlay corrects single units. */
   readonly source: string
   /** The prices of the model, in the catalogue's notation. */
   readonly periods: string
   /**
-   * Identifies the prices if they are not from this catalogue; otherwise `CATALOGUE_VERSION` and the model identify
-   * them.
+   * The version of the prices, if they are not from this catalogue. Prices of the catalogue are identified by
+   * `CATALOGUE_VERSION` and the model.
    */
   readonly version?: string
-  /** Returns the prices in force at a time, in epoch milliseconds. */
+  /** Returns the prices in force at `at_ms`, in epoch milliseconds. */
   readonly pricesAt: (at_ms: number) => PricePeriod
 }
 
@@ -60,7 +60,7 @@ interface ProviderEntry extends ProviderRef {
 
 const file: CatalogueFile = data
 
-/** The first characters of the catalogue's digest, which differ after any change of a price. */
+/** The version of the catalogue: the first characters of its digest. Any change of a price changes it. */
 export const CATALOGUE_VERSION: string = file.digest.slice(0, 10)
 
 const byName = new Map<string, ProviderEntry>()
@@ -68,7 +68,10 @@ for (const provider of file.providers) {
   for (const name of [provider.id, ...(provider.aliases ?? [])]) byName.set(plainName(name), provider)
 }
 
-/** Finds a provider by name or alias, without case and separators: `X_AI` is `x-ai`. `openai.responses` is `openai`. */
+/**
+ * Finds a provider by name or alias. Case and separators are ignored: `X_AI` is `x-ai`. If the name is unknown, only
+ * the part before the first `.` is compared: `openai.responses` is `openai`.
+ */
 export function findProvider(name: string): ProviderRef | undefined {
   const known = bySpelling.get(name)
   if (known !== undefined) return known
@@ -79,14 +82,14 @@ export function findProvider(name: string): ProviderRef | undefined {
   return found
 }
 
-/** The providers by the names that callers sent, in the callers' spelling. */
+/** The providers by name, exactly as callers spelled it. */
 const bySpelling = new Map<string, ProviderRef>()
 
 export function allProviders(): readonly ProviderRef[] {
   return file.providers
 }
 
-/** Returns the provider names most similar to an unknown one, at most three. */
+/** Returns the names of providers that are most similar to an unknown name, at most three. */
 export function nearestProviders(name: string): string[] {
   const known = file.providers.flatMap(({ id, aliases = [] }) =>
     [id, ...aliases].map((alias) => [alias, id] as const),
@@ -102,7 +105,7 @@ export function nearestProviders(name: string): string[] {
 interface LoadedProvider {
   readonly entry: ProviderEntry
   readonly models: readonly ModelRef[]
-  /** Index of the first model with this exact name among its rules. */
+  /** The index of the first model with this exact name among its rules. */
   readonly exact: ReadonlyMap<string, number>
   readonly patterned: readonly { readonly index: number; readonly match: Match }[]
   readonly found: Map<string, ModelMatch | undefined>
@@ -114,29 +117,32 @@ interface LoadedProvider {
   readonly profiles: readonly { readonly prefix: string; readonly regions: RegExp }[]
 }
 
-/** A model, and the way in which a name led to it. */
+/** A model, and the kind of match that found it. */
 export interface ModelMatch {
   readonly model: ModelRef
   /**
-   * `exact`: the name is the id or an alias; `rule`: it fits a rule of the list; `dated`: a snapshot without a price
-   * of its own; `region`: the list of the region.
+   * The kind of match. `exact`: the name is the id or an alias. `rule`: the name matches a rule of the list. `dated`:
+   * the name is a snapshot without its own price. `region`: the model is in the list of the region.
    */
   readonly by: 'exact' | 'rule' | 'dated' | 'region'
-  /** The spelling of the name that was found. */
+  /** The spelling of the name that matched. */
   readonly name: string
 }
 
-/** The limit of remembered names, of providers and of the models of each. A full map is cleared. */
+/** The maximum number of cached names, for providers and for the models of each provider. A full map is cleared. */
 const REMEMBERED_NAMES = 2000
 
 const loaded = new Map<string, LoadedProvider>()
 
-/** Returns all data of a provider in the catalogue, which is read once. Only for the modules of this folder. */
+/**
+ * Returns all data of a provider in the catalogue. The data is read once. Only modules of this folder may call this
+ * function.
+ */
 export function loadProvider(provider: ProviderRef): LoadedProvider {
   const known = loaded.get(provider.id)
   if (known !== undefined) return known
   const entry = file.providers.find(({ id }) => id === provider.id)
-  if (entry === undefined) throw new Error(`not a provider of the catalogue: ${provider.id}`)
+  if (entry === undefined) throw new Error(`unknown provider: ${provider.id}`)
   const fresh = readProvider(entry)
   loaded.set(provider.id, fresh)
   return fresh
@@ -178,7 +184,7 @@ function readProvider(entry: ProviderEntry): LoadedProvider {
   }
 }
 
-/** The letters of the sources in a model's line; the first source has none. */
+/** The sources by their letter in a model's line. A line without a letter has the source `@pydantic/genai-prices`. */
 const SOURCES: Readonly<Record<string, string>> = {
   l: '@earendil-works/pi-ai',
   m: 'ai-sdk-cost-calculator',
@@ -208,9 +214,9 @@ function readModel(
 }
 
 /**
- * Finds the model of a name: the model with the exact name, or the first of the list whose rules match. Then searches
- * the providers that this one resells, then does the same for the other spellings of the name, and last finds the model
- * whose snapshot it is.
+ * Finds the model of a name. The model has the exact name, or it is the first model of the list with a matching rule.
+ * The providers that this provider resells are searched next. Other spellings of the name are then searched in the
+ * same way. Finally, the name is searched without its snapshot date.
  */
 export function findModel(provider: ProviderRef, model: string): ModelRef | undefined {
   return findMatch(provider, model)?.model
@@ -219,7 +225,7 @@ export function findModel(provider: ProviderRef, model: string): ModelRef | unde
 /** Finds the same model as `findModel`, and also returns the kind of match. */
 export function findMatch(provider: ProviderRef, model: string): ModelMatch | undefined {
   const { found } = loadProvider(provider)
-  // Most names are in lower case already.
+  // Most names are already in lower case.
   const known = found.get(model)
   if (known !== undefined) return known
   const name = model.trim().toLowerCase()
@@ -234,8 +240,8 @@ export function findMatch(provider: ProviderRef, model: string): ModelMatch | un
 }
 
 /**
- * Finds the model whose price list a region has. Where a provider has lists by region, a name without a region is
- * looked up in the list of the request's region; undefined if that region has no list for it.
+ * Finds a model in the price list of a region, for providers with lists by region and a name without a region.
+ * Returns undefined if the region's list does not have the name.
  */
 export function findRegionalMatch(
   provider: ProviderRef,
@@ -283,8 +289,8 @@ function fallbackMatch(provider: ProviderRef, name: string): ModelMatch | undefi
 }
 
 /**
- * Finds the model that a name is a snapshot of. Returns none if other snapshots of the model have prices of their own:
- * the price of an unknown snapshot would be a guess.
+ * Finds the model of a snapshot name. Returns undefined if other snapshots of the model have their own prices,
+ * because the price of the unknown snapshot is then uncertain.
  */
 function snapshotMatch(provider: ProviderRef, name: string): ModelMatch | undefined {
   const stem = undated(name)
@@ -300,9 +306,9 @@ function snapshotMatch(provider: ProviderRef, name: string): ModelMatch | undefi
 }
 
 /**
- * The other spellings of a name: with its compact date written out (`-20251101` for `-2025-11-01`), without a leading
- * path or region (`models/gemini-2.5-pro`, an ARN), and of a fine-tuned model the model that it was made from
- * (`ft:gpt-4.1-mini-2025-04-14:acme::abc123`).
+ * Returns the name and its other spellings: with dashes in a compact date (`-2025-11-01` for `-20251101`), and
+ * without a leading path or region (`models/gemini-2.5-pro`, an ARN). For a fine-tuned model, also returns its base
+ * model (`ft:gpt-4.1-mini-2025-04-14:acme::abc123`).
  */
 function* spellings(provider: ProviderRef, name: string): Generator<string> {
   yield name
@@ -324,7 +330,7 @@ export function allModels(provider: ProviderRef): readonly ModelRef[] {
   return loadProvider(provider).models
 }
 
-/** Returns the names of priced models most similar to an unknown one, at most three. */
+/** Returns the names of priced models that are most similar to an unknown name, at most three. */
 export function nearestModels(provider: ProviderRef, model: string): string[] {
   const { entry, models } = loadProvider(provider)
   const own = models.map(({ id }) => id)
@@ -337,7 +343,7 @@ export function nearestModels(provider: ProviderRef, model: string): string[] {
 
 const standardTiers = new Set(file.standard_tiers.map(plainName))
 
-/** Returns whether a service tier means list prices at every provider. */
+/** Returns whether a name is a name of the standard service tier. This tier has list prices at every provider. */
 export function isStandardTier(name: string): boolean {
   return standardTiers.has(plainName(name))
 }

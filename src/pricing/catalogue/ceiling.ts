@@ -5,9 +5,10 @@ import type { Usage } from '../usage.ts'
 import { allModels, type ProviderRef } from './catalogue.ts'
 
 /**
- * Returns an upper bound of the cost of usage of an unpriced model, for burn tables that charge a ceiling and refund
- * the difference: the cost at the provider's most expensive model, the one whose 1,000 input and 1,000 output tokens
- * cost most. Undefined if that model has no price for the usage.
+ * Returns a ceiling for the cost of usage of an unpriced model: the cost at the provider's most expensive model. This
+ * model has the highest cost of 1,000 input and 1,000 output tokens, and is not deprecated. Burn tables use the cost
+ * to charge a ceiling and refund the difference. Returns undefined if the most expensive model has no price for the
+ * usage.
  */
 export function ceilingCost(provider: ProviderRef, usage: Usage, at_ms: number): PicoUsd | undefined {
   const model = dearestModel(provider, at_ms)
@@ -18,7 +19,8 @@ export function ceilingCost(provider: ProviderRef, usage: Usage, at_ms: number):
 const REFERENCE: Usage = { input_tokens: 1000, output_tokens: 1000 }
 
 /**
- * The most expensive models, by provider and day. Some providers have a thousand models, and prices change by the day.
+ * A cache of the most expensive model by provider and day. Some providers have a thousand models, and prices change
+ * by the day.
  */
 const dearest = new Map<string, string | undefined>()
 const MAX_REMEMBERED = 1000

@@ -4,7 +4,7 @@ import { allModels, findModel, type ModelRef, type ProviderRef } from './catalog
 import type { Rational, UnitPrice, UnitPrices } from './notation.ts'
 import { cataloguePrices } from './prices.ts'
 
-/** A model's prices for display: USD for one unit, in plain decimals with at most 18 places. */
+/** The prices of a model for display, in USD for one unit: plain decimals with at most 18 decimals. */
 export interface PriceDescription {
   readonly provider: string
   readonly model: string
@@ -17,13 +17,13 @@ export interface PriceDescription {
 export interface UnitPriceDescription {
   readonly unit: UsageUnit
   readonly price_usd: string
-  /** Replaces `price_usd` once total input exceeds (if inclusive: reaches) the threshold. */
+  /** The prices that replace `price_usd` once total input exceeds (if inclusive: reaches) the threshold. */
   readonly tiers?: readonly {
     readonly threshold: number
     readonly inclusive: boolean
     readonly price_usd: string
   }[]
-  /** Replaces `price_usd` for images of this quality and size. */
+  /** The prices that replace `price_usd` for a size, a quality or a search context size. */
   readonly sizes?: readonly { readonly size: string; readonly price_usd: string }[]
 }
 

@@ -1,15 +1,15 @@
 /**
- * Model rules: the names that a price is for. A rule is one word; a list of rules matches if any of its rules
- * does, and rules joined by `&` match only together.
+ * The rules of a model, which state the names of the model. A rule is one word. A list of rules matches if at least
+ * one rule matches. Rules joined by `&` match only together.
  *
  * `=name` exactly · `=` the model's own id · `^start` · `*part` · `$end` · `~regular expression`
  *
- * Names are compared in lower case. A rule that is open at its end matches only dated and `-latest` forms of
- * the same model, and a rule that is open at its start only a path or a region in front of it: `^gpt-5`
- * matches `gpt-5-2025-08-07` and never `gpt-5-pro`, whose price differs.
+ * Names are compared in lower case. If a rule does not cover the end of a name, the rest of the name must be a date,
+ * a version or `-latest`. If a rule does not cover the start of a name, the rest must be a path or a region. `^gpt-5`
+ * matches `gpt-5-2025-08-07` but not `gpt-5-pro`, because the price of `gpt-5-pro` differs.
  */
 export interface Match {
-  /** Exact names, which can be looked up. Most rules are exact names. */
+  /** The exact names, which are looked up directly. Most rules are exact names. */
   readonly exact: readonly string[]
   readonly patterns: readonly Fits[]
 }
@@ -18,7 +18,10 @@ export function readMatch(rules: string, id: string): Match {
   return readRules(rules, id, closed)
 }
 
-/** Reads the rules of a family of models, such as those of one service tier: `^gpt-5` matches `gpt-5-pro` as well. */
+/**
+ * Reads the rules of a family of models, for example of a service tier. In such rules, the end and the start of a
+ * name may be any text: `^gpt-5` matches `gpt-5-pro` as well.
+ */
 export function readFamilyMatch(rules: string): Match {
   return readRules(rules, '', together)
 }
@@ -35,17 +38,19 @@ function readRules(rules: string, id: string, join: (patterns: readonly Pattern[
   return { exact, patterns }
 }
 
-/** Returns whether a match has the name, which must be in lower case. */
+/** Returns whether a name matches. The name must be in lower case. */
 export function matches(match: Match, name: string): boolean {
   return match.exact.includes(name) || match.patterns.some((fits) => fits(name))
 }
 
 type Fits = (name: string) => boolean
 
-/** The part of a name that a pattern covers; undefined if it does not match. */
+/** Returns the part of a name that a pattern covers; undefined if the pattern does not match. */
 type Pattern = (name: string) => { readonly start: number; readonly end: number } | undefined
 
-/** Matches names that the patterns cover together, except for a path before them and a date after them. */
+/**
+ * Matches a name if the patterns together cover it. A path before them and a date or a version after them may remain.
+ */
 function closed(patterns: readonly Pattern[]): Fits {
   return (name) => {
     let start = name.length
@@ -66,8 +71,8 @@ function together(patterns: readonly Pattern[]): Fits {
 }
 
 /**
- * Whether a name ends at `end`, or has only a date or a version after it. A rule may end inside a date, like
- * `^claude-sonnet-4-2025`; the whole date is compared in this case.
+ * Returns whether a name ends at `end`, or has only a date or a version after it. If a rule ends inside a date, like
+ * `^claude-sonnet-4-2025`, the whole date is compared.
  */
 function endsDated(name: string, end: number): boolean {
   if (isDatedSuffix(name.slice(end))) return true
@@ -85,18 +90,21 @@ const DATE = [
   `${MONTH}-?${DAY}`,
   `2\\d${MONTH}`,
 ].join('|')
-/** A version of the same snapshot, as Bedrock and Vertex write it: `-v1:0`, `-001`, `:48k`. */
+/** A version of the same snapshot in the notation of Bedrock and Vertex: `-v1:0`, `-001`, `:48k`. */
 const VERSION = '-v\\d(:\\d)?(:\\d+k)?|-00\\d|:\\d'
 const DATED = new RegExp(`^((-preview|-exp)?[-@](${DATE})|[-@:]latest)?(${VERSION})?$`)
 
-/** Returns whether a suffix names a snapshot or a revision of the model before it: a date, `-latest`, a version. */
+/**
+ * Returns whether a suffix is empty, or is a date, `-latest` or a version, which identify a snapshot or a revision of
+ * a model.
+ */
 export function isDatedSuffix(suffix: string): boolean {
   return DATED.test(suffix)
 }
 
 const SUFFIX = new RegExp(`([-@](${DATE})|[-@:]latest)(${VERSION})?$`)
 
-/** Returns a name without its date or `-latest`; undefined for a name without one. */
+/** Returns a name without its date or `-latest`; undefined for a name with neither. */
 export function undated(name: string): string | undefined {
   const suffix = SUFFIX.exec(name)
   return suffix === null || suffix.index === 0 ? undefined : name.slice(0, suffix.index)
@@ -122,6 +130,6 @@ function readPattern(rule: string): Pattern {
       }
     }
     default:
-      throw new Error(`not a model rule: ${rule}`)
+      throw new Error(`invalid model rule: ${rule}`)
   }
 }

@@ -1,20 +1,21 @@
-/** The price per image or per second of video that a size and a quality select. */
+/** The choice of a price per image or per second of video, by size and quality. */
 export interface MediaPriceChoice {
   /** The catalogue's key of the price; undefined for the model's base price. */
   readonly key?: string
   readonly warning?: string
 }
 
-/** Names of the ordinary quality, which providers quote without a name. */
+/** The names of the standard quality. Price lists have no name for this quality. */
 const ORDINARY = new Set(['', 'standard', 'auto', 'default', 'normal', 'regular'])
 
-/** The size assumed for a request without one, if its quality is priced by size. */
+/** The sizes that are assumed for a request without a size, if the price of its quality depends on the size. */
 const USUAL_SIZES = ['1024x1024', '1k']
 
 /**
- * Chooses `quality-size`, then `size`, then the base price. A size or quality that the price list does not have
- * is billed at the next best price, with a warning. Sizes in pixels also match price classes (`1K`, `2K`), which
- * providers define by the number of pixels, for any aspect ratio.
+ * Chooses the price of `quality-size`, then of `size`, then the base price. For a request without a size, `quality`
+ * alone is also a key. If the price list does not have the size or quality, the next price in this order applies,
+ * with a warning. Sizes in pixels also match price classes (`1K`, `2K`). Providers define these classes by the number
+ * of pixels, for any aspect ratio.
  */
 export function chooseMediaPrice(
   prices: ReadonlyMap<string, unknown>,
@@ -32,15 +33,15 @@ export function chooseMediaPrice(
     if (found !== undefined) return { key: found }
     return {
       ...bySize(prices, sizeKeys),
-      warning: `no image price for quality ${wantedQuality}; billed without it`,
+      warning: `no price for quality ${wantedQuality}; billed at the price without a quality`,
     }
   }
   const chosen = bySize(prices, sizeKeys)
   if (sizeKeys.length === 0 || chosen.key !== undefined) return chosen
-  return { warning: `no image price for size ${wantedSize}; billed at the model's base price` }
+  return { warning: `no price for size ${wantedSize}; billed at the model's base price` }
 }
 
-/** A model with one price: a requested size or quality is ignored. */
+/** Returns the choice for a model with one price. A requested size or quality is ignored, with a warning. */
 function unused(size: string, quality: string): MediaPriceChoice {
   const ignored = [
     ...(size === '' || size === 'auto' ? [] : [`size ${size}`]),
@@ -55,7 +56,10 @@ function bySize(prices: ReadonlyMap<string, unknown>, sizeKeys: readonly string[
   return key === undefined ? {} : { key }
 }
 
-/** Upper bounds in pixels, midway between the square sizes of the classes; all aspect ratios are well within them. */
+/**
+ * The upper bounds of the classes in pixels, midway between their square sizes. The sizes of all aspect ratios are
+ * far from the bounds.
+ */
 const CLASSES: readonly (readonly [name: string, below: number])[] = [
   ['512px', 600_000],
   ['1k', 1_700_000],

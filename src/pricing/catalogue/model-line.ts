@@ -1,12 +1,15 @@
-/** Family, generation and size of a model, read from its name, for comparing similar models. */
+/** The family, generation and size of a model, read from its name. They are used to compare similar models. */
 export interface ModelLine {
   readonly family: string
-  /** `4.5` of `claude-sonnet-4-5`; undefined if the name has no number. */
+  /** The generation, for example `4.5` for `claude-sonnet-4-5`; undefined if the name has no number. */
   readonly generation: number | undefined
   readonly size: string
-  /** The use of the model, if it is not conversation: `embedding`, `tts`, `realtime`. */
+  /** The purpose of the model, for example `embedding`, `tts` or `realtime`; empty for conversation. */
   readonly purpose: string
-  /** A snapshot, a preview or a fine-tune: never suggested. */
+  /**
+   * True for a variant of a model, for example a snapshot, a preview or a fine-tuned model. Variants are never
+   * suggested.
+   */
   readonly special: boolean
 }
 
@@ -75,7 +78,9 @@ export function modelLine(id: string): ModelLine {
 
 const DATE = /\d{4}-?\d{2}-?\d{2}/g
 
-/** Returns whether `other` has the same family and purpose, and the same or a newer generation. */
+/**
+ * Returns whether `other` is not a variant, has the same family and purpose, and has the same or a newer generation.
+ */
 export function comparableModel(own: ModelLine, other: ModelLine): boolean {
   if (other.special || own.family !== other.family || own.purpose !== other.purpose) return false
   return own.generation !== undefined && other.generation !== undefined && other.generation >= own.generation

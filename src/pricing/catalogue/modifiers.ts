@@ -4,8 +4,8 @@ import { fields, type Rational, readRational, words } from './notation.ts'
 import { readConditions } from './period.ts'
 
 /**
- * The factor of a service tier or a region on the prices of some models: `batch | 0.5 | tokens | ^gpt-5`, or with a
- * time: `fast | 6 | tokens | =claude-opus-4-6 | ..2026-06-29`.
+ * A factor on the prices of some models, for a service tier or a region. The notation is `batch | 0.5 | tokens |
+ * ^gpt-5`, or with a time `fast | 6 | tokens | =claude-opus-4-6 | ..2026-06-29`.
  */
 export interface Modifier {
   readonly names: readonly string[]
@@ -26,7 +26,7 @@ export function readModifier(line: string): Modifier {
   }
 }
 
-/** Returns the first modifier with the name that matches one of the model's names at a time. */
+/** Returns the first modifier with this name that is in force and matches one of the model's names. */
 export function findModifier(
   modifiers: readonly Modifier[],
   name: string,
@@ -43,7 +43,7 @@ function fitsModel(match: Match, model: string): boolean {
   return (match.exact.length === 0 && match.patterns.length === 0) || matches(match, model)
 }
 
-/** Returns the product of the factors that apply to a unit; undefined if none does. */
+/** Returns the product of the factors that apply to a unit; undefined if no factor applies. */
 export function factorOf(modifiers: readonly Modifier[], unit: UsageUnit): Rational | undefined {
   let product: Rational | undefined
   for (const { factor, families } of modifiers) {
@@ -59,7 +59,9 @@ export function factorOf(modifiers: readonly Modifier[], unit: UsageUnit): Ratio
   return product
 }
 
-/** Normalises names of providers, tiers and regions, which ignore case and separators: `Data_Zone` is `data-zone`. */
+/**
+ * Normalises the name of a provider, tier or region. Case and separators are ignored: `Data_Zone` equals `data-zone`.
+ */
 export function plainName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '')
 }

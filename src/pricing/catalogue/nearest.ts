@@ -1,6 +1,6 @@
 /**
- * Returns the names most similar to `wanted`, best first: by the share of letter pairs that two names have in
- * common, with a bonus for a common prefix. Names that are not near are left out. For "did you mean".
+ * Returns the names that are most similar to `wanted`, best first, for "did you mean" messages. Similarity is the
+ * share of common letter pairs, with a bonus for a common prefix. Names that are not similar enough are left out.
  */
 export function nearest(wanted: string, names: readonly string[], count: number): string[] {
   const pairs = letterPairs(wanted)
@@ -12,12 +12,14 @@ export function nearest(wanted: string, names: readonly string[], count: number)
     .map(({ name }) => name)
 }
 
-/** Shorter beginnings and parts are common to unrelated names. */
+/**
+ * The minimum length of a common beginning or part. Shorter beginnings and parts are often common to unrelated names.
+ */
 const MIN_SHARED = 3
 
 /**
- * Whether a name may be a slip for another: it begins with the same half, contains the other, or differs in at
- * most a third of its letters.
+ * Returns whether a name may be a misspelling of another name. Such names have a common beginning of half of the
+ * shorter name (3 to 10 letters), or one name contains the other, or they differ in at most a third of the letters.
  */
 function isNear(wanted: string, name: string): boolean {
   const [shorter = '', longer = ''] = [plain(wanted), plain(name)].sort((a, b) => a.length - b.length)
@@ -27,7 +29,9 @@ function isNear(wanted: string, name: string): boolean {
   return isWithin(shorter, longer, Math.max(1, Math.floor(longer.length / 3)))
 }
 
-/** Whether at most `edits` letters are added, removed or replaced (Levenshtein distance). */
+/**
+ * Returns whether adding, removing or replacing at most `edits` letters makes the texts equal (Levenshtein distance).
+ */
 function isWithin(a: string, b: string, edits: number): boolean {
   if (b.length - a.length > edits) return false
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
@@ -59,7 +63,7 @@ function letterPairs(name: string): Map<string, number> {
   return pairs
 }
 
-/** Returns Dice's coefficient. */
+/** Returns Dice's coefficient of two sets of letter pairs. */
 function likeness(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): number {
   let common = 0
   let all = 0

@@ -2,18 +2,23 @@ import { parseDecimal } from '../money.ts'
 import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
 
 /**
- * The notation of prices in the catalogue and in overlays: a decimal, followed by its variants. `3` ·
- * `3,>200000:6` (6 if total input exceeds 200,000) · `2,>=200000:4` (from 200,000 on) ·
+ * A price in the notation of the catalogue and of overlays: a decimal, followed by its variants. `3` · `3,>200000:6`
+ * (6 if total input exceeds 200,000) · `2,>=200000:4` (4 if total input is at least 200,000) ·
  * `0.04,1024x1792:0.08,hd-1024x1024:0.08` (per image, by quality and size).
  */
 export interface UnitPrice {
   readonly base: Rational
   readonly tiers: readonly PriceTier[]
-  /** Prices by `size`, `quality` or `quality-size` of media, or by search context size, in lower case. */
+  /**
+   * The prices by `size`, `quality` or `quality-size` of media, or by search context size. Keys are in lower case.
+   */
   readonly sizes: ReadonlyMap<string, Rational>
 }
 
-/** Once total input passes the threshold, the whole request is billed at `price`, not only the part above it. */
+/**
+ * A price that applies if total input exceeds (if inclusive: reaches) the threshold. The whole request is then billed
+ * at `price`.
+ */
 export interface PriceTier {
   readonly threshold: number
   readonly inclusive: boolean
@@ -27,19 +32,18 @@ export interface Rational {
 
 export type UnitPrices = ReadonlyMap<UsageUnit, UnitPrice>
 
-/**
- * The maximum number of decimals, which is higher than that of any price list. Prices have at most 12 significant
- * digits.
- */
+/** The maximum number of decimals of a price. No price list has more. Prices have at most 12 significant digits. */
 const PRICE_DECIMALS = 24
 const PRICE_SCALE = 10n ** BigInt(PRICE_DECIMALS)
 
-/** Reads `input_tokens=3,>200000:6 output_tokens=15`. Throws on text that the catalogue's build cannot have written. */
+/**
+ * Reads prices in the form `input_tokens=3,>200000:6 output_tokens=15`. Throws if the text does not have this form.
+ */
 export function readPrices(text: string): UnitPrices {
   const prices = new Map<UsageUnit, UnitPrice>()
   for (const item of words(text)) {
     const [unit = '', price = ''] = item.split('=', 1).concat(item.slice(item.indexOf('=') + 1))
-    if (!isUsageUnit(unit)) throw new Error(`a price of an unknown unit: ${item}`)
+    if (!isUsageUnit(unit)) throw new Error(`unknown unit of a price: ${item}`)
     prices.set(unit, readUnitPrice(price))
   }
   return prices
@@ -61,13 +65,13 @@ export function readUnitPrice(text: string): UnitPrice {
 }
 
 /**
- * Converts prices in USD for one unit each to the form of a price list, to be merged over a model's prices with
- * `new Map([...prices, ...pricesPerUnit(overlay)])`. Throws if a price is not a decimal.
+ * Converts prices in USD for one unit to the form of a price list. `new Map([...prices, ...pricesPerUnit(overlay)])`
+ * merges them over a model's prices. Throws if a unit is unknown or a price is invalid.
  */
 export function pricesPerUnit(prices: { readonly [U in UsageUnit]?: string }): UnitPrices {
   const converted = new Map<UsageUnit, UnitPrice>()
   for (const [unit, price] of Object.entries(prices)) {
-    if (!isUsageUnit(unit)) throw new Error(`a price of an unknown unit: ${unit}`)
+    if (!isUsageUnit(unit)) throw new Error(`unknown unit of a price: ${unit}`)
     const { numerator, denominator } = readRational(price)
     const base = { numerator: numerator * BigInt(USAGE_UNITS[unit].per), denominator }
     converted.set(unit, { base, tiers: [], sizes: new Map() })
@@ -75,7 +79,7 @@ export function pricesPerUnit(prices: { readonly [U in UsageUnit]?: string }): U
   return converted
 }
 
-/** Reads a decimal, or a fraction of two (`5/3`) for ratios without a finite decimal. */
+/** Reads a decimal, or a fraction of two decimals (`5/3`) for ratios without a finite decimal. */
 export function readRational(text: string): Rational {
   const [top = '', bottom = '1'] = text.split('/')
   const numerator = parseDecimal(top, PRICE_DECIMALS)
@@ -86,7 +90,7 @@ export function readRational(text: string): Rational {
     numerator < 0n ||
     denominator <= 0n
   ) {
-    throw new Error(`not a price: ${text}`)
+    throw new Error(`invalid price: ${text}`)
   }
   return bottom === '1' ? { numerator, denominator: PRICE_SCALE } : { numerator, denominator }
 }

@@ -23,7 +23,7 @@ export function readOverlayPrices(overlay: PriceOverlay): OverlayTerms {
   return { kind: 'units', prices: unitPrices(prices.units) }
 }
 
-/** Returns the price list of an overlay with its own prices. */
+/** Returns the price list of an overlay that states prices. */
 export function overlayList(
   overlay: PriceOverlay,
   prices: UnitPrices,
@@ -31,13 +31,16 @@ export function overlayList(
 ): PriceList {
   const minimums = minimumsOf(model)
   return priceList(prices, {
-    // The catalogue has a provider's minimum, so the version must name that catalogue.
+    // The provider's minimums are in the catalogue, so the version must also identify the catalogue.
     version: minimums.size === 0 ? overlay.overlay_id : `${overlay.overlay_id}@${CATALOGUE_VERSION}`,
     minimums,
   })
 }
 
-/** Multiplies every price of a list by an overlay's factor. Exact, because all prices have one denominator. */
+/**
+ * Multiplies every price of a list by an overlay's factor. The result is exact, because all prices have the same
+ * denominator.
+ */
 export function multipliedList(overlay: PriceOverlay, factor: Rational, below: PriceList): PriceList {
   const times = (price: bigint) => price * factor.numerator
   return {
@@ -52,10 +55,10 @@ export function multipliedList(overlay: PriceOverlay, factor: Rational, below: P
   }
 }
 
-/** Separates a multiplier's id from the version of the list that it multiplies. */
+/** The separator between a multiplier's id and the version of the list that it multiplies. */
 export const VERSION_OVER = '*'
 
-/** Multiplies prices for display, including those by threshold and image size. */
+/** Multiplies prices for display, including prices by threshold and by image size. */
 export function multipliedPrices(factor: Rational, below: UnitPrices): UnitPrices {
   const times = ({ numerator, denominator }: Rational): Rational => ({
     numerator: numerator * factor.numerator,
@@ -83,7 +86,7 @@ function unitPrices(units: { readonly [U in UsageUnit]?: OverlayPrice }): UnitPr
 
 const NO_SIZES: UnitPrice['sizes'] = new Map()
 
-/** Converts USD for `per` units to USD for the number of units that price lists quote. */
+/** Converts USD for `per` units to USD for the quantity in price lists, such as a million tokens. */
 function unitPrice(unit: UsageUnit, { per, amount, tiers = [] }: OverlayPrice): UnitPrice {
   const quoted = (text: string): Rational => {
     const { numerator, denominator } = decimal(text)
@@ -100,14 +103,14 @@ function unitPrice(unit: UsageUnit, { per, amount, tiers = [] }: OverlayPrice): 
 }
 
 function decimal(text: string): Rational {
-  // Uses only the written decimals, because small integers multiply faster.
+  // The fraction has only the written decimals, because small integers multiply faster.
   const decimals = text.split('.', 2)[1]?.length ?? 0
   const numerator = parseDecimal(text, decimals)
-  if (typeof numerator === 'string') throw new Error(`not an amount of an overlay: ${text}`)
+  if (typeof numerator === 'string') throw new Error(`invalid amount in an overlay: ${text}`)
   return { numerator, denominator: 10n ** BigInt(decimals) }
 }
 
-/** Returns the minimum quantity that the provider bills, such as ten seconds of audio at Groq. */
+/** Returns the minimum quantities that the provider bills, for example ten seconds of audio at Groq. */
 function minimumsOf(model: ModelRef | undefined): ReadonlyMap<UsageUnit, number> {
   if (model === undefined) return NO_MINIMUMS
   const { minimums } = loadProvider(model.provider)

@@ -3,23 +3,25 @@ import { isStandardTier, loadProvider, type ProviderRef } from './catalogue.ts'
 import { plainName } from './modifiers.ts'
 
 /**
- * A price that takes precedence over the catalogue's, as plain data: an operator's price for all customers, or a
- * customer's negotiated rate. `src/rating` stores overlays and keeps them fresh.
+ * A price that takes precedence over the catalogue's price, as plain data: a price of the feed, an operator's price
+ * for all customers, or a customer's negotiated rate. `src/rating` stores overlays and updates them.
  */
 export interface PriceOverlay {
   readonly overlay_id: string
-  /** The provider whose price list this is: events of a reseller use the reseller's overlays. */
+  /** The provider of the price. Events of a reseller use the reseller's overlays. */
   readonly provider: string
   /** A model's name in lower case, or a prefix followed by `*`. */
   readonly model: string
-  /** The only service tier that it applies to; null for all. */
+  /** The service tier of the price; null for all tiers. */
   readonly service_tier: string | null
-  /** `OverlayPrices` as JSON: parsed when an event first needs it. */
+  /** The prices, `OverlayPrices` as JSON. They are parsed when an event first needs them. */
   readonly prices: string
   readonly effective_from_ms: number
-  /** The end of its validity, exclusive. */
+  /** The time when the price ends, exclusive; null for no end. */
   readonly effective_to_ms: number | null
-  /** `FEED` for a price of the feed, which the prices of the operator and of customers precede. */
+  /**
+   * The author; `FEED` for a price of the feed. Prices of the operator and of customers precede prices of the feed.
+   */
   readonly created_by?: string
 }
 
@@ -27,20 +29,23 @@ export interface PriceOverlay {
 export const FEED = 'feed'
 
 /**
- * Decimal strings: prices of the model, or a factor that multiplies every price that would apply without the overlay.
- * Negotiated rates have the form of a factor.
+ * The prices of an overlay: prices by unit, a factor, or a list of periods. Prices and factors are decimal strings.
+ * The factor multiplies every price that would apply without the overlay, for example for a negotiated discount.
  */
 export type OverlayPrices =
   | { readonly units: { readonly [U in UsageUnit]?: OverlayPrice } }
   | { readonly multiplier: string }
-  /** The periods of a catalogue line, which the price feed sets: tiers and regions multiply them as list prices. */
+  /**
+   * The periods in the notation of the catalogue, set by the price feed. The factors of service tiers and regions
+   * multiply these prices like list prices.
+   */
   | { readonly list: string }
 
-/** `amount` USD for `per` units. */
+/** A price of `amount` USD for `per` units. */
 export interface OverlayPrice {
   readonly amount: string
   readonly per: number
-  /** Replace `amount` once total input exceeds (if inclusive: reaches) the threshold. */
+  /** The tiers that replace `amount` once total input exceeds (if inclusive: reaches) the threshold. */
   readonly tiers?: readonly OverlayTier[]
 }
 
@@ -53,11 +58,14 @@ export interface OverlayTier {
 /** The key of an overlay lookup. */
 export interface OverlayQuery {
   readonly provider: string
-  /** The name that the caller sent, in lower case. */
+  /** The model's name as the caller sent it, in lower case. */
   readonly name: string
-  /** The catalogue's id of the model, in lower case: a price for it also applies to its aliases and dated names. */
+  /**
+   * The model's id in the catalogue, in lower case. A price for the id also applies to the model's aliases and dated
+   * names.
+   */
   readonly id: string
-  /** `tierOf` of the request. */
+  /** The result of `tierOf` for the request's service tier. */
   readonly tier: string | null
   readonly at_ms: number
 }
@@ -66,18 +74,18 @@ interface ProviderOverlays {
   readonly exact: Map<string, PriceOverlay[]>
   /** The overlays of each prefix, without the `*`. */
   readonly prefixes: Map<string, PriceOverlay[]>
-  /** The lengths of the prefixes, longest first: one lookup per length, for any number of prefixes. */
+  /** The lengths of the prefixes, longest first. A search does one lookup per length, for any number of prefixes. */
   lengths: readonly number[]
 }
 
-/** All overlays of one scope, past and future ones included. Immutable. */
+/** All overlays of one scope, including past and future overlays. The set is immutable. */
 export class OverlaySet {
   static readonly EMPTY = new OverlaySet([])
 
   readonly size: number
   private readonly byId = new Map<string, PriceOverlay>()
   private readonly byProvider = new Map<string, ProviderOverlays>()
-  /** Prices of the feed, by provider and model. */
+  /** The prices of the feed, by provider and model. */
   private readonly fed = new Map<string, PriceOverlay[]>()
 
   constructor(overlays: readonly PriceOverlay[]) {
@@ -101,9 +109,9 @@ export class OverlaySet {
   }
 
   /**
-   * Returns the overlay in force. The model decides first: the name as written, then the catalogue's id, then
-   * the longest prefix of either; for one model, an overlay of the exact service tier precedes one for all
-   * tiers.
+   * Returns the overlay in force. The order of precedence is: the model's name as written, the catalogue's id, the
+   * longest prefix of the name or the id. For the same model, an overlay of the exact service tier precedes an
+   * overlay for all tiers.
    */
   find(query: OverlayQuery): PriceOverlay | undefined {
     const own = this.byProvider.get(query.provider)
@@ -121,17 +129,17 @@ export class OverlaySet {
     return undefined
   }
 
-  /** Returns the feed's price of a model of the catalogue's spelling in force at a time. */
+  /** Returns the price of the feed that is in force at a time. `model` is the id in the catalogue, in lower case. */
   findFed(provider: string, model: string, at_ms: number): PriceOverlay | undefined {
     return this.fed.get(fedKey(provider, model))?.findLast((overlay) => holdsAt(overlay, at_ms))
   }
 
-  /** Returns the prices of the feed in force at a time. */
+  /** Returns all prices of the feed that are in force at a time. */
   allFed(at_ms: number): PriceOverlay[] {
     return [...this.fed.values()].flatMap((overlays) => overlays.findLast((one) => holdsAt(one, at_ms)) ?? [])
   }
 
-  /** Returns the model names with their own overlay for all service tiers at a time, sorted. */
+  /** Returns the sorted names of models with their own overlay for all service tiers at a time. */
   modelsOf(provider: string, at_ms: number): string[] {
     const exact = this.byProvider.get(provider)?.exact ?? []
     const set = [...exact]
@@ -158,7 +166,7 @@ export function isPrefix(model: string): boolean {
   return model.endsWith('*')
 }
 
-/** Returns a pattern without its `*`; returns an exact name unchanged. */
+/** Returns a pattern without its `*`. Returns an exact name unchanged. */
 export function stemOf(model: string): string {
   return isPrefix(model) ? model.slice(0, -1) : model
 }
@@ -171,7 +179,10 @@ export function holdsAt(overlay: PriceOverlay, at_ms: number): boolean {
   )
 }
 
-/** Returns one name for a service tier in any spelling; null for the standard tier, which has several names. */
+/**
+ * Returns the normalised name of a service tier; null without a tier and for the standard tier, which has several
+ * names.
+ */
 export function tierOf(provider: ProviderRef, service_tier: string | null | undefined): string | null {
   if (service_tier === undefined || service_tier === null || isStandardTier(service_tier)) return null
   const name = plainName(service_tier)
@@ -193,7 +204,10 @@ function beginningWith(
   return name.length < length ? undefined : prefixes.get(name.slice(0, length))
 }
 
-/** Overlays of one model and tier never overlap in time, so at most one of each tier is in force. */
+/**
+ * Returns the overlay in force for the tier of a query; if there is none, the overlay in force for all tiers.
+ * Overlays of one model and tier never overlap in time, so at most one of each tier is in force.
+ */
 function inForce(
   overlays: readonly PriceOverlay[] | undefined,
   { tier, at_ms }: OverlayQuery,

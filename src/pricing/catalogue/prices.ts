@@ -16,7 +16,7 @@ import { factorOf, findModifier, type Modifier, plainName } from './modifiers.ts
 import type { Rational } from './notation.ts'
 import type { PricePeriod } from './period.ts'
 
-/** The conditions, besides usage, that select one of a model's prices. */
+/** The conditions that, together with usage, select one of a model's prices. */
 export interface PriceConditions {
   readonly provider: ProviderRef
   readonly model: string
@@ -25,19 +25,20 @@ export interface PriceConditions {
   readonly region?: string | undefined
   readonly image_size?: string | undefined
   readonly image_quality?: string | undefined
-  /** `low`, `medium` or `high`, where the fee of a request depends on how much of the web it reads. */
+  /** The search context size: `low`, `medium` or `high`. At some providers, the fee of a request depends on it. */
   readonly search_context_size?: string | undefined
 }
 
 export interface ChosenPrices {
   readonly list: PriceList
-  /** Conditions that could not be applied, and the price used instead. */
+  /** The warnings about conditions that could not be applied, with the price that was used instead. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Returns the list prices of a model at a time, in a service tier and a region. A tier or region that the
- * catalogue does not have for the model is billed at list price, with a warning.
+ * Returns the list prices of a model at a time, in a service tier and a region. If the catalogue does not have the
+ * tier or region for the model, the list price applies. An unknown tier causes a warning. An unknown region causes a
+ * warning at providers that charge by region.
  */
 export function cataloguePrices(conditions: PriceConditions, model: ModelRef): ChosenPrices {
   const { service_tier, region, image_size, image_quality, search_context_size } = conditions
@@ -67,20 +68,20 @@ export function modifierNames(provider: ProviderRef, model: string, at_ms: numbe
     .filter((tier) => findModifier(tiers, tier, [name], at_ms) !== undefined)
 }
 
-/** Returns the units that a model's prices at a time bill, directly or through a containing unit. */
+/** Returns the units that are billed at a model's prices at a time, directly or at the price of a containing unit. */
 export function coveredUnits(provider: ProviderRef, model: ModelRef, at_ms: number): ReadonlySet<UsageUnit> {
   return variant(model, model.pricesAt(at_ms), provider, NO_CHOICE).list.covered
 }
 
-/** The reason for the catalogue's choice of a price, for a person. */
+/** The explanation of the catalogue's choice of a price. */
 export interface CatalogueChoice {
   readonly model: ModelRef
   readonly by: ModelMatch['by']
-  /** The spelling that was found. */
+  /** The spelling of the name that matched. */
   readonly name: string
-  /** The condition of the period, as `PricePeriod`. */
+  /** The condition of the period, like `PricePeriod.label`. */
   readonly period: string
-  /** The modifiers that apply, with the factor on the prices of some families of units. */
+  /** The modifiers that apply, each with its factor on the prices of some families of units. */
   readonly factors: readonly {
     readonly by: 'service_tier' | 'region'
     readonly name: string
@@ -91,7 +92,7 @@ export interface CatalogueChoice {
   readonly sizes: ReadonlyMap<UsageUnit, string>
 }
 
-/** Explains the choice of `cataloguePrices`. Returns undefined for a name without a model. */
+/** Returns the explanation of the choice of `cataloguePrices`; undefined for a name without a model. */
 export function catalogueChoice(conditions: PriceConditions): CatalogueChoice | undefined {
   const { provider, model, region, at_ms } = conditions
   const regional = region === undefined ? undefined : findRegionalMatch(provider, model, region)
@@ -118,7 +119,9 @@ export function catalogueChoice(conditions: PriceConditions): CatalogueChoice | 
 interface Choice {
   readonly tier?: Modifier | undefined
   readonly region?: Modifier | undefined
-  /** The key of the price that replaces the base price of a unit, by size, quality or search context. */
+  /**
+   * The keys of the prices that replace base prices, by unit. A key is a size, a quality or a search context size.
+   */
   readonly keys: ReadonlyMap<UsageUnit, string>
   readonly warnings: readonly string[]
 }
@@ -163,7 +166,10 @@ function chooseVariant(
   return { tier, region: region.modifier, keys: keys.size === 0 ? NO_KEYS : keys, warnings }
 }
 
-/** Regions are free text from the caller. Only a provider that charges by region can have an unknown one. */
+/**
+ * Chooses the modifier of a region. Callers may send any text as a region. An unknown region causes a warning only
+ * for a provider that charges by region.
+ */
 function chooseRegion(
   { provider, region, at_ms }: PriceConditions,
   names: readonly string[],
@@ -176,7 +182,7 @@ function chooseRegion(
   if (modifier !== undefined) return { modifier }
   if (regions.length === 0 && profiles.length === 0) return {}
   if (regions.some((one) => one.names.includes(name))) return {}
-  // The name already selects a region's list, or the list for all regions.
+  // The model's name already selects the list of a region or the list for all regions.
   const lists = ['regional', ...profiles.map(({ prefix }) => prefix)]
   if (names.some((model) => lists.some((list) => model.startsWith(`${list}.`)))) return {}
   return { warning: `no price for region ${shown(region)}; billed at list price` }
@@ -186,7 +192,10 @@ function shown(name: string): string {
   return JSON.stringify(name.slice(0, 60))
 }
 
-/** Prepared lists by period: bounded by the modifiers and sizes of the catalogue, not by the input of callers. */
+/**
+ * The prepared lists by period. Their number depends only on the modifiers and sizes of the catalogue, so callers
+ * cannot increase it.
+ */
 const variants = new WeakMap<PricePeriod, Map<string, ChosenPrices>>()
 
 function variant(model: ModelRef, period: PricePeriod, provider: ProviderRef, choice: Choice): ChosenPrices {

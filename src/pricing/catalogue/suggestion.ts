@@ -6,15 +6,14 @@ import { comparableModel, modelLine } from './model-line.ts'
 import { modifierNames } from './prices.ts'
 
 /**
- * A cheaper way to make the same request, from the catalogue alone. Price lists have no data about quality,
- * so every suggestion states its assumptions, and prefers a cheaper way of calling the same model to another
- * model.
+ * A cheaper alternative to a request, computed from the catalogue alone. Price lists have no data about quality, so
+ * every suggestion states its assumptions. A cheaper option for the same model is preferred to another model.
  */
 export interface Suggestion {
   readonly kind: 'batch' | 'flex' | 'cache' | 'model'
   readonly suggested_model: string
   readonly suggested_service_tier?: string
-  /** Whole percent of the provider cost, rounded down. */
+  /** The savings in whole percent of the provider cost, rounded down. */
   readonly savings_percent: number
   readonly provider_cost_usd: string
   readonly assumptions: readonly string[]
@@ -25,14 +24,14 @@ export type SuggestionResult =
       readonly kind: 'suggestion'
       readonly best: Suggestion
       /**
-       * The other suggestions. They are computed on first read if the best one keeps the model, because `calculate`
-       * never reads them.
+       * The other suggestions. If the best suggestion keeps the model, they are computed when they are read, because
+       * `calculate` never reads them.
        */
       readonly others: readonly Suggestion[]
     }
   | { readonly kind: 'none'; readonly reason: string }
 
-/** The least saving that is suggested. */
+/** The minimum saving of a suggestion. */
 const LEAST_SAVING_PERCENT = 5
 
 export function suggestSaving(request: CostRequest): SuggestionResult {
@@ -56,7 +55,7 @@ export function suggestSaving(request: CostRequest): SuggestionResult {
   }
   const [model_instead, ...further] = other_models()
   return model_instead === undefined
-    ? none('the catalogue has no cheaper way for this request')
+    ? none('the catalogue has no cheaper alternative to this request')
     : { kind: 'suggestion', best: model_instead, others: further }
 }
 
@@ -69,11 +68,14 @@ function none(reason: string): SuggestionResult {
 }
 
 const TIERS = {
-  batch: ['the result may come within a day instead of at once', 'the request goes through the batch API'],
-  flex: ['the result may come later or need a retry', 'the request asks for the flex service tier'],
+  batch: ['the result may take up to a day', 'the request goes through the batch API'],
+  flex: ['the result may take longer or need a retry', 'the request uses the flex service tier'],
 } as const
 
-/** Suggests cheaper tiers to requests that name no tier. A caller that names a more expensive one needs it. */
+/**
+ * Suggests cheaper tiers if the request has the standard tier. A caller that names another tier is assumed to need
+ * this tier.
+ */
 function tierSuggestions(request: CostRequest, now: PicoUsd): Suggestion[] {
   if (request.service_tier !== undefined && !isStandardTier(request.service_tier)) return []
   const known = modifierNames(request.provider, request.model, request.at_ms)
@@ -84,7 +86,7 @@ function tierSuggestions(request: CostRequest, now: PicoUsd): Suggestion[] {
   })
 }
 
-/** The least input that providers cache, approximately. */
+/** The approximate minimum input that providers cache. */
 const LEAST_CACHED_TOKENS = 1024
 
 function cacheSuggestion(request: CostRequest, now: PicoUsd): Suggestion[] {
@@ -99,16 +101,16 @@ function cacheSuggestion(request: CostRequest, now: PicoUsd): Suggestion[] {
   return suggestion === undefined ? [] : [suggestion]
 }
 
-/** A model that may answer in place of another one. */
+/** A model that may replace the model of the request. */
 interface Candidate {
   readonly model: ModelRef
-  /** Whether it has the size of the other one, such as `mini`. */
+  /** True if both models have the same size, for example `mini`. */
   readonly same_size: boolean
 }
 
 /**
- * The candidates by model. The size of the catalogue limits this memory. A comparison of a provider's names takes 250
- * us, while a request takes 30 us.
+ * A cache of the candidates by model. The size of the catalogue limits the cache. Comparing the names of a provider's
+ * models takes 250 us, while a request takes 30 us.
  */
 const candidates = new WeakMap<ModelRef, readonly Candidate[]>()
 
@@ -128,11 +130,14 @@ function candidatesFor(model: ModelRef): readonly Candidate[] {
 }
 
 const OTHER_MODEL = [
-  'it answers well enough for this use; prices do not show quality',
-  'it uses as many tokens for the same request',
+  'the suggested model is good enough for this use; prices do not show quality',
+  'the suggested model uses the same number of tokens for the request',
 ]
 
-/** Suggests the cheapest newer model of the same class and the cheapest smaller one, of the same provider and family. */
+/**
+ * Suggests the cheapest model of the same size and the cheapest model of another size. Both have the same provider
+ * and family, and are not older.
+ */
 function modelSuggestions(request: CostRequest, model: ModelRef, now: PicoUsd): Suggestion[] {
   let same: Suggestion | undefined
   let other: Suggestion | undefined
@@ -166,7 +171,11 @@ const SPECIFIC: readonly UsageUnit[] = [
   'web_searches',
 ]
 
-/** Returns whether the request fits the context window, and every unit that is not text has its own price there. */
+/**
+ * Returns whether a model can replace the model of the request. It must not be deprecated, and the request must fit
+ * into its context window. It must have prices for output tokens and for the units of `SPECIFIC`, if the request uses
+ * them.
+ */
 function fits(request: CostRequest, other: ModelRef): boolean {
   const { usage, at_ms } = request
   const needed = (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0)

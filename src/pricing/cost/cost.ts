@@ -8,7 +8,7 @@ import { splitOverlaps } from './overlaps.ts'
 import { type PriceEntry, type PriceList, quantityOf, tierAt } from './price-list.ts'
 import { safeCost } from './safe-cost.ts'
 
-/** Usage of a model to price. `usage` should have passed `checkUsage` or `clampUsage`. */
+/** A request to price the usage of a model. `checkUsage` or `clampUsage` must have processed `usage`. */
 export interface CostRequest {
   readonly provider: ProviderRef
   readonly model: string
@@ -21,14 +21,14 @@ export interface CostRequest {
   readonly image_quality?: string | undefined
   readonly search_context_size?: string | undefined
   /**
-   * The calls that `usage` is the sum of, if a response reports several: each has its own context tier, and may have
-   * used another model. Priced instead of `usage`.
+   * The calls of a response that reports several; `usage` is their sum. Each call has its own context tier and may
+   * have used another model. The calls are priced instead of `usage`.
    */
   readonly parts?: readonly CostPart[] | undefined
 }
 
 export interface CostPart {
-  /** Is undefined for the model of the request. */
+  /** The model of the call; undefined for the model of the request. */
   readonly model?: string | undefined
   readonly usage: Usage
 }
@@ -38,8 +38,8 @@ export type CostResult =
       readonly kind: 'priced'
       readonly cost: PicoUsd
       /**
-       * Computes the lines of the cost. It is a function, because ingest never needs the lines and an object
-       * with a getter is slow to create.
+       * Computes the lines of the cost. It is a function, because ingest never needs the lines. A getter would make
+       * the object slow to create.
        */
       readonly breakdown: () => readonly BreakdownLine[]
       readonly price_version: string
@@ -48,8 +48,8 @@ export type CostResult =
   | {
       readonly kind: 'unpriced'
       /**
-       * The most similar models with prices; empty if the model is known but has no price for this usage. Computed on
-       * first read, because it compares the name with all of the provider's models; ingest never reads it.
+       * The most similar models with prices. Empty if the model is known but has no price for this usage. Computed
+       * when it is read, because the name is compared with all models of the provider. Ingest never reads it.
        */
       readonly nearest: readonly string[]
       readonly reason: 'unknown_model' | 'no_price_for_usage'
@@ -57,23 +57,25 @@ export type CostResult =
 
 export interface BreakdownLine {
   readonly unit: UsageUnit
-  /** The model that used it, if it is not the one of the request. */
+  /** The model of the usage; absent for the model of the request. */
   readonly model?: string
-  /** The quantity billed as this unit, without those parts that have their own prices. */
+  /** The quantity billed as this unit, without parts that have their own prices. */
   readonly quantity: number
-  /** USD for one unit, a plain decimal; rounded to 18 decimals if it is longer. */
+  /** The price in USD for one unit, as a plain decimal with at most 18 decimals. Longer prices are rounded. */
   readonly price_usd: string
   /** The exact price as a fraction, if it needs more than 18 decimals. */
   readonly price_fraction?: string
   /** The context tier whose price applies; absent for the base price. */
   readonly tier?: { readonly threshold: number; readonly inclusive: boolean }
-  /** The cost of the line, rounded to 12 decimals. The total is rounded once, from the exact sum. */
+  /** The cost of the line, rounded to 12 decimals. The total is rounded once, from the exact sum of the lines. */
   readonly cost_usd: string
-  /** Reported parts of the unit without a price of their own. They are part of `quantity` and have this price. */
+  /**
+   * The reported parts of the unit without their own price. They are included in `quantity` and billed at this price.
+   */
   readonly without_own_price?: readonly { readonly unit: UsageUnit; readonly quantity: number }[]
 }
 
-/** Returns the provider's charge by the catalogue: exact, rounded once, half-even, to 1e-12 USD. */
+/** Returns the provider's cost at the catalogue's prices. The exact sum is rounded once, half-even, to 1e-12 USD. */
 export function providerCost(request: CostRequest): CostResult {
   const model = findModel(request.provider, request.model)
   if (model === undefined) {
@@ -89,7 +91,7 @@ export function providerCost(request: CostRequest): CostResult {
   return priceUsage(list, request.usage, warnings)
 }
 
-/** Prices usage by any list: the catalogue's, an operator's or a customer's. */
+/** Prices usage by a list of the catalogue, the operator or a customer. */
 export function priceUsage(list: PriceList, reported: Usage, about: readonly string[] = NONE): CostResult {
   const usage = inclusiveUsage(reported)
   const unpriced = unpricedUnits(list, usage)
@@ -109,17 +111,17 @@ function hasNoPrice(usage: Usage, unpriced: readonly UsageUnit[]): boolean {
   return unpriced.length > 0 && unpriced.length === positiveUnits(usage)
 }
 
-/** Usage and the list that prices it. */
+/** The usage of one call and the list that prices it. */
 export interface ListedUsage {
   readonly list: PriceList
   readonly usage: Usage
-  /** Warnings about the choice of the list. */
+  /** The warnings about the choice of the list. */
   readonly about: readonly string[]
-  /** The model's name for the breakdown; undefined for the model of the request. */
+  /** The model in the breakdown; undefined for the model of the request. */
   readonly model?: string | undefined
 }
 
-/** Prices the usage of several calls: each exactly by its own list, the sum rounded once. */
+/** Prices the usage of several calls. Each call is priced exactly by its own list. The sum is rounded once. */
 export function pricedSum(all: readonly ListedUsage[]): CostResult {
   const priced = all.map((one) => ({ ...one, usage: inclusiveUsage(one.usage) }))
   const unpriced = priced.map(({ list, usage }) => unpricedUnits(list, usage))
@@ -147,7 +149,7 @@ export function pricedSum(all: readonly ListedUsage[]): CostResult {
   }
 }
 
-/** Separates the versions of the lists that priced one event together. */
+/** The separator between the versions of the lists that priced one event together. */
 export const VERSION_AND = '+'
 
 /** Returns the exact price of usage by a list, in pico-units of the list's currency, before rounding. */
@@ -161,7 +163,7 @@ export function exactPrice(list: PriceList, reported: Usage): Rational {
 const NONE: readonly string[] = []
 
 function billedOf(list: PriceList, usage: Usage): Billed[] {
-  // A negative remainder means that the sum of the parts exceeds the total.
+  // If the parts exceed their total, the total is raised and the quantities are computed again.
   return billedQuantities(list, usage, false) ?? billedQuantities(list, withTotals(usage), true) ?? []
 }
 
@@ -173,9 +175,10 @@ interface Billed {
 }
 
 /**
- * Leaf decomposition: bills of each priced unit the remainder after its priced parts. Units are ordered most
- * specific first, so every part is known before the whole; each token is billed once, at its most specific
- * price. Undefined if a whole is less than its parts, unless `clamp` takes that as a remainder of zero.
+ * Computes the billed quantities by leaf decomposition: each priced unit is billed for its remainder after its priced
+ * parts. Units are ordered from the most specific to the least specific, so the parts are computed before their
+ * whole. Each token is billed once, at its most specific price. If the parts exceed the whole, the function returns
+ * undefined; with `clamp`, the remainder is zero.
  */
 function billedQuantities(list: PriceList, reported: Usage, clamp: boolean): Billed[] | undefined {
   const usage = list.overlapping ? splitOverlaps(reported) : reported
@@ -203,7 +206,7 @@ function entryQuantity(list: PriceList, entry: PriceEntry, usage: Usage): bigint
 
 const PER_SECOND = 10 ** SECONDS_DECIMALS
 
-/** Converts whole seconds and the fraction separately, so that the fraction keeps its digits. */
+/** Converts whole seconds and the fraction separately to keep the precision of the fraction. */
 function nanoseconds(seconds: number): bigint {
   const whole = Math.floor(seconds)
   return BigInt(whole) * BigInt(PER_SECOND) + BigInt(Math.round((seconds - whole) * PER_SECOND))
@@ -215,7 +218,10 @@ function exactCost(billed: readonly Billed[]): bigint {
   return total
 }
 
-/** Returns the units with a quantity but without a price, their own or of a containing unit. */
+/**
+ * Returns the used units without a price. A unit also has a price if a unit that contains it has a price. `requests`
+ * may be free.
+ */
 function unpricedUnits(list: PriceList, usage: Usage): UsageUnit[] {
   let unpriced: UsageUnit[] | undefined
   for (const unit in usage) {
@@ -251,7 +257,7 @@ function positiveUnits(usage: Usage): number {
 
 const PRICE_DECIMALS = 18
 
-/** Lists billed units in the order of the units' table: input before output, wholes before parts. */
+/** Returns the lines in the order of the table of units: input before output, a whole before its parts. */
 function breakdownOf(
   list: PriceList,
   billed: readonly Billed[],
@@ -287,7 +293,7 @@ interface ExactLine {
   readonly inherited: readonly { readonly unit: UsageUnit; readonly quantity: number }[]
 }
 
-/** Adds up lines of one unit, model and price, which several calls of one response have. */
+/** Adds lines with the same unit, model and price. Several calls of one response can have such lines. */
 function merged(lines: readonly ExactLine[]): BreakdownLine[] {
   const groups = Map.groupBy(lines, ({ unit, model, price, denominator }) =>
     [unit, model, price, denominator].join(' '),
@@ -325,7 +331,7 @@ function writtenOut({
   }
 }
 
-/** Returns reported units without a price of their own, by the unit at whose price they are billed. */
+/** Returns the reported units without their own price, grouped by the unit that determines their price. */
 function inheritedUnits(list: PriceList, usage: Usage): Map<UsageUnit, UsageUnit[]> {
   const priced = new Set(list.entries.map(({ unit }) => unit))
   const inherited = new Map<UsageUnit, UsageUnit[]>()

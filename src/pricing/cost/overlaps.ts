@@ -2,9 +2,10 @@ import { overlap, partitions, type UsageUnit } from '../units.ts'
 import type { Usage } from '../usage.ts'
 
 /**
- * Computes how many tokens belong to two kinds at once (for example audio, and read from the cache) if a response
- * reports only the two counts. Reported overlaps stay. The rest of a kind is assigned to text first, then to images,
- * audio and video, up to the count of each: cached and tool tokens are mostly text. Totals do not change.
+ * Computes how many tokens have both a modality and a kind, for example audio and cache reads, if a response reports
+ * only the two counts. Reported overlaps are kept. The rest of a kind is assigned first to tokens without a reported
+ * modality, then to text, images, audio and video, up to the count of each. Most cached and tool tokens are text.
+ * Totals do not change.
  */
 export function splitOverlaps(usage: Usage): Usage {
   let split: { [U in UsageUnit]?: number } | undefined
@@ -20,7 +21,7 @@ export function splitOverlaps(usage: Usage): Usage {
 
 interface Row {
   readonly modality: UsageUnit
-  /** The unit that has both this modality and a kind, by kind. */
+  /** The units that have this modality and a kind, by kind. */
   readonly both: ReadonlyMap<UsageUnit, UsageUnit>
 }
 
@@ -54,8 +55,8 @@ function fill(
 const ORDER = ['text', 'image', 'audio', 'video']
 
 /**
- * The totals that are split both by modality and by kind. Cache writes follow the input, which determines their
- * modality.
+ * The totals that are split both by modality and by kind. The input precedes cache writes, because its split
+ * determines the modalities of cache writes.
  */
 const GRIDS = (['input_tokens', 'cache_write_tokens', 'output_tokens'] as const).map((total) => {
   const [modalities = [], kinds = []] = partitions(total)

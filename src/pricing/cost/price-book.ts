@@ -28,7 +28,9 @@ import {
 } from './cost.ts'
 import type { PriceList } from './price-list.ts'
 
-/** All prices of a customer besides the catalogue's: its own overrides first, then the operator's. */
+/**
+ * All prices of a customer except the catalogue's prices. The customer's own overrides precede the operator's prices.
+ */
 export interface PriceBook {
   readonly overrides: OverlaySet
   readonly operator: OverlaySet
@@ -36,12 +38,12 @@ export interface PriceBook {
 
 export const NO_OVERLAYS: PriceBook = { overrides: OverlaySet.EMPTY, operator: OverlaySet.EMPTY }
 
-/** Returns the provider's charge for this customer: exact, rounded once, half-even, to 1e-12 USD. */
+/** Returns the provider's cost for this customer. The exact sum is rounded once, half-even, to 1e-12 USD. */
 export function costFrom(book: PriceBook, request: CostRequest): CostResult {
   return request.parts === undefined ? costOfOne(book, request) : costOfParts(book, request, request.parts)
 }
 
-/** Prices every call of a response by its own model; unpriced if one of the models is. */
+/** Prices each call of a response by its own model. The result is unpriced if one of the models has no price. */
 function costOfParts(book: PriceBook, request: CostRequest, parts: readonly CostPart[]): CostResult {
   const listed: ListedUsage[] = []
   for (const part of parts) {
@@ -54,7 +56,7 @@ function costOfParts(book: PriceBook, request: CostRequest, parts: readonly Cost
   return pricedSum(listed)
 }
 
-/** A reseller's name of another model keeps the prefix before the maker's name: `global.anthropic.`. */
+/** Returns the prices for one call of a response; undefined if its model has no price. */
 function partPrices(
   book: PriceBook,
   request: CostRequest,
@@ -63,7 +65,10 @@ function partPrices(
   return pricesFor(book, partConditions(book, request, model))
 }
 
-/** Returns the conditions that price one call of a response. */
+/**
+ * Returns the conditions that price one call of a response. At a reseller, the call's model has the same prefix as
+ * the model of the request, for example `global.anthropic.`, if the prefixed name has a price.
+ */
 export function partConditions(
   book: PriceBook,
   request: CostRequest,
@@ -89,7 +94,9 @@ function costOfOne(book: PriceBook, request: CostRequest): CostResult {
     : priceUsage(chosen.list, request.usage, chosen.warnings)
 }
 
-/** Returns the units that a model's prices bill for this customer; none for a model without prices. */
+/**
+ * Returns the units that are billed at a model's prices for this customer; an empty set for a model without prices.
+ */
 export function coveredBy(book: PriceBook, conditions: PriceConditions): ReadonlySet<UsageUnit> {
   const model = findModel(conditions.provider, conditions.model)
   const overlays = overlaysFor(book, conditions)
@@ -113,7 +120,7 @@ export interface PricesInForce {
   readonly model: ModelRef | undefined
 }
 
-/** Returns the prices of a model for this customer, for display. Undefined for a model without prices. */
+/** Returns the prices of a model for this customer, for display; undefined for a model without prices. */
 export function pricesInForce(book: PriceBook, conditions: PriceConditions): PricesInForce | undefined {
   const model = findModel(conditions.provider, conditions.model)
   const overlays = overlaysFor(book, conditions) ?? []
@@ -124,13 +131,16 @@ export function pricesInForce(book: PriceBook, conditions: PriceConditions): Pri
   return { source: sourceOf(book, overlay), overlay, prices, price_version: chosen.list.version, model }
 }
 
-/** An overlay that decides a price, and its owner. */
+/** An overlay that determines a price, and the source of the overlay. */
 export interface Layer {
   readonly source: PriceSource
   readonly overlay: PriceOverlay
 }
 
-/** Returns the overlays that decide a price, highest precedence first: a multiplier needs those below it. */
+/**
+ * Returns the overlays that determine a price, highest precedence first. A multiplier applies to the overlays below
+ * it.
+ */
 export function layersOf(book: PriceBook, conditions: PriceConditions): readonly Layer[] {
   return deciding(book, overlaysFor(book, conditions) ?? [])
 }
@@ -144,14 +154,15 @@ function deciding(book: PriceBook, overlays: readonly PriceOverlay[]): Layer[] {
 
 export type PricesOfVersion =
   | ({ readonly kind: 'found'; readonly layers: readonly Layer[] } & ChosenPrices)
-  /** The version names an overlay that is not in this customer's book, or prices of other conditions. */
+  /** The version names an overlay that this customer does not have, or prices for other conditions. */
   | { readonly kind: 'unknown' }
   /** The version needs list prices of a catalogue other than this deployment's. */
   | { readonly kind: 'other_catalogue'; readonly catalogue: string }
 
 /**
- * Returns the prices that a stored `price_version` names, even if they were replaced since: an event that is rated
- * again with them costs the same. `conditions` are those of the event: model, time, tier, region and image size.
+ * Returns the prices that a stored `price_version` identifies, even if they were replaced. An event that is rated
+ * with them again has the same cost. `conditions` are the event's conditions: model, time, tier, region and image
+ * size.
  */
 export function pricesOfVersion(
   book: PriceBook,
@@ -159,7 +170,8 @@ export function pricesOfVersion(
   conditions: PriceConditions,
 ): PricesOfVersion {
   let result: PricesOfVersion = { kind: 'unknown' }
-  // An event of several calls has the versions of all their models: one of them has these conditions.
+  // An event of several calls has the price versions of all their models. The first version that fits the conditions
+  // is used.
   for (const one of version.split(VERSION_AND).slice(0, MAX_VERSIONS)) {
     result = pricesOfOneVersion(book, one, conditions)
     if (result.kind === 'found') return result
@@ -167,7 +179,7 @@ export function pricesOfVersion(
   return result
 }
 
-/** The limit of versions that one event may have. */
+/** The maximum number of versions that are compared for one event. */
 const MAX_VERSIONS = 20
 
 function pricesOfOneVersion(book: PriceBook, version: string, conditions: PriceConditions): PricesOfVersion {
@@ -185,7 +197,10 @@ function pricesOfOneVersion(book: PriceBook, version: string, conditions: PriceC
 
 const OVERLAY_ID = /^(po_[0-9a-z]{26})/
 
-/** `po_1` · `po_1@catalogue` · `po_1*po_2` · `po_1*catalogue:provider/model@label` · `catalogue:provider/model@label` */
+/**
+ * Reads a version. The forms are: `po_1` · `po_1@catalogue` · `po_1*po_2` · `po_1*catalogue:provider/model@label` ·
+ * `catalogue:provider/model@label`.
+ */
 function readVersion(version: string): { overlay_ids: string[]; catalogue: string | undefined } {
   const overlay_ids: string[] = []
   let rest = version
@@ -196,7 +211,10 @@ function readVersion(version: string): { overlay_ids: string[]; catalogue: strin
   return { overlay_ids, catalogue: rest === '' ? undefined : rest.split(':', 1)[0] }
 }
 
-/** Returns the overlays that apply, the customer's before the operator's; undefined, without allocation, if none does. */
+/**
+ * Returns the overlays that apply, in the order customer, operator, feed. Returns undefined if no overlay applies.
+ * Allocates no memory if the book has no overlays.
+ */
 function overlaysFor(book: PriceBook, conditions: PriceConditions): PriceOverlay[] | undefined {
   if (book.overrides.size === 0 && book.operator.size === 0) return undefined
   const name = conditions.model.trim().toLowerCase()
@@ -221,7 +239,11 @@ function sourceOf(book: PriceBook, overlay: PriceOverlay | undefined): PriceSour
   return book.overrides.get(overlay.overlay_id) === undefined ? 'operator' : 'override'
 }
 
-/** Applies `overlays[from]` over the next one, over the catalogue. Own prices hide the layers below; a multiplier needs them. */
+/**
+ * Returns the price list of `overlays[from]`, the overlays after it and the catalogue. An overlay with its own prices
+ * hides the later overlays and the catalogue. A multiplier multiplies the price list of the later overlays and the
+ * catalogue.
+ */
 function stackedPrices(
   overlays: readonly PriceOverlay[],
   from: number,
@@ -263,12 +285,15 @@ function stackedUnitPrices(
 
 const NONE: readonly string[] = []
 
-/** Warns that a price for all tiers is billed unchanged, because the caller may expect a batch discount. */
+/**
+ * Returns a warning if a price for all tiers is billed for a tier other than the standard tier. The caller may expect
+ * a discount.
+ */
 function tierWarnings(overlay: PriceOverlay, { provider, service_tier }: PriceConditions): readonly string[] {
   if (service_tier === undefined || overlay.service_tier !== null) return NONE
   if (tierOf(provider, service_tier) === null) return NONE
   const shown = JSON.stringify(service_tier.slice(0, 60))
-  return [`no price for service tier ${shown}; billed at the price set for all tiers`]
+  return [`no price for service tier ${shown}; billed at the price for all tiers`]
 }
 
 interface Prepared {
@@ -279,7 +304,10 @@ interface Prepared {
   fed?: ModelRef
 }
 
-/** Gives a model the feed's prices; a model that the catalogue does not have is one of the provider. */
+/**
+ * Returns a model with the feed's prices. If the catalogue does not have the model, the result is a new model of the
+ * provider.
+ */
 function fedModel(
   overlay: PriceOverlay,
   pricesAt: ModelRef['pricesAt'],
@@ -301,8 +329,9 @@ function fedModel(
 const NO_MODEL = {}
 
 /**
- * The limit of compiled price lists. Each is freed with its overlay, and all are dropped at the limit, because one
- * `*` may apply to every model of a provider. A list takes a few kilobytes, so this is about 20 MB.
+ * The maximum number of compiled price lists. A list is freed with its overlay. One overlay with `*` may apply to
+ * every model of a provider, so the number is limited. At the maximum, all lists are removed. A list takes a few
+ * kilobytes, so the maximum is about 20 MB.
  */
 const MAX_LISTS = 5_000
 let preparedOverlays = new WeakMap<PriceOverlay, Prepared>()

@@ -12,43 +12,48 @@ import {
 import { SECONDS_DECIMALS, type Usage } from '../usage.ts'
 
 /**
- * Prices compiled for arithmetic. All have one common denominator, so that rating an event is one multiplication
- * and one addition of integers per unit, and a single division at the end.
+ * Prices compiled for arithmetic. All prices have one common denominator. Rating an event is therefore one
+ * multiplication and one addition of integers per unit, and one division at the end.
  */
 export interface PriceList {
-  /** The prices, the most specific units first: the parts of a unit precede the unit. */
+  /** The prices, with the most specific units first. The parts of a unit precede the unit. */
   readonly entries: readonly PriceEntry[]
-  /** Divides the sum of quantity × price; the quotient is pico-USD. */
+  /**
+   * The denominator of all prices. The sum of quantity × price, divided by this denominator, is the cost in pico-USD.
+   */
   readonly denominator: bigint
-  /** The least billed quantity by unit, such as Groq's ten seconds of audio. */
+  /** The minimum billed quantity by unit, for example ten seconds of audio at Groq. */
   readonly minimums: ReadonlyMap<UsageUnit, number>
-  /** Units with their own price or a price of a containing unit. */
+  /** The units with their own price or with the price of a containing unit. */
   readonly covered: ReadonlySet<UsageUnit>
-  /** Whether some priced units overlap, so that overlaps of the usage must be computed first. */
+  /** True if some priced units overlap. The overlaps of the usage are then computed first. */
   readonly overlapping: boolean
-  /** Units that are billed only if the tokens that they estimate are not reported. */
+  /**
+   * The units that estimate the quantity of another unit, `unless`. They are billed only if the usage does not report
+   * the other unit.
+   */
   readonly standIns: readonly { readonly unit: UsageUnit; readonly unless: UsageUnit }[]
-  /** Identifies the prices permanently: an event that stores it can be rated again to the same cost. */
+  /** The permanent identifier of the prices. An event that stores it can be rated again with the same cost. */
   readonly version: string
 }
 
 export interface PriceEntry {
   readonly unit: UsageUnit
-  /** Pico-USD × the list's denominator for one whole unit, or for one nanosecond. */
+  /** The price in pico-USD × the list's denominator, for one whole unit or for one nanosecond. */
   readonly price: bigint
-  /** Highest threshold first. */
+  /** The tiers, highest threshold first. */
   readonly tiers: readonly {
     readonly threshold: number
     readonly inclusive: boolean
     readonly price: bigint
   }[]
-  /** The indices in `entries` of the units inside this one that are billed at their own price. */
+  /** The indices in `entries` of the contained units that are billed at their own price. */
   readonly parts: readonly number[]
-  /** Seconds are billed by the nanosecond. */
+  /** True for seconds, which are billed by the nanosecond. */
   readonly decimals: boolean
   /**
-   * A unit that excludes this price: the price is billed only if the usage does not have the unit. For example, a price
-   * per image replaces the tokens of the image.
+   * The unit that is billed instead of this unit. This price applies only if the usage does not report the other
+   * unit. For example, images are not billed if output tokens are reported.
    */
   readonly unless: UsageUnit | undefined
 }
@@ -56,13 +61,16 @@ export interface PriceEntry {
 export interface PriceListOptions {
   readonly version: string
   readonly minimums?: ReadonlyMap<UsageUnit, number>
-  /** Returns the factor on the prices of a unit, such as half for tokens in a batch. */
+  /** Returns the factor on the prices of a unit, for example 0.5 for tokens in a batch. */
   readonly factor?: (unit: UsageUnit) => Rational | undefined
-  /** The key of the price that replaces the base price of each unit: an image size, a search context size. */
+  /**
+   * The keys of the prices that replace base prices, by unit. A key is, for example, an image size or a search
+   * context size.
+   */
   readonly keys?: ReadonlyMap<UsageUnit, string>
 }
 
-/** Compiles prices. Takes some microseconds: keep the result. */
+/** Compiles prices. This takes some microseconds, so callers store the result. */
 export function priceList(prices: UnitPrices, options: PriceListOptions): PriceList {
   const priced = withOverlaps(prices)
   const units = UNIT_NAMES.filter((unit) => priced.has(unit)).sort((a, b) => specificity(b) - specificity(a))
@@ -97,14 +105,17 @@ export function priceList(prices: UnitPrices, options: PriceListOptions): PriceL
   }
 }
 
-/** Returns the quantity of a unit to bill, its parts included: whole units or seconds. */
+/** Returns the quantity to bill for a unit, including its parts. Seconds may have decimals. */
 export function quantityOf(list: PriceList, entry: PriceEntry, usage: Usage): number {
   const reported = entry.unit === 'requests' ? (usage.requests ?? 1) : (usage[entry.unit] ?? 0)
   if (reported <= 0 || (entry.unless !== undefined && (usage[entry.unless] ?? 0) > 0)) return 0
   return Math.max(reported, list.minimums.get(entry.unit) ?? 0)
 }
 
-/** Returns the tier of a total input, if it is past a threshold: the whole request then costs the tier's price. */
+/**
+ * Returns the first tier whose threshold the total input exceeds (if inclusive: reaches); undefined if there is none.
+ * The tier's price applies to the whole request.
+ */
 export function tierAt<T extends { readonly threshold: number; readonly inclusive: boolean }>(
   tiers: readonly T[],
   inputTokens: number,
@@ -115,13 +126,17 @@ export function tierAt<T extends { readonly threshold: number; readonly inclusiv
   return undefined
 }
 
-/** Units that estimate tokens: if output is priced both ways, the tokens are billed. */
+/**
+ * The units that estimate output tokens. If a list has prices for the estimate and for output tokens, and the usage
+ * reports both, only the tokens are billed.
+ */
 const estimates: ReadonlySet<UsageUnit> = new Set<UsageUnit>(['output_images', 'video_seconds'])
 
 /**
- * Adds the missing prices of overlaps. Two priced units that overlap need a price for tokens that are both. A list
- * without such a price (it may be written by hand) bills the overlap at the more specific unit. If both units are
- * equally specific, lifetime precedes kind, and kind precedes modality: cached audio is billed as cached.
+ * Adds the missing prices of overlaps. Two priced units that overlap need a price for tokens that belong to both. A
+ * handwritten list may not have such a price. The overlap then has the price of the most specific unit that contains
+ * it. Among equally specific units, lifetime precedes kind, and kind precedes modality. For example, cached audio is
+ * billed as cached.
  */
 function withOverlaps(prices: UnitPrices): UnitPrices {
   const closed = new Map(prices)
@@ -150,7 +165,9 @@ interface ScaledPrice {
   readonly all: readonly Rational[]
 }
 
-/** Converts USD per the list's quantity to pico-USD per whole unit or nanosecond, in lowest terms. */
+/**
+ * Converts a price in USD for `per` units to pico-USD for one unit or one nanosecond, as fractions in lowest terms.
+ */
 function scaled(unit: UsageUnit, price: UnitPrice | undefined, options: PriceListOptions): ScaledPrice {
   if (price === undefined) throw new Error(`${unit} has no price`)
   const { per, decimals } = USAGE_UNITS[unit]

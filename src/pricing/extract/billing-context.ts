@@ -8,16 +8,21 @@ import {
 } from '../money.ts'
 import { isRecord, ownValue } from './rules.ts'
 
-/** Conditions of the price that a response reports beside its usage, and the cost by its provider or gateway. */
+/**
+ * The price conditions that a response reports in addition to its usage, and the cost that the provider or gateway
+ * reports.
+ */
 export interface BillingContext {
-  /** The provider's name of the tier: `default`, `flex`, `priority`, `batch`, `fast`. */
+  /** The provider's name for the tier: `default`, `flex`, `priority`, `batch`, `fast`. */
   readonly service_tier?: string
-  /** The place where the request was processed, if the response reports it and it may affect the price. */
+  /** The region where the request was processed, if the response reports it and it may affect the price. */
   readonly region?: string
   readonly search_context_size?: string
   readonly image_size?: string
   readonly image_quality?: string
-  /** The cost of the call by a gateway, a decimal in USD. It is compared and never charged. */
+  /**
+   * The cost of the call that a gateway reports, a decimal in USD. It is compared with our cost and never charged.
+   */
   readonly reported_cost_usd?: string
 }
 
@@ -55,7 +60,7 @@ const COST_PATHS = [
   ['providerMetadata', 'gateway', 'cost'],
   ['providerMetadata', 'openrouter', 'usage', 'cost'],
 ]
-/** xAI counts in units of 1e-10 USD. */
+/** The paths of xAI's cost, which is in units of 1e-10 USD. */
 const TICK_PATHS = [['usage', 'cost_in_usd_ticks'], ['cost_in_usd_ticks']]
 
 export function billingContext(body: Record<string, unknown>): BillingContext {
@@ -77,8 +82,8 @@ export function billingContext(body: Record<string, unknown>): BillingContext {
 }
 
 /**
- * Returns the tier of a request. A batch has the tier of batches, although its responses name the tier of the single
- * request; Anthropic reports its fast mode as a speed beside the tier.
+ * Returns the tier of a request. A request in a batch has the tier `batch`, although its response reports the tier of
+ * the single request. Anthropic reports its fast mode as a speed and not as a tier.
  */
 function serviceTier(body: Record<string, unknown>): string | undefined {
   if (ownValue(body, 'object') === 'batch') return 'batch'
@@ -89,7 +94,7 @@ function serviceTier(body: Record<string, unknown>): string | undefined {
   return firstText(body, TIER_PATHS)
 }
 
-/** Whether a response is about images or a video. Their size and quality decide the price. */
+/** Returns whether a response may contain images or a video. Their size and quality affect the price. */
 function hasMedia(body: Record<string, unknown>): boolean {
   return Array.isArray(ownValue(body, 'data')) || ownValue(body, 'object') === 'video'
 }
@@ -122,26 +127,27 @@ function reportedCost(body: unknown): string | undefined {
   return undefined
 }
 
-/** Costs are kept to twelve decimals. */
+/** Writes a cost as a decimal, rounded to twelve decimals; undefined for a cost of 1e9 USD or more. */
 function plainDecimal(value: number): string | undefined {
   if (value >= 1e9) return undefined
   return value.toFixed(12).replace(/\.?0+$/, '')
 }
 
-/** The least difference from a reported cost that is worth a warning. */
+/** The maximum difference from a reported cost that causes no warning. */
 const TOLERANCE_PERCENT = 1n
 
 /**
- * Returns a warning if a gateway's own cost (OpenRouter's `usage.cost` and the like) is more than 1 % away
- * from the price list's. Our cost is charged: the reported cost may be rounded, reduced by credits, or zero.
+ * Returns a warning if the cost that a gateway reports (such as OpenRouter's `usage.cost`) differs from our cost by
+ * more than 1 %. Our cost is charged, because the reported cost may be rounded, reduced by credits, or zero.
  */
 export function reportedCostWarning(cost: PicoUsd, reported_cost_usd: string): string | undefined {
   const reported = parseDecimal(cut(reported_cost_usd), USD_DECIMALS)
   if (typeof reported === 'string') return undefined
   const difference = reported > cost ? reported - cost : cost - reported
   if (difference * 100n <= cost * TOLERANCE_PERCENT) return undefined
-  const share = cost === 0n ? 'all' : `${formatDecimal(divideHalfEven(difference * 1000n, cost), 1)} %`
-  return `the response reports ${formatDecimal(reported, USD_DECIMALS)} USD, the price list says ${formatUsd(cost)} (${share} apart)`
+  const share =
+    cost === 0n ? 'the whole cost' : `${formatDecimal(divideHalfEven(difference * 1000n, cost), 1)} %`
+  return `the response reports a cost of ${formatDecimal(reported, USD_DECIMALS)} USD, but the cost by the price list is ${formatUsd(cost)} USD (a difference of ${share})`
 }
 
 function cut(decimal: string): string {

@@ -20,14 +20,14 @@ import { correctedSums } from './sums.ts'
 import { toolUsage } from './tools.ts'
 import { unreadNumbers } from './unread.ts'
 
-/** The usage of a provider's response. Units that are zero are left out: a response may have used nothing. */
+/** The usage of a provider's response. Units with the quantity zero are left out, so the usage may be empty. */
 export interface Extracted extends BillingContext {
   readonly kind: 'extracted'
   readonly usage: Usage
-  /** The calls that `usage` is the sum of, if there are several. */
+  /** The calls of a response that reports several; `usage` is the sum of their usage. */
   readonly parts?: readonly UsagePart[]
   readonly model?: string
-  /** The place of each quantity in the response. */
+  /** The quantities that were read, each with its path in the response. */
   readonly read: readonly ReadQuantity[]
   readonly warnings?: readonly string[]
 }
@@ -35,16 +35,16 @@ export interface Extracted extends BillingContext {
 export interface ExtractError {
   readonly kind: 'error'
   readonly code: 'unreadable_response'
-  /** The input at fault. */
+  /** The request field that caused the error. */
   readonly field: 'provider_response' | 'provider_api'
   readonly message: string
 }
 
 /**
- * Reads the usage of a whole response or of its usage part. `api` decides how the body is read and must fit. Without
- * it, the shape that explains most of the body's numbers is used; among equals, the provider's own shape. The provider
- * alone does not decide, because gateways answer in the shapes of other providers. `model` is the name that the caller
- * gives. Never throws.
+ * Reads the usage of a whole response or of its usage part. If `api` is given, it determines how the body is read,
+ * and the body must match it. Otherwise, the shape that explains the most numbers of the body is used. If several
+ * shapes explain the same count of numbers, the provider's own shape is used. The provider alone is not sufficient,
+ * because gateways answer in the shapes of other providers. `model` is the name that the caller sent. Never throws.
  */
 export function extractUsage(
   provider: ProviderRef | undefined,
@@ -52,7 +52,7 @@ export function extractUsage(
   sent: unknown,
   model?: string,
 ): Extracted | ExtractError {
-  if (!isRecord(sent)) return unreadable('a provider response is a JSON object')
+  if (!isRecord(sent)) return unreadable('must be a JSON object')
   const body = withPlainAttributes(sent)
   const shapes = api === undefined ? guessedShapes(provider) : namedShapes(provider, api)
   if (api !== undefined && shapes.length === 0) return unreadable(unknownApi(provider, api), 'provider_api')
@@ -62,7 +62,7 @@ export function extractUsage(
   for (const { shape, alone } of shapes) {
     const reading = readBody(shape, wholes)
     if ('problem' in reading) problem ??= reading.problem
-    else if (alone && hasOtherTokens(reading)) problem ??= 'it has other numbers of tokens than a total'
+    else if (alone && hasOtherTokens(reading)) problem ??= 'it has other token counts besides the total'
     else if (best === undefined || reading.score > best.score) best = reading
   }
   if (best !== undefined) return extracted(best, body, provider, model)
@@ -117,7 +117,10 @@ function extracted(
   }
 }
 
-/** The calls of a response; the first also has the counts for all calls together, such as searches. */
+/**
+ * Returns the calls of a response. The first call of the response's own model also has the counts for all calls
+ * together, for example searches.
+ */
 function partsOf(parts: readonly UsagePart[], usage: Usage): UsagePart[] {
   const sum = sumOf(parts)
   const rest = Object.fromEntries(Object.entries(usage).filter(([unit]) => !Object.hasOwn(sum, unit)))
@@ -128,7 +131,10 @@ function partsOf(parts: readonly UsagePart[], usage: Usage): UsagePart[] {
   )
 }
 
-/** Whether a body without an envelope is the usage part of a response, and not a response with one inside. */
+/**
+ * Returns whether a body without an envelope is the usage part of a response, and not a response that contains a
+ * usage part.
+ */
 function isUsagePart(body: Record<string, unknown>): boolean {
   const inside = [
     'usage',
@@ -147,7 +153,10 @@ function hasOtherTokens({ root }: Reading): boolean {
   return Object.keys(root.value).filter((key) => /token/i.test(key)).length > 1
 }
 
-/** Converts OpenTelemetry's attributes, a list of keys and typed values with whole numbers as text, to an object. */
+/**
+ * Converts OpenTelemetry's attributes to an object. They are a list of keys and typed values, with whole numbers as
+ * text.
+ */
 function withPlainAttributes(body: Record<string, unknown>): Record<string, unknown> {
   const list = ownValue(body, 'attributes')
   if (!Array.isArray(list)) return body
@@ -167,7 +176,10 @@ const MAX_ATTRIBUTES = 1000
 
 const shapeTexts = new Map<string, Shape>()
 
-/** Returns the shape of a text. Caches each one; only the catalogue and `shapes.ts` have shapes. */
+/**
+ * Returns the shape of a text. The result is cached. The cache is limited, because only the catalogue and `shapes.ts`
+ * contain shapes.
+ */
 function shapeOf(text: string): Shape {
   const known = shapeTexts.get(text)
   if (known !== undefined) return known
@@ -181,7 +193,7 @@ const isFor = (provider: ProviderRef) => (shape: NamedShape) =>
 
 interface Candidate {
   readonly shape: Shape
-  /** Applies only if the usage part has no other number of tokens. */
+  /** True if the shape applies only to a usage part without other token counts. */
   readonly alone: boolean
 }
 
@@ -191,7 +203,7 @@ const candidate = ({ shape, alone }: NamedShape): Candidate => ({
 })
 const listedShape = (text: string): Candidate => ({ shape: shapeOf(text), alone: false })
 
-/** The candidates by provider. The number of providers in the catalogue limits this memory. */
+/** A cache of the candidates by provider. The number of providers in the catalogue limits the cache. */
 const guessed = new Map<string, readonly Candidate[]>()
 
 function guessedShapes(provider: ProviderRef | undefined): readonly Candidate[] {
@@ -202,7 +214,10 @@ function guessedShapes(provider: ProviderRef | undefined): readonly Candidate[] 
   return fresh
 }
 
-/** Returns the provider's own shapes, then those of any provider: of equals the first is taken. */
+/**
+ * Returns the provider's own shapes, then the shapes of any provider. If several shapes explain the same count of
+ * numbers, the first is used.
+ */
 function candidatesFor(provider: ProviderRef | undefined): readonly Candidate[] {
   const general = SHAPES.filter(({ providers, explicit }) => providers === undefined && explicit !== true)
   if (provider === undefined) return general.map(candidate)
@@ -230,7 +245,7 @@ function unknownApi(provider: ProviderRef | undefined, api: string): string {
   const own = provider === undefined ? [] : [...loadProvider(provider).shapes.keys()]
   const known = [...new Set([...own, ...SHAPES.map((shape) => shape.api)])]
   const similar = nearest(api, known, 3)
-  return `no such provider_api: ${shown(api)}; ${similar.length > 0 ? 'nearest' : 'known'}: ${(similar.length > 0 ? similar : known).join(', ')}`
+  return `unknown provider_api: ${shown(api)}; ${similar.length > 0 ? 'nearest' : 'known'}: ${(similar.length > 0 ? similar : known).join(', ')}`
 }
 
 function shown(name: string): string {

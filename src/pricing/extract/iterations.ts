@@ -5,7 +5,7 @@ import { unreadUsage } from './unread.ts'
 
 /** One of several calls that a response reports. Each call is billed by its own model and its own context size. */
 export interface UsagePart {
-  /** Is undefined for the model of the response. */
+  /** The model of the call; undefined for the model of the response. */
   readonly model?: string
   readonly usage: Usage
 }
@@ -17,7 +17,7 @@ export interface Iterations {
   readonly warnings: readonly string[]
 }
 
-/** The limit of iterations of one response. */
+/** The maximum number of iterations that are read from one response. */
 const MAX_ITERATIONS = 1000
 
 const FIELDS = [
@@ -28,9 +28,10 @@ const FIELDS = [
 ] as const
 
 /**
- * Reads Anthropic's `usage.iterations`, whose sum is billed. The counts above them leave out compaction, and an
- * advisor, which has its own model (platform.claude.com/docs/en/build-with-claude/compaction). Undefined for a usage
- * without iterations, or if the iterations do not explain the counts above them.
+ * Reads Anthropic's `usage.iterations`. The sum of the iterations is billed, because the counts outside the list do
+ * not include compaction (platform.claude.com/docs/en/build-with-claude/compaction) and advisors. An advisor has a
+ * different model. Returns undefined if there are no iterations, or if the iterations of the response's own model add
+ * up to less than a count outside the list.
  */
 export function readIterations(root: Located, model: string | undefined): Iterations | undefined {
   const list = ownValue(root.value, 'iterations')
@@ -56,11 +57,13 @@ export function readIterations(root: Located, model: string | undefined): Iterat
     return undefined
   }
   const warnings =
-    list.length > MAX_ITERATIONS ? [unreadUsage(`${list.length - MAX_ITERATIONS} iterations were used`)] : []
+    list.length > MAX_ITERATIONS
+      ? [unreadUsage(`${list.length - MAX_ITERATIONS} iterations are not read`)]
+      : []
   return { parts: withLongWrites(parts, root.value), read, seen, warnings }
 }
 
-/** Sums one count over some iterations. Input is counted without cached tokens, as in the response. */
+/** Sums one count of some iterations. As in the response, input tokens exclude cached tokens. */
 function total(usages: readonly Usage[], field: (typeof FIELDS)[number]): number {
   return usages.reduce((sum, usage) => {
     const { input_tokens = 0, cache_read_tokens = 0, cache_write_tokens = 0, output_tokens = 0 } = usage
@@ -85,7 +88,10 @@ function partUsage(item: Record<string, unknown>): Usage {
   return Object.fromEntries(Object.entries(usage).filter(([, quantity]) => quantity > 0))
 }
 
-/** Spreads one-hour writes that only the sum reports over the iterations that wrote to the cache. */
+/**
+ * Distributes one-hour cache writes that only the total reports. They are assigned to the iterations of the
+ * response's own model that wrote to the cache.
+ */
 function withLongWrites(parts: readonly UsagePart[], root: Record<string, unknown>): UsagePart[] {
   const creation = ownValue(root, 'cache_creation')
   const reported = isRecord(creation) ? (count(creation, 'ephemeral_1h_input_tokens') ?? 0) : 0
@@ -99,7 +105,7 @@ function withLongWrites(parts: readonly UsagePart[], root: Record<string, unknow
   })
 }
 
-/** Adds up the usage of several calls. */
+/** Adds the usage of several calls. */
 export function sumOf(parts: readonly { readonly usage: Usage }[]): Usage {
   const sum: { [U in UsageUnit]?: number } = {}
   for (const { usage } of parts)

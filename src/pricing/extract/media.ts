@@ -1,7 +1,7 @@
 import type { Usage, UsageUnit } from '../usage.ts'
 import { isRecord, ownValue, type ReadQuantity } from './rules.ts'
 
-/** The short forms of media usage in events and calculations (contract sections 3 and 4). */
+/** The short fields for media usage in events and calculations (contract sections 3 and 4). */
 export interface MediaFields {
   readonly event_type?: string | undefined
   readonly image_count?: number | undefined
@@ -9,9 +9,9 @@ export interface MediaFields {
 }
 
 /**
- * Converts short forms to canonical usage: images made, and seconds of the medium of the event type, or else of the
- * medium by which the model is priced. If neither names a medium, the duration is of audio, the medium of most models
- * that are billed by time.
+ * Converts short fields to canonical usage: generated images, and seconds of audio or video. The event type
+ * determines the medium of the seconds. For other event types, the units of the model's prices determine the medium.
+ * By default, the medium is audio, because most models that are billed by time are audio models.
  */
 export function mediaUsage(fields: MediaFields, covered: ReadonlySet<UsageUnit> = NOTHING): Usage {
   const { image_count, duration_seconds } = fields
@@ -34,8 +34,8 @@ function durationUnit(eventType: string | undefined, covered: ReadonlySet<UsageU
 }
 
 /**
- * Reads responses that have their product and no usage: images, and a video job of OpenAI's, which has its seconds as
- * text.
+ * Reads responses that contain no usage: lists of images, and video jobs of OpenAI. The seconds of a video job are
+ * text or a number.
  */
 export function mediaOfBody(
   body: Record<string, unknown>,
@@ -64,7 +64,7 @@ export function mediaOfBody(
   }
 }
 
-/** The fields with images: of OpenAI's API and similar ones, of Vertex, and of Google's SDK. */
+/** The fields that contain images in responses of OpenAI's API and similar APIs, of Vertex, and of Google's SDK. */
 const IMAGE_LISTS = ['data', 'predictions', 'generatedImages']
 const IMAGE_KEYS = ['url', 'b64_json', 'bytesBase64Encoded', 'gcsUri', 'image']
 

@@ -1,23 +1,25 @@
 import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
 import { MAX_QUANTITY, type Usage } from '../usage.ts'
 
-/** Reads the notation of `shapes.ts`, and response bodies by its rules. Never throws for any body. */
+/** A shape of response bodies, read from the notation of `shapes.ts`. Reading a body by its rules never throws. */
 export interface Shape {
   readonly roots: readonly Path[]
-  /** The last steps of the roots: a usage part may be sent in an object of its own. */
+  /** The last steps of the roots. A body may contain only the usage part, under the last step of a root. */
   readonly lastRoots: readonly Path[]
-  /** Whether the root must exist: a usage part alone is then not of this shape. */
+  /** True if the root must exist. A usage part alone does not match such a shape. */
   readonly rooted: boolean
   readonly model: readonly Path[]
   readonly rules: readonly Rule[]
-  /** The keys that its rules begin with: a usage part without any of them has another shape. */
+  /** The first keys of the rules. A usage part without any of these keys has another shape. */
   readonly keys: ReadonlySet<string>
 }
 
 interface Rule {
   readonly paths: readonly Path[]
   readonly required: boolean
-  /** Is undefined for a rule that only identifies a shape, or reads a number that another one contains. */
+  /**
+   * The unit; undefined for a rule that only identifies a shape, or that reads a number that another number contains.
+   */
   readonly unit: UsageUnit | undefined
   readonly text: string
 }
@@ -25,7 +27,9 @@ interface Rule {
 interface Path {
   readonly fromBody: boolean
   readonly steps: readonly Step[]
-  /** The steps as a text, if all of them are keys, which most are: it is the same for every body. */
+  /**
+   * The steps as a text; undefined unless all of them are keys. The text of most paths is the same for every body.
+   */
   readonly text: string | undefined
 }
 
@@ -56,7 +60,7 @@ function firstKey({ fromBody, steps: [first] }: Path): string[] {
   return fromBody || first?.kind !== 'key' ? [] : [first.key]
 }
 
-/** Splits a shape at `;`, but not inside brackets, where `;` separates conditions. */
+/** Splits a shape at `;`. Inside brackets, `;` separates conditions and is kept. */
 function splitShape(text: string): string[] {
   return text.split(/; (?![^[]*\])/).map((part) => part.replace(/;$/, '').trim())
 }
@@ -97,7 +101,7 @@ function readStep(text: string): Step {
   return { kind: list[1] === '#' ? 'count' : 'item', conditions }
 }
 
-/** A quantity, the unit that it was read as, and the place of the body that it was read from. */
+/** A quantity with its unit and its path in the body. */
 export interface ReadQuantity {
   readonly unit: UsageUnit
   readonly path: string
@@ -107,12 +111,14 @@ export interface ReadQuantity {
 export interface Reading {
   readonly usage: Usage
   readonly model: string | undefined
-  /** The number of different numbers of the body that the shape explains. */
+  /** The number of distinct numbers of the body that the shape explains. */
   readonly score: number
   readonly read: readonly ReadQuantity[]
-  /** The places of all numbers that the shape explains. */
+  /** The paths of all numbers that the shape explains. */
   readonly seen: ReadonlySet<string>
-  /** The object that holds the numbers, the response that holds it, and the paths of both in the body. */
+  /**
+   * The object that contains the numbers, and the response that contains this object, each with its path in the body.
+   */
   readonly root: Located
   readonly whole: Located
   readonly warnings: readonly string[]
@@ -123,10 +129,10 @@ export interface Located {
   readonly path: string
 }
 
-/** Reads a body by a shape, or returns why it is not of that shape. */
+/** Reads a body by a shape. Returns a problem if the body does not have the shape. */
 export function readBody(shape: Shape, wholes: readonly Located[]): Reading | { readonly problem: string } {
   const found = findRoot(shape, wholes)
-  if (found === undefined) return { problem: 'it is not an object with usage in it' }
+  if (found === undefined) return { problem: 'it is not an object with usage' }
   const { root, whole } = found
   if (!hasKey(root.value, shape.keys)) {
     const required = shape.rules.find((rule) => rule.required)
@@ -142,7 +148,7 @@ export function readBody(shape: Shape, wholes: readonly Located[]): Reading | { 
     if (wrong !== undefined) {
       const problem = `${nameOf(rule, first?.paths[0], root)} ${wrong}`
       if (rule.required || typeof first?.value === 'number') return { problem }
-      if (first !== undefined) warnings.push(`${problem}; not used`)
+      if (first !== undefined) warnings.push(`${problem} and is not used`)
       continue
     }
     if (first === undefined || typeof first.value !== 'number') continue
@@ -156,20 +162,23 @@ export function readBody(shape: Shape, wholes: readonly Located[]): Reading | { 
   return { usage, model, score: seen.size, read, seen, root, whole, warnings }
 }
 
-const NO_NUMBERS = 'it has none of the numbers that make up usage'
+const NO_NUMBERS = 'it has no usage numbers'
 
 function hasKey(record: Record<string, unknown>, keys: ReadonlySet<string>): boolean {
   for (const key in record) if (keys.has(key)) return true
   return false
 }
 
-/** The place of a number below the usage part, or the first place where a missing one would be. */
+/**
+ * Returns the path of a number below the usage part. For a missing number, returns all paths of the rule, joined by
+ * `or`.
+ */
 function nameOf({ text }: Rule, path: string | undefined, root: Located): string {
   if (path === undefined) return text
   return root.path !== '' && path.startsWith(`${root.path}.`) ? path.slice(root.path.length + 1) : path
 }
 
-/** Returns the fault of a number, for a message that names its place; undefined if the number can be used. */
+/** Returns the error in a number, to follow its path in a message; undefined if the number can be used. */
 function quantityProblem(rule: Rule, value: unknown): string | undefined {
   if (value === undefined) return rule.required ? 'is missing' : undefined
   if (typeof value !== 'number' || !Number.isFinite(value)) return 'is not a number'
@@ -180,8 +189,8 @@ function quantityProblem(rule: Rule, value: unknown): string | undefined {
 }
 
 /**
- * Finds the object that holds the numbers: at one of the shape's roots, in the body itself or in an envelope that
- * streams and batches put around a response; or else the body, if only its usage part was sent.
+ * Finds the object that contains the numbers. It is at one of the shape's roots, in the body or in an envelope that
+ * streams and batches put around a response. If only the usage part was sent, it is the body itself.
  */
 function findRoot(shape: Shape, wholes: readonly Located[]): { root: Located; whole: Located } | undefined {
   for (const whole of wholes) {
@@ -223,8 +232,8 @@ export function envelopes(body: unknown): Located[] {
 }
 
 /**
- * Returns the first value of several paths, with its place and those of the others that repeat it: `cached_tokens` in
- * one place and `cache_read_input_tokens` in another are one number.
+ * Returns the first value of several paths. Also returns its path and the paths of equal values, which repeat it:
+ * `cached_tokens` and `cache_read_input_tokens` may contain the same number.
  */
 function firstAt(
   paths: readonly Path[],
@@ -241,7 +250,10 @@ function firstAt(
   return first
 }
 
-/** Returns the first text of several paths: a model's name is in the usage part, or in a response or envelope around it. */
+/**
+ * Returns the first text of several paths. A model's name is in the usage part, or in a response or envelope around
+ * it.
+ */
 function textFirstAt(paths: readonly Path[], root: Located, around: readonly Located[]): string | undefined {
   const [whole = root] = around
   for (const path of paths) {
@@ -258,7 +270,7 @@ function textFirstAt(paths: readonly Path[], root: Located, around: readonly Loc
   return undefined
 }
 
-/** The limit of items of one list that are read. */
+/** The maximum number of items of one list that are read. */
 const MAX_ITEMS = 10_000
 
 function valueAt(path: Path, start: Located): { readonly value: unknown; readonly path: string } | undefined {
@@ -273,7 +285,7 @@ function valueAt(path: Path, start: Located): { readonly value: unknown; readonl
   return { value, path: text === '' ? start.path : joined(start.path, text) }
 }
 
-/** Follows a path that selects an item of a list, or counts items. */
+/** Follows a path that selects an item of a list or counts items. */
 function itemAt(
   steps: readonly Step[],
   start: Located,
@@ -314,7 +326,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Returns an own property only: a body cannot reach into prototypes. */
+/** Returns an own property of an object, so a body cannot access prototypes. */
 export function ownValue(record: Record<string, unknown>, key: string): unknown {
   return Object.hasOwn(record, key) ? record[key] : undefined
 }

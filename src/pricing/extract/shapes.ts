@@ -1,24 +1,29 @@
 /**
- * The places of usage in responses: rules as data, in the notation of the catalogue's own rules.
+ * The places of usage in responses, as rules in the notation of the catalogue's rules.
  *
- * A shape is `root; model; rule; rule …`. A rule `path! > unit` reads a number at the path below the root and
- * adds it to the unit; `!` marks a number, or a root, that a body of this shape must have. Several rules may add to one unit,
- * for parts that a provider reports beside a total; a rule `> nothing` reads a number that another one contains.
- * `/` separates the steps of a path; a path that starts with `/` begins at the body; `[modality=AUDIO]` selects the
- * first item of a list whose field has the value; `#[type=x]` counts such items; `a or b` takes the first that
- * exists, and explains the others that repeat it.
+ * A shape is `root; model; rule; rule …`. A rule `path! > unit` reads a number at the path below the root and adds it
+ * to the unit. `!` marks a number or a root that a body of this shape must have. Several rules may add to one unit,
+ * for parts that a provider reports in addition to a total. A rule `> nothing` reads a number that another number
+ * contains. `/` separates the steps of a path. A path that starts with `/` begins at the body. `[modality=AUDIO]`
+ * selects the first item of a list that has this value in this field. `#[type=x]` counts such items. `a or b` reads
+ * the first existing path; an equal number at the other path is a repetition.
  *
- * The catalogue has the shapes of its providers (from @pydantic/genai-prices). This file has the shapes that it
- * lacks: richer readings of some, and the bodies of gateways, SDKs and telemetry, which belong to no provider.
+ * The catalogue has the shapes of its providers (from @pydantic/genai-prices). This file has further shapes: more
+ * detailed shapes of some providers, and shapes of gateways, SDKs and telemetry, which belong to no provider.
  */
 export interface NamedShape {
   readonly api: string
   readonly shape: string
-  /** The providers of the shape; all if not given. The shape replaces the catalogue's own shape of the same api. */
+  /**
+   * The providers of the shape; if not given, all providers. The shape replaces the catalogue's shape of the same
+   * api.
+   */
   readonly providers?: readonly string[]
-  /** Set if the shape is used only when the caller names the api, because another shape reads the same body better. */
+  /**
+   * True if the shape is used only when the caller names the api, because another shape reads the same body better.
+   */
   readonly explicit?: true
-  /** Set if the shape is used only for a usage part without another number of tokens. */
+  /** True if the shape is used only for a usage part without other token counts. */
   readonly alone?: true
 }
 
@@ -54,7 +59,10 @@ const RESPONSES = [
   'output_tokens! > output_tokens',
 ].join('; ')
 
-/** Cache reads and writes are counted beside `input_tokens`; the split by lifetime repeats the writes. */
+/**
+ * Anthropic's shape. `input_tokens` does not include cache reads and writes. The counts by lifetime repeat the
+ * writes.
+ */
 const ANTHROPIC = [
   'usage',
   'model',
@@ -70,7 +78,10 @@ const ANTHROPIC = [
   'output_tokens! > output_tokens',
 ].join('; ')
 
-/** Claude at resellers: the price of a cache write is that of five minutes; one hour costs more. */
+/**
+ * The shape of Claude at resellers. Their price of a cache write is the price of a five-minute write; one-hour writes
+ * cost more.
+ */
 const RESOLD_ANTHROPIC = [
   'usage',
   'model',
@@ -112,7 +123,7 @@ const MODALITIES = [
   ['TEXT', 'text'],
   ['AUDIO', 'audio'],
   ['IMAGE', 'image'],
-  // Pages are read as images.
+  // Pages of documents are read as images.
   ['DOCUMENT', 'image'],
   ['VIDEO', 'video'],
 ] as const
@@ -123,7 +134,7 @@ const byModality = (lists: readonly string[], unit: (modality: string) => string
     return `${paths.join(' or ')} > ${unit(modality)}`
   })
 
-/** Thoughts are counted beside the candidates, and tool results beside the prompt. */
+/** The rules of Gemini. The candidates do not include thoughts, and the prompt does not include tool results. */
 const GEMINI_RULES = [
   'promptTokenCount > input_tokens',
   'cachedContentTokenCount > cache_read_tokens',
@@ -144,12 +155,12 @@ const GEMINI_RULES = [
 
 const GEMINI = ['usageMetadata', 'modelVersion', ...GEMINI_RULES].join('; ')
 
-/** The spelling of the Python SDK. */
+/** The same rules in the spelling of the Python SDK. */
 const GEMINI_SNAKE = ['usage_metadata', 'model_version', ...GEMINI_RULES]
   .map((rule) => rule.replace(/[a-z][A-Z]/g, (pair) => `${pair[0]}_${pair[1]?.toLowerCase()}`))
   .join('; ')
 
-/** Google's Interactions API: thoughts and fetched tool results are counted beside the totals. */
+/** The shape of Google's Interactions API. Its totals do not include thoughts and fetched tool results. */
 const INTERACTIONS = [
   'usage',
   'model',
@@ -163,7 +174,7 @@ const INTERACTIONS = [
 ].join('; ')
 
 /**
- * Vercel AI SDK: version 4; version 5, with totals only; versions 6 and 7, with details; and the
+ * The shapes of the Vercel AI SDK: version 4; version 5, with totals only; versions 6 and 7, with details; and the
  * provider-level form of versions 6 and 7.
  */
 const AI_SDK_4 = [
@@ -174,7 +185,7 @@ const AI_SDK_4 = [
   '/providerMetadata/openai/reasoningTokens > output_reasoning_tokens',
   'completionTokens! > output_tokens',
 ].join('; ')
-/** Cache writes for an hour are only in the provider's own usage. */
+/** The rule for one-hour cache writes, which are only in the provider's own usage. */
 const ANTHROPIC_HOUR =
   'raw/cache_creation/ephemeral_1h_input_tokens or /providerMetadata/anthropic/usage/cache_creation/ephemeral_1h_input_tokens > cache_write_1h_tokens'
 const ANTHROPIC_METADATA = [
@@ -183,7 +194,8 @@ const ANTHROPIC_METADATA = [
   '/providerMetadata/anthropic/cacheCreationInputTokens > cache_write_tokens',
 ]
 /**
- * Versions 4 and 5 report Anthropic's cache writes only in the provider's metadata, and version 4 also its cache reads.
+ * The shape of version 4 with Anthropic. Versions 4 and 5 report Anthropic's cache writes only in the provider's
+ * metadata. Version 4 also reports Anthropic's cache reads only there.
  */
 const AI_SDK_4_BESIDE = [
   AI_SDK_4,
@@ -199,7 +211,7 @@ const AI_SDK_5 = [
   'reasoningTokens > output_reasoning_tokens',
   'outputTokens! > output_tokens',
 ].join('; ')
-/** Version 5 reports the input of these providers without the cache. */
+/** The shape of version 5 for providers whose input count excludes cached tokens. */
 const AI_SDK_5_BESIDE = [
   AI_SDK_5.replace(
     'inputTokens! > input_tokens;',
@@ -229,8 +241,9 @@ const AI_SDK_MODEL = [
 ].join('; ')
 
 /**
- * OpenTelemetry: `gen_ai.usage.input_tokens` includes cached tokens. Keys with dots are single keys. Instrumentations
- * write the cache with dots, with underscores, or under `details`.
+ * Returns the alternative names of an OpenTelemetry count, joined by `or`. `gen_ai.usage.input_tokens` includes
+ * cached tokens. Keys with dots are single keys. Instrumentations write the names of cache counts with dots, with
+ * underscores, or under `details`.
  */
 const telemetry = (prefix: string, names: readonly string[]) =>
   names.flatMap((name) => [`${prefix}${name}`, `${prefix}details.${name}`]).join(' or ')
@@ -249,13 +262,13 @@ const OPEN_TELEMETRY = [
   'gen_ai.response.model or gen_ai.request.model',
   ...telemetryRules('gen_ai.usage.'),
 ].join('; ')
-/** The same attributes, with keys as nested objects. */
+/** The same attributes with nested objects in place of keys with dots. */
 const NESTED_TELEMETRY = [
   'attributes/gen_ai/usage or gen_ai/usage!',
   '/attributes/gen_ai/response/model or /attributes/gen_ai/request/model or /gen_ai/response/model or /gen_ai/request/model',
   ...telemetryRules('').map((rule) => rule.replace(/\b\.\b/g, '/')),
 ].join('; ')
-/** OpenInference, as Arize and others record it. */
+/** The shape of OpenInference, which Arize and other tools record. */
 const OPEN_INFERENCE = [
   'attributes',
   'llm.model_name',
@@ -337,8 +350,8 @@ const COHERE_UNITS = [
 ]
 
 /**
- * Pages of Mistral's OCR. Annotated pages are reported beside the others. Older responses do not distinguish the two,
- * so only the caller can choose the reading as annotated pages.
+ * The shape of Mistral's OCR pages. Annotated pages are reported separately from other pages. Older responses do not
+ * distinguish them. The caller then names the api `ocr_annotated` if all pages are annotated.
  */
 const OCR = [
   'usage_info',
@@ -419,7 +432,7 @@ export const SHAPES: readonly NamedShape[] = [
 ]
 
 /**
- * The catalogue's shapes that are used only if the caller names the api, because other shapes read the same body
+ * The shapes of the catalogue that are used only if the caller names the api, because other shapes read the same body
  * better.
  */
 export const EXPLICIT_APIS: Readonly<Record<string, readonly string[]>> = {

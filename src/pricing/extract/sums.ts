@@ -4,9 +4,9 @@ import { isRecord, ownValue, type Reading } from './rules.ts'
 import { unreadUsage } from './unread.ts'
 
 /**
- * Corrects a reading by its own arithmetic. Whether reasoning is inside the output or beside it, and cached
- * tokens inside the input or beside it, depends on the provider behind an API or an SDK; the totals of the
- * response show it.
+ * Corrects the usage of a reading with the totals of the response. The provider behind an API or an SDK determines
+ * whether the output includes reasoning and whether the input includes cached tokens. The totals of the response show
+ * whether these tokens are included.
  */
 export function correctedSums(
   reading: Reading,
@@ -22,7 +22,7 @@ export function correctedSums(
     usage.input_tokens = input_tokens + cached
     if (input_tokens > 0) {
       warnings.push(
-        `${cached} cached tokens are more than the ${input_tokens} input tokens, so they are counted beside them`,
+        `${cached} cached tokens are more than the ${input_tokens} input tokens, so they are added to the input tokens`,
       )
     }
   }
@@ -33,7 +33,7 @@ interface Sums {
   readonly input: number
   readonly output: number
   readonly reasoning: number
-  /** Is undefined if the response has none. */
+  /** The total number of tokens; undefined if the response has no total. */
   readonly total: number | undefined
 }
 
@@ -50,16 +50,16 @@ function correctOutput(
   const rest = total === undefined ? 0 : total - input - output
   const cached = (usage.cache_read_tokens ?? 0) + (usage.cache_write_tokens ?? 0)
   if (reasoning > 0 && (rest === reasoning || reasoning > output)) beside(reasoning)
-  // Google's endpoint for clients of OpenAI reports thoughts by the total alone.
+  // Google's OpenAI-compatible endpoint includes thoughts only in the total.
   else if (isGoogle && rest > 0) beside(rest)
   else if (total !== undefined && rest === 0) usage.output_tokens = output
   else if (rest > 0 && rest === cached) usage.input_tokens = input + cached
   else if (rest > 0) warnings.push(unreadUsage(`the total exceeds input and output by ${rest}`))
 }
 
-/** Returns the totals of chat completions and of AI SDKs, whose details depend on the provider behind them. */
+/** Returns the totals of chat completions and of AI SDKs. The provider determines what these totals include. */
 function reportedSums(root: Record<string, unknown>): Sums | undefined {
-  // Perplexity bills reasoning and citations beside the completion, and its total leaves them out.
+  // Perplexity bills reasoning and citations separately from the completion. Its total does not include them.
   if (Object.hasOwn(root, 'citation_tokens') || Object.hasOwn(root, 'num_search_queries')) return undefined
   const at = (...path: readonly string[]): number | undefined => {
     let value: unknown = root

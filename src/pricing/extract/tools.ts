@@ -2,16 +2,16 @@ import type { UsageUnit } from '../units.ts'
 import { isRecord, type Located, ownValue, type ReadQuantity } from './rules.ts'
 import { unreadUsage } from './unread.ts'
 
-/** Calls of a provider's tools, which responses report outside their usage part. */
+/** The calls of a provider's tools that a response reports outside its usage part. */
 export interface ToolUsage {
   readonly read: readonly ReadQuantity[]
   readonly warnings: readonly string[]
 }
 
-/** The limit of items of one list that are read. */
+/** The maximum number of items of one list that are read. */
 const MAX_ITEMS = 10_000
 
-/** Reads the tool calls of a response. `counted` are units that its usage part already reports. */
+/** Reads the tool calls of a response. `counted` contains the units that the usage part already reports. */
 export function toolUsage(
   whole: Located,
   model: string | undefined,
@@ -19,7 +19,7 @@ export function toolUsage(
 ): ToolUsage {
   const calls = callsOf(whole)
   const grounding = groundingOf(whole, model)
-  // xAI counts the calls in its usage part too.
+  // xAI also counts the calls in its usage part.
   const reported = Object.hasOwn(usagePart(whole) ?? {}, 'server_side_tool_usage_details')
   const read = [...(reported ? [] : calls.read), ...grounding].filter(({ unit, quantity }) => {
     return quantity > 0 && !counted.has(unit)
@@ -33,8 +33,8 @@ function usagePart(whole: Located): Record<string, unknown> | undefined {
 }
 
 /**
- * Counts the calls among the output items of the Responses API. Opening and searching a page that was found is part of
- * a web search.
+ * Counts the calls in the output items of the Responses API. Opening a found page and searching in it are part of a
+ * web search.
  */
 function callsOf(whole: Located): ToolUsage {
   const output = listAt(whole.value, 'output')
@@ -45,7 +45,7 @@ function callsOf(whole: Located): ToolUsage {
     const action = ownValue(item, 'action')
     return !isRecord(action) || textAt(action, 'type') === undefined || textAt(action, 'type') === 'search'
   })
-  // A container may exist longer than a response, so one response does not determine its fee.
+  // A container may exist longer than a response. One response therefore does not determine the container's fee.
   const containers = new Set(
     ofType('code_interpreter_call').map((item) => textAt(item, 'container_id') ?? 'unnamed'),
   )
@@ -73,8 +73,9 @@ function counted(quantity: number, name: string): string {
 }
 
 /**
- * Counts Gemini's grounding: from generation 3 on every distinct query of a prompt is billed, before that a grounded
- * prompt, with any number of queries (ai.google.dev/gemini-api/docs/pricing).
+ * Counts the searches of Gemini's grounding. Since generation 3, every distinct query of a prompt is billed. In
+ * earlier generations, a grounded prompt is billed once, with any number of queries
+ * (ai.google.dev/gemini-api/docs/pricing).
  */
 function groundingOf(whole: Located, model: string | undefined): ReadQuantity[] {
   const found = groundingMetadata(whole)

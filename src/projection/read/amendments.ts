@@ -7,8 +7,9 @@ import type { LedgerName } from '../../ledger/model/vocabulary.ts'
 import { microCredits } from '../../pricing/money.ts'
 
 /**
- * Returns the current state of events: one that was recorded without a price and rated since shows its rating. Asks
- * the ledger only if there are such events.
+ * Returns the current state of events. An event that was recorded without a price and rated later is returned with
+ * its rating. Calls the ledger only if the entries contain such events. If the call fails, returns the entries
+ * unchanged.
  */
 export async function withAmendments(
   env: Bindings,
@@ -19,7 +20,7 @@ export async function withAmendments(
   return 'kind' in result ? entries : result
 }
 
-/** Does the same as `withAmendments`, but returns a refusal if the lookup fails. */
+/** Does the same as `withAmendments`, but returns the refusal if the ledger refuses the call. */
 export async function amend(
   env: Bindings,
   from: { readonly ledger: LedgerName; readonly caller: Caller },

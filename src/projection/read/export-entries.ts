@@ -10,35 +10,38 @@ import type { Refused } from '../../ledger/model/refusal.ts'
 import { type EntriesQuery, unpackNewestFirst } from './list-entries.ts'
 import { indexPages, type PageIndexRow, readPagesOf } from './page-rows.ts'
 
-/** The entries of a list, and the place where the export begins. The caller sets no limit. */
+/** The entries to export, and the entry where the export begins. An export has no limit from the caller. */
 export type ExportQuery = Omit<EntriesQuery, 'limit'>
 
 export interface EntriesExport {
   readonly kind: 'done'
   readonly ids: LedgerIds
-  /** The beginning of the next export; null when this one reaches the oldest entry. Known before anything is read. */
+  /**
+   * The start of the next export; null if this export reaches the oldest entry. It is available before the chunks are
+   * read.
+   */
   readonly next_before_entry: number | null
   /**
-   * The entries, newest first. Throws when the ledger or D1 cannot be read, so that a part is never mistaken for the
-   * whole.
+   * The entries, newest first. Throws if the ledger or D1 cannot be read, so that the export never appears complete
+   * when it is not.
    */
   readonly chunks: AsyncGenerator<readonly Entry[]>
 }
 
 /**
- * The maximum number of entries and of D1 pages that one export covers, before filters, and at most one flush
- * more. They bound its subrequests: about 300 of the 1,000 that a request may make.
+ * The maximum numbers of entries and of D1 pages in one export, before filters. An export may exceed them by one
+ * flush. They limit its subrequests to about 300 of the 1,000 that a request may make.
  */
 export const EXPORT_ENTRIES = 20_000
 const EXPORT_PAGES = 2_000
-/** The entries of one read from the object, which also ends after 4 MB of rows. */
+/** The maximum number of entries in one read from the object. A read also ends after 4 MB of rows. */
 const ENTRIES_A_READ = 500
-/** The pages of one read from D1, at least those of one flush. */
+/** The limits of pages in one read from D1. A read contains at least the pages of one flush. */
 const READ_LIMITS: PortionLimits = { bytes: 2_000_000, items: 64 }
 
 /**
- * Exports entries newest first, complete and current as in `listEntries`, but page by page and up to a bound. The range of
- * entry numbers is fixed first, from the columns of the pages without their bodies.
+ * Exports entries newest first, complete and current like `listEntries`, but page by page and up to a limit. The
+ * range of entry numbers is determined first, from the columns of the pages without their bodies.
  */
 export async function exportEntries(
   env: Bindings,
@@ -80,11 +83,14 @@ async function* nothing(): AsyncGenerator<readonly Entry[]> {}
 
 interface Range {
   readonly lowest_entry: number
-  /** Whether entries below the range may match. */
+  /** True if entries below the range may match. */
   readonly more: boolean
 }
 
-/** Cuts the pages below `before_entry` at a whole flush. The result exceeds the bounds by one flush at most. */
+/**
+ * Returns the range of pages below `before_entry`, which ends at a whole flush. It exceeds the bounds by at most one
+ * flush.
+ */
 async function flushedRange(
   env: Bindings,
   query: ExportQuery,
@@ -133,12 +139,13 @@ async function* chunksOf(
   for (;;) {
     yield answer.entries.filter(({ number }) => number >= lowest_entry)
     if (answer.reached_entry === NO_OLDER_ENTRY) return
-    // A flush may have written this entry meanwhile. D1 then has all entries below it.
+    // If the entries below `before_entry` have been flushed, `reached_entry` may be higher than `before_entry`. D1
+    // then has all of these entries.
     before_entry = Math.min(before_entry, answer.reached_entry)
     if (before_entry <= lowest_entry) return
     if (before_entry <= answer.flushed_entry + 1) break
     const next = await readEntries(env, ledger, { caller, filter, before_entry, limit: ENTRIES_A_READ })
-    if (next.kind === 'refused') throw new Error(`the ledger refused: ${next.refusal.code}`)
+    if (next.kind === 'refused') throw new Error(`the ledger refused to list entries: ${next.refusal.code}`)
     answer = next.answer
   }
   yield* flushedChunks(env, query, { first: answer, before_entry, lowest_entry })
@@ -158,7 +165,7 @@ async function* flushedChunks(
     before_entry,
     from_entry: lowest_entry,
     to_ms,
-    // The range is bounded already, and each entry adds one page at most.
+    // The range is already limited. Each entry adds at most one page.
     rows: EXPORT_ENTRIES + EXPORT_PAGES,
   })
   const arrived_from_ms = arrivedFrom(filter)

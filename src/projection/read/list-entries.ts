@@ -17,9 +17,9 @@ export interface EntriesQuery {
   readonly ledger: LedgerName
   readonly caller: Caller
   readonly filter: EntryFilter
-  /** The listed entries have lower numbers than this one; null begins at the newest. */
+  /** The upper bound of the listed entry numbers, exclusive; null to begin with the newest entry. */
   readonly before_entry: number | null
-  /** The limit of entries, at least 1. */
+  /** The maximum number of entries, at least 1. */
   readonly limit: number
 }
 
@@ -27,33 +27,33 @@ export interface EntriesPage {
   readonly kind: 'done'
   /** The entries, newest first. */
   readonly entries: readonly Entry[]
-  /** The beginning of the next page (its `before_entry`); null if this page is the last. */
+  /** The `before_entry` of the next page; null if this page is the last. */
   readonly next_before_entry: number | null
   readonly ids: LedgerIds
 }
 
 /**
- * The number of D1 rows that the first round reads, the maximum of a later round, and the memory that limits
- * it.
+ * The number of D1 rows in the first round, the maximum number in a later round, and the memory limit of a later
+ * round.
  */
 const ROWS_AT_FIRST = 2
 const ROWS_A_ROUND = 16
 const MEMORY_A_ROUND = 1_000_000
-/** The rounds of one answer, and the memory of pages after which it ends. */
+/** The limits of one answer: it ends after this memory of pages or this number of rounds. */
 const MEMORY_AN_ANSWER = 4_000_000
 const MAX_ROUNDS = 8
 
-// The flush of an entry is the last one that does not begin after it. Pages of other wallets may include its number,
-// too.
+// An entry belongs to the last flush that does not begin after it. The pages of several wallets may include its
+// number.
 const PAGES_AROUND_ENTRY = `
   SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
   WHERE ledger_id = ?1 AND first_entry <= ?2 AND last_entry >= ?2 AND flush_entry =
     (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= ?2)`
 
 /**
- * Lists entries newest first, complete and current: unflushed ones from the object, older ones from D1. The object is
- * asked first and returns the last entry that D1 has. That mark moves only after D1 has the pages, so no entry is
- * missing or repeated during commits and flushes.
+ * Lists entries newest first, complete and current. Unflushed entries are read from the object, older entries from
+ * D1. The object is called first and returns the number of the last entry in D1. This number increases only after D1
+ * has the pages, so no entry is missing or repeated during commits and flushes.
  */
 export async function listEntries(env: Bindings, query: EntriesQuery): Promise<EntriesPage | Refused> {
   const result = await readEntries(env, query.ledger, query)
@@ -78,7 +78,7 @@ export type FoundEntry =
   | { readonly kind: 'none' }
   | Refused
 
-/** Finds the entry of an event's or a transaction's id, in the object or in D1. */
+/** Finds the entry with the id of an event or a transaction, in the object or in D1. */
 export async function findEntry(
   env: Bindings,
   { ledger, caller }: Pick<EntriesQuery, 'ledger' | 'caller'>,
@@ -92,14 +92,14 @@ export async function findEntry(
   const { answer } = result
   const ids = new LedgerIds(answer.tag, answer.opened_at_ms)
   const entry = number <= answer.flushed_entry ? await readFlushed(env, ledger, number) : answer.entries[0]
-  // An id also contains the time: an invented id with an existing number is not found.
+  // An id also contains the time, so an invented id with an existing number is not found.
   const known =
     entry &&
     (prefix === 'txn' ? ids.transaction(entry) : entry.event && !entry.event.rerates && ids.event(entry))
   return entry && known === id ? { kind: 'found', entry, ids } : { kind: 'none' }
 }
 
-/** Reads one entry from D1: parses only that entry of the pages that may hold it. */
+/** Reads one entry from D1. Parses only this entry in the pages that may contain it. */
 async function readFlushed(env: Bindings, ledger: LedgerName, number: number): Promise<Entry | undefined> {
   const db = ledgerDb(env, ledger.customer_id)
   const ledger_id = ledgerKey(ledger)
@@ -116,7 +116,7 @@ function isAnsweredByD1(reached_entry: number, { flushed_entry }: EntriesAnswer)
   return flushed_entry > 0 && reached_entry !== NO_OLDER_ENTRY && reached_entry <= flushed_entry + 1
 }
 
-/** Adds entries from D1 until the limit, and returns the lowest entry number that was read. */
+/** Adds entries from D1 up to the limit. Returns the lowest entry number that was read. */
 async function addFlushed(
   env: Bindings,
   query: EntriesQuery,
@@ -128,7 +128,7 @@ async function addFlushed(
   const { to_ms } = query.filter
   const arrived_from_ms = arrivedFrom(query.filter)
   let before_entry = Math.min(query.before_entry ?? Number.MAX_SAFE_INTEGER, flushed_entry + 1)
-  // The first flush from which on only late entries can have a time before `to`.
+  // From this flush on, only late entries can have a time before `to`.
   const too_late_entry =
     to_ms === undefined ? before_entry : await flushesSince(db, ledger_id, before_entry, to_ms + NOT_LATE_MS)
   let rows_wanted = ROWS_AT_FIRST
@@ -149,7 +149,7 @@ async function addFlushed(
       before_entry = entry.number
       if (matches(entry, query.filter, wallet_number)) entries.push(entry)
     }
-    // A page of an older flush has only older entries.
+    // Pages of older flushes have only older entries.
     if ((rows.length === 0 && !late) || recent.length < rows.length) return NO_OLDER_ENTRY
     before_entry =
       late && rows.length === 0
@@ -160,7 +160,7 @@ async function addFlushed(
   return before_entry
 }
 
-/** Returns how many rows of this size fill the memory of a round. */
+/** Returns the number of rows that fit into the memory of a round. `memory` is the memory of `rows` earlier rows. */
 function fittingRows(rows: number, memory: number): number {
   const fitting = Math.floor((MEMORY_A_ROUND * rows) / Math.max(1, memory))
   return Math.min(ROWS_A_ROUND, Math.max(1, fitting))
@@ -170,7 +170,7 @@ function memoryOfPages(rows: readonly PageRow[]): number {
   return rows.reduce((sum, { body }) => sum + memoryOf(body), 0)
 }
 
-/** Unpacks pages, with the names of users and teams. */
+/** Unpacks the entries of pages, newest first, with the ids of users and teams. */
 export async function unpackNewestFirst(
   db: D1Database,
   ledger_id: string,

@@ -1,4 +1,7 @@
-/** Reads D1's pages for lists: newest flush first, and whole flushes, because the pages of one flush interleave. */
+/**
+ * A page of D1, read for lists. Pages are read in whole flushes, newest flush first, because the entries of the pages
+ * of one flush interleave.
+ */
 
 export interface PageRow {
   flush_entry: number
@@ -11,7 +14,7 @@ export interface PageQuery {
   readonly ledger_id: string
   /** The wallet whose pages are read; null for all wallets. */
   readonly wallet_number: number | null
-  /** The flushes begin below this entry. */
+  /** The upper bound of the first entries of the flushes, exclusive. */
   readonly before_entry: number
   /** The approximate number of rows. */
   readonly rows: number
@@ -27,19 +30,21 @@ const PAGES_OF_WALLET = `
 
 const PAGES_OF_FLUSH = `${FIELDS} WHERE ledger_id = ?1 AND flush_entry = ?2`
 
-// The spelling is that of the index `ledger_pages_late`; otherwise SQLite does not use the index.
+// The condition has the same spelling as in the index `ledger_pages_late`. With another spelling, SQLite does not use
+// the index.
 const LATE = 'oldest_ms < first_at_ms - 3600000'
-/** An entry may be older than its commit by this without counting as late. */
+/** An entry that is older than its commit by more than this time is late. */
 export const NOT_LATE_MS = 3_600_000
 
-// INDEXED BY is necessary, because the planner prefers the primary key.
+// INDEXED BY is necessary, because SQLite's planner prefers the primary key.
 const LATE_PAGES = `
   ${FIELDS} INDEXED BY ledger_pages_late WHERE ledger_id = ?1 AND flush_entry < ?2 AND flush_entry >= ?4 AND ${LATE} AND oldest_ms < ?5
     AND (?6 IS NULL OR wallet_number = ?6)
   ORDER BY flush_entry DESC LIMIT ?3`
 
-// Bisects, because flushes are in the order of their times. Reads two rows a step, about forty for a million flushes.
-// Finally, `low` is the first flush with a page that begins at `?3` or later; all later flushes qualify, too.
+// Does a binary search, because flushes are ordered by time. Each step reads two rows: about forty rows for a million
+// flushes. At the end, `low` is the first flush with a page that begins at `?3` or later. All later flushes also
+// begin at `?3` or later.
 const FLUSHES_SINCE = `
   WITH RECURSIVE halves (low, high) AS (
     SELECT 1, CAST(?2 AS INTEGER)
@@ -54,7 +59,7 @@ const FLUSHES_SINCE = `
   SELECT (SELECT min(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > low) AS flush_entry
   FROM halves WHERE low >= high`
 
-/** Reads pages of whole flushes, the newest first. */
+/** Reads the pages of whole flushes, newest flush first. */
 export async function readPages(db: D1Database, query: PageQuery): Promise<PageRow[]> {
   const { ledger_id, wallet_number, before_entry, rows } = query
   const limit = rows + 1
@@ -67,8 +72,8 @@ export async function readPages(db: D1Database, query: PageQuery): Promise<PageR
 }
 
 /**
- * Returns the first flush of the trailing flushes that were committed entirely at `at_ms` or later; `before_entry` if
- * there is none below it.
+ * Returns the first of the latest flushes that were committed entirely at `at_ms` or later; `before_entry` if no
+ * flush below it qualifies.
  */
 export async function flushesSince(
   db: D1Database,
@@ -83,7 +88,7 @@ export async function flushesSince(
   return Math.min(first ?? before_entry, before_entry)
 }
 
-/** Reads the pages of flushes from `from_entry` on that have a late entry older than `to_ms`. */
+/** Reads the pages with a late entry older than `to_ms`, for flushes from `from_entry` on. */
 export async function readLatePages(
   db: D1Database,
   { ledger_id, wallet_number, before_entry, rows }: PageQuery,
@@ -106,13 +111,13 @@ export interface PageIndexRow {
 }
 
 export interface PageIndexQuery extends PageQuery {
-  /** The flushes begin with the one that contains this entry. */
+  /** The oldest flush of the result is the flush that contains this entry. */
   readonly from_entry: number
-  /** Leaves out pages without an entry before this time. */
+  /** The exclusive end of the time range. Pages without an earlier entry may be left out; undefined for no end. */
   readonly to_ms: number | undefined
 }
 
-// The length of a text is in the row's header: no body is read.
+// SQLite stores the length of a text in the row's header, so no body is read.
 const INDEX_FIELDS =
   'SELECT flush_entry, entry_count, last_at_ms, octet_length(body) AS bytes FROM ledger_pages'
 const IN_RANGE = `ledger_id = ?1 AND flush_entry < ?2 AND flush_entry >=
@@ -128,7 +133,7 @@ const INDEX_OF_LATE = `
     AND (?5 IS NULL OR wallet_number = ?5)
   ORDER BY flush_entry DESC LIMIT ?4`
 
-/** Lists pages without their bodies, the newest flush first. */
+/** Lists pages without their bodies, newest flush first. */
 export async function indexPages(db: D1Database, query: PageIndexQuery): Promise<PageIndexRow[]> {
   const { ledger_id, wallet_number, before_entry, from_entry, to_ms, rows } = query
   if (to_ms === undefined) return indexOfRange(db, query)
@@ -157,7 +162,7 @@ const PAGES_OF_FLUSHES = `
 
 const PAGES_OF_FLUSHES_OF_WALLET = `${PAGES_OF_FLUSHES} AND wallet_number = ?3`
 
-/** Reads the pages of these flushes. */
+/** Reads the pages of the given flushes. */
 export async function readPagesOf(
   db: D1Database,
   query: Pick<PageQuery, 'ledger_id' | 'wallet_number'> & { readonly flush_entries: readonly number[] },
@@ -171,7 +176,7 @@ export async function readPagesOf(
   return (await statement.all<PageRow>()).results
 }
 
-/** Drops the last flush, which may have more pages. If it is the only one, reads all of it. */
+/** Removes the rows of the last flush, which may be incomplete. If it is the only flush, reads all its pages. */
 async function wholeFlushes(
   db: D1Database,
   ledger_id: string,

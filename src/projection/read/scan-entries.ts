@@ -14,16 +14,17 @@ export interface Scan {
   readonly caller: Caller
 }
 
-/** The entries of one read from the object. */
+/** The maximum number of entries in one read from the object. */
 const ENTRIES_A_READ = 2_000
-/** The approximate memory of pages in one read from D1, and the bounds of its rows. */
+/** The approximate memory of the pages in one read from D1, and the minimum and maximum number of rows. */
 const MEMORY_A_READ = 2_000_000
 const LEAST_ROWS = 1
 const MOST_ROWS = 1_000
 
 /**
- * Yields all entries of a ledger, newest first, in chunks, for sums over many of them. Reads the same sources as
- * `listEntries` in larger portions, and leaves the names of users and teams empty.
+ * Yields all entries of a ledger in chunks, newest first, for sums over many entries. Reads the same sources as
+ * `listEntries` in larger portions. Leaves out the ids of users and teams. If the ledger refuses, yields the refusal
+ * and ends.
  */
 export async function* scanEntries(
   env: Bindings,

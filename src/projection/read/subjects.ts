@@ -1,7 +1,7 @@
 import { jsonParameters } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 
-/** Users and teams of a ledger, by number. */
+/** The subject numbers of users and teams of a ledger. */
 export interface SubjectNumbers {
   readonly user: ReadonlySet<number>
   readonly team: ReadonlySet<number>
@@ -20,7 +20,10 @@ export interface SubjectRow {
   external_id: string
 }
 
-/** Looks up the customer's own id of each subject number; an erased number has none. */
+/**
+ * Returns a function that converts subject numbers to the customer's own ids. An erased subject has its alias as the
+ * id.
+ */
 export async function nameSubjects(
   db: D1Database,
   ledger_id: string,
@@ -41,7 +44,7 @@ export async function nameSubjects(
   return (kind, number) => names[kind].get(number) ?? `erased-${kind}-${number}`
 }
 
-/** The numbers of the given subjects that D1 knows. */
+/** Returns the numbers of the given subjects that are in D1. */
 export async function subjectNumbers(
   db: D1Database,
   ledger_id: string,

@@ -14,7 +14,7 @@ export const NOTHING_CHECKED: Checked = { entry: 0, usage: NO_USAGE }
 export interface PagesCheck {
   readonly checked: Checked
   readonly differences: readonly Difference[]
-  /** Set if there are more pages than one check reads. The next check continues from `checked`. */
+  /** True if there are more pages than one check reads. The next check continues from `checked`. */
   readonly more: boolean
 }
 
@@ -31,7 +31,7 @@ const SUMS = [
   'paid_pico',
 ].map(sumOf)
 
-// Reads one or two rows for each page, and no body.
+// Reads one or two rows for each page, without bodies.
 const FLUSHES = `
   SELECT flush_entry, sum(entry_count) AS entries, sum(events) AS events, ${SUMS.join(', ')}
   FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2 GROUP BY flush_entry ORDER BY flush_entry LIMIT ?3`
@@ -44,7 +44,7 @@ function usageOfFlush(flush: FlushRow): UsageTotals {
   return usageOf(flush, sumIn)
 }
 
-// The page before the first of a chunk is found by the index on wallets.
+// The index on wallets finds the last page of a wallet before the range.
 const BROKEN_CHAINS = `
   WITH page AS (
     SELECT wallet_number, flush_entry, balance_before_micro, balance_after_micro,
@@ -68,14 +68,14 @@ const BROKEN_CHAINS = `
 
 interface BrokenChain {
   readonly flush_entry: number
-  /** The flush of the page before; null when the wallet has none. */
+  /** The flush of the wallet's previous page; null if the wallet has no previous page. */
   readonly previous_flush: number | null
   readonly found: number
   readonly expected: number
 }
 
-// The page of a flush's first entry, and that of its last one. Reads as many rows as FLUSHES; the hashes are
-// stored after the bodies.
+// Compares the hash before the first entry of each flush with the hash after the last entry of the previous flush.
+// Reads as many rows as FLUSHES. Also reads the bodies, because the hashes are stored after them.
 const BROKEN_HASHES = `
   WITH flush AS (
     SELECT flush_entry, max(iif(first_entry = flush_entry, hash_before, NULL)) AS begins,
@@ -93,7 +93,7 @@ const BROKEN_HASHES = `
   WHERE previous <> '' AND previous IS NOT begins ORDER BY previous_flush LIMIT ${MAX_DIFFERENCES}`
 
 interface BrokenHash {
-  /** The entry of the flush; null for the object's hash, which covers the time after the last flush. */
+  /** The first entry of the flush; null for the comparison with the object's hash of the last flush. */
   readonly flush_entry: number | null
   readonly begins: string
   readonly previous_flush: number
@@ -101,8 +101,8 @@ interface BrokenHash {
 }
 
 /**
- * Compares D1's pages with the ledger object's sums: no entry is missing between `after` and the last one that D1
- * should have, each wallet's chain is unbroken, and the sums at the end are equal.
+ * Compares D1's pages with the ledger object's sums. No entry may be missing between `after` and the last flushed
+ * entry, each wallet's chain and the hash chain must be unbroken, and the sums at the end must be equal.
  */
 export async function checkPages(
   db: D1Database,
@@ -118,7 +118,8 @@ export async function checkPages(
       .bind(ledger_id, checked.entry, FLUSHES_A_READ)
       .all<FlushRow>()
     const more = results.length === FLUSHES_A_READ
-    // The next read shows the end of the last flush. Rows that are flushed during the check are not compared.
+    // If there are more flushes, the last flush of this read is checked with the next read, which finds its end.
+    // Pages that are flushed during the check are not compared.
     const next_flush = more ? results.at(-1)?.flush_entry : undefined
     const end = Math.min(books.flushed_entry, (next_flush ?? books.flushed_entry + 1) - 1)
     const flushes = results.filter(({ flush_entry }) => flush_entry <= end)
@@ -158,7 +159,10 @@ async function checkEnd(
   return { checked, differences }
 }
 
-/** Flushes follow each other: each ends where the next begins, and the last one at `end`. */
+/**
+ * Returns the gaps between flushes. Each flush must end where the next flush begins. The last flush must end at
+ * `end`.
+ */
 function gapsIn(flushes: readonly FlushRow[], first_entry: number, end: number): Difference[] {
   const gaps: Difference[] = []
   let begins = first_entry
@@ -184,7 +188,10 @@ function gapsIn(flushes: readonly FlushRow[], first_entry: number, end: number):
   return gaps
 }
 
-/** Wallets whose page does not begin with the balance of the page before it. Either of the two may be wrong. */
+/**
+ * Finds wallet pages that do not begin with the balance of the previous page. Returns a difference for both pages,
+ * because either may be wrong.
+ */
 async function brokenChains(
   db: D1Database,
   ledger_id: string,
@@ -203,7 +210,10 @@ async function brokenChains(
   return differences
 }
 
-/** Flushes between which the hash chain is broken. Either of the two may be wrong. */
+/**
+ * Finds flushes that do not begin with the hash at the end of the previous flush. Returns a difference for both
+ * flushes, because either may be wrong.
+ */
 async function brokenHashes(
   db: D1Database,
   ledger_id: string,
@@ -225,7 +235,8 @@ async function brokenHashes(
 
 const MICRO_PER_CREDIT = 1_000_000n
 
-// The balances of the last page of each wallet, by the index. The sum has two parts, because SQLite's sums end at 2^63.
+// Sums the balances of the last page of each wallet, which is found by the index. The sum has two parts, because
+// SQLite's sums are limited to 2^63.
 const LAST_BALANCES = `
   SELECT coalesce(sum(balance / 1000000), 0) AS credits, coalesce(sum(balance % 1000000), 0) AS micro FROM (
     SELECT (

@@ -11,8 +11,8 @@ const MESSAGES_AT_ONCE = 50
 const MAX_ENTRIES = 50_000
 
 /**
- * Folds late or lost messages from D1's pages into the rollups; a message that arrives later is a duplicate. Returns
- * false if there are more messages than one check folds.
+ * Reads the usage of late or lost messages from D1's pages and folds it into the rollups. If such a message arrives
+ * later, it is a duplicate. Returns false if there are more messages than one check folds.
  */
 export async function bringUpRollups(db: D1Database, ledger_id: string): Promise<boolean> {
   const rolled_entry = (await readRollup(db, ledger_id))?.rolled_entry ?? 0
@@ -27,17 +27,20 @@ export async function bringUpRollups(db: D1Database, ledger_id: string): Promise
       messages = []
     }
   } catch (error) {
-    // The rollups stay behind, which is a difference; the next check begins with the first page.
+    // The rollups remain incomplete, which is reported as a difference. The next check begins with the first page.
     if (!(error instanceof BrokenPages)) throw error
   }
   if (messages.length > 0) await rollUp(db, messages)
   return true
 }
 
-/** The attempts while concurrent writers fold or delete days; after the last one the next check decides. */
+/**
+ * The number of attempts while concurrent writers fold messages or delete days. After the last attempt, the next
+ * check compares the rollups.
+ */
 const ATTEMPTS = 3
 
-/** Compares the totals of the rollups with the sums of the pages, and with the sums of their days. */
+/** Compares the totals of the rollups with the ledger object's sums and with the sums of the rollups' days. */
 export async function checkRollups(
   db: D1Database,
   ledger_id: string,
@@ -52,7 +55,7 @@ export async function checkRollups(
       return [{ kind: 'usage_of_rollups', ...range, expected: `entry ${flushed_entry}`, found }]
     }
     const totals = packTotals(rollup.totals)
-    // Rollups that have changed since the object's sums were read cannot be compared with them.
+    // Rollups that changed after the object's sums were read cannot be compared with these sums.
     if (rollup.rolled_entry === flushed_entry && totals !== usage) {
       return [{ kind: 'usage_of_rollups', ...range, expected: usage, found: totals }]
     }
@@ -65,7 +68,7 @@ export async function checkRollups(
   return []
 }
 
-/** Whether the days are unchanged: every change of a day changes one of these. */
+/** Returns whether the days are unchanged. Every change of a day changes one of these fields. */
 function isSame(a: Rollup, b: Rollup): boolean {
   return (
     a.generation === b.generation &&
@@ -74,7 +77,7 @@ function isSame(a: Rollup, b: Rollup): boolean {
   )
 }
 
-// A row has at most a third of a megabyte.
+// The column `by_day` of a row has at most a third of a megabyte.
 const DAYS = `
   SELECT day, part, by_day FROM rollup_days WHERE ledger_id = ?1 AND generation = ?2 AND (day, part) > (?3, ?4)
   ORDER BY day, part LIMIT 40`

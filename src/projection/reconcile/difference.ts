@@ -1,8 +1,8 @@
 import type { Books, EntryRange } from '../../ledger/model/messages/ledger.ts'
 
 /**
- * A difference between the sums of a ledger. The range of entries includes both ends; for pages it is the range of
- * whole flushes, which can be rewritten.
+ * A difference between sums of a ledger. The range of entries includes both ends. For pages, it covers whole flushes,
+ * because only whole flushes can be rewritten.
  */
 export interface Difference {
   readonly kind: DifferenceKind
@@ -18,18 +18,17 @@ export const DIFFERENCE_KINDS = [
   'pages_missing',
   /** The columns of a page differ from the sums of its entries. */
   'page_sums',
-  /** A wallet's page does not begin with the balance of the one before it; both pages are reported. */
+  /** A wallet's page does not begin with the balance of the wallet's previous page. Both pages are reported. */
   'wallet_chain',
   /**
-   * A flush does not begin with the hash at which the one before it ends, and both are reported; or the last
-   * hash is wrong.
+   * A flush does not begin with the last hash of the previous flush (both are reported), or the last hash is wrong.
    */
   'hash_chain',
-  /** The sum of all wallets differs from the object's. */
+  /** The sum of all balances differs from the object's sum. */
   'balance',
-  /** The sums of all pages differ from the object's. */
+  /** The sums of all pages differ from the object's sums. */
   'usage_of_pages',
-  /** The totals of the rollups differ from the sums of the pages. */
+  /** The totals of the rollups differ from the object's sums, or the rollups lack flushed entries. */
   'usage_of_rollups',
   /** The sums of the rollups' days differ from their totals. */
   'usage_of_days',
@@ -41,7 +40,7 @@ export const MAX_DIFFERENCES = 100
 const NEXT_FLUSH =
   'SELECT min(flush_entry) AS next FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2'
 
-/** The entries of the flush that begins with this one. */
+/** Returns the range of entries of the flush that begins with this entry. */
 export async function rangeOfFlush(
   db: D1Database,
   ledger_id: string,

@@ -5,7 +5,7 @@ import { packTotals, totalsOf, type UsageTotals } from '../../usage/cells/cells.
 import { usageDeltas } from '../../usage/cells/delta.ts'
 import { type Difference, MAX_DIFFERENCES, rangeOfFlush } from './difference.ts'
 
-/** The usage columns of pages. Numbers are text: they may pass 2^53. */
+/** The usage columns of pages. Amounts are texts, because they may exceed 2^53. */
 export interface SumsRow {
   readonly entries: number
   readonly events: number
@@ -19,7 +19,8 @@ export interface SumsRow {
 }
 
 /**
- * Converts the usage columns. `numberIn` parses the text of a column, which is a decimal unless it is a sum.
+ * Converts the usage columns to totals. `numberIn` parses the text of a column. By default, the text is a plain
+ * decimal.
  */
 export function usageOf(row: SumsRow, numberIn: (text: string) => bigint = BigInt): UsageTotals {
   const usd = (micro: string, pico: string) => numberIn(micro) * PICO_PER_MICRO + numberIn(pico)
@@ -32,7 +33,10 @@ export function usageOf(row: SumsRow, numberIn: (text: string) => bigint = BigIn
   }
 }
 
-/** The sum of a column in SQL, as millions and rest for `sumIn`, because SQLite's sums end at 2^63. */
+/**
+ * Returns the SQL that sums a column in two parts, millions and rest, because SQLite's sums are limited to 2^63.
+ * `sumIn` adds the parts.
+ */
 export function sumOf(column: string): string {
   return `sum(${column} / 1000000) || ' ' || sum(${column} % 1000000) AS ${column}`
 }
@@ -40,16 +44,16 @@ export function sumOf(column: string): string {
 /** Parses the result of `sumOf` exactly. */
 export function sumIn(text: string): bigint {
   const [millions, rest] = text.split(' ')
-  if (millions === undefined || rest === undefined) throw new Error(`${text} is not a sum of pages`)
+  if (millions === undefined || rest === undefined) throw new Error(`invalid sum of pages: ${text}`)
   return BigInt(millions) * 1_000_000n + BigInt(rest)
 }
 
 const PAGES_A_READ = 200
-/** The limit of characters that a check parses, which bounds its time. */
+/** The maximum number of characters that a check parses. It limits the duration of the check. */
 const MAX_PARSED = 64_000_000
 
-// Selects pages up to 2 MB of bodies, and the page that exceeds it. The length of a body is in the row's
-// header.
+// Selects pages up to 2 MB of bodies, and the page that exceeds this limit. SQLite stores the length of a body in the
+// row's header.
 const PAGES_AFTER = `
   WITH some AS (
     SELECT flush_entry, wallet_number, octet_length(body) AS bytes FROM ledger_pages
@@ -77,7 +81,7 @@ interface PageRow extends SumsRow {
   readonly body: string
 }
 
-/** Finds pages whose columns differ from their entries; runs only when the sums over all pages are wrong. */
+/** Finds pages whose columns differ from their entries. It is called only if the sums over all pages are wrong. */
 export async function wrongColumns(
   db: D1Database,
   ledger_id: string,

@@ -7,19 +7,20 @@ import { DAY_MS } from '../../time/durations.ts'
 import { type ReconcileResult, reconcileLedger } from './reconcile.ts'
 import { postponeReconciliation } from './store.ts'
 
-/** The ledgers that one call checks, and how many of them at once. */
+/** The maximum number of ledgers that one call checks, and the number of concurrent checks. */
 export const LEDGERS_A_CALL = 40
 const AT_ONCE = 4
 
-/** Every page of a ledger is checked again after this long; in between, the new ones. */
+/** The time after which every page of a ledger is checked again. Checks in between read only new pages. */
 const FULL_EVERY_MS = 28 * DAY_MS
 const CHECK_EVERY_MS = DAY_MS
 
 const LEDGERS_A_READ = 2_000
-/** A call searches at most this many times 2,000 ledgers for due checks. */
+/** The maximum number of reads in one search for due ledgers. */
 const MAX_READS = 20
 
-// The due ledgers, in the order of the primary key. The statement reads 2 rows for each ledger.
+// Reads ledgers in the order of the primary key, with a flag for due ledgers. The statement reads 2 rows for each
+// ledger.
 const DUE = `
   SELECT l.ledger_id, coalesce(r.full_at_ms, 0) AS full_at_ms,
     coalesce(r.checked_at_ms, 0) < ?2 OR (r.status = 'CHECKING' AND r.checked_at_ms < ?3) AS is_due
@@ -34,24 +35,27 @@ interface Ledger {
 
 export interface ReconciledLedgers {
   readonly results: readonly ReconcileResult[]
-  /** Whether more ledgers were not checked since `since_ms`. */
+  /** True if more ledgers may be due. */
   readonly more: boolean
 }
 
 interface Options {
-  /** The start of the round. Ledgers that were checked after it are not due, unless their check did not end. */
+  /** The start of the round. A ledger that was checked after this time is due only if its check is incomplete. */
   readonly since_ms: number
-  /** Whether to check every page. */
+  /** True to check every page. */
   readonly full: boolean
   readonly now_ms: number
 }
 
-/** The job whose stored position calls continue from, including the calls of an operator. */
+/**
+ * The name under which the position in the ledgers is stored. Every call continues from this position, including
+ * calls of an operator.
+ */
 const JOB = 'reconciliation'
 
 /**
- * Reconciles ledgers that are due. Begins where the last call ended and wraps around, so that each ledger has
- * its turn.
+ * Reconciles ledgers that are due. Begins where the last call ended. Continues with the first ledger after the last
+ * one, so that every ledger is checked.
  */
 export async function reconcileDue(env: Bindings, options: Options): Promise<ReconciledLedgers> {
   const { since_ms, full, now_ms } = options
@@ -63,7 +67,7 @@ export async function reconcileDue(env: Bindings, options: Options): Promise<Rec
     results.push(
       ...(await Promise.all(
         some.map(({ ledger_id, full_at_ms }) => {
-          // A full check that one call could not finish is continued, not begun again.
+          // A full check that one call could not finish is continued and does not start again.
           const all = (full && full_at_ms < since_ms) || now_ms - full_at_ms >= FULL_EVERY_MS
           return reconcileOne(env, ledger_id, all, now_ms)
         }),
@@ -76,8 +80,8 @@ export async function reconcileDue(env: Bindings, options: Options): Promise<Rec
 }
 
 /**
- * The ledgers that are due, one more than a call checks; `end` is where the search stopped before it wrapped
- * around.
+ * Returns the ledgers that are due. The search stops when it has found more ledgers than one call checks. It also
+ * stops after a maximum number of reads; `end` is then the position after which the next call continues.
  */
 async function dueLedgers(
   db: D1Database,
@@ -102,8 +106,8 @@ async function dueLedgers(
 }
 
 /**
- * Reconciles one ledger. A ledger that does not answer is postponed, so that it does not delay others now or at the
- * next call.
+ * Reconciles one ledger. If the ledger is unavailable, its check is postponed, so that it does not delay other
+ * ledgers.
  */
 async function reconcileOne(
   env: Bindings,
@@ -128,7 +132,7 @@ async function reconcileOne(
   return { kind: 'unavailable', ledger_id }
 }
 
-/** The scheduled job: each ledger once a day. */
+/** Runs the scheduled job, which reconciles each ledger once a day. */
 export async function reconcileDaily(env: Bindings, now_ms: number): Promise<void> {
   const since_ms = now_ms - CHECK_EVERY_MS
   const { results } = await reconcileDue(env, { since_ms, full: false, now_ms })

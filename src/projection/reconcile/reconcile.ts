@@ -16,18 +16,19 @@ export interface Reconciliation {
   readonly ledger_id: string
   readonly status: ReconciliationStatus
   readonly checked_entry: number
-  /** The differences found; with status REPAIRED they were repaired. */
+  /** The differences that were found. With status REPAIRED, they were repaired. */
   readonly differences: readonly Difference[]
 }
 
 export type ReconcileResult =
   | ({ readonly kind: 'done' } & Reconciliation)
-  /** The ledger or D1 does not answer. */
+  /** The ledger could not be checked, for example because the ledger or D1 did not answer. */
   | { readonly kind: 'unavailable'; readonly ledger_id: string }
 
 /**
- * Compares the sums of a ledger object, D1's pages and the rollups, repairs pages from the journal and rollups from pages,
- * and compares again. `full` checks every page, otherwise those since the last check.
+ * Compares the sums of a ledger object, D1's pages and the rollups. Repairs pages from the journal and rollups from
+ * pages, and compares again. Checks every page if `full` is true, at the first check, and after a check with status
+ * DIFFERENT. Otherwise checks the pages after the last check.
  */
 export async function reconcileLedger(
   env: Bindings,
@@ -54,7 +55,7 @@ export async function reconcileLedger(
       logFailure('ledger_differs', { ledger: ledger_id, status, kind, from_entry, to_entry, expected, found })
     }
   }
-  // A ledger that still differs is checked from the first page each time, until no difference is left.
+  // While a ledger has a difference, each check begins with the first page.
   const checked = status === 'DIFFERENT' ? NOTHING_CHECKED : pages.checked
   const full_at_ms = from_first_page ? now_ms : (before?.full_at_ms ?? now_ms)
   const reported = differences.slice(0, MAX_DIFFERENCES)
@@ -74,7 +75,7 @@ type Check =
       readonly kind: 'checked'
       readonly pages: PagesCheck
       readonly differences: readonly Difference[]
-      /** The ledger has more than one check reads. */
+      /** True if the ledger has more pages or messages than one check reads. */
       readonly more: boolean
     }
 
@@ -85,7 +86,7 @@ async function check(env: Bindings, ledger: LedgerName, after: PagesCheck['check
   const db = ledgerDb(env, ledger.customer_id)
   const ledger_id = ledgerKey(ledger)
   const pages = await checkPages(db, ledger_id, books, after)
-  // Rollups are made from pages, so pages are repaired first.
+  // Rollups are computed from pages, so pages are repaired first.
   if (pages.more || pages.differences.length > 0) {
     return { kind: 'checked', pages, differences: pages.differences, more: pages.more }
   }
@@ -93,7 +94,10 @@ async function check(env: Bindings, ledger: LedgerName, after: PagesCheck['check
   return { kind: 'checked', pages, differences: await checkRollups(db, ledger_id, books), more: false }
 }
 
-/** Repairs pages from the journal, then rollups from pages, as far as one call rebuilds; the cron continues. */
+/**
+ * Repairs pages from the journal, then rollups from pages. One call rebuilds a limited number of entries. The cron
+ * continues the rebuild.
+ */
 async function repair(
   env: Bindings,
   ledger: LedgerName,
@@ -114,7 +118,7 @@ async function repair(
       case 'usage_of_days':
         of_rollups = true
         break
-      // These do not identify a page; the kinds above do.
+      // These differences do not identify a page. The other kinds identify the pages to repair.
       case 'balance':
       case 'usage_of_pages':
     }
@@ -123,7 +127,7 @@ async function repair(
   try {
     await rebuildLedger(ledgerDb(env, ledger.customer_id), ledgerKey(ledger), ENTRIES_A_CALL, now_ms)
   } catch (error) {
-    // The pages could not be repaired, so the rollups stay, and the second check reports the difference.
+    // The pages could not be repaired, so the rollups remain unchanged. The second check reports the difference.
     if (!(error instanceof BrokenPages)) throw error
   }
 }

@@ -36,7 +36,7 @@ export async function readReconciliation(
   return { status, checked_at_ms, full_at_ms, checked, differences: JSON.parse(differences) }
 }
 
-// Writes 1 row; 2 when the ledger begins or ceases to differ.
+// Writes 1 row, or 2 rows if the status changes to or from DIFFERENT.
 const UPSERT = `
   INSERT INTO reconciliations (ledger_id, status, checked_at_ms, full_at_ms, checked_entry, usage, differences)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -63,14 +63,15 @@ export async function writeReconciliation(
     .run()
 }
 
-// Keeps the result of an earlier check; a first check begins with the first page.
+// Keeps the progress of an earlier check and a status DIFFERENT. The first check of a ledger begins with the first
+// page.
 const POSTPONE = `
   INSERT INTO reconciliations (ledger_id, status, checked_at_ms, full_at_ms, checked_entry, usage, differences)
   VALUES (?1, 'CHECKING', ?2, 0, 0, ?3, '[]')
   ON CONFLICT (ledger_id) DO UPDATE SET checked_at_ms = excluded.checked_at_ms,
     status = CASE status WHEN 'DIFFERENT' THEN status ELSE 'CHECKING' END`
 
-/** Records that a ledger did not answer, so that it is not due again at once. */
+/** Records that a ledger was unavailable, so that its check is not due again immediately. */
 export async function postponeReconciliation(
   db: D1Database,
   ledger_id: string,

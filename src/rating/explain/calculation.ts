@@ -10,7 +10,7 @@ import { explainCharge, roundingJson } from './charge.ts'
 import { layersJson, modifiersJson, tierJson, unitsJson } from './price.ts'
 import type { CalculationToExplain } from './read-from.ts'
 
-/** Adds the explanations that calculations ask for, with one read of the ledger for each burn table version. */
+/** Adds the explanations that calculations request, with one read of the ledger for each burn table version. */
 export async function explainEach<R extends BulkResult>(
   c: Context<AppEnv>,
   results: readonly R[],

@@ -6,17 +6,17 @@ import { type BurnDefaults, compileBurnTable, ruleFor } from '../../pricing/burn
 import { quantityOf, usedBy } from '../../pricing/burn-table/units.ts'
 import { exactText } from '../../pricing/money.ts'
 
-/** The charge of a burn table, computed again. */
+/** The charge of a burn table, computed again, with its explanation. */
 export interface ExplainedCharge {
   readonly burn_table: object
   readonly rounding: object
-  /** The rounded credits; undefined if they depend on the wallet's earlier use. */
+  /** The rounded credits; undefined if the cost is unknown or the credits depend on the wallet's earlier usage. */
   readonly credits_micro: bigint | undefined
 }
 
 const USD_STEP: ExactNumber = exactNumber('0.000000000001')
 
-/** The rounding of amounts, without that of credits for an event whose burn table is unknown. */
+/** Returns the rounding of amounts. `credits` is null for an event whose burn table is unknown. */
 export function roundingJson(credits: object | null): object {
   return {
     provider_cost_usd: { mode: 'half_even', step: USD_STEP },
@@ -26,8 +26,8 @@ export function roundingJson(credits: object | null): object {
 }
 
 /**
- * Explains how a table turns a cost or usage into credits. With `from_empty`, tiers count from the beginning
- * of a period, as calculations do.
+ * Explains how a table converts a cost or usage to credits. With `from_empty`, earlier usage in the period is not
+ * counted, as in calculations.
  */
 export function explainCharge(
   table: BurnTableAnswer,

@@ -87,16 +87,18 @@ function explainPrice(event: EventRecord, book: PriceBook): { price: object; uni
 
 const NO_PROVIDER: Explained = {
   kind: 'not',
-  note: 'The event names no provider and model: only its burn table prices it.',
+  note: 'The event has no known provider or no model. Only the burn table determines the price of the event.',
 }
 
-/** Finds the recorded prices, and uses them only if they give the recorded cost. */
+/**
+ * Finds the prices of the recorded price version. Returns a note instead if they do not result in the recorded cost.
+ */
 function priceOfEvent(event: EventRecord, conditions: PriceConditions, book: PriceBook): Explained {
   const { price_version: version, usage = {} } = event
   if (event.unrated) {
     return {
       kind: 'not',
-      note: 'No price was known for the event. The meter rates it once a price is known.',
+      note: 'No price was known for the event. It is rated when a price becomes known.',
     }
   }
   const several = version.split(VERSION_AND).length > 1
@@ -104,17 +106,20 @@ function priceOfEvent(event: EventRecord, conditions: PriceConditions, book: Pri
   if (prices.kind === 'other_catalogue') {
     return {
       kind: 'not',
-      note: `The event was priced by catalogue ${prices.catalogue}, which this deployment no longer has. The recorded cost remains as charged.`,
+      note: `The event was priced by catalogue ${prices.catalogue}, which this deployment does not have. The recorded cost is unchanged.`,
     }
   }
   if (prices.kind === 'unknown' && !several) {
-    return { kind: 'not', note: 'The recorded price version is not among the prices of this deployment.' }
+    return {
+      kind: 'not',
+      note: 'This deployment does not have the recorded price version. The recorded cost is unchanged.',
+    }
   }
   const result = prices.kind === 'found' && !several ? priceUsage(prices.list, usage) : undefined
   if (prices.kind !== 'found' || result?.kind !== 'priced' || result.cost !== usdFromParts(event.cost)) {
     return {
       kind: 'not',
-      note: 'The response reported several calls, each priced apart. Only the sum of their usage is recorded; send the response to calculate with explain.',
+      note: 'The response reported several calls, and each was priced separately. Only the sum of their usage is recorded. To see the prices, send the response to POST /v1/rating/calculate with explain.',
     }
   }
   return { kind: 'explained', layers: prices.layers, lines: result.breakdown() }
@@ -135,7 +140,10 @@ function modifiersOf({ modifiers = {} }: EventRecord): object[] {
   return Object.entries(modifiers).map(([by, name]) => ({ by, name }))
 }
 
-/** Returns the field of the event's record that has a unit. The response itself is not stored. */
+/**
+ * Returns the source of a unit's quantity: a field of the event's record, one request, or the parts of the unit. The
+ * provider's response is not stored.
+ */
 function recordedField({ usage = {} }: EventRecord, unit: string): string {
   if (Object.hasOwn(usage, unit)) return `usage.${unit}`
   return unit === 'requests' ? 'one request' : 'the sum of its parts'
@@ -158,12 +166,12 @@ function recordedUnits({ usage = {}, custom = {} }: Pick<EventRecord, 'usage' | 
 function chargeNote(event: EventRecord, credits: bigint | undefined, burned: bigint): string | undefined {
   if (event.unrated) return 'The event has no final price yet.'
   if (credits === undefined) {
-    return 'The rule depends on the earlier use of the wallet in the period, which the event does not record.'
+    return 'The charge depends on the earlier usage of the wallet in the period, which the event does not record.'
   }
   if (credits === burned) return undefined
   return credits > burned
-    ? `Rated at ${exactText(credits)} credits, of which ${exactText(burned)} were burned: a capture takes no more than its hold and wallet allow.`
-    : `The table gives ${exactText(credits)} credits and ${exactText(burned)} were burned: the deployment's defaults have changed since.`
+    ? `The event was rated at ${exactText(credits)} credits, and ${exactText(burned)} were burned. A capture burns at most the credits that its hold and wallet allow.`
+    : `The table results in ${exactText(credits)} credits, but ${exactText(burned)} were burned. The deployment's defaults have changed since the event.`
 }
 
 function exactText(micro: bigint): string {

@@ -3,14 +3,17 @@ import type { PriceBook } from '../../pricing/cost/price-book.ts'
 import { isUsageUnit, type UsageUnit } from '../../pricing/usage.ts'
 import type { Consumption, ConsumptionInput } from '../consumption.ts'
 
-/** The data that the explanation of a calculation needs besides its result. */
+/** The data that the explanation of a calculation needs in addition to its result. */
 export interface CalculationToExplain {
   readonly book: PriceBook
   readonly request: CostRequest
   readonly read_from: (unit: UsageUnit) => string
 }
 
-/** Returns the field of the request, or the place in the provider's response, that each unit was read from. */
+/**
+ * Returns a function that returns the source of a unit: a field of the request, paths in the provider's response, one
+ * request, or the parts of the unit.
+ */
 export function readFrom(
   input: ConsumptionInput,
   { read, usage }: Pick<Consumption, 'read' | 'usage'>,

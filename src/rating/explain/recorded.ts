@@ -14,7 +14,10 @@ import { explainEvent } from './event.ts'
 export type ExplainedEvent =
   | {
       readonly kind: 'found'
-      /** The entry in its current state. An event that was recorded without a price and rated later has its rating. */
+      /**
+       * The entry in its current state. If the event was recorded without a price and rated later, the entry has this
+       * rating.
+       */
       readonly entry: Entry & { readonly event: EventRecord }
       readonly ids: LedgerIds
       readonly explanation: object
@@ -22,7 +25,7 @@ export type ExplainedEvent =
   | { readonly kind: 'none' }
   | Refused
 
-/** Finds an event by its id, and explains its price and its charge. */
+/** Finds an event by its id and explains its price and its charge. */
 export async function explainRecorded(
   env: Bindings,
   from: { readonly ledger: LedgerName; readonly caller: Caller },

@@ -7,18 +7,18 @@ const layerFields = {
   rule: z
     .object({
       provider: z.string(),
-      model: z.string().openapi({ description: 'The model of the list, or the pattern of the price.' }),
+      model: z.string().openapi({ description: 'The model in the list, or the pattern of the price.' }),
       matched_by: z.enum(['exact', 'rule', 'dated', 'region', 'price']).openapi({
         description:
-          'exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.',
+          'The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.',
       }),
-      name: z.string().optional().openapi({ description: 'The spelling of the name that was found.' }),
-      period: z.string().optional().openapi({ description: "The condition of the list's period." }),
+      name: z.string().optional().openapi({ description: 'The spelling of the name that matched.' }),
+      period: z.string().optional().openapi({ description: 'The condition of the period in the list.' }),
       price_id: z.string().optional(),
     })
     .nullable(),
   source: z.enum(['override', 'operator', 'feed', 'catalogue']).nullable(),
-  published_by: z.string().optional().openapi({ description: "The catalogue's source of the price." }),
+  published_by: z.string().optional().openapi({ description: 'The source of the price in the catalogue.' }),
   effective_from: time
     .nullable()
     .openapi({ description: 'The time from which the price applies; null for the first prices of a list.' }),
@@ -32,10 +32,10 @@ export const explanationSchema = z
   .object({
     price: z.object({
       ...layerFields,
-      tier: z
-        .object({ input_tokens: z.int(), inclusive: z.boolean() })
-        .nullable()
-        .openapi({ description: 'The context tier: its prices apply past this total input.' }),
+      tier: z.object({ input_tokens: z.int(), inclusive: z.boolean() }).nullable().openapi({
+        description:
+          'The context tier. Its prices apply if the total input exceeds (if inclusive: reaches) `input_tokens`.',
+      }),
       modifiers: z.array(
         z.object({
           by: z.enum(['service_tier', 'region', 'image_size', 'image_quality', 'search_context_size']),
@@ -56,11 +56,14 @@ export const explanationSchema = z
         quantity: z.number().openapi({
           description: 'The quantity that is billed as this unit, without parts that have separate prices.',
         }),
-        reported: z.number().nullable().openapi({ description: 'The quantity of the unit with its parts.' }),
+        reported: z
+          .number()
+          .nullable()
+          .openapi({ description: 'The reported quantity of the unit, including its parts.' }),
         read_from: z.string(),
         price_usd: z.number().nullable(),
         price_fraction: z.string().optional().openapi({
-          description: 'The exact price, if it has no decimal of 18 places.',
+          description: 'The exact price as a fraction, if a decimal needs more than 18 places.',
         }),
         cost_usd: z.number().nullable(),
       }),
@@ -75,7 +78,7 @@ export const explanationSchema = z
         min_charge: z.number(),
         exact_credits: z.string().nullable().openapi({
           description:
-            'The number before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded.',
+            'The credits before rounding, as a decimal or a fraction; null if they depend on amounts that are not recorded.',
         }),
         note: z.string().optional(),
       })
@@ -85,9 +88,10 @@ export const explanationSchema = z
       credits: z.object({ mode: z.enum(ROUNDING_MODES), step: z.number() }).nullable(),
       customer_price_usd: z.object({ mode: z.literal('half_even'), step: z.number() }),
     }),
-    lots: z
-      .array(z.object({ lot_id: z.string().nullable(), amount: z.number() }))
-      .openapi({ description: 'The lots; empty for a calculation, which moves no credits.' }),
+    lots: z.array(z.object({ lot_id: z.string().nullable(), amount: z.number() })).openapi({
+      description:
+        'The lots from which credits were taken; empty for a calculation, because it moves no credits.',
+    }),
   })
   .openapi('Explanation')
 

@@ -5,33 +5,36 @@ import type { StoredOverlay } from '../price-overrides/store.ts'
 /** The progress of late rating in D1, by ledger (`late_ratings`). */
 export interface LateRating {
   readonly ledger_id: string
-  /** The last entry of the last flush, and the newest entry without a price. */
+  /** The last entry of the last flush, and the newest entry without a price (`unrated_entry`). */
   readonly ledger_flushed_entry: number
   readonly unrated_entry: number
-  /** The prices of the last complete pass. */
+  /** The version of the prices (`pricesMark`) in the last complete pass. */
   readonly prices: string
   readonly entry: number
-  /** The pass under way. */
+  /** The current pass; null if no pass runs. */
   readonly before_entry: number | null
   readonly pass: string | null
 }
 
 /** A pass over the unrated events of a ledger, newest first. */
 export interface Pass {
-  /** The prices when the pass began. */
+  /** The version of the prices (`pricesMark`) when the pass began. */
   readonly prices: string
-  /** The newest unrated entry when it began. */
+  /** The newest unrated entry when the pass began. */
   readonly entry: number
   readonly flushed_entry: number
-  /** The events so far that their wallets could not pay. */
+  /** The number of events so far whose wallets could not pay. */
   readonly unpaid: number
-  /** Whether the pass examines every event, or only events that a price change can concern. */
+  /**
+   * True if the pass examines every unrated event. Otherwise, it examines only new events and events that a price
+   * change can affect.
+   */
   readonly all: boolean
-  /** The entry before which the job continues; null begins with the newest. */
+  /** The entry below which the pass continues; null if it begins with the newest entry. */
   readonly before_entry: number | null
 }
 
-/** The version of all prices: a change of any raises an epoch, a new catalogue changes its version. */
+/** The version of all prices. Each price change increases an epoch. Each new catalogue has a different version. */
 export interface PricesMark {
   readonly catalogue: string
   readonly operator: number
@@ -50,7 +53,7 @@ export function readMark(mark: string): PricesMark {
 const FIELDS = `l.ledger_id, l.flushed_entry AS ledger_flushed_entry, l.unrated_entry,
   coalesce(r.prices, '') AS prices, coalesce(r.entry, 0) AS entry, r.before_entry, r.pass`
 
-// Uses the partial index: reads about 4 rows for each ledger with unrated events, and none for the others.
+// Uses the partial index. Reads about 4 rows for each ledger with unrated events, and no rows for other ledgers.
 const TO_RATE = `
   SELECT ${FIELDS} FROM ledgers AS l LEFT JOIN late_ratings AS r ON r.ledger_id = l.ledger_id
   WHERE l.unrated > 0 AND l.ledger_id > ?1 AND (
@@ -61,8 +64,8 @@ const TO_RATE = `
   ORDER BY l.ledger_id LIMIT ?3`
 
 /**
- * The ledgers after `after_ledger_id` in which late rating has something to do: a pass under way, new unrated events,
- * changed prices, or unpaid events and entries since, which may be credits.
+ * Returns the ledgers after `after_ledger_id` that need late rating. Such a ledger has an incomplete pass, new
+ * unrated events, changed prices, or unpaid events and later entries, which may be credits.
  */
 export async function ledgersToRate(
   db: D1Database,
@@ -76,7 +79,7 @@ export async function ledgersToRate(
 const OF_LEDGER = `
   SELECT ${FIELDS} FROM ledgers AS l LEFT JOIN late_ratings AS r ON r.ledger_id = l.ledger_id WHERE l.ledger_id = ?1`
 
-/** The progress of one ledger, even if D1 does not know the ledger yet. */
+/** Returns the progress of one ledger, even if the ledger is not in D1 yet. */
 export async function progressOf(db: D1Database, ledger_id: string): Promise<LateRating> {
   const row = await db.prepare(OF_LEDGER).bind(ledger_id).first<LateRating>()
   const none = {
@@ -90,7 +93,7 @@ export async function progressOf(db: D1Database, ledger_id: string): Promise<Lat
   return row ?? { ledger_id, ...none }
 }
 
-/** The pass under way, or a new one. A pass over all events replaces one over some of them. */
+/** Returns the current pass or a new pass. A pass over all events replaces a pass over some events. */
 export function nextPass(progress: LateRating, prices: string, all: boolean): Pass {
   const stored: Omit<Pass, 'before_entry'> | null = progress.pass === null ? null : JSON.parse(progress.pass)
   if (stored && (stored.all || !all)) return { ...stored, before_entry: progress.before_entry }
@@ -111,7 +114,7 @@ const KEEP_PASS = `
   VALUES (?1, '', 0, 0, 0, ?2, ?3)
   ON CONFLICT (ledger_id) DO UPDATE SET before_entry = excluded.before_entry, pass = excluded.pass`
 
-/** Records where a pass continues. */
+/** Stores the position of a pass. */
 export async function keepPass(
   db: D1Database,
   { ledger_id }: LateRating,

@@ -22,16 +22,16 @@ import {
   readMark,
 } from './late-ratings.ts'
 
-/** The outcome of rating events that had no price. */
+/** The outcome of late rating. */
 export interface RerateSummary {
   readonly ledgers: number
   readonly examined: number
   readonly rated: number
-  /** The price is known; the wallet cannot pay until its next credit. */
+  /** The number of events that have a price but were not rated, because their wallets have too few credits. */
   readonly unpaid: number
   /** The number of events that still have no price. */
   readonly unpriced: number
-  /** Whether events are left for the next run. */
+  /** True if the next run must examine more events. */
   readonly more: boolean
 }
 
@@ -47,18 +47,18 @@ const NOTHING_RATED: RerateSummary = {
 const CALLER: Caller = { key_id: OPERATOR }
 const EVENTS_A_ROUND = 500
 /**
- * The maximum number of rounds of a run for one ledger, so that a ledger with many events does not delay the others for
- * long.
+ * The maximum number of rounds of one run for one ledger. It limits the delay that a ledger with many events causes
+ * for other ledgers.
  */
 const ROUNDS_A_LEDGER = 20
 const MAX_LEDGERS = 200
-/** The limit of models in one search. In a ledger with more, all unrated events are examined. */
+/** The maximum number of models in one search. If a ledger has more, all its unrated events are examined. */
 const MAX_MODELS = 1_000
 
 /**
- * Rates the events of all customers that a price change since their last examination can concern. Begins
- * after `after_ledger_id`, where the last run ended, and calls `reach` for every complete ledger. Costs one
- * statement while no price changes and no event without a price is flushed.
+ * Rates the events of the ledgers that need late rating (see `ledgersToRate`). Begins after `after_ledger_id`, where
+ * the last run ended. Calls `reach` after each ledger, and with an empty id after the last ledger. Runs only one
+ * statement if no ledger needs late rating.
  */
 export async function rerateChanged(
   env: Bindings,
@@ -75,15 +75,15 @@ export async function rerateChanged(
   for (const progress of found) {
     const one = await rerateLedger(env, progress, operator, 'changed')
     summary = add(summary, one)
-    // A ledger that has more keeps its own place; the next run begins with the ledger after it, and a later
-    // run returns to it.
+    // The position of an incomplete ledger is stored. The next run begins with the next ledger. A later run continues
+    // this ledger.
     reach(progress.ledger_id)
   }
   if (found.length < MAX_LEDGERS) reach('')
   return { ...summary, more: summary.more || found.length === MAX_LEDGERS }
 }
 
-/** Rates the events of all customers that a price change can concern; calls continue until `more` is false. */
+/** Does the same as `rerateChanged`, from the first ledger on. The caller repeats the call until `more` is false. */
 export function rerateAll(env: Bindings): Promise<RerateSummary> {
   return rerateChanged(env, '', () => undefined)
 }
@@ -93,8 +93,9 @@ const LEDGERS_OF_CUSTOMER = `
   UNION SELECT ledger_id FROM ledgers WHERE ledger_id IN (?1, ?2)`
 
 /**
- * Returns the ledgers of a customer that exist: the live one if the customer is registered, the test one if D1 has rows
- * of it. No other may be called, because a first call would create its object, in this location.
+ * Returns the existing ledgers of a customer. A ledger exists if D1 has its row. The live ledger also exists if the
+ * customer is registered. Other ledgers must not be called, because the first call would create the object in the
+ * caller's location.
  */
 export async function ledgersOfCustomer(env: Bindings, customer_id: string): Promise<LedgerName[]> {
   const { results } = await env.DB.prepare(LEDGERS_OF_CUSTOMER)
@@ -103,7 +104,7 @@ export async function ledgersOfCustomer(env: Bindings, customer_id: string): Pro
   return results.map(({ ledger_id }) => ledgerName(ledger_id))
 }
 
-/** Examines every unrated event of some ledgers, whether or not a price changed. */
+/** Examines every unrated event of some ledgers, even if no price changed. */
 export async function rerateLedgers(env: Bindings, ledgers: readonly LedgerName[]): Promise<RerateSummary> {
   const operator = await loadOverlays(env, OPERATOR)
   let summary = NOTHING_RATED
@@ -125,7 +126,10 @@ function add(a: RerateSummary, b: Omit<RerateSummary, 'ledgers'>): RerateSummary
   }
 }
 
-/** Examines one ledger's events, newest first, from where its last pass ended; writes the progress after each round. */
+/**
+ * Examines the unrated events of one ledger, newest first. Continues an incomplete pass. Stores the progress after
+ * each round.
+ */
 async function rerateLedger(
   env: Bindings,
   progress: LateRating,
@@ -169,7 +173,10 @@ async function rerateLedger(
   return { examined, rated, unpaid, unpriced, more: true }
 }
 
-/** The models of unrated events that the price changes since the last complete pass can concern; undefined: all. */
+/**
+ * Returns the models of unrated events that the price changes since the last complete pass can affect; undefined for
+ * all models.
+ */
 async function concernedModels(
   env: Bindings,
   ledger: LedgerName,
@@ -177,7 +184,7 @@ async function concernedModels(
   operator: readonly StoredOverlay[],
   own: readonly StoredOverlay[],
 ): Promise<UnratedModel[] | undefined> {
-  // Before the first complete pass every event is new, and new events of all models are examined.
+  // Before the first complete pass, every event is new. New events are examined regardless of their model.
   if (progress.entry === 0) return []
   const known = readMark(progress.prices)
   const sameCatalogue = known.catalogue === CATALOGUE_VERSION
@@ -193,7 +200,7 @@ async function concernedModels(
   return sameCatalogue ? modelsOf(changed, models) : models.filter(({ provider }) => findProvider(provider))
 }
 
-/** The models that some overlays name, at any time and service tier. */
+/** Returns the models to which some of the overlays apply, at any time and in any service tier. */
 function modelsOf(overlays: readonly StoredOverlay[], models: readonly UnratedModel[]): UnratedModel[] {
   const always = { service_tier: null, effective_from_ms: 0, effective_to_ms: null }
   const set = new OverlaySet(overlays.map((overlay) => ({ ...overlay, ...always })))
@@ -208,7 +215,7 @@ function modelsOf(overlays: readonly StoredOverlay[], models: readonly UnratedMo
   })
 }
 
-/** Returns the price at the event's own time, if there is one now. */
+/** Returns the price at the event's own time; undefined if there is still no price. */
 function priced({ number, event }: Entry, book: PriceBook): RerateItem | undefined {
   const provider = event?.provider === undefined ? undefined : findProvider(event.provider)
   if (!event || !provider || event.model === undefined) return undefined

@@ -5,7 +5,7 @@ import type { UnratedModel, UnratedSummary } from '../../ledger/model/unrated.ts
 import type { LedgerName } from '../../ledger/model/vocabulary.ts'
 import { OPERATOR } from '../price-epochs.ts'
 
-/** The place of a page: the first ledger, and the model of it after which the page begins. */
+/** The start of a page: the first ledger, and the model of this ledger after which the page begins. */
 export interface UnratedPlace {
   readonly ledger_id: string
   readonly after: UnratedModel | null
@@ -17,21 +17,21 @@ export interface UnratedOfLedger extends UnratedSummary {
 
 export interface UnratedPage {
   readonly rows: readonly UnratedOfLedger[]
-  /** The ledgers of this page that did not answer. */
+  /** The ledgers of this page that were unavailable. */
   readonly unavailable: readonly LedgerName[]
   readonly next: UnratedPlace | null
 }
 
-/** The ledgers that one page asks, all at once. */
+/** The maximum number of ledgers for one page. They are called concurrently. */
 const LEDGERS_A_PAGE = 20
 
-// Reads one row for each ledger that has unrated events, through the partial index, and none for the others.
+// Reads one row for each ledger with unrated events, through the partial index, and no rows for other ledgers.
 const WITH_UNRATED = `
   SELECT ledger_id FROM ledgers WHERE unrated > 0 AND ledger_id >= ?1 ORDER BY ledger_id LIMIT ${LEDGERS_A_PAGE + 1}`
 
 /**
- * The models without a price of all ledgers, by ledger and model, at most `limit`. D1 knows which ledgers have any since
- * their last flush; the ledgers count their events.
+ * Returns a page of at most `limit` models without a price, ordered by ledger and model. D1 lists the ledgers that
+ * had unrated events at their last flush. The ledger objects count the events.
  */
 export async function listUnratedModels(
   env: Bindings,

@@ -7,20 +7,26 @@ import type { FeedPrice, PriceFeed } from './feed.ts'
 
 /** The prices that a feed changes, and the reasons why it needs the operator's approval. */
 export interface FeedChanges {
-  /** New or changed prices. */
+  /** The new or changed prices. */
   readonly set: readonly (FeedPrice & { readonly is_new: boolean })[]
   /**
-   * Models whose price of an earlier feed ends, because the feed has the catalogue's price again or no longer
-   * has the model.
+   * The models whose price from an earlier feed ends. The new feed has the catalogue's price for them, or does not
+   * contain them.
    */
   readonly end: readonly { readonly provider: string; readonly model: string }[]
-  /** The reasons: moves beyond the bound, missing prices and zeros. Empty if the feed can be applied at once. */
+  /**
+   * The reasons: changes above the bound, missing prices and prices of zero. Empty if the feed can be applied
+   * immediately.
+   */
   readonly reasons: readonly string[]
 }
 
 const MAX_REASONS = 100
 
-/** Compares a feed with the catalogue and with the prices of earlier feeds. The feed replaces these prices. */
+/**
+ * Compares a feed with the catalogue and with the prices of earlier feeds. The feed replaces the prices of earlier
+ * feeds.
+ */
 export function compareFeed(
   { prices }: PriceFeed,
   earlier: readonly PriceOverlay[],
@@ -42,7 +48,7 @@ export function compareFeed(
   const reasons: string[] = []
   const seen = new Set<string>()
   for (const price of prices) {
-    // Only a deployment can add a provider that the catalogue does not have.
+    // A provider that is not in the catalogue is skipped. It needs a new deployment.
     if (!providers.has(price.provider)) continue
     const key = keyOf(price)
     seen.add(key)
@@ -54,7 +60,7 @@ export function compareFeed(
     else set.push({ ...price, is_new: current === undefined })
   }
   for (const key of new Set([...listed.keys(), ...fed.keys()])) {
-    if (!seen.has(key)) reasons.push(`${key}: vanished`)
+    if (!seen.has(key)) reasons.push(`${key}: is missing`)
   }
   for (const { provider, model } of earlier) {
     if (!seen.has(keyOf({ provider, model }))) end.push({ provider, model })
@@ -73,7 +79,10 @@ function listOf({ prices }: PriceOverlay): string {
   return 'list' in stored ? stored.list : ''
 }
 
-/** Returns what moved too far between two lists, in every period and in the one in force. */
+/**
+ * Returns the changes between two lists that need the operator's approval. Compares every period of the new list, and
+ * the prices in force at `at_ms`.
+ */
 function moves(current: string | undefined, next: string, bound: number, at_ms: number): string[] {
   const found = new Set<string>()
   const now = current === undefined ? undefined : readPeriods(current)(at_ms).prices
@@ -84,7 +93,7 @@ function moves(current: string | undefined, next: string, bound: number, at_ms: 
       const old = was?.get(unit)
       for (const move of unitMoves(old, price, bound)) found.add(`${unit} ${move}`)
     }
-    for (const unit of was?.keys() ?? []) if (!is.has(unit)) found.add(`${unit} vanished`)
+    for (const unit of was?.keys() ?? []) if (!is.has(unit)) found.add(`${unit} is missing`)
   }
   return [...found]
 }
@@ -107,19 +116,22 @@ function* unitMoves(was: UnitPrice | undefined, is: UnitPrice, bound: number): G
   for (const [size, price] of is.sizes)
     yield* move(was?.sizes.get(size) ?? was?.base, price, bound, ` ${size}`)
   for (const { threshold } of was?.tiers ?? []) {
-    if (!is.tiers.some((tier) => tier.threshold === threshold)) yield `above ${threshold} vanished`
+    if (!is.tiers.some((tier) => tier.threshold === threshold)) yield `above ${threshold} is missing`
   }
-  for (const size of was?.sizes.keys() ?? []) if (!is.sizes.has(size)) yield `${size} vanished`
+  for (const size of was?.sizes.keys() ?? []) if (!is.sizes.has(size)) yield `${size} is missing`
 }
 
-/** A new price has no earlier one to compare with; only a zero needs the operator's approval. */
+/**
+ * Yields a description of a change that needs the operator's approval: a change above the bound, or a new price of
+ * zero. Other new prices need no approval.
+ */
 function* move(was: Rational | undefined, is: Rational, bound: number, where: string): Generator<string> {
   if (is.numerator === 0n) {
     if (was?.numerator !== 0n) yield `is zero${where}`
     return
   }
   if (was === undefined) return
-  // Multiplies both prices by the product of their denominators, so that they are integers.
+  // Both prices are multiplied by the product of their denominators, so that they are integers.
   const before = was.numerator * is.denominator
   const after = is.numerator * was.denominator
   const change = after > before ? after - before : before - after

@@ -11,13 +11,15 @@ const MAX_BYTES = 5_000_000
 const MAX_SIGNATURE_BYTES = 200
 const TIMEOUT_MS = 10_000
 
-/** Downloads a feed and its signature: https only, without redirects, at most 5 MB, within 10 seconds. Never throws. */
+/**
+ * Downloads a feed and its signature with https, without redirects, at most 5 MB, within 10 seconds. Never throws.
+ */
 export async function downloadFeed(
   url: string,
   fetcher: Fetch,
   timeout_ms: number = TIMEOUT_MS,
 ): Promise<Download> {
-  if (URL.parse(url)?.protocol !== 'https:') return failed('The URL is not https.')
+  if (URL.parse(url)?.protocol !== 'https:') return failed('The URL of the feed must begin with https://.')
   const signal = AbortSignal.timeout(timeout_ms)
   const work = Promise.all([
     get(url, MAX_BYTES, fetcher, signal),

@@ -3,8 +3,9 @@ import { fields } from '../../pricing/catalogue/notation.ts'
 import { readPeriods } from '../../pricing/catalogue/period.ts'
 
 /**
- * A published catalogue: the providers and model lines of `catalogue.json`, with a version that only rises and the
- * digest of the providers. A detached Ed25519 signature of its bytes is beside it, in base64, at the same URL and `.sig`.
+ * A published catalogue. It contains the providers and model lines of `catalogue.json`, an increasing version, and
+ * the digest of the providers. A detached Ed25519 signature of the bytes of the feed, in base64, is at the URL of the
+ * feed followed by `.sig`.
  */
 export interface PriceFeed {
   readonly version: number
@@ -15,7 +16,7 @@ export interface FeedPrice {
   readonly provider: string
   /** The name of the model, in lower case. */
   readonly model: string
-  /** The periods of its line. */
+  /** The periods of the model's line in the catalogue. */
   readonly list: string
 }
 
@@ -43,7 +44,7 @@ export type ReadFeed =
   | { readonly kind: 'read'; readonly feed: PriceFeed }
   | { readonly kind: 'refused'; readonly reason: string }
 
-/** Reads a feed whose signature is of `key`: the signature is checked before anything is parsed. */
+/** Reads a feed. Its signature is verified with the public key `key` before the feed is parsed. */
 export async function readFeed(bytes: Uint8Array, signature: string, key: string): Promise<ReadFeed> {
   if (!(await isSigned(bytes, signature, key))) return refused('The signature does not match PRICE_FEED_KEY.')
   let sent: unknown
@@ -55,7 +56,9 @@ export async function readFeed(bytes: Uint8Array, signature: string, key: string
   const parsed = feedSchema.safeParse(sent)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    return refused(`The feed does not have the format: /${issue?.path.join('/')}: ${issue?.message}`)
+    return refused(
+      `The feed does not have the format of a catalogue: /${issue?.path.join('/')}: ${issue?.message}`,
+    )
   }
   const { version, digest, providers } = parsed.data
   const raw = z.object({ providers: z.unknown() }).parse(sent).providers
@@ -69,7 +72,7 @@ export async function readFeed(bytes: Uint8Array, signature: string, key: string
       if (wrong !== undefined) return refused(`${provider.id} ${JSON.stringify(id.slice(0, 60))}: ${wrong}`)
       const model = id.toLowerCase()
       const key = `${provider.id}/${model}`
-      if (prices.has(key)) return refused(`${key} has two lines.`)
+      if (prices.has(key)) return refused(`The feed has two lines for ${key}.`)
       prices.set(key, { provider: provider.id, model, list })
     }
   }
@@ -78,7 +81,7 @@ export async function readFeed(bytes: Uint8Array, signature: string, key: string
 }
 
 function lineProblem(id: string, list: string): string | undefined {
-  if (!/^\S{1,255}$/.test(id)) return 'is not the name of a model'
+  if (!/^\S{1,255}$/.test(id)) return 'is not a valid model name'
   try {
     readPeriods(list)(0)
     return list.trim() === '' ? 'has no price' : undefined

@@ -21,8 +21,8 @@ import {
 } from './store.ts'
 
 /**
- * Reads the price feed, and applies it unless it is broken, older or needs the operator's approval. Ratings
- * never wait for it: they use the prices in force. Does nothing without a feed.
+ * Reads the price feed. Applies the feed, unless it is invalid, is not newer than the applied feed, or needs the
+ * operator's approval. Ratings use the prices in force and are not delayed. Does nothing if no feed is configured.
  */
 export async function readPriceFeed(
   env: Bindings,
@@ -61,7 +61,7 @@ async function decide(
   const { version } = feed
   const applied = await appliedVersion(env.DB)
   if (version <= applied) {
-    const reason = `Version ${version} is not above version ${applied}, which is already applied.`
+    const reason = `Version ${version} is not newer than version ${applied}, which is already applied.`
     return refuse(env, { content_hash, version }, [reason], now_ms)
   }
   const { changes, problem } = await changesOf(env, feed, bound_percent, now_ms)
@@ -87,7 +87,7 @@ async function changesOf(
   const fed = overlays.filter(({ created_by }) => created_by === FEED)
   const compared = compareFeed(feed, new OverlaySet(fed).allFed(now_ms), bound_percent, now_ms)
   const had = new Set(fed.map(({ provider, model }) => `${provider}/${model}`))
-  // Only a model that never had a price gets one for the past.
+  // Only a model that never had a price gets a price for past events.
   const set = compared.set.map((one) => ({
     ...one,
     is_new: one.is_new && !had.has(`${one.provider}/${one.model}`),
@@ -96,7 +96,7 @@ async function changesOf(
   return { changes, problem: sizeProblem(changes, overlays.length) }
 }
 
-/** Applies a feed and makes its prices known to every isolate. */
+/** Applies a feed and publishes its prices to every isolate. */
 export async function applyAndPublish(
   env: Bindings,
   feed: StoredFeed,

@@ -6,7 +6,7 @@ import { OPERATOR } from '../price-epochs.ts'
 import { MAX_OVERLAYS } from '../price-overrides/store.ts'
 import type { FeedChanges } from './compare.ts'
 
-/** Price feeds in D1, and the prices that they set beside the operator's: in the same scope, so with the same epoch. */
+/** A price feed in D1. Its prices are stored in the operator's scope and have the scope's epochs. */
 
 export interface StoredFeed {
   readonly feed_id: string
@@ -24,9 +24,9 @@ type FeedRow = Omit<StoredFeed, 'reasons' | 'changes'> & {
   readonly changes: string
 }
 
-/** The maximum number of stored feeds; the newest are kept. */
+/** The maximum number of stored feeds. The newest feeds are kept. */
 const MAX_FEEDS = 100
-/** The maximum length of the changes of one feed, in characters: D1 stores texts of up to 2 MB. */
+/** The maximum length of the changes of one feed, in characters. D1 stores texts of up to 2 MB. */
 const MAX_CHANGES_LENGTH = 1_000_000
 
 const SELECT = 'SELECT * FROM price_feeds'
@@ -40,7 +40,7 @@ export async function findFeed(
   return row === null ? undefined : parsed(row)
 }
 
-/** Returns the feeds, the newest first. */
+/** Returns the feeds, newest first. */
 export async function listFeeds(db: D1Database): Promise<StoredFeed[]> {
   const { results } = await db.prepare(`${SELECT} ORDER BY feed_id DESC LIMIT ${MAX_FEEDS}`).all<FeedRow>()
   return results.map(parsed)
@@ -50,7 +50,7 @@ function parsed(row: FeedRow): StoredFeed {
   return { ...row, reasons: JSON.parse(row.reasons), changes: JSON.parse(row.changes) }
 }
 
-/** Returns the version of the feed whose prices are in force; 0 before the first. */
+/** Returns the version of the feed whose prices are in force; 0 before the first feed is applied. */
 export async function appliedVersion(db: D1Database): Promise<number> {
   const sql = `SELECT max(version) AS version FROM price_feeds WHERE status IN ('APPLIED', 'REPLACED')`
   return (await db.prepare(sql).first<number | null>('version')) ?? 0
@@ -67,14 +67,14 @@ const INSERT = `
   INSERT INTO price_feeds (feed_id, content_hash, status, version, reasons, changes, first_read_at_ms, last_read_at_ms)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)`
 
-// Applied versions stay known: the newest applied row is never among the deleted ones.
+// The newest applied feed is never deleted, so its version is always available.
 const FORGET = `
   DELETE FROM price_feeds WHERE status <> 'APPLIED' AND feed_id NOT IN (
     SELECT feed_id FROM price_feeds ORDER BY feed_id DESC LIMIT ${MAX_FEEDS})`
 
 export type NewFeed = Pick<StoredFeed, 'content_hash' | 'status' | 'version' | 'reasons' | 'changes'>
 
-/** Stores a feed that is not applied. Writes 2 rows. */
+/** Stores a feed without applying it. Writes 2 rows. */
 export async function keepFeed(db: D1Database, feed: NewFeed, now_ms: number): Promise<StoredFeed> {
   const stored = fresh(feed, now_ms)
   await db.batch([insertion(db, stored), db.prepare(FORGET)])
@@ -100,20 +100,23 @@ function insertion(db: D1Database, feed: StoredFeed): D1PreparedStatement {
     )
 }
 
-/** Returns why changes are too many to store; undefined if they are not. `overlays` are those of the operator's scope. */
+/**
+ * Returns an error if there are too many changes to store; otherwise undefined. `overlays` is the number of overlays
+ * in the operator's scope.
+ */
 export function sizeProblem({ set, end }: StoredFeed['changes'], overlays: number): string | undefined {
   if (overlays + set.length > MAX_OVERLAYS) {
-    return `${set.length} prices beside the ${overlays} of the operator are more than ${MAX_OVERLAYS}.`
+    return `The feed has ${set.length} new prices and the operator has ${overlays} prices. Together they exceed the maximum of ${MAX_OVERLAYS}.`
   }
   const length = JSON.stringify({ set, end }).length
   return length > MAX_CHANGES_LENGTH
-    ? `The changes are ${length} characters of JSON, more than ${MAX_CHANGES_LENGTH}.`
+    ? `The changes have ${length} characters as JSON. The maximum is ${MAX_CHANGES_LENGTH}.`
     : undefined
 }
 
 const STATUS = 'UPDATE price_feeds SET status = ?2 WHERE feed_id = ?1 AND status = ?3'
 
-/** Records the operator's rejection, with `others` in one batch. */
+/** Records the operator's rejection in one batch with `others`. */
 export async function rejectFeed(
   db: D1Database,
   { feed_id, status }: StoredFeed,
@@ -127,7 +130,7 @@ const END = `
   WHERE scope = '${OPERATOR}' AND created_by = '${FEED}' AND effective_to_ms IS NULL AND effective_from_ms < ?2
     AND (provider, model) IN (SELECT value ->> 'provider', value ->> 'model' FROM json_each(?1))`
 
-// The number of a change must rise even if prices only end, so that isolates read the scope again.
+// The epoch must increase even if prices only end, so that isolates read the scope again.
 const SET = `
   INSERT INTO price_overlays (scope, epoch, overlay_id, provider, model, service_tier, prices, effective_from_ms,
     effective_to_ms, created_at_ms, created_by)
@@ -139,12 +142,13 @@ const SET = `
 const REPLACE = `UPDATE price_feeds SET status = 'REPLACED'
   WHERE feed_id <> ?1 AND (status = 'APPLIED' OR (status = 'WAITING' AND version <= ?2))`
 
-/** The age of the oldest event that an event may have. The price of a new model applies to such events, too. */
+/** The maximum age of an event. The price of a new model also applies to past events up to this age. */
 const BACKDATED_MS = 35 * DAY_MS
 
 /**
- * Sets the prices of a feed from now on, in one batch with `others`. Writes 1 row for each price, 2 if it
- * replaces one. `known`: the feed is already stored, because it waited for confirmation.
+ * Sets the prices of a feed, in one batch with `others`. The prices begin now; prices of new models begin
+ * `BACKDATED_MS` earlier. Writes 1 row for each new price and 1 row for each price that ends. `known` is true if the
+ * feed is already stored because it waited for approval.
  */
 export async function applyFeed(
   db: D1Database,
@@ -163,7 +167,7 @@ export async function applyFeed(
     from_ms: is_new ? now_ms - BACKDATED_MS : now_ms,
     to_ms: null,
   }))
-  // A marker row: it ends in 1970, so no rating uses it. Its number announces the end of prices.
+  // A marker row. It ends in 1970, so no rating uses it. Its epoch announces that prices ended.
   const marker = {
     id: newId('po', now_ms),
     provider: FEED,

@@ -19,7 +19,10 @@ import { isBackdated, type OverlayDraft, planOverlay } from './plan.ts'
 import type { OverlayInput, OverlaysQuery } from './schema.ts'
 import { addOverlay, listOverlays, loadOverlays, type StoredOverlay } from './store.ts'
 
-/** The scope of prices to set and list: the operator's, for all customers, or one customer's. */
+/**
+ * The scope whose prices are set and listed: the operator's scope, which applies to all customers, or the scope of a
+ * customer.
+ */
 export interface OverlayScope {
   readonly scope: string
   /** The owner of the idempotency keys: `ledgerKey` of the caller's ledger, or `operator`. */
@@ -30,7 +33,7 @@ export interface OverlayScope {
 
 export const OPERATOR_SCOPE: OverlayScope = { scope: OPERATOR, owner: OPERATOR, created_by: OPERATOR }
 
-/** Sets a price. Returns 201 with the overlay, or a problem. */
+/** Sets a price. Returns an answer with status 201 and the overlay, or a problem. */
 export async function postOverlay(
   c: Context<AppEnv>,
   by: OverlayScope,
@@ -48,7 +51,7 @@ export async function postOverlay(
       requireEpoch(by.scope, added.overlay.epoch)
       return { status: 201, body: overlayJson(added.overlay) }
     })
-    // A replay publishes too, because the first attempt may have failed before publishing.
+    // A replay also publishes the epoch, because the first attempt may have failed before publishing.
     if (response.status === 201) await publishEpoch(c.env, by.scope, defer)
     return response
   } catch (error) {
@@ -94,8 +97,8 @@ function readDraft(input: OverlayInput): ({ readonly kind: 'draft' } & OverlayDr
 }
 
 /**
- * The maximum number of attempts. Each lost race means that another request succeeded, so this many concurrent requests
- * succeed.
+ * The maximum number of attempts. Each failed attempt means that another request succeeded, so at least this number
+ * of concurrent requests succeed.
  */
 const ATTEMPTS = 20
 
@@ -134,7 +137,7 @@ async function add(
       const outcome = await addOverlay(c.env, scope, overlay, plan.closes, [audited, ...kept])
       if (outcome === 'added') return { kind: 'added', overlay }
     } catch (error) {
-      // D1 may have made the change and lost only the answer, so the epoch is published.
+      // D1 may have written the change although its answer was lost, so the epoch is published.
       defer(publishEpoch(c.env, scope, defer))
       throw error
     }
@@ -142,7 +145,10 @@ async function add(
   return { kind: 'refused', refusal: { code: 'unavailable' } }
 }
 
-/** Returns the audit statement: the replaced price and the new one. Amounts are in the immutable overlay rows. */
+/**
+ * Returns the statement that records the new price and the price that it replaces in the audit log. The record
+ * contains no amounts, because the overlay rows keep them.
+ */
 function auditOf(
   c: Context<AppEnv>,
   scope: string,
@@ -187,7 +193,7 @@ function overlayJson(overlay: StoredOverlay): object {
 }
 
 function pricesJson(prices: OverlayPrices): object {
-  if ('list' in prices) throw new Error('a price of the feed is not shown as one of the operator')
+  if ('list' in prices) throw new Error('a price of the feed cannot be shown as a price of the operator')
   if ('multiplier' in prices) return { multiplier: exactNumber(prices.multiplier) }
   return Object.fromEntries(Object.entries(prices.units).map(([unit, price]) => [unit, unitPriceJson(price)]))
 }

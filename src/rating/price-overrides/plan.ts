@@ -8,12 +8,12 @@ import { MAX_OVERLAYS, type StoredOverlay } from './store.ts'
 /** A requested price, with the time from which it applies. */
 export interface OverlayDraft {
   readonly provider: ProviderRef
-  /** A name in lower case, or a prefix followed by `*`. */
+  /** The model's name in lower case, or a prefix followed by `*`. */
   readonly model: string
-  /** `tierOf` of the requested tier. */
+  /** The result of `tierOf` for the requested service tier. */
   readonly service_tier: string | null
   readonly prices: OverlayPrices
-  /** The time from which the price applies. Default: now. */
+  /** The time from which the price applies; undefined for now. */
   readonly effective_from_ms: number | undefined
   readonly effective_to_ms: number | null
 }
@@ -22,24 +22,28 @@ export type Plan =
   | {
       readonly kind: 'add'
       readonly effective_from_ms: number
-      /** The overlay that ends where this one begins. */
+      /** The overlay that ends when this overlay begins; undefined if there is none. */
       readonly closes: StoredOverlay | undefined
     }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** The same as the greatest age of an event, so that every unrated event can get a price. */
+/**
+ * The maximum time from the beginning of a price to its creation. It equals the maximum age of an event, so that
+ * every unrated event can get a price.
+ */
 export const MAX_BACKDATING_MS = 35 * DAY_MS
 export const MAX_AHEAD_MS = 366 * DAY_MS
 
-/** Returns whether a price starts in the past; then the earlier prices of the model must be checked. */
+/** Returns whether a price starts in the past. The earlier prices of the model must then be checked. */
 export function isBackdated(draft: OverlayDraft, now_ms: number): boolean {
   return draft.effective_from_ms !== undefined && draft.effective_from_ms < now_ms
 }
 
 /**
- * Plans the addition of a price. `own` are the overlays of its scope; `below` are the operator's if a customer's price
- * begins in the past, else empty. Overlays of one model and tier never overlap: the one in force when the new one begins
- * ends there, and one that begins later is a conflict.
+ * Plans the addition of a price. `own` contains the overlays of the price's scope. `below` contains the operator's
+ * overlays if a customer's price begins in the past; otherwise it is empty. Overlays of one model and tier never
+ * overlap. The overlay that is in force when the new overlay begins ends at that time. An overlay that begins while
+ * the new overlay is in force is a conflict.
  */
 export function planOverlay(
   draft: OverlayDraft,
@@ -50,7 +54,7 @@ export function planOverlay(
   const from_ms = draft.effective_from_ms ?? now_ms
   const wrong = wrongTime(draft, from_ms, now_ms)
   if (wrong !== undefined) return { kind: 'refused', refusal: wrong }
-  if (own.length >= MAX_OVERLAYS) return conflict(`There are ${MAX_OVERLAYS} prices, which is the limit.`)
+  if (own.length >= MAX_OVERLAYS) return conflict(`The maximum of ${MAX_OVERLAYS} prices is reached.`)
   const past = from_ms < now_ms ? pastPrice(draft, from_ms, now_ms, [...own, ...below]) : undefined
   if (past !== undefined) return past
   const same = own.filter(
@@ -63,7 +67,7 @@ export function planOverlay(
   if (later !== undefined) {
     return conflict(
       `The price would overlap ${later.overlay_id}, which applies to the same model from ${timeJson(later.effective_from_ms)}. ` +
-        'Begin after that, or end before it with effective_to.',
+        'Use an effective_from after this time, or an effective_to at or before this time.',
     )
   }
   return {
@@ -76,26 +80,27 @@ export function planOverlay(
 function wrongTime(draft: OverlayDraft, from_ms: number, now_ms: number): Refusal | undefined {
   const { effective_to_ms } = draft
   if (from_ms < now_ms - MAX_BACKDATING_MS) {
-    return invalid([{ path: '/effective_from', message: 'must be at most 35 days back' }])
+    return invalid([{ path: '/effective_from', message: 'must be at most 35 days in the past' }])
   }
   if (from_ms > now_ms + MAX_AHEAD_MS) {
-    return invalid([{ path: '/effective_from', message: 'must be at most 366 days ahead' }])
+    return invalid([{ path: '/effective_from', message: 'must be at most 366 days in the future' }])
   }
   if (effective_to_ms !== null && effective_to_ms <= from_ms) {
-    const of = draft.effective_from_ms === undefined ? 'now, which is when it begins' : 'effective_from'
+    const of = draft.effective_from_ms === undefined ? 'now, because the price begins now' : 'effective_from'
     return invalid([{ path: '/effective_to', message: `must be after ${of}` }])
   }
   if (from_ms < now_ms && ('multiplier' in draft.prices || isPrefix(draft.model))) {
     const message =
-      'may be in the past only for prices of one model by its exact name, not for a multiplier or a prefix; leave it out for now'
+      'must not be in the past for a multiplier or a prefix; only unit prices of an exact model may begin in the past'
     return invalid([{ path: '/effective_from', message }])
   }
   return undefined
 }
 
 /**
- * Refuses a price in the past for a model that had a price then, because the same event would cost different amounts
- * before and after. A model without one may get one, so that its unrated events can be rated.
+ * Refuses a price in the past if the model had a price at that time, because the same event would cost different
+ * amounts before and after the change. Returns undefined for a model without a price. The new price may then begin in
+ * the past, so that unrated events of the model can be rated.
  */
 function pastPrice(
   { provider, model, service_tier, effective_to_ms }: OverlayDraft,
@@ -105,7 +110,7 @@ function pastPrice(
 ): Plan | undefined {
   if (findModel(provider, model) !== undefined) {
     return conflict(
-      `The catalogue has prices for ${model}, so a new one cannot begin in the past. Leave effective_from out to begin now.`,
+      `The catalogue has prices for ${model}, so a new price cannot begin in the past. Leave out effective_from to begin now.`,
     )
   }
   const until_ms = Math.min(now_ms, effective_to_ms ?? now_ms)
@@ -119,8 +124,8 @@ function pastPrice(
   )
   if (other === undefined) return undefined
   return conflict(
-    `${other.overlay_id} has priced ${model} since ${timeJson(other.effective_from_ms)}, and the events that it priced keep their price. ` +
-      'Leave effective_from out to begin now.',
+    `The price ${other.overlay_id} applies to ${model} from ${timeJson(other.effective_from_ms)}. Rated events keep their price, so a new price cannot begin in that time. ` +
+      'Leave out effective_from to begin now.',
   )
 }
 

@@ -14,10 +14,10 @@ import {
 const postRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Set your own price: a negotiated rate',
+  summary: 'Set your own price, such as a negotiated rate',
   description:
-    'Applies from `effective_from` on, replaces or multiplies the list prices, and reaches every rating within 90 s. ' +
-    'The replaced price ends there and is kept; no price is edited. Live and test keys share prices.',
+    'The price replaces or multiplies the list prices from `effective_from` on. All ratings use it within 90 s. ' +
+    'The price that it replaces ends at `effective_from` and stays in the list. Prices are never edited. Live and test keys share prices.',
   ...scoped('pricing:write'),
   request: { body: jsonRequest(overlaySchema) },
   answers: { 201: json('The price.', overlayAnswerSchema) },
@@ -27,7 +27,7 @@ const postRoute = route({
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'List your own prices, newest first, including past and future ones',
+  summary: 'List your own prices, newest first, including past and future prices',
   ...scoped('pricing:read'),
   request: { query: overlaysQuery },
   answers: { 200: json('A page of prices.', overlaysPageSchema) },
@@ -35,7 +35,8 @@ const listRoute = route({
 
 export const priceOverridesRoutes = createRouter()
 
-// `PriceOverlayInput` refers to it; zod validates it in a transform, which the document generator does not see.
+// `PriceOverlayInput` refers to this schema. The schema is registered here, because zod validates it in a transform,
+// which the document generator cannot analyse.
 priceOverridesRoutes.openAPIRegistry.register('OverlayUnitPrice', overlayUnitPriceSchema)
 
 priceOverridesRoutes.openapi(postRoute, (c) => {

@@ -18,7 +18,7 @@ const MAX_PER = 1_000_000_000_000
 
 const amountText = () => decimalText(OVERLAY_DECIMALS, MAX_AMOUNT_USD)
 
-/** Uses a field's own message, except for a missing field. */
+/** Returns an error option with the message, or with `required` if the field is missing. */
 function orRequired(message: string) {
   return { error: ({ input }: { readonly input?: unknown }) => (input === undefined ? 'required' : message) }
 }
@@ -33,9 +33,11 @@ function wholeNumber(maximum: number) {
 export const overlayUnitPriceSchema = z
   .strictObject({
     amount: amountText().openapi({ description: 'USD for `per` units, with at most 18 decimals.' }),
-    // No default: 2.5 USD for one token instead of a million must not happen by omission.
+    // There is no default: an omitted quantity must not cause a price of 2.5 USD for one token instead of a million
+    // tokens.
     per: wholeNumber(MAX_PER).openapi({
-      description: 'The quantity of the price, such as 1000000 for USD per million tokens.',
+      description:
+        'The number of units that have the price `amount`, such as 1000000 for USD per million tokens.',
     }),
     tiers: z
       .array(
@@ -48,12 +50,12 @@ export const overlayUnitPriceSchema = z
       .max(MAX_TIERS)
       .refine(
         (tiers) => new Set(tiers.map(({ threshold }) => threshold)).size === tiers.length,
-        'must have each threshold once',
+        'must not have the same threshold twice',
       )
       .optional()
       .openapi({
         description:
-          'Replaces `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold.',
+          'The tiers that replace `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold.',
       }),
   })
   .openapi('OverlayUnitPrice')
@@ -62,7 +64,7 @@ const unitPrices = z
   .record(z.string(), overlayUnitPriceSchema, orRequired('must be an object'))
   .superRefine((prices, ctx) => {
     const units = Object.keys(prices)
-    if (units.length === 0) ctx.addIssue({ code: 'custom', message: 'must name a unit or a multiplier' })
+    if (units.length === 0) ctx.addIssue({ code: 'custom', message: 'must contain a unit or a multiplier' })
     if (units.length > MAX_UNITS)
       ctx.addIssue({ code: 'custom', message: `must have at most ${MAX_UNITS} units` })
     for (const unit of units.slice(0, MAX_UNITS)) {
@@ -79,11 +81,12 @@ const unitPrices = z
 
 const multiplier = z.strictObject({
   multiplier: decimalText(OVERLAY_DECIMALS, MAX_MULTIPLIER).openapi({
-    description: 'A factor on the price that would apply without it: `"0.85"` is 15 % off.',
+    description:
+      'The factor for the price that would otherwise apply. For example, `"0.85"` is a discount of 15 %.',
   }),
 })
 
-/** Prices by unit or one multiplier. The form is determined first, so that errors refer to the intended form. */
+/** The prices by unit, or one multiplier. The form is determined first, so that errors refer to the intended form. */
 const prices = z
   .unknown()
   .transform((given, ctx): OverlayPrices => {
@@ -118,8 +121,8 @@ function isMultiplier(given: unknown): boolean {
 function unknownUnit(unit: string): string {
   const [closest] = nearest(unit, Object.keys(USAGE_UNITS), 1)
   return closest === undefined
-    ? 'is not a unit of usage'
-    : `is not a unit of usage; the nearest is ${closest}`
+    ? 'is not a known unit of usage'
+    : `is not a known unit of usage; the nearest is ${closest}`
 }
 
 const modelPattern = customerText()
@@ -127,30 +130,31 @@ const modelPattern = customerText()
   .refine((model) => model !== '', 'must not be blank')
   .refine((model) => !model.slice(0, -1).includes('*'), 'may have a * only at its end')
   .openapi({
-    description:
-      "A model's name, or a prefix followed by `*`; an exact name takes precedence over any prefix.",
+    description: "A model's name, or a prefix followed by `*`. An exact name takes precedence over prefixes.",
   })
 
 const serviceTier = customerText()
   .refine((tier) => plainName(tier) !== '', 'must have a letter or a digit')
-  .refine((tier) => !isStandardTier(tier), 'is the standard tier: leave service_tier out')
+  .refine(
+    (tier) => !isStandardTier(tier),
+    'must not be the standard tier: leave out service_tier to set its price',
+  )
 
 export const overlaySchema = z
   .strictObject({
     provider: customerText(),
     model: modelPattern,
     service_tier: serviceTier.optional().openapi({
-      description:
-        'The only tier to which the price applies. Without it, the price applies unchanged to all tiers.',
+      description: 'The service tier of the price. If absent, the price applies unchanged to all tiers.',
     }),
     prices,
     effective_from: timeInput().optional().openapi({
       description:
-        'The time from which the price applies. Default: now. It may be at most 35 days in the past, only for an exact model that had no price in that time.',
+        'The time from which the price applies. Default: now. A time in the past, at most 35 days, is accepted only for unit prices of an exact model that has had no price since that time.',
     }),
-    effective_to: timeInput()
-      .optional()
-      .openapi({ description: 'The time at which the price ends. Default: when another price replaces it.' }),
+    effective_to: timeInput().optional().openapi({
+      description: 'The time when the price ends. By default, it ends when another price replaces it.',
+    }),
   })
   .openapi('PriceOverlayInput')
 
@@ -159,7 +163,7 @@ export type OverlayInput = z.infer<typeof overlaySchema>
 export const overlaysQuery = z.strictObject({
   ...pageQuery,
   provider: customerText().optional(),
-  model: customerText().optional().openapi({ description: 'The model of the request, with its `*`.' }),
+  model: customerText().optional().openapi({ description: 'The model as it was set, including its `*`.' }),
 })
 
 export type OverlaysQuery = z.infer<typeof overlaysQuery>

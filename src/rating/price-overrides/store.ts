@@ -2,19 +2,19 @@ import type { Bindings } from '../../bindings.ts'
 import { isTaken } from '../../db/errors.ts'
 import { FEED, type PriceOverlay } from '../../pricing/catalogue/overlay.ts'
 
-/** Overlays in D1: read as a whole by scope, and added one at a time. */
+/** The bindings for overlays in D1. Overlays are read by scope, all at once, and added one at a time. */
 
 type Env = Pick<Bindings, 'DB'>
 
 export interface StoredOverlay extends PriceOverlay {
-  /** The number of the change within the scope, 1, 2, 3 …; the newest number is the scope's epoch. */
+  /** The number of the change within the scope, counted from 1. The newest number is the scope's epoch. */
   readonly epoch: number
   readonly created_at_ms: number
   readonly created_by: string
 }
 
 /**
- * The maximum number of overlays of one scope, past ones included. An isolate loads them at once: about 2 MB.
+ * The maximum number of overlays of one scope, including past overlays. An isolate loads them at once: about 2 MB.
  */
 export const MAX_OVERLAYS = 5_000
 
@@ -23,12 +23,14 @@ const COLUMNS = `epoch, overlay_id, provider, model, service_tier, prices, effec
 
 const SELECT_ALL = `SELECT ${COLUMNS} FROM price_overlays WHERE scope = ?1 ORDER BY epoch LIMIT ?2`
 
-/** Returns every overlay of a scope, oldest first. One statement, so it is a consistent snapshot. */
+/**
+ * Returns every overlay of a scope, oldest first. One statement reads them, so the result is a consistent snapshot.
+ */
 export async function loadOverlays(env: Env, scope: string): Promise<StoredOverlay[]> {
   const { results } = await env.DB.prepare(SELECT_ALL)
     .bind(scope, MAX_OVERLAYS + 1)
     .all<StoredOverlay>()
-  if (results.length > MAX_OVERLAYS) throw new Error(`more than ${MAX_OVERLAYS} overlays in ${scope}`)
+  if (results.length > MAX_OVERLAYS) throw new Error(`scope ${scope} has more than ${MAX_OVERLAYS} overlays`)
   return results
 }
 
@@ -37,9 +39,9 @@ const INSERT = `
 const CLOSE = 'UPDATE price_overlays SET effective_to_ms = ?3 WHERE scope = ?1 AND epoch = ?2'
 
 /**
- * Adds `overlay` and closes the one that it replaces, if any, at its start. Writes 1 row, or 2, in one batch with
- * `others`. Returns `outrun` if the scope has changed since it was loaded, so that another request has its next epoch:
- * nothing was written, and the plan must be made again.
+ * Adds `overlay`. If it replaces an overlay, sets the end of that overlay to the new start. Writes 1 or 2 rows, in
+ * one batch with `others`. Returns `outrun` if the scope has changed since it was loaded, because another request
+ * used the next epoch. Nothing is then written, and the caller must plan again.
  */
 export async function addOverlay(
   env: Env,
@@ -83,7 +85,7 @@ const SELECT_PAGE = `
   WHERE scope = ?1 AND epoch < ?2 AND created_by <> '${FEED}' AND (?3 IS NULL OR provider = ?3) AND (?4 IS NULL OR model = ?4)
   ORDER BY epoch DESC LIMIT ?5`
 
-/** Returns a page of a scope's overlays, newest first, and the epoch before which the next page starts. */
+/** Returns a page of a scope's overlays, newest first, and the epoch below which the next page starts. */
 export async function listOverlays(
   env: Env,
   scope: string,

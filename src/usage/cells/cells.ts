@@ -3,38 +3,38 @@ import type { EventType } from '../../ledger/model/vocabulary.ts'
 import { UNIT_DECIMALS, type UsageDelta } from './delta.ts'
 import { packInteger, recordOf, unpackInteger } from './packed-values.ts'
 
-/** The dimensions of usage. Times are cut to whole hours, or to whole days where hours are not needed. */
+/** The dimensions of usage. Times are rounded down to whole hours, or to whole days if hours are not needed. */
 export interface CellDimensions {
-  /** Whole hours since 1970, UTC. */
+  /** The time in whole hours since 1970, UTC. */
   readonly hour: number
   readonly feature_id: string
   readonly provider: string | null
   readonly model: string | null
-  /** Is null for credits of a hold that were captured without an event. */
+  /** The event type; null for credits of a hold that was captured without an event. */
   readonly event_type: EventType | null
-  /** Subject numbers (`subjects`). An erased subject keeps its number, so rollups do not change. */
+  /** The subject numbers (`subjects`). An erased subject keeps its number, so rollups do not change. */
   readonly user: number | null
   readonly team: number | null
-  /** The API key, by its id; null in usage of earlier versions, and where keys are not needed. */
+  /** The id of the API key; null in usage of earlier versions, and if keys are not needed. */
   readonly key: string | null
 }
 
-/** Exact sums. Voids and refunds subtract, so a sum may be negative if the event is in another cell. */
+/** The exact sums of a cell. Voids and refunds subtract, so a sum may be negative if the event is in another cell. */
 export interface CellSums {
   readonly events: number
   readonly credits_micro: bigint
   readonly cost_pico: bigint
   readonly price_pico: bigint
-  /** The cost basis of the credits, by their lots. */
+  /** The cost basis of the credits, from their lots. */
   readonly paid_pico: bigint
-  /** The quantities in 1e-9 of the unit (`UNIT_DECIMALS`), without units of quantity 0. */
+  /** The quantities by unit, in 1e-9 of the unit (`UNIT_DECIMALS`). Units with the quantity 0 are left out. */
   readonly units_nano: ReadonlyMap<string, bigint>
 }
 
-/** A cell of usage: its dimensions and their sums. */
+/** A cell of usage with its dimensions and sums. */
 export interface Cell extends CellDimensions, CellSums {}
 
-/** Sums that take additions. */
+/** Sums that can be changed by additions. */
 export interface MutableSums extends CellSums {
   events: number
   credits_micro: bigint
@@ -51,7 +51,7 @@ export function noSums(): MutableSums {
 export function addSums(sums: MutableSums, added: CellSums): void {
   sums.events += added.events
   if (!Number.isSafeInteger(sums.events))
-    throw new RangeError(`${sums.events} events in one sum are not a safe integer`)
+    throw new RangeError(`the sum of events is not a safe integer: ${sums.events}`)
   sums.credits_micro += added.credits_micro
   sums.cost_pico += added.cost_pico
   sums.price_pico += added.price_pico
@@ -66,7 +66,7 @@ export function addSums(sums: MutableSums, added: CellSums): void {
 type MutableCell = CellDimensions & MutableSums
 
 /**
- * Cells by their dimensions, each once and none of them all zero. The content depends only on the additions, not on
+ * A set of cells with distinct dimensions. No cell has only zeros. The content depends on the additions and not on
  * their order.
  */
 export class Cells {
@@ -82,7 +82,7 @@ export class Cells {
     return this.byPlace.size
   }
 
-  /** Returns the changed cell; undefined if all its sums are now zero. */
+  /** Adds a cell. Returns the changed cell; undefined if all its sums are zero after the addition. */
   add(added: Cell): Cell | undefined {
     const place = placeOf(added)
     const known = this.byPlace.get(place)
@@ -101,7 +101,7 @@ export class Cells {
   }
 }
 
-/** The separator of a key. Names that customers choose have no control character (`customerText`) and are not empty. */
+/** The separator of a key. Customers' names have no control characters (`customerText`) and are not empty. */
 const KEY = '\u0000'
 
 function placeOf({ hour, feature_id, provider, model, event_type, user, team, key }: CellDimensions): string {
@@ -114,8 +114,8 @@ function emptyCell({ hour, feature_id, provider, model, event_type, user, team, 
 }
 
 /**
- * The names that make the kind of a cell, for its packed form: feature, provider, model, event type, and the API key if
- * there is one, so that usage without keys packs as in earlier versions.
+ * Returns the names that identify the kind of a cell in its packed form: feature, provider, model and event type, and
+ * the API key if present. Usage without keys is therefore packed as in earlier versions.
  */
 export function namesOfKind({ feature_id, provider, model, event_type, key }: Cell): (string | null)[] {
   const names = [feature_id, provider, model, event_type]
@@ -134,8 +134,8 @@ function isZero(cell: CellSums): boolean {
 }
 
 /**
- * Cells with an upper bound of their packed size in bytes (`pack-cells.ts`), so that size checks need no packing. Removed
- * cells are not subtracted from the bound.
+ * Cells with an upper bound of their packed size in bytes (`pack-cells.ts`). Size checks therefore need no packing.
+ * Removed cells are not subtracted from the bound.
  */
 export class WeighedCells extends Cells {
   private readonly weights = new Map<Cell, { bytes: number; units: number }>()
@@ -144,13 +144,14 @@ export class WeighedCells extends Cells {
   private readonly unit_sets = new Set<string>()
   private bytes = 0
   /**
-   * The cells that have changed since they were weighed, each with the maximum number of bytes that it may have gained.
+   * The cells that have changed since they were weighed. `gained` is the maximum number of bytes that they may have
+   * gained.
    */
   private readonly unweighed = new Set<Cell>()
   private gained = 0
   /**
-   * Whether an addition may have been negative. Such an addition can remove a cell, whose last weight still
-   * counts, so each cell is weighed at once from then on.
+   * True if an addition may have been negative. Such an addition can remove a cell whose last weight still counts.
+   * After it, each changed cell is weighed immediately.
    */
   private subtracts = false
 
@@ -166,8 +167,8 @@ export class WeighedCells extends Cells {
   }
 
   /**
-   * Whether the weight is at least this. Weighs only when the weight can be that large, because weighing
-   * after each addition took half of the time.
+   * Returns whether the weight is at least this value. Weighs the changed cells only if the weight can be that large,
+   * because weighing after each addition would take half of the total time.
    */
   reaches(weight: number): boolean {
     return this.bytes + this.gained >= weight && this.weight >= weight
@@ -182,7 +183,7 @@ export class WeighedCells extends Cells {
     if (!cell) return undefined
     const known = this.weights.get(cell)
     if (!known) this.weighKind(cell)
-    // Most additions have no new unit, so there is no weight to compute.
+    // Most additions have no new unit, so no weight is computed.
     const same = known !== undefined && hasSameUnits(added, cell, known.units)
     if (!same) this.weighUnits(cell)
     if (same && !this.subtracts) {
@@ -228,8 +229,8 @@ export class WeighedCells extends Cells {
 }
 
 /**
- * Whether a cell has the same units as before an addition. An addition can remove only units that it names. So if all
- * of them exist, and the number of units is unchanged, no unit is new.
+ * Returns whether a cell has the same units as before an addition. An addition can remove only its own units. If the
+ * cell has all of them and its number of units is unchanged, no unit is new.
  */
 function hasSameUnits(added: Cell, cell: Cell, units_before: number): boolean {
   if (added.units_nano.size !== units_before || cell.units_nano.size !== units_before) return false
@@ -237,14 +238,14 @@ function hasSameUnits(added: Cell, cell: Cell, units_before: number): boolean {
   return true
 }
 
-// An index into a dictionary has at most 5 digits, because nothing packed has more than 100,000 strings.
+// An index into a dictionary has at most 5 digits, because no packed value has more than 100,000 strings.
 const INDEX = 5
 const COMMA = 1
 const BRACKETS = 2
-/** The digits of hours since 1970; packed hours are differences, which are shorter. */
+/** The number of digits of an hour since 1970. Packed hours are differences, which are shorter. */
 const HOUR = 6
 const FIXED_NUMBERS = 10
-/** An upper bound of the bytes that one addition adds to a number: its digits, a sign and a point. */
+/** The maximum number of bytes that one addition adds to a number: its digits, a sign and a point. */
 const MOST_GAINED = 42
 /** The length of the two quotation marks of a number that is packed as a string. */
 const QUOTES = 2
@@ -262,7 +263,7 @@ function cellWeight(cell: Cell): number {
 
 function quantityWeight(nano: bigint): number {
   if (nano % NANO_PER_UNIT === 0n) return digits(nano / NANO_PER_UNIT)
-  // A sign, a zero before the point, the point, and 9 places after it.
+  // At least 10 digits: a zero before the point and 9 decimals. The other two characters are the sign and the point.
   return Math.max(digits(nano), 10) + 2
 }
 
@@ -270,7 +271,7 @@ function digits(value: number | bigint): number {
   return String(value).length
 }
 
-/** The sums of a whole ledger without its units: the values that reconciliation compares. */
+/** The sums of a whole ledger without its units, which reconciliation compares. */
 export interface UsageTotals {
   readonly events: bigint
   readonly credits_micro: bigint
@@ -307,7 +308,7 @@ export function subtractTotals(a: UsageTotals, b: UsageTotals): UsageTotals {
   }
 }
 
-/** Sums cells, or the deltas of entries. */
+/** Returns the sums of cells or of the deltas of entries. */
 export function totalsOf(parts: Iterable<CellSums | UsageDelta>): UsageTotals {
   const sums = { ...NO_USAGE }
   for (const part of parts) {
@@ -320,7 +321,7 @@ export function totalsOf(parts: Iterable<CellSums | UsageDelta>): UsageTotals {
   return sums
 }
 
-/** Packs totals as JSON, each sum as `packInteger` writes it. */
+/** Packs totals as JSON. `packInteger` packs each sum. */
 export function packTotals(totals: UsageTotals): string {
   return JSON.stringify({
     events: packInteger(totals.events),

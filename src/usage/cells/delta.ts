@@ -5,52 +5,56 @@ import type { EventType, Writable } from '../../ledger/model/vocabulary.ts'
 import { divideHalfEven, parseDecimal, type UsdParts, usdFromParts } from '../../pricing/money.ts'
 
 /**
- * The exact addition of one entry to analytics. Derived from the entry alone, so that the ledger object, the queue's
- * messages, the columns of D1's pages and a rebuild have the same sums at any time.
+ * The exact addition of one entry to analytics. It is derived from the entry alone. The ledger object, the queue's
+ * messages, the columns of D1's pages and a rebuild therefore have the same sums.
  */
 export interface UsageDelta {
   /** The number of the entry. An entry has at most one delta. */
   readonly entry: number
-  /** The time that it counts at: that of the event itself, also for later changes of the event. */
+  /**
+   * The time of the event, also for later changes of the event; the time of the capture if a hold was captured by
+   * credits.
+   */
   readonly timestamp_ms: number
-  /** Is null when a hold was captured by credits, without an event. */
+  /** The event type; null if a hold was captured by credits, without an event. */
   readonly event_type: EventType | null
   readonly feature_id: string
   readonly provider?: string
   readonly model?: string
-  /** Subject numbers of the ledger, so that erasing a user changes no sum. */
+  /** The subject numbers. Erasing a user therefore changes no sum. */
   readonly user?: number
   readonly team?: number
-  /** The API key that the usage counts for. Absent in entries of earlier versions. */
+  /** The API key that the usage is counted for; absent in entries of earlier versions. */
   readonly key?: string
-  /** Is 1 for an event, -1 for its void, and 0 for other changes of an event. */
+  /** The number of events: 1 for an event, -1 for its void, and 0 for other entries. */
   readonly events: 1 | 0 | -1
   /**
-   * The quantity of each unit, in 1e-9 of the unit: `input_tokens` 1000 is `1_000_000_000_000n`. A void has negative
+   * The quantity of each unit, in 1e-9 of the unit: 1000 `input_tokens` are `1_000_000_000_000n`. A void has negative
    * quantities.
    */
   readonly units: Readonly<Record<string, bigint>>
-  /** The burned credits less the returned credits. */
+  /** The burned credits minus the returned credits. */
   readonly credits_micro: number
-  /** The provider's charge. */
+  /** The provider's cost. */
   readonly cost_pico: bigint
-  /** customer_price_usd: revenue, promotional credits included. */
+  /** The revenue including promotional credits (customer_price_usd). */
   readonly price_pico: bigint
-  /** Revenue by the cost basis of the lots that the credits were taken from. */
+  /** The revenue from the cost basis of the lots that the credits were taken from. */
   readonly paid_pico: bigint
 }
 
-/** The decimals of `UsageDelta.units`. */
+/** The number of decimals of `UsageDelta.units`. */
 export const UNIT_DECIMALS = 9
 
 /**
- * The deltas of entries, in their order. Purchases, grants, transfers, adjustments and expirations are no usage.
+ * Returns the deltas of entries, in the order of the entries. Purchases, grants, transfers, adjustments and
+ * expirations have no delta.
  *
- * - An event counts itself.
- * - A void subtracts the event at the event's own time, less what refunds have subtracted before.
- * - A refund is goodwill: it subtracts credits and revenue in proportion; events, units and cost stay.
- * - An entry that rates an event late counts the difference to the earlier amounts.
- * - A hold captured by credits counts credits and revenue at the time of the capture.
+ * - An event adds its usage.
+ * - A void subtracts the event at the event's own time, minus the amounts that earlier refunds subtracted.
+ * - A refund is goodwill. It subtracts credits and revenue in proportion. Events, units and cost do not change.
+ * - An entry that rates an event late adds the difference between the new and the earlier amounts.
+ * - A hold captured by credits adds credits and revenue at the time of the capture.
  */
 export function usageDeltas(entries: readonly Entry[], number: SubjectNumber): UsageDelta[] {
   const deltas: UsageDelta[] = []
@@ -117,7 +121,7 @@ function dimensions(entry: Entry, cell: UsageCell, number: SubjectNumber) {
   return dimensions
 }
 
-/** The cost basis of the credits taken from lots, less that of the credits given back. */
+/** Returns the cost basis of the credits taken from lots, minus the cost basis of the credits returned to lots. */
 function paidByLots({ lots }: Entry): bigint {
   let sum = 0n
   for (const part of lots) if (part[2]) sum += part[1] < 0 ? paidOf(part) : -paidOf(part)
@@ -152,13 +156,13 @@ const FINEST_DECIMALS = 40
 /** Converts a quantity exactly. Accepted quantities have at most nine decimals, so nothing is rounded. */
 function exactUnits(quantity: number): bigint {
   if (Number.isSafeInteger(quantity)) {
-    // A product below 2^53 is exact, and converting it once is faster than multiplying big integers.
+    // A product below 2^53 is exact. Converting it once is faster than multiplying bigints.
     const nano = quantity * NANO
     return Number.isSafeInteger(nano) ? BigInt(nano) : BigInt(quantity) * ONE_UNIT
   }
   const exact = parseDecimal(quantity, UNIT_DECIMALS)
   if (typeof exact === 'bigint') return exact
   const finest = parseDecimal(quantity, FINEST_DECIMALS)
-  if (typeof finest !== 'bigint') throw new Error(`${quantity} is not a quantity`)
+  if (typeof finest !== 'bigint') throw new Error(`invalid quantity: ${quantity}`)
   return divideHalfEven(finest, 10n ** BigInt(FINEST_DECIMALS - UNIT_DECIMALS))
 }

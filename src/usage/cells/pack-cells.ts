@@ -15,33 +15,33 @@ import {
 } from './packed-values.ts'
 
 /**
- * Cells as JSON, each string once. Two sets with the same cells pack to the same bytes.
+ * Cells as JSON, with each string stored once. Two sets with the same cells pack to the same bytes.
  *
- * A sum is a JSON number if that is exact, else a string of digits. A quantity of a unit is a JSON number if it is
- * whole, else a decimal with at most 9 places.
+ * A sum is a JSON number if the number is exact, otherwise a string of digits. A quantity of a unit is a JSON number
+ * if it is whole and exact, otherwise a decimal string with at most 9 decimals.
  */
 export interface PackedCells {
-  /** The earliest hour of `c`, whose first numbers count from here; 0 without cells. */
+  /** The earliest hour of the cells in `c`; 0 without cells. The hours in `c` are relative to it. */
   readonly h: number
-  /** The strings that the other fields refer to by index, in the order of their UTF-16 units. */
+  /** The strings that the other fields refer to by index, in the order of their UTF-16 code units. */
   readonly s: readonly string[]
   /**
-   * Kinds of usage: feature, provider, model, event type, each an index into `s` or -1 for none; and the API key where
-   * there is one.
+   * The kinds of usage: feature, provider, model and event type, each as an index into `s` or -1 for none. The index
+   * of the API key follows if the cell has one.
    */
   readonly k: readonly (readonly number[])[]
-  /** Sets of units: indexes into `s`. */
+  /** The sets of units, as indexes into `s`. */
   readonly u: readonly (readonly number[])[]
   /**
-   * hour, kind, user, team (0 for none), set of units, events, micro-credits, cost, price and paid in pico-USD, then
-   * a quantity for each unit of the set.
+   * The cells. The numbers of a cell are hour, kind, user, team (0 for none), set of units, events, micro-credits,
+   * cost, price and paid in pico-USD, then a quantity for each unit of the set.
    */
   readonly c: readonly (readonly PackedNumber[])[]
 }
 
 const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 const NONE = -1
-/** The maximum number of hours, until the year 2500. No event has a later time. */
+/** The maximum hour, in the year 2500. No event has a later time. */
 const MAX_HOUR = 4_650_000
 const FIXED_NUMBERS = 10
 
@@ -84,8 +84,8 @@ interface Row {
 }
 
 /**
- * Unpacks cells. Throws `MalformedCells` for what cannot be read; with `strict` also for anything that `packCells` does
- * not write.
+ * Unpacks cells. Throws `MalformedCells` for a value that cannot be read. With `strict`, also throws for a value that
+ * `packCells` would not write.
  */
 export function unpackCells(value: unknown, strict: 'strict' | 'trusted' = 'trusted'): Cell[] {
   const cells = [...unpackSome(value, EVERY)]
@@ -93,19 +93,19 @@ export function unpackCells(value: unknown, strict: 'strict' | 'trusted' = 'trus
   return cells
 }
 
-/** A filter of cells: from an hour, before an hour, of all users or some, and of all kinds or some. */
+/** A filter of cells by hours, users and kinds. `from_hour` is inclusive and `to_hour` is exclusive. */
 export interface Wanted {
   readonly from_hour: number
   readonly to_hour: number
   readonly users: ReadonlySet<number> | undefined
   readonly admits?: ((kind: Kind) => boolean) | undefined
-  /** Replaces the hour of each cell. */
+  /** Returns the hour that replaces the hour of a cell. */
   readonly hourOf?: (hour: number) => number
 }
 
 const EVERY: Wanted = { from_hour: 0, to_hour: MAX_HOUR + 1, users: undefined }
 
-/** Yields the cells that pass the filter. Reads only a few fields of the other cells. */
+/** Yields the cells that match the filter. Reads only a few fields of the other cells. */
 export function* unpackSome(
   value: unknown,
   { from_hour, to_hour, users, admits, hourOf = same }: Wanted,
@@ -147,7 +147,7 @@ function unpackQuantity(value: unknown, cell: number): bigint {
   return nano
 }
 
-/** Distinct lists of numbers, in order. */
+/** A sorted list of distinct lists of numbers. */
 class Dictionary {
   readonly lists: readonly (readonly number[])[]
   private readonly places: ReadonlyMap<string, number>
@@ -181,7 +181,7 @@ function byNumbers(a: readonly number[], b: readonly number[]): number {
 }
 
 function missing(what: string): never {
-  throw new Error(`${what} is not in the dictionary`)
+  throw new Error(`the dictionary does not contain ${what}`)
 }
 
 interface Dictionaries {
@@ -194,21 +194,21 @@ interface Dictionaries {
 /** The dimensions that many cells share. */
 export type Kind = Pick<Cell, 'feature_id' | 'provider' | 'model' | 'event_type' | 'key'>
 
-/** Reads one cell. Runs for every cell, so it composes error texts only when it fails. */
+/** Reads one cell. It runs for every cell, so it builds error texts only if it fails. */
 function cellOf(numbers: readonly unknown[], { h, k, u, hourOf }: Dictionaries, i: number): Cell {
   const [hour, kind, user, team, set, events, credits, cost, price, paid] = numbers
   const units = isPlace(set, u.length) ? u[set] : undefined
   const dimensions = isPlace(kind, k.length) ? k[kind] : undefined
-  if (!dimensions || !units) throw new MalformedCells(`c[${i}] has no known kind or set of units`)
+  if (!dimensions || !units) throw new MalformedCells(`c[${i}] has an unknown kind or set of units`)
   if (numbers.length !== FIXED_NUMBERS + units.length) {
-    throw new MalformedCells(`c[${i}] has ${numbers.length} numbers`)
+    throw new MalformedCells(`c[${i}] has ${numbers.length} numbers, not ${FIXED_NUMBERS + units.length}`)
   }
-  if (!isPlace(hour, MAX_HOUR + 1 - h)) throw new MalformedCells(`c[${i}] has no hour`)
+  if (!isPlace(hour, MAX_HOUR + 1 - h)) throw new MalformedCells(`c[${i}] has an invalid hour`)
   if (!isPlace(user, MAX_SUBJECT) || !isPlace(team, MAX_SUBJECT)) {
-    throw new MalformedCells(`c[${i}] has a user or team that is not a number`)
+    throw new MalformedCells(`c[${i}] has an invalid user or team`)
   }
   if (typeof events !== 'number' || !Number.isSafeInteger(events)) {
-    throw new MalformedCells(`c[${i}] has no number of events`)
+    throw new MalformedCells(`c[${i}] has an invalid number of events`)
   }
   const units_nano = new Map<string, bigint>()
   for (let n = 0; n < units.length; n++) {
@@ -252,22 +252,22 @@ const KNOWN_EVENT_TYPES: ReadonlyMap<string, EventType> = new Map(EVENT_TYPES.ma
 function eventTypeOf(text: string | null, name: string): EventType | null {
   if (text === null) return null
   const type = KNOWN_EVENT_TYPES.get(text)
-  if (type === undefined) throw new MalformedCells(`${name} names an event type that is not known`)
+  if (type === undefined) throw new MalformedCells(`${name} has an unknown event type`)
   return type
 }
 
 function stringAt(s: readonly string[], place: unknown, name: string): string {
   const text = s[integerOf(place, `a place in ${name}`, 0, s.length - 1)]
-  if (text === undefined) throw new MalformedCells(`${name} names a string that does not exist`)
+  if (text === undefined) throw new MalformedCells(`${name} refers to a string that does not exist`)
   return text
 }
 
-/** Rejects duplicate, all-zero and unordered cells, unused strings, and unknown fields. */
+/** Rejects duplicate cells, cells with only zeros, unordered cells, unused strings and unknown fields. */
 function assertCanonical(value: unknown, cells: Cell[]): void {
   const packed = recordOf(value, 'cells')
   const { h, s, k, u, c } = packed
   const written = JSON.stringify(packCells(Cells.of(cells)))
   if (Object.keys(packed).length !== 5 || JSON.stringify({ h, s, k, u, c }) !== written) {
-    throw new MalformedCells('the cells are not packed as they should be')
+    throw new MalformedCells('the cells are not in canonical form')
   }
 }

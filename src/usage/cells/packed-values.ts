@@ -1,9 +1,9 @@
 /**
- * The values of packed usage, checked where they are read: a message may come from another program, and a row may be
- * broken.
+ * Validates the values of packed usage when they are read. A message may come from another program, and a row may be
+ * damaged.
  */
 
-/** Thrown for a value that is not packed usage. The message has the reason. */
+/** The error for a value that is not valid packed usage. The message contains the reason. */
 export class MalformedCells extends Error {}
 
 /** Packs a whole number exactly: as a JSON number, or as a string of digits. */
@@ -14,20 +14,20 @@ export function packInteger(value: bigint): PackedNumber {
 
 const LARGE_INTEGER = /^-?[1-9]\d{15,39}$/
 
-/** Throws `MalformedCells` for anything that `packInteger` does not write. */
+/** Unpacks a whole number. Throws `MalformedCells` for a value that `packInteger` does not write. */
 export function unpackInteger(value: unknown, name: string): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
   if (typeof value === 'string' && LARGE_INTEGER.test(value)) return BigInt(value)
   throw new MalformedCells(`${name} is not a whole number`)
 }
 
-/** A whole number from 0 to below `end`. */
+/** Returns whether a value is a whole number from 0 (inclusive) to `end` (exclusive). */
 export function isPlace(value: unknown, end: number): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < end
 }
 
 const MAX_NAME_LENGTH = 510
-// Cc: control characters separate names in keys. Cs: a lone surrogate has no UTF-8.
+// Cc: control characters separate names in keys. Cs: a lone surrogate cannot be encoded in UTF-8.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
 export function nameOf(value: unknown, name: string): string {

@@ -8,7 +8,7 @@ import { type Outcome, rollUp } from '../rollups/roll-up.ts'
 import { type ParsedUsageMessage, parseUsageMessage } from './message.ts'
 
 /**
- * Folds the bodies of usage messages into the rollups and returns the outcome of each, in their order. Throws when D1
+ * Folds the bodies of usage messages into the rollups. Returns the outcomes in the order of the bodies. Throws if D1
  * cannot be read.
  */
 export async function foldBodies(env: Pick<Bindings, 'DB'>, bodies: readonly unknown[]): Promise<Outcome[]> {
@@ -26,8 +26,8 @@ export async function foldBodies(env: Pick<Bindings, 'DB'>, bodies: readonly unk
 }
 
 /**
- * Consumes the usage queue. Each message is acknowledged or retried alone, so a failing message does not delay others.
- * Retries have growing delays; after the last retry, the message is moved to the dead-letter queue.
+ * Consumes the usage queue. Each message is acknowledged or retried separately, so a failing message does not delay
+ * others. The delays between retries increase. After the last retry, the message is moved to the dead-letter queue.
  */
 export async function consumeUsage(batch: MessageBatch, env: Bindings): Promise<void> {
   let outcomes: Outcome[]
@@ -54,25 +54,31 @@ export async function consumeUsage(batch: MessageBatch, env: Bindings): Promise<
 }
 
 const FIRST_DELAY_S = 5
-/** The longest delay of an attempt. Ten attempts take 25 minutes, which is longer than most outages of D1. */
+/**
+ * The maximum delay of a retry, in seconds. The delays of ten retries add up to 25 minutes, which is longer than most
+ * outages of D1.
+ */
 const LAST_DELAY_S = 300
 
-/** Returns the seconds until the next attempt, after a number of attempts. */
+/** Returns the number of seconds until the next attempt, after a number of attempts. */
 export function retryDelay(attempts: number): number {
   return Math.min(LAST_DELAY_S, FIRST_DELAY_S * 2 ** Math.min(attempts - 1, 10))
 }
 
-/** `queue` in wrangler.toml; an environment appends its name. */
+/** The name of the dead-letter queue in wrangler.toml. An environment appends its own name. */
 export const DEAD_LETTER_QUEUE = 'usage-dead-letters'
 
-/** A queue takes messages of 128 KB, so no delivered message is cut. */
+/**
+ * The maximum size of a stored body. A queue accepts messages of up to 128 KB, so no delivered message is truncated.
+ */
 const MAX_BODY_BYTES = 200_000
-/** The part of a reason that is stored, in characters. */
+/** The maximum length of a stored reason, in characters. */
 export const MAX_REASON_LENGTH = 500
 
 /**
- * Consumes the dead-letter queue. Tries each message once more, because the cause may be over and because the queue does
- * not deliver the reason. Stores what still fails; logs and retries what cannot be stored.
+ * Consumes the dead-letter queue. Tries each message once more, because the cause may be resolved, and because the
+ * queue does not deliver the reason of the failure. Stores messages that fail again. Logs and retries messages that
+ * cannot be stored.
  */
 export async function keepDeadLetters(batch: MessageBatch, env: Bindings): Promise<void> {
   const outcomes = await tryAgain(
@@ -116,17 +122,17 @@ async function storeOrLog(db: D1Database, failed: readonly FailedMessage[]): Pro
   return new Set()
 }
 
-/** The outcomes of one more attempt. D1 may still be down. */
+/** Returns the outcomes of one more attempt. If D1 is still unavailable, all outcomes are failures. */
 async function tryAgain(env: Bindings, bodies: readonly unknown[]): Promise<Outcome[]> {
   try {
     return await foldBodies(env, bodies)
   } catch (error) {
     logError('dead_letters_not_tried', error, { messages: bodies.length })
-    return bodies.map(() => ({ kind: 'failed', reason: `not tried: ${String(error)}` }))
+    return bodies.map(() => ({ kind: 'failed', reason: `the retry did not run: ${String(error)}` }))
   }
 }
 
-// Writes 2 rows: the letter and its place among those of its state. A message may be delivered more than once.
+// Writes 2 rows: the letter and its index entry. A message may be delivered more than once.
 const STORE = `
   INSERT INTO dead_letters (dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, truncated, body)
   SELECT value ->> 'dead_letter_id', 'open', value ->> 'reason', value ->> 'attempts', value ->> 'sent_at_ms',
@@ -145,18 +151,18 @@ function letterOf(message: Message, reason: string): Readonly<Record<string, str
     sent_at_ms: message.timestamp.getTime(),
     failed_at_ms: Date.now(),
     truncated: truncated ? 1 : 0,
-    // A character takes at most four bytes.
+    // A character takes at most four bytes in UTF-8.
     body: truncated ? text.slice(0, MAX_BODY_BYTES / 4) : text,
   }
 }
 
-/** The same for each delivery of a message. */
+/** Returns the id of a message, which is the same for each delivery. */
 function idOf({ id, timestamp }: Message): string {
   const random = createHash('sha256').update(id).digest().subarray(0, 10)
   return randomId('dl', timestamp.getTime(), random)
 }
 
-/** Writes a body as JSON. A body that has no JSON, which this Worker never sends, is written as its string. */
+/** Returns a body as JSON. A body without a JSON form, which this Worker never sends, is converted with `String`. */
 function textOf(body: unknown): string {
   try {
     return JSON.stringify(body) ?? 'null'
@@ -166,7 +172,7 @@ function textOf(body: unknown): string {
 }
 
 function logLost(message: Message, reason: string): void {
-  // The error is logged only at the first attempt, because the queue retries the message until it can be stored.
+  // Logs the body only at the first attempt, because the queue retries the message until it can be stored.
   if (message.attempts > 1) return
   logFailure('dead_letter_lost', { dead_letter_id: idOf(message), reason, body: textOf(message.body) })
 }

@@ -2,7 +2,9 @@ import type { Bindings } from '../../bindings.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import { foldBodies, MAX_REASON_LENGTH } from './consume.ts'
 
-/** A message of the usage queue that could not be consumed; kept until an operator replays it. */
+/**
+ * A message of the usage queue that could not be consumed. It is deleted 30 days after an operator has replayed it.
+ */
 export interface DeadLetter {
   readonly dead_letter_id: string
   readonly state: 'open' | 'replayed'
@@ -11,7 +13,7 @@ export interface DeadLetter {
   readonly sent_at_ms: number
   readonly failed_at_ms: number
   readonly replayed_at_ms: number | null
-  /** The beginning of its JSON. */
+  /** The beginning of the message's JSON. */
   readonly body: string
 }
 
@@ -19,7 +21,7 @@ const SELECT_PAGE = `
   SELECT dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, replayed_at_ms, substr(body, 1, 2000) AS body
   FROM dead_letters WHERE state = ?1 AND dead_letter_id < ?2 ORDER BY dead_letter_id DESC LIMIT ?3`
 
-/** Lists the newest first, below `before_id`. Reads 2 rows for each: the letter and its index entry. */
+/** Lists dead letters below `before_id`, newest first. Reads 2 rows for each: the letter and its index entry. */
 export async function listDeadLetters(
   db: D1Database,
   state: DeadLetter['state'],
@@ -31,8 +33,8 @@ export async function listDeadLetters(
 /** The maximum number of messages that one call replays. */
 export const MAX_REPLAYED = 100
 
-// The open letters in the order of their last failure. In any other order, a hundred letters that always fail would
-// block all other letters.
+// Selects the open letters in the order of their last failure. In another order, a hundred letters that always fail
+// would block all other letters.
 const OPEN_LETTERS = `
   SELECT dead_letter_id, truncated, body FROM (
     SELECT dead_letter_id AS id FROM dead_letters WHERE state = 'open'
@@ -50,19 +52,20 @@ interface LetterRow {
 }
 
 export interface Replay {
-  /** The number of letters whose usage is in the rollups, also from earlier replays. */
+  /** The number of replayed letters. Their usage is in the rollups. */
   readonly replayed: number
-  /** The number of letters that failed again and are kept. */
+  /** The number of letters that failed again. They remain open. */
   readonly failed: number
   /** The number of requested ids that do not exist or were replayed before. */
   readonly not_found: number
-  /** Set if more letters are open. */
+  /** True if more letters are open. */
   readonly more: boolean
 }
 
 /**
- * Consumes dead letters again: the given ones, or those whose last failure is oldest. The statements of `statementsOf`
- * run in the batch that marks the letters (2 rows written for each that is replayed, 1 for each that fails again).
+ * Consumes dead letters again: the letters with the given ids, or the letters whose last failure is oldest. The
+ * statements of `statementsOf` run in the batch that marks the letters. The batch writes 2 rows for each replayed
+ * letter, and 1 row for each letter that fails again.
  */
 export async function replayDeadLetters(
   env: Bindings,
@@ -96,7 +99,7 @@ export async function replayDeadLetters(
   return replay
 }
 
-/** Replaces a body of which only the beginning was kept; it is not a valid message. */
+/** The replacement of a truncated body. It is not a valid message. */
 const TRUNCATED = null
 
 // A replayed letter keeps the reason of its failure.
@@ -116,7 +119,7 @@ const FORGET = `
   DELETE FROM dead_letters WHERE dead_letter_id IN (
     SELECT dead_letter_id FROM dead_letters WHERE state = 'replayed' AND replayed_at_ms < ?1 LIMIT ${FORGOTTEN_A_RUN})`
 
-/** Deletes letters replayed more than 30 days ago and returns how many. Writes 2 rows for each. */
+/** Deletes letters that were replayed more than 30 days ago. Returns their number. Writes 2 rows for each. */
 export async function forgetReplayed(db: D1Database, now_ms: number): Promise<number> {
   const { meta } = await db
     .prepare(FORGET)

@@ -6,50 +6,51 @@ import { type PackedCells, packCells, unpackCells } from '../cells/pack-cells.ts
 import { integerOf, MalformedCells, recordOf } from '../cells/packed-values.ts'
 
 /**
- * A message of the usage queue, as JSON: the usage of the entries `after_entry < n <= to_entry` of one ledger, summed
- * by cells. The messages of a ledger have no gaps between them.
+ * A message of the usage queue, as JSON. It contains the usage of the entries `after_entry < n <= to_entry` of one
+ * ledger, summed by cells. There are no gaps between the messages of a ledger.
  */
 export interface UsageMessage {
-  /** Is 2 if a cell has an API key, which earlier versions of the code do not know. */
+  /** The version: 2 if a cell has an API key, which earlier versions of the code cannot read; otherwise 1. */
   readonly v: 1 | 2
   readonly ledger_id: string
   readonly after_entry: number
   readonly to_entry: number
   /**
-   * The time before which this message and the earlier ones contain every commit; null while more messages of the same
-   * flush follow.
+   * The time before which this message and the earlier messages contain every commit; null if more messages of the
+   * same flush follow.
    */
   readonly at_ms: number | null
   readonly cells: PackedCells
 }
 
-/** The version of a message with these cells. */
+/** Returns the version of a message with these cells. */
 function versionOf(cells: Iterable<Cell>): 1 | 2 {
   for (const { key } of cells) if (key !== null) return 2
   return 1
 }
 
-/** A queue bills each 64 KB of a message. */
+/** The maximum size of a message. A queue bills each 64 KB of a message. */
 export const MAX_MESSAGE_BYTES = 64_000
 
 /**
- * A message of this weight takes no further entry. One entry weighs at most about 9 KB (three names of 255 characters
- * and every unit), so no message passes the maximum.
+ * The weight at which a message is complete and gets no further entry. One entry weighs at most about 9 KB (three
+ * names of 255 characters and every unit), so no message exceeds the maximum.
  */
 const CLOSING_WEIGHT = 52_000
 
-/** The entries of one flush of a ledger. */
+/** The range of entries of one flush of a ledger. */
 export interface UsageRange {
   readonly ledger_id: string
   readonly after_entry: number
   readonly to_entry: number
-  /** The time of the last commit in it. */
+  /** The time of the last commit in the flush. */
   readonly at_ms: number
 }
 
 /**
- * Makes the messages of a flush, at least one, in order. The same entries make the same messages, byte for byte, so a
- * repeat after a crash and a rebuild from pages match the earlier fold. `deltas` are in the order of their entries.
+ * Makes the messages of a flush in order, at least one. The same entries always result in the same bytes. A
+ * repetition after a crash and a rebuild from pages therefore match the earlier messages. `deltas` must be in the
+ * order of their entries.
  */
 export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]): UsageMessage[] {
   const messages: UsageMessage[] = []
@@ -67,7 +68,7 @@ export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]):
     if (delta.entry <= last_entry || delta.entry > range.to_entry) {
       throw new RangeError(`the usage of entry ${delta.entry} is out of order`)
     }
-    // The message is completed only before a further entry, so that the last message has the end of the range.
+    // The message is completed only if another entry follows, so that the last message ends at the end of the range.
     if (cells.reaches(CLOSING_WEIGHT)) close(last_entry, null)
     cells.add(cellOf(delta))
     last_entry = delta.entry
@@ -76,7 +77,7 @@ export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]):
   return messages
 }
 
-/** The usage of one entry as a cell. */
+/** Returns the usage of one entry as a cell. */
 export function cellOf(delta: UsageDelta): Cell {
   return {
     hour: Math.floor(delta.timestamp_ms / HOUR_MS),
@@ -103,10 +104,10 @@ export interface ParsedUsageMessage extends Omit<UsageMessage, 'v' | 'cells'> {
 
 export type ParsedBody =
   | { readonly kind: 'message'; readonly message: ParsedUsageMessage }
-  /** A message of another version, or malformed. `reason` is for the operator. */
+  /** A malformed message or a message of another version. The reason is shown to the operator. */
   | { readonly kind: 'poison'; readonly reason: string }
 
-/** Parses the body of a queue message. A malformed body is poison: sums are never guessed. */
+/** Parses the body of a queue message. A malformed body is returned with a reason and is not repaired. */
 export function parseUsageMessage(body: unknown): ParsedBody {
   try {
     return { kind: 'message', message: messageOf(recordOf(body, 'the message')) }
@@ -117,22 +118,23 @@ export function parseUsageMessage(body: unknown): ParsedBody {
 }
 
 const FIELDS = ['v', 'ledger_id', 'after_entry', 'to_entry', 'at_ms', 'cells']
-/** The name of a ledger: a customer's id, with `:test` appended for the test ledger. */
+/** The pattern of a ledger's name: a customer's id, followed by `:test` for the test ledger. */
 const LEDGER_ID = /^[A-Za-z0-9_-]{1,100}(?::test)?$/
-/** The maximum time: the year 2500. */
+/** The maximum time, in the year 2500. */
 const MAX_AT_MS = 16_740_000_000_000
 
 function messageOf(body: Readonly<Record<string, unknown>>): ParsedUsageMessage {
-  if (body.v !== 1 && body.v !== 2) throw new MalformedCells(`version ${JSON.stringify(body.v)} is not known`)
+  if (body.v !== 1 && body.v !== 2) throw new MalformedCells(`version ${JSON.stringify(body.v)} is unknown`)
   const unknown = Object.keys(body).find((field) => !FIELDS.includes(field))
-  if (unknown !== undefined) throw new MalformedCells(`the message has a field ${JSON.stringify(unknown)}`)
+  if (unknown !== undefined)
+    throw new MalformedCells(`the message has the unknown field ${JSON.stringify(unknown)}`)
   const { ledger_id } = body
   if (typeof ledger_id !== 'string' || !LEDGER_ID.test(ledger_id)) {
     throw new MalformedCells('ledger_id is not the name of a ledger')
   }
   const after_entry = integerOf(body.after_entry, 'after_entry', 0, Number.MAX_SAFE_INTEGER - 1)
   const cells = unpackCells(body.cells, 'strict')
-  if (body.v !== versionOf(cells)) throw new MalformedCells(`the cells are not of version ${body.v}`)
+  if (body.v !== versionOf(cells)) throw new MalformedCells(`the cells do not match version ${body.v}`)
   return {
     ledger_id,
     after_entry,
@@ -145,16 +147,16 @@ function messageOf(body: Readonly<Record<string, unknown>>): ParsedUsageMessage 
 function assertSize(message: UsageMessage): UsageMessage {
   const bytes = sizeOf(JSON.stringify(message))
   if (bytes > MAX_MESSAGE_BYTES)
-    throw new Error(`a usage message has ${bytes} bytes, more than ${MAX_MESSAGE_BYTES}`)
+    throw new Error(`a usage message has ${bytes} bytes: the maximum is ${MAX_MESSAGE_BYTES}`)
   return message
 }
 
-/** The platform's limits of one `sendBatch`, less some bytes that it adds to each message. */
+/** The platform's limits of one `sendBatch`, minus some bytes that the platform adds to each message. */
 const BATCH_LIMITS: PortionLimits = { bytes: 240_000, items: 100 }
 
 /**
- * Sends the usage of a flush, in order. When it throws, some messages may have been sent, and the caller sends all of
- * them again. A range without entries sends nothing.
+ * Sends the usage of a flush in order. If it throws, some messages may have been sent, and the caller must send all
+ * of them again. A range without entries sends nothing.
  */
 export async function sendUsage(
   queue: Queue,

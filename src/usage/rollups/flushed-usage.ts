@@ -5,18 +5,18 @@ import { type UsageDelta, usageDeltas } from '../cells/delta.ts'
 import { unpackCells } from '../cells/pack-cells.ts'
 import { type ParsedUsageMessage, type UsageMessage, usageMessages } from '../queue/message.ts'
 
-/** D1's pages have a gap: an operator has to repair them from the journal first. */
+/** The error for a gap in D1's pages. The pages must first be repaired from the journal. */
 export class BrokenPages extends Error {}
 
 const FLUSHES_A_READ = 20
 /**
- * The bytes read at once, or one flush, which has at most 1.7 MB of journal. In memory they exist as text,
- * parsed and unpacked.
+ * The maximum number of bytes in one read, unless one flush is larger. A flush normally has at most 1.7 MB of
+ * journal. In memory, the data exists as text, parsed and unpacked.
  */
 const BYTES_A_READ = 2_000_000
 
-// The flush of an entry is the last one that does not begin after it. The length of a body is in the row's header, so
-// no body is read here.
+// An entry belongs to the last flush that does not begin after it. SQLite stores the length of a body in the row's
+// header, so no body is read.
 const FLUSHES_FROM = `
   SELECT flush_entry, sum(octet_length(body)) AS bytes FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry >= coalesce(
@@ -28,8 +28,9 @@ const PAGES_OF_FLUSHES = `
   WHERE ledger_id = ?1 AND flush_entry BETWEEN ?2 AND ?3 ORDER BY flush_entry, wallet_number`
 
 /**
- * Makes the usage messages of a ledger's flushes after `after_entry` from D1's pages: the same messages that the ledger
- * object sent, cut at the same entries. Ends where the pages end. Throws `BrokenPages` when pages are missing.
+ * Makes the usage messages of a ledger's flushes after `after_entry` from D1's pages. They are the same messages that
+ * the ledger object sent, divided at the same entries. Ends at the last page. Throws `BrokenPages` if pages are
+ * missing.
  */
 export async function* flushedUsage(
   db: D1Database,
@@ -77,7 +78,10 @@ function byFlush(rows: readonly PageRow[]): Flush[] {
   return flushes
 }
 
-/** The messages that begin at `reached` or later; one that contains `reached` is cut there. */
+/**
+ * Returns the messages with the entries after `reached`. If a message also contains earlier entries, they are
+ * removed.
+ */
 function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: number): ParsedUsageMessage[] {
   const entries = pages
     .flatMap(({ format, body }) => entriesOf(parsePage(format, body)))
@@ -85,7 +89,9 @@ function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: n
   const to_entry = entries.at(-1)?.number ?? 0
   const whole = entries.length > 0 && entries.every(({ number }, i) => number === flush_entry + i)
   if (!whole || flush_entry > reached + 1) {
-    throw new BrokenPages(`the pages of ${ledger_id} have a gap: entry ${reached + 1}, flush ${flush_entry}`)
+    throw new BrokenPages(
+      `the pages of ${ledger_id} have a gap at entry ${reached + 1}, before flush ${flush_entry}`,
+    )
   }
   if (to_entry <= reached) return []
   const range = { ledger_id, after_entry: flush_entry - 1, to_entry, at_ms: lastOf(pages) }
@@ -96,7 +102,7 @@ function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: n
   return messages.map(({ v: _, cells, ...message }) => ({ ...message, cells: unpackCells(cells) }))
 }
 
-/** The messages for the entries of a message after `reached`. */
+/** Returns the messages for the entries of a message after `reached`. */
 function cutAt(
   reached: number,
   { ledger_id, to_entry, at_ms }: UsageMessage,

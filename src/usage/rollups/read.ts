@@ -8,13 +8,13 @@ import { bucketOf, dayOf, HOURS_A_DAY, startOfDay } from './rows.ts'
 export interface Rollup {
   readonly ledger_id: string
   readonly generation: number
-  /** The entry up to which the rollups contain the usage. */
+  /** The last entry in the rollups. The usage of this entry and of all earlier entries is included. */
   readonly rolled_entry: number
   /** The time before which the rollups contain every commit. */
   readonly as_of_ms: number
   /** The sums of all usage ever rolled up, including deleted days. */
   readonly totals: UsageTotals
-  /** The part of `totals` in days that have been deleted. */
+  /** The part of `totals` that belongs to deleted days. */
   readonly expired: UsageTotals
 }
 
@@ -22,7 +22,7 @@ const SELECT_ROLLUP = `
   SELECT ledger_id, generation, rolled_entry, as_of_ms, totals, expired FROM rollup_watermarks
   WHERE ledger_id = ?1 AND state = 'active'`
 
-/** Reads the active rollup; null while the ledger has none. Reads one row, or two during a rebuild. */
+/** Reads the active rollup; null if the ledger has none. Reads one row for each generation of the ledger. */
 export async function readRollup(db: D1Database, ledger_id: string): Promise<Rollup | null> {
   const row = await db
     .prepare(SELECT_ROLLUP)
@@ -32,24 +32,29 @@ export async function readRollup(db: D1Database, ledger_id: string): Promise<Rol
 }
 
 export interface CellQuery {
-  /** A whole hour, included. */
+  /** The start of the range, inclusive. It must be a whole hour. */
   readonly from_ms: number
-  /** A whole hour, excluded. */
+  /** The end of the range, exclusive. It must be a whole hour. */
   readonly to_ms: number
-  /** The precision of `hour`: with `day` it is the first hour of the day. */
+  /** The precision of `hour` in the cells. With `day`, `hour` is the first hour of the day. */
   readonly grain: 'day' | 'hour'
-  /** The subjects that the cells keep, where the others are null: none, the team, the API key, or user and team. */
+  /**
+   * The subjects in the returned cells: none, the team, the API key, or user and team. The other subjects are null.
+   */
   readonly subjects: 'none' | 'team' | 'key' | 'user'
-  /** The users whose cells are read, with subjects `user`. */
+  /** The users whose cells are read, if `subjects` is `user`. */
   readonly user_numbers?: readonly number[]
-  /** Only cells of these kinds. */
+  /** Returns whether cells of a kind are read; absent to read all cells. */
   readonly admits?: (kind: Kind) => boolean
 }
 
-/** Thrown when a query would read more than one answer may: query fewer days, or a coarser grain. */
+/**
+ * The error for a query that would read too many cells for one answer. The caller must query fewer days or a coarser
+ * grain.
+ */
 export class TooManyCells extends Error {}
 
-/** The limit of reads of D1 in one query: about a million cells. */
+/** The limits of D1 reads in one query: about a million cells. */
 export const MAX_ROLLUP_ROWS = 20_000
 export const MAX_ROLLUP_BYTES = 64_000_000
 
@@ -57,9 +62,10 @@ export const MAX_ROLLUP_BYTES = 64_000_000
 const READ_LIMITS: PortionLimits = { bytes: 4_000_000, items: 500 }
 
 /**
- * Reads the cells of a range of time, in chunks, oldest day first. The same dimensions may occur more than once: add
- * their sums. Finds days by primary key and reads only the narrowest column that answers the query; each row counts as
- * two or three rows read. Throws `TooManyCells` before it reads too much, and `RangeError` when a time is not a whole hour.
+ * Reads the cells of a time range in chunks, oldest day first. The same dimensions may occur more than once, so the
+ * caller must add their sums. Finds days by primary key and reads only the narrowest column that answers the query.
+ * Each row counts as two or three rows read. Throws `TooManyCells` before it reads too much. Throws `RangeError` if a
+ * time is not a whole hour.
  */
 export async function* readCells(
   db: D1Database,
@@ -91,7 +97,7 @@ interface HourRange {
   readonly to_hour: number
 }
 
-/** The statements for the keys of rows with their sizes, and for the cells of some keys. */
+/** The statements that read the keys and sizes of rows, and the cells of some keys. */
 interface Source {
   readonly keys: string
   readonly key_bindings: readonly (number | string)[]
@@ -116,7 +122,7 @@ function daysSource({ grain, subjects }: CellQuery, { from_hour, to_hour }: Hour
   if (subjects === 'team') return source('coalesce(by_team, by_hour)', days)
   if (subjects === 'key') return source('coalesce(by_key, by_hour)', days)
   if (grain === 'hour') return source('by_hour', days)
-  // Days that are only partly in the range are read by the hour.
+  // Days that are only partly in the range are read by hour.
   const whole_from = from_hour % HOURS_A_DAY === 0 ? first_day : first_day + 1
   const whole_to = to_hour % HOURS_A_DAY === 0 ? last_day : last_day - 1
   const keys = `CASE WHEN day BETWEEN ?5 AND ?6 THEN by_day ELSE by_hour END`
@@ -162,7 +168,7 @@ function usersSource({ user_numbers }: CellQuery, { from_hour, to_hour }: HourRa
   const buckets = [...new Set(user_numbers.map(bucketOf))]
   const days = last_day - first_day + 1
   if (days * buckets.length > MAX_LOOKUPS) {
-    throw new TooManyCells(`${buckets.length} buckets of users on ${days} days`)
+    throw new TooManyCells(`the query looks up more than ${MAX_LOOKUPS} buckets of users and days`)
   }
   return {
     keys: USER_KEYS,
@@ -190,12 +196,12 @@ async function readKeys(
     .all<KeyRow>()
   const bytes = results.reduce((sum, row) => sum + row.bytes, 0)
   if (results.length > MAX_ROLLUP_ROWS || bytes > MAX_ROLLUP_BYTES) {
-    throw new TooManyCells(`${results.length} rows of ${bytes} bytes`)
+    throw new TooManyCells(`the query reads more than ${MAX_ROLLUP_ROWS} rows or ${MAX_ROLLUP_BYTES} bytes`)
   }
   return results
 }
 
-/** A key in the form of the statements. */
+/** Returns a key in the form that the statements use. */
 function keyOf({ day, bucket, part }: KeyRow): readonly number[] {
   return [day, bucket, part]
 }

@@ -5,23 +5,25 @@ import { writeSteps } from './roll-up.ts'
 import { messagesOfStep } from './rows.ts'
 import { type Position, readBuilding } from './store.ts'
 
-/** The result of a call for one ledger. */
+/** The result of one call for one ledger. */
 export interface Rebuilt {
-  /** The number of entries folded again. */
+  /** The number of entries that the call folded. */
   readonly entries: number
-  /** The number of rows written for them, without those of watermarks. */
+  /** The number of rows written for these entries, without the rows of watermarks. */
   readonly rows: number
-  /** The new rollups are active. Otherwise call again. */
+  /** True if the new rollups are active. Otherwise the caller must call again. */
   readonly done: boolean
 }
 
-/** The limits of entries that a call folds and that it writes at once. */
+/** The maximum number of entries that one call folds, and that one step writes. */
 export const ENTRIES_A_CALL = 25_000
 const ENTRIES_A_STEP = 10_000
-/** A concurrent rebuild of the same ledger makes a step read the progress again. */
+/**
+ * The maximum number of steps. A step after a concurrent rebuild of the same ledger only reads the progress again.
+ */
 const MAX_STEPS = 50
 
-// Gives a ledger without rollups an active generation: the consumer needs one to continue.
+// Adds an active generation to a ledger without rollups, because the consumer needs one to continue.
 const BEGIN_EMPTY = `
   INSERT INTO rollup_watermarks
     (ledger_id, generation, state, version, rolled_entry, as_of_ms, totals, expired, state_at_ms)
@@ -37,10 +39,11 @@ const BEGIN = `
   WHERE NOT EXISTS (SELECT 1 FROM rollup_watermarks WHERE ledger_id = ?1 AND state = 'building')`
 
 /**
- * Rebuilds the rollups of a ledger from D1's pages as a new generation, which replaces the active one atomically when it
- * has progressed as far. Until then analytics and the consumer use the active one. The next call, or the cron, continues.
+ * Rebuilds the rollups of a ledger from D1's pages as a new generation. The new generation atomically replaces the
+ * active one when it contains all flushed entries. Until then, analytics and the consumer use the active one. The
+ * next call or the cron continues an incomplete rebuild.
  *
- * Throws `BrokenPages` when pages are missing; the active generation stays.
+ * Throws `BrokenPages` if pages are missing. The active generation is then unchanged.
  */
 export async function rebuildLedger(
   db: D1Database,
@@ -54,7 +57,7 @@ export async function rebuildLedger(
   return continueRebuild(db, ledger_id, entries_allowed, now_ms)
 }
 
-/** Continues a rebuild. */
+/** Continues the rebuild of a ledger, up to a number of entries. */
 export async function continueRebuild(
   db: D1Database,
   ledger_id: string,
@@ -94,7 +97,9 @@ async function nextMessages(
     if (message.to_entry - rolled_entry >= entries) break
   }
   if (messages.length > 0) return messagesOfStep(messages)
-  throw new BrokenPages(`the pages of ${ledger_id} end at entry ${rolled_entry}, and not at ${flushed_entry}`)
+  throw new BrokenPages(
+    `the pages of ${ledger_id} end at entry ${rolled_entry}, but must end at entry ${flushed_entry}`,
+  )
 }
 
 const RETIRE = `
@@ -103,15 +108,17 @@ const RETIRE = `
     SELECT 1 FROM rollup_watermarks AS b
     WHERE b.ledger_id = ?1 AND b.generation = ?2 AND b.version = ?3 AND b.rolled_entry >= rollup_watermarks.rolled_entry)`
 
-// The new generation covers at least the same entries as the previous one, so it is complete up to the same
-// time.
+// The new generation contains at least the same entries as the previous one, so it is complete up to the same time.
 const ACTIVATE = `
   UPDATE rollup_watermarks SET state = 'active', version = version + 1, state_at_ms = ?4, as_of_ms = max(as_of_ms, (
     SELECT coalesce(max(as_of_ms), 0) FROM rollup_watermarks WHERE ledger_id = ?1 AND state = 'retired'))
   WHERE ledger_id = ?1 AND generation = ?2 AND version = ?3 AND state = 'building'
     AND NOT EXISTS (SELECT 1 FROM rollup_watermarks WHERE ledger_id = ?1 AND state = 'active')`
 
-/** Activates a generation; false when it changed since it was read, or the active one is ahead. */
+/**
+ * Activates a generation. Returns false if it changed since it was read, or if the active generation contains more
+ * entries.
+ */
 async function activate(
   db: D1Database,
   { ledger_id, generation, version }: Position,

@@ -16,26 +16,30 @@ import {
 
 /** The outcome of a message. */
 export type Outcome =
-  /** The usage of the message is in the rollups, from this call or an earlier one. */
+  /** The rollups contain the usage of the message, from this call or an earlier call. */
   | { readonly kind: 'folded' }
-  /** The message must be retried later. The reason is for the operator. */
+  /** The message must be retried later. The reason is shown to the operator. */
   | { readonly kind: 'failed'; readonly reason: string }
 
-/** The attempts for one ledger while concurrent writers move it or messages are missing. */
+/** The maximum number of rounds without an outcome, because of concurrent writers or missing messages. */
 const ATTEMPTS = 4
-/** The maximum number of steps of a batch that touches more rows than one step may. The rest is retried. */
+/** The maximum number of rounds for one batch. Each round writes one step for each ledger. The rest is retried. */
 const ROUNDS = 16
-/** The entries that are read from pages, for all ledgers together, before a step is written. */
+/**
+ * The maximum number of entries that are read from pages, for all ledgers together, before the steps of a round are
+ * written.
+ */
 const ENTRIES_A_STEP = 20_000
 
 /**
- * Folds messages into the rollups of their ledgers, and returns the outcome of each.
+ * Folds messages into the rollups of their ledgers. Returns the outcome of each message.
  *
- * A message that the watermark has passed is a duplicate. Messages missing between the watermark and a later one are made
- * from D1's pages, which are written before any message is sent: loss, order and repetition do not matter. Each write is
- * guarded by the version of the watermark that it was computed from; after a concurrent write it is computed again.
+ * A message at or below the watermark is a duplicate. Missing messages between the watermark and a later message are
+ * made from D1's pages, which are written before any message is sent. Lost, repeated and unordered messages therefore
+ * have no effect on the rollups. Each write is guarded by the version of the watermark that it was computed from.
+ * After a concurrent write, it is computed again.
  *
- * Throws when D1 cannot be read.
+ * Throws if D1 cannot be read.
  */
 export async function rollUp(
   db: D1Database,
@@ -74,26 +78,29 @@ export async function rollUp(
     open = left
   }
   const reason =
-    'concurrent writers moved the ledger, or more messages are missing before this one than a step reads'
+    'concurrent writers changed the rollups of the ledger, or too many earlier messages are missing for one step'
   for (const message of open) outcomes.set(message, { kind: 'failed', reason })
   return outcomes
 }
 
 type Failed = Extract<Outcome, { kind: 'failed' }>
 
-/** The remaining limit of reads from pages: a batch in which every ledger lost messages must also reach its writes. */
+/**
+ * The remaining number of entries that may be read from pages. Without this limit, a batch in which every ledger lost
+ * messages might never write.
+ */
 interface PagesAllowed {
   entries: number
 }
 
-/** The work for one ledger; possibly none. */
+/** Returns the step for one ledger. The step may have no messages. */
 async function stepOf(
   db: D1Database,
   position: Position | undefined,
   messages: readonly ParsedUsageMessage[],
   pages: PagesAllowed,
 ): Promise<Step | Failed> {
-  if (!position) return { kind: 'failed', reason: `D1 knows no ledger ${messages[0]?.ledger_id}` }
+  if (!position) return { kind: 'failed', reason: `D1 has no ledger ${messages[0]?.ledger_id}` }
   try {
     return { position, messages: messagesOfStep(await contiguous(db, position, messages, pages)) }
   } catch (error) {
@@ -102,7 +109,7 @@ async function stepOf(
   }
 }
 
-/** The messages to fold in order, including the missing ones between them. */
+/** Returns the messages to fold in order, including the missing messages between them. */
 async function contiguous(
   db: D1Database,
   { ledger_id, rolled_entry, flushed_entry }: Position,
@@ -119,8 +126,8 @@ async function contiguous(
         reached = message.to_entry
         break
       }
-      // There is a gap before the message, or the message begins at another entry than the rollups end at. Pages have
-      // the missing entries.
+      // There is a gap before the message, or the message does not begin where the rollups end. The missing entries
+      // are read from pages.
       const until = reached < message.after_entry ? message.after_entry : message.to_entry
       if (pages.entries <= 0) return all
       for await (const missing of flushedUsage(db, ledger_id, reached)) {
@@ -135,7 +142,7 @@ async function contiguous(
   return all
 }
 
-/** The outcomes of a ledger's messages once its work is done. */
+/** Records the outcomes of a ledger's messages after its step is written. */
 function settle(
   { position, messages }: Step,
   own: readonly ParsedUsageMessage[],
@@ -146,28 +153,28 @@ function settle(
     if (message.to_entry <= rolled_entry) {
       outcomes.set(message, { kind: 'folded' })
     } else if (message.to_entry > position.flushed_entry) {
-      const reason = `D1 has the ledger up to entry ${position.flushed_entry}, but the message ends at entry ${message.to_entry}`
+      const reason = `D1 has the entries of the ledger up to ${position.flushed_entry}, but the message ends at entry ${message.to_entry}`
       outcomes.set(message, { kind: 'failed', reason })
     }
   }
 }
 
-/** Messages to fold into one generation of a ledger's rollups, without a gap. At least one. */
+/** The messages to fold into one generation of a ledger's rollups, at least one and without a gap. */
 export interface Step {
   readonly position: Position
   readonly messages: readonly ParsedUsageMessage[]
 }
 
-/** The result of a step: written; stale after a concurrent write; or failed, with nothing written. */
+/** The result of a step. moved: written. stale: not written because of a concurrent write. failed: not written. */
 export type StepResult =
   | { readonly kind: 'moved'; readonly rows: number }
   | { readonly kind: 'stale' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
-/** The bytes that are read, folded and written at once, or one larger step. */
+/** The maximum number of bytes that are read, folded and written at once, unless one step is larger. */
 const WRITE_LIMITS: PortionLimits = { bytes: 8_000_000 }
 
-/** Folds and writes steps of different ledgers in few statements, each step atomically. */
+/** Folds and writes steps of different ledgers in few statements. Each step is written atomically. */
 export async function writeSteps(
   db: D1Database,
   steps: readonly Step[],
@@ -195,7 +202,7 @@ interface Work {
   readonly places: readonly Place[]
 }
 
-/** Writes a group, or each step alone if the group fails, so that no ledger delays another. */
+/** Writes a group of steps. If the group fails, writes each step separately, so that no ledger delays another. */
 async function writeGroup(
   db: D1Database,
   works: readonly Work[],
@@ -225,7 +232,7 @@ async function moveOf(db: D1Database, { step, places }: Work): Promise<Move> {
     for (const place of portion) rows.push(...foldRows(place, newest.get(place)))
   }
   const last = messages.at(-1)
-  if (!last) throw new Error('a step without messages')
+  if (!last) throw new Error('a step must have at least one message')
   return {
     from: position,
     to: {

@@ -3,41 +3,43 @@ import { assertRowSize } from '../../ledger/journal/packing.ts'
 import { type Cell, WeighedCells } from '../cells/cells.ts'
 import { packCells, unpackCells } from '../cells/pack-cells.ts'
 
-/** Cells count time in whole hours since 1970, rollups in whole days: both UTC. */
+/**
+ * The number of hours in a day. Cells count time in whole hours since 1970 and rollups in whole days, both in UTC.
+ */
 export const HOURS_A_DAY = 24
 
 export function dayOf(hour: number): number {
   return Math.floor(hour / HOURS_A_DAY)
 }
 
-/** The first hour of the hour's day. */
+/** Returns the first hour of the hour's day. */
 export function startOfDay(hour: number): number {
   return dayOf(hour) * HOURS_A_DAY
 }
 
-/** The number of users with consecutive numbers that share a row of a day. */
+/** The number of users with consecutive numbers that share a row. */
 const USERS_A_BUCKET = 1024
-/** The number of buckets, which bounds the rows that a batch of messages writes, with any number of users. */
+/** The number of buckets. It limits the number of rows that a batch of messages writes, for any number of users. */
 const BUCKETS = 32
 
-/** The bucket of a user's cells; cells without a user are in the first. */
+/** Returns the bucket of a user's cells. Cells without a user are in the first bucket. */
 export function bucketOf(user_number: number | null): number {
   return Math.floor((user_number ?? 0) / USERS_A_BUCKET) % BUCKETS
 }
 
 /**
- * A row above this size is closed, and the next message of the day begins the next part. A message adds at most 64 KB
- * to each column, so no row approaches the platform's limit, however long the names of customers are.
+ * The sizes above which a row is closed. The next message of the day begins the next part. A message adds at most 64
+ * KB to each column, so no row reaches the platform's limit, even if customers' names are long.
  */
 const CLOSED_DAY_BYTES = 256 * 1024
 const CLOSED_USERS_BYTES = 128 * 1024
 
-/** The rows of a day for some cells: those without users, or those of a bucket of users. */
+/** The place of some cells: the rows of a day for cells without users, or for the users of a bucket. */
 export type RowPlace =
   | { readonly table: 'days'; readonly day: number }
   | { readonly table: 'users'; readonly day: number; readonly bucket: number }
 
-/** The JSON columns of a row; null when another column has the same content (`rollup_days.by_team`). */
+/** The JSON columns of a row. A column is null if another column has the same content (`rollup_days.by_team`). */
 export type RowColumns = Readonly<Record<string, string | null>>
 
 export interface RollupRow {
@@ -46,13 +48,13 @@ export interface RollupRow {
   readonly columns: RowColumns
 }
 
-/** The additions of some messages to one place: the cells of each message, in the order of the messages. */
+/** The additions of some messages to one place. Contains the cells of each message, in the order of the messages. */
 export interface Addition {
   readonly place: RowPlace
   readonly messages: readonly (readonly Cell[])[]
 }
 
-/** Groups the cells of messages by the rows that hold them. */
+/** Groups the cells of messages by the place of their rows. */
 export function additionsOf(messages: readonly (readonly Cell[])[]): Addition[] {
   const additions = new Map<string, { place: RowPlace; messages: Cell[][] }>()
   messages.forEach((cells, index) => {
@@ -69,17 +71,17 @@ export function additionsOf(messages: readonly (readonly Cell[])[]): Addition[] 
       add({ table: 'users', day, bucket: bucketOf(cell.user) }, cell)
     }
   })
-  // The list has no item at the index of a message that adds nothing to a place.
+  // The list has no item at the index of a message without cells for the place.
   return [...additions.values()].map(({ place, messages: lists }) => ({
     place,
     messages: lists.filter(Boolean),
   }))
 }
 
-/** Each place is read, packed again and written, and all places of a step are in memory together. */
+/** The maximum number of places in one step. All places of a step are in memory at the same time. */
 const PLACES_A_STEP = 128
 
-/** The first messages that together touch no more rows than a step may; at least one. */
+/** Returns the first messages that together change no more rows than one step may change; at least one message. */
 export function messagesOfStep<M extends { readonly cells: readonly Cell[] }>(messages: readonly M[]): M[] {
   const places = new Set<string>()
   const cut = messages.findIndex(({ cells }, i) => {
@@ -99,8 +101,8 @@ export function placeKey(place: RowPlace): string {
 }
 
 /**
- * Adds messages to the newest row of a place, and returns that row and the parts begun after it. Works message by
- * message, so that the rows depend on the messages and their order, and not on how many arrive together.
+ * Adds messages to the newest row of a place. Returns this row and the parts that were begun after it. Adds one
+ * message at a time, so the rows depend on the messages and their order, and not on the size of a batch.
  */
 export function foldRows({ place, messages }: Addition, newest: RollupRow | undefined): RollupRow[] {
   const shape = place.table === 'days' ? DAY_SHAPE : USERS_SHAPE
@@ -119,7 +121,7 @@ export function foldRows({ place, messages }: Addition, newest: RollupRow | unde
   return rows
 }
 
-/** The columns of a table, the dimensions that each keeps, and the size at which a row is closed. */
+/** The columns of a table, the dimensions in each column, and the size at which a row is closed. */
 interface Shape {
   readonly closed_bytes: number
   readonly columns: readonly Column[]
@@ -128,7 +130,7 @@ interface Shape {
 interface Column {
   readonly column: string
   readonly cut: (cell: Cell) => Cell
-  /** Whether the column has to be written; otherwise it is null, because `as` has the same content. */
+  /** Returns whether the column is written. Otherwise it is null, because the column `as` has the same content. */
   readonly isNeeded: (cells: Iterable<Cell>) => boolean
   readonly as?: string
 }
@@ -162,8 +164,8 @@ const DAY_SHAPE: Shape = {
 }
 
 /**
- * The shape of users' cells, without API keys: a key that serves many users, or a user of many keys, would multiply the
- * cells.
+ * The shape of users' cells. It has no API keys, because a key with many users, or a user with many keys, would
+ * multiply the number of cells.
  */
 const USERS_SHAPE: Shape = {
   closed_bytes: CLOSED_USERS_BYTES,
@@ -180,7 +182,7 @@ function hasKeys(cells: Iterable<Cell>): boolean {
   return false
 }
 
-/** A row that takes additions. Packs lazily, because additions are frequent. */
+/** A row that accepts additions. It is packed only when the packed form is needed, because additions are frequent. */
 class OpenRow {
   changed = false
   private readonly shape: Shape

@@ -37,7 +37,7 @@ interface PositionRow {
   expired: string | null
 }
 
-/** Reads the active generation of each ledger. Ledgers that D1 does not know are left out. */
+/** Reads the active generation of each ledger. Ledgers that are not in D1 are left out. */
 export async function readPositions(
   db: D1Database,
   ledger_ids: readonly string[],
@@ -55,7 +55,7 @@ const SELECT_BUILDING = `
   FROM ledgers AS l JOIN rollup_watermarks AS w ON w.ledger_id = l.ledger_id AND w.state = 'building'
   WHERE l.ledger_id = ?1`
 
-/** Reads the generation that a rebuild builds, if there is one. */
+/** Reads the generation that a rebuild builds; undefined if no rebuild runs. */
 export async function readBuilding(db: D1Database, ledger_id: string): Promise<Position | undefined> {
   const row = await db.prepare(SELECT_BUILDING).bind(ledger_id).first<PositionRow>()
   return row ? positionOf(row) : undefined
@@ -79,7 +79,7 @@ function positionOf(row: PositionRow): Position {
 export interface Newest {
   readonly position: Position
   readonly place: RowPlace
-  /** Is 0 when no row exists. */
+  /** The part of the newest row; 0 if no row exists. */
   readonly part: number
   readonly bytes: number
 }
@@ -107,7 +107,7 @@ const NEWEST_USERS = `
       SELECT max(part) FROM rollup_users
       WHERE ledger_id = k.value ->> 0 AND generation = k.value ->> 1 AND day = k.value ->> 2 AND bucket = k.value ->> 3)`
 
-/** Finds the newest row of each place, without its cells, in the same order. */
+/** Finds the newest row of each place, without its cells, in the order of the places. */
 export async function findNewest<T extends Pick<Newest, 'position' | 'place'>>(
   db: D1Database,
   places: readonly T[],
@@ -154,7 +154,9 @@ export async function readRows(db: D1Database, rows: readonly Newest[]): Promise
   return found
 }
 
-/** Reads by lists of keys, in one batch: each returned row names its place in its list as `i`. */
+/**
+ * Reads rows by lists of keys, in one batch. The field `i` of each returned row is the index of its key in the list.
+ */
 async function readInLists<T extends Pick<Newest, 'position' | 'place'>, Row extends { readonly i: number }>(
   db: D1Database,
   places: readonly T[],
@@ -198,8 +200,8 @@ export interface Move {
 }
 
 /**
- * Whether the generation is unchanged since it was read. The first one of a ledger may begin only while the ledger has
- * none. Reads one row, or two.
+ * The SQL condition that the generation is unchanged since it was read. The first generation of a ledger may begin
+ * only if the ledger has no generation. Reads one row for each generation of the ledger.
  */
 export const IS_UNCHANGED = `
   coalesce((
@@ -207,7 +209,7 @@ export const IS_UNCHANGED = `
     WHERE ledger_id = value ->> 'ledger_id' AND (generation = value ->> 'generation' OR value ->> 'version' = 0)
   ), 0) = value ->> 'version'`
 
-// Writes 1 row for each.
+// Writes 1 row for each row of the list.
 const WRITE_DAYS = `
   INSERT INTO rollup_days (ledger_id, generation, day, part, by_day, by_hour, by_team, by_key)
   SELECT value ->> 'ledger_id', value ->> 'generation', value ->> 'day', value ->> 'part',
@@ -234,8 +236,8 @@ const MOVE = `
   RETURNING ledger_id`
 
 /**
- * Writes rows and watermarks in one atomic batch, each ledger's only if it is unchanged since it was read, and returns
- * the ledgers that were written.
+ * Writes rows and watermarks in one atomic batch. The rows of a ledger are written only if its generation is
+ * unchanged since it was read. Returns the ledgers that were written.
  */
 export async function writeMoves(
   db: D1Database,
@@ -256,7 +258,10 @@ export async function writeMoves(
   return new Set(moved.map(({ ledger_id }) => ledger_id))
 }
 
-/** Columns are JSON values in it, not strings of JSON, whose escaped quotes would double their size. */
+/**
+ * Returns a row as JSON. Columns are nested JSON values, because the escaped quotes of JSON in strings would double
+ * the size.
+ */
 function rowText({ ledger_id, generation, version }: Position, { place, part, columns }: RollupRow): string {
   const key = JSON.stringify({ ledger_id, generation, version, ...place, part })
   const cells = Object.entries(columns).map(([column, text]) => `,"${column}":${text}`)

@@ -6,19 +6,19 @@ import { unpackCells } from '../cells/pack-cells.ts'
 import { MalformedCells } from '../cells/packed-values.ts'
 import { continueRebuild, ENTRIES_A_CALL } from './rebuild.ts'
 
-/** The scheduled maintenance of rollups. A run handles a bounded part of it; the next run continues. */
+/** The limits of one run of the scheduled maintenance of rollups. The next run continues. */
 
 const REBUILDS_A_RUN = 3
 const RETIRED_A_RUN = 20
 const ROWS_A_GENERATION = 2_000
-/** The time after which no reader uses a replaced generation any more. */
+/** The time after which no reader uses a replaced generation. */
 const RETIRED_FOR_MS = 15 * 60_000
 
 const UNFINISHED = `
   SELECT ledger_id, generation FROM rollup_watermarks WHERE state = ?1 AND state <> 'active' AND state_at_ms < ?2
   ORDER BY state_at_ms LIMIT ?3`
 
-/** Moves a rebuild behind all others that wait. */
+/** Moves a rebuild to the end of the queue of rebuilds. */
 const WAIT = `UPDATE rollup_watermarks SET state_at_ms = ?2 WHERE ledger_id = ?1 AND state = 'building'`
 
 interface Generation {
@@ -35,7 +35,7 @@ async function unfinished(
   return (await db.prepare(UNFINISHED).bind(state, before_ms, limit).all<Generation>()).results
 }
 
-/** Continues rebuilds, the longest waiting first, and returns how many it finished. */
+/** Continues rebuilds, starting with the oldest in the queue. Returns the number of finished rebuilds. */
 export async function finishRebuilds(db: D1Database, now_ms: number): Promise<number> {
   let finished = 0
   for (const { ledger_id } of await unfinished(db, 'building', now_ms, REBUILDS_A_RUN)) {
@@ -66,7 +66,7 @@ const DELETE_WATERMARK = `
     AND NOT EXISTS (SELECT 1 FROM rollup_days WHERE ledger_id = ?1 AND generation = ?2)
     AND NOT EXISTS (SELECT 1 FROM rollup_users WHERE ledger_id = ?1 AND generation = ?2)`
 
-/** Deletes generations that were replaced. Writes 1 row for each of their rows, and 2 for the watermark. */
+/** Deletes replaced generations. Writes 1 row for each of their rows, and 2 rows for the watermark. */
 export async function deleteRetired(db: D1Database, now_ms: number): Promise<number> {
   let rows = 0
   for (const retired of await unfinished(db, 'retired', now_ms - RETIRED_FOR_MS, RETIRED_A_RUN)) {
@@ -85,12 +85,12 @@ const LEDGERS_A_RUN = 30
 const DAY_ROWS_A_LEDGER = 50
 const USER_ROWS_A_LEDGER = 1_000
 
-/** The first day that is kept completely, in whole days since 1970. */
+/** Returns the first day that is kept completely, in whole days since 1970. */
 export function firstKeptDay(kept_days: number, now_ms: number): number {
   return Math.floor(now_ms / DAY_MS) - kept_days
 }
 
-// Reads 2 rows for each watermark: itself, and the oldest day of its rollup by primary key.
+// Reads 2 rows for each watermark: the watermark and the oldest day of its rollup by primary key.
 const WITH_OLD_DAYS = `
   SELECT ledger_id, generation, version, expired, state = 'active' AND coalesce((
     SELECT min(day) FROM rollup_days WHERE ledger_id = w.ledger_id AND generation = w.generation), ?2) < ?2 AS is_old
@@ -105,9 +105,10 @@ interface Watermark {
 }
 
 /**
- * Deletes the days of rollups past their retention. Writes 1 row for each row, and 1 a ledger. Their sums stay in the
- * watermark (`expired`), so that the sums of the remaining days can still be compared. Begins after `after`, and with
- * the first ledger again after the last. Returns how many rows of days it deleted.
+ * Deletes the days of rollups after their retention. Writes 1 row for each deleted row, and 1 row for each ledger.
+ * The sums of deleted days are kept in the watermark (`expired`), so that the sums of the remaining days can still be
+ * compared. Begins after `after`. After the last ledger, the next run begins with the first. Returns the number of
+ * deleted rows of days.
  */
 export async function expireDays(
   db: D1Database,
@@ -124,8 +125,8 @@ export async function expireDays(
     try {
       expired += await expireLedger(db, rollup, first_kept_day)
     } catch (error) {
-      // The stored row is broken: a rebuild of its ledger repairs it, and the days of other ledgers expire
-      // nevertheless.
+      // The stored row is damaged, and a rebuild of its ledger repairs it. The days of other ledgers are still
+      // deleted.
       if (!(error instanceof MalformedCells)) throw error
       logError('days_not_expired', error, { ledger: rollup.ledger_id })
     }
@@ -137,7 +138,7 @@ export async function expireDays(
   return expired
 }
 
-// The statement deletes a limited number of rows of the range, by primary key.
+// Deletes a limited number of rows of the range, by primary key.
 const DELETE_OLD_USERS = `
   DELETE FROM rollup_users WHERE (ledger_id, generation, day, bucket, part) IN (
     SELECT ledger_id, generation, day, bucket, part FROM rollup_users
@@ -147,7 +148,8 @@ const OLD_DAYS = `
   SELECT day, part, by_day FROM rollup_days
   WHERE ledger_id = ?1 AND generation = ?2 AND day < ?3 ORDER BY day, part LIMIT ${DAY_ROWS_A_LEDGER}`
 
-// Raises the version: a consumer that read one of the rows before must not write it back.
+// The next two statements write only if the version is unchanged, and then increment it. A consumer that read one of
+// the deleted rows before therefore cannot write it back.
 const DELETE_OLD_DAYS = `
   DELETE FROM rollup_days WHERE (ledger_id, generation, day, part) IN (
     SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?4))
@@ -162,7 +164,7 @@ async function expireLedger(
   { ledger_id, generation, version, expired }: Watermark,
   first_kept_day: number,
 ): Promise<number> {
-  // Deletes the rows of users first, because the rows of days are needed to find the ledger again.
+  // The rows of users are deleted first, because the rows of days are needed to find the ledger again.
   const users = await db.prepare(DELETE_OLD_USERS).bind(ledger_id, generation, first_kept_day).run()
   if (users.meta.changes >= USER_ROWS_A_LEDGER) return 0
   const { results } = await db

@@ -6,11 +6,13 @@ import type { Content } from './content.ts'
 import { notSent, type SendError, type SendLimits, type Sent, send } from './send.ts'
 import { type SigningKey, signedHeaders } from './signing.ts'
 
-/** Makes one attempt of a delivery: checks the address, signs the message with the time, and sends it. */
+/**
+ * The attempts of a delivery. An attempt checks the address, signs the message with the current time, and sends it.
+ */
 
 export type AddressCheck = (address: Address) => Promise<SendError | undefined>
 
-/** Checks the addresses of attempts that begin within about a second: each name is resolved once. */
+/** Returns a check of addresses for attempts that begin within about a second. It resolves each name once. */
 export function addressChecks(env: Bindings, fetcher: Fetch): AddressCheck {
   const resolved = new Map<string, Promise<Resolution>>()
   const resolveOnce: typeof resolveName = (name, resolver) => {
@@ -33,7 +35,7 @@ export interface AttemptOf {
 
 const USER_AGENT = 'OpenMonetize-Webhooks/1'
 
-/** Makes one attempt of a delivery. It never throws. */
+/** Makes one attempt of a delivery. Never throws. */
 export async function attempt(
   { endpoint, content, keys }: AttemptOf,
   check: AddressCheck,

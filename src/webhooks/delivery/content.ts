@@ -6,20 +6,23 @@ import type { Delivered } from '../records/deliveries.ts'
 import { OPERATOR } from '../records/secrets.ts'
 import { TEST_TYPE } from '../types.ts'
 
-/** Makes the text of messages when they are sent, so that only the notification has a copy of a user's id. */
+/**
+ * The contents of messages. A content is made when its message is sent, so that only the notification stores the id
+ * of a user.
+ */
 
 /** A message to an endpoint: a notification of a ledger or of the deployment, or a test. */
 export type Content = Omit<NotificationView, 'type' | 'customer_id' | 'mode'> & {
   readonly type: string
-  /** Is null for a notification of the deployment. */
+  /** The customer of the notification; null for a notification of the deployment. */
   readonly customer_id: string | null
   readonly mode: NotificationView['mode'] | null
 }
 
-/** The largest distance between the sequences of notifications that one statement reads. */
+/** The maximum range of the sequences that one statement reads. */
 const MAX_SPAN = 200
 
-/** Reads the messages to deliver, by `contentKey`. Omits notifications that are no longer kept. */
+/** Reads the contents of deliveries, by `contentKey`. Omits notifications that were already deleted. */
 export async function readContents(
   env: Bindings,
   delivered: readonly Delivered[],

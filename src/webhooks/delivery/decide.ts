@@ -15,21 +15,21 @@ export interface Ready {
 }
 
 /**
- * The reason why a delivery is not sent now. With `has_row`, D1 has it, and the sweep puts it into the queue
+ * The reason why a delivery is not sent now. If `has_row` is true, D1 has the delivery, and the sweep queues it
  * again.
  */
 export type Unsent =
   /** The endpoint is disabled or deleted, or the notification is too old. */
   | { readonly kind: 'dropped'; readonly is_logged: boolean }
-  /** The message is a repeat: the delivery has ended, or another run works on it. */
+  /** The message is a repeat, because the delivery has ended or another run works on it. */
   | { readonly kind: 'repeated' }
   | { readonly kind: 'early'; readonly due_at_ms: number }
-  /** The endpoint has enough attempts under way. */
+  /** The endpoint has its maximum number of running attempts. */
   | { readonly kind: 'busy'; readonly has_row: boolean }
-  /** No master key can decrypt the signing keys: the operator has to set the right one. */
+  /** No master key can decrypt the signing keys. The operator must set the right master key. */
   | { readonly kind: 'locked'; readonly has_row: boolean }
 
-/** A queue may deliver a message a little before its time. */
+/** The tolerance for messages that the queue delivers a little too early. */
 const EARLY_MS = 500
 
 /** Decides whether a delivery of the queue is sent now. */

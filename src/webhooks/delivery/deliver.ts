@@ -13,13 +13,13 @@ import { type Settlement, settle, settleDue, settleUnsent } from './settle.ts'
 import { readSituations } from './situation.ts'
 import { continueSlow, inFlight } from './slow.ts'
 
-/** A Worker has six connections. */
+/** The maximum numbers of simultaneous attempts. A Worker has six connections. */
 const CONNECTIONS = { all: 6, of_key: 2 }
-/** The first delay of a retry. Ten retries of a batch take 12 minutes, and a hundred take four days. */
+/** The first delay of a retry of a batch. Ten retries take about 85 minutes, and a hundred take about four days. */
 const FIRST_DELAY_S = 5
 const LAST_DELAY_S = 3_600
 
-/** The time that a run waits for answers. */
+/** The maximum time that a run waits for answers. */
 const PATIENCE_MS = 1_000
 
 export interface DeliverOptions extends SendLimits {
@@ -32,7 +32,7 @@ export function deliverOptions(defer: DeliverOptions['defer']): DeliverOptions {
   return { ...SEND_LIMITS, patience_ms: PATIENCE_MS, defer }
 }
 
-/** A message, and the delivery that is due by it. */
+/** A message and its delivery. */
 interface Job {
   readonly message: Message
   readonly delivered: Delivered
@@ -40,11 +40,11 @@ interface Job {
 
 /**
  * Consumes the queue `webhooks`: sends the deliveries that are due, and records them. A message is settled only after
- * the row of its delivery is written, so a crash between any two steps repeats a delivery and loses none.
+ * the row of its delivery is written. A crash between two steps can therefore repeat a delivery, but never lose one.
  *
- * The run waits a second for answers. Attempts that take longer continue after the run, each with a row in D1
- * that marks it. So a slow endpoint does not block the queue, and the queue sends it nothing more while five
- * of its attempts are under way.
+ * The run waits a second for answers. Slower attempts continue after the run, and each of them is marked in its row
+ * in D1. A slow endpoint therefore does not block the queue. A run sends nothing to an endpoint that already had five
+ * running attempts when the run began.
  */
 export async function deliverBatch(
   batch: MessageBatch,
@@ -64,7 +64,7 @@ export async function deliverBatch(
   }
 }
 
-/** Acknowledges messages that are malformed or in the batch twice. */
+/** Returns the jobs of a batch. Acknowledges messages that are malformed or repeated in the batch. */
 function jobsOf({ messages }: MessageBatch): Job[] {
   const jobs = new Map<string, Job>()
   for (const message of messages) {

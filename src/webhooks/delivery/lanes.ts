@@ -1,4 +1,4 @@
-/** Runs tasks at once, with a limit for all tasks and one for the tasks of a key. */
+/** Runs tasks concurrently, with a limit for all tasks and a limit for the tasks of each key. */
 export class Lanes {
   private readonly waiting: { readonly key: string; readonly start: () => void }[] = []
   private readonly running = new Map<string, number>()
@@ -9,7 +9,7 @@ export class Lanes {
     this.limits = limits
   }
 
-  /** The promise never settles if the lanes close before the task begins. */
+  /** Runs a task. The promise never settles if the lanes close before the task begins. */
   run<T>(key: string, task: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const start = () => {
@@ -26,7 +26,7 @@ export class Lanes {
     })
   }
 
-  /** Starts no further task. Running tasks continue. */
+  /** Prevents the start of further tasks. Running tasks continue. */
   close(): void {
     this.waiting.length = 0
   }

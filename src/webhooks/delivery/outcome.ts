@@ -9,7 +9,7 @@ export interface Consequence {
   readonly endpoint: SealedEndpoint
   /** The new value of `failing_since_ms`; undefined if the value does not change. */
   readonly failing_since_ms: number | null | undefined
-  /** Is undefined unless the endpoint must be disabled. */
+  /** The reason to disable the endpoint; undefined if it must not be disabled. */
   readonly disable: DisabledReason | undefined
 }
 

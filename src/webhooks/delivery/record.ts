@@ -9,7 +9,7 @@ import type { Consequence } from './outcome.ts'
 
 /**
  * Records the outcomes of deliveries in one batch of D1: a row for each delivery, and the changes of the endpoints.
- * Throws when D1 does not answer; a repeat changes nothing more.
+ * Throws if D1 does not answer. A repeated call can add an attempt to the log twice.
  */
 export async function record(
   env: Bindings,
@@ -33,7 +33,7 @@ export async function record(
   })
 }
 
-/** The last state of each endpoint whose state changes. */
+/** Returns the last state of each endpoint whose state changes. */
 function newStates(consequences: readonly Consequence[]) {
   const states = new Map<string, Parameters<typeof setFailing>[1][number]>()
   for (const { endpoint, failing_since_ms: at_ms } of consequences) {
@@ -44,9 +44,9 @@ function newStates(consequences: readonly Consequence[]) {
 }
 
 /**
- * The endpoints to disable, once each, whose owner was notified. The notification is sent before the endpoint is
- * disabled, and a repeat of it adds nothing. After a crash between the two steps, the endpoint's next failure disables
- * it.
+ * Returns the endpoints to disable, once each. Omits an endpoint whose customer could not be notified. The
+ * notification is sent before the endpoint is disabled, and is stored only once. After a crash between the two steps,
+ * the next failure of the endpoint disables it.
  */
 async function announced(env: Bindings, consequences: readonly Consequence[]): Promise<Consequence[]> {
   const to_disable = new Map(

@@ -1,8 +1,8 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../time/durations.ts'
 
-/** The times at which a failed delivery is attempted again. */
+/** The schedule of the attempts that follow a failed attempt of a delivery. */
 
-/** The delays of Standard Webhooks 1.0 between one attempt and the next: ten attempts in about three days. */
+/** The delays between attempts, from Standard Webhooks 1.0: ten attempts in about three days. */
 export const RETRY_DELAYS_MS: readonly number[] = [
   5_000,
   5 * MINUTE_MS,
@@ -15,15 +15,15 @@ export const RETRY_DELAYS_MS: readonly number[] = [
   DAY_MS,
 ]
 
-/** The longest delay that a receiver can ask for. */
+/** The longest delay that a receiver can request. */
 const MAX_RETRY_AFTER_MS = DAY_MS
 
-/** An endpoint that has only failed for this long is disabled. */
+/** The time after which an endpoint is disabled if all of its attempts have failed. */
 export const FAILING_LIMIT_MS = 5 * DAY_MS
 
 /**
- * Returns the time of the attempt after the `made`-th one; undefined if that was the last one. `Retry-After` can make it
- * later, never earlier.
+ * Returns the time of the next attempt after `made` attempts; undefined if no attempt follows. `Retry-After` can only
+ * delay the attempt.
  */
 export function nextAttemptMs(
   made: number,
@@ -36,14 +36,14 @@ export function nextAttemptMs(
 }
 
 /**
- * Reads the header `Retry-After` (RFC 9110, section 10.2.3): seconds, or an HTTP date. Returns milliseconds from now;
- * undefined for no header, or one of another form.
+ * Reads the header `Retry-After` (RFC 9110, section 10.2.3), which has seconds or an HTTP date. Returns milliseconds
+ * from now; undefined without a valid header.
  */
 export function retryAfterMs(header: string | null, now_ms: number): number | undefined {
   if (header === null) return undefined
   const text = header.trim()
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000
-  // `Date.parse` accepts many forms: only forms with a day of the week are HTTP dates.
+  // `Date.parse` accepts many forms. Only forms with a day of the week are HTTP dates.
   const at_ms = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(at_ms) ? undefined : Math.max(0, at_ms - now_ms)
 }

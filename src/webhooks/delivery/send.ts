@@ -2,17 +2,17 @@ import type { Fetch } from '../../http/outbound/resolve.ts'
 import { LATE, withDeadline } from '../../time/durations.ts'
 import { retryAfterMs } from './schedule.ts'
 
-/** Makes one attempt to send a message: a POST that waits 15 s for an answer and reads 1 KB of it. */
+/** One attempt to send a message: a POST that waits up to 15 s for an answer and reads at most 1 KB of it. */
 
-/** The reason for a missing answer. */
+/** The reason why no answer arrived. */
 export type SendError = 'timeout' | 'connection_failed' | 'address_refused' | 'name_not_resolved'
 
 /** An attempt in the log of deliveries. */
 export interface Attempt {
   readonly at_ms: number
-  /** Is null if no answer arrived. */
+  /** The status of the answer; null if no answer arrived. */
   readonly status_code: number | null
-  /** Is null if an answer arrived. */
+  /** The error; null if an answer arrived. */
   readonly error: SendError | null
   readonly duration_ms: number
   /** The beginning of the answer. */
@@ -30,7 +30,7 @@ export interface Message {
   readonly body: string
 }
 
-/** Tests pass their own clock and receivers. */
+/** The dependencies and limits of sending. Tests replace the clock and the receivers. */
 export interface SendLimits {
   readonly fetcher: Fetch
   readonly timeout_ms: number
@@ -38,7 +38,7 @@ export interface SendLimits {
 }
 
 const TIMEOUT_MS = 15_000
-/** The status is known when the answer begins, so the wait for the rest is short. */
+/** The time limit for the body of an answer. It is short, because the status is already known. */
 const ANSWER_TIMEOUT_MS = 1_000
 const MAX_ANSWER_BYTES = 1_024
 
@@ -52,7 +52,7 @@ export function isSuccess({ status_code }: Attempt): boolean {
   return status_code !== null && status_code >= 200 && status_code < 300
 }
 
-/** The attempt of a message that was not sent. */
+/** Returns the attempt of a message that was not sent. */
 export function notSent(error: SendError, at_ms: number): Sent {
   return {
     attempt: { at_ms, status_code: null, error, duration_ms: 0, answer: '' },
@@ -60,7 +60,7 @@ export function notSent(error: SendError, at_ms: number): Sent {
   }
 }
 
-/** Sends a message. Never throws, and follows no redirect: the new address was not checked. */
+/** Sends a message. Never throws. Does not follow redirects, because the new address was not checked. */
 export async function send(message: Message, { fetcher, timeout_ms, now }: SendLimits): Promise<Sent> {
   const at_ms = now()
   const stop = new AbortController()
@@ -100,7 +100,7 @@ function failed(error: SendError, at_ms: number, ended_ms: number): Sent {
   return { ...sent, attempt: { ...sent.attempt, duration_ms: ended_ms - at_ms } }
 }
 
-/** Reads at most 1 KB, and only until the time limit. */
+/** Reads at most 1 KB of an answer, and stops at the time limit. */
 async function beginningOf(response: Response, timeout_ms: number): Promise<string> {
   if (!response.body) return ''
   const reader = response.body.getReader()
@@ -116,10 +116,10 @@ async function beginningOf(response: Response, timeout_ms: number): Promise<stri
   try {
     await withDeadline(read(), timeout_ms)
   } catch {
-    // The status is known. If the answer breaks off, the received part is kept.
+    // The status is known. The received part is kept if the answer ends early.
   }
   reader.cancel().catch(() => undefined)
   const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES))
-  // A character that the limit divides is not shown.
+  // Removes a character that the limit has cut.
   return text.replace(/\uFFFD$/, '')
 }

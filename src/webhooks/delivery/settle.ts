@@ -1,30 +1,31 @@
 import type { Delivered, Outcome } from '../records/deliveries.ts'
 import type { Unsent } from './decide.ts'
 
-/** Acknowledges or retries a message of the queue after the rows of its run are written. */
+/** The settlement of a queue message: it is acknowledged or retried after the rows of its run are written. */
 export type Settlement = { readonly kind: 'ack' } | { readonly kind: 'retry'; readonly delay_ms: number }
 
 const ACK: Settlement = { kind: 'ack' }
 
 /**
- * The longest delay of a message. The sweep starts a later attempt, because a message of a queue does not wait for
+ * The longest delay of a message. The sweep starts a later attempt, because a message cannot wait in a queue for
  * days.
  */
 const MAX_MESSAGE_DELAY_MS = 600_000
-/** The number of times that a delivery without a row waits in the queue. After that, it waits in D1. */
+/** The maximum number of times that a delivery without a row waits in the queue. After that, it waits in D1. */
 const MAX_BUSY_REPEATS = 5
 const BUSY_DELAY_MS = 5_000
 const PARKED_MS = 60_000
 
 /**
- * The queue delivers the message again when the delivery is due, unless the sweep finds the delivery first.
+ * Settles the message of a delivery. If the delivery is due within ten minutes, the queue delivers the message again
+ * at that time. Otherwise, the message is acknowledged, and the sweep queues the delivery when it is due.
  */
 export function settleDue(due_at_ms: number | null, now_ms: number): Settlement {
   if (due_at_ms === null || due_at_ms - now_ms > MAX_MESSAGE_DELAY_MS) return ACK
   return { kind: 'retry', delay_ms: Math.max(0, due_at_ms - now_ms) }
 }
 
-/** Settles a message that was not sent. `outcome` is the row to write before that. */
+/** Settles a message that was not sent. `outcome` is the row to write before the settlement. */
 export function settleUnsent(
   unsent: Unsent,
   {

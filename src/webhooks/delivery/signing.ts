@@ -1,18 +1,19 @@
 /**
- * Signs messages by Standard Webhooks 1.0: `v1` is HMAC-SHA256 under a shared secret, `v1a` is Ed25519. The
- * signed text is `id.timestamp.body`, so that a receiver refuses a message that was changed, or is repeated later.
+ * Signs messages according to Standard Webhooks 1.0. `v1` is HMAC-SHA256 under a shared secret, and `v1a` is Ed25519.
+ * The signed text is `id.timestamp.body`, so that a receiver can refuse a message that was changed or that is
+ * repeated later.
  */
 
 /** The keys that sign the messages of an endpoint. */
 export interface SigningKey {
-  /** `whsec_` and 32 bytes in base64. */
+  /** The shared secret: `whsec_` and 32 bytes in base64. */
   readonly secret: string
   /** The Ed25519 key in PKCS #8, in base64; null for an endpoint without `v1a`. */
   readonly private_key: string | null
 }
 
 export interface NewSigningKey extends SigningKey {
-  /** `whpk_` and the 32 bytes of the Ed25519 public key in base64; null without `v1a`. */
+  /** The Ed25519 public key: `whpk_` and 32 bytes in base64; null without `v1a`. */
   readonly public_key: string | null
 }
 
@@ -26,10 +27,10 @@ export async function newSigningKey({ v1a }: { readonly v1a: boolean }): Promise
   return { secret, ...(await newKeyPair()) }
 }
 
-/** The two halves of a new Ed25519 key. */
+/** Returns the private and the public key of a new Ed25519 key pair. */
 export async function newKeyPair(): Promise<{ readonly private_key: string; readonly public_key: string }> {
   const pair = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])
-  if (!('privateKey' in pair)) throw new Error('Ed25519 gave no key pair')
+  if (!('privateKey' in pair)) throw new Error('the runtime returned no Ed25519 key pair')
   const [private_key, public_key] = await Promise.all([
     crypto.subtle.exportKey('pkcs8', pair.privateKey),
     crypto.subtle.exportKey('raw', pair.publicKey),
@@ -46,7 +47,7 @@ export interface SignedHeaders {
   readonly 'webhook-signature': string
 }
 
-/** The headers of one attempt. While a secret is being replaced, the old key signs as well. */
+/** Returns the headers of one attempt. Several keys sign while a secret is being replaced. */
 export async function signedHeaders(
   message: { readonly id: string; readonly at_ms: number; readonly body: string },
   keys: readonly SigningKey[],

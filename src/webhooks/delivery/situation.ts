@@ -14,21 +14,21 @@ import { keyOwner, openKeys, signingKeys } from '../records/secrets.ts'
 import { type Content, contentKey, readContents } from './content.ts'
 import type { SigningKey } from './signing.ts'
 
-/** The state in D1 of a due delivery. A few statements read it for all deliveries of a run. */
+/** The state of a due delivery in D1. A few statements read the states of all deliveries of a run. */
 export interface Situation {
-  /** Is undefined if the endpoint was deleted. */
+  /** The endpoint; undefined if it was deleted. */
   readonly endpoint: SealedEndpoint | undefined
-  /** Is undefined if the delivery has no row yet: it was not attempted. */
+  /** The row of the delivery; undefined if it has no row yet. */
   readonly state: DeliveryState | undefined
-  /** Is undefined if the notification is no longer kept. */
+  /** The content of the message; undefined if the notification was deleted. */
   readonly content: Content | undefined
-  /** Is empty if no master key decrypts them. */
+  /** The signing keys; empty if no master key can decrypt them. */
   readonly keys: readonly SigningKey[]
-  /** The endpoint has its maximum number of attempts under way. */
+  /** Whether the endpoint has its maximum number of running attempts. */
   readonly is_busy: boolean
 }
 
-/** Reads all situations with a few statements. Throws when D1 does not answer. */
+/** Reads all situations with a few statements. Throws if D1 does not answer. */
 export async function readSituations(
   env: Bindings,
   delivered: readonly Delivered[],
@@ -68,8 +68,8 @@ export async function readSituations(
 }
 
 /**
- * Returns the keys that sign a message of an endpoint now. If they cannot be read, it returns none and logs a
- * line.
+ * Returns the keys that sign a message of an endpoint now. Returns no keys and logs a line if they cannot be
+ * decrypted.
  */
 export function keysOf(
   env: Bindings,

@@ -11,25 +11,28 @@ import { settleDue, settleUnsent } from './settle.ts'
 import { readSituations } from './situation.ts'
 
 /**
- * Attempts that take longer than a run of the consumer waits. Each is recorded when it ends. Then the same
- * endpoint gets its next deliveries, one after the other: so a slow endpoint gets all of its messages, and at
- * most five at once.
+ * The attempts that take longer than a run of the consumer waits for them. Each attempt is recorded when it ends.
+ * Then the next deliveries of the same endpoint are sent, one after the other. A slow endpoint therefore gets all of
+ * its messages, and about five at the same time.
  */
-/** A time longer than any attempt: after it, an attempt counts as lost and is repeated. */
+/** The time after which a running attempt counts as lost and is repeated. It is longer than any attempt. */
 const LEASE_MS = 60_000
 /**
- * The maximum number of slow attempts that a run continues. With six attempts at the same time and up to 16 calls for
- * each, a run of the Worker makes fewer than 1,000 calls.
+ * The maximum number of deliveries that follow a slow attempt in a run. With six attempts at the same time and up to
+ * 16 calls for each, a run of the Worker makes fewer than 1,000 calls.
  */
 const MAX_CONTINUED = 9
 const MAX_TIME_MS = 300_000
 
-/** The row of an attempt that is under way. */
+/** Returns the row of a running attempt. */
 export function inFlight(delivered: Delivered, made: number, now_ms: number): Outcome {
   return { ...delivered, status: 'pending', made, in_flight: true, due_at_ms: now_ms + LEASE_MS }
 }
 
-/** Continues slow attempts. It never throws: an attempt that it does not record is repeated after the lease. */
+/**
+ * Continues a slow attempt, and sends the next deliveries of its endpoint. Never throws. An attempt that is not
+ * recorded is repeated after its lease.
+ */
 export async function continueSlow(
   env: Bindings,
   end: Promise<Consequence>,
@@ -55,12 +58,12 @@ async function recordOne(env: Bindings, consequence: Consequence, now_ms: number
   const { due_at_ms } = consequence.outcome
   const settlement = settleDue(due_at_ms, now_ms)
   if (settlement.kind === 'ack') return
-  // If this fails, the sweep finds the delivery when it is due.
+  // If this call fails, the sweep finds the delivery when it is due.
   const delaySeconds = Math.ceil(settlement.delay_ms / 1_000)
   await env.WEBHOOKS.send(messageOf(consequence.outcome), { delaySeconds })
 }
 
-/** This run has claimed the delivery, so the delivery is due regardless of its lease. */
+/** Sends a delivery that this run has claimed. The delivery is treated as due, although its lease has not ended. */
 async function sendClaimed(env: Bindings, delivered: Delivered, options: SendLimits): Promise<void> {
   const now_ms = options.now()
   const situation = (await readSituations(env, [delivered], now_ms)).get(delivered)
@@ -71,7 +74,7 @@ async function sendClaimed(env: Bindings, delivered: Delivered, options: SendLim
     now_ms,
   )
   if (decision.kind === 'send') {
-    // The address is checked again: the name may resolve to another address since the last attempt.
+    // Checks the address again, because the host name may have a new address since the last attempt.
     const sent = await attempt(decision, addressChecks(env, options.fetcher), options)
     const consequence = consequenceOf(delivered, decision.endpoint, sent, decision.made)
     return recordOne(env, consequence, options.now())

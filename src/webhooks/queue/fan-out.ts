@@ -11,17 +11,17 @@ import { subscribes } from '../types.ts'
 import { callsToEnqueue, enqueue } from './message.ts'
 
 /**
- * Consumes hints that D1 has notifications of a ledger, and puts a message into the queue `webhooks` for each
- * endpoint that subscribes to one. `ledgers.handed_notification` moves only afterwards: after a crash, the
- * work is repeated, and the rows of deliveries make the repeat harmless.
+ * The consumer of hints that D1 has notifications of a ledger. It puts a message into the queue `webhooks` for each
+ * notification and each endpoint that subscribes to its type. `ledgers.handed_notification` is increased only after
+ * that. After a crash, the work is repeated. The rows of deliveries make the repeat harmless.
  */
 
 /** The maximum numbers of notifications and of deliveries that one run queues for a ledger. */
 const MAX_NOTIFICATIONS = 1_000
 const MAX_DELIVERIES = 1_000
-/** The calls for a ledger: they read its notifications, queue deliveries, and move the position. */
+/** The maximum number of calls for a ledger. They read its notifications, queue deliveries, and move the position. */
 const CALLS_OF_LEDGER = 2 + callsToEnqueue(MAX_DELIVERIES)
-/** A run of the consumer stays below the 1,000 calls of an invocation. */
+/** The maximum number of calls of a run of the consumer. An invocation may make 1,000 calls. */
 const CALLS_OF_CONSUMER = 600
 const RETRY_DELAY_S = 10
 
@@ -39,12 +39,12 @@ export async function consumeHints(batch: MessageBatch, env: Bindings): Promise<
   }
 }
 
-/** `partly`: the ledger has more notifications than one run queues. */
+/** The result for a ledger. `partly`: it has more notifications than one run queues. */
 export type HandedOn = 'whole' | 'partly' | 'failed'
 
 /**
- * Queues the new notifications of some ledgers, in their order, and returns the result of each. The result
- * omits ledgers for which no calls were left.
+ * Queues the new notifications of some ledgers, in their order. Returns the result of each ledger. The result omits
+ * ledgers if no calls were left for them.
  */
 export async function handOn(
   env: Bindings,
@@ -82,7 +82,7 @@ const UNHANDED = `
   JOIN notifications AS n ON n.ledger_id = l.ledger_id AND n.sequence > l.handed_notification
   WHERE l.ledger_id = ?1 ORDER BY n.sequence LIMIT ?2`
 
-// Writes 1 row, and its place in the index of ledgers with notifications that are not queued.
+// Writes 1 row and its entry in the index of ledgers with notifications that are not queued.
 const HANDED = `
   UPDATE ledgers SET handed_notification = ?2 WHERE ledger_id = ?1 AND handed_notification < ?2`
 
@@ -93,7 +93,10 @@ export interface Numbered {
   readonly at_ms: number
 }
 
-/** Returns the calls that it made, at most `CALLS_OF_LEDGER`, and whether it queued all notifications. */
+/**
+ * Queues the new notifications of a ledger. Returns the number of calls, at most `CALLS_OF_LEDGER`, and whether all
+ * notifications were queued.
+ */
 async function handOnLedger(
   env: Bindings,
   ledger_id: string,
@@ -103,7 +106,7 @@ async function handOnLedger(
   const { results } = await env.DB.prepare(UNHANDED).bind(ledger_id, limit).all<Numbered>()
   const last = results.at(-1)
   if (!last) return { made: 1, is_whole: true }
-  // A notification may be written to D1 after an endpoint that is younger than it.
+  // A notification may be older than an endpoint and reach D1 later. It is not sent to that endpoint.
   const created = new Map(endpoints.map((endpoint) => [endpoint.webhook_endpoint_id, endpoint.created_at_ms]))
   const deliveries = deliveriesOf(ledger_id, results, endpoints).filter(
     ({ webhook_endpoint_id, at_ms }) => (created.get(webhook_endpoint_id) ?? Infinity) <= at_ms,
@@ -113,7 +116,9 @@ async function handOnLedger(
   return { made: 2 + callsToEnqueue(deliveries.length), is_whole: results.length < limit }
 }
 
-/** The deliveries of notifications to the endpoints that subscribe to them, in the order of the notifications. */
+/**
+ * Returns the deliveries of notifications to the endpoints that subscribe to them, in the order of the notifications.
+ */
 export function deliveriesOf(
   ledger_id: string,
   notifications: readonly Numbered[],
@@ -134,16 +139,15 @@ export function deliveriesOf(
   )
 }
 
-// Writes 1 row, and none if the ledger has endpoints already. Its next notifications are queued, not the
-// earlier ones.
+// Writes 1 row, or none if the ledger already has endpoints. Only later notifications of the ledger are queued.
 const BEGIN = `
   INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms, handed_notification)
   VALUES (?1, 0, 0, 0, 0)
   ON CONFLICT (ledger_id) DO UPDATE SET handed_notification = last_notification WHERE handed_notification IS NULL`
 
 /**
- * The statement that starts queueing the notifications of a ledger, in the batch that adds its first
- * endpoint.
+ * Returns the statement that starts the queueing of the notifications of a ledger. It is in each batch that adds an
+ * endpoint, and has an effect only for the first endpoint of the ledger.
  */
 export function beginHandingOn(env: Pick<Bindings, 'DB'>, ledger_id: string): D1PreparedStatement {
   return env.DB.prepare(BEGIN).bind(ledger_id)
@@ -154,8 +158,8 @@ const END = `
   WHERE ledger_id = ?1 AND NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE owner = ?1)`
 
 /**
- * The statement that stops queueing, after the one that deletes an endpoint: it has an effect only for the
- * last endpoint.
+ * Returns the statement that stops the queueing. It follows the statement that deletes an endpoint, and has an effect
+ * only if the ledger has no more endpoints.
  */
 export function endHandingOn(env: Pick<Bindings, 'DB'>, ledger_id: string): D1PreparedStatement {
   return env.DB.prepare(END).bind(ledger_id)

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import type { Delivered } from '../records/deliveries.ts'
 
-/** A message of the queue `webhooks`, as JSON: a delivery is due. The message may arrive twice, or late. */
+/**
+ * A message of the queue `webhooks`, as JSON. It means that a delivery is due. The message may arrive twice or late.
+ */
 export interface DeliveryMessage extends Delivered {
   readonly v: 1
 }
@@ -27,7 +29,7 @@ export function messageOf({
   return { v: 1, owner, webhook_endpoint_id, notification_id, sequence, type, at_ms }
 }
 
-/** Returns undefined for a body that this Worker never sends. */
+/** Parses a message. Returns undefined for a body that this Worker never sends. */
 export function parseMessage(body: unknown): Delivered | undefined {
   const parsed = schema.safeParse(body)
   if (!parsed.success) return undefined
@@ -35,15 +37,15 @@ export function parseMessage(body: unknown): Delivered | undefined {
   return delivered
 }
 
-/** The maximum number of messages that a queue takes at once. */
+/** The maximum number of messages that a queue accepts at once. */
 const MAX_SENT_AT_ONCE = 100
 
-/** The calls of the queue that `enqueue` makes. */
+/** Returns the number of calls that `enqueue` makes to the queue. */
 export function callsToEnqueue(deliveries: number): number {
   return Math.ceil(deliveries / MAX_SENT_AT_ONCE)
 }
 
-/** Puts deliveries into the queue. After an error, a repeat sends some of them twice. */
+/** Puts deliveries into the queue. A repeat after an error may queue some of them twice. */
 export async function enqueue(queue: Queue<DeliveryMessage>, delivered: readonly Delivered[]): Promise<void> {
   for (let i = 0; i < delivered.length; i += MAX_SENT_AT_ONCE) {
     const bodies = delivered.slice(i, i + MAX_SENT_AT_ONCE).map((one) => ({ body: messageOf(one) }))

@@ -4,29 +4,34 @@ import { dueDeliveries, endpointsDue } from '../records/deliveries.ts'
 import { handOn } from './fan-out.ts'
 import { callsToEnqueue, enqueue } from './message.ts'
 
-/** The sweep of each minute: puts due deliveries that no message of the queue has started into the queue. */
+/**
+ * The sweep that runs each minute. It puts due deliveries into the queue if no message of the queue has started them.
+ */
 
-/** The grace period: within it, the queue delivers a message that has a delay. */
+/** The grace period, within which the queue still delivers a delayed message. */
 const OVERDUE_MS = 30_000
 const ENDPOINTS_A_STEP = 500
 /**
- * The maximum number of endpoints in a run, and of deliveries of each: an endpoint with a long list does not delay
- * others.
+ * The maximum numbers of endpoints in a run, and of deliveries of each endpoint. An endpoint with many deliveries
+ * therefore does not delay other endpoints.
  */
 const MAX_ENDPOINTS = 100
 const MAX_OF_ENDPOINT = 200
-/** The calls of one run: of D1 and of the queue. */
+/** The maximum number of calls to D1 and to the queue in one run. */
 export const SWEEP_CALLS = 1 + MAX_ENDPOINTS * (1 + callsToEnqueue(MAX_OF_ENDPOINT))
 
 interface SweepRun {
   readonly env: Bindings
   readonly now_ms: number
-  /** The endpoint after which the run begins. */
+  /** The endpoint or the ledger after which the run begins. */
   readonly after: string
   readonly reach: (place: string) => void
 }
 
-/** Returns the number of deliveries. A run continues where the last one stopped, and begins again after the last endpoint. */
+/**
+ * Queues due deliveries, and returns their number. A run continues where the last one stopped, and begins again after
+ * the last endpoint.
+ */
 export async function sweepDeliveries({ env, now_ms, after, reach }: SweepRun): Promise<number> {
   const before_ms = now_ms - OVERDUE_MS
   const found = await endpointsDue(env, after, before_ms, ENDPOINTS_A_STEP)
@@ -45,13 +50,10 @@ export async function sweepDeliveries({ env, now_ms, after, reach }: SweepRun): 
 }
 
 const LEDGERS_A_RUN = 50
-/** The calls of one run: of D1 and of the queue. */
+/** The maximum number of calls to D1 and to the queue in one run. */
 export const HAND_ON_CALLS = 300
 
-/**
- * Queues notifications whose hint was lost. The next run continues after the last ledger that this one
- * reached.
- */
+/** Queues notifications whose hint was lost. The next run continues after the last ledger that this run reached. */
 export async function sweepNotifications({ env, after, reach }: SweepRun): Promise<void> {
   const unhanded = await unhandedLedgers(env.DB, after, LEDGERS_A_RUN)
   const ids = unhanded.map(({ ledger_id }) => ledger_id)

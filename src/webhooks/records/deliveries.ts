@@ -5,13 +5,19 @@ import { randomId } from '../../ids.ts'
 import { parseStored } from '../../ledger/model/json.ts'
 import type { Attempt } from '../delivery/send.ts'
 
-/** The log of deliveries in D1: one row for each notification that an endpoint gets, however often it is sent. */
+/**
+ * The log of deliveries in D1. It has one row for each notification that an endpoint gets, even if it is sent several
+ * times.
+ */
 
-/** DROPPED: the endpoint was disabled or deleted, or the notification was too old to be sent. */
+/**
+ * The statuses of a delivery. A delivery is dropped if its endpoint was disabled or deleted, or if the notification
+ * is too old to be sent.
+ */
 export const DELIVERY_STATUSES = ['pending', 'succeeded', 'failed', 'dropped'] as const
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
 
-/** A notification that is delivered to an endpoint. The text of the message is made when it is sent. */
+/** A notification that is delivered to an endpoint. The text of the message is made when the message is sent. */
 export interface Delivered {
   readonly owner: string
   readonly webhook_endpoint_id: string
@@ -26,10 +32,10 @@ export interface Delivered {
 export interface Delivery extends Delivered {
   readonly delivery_id: string
   readonly status: DeliveryStatus
-  /** The attempts since the first one, or since the last retry by hand. */
+  /** The number of attempts since the delivery was created or last restarted. */
   readonly made: number
   /**
-   * The time of the next attempt, or the time when the attempt under way counts as lost; null unless it is
+   * The time of the next attempt, or the time when a running attempt counts as lost; null unless the delivery is
    * pending.
    */
   readonly due_at_ms: number | null
@@ -41,7 +47,7 @@ interface Row extends Omit<Delivery, 'attempts'> {
   readonly attempts: string
 }
 
-/** The maximum number of attempts that are kept of a delivery. */
+/** The maximum number of attempts that a row keeps. */
 export const MAX_ATTEMPTS_KEPT = 20
 
 type Db = Pick<Bindings, 'DB'>
@@ -52,14 +58,14 @@ export function deliveryId({ webhook_endpoint_id, notification_id, at_ms }: Deli
   return randomId('dlv', at_ms, digest.subarray(0, 10))
 }
 
-/** A change of a delivery after an attempt, or instead of one. */
+/** A change of a delivery after an attempt, or without one. */
 export interface Outcome extends Delivered {
   readonly status: DeliveryStatus
   readonly made: number
-  /** An attempt runs: `due_at_ms` is the time when it counts as lost. */
+  /** Whether an attempt is running. `due_at_ms` is then the time when it counts as lost. */
   readonly in_flight: boolean
   readonly due_at_ms: number | null
-  /** Is undefined if nothing was sent. */
+  /** The attempt; undefined if nothing was sent. */
   readonly attempt?: Attempt | undefined
 }
 
@@ -71,8 +77,8 @@ const erased = (kind: SubjectKind) => `EXISTS (
     WHERE n.ledger_id = value ->> 'owner' AND n.sequence = value ->> 'sequence' AND s.ledger_id = n.ledger_id
       AND s.kind = '${kind}' AND s.number = n.${kind}_number AND s.erased_at_ms IS NOT NULL)`
 
-// Does not store the answer to a message about an erased user or team. The attempt may have begun before the erasure,
-// which deletes only the answers stored so far.
+// Does not store the answer to a message about an erased user or team. The erasure deletes only answers that are
+// already stored, but an attempt may end after the erasure.
 const VALUES = `
   SELECT value ->> 'owner', value ->> 'delivery_id', value ->> 'webhook_endpoint_id', value ->> 'notification_id',
     value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'status', value ->> 'made',
@@ -81,8 +87,8 @@ const VALUES = `
       THEN json_set(value -> 'attempts', '$[0].answer', '') ELSE value -> 'attempts' END
   FROM json_each(?1) WHERE true`
 
-// Writes 1 row for a delivery that ends with its first attempt. A pending one has a second row: its place in
-// the index. A delivery that has ended does not change: the attempt was a repeat.
+// Writes 1 row for a delivery that ends with its first attempt. Writes 2 rows, the row and its index entry, if the
+// delivery is or was pending. A delivery that has ended does not change, because the attempt was a repeat.
 const RECORD = `
   INSERT INTO webhook_deliveries (${COLUMNS}) ${VALUES}
   ON CONFLICT (owner, delivery_id) DO UPDATE SET status = excluded.status, made = excluded.made,
@@ -92,12 +98,12 @@ const RECORD = `
         ELSE json_remove(attempts, '$[0]') END, '$[#]', excluded.attempts -> 0) END
   WHERE webhook_deliveries.status = 'pending'`
 
-/** The statement that records the outcomes of deliveries. */
+/** Returns the statement that records the outcomes of deliveries. */
 export function recordOutcomes(env: Db, outcomes: readonly Outcome[]): D1PreparedStatement {
   return env.DB.prepare(RECORD).bind(JSON.stringify(outcomes.map(valuesOf)))
 }
 
-// Does the same as RECORD. `?2` is true if it also repeats successful deliveries.
+// Writes the same rows as RECORD. If `?2` is true, it also restarts successful deliveries.
 const RESTART = `
   INSERT INTO webhook_deliveries (${COLUMNS}) ${VALUES}
   ON CONFLICT (owner, delivery_id) DO UPDATE SET status = 'pending', made = 0, in_flight = 0,
@@ -105,7 +111,10 @@ const RESTART = `
   WHERE webhook_deliveries.status <> 'pending' AND (?2 OR webhook_deliveries.status <> 'succeeded')
   RETURNING delivery_id`
 
-/** The statement that restarts deliveries and returns their ids, except of deliveries under way. */
+/**
+ * Returns the statement that creates or restarts deliveries and returns their ids. It does not restart pending
+ * deliveries.
+ */
 export function restartDeliveries(
   env: Db,
   delivered: readonly Delivered[],
@@ -117,12 +126,12 @@ export function restartDeliveries(
   return env.DB.prepare(RESTART).bind(JSON.stringify(values), succeeded ? 1 : 0)
 }
 
-// An attempt that is lost, for example by a crash, is no longer under way.
+// An attempt that counts as lost, for example after a crash, is no longer running.
 const RESTART_ONE = `
   UPDATE webhook_deliveries SET status = 'pending', made = 0, in_flight = 0, due_at_ms = ?3
   WHERE owner = ?1 AND delivery_id = ?2 AND (in_flight = 0 OR due_at_ms <= ?3)`
 
-/** The statement that makes a delivery due, unless an attempt is under way. */
+/** Returns the statement that makes a delivery due, unless an attempt is running. */
 export function restartDelivery(env: Db, owner: string, id: string, due_at_ms: number): D1PreparedStatement {
   return env.DB.prepare(RESTART_ONE).bind(owner, id, due_at_ms)
 }
@@ -134,7 +143,7 @@ function valuesOf({ attempt, in_flight, ...outcome }: Outcome): object {
 
 const DROPPED_AT_ONCE = 1_000
 
-// Writes 2 rows for each: the row and its place in the index.
+// Writes 2 rows for each delivery: the row and its index entry.
 const DROP_PENDING = `
   UPDATE webhook_deliveries SET status = 'dropped', in_flight = 0, due_at_ms = NULL
   WHERE (owner, delivery_id) IN (
@@ -142,7 +151,7 @@ const DROP_PENDING = `
     WHERE status = 'pending' AND webhook_endpoint_id = ?1 LIMIT ${DROPPED_AT_ONCE})`
 
 /**
- * The statement that drops the deliveries that wait for an endpoint: at most 1,000; the others are dropped
+ * Returns the statement that drops at most 1,000 pending deliveries to an endpoint. The other deliveries are dropped
  * when they are due.
  */
 export function dropPending(env: Db, webhook_endpoint_id: string): D1PreparedStatement {
@@ -157,7 +166,7 @@ export interface DeliveryState extends Pick<Delivery, 'delivery_id' | 'status' |
   readonly in_flight: 0 | 1
 }
 
-/** The states of the deliveries that have a row. */
+/** Returns the states of the deliveries that have a row. */
 export async function readStates(
   env: Db,
   delivered: readonly Delivered[],
@@ -181,7 +190,7 @@ export interface InFlight {
   readonly count: number
 }
 
-/** The attempts under way, by endpoint. */
+/** Returns the number of running attempts of each endpoint, at most `MAX_IN_FLIGHT`. */
 export async function countInFlight(
   env: Db,
   endpoint_ids: readonly string[],
@@ -191,7 +200,7 @@ export async function countInFlight(
   return (await bound.all<InFlight>()).results
 }
 
-// Writes 2 rows: the row and its place in the index.
+// Writes 2 rows: the row and its index entry.
 const CLAIM_NEXT = `
   UPDATE webhook_deliveries SET in_flight = 1, due_at_ms = ?3
   WHERE (owner, delivery_id) IN (
@@ -200,7 +209,7 @@ const CLAIM_NEXT = `
     ORDER BY due_at_ms LIMIT 1)
   RETURNING owner, webhook_endpoint_id, notification_id, sequence, type, at_ms`
 
-/** Marks the delivery that has waited longest for an endpoint as under way until `lease_ms`, and returns it. */
+/** Marks the due delivery of an endpoint that has waited longest as running until `lease_ms`, and returns it. */
 export async function claimNext(
   env: Db,
   webhook_endpoint_id: string,
@@ -210,7 +219,7 @@ export async function claimNext(
   return env.DB.prepare(CLAIM_NEXT).bind(webhook_endpoint_id, now_ms, lease_ms).first<Delivered>()
 }
 
-// Finds each next endpoint through the index: reads two index entries for each endpoint, and none of its deliveries.
+// Finds each next endpoint through the index. Reads two index entries for each endpoint, and none of its deliveries.
 const ENDPOINTS_DUE = `
   WITH RECURSIVE e (id) AS (
     SELECT min(webhook_endpoint_id) FROM webhook_deliveries WHERE status = 'pending' AND webhook_endpoint_id > ?1
@@ -226,7 +235,10 @@ export interface EndpointDue {
   readonly is_due: 0 | 1
 }
 
-/** The endpoints for which deliveries wait, in the order of their ids, and whether one was due before a time. */
+/**
+ * Returns the endpoints with pending deliveries in the order of their ids, and whether a delivery of each was due
+ * before a time.
+ */
 export async function endpointsDue(
   env: Db,
   after_id: string,
@@ -241,7 +253,7 @@ const SELECT_DUE = `
   WHERE status = 'pending' AND webhook_endpoint_id = ?1 AND in_flight IN (0, 1) AND due_at_ms <= ?2
   ORDER BY due_at_ms LIMIT ?3`
 
-/** The deliveries of an endpoint that were due before a time, longest wait first. */
+/** Returns the deliveries of an endpoint that were due before a time, longest wait first. */
 export async function dueDeliveries(
   env: Db,
   webhook_endpoint_id: string,
@@ -263,8 +275,7 @@ export async function findDelivery(env: Db, owner: string, id: string): Promise<
 }
 
 /**
- * The maximum number of rows that one page reads: a page of rare deliveries is short, and the next one
- * continues.
+ * The maximum number of rows that one page reads. If few rows match, the page is short, and the next page continues.
  */
 const MAX_SCANNED = 1_000
 
@@ -275,7 +286,7 @@ const LIST = `
   WHERE (?3 IS NULL OR webhook_endpoint_id = ?3) AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR type = ?5)
   LIMIT ?6`
 
-// The statement for a page that is not full, after LIST has read the maximum number of rows.
+// Finds the last row that LIST has read for a page that is not full.
 const END_OF_SCAN = `
   SELECT delivery_id FROM webhook_deliveries WHERE owner = ?1 AND delivery_id < ?2
   ORDER BY delivery_id DESC LIMIT 1 OFFSET ${MAX_SCANNED - 1}`
@@ -288,7 +299,7 @@ export interface DeliveryQuery {
   readonly type?: string | undefined
 }
 
-/** A page of deliveries, newest first. It may have fewer than `limit` although more follow. */
+/** Returns a page of deliveries, newest first. It may have fewer than `limit` deliveries even if more follow. */
 export async function listDeliveries(
   env: Db,
   owner: string,

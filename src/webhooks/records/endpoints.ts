@@ -1,8 +1,8 @@
 import type { Bindings } from '../../bindings.ts'
 
-/** Webhook endpoints in D1. */
+/** The table of webhook endpoints in D1. */
 
-/** The reason why an endpoint was disabled: its receiver answered 410, or only failed for five days. */
+/** The reason why an endpoint was disabled. Its receiver answered 410, or all attempts of five days failed. */
 export type DisabledReason = 'gone' | 'failing'
 
 export interface Endpoint {
@@ -10,14 +10,14 @@ export interface Endpoint {
   readonly owner: string
   readonly webhook_endpoint_id: string
   readonly url: string
-  /** The origin of this deployment in the request that created the endpoint: no message is sent to it. */
+  /** The origin of this deployment in the last request that set the URL. No message is sent to it. */
   readonly own_origin: string
   readonly types: readonly string[]
   readonly description: string | null
   readonly enabled: boolean
-  /** Is null while the endpoint is enabled, and if a request disabled it. */
+  /** The reason why attempts disabled the endpoint; null if it is enabled or if a request disabled it. */
   readonly disabled_reason: DisabledReason | null
-  /** The first failed attempt since the last one that succeeded; null after a success. */
+  /** The time of the first failed attempt since the last successful one; null after a success. */
   readonly failing_since_ms: number | null
   readonly public_key: string | null
   readonly previous_key_ends_at_ms: number | null
@@ -36,19 +36,21 @@ interface Row extends Omit<SealedEndpoint, 'types' | 'enabled'> {
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The maximum number of endpoints of a ledger. */
+/** The maximum number of endpoints of a ledger, or of the operator. */
 export const MAX_ENDPOINTS = 20
 
 const COLUMNS =
   'owner, webhook_endpoint_id, url, own_origin, types, description, enabled, disabled_reason, failing_since_ms, public_key, previous_key_ends_at_ms, created_at_ms, updated_at_ms, sealed'
 
-// Writes 1 row, and none if the owner has the maximum number of endpoints, which the statement counts.
+// Writes 1 row, or none if the owner has the maximum number of endpoints. Reads the endpoints of the owner.
 const INSERT = `
   INSERT INTO webhook_endpoints (${COLUMNS})
   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL, ?8, NULL, ?9, ?9, ?10
   WHERE (SELECT count(*) FROM webhook_endpoints WHERE owner = ?1) < ${MAX_ENDPOINTS}`
 
-/** The statement that adds an endpoint if the owner has room: it then changes one row. */
+/**
+ * Returns the statement that adds an endpoint. It changes no row if the owner has the maximum number of endpoints.
+ */
 export function insertEndpoint(env: Db, endpoint: SealedEndpoint): D1PreparedStatement {
   return env.DB.prepare(INSERT).bind(
     endpoint.owner,
@@ -64,7 +66,7 @@ export function insertEndpoint(env: Db, endpoint: SealedEndpoint): D1PreparedSta
   )
 }
 
-// Writes 1 row, and none if the endpoint has changed since it was read.
+// Writes 1 row, or none if the endpoint has changed since it was read.
 const UPDATE = `
   UPDATE webhook_endpoints SET url = ?3, own_origin = ?4, types = ?5, description = ?6, enabled = ?7,
     disabled_reason = CASE WHEN ?7 THEN NULL ELSE disabled_reason END,
@@ -72,7 +74,10 @@ const UPDATE = `
     public_key = ?8, previous_key_ends_at_ms = ?9, updated_at_ms = ?10, sealed = ?11
   WHERE owner = ?1 AND webhook_endpoint_id = ?2 AND updated_at_ms = ?12`
 
-/** The statement that replaces an endpoint that was last changed at `read_at_ms`. */
+/**
+ * Returns the statement that replaces an endpoint. It changes no row if the endpoint's `updated_at_ms` is not
+ * `read_at_ms`.
+ */
 export function updateEndpoint(env: Db, endpoint: SealedEndpoint, read_at_ms: number): D1PreparedStatement {
   return env.DB.prepare(UPDATE).bind(
     endpoint.owner,
@@ -135,13 +140,13 @@ const SELECT_ENABLED = `
   SELECT ${COLUMNS} FROM webhook_endpoints
   WHERE owner IN (SELECT value FROM json_each(?1)) AND enabled = 1`
 
-/** The enabled endpoints of some owners. */
+/** Returns the enabled endpoints of some owners. */
 export async function readEnabledEndpoints(env: Db, owners: readonly string[]): Promise<SealedEndpoint[]> {
   const { results } = await env.DB.prepare(SELECT_ENABLED).bind(JSON.stringify(owners)).all<Row>()
   return results.map(endpointOf)
 }
 
-// Writes 1 row for each whose state changes.
+// Writes 1 row for each endpoint whose state changes.
 const SET_FAILING = `
   UPDATE webhook_endpoints SET failing_since_ms = k.at_ms
   FROM (SELECT value ->> 'owner' AS owner, value ->> 'webhook_endpoint_id' AS id, value ->> 'at_ms' AS at_ms
@@ -149,7 +154,10 @@ const SET_FAILING = `
   WHERE webhook_endpoints.owner = k.owner AND webhook_endpoint_id = k.id
     AND (failing_since_ms IS NULL) <> (k.at_ms IS NULL)`
 
-/** The statement that notes which endpoints began to fail, and which (null) work again. */
+/**
+ * Returns the statement that stores the time since which each endpoint has failed. The statement stores null for an
+ * endpoint that works again.
+ */
 export function setFailing(
   env: Db,
   changes: readonly (EndpointName & { readonly at_ms: number | null })[],
@@ -157,7 +165,7 @@ export function setFailing(
   return env.DB.prepare(SET_FAILING).bind(JSON.stringify(changes))
 }
 
-// Writes 1 row, and none if the endpoint is disabled already.
+// Writes 1 row, or none if the endpoint is already disabled.
 const DISABLE = `
   UPDATE webhook_endpoints SET enabled = 0, disabled_reason = ?3, updated_at_ms = max(updated_at_ms + 1, ?4)
   WHERE owner = ?1 AND webhook_endpoint_id = ?2 AND enabled = 1`

@@ -3,7 +3,7 @@ import { DELETED_AT_ONCE, deleteExpired, type Retained } from '../../db/retentio
 import { firstIdAt } from '../../ids.ts'
 import { DAY_MS } from '../../time/durations.ts'
 
-/** Deletes deliveries of notifications that are older than 30 days. */
+/** The deletion of deliveries whose notification is older than 30 days. */
 
 const RETENTION_MS = 30 * DAY_MS
 
@@ -12,7 +12,8 @@ const DELIVERIES: Retained = {
   owner: 'owner',
   is_due: `EXISTS (SELECT 1 FROM webhook_deliveries AS d
       WHERE d.owner = o.owner AND d.delivery_id < ?2 AND d.status <> 'pending')`,
-  // Writes 1 row for each. A pending delivery is deleted once it has ended. CROSS JOIN keeps the order of the list.
+  // Writes 1 row for each deleted delivery. A pending delivery is deleted after it has ended. CROSS JOIN keeps the
+  // order of the list.
   forget: `
     DELETE FROM webhook_deliveries WHERE (owner, delivery_id) IN (
       SELECT d.owner, d.delivery_id FROM json_each(?1) AS o CROSS JOIN webhook_deliveries AS d
@@ -28,7 +29,7 @@ interface ForgetRun {
   readonly reach: (place: string) => void
 }
 
-/** Returns the number of deleted deliveries. */
+/** Deletes old deliveries, and returns their number. */
 export function forgetDeliveries({ env, now_ms, ...walk }: ForgetRun): Promise<number> {
   return deleteExpired(env.DB, DELIVERIES, firstIdAt('dlv', now_ms - RETENTION_MS), walk)
 }

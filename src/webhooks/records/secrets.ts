@@ -2,14 +2,14 @@ import { open, seal } from '../../secrets/aes-gcm.ts'
 import { newKeyPair, newSigningKey, type SigningKey } from '../delivery/signing.ts'
 import type { Endpoint, SealedEndpoint } from './endpoints.ts'
 
-/** The signing keys of an endpoint, encrypted under the data key of their owner. */
+/** The signing keys of an endpoint. D1 stores them encrypted under the data key of the endpoint's owner. */
 export interface EndpointKeys {
   readonly current: SigningKey
-  /** The replaced key; it signs until `Endpoint.previous_key_ends_at_ms`. */
+  /** The replaced key, which signs until `Endpoint.previous_key_ends_at_ms`. */
   readonly previous: SigningKey | null
 }
 
-/** The longest time for which a replaced key also signs. */
+/** The longest time during which a replaced key also signs. */
 export const MAX_OVERLAP_SECONDS = 604_800
 export const DEFAULT_OVERLAP_SECONDS = 86_400
 
@@ -19,13 +19,13 @@ export function sealKeys(keys: EndpointKeys, data_key: Uint8Array, place: Place)
   return seal(Buffer.from(JSON.stringify(keys)), data_key, placeOf(place))
 }
 
-/** Returns undefined if the row was damaged or belongs to another endpoint. */
+/** Decrypts the keys of an endpoint. Returns undefined if the row was damaged or belongs to another endpoint. */
 export function openKeys(endpoint: SealedEndpoint, data_key: Uint8Array): EndpointKeys | undefined {
   const bytes = open(endpoint.sealed, data_key, placeOf(endpoint))
   return bytes && JSON.parse(Buffer.from(bytes).toString('utf8'))
 }
 
-/** The keys that sign a message now. */
+/** Returns the keys that sign a message now. */
 export function signingKeys(
   keys: EndpointKeys,
   { previous_key_ends_at_ms }: Pick<Endpoint, 'previous_key_ends_at_ms'>,
@@ -41,13 +41,16 @@ export interface ChangedKeys {
   readonly public_key: string | null
 }
 
-/** Replaces both keys. The current ones become the replaced ones, of which only the newest are kept. */
+/**
+ * Replaces the shared secret, and the Ed25519 key if the endpoint has one. The current keys become the replaced keys.
+ * Earlier replaced keys are not kept.
+ */
 export async function rotatedKeys(keys: EndpointKeys): Promise<ChangedKeys> {
   const { public_key, ...current } = await newSigningKey({ v1a: keys.current.private_key !== null })
   return { keys: { current, previous: keys.current }, public_key }
 }
 
-/** Adds or removes the Ed25519 key. The shared secret stays. */
+/** Adds or removes the Ed25519 key. The shared secret does not change. */
 export async function withSignatures(
   keys: EndpointKeys,
   { v1a }: { readonly v1a: boolean },
@@ -64,10 +67,10 @@ export async function withSignatures(
   }
 }
 
-/** The owner whose data key encrypts the keys of the operator's endpoints. */
+/** The owner of the data key that encrypts the keys of the operator's endpoints. */
 export const OPERATOR = 'operator'
 
-/** The customer, or the operator, whose data key encrypts an owner's keys. */
+/** Returns the owner of the data key that encrypts the keys of an endpoint: a customer or the operator. */
 export function keyOwner(owner: string): string {
   return owner.split(':')[0] ?? owner
 }

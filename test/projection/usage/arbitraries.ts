@@ -3,7 +3,10 @@ import { EVENT_TYPES } from '../../../src/ledger/model/vocabulary.ts'
 import type { Cell } from '../../../src/usage/cells/cells.ts'
 import type { UsageDelta } from '../../../src/usage/cells/delta.ts'
 
-/** Usage for property tests: few names, so that cells share them, and some with unusual characters. */
+/**
+ * Generators of usage for property tests. There are only a few names, so that cells share them, and some names have
+ * unusual characters.
+ */
 
 const name = fc.oneof(
   {
@@ -14,7 +17,7 @@ const name = fc.oneof(
 )
 const unit = fc.constantFrom('input_tokens', 'output_tokens', 'video_seconds', 'api_calls', 'constructor')
 const subject = fc.option(fc.integer({ min: 1, max: 5000 }), { nil: undefined })
-/** Most times are within a few days, across a midnight; some are long before. */
+/** Generates times. Most are within a few days and on both sides of a midnight, and some are long before. */
 const timestamp_ms = fc.oneof(
   { weight: 9, arbitrary: fc.integer({ min: 1_790_000_000_000, max: 1_790_200_000_000 }) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 1_790_200_000_000 }) },
@@ -49,7 +52,7 @@ const delta = fc.record({
   paid_pico: usd,
 })
 
-/** Usage of entries from 1 on, some of which have none. */
+/** Generates the usage of entries with increasing numbers. Some entries have no usage. */
 export function deltas(maxLength: number): fc.Arbitrary<UsageDelta[]> {
   return fc.array(fc.record({ skipped: fc.nat(2), delta }), { maxLength }).map((all) => {
     let entry = 0
@@ -68,7 +71,7 @@ export function deltas(maxLength: number): fc.Arbitrary<UsageDelta[]> {
   })
 }
 
-/** The values of cells in comparable form: sorted, and without cells that are all zero. */
+/** Returns the values of cells in comparable form: sorted, and without cells in which all values are 0. */
 export function said(cells: Iterable<Cell>): string[] {
   return [...cells]
     .map(({ units_nano, ...cell }) =>
@@ -84,7 +87,7 @@ export function said(cells: Iterable<Cell>): string[] {
     .sort()
 }
 
-/** Sums deltas by place, one by one: the simplest form, with which everything else is compared. */
+/** Sums deltas by cell, one by one. Other implementations are compared with this simple one. */
 export function reference(all: readonly UsageDelta[], cut: (cell: Cell) => Cell = (cell) => cell): string[] {
   const sums: Cell[] = []
   for (const delta of all) {

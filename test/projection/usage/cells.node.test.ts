@@ -133,7 +133,7 @@ describe('totals', () => {
   })
 })
 
-/** `{"h":0,"s":[],"k":[],"u":[],"c":[]}`, which no cell's weight includes. */
+/** The length of `{"h":0,"s":[],"k":[],"u":[],"c":[]}`, which is not included in the weight of any cell. */
 const EMPTY = 36
 
 function usual(options_: Partial<Cell> = {}): Cell {

@@ -11,11 +11,11 @@ import { freshLedger, runAlarm, type TestLedger } from '../../support/ledgers.ts
 import { batch, eventItem } from '../../support/messages.ts'
 import { acks, captureUsage, deliver, expectRolledUp, knownLedger, rollupRows } from '../../support/usage.ts'
 
-/** The consumer of the usage queue, from the messages of a ledger object to the rows that analytics read. */
+/** Tests the consumer of the usage queue, from the messages of a ledger object to the rows that analytics read. */
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** The time of all events, so that no hour ends between two ledgers that are compared. */
+/** The time of all events. It is constant, so that no hour ends between two ledgers that are compared. */
 const NOW_MS = Date.now()
 
 async function busyLedger(): Promise<{ ledger: TestLedger; sent: unknown[] }> {
@@ -24,7 +24,7 @@ async function busyLedger(): Promise<{ ledger: TestLedger; sent: unknown[] }> {
   return { ledger, sent }
 }
 
-/** Events of some users, teams, models and hours, and a flush: one message. */
+/** Sends events of some users, teams, models and hours, and flushes them, which makes one message. */
 async function use(ledger: TestLedger, events: number, salt = 0): Promise<void> {
   const items = Array.from({ length: events }, (_, i) =>
     eventItem(1000 + i, {
@@ -99,7 +99,8 @@ describe('a batch of 100 messages of 50 ledgers', () => {
     expect(all).toHaveLength(100)
     const { db, counts } = countingD1()
     expect(await deliver(all, { bindings: { ...env, DB: db } })).toEqual(acks(100))
-    // The first time there are no rows to read. Positions; sizes of days and users; days, users and watermarks.
+    // The three calls are: the positions, the sizes of the rows of days and users, and the writes of days, users and
+    // watermarks. There are no rows to read yet.
     expect(counts).toMatchObject({ calls: 3, statements: 6, rows_written: 50 * 3 })
   })
 })
@@ -122,7 +123,7 @@ it('a batch that touches many rows is folded a few messages at a time, so that i
   const ledger_id = unique('backfill')
   const [messages, days] = [12, 30]
   await knownLedger(ledger_id, messages * days)
-  // A month of late events, each message of other users: a row of users for each of its days.
+  // Late events of a whole month. Each message has other users, so there is a row of users for each of its days.
   const sent = Array.from({ length: messages }, (_, m) =>
     Array.from(
       { length: days },

@@ -14,20 +14,20 @@ import { acks, captureUsage, deliver, foldDeltas, knownLedger, rollupRows } from
 vi.setConfig({ testTimeout: 600_000 })
 
 /**
- * The cost of a whole run: the events of one customer, 100 per request, a flush every ten requests and the consumer
- * behind it; 100,000 of them in `npm run test:usage`. The cost is the number of messages and of rows written in the
- * object and in D1. These numbers are exact and the same on every machine. The customer has one wallet; each further
- * wallet would add a page, and so a row, to each flush.
+ * Tests the cost of a whole run: the number of messages, and the rows written in the object and in D1. These numbers
+ * are the same on every machine. One customer sends 100 events per request, with a flush after every ten requests and
+ * the consumer after each flush. `npm run test:usage` sends 100,000 events. The customer has one wallet. Each further
+ * wallet would add a page, and therefore a row, to each flush.
  */
 
 const EVENTS = inject('usageEvents') ?? 20_000
 const EVENTS_A_REQUEST = 100
 const REQUESTS_A_FLUSH = 10
 /**
- * The time that the usage covers, as if the run had taken so long, with the users, teams and models of a busy customer.
+ * The hours over which the event times are spread. The events have the users, teams and models of a busy customer.
  */
 const HOURS = 8
-// A new user costs two rows, so that a shorter run has fewer.
+// A new user costs two rows, so the number of users depends on the number of events.
 const USERS = EVENTS / 200
 const MODELS = ['gpt-4o', 'gpt-4o-mini', 'o3', 'claude-sonnet-4-5', 'gemini-2.5-pro']
 
@@ -72,7 +72,8 @@ async function run(ledger: TestLedger, keyed: boolean): Promise<Cost> {
       await runAlarm(ledger)
     }
   })
-  // The queue delivers messages after at most 5 seconds. In the worst case, it delivers those of each flush separately.
+  // The queue delivers messages after at most 5 seconds. In the worst case, it delivers the message of each flush
+  // separately.
   for (const body of sent) {
     const before = { ...counts }
     expect(await deliver([body], { bindings: { ...env, DB: db } })).toEqual(acks(1))
@@ -116,7 +117,10 @@ async function expectSameRebuilt(ledger: TestLedger): Promise<void> {
   expect(await rollupRows(ledger)).toEqual(before)
 }
 
-/** Loses all rollups and all messages except the last one, which is retried until the pages have been read. */
+/**
+ * Deletes all rollups and delivers only the last message, which is retried until all pages have been read. Checks
+ * that the rollups are the same as before.
+ */
 async function expectMadeUpFor(ledger: TestLedger, last: unknown): Promise<void> {
   const before = await rollupRows(ledger)
   for (const table of ['rollup_watermarks', 'rollup_days', 'rollup_users']) {

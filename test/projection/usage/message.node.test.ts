@@ -19,7 +19,7 @@ function range(to_entry: number, after_entry = 0) {
   return { ledger_id: LEDGER, after_entry, to_entry, at_ms: 1_790_000_000_000 }
 }
 
-/** A message in the form that the queue delivers. */
+/** Returns a message in the form in which the queue delivers it. */
 function sent(message: UsageMessage): unknown {
   return JSON.parse(JSON.stringify(message))
 }
@@ -30,7 +30,7 @@ function parsed(message: UsageMessage) {
   return result.message
 }
 
-/** An entry of the maximum size in a message. */
+/** Returns an entry that has the maximum size in a message. */
 function largest(entry: number): UsageDelta {
   const units = [
     ...Object.keys(USAGE_UNITS),
@@ -137,7 +137,7 @@ describe('the messages of a flush', () => {
 })
 
 describe('the version of a message', () => {
-  /** The form of earlier versions without API keys: their pages rebuild to these bytes. */
+  /** A message of an earlier version, without API keys. A rebuild of its pages must give exactly this text. */
   const VERSION_1 =
     '{"v":1,"ledger_id":"cust_1","after_entry":0,"to_entry":3,"at_ms":5,"cells":{"h":497222,' +
     '"s":["OPENAI","TOKEN_USAGE","chat","gpt-4o","input_tokens","o3"],"k":[[2,0,3,1],[2,0,5,1]],"u":[[4]],' +
@@ -218,7 +218,7 @@ describe('a body that no ledger sent', () => {
 
 type Path = readonly (string | number)[]
 
-/** Returns the value with one part replaced; an index behind the end of a list adds an item. */
+/** Returns the value with one part replaced. An index after the end of a list adds an item. */
 function put(value: unknown, [key, ...rest]: Path, to: unknown): unknown {
   if (key === undefined) return to
   if (Array.isArray(value)) {

@@ -21,7 +21,7 @@ import { said } from './arbitraries.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 })
 
-/** Reading the usage of a million events: by primary key, and only the columns that the question needs. */
+/** Tests the read of the usage of a million events: by primary key, and only the columns that the question needs. */
 
 const DAYS = 30
 const FIRST_DAY_MS = 20_500 * DAY_MS
@@ -33,8 +33,8 @@ const MODELS = ['gpt-4o', 'gpt-4o-mini', 'o3', 'claude-sonnet-4-5', 'gemini-2.5-
 const FEATURES = ['chat', 'search', 'summaries']
 
 /**
- * Yields events in the order of time. Each user has a feature, a model and a team, and is active in some hours of a
- * day.
+ * Returns the n-th event in the order of time. Each user has a feature, a model and a team, and is active in some
+ * hours of a day.
  */
 function event(n: number): UsageDelta {
   const hour = Math.floor((n / EVENTS) * DAYS * 24)
@@ -186,7 +186,7 @@ describe('names that are new with every event', () => {
     )
       .bind(hostile)
       .all<{ by_day: string; by_hour: string; by_team: string }>()
-    // The rows are stored one after the other, because the weight of each row decides where the next one begins.
+    // The stored rows have exactly the text that packing writes.
     for (const text of results.flatMap((row) => Object.values(row))) {
       expect(JSON.stringify(packCells(unpackCells(JSON.parse(text))))).toBe(text)
     }

@@ -45,7 +45,7 @@ function plan(
   return planOverlay(draft, own, below, NOW)
 }
 
-/** `add`, or the code of the refusal and a part of its text. */
+/** Returns `add`, or the code of the refusal with its text. */
 function outcome(planned: Plan): { code: string; words: string } {
   if (planned.kind === 'add') return { code: 'add', words: '' }
   const { refusal } = planned

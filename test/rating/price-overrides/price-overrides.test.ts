@@ -33,7 +33,7 @@ describe('a price of a customer', () => {
   it('is returned completely and unchanged', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { api_key: key, key_id } = await createKey(customer_id, { scopes: ['pricing:write'] })
-    // These times are midnight in UTC, because one o'clock in a zone an hour ahead of UTC is midnight UTC.
+    // The times are sent with the offset +01:00. One o'clock there is midnight in UTC.
     const [from, to] = [dayIn(2), dayIn(32)]
     const response = await api(OVERRIDES, {
       key,
@@ -288,10 +288,10 @@ describe('a price that is refused', () => {
     ['two *', { model: 'gpt-**' }, '/model', 'only at its end'],
     ['a long model', { model: 'm'.repeat(256) }, '/model', '255'],
     ['an empty tier', { service_tier: '-' }, '/service_tier', 'letter'],
-    ['the standard tier', { service_tier: 'on_demand' }, '/service_tier', 'leave service_tier out'],
+    ['the standard tier', { service_tier: 'on_demand' }, '/service_tier', 'leave out service_tier'],
     ['no prices', { prices: undefined }, '/prices', 'required'],
     ['prices in a list', { prices: [price] }, '/prices', 'must be an object'],
-    ['nothing priced', { prices: {} }, '/prices', 'must name a unit'],
+    ['nothing priced', { prices: {} }, '/prices', 'must contain a unit'],
     ['an unknown unit', { prices: { inputtokens: price } }, '/prices/inputtokens', 'nearest is input_tokens'],
     ['51 units', { prices: units(51) }, '/prices', 'at most 50 units'],
     ['no amount', { prices: { requests: { per: 1 } } }, '/prices/requests/amount', 'required'],
@@ -332,7 +332,7 @@ describe('a price that is refused', () => {
       'a threshold twice',
       { prices: { input_tokens: { ...price, tiers: [tier, tier] } } },
       '/prices/input_tokens/tiers',
-      'once',
+      'twice',
     ],
     [
       'a threshold of 0',

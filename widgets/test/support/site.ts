@@ -20,7 +20,7 @@ if (!existsSync(CHROMIUM)) {
 }
 export const describeInBrowser = describe.skipIf(!existsSync(CHROMIUM))
 
-/** The API with a customer, the scripted Stripe, and a browser. */
+/** The shared parts of the tests: the API with a customer, the scripted Stripe, and a browser. */
 export interface World {
   readonly meter: string
   readonly api_key: string
@@ -31,7 +31,7 @@ export interface World {
 let world: World | undefined
 const opened: (() => unknown)[] = []
 
-/** Starts the shared parts of the tests of a file. */
+/** Starts the shared parts for the tests of a file. */
 export function useWorld(): () => World {
   beforeAll(async () => {
     if (!existsSync(CHROMIUM)) return
@@ -40,7 +40,7 @@ export function useWorld(): () => World {
     opened.push(() => rmSync(state, { recursive: true, force: true }), stripe.close)
     const server = await npmStart({
       state,
-      // Analytics follow a burn by the flush and the queue.
+      // Analytics are delayed by the flush and the queue.
       env: { VARS: `FLUSH_DELAY_MS=100 STRIPE_API_URL=${stripe.url}` },
     })
     opened.push(() => server.stop())
@@ -71,7 +71,7 @@ async function newCustomer({ url }: StartedServer) {
   return { meter: url, api_key: textOf(key.api_key) }
 }
 
-/** Calls the API. Numbers of the answer are their digits. Throws if the API refuses. */
+/** Calls the API. Numbers in the answer are returned as their digits. Throws if the API refuses the request. */
 export async function ask(
   meter: string,
   method: string,
@@ -97,12 +97,12 @@ export interface SiteServer {
 
 interface SiteOptions {
   readonly token_seconds?: number
-  /** The origin that tokens are made for, if not the site's own. */
+  /** The origin of the tokens, if it is not the origin of the site. */
   readonly token_origin?: string
   readonly api_key?: string
 }
 
-/** Builds the example pages and serves them, with their backend, on a port of their own. */
+/** Builds the example pages and serves them on a separate port, with their backend. */
 export async function serveSite({ meter, api_key }: World, options: SiteOptions = {}): Promise<SiteServer> {
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
@@ -139,12 +139,12 @@ export interface OpenedPage {
   readonly page: Page
   /** The paths of the requests to the API, in order. */
   readonly asked: string[]
-  /** Errors of the page, blocked resources, and requests to other origins than the site's and the API's. */
+  /** The errors of the page, blocked resources, and requests to origins other than the site and the API. */
   readonly faults: string[]
   close(): Promise<void>
 }
 
-/** Opens a page of a site in a browser context of its own. */
+/** Opens a page of a site in a separate browser context. */
 export async function openPage(
   { browser, meter }: World,
   url: string,
@@ -180,9 +180,9 @@ export async function openPage(
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** The violations of the WCAG and of good practice on a page, one line each. */
+/** Returns the violations of WCAG and of good practice on a page, one line for each. */
 export async function violations(page: Page): Promise<string[]> {
-  // Runs the script through the debugger, because the page's own policy would refuse a script of the test.
+  // Runs the script through the debugger, because the content security policy of the page would block it.
   await page.evaluate(axe)
   const results = (await page.evaluate('axe.run()')) as AxeResults
   return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
@@ -196,14 +196,14 @@ export async function expectFits(page: Page): Promise<void> {
   expect(excess, 'pixels beyond the window').toBeLessThanOrEqual(0)
 }
 
-/** The digits of a shown number, as the API writes them. */
+/** Returns the digits of a shown number in the notation of the API. */
 export function digitsOf(text: string | null): string {
   return (text ?? '').replace(/[^\d.-]/g, '')
 }
 
 const SCREENSHOTS = process.env.WIDGET_SCREENSHOTS
 
-/** Writes a picture into the folder `WIDGET_SCREENSHOTS`, if there is one. */
+/** Writes a screenshot into the folder `WIDGET_SCREENSHOTS`, if the variable is set. */
 export async function picture(page: Page, name: string): Promise<void> {
   if (SCREENSHOTS !== undefined)
     await page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`), fullPage: true })

@@ -2,7 +2,7 @@ import type { Alert, AlertRules } from '../alerts.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency } from '../vocabulary.ts'
 
-/** A change of an alert. `rules` are complete: a replacement keeps none of the earlier ones. */
+/** A change of an alert. `rules` are complete: a replacement keeps none of the previous rules. */
 export type AlertChange =
   | { readonly kind: 'create'; readonly id: string; readonly rules: AlertRules }
   | { readonly kind: 'replace'; readonly id: string; readonly rules: AlertRules }
@@ -16,7 +16,7 @@ export interface ChangeAlertMessage {
 export type AlertResult = Answered<Alert> | Refused
 
 export interface AlertsMessage {
-  /** The id of the only alert to return. */
+  /** The id of the alert to return; absent for all alerts. */
   readonly id?: string
 }
 

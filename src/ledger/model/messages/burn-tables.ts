@@ -5,17 +5,19 @@ import type { LotPart } from '../lots.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, ProviderCharge } from '../vocabulary.ts'
 
-/** A definition that may leave the credits per USD to the deployment. */
+/** The definition of a new burn table. Without `credits_per_usd`, the deployment's default applies. */
 export type NewDefinition = Omit<BurnTableDefinition, 'credits_per_usd'> & {
   readonly credits_per_usd?: string | undefined
 }
 
-/** The fields that an edit changes; undefined keeps a field. */
+/** The new values of the fields that an edit changes. An undefined field keeps its value. */
 export type ChangedFields = {
   readonly [F in keyof BurnTableDefinition]?: BurnTableDefinition[F] | undefined
 }
 
-/** The given times: undefined if a time was not given, null for no end. */
+/**
+ * The times in a request. A time is undefined if the request does not have it. `effective_to_ms` is null for no end.
+ */
 export interface Times {
   readonly effective_from_ms?: number | undefined
   readonly effective_to_ms?: number | null | undefined
@@ -23,7 +25,7 @@ export interface Times {
 
 export type BurnTableChange =
   | ({ readonly kind: 'create'; readonly id: string; readonly definition: NewDefinition } & Times)
-  /** The changed fields, each complete. */
+  /** An edit. `fields` has the complete new value of each changed field. */
   | ({ readonly kind: 'edit'; readonly id: string; readonly fields: ChangedFields } & Times)
 
 export interface SaveBurnTableMessage {
@@ -35,16 +37,16 @@ export interface DeactivateBurnTableMessage {
   readonly id: string
 }
 
-/** A version of a table. Without id and times it is the deployment's default. */
+/** A version of a burn table. The deployment's default table has null as its id and its times. */
 export interface BurnTableAnswer {
   readonly id: string | null
   readonly version: number
   readonly definition: BurnTableDefinition
   readonly effective_from_ms: number | null
   readonly effective_to_ms: number | null
-  /** The time when the table was created. */
+  /** The time at which the table was created. */
   readonly created_at_ms: number | null
-  /** The time when the version was saved. */
+  /** The time at which the version was saved. */
   readonly updated_at_ms: number | null
   readonly deactivated_at_ms: number | null
 }
@@ -69,17 +71,17 @@ export type BurnTablesResult = { readonly kind: 'done'; readonly answer: BurnTab
 
 export interface ExplainMessage {
   readonly burn_table_version: number
-  /** The entry of a recorded event; null for a calculation. */
+  /** The number of the entry of a recorded event; null for a calculation. */
   readonly entry: number | null
 }
 
 export interface ExplainAnswer {
-  /** Is null for a version that the ledger does not have. */
+  /** The table version; null if the ledger does not have it. */
   readonly table: BurnTableAnswer | null
-  /** The credits of the event that were given back. */
+  /** The credits of the event that voids and refunds returned. */
   readonly given_back: MicroCredits
   readonly voided: boolean
-  /** Lots that a late rating took from. */
+  /** The parts of lots that a late rating of the event took. */
   readonly late_lots: readonly LotPart[]
 }
 
@@ -93,7 +95,7 @@ export interface QuoteItem {
   readonly usage?: Usage | undefined
   readonly custom?: Readonly<Record<string, number>> | undefined
   readonly charge: ProviderCharge
-  /** Picks the table. */
+  /** The time that determines which table rates the item. */
   readonly at_ms: number
 }
 
@@ -101,7 +103,10 @@ export interface QuoteMessage {
   readonly items: readonly QuoteItem[]
 }
 
-/** Charges may be more than any wallet holds: integers in text, of micro-credits and pico-USD. */
+/**
+ * The result for one item. Charges are integers in text, in micro-credits and pico-USD, because they may exceed the
+ * largest balance.
+ */
 export type Quote =
   | {
       readonly kind: 'charged'

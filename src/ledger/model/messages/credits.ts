@@ -8,7 +8,7 @@ import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, LotKind, WalletItemRef, WalletOwner } from '../vocabulary.ts'
 import type { RecurringPeriod } from '../wallet.ts'
 
-/** A grant or a purchase: a new lot in a wallet. The wallet is created if the owner has none. */
+/** A request to add a grant or a purchase as a new lot. A wallet is created if the owner has none. */
 export interface CreditMessage {
   readonly type: 'GRANT' | 'PURCHASE'
   readonly owner: WalletOwner
@@ -16,7 +16,7 @@ export interface CreditMessage {
   readonly lot_kind: LotKind
   readonly priority: number
   readonly expires_at_ms: number | null
-  /** The time when the lot begins, if that is later. It excludes `recurring`. */
+  /** The time at which the lot begins, if it is in the future. It cannot be combined with `recurring`. */
   readonly starts_at_ms?: number
   /** The rule of a recurring grant. */
   readonly recurring?: {
@@ -24,7 +24,7 @@ export interface CreditMessage {
     readonly rollover_max: MicroCredits | null
     readonly target?: MicroCredits
   }
-  /** The price that a purchase paid for the lot, its cost basis. */
+  /** The price that the customer paid for the lot. Absent for a grant. */
   readonly price?: UsdParts
   readonly payment_reference?: string
   readonly reason?: string
@@ -34,7 +34,7 @@ export interface CreditMessage {
 
 export type CreditResult = Answered<CreditAnswer> | Refused
 
-/** An earlier entry that a movement reverses, as the Worker found it in the journal or in D1. */
+/** The earlier entry that a movement reverses. The Worker has read it from the journal or from D1. */
 export interface PastEntry extends Counts {
   readonly number: number
   readonly type: EntryType
@@ -42,9 +42,9 @@ export interface PastEntry extends Counts {
   readonly at_ms: number
   readonly amount: MicroCredits
   readonly lots: readonly LotPart[]
-  /** The entry rates an event that was recorded unrated. */
+  /** Set if the entry rates an event that was recorded without a price. */
   readonly rerates?: true
-  /** The counted usage of a burn. */
+  /** The usage that the entry counted, if it is a burn. */
   readonly used?: PastUsage
 }
 
@@ -54,7 +54,7 @@ export type Movement =
   | {
       readonly type: 'REFUND'
       readonly past: PastEntry
-      /** The amount to refund; null for the whole amount that can be refunded. */
+      /** The amount to refund; null for the whole amount that can still be refunded. */
       readonly amount: MicroCredits | null
       readonly reason?: string
     }
@@ -67,7 +67,7 @@ export type Movement =
   | {
       readonly type: 'ADJUSTMENT'
       readonly owner: WalletOwner
-      /** Positive into the wallet, negative out of it, never 0. */
+      /** The amount: positive into the wallet, negative out of the wallet, never 0. */
       readonly amount: MicroCredits
       readonly reason: string
     }
@@ -79,7 +79,7 @@ export type Movement =
       readonly amount: MicroCredits | null
       readonly reason: string
     }
-  /** Cancels a recurring grant; lots already granted are kept. */
+  /** Cancels a recurring grant. Lots that were already granted are kept. */
   | { readonly type: 'STOP_RECURRING'; readonly grant: WalletItemRef }
   | { readonly type: 'OVERDRAFT'; readonly owner: WalletOwner; readonly limit: MicroCredits }
 
@@ -90,22 +90,22 @@ export interface MovementMessage {
 
 export type MovementResult = Answered<MovementAnswer> | Refused
 
-/** A question about one wallet. */
+/** A request to read one wallet. */
 export interface WalletMessage {
   readonly owner: WalletOwner
 }
 
-/** A question for a page of a wallet's lots. */
+/** A request for a page of a wallet's lots. */
 export interface LotsMessage extends WalletMessage, Page<ListedLotPlace> {}
 
-/** A question for a page of the recurring grants of one wallet, or of all. */
+/** A request for a page of the recurring grants of one wallet, or of all wallets if `owner` is null. */
 export interface RecurringMessage extends Page<number> {
   readonly owner: WalletOwner | null
 }
 
 interface Page<Place> {
   readonly limit: number
-  /** The place of the last row of the previous page; null for the first page. */
+  /** The place of the last item on the previous page; null for the first page. */
   readonly after: Place | null
 }
 

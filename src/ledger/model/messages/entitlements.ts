@@ -10,7 +10,7 @@ export type EntitlementChange =
       readonly place: EntitlementPlace
       readonly rules: EntitlementRules
     }
-  /** Replaces all rules. The feature and the level cannot change and may be left out. */
+  /** Replaces all rules. The feature and the owner cannot change, so they are optional. */
   | {
       readonly kind: 'replace'
       readonly id: string
@@ -50,15 +50,15 @@ export type EntitlementsResult = { readonly kind: 'done'; readonly answer: Entit
 
 export interface CheckQuestion {
   readonly subject: Subject
-  /** The expected use of the action, as an event; null without an estimate. */
+  /** The expected use, as an event; null if the request has no estimate. */
   readonly event: PricedEvent | null
 }
 
 export interface CheckMessage {
   readonly question: CheckQuestion
-  /** The lifetime of the hold on the estimate, if the action is allowed. */
+  /** The lifetime of the hold on the estimate; null for no hold. A hold is opened only if the use is allowed. */
   readonly hold_ms: number | null
-  /** The key of a check with a hold. A check without a hold makes no change to replay. */
+  /** The idempotency key of a check with a hold. A check without a hold changes nothing, so it needs no key. */
   readonly idempotency?: Idempotency
 }
 

@@ -6,7 +6,8 @@ import type { Amendment, RerateItem, UnratedModel, UnratedSelection, UnratedSumm
 import type { Idempotency, PricedEvent } from '../vocabulary.ts'
 
 /**
- * One event of a request. A refused event is sent too: if its key was used before, the answer is a replay.
+ * An event of a request, or its refusal. A refused event is also sent, because its key may have been used before. The
+ * answer is then a replay.
  */
 export interface IngestItem {
   readonly idempotency?: Idempotency
@@ -23,12 +24,12 @@ export type IngestMessage =
       readonly items: readonly IngestItem[]
     }
 
-/** The length from which on the metadata of a batch is sent beside its message. */
+/** The total length in characters from which the metadata of a batch is sent separately from its message. */
 const DETACHED_LENGTH = 64 * 1024
 
 /**
- * Takes the metadata out of a large batch. Inside the JSON of the message, it would be in memory several times at each
- * end, escaped and unescaped. As texts beside the message, it is in memory once.
+ * Moves the metadata out of a batch with much metadata, and replaces each value with its position in `texts`. Inside
+ * the JSON of the message, metadata would be in memory several times at both ends, escaped and unescaped.
  */
 export function detachTexts(message: IngestMessage): {
   readonly message: IngestMessage
@@ -46,7 +47,7 @@ export function detachTexts(message: IngestMessage): {
   return { message: { ...message, items }, texts }
 }
 
-/** Restores the texts that `detachTexts` removed. */
+/** Restores the metadata that `detachTexts` moved out of the message. */
 export function attachTexts(message: IngestMessage, texts: readonly string[]): IngestMessage {
   if (message.shape === 'single' || texts.length === 0) return message
   const items = message.items.map((item): IngestItem => {
@@ -72,24 +73,24 @@ export type RerateResult =
   | Refused
 
 /**
- * Reads events without a price, newest first, limited by the memory that they occupy, and the final ratings
- * of those in `amended`.
+ * A request for events without a price, newest first, and for the final ratings of the entries in `amended`. A page
+ * is also limited by the memory of its events.
  */
 export interface UnratedMessage {
   readonly before_entry: number | null
   readonly limit: number
   readonly amended: readonly number[]
-  /** The events to rate. Without it, all of them. */
+  /** The events to rate; absent for all events without a price. */
   readonly selection?: UnratedSelection
-  /** The maximum number of models of unrated events to return, too. */
+  /** The maximum number of models of unrated events to return; absent to return no models. */
   readonly models_limit?: number
-  /** Rating needs no metadata. */
+  /** Whether to omit the metadata, which rating does not need. */
   readonly without_metadata?: boolean
 }
 
 export interface UnratedAnswer {
   readonly events: readonly Entry[]
-  /** The place where the next read begins; null when no event is left. */
+  /** The `before_entry` of the next read; null if no event is left. */
   readonly next_before_entry: number | null
   readonly amendments: readonly (readonly [entry: number, Amendment])[]
   readonly opened_at_ms: number
@@ -98,7 +99,7 @@ export interface UnratedAnswer {
 
 export type UnratedResult = { readonly kind: 'done'; readonly answer: UnratedAnswer } | Refused
 
-/** Reads the models of events without a price, in their order after one of them. */
+/** A request for the models of events without a price, in order, after the model `after`. */
 export interface UnratedSummariesMessage {
   readonly after: UnratedModel | null
   readonly limit: number

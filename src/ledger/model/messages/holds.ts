@@ -9,7 +9,10 @@ export type HoldSize =
   | {
       readonly kind: 'event'
       readonly event: PricedEvent
-      /** A million output tokens of the same model: their price gives the number of tokens that a capture leaves. */
+      /**
+       * An event with a million output tokens of the same model. Its price determines how many output tokens the rest
+       * of the hold covers after a capture.
+       */
       readonly million_output_tokens?: PricedEvent
     }
 
@@ -44,9 +47,9 @@ export type HoldResult =
   | Refused
 
 export interface HoldsMessage {
-  /** The owner of the returned holds, or the only hold to return; null for all holds of the ledger. */
+  /** The owner whose holds are returned, or the only hold to return; null for all holds of the ledger. */
   readonly of: { readonly owner: WalletOwner } | { readonly hold: WalletItemRef } | null
-  /** The returned holds have lower numbers than this one; null begins at the newest. */
+  /** The number below which holds are returned; null begins at the newest hold. */
   readonly before_number: number | null
   readonly limit: number
 }
@@ -54,9 +57,9 @@ export interface HoldsMessage {
 export interface HoldsAnswer {
   /** The holds, newest first. */
   readonly holds: readonly HoldAnswer[]
-  /** The beginning of the next page; null if this page is the last. */
+  /** The `before_number` of the next page; null if this page is the last one. */
   readonly next_before_number: number | null
-  /** The parts of the ids of holds in D1, and the available credits of their wallet. */
+  /** The time at which the ledger was opened, for the ids of its wallets. */
   readonly opened_at_ms: number
   readonly available: MicroCredits
 }

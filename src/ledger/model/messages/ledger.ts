@@ -6,18 +6,18 @@ import type { EventType, LedgerName, WalletOwner } from '../vocabulary.ts'
 
 export interface OpenMessage {
   readonly ledger: LedgerName
-  /** Promo credits of a new ledger, granted once even if the ledger is opened repeatedly. 0: none. */
+  /** The promo credits that a new ledger grants once, even if it is opened several times; 0 for no grant. */
   readonly signup_grant_micro: number
-  /** The customer's account, taken if it is newer than the ledger's. */
+  /** The customer's account. The ledger stores it if it is newer than its own copy. */
   readonly account: Account
 }
 
-/** The entries that a list shows. Times are epoch milliseconds, `from_ms` included, `to_ms` excluded. */
+/** The filter of a list of entries. Times are epoch milliseconds: `from_ms` is inclusive, `to_ms` exclusive. */
 export interface EntryFilter {
   /** The owner whose entries are returned. */
   readonly owner?: WalletOwner
   readonly type?: EntryType | undefined
-  /** A filter of the entries' events. With it, times are event times. */
+  /** A filter on the events of the entries. If it is present, `from_ms` and `to_ms` are event times. */
   readonly event?: EventFilter
   readonly from_ms?: number | undefined
   readonly to_ms?: number | undefined
@@ -36,7 +36,7 @@ export interface EventFilter {
 
 export interface EntriesMessage {
   readonly filter: EntryFilter
-  /** The returned entries have lower numbers than this one; null begins at the newest. */
+  /** The number below which entries are returned; null begins at the newest entry. */
   readonly before_entry: number | null
   readonly limit: number
 }
@@ -44,36 +44,42 @@ export interface EntriesMessage {
 export interface EntriesAnswer {
   /** The entries, newest first. */
   readonly entries: readonly Entry[]
-  /** Every entry from this number up (and below `before_entry`) was checked; 0 when no older one can match. */
+  /**
+   * The lowest entry number that was checked. All numbers from it up to `before_entry` were checked. 0 if no older
+   * entry can match.
+   */
   readonly reached_entry: number
-  /** The last entry that D1 has: D1 has every entry up to it. */
+  /** The number of the last entry that D1 has. D1 has all entries up to this number. */
   readonly flushed_entry: number
-  /** The number of the filter's wallet; null when the owner has none, so that nothing can match. */
+  /** The number of the wallet of the filter's owner. Null if the owner has no wallet, or the filter has no owner. */
   readonly wallet_number: number | null
-  /** The parts of the ledger's ids, for the entries that D1 has. */
+  /**
+   * The tag at the end of all ids of the ledger. The Worker builds the ids of entries in D1 from the tag and
+   * `opened_at_ms`.
+   */
   readonly tag: string
   readonly opened_at_ms: number
 }
 
 export type EntriesResult = { readonly kind: 'done'; readonly answer: EntriesAnswer } | Refused
 
-/** The progress of a ledger's commits, and the part that D1 is known to have. */
+/** The progress of a ledger's commits and of their copies in D1. */
 export interface ProjectionState {
-  /** The time of this answer: every earlier commit is counted. */
+  /** The time of this answer, which includes all earlier commits. */
   readonly at_ms: number
   readonly opened_at_ms: number
   readonly last_entry: number
   readonly last_row: number
   readonly flushed_entry: number
   readonly flushed_row: number
-  /** The commit time of the oldest row that D1 may not have; null if D1 has everything. */
+  /** The commit time of the oldest row that D1 may not have; null if D1 has all rows. */
   readonly unflushed_since_ms: number | null
-  /** The usage of the entries up to `flushed_entry`, from the cursor (`packTotals`). */
+  /** The usage of the entries up to `flushed_entry`, as `packTotals` writes it. */
   readonly usage: string
   readonly database_bytes: number
   /**
-   * The wallets, only on request, because the count reads a row for each wallet. The balance is decimal text, because
-   * it may exceed 2^53.
+   * The number of wallets and the sum of their balances. Present only on request, because the count reads a row for
+   * each wallet. The balance is decimal text, because it may exceed 2^53.
    */
   readonly wallets?: { readonly count: number; readonly balance_micro: string }
 }
@@ -86,7 +92,10 @@ export type ProjectionStateResult = { readonly kind: 'done'; readonly answer: Pr
 
 export type ErasureResult =
   | { readonly kind: 'erased'; readonly alias: string }
-  /** The erasure continues by itself. Repeat the call to see whether it is complete. */
+  /**
+   * The erasure is not complete, and continues without a further call. A repeated call reports whether it is
+   * complete.
+   */
   | { readonly kind: 'in_progress' }
   | { readonly kind: 'none' }
 
@@ -99,18 +108,18 @@ export interface EraseMessage {
 
 export type EraseResult = ErasureResult | Refused
 
-/** The sums of a ledger's books, up to the entry that D1 should have. */
+/** The sums of a ledger, up to the last entry that D1 should have. */
 export interface Books {
   readonly flushed_entry: number
-  /** The balance of all wallets after `flushed_entry`, as decimal text, because it may exceed 2^53. */
+  /** The sum of all wallets' balances after `flushed_entry`, as decimal text, because it may exceed 2^53. */
   readonly balance_micro: string
-  /** `packTotals` of the usage of the entries up to there. */
+  /** The usage of the entries up to `flushed_entry`, as `packTotals` writes it. */
   readonly usage: string
-  /** The hash of `flushed_entry`; null before the hash chain began. */
+  /** The hash of `flushed_entry`; null if the hash chain begins after it. */
   readonly hash: string | null
 }
 
-/** Entries of whole flushes, both ends included. */
+/** A range of entries, both ends included. It consists of whole flushes. */
 export interface EntryRange {
   readonly from_entry: number
   readonly to_entry: number

@@ -2,21 +2,21 @@ import type { Notice, Notification } from '../notifications.ts'
 import type { Refused } from '../refusal.ts'
 
 export interface NotifyMessage {
-  /** Identifies the event outside of the ledger: a repeat with the same id adds nothing. */
+  /** The id of the event outside the ledger. A repetition with the same id adds no notification. */
   readonly id: string
   readonly notice: Notice
 }
 
 export interface NotificationsMessage {
-  /** The returned notifications have higher sequences than this one. */
+  /** The sequence number after which notifications are returned. */
   readonly after_sequence: number
   readonly limit: number
 }
 
 export interface NotificationsAnswer {
-  /** The notifications that D1 may not have, oldest first and without a gap. */
+  /** The notifications that D1 may not have, oldest first and without gaps. */
   readonly notifications: readonly Notification[]
-  /** D1 has every notification up to this one that is not too old. */
+  /** A sequence number. D1 has all notifications after `after_sequence` up to this number that are still kept. */
   readonly flushed_sequence: number
 }
 

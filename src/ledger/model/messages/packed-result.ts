@@ -5,9 +5,9 @@ import type { Answered } from '../refusal.ts'
 import type { IngestResult } from './events.ts'
 
 /**
- * The packed form of a batch's result: JSON with one flat list of values. Writing and parsing 100 events
- * takes 36 us instead of 92 us, and half of the bytes. An object sends it to a Worker that asks for it; other
- * results stay plain.
+ * The packed form of a batch's result: JSON with one flat list of values. Writing and parsing the results of 100
+ * events takes 36 µs instead of 92 µs. The text has half of the bytes. An object sends this form only to a Worker
+ * that requests it. Other results are never packed.
  */
 type Packed = readonly [
   kind: Answered<unknown>['kind'],
@@ -36,7 +36,7 @@ export function packResult(result: IngestResult): string {
   return JSON.stringify(packed)
 }
 
-/** Reads both forms: the plain one is an object, the packed one a list. */
+/** Parses a result in either form. The plain form is a JSON object, and the packed form is a list. */
 export function parseResult(json: string): IngestResult {
   return json.startsWith('[') ? unpacked(parse(json)) : parse(json)
 }

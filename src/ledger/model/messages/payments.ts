@@ -3,7 +3,7 @@ import type { PauseReason, Payment, ReturnUrls, TopUpRule } from '../payments.ts
 import type { Refused } from '../refusal.ts'
 import type { WalletOwner } from '../vocabulary.ts'
 
-/** A payment on Stripe's own page. */
+/** A request to open a checkout, which is a payment on a page of Stripe. */
 export interface CheckoutMessage {
   readonly owner: WalletOwner
   readonly credits: MicroCredits
@@ -13,7 +13,7 @@ export interface CheckoutMessage {
   readonly credit_pack_id?: string
   readonly urls: ReturnUrls
   readonly saves_card: boolean
-  /** Whether Stripe's page is one of an unknown payer, although the wallet's payer is known. */
+  /** Whether the page must not use the saved Stripe customer of the wallet. */
   readonly as_guest: boolean
 }
 
@@ -23,21 +23,21 @@ export interface CheckoutAnswer {
 }
 
 /**
- * News of a payment. The reference finds a payment whose session the ledger does not know because Stripe's
- * answer was lost.
+ * A request to check a payment with Stripe. `reference` is needed if Stripe's answer was lost, because the ledger
+ * then has no id of the payment at Stripe.
  */
 export interface CheckPaymentMessage {
   readonly number: number
-  /** The id of a Checkout session or a payment intent that names the payment. */
+  /** The id of a Checkout session or a payment intent whose metadata names the payment. */
   readonly reference?: string
 }
 
-/** One payment, or payments below a number, newest first. */
+/** A request for one payment, or for a page of payments with numbers below `before`, newest first. */
 export type PaymentsMessage =
   | { readonly number: number }
   | { readonly before: number | null; readonly limit: number }
 
-/** A payment with the ids that name it and what it made. */
+/** A payment with its public id and the id of the transaction that it made. */
 export interface PaymentAnswer extends Payment {
   readonly payment_id: string
   readonly transaction_id: string | null
@@ -45,11 +45,11 @@ export interface PaymentAnswer extends Payment {
 
 export interface PaymentsAnswer {
   readonly payments: readonly PaymentAnswer[]
-  /** The number before which the next page begins; null after the last page. */
+  /** The `before` of the next page; null on the last page. */
   readonly before: number | null
 }
 
-/** The new rule, which replaces the earlier one; null ends the automatic top-up. */
+/** A request to replace the rule of a wallet's automatic top-up. A null rule ends the top-up. */
 export interface SetTopUpMessage {
   readonly owner: WalletOwner
   readonly rule: TopUpRule | null
