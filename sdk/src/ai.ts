@@ -13,7 +13,7 @@ import {
 
 export type { Metering, MeterOptions } from './wrappers/metering.ts'
 
-/** The arguments that every version of the specification passes to a middleware. */
+/** The arguments that every supported version of the AI SDK passes to a middleware. */
 interface Given {
   readonly params: object
   readonly model: object

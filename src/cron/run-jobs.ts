@@ -14,7 +14,7 @@ export interface JobRun {
 }
 
 export interface Job {
-  /** The name of the job's position in D1 (`sweeps`). Never change it. */
+  /** The name of the job. The job's position in the D1 table `sweeps` is stored under this name, so never change it. */
   readonly name: string
   /** The limit of a run's calls of D1, ledger objects, queues and KV. */
   readonly calls: number

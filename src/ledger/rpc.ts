@@ -57,9 +57,9 @@ export const OPERATIONS = {
   lots: operation<credits.LotsMessage, credits.WalletResult<LotsAnswer>>('read'),
   /** Returns the recurring grants of one wallet or of all wallets, newest first. */
   recurringGrants: operation<credits.RecurringMessage, credits.WalletResult<RecurringPageAnswer>>('read'),
-  /** Returns the entries that D1 may not have yet, newest first, and the number of the last entry that D1 has. */
+  /** Returns the entries that might be missing from D1, newest first, and the number of the last entry that D1 has. */
   entries: operation<ledger.EntriesMessage, ledger.EntriesResult>('read'),
-  /** Returns the notifications that D1 may not have yet, oldest first. */
+  /** Returns the notifications that might be missing from D1, oldest first. */
   notifications: operation<notifications.NotificationsMessage, notifications.NotificationsResult>('read'),
   /** Adds a notification of an event outside the ledger, once for each id. */
   notify: operation<notifications.NotifyMessage, Done | Refused>('service'),

@@ -8,7 +8,7 @@ export const VERSION = '0.1.0'
 export const INFO = {
   title: 'OpenMonetize Edge',
   version: VERSION,
-  summary: 'Rate, burn and answer with the new balance in one request.',
+  summary: 'Rates a usage event, burns its credits and returns the new balance in one request.',
   description: [
     'The smart meter for AI products. `POST /v1/events/ingest` rates a usage event from the price list of its provider, burns the credits from a prepaid wallet atomically and exactly once, and answers with the new balance.',
     'Amounts are JSON numbers, written exactly: credits with at most 6 decimals, USD with at most 12. Requests may also send amounts as decimal strings. Times are RFC 3339. Responses use UTC.',

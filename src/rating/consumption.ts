@@ -39,7 +39,7 @@ export interface Consumption {
   readonly reported: boolean
   /** The quantities that were read, each with its path in the response. */
   readonly read: readonly ReadQuantity[]
-  /** The cost of the call that a gateway reports, in USD. */
+  /** The cost in USD that a gateway reports for the call. */
   readonly reported_cost_usd: string | undefined
   readonly warnings: readonly string[]
 }

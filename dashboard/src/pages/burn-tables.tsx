@@ -247,7 +247,7 @@ function Simulation({ result }: { readonly result: Simulated }): VNode {
       <h3>Simulated cost of the last {DAYS} days</h3>
       <p>
         <Amount value={events} /> events: <Amount value={credits_recorded} unit="credits" /> were burned,{' '}
-        <Amount value={credits_simulated} unit="credits" /> would be burned.{' '}
+        <Amount value={credits_simulated} unit="credits" /> would be burned. The difference is{' '}
         <strong>
           <Amount value={result.difference} unit="credits" signed />
         </strong>
@@ -255,8 +255,8 @@ function Simulation({ result }: { readonly result: Simulated }): VNode {
         <strong>
           <Amount value={result.customer_price_difference_usd} unit="USD" signed />
         </strong>
-        : a price of <Amount value={result.customer_price_usd} unit="USD" /> instead of{' '}
-        <Amount value={result.customer_price_recorded_usd} unit="USD" />, for a provider cost of{' '}
+        . The customer price would be <Amount value={result.customer_price_usd} unit="USD" /> instead of{' '}
+        <Amount value={result.customer_price_recorded_usd} unit="USD" />. The provider cost is{' '}
         <Amount value={result.provider_cost_usd} unit="USD" />.
       </p>
       {!isZero(unrated_events) && (

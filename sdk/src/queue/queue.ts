@@ -293,7 +293,10 @@ export class Queue {
     }
   }
 
-  /** Processes the outcome of each event. Returns the last retryable error, if any event must be sent again. */
+  /**
+   * Processes the outcome of each event. Returns the last retryable error. An event whose timestamp is refused is sent
+   * again without it, and causes no error.
+   */
   async #settle(batch: Batch, answer: Schemas['BatchResult']): Promise<OpenMonetizeError | undefined> {
     const delivered: Waiting[] = []
     let again: OpenMonetizeError | undefined

@@ -193,9 +193,17 @@ export function onError(error: Error, c: Context<AppEnv>): Response {
   })
 }
 
+/** The maximum number of characters of a header that an error repeats. */
+const MAX_QUOTED = 60
+
 export function unsupportedMediaType(c: Context<AppEnv>, expected = 'application/json'): Response {
+  const sent = c.req.header('Content-Type')
+  const fault =
+    sent === undefined
+      ? 'The body has no Content-Type'
+      : `The Content-Type ${JSON.stringify(sent.slice(0, MAX_QUOTED))} is not accepted`
   return problem(c, {
     code: 'unsupported_media_type',
-    detail: `Send the body with Content-Type: ${expected}.`,
+    detail: `${fault}. Send the body with Content-Type: ${expected}.`,
   })
 }

@@ -12,8 +12,8 @@ let block = ''
 let used = 0
 
 /**
- * Returns a new random salt. Cuts salts from a block, because random bytes for a single salt take a tenth of an
- * event's time.
+ * Returns a new random salt. Cuts salts from a block, because generating random bytes for each salt would take a tenth
+ * of the time in which an event is processed.
  */
 export function newSalt(): string {
   if (used === block.length) {

@@ -80,7 +80,7 @@ const MAX_CACHED_WEIGHT = 50_000
 
 /**
  * The maximum number of owners without a wallet in memory. Without this cache, the search for their wallets takes a
- * quarter of an event's time.
+ * quarter of the time in which an event is processed.
  */
 const MAX_WITHOUT_WALLET = 10_000
 

@@ -43,7 +43,7 @@ export function readHolds(
   }
 }
 
-/** Returns a hold that ended so recently that D1 may not have it yet. */
+/** Returns a hold that ended so recently that might be missing from D1 it yet. */
 function readEndedHold(store: LedgerStore, draft: Draft, ids: LedgerIds, ref: WalletItemRef): HoldAnswer[] {
   const wallet = draft.walletByNumber(ref.wallet)
   if (!wallet) return []

@@ -12,7 +12,7 @@ import { type Cursor, NOTHING_PROJECTED, readCursor, writeCursor } from './curso
 import { FORMAT } from './packed-entry.ts'
 import { assertRowSize, packRows, unpackRow } from './packing.ts'
 
-/** A row of the journal that D1 may not have yet. */
+/** A row of the journal that might be missing from D1. */
 export interface JournalRow {
   readonly row_id: number
   readonly format: number
@@ -154,7 +154,7 @@ export class JournalRows {
     return this.chainFirst
   }
 
-  /** Reports whether there are rows that D1 may not have. */
+  /** Reports whether there are rows that might be missing from D1. */
   get isDirty(): boolean {
     return this.last > this.flushed.row
   }
@@ -235,7 +235,7 @@ export class JournalRows {
     }
   }
 
-  /** Yields the rows that D1 may not have and that contain entries below `before_entry`, newest first. */
+  /** Yields the rows that might be missing from D1 and that contain entries below `before_entry`, newest first. */
   *unflushedBefore(before_entry: number): Generator<JournalRow> {
     let before_row = this.last + 1
     for (;;) {
@@ -268,7 +268,7 @@ export class JournalRows {
     return row ? Number(row.first_entry) - 1 : this.committed.entry
   }
 
-  /** Returns the commit time of the oldest row that D1 may not have; null if D1 has all rows. */
+  /** Returns the commit time of the oldest row that might be missing from D1; null if D1 has all rows. */
   unflushedSince(): number | null {
     const [row] = this.exec(
       'SELECT at_ms FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',

@@ -14,7 +14,7 @@ const MAX_ROWS_READ = 64
  */
 const MAX_MEMORY_READ = 4_000_000
 
-/** Returns the newest matching entries that D1 may not have yet. */
+/** Returns the newest matching entries that might be missing from D1. */
 export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: EntriesMessage): EntriesResult {
   const { filter, limit } = message
   const before_entry = message.before_entry ?? store.counters.entry + 1

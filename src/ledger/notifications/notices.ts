@@ -21,7 +21,7 @@ export function applyNotice(draft: Draft, { id, notice }: NotifyMessage): typeof
   return DONE
 }
 
-/** Returns the notifications after a sequence number that D1 may not have yet, oldest first. */
+/** Returns the notifications after a sequence number that might be missing from D1, oldest first. */
 export function readUnflushedNotifications(
   journal: JournalRows,
   { after_sequence, limit }: NotificationsMessage,

@@ -54,8 +54,8 @@ export function unitProblem(name: string): string | undefined {
 }
 
 /**
- * Returns whether a name is a likely misspelling of a unit. Such a name has the same words in another order, in the
- * singular or in the plural. Or it has one wrong, missing or added letter, or two swapped letters.
+ * Reports whether a name is a likely misspelling of a unit. The name differs from the unit in the order of its words or
+ * in singular and plural, or it has one wrong, missing or added letter, or two swapped letters.
  */
 function isSlip(name: string, unit: string): boolean {
   return wordsOf(name) === wordsOf(unit) || isOneEdit(name, unit)

@@ -146,7 +146,9 @@ export function reportedCostWarning(cost: PicoUsd, reported_cost_usd: string): s
   const difference = reported > cost ? reported - cost : cost - reported
   if (difference * 100n <= cost * TOLERANCE_PERCENT) return undefined
   const share =
-    cost === 0n ? 'the whole cost' : `${formatDecimal(divideHalfEven(difference * 1000n, cost), 1)} %`
+    cost === 0n
+      ? 'the whole reported cost'
+      : `${formatDecimal(divideHalfEven(difference * 1000n, cost), 1)} %`
   return `the response reports a cost of ${formatDecimal(reported, USD_DECIMALS)} USD, but the cost by the price list is ${formatUsd(cost)} USD (a difference of ${share})`
 }
 

@@ -111,7 +111,7 @@ export interface PageIndexRow {
 }
 
 export interface PageIndexQuery extends PageQuery {
-  /** The oldest flush of the result is the flush that contains this entry. */
+  /** Flushes before the flush that contains this entry are left out. */
   readonly from_entry: number
   /** The exclusive end of the time range. Pages without an earlier entry may be left out; undefined for no end. */
   readonly to_ms: number | undefined

@@ -162,7 +162,7 @@ function idOf({ id, timestamp }: Message): string {
   return randomId('dl', timestamp.getTime(), random)
 }
 
-/** Returns a body as JSON. A body without a JSON form, which this Worker never sends, is converted with `String`. */
+/** Returns a body as JSON. A body that JSON cannot contain is converted with `String`. This Worker never sends one. */
 function textOf(body: unknown): string {
   try {
     return JSON.stringify(body) ?? 'null'

@@ -72,7 +72,7 @@ export interface ProjectionState {
   readonly last_row: number
   readonly flushed_entry: number
   readonly flushed_row: number
-  /** The commit time of the oldest row that D1 may not have; null if D1 has all rows. */
+  /** The commit time of the oldest row that might be missing from D1; null if D1 has all rows. */
   readonly unflushed_since_ms: number | null
   /** The usage of the entries up to `flushed_entry`, as `packTotals` writes it. */
   readonly usage: string

@@ -14,7 +14,7 @@ export interface NotificationsMessage {
 }
 
 export interface NotificationsAnswer {
-  /** The notifications that D1 may not have, oldest first and without gaps. */
+  /** The notifications that might be missing from D1, oldest first and without gaps. */
   readonly notifications: readonly Notification[]
   /** A sequence number. D1 has all notifications after `after_sequence` up to this number that are still kept. */
   readonly flushed_sequence: number
