@@ -161,7 +161,7 @@ describe('a transfer', () => {
     ['one that does not exist', { team_id: 'nobody' }],
   ])('to the same wallet: %s', async (_, wallet) => {
     const response = await send('/v1/credits/transfer', { from: wallet, to: wallet, amount: 1 })
-    await expectInvalid(response, '/to', /another wallet/)
+    await expectInvalid(response, '/to', /same wallet/)
   })
 
   const bad: readonly (readonly [name: string, fields: Json, pointer: string, message: RegExp])[] = [

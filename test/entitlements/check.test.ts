@@ -117,7 +117,7 @@ describe('the reasons of a check', () => {
       unit: 'credits',
       resets_at,
     })
-    expect(refused.detail).toContain('15 used')
+    expect(refused.detail).toContain('15 are used')
     expect(await checked(key, { user_id: 'bob', action: ACTION })).toMatchObject({
       allowed: true,
       limit: null,

@@ -105,7 +105,7 @@ describe('an entitlement', () => {
         'invalid_request',
       )
       expect(problem.errors).toMatchObject([
-        { path: field, message: expect.stringContaining('cannot change') },
+        { path: field, message: expect.stringContaining('cannot be changed') },
       ])
     }
   })
