@@ -2698,7 +2698,7 @@ export interface paths {
         put?: never;
         /**
          * Create an alert on a wallet or a limit
-         * @description An alert fires once when its value passes the threshold. It can fire again after the value has passed `rearm_at` in the other direction. Balances, limits and spending are checked in the transaction of each change, and `runway_below` and `lot_expiring` at intervals. An alert does not fire if its value is already past the threshold when the alert is created. Without a user or a team, the alert is on the wallet or the limit of the customer.
+         * @description An alert fires once when its value passes the threshold. It can fire again after the value has passed `rearm_at` in the other direction. A `lot_expiring` alert reports each lot once. Balances, limits and spending are checked in the transaction of each change. `runway_below` is checked every hour, and `lot_expiring` when a lot reaches the threshold. An alert on a balance, a limit or spending does not fire if its value is already past the threshold when the alert is created. Without a user or a team, the alert is on the wallet or the limit of the customer.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
