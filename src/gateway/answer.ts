@@ -140,7 +140,7 @@ function streamed(
   return new Response(stream, { status: response.status, headers: returnedHeaders(response.headers) })
 }
 
-/** A reader for speech. Audio is relayed without being read. */
+/** Relays speech unchanged. Audio contains no usage to extract. */
 const UNREAD = { pass: (chunk: Uint8Array) => [chunk], end: () => [] }
 
 /**

@@ -69,8 +69,11 @@ export function readPlainEvent(body: unknown): EventInput | undefined {
     idempotency_key,
     timestamp: at_ms === NONE ? undefined : at_ms,
     metadata: text === NONE ? undefined : text,
-  }
+  } satisfies EveryField
 }
+
+/** The type of an event in which no field may be forgotten: a field that is not returned here would be dropped. */
+type EveryField = { readonly [F in keyof Required<EventInput>]: EventInput[F] | undefined }
 
 const FIELDS: ReadonlySet<string> = new Set(Object.keys(eventSchema.shape))
 

@@ -200,7 +200,7 @@ function sourceOf(c: Context<AppEnv>): StreamSource {
     },
     async isAllowed() {
       const now_ms = Date.now()
-      // A session ends at its expiry, with its key or at the sign-out.
+      // A session ends when it expires, when its key or operator token ends, or when the user signs out.
       if (session !== undefined) {
         return (await findSession(env, session, operatorsOf(env), now_ms)) !== undefined
       }

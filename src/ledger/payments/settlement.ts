@@ -56,7 +56,7 @@ function afterReport(draft: Draft, before: Payment, report: Report, how: Settlin
     }
     case 'needs_action': {
       if (isSettled(before)) return kept(draft, before)
-      // The next step follows at once. After a crash before it, the alarm continues.
+      // The caller performs the next step immediately. If the object crashes before that step, the alarm performs it.
       return askAgain(draft, { ...before, intent_id: report.intent_id, needs_action: true }, 0)
     }
     case 'action_required': {

@@ -178,7 +178,10 @@ function nameOf({ text }: Rule, path: string | undefined, root: Located): string
   return root.path !== '' && path.startsWith(`${root.path}.`) ? path.slice(root.path.length + 1) : path
 }
 
-/** Returns the error in a number, to follow its path in a message; undefined if the number can be used. */
+/**
+ * Returns the problem with a number, such as "is negative". The caller writes it after the path of the number. Returns
+ * undefined if the number can be used.
+ */
 function quantityProblem(rule: Rule, value: unknown): string | undefined {
   if (value === undefined) return rule.required ? 'is missing' : undefined
   if (typeof value !== 'number' || !Number.isFinite(value)) return 'is not a number'

@@ -102,7 +102,7 @@ function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: n
   return messages.map(({ v: _, cells, ...message }) => ({ ...message, cells: unpackCells(cells) }))
 }
 
-/** Returns the messages for the entries of a message after `reached`. */
+/** Removes the entries up to `reached` from a message. Returns the remaining entries as new messages. */
 function cutAt(
   reached: number,
   { ledger_id, to_entry, at_ms }: UsageMessage,

@@ -1,7 +1,10 @@
 import type { Delivered, Outcome } from '../records/deliveries.ts'
 import type { Unsent } from './decide.ts'
 
-/** The settlement of a queue message: it is acknowledged or retried after the rows of its run are written. */
+/**
+ * The decision to acknowledge or to retry a queue message. The consumer applies it after it has written the rows of the
+ * batch.
+ */
 export type Settlement = { readonly kind: 'ack' } | { readonly kind: 'retry'; readonly delay_ms: number }
 
 const ACK: Settlement = { kind: 'ack' }
