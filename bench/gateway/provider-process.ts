@@ -31,7 +31,7 @@ interface Body {
   readonly metadata?: { readonly delay_ms?: string }
 }
 
-const server = createServer(async (request, response) => {
+const server = createServer({ keepAliveTimeout: 0 }, async (request, response) => {
   const parts: Buffer[] = []
   for await (const part of request) parts.push(part)
   const body: Body = JSON.parse(Buffer.concat(parts).toString())

@@ -12,7 +12,7 @@ export interface StripeServer {
 /** Serves a scripted Stripe on a free port of this machine, for a Worker in another process. */
 export async function serveStripe(): Promise<StripeServer> {
   const stripe = new ScriptedStripe()
-  const server = createServer(async (request, response) => {
+  const server = createServer({ keepAliveTimeout: 0 }, async (request, response) => {
     const headers = Object.entries(request.headers).map(([name, value]) => [name, String(value)])
     const method = request.method ?? 'GET'
     const body = method === 'POST' ? { body: await text(request) } : {}

@@ -32,7 +32,8 @@ export interface PacedCall {
 export async function startPacedProvider(): Promise<PacedProvider> {
   const calls: PacedCall[] = []
   let stream: PacedStream = { chunks: [] }
-  const server = createServer((request, response) => {
+  // With the default of 5 s, a slow test may send on a connection that the server is just closing.
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     void answer(request, response, stream, calls)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -28,7 +28,8 @@ export async function startProxy(
   target: string,
   plan: LossyProxy['plan'] = () => 'pass',
 ): Promise<LossyProxy> {
-  const server = createServer((incoming, outgoing) => {
+  // With the default of 5 s, a slow test may send on a connection that the server is just closing.
+  const server = createServer({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.on('end', () => {

@@ -25,7 +25,8 @@ export interface Upstream {
 export async function startUpstream(): Promise<Upstream> {
   const requests: UpstreamRequest[] = []
   let scripts: Script[] = []
-  const server = createServer((incoming, outgoing) => {
+  // With the default of 5 s, a slow test may send on a connection that the server is just closing.
+  const server = createServer({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.on('end', async () => {
