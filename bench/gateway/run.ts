@@ -7,6 +7,7 @@ import { cpuMs } from '../process.ts'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from '../raw-workerd.ts'
 import { Connection, type RequestParts, requestText } from '../throughput/connection.ts'
 import { profileOf } from '../throughput/profile.ts'
+import { median } from '../throughput/report.ts'
 
 /**
  * `npm run bench:gateway`: compares the gateway in raw workerd with a proxy that does nothing, and with a simple
@@ -98,10 +99,6 @@ function requestOf({ url, path: target, key }: Side, body: object): string {
   return requestText(url, parts)
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-}
-
 const folder = mkdtempSync('/dev/shm/bench-gateway-')
 const child = fork(path.join(import.meta.dirname, 'provider-process.ts'))
 const port = await new Promise((resolve) => child.once('message', resolve))
@@ -148,8 +145,15 @@ try {
       pid: ours.pid,
     },
   ]
-  const rounds = new Map<Side['name'], Round[]>(sides.map(({ name }) => [name, []]))
-  const delayed = new Map<Side['name'], Round[]>(sides.map(({ name }) => [name, []]))
+  const noRounds = () => new Map<Side['name'], Round[]>(sides.map(({ name }) => [name, []]))
+  const loads = [
+    {
+      title: `a provider that answers after ${DELAY_MS} ms`,
+      body: { ...BODY, metadata: { delay_ms: String(DELAY_MS) } },
+      rounds: noRounds(),
+    },
+    { title: 'a provider that answers at once', body: BODY, rounds: noRounds() },
+  ]
   for (const side of sides) await measure(side, ROUND_MS / 2)
   if (options.profile) {
     const [, , gateway] = sides
@@ -158,14 +162,11 @@ try {
   }
   for (let round = 0; round < ROUNDS; round++) {
     for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
-      rounds.get(side.name)?.push(await measure(side, ROUND_MS))
-      delayed
-        .get(side.name)
-        ?.push(await measure(side, ROUND_MS, { ...BODY, metadata: { delay_ms: String(DELAY_MS) } }))
+      for (const { body, rounds } of loads) rounds.get(side.name)?.push(await measure(side, ROUND_MS, body))
     }
   }
-  const figures = (name: Side['name'], of = rounds) => {
-    const measured = of.get(name) ?? []
+  const figures = (name: Side['name'], rounds: ReturnType<typeof noRounds>) => {
+    const measured = rounds.get(name) ?? []
     return {
       rate: median(measured.map(({ rate }) => rate)),
       p50: median(measured.map(({ p50 }) => p50)),
@@ -174,20 +175,21 @@ try {
     }
   }
   console.log(`${CALLERS} callers, ${ROUNDS} rounds of ${ROUND_MS} ms, medians`)
-  for (const [of, title] of [
-    [delayed, `a provider that answers after ${DELAY_MS} ms`],
-    [rounds, 'a provider that answers at once'],
-  ] as const) {
+  for (const { title, rounds } of loads) {
     console.log(
       `\n| ${title} | calls/s | p50 ms | p99 ms | CPU µs a call |\n| --- | ---: | ---: | ---: | ---: |`,
     )
     for (const { name } of sides) {
-      const { rate, p50, p99, cpu_us } = figures(name, of)
+      const { rate, p50, p99, cpu_us } = figures(name, rounds)
       console.log(
         `| ${name} | ${rate.toFixed(0)} | ${p50.toFixed(2)} | ${p99.toFixed(2)} | ${cpu_us.toFixed(0)} |`,
       )
     }
-    const [none, naive, gateway] = [figures('null', of), figures('naive', of), figures('gateway', of)]
+    const [none, naive, gateway] = [
+      figures('null', rounds),
+      figures('naive', rounds),
+      figures('gateway', rounds),
+    ]
     const [p50, p99] = [gateway.p50 - none.p50, gateway.p99 - none.p99]
     console.log(
       `\nadded p50 ${p50.toFixed(2)} ms, added p99 ${p99.toFixed(2)} ms (naive: ${(naive.p50 - none.p50).toFixed(2)} and ${(naive.p99 - none.p99).toFixed(2)} ms); ${(gateway.rate / naive.rate).toFixed(2)} times the rate of the naive hold and settle`,

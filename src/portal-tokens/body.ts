@@ -1,4 +1,4 @@
-import type { Context, Next } from 'hono'
+import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv, PortalAccess } from '../http/env.ts'
 import { fingerprintOf } from '../http/input/fingerprint.ts'
@@ -12,27 +12,21 @@ import { anotherWallet, namesOf, useOf } from './uses.ts'
  */
 export const portalBody = createMiddleware<AppEnv>((c, next) => {
   const portal = c.get('portal')
-  return portal && c.req.method === 'POST' ? changeBody(c, portal, next) : next()
+  if (!portal || c.req.method !== 'POST') return next()
+  const change = async () => (await changeBody(c, portal)) ?? next()
+  return change()
 })
 
-async function changeBody(
-  c: Context<AppEnv>,
-  portal: PortalAccess,
-  next: Next,
-): Promise<Response | undefined> {
+async function changeBody(c: Context<AppEnv>, portal: PortalAccess): Promise<Response | undefined> {
   const body: unknown = await c.req.json()
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    await next()
-    return
-  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined
   const own = ownerField(c, portal)
   const refused = refusalOf({ ...body }, portal, own)
   if (refused) return problem(c, refused)
   provideJson(c.req, { ...body, [own.name]: portal.owner.id })
   const key = c.get('idempotency_key')
   if (key !== undefined) c.set('idempotency_key', keyOfWallet(portal, key))
-  await next()
-  return
+  return undefined
 }
 
 interface Refusal {

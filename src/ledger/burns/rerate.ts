@@ -12,11 +12,11 @@ import type { Draft } from '../commit/draft.ts'
 import { count, firstExceeded, metersOf } from '../entitlements/limits.ts'
 import type { Entry, EventRecord } from '../model/journal.ts'
 import type { Quantities } from '../model/limits.ts'
-import { lastTaken, shareOf } from '../model/lots.ts'
+import { type LotPart, lastTaken, shareOf } from '../model/lots.ts'
 import type { OpenPrice, RerateItem, UnratedEvent } from '../model/unrated.ts'
 import type { PricedEvent, ProviderCharge } from '../model/vocabulary.ts'
-import { fullRefusal, spendable, type Wallet } from '../model/wallet.ts'
-import { closedLotsOf, giveBack, newLot, take } from '../wallets/funds.ts'
+import { spendable, type Wallet } from '../model/wallet.ts'
+import { giveBack, giveBackRefusal, take } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 import { type BurnContext, type Rated, rate, recordedPrice } from './rate.ts'
 import { openAfter } from './reversal.ts'
@@ -65,8 +65,8 @@ export function applyRerate(
   }
   const given = draft.givenBack(number).amount
   const refunded = owed < 0n ? lesser(-owed, microCredits(burned - given)) : ZERO_CREDITS
-  const returned = lastTaken(unrated.entry.lots, given, refunded)
-  if (fullRefusal(wallet, refunded, closedLotsOf(wallet, returned))) {
+  const taken = lastTaken(unrated.entry.lots, given, refunded)
+  if (giveBackRefusal(wallet, refunded, taken)) {
     keepCharge(draft, unrated, charge)
     return 'unpaid'
   }
@@ -88,7 +88,7 @@ export function applyRerate(
     price_version: charge.price_version,
   }
   const counts = count(draft, meters)
-  const entry = settleDifference(draft, changed, unrated, owed, refunded, settled)
+  const entry = settleDifference(draft, changed, unrated, owed, { amount: refunded, taken }, settled)
   draft.closeUnrated(number, {
     by_entry: entry.number,
     rated_at_ms: draft.at_ms,
@@ -139,15 +139,15 @@ function keepCharge(draft: Draft, { entry, charge: known }: UnratedEvent, charge
 }
 
 /**
- * Appends an entry for the difference. The entry burns `owed`, or refunds `amount` if a ceiling price burned too
- * much.
+ * Appends an entry for the difference. The entry burns `owed`, or refunds `amount`, which was burned as `taken`, if a
+ * ceiling price burned too much.
  */
 function settleDifference(
   draft: Draft,
   wallet: Wallet,
   { entry }: UnratedEvent,
   owed: bigint,
-  amount: MicroCredits,
+  { amount, taken }: { readonly amount: MicroCredits; readonly taken: readonly LotPart[] },
   event: EventRecord,
 ): Entry {
   const description = 'Rated after its price was known'
@@ -157,20 +157,9 @@ function settleDifference(
     return draft.append(wallet, { type: 'BURN', amount: microCredits(0 - due), lots, event, description })
   }
   const given = draft.givenBack(entry.number)
-  const taken = lastTaken(entry.lots, given.amount, amount)
-  const { parts, expired, new_lot } = giveBack(draft, wallet, taken, () => entry.at_ms)
   draft.givenBacks.set(entry.number, { ...given, amount: microCredits(given.amount + amount) })
-  const new_lots = new_lot ? { new_lots: [newLot(new_lot)] } : {}
-  const refund = draft.append(wallet, {
-    type: 'REFUND',
-    amount,
-    lots: parts,
-    ...new_lots,
-    event,
-    description,
-  })
-  for (const part of expired) draft.append(wallet, { type: 'EXPIRATION', amount: part[1], lots: [part] })
-  return refund
+  const refund = { type: 'REFUND', amount, event, description } as const
+  return giveBack(draft, wallet, taken, () => entry.at_ms, refund).entry
 }
 
 /** Returns the price without the share of the credits that were returned before the event was rated. */

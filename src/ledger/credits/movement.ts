@@ -36,7 +36,7 @@ import {
   type Wallet,
   walletKey,
 } from '../model/wallet.ts'
-import { closedLotsOf, giveBack, newLot, openLot, putLot, take, takeFromLot } from '../wallets/funds.ts'
+import { giveBack, giveBackRefusal, newLot, openLot, putLot, take, takeFromLot } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 
 /** A completed movement, or the reason for its refusal. A refusal changes nothing. */
@@ -141,26 +141,21 @@ function returnBurned(
   const wallet = settledByNumber(draft, past.wallet)
   const given = draft.givenBack(past.number).amount
   const taken = lastTaken(burn.lots, given, amount)
-  const full = fullRefusal(wallet, amount, closedLotsOf(wallet, taken))
+  const full = giveBackRefusal(wallet, amount, taken)
   if (full) return refused(full)
   const changed = draft.change(wallet)
-  const { parts, expired, new_lot } = giveBack(draft, changed, taken, burn.takenAt)
-  const entry = draft.append(changed, {
+  const { entry, expired } = giveBack(draft, changed, taken, burn.takenAt, {
     type,
     amount,
-    lots: parts,
-    ...(new_lot && { new_lots: [newLot(new_lot)] }),
     reverses: reversalOf(burn, type, given, amount),
     description:
       reason ??
       `${type === 'VOID' ? 'Void' : 'Refund'} of ${ids.event({ at_ms: past.at_ms, number: past.number })}`,
   })
-  for (const part of expired) draft.append(changed, { type: 'EXPIRATION', amount: part[1], lots: [part] })
-  const returned_expired = microCredits(expired.reduce((sum, [, gone]) => sum - gone, 0))
   return moved({
     ...answerOf(ids, entry),
     balance_after: changed.balance,
-    ...(returned_expired > 0 && { returned_expired }),
+    ...(expired > 0 && { returned_expired: expired }),
   })
 }
 

@@ -13,8 +13,8 @@ import {
 import type { Draft } from '../commit/draft.ts'
 import { free, type LotPart, lastTaken, lotPart, OVERDRAFT, paidOf, shareOf } from '../model/lots.ts'
 import type { Credited, Payment, TakenSpent } from '../model/payments.ts'
-import { available, fullRefusal, unusedLots, type Wallet } from '../model/wallet.ts'
-import { closedLotsOf, giveBack, newLot, openLot, takeBelowZero, takeFromLot } from '../wallets/funds.ts'
+import { available, unusedLots, type Wallet } from '../model/wallet.ts'
+import { giveBack, giveBackRefusal, openLot, takeBelowZero, takeFromLot } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 import type { Paid } from './report.ts'
 
@@ -123,20 +123,10 @@ function returnTaken(
   const paid = of_lot > 0 ? shareOf(paid_before, of_lot, taken_back - all_spent) : picoUsd(0n)
   const returned = spent ? lastTaken(spent.parts, ZERO_CREDITS, of_spent) : []
   const parts = of_lot > 0 ? [...returned, lotPart(credited.lot, of_lot, paid)] : returned
-  if (fullRefusal(settled, amount, closedLotsOf(settled, parts))) return null
+  if (giveBackRefusal(settled, amount, parts)) return null
   const changed = draft.change(settled)
   const takenAt = (lot: number) => (lot === credited.lot || !spent ? credited.at_ms : spent.at_ms)
-  const back = giveBack(draft, changed, parts, takenAt)
-  draft.append(changed, {
-    type: 'ADJUSTMENT',
-    amount,
-    lots: back.parts,
-    ...(back.new_lot && { new_lots: [newLot(back.new_lot)] }),
-    description,
-  })
-  for (const gone of back.expired) {
-    draft.append(changed, { type: 'EXPIRATION', amount: gone[1], lots: [gone] })
-  }
+  giveBack(draft, changed, parts, takenAt, { type: 'ADJUSTMENT', amount, description })
   return {
     asked_back,
     taken_back: microCredits(taken_back - amount),

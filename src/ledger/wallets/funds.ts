@@ -1,6 +1,6 @@
 import { type MicroCredits, microCredits, picoUsd, ZERO_CREDITS } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
-import type { NewLot } from '../model/journal.ts'
+import type { Entry, NewEntry, NewLot } from '../model/journal.ts'
 import {
   free,
   inBurnOrder,
@@ -17,14 +17,15 @@ import {
   takeFromLots,
   withdraw,
 } from '../model/lots.ts'
-import { unusedLots, type Wallet } from '../model/wallet.ts'
+import type { Refusal } from '../model/refusal.ts'
+import { fullRefusal, unusedLots, type Wallet } from '../model/wallet.ts'
 import { lapsed } from './rollover.ts'
 
 /**
  * Moves credits into and out of a wallet's lots. The functions change the lots of the draft's copy of the wallet.
- * Functions that return the moved parts leave it to the caller to append the entry. `beginLot`, `expireFreed` and
- * `expireLot` append the entry themselves. The caller must first check that the movement is possible. Otherwise, the
- * functions throw.
+ * Functions that return the moved parts leave it to the caller to append the entry. `giveBack`, `beginLot`,
+ * `expireFreed` and `expireLot` append the entry themselves. The caller must first check that the movement is
+ * possible. Otherwise, the functions throw.
  */
 
 /** Takes credits out of the lots in burn order, then out of the overdraft. */
@@ -181,26 +182,50 @@ function removeLot(wallet: Wallet, lot: Lot): void {
 /** A new lot that is not in a wallet yet. */
 export type NewFunds = Omit<Lot, 'left' | 'held' | 'price_left'>
 
-/** The returned parts of a burn, including the parts that expire again. */
-export interface Returned {
-  readonly parts: readonly LotPart[]
-  /** The parts that must be removed again at once as expired. */
-  readonly expired: readonly LotPart[]
+/** Returns the reason why a wallet cannot take back `amount`, which was taken as `taken`; undefined if it can. */
+export function giveBackRefusal(
+  wallet: Wallet,
+  amount: MicroCredits,
+  taken: readonly LotPart[],
+): Refusal | undefined {
+  return fullRefusal(wallet, amount, closedLotsOf(wallet, taken))
 }
 
 /**
- * Returns credits to the lots from which they were taken. Reopens lots that were used up. Credits that would have
- * expired in the meantime, with their lot or at a rollover, are also listed in `expired`. The other credits first
- * repay the used overdraft. If credits were taken from the overdraft, and the overdraft has been repaid since, they
- * become a new lot, because no record shows which lot repaid the overdraft. `burnedAt` returns the time at which the
- * credits of a lot were taken, in epoch milliseconds.
+ * Returns credits to the lots from which they were taken, and appends the entry with the lots. Reopens lots that were
+ * used up. Credits that would have expired in the meantime, with their lot or at a rollover, expire at once in entries
+ * after it. The other credits first repay the used overdraft. If credits were taken from the overdraft, and the
+ * overdraft has been repaid since, they become a new lot, because no record shows which lot repaid the overdraft.
+ * `burnedAt` returns the time at which the credits of a lot were taken, in epoch milliseconds.
  */
 export function giveBack(
   draft: Draft,
   wallet: Wallet,
   taken: readonly LotPart[],
   burnedAt: (lot: number) => number,
-): Returned & { new_lot: Lot | null } {
+  fields: Omit<NewEntry, 'lots' | 'new_lots'>,
+): { readonly entry: Entry; readonly expired: MicroCredits } {
+  const { parts, expired, new_lot } = returnParts(draft, wallet, taken, burnedAt)
+  const new_lots = new_lot && { new_lots: [newLot(new_lot)] }
+  const entry = draft.append(wallet, { ...fields, lots: parts, ...new_lots })
+  for (const part of expired) draft.append(wallet, { type: 'EXPIRATION', amount: part[1], lots: [part] })
+  return { entry, expired: microCredits(expired.reduce((sum, [, gone]) => sum - gone, 0)) }
+}
+
+/** The returned parts of a burn, including the parts that expire again. */
+interface Returned {
+  readonly parts: readonly LotPart[]
+  /** The parts that must be removed again at once as expired. */
+  readonly expired: readonly LotPart[]
+  readonly new_lot: Lot | null
+}
+
+function returnParts(
+  draft: Draft,
+  wallet: Wallet,
+  taken: readonly LotPart[],
+  burnedAt: (lot: number) => number,
+): Returned {
   const parts: LotPart[] = []
   const expired: LotPart[] = []
   let new_lot: Lot | null = null
@@ -248,7 +273,7 @@ function returnToLot(draft: Draft, wallet: Wallet, open: Lot | undefined, lot: L
 }
 
 /** Returns the maximum number of lots that a return of credits would reopen or create. */
-export function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
+function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
   return taken.filter(([number]) => !wallet.lots.some((lot) => lot.number === number)).length
 }
 
