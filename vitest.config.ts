@@ -5,28 +5,31 @@ import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
 /**
- * A test or hook that takes seconds by itself takes longer when all tests run at once on two cores. This limit ends a
- * test that hangs.
+ * The time limit of a test or hook, in milliseconds. It is long, because tests are slow when all of them run at once on
+ * two cores.
  */
 const testTimeout = 60_000
 const hookTimeout = testTimeout
 
-/** Acceptance data, beside the project unless `SHARED_DATA` names another folder. */
+/** The folder of acceptance data, which is beside the project unless `SHARED_DATA` names another folder. */
 const sharedData = process.env.SHARED_DATA ?? path.join(import.meta.dirname, '../shared/data')
 
 /**
- * Two kinds of tests. `edge` runs tests that use the platform, in workerd with real D1, KV and Durable Objects. `node`
- * runs `*.node.test.ts`: the pure core over large data and generated cases, and tests that start servers or read files.
+ * The test projects. `edge` runs tests that use the platform, in workerd with real D1, KV and Durable Objects. `node`
+ * runs `*.node.test.ts`: pure modules with large data and generated cases, and tests that start servers or read files.
+ * `sdk`, `dashboard` and `widgets` test the clients.
  */
 export default defineConfig({
   test: {
     // Vitest reserves one core for itself but uses it little: on two cores, a second worker saves a quarter of the
     // time.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    // Tests of failures log errors, and tests of cost log figures: `--silent=false` shows them for tests that pass too.
+    // Tests of failures log errors, and tests of cost log numbers. `--silent=false` also shows the logs of tests that
+    // pass.
     silent: 'passed-only',
-    // FC_SEED repeats a property test that failed, with the seed it printed; FC_RUNS runs it for longer. LEDGERS
-    // and USAGE_EVENTS are the sizes of the volume tests of late rating and of the cost of usage.
+    // FC_SEED repeats a property test that failed, with the seed it printed; FC_RUNS runs it for longer. LEDGERS sets
+    // the number of ledgers in the test of late rating, and USAGE_EVENTS the number of events in the test of the cost
+    // of usage.
     provide: {
       fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') },
       ledgers: numberFrom('LEDGERS'),
@@ -56,14 +59,14 @@ export default defineConfig({
                 STRIPE_TEST_WEBHOOK_SECRET: 'whsec_test_development',
                 PORTAL_TOKEN_SECRET: 'dev-portal-token-secret',
                 LEDGER_SIGNING_KEY: 'dev-signing-key',
-                // Alarms run when a test runs them, and not in the middle of a test that counts rows.
+                // These delays prevent a flush in the middle of a test that counts rows.
                 FLUSH_DELAY_MS: '3600000',
                 NOTIFICATION_DELAY_MS: '3600000',
-                // Tests of every route read each answer to its end.
+                // Streams end at once, because the tests of every route read each response to its end.
                 STREAM_SECONDS: '0',
-                // Requests are slow while all tests run at once, and their lines would hide the tests' own.
+                // Requests are slow while all tests run at once. Their log lines would hide the log lines of the tests.
                 SLOW_REQUEST_MS: '600000',
-                // The tests' customers are of this tier, and some send thousands of requests at once.
+                // Most customers in tests have this tier, and some of them send thousands of requests at once.
                 RATE_LIMIT_ENTERPRISE: '1000000',
                 D1_MIGRATIONS: await readD1Migrations(path.join(import.meta.dirname, 'migrations')),
               },
@@ -93,7 +96,8 @@ export default defineConfig({
         },
       },
       {
-        // The examples import the package by its name. Next.js is not installed for one function of it.
+        // The examples import the SDK by its package name. They need only one function of Next.js, so a test double
+        // replaces Next.js.
         resolve: {
           alias: [
             {
@@ -145,7 +149,10 @@ function numberFrom(variable: string): number | undefined {
   return text === undefined ? undefined : Number(text)
 }
 
-/** `CLOCK=2028-02-29T23:59:30Z` starts each test file at that moment. */
+/**
+ * Returns the time at which each test file starts, from the variable `CLOCK`, such as `2028-02-29T23:59:30Z`. Returns
+ * null if the variable is not set.
+ */
 function clockFrom(variable: string): string | null {
   const text = process.env[variable]
   if (text === undefined) return null
@@ -156,9 +163,9 @@ function clockFrom(variable: string): string | null {
 declare module 'vitest' {
   interface ProvidedContext {
     readonly fuzz: { readonly seed: number | undefined; readonly runs: number | undefined }
-    /** The ledgers of the volume test of late rating. */
+    /** The number of ledgers in the test of late rating. */
     readonly ledgers: number | undefined
-    /** The events of the volume test of the cost of usage. */
+    /** The number of events in the test of the cost of usage. */
     readonly usageEvents: number | undefined
     readonly recorded: readonly RecordedResponse[]
     readonly situations: readonly PublicCase[]
@@ -166,7 +173,8 @@ declare module 'vitest' {
 }
 
 /**
- * Situations from public bug reports, each with its correct answer; none if the file does not exist beside the project.
+ * Returns situations from public bug reports, each with its expected response. Returns none if their file does not
+ * exist.
  */
 function publicCases(): PublicCase[] {
   const file = path.join(sharedData, 'public-cases/pricing.json')
@@ -188,8 +196,8 @@ export interface PublicCase {
 }
 
 /**
- * Returns `count` of the recorded provider responses beside the project, spread over all of them; none if the
- * recordings do not exist.
+ * Returns up to `count` of the recorded provider responses, spread over all of them; none if the recordings do not
+ * exist.
  */
 function recordedResponses(count: number): RecordedResponse[] {
   const file = path.join(sharedData, 'provider-responses.json')

@@ -1,4 +1,4 @@
-/** The points of one chart, whose axis begins at zero. */
+/** One chart of the figure. Its axes begin at zero. */
 export interface Panel {
   readonly title: string
   readonly points: readonly { readonly x: number; readonly y: number }[]
@@ -11,7 +11,7 @@ const COLUMNS = 2
 const TITLE_HEIGHT = 40
 const TICKS = 4
 
-/** Draws panels next to each other as SVG, in colours that are legible on light and dark pages. */
+/** Draws panels in two columns as SVG, in colours that are legible on light and dark pages. */
 export function chart(title: string, x_name: string, panels: readonly Panel[]): string {
   const rows = Math.ceil(panels.length / COLUMNS)
   const [width, height] = [COLUMNS * WIDTH, TITLE_HEIGHT + rows * HEIGHT]

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AllocationNode, Inspector } from './inspector.ts'
 
-/** The heap of an isolate in MB, including garbage. Its inspector reports the heap between tasks. */
+/** The heap of an isolate in MB, including garbage. The inspector can report it only between tasks. */
 export interface HeapUsage {
   readonly used: number
   /** The size of array buffers and other memory outside the JavaScript heap. */
@@ -15,7 +15,7 @@ export async function heapUsage(inspector: Inspector): Promise<HeapUsage> {
   return { used: usedSize / MB, outside: backingStorageSize / MB }
 }
 
-/** Runs the work and returns the peak heap during it. */
+/** Runs the work and returns the largest sampled values of the heap during the work. */
 export async function peakHeapOf(inspector: Inspector, work: () => Promise<unknown>): Promise<HeapUsage> {
   let done = false
   let used = 0
@@ -41,8 +41,8 @@ export async function peakHeapOf(inspector: Inspector, work: () => Promise<unkno
 const SAMPLED_BYTES = 1024
 
 /**
- * Runs the work and returns the bytes that JavaScript allocated during it, including collected bytes. The number is
- * an estimate from samples. Estimates of some megabytes differ by only a few percent.
+ * Runs the work and returns the bytes that JavaScript allocated during it, including the bytes that were collected. The
+ * number is an estimate from samples. Estimates of several megabytes are accurate to a few percent.
  */
 export async function allocatedBy(inspector: Inspector, work: () => Promise<unknown>): Promise<number> {
   await inspector.call('HeapProfiler.startSampling', {

@@ -10,7 +10,7 @@ interface Env {
 
 const A_COMMIT = 100
 
-/** The answer of the object to each request. */
+/** The state of the idempotency store, which the object returns on every request. */
 export interface KeysState {
   readonly wrong: number
   readonly rows_written: number
@@ -40,7 +40,8 @@ export class KeysBench extends DurableObject<Env> {
     const keys = Array.from({ length: count }, (_, i) => randomKey(from + i))
     let wrong = 0
     switch (pathname) {
-      // Works like a request: a lookup and then a commit. The time is the number of the first key.
+      // Works like an ingest request: looks the keys up and then commits them. The number of the first key serves as
+      // the time.
       case '/commit':
         wrong = this.keys.remembered(keys).size
         this.keys.commit(keys, from)
@@ -63,7 +64,7 @@ export class KeysBench extends DurableObject<Env> {
     return Response.json(this.state(wrong, searchParams.has('whole')))
   }
 
-  /** Counts the keys that are not found with their request, although all of them were recorded. */
+  /** Counts the recorded keys for which the store does not return their request. */
   private wrongOf(keys: readonly string[]): number {
     const found = this.keys.remembered(keys)
     return keys.filter((key) => !found.get(key)?.startsWith(`f:${key}@`)).length
@@ -89,7 +90,10 @@ export default {
   fetch: (request: Request, env: Env) => env.KEYS.get(env.KEYS.idFromName('bench')).fetch(request),
 }
 
-/** Returns a key like a UUID that is derived from its number, so that the bench does not store the keys. */
+/**
+ * Returns the key with a number. It looks like a UUID and is derived from the number, so that the bench need not store
+ * the keys.
+ */
 function randomKey(index: number): string {
   let hex = ''
   for (let word = 0; word < 4; word++) hex += mixed(index, word).toString(16).padStart(8, '0')

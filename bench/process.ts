@@ -8,7 +8,7 @@ export function cpuMs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + ticksOf(pid) * (1000 / TICKS_PER_SECOND), 0)
 }
 
-/** Returns the CPU time of processes in us, with a higher precision than `cpuMs`; 0 on systems without /proc. */
+/** Returns the CPU time of the running threads of processes, in µs; 0 on systems without /proc. */
 export function cpuUs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + threadsOf(pid).reduce((us, thread) => us + runUs(thread), 0), 0)
 }
@@ -21,7 +21,7 @@ function threadsOf(pid: number): string[] {
   }
 }
 
-/** Returns the CPU time of a thread in us. The first number is this time in ns (proc_pid_schedstat). */
+/** Returns the CPU time of a thread in µs. The first number of /proc/PID/schedstat is this time in ns. */
 function runUs(thread: string): number {
   return Number(readOf(thread, 'schedstat').split(' ')[0]) / 1000
 }
@@ -51,8 +51,8 @@ function ticksOf(pid: number): number {
 }
 
 /**
- * Returns the fields after the name of the process (proc_pid_stat(5)). Field 0 is the state, 1 the parent, 11 the
- * user time, and 12 the system time.
+ * Returns the fields of /proc/PID/stat that follow the name of the process (see proc_pid_stat(5)). Index 0 is the
+ * state, 1 the id of the parent, 11 the user time, and 12 the system time.
  */
 function statOf(pid: number): string[] {
   const stat = readOf(pid, 'stat')

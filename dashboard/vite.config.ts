@@ -22,7 +22,7 @@ export default defineConfig({
       '/dashboard/api': {
         target: API,
         changeOrigin: true,
-        // The Worker accepts the session only from pages of its own origin.
+        // The Worker accepts the session cookie only from pages of its own origin.
         headers: { origin: API },
       },
     },

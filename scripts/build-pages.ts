@@ -1,6 +1,6 @@
 /**
- * Builds the dashboard and the widgets before the tests. If they were built while a server runs, the server would
- * reload its files in the middle of a test.
+ * Builds the dashboard and the widgets if they are stale, before the tests start. A build during a test would make the
+ * running servers reload their files.
  */
 
 import { buildStalePages } from './static-pages.ts'

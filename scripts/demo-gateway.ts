@@ -2,15 +2,15 @@ import { createServer, type Server } from 'node:http'
 import { call, must, numberOf, serverUrl } from './demo-client.ts'
 
 /**
- * The results of the gateway part of the demo: the cost of two streams from a stand-in for OpenAI on this machine.
+ * The results of the gateway part of the demo: the cost of two streams from a simulated OpenAI server on this machine.
  */
 export interface GatewayScene {
-  /** The text that the first client read. */
+  /** The text of the first stream. */
   readonly text: string
-  /** The credits of the whole stream, and its cost by the price list. */
+  /** The credits that were charged for the first stream, which the client reads to the end. */
   readonly whole: number
   readonly expected: number
-  /** The credits of the stream whose client disconnected. */
+  /** The credits that were charged for the second stream, whose client disconnects early. */
   readonly left: number
 }
 
@@ -21,8 +21,8 @@ const PAUSE_MS = 40
 const WAIT_MS = 5_000
 
 /**
- * Runs the gateway part. Returns undefined if the server cannot call this machine, which only a local development
- * server can.
+ * Runs the gateway part of the demo. Returns undefined if the server refuses the provider key or the first call. Only a
+ * local development server calls this machine.
  */
 export async function gatewayScene(
   key: string,
@@ -52,7 +52,10 @@ export async function gatewayScene(
   }
 }
 
-/** Reads a stream through the gateway: the whole stream, or only some of its pieces. */
+/**
+ * Reads a stream through the gateway, and returns its text. Disconnects after `pieces` pieces. Returns undefined if the
+ * gateway refuses the call.
+ */
 async function stream(
   key: string,
   say: (piece: string) => void,
@@ -92,7 +95,10 @@ async function stream(
 
 const FEATURE = 'gateway-demo'
 
-/** Returns the credits of the newest of this number of calls, after it is charged. */
+/**
+ * Waits until `calls` calls have been charged, and returns the credits of the newest one; 0 if this takes more than 5
+ * s.
+ */
 async function chargeOf(key: string, calls: number): Promise<number> {
   const until = Date.now() + WAIT_MS
   for (;;) {
@@ -110,7 +116,7 @@ async function chargeOf(key: string, calls: number): Promise<number> {
   }
 }
 
-/** Starts a stand-in for OpenAI that answers every call with the same stream. */
+/** Starts a simulated OpenAI server that responds to every call with the same stream. */
 async function standIn(): Promise<Server> {
   const chunk = (more: object) => `data: ${JSON.stringify({ model: MODEL, usage: null, ...more })}\n\n`
   const server = createServer(async (request, response) => {

@@ -1,7 +1,7 @@
 /**
  * `npm run deploy -- development | staging | production [--dry-run] [--url https://…] [--allow-dirty]`: checks the
- * section of wrangler.toml, builds, migrates D1, deploys, and runs the smoke test. docs/deploy.md describes all
- * steps.
+ * environment's section of wrangler.toml, builds the Worker, migrates D1, deploys the Worker, and runs the smoke test.
+ * docs/deploy.md describes all steps.
  *
  * With OPERATOR_TOKEN or SMOKE_API_KEY, the smoke test also meters an event (`npm run smoke`).
  */
@@ -73,7 +73,10 @@ const world: World = {
 
 const deployEntry = z.object({ type: z.literal('deploy'), targets: z.array(z.string()) })
 
-/** Returns the targets in a line of JSON. Wrangler writes such a line for each of its actions. */
+/**
+ * Returns the addresses of the deployed Worker from one line of wrangler's output file; empty for lines about other
+ * actions. Each line is JSON.
+ */
 function targetsIn(line: string): string[] {
   if (line === '') return []
   return deployEntry.safeParse(JSON.parse(line)).data?.targets ?? []
@@ -88,7 +91,7 @@ function run(
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...process.env, ...env },
-    // Wrangler has no input here, so it asks no questions and uses its defaults for CI.
+    // Without a standard input, wrangler asks no questions and uses its defaults for CI.
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
@@ -100,7 +103,7 @@ function run(
   child.stderr.on('data', listen)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    // Output that was already shown is left out, so that it is not repeated after a failure.
+    // Leaves out output that was already printed, so that a failure does not print it again.
     child.on('close', (code) => resolve({ code: code ?? 1, output: show ? '' : output }))
   })
 }

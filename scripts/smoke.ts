@@ -1,5 +1,5 @@
 /**
- * `npm run smoke -- https://api.example.com`: checks that a deployment works. Exits with 1 if it does not. With
+ * `npm run smoke -- https://api.example.com`: checks that a deployment works, and exits with 1 if a check fails. With
  * SMOKE_API_KEY or OPERATOR_TOKEN, it also meters an event (`smoke/run.ts`).
  */
 import { smoke } from './smoke/run.ts'

@@ -1,6 +1,7 @@
 /**
- * `npm start`: completes the set-up, starts the API, seeds the demo customer, and runs until Ctrl-C. The state is
- * kept in .wrangler/state. PORT selects another port than 8787, and STATE_DIR another directory for the state.
+ * `npm start`: sets up and starts a local server, seeds the demo customer, and runs until Ctrl-C. Environment
+ * variables: PORT is the port (default: 8787), STATE_DIR is the directory of the state (default: .wrangler/state), and
+ * VARS overrides variables of wrangler.toml.
  */
 
 import { DEVELOPMENT_KEY } from '../src/api-keys/authentication/format.ts'

@@ -5,11 +5,11 @@ import path from 'node:path'
  * The files that a workspace builds and that the Worker serves. They are in a folder of `public` that git ignores.
  */
 export interface StaticFolder {
-  /** The name in the message after a build. */
+  /** The name that the message after a build shows. */
   readonly name: string
   readonly workspace: string
   readonly built: string
-  /** A file of the folder that every build writes. */
+  /** A file that every build writes into the folder. Its modification time shows whether the build is stale. */
   readonly marker: string
   /** The source files and folders, relative to the workspace. */
   readonly sources: readonly string[]
@@ -18,8 +18,8 @@ export interface StaticFolder {
 }
 
 export async function buildFolder({ workspace, built, write }: StaticFolder): Promise<void> {
-  // The folder is built in another place and then moved. A server may serve the old files, and another process may
-  // build at the same time.
+  // Builds into a temporary folder and then renames it, because a server can serve the old files meanwhile, and another
+  // process can build at the same time.
   const folder = mkdtempSync(path.join(workspace, '.build-'))
   try {
     await write(folder)
@@ -41,7 +41,7 @@ export async function buildStaleFolder(folder: StaticFolder): Promise<void> {
   console.log(`Built the ${name}.`)
 }
 
-/** Returns the time of the last change of a file, or of the newest file in a folder. */
+/** Returns the modification time of a file, or of the newest file in a folder, in ms. */
 function newestIn(place: string): number {
   if (!statSync(place).isDirectory()) return statSync(place).mtimeMs
   const files = readdirSync(place, { recursive: true, withFileTypes: true })

@@ -103,7 +103,7 @@ function mountResources(app: OpenAPIHono<AppEnv>): void {
   app.route('/v1/teams', teamsRoutes)
 }
 
-/** Mounts the routes to which a drop-in request may be translated. */
+/** Mounts the routes to which a drop-in endpoint can translate a request. */
 function mountAll(app: OpenAPIHono<AppEnv>): void {
   app.onError(onError)
   app.notFound(notFound)

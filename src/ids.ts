@@ -1,12 +1,15 @@
 /**
- * Ids consist of a prefix and 26 characters of Crockford's base 32 in lower case. The ids of holds and recurring
- * grants have 34 characters. Ids sort by time.
+ * Creates and parses ids. An id consists of a prefix, an underscore, and 26 characters in Crockford's base 32, in lower
+ * case. The ids of holds and recurring grants have 34 characters after the underscore. In every id, the characters
+ * after the underscore begin with a time, so ids with the same prefix sort by this time.
  *
- * The characters are one of the following:
- * - a ULID (48 bits of time, 80 random bits) for ids that only need to be unique, such as those of customers and
- *   keys;
- * - a ledger id for everything that a ledger numbers: the time, the number and a tag of the ledger. The page of the
- *   item is found by key. Other ledgers refuse the id because of its tag.
+ * The characters after the underscore are one of the following:
+ * - a ULID (48 bits of time, 80 bits that are random or from a hash) for ids that only need to be unique, such as those
+ *   of customers and keys;
+ * - a ledger id (time, number and tag of the ledger) for items that a ledger numbers, such as events and lots. The item
+ *   is found by the number. Another ledger refuses the id because the tag differs;
+ * - the id of a hold or a recurring grant: a ledger id with the number of the wallet before the tag;
+ * - the id of an audit record in a ledger's journal (time, position of the record, and the beginning of the tag).
  */
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
@@ -17,7 +20,10 @@ const WALLET_ITEM_BODY = /^[0-9a-hjkmnp-tv-z]{34}$/
 const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 
 export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal' | 'ntf' | 'pay'
-/** The prefixes of items that are stored in the row of a wallet. Their ids also contain the number of the wallet. */
+/**
+ * The prefixes of items that are stored in the row of a wallet. The id of such an item also contains the number of the
+ * wallet.
+ */
 export type WalletItemPrefix = 'hold' | 'rg'
 export type RandomIdPrefix =
   | 'ntf'
@@ -44,18 +50,23 @@ export interface LedgerId {
   readonly number: number
 }
 
-/** Creates a random id from 10 bytes of a cryptographic source. Ids sort by `at_ms`. */
+/**
+ * Creates an id from a time and 10 bytes. The bytes must come from a cryptographic random source or from a
+ * cryptographic hash. Ids of the same prefix sort by `at_ms`.
+ */
 export function randomId(prefix: RandomIdPrefix, at_ms: number, random: Uint8Array): string {
   if (random.length !== 10) throw new RangeError('an id requires 10 random bytes')
   return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}${encodeBytes(random)}`
 }
 
-/** Returns a text that sorts below every id of this prefix and time, and above all earlier ids. */
+/** Returns a text that sorts between the ids with an earlier time and the ids with the time `at_ms`. */
 export function firstIdAt(prefix: RandomIdPrefix, at_ms: number): string {
   return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}`
 }
 
-/** Creates a random id with the platform's random source. The default time is the current time. */
+/**
+ * Creates an id from a time, by default the current time, and random bytes from the platform's cryptographic source.
+ */
 export function newId(prefix: RandomIdPrefix, at_ms = Date.now()): string {
   return randomId(prefix, at_ms, crypto.getRandomValues(new Uint8Array(10)))
 }
@@ -64,7 +75,7 @@ export function ledgerId(prefix: LedgerIdPrefix, at_ms: number, number: number, 
   return `${prefix}_${encodeTime(at_ms)}${encodeNumber(number, NUMBER_CHARS)}${tag}`
 }
 
-/** The last encoded time of a ledger id. All entries of a commit have the same time. */
+/** The last encoded time of a ledger id. It is cached because all entries of a commit have the same time. */
 let encoded = { at_ms: -1, text: '' }
 
 function encodeTime(at_ms: number): string {
@@ -72,7 +83,7 @@ function encodeTime(at_ms: number): string {
   return encoded.text
 }
 
-/** Parses a ledger id; undefined if it is malformed, of another kind or of another ledger. */
+/** Parses a ledger id. Returns undefined if the id is malformed, has another prefix, or belongs to another ledger. */
 export function parseLedgerId(prefix: LedgerIdPrefix, id: string, tag: string): LedgerId | undefined {
   const body = id.slice(prefix.length + 1)
   if (!id.startsWith(`${prefix}_`) || !BODY.test(body)) return undefined
@@ -84,13 +95,13 @@ export function parseLedgerId(prefix: LedgerIdPrefix, id: string, tag: string): 
 }
 
 export interface WalletItemId extends LedgerId {
-  /** The number of the item's wallet. */
+  /** The number of the wallet that contains the item. */
   readonly wallet: number
 }
 
 /**
- * Returns the id of a hold or a recurring grant. 8 additional characters contain the number of its wallet, so that no
- * table is needed to find the wallet.
+ * Returns the id of a hold or a recurring grant. 8 additional characters contain the number of the wallet. The wallet
+ * is therefore found from the id, without a table.
  */
 export function walletItemId(
   prefix: WalletItemPrefix,
@@ -102,7 +113,8 @@ export function walletItemId(
 }
 
 /**
- * Parses the id of a hold or a recurring grant; undefined if it is malformed, of another kind or of another ledger.
+ * Parses the id of a hold or a recurring grant. Returns undefined if the id is malformed, has another prefix, or
+ * belongs to another ledger.
  */
 export function parseWalletItemId(
   prefix: WalletItemPrefix,
@@ -123,8 +135,9 @@ const AUDIT_INDEX_CHARS = 3
 const AUDIT_TAG_CHARS = 5
 
 /**
- * Returns the id of an audit record in a ledger's journal. The id follows from the position of the record, so it
- * sorts in commit order and is always the same. The row of a commit has at most 32,768 records.
+ * Returns the id of an audit record in a ledger's journal. The id is formed from the position of the record in the
+ * journal. The same record therefore always has the same id, and ids sort in commit order. A journal row can have at
+ * most 32,768 audit records.
  */
 export function auditId(at_ms: number, row_id: number, index: number, tag: string): string {
   const time = encodeNumber(at_ms, TIME_CHARS)
@@ -132,22 +145,25 @@ export function auditId(at_ms: number, row_id: number, index: number, tag: strin
   return `aud_${time}${place}${tag.slice(0, AUDIT_TAG_CHARS)}`
 }
 
-/** Returns a text that sorts below every audit id of this time or later, and above all earlier audit ids. */
+/** Returns a text that sorts between the audit ids with an earlier time and the audit ids with the time `at_ms`. */
 export function firstAuditIdAt(at_ms: number): string {
   return `aud_${encodeNumber(at_ms, TIME_CHARS)}`
 }
 
-/** Returns the tag of a ledger: the first 40 bits of a digest of its name. */
+/** Returns the tag of a ledger: the first 40 bits of the digest of its name, in base 32. */
 export function ledgerTag(digest: Uint8Array): string {
   return encodeBytes(digest.subarray(0, (TAG_CHARS * 5) / 8))
 }
 
-/** All pairs of characters, so that encoding an id takes half the steps. */
+/** All pairs of characters. With this list, each step of the encoding adds two characters. */
 const PAIRS: readonly string[] = [...ALPHABET].flatMap((first) =>
   [...ALPHABET].map((second) => first + second),
 )
 
-/** Encodes a number. Throws if it needs more characters, because a truncated id would be the id of another item. */
+/**
+ * Encodes a number in `chars` characters. Throws if the number needs more characters, because a truncated id could be
+ * the id of another item.
+ */
 function encodeNumber(value: number, chars: number): string {
   let text = ''
   let rest = value

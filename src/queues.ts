@@ -4,8 +4,8 @@ import { deliverBatch, deliverOptions } from './webhooks/delivery/deliver.ts'
 import { consumeHints } from './webhooks/queue/fan-out.ts'
 
 /**
- * Passes a batch to the consumer of its queue. An environment appends its name to the name of the queue in
- * `wrangler.toml`.
+ * Passes a batch to the consumer of its queue. Compares only the beginning of the queue's name, because the queues of
+ * an environment have its name as a suffix, such as `usage-staging` (`wrangler.toml`).
  */
 export async function consumeQueue(
   batch: MessageBatch,

@@ -7,8 +7,8 @@ import { ScriptedStripe } from './support/stripe.ts'
 const queries = env.D1_MIGRATIONS.flatMap((migration) => migration.queries)
 await applyD1Migrations(env.DB, [{ name: 'all', queries }])
 
-// Removes the simulated limiters. All tests share one address, and a simulated limiter writes to the disk at each
-// request. Tests of limits use their own limiters.
+// Removes the rate limiters of the local runtime. All tests share one IP address, and a local limiter writes to the
+// disk on every request. Tests of limits use simulated limiters.
 for (const limiter of ['IP_LIMIT', 'LOOKUP_SHIELD', 'SHIELD_STARTER', 'SHIELD_GROWTH', 'SHIELD_ENTERPRISE']) {
   if (!Reflect.set(env, limiter, undefined)) throw new Error(`${limiter} stayed bound`)
 }

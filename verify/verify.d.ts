@@ -9,7 +9,7 @@ export type ExportResult =
       readonly ledger: string
       readonly from: number
       readonly to: number
-      /** The first entry of the next part; null for the last part. */
+      /** The number of the first entry of the next part; null for the last part. */
       readonly next: number | null
       readonly checkpoints: number
       readonly hashes: ReadonlyMap<number, string>
@@ -17,7 +17,10 @@ export type ExportResult =
   | {
       readonly ok: false
       readonly line: number
-      /** The first invalid entry; null if the header line of the export or of a part is invalid. */
+      /**
+       * The number of the entry after the last valid entry; null if the first line of a part is missing, invalid, or
+       * contradicts a checkpoint.
+       */
       readonly entry: number | null
       readonly problem: string
     }

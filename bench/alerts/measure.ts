@@ -3,32 +3,31 @@ import { createServer } from 'node:http'
 import { post } from '../post.ts'
 
 /**
- * Measures the time from the commit of a burn that crosses the threshold of an alert until the receiver gets the
- * alert. The time includes the delays of the flush, the queues and the delivery. The ledgers cross their thresholds
- * in turn, repeatedly.
+ * The settings of a measurement of alert latency: the time from the commit of a burn that triggers an alert until a
+ * receiver gets the alert. The time includes the delays of the flush, the queues and the delivery.
  */
 export interface MeasureOptions {
   readonly url: string
   readonly operator_token: string
   readonly ledgers: number
-  /** The number of crossings of each ledger. */
+  /** The number of alerts that are measured for each ledger. */
   readonly crossings: number
   /** The longest pause between an alert and the next burn. */
   readonly pause_ms: number
 }
 
 export interface Measured {
-  /** The times in ms from `timestamp`, which is the time of the commit, until the arrival. */
+  /** The time of each alert, in ms, from its commit (`timestamp` of the message) until its arrival. */
   readonly latencies: readonly number[]
-  /** The number of messages that arrived more than once. */
+  /** The number of deliveries of messages that had already arrived. */
   readonly repeated: number
 }
 
-/** The maximum latency of an alert. If an alert arrives later, the measurement fails. */
+/** The maximum latency of an alert. The measurement fails if an alert takes longer. */
 const PATIENCE_MS = 60_000
 /**
- * The alert fires below this threshold, and can fire again after the balance has been above `REARM`. A new customer
- * has 10,000 credits, and `BURN` costs 15.
+ * The alert fires when the balance is below this threshold. It can fire again after the balance has risen to `REARM`. A
+ * new customer has 10,000 credits, and `BURN` costs 15.
  */
 const THRESHOLD = 9_990
 const REARM = 9_995
@@ -53,8 +52,8 @@ export async function measureAlerts(options: MeasureOptions): Promise<Measured> 
 }
 
 /**
- * Makes the crossings of one ledger. The first one is not counted, because the flush uses its normal delay until it
- * has found the endpoint.
+ * Triggers the alert of a new customer repeatedly, and returns the latencies. The first alert is not counted, because
+ * the flush uses its normal delay until it has found the endpoint.
  */
 async function cross(options: MeasureOptions, receiver: Receiver): Promise<number[]> {
   const { url, operator_token, crossings, pause_ms } = options
@@ -80,7 +79,7 @@ async function cross(options: MeasureOptions, receiver: Receiver): Promise<numbe
 
 interface Receiver {
   readonly url: string
-  /** Resolves with the latency of the next alert of a customer. */
+  /** Resolves with the latency of the customer's next alert, in ms. */
   readonly next: (customer_id: string) => Promise<number>
   readonly repeated: () => number
   readonly close: () => void

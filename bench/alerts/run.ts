@@ -5,9 +5,9 @@ import { bundle, migrateD1, PROJECT, startWorkerd } from '../raw-workerd.ts'
 import { measureAlerts } from './measure.ts'
 
 /**
- * `npm run bench:alerts`: measures 1,000 alerts from the commit of their burn to a receiver on the loopback
- * interface. The production bundle runs in raw workerd, with the delays of `wrangler.toml`. Fails if the p99 is above
- * a second.
+ * `npm run bench:alerts`: measures the latency of 1,000 alerts, from the commit of the burn until a receiver on the
+ * loopback interface gets the alert. The production bundle runs in raw workerd, with the delays of `wrangler.toml`. The
+ * bench fails if the 99th percentile is above a second.
  */
 const { values: options } = parseArgs({
   options: {

@@ -3,8 +3,8 @@ import worker, { CustomerLedger as Ledger } from '../../src/index.ts'
 import { countingD1 } from '../../test/support/d1.ts'
 
 /**
- * The counts of billed operations in the Worker of `npm run cost`. It is the Worker of this project, with bindings
- * and storage that count. Worker and objects share one isolate in the local runtime, so they also share these counts.
+ * The counts of billed operations. `npm run cost` runs the Worker of this project with bindings and storage that count
+ * their calls. The Worker and its objects share one isolate in the local runtime, so they also share these counts.
  */
 export interface Counts {
   worker_requests: number
@@ -32,11 +32,11 @@ const counts = {
   object_rows_read: 0,
 }
 const d1 = countingD1()
-/** The size of each object's database after its last statement. */
+/** The size of each object's database in bytes, after the latest statement. */
 const sizes = new Map<SqlStorage, number>()
 
 const QUEUE_BLOCK_BYTES = 64 * 1024
-/** The operations for each block of a message, which is written, read and deleted. */
+/** The number of queue operations for each 64 KiB of a message: a write, a read and a delete. */
 const OPERATIONS_A_BLOCK = 3
 
 export class CustomerLedger extends Ledger {
@@ -109,7 +109,7 @@ function countMessages(method: string, sent: unknown): void {
   }
 }
 
-/** Returns the object with methods that report each call before they make it. */
+/** Returns a proxy of the object that reports each method call to `onCall` before it makes the call. */
 function intercept<T extends object>(target: T, onCall: (method: string, args: unknown[]) => void): T {
   return new Proxy(target, {
     get: (_, method) => {
@@ -143,8 +143,8 @@ function countStorage(ctx: DurableObjectState): DurableObjectState {
 }
 
 /**
- * Counts the rows of a cursor. A cursor reports its rows after it was read to its end, and an empty cursor reports
- * them immediately.
+ * Counts the rows of a cursor. The counts of a cursor are complete only after it has been read to its end. The counts
+ * of an empty cursor are complete immediately.
  */
 function countRows(cursor: SqlStorageCursor<Record<string, SqlStorageValue>>): void {
   let read = 0

@@ -2,7 +2,8 @@ import { createServer } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
 
 /**
- * A provider that answers immediately, or after `metadata.delay_ms`, with a completion or with a stream of `seed` chunks.
+ * A simulated provider. It responds immediately or after `metadata.delay_ms`, with a completion or with a stream of
+ * `seed` chunks.
  */
 
 const ANSWER = JSON.stringify({

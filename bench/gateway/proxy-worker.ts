@@ -5,7 +5,9 @@ interface Env {
   readonly UPSTREAM: string
 }
 
-/** A balance that a hold lowers and a settlement corrects. It has no lots, limits, keys, prices or journal. */
+/**
+ * A balance that a hold lowers and a settlement corrects. It has no lots, limits, idempotency keys, prices or journal.
+ */
 export class NaiveLedger extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)

@@ -11,10 +11,10 @@ import { isScenarioName, type ScenarioName } from './scenarios.ts'
 import { type Server, startOurs } from './servers.ts'
 
 /**
- * `npm run bench:against -- COMMIT`: compares the CPU time of a request in this work tree and in an earlier commit.
- * Both bundles run at the same time, and short rounds alternate between them. CPU time is compared instead of
- * throughput, because other load on the machine hardly changes it. The earlier commit runs with the packages that are
- * installed here.
+ * `npm run bench:against -- COMMIT`: compares the CPU time of a unit of work between this work tree and an earlier
+ * commit. Both bundles run at the same time, and short rounds alternate between them. The bench compares CPU time
+ * instead of throughput, because other load on the machine hardly changes CPU time. The earlier commit runs with the
+ * packages that are installed here.
  */
 const HELP = `npm run bench:against -- COMMIT [options]
   --only A,B       scenarios (single_c1,single_c50,batch100_c10)
@@ -40,7 +40,7 @@ const duration_ms = Number(values.ms)
 
 let orders = 0
 
-/** Returns the CPU time for a unit of work, in us. */
+/** Returns the CPU time of a unit of work, in µs. */
 async function cpuPerUnit(load: Load, scenario: ScenarioName, server: Server, ms: number): Promise<number> {
   const keys = await server.keysOf(1)
   const before = cpuUs(server.pids())
@@ -67,7 +67,7 @@ async function measurePairs(
   const pairs: Pair[] = []
   for (let round = 0; round < rounds; round++) {
     const pair = { now: 0, before: 0 }
-    // Each side is the first one in every second pair.
+    // The two sides take turns at being measured first.
     for (const side of round % 2 === 0 ? SIDES : SIDES.toReversed()) {
       pair[side] = await cpuPerUnit(load, scenario, servers[side], duration_ms)
     }
@@ -86,8 +86,8 @@ function reportOf(scenario: ScenarioName, pairs: readonly Pair[]): string {
 }
 
 /**
- * The quantile of the rounds that other load disturbed least. Other load on the machine evicts caches, which also
- * costs CPU time.
+ * The quantile that represents the least disturbed rounds. Other load on the machine evicts CPU caches, which increases
+ * the CPU time.
  */
 const LEAST_DISTURBED = 0.1
 const WARM_UP_MS = 2000
@@ -109,8 +109,8 @@ async function run(ref: string): Promise<void> {
     const scripts = { now: bundles('now'), before: bundles('before') }
     const flush = values.flush === undefined ? {} : { flush_delay_ms: values.flush }
     for (let start = 0; start < starts; start++) {
-      // Two processes of the same bundle differ by some percent until they end, so several pairs of them are
-      // measured.
+      // The speeds of two processes of the same bundle differ by some percent as long as they run, so several pairs of
+      // processes are measured.
       for (const side of start % 2 === 0 ? SIDES : SIDES.toReversed()) {
         const folder = path.join(state, `${side}-${start}`)
         servers.set(side, await startOurs(scripts[side], folder, { root: roots[side], ...flush }))

@@ -5,7 +5,10 @@ export interface Answer {
   readonly body: string
 }
 
-/** Returns a request as text. A general HTTP client would use more CPU time than the measured Worker. */
+/**
+ * Returns the text of an HTTP request. An HTTP client is not used, because it would use more CPU time than the measured
+ * Worker.
+ */
 export function requestText(url: URL, { method, path, key, body = '', headers = {} }: RequestParts): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = `${method} ${path} HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${key}\r\n${lines.join('')}`
@@ -26,7 +29,7 @@ export class Connection {
   private readonly socket: Socket
   private chunks: Buffer[] = []
   private length = 0
-  /** The bytes of the whole answer after its head has arrived; infinite for a chunked answer. */
+  /** The size of the whole response in bytes: 0 until the head has arrived, and infinite for a chunked response. */
   private expected = 0
   private waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
 
@@ -46,7 +49,7 @@ export class Connection {
   }
 
   /**
-   * Sends a request and returns its answer. Rejects if the server has closed the connection, which happens after some
+   * Sends a request and returns the response. Rejects if the server has closed the connection, which happens after some
    * seconds without a request.
    */
   send(request: string): Promise<Answer> {
@@ -98,7 +101,7 @@ export class Connection {
 const END_OF_HEAD = Buffer.from('\r\n\r\n')
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 
-/** Returns the length of the response; 0 while the head is incomplete. */
+/** Returns the length of the whole response in bytes; 0 while the head is incomplete. */
 function expectedLength(received: Buffer): number {
   const end = received.indexOf(END_OF_HEAD)
   if (end < 0) return 0

@@ -6,18 +6,23 @@ import { type Server, startOurs } from './servers.ts'
 
 const SCENARIO: ScenarioName = 'batch100_c10'
 const FLUSH_DELAY_MS = '5000'
-/** The duration of a round, which is longer than the time of two flushes. */
+/** The duration of a round, in which at least two flushes start. */
 const ROUND_MS = 12_000
 const ROUNDS = 2
 
 export interface FlushReport {
-  /** The rate of events while a flush runs every 5 s, divided by the rate without flushes. */
+  /**
+   * The event rate of the ledger that flushes every 5 s, divided by the event rate of the ledger that does not flush.
+   */
   readonly rate_ratio: number
   readonly slowest_second_ratio: number
   readonly p99_to_p50: number
 }
 
-/** Alternates between a busy ledger that flushes and another busy ledger that does not. */
+/**
+ * Compares a ledger that flushes with a ledger that does not flush, under the same load. The rounds alternate between
+ * the two.
+ */
 export async function measureFlush(
   load: Load,
   script: string,
@@ -41,7 +46,7 @@ export async function measureFlush(
       const alone = await run(still, ROUND_MS)
       const beside = await run(flushing, ROUND_MS)
       const rate = alone.units / alone.seconds
-      // The last second is incomplete.
+      // The last entry can be an incomplete second.
       const slowest = Math.min(...beside.by_second.slice(0, -1))
       rounds.push({
         rate_ratio: beside.units / beside.seconds / rate,

@@ -13,8 +13,9 @@ interface LimitEvent {
 const MAX_KEYS = 500_000
 
 /**
- * The upper bound of any service with a durable commit. It checks idempotency keys, charges a flat price and appends
- * one packed row. It has no schema, price list, lots, limits, replays or projection.
+ * A minimal ledger, whose throughput is the upper bound for a service that commits durably. It checks idempotency keys,
+ * charges a flat price and appends one packed row. It has no request validation, price list, lots, limits, replays or
+ * projection.
  */
 export class LimitLedger extends DurableObject<Env> {
   private readonly keys = new Set<string>()
@@ -55,7 +56,10 @@ export class LimitLedger extends DurableObject<Env> {
     this.ctx.storage.sql.exec('INSERT INTO journal (entries) VALUES (?)', JSON.stringify(entries))
   }
 
-  /** Records a key. Returns false for a known key. Memory is limited, and a run never repeats a key. */
+  /**
+   * Records a key, and returns false if the key is known. Forgets all keys when the limit is reached, which is safe
+   * because a run never repeats a key.
+   */
   private remember(key: string): boolean {
     if (this.keys.has(key)) return false
     if (this.keys.size >= MAX_KEYS) this.keys.clear()
@@ -65,8 +69,8 @@ export class LimitLedger extends DurableObject<Env> {
 }
 
 /**
- * Answers the routes of the scenarios. Events and holds make one commit, reads call the object, and calculations have
- * a constant answer.
+ * Serves the routes of the scenarios. Each request with events and each request for a hold makes one commit. Reads call
+ * the object without a commit. Calculations return a constant response.
  */
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {

@@ -1,32 +1,32 @@
 import { Connection, requestText } from './connection.ts'
 import { SCENARIOS, type ScenarioName, type Send } from './scenarios.ts'
 
-/** An order for the load process, which answers with a `Measured`. */
+/** A message that makes the load process run one scenario. The process responds with a `Measured`. */
 export interface LoadOrder {
   readonly scenario: ScenarioName
   readonly url: string
   /** An API key for each customer. */
   readonly keys: readonly string[]
   readonly duration_ms: number
-  /** A name that distinguishes the idempotency keys of this order from the keys of other orders. */
+  /** The prefix of the idempotency keys, which is different for each order. */
   readonly name: string
 }
 
 export interface Measured {
   readonly seconds: number
-  /** The number of units of work in steps whose requests all had 2xx answers. */
+  /** The number of completed units of work. A step counts only if all its requests got 2xx responses. */
   readonly units: number
   readonly requests: number
-  /** The number of answers by status, except 2xx. */
+  /** The number of failed requests by response status. */
   readonly failures: Readonly<Record<string, number>>
-  /** The body of the first failed answer. */
+  /** The body of the first response that was not 2xx. */
   readonly first_failure?: string
   readonly latency_ms: { readonly p50: number; readonly p99: number; readonly max: number }
-  /** The numbers of units of work that ended in each whole second. */
+  /** The number of units of work that were completed in each second of the run. */
   readonly by_second: readonly number[]
 }
 
-/** Repeats a scenario with all of its callers until the end of the duration. */
+/** Runs all callers of a scenario concurrently. Each caller repeats the step until the duration is over. */
 async function load({ scenario, url, keys, duration_ms, name }: LoadOrder): Promise<Measured> {
   const { callers, step, units } = SCENARIOS[scenario]
   const address = new URL(url)

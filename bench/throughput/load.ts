@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import path from 'node:path'
 import type { LoadOrder, Measured } from './load-process.ts'
 
-/** The process that generates the load. */
+/** A handle of the separate process that generates the load. */
 export class Load {
   private readonly child: ChildProcess
 
@@ -10,7 +10,7 @@ export class Load {
     this.child = fork(path.join(import.meta.dirname, 'load-process.ts'))
   }
 
-  /** Runs one order; the next order must wait for its result. */
+  /** Runs one order and resolves with its result. Callers must wait for the result before they run the next order. */
   run(order: LoadOrder): Promise<Measured> {
     return new Promise((resolve, reject) => {
       const onExit = (code: number | null) => reject(new Error(`the load process ended with ${code}`))

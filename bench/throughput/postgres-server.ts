@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage } from 'node:http'
 import postgres from 'postgres'
 
 /**
- * A simple meter on PostgreSQL. `postgres.ts` starts it with the folder of the socket as its argument. A burn is one
- * statement that records the events, skips known keys, and subtracts the sum from the wallet. Prices are constants.
+ * A simple meter on PostgreSQL, for comparison with the Worker. `postgres.ts` starts it as a process, whose argument is
+ * the folder of the PostgreSQL socket. A burn is one statement, which records the events, skips known idempotency keys,
+ * and subtracts the sum from the wallet. Prices are constants.
  */
 
 interface BurnEvent {
@@ -41,7 +42,10 @@ await sql`INSERT INTO api_keys VALUES (${hashOf(KEY)}, 1)`
 
 const customers = new Map<string, number>()
 
-/** Returns the customer of an API key. Each key is looked up once, because the Worker caches keys too. */
+/**
+ * Returns the customer id of an API key. Reads each key from the database only once, because the Worker caches keys
+ * too.
+ */
 async function customerOf(request: IncomingMessage): Promise<number> {
   const hash = hashOf((request.headers.authorization ?? '').slice('Bearer '.length))
   const known = customers.get(hash)

@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { treeOf } from '../process.ts'
 import type { Server } from './servers.ts'
 
-/** The folder in which Debian installs the versions of PostgreSQL. */
+/** The folder in which Debian installs PostgreSQL, with one subfolder for each version. */
 const INSTALLED = '/usr/lib/postgresql'
 const START_MS = 15_000
 
-/** Starts the PostgreSQL of Debian with a meter; undefined if it is not installed. */
+/** Starts the PostgreSQL of Debian and the meter on it. Resolves with undefined if PostgreSQL is not installed. */
 export async function startPostgres(state: string): Promise<Server | undefined> {
   const version = existsSync(INSTALLED) ? readdirSync(INSTALLED).sort().at(-1) : undefined
   if (version === undefined) return undefined
@@ -42,8 +42,8 @@ export async function startPostgres(state: string): Promise<Server | undefined> 
 }
 
 /**
- * Returns the user that runs PostgreSQL, which refuses to run as root. For root, the user of Debian becomes the owner
- * of the folder.
+ * Returns the user that the PostgreSQL process must run as; empty for the current user. PostgreSQL refuses to run as
+ * root. For root, returns the `postgres` user of Debian, and makes it the owner of the state folder.
  */
 function postgresUser(state: string): { readonly uid?: number; readonly gid?: number } {
   if (process.getuid?.() !== 0) return {}

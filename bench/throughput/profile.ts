@@ -5,7 +5,10 @@ import { type CpuProfile, Inspector } from '../inspector.ts'
 const SAMPLE_US = 200
 const SHOWN = 40
 
-/** Runs the work with the sampling profiler of V8. Returns a table of functions by their own time. */
+/**
+ * Runs the work under the sampling profiler of V8. Returns a table of the functions that use the most CPU time
+ * themselves.
+ */
 export async function profileOf(
   inspector_url: string,
   script: string,
@@ -25,8 +28,8 @@ export async function profileOf(
 }
 
 /**
- * Returns the share of each function in the samples. Samples of `(idle)` are left out, because the isolate then has
- * no work.
+ * Returns a table of functions with their shares of the samples. Samples of `(idle)` are left out, because the isolate
+ * has no work at these times.
  */
 function functionTable({ nodes, samples }: CpuProfile, script: string): string {
   const sources = sourcesOf(script)

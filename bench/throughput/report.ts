@@ -6,7 +6,10 @@ export interface Round extends Measured {
   readonly cpu_ms: number
 }
 
-/** `before` is an earlier commit of this project. */
+/**
+ * The name of a compared server: this work tree, the limit Worker, an earlier commit of this project, or the meter on
+ * PostgreSQL.
+ */
 export type Side = 'ours' | 'limit' | 'before' | 'postgres'
 export type Rounds = Partial<Readonly<Record<Side, readonly Round[]>>>
 
@@ -17,7 +20,7 @@ interface Spread {
 }
 
 interface SideReport {
-  /** The units of work a second. */
+  /** The number of completed units of work per second. */
   readonly per_second: Spread
   readonly p50_ms: number
   readonly p99_ms: number
@@ -30,8 +33,8 @@ export interface ScenarioReport {
   readonly title: string
   readonly sides: Partial<Readonly<Record<Side, SideReport>>>
   /**
-   * The ratio of our value to the value of the other side. It is the median of the rounds, each of which compares two
-   * consecutive measurements.
+   * Our rate divided by the rate of the limit Worker: the median over the rounds, each of which measures one side
+   * directly after the other.
    */
   readonly ratio_to_limit: number | null
   readonly ratio_to_before: number | null
@@ -107,8 +110,8 @@ function rounded(value: number): number {
 }
 
 /**
- * Returns the report as JSON. `ratios` and `cpu_ratios` compare our values with the limit: the rate, and the CPU time
- * of a request.
+ * Returns the report as JSON. `ratios` has our rates divided by the rates of the limit Worker. `cpu_ratios` has our CPU
+ * time per request divided by that of the limit Worker.
  */
 export function reportJson(settings: object, scenarios: Readonly<Record<string, ScenarioReport>>): string {
   const each = (figure: (report: ScenarioReport) => number | null) =>
@@ -160,7 +163,10 @@ export function table(reports: Readonly<Record<string, ScenarioReport>>): string
   return aligned([[...COLUMNS], ...rows])
 }
 
-/** A figure of this tree, then in parentheses those of the limit and of the earlier commit. */
+/**
+ * Returns the value of this work tree, followed by the values of the limit Worker and of the earlier commit in
+ * parentheses.
+ */
 function figures(
   { ours, limit, before }: ScenarioReport['sides'],
   name: 'p50_ms' | 'cpu_us_per_request',

@@ -13,14 +13,17 @@ import { type Round, reportJson, type ScenarioReport, type Side, scenarioReport,
 import { isScenarioName, SCENARIOS, type ScenarioName } from './scenarios.ts'
 import { bundleBoth, type Server, startLimit, startOurs } from './servers.ts'
 
-/** A measurement without a limit Worker. It compares a ledger that flushes with one that does not. */
+/**
+ * The name of the measurement that compares a ledger that flushes with a ledger that does not flush. It does not use
+ * the limit Worker.
+ */
 const FLUSH = 'flush'
 
 /**
- * `npm run bench`: compares the production bundle in raw workerd with a limit Worker, under the same load from a
- * separate process. Rounds alternate between the two, so that other load on the machine affects both. Compare only
- * ratios of the same run. The rate limiters of the platform are left out, because each of them costs an object call
- * and a write in the local runtime.
+ * `npm run bench`: compares the production bundle in raw workerd with a limit Worker (limit-worker.ts), under the same
+ * load from a separate process. Rounds alternate between the two, so that other load on the machine affects both
+ * equally. Absolute rates depend on the machine, so compare only ratios. The rate limiters of the platform are left
+ * out, because each of them costs an object call and a write in the local runtime.
  */
 const HELP = `npm run bench -- [options]
   --quick          the scenarios of the CI guard, within 50 s
@@ -50,7 +53,10 @@ const { values: options } = parseArgs({
 const rounds = Number(options.rounds ?? (options.quick ? 3 : 5))
 const longest_round_ms = Number(options.ms ?? (options.quick ? 600 : 2000))
 
-/** The maximum time of `--quick`. On a slow machine, the rounds are shortened to stay within it. */
+/**
+ * The intended maximum duration of `npm run bench -- --quick`. On a slow machine, the rounds are shortened, but not
+ * below `SHORTEST_ROUND_MS`.
+ */
 const QUICK_MS = 44_000
 const SHORTEST_ROUND_MS = 200
 const WARM_UP_ROUNDS = 0.5
@@ -86,7 +92,10 @@ async function measure(load: Load, name: ScenarioName, server: Server, duration_
   return { ...measured, cpu_ms: cpuMs(server.pids()) - before }
 }
 
-/** Returns the duration of the rounds of the next scenario, while `left` scenarios have no rounds yet. */
+/**
+ * Returns the duration in ms of each round of the next scenario. `left` is the number of scenarios that still have to
+ * run.
+ */
 function roundMs(left: number, sides: number): number {
   if (!options.quick) return longest_round_ms
   const each_ms = (QUICK_MS - performance.now()) / (left * sides * (rounds + WARM_UP_ROUNDS))
@@ -166,7 +175,7 @@ async function startEarlier(commit: string, state: string): Promise<Server> {
   return startOurs(script, path.join(state, 'before'), { root })
 }
 
-/** Profiles the scenarios. The inspector slows the Worker down, so the times of this run are not compared. */
+/** Profiles the scenarios. The inspector slows the Worker down, so a profiled run compares no times. */
 async function profileAll(load: Load, state: string): Promise<void> {
   const script = bundleBoth(path.join(state, 'scripts')).ours
   for (const name of scenarioNames()) {

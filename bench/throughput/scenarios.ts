@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import type { Answer, RequestParts } from './connection.ts'
 
-/** Sends one request of a customer and returns its answer. */
+/** Sends one request with the API key of the caller's customer, and resolves with the response. */
 export type Send = (request: Omit<RequestParts, 'key'>) => Promise<Answer>
 
-/** A kind of work that callers repeat. Each caller continues immediately after an answer. */
+/** A kind of load. Each caller repeats the step, and starts the next one immediately after the response. */
 export interface Scenario {
   readonly title: string
   readonly callers: number
-  /** The number of units of work in a step: events, or requests if no event is ingested. */
+  /** The number of units of work in a step: the events of a batch, 2 for a hold and its capture, and otherwise 1. */
   readonly units: number
   readonly customers: number
   /** Whether `--quick` includes the scenario. */
   readonly quick: boolean
   /** Whether the meter on PostgreSQL also supports the scenario. */
   readonly postgres: boolean
-  /** Runs one step. `serial` is unique in a run. */
+  /** Runs one step. `serial` is a text that is different for each step of a run. */
   readonly step: (send: Send, serial: string) => Promise<void>
 }
 
@@ -37,7 +37,7 @@ const singleRandom: Scenario['step'] = async (send) => {
   await send(post('/v1/events/ingest', keyed(randomUUID())))
 }
 
-/** Sends a batch of events, each with a key. */
+/** Returns a step that sends a batch of events, each with its own idempotency key. */
 const batchOf =
   (size: number): Scenario['step'] =>
   async (send, serial) => {
@@ -45,7 +45,7 @@ const batchOf =
     await send(post('/v1/events/ingest', `{"events":[${events.join(',')}]}`))
   }
 
-/** Sends a batch of events with one key for the whole batch. */
+/** Returns a step that sends a batch of events with one idempotency key for the whole batch. */
 const keyedBatchOf = (size: number): Scenario['step'] => {
   const body = `{"events":[${Array.from({ length: size }, () => `{${EVENT}}`).join(',')}]}`
   return async (send, serial) => {
@@ -73,7 +73,10 @@ const holdAndCapture: Scenario['step'] = async (send) => {
   await send(post(`/v1/holds/${id}/capture`, `{"event":{${EVENT}},"final":true}`))
 }
 
-/** The ten steps of the mix: five events, two balances, two checks, and a hold with its capture. */
+/**
+ * The steps from which the mix chooses at random: in ten steps, five events, two balances, two checks, and a hold with
+ * its capture.
+ */
 const MIX = [single, balance, single, check, single, holdAndCapture, single, balance, single, check] as const
 const mix: Scenario['step'] = (send, serial) => {
   const step = MIX[Math.floor(Math.random() * MIX.length)] ?? single
@@ -89,7 +92,7 @@ function scenario(
   return { title, callers, step, units, customers, quick, postgres }
 }
 
-/** The scenarios, by the name that the JSON report uses. */
+/** The scenarios, by the name that the options and the JSON report use. */
 export const SCENARIOS = {
   single_c1: scenario('single event, 1 caller', 1, single, { quick: true, postgres: true }),
   single_c50: scenario('single event, 50 callers', 50, single, { quick: true, postgres: true }),

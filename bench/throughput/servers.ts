@@ -2,12 +2,12 @@ import path from 'node:path'
 import { post } from '../post.ts'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, ROOT, startWorkerd } from '../raw-workerd.ts'
 
-/** A server that answers the requests of the scenarios. */
+/** A server that handles the requests of the scenarios. */
 export interface Server {
   readonly url: string
-  /** Returns the processes of the server, whose CPU time is measured. */
+  /** Returns the ids of the server's processes, whose CPU time is measured. */
   readonly pids: () => readonly number[]
-  /** Returns the API keys of a number of customers. Each call returns the same keys. */
+  /** Returns the API keys of the first `customers` customers. Every call returns the same keys. */
   readonly keysOf: (customers: number) => Promise<readonly string[]>
   readonly stop: () => Promise<void>
 }
@@ -21,13 +21,16 @@ const NEVER_MS = '3600000'
 export interface OursOptions {
   readonly flush_delay_ms?: string
   readonly inspected?: boolean
-  /** Whether the server starts with the state of an earlier server. */
+  /** Whether the state folder already has the data of an earlier server, so that no migrations run. */
   readonly restarted?: boolean
-  /** The work tree whose configuration and migrations are used. Default: this work tree. */
+  /** The root folder of the work tree that provides the configuration and the migrations. Default: this work tree. */
   readonly root?: string
 }
 
-/** Bundles both Workers. The scripts can be used by several servers. */
+/**
+ * Bundles the Worker of this project and the limit Worker. Returns the paths of the scripts, which several servers can
+ * run.
+ */
 export function bundleBoth(directory: string): { readonly ours: string; readonly limit: string } {
   return {
     ours: bundle(PROJECT, path.join(directory, 'ours')),
@@ -35,7 +38,9 @@ export function bundleBoth(directory: string): { readonly ours: string; readonly
   }
 }
 
-/** Starts the production bundle. Without a flush delay, it does not flush during the measurement. */
+/**
+ * Starts the production bundle. The default flush delay is one hour, so that no ledger flushes during the measurement.
+ */
 export async function startOurs(
   script: string,
   state: string,

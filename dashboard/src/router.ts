@@ -2,7 +2,7 @@ import { signal } from '@preact/signals'
 
 /**
  * The current page and its parameters. They are in the URL's fragment, such as `#/usage?group_by=model`. One static
- * document serves all pages, and filters are not sent to the server.
+ * document serves all pages, and its request does not contain the filters.
  */
 export interface Route {
   readonly path: string

@@ -33,11 +33,14 @@ type Stored =
   | Omit<Extract<Session, { kind: 'customer' }>, 'customer'>
   | Extract<Session, { kind: 'operator' }>
 
-/** The current session. Undefined until the server answers; null without a session. */
+/** The current session. Undefined until the server responds; null without a session. */
 export const session = signal<Session | null | undefined>(undefined)
 /** The public credentials of a development server; null on all other servers. */
 export const demo = signal<Demo | null>(null)
-/** The visitor as identified by Cloudflare Access; null if the deployment does not use it. */
+/**
+ * The visitor as identified by Cloudflare Access; null if there already is a session, or if Cloudflare Access has not
+ * identified the visitor.
+ */
 export const access = signal<Access | null>(null)
 /** The reason why the last session ended; null if there is none, for example after signing out. */
 export const ended = signal<string | null>(null)
@@ -79,7 +82,7 @@ export async function signIn(credential: string): Promise<void> {
   await readSession()
 }
 
-/** Signs in as operator with the identity from Cloudflare Access. */
+/** Signs in as the operator with the identity that Cloudflare Access confirms. */
 export async function signInByAccess(): Promise<void> {
   await callSession('post', { access: true })
   ended.value = null
@@ -87,7 +90,7 @@ export async function signInByAccess(): Promise<void> {
 }
 
 export async function signOut(): Promise<void> {
-  // Closes the open page and its requests first.
+  // Removes the session first. This closes the open page and cancels its requests.
   session.value = undefined
   await callSession('delete')
   session.value = null

@@ -16,6 +16,6 @@ it('leaves half of the requests of a minute to other clients, and spreads its ow
   expect(spacing(41_000)).toBe(500)
   noteRate(answer(50, 20), 41_000)
   expect(spacing(41_000)).toBe(Infinity)
-  // The count starts again in the next minute.
+  // In the next minute, the count of requests starts again.
   expect(spacing(61_000)).toBe(0)
 })

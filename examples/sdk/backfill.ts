@@ -1,6 +1,7 @@
 /**
- * Usage of the last days from a CSV: `node backfill.ts usage.csv`. Each row has an id, which is its idempotency key, so
- * that the script may run as often as needed. Times may be up to 35 days back, and have the prices of their day.
+ * Sends the usage of earlier days from a CSV file: `node backfill.ts usage.csv`. The id of each row is the idempotency
+ * key of its event, so a run that is repeated within 7 days charges no row twice. A row can be up to 35 days old,
+ * and is charged at the prices of its own time.
  */
 import { readFileSync } from 'node:fs'
 import { type Event, OpenMonetize, type OpenMonetizeError } from '@openmonetize/edge'

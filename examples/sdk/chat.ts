@@ -1,6 +1,7 @@
 /**
- * A chat that streams, and never spends more than was paid for: a hold for the worst case before the call, an output
- * limit that the wallet can pay, and the real usage after it. A reader who disconnects pays for the delivered part.
+ * A streaming chat whose cost is limited by the wallet. It holds credits for the maximum cost before the call,
+ * lowers the output limit to what the wallet can pay for, and captures the actual usage after the call. A user who
+ * disconnects pays only for the delivered part.
  */
 import { OpenMonetize } from '@openmonetize/edge'
 import { meter } from '@openmonetize/edge/openai'
@@ -23,5 +24,5 @@ export async function* chat(user_id: string, question: string): AsyncGenerator<s
   for await (const { choices } of stream) yield choices[0]?.delta.content ?? ''
 }
 
-/** Sends the waiting events before a server ends. */
+/** Sends the queued events. Call it before the server stops. */
 export const close = () => om.close()

@@ -1,4 +1,4 @@
-/** A route handler of Next.js, `app/api/chat/route.ts`. `after` sends the events after the answer. */
+/** A Next.js route handler, `app/api/chat/route.ts`. It uses `after` to send the events after the response. */
 
 import Anthropic from '@anthropic-ai/sdk'
 import { OpenMonetize } from '@openmonetize/edge'

@@ -1,6 +1,6 @@
 /**
- * A script that calls OpenAI and ends: `OPENMONETIZE_KEY=om_… OPENAI_API_KEY=sk-… node script.ts`. The events are in a
- * file before they are sent, so that no crash loses one; `close()` sends the remaining ones.
+ * A script that calls OpenAI once: `OPENMONETIZE_KEY=om_… OPENAI_API_KEY=sk-… node script.ts`. The client writes events
+ * to a file before it sends them, so that a crash does not lose them. `close()` sends the remaining events.
  */
 import { OpenMonetize } from '@openmonetize/edge'
 import { fileStore } from '@openmonetize/edge/file'

@@ -1,4 +1,4 @@
-/** A Cloudflare Worker. `ctx.waitUntil` keeps it alive until the events are sent, after the answer. */
+/** A Cloudflare Worker. `ctx.waitUntil` keeps it running after the response while the events are sent. */
 import { OpenMonetize } from '@openmonetize/edge'
 
 interface Env {

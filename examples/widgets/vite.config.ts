@@ -5,7 +5,10 @@ import { portalTokens, type Site } from './portal-token.ts'
 
 const PAGES = ['html', 'react', 'vue']
 
-/** The origin that serves the widgets and gets their requests. The pages use it as `%VITE_METER%`. */
+/**
+ * The origin of the OpenMonetize Edge server, which serves the widgets and handles their requests. The pages refer to
+ * it as `%VITE_METER%`.
+ */
 const meter = process.env.VITE_METER ?? 'http://localhost:8787'
 process.env.VITE_METER = meter
 const port = Number(process.env.PORT ?? 5174)
@@ -47,7 +50,7 @@ export default defineConfig({
   },
 })
 
-/** The site's backend: in development and in the preview, the same server. */
+/** Returns a Vite plugin that adds the site's backend to the development server and to the preview server. */
 function backend(site: Site): Plugin {
   const use = ({ middlewares }: { readonly middlewares: Connect.Server }) => {
     middlewares.use('/portal-token', (request, response) => void portalTokens(site)(request, response))

@@ -2,8 +2,9 @@ import type { ExtractPath, Provider, UsageExtractor } from '@pydantic/genai-pric
 import { USAGE_UNITS } from '../../src/pricing/units.ts'
 
 /**
- * Returns the places of usage in the responses of each provider, from @pydantic/genai-prices. They have the form of
- * the rules that `src/pricing/extract/shapes.ts` explains. Providers with the same form of responses share one entry.
+ * Returns rules that find the usage in the responses of each provider, from @pydantic/genai-prices.
+ * `src/pricing/extract/shapes.ts` explains the format of the rules. `apis` maps each provider and API to the index of
+ * its shape. Providers with the same response format share one shape.
  */
 export function extractionShapes(providers: readonly Provider[]): {
   readonly shapes: string[]

@@ -2,13 +2,16 @@ import { allPricing } from 'ai-sdk-cost-calculator'
 import { decimal, type Prices } from './notation.ts'
 
 /**
- * The reader of ai-sdk-cost-calculator. It provides prices per image, second of video, minute of speech and
- * character, and models that the token source does not have.
+ * Reads prices from ai-sdk-cost-calculator, the media source of the catalogue. It provides prices that are not per
+ * token, such as prices per image, per second of video or per search. It also provides models that the token source
+ * does not have.
  */
 
 type Pricing = (typeof allPricing)[string][string]
 
-/** The provider names of the package, with the names in the catalogue. Several names may mean one provider. */
+/**
+ * The ids of providers in the catalogue, by their names in ai-sdk-cost-calculator. Several names can mean one provider.
+ */
 export const MEDIA_PROVIDERS: Readonly<Record<string, string>> = {
   openai: 'openai',
   anthropic: 'anthropic',
@@ -24,7 +27,7 @@ export const MEDIA_PROVIDERS: Readonly<Record<string, string>> = {
   together: 'together',
   fireworks: 'fireworks',
   openrouter: 'openrouter',
-  // The international price list in USD. `zhipuai` is the Chinese price list.
+  // These models have the international prices in USD (`zai`), not the prices in China (`zhipuai`).
   glm: 'zai',
   zhipu: 'zai',
   'z-ai': 'zai',
@@ -49,9 +52,9 @@ export function mediaPrices(): Map<string, Map<string, Pricing>> {
 }
 
 /**
- * The fields that are left out, because no unit of the catalogue fits them. They are alternative prices of models
- * that are priced by token, prices of another mode of use, estimates in tokens, hourly storage prices, and fees for
- * things that no response reports.
+ * The fields that are not converted, because no unit of the catalogue fits them: alternative prices of models that are
+ * priced by token, prices of other modes of use, estimated token counts, hourly storage prices, and fees for quantities
+ * that no response reports.
  */
 const LEFT_OUT = new Set([
   'audioInputPerMinute',
@@ -70,13 +73,13 @@ const LEFT_OUT = new Set([
 ])
 
 /**
- * Returns the prices that this package adds to a model of the token source. Token prices are left out, because the
- * token source provides them.
+ * Returns the prices that ai-sdk-cost-calculator adds to a model of the token source. Token prices are left out,
+ * because the token source provides them.
  */
 export function addedPrices(pricing: Pricing, priced: Prices): Prices {
   const added = [...mediaAndToolPrices(pricing)].filter(([unit]) => {
     if (priced.has(unit) || /_tokens$/.test(unit)) return false
-    // A fee per request already includes the price of its search.
+    // The fee per request of a search model already includes the search.
     if (unit === 'web_searches' && priced.has('requests')) return false
     return unit !== 'audio_seconds' || !(priced.has('input_tokens') || priced.has('input_audio_seconds'))
   })
@@ -110,7 +113,7 @@ function mediaAndToolPrices(pricing: Pricing): Prices {
   return prices
 }
 
-/** Returns all prices of a model that only this package has. */
+/** Returns all prices of a model that only ai-sdk-cost-calculator has. */
 export function allPrices(pricing: Pricing): Prices {
   const tokens: Prices = new Map()
   const media = mediaAndToolPrices(pricing)
@@ -162,7 +165,7 @@ function imagePrices(pricing: Pricing): string | undefined {
   return [decimal(base), ...others.map(([size, price]) => `${size}:${decimal(price)}`)].join(',')
 }
 
-/** Stops the build at an unknown field. Otherwise, its price would be dropped without a message. */
+/** Throws an error if the package has an unknown price field. Otherwise, the build would drop its price silently. */
 export function assertNoNewFields(): void {
   const known = new Set([...LEFT_OUT, ...CONVERTED])
   for (const models of Object.values(allPricing)) {

@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url'
 import { decimal, type Model, type Prices } from './notation.ts'
 
 /**
- * The folder of the newest token prices, from @earendil-works/pi-ai. The package collects the lists of models.dev,
- * OpenRouter and the providers. It has one price per model, without history. `weigh.ts` compares them with the first
- * source and decides.
+ * The folder of the price lists in @earendil-works/pi-ai, which have the newest token prices. The package collects them
+ * from models.dev, OpenRouter and the providers. Each model has only its current prices, without history. `weigh.ts`
+ * compares these prices with the first source and chooses between them.
  */
 const DATA = join(dirname(fileURLToPath(import.meta.resolve('@earendil-works/pi-ai'))), 'providers/data')
 
-/** The providers of the package, with the ids in the catalogue. Several of them may be one provider. */
+/** The ids of providers in the catalogue, by their names in pi-ai. Several names can mean one provider. */
 const PROVIDERS: Readonly<Record<string, string>> = {
   'amazon-bedrock': 'aws',
   'ant-ling': 'ant-ling',
@@ -42,8 +42,8 @@ const PROVIDERS: Readonly<Record<string, string>> = {
 }
 
 /**
- * The lists that are left out: subscriptions, whose calls have no price; lists in another currency or of a test
- * endpoint; and a gateway that passes requests on at the price of the provider that answers them.
+ * The lists of pi-ai that are left out: subscriptions, whose calls have no price; lists in other currencies; a list of
+ * test endpoints; and a gateway that charges the price of the upstream provider.
  */
 const LEFT_OUT = new Set([
   'cloudflare-ai-gateway',
@@ -78,7 +78,7 @@ interface ListedModel {
   readonly cost?: Cost
 }
 
-/** Returns the listed models by provider of the catalogue, each with its exact name. */
+/** Returns the listed models by the provider's id in the catalogue. Each model matches only exact names. */
 export async function listedModels(): Promise<Map<string, Model[]>> {
   const byProvider = new Map<string, Model[]>()
   const files = (await readdir(DATA)).filter((file) => /^[^.].*\.json$/.test(file)).sort()
@@ -116,8 +116,8 @@ async function readModels(file: string): Promise<ListedModel[]> {
 }
 
 /**
- * Converts a model of a list. Returns undefined without a price: a zero means an unknown price, unless the name
- * contains "free".
+ * Converts a model of a list. Returns undefined for a model without a price or with whitespace in its id. An input
+ * price of zero means an unknown price, unless the id ends with ":free".
  */
 function convert(provider: string, { id, contextWindow, cost }: ListedModel): Model | undefined {
   if (cost === undefined || /\s/.test(id)) return undefined
@@ -142,7 +142,7 @@ function pricesOf(id: string, cost: Cost): Prices {
   }
   add('input_tokens', 'input')
   if (cost.cacheRead > 0 && cost.cacheRead !== cost.input) add('cache_read_tokens', 'cacheRead')
-  // For Gemini models, this field has the rent of the cache. It is not a price per written token.
+  // For Gemini models, this field has the price of cache storage, not a price per written token.
   if (cost.cacheWrite > 0 && cost.cacheWrite !== cost.input && !/gemini|^~google/.test(id))
     add('cache_write_tokens', 'cacheWrite')
   add('output_tokens', 'output')

@@ -1,14 +1,15 @@
-/** Writes the catalogue's notation, which `src/pricing/catalogue/notation.ts` reads. */
+/** Writes models in the notation of the catalogue, which `src/pricing/catalogue/notation.ts` reads. */
 
 /**
- * The price per `per` units, by canonical unit, in the notation of the catalogue: `3`, `3,>200000:6`, `0.04,hd:0.08`.
+ * The prices in USD by canonical unit, in the notation of the catalogue: `3`, `3,>200000:6`, `0.04,hd:0.08`. `per` in
+ * `src/pricing/units.ts` is the quantity that a price is for.
  */
 export type Prices = Map<string, string>
 
 export interface Period {
   /**
-   * The conditions of `period.ts`: `2025-06-10` (from that UTC day on), `00:30:00-16:30:00`. The first period has
-   * none.
+   * The conditions under which the prices apply, such as `2025-06-10` (from this day on, in UTC) or
+   * `00:30:00-16:30:00`. The first period of a model has no conditions.
    */
   readonly when?: string
   readonly prices: Prices
@@ -19,14 +20,17 @@ export interface Model {
   readonly match: readonly string[]
   readonly context?: number
   readonly deprecated?: boolean
-  /** The source of the model, if it is not the token source: `m` media prices, `l` lists, `o` overlay. */
+  /**
+   * The source of the model: `m` for the media source, `l` for the lists, and `o` for the overlay. Absent for the token
+   * source.
+   */
   readonly source?: 'm' | 'l' | 'o'
   readonly periods: readonly Period[]
 }
 
 /**
- * Writes a JavaScript number as a plain decimal without rounding errors of binary floats. It has twelve significant
- * digits, which is more than any price list has. A double keeps fifteen.
+ * Returns a number as a plain decimal, rounded to twelve significant digits. This removes the rounding errors of binary
+ * floats, and no price list has more digits.
  */
 export function decimal(value: number): string {
   if (!Number.isFinite(value) || value < 0) throw new Error(`not a price: ${value}`)
@@ -43,7 +47,10 @@ export function writePrices(prices: Prices): string {
   return [...prices].map(([unit, price]) => `${unit}=${price}`).join(' ')
 }
 
-/** Writes one model per line: `id | match rules | context window and flags | prices ; from when, other prices`. */
+/**
+ * Returns the line of a model in the catalogue: `id | match rules | context window and flags | prices ; from when,
+ * other prices`.
+ */
 export function writeModel(model: Model): string {
   const id = plainWord(model.id)
   const own = `=${id.toLowerCase()}`

@@ -1,10 +1,13 @@
 import type { OverlayModel } from './overlay-types.ts'
 
-/** The manually maintained models of the overlay. Their prices have changed over time, or no source has them. */
+/**
+ * The manually maintained models of the overlay: models whose prices have changed over time, and models that no other
+ * source has.
+ */
 
 /**
- * Returns the periods of off-peak prices, which double in the peak hours of a working day in Beijing. Until
- * 2026-08-23, they doubled every day, and since then only from Monday to Friday.
+ * Returns the price periods of a DeepSeek model with peak prices, from a time on. Peak prices apply in the peak hours
+ * in Beijing: every day until 2026-08-23, and since then from Monday to Friday.
  */
 function peakPeriods(
   from: string,
@@ -28,13 +31,14 @@ const flash41 = {
 }
 const flash4 = { input_tokens: '0.14', cache_read_tokens: '0.0028', output_tokens: '0.28' }
 
-/** The starts of hourly billing and of V4.1 Flash, both at midnight in Beijing. */
+/** The time from which DeepSeek charges peak prices: midnight in Beijing, written in UTC. */
 const PEAK_BILLING = '2026-08-16T16:00'
 const V4_1_FLASH = '2026-09-09T16:00'
 
 /**
- * Returns the periods of the aliases of V3 and R1. They had night discounts until September 2025. They meant V3.2
- * until the release of V4, and then V4 Flash until their end.
+ * Returns the price periods of an alias that once named V3 or R1. `day` and `night` are its first prices, which differ
+ * by time of day until the first period of `v3`. `v3` has the following periods. Since the release of V4, the alias has
+ * meant V4 Flash.
  */
 const formerAlias = (
   day: Readonly<Record<string, string>>,
@@ -69,8 +73,8 @@ export const DEEPSEEK: readonly OverlayModel[] = [
     periods: formerAlias(
       { input_tokens: '0.55', cache_read_tokens: '0.14', output_tokens: '2.19' },
       { input_tokens: '0.135', cache_read_tokens: '0.035', output_tokens: '0.55' },
-      // The price fell at the same time as the price of deepseek-chat. Events of 2025 that were already recorded keep
-      // the price of the first source.
+      // The real price fell on 2025-09-29, like the price of deepseek-chat. The overlay lowers it from 2025-12-01 on,
+      // so that earlier recorded events keep the price of the first source.
       [{ when: '2025-12-01', prices: v32 }],
     ),
   },
@@ -89,7 +93,7 @@ export const DEEPSEEK: readonly OverlayModel[] = [
   },
   {
     id: 'deepseek-v4-flash',
-    // The vision experiment and the old id have been served and billed as V4.1 Flash since its release.
+    // Since the release of V4.1 Flash, DeepSeek has served and billed this id and the vision experiment as V4.1 Flash.
     match: ['=deepseek-v4-flash-vision-exp'],
     source: 'BerriAI/litellm#37255, https://github.com/dshworks/dsh-meter/releases/tag/v0.5.0',
     periods: [
@@ -110,7 +114,7 @@ export const DEEPSEEK: readonly OverlayModel[] = [
   },
 ]
 
-/** The aliases of Mistral, and the models that they named. */
+/** The aliases of Mistral, with the prices of the models that they have named over time. */
 export const MISTRAL: readonly OverlayModel[] = [
   {
     id: 'mistral-small-latest',
@@ -175,7 +179,7 @@ export const MISTRAL: readonly OverlayModel[] = [
   },
 ]
 
-/** Returns the prices of fine-tuned models by their base model. */
+/** Returns the overlay model for the fine-tuned models of one base model. */
 const fineTuned = (
   id: string,
   input: string,
@@ -212,7 +216,10 @@ const reranker = (id: string, match: readonly string[] = []): OverlayModel => ({
   prices: { rerank_searches: '2' },
 })
 
-/** The rerankers. Cohere bills them by search (a query and up to 100 documents), and Voyage bills them by token. */
+/**
+ * The reranking models by provider. Cohere bills them by search (a query and up to 100 documents), and Voyage bills
+ * them by token.
+ */
 export const RERANKERS = {
   cohere: [
     reranker('rerank-v3.5'),

@@ -1,7 +1,7 @@
 /** The types of the manually maintained overlay (`overlay.ts`). */
 
 /**
- * A multiplication of prices by `factor`, which is a decimal or a fraction. It applies to token prices, unless
+ * A rule that multiplies prices by `factor`, which is a decimal or a fraction. The rule applies to token prices, unless
  * `families` names other families of units.
  */
 export interface Modifier {
@@ -9,29 +9,37 @@ export interface Modifier {
   readonly factor: string
   readonly models?: readonly string[]
   readonly families?: readonly string[]
-  /** The conditions of a price period: `2026-02-05`, `..2026-06-29`. */
+  /** The conditions under which the rule applies, in the notation of price periods: `2026-02-05`, `..2026-06-29`. */
   readonly when?: string
 }
 
-/** A model with the prices of one or several periods. If several periods apply, the last of them is used. */
+/**
+ * A model with fixed prices or with several price periods. If several periods apply at a time, the last of them is
+ * used.
+ */
 export interface OverlayModel {
   readonly id: string
-  /** The rules in addition to the id. They replace the rules of the first source if it has the model. */
+  /**
+   * The match rules of the model in addition to its id. If a source already has the model, both sets of rules apply.
+   */
   readonly match?: readonly string[]
-  /** The page or report with the price, if it is not a page of the `source` of the provider. */
+  /** The page or report that states the price, if it is not in the `source` list of the provider. */
   readonly source?: string
   readonly prices?: Readonly<Record<string, string>>
   readonly periods?: readonly { readonly when?: string; readonly prices: Readonly<Record<string, string>> }[]
 }
 
 /**
- * Prices of single units of models that a source has. They are added in every period, or replace the prices of the
- * source.
+ * A change to models that a source has. `prices` has the new prices of single units, which are added to every price
+ * period or replace the prices there.
  */
 export interface Amendment {
   readonly models: readonly string[]
   readonly source: string
-  /** The day from which the prices apply; absent if they always apply. Earlier prices of a source do not change. */
+  /**
+   * The day from which the prices apply; absent if they always apply. The source's prices before this day do not
+   * change.
+   */
   readonly from?: string
   readonly prices: Readonly<Record<string, string>>
 }
@@ -42,21 +50,36 @@ export interface ProviderOverlay {
   readonly aliases?: readonly string[]
   readonly tiers?: readonly Modifier[]
   readonly regions?: readonly Modifier[]
-  /** The minimum quantity that is billed for a request, by unit and model rule. */
+  /**
+   * The minimum quantities that are billed for a request. Each applies to one unit and to the models that its rules
+   * match.
+   */
   readonly minimums?: readonly {
     readonly unit: string
     readonly quantity: string
     readonly models: readonly string[]
   }[]
-  /** The prices in USD per `per` units: per million tokens, per image, per second of video. */
+  /**
+   * Models that replace or complete the models of the sources. Prices are in USD. `per` in `src/pricing/units.ts` is the
+   * quantity that a price is for: a million tokens, a thousand searches, one image or one second of video.
+   */
   readonly models?: readonly OverlayModel[]
   readonly amendments?: readonly Amendment[]
-  /** Additional exact names of a source's models, by the id of the model. */
+  /** Additional exact names of the sources' models, by model id. */
   readonly names?: Readonly<Record<string, readonly string[]>>
-  /** Replacements for rules of a source that would also apply the price to other models. */
+  /**
+   * Match rules that replace the rules of the sources, by model id. They are needed where a source's rule also matches
+   * other models.
+   */
   readonly rules?: Readonly<Record<string, readonly string[]>>
-  /** Providers that sell models at the price of the model's maker. That price replaces the list of the source. */
+  /**
+   * The makers whose models this provider sells at the makers' prices. These prices apply to models that the provider's
+   * own list does not have.
+   */
   readonly fallback?: readonly string[]
-  /** The price lists of regions: the prefix before the name of a model, and a regular expression of region names. */
+  /**
+   * The regional inference profiles: each is a prefix of model names, and a regular expression for the region names
+   * that it covers.
+   */
   readonly profiles?: readonly (readonly [prefix: string, regions: string])[]
 }

@@ -1,19 +1,21 @@
 /**
- * The manually maintained part of the catalogue: names that customers use for providers, service tiers, regions,
- * minimums, corrections of the packages, and list prices that no package has.
+ * The overlay, which is the manually maintained part of the catalogue. For example, it has other names of providers,
+ * service tiers, regions, minimum quantities, corrections of the packages' prices, and list prices that no package has.
  *
- * Every entry names its source: a page, or a report as `owner/repository#number`. To correct a price, change it here
- * and run `npm run catalog`. The build refuses an entry for a provider, a model or a unit that does not exist.
+ * Every entry names its source: a web page, or a report as `owner/repository#number`. To correct a price, change it
+ * here and run `npm run catalog`. The build refuses a unit that does not exist, and an additional name, a rule or an
+ * amendment for a model that does not exist. It also refuses a provider that has no name in any source.
  *
- * Model rules have the notation of the catalogue: `=id` exactly, `^start`, `*part`, `$end`, `~regular expression`.
- * `a&b` requires both. In tiers and regions, the rules select families of models. A modifier without rules applies to
- * every model of the provider. The first modifier whose name and models match applies.
+ * Model rules have the notation of the catalogue: `=name` (exact name), `^start`, `*part`, `$end`, `~regular
+ * expression`. `a&b` matches if both rules match. In tiers and regions, the rules select the models to which a modifier
+ * applies. A modifier without rules applies to every model of the provider. If several modifiers match, only the first
+ * of them applies.
  */
 
 import { DEEPSEEK, MISTRAL, OPENAI_FINE_TUNED, RERANKERS } from './overlay-models.ts'
 import type { Modifier, ProviderOverlay } from './overlay-types.ts'
 
-/** The names of tiers that mean the list price at every provider. */
+/** The names of service tiers that mean the list price at every provider. */
 export const STANDARD_TIERS = [
   'standard',
   'default',
@@ -26,16 +28,19 @@ export const STANDARD_TIERS = [
   'not_available',
 ]
 
-/** The day of the last comparison of the manually maintained part with its sources. */
+/** The day on which the overlay was last compared with its sources. */
 export const OVERLAY_DATE = '2026-11-28'
 
 /**
- * The date from which the corrected prices of audio apply. Earlier events of these models keep the text price at
- * which they were recorded.
+ * The date from which the corrected audio prices apply. Before this date, audio tokens were charged at the price of
+ * text tokens. Those charges are not corrected.
  */
 const AUDIO_CORRECTED = '2026-01-01'
 
-/** Returns the prices of a second of video by resolution, in the spellings that callers use. */
+/**
+ * Returns the prices of a second of video by resolution. Repeats each price for all names of the resolution that
+ * callers use.
+ */
 const VIDEO_SIZES = (hd: string, full: string, ultra?: string): string =>
   [
     ...['720p', '1280x720', '720x1280'].map((size) => `${size}:${hd}`),
@@ -48,8 +53,8 @@ const VIDEO_SIZES = (hd: string, full: string, ultra?: string): string =>
 const HALF_BATCH: Modifier = { names: ['batch'], factor: '0.5' }
 
 /**
- * Returns a modifier for images that a model generates as tokens. They cost half in a batch, even if they are billed
- * per image.
+ * Returns the batch modifier for models that generate images as tokens. It halves the prices of tokens and also the
+ * prices per image.
  */
 const halfBatchOfImages = (models: readonly string[]): Modifier => ({
   names: ['batch'],
@@ -59,8 +64,8 @@ const halfBatchOfImages = (models: readonly string[]): Modifier => ({
 })
 
 /**
- * The ratios of the priority price to the list price, which are the same for all units of a model
- * (openai.com/api-priority-processing).
+ * The modifiers for OpenAI's priority tier. Each factor is the priority price divided by the list price. This ratio is
+ * the same for all units of a model (openai.com/api-priority-processing).
  */
 const OPENAI_PRIORITY: readonly Modifier[] = [
   { names: ['priority', 'fast'], factor: '2.5', models: ['=gpt-5.5', '^gpt-5.5-2'] },
@@ -121,8 +126,8 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
         prices: { input_audio_tokens: '10', output_audio_tokens: '20' },
       },
       {
-        // The Images API reports its output without details. This output is the image. Text output is reported as
-        // text.
+        // The Images API reports only a total of output tokens, which are image tokens. Text output is reported
+        // separately as text tokens.
         models: ['gpt-image-1.5', 'chatgpt-image-latest'],
         source: 'https://github.com/BerriAI/litellm/issues/31142, https://openai.com/api/pricing',
         prices: {
@@ -160,7 +165,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     regions: [
       { names: ['global'], factor: '1' },
       {
-        // Models that were released since 2026-03-05 cost 10 % more with data residency.
+        // Models that OpenAI has released since 2026-03-05 cost 10 % more with data residency.
         names: ['us', 'eu', 'au', 'in', 'jp', 'kr', 'sg', 'ca', 'gb', 'ae'],
         factor: '1.1',
         models: ['^gpt-5.4', '^gpt-5.5', '^gpt-5.6', '^gpt-6'],
@@ -179,7 +184,8 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
       'foundry',
     ],
     tiers: [HALF_BATCH, ...OPENAI_PRIORITY],
-    // The models of DeepSeek are not in this list, because Azure has separate prices for them.
+    // Azure sells the models of these makers at the makers' prices. DeepSeek is not in this list, because Azure has
+    // separate prices for its models.
     fallback: ['openai', 'anthropic', 'x-ai', 'moonshotai'],
     regions: [
       { names: ['global'], factor: '1' },
@@ -194,8 +200,8 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     ],
     tiers: [
       HALF_BATCH,
-      // Fast mode multiplies every token price, including the prices of the cache. It existed for Opus 4.6 until
-      // 2026-06-29, and for 4.7 until 2026-07-24.
+      // Fast mode multiplies every token price, including the cache prices. Opus 4.6 had fast mode until 2026-06-29,
+      // and Opus 4.7 until 2026-07-24.
       {
         names: ['fast'],
         factor: '6',
@@ -224,7 +230,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     regions: [
       { names: ['global', 'not_available'], factor: '1' },
       {
-        // The parameter inference_geo "us" has this price from Opus 4.6 on.
+        // Requests with `inference_geo: "us"` cost 10 % more, for Opus 4.6 and newer models.
         names: ['us'],
         factor: '1.1',
         models: [
@@ -297,7 +303,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     ],
     regions: [
       { names: ['global'], factor: '1' },
-      // Claude models from 4.5 on cost 10 % more at the regional and multi-region endpoints of Vertex.
+      // Claude 4.5 and newer models cost 10 % more at the regional and multi-region endpoints of Vertex.
       {
         names: ['regional', 'us', 'eu'],
         factor: '1.1',
@@ -308,7 +314,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
   aws: {
     source: ['https://aws.amazon.com/bedrock/pricing/', 'https://aws.amazon.com/bedrock/service-tiers/'],
     rules: {
-      // Other regions have separate price lists.
+      // The rules of the source would also match the names for other regions, which have separate price lists.
       'amazon.nova-lite-v1:0': ['^amazon.nova-lite', '^us.amazon.nova-lite'],
       'amazon.nova-micro-v1:0': ['^amazon.nova-micro', '^us.amazon.nova-micro'],
       'amazon.nova-pro-v1:0': ['^amazon.nova-pro', '^us.amazon.nova-pro'],
@@ -341,7 +347,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
           output_images: '0.04,1024x1024:0.04,premium-1024x1024:0.06,2048x2048:0.06,premium-2048x2048:0.08',
         },
       },
-      // These models are billed by query: aws.amazon.com/bedrock/pricing.
+      // Bedrock bills the rerank models by query (aws.amazon.com/bedrock/pricing).
       { id: 'cohere.rerank-v3-5:0', prices: { rerank_searches: '2' } },
       { id: 'amazon.rerank-v1:0', prices: { rerank_searches: '1' } },
       { id: 'amazon.nova-reel-v1:1', match: ['*nova-reel'], prices: { video_seconds: '0.08' } },
@@ -410,8 +416,8 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
   perplexity: {
     source: ['https://docs.perplexity.ai/getting-started/pricing'],
     aliases: ['perplexity-ai', 'pplx'],
-    // The price of a request depends on its search context size. For a request without a size, the sources have the
-    // highest price.
+    // The price of a request depends on its search context size. A request without a size has the highest price, as in
+    // the sources.
     amendments: [
       {
         models: ['sonar', 'sonar-reasoning'],

@@ -1,9 +1,10 @@
 import type { Model, Period } from './notation.ts'
 
 /**
- * Adds the price of one-hour cache writes to all Claude models. It is twice the price of input, by the pages of
- * Anthropic, Bedrock, Vertex and the gateways. Only the list of Anthropic has this price. Other sources have only the
- * price of five-minute writes.
+ * Adds the price of one-hour cache writes to Claude models that have only the price of five-minute writes. According to
+ * the price pages of Anthropic, Bedrock, Vertex and the gateways, the price of one-hour writes is twice the input
+ * price. In the sources, only Anthropic's own models have this price. Models of resellers have only the price of
+ * five-minute writes.
  */
 export function withResoldCacheWrites(models: readonly Model[]): Model[] {
   return models.map((model) =>
@@ -22,7 +23,7 @@ function withHourly(period: Period): Period {
   return { ...period, prices: new Map([...period.prices, ['cache_write_1h_tokens', hourly.join(',')]]) }
 }
 
-/** Doubles a plain decimal without floating point. */
+/** Returns twice a plain decimal, without floating-point arithmetic. */
 function twice(amount: string): string {
   const [whole = '0', fraction = ''] = amount.split('.')
   const doubled = String(BigInt(whole + fraction) * 2n).padStart(fraction.length + 1, '0')

@@ -3,8 +3,9 @@ import { USAGE_UNITS } from '../../src/pricing/units.ts'
 import { decimal, type Model, type Period, type Prices } from './notation.ts'
 
 /**
- * Returns token prices, match rules and extraction rules of 43 providers, from @pydantic/genai-prices. If both
- * packages price the same unit of the same model, the price of this source is used.
+ * Returns token prices, match rules and extraction rules of 43 providers, from @pydantic/genai-prices. This package is
+ * the token source, which is the first source of the catalogue. Its prices take precedence over the prices of the media
+ * source.
  */
 export async function tokenPriceProviders(): Promise<readonly Provider[]> {
   const providers = await waitForUpdate()
@@ -43,7 +44,7 @@ function utcTime(time: string): string {
   return match[1]
 }
 
-/** The price keys of the package, by canonical unit, and the number of units that its price is for. */
+/** The canonical unit of each price key in the package, and the number of units that the price is for. */
 const PRICE_KEYS: Readonly<Record<string, readonly [unit: string, per: number]>> = Object.fromEntries(
   Object.entries(USAGE_UNITS).map(([unit, { family }]) => {
     const suffixes: Record<string, [RegExp, string, number]> = {
@@ -74,13 +75,15 @@ function convertPrices(prices: ModelPrice): Prices {
     }
     converted.set(unit, typeof price === 'number' ? decimal(price) : tiered(price))
   }
-  // The package has no prices for free models (":free", and models inside a subscription).
+  // The package has no prices for free models: models whose names end with ":free", and models that a subscription
+  // includes.
   return converted.size > 0 ? converted : new Map(FREE)
 }
 
 /**
- * Converts tiers. The package means "above `start`". If a provider writes "from 200,000 on", the package has 199,999.
- * This function restores the number of the provider.
+ * Converts a price with tiers to the notation of the catalogue. In the package, a tier applies above `start` tokens.
+ * For a provider whose tier applies from 200,000 tokens on, the package has 199,999, which is written as `>=200000`
+ * here.
  */
 function tiered(price: {
   readonly base: number
@@ -94,7 +97,10 @@ function tiered(price: {
 
 type Match = ModelInfo['match']
 
-/** Returns rules, of which one must match. All parts of a rule (`&`) must match. Names are compared in lower case. */
+/**
+ * Converts a match condition to rules in the notation of the catalogue. A name matches if one of the rules matches. A
+ * rule with `&` matches if all its parts match. The rules are in lower case, except regular expressions.
+ */
 export function matchRules(match: Match): string[] {
   if ('or' in match) return match.or.flatMap(matchRules)
   if ('and' in match) {

@@ -9,7 +9,7 @@ export type EnvironmentName = (typeof ENVIRONMENTS)[number]
 
 export const WRANGLER_TOML = path.join(ROOT, 'wrangler.toml')
 
-/** The parts of the configuration that are read here. Wrangler exports no usable type of them. */
+/** The parts of wrangler's configuration that this file reads. Wrangler exports no usable type for them. */
 const sectionSchema = z.object({
   name: z.string(),
   main: z.string(),
@@ -51,19 +51,19 @@ const sectionSchema = z.object({
 export interface Section {
   readonly worker: string
   readonly vars: Readonly<Record<string, string>>
-  /** The bindings as `kind:NAME`, without their resources. */
+  /** The bindings as `kind:NAME`, some with settings, but without the resources that they are bound to. */
   readonly bindings: readonly string[]
-  /** The bound resources as `kind:resource`. Two environments must not share a resource. */
+  /** The Worker and its resources as `kind:resource`. Two environments must not share a resource. */
   readonly resources: readonly string[]
   readonly kv_ids: readonly string[]
   readonly d1_ids: readonly string[]
-  /** All other settings that must be the same everywhere. */
+  /** All other settings that must be the same in every section. */
   readonly same: unknown
 }
 
 /**
- * Reads a section in the same way as wrangler. Without a name, reads the top level, which the tests and `npm start`
- * use.
+ * Reads the section of an environment in the same way as wrangler. Without an environment, reads the top level of
+ * wrangler.toml, which the tests and `npm start` use.
  */
 export function readSection(environment?: EnvironmentName, file = WRANGLER_TOML): Section {
   const config = sectionSchema.parse(

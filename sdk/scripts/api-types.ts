@@ -1,10 +1,15 @@
 import path from 'node:path'
 import openapiTS, { astToString } from 'openapi-typescript'
 
-/** The file that `npm run generate -w sdk` writes. A test compares it with the document of the server. */
+/**
+ * The file with the types of the API, written by `npm run generate -w sdk`. A test compares it with the types of the
+ * server's OpenAPI document.
+ */
 export const API_TYPES = path.join(import.meta.dirname, '..', 'src', 'api.ts')
 
-/** The types of the data that a client sends and gets: parameters, bodies, and successful answers. */
+/**
+ * Returns the TypeScript types of the data that a client sends and gets: parameters, bodies, and successful responses.
+ */
 export async function apiTypes(document: string): Promise<string> {
   const slim: unknown = JSON.parse(document, (key, value) => {
     if (key === 'examples' || key === 'example' || key === 'headers') return undefined
@@ -17,7 +22,10 @@ export async function apiTypes(document: string): Promise<string> {
   return `// Made from the OpenAPI document by "npm run generate -w sdk". Do not edit.\n\n${astToString(nodes)}`
 }
 
-/** The client sets headers itself. */
+/**
+ * Reports whether a parameter is an argument of a client's method. Excludes headers, which the client sets from its
+ * options.
+ */
 function isOfClient(parameter: unknown): boolean {
   const text = JSON.stringify(parameter)
   return !text.includes('#/components/parameters/') && !text.includes('"in":"header"')
@@ -27,7 +35,10 @@ function onlySuccess(responses: object): object {
   return Object.fromEntries(Object.entries(responses).filter(([status]) => status.startsWith('2')))
 }
 
-/** Fields that only answers to portal tokens lack: a client has an API key, so it always gets them. */
+/**
+ * Returns a schema in which the fields with `x-keys-only` are required. Only responses to requests with portal tokens
+ * lack these fields, and the types are for clients with an API key.
+ */
 function withKeysOnly(schema: Readonly<Record<string, unknown>>): object {
   const { properties, required } = schema
   if (!isObject(properties)) return schema

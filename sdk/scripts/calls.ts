@@ -3,26 +3,32 @@ import path from 'node:path'
 import { isObject } from './api-types.ts'
 
 /**
- * The table of calls that the clients of all languages run against the same server: the examples of the OpenAPI
- * document, in their order, and edge cases of each route. `npm run generate -w sdk` writes it.
+ * The table of calls that the clients of all languages run against the same server: the repeatable
+ * examples of the OpenAPI document, in their order, and edge cases. `npm run generate -w sdk` writes it.
  */
 export const CALLS = path.join(import.meta.dirname, '..', 'test', 'calls.json')
 
-/** One call. `save` names texts of the examples. Later calls replace such a text by a value of this call's answer. */
+/** One call of the table. */
 export interface CallCase {
   readonly name: string
-  /** The method as in TypeScript: `credits.recurringGrants.list`. Other languages spell it differently. */
+  /**
+   * The name of the method in TypeScript, such as `credits.recurringGrants.list`. Clients of other languages convert
+   * it.
+   */
   readonly method: string
   readonly args: readonly unknown[]
   readonly as: 'customer' | 'operator' | 'anonymous'
-  /** The texts of the examples, each with the path of its value in the answer. */
+  /**
+   * Ids and keys of the examples, each with a path in the response to this call. In later calls, the client
+   * replaces the id or key by the value at this path.
+   */
   readonly save?: Readonly<Record<string, readonly (string | number)[]>>
-  /** Fields that the answer must have. */
+  /** Fields that the response must have. */
   readonly match?: Readonly<Record<string, unknown>>
   readonly error?: { readonly status: number; readonly code: string }
 }
 
-/** The method of each route. */
+/** The name of the client's method for each route of the table. */
 const METHODS: Readonly<Record<string, string>> = {
   'GET /health': 'platform.health',
   'POST /v1/customers/register': 'customers.register',
@@ -135,18 +141,21 @@ const METHODS: Readonly<Record<string, string>> = {
   'GET /v1/admin/dead-letters': 'admin.deadLetters.list',
 }
 
-/** Examples that call Stripe or change data shared by all customers, or whose answer depends on such data or on the time. */
+/**
+ * The routes whose examples are left out of the table, because their responses cannot be repeated: they depend on
+ * Stripe, on data that all customers share, on the time, or on a webhook receiver.
+ */
 const NOT_REPEATABLE = [
   '/v1/payments',
   '/v1/admin/',
   '/v1/analytics/',
   '/v1/rating/simulate',
   '/v1/rating/price-overrides',
-  // These calls need a receiver.
+  // The calls of these routes need a webhook receiver.
   '/v1/webhook-endpoints/{id}/test',
   '/v1/webhook-deliveries',
 ]
-/** Fields whose values depend on the day. */
+/** The fields whose values can differ between two runs. */
 const OF_THE_DAY = [
   'secret',
   'tier',
@@ -242,7 +251,10 @@ function argsOf(operation: string, parameters: Readonly<Record<string, unknown>>
   ]
 }
 
-/** Returns the fields that are the same on every day: numbers, and texts that are neither ids nor times. */
+/**
+ * Returns the top-level fields of a response that are the same in every run: numbers, booleans, nulls, and texts that
+ * are neither ids nor times. Skips the fields in `OF_THE_DAY`.
+ */
 function matchOf(answer: unknown): Json {
   if (!isObject(answer)) return {}
   return Object.fromEntries(
@@ -254,7 +266,7 @@ function matchOf(answer: unknown): Json {
   )
 }
 
-/** Returns requests that each route must refuse, derived from its description. */
+/** Returns requests that a route must refuse, derived from its description in the OpenAPI document. */
 function edges({ operation, method, parameters, body }: Operation): CallCase[] {
   const as = /\/admin\/|\/register$/.test(operation) ? 'operator' : 'customer'
   const hasId = operation.includes('{')
@@ -288,7 +300,7 @@ function edges({ operation, method, parameters, body }: Operation): CallCase[] {
   return cases
 }
 
-/** The reads that take no parameters. */
+/** Methods for `GET` routes without query parameters, in addition to the routes that `edges` names. */
 const WITHOUT_QUERY = [
   'ledger.checkpoint',
   'burnTables.active',
@@ -296,7 +308,7 @@ const WITHOUT_QUERY = [
   'dropIn.openMeter.retrieve',
 ]
 
-/** Edge cases that cannot be derived from the document. */
+/** Returns edge cases that are not derived from the document. */
 function special(): CallCase[] {
   const call = { feature_id: 'chat', provider: 'OPENAI', model: 'gpt-4o' }
   const event = { event_type: 'TOKEN_USAGE', ...call }

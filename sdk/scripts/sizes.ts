@@ -1,4 +1,4 @@
-/** Sizes of the package as a Worker or a page bundles it: minified and compressed. */
+/** Prints the sizes of the entries in `BUDGETS` as a Worker or a page bundles them: minified and compressed. */
 
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -7,8 +7,8 @@ import { build } from 'esbuild'
 const SOURCE = path.join(import.meta.dirname, '..', 'src')
 
 /**
- * The maximum number of bytes of each entry, minified and compressed. `external` leaves the core out of a
- * wrapper. A route of the API costs about 10 bytes in the index.
+ * The maximum size of each entry with its imports, minified and compressed, in bytes. A route of the API adds about 10
+ * bytes to the index.
  */
 export const BUDGETS: Readonly<Record<string, number>> = {
   'index.ts': 8 * 1024,

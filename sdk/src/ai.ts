@@ -20,8 +20,8 @@ interface Given {
 }
 
 /**
- * A middleware for `wrapLanguageModel`, `wrapEmbeddingModel` and `wrapImageModel` of `ai` 5, 6 and 7. `V` is inferred
- * from the call that receives it.
+ * A middleware for `wrapLanguageModel` of `ai` 5, 6 and 7, and for `wrapEmbeddingModel` and `wrapImageModel` of the
+ * versions that have them. `V`, the version, is inferred from the function that receives the middleware.
  */
 export interface MeterMiddleware<V extends string> {
   readonly specificationVersion: V
@@ -31,12 +31,15 @@ export interface MeterMiddleware<V extends string> {
   wrapEmbed<R extends object>(given: Given & { doEmbed: () => PromiseLike<R> }): Promise<R>
 }
 
-/** The meter's names of providers, by their names in the AI SDK. Other names are only converted to upper case. */
+/**
+ * The meter's name of a provider, by the provider's name in the AI SDK. All other names are only converted to upper
+ * case.
+ */
 const PROVIDERS: Json = { 'amazon-bedrock': 'AMAZON', bedrock: 'AMAZON', vertex: 'GOOGLE', xai: 'X_AI' }
 
 /**
- * Fields that identify the usage format of a provider: the field, the `provider_api` of the format, and the names of
- * the usage and of the model in a response.
+ * The fields whose presence identifies a provider's usage format. Each row has the field, the `provider_api` of the
+ * format, and the names of the usage and of the model in a response.
  */
 const RAW: readonly (readonly [field: string, api: string, place: string, model: string])[] = [
   ['prompt_tokens', 'chat', 'usage', 'model'],
@@ -59,7 +62,7 @@ export function meterMiddleware<V extends string = 'v4'>(
   const meters = new Map<string, Meter>()
   const calls = new WeakMap<object, MeteredCall>()
 
-  /** Prepares a call. The later hooks look it up by its parameters object. */
+  /** Starts the metering of a call. The hooks that run later find the call by its parameters object. */
   async function begin(params: object, model: object): Promise<MeteredCall> {
     const provider = providerOf(model)
     const meter = meters.get(provider) ?? new Meter(om, options, provider)
@@ -172,7 +175,10 @@ function takeResult(call: MeteredCall, result: object): void {
   call.extra = { image_count: images.length }
 }
 
-/** Records the provider's own usage numbers if the AI SDK has them, otherwise the numbers of the AI SDK. */
+/**
+ * Records the usage that the provider reported if the AI SDK passes it on in a format of `RAW`, otherwise the usage of
+ * the AI SDK.
+ */
 function takeUsage(call: MeteredCall, usage: unknown, metadata: unknown): void {
   if (!isJson(usage) || !Object.values(usage).some((value) => value != null)) return
   const raw = isJson(usage.raw) ? usage.raw : {}

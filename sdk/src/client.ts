@@ -12,8 +12,7 @@ const DEFAULT_RETRIES = 2
 export interface OpenMonetize extends Resources {}
 
 /**
- * A client of OpenMonetize Edge. The constructor sends no request, so a module may create a client while it is
- * loaded.
+ * A client of OpenMonetize Edge. The constructor sends no request, so a module can create a client while it is loaded.
  *
  * @example
  * const om = new OpenMonetize({ apiKey: process.env.OPENMONETIZE_KEY, baseUrl: 'https://meter.example.com' })
@@ -39,7 +38,7 @@ export class OpenMonetize {
       baseUrl: baseUrl.replace(/\/+$/, ''),
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxRetries: options.maxRetries ?? DEFAULT_RETRIES,
-      // Reads the global `fetch` at each call, because an application may replace it later.
+      // Reads the global `fetch` on every call, because an application can replace it later.
       fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     })
     this.onUnavailable = onUnavailable
@@ -54,7 +53,7 @@ export class OpenMonetize {
   /**
    * Queues an event and returns at once. An event without an idempotency key gets a random key. An event without a
    * timestamp gets the current time. In a Worker, pass the request's `ctx` as `context`: its `waitUntil` keeps the
-   * Worker running until the event is sent. Returns false if the event is not queued, and reports the error to
+   * Worker running while the event is sent. Returns false if the event is not queued, and reports the error to
    * `onError`. Of 1,000 dropped events, only the first is reported. Throws only with `onUnavailable: 'deny'`, while
    * events cannot be delivered.
    */
@@ -68,7 +67,10 @@ export class OpenMonetize {
     return this.#queue.track(event, context)
   }
 
-  /** The error of the last delivery; undefined if the last delivery succeeded. */
+  /**
+   * The last error because of which events must be sent again. Undefined if there was no such error since the last
+   * successful delivery.
+   */
   get failure(): OpenMonetizeError | undefined {
     return this.#queue.failure
   }
@@ -98,7 +100,7 @@ export class OpenMonetize {
     return this.#queue.stats()
   }
 
-  /** Passes an error to `onError`. Never throws. */
+  /** Passes an error to `onError`, or writes it to the console if there is no `onError`. Never throws. */
   report(error: unknown, event?: Event): void {
     const known =
       error instanceof OpenMonetizeError

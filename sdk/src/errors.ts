@@ -1,5 +1,5 @@
 /**
- * The body of an error answer (RFC 9457). `code` is stable. Some codes add fields, such as `balance` and `required`.
+ * The body of an error response (RFC 9457). `code` is stable. Some codes add fields, such as `balance` and `required`.
  */
 export interface Problem {
   readonly type?: string
@@ -13,7 +13,7 @@ export interface Problem {
 }
 
 export interface ErrorFields {
-  /** The HTTP status; 0 when there was no answer. */
+  /** The HTTP status; 0 if the error has none. */
   readonly status?: number
   readonly code: string
   readonly detail: string
@@ -24,21 +24,26 @@ export interface ErrorFields {
   readonly cause?: unknown
 }
 
-/** The base class of this package's errors. An aborted call throws its signal's own reason instead. */
+/** The base class of this package's errors. An aborted call throws the reason of its abort signal instead. */
 export class OpenMonetizeError extends Error {
   override readonly name: string = 'OpenMonetizeError'
-  /** The HTTP status; 0 when there was no answer. */
+  /** The HTTP status; 0 if the error has none. */
   readonly status: number
-  /** A stable code in snake_case: the API's code, or one of this package, such as `timeout` or `invalid_options`. */
+  /**
+   * A stable code in snake_case: a code of the API, or a code of this package such as `timeout` or `invalid_options`.
+   */
   readonly code: string
   readonly detail: string
-  /** The `X-Request-Id` of the answer. */
+  /** The `X-Request-Id` of the response. */
   readonly requestId: string | undefined
-  /** Reports whether the same request may succeed later. A retry with the same idempotency key is safe. */
+  /** Whether to retry the same request after a short wait. A retry with the same idempotency key is safe. */
   readonly retryable: boolean
-  /** The wait before a retry that the server requests in `Retry-After`. */
+  /** The wait before a retry, in milliseconds, that the server requests in `Retry-After`. */
   readonly retryAfterMs: number | undefined
-  /** The whole problem document, if the server sent one. */
+  /**
+   * The whole problem document, if the server sent one. For a rejected event of a batch, it has only `code` and
+   * `detail`.
+   */
   readonly problem: Problem | undefined
 
   constructor(fields: ErrorFields) {
@@ -56,7 +61,10 @@ export class OpenMonetizeError extends Error {
   }
 }
 
-/** The error of an invalid client option or call argument. It is thrown before anything is sent. */
+/**
+ * The error of an invalid client option or call argument. It is thrown before anything is sent, except for a version of
+ * `@google/genai` whose streams are not supported.
+ */
 export class ConfigurationError extends OpenMonetizeError {
   override readonly name = 'ConfigurationError'
   constructor(detail: string) {
@@ -65,25 +73,28 @@ export class ConfigurationError extends OpenMonetizeError {
 }
 
 /**
- * The error of a request without an answer: the connection was refused or reset, or the host does not exist. The
- * request may have taken effect.
+ * The error of a request without a complete response, for example because the connection is refused or reset, or the
+ * host does not exist. The server might have processed the request.
  */
 export class ConnectionError extends OpenMonetizeError {
   override readonly name = 'ConnectionError'
 }
-/** The error of a request without an answer within `timeoutMs`. The request may have taken effect. */
+/**
+ * The error of a request without a complete response within `timeoutMs`, or of a flush that does not send all
+ * events. The server might have processed the request.
+ */
 export class TimeoutError extends OpenMonetizeError {
   override readonly name = 'TimeoutError'
 }
-/** The error of an answer that is not from the API, such as an HTML page, a redirect or invalid JSON. */
+/** The error of an invalid response, such as an HTML page, a redirect, invalid JSON or a response that is too long. */
 export class InvalidResponseError extends OpenMonetizeError {
   override readonly name = 'InvalidResponseError'
 }
-/** The error of status 400. `problem.errors` lists the invalid fields. */
+/** The error of status 400. `problem.errors` can list the invalid fields. */
 export class InvalidRequestError extends OpenMonetizeError {
   override readonly name = 'InvalidRequestError'
 }
-/** The error of status 401: the API key is missing, invalid, deleted or expired. */
+/** The error of status 401, for example if the API key is missing, invalid, deleted or expired. */
 export class InvalidApiKeyError extends OpenMonetizeError {
   override readonly name = 'InvalidApiKeyError'
 }
@@ -108,7 +119,7 @@ export class LimitReachedError extends OpenMonetizeError {
 export class PermissionError extends OpenMonetizeError {
   override readonly name = 'PermissionError'
 }
-/** The error of status 404: the object does not exist. */
+/** The error of status 404, for example if the object does not exist. */
 export class NotFoundError extends OpenMonetizeError {
   override readonly name = 'NotFoundError'
 }
@@ -124,7 +135,7 @@ export class IdempotencyMismatchError extends OpenMonetizeError {
 export class UnpricedModelError extends OpenMonetizeError {
   override readonly name = 'UnpricedModelError'
 }
-/** The error of status 429 for too many requests in one minute. */
+/** The error of status 429, for example for too many requests in one minute. */
 export class RateLimitedError extends OpenMonetizeError {
   override readonly name = 'RateLimitedError'
 }
@@ -132,7 +143,10 @@ export class RateLimitedError extends OpenMonetizeError {
 export class QuotaExceededError extends OpenMonetizeError {
   override readonly name = 'QuotaExceededError'
 }
-/** The error of status 500 and above. */
+/**
+ * The error of status 500 and above, of a batch response without all results, and of a call that `onUnavailable:
+ * 'deny'` refuses.
+ */
 export class ServerError extends OpenMonetizeError {
   override readonly name = 'ServerError'
 }
@@ -174,7 +188,10 @@ export function apiError(
   })
 }
 
-/** Reports whether a retry can succeed. A used-up quota or a missing configuration makes every retry fail. */
+/**
+ * Reports whether a retry after a short wait can succeed. A used-up quota or a missing configuration does not change in
+ * that time.
+ */
 export function isRetryable(status: number, code: string): boolean {
   if (code === 'quota_exceeded' || code.endsWith('_not_configured')) return false
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)

@@ -33,7 +33,10 @@ export function indexedDbStore(name: string): QueueStore {
     for (const id of removed) store.delete(id)
     await done(transaction)
   }
-  /** The last number given to a row. Rows are read in this order, including the rows of an earlier page. */
+  /**
+   * The number of the newest row. Rows are read in the order of their numbers. The first number is based on the clock,
+   * so that it is higher than the numbers of earlier pages.
+   */
   let number = Date.now() * 1000
 
   const change = (): Promise<void> => {

@@ -1,4 +1,4 @@
-/** One page of a list. It may have fewer rows than `limit` although more pages follow. */
+/** One page of a list. It can have fewer rows than `limit` although more pages follow. */
 export interface Page<T> {
   readonly data: T[]
   /** The cursor of the next page. Null on the last page; undefined for a list without pages. */

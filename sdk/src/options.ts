@@ -13,13 +13,13 @@ export interface QueueOptions {
    * is dropped, and `stats()` counts it.
    */
   readonly maxBytes?: number
-  /** The maximum number of queued events. Default: unlimited, except by `maxBytes`. */
+  /** The maximum number of queued events. Default: no limit other than `maxBytes`. */
   readonly maxEvents?: number
   /** The time for which events are collected before a batch is sent, in milliseconds. Default: 1,000. */
   readonly intervalMs?: number
   /** The maximum number of events in one request, 1 to 1,000. Default: 500. */
   readonly batchEvents?: number
-  /** The function that keeps the runtime running until the queue is sent, such as `ctx.waitUntil` of Workers. */
+  /** The function that keeps the runtime running while the queue is sent, such as `ctx.waitUntil` of Workers. */
   readonly waitUntil?: (work: Promise<void>) => void
 }
 
@@ -30,18 +30,19 @@ export interface OpenMonetizeOptions {
   readonly baseUrl?: string
   /** The time limit of one attempt, in milliseconds. Default: 30,000. */
   readonly timeoutMs?: number
-  /** The maximum number of retries. Default: 2. */
+  /** The maximum number of retries of a call. Default: 2. */
   readonly maxRetries?: number
   readonly fetch?: typeof fetch
   readonly queue?: QueueOptions
   /**
-   * The policy while the meter is unavailable. `queue` (default) lets calls pass and keeps their events. `allow` lets
-   * calls pass and drops events after `maxRetries` failed retries. `deny` refuses calls.
+   * The policy for calls and events while the meter is unavailable. `queue` (default) lets calls pass and keeps their
+   * events. `allow` lets calls pass and drops events after `maxRetries` failed retries. `deny` refuses calls and
+   * tracked events.
    */
   readonly onUnavailable?: OnUnavailable
   /**
-   * Receives the errors that no call throws, and the event if the error is about one event. An outage is reported
-   * once. Of 1,000 events that `track` drops, only the first is reported. Default: `console.warn`.
+   * The function that receives the errors that no call throws, and the event if the error is about one event. An outage
+   * is reported once. Of 1,000 events that `track` drops, only the first is reported. Default: `console.warn`.
    */
   readonly onError?: (error: OpenMonetizeError, event?: Event) => void
 }
@@ -89,7 +90,7 @@ const QUEUE_OPTIONS: Readonly<Record<keyof QueueOptions, Check>> = {
   waitUntil: callable,
 }
 
-/** Throws at the first unknown option or invalid value. The error names the option. */
+/** Throws an error for the first unknown option or invalid value. The error names the option. */
 export function checkOptions(options: OpenMonetizeOptions): void {
   if (!isObject(options)) throw new ConfigurationError('new OpenMonetize() requires an object.')
   check('option', '', options, OPTIONS)

@@ -9,7 +9,8 @@ type Sent<O extends Operation> =
     : [body: Body<O>, options?: RequestOptions]
 
 /**
- * The routes of the API by resource. Their paths are from the OpenAPI document, with `{id}` as the only parameter.
+ * The client's methods by resource. Each of them calls one route. The path of the route is from the OpenAPI document,
+ * but its parameter is always `{id}`.
  */
 export type Resources = ReturnType<typeof resources>
 
@@ -257,7 +258,7 @@ function ingestOf(http: Http) {
   ): Call<Schemas['Ingested']> | Call<Schemas['BatchResult']> {
     const path = '/v1/events/ingest'
     if ('events' in body) return http.call<Schemas['BatchResult']>('POST', path, body, options)
-    // The key of the header must be equal to the key in the body, if the body has one.
+    // If the body has an idempotency key, the header must have the same key.
     return http.call<Schemas['Ingested']>('POST', path, body, {
       idempotencyKey: body.idempotency_key,
       ...options,

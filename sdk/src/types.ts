@@ -12,7 +12,7 @@ export type Body<O extends Operation> = operations[O] extends {
   ? B
   : never
 
-/** The JSON body of an operation's successful answer. */
+/** The JSON body of an operation's successful response. */
 export type Answer<O extends Operation> = {
   [S in keyof operations[O]['responses']]: operations[O]['responses'][S] extends {
     content: { 'application/json': infer A }
@@ -26,7 +26,7 @@ export type Query<O extends Operation> = operations[O]['parameters'] extends { q
   ? Exclude<Q, undefined>
   : never
 
-/** A row of a list. */
+/** A row of the list that an operation returns. */
 export type Row<O extends Operation> = Answer<O> extends { data: (infer R)[] } ? R : never
 
 /** A usage event, as `POST /v1/events/ingest` accepts it. */

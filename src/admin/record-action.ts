@@ -6,8 +6,8 @@ import { answerOnce, writeKept } from '../http/output/stored-answers.ts'
 import { auditStatement } from '../ledger/flush/audit-log.ts'
 
 /**
- * Records an operator's bulk action before it begins, so that the audit log has the request even if the action fails.
- * If `customer_id` is undefined, the action concerns all customers.
+ * Writes the audit record of an operator's bulk action. Call this function before the action begins: the audit log then
+ * has the record even if the action fails. If `customer_id` is undefined, the action concerns all customers.
  */
 export async function recordAction(
   c: Context<AppEnv>,
@@ -19,7 +19,7 @@ export async function recordAction(
   await auditStatement(c.env.DB, place, { ...record, before: null, after: null }, Date.now()).run()
 }
 
-/** An operator's bulk action, for its audit record and its stored answer. */
+/** The data of an operator's bulk action that its audit record and its stored response need. */
 export interface OperatorWork {
   readonly action: AuditAction & `admin.${string}`
   /** The method and path of the request. */
@@ -29,8 +29,9 @@ export interface OperatorWork {
 }
 
 /**
- * Records an action, runs it and answers with its result, once per idempotency key. The work consists of many
- * repeatable changes, so a retry after a failure continues where the work stopped.
+ * Writes the audit record of an action, runs the action and returns its result. After a success, a request with the
+ * same idempotency key gets the stored response. After a failure, a retry writes another audit record and continues
+ * where the action stopped: the action makes many separate changes and can be repeated safely.
  */
 export function answerWork(
   c: Context<AppEnv>,

@@ -56,9 +56,8 @@ export async function readBurnRate(
 }
 
 /**
- * The refusal of a question that would read too much data. A question about one user can also be too large, because
- * the usage of a few thousand users is stored together. Some customers use each user id only once and therefore have
- * very many users.
+ * The refusal of a question that would read too much data. Even a question about one user can be too large, because a
+ * row stores the usage of many users. Such rows are very large if a customer creates a new user id for every session.
  */
 const TOO_MUCH: Refused = {
   kind: 'refused',
@@ -70,7 +69,7 @@ const TOO_MUCH: Refused = {
   },
 }
 
-/** The start and end of each period, in days before the end of the current hour. */
+/** The start and the end of each period, as a number of days before the end of the current hour. */
 const PERIODS: Readonly<Record<keyof Periods, readonly [from_days: number, to_days: number]>> = {
   last_day: [1, 0],
   week_before_last_day: [8, 1],

@@ -3,7 +3,7 @@ import { DAY_MS } from '../time/durations.ts'
 import type { CellSums } from '../usage/cells/cells.ts'
 import type { RECOMMENDATION_TYPES, RECOMMENDED_ACTIONS, TRENDS } from './schema.ts'
 
-/** The sums of periods that end with the current hour or at the start of another period. */
+/** The usage sums of each period. The periods and their ends are defined in `burn-rate.ts`. */
 export interface Periods {
   readonly last_day: CellSums
   readonly week_before_last_day: CellSums
@@ -17,8 +17,8 @@ export interface Forecast {
   readonly average_30d_micro: bigint
   readonly trend: (typeof TRENDS)[number]
   /**
-   * The time until the credits are used up, in 1e-2 days, rounded down. It is null if nothing was burned in 7 days,
-   * or if the credits last over 100 years.
+   * The time until the credits are used up, in hundredths of a day, rounded down. It is null if nothing was burned in
+   * the last 7 days, or if the credits last longer than 100 years.
    */
   readonly centidays_remaining: bigint | null
   readonly run_out_ms: number | null
@@ -37,11 +37,11 @@ export const ASSUMPTION =
 const CENTIDAYS = 100n
 const LONGEST_CENTIDAYS = 36_525n * CENTIDAYS
 const CENTIDAY_MS = DAY_MS / 100
-/** The change in percent from one week to the next above which the trend is not steady. */
+/** The limit of a steady trend: the greatest change between two weeks, in percent. */
 const TREND_PERCENT = 20n
 const SPIKE_FACTOR = 2n
 
-/** Returns the forecast from the periods and the balance. A pure function. */
+/** Returns the forecast for a balance if credits continue to burn as in the given periods. Has no side effects. */
 export function forecast(periods: Periods, balance_micro: bigint, now_ms: number): Forecast {
   const week_micro = periods.last_7_days.credits_micro
   const centidays = centidaysRemaining(balance_micro, week_micro)
@@ -87,7 +87,7 @@ function lastingOf(centidays: bigint): string {
   return `The credits last for ${left} at this rate.`
 }
 
-/** Returns a recommendation if the last day burned at least twice the daily average of the week before. */
+/** Returns a recommendation if the last 24 hours burned at least twice the daily average of the 7 days before them. */
 function spike({ last_day, week_before_last_day }: Periods): Recommendation | null {
   const average = divideHalfEven(week_before_last_day.credits_micro, 7n)
   if (average <= 0n || last_day.credits_micro < SPIKE_FACTOR * average) return null

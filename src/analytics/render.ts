@@ -7,7 +7,7 @@ import { UNIT_DECIMALS } from '../usage/cells/delta.ts'
 import { isWindow, type Question } from './question.ts'
 import type { GroupValue, Summary, SummaryRow } from './summary.ts'
 
-/** Returns the id of the user or team with a subject number. */
+/** Returns the id of the user or team that has the given subject number. */
 export type NameOf = (kind: 'user' | 'team', number: number) => string
 
 export interface Answered {
@@ -25,7 +25,8 @@ export function renderUsage(answered: Answered): object {
 }
 
 /**
- * Renders the usage of one wallet for its end user. Omits the provider cost, because only the customer may read it.
+ * Renders usage for an end user in the portal. Omits the provider cost, because only the customer is allowed to read
+ * it.
  */
 export function renderPortalUsage(answered: Answered): object {
   return render(answered, usageJson)
@@ -45,7 +46,7 @@ export function renderCosts(answered: Answered): object {
   }))
 }
 
-/** A row's sums in USD, rounded to 1e-6. */
+/** The sums of a row in units of 1e-6 USD. */
 interface RoundedUsd {
   readonly cost: bigint
   readonly price: bigint

@@ -8,7 +8,7 @@ import type { KeyActor, KeyRefused } from './authentication/context.ts'
 import type { CreatedKey, WithKey } from './changes.ts'
 import type { ApiKey } from './rows.ts'
 
-/** The answers of the key routes, to a customer and to the operator. */
+/** Builds the responses of the API key routes, for customers and for the operator. */
 
 export function apiKeyJson(key: ApiKey, now_ms: number): object {
   const { key_id, name, mode, scopes, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms } = key
@@ -22,7 +22,10 @@ export function apiKeyJson(key: ApiKey, now_ms: number): object {
   }
 }
 
-/** Returns the statements that follow a new key in its batch. They write its audit record and its stored answer. */
+/**
+ * Returns the statements that write the audit record and the stored response of a new key. They must directly follow
+ * the statement that inserts the key, in the same D1 batch.
+ */
 export function recordedAndKept(c: Context<AppEnv>, actor: KeyActor, keep: KeepAnswer): WithKey {
   return (created) => [
     auditCreatedKey(c, actor, created),
@@ -34,7 +37,7 @@ export function createdOrRefused(c: Context<AppEnv>, made: CreatedKey | KeyRefus
   return made.kind === 'refused' ? keyRefusal(c, made) : { status: 201, body: createdKeyJson(made) }
 }
 
-/** Returns the answer to the creation of a key. Only this answer and its replays contain the text of the key. */
+/** Returns the response to the creation of a key. Only this response and its replays contain the text of the key. */
 function createdKeyJson({ key, api_key, replaces }: CreatedKey): object {
   return {
     ...apiKeyJson(key, key.created_at_ms),

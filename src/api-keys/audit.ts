@@ -9,13 +9,14 @@ import type { CreatedKey } from './changes.ts'
 import type { ApiKey } from './rows.ts'
 
 /**
- * Statements that record changes of keys in the audit log. Put each directly after the statement that makes
- * the change: it records nothing if the change affected no row.
+ * Builds the statements that write changes of API keys to the audit log. Each statement must directly follow the
+ * statement that makes the change. It writes nothing if the change affected no row.
  */
 
 /**
- * Returns the statement that records a new key or a rotation. The two keys of a rotation differ only in their id and
- * end.
+ * Returns the statement that records a new key or a rotation. In the record of a rotation, `before` and `after` differ
+ * only in the id of the key and in `replaced_works_until`, which only `after` has. It is the time until which the old
+ * key works.
  */
 export function auditCreatedKey(
   c: Context<AppEnv>,

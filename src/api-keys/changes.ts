@@ -32,13 +32,13 @@ import {
 } from './rows.ts'
 
 /**
- * Creates, rotates and deletes keys. Every change is one batch in D1. A new key is written only if the state on which
- * the decision was based has not changed. After the batch, the change is sent to KV and the ledgers.
+ * Creates, rotates and deletes API keys. Each change is one D1 batch. The batch writes a new key only if the state from
+ * which the change was decided is unchanged. After the batch, the change is sent to KV and the ledgers.
  */
 
 /**
- * The fields of a new key. Omitted fields default to those of the calling key. For the operator, they default to all
- * scopes, live mode and no expiry.
+ * The fields of a new key. An omitted field has the value of the calling key. If the operator creates the key, the
+ * defaults are all scopes, live mode and no expiry.
  */
 export interface KeyDraft {
   readonly name: string
@@ -47,23 +47,24 @@ export interface KeyDraft {
   readonly expires_at_ms?: number | undefined
 }
 
-/** A new key and its text, which only this answer contains. */
+/** A new key. Only the response to its creation contains its text, `api_key`. */
 export interface CreatedKey {
   readonly kind: 'created'
   readonly key: ApiKey
   readonly api_key: string
-  /** The replaced key and the end of its overlap. */
+  /** The id of the replaced key, and the end of the overlap during which both keys work. */
   readonly replaces?: { readonly key_id: string; readonly revoked_at_ms: number }
 }
 
 /**
- * Returns the statements to put directly after the statement that adds the key. They must write nothing if that
- * statement added no row (`changes()`).
+ * Returns the statements that run directly after the statement that adds the key. They must write nothing if
+ * `changes()` is 0, which means that no key was added.
  */
 export type WithKey = (created: CreatedKey) => D1PreparedStatement[]
 
 /**
- * The maximum number of attempts. A change is retried if a concurrent change of the same customer was written first.
+ * The maximum number of attempts to write a change. An attempt fails if the conditions of `KeyGuard` no longer hold,
+ * for example because a concurrent change of the same customer was written first.
  */
 const ATTEMPTS = 3
 
@@ -88,8 +89,9 @@ export async function createApiKey(
       refusePastEnd(wanted, now_ms) ?? refuseExcess(wanted, own, 'create') ?? refuseTooMany(context, max_keys)
     if (refused) return refused
     if (wanted.mode === 'test') {
-      // Opens the test ledger before the key exists. If a concurrent change of the account finds the test key in D1,
-      // it also updates the test ledger. Otherwise, it prevents the key from being written with an outdated account.
+      // Opens the test ledger before the test key is written. A concurrent change of the customer's account has one of
+      // two effects. If it finds the test key in D1, it also updates the test ledger. If it comes before the key, the
+      // account revision differs, so the key is not written.
       const opened = await openTestLedger(env, actor.customer_id, context)
       if (opened.kind === 'refused') {
         return refusedBecause(opened.refusal.code === 'overloaded' ? 'overloaded' : 'unavailable')
@@ -98,7 +100,7 @@ export async function createApiKey(
     const made = newKey(draft.name, wanted, now_ms)
     if (!(await write(env, actor, context, made, { max_keys, also }))) continue
     await announceKey(env, actor.customer_id, made.created)
-    // Copies changes that were made before the test key existed and reached only the live ledger.
+    // Copies the changes that reached only the live ledger because they were made before the test key existed.
     if (wanted.mode === 'test') await shareWithTestLedger(env, actor.customer_id)
     return made.created
   }
@@ -106,8 +108,9 @@ export async function createApiKey(
 }
 
 /**
- * Replaces a key with a new key of the same name, mode, scopes and end. The old key works until the overlap ends. The
- * caller must send that end to the ledgers and KV (`settleRevocation`), also after a replay.
+ * Replaces a key with a new key that has the same name, mode, scopes and expiry. The old key works until the overlap
+ * ends. The caller must then call `settleRevocation`, which sends the end of the overlap to the ledgers and KV. This is
+ * also required after a replay.
  */
 export async function rotateApiKey(
   env: Bindings,
@@ -138,7 +141,10 @@ export async function rotateApiKey(
   return refusedBecause('unavailable')
 }
 
-/** Deletes a key immediately and permanently. A repeat completes an interrupted attempt. Throws if a part failed. */
+/**
+ * Deletes a key immediately and permanently. Throws if D1, a ledger or KV fails. A repeated call completes an
+ * interrupted deletion.
+ */
 export async function deleteApiKey(
   env: Bindings,
   actor: KeyActor,
@@ -159,7 +165,8 @@ export async function deleteApiKey(
 }
 
 /**
- * Adds the notification of a new key to the ledger of its mode. Only logs a failure, because the key already exists.
+ * Adds the notification of a new key to the customer's ledger of the same mode. A failure is only logged, because the
+ * key already exists.
  */
 async function announceKey(env: Bindings, customer_id: string, { key, replaces }: CreatedKey): Promise<void> {
   const { key_id, mode, scopes, expires_at_ms } = key
@@ -202,7 +209,7 @@ function newKey(
   return { key_hash, created: { kind: 'created', key, api_key, ...(replaces && { replaces }) } }
 }
 
-/** Writes a new key. Returns false and writes nothing if the guarded state has changed. */
+/** Writes a new key. Returns false and adds no key if the conditions of `KeyGuard` do not hold. */
 async function write(
   env: Bindings,
   actor: KeyActor,
@@ -229,7 +236,8 @@ async function write(
     const [inserted] = await env.DB.batch(statements)
     if (inserted?.meta.changes !== 1) return false
   } catch (error) {
-    // D1 may have written the key although its answer was lost. Only this response can contain the text of the key.
+    // D1 might have written the key although the result of the write was lost. In this case, the function
+    // continues: without an idempotency key, only this response can contain the text of the key.
     if (isTaken(error, 'stored_answers') || !(await isStored(env, key_hash))) throw error
   }
   forgetCachedKey(key_hash)
@@ -237,7 +245,7 @@ async function write(
   return true
 }
 
-/** Publishes a new key to KV. Only logs a failure, because a key that is missing in KV is found in D1. */
+/** Publishes a new key to KV. A failure is only logged, because lookups find a key in D1 if it is missing in KV. */
 export async function publishNewKey(env: Bindings, key_hash: string, key_id: string): Promise<void> {
   try {
     await publishKeys(env, [key_hash])

@@ -6,7 +6,7 @@ import type { KeyRecord } from './record.ts'
 
 /** Reads keys from D1 and publishes them to KV. */
 
-/** A key as stored in D1. Only the record is copied to KV, because epochs change independently. */
+/** A key from D1. Only `record` is copied to KV, because the price epochs change independently of the key. */
 export interface SelectedKey {
   readonly key_hash: string
   readonly record: KeyRecord
@@ -27,7 +27,7 @@ interface KeyRow {
   readonly customer_epoch: number
 }
 
-// Reads 1 row for each epoch: the last row of its scope in the primary key.
+// Each subquery of an epoch reads 1 row: the last row of its scope in the primary key.
 const SELECT_BY_HASH = `
   SELECT k.key_hash, k.key_id, k.customer_id, k.mode, k.scopes, k.expires_at_ms, k.revoked_at_ms, c.tier, c.status,
     coalesce((SELECT max(epoch) FROM price_overlays WHERE scope = '${OPERATOR}'), 0) AS operator_epoch,
@@ -68,15 +68,15 @@ export function parseScopes(text: string): Scope[] {
   return SCOPES.filter((scope) => granted.has(scope))
 }
 
-/** The pause between two writes of a key. KV refuses a second write of a key within a second. */
+/** The pause in ms between two writes of the same KV key. KV refuses a second write within one second. */
 export const KV_WRITE_SPACING_MS = 1_100
 const MAX_ROUNDS = 5
 const MAX_FAILED_ROUNDS = 2
 
 /**
- * Writes the records of keys to KV, and repeats this until KV agrees with D1. The last writer of concurrent changes
- * of a key therefore writes all of them. Throws if D1 fails, if KV fails twice, or if the keys change faster than KV
- * accepts writes. The call can be repeated.
+ * Writes the records of keys from D1 to KV, and repeats this until KV agrees with D1. If changes of a key are
+ * concurrent, the last write to KV therefore contains all changes. Throws if D1 fails, if KV fails twice, or if the
+ * keys change faster than KV accepts writes. The call can be repeated.
  */
 export async function publishKeys(
   env: Pick<Bindings, 'DB' | 'API_KEYS'>,

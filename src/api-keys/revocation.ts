@@ -7,9 +7,10 @@ import { publishKeys } from './publishing.ts'
 import { readRevocation, revokeKey } from './rows.ts'
 
 /**
- * Sends the end of a key from D1 to its ledgers and to KV. From the end on, the ledgers refuse the key even if a
- * cache still admits it. Everything else refuses it within 90 s. A test key also acts on the live ledger, which keeps
- * burn tables and entitlements. Throws if a part failed. The call can be repeated.
+ * Reads from D1 when a key stops working, and sends this time to the ledgers and to KV. From this time, the ledgers
+ * refuse the key even if a cache still admits it. The rest of the API refuses it within 90 s. The end of a test key is
+ * also sent to the live ledger, which stores the burn tables and entitlements of both modes. Throws if D1, a ledger or
+ * KV fails. The call can be repeated. If no caller repeats it, a use of the key repeats it (`last-used.ts`).
  */
 export async function settleRevocation(env: Bindings, customer_id: string, key_id: string): Promise<void> {
   const key = await readRevocation(env, customer_id, key_id)
@@ -19,21 +20,21 @@ export async function settleRevocation(env: Bindings, customer_id: string, key_i
   for (const acts_on of mode === 'test' ? MODES : [mode]) {
     requireReached(await revokeLedgerKey(env, { customer_id, mode: acts_on }, key_id, revoked_at_ms))
   }
-  // Adds this notification only for a key that has ended. A key that still works is named in the notification of its
-  // successor.
+  // Notifies only about a key that no longer works. The notification of the new key contains the id of a rotated key
+  // that still works.
   if (revoked_at_ms <= Date.now()) {
     const notice = { type: 'api_key.deleted', data: { key_id } } as const
     requireReached(await notify(env, { customer_id, mode }, { id: `api_key.deleted ${key_id}`, notice }))
   }
   await publishKeys(env, [key_hash])
-  // A concurrent request may have cached the previous record.
+  // A concurrent request might have cached the previous record.
   forgetCachedKey(key_hash)
 }
 
 /**
- * Ends a customer's key now. Writes D1 first, because everything else is rebuilt from D1. The caller must have
- * checked the permission. `also` runs directly after the change in the same batch. It must write nothing if the
- * change affects no row.
+ * Revokes a customer's key immediately. Writes D1 first, because KV and the ledgers are updated from D1. The caller
+ * must check the permission first. The statements in `also` run directly after the change, in the same batch. They must
+ * write nothing if the change affected no row.
  */
 export async function revokeApiKey(
   env: Bindings,
@@ -46,7 +47,7 @@ export async function revokeApiKey(
   await settleRevocation(env, customer_id, key_id)
 }
 
-/** Checks the outcome of an update of a ledger. Throws if the ledger refused it. */
+/** Throws if a ledger refused an update. */
 export function requireReached(outcome: { readonly kind: 'done' } | Refused): void {
   if (outcome.kind === 'refused') throw new Error(`the ledger is ${outcome.refusal.code}`)
 }

@@ -5,11 +5,11 @@ import { DAY_MS } from '../time/durations.ts'
 import type { Scope } from './authentication/scopes.ts'
 import { parseScopes } from './publishing.ts'
 
-/** The statements that change and list keys in D1's table `api_keys`. `publishing.ts` reads keys by their hash. */
+/** Changes and lists keys in the D1 table `api_keys`. `publishing.ts` reads keys by their hash. */
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The fields of a key that its customer may read. */
+/** The fields of an API key that its customer may read. */
 export interface ApiKey {
   readonly key_id: string
   readonly name: string
@@ -19,15 +19,15 @@ export interface ApiKey {
   /** The time when the key expires; null if it does not expire. */
   readonly expires_at_ms: number | null
   /**
-   * The time when the key stops working; null if it was not deleted or rotated. It is in the future while the key
-   * overlaps with its successor.
+   * The time when a deleted or rotated key stops working; null for other keys. The time is in the future while a
+   * rotated key overlaps with its successor.
    */
   readonly revoked_at_ms: number | null
-  /** The time of a use of the key, at most an hour before its last use. */
+  /** The approximate time of the last use, at most one hour too early; null if no use was recorded. */
   readonly last_used_at_ms: number | null
 }
 
-/** A key to insert, with its hash. Requests find a key by its hash. */
+/** A key to insert, with the hash by which requests find it. */
 export interface NewApiKey extends Omit<ApiKey, 'revoked_at_ms' | 'last_used_at_ms'> {
   readonly key_hash: string
 }
@@ -43,34 +43,34 @@ const inForce = (key: string, now: string) => `
   AND (${key}.revoked_at_ms IS NULL OR ${key}.revoked_at_ms > ${now})`
 
 /**
- * The maximum numbers of active keys of a customer. The higher maximum applies to rotations, during which keys
- * overlap, and to keys that the operator issues.
+ * The maximum number of active keys of a customer. `MAX_KEYS_WITH_OVERLAPS` applies instead if a key is rotated,
+ * because the old and the new key overlap, and if the operator issues a key.
  */
 export const MAX_KEYS = 100
 export const MAX_KEYS_WITH_OVERLAPS = 200
 
 /**
- * The limit of rows of a customer, including ended keys. Above this limit, the oldest ended keys are deleted, so that
- * reads of all keys are bounded. The audit log keeps their records.
+ * The number of rows of a customer in `api_keys` above which the rows of the oldest expired and revoked keys are
+ * deleted. The number of rows in a read therefore stays limited. The audit log keeps the records of these keys.
  */
 export const MAX_KEY_ROWS = 1_000
 /**
- * The minimum time that the row of an ended key is kept. It is longer than any cache keeps a key, so that an
- * interrupted deletion can be repeated. A customer cannot create or rotate a key while `MAX_KEY_ROWS` keys are active
- * or ended within this time. This limits the growth of the audit log and of the stored answers.
+ * The minimum time in ms for which the row of an expired or revoked key is kept, so that an interrupted deletion can be
+ * repeated. A customer cannot create or rotate a key while `MAX_KEY_ROWS` keys are active or ended within this time.
+ * This rule limits the growth of the audit log and of the stored responses.
  */
 const ENDED_KEPT_MS = DAY_MS
 
-/** The state that decides about a key change, read from D1 because caches may be 90 s old. */
+/** The state from which a key change is decided. It is read from D1, because caches can be 90 s old. */
 export interface KeyContext {
   readonly account: Account
   readonly region: string | null
   readonly keys_in_force: number
-  /** The number of active keys and of keys that ended within a day. */
+  /** The number of keys that are active or that ended within the last day. */
   readonly recent_keys: number
   /** The calling key; undefined for the operator. */
   readonly maker: ApiKey | undefined
-  /** The target key; undefined if the customer has no such key. */
+  /** The key to change; undefined if the customer has no key with the given id. */
   readonly target: ApiKey | undefined
 }
 
@@ -92,7 +92,7 @@ const SELECT_CUSTOMER = `
 const SELECT_KEYS = `
   SELECT ${COLUMNS} FROM api_keys WHERE customer_id = ?1 AND key_id IN (SELECT value FROM json_each(?2))`
 
-/** Reads the state that decides about a key change; undefined if the customer does not exist. */
+/** Reads the state from which a key change is decided. Returns undefined if the customer does not exist. */
 export async function readKeyContext(
   env: Db,
   customer_id: string,
@@ -119,20 +119,21 @@ export async function readKeyContext(
   }
 }
 
-/** The conditions under which a key is written. */
+/** The conditions that must hold when the batch writes a new key. */
 export interface KeyGuard {
-  /** The account revision that the decision was based on. */
+  /** The account revision that was read before the key change was decided. */
   readonly account_revision: number
   readonly maker_id: string | undefined
   readonly max_keys: number
   /**
-   * The replaced key; undefined for a new key. The replaced key must not have been deleted or replaced concurrently.
+   * The id of the key to replace; undefined if no key is replaced. The new key is not added if a concurrent request
+   * has deleted or replaced this key.
    */
   readonly replaces: string | undefined
 }
 
-// Writes 4 rows: the table, its primary key, the hash and the customer's list. The limit check reads the customer's
-// keys.
+// Writes 4 rows: the table row and the entries of three indexes (primary key, hash, and list of the customer's keys).
+// To check the limit, reads the rows of the customer's keys.
 const INSERT = `
   INSERT INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms, expires_at_ms)
   SELECT ?1, customer_id, ?3, ?4, ?5, ?6, ?7, ?8 FROM customers
@@ -144,7 +145,10 @@ const INSERT = `
       SELECT 1 FROM api_keys t WHERE t.key_id = ?12 AND t.customer_id = ?2 AND t.revoked_at_ms IS NULL
         AND ${inForce('t', '?7')}))`
 
-/** Returns the statement that adds a key. It changes one row if the conditions of the guard hold, otherwise none. */
+/**
+ * Returns the statement that adds a key. The statement adds one row if the conditions in `guard` hold, otherwise no
+ * row.
+ */
 export function insertKey(
   env: Db,
   customer_id: string,
@@ -171,7 +175,7 @@ const REPLACE = `
   UPDATE api_keys SET revoked_at_ms = ?3
   WHERE key_id = ?1 AND customer_id = ?2 AND revoked_at_ms IS NULL AND EXISTS (SELECT 1 FROM api_keys WHERE key_id = ?4)`
 
-/** Returns the statement that ends a key at `revoked_at_ms` if the same batch added its successor. */
+/** Returns the statement that ends a key at `revoked_at_ms`, if the same batch added its successor. */
 export function replaceKey(
   env: Db,
   customer_id: string,
@@ -187,8 +191,8 @@ const REVOKE = `
   WHERE key_id = ?1 AND customer_id = ?2 AND (revoked_at_ms IS NULL OR revoked_at_ms > ?3)`
 
 /**
- * Returns the statement that ends a key now. It changes nothing if the key was already deleted, or if its overlap has
- * ended.
+ * Returns the statement that revokes a key immediately. It changes no row if the key was already deleted, or if its
+ * overlap has ended.
  */
 export function revokeKey(env: Db, customer_id: string, key_id: string, now_ms: number): D1PreparedStatement {
   return env.DB.prepare(REVOKE).bind(key_id, customer_id, now_ms)
@@ -201,8 +205,8 @@ const FORGET_ENDED = `
     LIMIT max(0, (SELECT count(*) FROM api_keys WHERE customer_id = ?1) - ${MAX_KEY_ROWS}))`
 
 /**
- * Returns the statement that deletes the oldest ended keys of a customer above `MAX_KEY_ROWS`. It writes 4 rows for
- * each deleted key.
+ * Returns the statement that deletes the rows of a customer's oldest keys that ended more than a day ago, until
+ * `MAX_KEY_ROWS` rows remain. The statement writes 1 row for each deleted key.
  */
 export function forgetEndedKeys(env: Db, customer_id: string, now_ms: number): D1PreparedStatement {
   return env.DB.prepare(FORGET_ENDED).bind(customer_id, now_ms - ENDED_KEPT_MS)
@@ -234,7 +238,8 @@ const LIST = `
   ORDER BY key_id DESC LIMIT ?4`
 
 /**
- * Lists a customer's keys with ids below `before_id`, newest first. If `mode` is null, keys of both modes are listed.
+ * Lists the customer's keys whose ids are below `before_id`, newest first. If `mode` is null, lists the keys of both
+ * modes.
  */
 export async function listKeys(
   env: Db,
@@ -250,7 +255,7 @@ export async function listKeys(
 const SELECT_HASHES = `
   SELECT k.key_hash FROM api_keys k WHERE k.customer_id = ?1 AND ${inForce('k', '?2')}`
 
-/** Returns the hashes of the active keys, at most `MAX_KEYS_WITH_OVERLAPS`. */
+/** Returns the hashes of the customer's active keys. There are at most `MAX_KEYS_WITH_OVERLAPS` of them. */
 export async function hashesInForce(env: Db, customer_id: string, now_ms: number): Promise<string[]> {
   const { results } = await env.DB.prepare(SELECT_HASHES)
     .bind(customer_id, now_ms)

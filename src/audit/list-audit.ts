@@ -5,7 +5,8 @@ import type { AuditAction } from './record.ts'
 
 export interface AuditQuery {
   /**
-   * The customer of the listed records. If undefined, all records are listed, including records without a customer.
+   * The id of the customer whose records are listed. If undefined, all records are listed, including records without a
+   * customer.
    */
   readonly customer_id: string | undefined
   readonly actor: string | undefined
@@ -14,7 +15,7 @@ export interface AuditQuery {
   readonly from_ms: number | undefined
   /** The end of the time range, exclusive. */
   readonly to_ms: number | undefined
-  /** The id below which records are listed. */
+  /** The upper limit of the listed ids, exclusive. */
   readonly before_id: string | undefined
   readonly limit: number
 }
@@ -41,14 +42,14 @@ export interface AuditPage {
 }
 
 /**
- * The maximum number of records that a filtered page examines. A page may therefore contain fewer records than
- * requested although more pages follow.
+ * The maximum number of records that the query of a filtered page examines. A page can therefore contain fewer records
+ * than requested although more pages follow.
  */
 export const MAX_EXAMINED = 1_000
 
-// Reads a range of records, newest first. Uses the primary key for the records of one customer, and the index of
-// times for all records. Ids sort by time, so the range of times is a range of ids. Reads 1 row for each examined
-// record of one customer. Otherwise, reads 2 rows for each record, one of them in the index.
+// Reads a range of records, newest first. Ids sort by time, so a time range is a range of ids. The records of one
+// customer are read from the primary key: 1 row for each examined record. The records of all customers are read from
+// the index `audit_log_time`: 2 rows for each examined record, one of them in the index.
 const RANGE = 'audit_id >= ?2 AND audit_id < ?3 ORDER BY audit_id DESC LIMIT ?4'
 const OF_CUSTOMER = `FROM audit_log WHERE scope = ?1 AND ${RANGE}`
 const OF_ALL = `FROM audit_log INDEXED BY audit_log_time WHERE ?1 IS NULL AND ${RANGE}`
@@ -67,7 +68,7 @@ function lastOf(examined: string): string {
 }
 
 /**
- * Lists audit records, newest first. Reads a bounded number of rows. Omits records that a ledger has not flushed yet.
+ * Lists audit records, newest first. Reads a limited number of rows. Does not find the records of unflushed changes.
  */
 export async function listAudit(db: D1Database, query: AuditQuery): Promise<AuditPage> {
   const { customer_id, actor, action, target, limit } = query
@@ -93,15 +94,15 @@ interface ExaminedRange {
 }
 
 /**
- * Returns a page of the found records. `end_id` is the id of the last examined record; null if no more records
- * follow.
+ * Returns a page of the found records. `end_id` is the id of the last examined record if unexamined records can remain,
+ * and otherwise null.
  */
 function pageOf(found: readonly StoredAudit[], limit: number, end_id: string | null): AuditPage {
   const records = found.slice(0, limit)
   return { records, next_before_id: found.length > limit ? (records.at(-1)?.audit_id ?? null) : end_id }
 }
 
-/** A text that sorts after every id. */
+/** A text that sorts after the id of every audit record. */
 const ABOVE_ALL = 'aud_~'
 
 function least(...ids: readonly (string | undefined)[]): string {

@@ -1,9 +1,6 @@
 import type { Mode } from '../db/schema.ts'
 
-/**
- * The actions in the audit log: accepted changes of customers, their keys, credits, prices, entitlements and
- * settings, and the bulk actions of the operator.
- */
+/** The actions in the audit log: accepted changes, and the operator's bulk actions. */
 export const AUDIT_ACTIONS = [
   'credits.grant',
   'credits.purchase',
@@ -54,16 +51,16 @@ export const AUDIT_ACTIONS = [
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 
 /**
- * The `actor` of an operator's change. If the operator signed in with Cloudflare Access, `auditorOf` adds the email.
- * The `actor` of a customer's change is the id of an API key.
+ * The `actor` of a change by the operator. If the operator signed in with Cloudflare Access, `auditorOf` appends the
+ * email. The `actor` of a change by a customer is the id of an API key.
  */
 export const OPERATOR_ACTOR = 'operator'
-/** The `actor` of an open registration. */
+/** The `actor` of a registration without the operator token. */
 export const PUBLIC_ACTOR = 'public'
 
-/** The author of a change and its origin. */
+/** The author of a change, and the request that made the change. */
 export interface Auditor {
-  /** A key id, `operator`, `operator:EMAIL` or `public`. */
+  /** The author: the id of an API key, `operator`, `operator:EMAIL` or `public`. */
   readonly actor: string
   /** The IP address of the caller; undefined if Cloudflare does not report it. */
   readonly ip?: string
@@ -71,8 +68,8 @@ export interface Auditor {
 }
 
 /**
- * The changed fields of an object. They never contain secrets or personal data, such as emails, user ids, team ids or
- * metadata. Records cannot be edited, so they must not contain data that may have to be erased.
+ * The changed fields of an object. They must not contain secrets. They must also not contain personal data such as
+ * emails, user ids, team ids and metadata: an audit record cannot be edited, and personal data might have to be erased.
  */
 export interface AuditState {
   readonly [field: string]: AuditValue
@@ -83,30 +80,27 @@ export interface AuditRecord extends Auditor {
   readonly action: AuditAction
   /** The id of the changed object, for example of a wallet, a burn table, a key, a customer or a price. */
   readonly target: string
-  /** The state before the change; null if the object did not exist, or if the action has no state. */
+  /** The state before the change; null if the object did not exist, or if the action does not record this state. */
   readonly before: AuditState | null
-  /** The state after the change; null if the object was deleted, or if the action has no state. */
+  /** The state after the change; null if the object was deleted, or if the action does not record this state. */
   readonly after: AuditState | null
 }
 
 /**
- * The customer of a record, and the mode if the record concerns one ledger. Both are null for actions that concern no
- * single customer.
+ * The customer that a record concerns, and the mode if the record concerns one ledger. Both fields are null if the
+ * action does not concern exactly one customer.
  */
 export interface AuditPlace {
   readonly customer_id: string | null
   readonly mode: Mode | null
 }
 
-/**
- * The maximum length of a state as JSON, in characters. Variable parts, such as names and scopes, have much smaller
- * limits.
- */
+/** The maximum length of a state as JSON, in characters. Most states are much shorter. */
 export const MAX_STATE_LENGTH = 4_000
 
 /**
- * Converts a state to its stored text. A text that is too long is replaced by its length, because a change must not
- * fail because of its record.
+ * Converts a state to its stored text. If the text is too long, returns only its length: a change must not fail because
+ * its audit record is too long.
  */
 export function stateText(state: AuditState | null): string | null {
   if (state === null) return null

@@ -3,7 +3,10 @@ import { type ExactNumber, exactNumber } from '../http/output/json.ts'
 import type { BurnTableAnswer } from '../ledger/model/messages/burn-tables.ts'
 import type { BurnRule } from '../pricing/burn-table/definition.ts'
 
-/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
+/**
+ * Renders a burn table in format 1. A request that is repeated with its idempotency key must get an identical response,
+ * so any change of the output requires a new format.
+ */
 export function renderBurnTable(answer: BurnTableAnswer): object {
   const { definition } = answer
   return {

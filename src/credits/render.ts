@@ -6,7 +6,10 @@ import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
 import { OVERDRAFT } from '../ledger/model/lots.ts'
 import { microCredits } from '../pricing/money.ts'
 
-/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
+/**
+ * Renders the result of a credit as JSON in format 1. A replay must return the same JSON, so a change of the JSON
+ * requires a new format number.
+ */
 export function renderCredit(answer: CreditAnswer): object {
   return {
     transaction_id: answer.transaction_id,
@@ -75,7 +78,7 @@ export function renderRecurringGrant({
   }
 }
 
-/** Renders a ledger entry. `balance_before` and `balance_after` are the balances of its wallet. */
+/** Returns the JSON of a ledger entry. `balance_before` and `balance_after` are balances of the wallet of the entry. */
 export function renderTransaction(ids: LedgerIds, entry: Entry) {
   const price = entry.new_lots?.[0]?.price
   return {
@@ -99,15 +102,18 @@ export function renderTransaction(ids: LedgerIds, entry: Entry) {
 }
 
 /**
- * Renders a transaction for an end user. Omits metadata and payment references, because only the customer may read
- * them.
+ * Returns the JSON of a ledger entry for an end user. Omits the metadata and the payment reference, which only the
+ * customer may read.
  */
 export function renderPortalTransaction(ids: LedgerIds, entry: Entry): object {
   const { metadata: _, payment_reference: __, ...shown } = renderTransaction(ids, entry)
   return shown
 }
 
-/** Returns the entry number and the time that form the id of an event. */
+/**
+ * Returns the entry number and the time from which the id of an event is formed. If the entry rates an earlier event,
+ * they are those of the earlier entry.
+ */
 function eventOf(entry: Entry, { rerates }: EventRecord): { number: number; at_ms: number } {
   return rerates ? { number: rerates.entry, at_ms: rerates.at_ms } : entry
 }

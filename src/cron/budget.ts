@@ -1,12 +1,12 @@
 import type { Bindings } from '../bindings.ts'
 
 /**
- * The error of a scheduled job that has used up its calls or its time. Completed work is kept, and the next run
- * continues.
+ * The error that ends a scheduled job when its calls or its time are used up. Completed work is kept. The next run of
+ * the job continues the work.
  */
 export class BudgetSpent extends Error {}
 
-/** The limits of a job: its calls of D1, ledger objects, queues and KV, and its time. */
+/** The budget of one run of a job: its time, and the number of its calls to D1, ledger objects, queues and KV. */
 export class Budget {
   private left: number
   private readonly until_ms: number
@@ -16,23 +16,29 @@ export class Budget {
     this.until_ms = Date.now() + time_ms
   }
 
-  /** Counts a number of calls. Throws `BudgetSpent` if fewer calls are left or the time has ended. */
+  /**
+   * Subtracts a number of calls from the budget. Throws `BudgetSpent` if fewer calls are left, or if the time is used
+   * up.
+   */
   take(calls: number): void {
     if (this.left < calls) throw new BudgetSpent('The calls of this run are used up.')
     if (Date.now() >= this.until_ms) throw new BudgetSpent('The time of this run is used up.')
     this.left -= calls
   }
 
-  /** Ends the budget, so that a job that runs longer than its time can make no more calls. */
+  /** Sets the remaining calls to 0. A job that still runs after its time limit can then make no more calls. */
   end(): void {
     this.left = 0
   }
 }
 
-/** Returns bindings that count every call against a budget. */
+/**
+ * Returns bindings that subtract their calls to D1, ledger objects, queues and KV from a budget. For ledger objects,
+ * each creation of a stub is subtracted, and not the calls of the stub.
+ */
 export function budgeted(env: Bindings, budget: Budget): Bindings {
   const ledgers = env.LEDGER
-  // The platform's methods must be called on the platform's object.
+  // Calls the methods on the platform's object, because they do not work on an object that inherits from it.
   const LEDGER: typeof ledgers = Object.create(ledgers, {
     idFromName: { value: (name: string) => ledgers.idFromName(name) },
     get: {
@@ -60,7 +66,7 @@ export function budgeted(env: Bindings, budget: Budget): Bindings {
   }
 }
 
-/** Returns a binding that counts the calls of the given methods. */
+/** Returns a binding that subtracts each call of the given methods from the budget. */
 function counted<Binding extends object>(
   binding: Binding,
   methods: readonly string[],
@@ -91,7 +97,7 @@ class BudgetedD1 implements D1Database {
     return new BudgetedStatement(this.db.prepare(query), this.budget)
   }
 
-  /** Counts each statement of a batch, because the platform also counts each statement. */
+  /** Subtracts one call for each statement of the batch, because the platform also counts each statement. */
   async batch<T>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]> {
     this.budget.take(statements.length)
     return this.db.batch<T>(

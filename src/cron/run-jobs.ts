@@ -2,27 +2,30 @@ import type { Bindings } from '../bindings.ts'
 import { type LogFields, logError, logInfo } from '../logging/log.ts'
 import { Budget, BudgetSpent, budgeted } from './budget.ts'
 
-/** A run of a scheduled job. */
+/** The input of one run of a scheduled job. */
 export interface JobRun {
-  /** The bindings. Their calls of D1, ledger objects, queues and KV count against the job's budget. */
+  /** The bindings. Each call to D1, ledger objects, queues or KV is subtracted from the budget of the run. */
   readonly env: Bindings
   readonly now_ms: number
-  /** The position where the last run ended; empty to begin at the start. */
+  /** The position at which the last run ended; an empty text if the run begins at the start. */
   readonly after: string
-  /** Records the position where the next run begins, even if this run fails or its budget ends. */
+  /**
+   * Sets the position at which the next run begins. The position is stored even if this run fails or uses up its
+   * budget.
+   */
   readonly reach: (place: string) => void
 }
 
 export interface Job {
-  /** The name of the job. The job's position in the D1 table `sweeps` is stored under this name, so never change it. */
+  /** The name of the job. Never change it: the D1 table `sweeps` stores the position of the job under this name. */
   readonly name: string
-  /** The limit of a run's calls of D1, ledger objects, queues and KV. */
+  /** The maximum number of calls to D1, ledger objects, queues and KV in one run. */
   readonly calls: number
-  /** Does a bounded part of the work. */
+  /** Does a limited part of the work. */
   readonly run: (run: JobRun) => Promise<void>
 }
 
-/** The time limit of a job. */
+/** The time limit in ms of one run of a job. */
 const JOB_TIME_MS = 30_000
 
 const PLACES = 'SELECT sweep, after_customer_id FROM sweeps'
@@ -36,8 +39,8 @@ const MOVE = `
 
 /**
  * Runs jobs one after the other, each with a separate budget. A job that fails, hangs or exceeds its budget does not
- * affect other jobs. `first` is the number of the job that runs first. It differs from run to run, so that no job is
- * always last.
+ * affect other jobs. `first` is the index of the job that runs first. The caller passes a different index in each run,
+ * so that no job is always last. Throws if a job failed, or if the stored positions cannot be read.
  */
 export async function runJobs(
   env: Bindings,
@@ -58,7 +61,10 @@ export async function runJobs(
   if (failed > 0) throw new Error(`${failed} of ${jobs.length} scheduled jobs failed`)
 }
 
-/** Runs a job. Returns whether it succeeded. */
+/**
+ * Runs a job and stores its new position. Returns whether this succeeded. A job whose budget is used up counts as
+ * successful.
+ */
 async function runJob(
   env: Bindings,
   job: Job,
@@ -90,7 +96,7 @@ async function runJob(
   return succeeded
 }
 
-/** Reads the position where a job continues, for work that the operator may also start. */
+/** Returns the stored position of a job. Used by a job that the operator can also start. */
 export async function readPlace(db: D1Database, job: string): Promise<string> {
   return (await db.prepare(PLACE).bind(job).first<string>('after_customer_id')) ?? ''
 }
@@ -104,7 +110,7 @@ async function within(work: Promise<void>, time_ms: number): Promise<void> {
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`The job did not end within ${time_ms} ms.`)), time_ms)
   })
-  // Ignores errors of the work after the timeout, because its budget has ended.
+  // Ignores an error of the work after the timeout. The work fails at its next call, because its budget is then 0.
   work.catch(() => undefined)
   try {
     await Promise.race([work, timeout])

@@ -29,14 +29,14 @@ export function readCustomer(env: Pick<Bindings, 'DB'>, customer_id: string): Pr
 export interface CustomerFilter {
   readonly status?: CustomerStatus | undefined
   readonly tier?: Tier | undefined
-  /** The email address. The comparison ignores case. */
+  /** The email address. The filter ignores case. */
   readonly email?: string | undefined
 }
 
 /**
- * Lists customers with ids below `before_id`, newest first. An email is found by its index. Status and tier have no
- * index, because each index adds a row to the writes of a registration. A page of a rare status therefore scans the
- * table. Only the operator can request it.
+ * Lists the customers whose ids are below `before_id`, newest first. An index finds an email. No index orders the
+ * customers of a status or a tier by id, because each registration would write one more row for such an index. A page
+ * that filters by status or tier can therefore read many rows. Only the operator can request a page.
  */
 export async function listCustomers(
   env: Pick<Bindings, 'DB'>,
@@ -67,24 +67,26 @@ export interface AccountChange {
 export type AccountChanged =
   | { readonly kind: 'changed'; readonly customer: Customer }
   | { readonly kind: 'not_found' }
-  /** The status is PENDING: the registration is incomplete, and sets the first tier and status itself. */
+  /** The customer is PENDING: the registration is incomplete. When it completes, it sets the tier and the status. */
   | { readonly kind: 'unfinished' }
 
-// Writes 1 row, or none if the customer has changed since it was read. The revision is at least the current time, so
-// that ledgers accept changes after D1 was restored to an earlier time. The revision increases even if nothing else
-// changes, so that a repeated change takes effect.
+// Writes the row, and also its index entry if the tier or the status changes. Writes no row if the tier or the status
+// has changed since it was read. The new revision is at least the current time, so that ledgers accept changes after D1
+// has been restored to an earlier state. The revision increases even if no other column changes, so that a repeated
+// change takes effect.
 const CHANGE = `
   UPDATE customers SET tier = ?2, status = ?3, account_revision = max(account_revision + 1, ?6)
   WHERE customer_id = ?1 AND tier = ?4 AND status = ?5`
 
-/** The limit of attempts. An attempt fails only if a concurrent change was written first. */
+/** The maximum number of attempts to write a change. An attempt fails only if a concurrent change was written first. */
 const ATTEMPTS = 20
 
 /**
- * Changes a customer's tier or status in D1, then in the ledgers, then in KV. The ledgers apply the change
- * immediately. Everything else applies it within 90 s. Throws if a part failed. A repeat completes the change. `also`
- * returns the statements to put directly after an actual change. They must write nothing if the change affects no
- * row.
+ * Changes a customer's tier or status in D1, then in the ledgers, then in KV. The ledgers apply the change immediately.
+ * The rest of the API applies it within 90 s. Throws if D1, a ledger or KV fails, or if all attempts to write the
+ * change fail. A repeated call completes the change.
+ * `also` returns the statements that run directly after the change in the same batch. They must write nothing if the
+ * change affected no row. `also` is not called if tier and status stay the same.
  */
 export async function changeAccount(
   env: Bindings,
@@ -133,9 +135,9 @@ interface AccountRow {
 }
 
 /**
- * Sends a customer's account from D1 to its ledgers and then to the records of its keys. The test ledger is included
- * if the customer has a test key, because the first test key opens this ledger. A key that is created concurrently is
- * written only if the account in D1 is unchanged.
+ * Sends a customer's account from D1 to the customer's ledgers, and then to the records of the API keys in KV. The test
+ * ledger is included if the customer has a test key, because the first test key creates the test ledger. A concurrent
+ * request writes a new key only if the account in D1 has not changed, so no key with the old account is missed.
  */
 async function settleAccount(env: Bindings, customer_id: string): Promise<void> {
   const row = await env.DB.prepare(SELECT_ACCOUNT).bind(customer_id).first<AccountRow>()

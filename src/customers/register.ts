@@ -19,16 +19,19 @@ export interface Registered {
   readonly created_at_ms: number
 }
 
-/** Returns the statements that follow the first key in its batch. */
+/**
+ * Returns the statements that run in the batch that adds the first key, directly after the key's audit record. They
+ * must write nothing if `changes()` is 0, which means that no key was added.
+ */
 export type WithCustomer = (registered: Registered) => D1PreparedStatement[]
 
 export type RegistrationOutcome = Registered | { readonly kind: 'email_taken' } | Refused
 
 /**
- * Registers a customer, safe against crashes and concurrent requests with the same email. The row is PENDING until
- * the ledger is open. One batch then makes the row ACTIVE and adds the first key. A repeat takes over the PENDING row
- * and replaces its data. Of two concurrent requests, only the request that took over the row last gets a key, so that
- * the ledger and D1 have the same tier.
+ * Registers a customer. Crashes and concurrent requests with the same email leave no inconsistent state. The customer's
+ * row is PENDING until the ledger is open. One batch then adds the first key and makes the row ACTIVE. A repeated
+ * request takes over the PENDING row and replaces its data. If two requests are concurrent, only the request that took
+ * over the row last gets a key. The ledger and D1 therefore have the same tier.
  */
 export async function register(
   env: Bindings,
@@ -68,7 +71,7 @@ interface PendingCustomer {
   readonly account_revision: number
 }
 
-// The data of a repeated registration replace the earlier data.
+// If an incomplete registration is repeated, the new data replaces the earlier data.
 const UPSERT_PENDING = `
   INSERT INTO customers (customer_id, name, email, email_key, tier, status, region, created_at_ms)
   VALUES (?1, ?2, ?3, ?4, ?5, 'PENDING', ?6, ?7)
@@ -78,7 +81,7 @@ const UPSERT_PENDING = `
   RETURNING customer_id, created_at_ms, account_revision`
 
 /**
- * Returns the PENDING row of an email. Adds the row if it does not exist. Returns undefined if the email belongs to a
+ * Adds a PENDING row for an email, or takes over the existing PENDING row. Returns undefined if the email belongs to a
  * registered customer.
  */
 async function pendingCustomer(
@@ -101,8 +104,8 @@ const ACTIVATE = `
   UPDATE customers SET status = 'ACTIVE' WHERE customer_id = ?1 AND status = 'PENDING' AND account_revision = ?2`
 
 /**
- * Adds the first key and makes the customer ACTIVE. Returns false if another request has taken over or completed the
- * registration.
+ * Adds the first key and makes the customer ACTIVE. Returns false if another request has taken over the registration or
+ * completed it.
  */
 async function activate(
   env: Bindings,
@@ -114,8 +117,9 @@ async function activate(
   try {
     return await writeActivation(env, customer, key, with_key, now_ms)
   } catch (error) {
-    // D1 may have written the key although its answer was lost. Only this response can contain the key, because a
-    // repeat is refused as a duplicate email.
+    // D1 might have written the key although the result of the write was lost. In this case, the registration has
+    // succeeded. Without a stored response, only this response can contain the key, because a repeated request is
+    // refused as a duplicate email.
     if (await isStored(env, key.key_hash)) return true
     throw error
   }
@@ -156,7 +160,10 @@ interface Registering {
   readonly auditor: Auditor
 }
 
-/** Returns the statement that records the whole registration: the customer, its first key and its sign-up grant. */
+/**
+ * Returns the statement that adds the audit record of a registration: the customer, the first key and the sign-up
+ * grant.
+ */
 function auditOf(
   env: Bindings,
   { customer: { customer_id }, registration, key, auditor }: Registering,

@@ -3,28 +3,34 @@ import { getCookie } from 'hono/cookie'
 import type { AppEnv } from '../http/env.ts'
 
 /**
- * Requests of the dashboard. A request to `/dashboard/api/v1/…` is forwarded to `/v1/…` of the same app, with the
- * session of its cookie instead of an API key. Scopes, limits, logs and audit records are therefore the same as for
- * an API key. `/v1/…` itself never reads a cookie.
+ * Forwards requests from the dashboard to the API. A request to `/dashboard/api/v1/…` is forwarded to `/v1/…` in the
+ * same app. The session in its cookie replaces the API key. Scopes, limits, logs and audit records are therefore the
+ * same as for a request with an API key. The routes below `/v1/` never read a cookie.
  */
 
 const COOKIE = 'om_session'
 const PREFIX = '/dashboard/api'
 
-/** The session cookie. Browsers do not send it with requests from pages of other sites. */
+/**
+ * The name and the options of the session cookie. Browsers do not send the cookie with requests from pages of other
+ * sites.
+ */
 export const SESSION_COOKIE = {
   name: COOKIE,
   options: { prefix: 'host', path: '/', secure: true, httpOnly: true, sameSite: 'Strict' },
 } as const
 
-/** A request of the dashboard to the API. */
+/** The data of a request from the dashboard to the API. */
 interface DashboardRequest {
-  /** The token of the session; undefined if the request has no cookie. */
+  /** The session token from the cookie; undefined if the request has no session cookie. */
   readonly session: string | undefined
   readonly is_own_page: boolean
 }
 
-/** The forwarded requests. No client can add an entry, because the key is the request object itself. */
+/**
+ * The data of forwarded requests. A client cannot add an entry, because the keys of the map are request objects in
+ * memory.
+ */
 const requests = new WeakMap<Request, DashboardRequest>()
 
 /** Returns the dashboard data of a forwarded request; undefined for all other requests. */
@@ -37,8 +43,8 @@ export function sessionTokenOf(c: Context<AppEnv>): string | undefined {
 }
 
 /**
- * Reports whether a page of this origin sent the request. Browsers send `Origin` with every request other than GET
- * and HEAD.
+ * Reports whether a page of this origin sent the request. If `Origin` is missing, only GET and HEAD are accepted,
+ * because browsers send `Origin` with all other methods.
  */
 export function isOwnPage(c: Context<AppEnv>): boolean {
   const site = c.req.header('Sec-Fetch-Site')
@@ -49,9 +55,9 @@ export function isOwnPage(c: Context<AppEnv>): boolean {
 }
 
 /**
- * Forwards `/dashboard/api/v1/…` to `/v1/…`. Runs before all other middleware, so that a request is logged and
- * counted once, under the route that it reaches. Removes cookies, API keys and `Origin` from the headers, so that
- * only the session authenticates the request.
+ * Returns the middleware that forwards `/dashboard/api/v1/…` to `/v1/…`. It runs before all other middleware, so that a
+ * request is logged and counted only once, under its `/v1/…` route. It removes the headers with cookies, credentials
+ * and `Origin`, so that only the session authenticates the request.
  */
 export function forwardToApi(
   fetch: (

@@ -5,22 +5,27 @@ import type { Mode } from '../db/schema.ts'
 import { HOUR_MS } from '../time/durations.ts'
 
 /**
- * Sessions of the dashboard. The token of a session is 256 random bits in a cookie. D1 stores only its SHA-256. A
- * session belongs to an API key or to the operator, and has the same rights. It ends with the key or the operator
- * token, because every use checks them. An operator's session has a MAC of the operator token. The MAC can be
- * computed only with both the session's token and the operator token. A session from Cloudflare Access has a MAC of
- * the settings of Cloudflare Access, and ends with the assertion at the latest.
+ * Manages the sessions of the dashboard. A session token has 256 random bits and is stored in a cookie. D1 stores only
+ * its SHA-256 hash. A session has the permissions of an API key or of the operator. Each use of a session that began
+ * with an API key or the operator token also checks this key or token. The session ends when the key or token becomes
+ * invalid.
+ * A session that began with the operator token has a MAC of this token. The MAC can be computed only by a party that
+ * has both the session token and the operator token. A session that began with Cloudflare Access has a MAC of the
+ * settings of Cloudflare Access, and ends no later than the assertion.
  */
 
 export const SESSION_MS = 12 * HOUR_MS
 /**
- * The maximum number of sessions of one key, of the operator tokens, or of one email. If another session begins, the
- * oldest session ends.
+ * The maximum number of sessions of one API key, of one operator email, and of all operator tokens together. If one
+ * more session begins, the oldest session ends.
  */
 export const MAX_SESSIONS = 20
 const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const OPERATOR = 'operator'
-/** The prefix of the email in the owner of a session from Cloudflare Access. */
+/**
+ * The prefix in the column `owner` for a session that began with Cloudflare Access. The operator's email follows the
+ * prefix.
+ */
 const ACCESS = 'access:'
 
 export type SessionOwner =
@@ -34,8 +39,8 @@ export type SessionOwner =
     }
 
 /**
- * The valid operator tokens, and the settings of Cloudflare Access. The settings are null if the deployment does not
- * use Cloudflare Access.
+ * The valid operator tokens, and the settings of Cloudflare Access. `access` is null if the deployment does not use
+ * Cloudflare Access.
  */
 export interface Operators {
   readonly tokens: readonly string[]
@@ -48,7 +53,7 @@ export type Session =
       readonly key_id: string
       readonly key_hash: string
       readonly mode: Mode
-      /** The scopes, separated by spaces. */
+      /** The scopes of the API key, separated by spaces. */
       readonly scopes: string
       readonly expires_at_ms: number
     }
@@ -76,7 +81,7 @@ interface BegunSession {
   readonly expires_at_ms: number
 }
 
-/** Begins a session and ends the previous session of the browser, if any. */
+/** Begins a session. Ends the session that the browser had before. */
 export async function beginSession(
   env: Pick<Bindings, 'DB'>,
   owner: SessionOwner,
@@ -112,7 +117,7 @@ function proofOf({ team_domain, aud }: AccessConfig): string {
   return `${team_domain} ${aud}`
 }
 
-// Reads 2 rows. A deleted key has a revoked row or no row.
+// Reads at most 2 rows. The row of a deleted key is missing or has `revoked_at_ms`.
 const SELECT = `
   SELECT s.owner, s.operator_mac, s.expires_at_ms, k.key_hash, k.mode, k.scopes
   FROM dashboard_sessions s LEFT JOIN api_keys k ON k.key_id = s.owner
@@ -129,8 +134,8 @@ interface SessionRow {
 }
 
 /**
- * Returns the session of a token; undefined if the session, its key or its operator token has ended, or if the
- * settings of Cloudflare Access have changed.
+ * Returns the session of a session token. Returns undefined if the session has ended, if its API key or operator token
+ * is no longer valid, or if the settings of Cloudflare Access have changed since the session began.
  */
 export async function findSession(
   env: Pick<Bindings, 'DB'>,
@@ -163,7 +168,7 @@ export async function endSession(env: Pick<Bindings, 'DB'>, token: string): Prom
 
 const SESSIONS_A_RUN = 1_000
 
-// Writes 3 rows for each deleted session.
+// Writes 1 row for each deleted session.
 const DELETE_ENDED = `
   DELETE FROM dashboard_sessions WHERE session_hash IN (
     SELECT session_hash FROM dashboard_sessions WHERE expires_at_ms <= ?1 LIMIT ${SESSIONS_A_RUN})`
@@ -183,8 +188,9 @@ function hashOf(token: string): string {
 }
 
 /**
- * Returns a MAC of an operator's proof. The MAC reveals nothing without the session's token. A plain hash would be
- * unsafe, because an operator token may be guessable.
+ * Returns a MAC of `proof`, which is an operator token or the settings of Cloudflare Access. The key of the MAC is the
+ * session token, so the MAC reveals nothing without this token. A plain hash would be unsafe, because an attacker could
+ * guess a weak operator token.
  */
 function operatorMac(session: string, proof: string): string {
   return createHmac('sha256', session).update(proof).digest('base64url')

@@ -1,6 +1,7 @@
 /**
- * Deletes rows that are older than their retention. The primary keys of these tables begin with the owner, followed
- * by the time. The tables have no index by time, because an index costs one more written row for each row.
+ * Deletes rows that are older than the retention of their table. In each of the tables, the primary key begins with the
+ * owner and orders the rows of an owner by time. The tables have no index by time, because D1 would count each
+ * insertion as two written rows.
  */
 
 /** The maximum number of owners that one run examines. */
@@ -14,25 +15,24 @@ export interface Retained {
   readonly table: string
   /** The first column of the table's primary key. */
   readonly owner: string
-  /** The SQL condition that `o.owner` has rows older than `?2`. */
+  /** The SQL condition that is true if `o.owner` has rows that `forget` deletes. */
   readonly is_due: string
   /**
-   * The SQL statement that deletes rows older than `?2` of the owners in the list `?1`. It deletes at most
-   * `DELETED_AT_ONCE` rows and returns the `owner` of each.
+   * The SQL statement that deletes expired rows, which are older than `?2`. It deletes only rows of the owners in the
+   * list `?1`, and at most `DELETED_AT_ONCE` rows. It returns the `owner` of each deleted row.
    */
   readonly forget: string
 }
 
 interface Walk {
-  /** The run begins with the next owner after this one. */
+  /** The owner where the previous run stopped. This run begins with the next owner. */
   readonly after: string
   readonly reach: (owner: string) => void
 }
 
 /**
- * Deletes at most 20,000 expired rows and returns their number. If a run ends before all rows of an owner are
- * deleted, the next run begins with the next owner. An owner with many rows therefore delays the other owners by one
- * run at most.
+ * Deletes at most 20,000 expired rows and returns their number. A run can end before all rows of an owner are deleted.
+ * The next run still begins with the next owner, so an owner with many rows delays the other owners by at most one run.
  */
 export async function deleteExpired(
   db: D1Database,
@@ -59,7 +59,10 @@ export async function deleteExpired(
   return deleted
 }
 
-/** Returns the SQL that lists the owners after `?1` in order. It finds each owner by primary key. */
+/**
+ * Returns the SQL statement that lists the next owners after `?1` in order, at most `OWNERS_A_RUN`. `is_due` is 1 if
+ * the owner has expired rows. The statement finds each owner by the primary key.
+ */
 function ownersOf({ table, owner, is_due }: Pick<Retained, 'table' | 'owner' | 'is_due'>): string {
   return `
     WITH RECURSIVE o (owner) AS (

@@ -7,7 +7,7 @@ import type { AppEnv } from '../http/env.ts'
 import { InexactNumber } from '../http/input/exact-json.ts'
 import { createRouter } from '../http/route.ts'
 
-/** A request to a route of our own API, translated from a drop-in route. */
+/** A request to a route of this API, translated from a request to a drop-in route. */
 export interface OwnRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
@@ -15,15 +15,15 @@ export interface OwnRequest {
   readonly body?: object
   readonly idempotency_key?: string | undefined
   /**
-   * A scope that the translated route requires. The key does not need it, because the drop-in route checks its own
-   * scope.
+   * A scope that the called route requires and that the API key does not need. The drop-in route has already checked
+   * the scope that it requires itself.
    */
   readonly granted?: Scope
 }
 
 /**
- * Runs a request to our own API within the current request. The inner request has the authenticated key, the caller
- * and the request id of the current request, so the ledger counts the request once.
+ * Runs a request to this API within the current request. The inner request has the same API key, caller and request id
+ * as the current request. The ledger therefore counts both as one request.
  */
 export type Dispatch = (c: Context<AppEnv>, request: OwnRequest) => Promise<Response>
 
@@ -32,7 +32,7 @@ interface Outer {
   readonly key: AuthenticatedKey | undefined
 }
 
-/** Creates a dispatcher. `mount` adds the routes of the API to its router. */
+/** Creates a function that runs inner requests. `mount` adds the routes of the API to the router of inner requests. */
 export function createDispatch(mount: (app: OpenAPIHono<AppEnv>) => void): Dispatch {
   const outers = new WeakMap<Request, Outer>()
   const app = createRouter()
@@ -84,7 +84,9 @@ function innerRequest(
   return new Request(url, { method, headers, body: JSON.stringify(body, exactly) })
 }
 
-/** A JSON replacer that writes a number with its original digits if a double cannot represent it. */
+/**
+ * Replaces numbers in `JSON.stringify`: a number that a double cannot represent is written with its original digits.
+ */
 function exactly(_: string, value: unknown): unknown {
   return value instanceof InexactNumber ? JSON.rawJSON(value.source) : value
 }

@@ -27,7 +27,8 @@ export async function listEvents(env: Bindings, query: EventsQuery): Promise<Ent
   if (query.event.unrated === true) return listUnrated(env, query)
   const { unrated, ...event } = query.event
   const { ledger, caller, from_ms, to_ms, before_entry, limit } = query
-  // Pages contain events in their recorded form, so an event in a page may have been rated since.
+  // Pages contain events as they were recorded. Some of these events were rated later, so the filter `unrated` applies
+  // only after `withAmendments`.
   const page = await listEntries(env, {
     ledger,
     caller,
@@ -41,8 +42,8 @@ export async function listEvents(env: Bindings, query: EventsQuery): Promise<Ent
 }
 
 /**
- * Exports recorded events in their current state. A failed look-up of ratings ends the export, because the export
- * must not show a rated event as unrated.
+ * Exports recorded events in their current state. The export fails if the ledger does not return the later ratings of
+ * its events, because it must not show a rated event as unrated.
  */
 export async function exportEvents(
   env: Bindings,
@@ -68,7 +69,7 @@ async function* amended(
   }
 }
 
-/** Lists events without a price. The ledger object keeps a list of them. */
+/** Lists events without a price. Reads them from the ledger object, which keeps a list of them. */
 async function listUnrated(env: Bindings, query: EventsQuery): Promise<EntriesPage | Refused> {
   const { ledger, caller, event, from_ms, to_ms, before_entry, limit } = query
   const result = await readUnrated(env, ledger, { caller, before_entry, limit, amended: [] })

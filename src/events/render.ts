@@ -6,7 +6,10 @@ import { jsonTextOf } from '../ledger/model/json.ts'
 import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
 import { formatCredits, type MicroCredits, microCredits } from '../pricing/money.ts'
 
-/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
+/**
+ * Renders the result of an event in format 1. A request that is repeated with its idempotency key must get an identical
+ * response, so any change of the output requires a new format.
+ */
 export function renderEventAnswer(answer: EventAnswer): object {
   return {
     id: answer.id,
@@ -22,11 +25,15 @@ export function renderEventAnswer(answer: EventAnswer): object {
   }
 }
 
-/** Renders an answer in format 1. Duplicates repeat their earlier answer and add nothing to the sums. */
+/**
+ * Renders the result of a batch in format 1. The result of a duplicate repeats the result of the earlier event. Only
+ * accepted events count in `credits_burned`.
+ */
 export function renderBatchAnswer({ batch_id, results }: BatchAnswer): object {
   const counts = { accepted: 0, duplicate: 0, rejected: 0 }
   let credits = 0
-  // The sum over several wallets may exceed the maximum of one wallet and the largest safe integer.
+  // A batch can burn credits of several wallets, so the sum can exceed the maximum of one wallet and the largest safe
+  // integer.
   let credits_micro = 0n
   let balance_after: MicroCredits | null = null
   for (const result of results) {
@@ -51,8 +58,8 @@ export function renderBatchAnswer({ batch_id, results }: BatchAnswer): object {
 }
 
 /**
- * Writes JSON text, because rendering the items of a batch as objects with exact numbers takes twice as long. Ids
- * need no escapes.
+ * Returns the JSON text of one result of a batch. Rendering the results as objects with exact numbers would take twice
+ * as long. Ids need no escapes, because they contain no special characters.
  */
 function batchItemText(result: BatchItemAnswer, index: number): string {
   if (result.status === 'rejected') {
@@ -63,7 +70,7 @@ function batchItemText(result: BatchItemAnswer, index: number): string {
   return `{"index":${index},"id":"${result.id}","status":"${result.status}",${amounts}}`
 }
 
-/** Renders a recorded event from the entry of its burn. */
+/** Renders a recorded event from its ledger entry. Throws if the entry does not belong to an event. */
 export function renderEvent(ids: LedgerIds, entry: Entry): object {
   const { event } = entry
   if (!event) throw new Error(`entry ${entry.number} is not the entry of an event`)

@@ -9,17 +9,20 @@ import type { Problem } from '../http/output/problem.ts'
 import { logError } from '../logging/log.ts'
 import { type GatewayRoute, listRoutes, MAX_GATEWAY_ROUTES, type Timeouts } from './store.ts'
 
-/** The maximum time until a change of a route applies in every isolate. */
+/**
+ * The time for which an isolate keeps the routes of a ledger. A changed route applies in every isolate after this time
+ * at the latest.
+ */
 export const ROUTES_KEPT_MS = 30_000
 
 const known = new ExpiringMap<readonly GatewayRoute[]>({ capacity: 1_000, ttl_ms: ROUTES_KEPT_MS })
 
-/** Removes the routes of a ledger from this isolate's memory, after a change. */
+/** Removes the routes of a ledger from this isolate's memory. It must be called after every change of the routes. */
 export function forgetGatewayRoutes(ledger_id: string): void {
   known.delete(ledger_id)
 }
 
-/** Clears the memory of this isolate, for tests. */
+/** Removes the routes of all ledgers from this isolate's memory. Only tests call it. */
 export function forgetAllGatewayRoutes(): void {
   known.clear()
 }
@@ -28,14 +31,14 @@ export type CallPlan =
   | {
       readonly ok: true
       readonly fallback: Fallback
-      /** The time limits of the stored route. A null means the gateway's default. */
+      /** The time limits of the stored route. A limit is null if the gateway's default applies. */
       readonly timeouts: Timeouts
     }
   | { readonly ok: false; readonly problem: Problem }
 
 interface Call {
   readonly api: string
-  /** The model of the call, or an empty text. */
+  /** The model of the call. */
   readonly model: string
 }
 
@@ -43,9 +46,9 @@ const NO_TIMEOUTS: Timeouts = { headers_seconds: null, first_chunk_seconds: null
 const NO_FALLBACK: Fallback = { targets: [], on_ambiguous: 'stop' }
 
 /**
- * Plans the attempts of a call. The attempts after the first one are listed in the call's header `X-Meter-Fallback`,
- * or else in its stored route. Without both, there is one attempt. The time limits come from the stored route. An
- * isolate keeps the routes of a ledger for 30 seconds.
+ * Returns the fallback targets and the time limits of a call. The targets come from the header `X-Meter-Fallback`. If
+ * the call has no such header, they come from the stored route. If the header is `off`, or if there is neither a header
+ * nor a route, the call has only one attempt. The time limits come only from the stored route.
  */
 export async function planCall(c: Context<AppEnv>, call: Call): Promise<CallPlan> {
   const header = c.req.header('X-Meter-Fallback')
@@ -63,8 +66,8 @@ export async function planCall(c: Context<AppEnv>, call: Call): Promise<CallPlan
 }
 
 /**
- * Returns the stored route for calls of this API and model, from memory if possible. Returns undefined if there is no
- * route or if D1 fails. The call then has no stored fallback.
+ * Returns the stored route for the API and the model of a call, from memory if possible. Returns undefined if there is
+ * no such route or if D1 fails. A failure of D1 therefore does not stop the call.
  */
 async function storedRoute(c: Context<AppEnv>, { api, model }: Call): Promise<GatewayRoute | undefined> {
   const ledger_id = ledgerKey(ledgerOf(c))

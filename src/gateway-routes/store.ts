@@ -2,7 +2,7 @@ import type { Bindings } from '../bindings.ts'
 import type { Fallback } from '../gateway/fallback.ts'
 import type { APIS } from './schema.ts'
 
-/** The table of gateway routes in D1. */
+/** Reads and writes gateway routes in D1. */
 
 export interface Timeouts {
   readonly headers_seconds: number | null
@@ -14,7 +14,7 @@ export interface GatewayRoute extends Fallback {
   readonly gateway_route_id: string
   readonly name: string
   readonly api: (typeof APIS)[number]
-  /** The models of the calls: a name, a prefix followed by `*`, or `*`. */
+  /** The models that the route applies to: a name, a prefix followed by `*`, or `*`. */
   readonly model: string
   readonly timeouts: Timeouts
   readonly enabled: boolean
@@ -31,21 +31,21 @@ type Settings = Pick<GatewayRoute, 'targets' | 'on_ambiguous' | 'timeouts'>
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The maximum number of routes of a ledger. All routes of a ledger are read at once. */
+/** The maximum number of routes of a ledger. It is low because a call reads all routes of the ledger. */
 export const MAX_GATEWAY_ROUTES = 50
 
 const COLUMNS = 'gateway_route_id, name, api, model, settings, enabled, created_at_ms, updated_at_ms'
 
-// Writes 1 row, or none if the ledger has the maximum number of routes or a route for this API and model. Reads the
-// routes of the ledger.
+// This statement writes 1 row. It writes no row if the ledger has the maximum number of routes, or already has a route
+// for this API and model. It reads all routes of the ledger.
 const INSERT = `
   INSERT INTO gateway_routes (ledger_id, ${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
   WHERE (SELECT count(*) FROM gateway_routes WHERE ledger_id = ?1) < ${MAX_GATEWAY_ROUTES}
     AND NOT EXISTS (SELECT 1 FROM gateway_routes WHERE ledger_id = ?1 AND api = ?4 AND model = ?5)`
 
 /**
- * Returns the statement that adds a route. It changes no row if the ledger has the maximum number of routes or a
- * route for the same API and model.
+ * Returns the statement that adds a route. The statement adds no row if the ledger has the maximum number of routes, or
+ * already has a route for the same API and model.
  */
 export function insertRoute(env: Db, ledger_id: string, route: GatewayRoute): D1PreparedStatement {
   const { gateway_route_id, name, api, model, enabled, created_at_ms, updated_at_ms } = route
@@ -62,7 +62,8 @@ export function insertRoute(env: Db, ledger_id: string, route: GatewayRoute): D1
   )
 }
 
-// Writes 1 row, or none if the route has changed since it was read or another route has its API and model.
+// This statement writes 1 row. It writes no row if the route has changed since it was read, or if another route has the
+// same API and model.
 const UPDATE = `
   UPDATE gateway_routes SET name = ?3, model = ?4, settings = ?5, enabled = ?6, updated_at_ms = ?7
   WHERE ledger_id = ?1 AND gateway_route_id = ?2 AND updated_at_ms = ?8
@@ -70,8 +71,8 @@ const UPDATE = `
       AND other.gateway_route_id <> ?2 AND other.api = gateway_routes.api AND other.model = ?4)`
 
 /**
- * Returns the statement that replaces a route. It changes no row if the route's `updated_at_ms` is not `read_at_ms`,
- * or if another route has the same API and model.
+ * Returns the statement that replaces a route. The statement changes no row if the route was changed after it was read
+ * (`updated_at_ms` differs from `read_at_ms`), or if another route has the same API and model.
  */
 export function updateRoute(
   env: Db,

@@ -3,20 +3,21 @@ import type { AppEnv } from '../http/env.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
 
 /**
- * Returns middleware that converts problem documents to the error format of the dialect. The provider's SDK then
- * raises its own error types. The problem's `code`, `detail` and members are kept in the error.
+ * Returns middleware that converts problem documents to the error format of the dialect, so that the provider's SDK
+ * raises its usual error types. The error contains the `code`, the `detail` and the members of the problem.
  */
 export function shapedErrors(dialect: Dialect) {
   return createMiddleware<AppEnv>(async (c, next) => {
     await next()
-    // A provider's own problem document is relayed unchanged.
+    // A problem document that was sent by the provider is relayed unchanged.
     if (c.get('problem_code') === undefined) return
     const problem: Problem = await c.res.json()
     const { status } = c.res
     const headers = new Headers(c.res.headers)
     headers.set('Content-Type', 'application/json')
     headers.delete('Content-Length')
-    // The SDKs repeat a request after every 409 and some 429. This header allows that only for temporary errors.
+    // The providers' SDKs repeat a request after statuses such as 409, 429 and 503. The header prevents retries if the
+    // error is not temporary.
     if (!MAY_PASS.has(problem.code)) headers.set('x-should-retry', 'false')
     c.res = undefined
     c.res = new Response(JSON.stringify(SHAPES[dialect](problem)), { status, headers })
@@ -84,7 +85,10 @@ const SHAPES: Readonly<Record<Dialect, (problem: Problem) => object>> = {
   }),
 }
 
-/** Returns the members that only this code has, the request id, and the link to the documentation of the code. */
+/**
+ * Returns the members that are specific to the problem's code, the request id, and the link to the documentation of the
+ * code.
+ */
 function members({ type, title: _title, status: _s, detail: _d, code: _c, request_id, ...own }: Problem) {
   return { ...own, request_id, doc_url: type }
 }

@@ -12,7 +12,7 @@ interface Check {
 
 export interface Readiness {
   readonly checks: { readonly d1: Check; readonly kv: Check; readonly object: Check }
-  /** The dependencies that failed. */
+  /** The names of the dependencies that failed or did not respond in time. */
   readonly failed: readonly string[]
 }
 
@@ -22,14 +22,14 @@ interface Look {
 }
 
 /**
- * The last check of this isolate for each set of bindings. The check may still be running. Requests share it, because
- * `/ready` is public and must not overload D1.
+ * The last check of this isolate for each bindings object. The check can still be in progress. Requests share the
+ * check, because `/ready` is public and must not overload D1.
  */
 const looks = new WeakMap<object, Look>()
 
 /**
- * Checks D1, KV and an object, each within 3 seconds. `keep_alive` lets a shared check continue after the request
- * that started it.
+ * Checks whether D1, KV and a ledger object respond within 3 seconds. Returns the last check instead if it began less
+ * than 5 seconds ago. `keep_alive` lets a shared check continue after the end of the request that started it.
  */
 export function readinessOf(
   env: Bindings,

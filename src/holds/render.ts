@@ -4,7 +4,10 @@ import type { CaptureAnswer, HoldAnswer } from '../ledger/model/answers.ts'
 import { inputLeft } from '../ledger/model/wallet.ts'
 import { type MicroCredits, ZERO_CREDITS } from '../pricing/money.ts'
 
-/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
+/**
+ * Returns the JSON of a hold, in format 1. A replay must return the same JSON, so a change of the JSON requires a new
+ * format number.
+ */
 export function renderHold({ hold, hold_id, wallet_id, available }: HoldAnswer): object {
   return {
     hold_id,
@@ -23,7 +26,7 @@ export function renderHold({ hold, hold_id, wallet_id, available }: HoldAnswer):
   }
 }
 
-/** Renders an answer in format 1. */
+/** Returns the JSON of a capture, in format 1. */
 export function renderCapture(answer: CaptureAnswer): object {
   return {
     hold_id: answer.hold_id,
@@ -40,8 +43,9 @@ export function renderCapture(answer: CaptureAnswer): object {
 const MILLION = 1_000_000n
 
 /**
- * Returns the number of output tokens that the hold still covers after the rest of its input, rounded down. The
- * caller can use it to decide whether a stream continues.
+ * Returns the number of output tokens that the hold can still pay for, rounded down. First subtracts the cost of the
+ * input that was not captured yet. From this number, the caller can decide whether a stream continues. Returns an empty
+ * object if the price of output tokens is unknown or 0.
  */
 function tokensFor(
   left: MicroCredits,

@@ -46,8 +46,8 @@ export interface LedgerContext {
   readonly payments: LedgerPayments
   readonly config: () => Config
   /**
-   * Returns the context of burns. Throws if the ledger was not opened. Admission has already refused the requests of
-   * clients to a ledger that was not opened.
+   * Returns the context of burns. Throws if the ledger was not opened. Admission refuses the requests of clients to an
+   * unopened ledger before they are handled.
    */
   readonly burnContext: () => BurnContext
   readonly log: (event: string, error: unknown) => void
@@ -70,9 +70,9 @@ type Direct<N extends OperationName> = (
   request: Request,
 ) => Result<N> | Promise<Result<N>>
 
-/** A handler that changes the draft of the next group commit. The request is answered when the commit is durable. */
+/** A handler that changes the draft of a group commit. The runtime sends the result when the commit is durable. */
 interface Grouped<N extends OperationName> {
-  /** Parses a message that is not plain JSON; absent if messages are plain JSON. */
+  /** Parses a message; absent if messages are always plain JSON. */
   readonly parse?: (message_json: string) => MessageOf<N>
   readonly apply: (
     draft: Draft,
@@ -188,7 +188,7 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   entries: ({ store, burnContext }, message) => readUnflushed(store, burnContext().ids, message),
 
   notifications({ store, projector }, message) {
-    // A new stream calls this operation first. Notifications are then flushed soon, because a client is listening.
+    // A new stream calls this operation first. Notifications are flushed early while a client listens.
     projector.isListenedTo = true
     return readUnflushedNotifications(store.journal, message)
   },
@@ -280,7 +280,7 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   payments: ({ store, burnContext }, message) =>
     readPayments(store.paymentIntents, burnContext().ids, message),
 
-  // A Stripe event may name a ledger that was never opened in this deployment.
+  // A Stripe event can name a ledger that was never opened in this deployment.
   async checkPayment({ store, payments }, { number, reference }) {
     if (!store.identity) return notFound('Payment')
     const result = await payments.check(number, { reference })
@@ -321,16 +321,16 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     try {
       commits.commit((draft) => draft.notify({ type: 'customer.suspended', data: {} }), undefined, take)
     } catch (error) {
-      // The transaction was rolled back, so the account in memory is reset too. Otherwise, the next push of the same
-      // revision would be ignored.
+      // The transaction was rolled back, so the account in memory is reset too. Otherwise, the ledger would ignore the
+      // same revision when the Worker sends it again.
       store.account.load()
       throw error
     }
     return DONE
   },
 
-  // The sums are computed only if the whole journal could be flushed in this call. A longer journal cannot be summed
-  // in one call either.
+  // Computes the sums only if this call has flushed all rows that the journal had at its start. `booksOf` reads all
+  // unflushed rows, and could not read a long journal in one call.
   books: (ledger) =>
     withD1(ledger, async () =>
       (await ledger.projector.catchUp()) ? { kind: 'done', answer: booksOf(ledger.store) } : UNAVAILABLE,
@@ -382,7 +382,8 @@ export function runOperation<N extends OperationName>(
 }
 
 /**
- * Runs work that uses D1. If it fails, logs the error and returns `UNAVAILABLE`. A repeated call continues the work.
+ * Runs a function that uses D1. Returns `UNAVAILABLE` if the ledger is not open. Logs the error and returns
+ * `UNAVAILABLE` if the function fails. A repeated call continues or repeats its work.
  */
 async function withD1<T>({ store, log }: LedgerContext, work: () => Promise<T>): Promise<T | Refused> {
   if (!store.identity) return UNAVAILABLE

@@ -4,9 +4,10 @@ import { logError } from './log.ts'
 import { PendingCounts } from './pending-counts.ts'
 
 /**
- * Outcomes of requests, counted in the isolate's memory and added to D1 at most once a minute. The counts are for
- * alerts and cost estimates. They are not exact enough for billing.
+ * Counts the outcomes of requests in the memory of the isolate, and adds the counts to D1 at most once a minute. The
+ * counts are used for alerts and cost estimates. They are not exact enough for billing.
  */
+
 const WRITE_EVERY_MS = 60_000
 const KEPT_FOR_MS = 30 * DAY_MS
 
@@ -16,7 +17,7 @@ interface Count {
   readonly count: number
 }
 
-// Writes 1 row for each outcome of the hour.
+// Writes 1 row for each pair of an hour and an outcome.
 const ADD = `
   INSERT INTO outcome_counts (hour_ms, outcome, count)
   SELECT value ->> 'hour_ms', value ->> 'outcome', value ->> 'count' FROM json_each(?1) WHERE true
@@ -33,19 +34,22 @@ export function countOutcome(outcome: string, now_ms: number, times = 1): void {
   counts.add({ hour_ms: hourOf(now_ms), outcome, count: times })
 }
 
-/** Starts a write if the last write was at least a minute ago. `defer` lets the write continue after the response. */
+/**
+ * Starts to write the counts to D1 if the last write was at least a minute ago. `defer` lets the write continue after
+ * the response.
+ */
 export function writeOutcomesWhenDue(
   env: Bindings,
   now_ms: number,
   defer: (work: Promise<unknown>) => void,
 ): void {
-  // Compares absolute differences, so that a clock set back does not stop the counting.
+  // Compares the absolute difference, so that writes do not stop if the clock is set back.
   if (counts.isEmpty || Math.abs(now_ms - written_at_ms) < WRITE_EVERY_MS) return
   written_at_ms = now_ms
   defer(writeOutcomes(env))
 }
 
-/** Adds the counts to D1. Never throws: unwritten counts are kept. */
+/** Adds the counts to D1. Never throws. If the write fails, the counts are kept for the next write. */
 export function writeOutcomes(env: Pick<Bindings, 'DB'>): Promise<void> {
   return counts.write(env)
 }
@@ -53,7 +57,7 @@ export function writeOutcomes(env: Pick<Bindings, 'DB'>): Promise<void> {
 // Writes 1 row for each deleted row.
 const FORGET = 'DELETE FROM outcome_counts WHERE hour_ms < ?1'
 
-/** Deletes counts older than 30 days. */
+/** Deletes the counts that are older than 30 days. */
 export async function forgetOutcomes(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
   await env.DB.prepare(FORGET)
     .bind(now_ms - KEPT_FOR_MS)

@@ -1,14 +1,14 @@
 import { isRecord } from '../ledger/model/json.ts'
 
 /**
- * Adds `additionalProperties: false` to every object of the document whose fields are listed. Strict zod schemas
- * refuse requests with other fields, and the tests compare responses with the document. Maps, such as `metadata`,
- * stay open.
+ * Adds `additionalProperties: false` to each object schema that lists its properties. Requests never have other fields,
+ * because strict zod schemas refuse them. Responses never have other fields, because the tests compare responses with
+ * the document. Maps, such as `metadata`, stay open.
  */
 
 type Json = Readonly<Record<string, unknown>>
 
-/** Returns the generated schema of a `$ref`. */
+/** A function that returns the generated schema to which a `$ref` points. */
 export type Lookup = (ref: string) => unknown
 
 const LISTS = ['oneOf', 'anyOf', 'allOf', 'prefixItems']
@@ -30,8 +30,9 @@ export function closeObjects(schema: unknown, lookup: Lookup): unknown {
 }
 
 /**
- * Merges the parts of an `allOf`, which zod generates for `extend` of a named schema. If the parts were closed
- * separately, each part would refuse the fields of the other part. Returns undefined for any other schema.
+ * Merges the parts of an `allOf` into one object schema. Zod generates an `allOf` if a named schema is extended. If
+ * each part were closed separately, it would refuse the fields of the other parts. Returns undefined for a schema
+ * without `allOf`, and if a part is not an object with properties.
  */
 function extended(schema: Json, lookup: Lookup): Json | undefined {
   if (!Array.isArray(schema.allOf)) return undefined

@@ -4,11 +4,11 @@ import examples from './examples.json' with { type: 'json' }
 type Json = Readonly<Record<string, unknown>>
 
 /**
- * The examples of the document. `test/openapi/examples.test.ts` sends them in this order to a new customer and
- * compares every answer, so a request may use values of an earlier answer.
+ * An example in the OpenAPI document. `test/openapi/examples.test.ts` sends all examples in their order, with the key
+ * of a new customer, and compares the responses. A request can therefore use values from an earlier response.
  */
 export interface Example {
-  /** The method and path, as in the document. */
+  /** The method and the path of the operation, as in the OpenAPI document. */
   readonly operation: string
   readonly parameters?: Readonly<Record<string, string | number>>
   readonly body?: unknown
@@ -18,7 +18,7 @@ export interface Example {
 
 export const EXAMPLES: readonly Example[] = examples
 
-/** Adds the examples of an operation to its part of the document. */
+/** Returns the operation with its examples. `name` is the method and the path of the operation. */
 export function withExamples(name: string, operation: Json): Json {
   const shown = EXAMPLES.filter((example) => example.operation === name)
   return shown.reduce<Json>(
@@ -40,13 +40,13 @@ function withExample(
       const value = parameters[parameter.name]
       return value === undefined || 'example' in parameter ? parameter : { ...parameter, example: value }
     }),
-    // Omits invalid requests, because they are not examples for clients.
+    // Omits the bodies of invalid requests, because clients should not copy them.
     ...(body !== undefined && status !== 400 && { requestBody: shownIn(operation.requestBody, name, body) }),
     responses: { ...responses, [status]: shownIn(responses[status], name, answer) },
   }
 }
 
-/** Adds `value` to the examples of a body or a response in JSON. */
+/** Adds `value` to the examples of a JSON request body or a JSON response. */
 function shownIn(place: unknown, name: string, value: unknown): unknown {
   if (!isRecord(place) || !isRecord(place.content)) return place
   const content = Object.entries(place.content).map(([type, media]) => {

@@ -1,14 +1,14 @@
 import { INFO } from './words.ts'
 
 /**
- * The page of `GET /docs`: Swagger UI from its npm package, served by the Worker. It fetches nothing from other
- * hosts.
+ * Defines the page of `GET /docs`. The page is Swagger UI from its npm package. The Worker serves all of its files, so
+ * the page loads nothing from other hosts.
  */
 
 export const ASSETS = ['swagger-ui-bundle.js', 'swagger-ui.css', 'start.js'] as const
 export type Asset = (typeof ASSETS)[number]
 
-// Uses relative links, so that the page also works below a path.
+// Uses relative links, so that the page also works if the Worker is mounted below a path.
 export const PAGE = `<!doctype html>
 <html lang="en">
   <head>
@@ -28,8 +28,8 @@ export const PAGE = `<!doctype html>
 `
 
 /**
- * The script that starts Swagger UI. Without `validatorUrl: null`, the page would send its address to a validator on
- * the internet.
+ * The script that starts Swagger UI. Without `validatorUrl: null`, Swagger UI would send the URL of the document to a
+ * validator on the internet.
  */
 const START = `SwaggerUIBundle({
   url: 'openapi.json',
@@ -43,8 +43,9 @@ const START = `SwaggerUIBundle({
 `
 
 /**
- * The Content-Security-Policy of the page, which allows only this origin. Swagger UI uses `data:` images for its
- * icons and `style` attributes for the position of some boxes. It runs no inline script and evaluates no text.
+ * The Content-Security-Policy of the page. It allows only this origin, `data:` images and inline styles. Swagger UI
+ * uses `data:` images for icons and `style` attributes for the positions of some boxes. It does not run inline scripts
+ * and does not evaluate text as code.
  */
 export const PAGE_POLICY = [
   "default-src 'none'",
@@ -62,7 +63,10 @@ export interface AssetContent {
   readonly text: string
 }
 
-/** Reads an asset. Imports it on first use instead of at the start of the Worker, because the assets have 1.9 MB. */
+/**
+ * Returns the content of an asset. The assets have 1.9 MB in total, so an asset is imported when it is first requested,
+ * not when the Worker starts.
+ */
 export async function readAsset(asset: Asset): Promise<AssetContent> {
   switch (asset) {
     case 'swagger-ui-bundle.js':

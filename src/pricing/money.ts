@@ -1,5 +1,5 @@
 /**
- * Exact amounts. This module and its callers never store money in a float.
+ * Exact amounts. This module and its callers store money only as integers, never as fractions in a float.
  *
  * - Credits are integers of 1e-6 credit (micro-credits). The maximum is 8e9 credits, which is below 2^53
  *   micro-credits. A `number` and SQLite's INTEGER therefore represent every balance exactly.
@@ -10,8 +10,8 @@
 declare const unit: unique symbol
 
 /**
- * An amount of credits: a whole number of 1e-6 credits, `|n| <= MAX_MICRO_CREDITS`. It is negative for credits that
- * leave a wallet.
+ * An amount of credits: a whole number of 1e-6 credits, `|n| <= MAX_MICRO_CREDITS`. It can be negative, for example in
+ * a ledger entry for credits that leave a wallet.
  */
 export type MicroCredits = number & { readonly [unit]: 'micro-credits' }
 
@@ -19,8 +19,8 @@ export type MicroCredits = number & { readonly [unit]: 'micro-credits' }
 export type PicoUsd = bigint & { readonly [unit]: 'pico-USD' }
 
 /**
- * An amount of USD as stored: `micro` whole 1e-6 USD and a remainder of `pico` 1e-12 USD, 0 <= pico < 1e6. The two
- * parts are summed separately.
+ * An amount of USD in its stored form: `micro` times 1e-6 USD plus `pico` times 1e-12 USD, with 0 <= pico < 1e6. SQL
+ * sums of amounts add each part separately.
  */
 export interface UsdParts {
   readonly micro: number
@@ -43,7 +43,10 @@ export const PICO_PER_MICRO = 1_000_000n
 
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER)
 
-/** Converts a safe integer to micro-credits. Throws for a value out of range, which only a bug can cause. */
+/**
+ * Converts an integer to micro-credits. Throws a RangeError if the value is not a whole number or is out of range,
+ * which only a bug can cause.
+ */
 export function microCredits(value: number | bigint): MicroCredits {
   const amount = Number(value)
   if (!Number.isSafeInteger(amount) || Math.abs(amount) > MAX_MICRO_CREDITS) {
@@ -52,7 +55,7 @@ export function microCredits(value: number | bigint): MicroCredits {
   return amount as MicroCredits
 }
 
-/** Returns the smaller amount. `a` may exceed the largest balance. */
+/** Returns the smaller of two amounts. `a` is a bigint, because it can exceed the largest balance. */
 export function lesser(a: bigint, b: MicroCredits): MicroCredits {
   return a < BigInt(b) ? microCredits(a) : b
 }
@@ -63,7 +66,7 @@ export function picoUsd(value: bigint): PicoUsd {
 
 export function usdToParts(usd: PicoUsd): UsdParts {
   if (usd < 0n) throw new RangeError('stored USD must not be negative')
-  // Arithmetic of safe integers is exact. It takes a tenth of the time of BigInt arithmetic.
+  // For safe integers, arithmetic with numbers is exact and takes a tenth of the time of BigInt arithmetic.
   if (usd <= MAX_SAFE) {
     const amount = Number(usd)
     const pico = amount % 1_000_000
@@ -80,14 +83,14 @@ export function usdFromParts(parts: UsdParts): PicoUsd {
   return picoUsd(BigInt(parts.micro) * PICO_PER_MICRO + BigInt(parts.pico))
 }
 
-/** Rounds to the nearest 1e-6 USD, half-even, for sums in answers. */
+/** Converts pico-USD to units of 1e-6 USD, rounded half-even, for sums in responses. */
 export function roundToMicro(pico: bigint): bigint {
   return divideHalfEven(pico, PICO_PER_MICRO)
 }
 
 /**
  * Returns `numerator / denominator`, rounded to the nearest integer. A tie is rounded to the even integer (IEEE 754
- * roundTiesToEven, "banker's rounding"), so that sums of rounded amounts do not drift. The denominator is positive.
+ * roundTiesToEven, "banker's rounding"), so that sums of rounded amounts do not drift. `denominator` must be positive.
  */
 export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   const quotient = floorDivide(numerator, denominator)
@@ -98,7 +101,7 @@ export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   return quotient
 }
 
-/** Does the same as `divideHalfEven` for safe integers that are not negative. */
+/** Returns the same result as `divideHalfEven`, for safe integers. `numerator` must not be negative. */
 export function divideSafeHalfEven(numerator: number, denominator: number): number {
   const rest = numerator % denominator
   const quotient = (numerator - rest) / denominator
@@ -108,7 +111,7 @@ export function divideSafeHalfEven(numerator: number, denominator: number): numb
 
 export function floorDivide(numerator: bigint, denominator: bigint): bigint {
   const quotient = numerator / denominator
-  // Division truncates towards zero, so the quotient can be too large only for negative results.
+  // BigInt division truncates towards zero, so only a negative quotient can be too large.
   return numerator < 0n && numerator % denominator !== 0n ? quotient - 1n : quotient
 }
 
@@ -116,14 +119,14 @@ export function ceilDivide(numerator: bigint, denominator: bigint): bigint {
   return -floorDivide(-numerator, denominator)
 }
 
-/** The reason why a decimal was rejected: it is not a number, or it has more decimals than the amount may have. */
+/** The reason why `parseDecimal` rejects an input: it is not a decimal, or it has too many decimals. */
 export type DecimalError = 'not_a_decimal' | 'too_many_decimals'
 
 const DECIMAL = /^(-?)(\d{1,30})(?:\.(\d{1,40}))?(?:e([+-]?\d{1,3}))?$/i
 
 /**
- * Reads a JSON number or a decimal string exactly, as an integer of 10^-`decimals`. A number is read in its shortest
- * decimal form, so 0.1 is exactly 0.1. Trailing zeros do not count as decimals.
+ * Converts a JSON number or a decimal string exactly to an integer in units of 10^-`decimals`. Reads a number in its
+ * shortest decimal form, so that 0.1 is exactly 0.1. Trailing zeros do not count as decimals.
  */
 export function parseDecimal(input: number | string, decimals: number): bigint | DecimalError {
   const match = DECIMAL.exec(String(input))
@@ -144,7 +147,8 @@ export function parseDecimal(input: number | string, decimals: number): bigint |
 }
 
 /**
- * Writes an integer of 10^-`decimals` as a plain decimal, without exponent and trailing zeros. Zero is always `0`.
+ * Converts an integer in units of 10^-`decimals` to a plain decimal, without an exponent and without trailing zeros.
+ * Zero is always `0`.
  */
 export function formatDecimal(value: bigint, decimals: number): string {
   const negative = value < 0n
@@ -155,8 +159,8 @@ export function formatDecimal(value: bigint, decimals: number): string {
 }
 
 /**
- * Writes a non-negative fraction exactly: as a plain decimal if possible, otherwise as `numerator/denominator` in
- * lowest terms.
+ * Converts a non-negative fraction exactly to text: to a plain decimal if it has at most `MOST_DECIMALS` decimals,
+ * otherwise to `numerator/denominator` in lowest terms.
  */
 export function exactText(numerator: bigint, denominator: bigint): string {
   let divisor = denominator
@@ -172,8 +176,8 @@ export function exactText(numerator: bigint, denominator: bigint): string {
 const MOST_DECIMALS = 60
 
 /**
- * Formats micro-credits like `formatDecimal`. It uses plain numbers for speed, because the answer to a batch has two
- * amounts for each event.
+ * Converts micro-credits to a plain decimal, like `formatDecimal`. Uses numbers in place of bigints for speed, because
+ * the response to a batch contains two amounts for each event.
  */
 export function formatCredits(amount: MicroCredits): string {
   const micro = Math.abs(amount) % MICRO
@@ -181,7 +185,7 @@ export function formatCredits(amount: MicroCredits): string {
   return `${amount < 0 ? '-' : ''}${whole}${fractionOf(sixDigits(micro))}`
 }
 
-/** Formats a stored amount like `formatUsd`. */
+/** Converts a stored amount of USD to a plain decimal, like `formatUsd`. */
 export function formatUsdParts({ micro, pico }: UsdParts): string {
   const rest = micro % MICRO
   return `${(micro - rest) / MICRO}${fractionOf(sixDigits(rest) + sixDigits(pico))}`

@@ -1,10 +1,11 @@
 /**
- * The facets of a unit. This file defines every unit that providers bill, and computes which units contain which.
+ * The facets of a unit. This file defines all units that providers bill, and computes which units contain which other
+ * units.
  *
  * The facets are a direction, a modality, a kind (cache read, tool, reasoning …) and a time to live. A unit contains
- * each unit of its family that has the same facets and at least one more facet. `input_tokens` contains
- * `input_audio_tokens`. `cache_audio_read_tokens` is part of both `input_audio_tokens` and `cache_read_tokens`.
- * Parents, overlaps and the coverage of a price are computed from this table.
+ * every unit of its family that has the same facets and at least one more facet. `input_tokens` contains
+ * `input_audio_tokens`. `cache_audio_read_tokens` is part of both `input_audio_tokens` and `cache_read_tokens`. The
+ * containing units, the overlaps and the coverage of a price are all computed from the table `USAGE_UNITS`.
  */
 
 export interface Facets {
@@ -16,9 +17,9 @@ export interface Facets {
 
 export interface Unit {
   readonly family: string
-  /** The quantity of the prices in price lists: a million tokens, an hour of audio, one image. */
+  /** The quantity to which prices in price lists refer: a million tokens, an hour of audio, one image. */
   readonly per: number
-  /** True if quantities may have decimals. Only seconds have decimals, down to a nanosecond. */
+  /** True if quantities can have decimals. Only seconds can have decimals, down to a nanosecond. */
   readonly decimals: boolean
   readonly facets: Facets
 }
@@ -32,7 +33,7 @@ const timed = (family: string, per: number, facets: Facets = {}) =>
 const input = 'input'
 const output = 'output'
 
-/** The canonical units of contract section 9, and the further units of the price sources. */
+/** All canonical units. They include all units that the sources of the catalogue use. */
 export const USAGE_UNITS = {
   input_tokens: tokens({ direction: input }),
   input_text_tokens: tokens({ direction: input, modality: 'text' }),
@@ -147,12 +148,12 @@ export function isUsageUnit(name: string): name is UsageUnit {
 
 const positions: ReadonlyMap<string, number> = new Map(names.map((unit, index) => [unit, index]))
 
-/** Returns the position of a unit in the table; undefined for other names. */
+/** Returns the position of a unit in `USAGE_UNITS`; undefined if the name is not a canonical unit. */
 export function unitPosition(name: string): number | undefined {
   return positions.get(name)
 }
 
-/** The names of all units, parents before their children. */
+/** The names of all units. A unit comes before the units that it contains. */
 export const UNIT_NAMES: readonly UsageUnit[] = names
   .filter(isUsageUnit)
   .sort((a, b) => specificity(a) - specificity(b))
@@ -162,7 +163,7 @@ export function specificity(unit: UsageUnit): number {
   return Object.keys(facetsOf(unit)).length
 }
 
-/** Returns whether every quantity of `inner` is also part of `outer`. A unit does not contain itself. */
+/** Returns whether the unit `outer` contains the unit `inner`. A unit does not contain itself. */
 export function contains(outer: UsageUnit, inner: UsageUnit): boolean {
   if (outer === inner || USAGE_UNITS[outer].family !== USAGE_UNITS[inner].family) return false
   const wide = facetsOf(outer)
@@ -171,14 +172,17 @@ export function contains(outer: UsageUnit, inner: UsageUnit): boolean {
   return true
 }
 
-/** Returns the unit that belongs to both `a` and `b`; undefined if they cannot overlap or one contains the other. */
+/**
+ * Returns the widest unit that is part of both `a` and `b`; undefined if there is no such unit, if one contains the
+ * other, or if `a` and `b` are the same unit.
+ */
 export function overlap(a: UsageUnit, b: UsageUnit): UsageUnit | undefined {
   if (a === b || contains(a, b) || contains(b, a)) return undefined
   const both = byFacets.get(facetKey(USAGE_UNITS[a].family, { ...facetsOf(b), ...facetsOf(a) }))
   return both !== undefined && contains(a, both) && contains(b, both) ? both : undefined
 }
 
-/** The units by their facets. No two units have the same facets. */
+/** The units by their family and facets. No two units of a family have the same facets. */
 const byFacets = new Map(UNIT_NAMES.map((unit) => [facetKey(USAGE_UNITS[unit].family, facetsOf(unit)), unit]))
 
 function facetKey(family: string, facets: Facets): string {
@@ -209,8 +213,9 @@ for (const facet of FACETS) {
 }
 
 /**
- * Returns the partitions of a unit: one group of children for each further facet. Children of one group exclude each
- * other, so their sum never exceeds the unit. Children of different groups may overlap.
+ * Returns the partitions of a unit: for each facet that the unit does not have, the group of units with this one
+ * additional facet. Units of one group exclude each other, so their sum cannot exceed the unit. Units of different
+ * groups can overlap.
  */
 export function partitions(unit: UsageUnit): readonly (readonly UsageUnit[])[] {
   return childGroups.get(unit) ?? []

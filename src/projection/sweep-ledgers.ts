@@ -2,12 +2,12 @@ import type { Bindings } from '../bindings.ts'
 import { BudgetSpent } from '../cron/budget.ts'
 import { logError, logInfo } from '../logging/log.ts'
 
-/** The maximum number of customers in one run, and the number of ledgers that are woken concurrently. */
+/** The maximum number of customers whose ledgers one run wakes. `AT_ONCE` ledgers are woken concurrently. */
 export const CUSTOMERS_A_RUN = 200
 const AT_ONCE = 20
 
-// A customer has a test ledger if it has a test key. The statement reads three rows for a customer and its keys, and
-// writes none.
+// Selects the live ledger of each customer whose registration is complete, and the test ledger if the customer has a
+// test key. Reads a few rows for each customer and writes no row.
 const LEDGERS_OF_RUN = `
   WITH page AS (
     SELECT customer_id FROM customers WHERE status <> 'PENDING' AND customer_id > ?2 ORDER BY customer_id LIMIT ?1),
@@ -23,15 +23,16 @@ const LEDGERS_OF_RUN = `
 interface SweptLedger {
   readonly customer_id: string
   readonly ledger_id: string
-  /** The number of the last journal row in D1. */
+  /** The number of the last journal row that D1 contains. */
   readonly flushed_row: number
 }
 
 /**
- * Wakes the ledgers of the customers after `after`. After the last customer, the next run begins with the first. A
- * woken ledger sets its alarm for all due work, such as a flush or the deletion of expired rows, because the platform
- * may have lost the alarm. If D1 was restored from an older backup, the ledger rewrites the missing rows. Waking a
- * ledger without such work writes nothing.
+ * Wakes the ledgers of the customers that follow the customer `after`. Calls `reach` with the customer that it has
+ * reached, or with an empty text after the last customer, so that the next run begins with the first customer. A woken
+ * ledger sets its alarm again if work is due, such as a flush or the deletion of expired rows, because the platform can
+ * lose an alarm. If D1 was restored from an older backup, the ledger also rewrites the rows that D1 has lost. A ledger
+ * without such work writes nothing.
  */
 export async function sweepLedgers(
   env: Bindings,

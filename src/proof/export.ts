@@ -8,27 +8,30 @@ import { type Checkpoint, checkpointsFrom, readHash } from './store.ts'
 
 export interface ChainExport {
   readonly ledger_id: string
-  /** The first entry of the chain. */
+  /** The number of the first entry of the chain. */
   readonly first_entry: number
-  /** The first entry of the export and the last entry that it may contain. A checkpoint covers the last entry. */
+  /**
+   * The number of the first entry of the export. `to` is the number of the last entry that the export can contain. A
+   * checkpoint covers this entry.
+   */
   readonly from: number
   readonly to: number
 }
 
 /**
- * The number of entries after which an export ends with its current flush. It limits the subrequests and the
- * duration.
+ * The number of entries after which an export ends. The export still contains all entries of its last flush. The number
+ * limits the subrequests and the duration.
  */
 export const EXPORT_ENTRIES = 50_000
-/** The maximum number of flushes in one export. A flush may have only one entry. */
+/** The maximum number of flushes in one export. It is also necessary, because a flush can have only one entry. */
 const EXPORT_FLUSHES = 10_000
-/** The limits of pages in one read from D1. A read contains at least the pages of one flush. */
+/** The limits of one read of pages from D1. A read always contains all pages of at least one flush. */
 const READ_LIMITS: PortionLimits = { bytes: 2_000_000, items: 64 }
-/** The maximum number of checkpoints in one read. Checkpoints are made once a day and on request. */
+/** The maximum number of checkpoints in one read. Checkpoints are signed once a day and on request. */
 const CHECKPOINTS_A_READ = 1_000
 
-// Reads from the flush that contains the first entry. SQLite stores the length of a text in the row's header, so no
-// body is read.
+// Selects the flushes of an export, beginning with the flush that contains the first entry. SQLite stores the length of
+// a text in the header of the row, so the bodies are not read.
 const FLUSHES = `
   SELECT flush_entry, sum(entry_count) AS entries, sum(octet_length(body)) AS bytes FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry <= ?3 AND flush_entry >=
@@ -45,14 +48,14 @@ const PAGES_OF_FLUSHES = `
   SELECT format, body FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry IN (SELECT value FROM json_each(?2)) AND hash_after IS NOT NULL`
 
-// Excludes erased subjects: their alias does not match the commitment.
+// Excludes erased subjects, because the alias of an erased subject does not match the commitment in the chain.
 const NAMES = `
   SELECT kind, number, external_id FROM subjects
   WHERE ledger_id = ?1 AND kind = ?2 AND number IN (SELECT value FROM json_each(?3)) AND erased_at_ms IS NULL`
 
 /**
- * Writes the lines of an export (`docs/proof.md`), a few flushes at a time, so that the used memory does not depend
- * on the length of the export. Throws if D1 cannot be read, so that an incomplete export never appears complete.
+ * Yields the lines of an export (`docs/proof.md`). Reads a few flushes at a time, so that the used memory does not
+ * depend on the length of the export. Throws if D1 cannot be read, so that an incomplete export never looks complete.
  */
 export async function* exportLines(
   env: Bindings,
@@ -63,7 +66,7 @@ export async function* exportLines(
   yield line({ export: 1, ledger: ledger_id, first_entry, from, before })
   const db = ledgerDb(env, ledgerName(ledger_id).customer_id)
   const checkpoints = [...(await checkpointsFrom(env, ledger_id, from, CHECKPOINTS_A_READ))]
-  // The last entry of an export must be covered by a checkpoint.
+  // A checkpoint must cover the last entry of the export.
   const end = Math.min(to, checkpoints.at(-1)?.entry_number ?? to)
   const flushes = await flushesOf(db, ledger_id, { from, to: end }, most_entries)
   let last = { entry: from - 1, hash: before }
@@ -81,12 +84,13 @@ export async function* exportLines(
     }
     yield text.join('')
   }
-  // If the export ends before the next checkpoint, this checkpoint still binds the exported entries to the ledger.
+  // Adds the next checkpoint, even if the export ends before its entry. The checkpoint proves that the ledger contains
+  // the exported entries.
   yield notes(checkpoints.splice(0, 1))
   yield line({ end: { ...last, checkpoints: written, next: last.entry < to ? last.entry + 1 : null } })
 }
 
-/** Returns the line of an entry with the exact texts that were hashed. */
+/** Returns the line of an entry. The line contains exactly the texts from which the hash was computed. */
 function entryLine({ content, hash, personal, salt }: ChainedEntry): string {
   const opened = personal === undefined ? '' : `,"personal":${personal},"salt":"${salt}"`
   return `{"entry":${content},"hash":"${hash}"${opened}}\n`
@@ -157,7 +161,10 @@ async function namesOf(db: D1Database, ledger_id: string, subjects: readonly Num
   return (kind, number) => names.get(`${kind} ${number}`)
 }
 
-/** Reads one entry of the chain; undefined if the entry is not in D1. */
+/**
+ * Reads one entry of the chain, with its hash and the hash before it. Returns undefined if D1 does not have the entry
+ * with a hash.
+ */
 export async function readChainedEntry(
   env: Bindings,
   { ledger_id, first_entry }: Pick<ChainExport, 'ledger_id' | 'first_entry'>,
@@ -175,8 +182,8 @@ export async function readChainedEntry(
 }
 
 /**
- * Returns the hash before an entry. The hash before the first entry is computed from the ledger's id and the number
- * of this entry.
+ * Returns the hash before an entry: the hash of the previous entry. The hash before the first entry is computed from
+ * the ledger's id and the number of the first entry.
  */
 async function hashBefore(
   env: Bindings,

@@ -5,9 +5,9 @@ import { oncePerBindings } from '../config.ts'
 import { logFailure } from '../logging/log.ts'
 import { usableSecrets } from '../secrets/usable.ts'
 
-/** The key that signs checkpoints and receipts, from the Worker's secret `LEDGER_SIGNING_KEY`. */
+/** The key that signs checkpoints and receipts. It is derived from the Worker's secret `LEDGER_SIGNING_KEY`. */
 export interface SigningKey {
-  /** The JWK thumbprint (RFC 7638) of the public key. */
+  /** The id of the key: the JWK thumbprint (RFC 7638) of the public key. */
   readonly key_id: string
   /** The Ed25519 public key in base64url. */
   readonly public_key: string
@@ -21,10 +21,10 @@ export interface SigningKey {
 export const DEVELOPMENT_SIGNING_KEY = 'dev-signing-key'
 const PURPOSE = 'openmonetize ledger signing key'
 const SEED_BYTES = 32
-/** The PKCS #8 structure (RFC 8410) that precedes the seed of an Ed25519 key. */
+/** The bytes that precede the seed of an Ed25519 key in PKCS #8 format (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-/** Returns the signing key; null if the deployment has no valid key. */
+/** Returns the signing key. Returns null if the deployment has no valid secret for it. */
 export const signingKeyOf = oncePerBindings(readSigningKey)
 
 async function readSigningKey(env: Bindings): Promise<SigningKey | null> {
@@ -46,7 +46,10 @@ async function readSigningKey(env: Bindings): Promise<SigningKey | null> {
   }
 }
 
-/** Returns the thumbprint (RFC 7638): the hash of the required members, sorted by name, without spaces. */
+/**
+ * Returns the JWK thumbprint (RFC 7638) of a public key: the hash of the required members as JSON, sorted by name and
+ * without spaces.
+ */
 function thumbprintOf(public_key: string): string {
   return createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${public_key}"}`).digest('base64url')
 }

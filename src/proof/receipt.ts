@@ -12,15 +12,15 @@ export interface ReceiptParts {
   readonly ledger_id: string
   readonly ids: LedgerIds
   readonly entry: Entry & { readonly event: EventRecord }
-  /** The answer of `GET /v1/events/{id}/explain`. */
+  /** The explanation of the event, as `GET /v1/events/{id}/explain` returns it. */
   readonly explanation: object
   readonly chained: ChainedEntry & { readonly before: string }
   readonly checkpoint: Checkpoint
 }
 
 /**
- * Signs the receipt of an event: a compact JWS (RFC 7515, RFC 8037) with the claims that `docs/proof.md`
- * lists.
+ * Returns the signed receipt of an event. The receipt is a compact JWS (RFC 7515, RFC 8037) with the claims that
+ * `docs/proof.md` lists.
  */
 export async function signReceipt(key: SigningKey, parts: ReceiptParts, now_ms: number): Promise<string> {
   const header = encode(JSON.stringify({ alg: 'EdDSA', kid: key.key_id, typ: 'openmonetize-receipt+jws' }))
@@ -60,7 +60,10 @@ function claimsOf({ ledger_id, ids, entry, explanation, chained, checkpoint }: R
   }
 }
 
-/** Returns the value with each number replaced by its JSON text, because JSON parsers may round amounts. */
+/**
+ * Returns a copy of a value in which each number is replaced by its JSON text. Otherwise, the parser of a client could
+ * round amounts.
+ */
 function withTexts(value: object): object {
   const exact = (_: string, field: unknown, context?: { readonly source?: string }) =>
     typeof field === 'number' ? context?.source : field

@@ -11,8 +11,8 @@ export interface Checkpoint {
   readonly note: string
 }
 
-// Writes 1 row for each checkpoint. If two checkpoints are written concurrently, an older one is not inserted after a
-// newer one.
+// Writes 1 row for each checkpoint. Writes no row if the ledger already has a checkpoint of the same or a later entry,
+// for example from a concurrent request.
 const INSERT = `
   INSERT INTO checkpoints (ledger_id, entry_number, hash, created_at_ms, key_id, note)
   SELECT value ->> 'ledger_id', value ->> 'entry_number', value ->> 'hash', value ->> 'created_at_ms',
@@ -22,12 +22,12 @@ const INSERT = `
     SELECT 1 FROM checkpoints
     WHERE ledger_id = made.value ->> 'ledger_id' AND entry_number >= made.value ->> 'entry_number')`
 
-// Writes 1 row for a new key, and no row for a stored key.
+// Writes 1 row, or no row if the key is already stored.
 const INSERT_KEY = `
   INSERT INTO signing_keys (key_id, public_key, created_at_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`
 
-// An entry belongs to the last flush that does not begin after it. If it is the last entry of a page, no body is
-// read.
+// Returns the SQL expression for the hash of an entry. An entry belongs to the last flush that does not begin after the
+// entry. If the entry is the last entry of a page, the body of the page is not read.
 function hashOfEntry(ledger_id: string, entry: string): string {
   const page = `ledger_id = ${ledger_id} AND first_entry <= ${entry} AND last_entry >= ${entry} AND flush_entry =
       (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ${ledger_id} AND flush_entry <= ${entry})`
@@ -37,13 +37,13 @@ function hashOfEntry(ledger_id: string, entry: string): string {
       WHERE ${page} AND entry.value -> 'c' ->> 'n' = ${entry}))`
 }
 
-/** The end of a ledger's chain in D1, and its newest checkpoint. */
+/** The end of a ledger's hash chain in D1, and the newest checkpoint of the ledger. */
 export interface ChainEnd {
-  /** The last entry of the chain in D1; null before the chain began. */
+  /** The last entry of the chain in D1; null if the chain has no entry yet. */
   readonly head: { readonly first_entry: number; readonly entry_number: number; readonly hash: string } | null
   /**
-   * The newest checkpoint. `found` is the hash that the chain has for the checkpoint's entry; null if the chain does
-   * not reach the entry.
+   * The newest checkpoint; null if there is none. `found` is the hash of the checkpoint's entry in the chain; null if
+   * the chain does not contain the entry.
    */
   readonly newest: (Checkpoint & { readonly found: string | null }) | null
 }
@@ -68,7 +68,7 @@ const END_COLUMNS = `l.chain_first_entry, l.flushed_entry, l.chain_hash,
 
 const END = `SELECT ${END_COLUMNS} FROM ledgers AS l ${NEWEST} WHERE l.ledger_id = ?1`
 
-/** Reads the end of a ledger's chain in D1. */
+/** Reads the end of a ledger's hash chain and the newest checkpoint from D1. */
 export async function readChainEnd(env: Bindings, ledger_id: string): Promise<ChainEnd> {
   const row = await dbOf(env, ledger_id).prepare(END).bind(ledger_id).first<EndRow>()
   return row ? chainEndOf(row) : { head: null, newest: null }
@@ -83,17 +83,20 @@ function chainEndOf(row: EndRow): ChainEnd {
   }
 }
 
-/** A ledger that the daily job examines. */
+/** A ledger that the daily checkpoint job examines. */
 export interface Examined {
   readonly ledger_id: string
-  /** The end of the ledger's chain; null unless the chain has new entries and its newest checkpoint is old enough. */
+  /**
+   * The end of the ledger's chain, if a checkpoint is due; otherwise null. A checkpoint is due if the chain has new
+   * entries and the newest checkpoint is old enough.
+   */
   readonly due: ChainEnd | null
-  /** True if a webhook endpoint receives the ledger's notifications. */
+  /** Whether a webhook endpoint receives the ledger's notifications. */
   readonly has_endpoint: boolean
 }
 
-// Reads the next ledgers in the order of the primary key. The statement reads 2 rows for each ledger. If a checkpoint
-// is due, it also reads the page of the newest checkpoint.
+// Selects the next ledgers in the order of their ids. Reads a few rows for each ledger. If a checkpoint of a ledger is
+// due, also reads the page that contains the entry of the newest checkpoint.
 const EXAMINE = `
   WITH examined AS (
     SELECT l.ledger_id, l.handed_notification, l.chain_hash IS NOT NULL AND l.flushed_entry > coalesce(c.entry_number, 0)
@@ -105,7 +108,10 @@ const EXAMINE = `
   LEFT JOIN ledgers AS l ON is_due AND l.ledger_id = examined.ledger_id ${NEWEST}
   ORDER BY examined.ledger_id`
 
-/** Reads the ledgers after `after`, in the order of their ids, with 1 call of D1. */
+/**
+ * Reads up to `limit` ledgers whose ids are above `after`, in the order of their ids. Makes 1 D1 call. A checkpoint is
+ * due if the chain has new entries and no checkpoint was made at `made_before_ms` or later.
+ */
 export async function examineLedgers(
   db: D1Database,
   {
@@ -125,12 +131,15 @@ export async function examineLedgers(
   }))
 }
 
-/** A checkpoint with its ledger. */
+/** A new checkpoint with the id of its ledger. */
 export interface MadeCheckpoint extends Checkpoint {
   readonly ledger_id: string
 }
 
-/** Stores a checkpoint and the public key that signed it. Returns the newest checkpoint, which may be another one. */
+/**
+ * Stores a checkpoint and the public key that verifies it. Returns the newest checkpoint of the ledger. It is another
+ * checkpoint if a concurrent request stored one first.
+ */
 export async function keepCheckpoint(
   env: Bindings,
   key: SigningKey,
@@ -143,7 +152,10 @@ export async function keepCheckpoint(
   return newest
 }
 
-/** Stores checkpoints and the public key that signed them, in as few statements as their size allows. */
+/**
+ * Stores checkpoints and the public key that verifies them. Uses as few statements as the size of the checkpoints
+ * allows.
+ */
 export async function keepCheckpoints(
   db: D1Database,
   { key_id, public_key }: SigningKey,
@@ -159,7 +171,7 @@ export async function keepCheckpoints(
 
 const HASH_OF_ENTRY = `SELECT ${hashOfEntry('?1', '?2')} AS hash`
 
-/** Returns the hash that D1's pages have for an entry; null if the entry has no hash in D1. */
+/** Returns the hash of an entry from the pages in D1. Returns null if D1 has no hash for the entry. */
 export function readHash(env: Bindings, ledger_id: string, entry_number: number): Promise<string | null> {
   return dbOf(env, ledger_id).prepare(HASH_OF_ENTRY).bind(ledger_id, entry_number).first<string>('hash')
 }
@@ -168,7 +180,7 @@ const CHECKPOINTS_FROM = `
   SELECT entry_number, hash, created_at_ms, key_id, note FROM checkpoints
   WHERE ledger_id = ?1 AND entry_number >= ?2 ORDER BY entry_number LIMIT ?3`
 
-/** Returns the checkpoints of an entry and of later entries, in order. */
+/** Returns the checkpoints of `entry_number` and of later entries, in the order of the entries, at most `limit`. */
 export async function checkpointsFrom(
   env: Bindings,
   ledger_id: string,

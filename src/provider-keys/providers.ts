@@ -1,11 +1,15 @@
 import { findProvider, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 
 /**
- * An API of the gateway. A call is never translated, so the address of its provider must have the API of the call.
+ * An API that the gateway offers. Calls are never translated to another API, so the provider of a call must offer the
+ * same API.
  */
 export type Dialect = 'openai' | 'anthropic' | 'google'
 
-/** The usual addresses of providers, by API, including the version. Other providers need a `base_url`. */
+/**
+ * The default base URLs of providers, by API. They include the API version if the API has one in its URL. A key of any
+ * other provider needs a `base_url`.
+ */
 const ADDRESSES: Readonly<Record<string, Partial<Record<Dialect, string>>>> = {
   anthropic: { anthropic: 'https://api.anthropic.com/v1', openai: 'https://api.anthropic.com/v1' },
   cerebras: { openai: 'https://api.cerebras.ai/v1' },
@@ -24,31 +28,34 @@ const ADDRESSES: Readonly<Record<string, Partial<Record<Dialect, string>>>> = {
   'x-ai': { openai: 'https://api.x.ai/v1' },
 }
 
-/** The version in the paths of each API, for an address without a path. */
+/** The version that is appended to a base URL without a path, by API. */
 const VERSIONS: Readonly<Record<Dialect, string>> = { openai: '/v1', anthropic: '/v1', google: '/v1beta' }
 
-/** Returns the API of a provider. Most providers have the API of OpenAI. */
+/** Returns the API that calls to a provider use. Most providers offer the API of OpenAI. */
 export function dialectOf({ id }: ProviderRef): Dialect {
   return id === 'anthropic' || id === 'google' ? id : 'openai'
 }
 
-/** Returns the usual address of a provider for an API; undefined if it has none. */
+/** Returns the default base URL of a provider for an API; undefined if none is known. */
 export function usualAddress({ id }: ProviderRef, dialect: Dialect): string | undefined {
   return ADDRESSES[id]?.[dialect]
 }
 
-/** Reports whether a key of this provider can be stored without a `base_url`. */
+/** Returns whether a key of the provider can be stored without a `base_url`. */
 export function hasUsualAddress({ id }: ProviderRef): boolean {
   return ADDRESSES[id] !== undefined
 }
 
-/** Returns the address for calls of an API. An address without a path gets the usual version of the API. */
+/**
+ * Returns the base URL for calls of an API, without a slash at its end. If `base_url` has no path, the default version
+ * of the API is appended.
+ */
 export function addressFor(base_url: string, dialect: Dialect): string {
   const { origin, pathname } = new URL(base_url)
   return origin + (pathname === '/' ? VERSIONS[dialect] : pathname.replace(/\/+$/, ''))
 }
 
-/** Returns the catalogue's reference of a provider. Throws if the catalogue does not have the provider. */
+/** Returns the catalogue's entry of a provider. Throws if the catalogue does not contain the provider. */
 export function requireProvider(name: string): ProviderRef {
   const provider = findProvider(name)
   if (!provider) throw new Error(`the catalogue has no provider ${name}`)

@@ -2,14 +2,14 @@ import type { Bindings } from '../bindings.ts'
 import { open, seal } from '../secrets/aes-gcm.ts'
 import { type DataKeyRow, selectDataKey } from '../secrets/data-keys.ts'
 
-/** The table of provider keys in D1. The keys are encrypted under the data key of their customer. */
+/** Reads and writes provider keys in D1. Each key is encrypted with the data key of its customer. */
 
 export interface ProviderKey {
   readonly provider_key_id: string
   /** The id of the provider in the catalogue. */
   readonly provider: string
   readonly name: string
-  /** The address of the API; null for the usual address of the provider. */
+  /** The base URL of the API; null for the default base URL of the provider. */
   readonly base_url: string | null
   readonly last_four: string
   readonly created_at_ms: number
@@ -21,21 +21,21 @@ export interface SealedKey extends ProviderKey {
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The maximum number of keys of a ledger. All keys of a ledger are read at once. */
+/** The maximum number of provider keys of a ledger. It is low because all keys of a ledger are read at once. */
 export const MAX_PROVIDER_KEYS = 50
 
 const COLUMNS = 'provider_key_id, provider, name, base_url, last_four, created_at_ms'
 
-// Writes 1 row, or none if the ledger has the maximum number of keys or a key with this provider and name. Reads the
-// keys of the ledger.
+// This statement writes 1 row. It writes no row if the ledger has the maximum number of keys, or already has a key with
+// the same provider and name. It reads all keys of the ledger.
 const INSERT = `
   INSERT INTO provider_keys (ledger_id, ${COLUMNS}, sealed) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
   WHERE (SELECT count(*) FROM provider_keys WHERE ledger_id = ?1) < ${MAX_PROVIDER_KEYS}
     AND NOT EXISTS (SELECT 1 FROM provider_keys WHERE ledger_id = ?1 AND provider = ?3 AND name = ?4)`
 
 /**
- * Returns the statement that adds a key. It changes no row if the ledger has the maximum number of keys or a key with
- * the same name for the provider.
+ * Returns the statement that adds a key. The statement adds no row if the ledger has the maximum number of keys, or
+ * already has a key with the same provider and name.
  */
 export function insertProviderKey(env: Db, ledger_id: string, key: SealedKey): D1PreparedStatement {
   return env.DB.prepare(INSERT).bind(
@@ -58,7 +58,7 @@ export function findProviderKey(env: Db, ledger_id: string, id: string): Promise
 
 const SELECT_NAMED = 'SELECT 1 FROM provider_keys WHERE ledger_id = ?1 AND provider = ?2 AND name = ?3'
 
-/** Reports whether the ledger has a key with this provider and name. */
+/** Returns whether the ledger has a key with the given provider and name. */
 export async function hasProviderKey(
   env: Db,
   ledger_id: string,
@@ -89,7 +89,10 @@ const SELECT_SEALED = `
   SELECT ${COLUMNS}, sealed FROM provider_keys WHERE ledger_id = ?1
   ORDER BY provider_key_id DESC LIMIT ${MAX_PROVIDER_KEYS}`
 
-/** Reads all keys of a ledger, newest first, and the customer's data key. Makes two concurrent calls to D1. */
+/**
+ * Returns all encrypted keys of a ledger, newest first, and the customer's encrypted data key. Makes two concurrent
+ * calls to D1.
+ */
 export async function readSealedKeys(
   env: Db,
   customer_id: string,
@@ -103,8 +106,8 @@ export async function readSealedKeys(
 }
 
 /**
- * The values that bind a ciphertext to its row, in addition to the ledger. A key cannot be decrypted for another
- * ledger, provider, id or address, even if its row is changed.
+ * The values that an encrypted key is bound to, in addition to the ledger. If the ledger, the id, the provider or the
+ * base URL in a row is changed, its key can no longer be decrypted.
  */
 type Place = Pick<ProviderKey, 'provider_key_id' | 'provider' | 'base_url'>
 
@@ -112,7 +115,10 @@ export function sealKey(key: string, data_key: Uint8Array, ledger_id: string, pl
   return seal(Buffer.from(key), data_key, placeOf(ledger_id, place))
 }
 
-/** Decrypts a key. Returns undefined if its row was changed or belongs to another key. */
+/**
+ * Decrypts a provider key. Returns undefined if the encrypted key is damaged, was encrypted with another data key, or
+ * is bound to other values than those of its row (`Place`).
+ */
 export function openKey(
   { sealed, ...place }: SealedKey,
   data_key: Uint8Array,

@@ -2,17 +2,17 @@ import type { Bindings } from '../bindings.ts'
 import { logError } from '../logging/log.ts'
 
 /**
- * The epochs of a customer's prices. They propagate price changes to every isolate within 90 seconds, without a D1
- * query per rating. Each scope (the operator, or a customer) counts its changes. The newest overlay in D1 has the
- * count as its `epoch`. KV has a copy, written after D1. Each look-up of an API key reads the counts. An isolate with
- * older prices loads the new prices before it rates.
+ * The epochs of a customer's prices. With them, a price change reaches every isolate within 90 seconds, without a D1
+ * query per rating. The epoch of a scope (the operator or a customer) is a number that every price change increases. It
+ * is stored in D1, in the newest overlay of the scope, and is then copied to KV. The look-up of an API key also reads
+ * the epochs from KV. An isolate with prices of an older epoch loads the new prices before it rates.
  *
- * 60 s: the time until every edge has KV's new copy. It is KV's own limit for cached values. With the `cacheTtl`
- * below, an edge reads again after 30 s.
+ * The 90 seconds begin with the response to the price change. Within 60 s, every edge location has the new value. KV
+ * states this limit for cached values. With the `cacheTtl` below, a location reads the value again after 30 s.
  *
- * + 30 s: the time for which an isolate caches an API key with its counts.
+ * For another 30 s, an isolate can use a cached API key with the old epochs.
  *
- * = 90 s after the answer to the POST. Loading the prices afterwards delays one rating and does not delay the change.
+ * The isolate then loads the new prices, which delays one rating but not the change.
  */
 export interface PriceEpochs {
   readonly operator: number
@@ -27,7 +27,10 @@ const KV_EDGE_CACHE_S = 30
 
 const kvKey = (scope: string) => `epoch:${scope}`
 
-/** Returns the epoch in KV; 0 for a scope that never had an overlay, undefined if KV fails. */
+/**
+ * Returns the epoch of a scope from KV: 0 if the scope never had an overlay, undefined if KV fails or has an invalid
+ * value.
+ */
 export async function readKvEpoch(
   env: Pick<Bindings, 'API_KEYS'>,
   scope: string,
@@ -47,8 +50,8 @@ type EpochEnv = Pick<Bindings, 'API_KEYS' | 'DB'>
 const SELECT_EPOCH = 'SELECT max(epoch) AS epoch FROM price_overlays WHERE scope = ?1'
 
 /**
- * Copies D1's epoch to KV. The first attempt precedes the answer to the change. Further attempts follow the answer.
- * KV accepts one write per second and key, so the last change of a burst is published last.
+ * Copies the epoch of a scope from D1 to KV. Waits only for the first attempt. Further attempts run after the response,
+ * in `defer`. They are necessary because KV accepts only one write per second for a key.
  */
 export async function publishEpoch(
   env: EpochEnv,
@@ -64,8 +67,8 @@ const ATTEMPTS = 6
 const RETRY_MS = 1_100
 
 /**
- * Checks D1 again after each write, because the older of two concurrent changes may write last. The last writer
- * therefore writes the newest epoch.
+ * Repeats the copy until D1 has the epoch that was last written, because the older of two concurrent changes can write
+ * to KV last. Logs an error if `ATTEMPTS` attempts are not enough.
  */
 async function settleEpoch(env: EpochEnv, scope: string, first: Copied, retry_ms: number): Promise<void> {
   let last = first
@@ -75,7 +78,7 @@ async function settleEpoch(env: EpochEnv, scope: string, first: Copied, retry_ms
     last = await copyEpoch(env, scope, before)
     if (last.failure === undefined && last.epoch === before) return
   }
-  // Logs the failure, because KV is outdated until the next change of this scope.
+  // KV can now have an outdated epoch until the next change of this scope.
   logError('price_epoch_not_published', last.failure, { scope })
 }
 
@@ -85,7 +88,7 @@ interface Copied {
   readonly failure?: unknown
 }
 
-/** Writes D1's epoch to KV, unless it equals `written`. */
+/** Copies the epoch of a scope from D1 to KV, unless it equals `written`. Returns a failure and does not throw. */
 async function copyEpoch(env: EpochEnv, scope: string, written: number | undefined): Promise<Copied> {
   try {
     const row = await env.DB.prepare(SELECT_EPOCH).bind(scope).first<{ epoch: number | null }>()

@@ -52,14 +52,14 @@ export function renderCalculation({
   }
 }
 
-/** Renders the best suggestion, or the reason why there is none. */
+/** Renders the best suggestion as `optimization`, or the reason why there is none as `optimization_note`. */
 function renderSuggestion(result: SuggestionResult): object {
   if (result.kind === 'none') return { optimization: null, optimization_note: result.reason }
   const { best } = result
   return { optimization: { ...best, provider_cost_usd: exactNumber(best.provider_cost_usd) } }
 }
 
-/** Renders bulk results. The totals exclude refused items. */
+/** Renders the results of a bulk calculation. The totals exclude refused calculations. */
 export function renderBulk(results: readonly BulkResult[]): object {
   let cost = 0n
   let credits = 0n
@@ -84,13 +84,16 @@ export function renderBulk(results: readonly BulkResult[]): object {
   }
 }
 
-/** Returns the margin in percent of the price; null if the price is 0. */
+/** Returns the margin as a percentage of the price, with at most 4 decimals; null if the price is 0. */
 export function marginJson(price: PicoUsd, cost: PicoUsd): object | number | null {
   const margin = marginOf(price, cost)
   return margin === null ? null : exactNumber(formatDecimal(margin, 4))
 }
 
-/** The maximum number of features and of models that a simulation lists. The others are added to one sum. */
+/**
+ * The maximum number of features, and the maximum number of models, that a simulation lists. It shows only the sum of
+ * the others.
+ */
 const MAX_PARTS = 100
 
 export function renderSimulation({ totals, unrated_events, by_feature, by_model }: Simulation): object {
@@ -111,8 +114,8 @@ export function renderSimulation({ totals, unrated_events, by_feature, by_model 
 }
 
 /**
- * Returns the parts with the highest simulated cost, highest first, and the sum of the other parts; null without
- * other parts.
+ * Returns the features or models that burn the most simulated credits, highest first. `others` is the sum of the other
+ * features or models; null if there are none.
  */
 function mostExpensive<P extends { readonly sums: SimulationSums }>(
   parts: readonly P[],
@@ -141,7 +144,7 @@ function renderSums(sums: SimulationSums): object {
   }
 }
 
-/** Renders a sum of USD, rounded half-even to 6 decimals like all sums. */
+/** Renders a sum of pico-USD. All sums of USD are rounded half-even to 6 decimals. */
 function usdSumJson(pico: bigint): ExactNumber {
   return microUsdJson(roundToMicro(pico))
 }

@@ -8,25 +8,29 @@ import type { BurnTable } from '../pricing/burn-table/table.ts'
 import { usdFromParts } from '../pricing/money.ts'
 import { type Scan, scanEntries } from '../projection/read/scan-entries.ts'
 
-/** A request to simulate the events from `from_ms` (inclusive) to `to_ms` (exclusive). */
+/**
+ * A request to simulate the cost of the recorded events with times from `from_ms` (inclusive) to `to_ms` (exclusive).
+ */
 export interface SimulationRequest extends Scan {
   readonly table: BurnTable
   readonly from_ms: number
   readonly to_ms: number
 }
 
-/** The exact sums of the recorded costs of events, and of their costs under the draft. */
+/** The exact sums of some events: their recorded costs, and their simulated costs with the draft of a burn table. */
 export interface SimulationSums {
   events: number
   recorded_micro: bigint
   simulated_micro: bigint
   cost: bigint
-  /** The customer's price, as recorded and as simulated. */
+  /** The recorded customer price in pico-USD. `price` is the simulated customer price. */
   recorded_price: bigint
   price: bigint
 }
 
-/** The sums of the events with the same provider and model. A name is undefined if the events do not have it. */
+/**
+ * The sums of all events with the same provider and model. `provider` or `model` is undefined if the events have none.
+ */
 export interface SimulatedModel {
   readonly provider: string | undefined
   readonly model: string | undefined
@@ -36,22 +40,26 @@ export interface SimulatedModel {
 export interface Simulation {
   readonly kind: 'simulated'
   readonly totals: SimulationSums
-  /** The number of events that were recorded without a price. No sum includes them. */
+  /** The number of events that still have no price. No sum includes them. */
   readonly unrated_events: number
   readonly by_feature: ReadonlyMap<string, SimulationSums>
   readonly by_model: readonly SimulatedModel[]
 }
 
 export const MAX_SIMULATED_EVENTS = 100_000
-/** The maximum number of entries to read. It includes grants and expirations, which are read with the events. */
+/**
+ * The maximum number of entries to read. It is higher than the maximum number of events, because grants and expirations
+ * are read with the events.
+ */
 const MAX_ENTRIES = 2 * MAX_SIMULATED_EVENTS
 
-/** The maximum time from the arrival of an event to its timestamp. */
+/** The maximum time by which the timestamp of an event can be later than its arrival. */
 const MAX_AHEAD_MS = 5 * 60_000
 
 /**
- * Rates recorded events under a draft. Provider costs keep their recorded values. Tiers and allowances of the draft
- * count from zero at the first of these events, per wallet, in the order of arrival.
+ * Rates recorded events with the draft of a burn table. Provider costs keep their recorded values. The tiers and free
+ * units of the draft are counted from zero for each wallet, beginning with the first of these events, in the order of
+ * arrival.
  */
 export async function simulate(env: Bindings, request: SimulationRequest): Promise<Simulation | Refused> {
   const found = await recordedEvents(env, request)
@@ -90,14 +98,14 @@ function modelOf(
   models: Map<string, SimulatedModel>,
   { provider, model }: Pick<SimulatedEvent, 'provider' | 'model'>,
 ): SimulatedModel {
-  // Names cannot contain a line break.
+  // A line break separates the names, because names cannot contain it.
   const key = `${provider ?? ''}\n${model ?? ''}`
   const found = models.get(key) ?? { provider, model, sums: noSums() }
   models.set(key, found)
   return found
 }
 
-/** Adds `added` to `sums`. */
+/** Adds the values of `added` to `sums`. */
 export function addSums(sums: SimulationSums, added: Readonly<SimulationSums>): void {
   sums.events += added.events
   sums.recorded_micro += added.recorded_micro
@@ -108,7 +116,8 @@ export function addSums(sums: SimulationSums, added: Readonly<SimulationSums>): 
 }
 
 /**
- * The fields of an event that rating needs. Other fields are left out, because 100,000 events are in memory at once.
+ * The fields of a recorded event that the simulation needs. Other fields are omitted, because up to 100,000 events are
+ * in memory at once.
  */
 type SimulatedEvent = Pick<EventRecord, 'feature_id'> & {
   readonly at_ms: number
@@ -134,7 +143,7 @@ async function recordedEvents(
   { from_ms, to_ms, ...scan }: SimulationRequest,
 ): Promise<RecordedEvents | Refused> {
   const events: SimulatedEvent[] = []
-  /** The entries that rated an event later, by the number of the event's own entry. */
+  /** The entries that rated an event late, by the number of the entry that recorded the event. */
   const late = new Map<number, Entry>()
   let unrated = 0
   let arrived = 0
@@ -142,7 +151,7 @@ async function recordedEvents(
   for await (const entries of scanEntries(env, scan)) {
     if ('kind' in entries) return entries
     for (const entry of entries) {
-      // Entries are ordered by arrival, so no older entry can be in the range.
+      // Stops at this entry. Entries are ordered by arrival, so no older entry can have a timestamp in the range.
       if (entry.at_ms < from_ms - MAX_AHEAD_MS) return { kind: 'found', events, unrated }
       looked_at += 1
       if (entry.event) arrived += 1

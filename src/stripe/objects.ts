@@ -1,8 +1,11 @@
 import { z } from 'zod'
 
-/** The fields of Stripe's objects that payments read. Other fields are ignored. */
+/** Defines the fields of Stripe objects that payments read. Other fields are ignored. */
 
-/** The maximum length of a URL. URLs are stored and are part of notifications, whose size is limited. */
+/**
+ * The maximum length of a URL. URLs are stored in the ledger and sent in notifications, and the size of both is
+ * limited.
+ */
 const MAX_URL = 2_048
 const metadata = z.record(z.string(), z.string()).nullish()
 const card = z.object({ fingerprint: z.string().nullish() })
@@ -20,7 +23,7 @@ export const paymentIntentSchema = z.object({
   id: z.string(),
   object: z.literal('payment_intent'),
   status: z.string(),
-  /** The amount in cents. */
+  /** The received amount in cents. */
   amount_received: z.int().min(0),
   currency: z.string(),
   livemode: z.boolean(),
@@ -44,7 +47,10 @@ export const sessionSchema = z.object({
   url: z.string().max(MAX_URL).nullish(),
   livemode: z.boolean(),
   metadata,
-  /** The payment intent or its id. A new session has the id or null. */
+  /**
+   * The payment intent, its id, or null. It is expanded in the result of `session`. A new session has only the id, or
+   * null.
+   */
   payment_intent: z.union([z.string(), paymentIntentSchema]).nullish(),
 })
 

@@ -1,14 +1,17 @@
 /** Checks the signatures of Stripe's webhooks: `t=1492774577,v1=5257a8…`, HMAC-SHA256 over `t.body`. */
 
-/** The maximum age of a signature. An older signature is refused as a replay. */
+/**
+ * The maximum difference between the time of a signature and the current time, in seconds. If the difference is
+ * greater, the signature is refused, because an attacker might have sent an old message again.
+ */
 const TOLERANCE_S = 300
 const MAX_HEADER = 1_024
 const HEX = /^[0-9a-f]{64}$/
 const SECONDS = /^\d{1,12}$/
 
 /**
- * Reports whether one of the signatures of a body was made with the secret within the last five minutes. A header may
- * have several signatures.
+ * Reports whether the header has a signature of the body that was made with the secret, and a time that is at most five
+ * minutes before or after `now_ms`. A header may have several signatures.
  */
 export async function isSignedBy(
   secret: string,

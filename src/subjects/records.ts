@@ -12,22 +12,25 @@ import type { Profile, ProfileChange } from './schema.ts'
 
 /** A user or a team, as stored in D1. */
 export interface SubjectRecord {
-  /** The number of the subject in the order of first mention: 1, 2, 3 …. Lists are sorted by this number. */
+  /**
+   * The number of the subject: 1, 2, 3 …, in the order in which subjects are created or first occur in the ledger.
+   * Lists are sorted by this number.
+   */
   readonly number: number
   readonly external_id: string
   readonly email: string | null
-  /** The metadata as JSON text. */
+  /** The metadata as JSON text; null if the subject has no metadata. */
   readonly metadata: string | null
   readonly created_at_ms: number
 }
 
-/** The users or teams of one ledger, and the caller. */
+/** The users or the teams of one ledger, and the caller who reads or changes them. */
 export interface Subjects {
   readonly env: Bindings
   readonly ledger: LedgerName
   readonly caller: Caller
   readonly kind: SubjectKind
-  /** The highest number of a subject that may have a profile. It limits the space of profiles in D1. */
+  /** The highest number of a subject that may have a profile. This limits the storage of profiles in D1. */
   readonly max_profiles: number
 }
 
@@ -42,14 +45,14 @@ const SELECT_PAGE = `
   WHERE ledger_id = ?1 AND kind = ?2 AND number < ?3 AND erased_at_ms IS NULL
   ORDER BY number DESC LIMIT ?4`
 
-// Writes 2 rows: the row and its index. Reads 1 row: the last row by primary key.
+// Writes 2 rows: the table row and its index entry. Reads 1 row: the row with the highest number, by the primary key.
 const INSERT = `
   INSERT INTO subjects (ledger_id, kind, number, external_id, email, metadata, created_at_ms)
   SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5, ?6 FROM subjects WHERE ledger_id = ?1 AND kind = ?2`
 
 const SELECT_LAST = 'SELECT max(number) AS number FROM subjects WHERE ledger_id = ?1 AND kind = ?2'
 
-// Writes 1 row if the row is not erased and has not changed since it was read, otherwise none.
+// Writes 1 row. Writes no row if the subject was erased, or if its profile has changed since it was read.
 const UPDATE = `
   UPDATE subjects SET email = ?4, metadata = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND external_id = ?3 AND erased_at_ms IS NULL AND email IS ?6 AND metadata IS ?7`
@@ -60,8 +63,8 @@ export type FoundSubject =
   | Refused
 
 /**
- * Finds one subject. First mentions reach D1 with a flush, so a subject may be only in the journal. If the subject is
- * not in D1, flushes the ledger and reads D1 again.
+ * Finds one subject in D1. A subject that first occurs in the ledger reaches D1 only with the next flush. If D1 does
+ * not have the subject, the function therefore flushes the ledger and reads D1 again.
  */
 export async function findSubject(subjects: Subjects, id: string): Promise<FoundSubject> {
   const known = await selectOne(subjects, id)
@@ -75,12 +78,13 @@ export async function findSubject(subjects: Subjects, id: string): Promise<Found
 export interface SubjectPage {
   readonly kind: 'done'
   readonly subjects: readonly SubjectRecord[]
-  /** The start of the next page; null on the last page. */
+  /** The value of `before` for the next page; null on the last page. */
   readonly next_before: number | null
 }
 
 /**
- * Lists subjects, newest first. Flushes the ledger only for the first page, because new subjects are listed first.
+ * Lists subjects, newest first. Flushes the ledger before it reads the first page, because new subjects are on the
+ * first page.
  */
 export async function listSubjects(
   subjects: Subjects,
@@ -105,9 +109,9 @@ export async function listSubjects(
 }
 
 /**
- * Adds a subject in one batch with `statements`, which store the answer of a request with an idempotency key. Returns
- * `taken` if the id exists, even if it was only mentioned. Returns `full` if the maximum number of profiles is
- * reached. Concurrent requests may exceed this maximum by their number.
+ * Adds a subject. Runs `statements` in the same batch; they store the response for the idempotency key of the request.
+ * Returns `taken` if the id already exists, even if it has no profile. Returns `full` if the number of the new subject
+ * would exceed `max_profiles`. Concurrent requests can exceed this maximum by the number of these requests.
  */
 export async function addSubject(
   subjects: Subjects,
@@ -135,12 +139,15 @@ export async function addSubject(
 }
 
 /**
- * The maximum number of attempts. An attempt fails only if a concurrent change was written first, so this number of
- * requests may change one subject concurrently.
+ * The maximum number of attempts to write a change. An attempt fails only if the subject was changed or erased after it
+ * was read. This number of concurrent changes therefore always succeeds.
  */
 const ATTEMPTS = 10
 
-/** Merges a change into a profile. */
+/**
+ * Merges a change into the profile of a subject. Returns `none` if the subject does not exist, and `full` if the
+ * subject may not have a profile.
+ */
 export async function changeSubject(
   subjects: Subjects,
   id: string,

@@ -1,32 +1,32 @@
 import { DAY_MS, HOUR_MS, WEEK_MS } from './durations.ts'
 
-/** The periods of a limit that have fixed windows. */
+/** The periods of a limit whose windows begin at fixed times. */
 export const LIMIT_PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY', 'TOTAL'] as const
 export type LimitPeriod = (typeof LIMIT_PERIODS)[number]
 
-/** The periods of the calendar, whose windows depend on a time zone. */
+/** The periods whose windows end. Their windows depend on the time zone. */
 export type CalendarPeriod = Exclude<LimitPeriod, 'TOTAL'>
 
-/** The time from `start_ms` (inclusive) to `end_ms` (exclusive). `end_ms` is null if the window never ends. */
+/** A time window from `start_ms` (inclusive) to `end_ms` (exclusive). `end_ms` is null if the window never ends. */
 export interface Window {
   readonly start_ms: number
   readonly end_ms: number | null
 }
 
-/** A window that ends. The windows of all periods except TOTAL end. */
+/** A window with an end. The windows of all periods except TOTAL have an end. */
 export interface BoundedWindow extends Window {
   readonly end_ms: number
 }
 
-/** The first Monday of the epoch, which began on a Thursday. */
+/** The first Monday after the epoch (1 January 1970), which was a Thursday. */
 const MONDAY_MS = 4 * DAY_MS
 
 /**
- * Returns the window of a period that contains a time. All times are UTC, so hours, days and weeks always have the
- * same length. `TimeZone.windowOf` returns the windows of other zones. `anchor_ms` is a time at which a window
- * begins. Without it, windows begin on the hour, at midnight, on Monday, or on the first day of the month. If a month
- * lacks the day of the anchor, its window begins on the last day of the month. Each month is computed from the anchor
- * itself: the windows of an anchor on the 31st begin on the last day of February and then on the 31st of March.
+ * Returns the window of a period that contains a time. Computes in UTC, so that all hours, days and weeks have the same
+ * length. `TimeZone.windowOf` returns windows in other time zones. `anchor_ms` is a time at which a window begins. If
+ * it is null, windows begin on the hour, at midnight, on Monday, or on the first day of the month. If a month does not
+ * have the day of the anchor, its window begins on the last day of the month. This does not change later windows: with
+ * an anchor on the 31st, windows begin on the last day of February and then on 31 March.
  */
 export function windowOf(period: CalendarPeriod, anchor_ms: number | null, at_ms: number): BoundedWindow
 export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: number): Window
@@ -46,8 +46,8 @@ export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: n
 }
 
 /**
- * Returns the first time after `at_ms` that is a multiple of `months` after the anchor, by the rules of an anchored
- * month. `at_ms` must not be before the anchor.
+ * Returns the first time after `at_ms` that is a multiple of `months` months after the anchor. Like `windowOf`, uses
+ * the last day of a month that does not have the day of the anchor. `at_ms` must not be before the anchor.
  */
 export function nextAfterMonths(months: number, anchor_ms: number, at_ms: number): number {
   const anchor = new Date(anchor_ms)
@@ -70,12 +70,15 @@ function monthWindow(anchor: Date, at_ms: number): BoundedWindow {
     : { start_ms: monthStart(anchor, month - 1), end_ms: start_ms }
 }
 
-/** Returns the calendar month of a time, counted from the year 0. */
+/** Returns the number of the calendar month that contains a time, counted from the year 0. */
 function monthOf(time: Date): number {
   return time.getUTCFullYear() * 12 + time.getUTCMonth()
 }
 
-/** Returns the time when the anchored month begins in a calendar month, counted from the year 0. */
+/**
+ * Returns the time at which a monthly window with this anchor begins in a calendar month. `month` is the number of the
+ * calendar month, as `monthOf` returns it.
+ */
 function monthStart(anchor: Date, month: number): number {
   const year = Math.floor(month / 12)
   const lastDay = new Date(Date.UTC(year, (month % 12) + 1, 0)).getUTCDate()

@@ -1,19 +1,22 @@
 import { DAY_MS, HOUR_MS } from './durations.ts'
 import { type BoundedWindow, type CalendarPeriod, windowOf } from './windows.ts'
 
-/** The default time zone of windows. */
+/** The time zone of windows if no other zone is set. */
 export const UTC = 'UTC'
 
-// The form of a zone's name. It excludes offsets, which `Intl` also accepts. Offsets have no daylight saving time,
-// and some contain minutes.
+// The pattern for the names of time zones. It excludes offsets such as `+05:30`, which `Intl` also accepts, because
+// offsets have no daylight saving time, and some contain minutes.
 const NAME = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+){0,2}$/
 const MAX_NAME = 64
 
-/** The maximum number of zones in memory. The creation of a zone takes about as long as the rating of an event. */
+/**
+ * The maximum number of zones in the cache. Zones are cached, because creating one takes about as long as rating an
+ * event.
+ */
 const MAX_KNOWN = 64
 const known = new Map<string, TimeZone>()
 
-/** Returns the IANA time zone of this name; undefined if no zone has this name. */
+/** Returns the IANA time zone with a name; undefined if no zone has the name. */
 export function timeZoneOf(name: string): TimeZone | undefined {
   const zone = known.get(name)
   if (zone) return zone
@@ -30,16 +33,19 @@ export function timeZoneOf(name: string): TimeZone | undefined {
 
 const PERIODS = { day: 'DAILY', week: 'WEEKLY', month: 'MONTHLY' } as const
 
-/** The maximum number of windows that a zone caches. It caches the last window of each period and anchor. */
+/** The maximum number of windows in the cache of a zone. The cache has the last result for each period and anchor. */
 const MAX_WINDOWS = 256
 
-/** The hours, days, weeks (from Monday) and months of a time zone, with its daylight saving time. */
+/**
+ * A time zone with its daylight saving time. Computes the windows of hours, days, weeks and months in the zone. Weeks
+ * begin on Monday.
+ */
 export class TimeZone {
   readonly name: string
   private readonly format: Intl.DateTimeFormat
   private readonly windows = new Map<string, BoundedWindow>()
 
-  /** Creates a time zone. Throws a `RangeError` for an unknown name. */
+  /** Creates a time zone by its IANA name. Throws a `RangeError` if the name is unknown. */
   constructor(name: string) {
     this.name = name
     this.format = new Intl.DateTimeFormat('en-US', {
@@ -55,7 +61,10 @@ export class TimeZone {
     })
   }
 
-  /** Returns local time minus UTC in milliseconds. `at_ms` must be a whole second. */
+  /**
+   * Returns the offset of local time from UTC at a time, in milliseconds; positive east of Greenwich. `at_ms` must be a
+   * whole second.
+   */
   offsetAt(at_ms: number): number {
     const fields = new Map(this.format.formatToParts(at_ms).map(({ type, value }) => [type, Number(value)]))
     const field = (type: Intl.DateTimeFormatPartTypes) => fields.get(type) ?? 0
@@ -63,7 +72,10 @@ export class TimeZone {
     return day_ms + field('hour') * HOUR_MS + field('minute') * 60_000 + field('second') * 1_000 - at_ms
   }
 
-  /** Returns the first offset in a range that is not a whole number of hours; undefined if there is none. */
+  /**
+   * Returns the first offset in a time range that is not a whole number of hours, in milliseconds; undefined if there
+   * is none. Checks the start of the range, one time per day after it, and the end of the range.
+   */
   partialHourOffset(from_ms: number, to_ms: number): number | undefined {
     for (let at_ms = from_ms; at_ms < to_ms + DAY_MS; at_ms += DAY_MS) {
       const offset_ms = this.offsetAt(Math.min(at_ms, to_ms))
@@ -72,16 +84,16 @@ export class TimeZone {
     return undefined
   }
 
-  /** Returns the start of the local day, week or month that contains a whole hour. */
+  /** Returns the start of the local day, week or month that contains a time. */
   startOf(period: keyof typeof PERIODS, hour_ms: number): number {
     return this.windowOf(PERIODS[period], null, hour_ms).start_ms
   }
 
   /**
-   * Returns the window of a period that contains a time, by local clocks. Windows begin at the local midnight or full
-   * hour, or at the local time of the anchor. A window is longer or shorter if clocks change in it: a day then has 23
-   * or 25 hours, and a local hour that occurs twice is one window. The windows of a zone follow each other without
-   * gap or overlap.
+   * Returns the window of a period that contains a time, in local time. Windows begin on the local full hour, at local
+   * midnight, or at the local time of the anchor. If clocks change during a window, the window is longer or shorter: a
+   * day then has, for example, 23 or 25 hours, and a local hour that occurs twice is one window. Consecutive windows
+   * have no gap and no overlap.
    */
   windowOf(period: CalendarPeriod, anchor_ms: number | null, at_ms: number): BoundedWindow {
     const key = `${period} ${anchor_ms}`
@@ -90,12 +102,13 @@ export class TimeZone {
     const local_anchor_ms = anchor_ms === null ? null : this.localTimeAt(anchor_ms)
     let local = windowOf(period, local_anchor_ms, this.localTimeAt(at_ms))
     let window = this.between(local)
-    // If clocks are set back over the start of a window, they show times of the previous window again.
+    // If clocks are set back over the start of a window, local time is in the previous window again, although that
+    // window has ended.
     while (window.end_ms <= at_ms) {
       local = windowOf(period, local_anchor_ms, local.end_ms)
       window = this.between(local)
     }
-    // If clocks skip the start of a window, they show times of that window too early.
+    // If clocks skip the start of a window, local time can be in a window that has not started yet.
     while (window.start_ms > at_ms) {
       local = windowOf(period, local_anchor_ms, local.start_ms - 1)
       window = this.between(local)
@@ -109,12 +122,15 @@ export class TimeZone {
     return { start_ms: this.momentOf(start_ms), end_ms: this.momentOf(end_ms) }
   }
 
-  /** Returns the time that local clocks show, as if it were UTC. */
+  /** Returns the local time at `at_ms`, encoded as if it were a UTC time. */
   private localTimeAt(at_ms: number): number {
     return at_ms + this.offsetAt(Math.floor(at_ms / 1_000) * 1_000)
   }
 
-  /** Returns the first time at which local clocks show a local time, or a later time if they skip it. */
+  /**
+   * Returns the first time at which local clocks show the given local time. If clocks skip this local time, returns the
+   * time at which they would show it if they had not been set forward.
+   */
   private momentOf(local_ms: number): number {
     const second_ms = Math.floor(local_ms / 1_000) * 1_000
     const offsets = [this.offsetAt(second_ms - DAY_MS), this.offsetAt(second_ms + DAY_MS)]

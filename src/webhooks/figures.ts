@@ -1,24 +1,24 @@
 import type { Bindings } from '../bindings.ts'
 
-/** The figures of webhooks for operators, from D1. */
+/** The webhook figures in the statistics for operators. They are read from D1. */
 export interface WebhookFigures {
   readonly pending: number
   /**
-   * The earliest due time of a pending delivery; null if none is pending. Some deliveries that are due in the current
-   * minute are normal.
+   * The earliest due time of the pending deliveries; null if no delivery is pending. It is normal that some deliveries
+   * have been due for less than a minute.
    */
   readonly oldest_due_at_ms: number | null
   /** The number of enabled endpoints whose last attempt failed. */
   readonly failing_endpoints: number
-  /** The number of endpoints that were disabled because of failures. */
+  /** The number of endpoints that the system disabled because of failures. */
   readonly disabled_endpoints: number
-  /** Whether all pending deliveries and all endpoints were counted. */
+  /** False if there can be more pending deliveries or endpoints than were counted. */
   readonly complete: boolean
 }
 
 const MAX_COUNTED = 10_000
 
-// Reads index entries of pending deliveries.
+// This statement reads only index entries of pending deliveries.
 const COUNT_PENDING = `
   SELECT count(*) AS pending, min(due_at_ms) AS oldest_due_at_ms
   FROM (SELECT due_at_ms FROM webhook_deliveries WHERE status = 'pending' LIMIT ${MAX_COUNTED})`

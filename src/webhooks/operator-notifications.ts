@@ -12,14 +12,14 @@ import { OPERATOR } from './records/secrets.ts'
 import { OPERATOR_TYPES, type OperatorType } from './types.ts'
 
 /**
- * The notifications of the deployment for its operator. A notification is created when a condition begins. No further
- * notification is created while the condition lasts. The notifications are stored in the table of all notifications,
- * under the ledger id `operator`.
+ * Creates the notifications of the deployment for its operator. A notification is created when a condition begins, such
+ * as open dead letters. While the condition lasts, no further notification is created. The notifications are stored in
+ * the table `notifications`, with the ledger id `operator`.
  */
 
 /**
- * The time that flushes must be behind before the operator is notified. Flushes are retried automatically, so a short
- * delay needs no action.
+ * The minimum delay of flushes before the operator is notified, in milliseconds. A shorter delay needs no action,
+ * because flushes are retried automatically.
  */
 const BEHIND_FOR_MS = 300_000
 const MAX_COUNTED = 10_000
@@ -34,10 +34,10 @@ const COUNT_DEAD_LETTERS = `
 const COUNT_DIFFERENT = `
   SELECT count(*) AS count FROM (SELECT 1 FROM reconciliations WHERE status = 'DIFFERENT' LIMIT ${MAX_COUNTED})`
 
-// Returns the feed that was read last. The table has at most 100 feeds.
+// This statement returns the price feed that was read last. The table has only about 100 feeds.
 const LAST_FEED = 'SELECT status, version FROM price_feeds ORDER BY last_read_at_ms DESC LIMIT 1'
 
-// Writes 1 row for each notification. A repeat after a crash writes none.
+// This statement writes 1 row for each notification. It does not change a notification that was written before a crash.
 const INSERT = `
   INSERT INTO notifications (ledger_id, sequence, type, at_ms, data)
   SELECT '${OPERATOR}', value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value -> 'data'
@@ -56,7 +56,10 @@ interface Condition {
   readonly data: NotificationData
 }
 
-/** The saved position of the scheduled job: the active conditions, and the sequence of the last notification. */
+/**
+ * The state that the scheduled job saves between runs: the active conditions, and the sequence number of the last
+ * notification.
+ */
 interface Known {
   readonly active: readonly string[]
   readonly sequence: number
@@ -69,7 +72,10 @@ interface Run {
   readonly reach: (place: string) => void
 }
 
-/** Notifies the operator of new conditions. Does nothing if the operator has no enabled endpoint. */
+/**
+ * Creates and queues a notification for each condition that has begun since the last run. Does nothing if the operator
+ * has no enabled endpoint.
+ */
 export async function notifyOperator({ env, now_ms, after, reach }: Run): Promise<void> {
   const endpoints = await readEnabledEndpoints(env, [OPERATOR])
   if (endpoints.length === 0) return
@@ -109,7 +115,10 @@ async function readConditions(db: D1Database, now_ms: number): Promise<Condition
   return OPERATOR_TYPES.flatMap((type) => (data[type] ? [{ type, data: data[type] }] : []))
 }
 
-/** A notification of the deployment. It corresponds to the `NotificationView` of a ledger. */
+/**
+ * A notification of the deployment. It has the same fields as `NotificationView`, which is for notifications of
+ * ledgers.
+ */
 export interface OperatorView {
   readonly id: string
   readonly type: string

@@ -10,14 +10,17 @@ import { auditStatement } from '../ledger/flush/audit-log.ts'
 import type { Endpoint } from './records/endpoints.ts'
 import { OPERATOR } from './records/secrets.ts'
 
-/** The owner of the endpoints of a request: a ledger or the operator. */
+/**
+ * The owner of the endpoints that a request is about, which is a ledger or the operator, and the data that depends on
+ * the owner.
+ */
 export interface Place {
   /** The name of the ledger, or `operator`. */
   readonly owner: string
   /** The mode of the ledger; null for the operator's endpoints. */
   readonly mode: Mode | null
   readonly audit: AuditPlace
-  /** The id of an API key, or `operator`. */
+  /** The author of changes: the id of an API key, or `operator`. */
   readonly actor: string
   readonly path: string
 }
@@ -43,7 +46,7 @@ export const operatorPlace: PlaceOf = () => ({
   path: '/v1/admin',
 })
 
-/** Returns the idempotency settings of a POST whose answer has a secret. */
+/** Returns the idempotency settings of a POST whose response contains a secret. */
 export function onceWithSecret(c: Context<AppEnv>, place: Place, operation: string): Once {
   return { ...once(place, operation), credential: credentialOf(c) }
 }
@@ -53,8 +56,9 @@ export function once({ owner, path }: Place, operation: string): Once {
 }
 
 /**
- * Returns the audit record of a change. The record is written only if the statement before it changed a row. It
- * contains only the host of the address, because a path may contain a secret.
+ * Returns the statement that writes the audit record of a change. It writes the record only if the previous statement
+ * in the batch changed a row. Of the endpoint's URL, the record contains only the host, because the path can contain a
+ * secret.
  */
 export function auditOf(
   c: Context<AppEnv>,

@@ -11,8 +11,9 @@ import { keyOwner } from './records/secrets.ts'
 import { TEST_TYPE } from './types.ts'
 
 /**
- * Sends a test message immediately, even if the endpoint is disabled. Makes one attempt, which does not change the
- * endpoint. Returns undefined if the signing keys cannot be decrypted.
+ * Sends a test message to an endpoint immediately, even if the endpoint is disabled, and returns the delivery. Makes
+ * only one attempt, whose outcome does not change the endpoint. Returns undefined if the signing keys cannot be
+ * decrypted.
  */
 export async function sendTest(
   env: Bindings,

@@ -19,7 +19,7 @@ export const TEST_TYPE = 'webhook_endpoint.test'
 
 export const MAX_TYPES = 50
 
-/** Reports whether a text of a subscription matches at least one of these types. */
+/** Reports whether the text of a subscription matches at least one of the types in `known`. */
 export function isSubscription(text: string, known: readonly string[] = NOTIFICATION_TYPES): boolean {
   return known.some((type) => covers(text, type))
 }

@@ -24,7 +24,7 @@ describe('the prices of the platform', () => {
     ['queue_operations', 400_000],
     ['kv_reads', 500_000],
     ['kv_writes', 5_000_000],
-    // An object of 128 MB that runs for 1,000 seconds uses 125 GB-s.
+    // Cloudflare bills objects with 128 MB, so 1,000 seconds of an object are 125 GB-s.
     ['object_ms', 1_562.5],
   ] as const)('one of %s costs %d pico-USD', (name, pico) => {
     expect(platformCost({ ...NO_PLATFORM_USAGE, [name]: 1000 })).toBe(BigInt(1000 * pico))
@@ -52,8 +52,8 @@ describe('the estimate of a deployment', () => {
     expect(estimatedUsage({ ...busy, changes: 10 }).queue_operations).toBe(3 * 10)
   })
 
-  // A ledger that is busy all day, with one commit for each request. docs/cost.md has the same goals, in USD per
-  // million events.
+  // Each case is one ledger that is busy all day and makes one commit for each request. `most_usd` is the goal in
+  // docs/cost.md, in USD per million events.
   it.each([
     { name: 'one by one, ten a second', events: 864_000, a_request: 1, most_usd: 3 },
     { name: 'batches of 100, two a second', events: 17_280_000, a_request: 100, most_usd: 0.1 },

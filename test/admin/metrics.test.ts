@@ -30,7 +30,8 @@ it("requires the operator's token", async () => {
 it('has the figures of `GET /v1/admin/stats`', async () => {
   await createCustomer({ tier: 'GROWTH' })
   const now_ms = Date.now()
-  // The time is noon, because the counters cover the time since midnight, and the other figures cover 24 hours.
+  // The clock is set to noon. The counters start at midnight, but the other figures cover the last 24 hours, so the
+  // test can tell the two apart.
   vi.useFakeTimers({ toFake: ['Date'] })
   vi.setSystemTime(Math.floor(now_ms / DAY_MS) * DAY_MS + DAY_MS + DAY_MS / 2)
   try {
@@ -67,7 +68,7 @@ it('has the figures of `GET /v1/admin/stats`', async () => {
         top_ups_paused: value('top_ups_paused'),
       },
     })
-    // The later estimate also includes the request for the metrics.
+    // The estimate in `stats` also includes the earlier request for the metrics, so the two values differ slightly.
     expect(costOf(stats)).toBeGreaterThan(0.0003)
     expect(value('estimated_cost_usd')).toBeCloseTo(costOf(stats), 5)
     expect(value('customers', { status: 'ACTIVE', tier: 'GROWTH' })).toBeGreaterThan(0)

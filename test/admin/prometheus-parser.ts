@@ -1,7 +1,8 @@
 /**
- * A strict parser of Prometheus' text format 0.0.4 with the rules of `promtool check metrics`. The HELP line, the
- * TYPE line and the samples of a metric must be together and in this order. Each name and each series may occur once.
- * Only known escapes are allowed. Counters must be named `…_total` and be at least 0.
+ * The metrics in a text of the Prometheus text format 0.0.4. The parser is strict, like `promtool check metrics`. The
+ * HELP line, the TYPE line and the samples of a metric must follow each other in this order. A metric or a series must
+ * not occur twice. Only known escapes are allowed. The name of a counter must end with `_total`, and its value must not
+ * be negative.
  */
 export interface Metrics {
   value(name: string, labels?: Readonly<Record<string, string>>): number
@@ -21,7 +22,7 @@ export function parsePrometheus(text: string): Metrics {
   const helps = new Map<string, string>()
   const types = new Map<string, string>()
   const values = new Map<string, number>()
-  /** The metric of the previous lines. */
+  /** The name of the metric that the latest HELP line introduced. */
   let current = ''
   for (const line of text.slice(0, -1).split('\n')) {
     const fail = (reason: string) => new Error(`${reason}: ${line}`)

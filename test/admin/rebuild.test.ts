@@ -12,13 +12,14 @@ import { ACCOUNT, freshLedger, ledgerOf, runAlarm, type TestLedger } from '../su
 import { batch, eventItem } from '../support/messages.ts'
 import { captureUsage, deliver, expectRolledUp, rollupRows } from '../support/usage.ts'
 
-/** Tests the rebuild of rollups from pages while the existing rollups are in use. */
+/** Tests the rebuild of rollups from pages. The existing rollups must remain usable during a rebuild. */
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 /**
- * Burns events with times in steps of two hours, backwards from now. 30 events always include a day before yesterday.
+ * Burns events whose times go back from now in steps of two hours. 30 events go back 58 hours, so they always include a
+ * day before yesterday.
  */
 async function use(ledger: TestLedger, events: number, now_ms = Date.now()): Promise<void> {
   const items = Array.from({ length: events }, (_, i) =>
@@ -197,7 +198,7 @@ describe('POST /v1/admin/customers/:id/rebuild', () => {
       await deliver(sent)
     }
     const [live_id, test_id] = [customer_id, `${customer_id}:test`]
-    // This call finishes the live ledger and has no time left for the test ledger.
+    // Imitates an earlier call that finishes the live ledger but has no time left for the test ledger.
     const now_ms = Date.now()
     await rebuildLedger(env.DB, live_id, 100, now_ms)
     await rebuildLedger(env.DB, test_id, 0, now_ms)

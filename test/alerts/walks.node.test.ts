@@ -19,9 +19,9 @@ import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
 import { eventItem, grant, single } from '../support/messages.ts'
 
 /**
- * Random walks of a wallet around thresholds, with burns, voids, refunds, new credits, expiry, holds and an
- * overdraft. A model that gets only the available credits and the spending after each step predicts the
- * notifications. `FC_RUNS=1000` runs more walks.
+ * Tests alerts with random walks of a wallet's balance around the thresholds. The steps are burns, voids, refunds, new
+ * credits, expiry, holds and an overdraft. A simple model predicts the notifications from the available credits and the
+ * spending after each step. `FC_RUNS=1000` runs more walks.
  */
 
 const START_MS = Date.UTC(2026, 10, 30, 20)
@@ -98,7 +98,7 @@ const RULES: fc.Arbitrary<Rules> = fc.record({
   spend: fc.integer({ min: 1, max: 200 }),
 })
 
-/** The model of an alert: it fires if it is armed and the value has passed the threshold. */
+/** The model of an alert. It fires if it is armed, the value has passed the threshold, and the cooldown is over. */
 class Model {
   private armed: boolean
   private fired_ms = Number.NEGATIVE_INFINITY
@@ -253,7 +253,7 @@ class Walk {
     return fired
   }
 
-  /** Voids or completely refunds one of the last burns. */
+  /** Voids one of the last five burns, or refunds it completely. */
   private giveBack(type: 'VOID' | 'REFUND', pick: number): void {
     const burns = this.ledger.entries.filter((entry) => entry.type === 'BURN')
     const entry = burns.at(-1 - (pick % Math.max(1, Math.min(burns.length, 5))))
@@ -270,7 +270,10 @@ class Walk {
     )
   }
 
-  /** Passes the values that a client would see after the step to the models. */
+  /**
+   * Updates the models after a step with the values that a client would see: the available credits and the spending of
+   * the day.
+   */
   private look(before_ms: number): void {
     const { balance, holds } = this.ledger.walletOf()
     const held = holds.flatMap(({ parts }) => parts).reduce((sum, [, amount]) => sum + amount, 0)

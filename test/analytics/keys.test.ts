@@ -9,7 +9,7 @@ import { createKey, type TestKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { acks, captureUsage, deliver, expectRolledUp, rollupRows } from '../support/usage.ts'
 
-/** Tests usage per API key, from events to analytics. */
+/** Tests usage by API key, from the ingested event to the analytics routes. */
 
 const usage = (key: string, query: string) => read(key, `/v1/analytics/usage${query}`)
 
@@ -42,7 +42,7 @@ describe('usage per API key', () => {
     await ingested(other.api_key, { events: [GPT_4O, { ...GPT_4O, feature_id: 'search', user_id: 'mia' }] })
     const { id } = await ingested(other.api_key, GPT_4O)
     await answered(key, `/v1/events/${String(id)}/void`, {})
-    // Captures count as usage of the key that opened the hold.
+    // A capture counts as usage of the key that opened the hold, not of the key that captures it.
     const hold = await answered(other.api_key, '/v1/holds', { feature_id: 'chat', credits: 20 }, 201)
     const hold_id = textField(hold, 'hold_id')
     await answered(key, `/v1/holds/${hold_id}/capture`, { credits: 5 })
@@ -129,7 +129,7 @@ describe('usage that was recorded before usage had keys', () => {
     const bodies = sent.splice(0)
     expect(bodies).toMatchObject([{ v: 2 }])
     await deliver(bodies)
-    // Imitates data of an earlier version, whose pages and rows have no keys.
+    // Imitates pages and rollup rows of an earlier version, which do not record the API key.
     const ledger_id = ledgerKey(ledger.name)
     await env.DB.batch([
       env.DB.prepare(

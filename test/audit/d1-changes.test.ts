@@ -8,8 +8,8 @@ import { createCustomer, OPERATOR_TOKEN, unique, uniqueEmail } from '../support/
 import { d1FailingAt } from '../support/d1.ts'
 
 /**
- * A change in D1 writes its audit record in the same batch. Work of the operator writes its audit record before it
- * starts.
+ * Tests the audit records of changes in D1. A change and its record are written in one batch. Work that the operator
+ * starts writes its record before it starts.
  */
 
 vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -234,7 +234,7 @@ describe('a registration', () => {
 describe('when D1 fails in the middle', () => {
   const effects = ['before its effect', 'after its effect'] as const
 
-  /** Sends a request while the first batch of D1 fails, then repeats the request until it succeeds. */
+  /** Sends a request while the first batch of D1 fails, and then sends the request again with a working D1. */
   async function persist(effect: (typeof effects)[number], path: string, options: ApiOptions): Promise<Json> {
     await apiWith({ DB: d1FailingAt(1, effect) }, path, options)
     const response = await api(path, options)

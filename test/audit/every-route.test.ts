@@ -3,8 +3,8 @@ import { createApp } from '../../src/app.ts'
 import { AUDIT_ACTIONS, type AuditAction } from '../../src/audit/record.ts'
 
 /**
- * The routes that change something, with their audit action if they write an audit record. The test fails for a new
- * route that is not listed.
+ * The routes that write an audit record, with the action of the record. A route that changes something must be in this
+ * list or in the list of exceptions below.
  */
 
 const AUDITED: Readonly<Record<string, AuditAction>> = {

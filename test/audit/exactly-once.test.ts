@@ -17,8 +17,8 @@ import {
 import { CALLER, grant } from '../support/messages.ts'
 
 /**
- * The audit log has a record if and only if the change was committed. The record is in the same commit, and D1 has it
- * exactly once after any fault of the object or of D1.
+ * Tests that the audit log has exactly one record for each committed change, and none for other changes. The ledger
+ * commits the record together with the change. After any fault of the object or of D1, D1 has the record exactly once.
  */
 
 vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -195,7 +195,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.constant({ do: 'power cut' as const }),
 )
 
-/** Sends a change. Returns true if it was accepted, and false for a refusal or a replay, which change nothing. */
+/**
+ * Sends a change. Returns true if the ledger accepts it, and false if the ledger refuses or replays it, so that nothing
+ * changes.
+ */
 async function isAccepted(
   ledger: TestLedger,
   { do: what, amount }: Command & { amount: number },
@@ -209,7 +212,7 @@ async function isAccepted(
   return result.kind === 'done'
 }
 
-/** The time limit. Each history takes about 150 ms, and FC_RUNS may request thousands. */
+/** The time limit of the property test. Each history takes about 150 ms, and FC_RUNS can request thousands of them. */
 const PROPERTY_TIMEOUT_MS = 1_800_000
 
 describe('in any life of a ledger', () => {

@@ -9,15 +9,15 @@ import { createKey } from '../support/keys.ts'
 import { ACCOUNT, ledgerOf, runAlarm } from '../support/ledgers.ts'
 
 /**
- * Each kind of change in a ledger writes exactly one audit record, with the caller, the IP address, and the values
- * before and after the change.
+ * Tests that each kind of change in a ledger writes exactly one audit record. The record has the caller, the IP
+ * address, and the values before and after the change.
  */
 
 const FROM = { 'CF-Connecting-IP': '2001:db8::7', 'X-Request-Id': 'req-of-the-test' }
 
 interface Case {
   /**
-   * Prepares the change. Its records are flushed and left out, so that the test sees only the record of the change.
+   * Prepares the change. The test ignores the records of the preparation, and compares only the record of the change.
    */
   readonly prepare?: (key: string) => Promise<Json>
   readonly change: (key: string, prepared: Json) => Promise<Response>
@@ -226,7 +226,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 }
 
-/** Returns the records of changes in the ledger, without those of the registration and of other changes in D1. */
+/** Flushes the ledger, and returns the customer's audit records except the record of the registration. */
 async function recordsOf({ customer_id }: TestCustomer): Promise<Json[]> {
   await runAlarm(ledgerOf(customer_id))
   const page = await jsonOf(
@@ -265,7 +265,7 @@ describe.each(Object.entries(CASES))('%s', (_, { prepare, change, record }) => {
     expect(key).toContain(String(records[0]?.actor).slice('key_'.length))
     expect(Date.parse(String(records[0]?.at))).toBeGreaterThanOrEqual(asked_ms - 1)
     expect(records.slice(1)).toEqual(earlier)
-    // Records contain no secrets and no personal data, which an erasure would have to find.
+    // Records must contain no secrets and no personal data. Otherwise, an erasure would have to change them.
     expect(await rowsOf(customer_id)).not.toMatch(/om_live_|om_test_|zoe|@|dark/)
   })
 })
@@ -296,7 +296,7 @@ describe('what leaves no record', () => {
       await api('/v1/users/nobody', { key, method: 'DELETE' }),
     ]
     for (const response of refused) expect(response.status).toBeGreaterThanOrEqual(400)
-    // The table was already deleted, so nothing changes.
+    // The burn table is already deleted, so this request changes nothing.
     expect((await api(`/v1/burn-tables/${table}`, { key, method: 'DELETE' })).status).toBe(200)
     await ingested(key, GPT_4O)
     await post(key, '/v1/holds', { feature_id: 'chat', credits: 1 })

@@ -9,8 +9,8 @@ import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 import { countingD1 } from '../support/d1.ts'
 
 /**
- * Tests the operator's list of audit records, with filters by customer, actor, action, target and time. The number of
- * rows that it reads is limited.
+ * Tests the operator's list of audit records, and its filters by customer, actor, action, target and time. Each request
+ * must read only a limited number of rows.
  */
 
 const NOON_MS = Date.UTC(2031, 4, 17, 12)

@@ -23,8 +23,8 @@ const CALL = { event_type: 'API_CALL', feature_id: 'api', unit: 'calls', quantit
 const calls = (quantity: number, fields: Json = {}) => ({ ...CALL, quantity, ...fields })
 
 /**
- * A rule with 2 free calls a month, 3 calls at 10 credits each, and further calls at 1 credit each. To enter the last
- * tier costs 100 credits.
+ * A burn rule with three steps: 2 free calls a month, then 3 calls at 10 credits each, then all further calls at 1
+ * credit each. The first call in the last tier costs 100 credits more.
  */
 const TIERED = {
   method: 'tiered',
@@ -116,8 +116,8 @@ describe('tiers and allowances', () => {
   it('depend on the earlier use of the wallet', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, { rules: [TIERED] })
-    // The first event is free. The second has 1 free call and 2 at 10. The third has 1 call at 10, the 100 for the
-    // last tier, and 3 calls at 1. The fourth has 1 call at 1.
+    // Event 1 has a free call. Event 2 has 1 free call and 2 calls at 10 credits. Event 3 has 1 call at 10 credits, 3
+    // calls at 1 credit, and 100 credits for the last tier. Event 4 has 1 call at 1 credit.
     const charges = []
     for (const quantity of [1, 3, 4, 1]) charges.push(await burned(api_key, calls(quantity)))
     expect(charges).toEqual([0, 20, 113, 1])

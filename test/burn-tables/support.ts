@@ -15,7 +15,7 @@ export interface Saved {
   readonly table: Json
 }
 
-/** Saves a burn table. Fields that a test leaves out have their defaults. */
+/** Saves a burn table through the API. Fields that the test leaves out have their defaults. */
 export async function saved(key: string, fields: Json = {}): Promise<Saved> {
   return savedBy(await postTable(key, { name: 'Test', ...fields }), 201)
 }
@@ -44,7 +44,7 @@ export function flat(amount: number, match: Json = {}): Json {
 
 export const HOUR_MS = 3_600_000
 
-/** Returns the time `by_ms` from now, in the format of requests. */
+/** Returns the time that is `by_ms` from now, as an ISO 8601 string. */
 export function fromNow(by_ms: number): string {
   return new Date(Date.now() + by_ms).toISOString()
 }

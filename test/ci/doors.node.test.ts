@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-/** Tests the rules in biome.json that limit the imports between the folders of `src/`, with files that break them. */
+/**
+ * Tests the rules in biome.json that limit imports between the folders of `src/`. Runs biome on files that break these
+ * rules.
+ */
 
 const ROOT = path.join(import.meta.dirname, '../..')
 const RULES = ['lint/style/noRestrictedImports', 'lint/suspicious/noImportCycles'] as const
@@ -83,7 +86,7 @@ function plant(file: string, text: string): void {
   writeFileSync(path.join(scratch, file), text)
 }
 
-/** Returns the rules of `RULES` that each test file breaks. */
+/** Runs biome on the test files, and returns for each file the rules of `RULES` that it breaks. */
 function lint(): Map<string, string[]> {
   const { stdout } = spawnSync(
     path.join(ROOT, 'node_modules/.bin/biome'),

@@ -121,7 +121,8 @@ describe('the workflows', () => {
         if (value.includes('secrets.')) expect(value).toBe(`\${{ secrets.${variable} }}`)
       }
     }
-    // With `pull_request_target`, a stranger's pull request could run the stranger's code with our secrets.
+    // With `pull_request_target`, a pull request from a fork could run its own code with the secrets of this
+    // repository.
     expect(text(name)).not.toContain('pull_request_target')
   })
 })

@@ -4,8 +4,8 @@ import { GPT_4O, granted, type Json, listed, read } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 
 /**
- * Sends a thousand concurrent requests of every kind over HTTP to one wallet, which can pay for only some of them,
- * and reads the balance in between. Amounts are micro-credits in BigInt, so the sums are compared exactly.
+ * Sends a thousand concurrent requests of every kind over HTTP to one wallet, whose credits pay for only some of them.
+ * Reads the balance meanwhile. Amounts are micro-credits as BigInt, so that sums are compared exactly.
  */
 
 const REQUESTS = 1000
@@ -40,7 +40,7 @@ const balance: Step = (key) => api('/v1/credits/balance?user_id=u', { key })
 const check: Step = (key) =>
   post(key, '/v1/entitlements/check', { feature_id: 'chat', user_id: 'u', action: { type: 'API_CALL' } })
 
-/** The requests that each caller repeats. Callers begin at different positions in the list. */
+/** The requests that each caller repeats in this order. Each caller starts at a different position in the list. */
 const ROUND: readonly Step[] = [
   open,
   balance,
@@ -74,7 +74,7 @@ it('a thousand mixed requests on one wallet never overspend it, and the books ba
     const holds: string[] = []
     for (let i = 0; i < REQUESTS / CALLERS; i++) {
       const step = ROUND[(caller + i) % ROUND.length] ?? open
-      // Opens a hold if the caller has none.
+      // Replaces a step that needs a hold with `open` if the caller has no hold.
       const ready = [open, burn, batch, balance, check].includes(step) || holds.length > 0
       const made = ready ? step : open
       const response = await made(key, holds)
@@ -87,7 +87,8 @@ it('a thousand mixed requests on one wallet never overspend it, and the books ba
   const sample = async () => {
     while (running > 0) {
       samples.push(await read(key, '/v1/credits/balance?user_id=u'))
-      // Everything runs in one thread, and the timers of the group commit run only while the thread is idle.
+      // Waits, because everything runs in one thread, and the timers of the group commit run only while the thread is
+      // idle.
       await scheduler.wait(1)
     }
   }
@@ -96,8 +97,8 @@ it('a thousand mixed requests on one wallet never overspend it, and the books ba
     ...Array.from({ length: CALLERS }, (_, caller) => call(caller).finally(() => running--)),
   ])
 
-  // Requests without enough credits were refused with 402, and requests for an ended hold with 409. No request
-  // failed.
+  // The wallet refuses requests without enough credits with 402, and requests for an ended hold with 409. No request
+  // fails with another status.
   expect([...statuses.keys()].sort()).toEqual([200, 201, 402, 409])
   expect(samples.length).toBeGreaterThan(100)
   for (const sample of samples) {

@@ -14,8 +14,8 @@ import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /**
- * Cases that combine lots, holds, refunds and time. All of them use the wallet of the user `u`. An event costs 15
- * credits.
+ * Tests cases that combine lots, holds, refunds and time. All of them use the wallet of user `u`, and each event costs
+ * 15 credits.
  */
 
 const EVENT = { ...GPT_4O, user_id: 'u' }
@@ -53,7 +53,7 @@ async function lots(key: string): Promise<unknown[]> {
   return objects(data).map(({ amount, remaining, reserved }) => [amount, remaining, reserved])
 }
 
-/** Returns the type, the amount and the effective time of the wallet's entries, oldest first. */
+/** Returns the type, the amount and the effective time of each entry in the wallet of `u`, oldest first. */
 async function lines(key: string): Promise<unknown[]> {
   const { data } = await read(key, '/v1/credits/transactions?user_id=u&limit=100')
   return objects(data)
@@ -85,7 +85,8 @@ describe('across a lot’s expiry', () => {
     vi.setSystemTime(EVE + 10_000)
     expect(await amounts(key)).toEqual([40, 40, 0])
     expect(await capture(key, id, { credits: 15 })).toMatchObject({ captured: 15, remaining: 25 })
-    // The expiry is applied late, and takes effect at its own time.
+    // No request arrives when the lot and the hold expire. The next request applies both expirations at their own
+    // times.
     vi.setSystemTime(EVE + 3_600_000)
     expect(await amounts(key)).toEqual([0, 0, 0])
     expect((await lines(key)).slice(1)).toEqual([
@@ -209,7 +210,10 @@ describe('a hold that has ended', () => {
 })
 
 describe('once for a key', () => {
-  /** All requests that move credits. Each is sent to a wallet of 100 credits with a hold of 40 and a burn of 15. */
+  /**
+   * All requests that move credits. Each is sent to a wallet that was granted 100 credits, with a hold of 40 credits
+   * and a burn of 15 credits.
+   */
   const requests: readonly (readonly [
     string,
     (ids: { hold: string; event: string }) => { path: string; body: Json },

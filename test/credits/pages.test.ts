@@ -38,7 +38,7 @@ describe('GET /v1/credits/lots', () => {
     for (const priority of [10, 20, 20, 30, 40]) ids.push(await lot(key, { priority }))
     const first = await page(key, 2)
     expect(first.ids).toEqual(ids.slice(0, 2))
-    // Takes both lots of the first page and a part of the next lot.
+    // Uses up both lots of the first page and a part of the next lot.
     const body = { user_id: 'u', amount: -2.5, reason: 'x' }
     expect((await api('/v1/credits/adjust', { key, body })).status).toBe(200)
     await lot(key, { priority: 5 })

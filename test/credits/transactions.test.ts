@@ -16,7 +16,7 @@ import { createCustomer } from '../support/customers.ts'
 let key: string
 beforeAll(async () => {
   key = (await createCustomer()).api_key
-  // Makes ten entries in four wallets, including the sign-up grant.
+  // Creates ten ledger entries in four wallets. The sign-up grant is one of them.
   await granted(key, { user_id: 'ann', amount: 50, reason: 'Hello' })
   await purchased(key, { user_id: 'ann', amount: 10, price_usd: 1 })
   await granted(key, { team_id: 'red', amount: 100 })

@@ -4,7 +4,7 @@ import { type Job, runJobs } from '../../src/cron/run-jobs.ts'
 import { JOBS, MINUTE_JOBS } from '../../src/cron.ts'
 
 const NOW_MS = Date.now()
-/** The platform's limit of calls in one invocation. */
+/** The platform's maximum number of subrequests in one invocation. */
 const MAX_CALLS = 1_000
 
 beforeEach(async () => {
@@ -103,7 +103,7 @@ describe('the budget of a job', () => {
     expect(await spend(wake(3))).toBe(true)
     expect(await spend(wake(4))).toBe(false)
     const sent = (n: number) => async (run: Parameters<Job['run']>[0]) => {
-      // No version has messages of this form, so the consumer drops them.
+      // The consumer drops these messages, because their version does not exist.
       for (let i = 0; i < n; i++) await run.env.NOTIFICATIONS.send({ v: 0 })
     }
     expect(await spend(sent(3))).toBe(true)
@@ -134,7 +134,7 @@ describe('the budget of a job', () => {
       const runner = 1 + jobs.length
       expect(jobs.reduce((sum, { calls }) => sum + calls, runner)).toBeLessThanOrEqual(MAX_CALLS)
     }
-    // Both lists store their positions in one table, by name.
+    // The jobs of both lists store their positions in one table under their names, so the names must be unique.
     const names = [...JOBS, ...MINUTE_JOBS].map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
   })

@@ -8,8 +8,8 @@ import { createKey } from '../support/keys.ts'
 import { idOf } from './support.ts'
 
 /**
- * The data in D1 may change between the read and the write of a key. The statement of the write checks the conditions
- * again, so it fails after each of these changes.
+ * Tests changes in D1 between the read and the write of a new key. The statement that writes the key checks the
+ * conditions again, so it writes nothing after such a change.
  */
 describe('the statement that adds a key', () => {
   it.each<[string, (customer: Setting) => Promise<Partial<KeyGuard>>]>([

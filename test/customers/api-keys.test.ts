@@ -112,7 +112,8 @@ describe('revoking a key', () => {
   it('replaces the copy that a lookup was making for KV at that moment', async () => {
     const { customer_id } = await createCustomer()
     const { api_key, key_id, key_hash } = await createKey(customer_id)
-    // The key is revoked after the look-up has read D1 and before it writes KV.
+    // This KV namespace revokes the key at its first write: after the look-up has read the key from D1, and before it
+    // writes the key to KV.
     let revoked = false
     const late: KVNamespace = Object.create(env.API_KEYS, {
       get: { value: () => Promise.resolve(null) },

@@ -14,7 +14,10 @@ async function inKv(key_hash: string): Promise<unknown> {
   return JSON.parse((await env.API_KEYS.get(key_hash)) ?? 'null')
 }
 
-/** Returns a KV that counts its writes and calls `act` with the number of each write, from 1, before it. */
+/**
+ * Returns a KV namespace that counts its writes. It calls `act` before each write, with the number of the write (1 for
+ * the first).
+ */
 function kvBeforeEach(act: (write: number) => Promise<unknown>) {
   const count = { writes: 0 }
   const put = async (key: string, text: string) => {

@@ -43,7 +43,8 @@ it('two simultaneous requests with one key get the same customer', async () => {
   const bodies = await Promise.all(responses.map((response) => response.text()))
   const registered = bodies.filter((_, i) => responses[i]?.status === 201)
   expect(new Set(registered).size).toBe(1)
-  // A request that runs at the same time as the successful one may be refused. A repeat returns the same customer.
+  // Concurrent requests with the same key can be refused. A later repeat returns the customer of the successful
+  // request.
   expect(await (await register(email, once)).text()).toBe(registered[0])
   expect(await keysOf(email)).toBe(1)
 })
@@ -72,6 +73,7 @@ it('open registration replays nothing: a repeat is a conflict', async () => {
   const [email, once] = [uniqueEmail(), unique('once')]
   expect((await register(email, once, '')).status).toBe(201)
   await expectProblem(await register(email, once, ''), 409, 'conflict')
-  // The idempotency keys of the operator are separate from those of open registration.
+  // The operator's idempotency keys are separate from the keys of open registration, so the same key creates another
+  // customer here.
   expect((await register(uniqueEmail(), once)).status).toBe(201)
 })

@@ -4,7 +4,7 @@ import { forgetCachedKeys } from '../../src/api-keys/authentication/lookup.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import type { Json } from '../support/client.ts'
 
-/** Helpers for requests about API keys. */
+/** Helpers for tests of the API key routes. */
 
 export interface MadeKey {
   readonly key_id: string
@@ -41,7 +41,7 @@ export function remove(key: string, key_id: string): Promise<Response> {
   return api(`/v1/api-keys/${key_id}`, { key, method: 'DELETE' })
 }
 
-/** Returns the id of an API key, which is a part of the key. */
+/** Returns the id of a live API key. The id is a part of the key. */
 export function idOf(api_key: string): string {
   return `key_${api_key.slice('om_live_'.length, 'om_live_'.length + 26)}`
 }
@@ -53,8 +53,8 @@ export async function madeBy(response: Response): Promise<MadeKey> {
 }
 
 /**
- * Saves the cached copies of a key. Restoring them after a change imitates a distant isolate, which still has the old
- * copy.
+ * Saves the copy of a key in KV. `restore` writes it back after a change, which imitates a distant location that still
+ * has the old copy.
  */
 export async function cachedRecord(api_key: string): Promise<{ readonly restore: () => Promise<void> }> {
   const text = await env.API_KEYS.get(hashApiKey(api_key))

@@ -23,7 +23,9 @@ const TABLE = { name: 'Flat', rules: [{ match: {}, method: 'flat', amount: 1 }] 
 const ENTITLEMENT = { feature_id: 'export', limit_type: 'NONE' }
 const HOLD = { feature_id: 'chat', credits: 5 }
 
-/** Returns one request of every kind that the ledger answers. Each of them would succeed for an active customer. */
+/**
+ * Returns one request of each kind that changes the ledger. Each of them would succeed for an active customer.
+ */
 async function writesOf(key: string): Promise<Request[]> {
   await granted(key, { user_id: 'zoe', amount: 100 })
   const event = textField(await ingested(key, GPT_4O), 'id')
@@ -58,7 +60,7 @@ async function writesOf(key: string): Promise<Request[]> {
     ['PATCH', `/v1/burn-tables/${table}`, { name: 'New' }],
     ['DELETE', `/v1/burn-tables/${table}`],
     ['DELETE', '/v1/users/zoe'],
-    // These requests are checked in D1, and not in the ledger.
+    // The Worker checks the requests below in D1, not in the ledger.
     ['POST', '/v1/api-keys', { name: 'x' }],
     ['POST', `/v1/api-keys/${idOf(key)}/rotate`, {}],
     ['DELETE', `/v1/api-keys/${idOf(key)}`],
@@ -121,7 +123,7 @@ describe.each(['SUSPENDED', 'CLOSED'])('a customer that is %s', (status) => {
   })
 })
 
-/** Returns every route of the API that requires a write scope and is not a GET. */
+/** Returns the method and the path of every API route that requires a write scope, except GET routes. */
 function writingRoutes(): [method: string, path: string][] {
   return createApp().openAPIRegistry.definitions.flatMap((definition): [string, string][] => {
     if (definition.type !== 'route') return []

@@ -14,7 +14,9 @@ interface PageOptions extends ApiOptions {
   readonly fetch?: Fetch
 }
 
-/** Sends a request like a page of the dashboard, and compares an answer of the API with the OpenAPI document. */
+/**
+ * Sends a request in the same way as a page of the dashboard. Checks the API's responses against the OpenAPI document.
+ */
 export async function fromDashboard(path: string, options: PageOptions = {}): Promise<Response> {
   const { session, origin, fetch = (request) => exports.default.fetch(request), ...rest } = options
   const plain = apiRequest(path, rest)

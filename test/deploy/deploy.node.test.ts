@@ -10,7 +10,10 @@ const ROOT = path.join(import.meta.dirname, '../..')
 
 const secrets = (...names: string[]) => JSON.stringify(names.map((name) => ({ name, type: 'secret_text' })))
 
-/** A double of the real services: records the calls in order, and returns prepared answers. */
+/**
+ * A test double for the commands and requests of a deployment. It records the calls in order, and returns prepared
+ * results.
+ */
 class FakeWorld implements World {
   readonly did: string[] = []
   readonly said: string[] = []

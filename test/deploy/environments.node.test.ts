@@ -157,7 +157,7 @@ function checked(environment: EnvironmentName, change: Partial<Checked>): Checke
   }
 }
 
-/** Returns the environment after the deployer has filled in its ids. */
+/** Returns the section of an environment with valid ids in place of the placeholders. */
 function withIds(section: Section, environment: EnvironmentName): Section {
   const digit = String(ENVIRONMENTS.indexOf(environment))
   const kv = digit.repeat(32)

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { ENVIRONMENTS, readSection } from '../../scripts/deploy/sections.ts'
 
 /**
- * The platform's limits must not refuse requests that the ledger would allow. Only this test checks it, because a
- * binding does not report its limit.
+ * Tests that the rate limiters of the platform do not refuse requests that the ledger would allow. Nothing else checks
+ * this, because a rate limit binding does not report its limit.
  */
 
 const TIERS = ['STARTER', 'GROWTH', 'ENTERPRISE']

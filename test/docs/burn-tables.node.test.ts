@@ -9,8 +9,8 @@ import { compileBurnTable } from '../../src/pricing/burn-table/table.ts'
 import { costing, DEFAULTS, Meter } from '../pricing/burn-table-support.ts'
 
 /**
- * Tests the worked examples of docs/rating.md. Each table must pass the API's schema. The events of a table are
- * charged one after the other.
+ * Tests the worked examples of docs/rating.md. Each burn table must pass the API's schema, and its events must have the
+ * charges that the page states. The events of a table are charged in order.
  */
 
 const page = readFileSync(path.join(import.meta.dirname, '../../docs/rating.md'), 'utf8')

@@ -6,8 +6,9 @@ import { SECRETS } from '../../scripts/deploy/checks.ts'
 import { readSection } from '../../scripts/deploy/sections.ts'
 
 /**
- * Checks the commands in docs/deploy.md and SECURITY.md as far as possible without an account: their syntax, the
- * scripts, and the options. `test/deploy` and `test/scripts` run the commands that need no account.
+ * Checks the commands in docs/deploy.md and SECURITY.md as far as possible without a Cloudflare account: their shell
+ * syntax, the scripts that they name, and their options. `test/deploy` and `test/scripts` run the commands that need no
+ * account.
  */
 
 const ROOT = path.join(import.meta.dirname, '../..')

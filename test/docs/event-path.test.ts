@@ -8,8 +8,9 @@ import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { acks, captureUsage, deliver } from '../support/usage.ts'
 
 /**
- * Checks that ARCHITECTURE.md lists exactly the files whose functions one event calls. The coverage counts the calls.
- * The test is skipped without coverage, as in `npm test`. `.ci/run` measures the coverage.
+ * Checks that ARCHITECTURE.md lists exactly the files whose functions are called for one event. The test reads the
+ * calls from the coverage data, and is skipped without coverage. `.ci/run` measures the coverage, but `npm test` does
+ * not.
  */
 
 it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event crosses', async () => {
@@ -19,7 +20,8 @@ it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event c
     key: api_key,
     body: { ...GPT_4O, user_id: 'mia', idempotency_key },
   })
-  // The first event of a key and of a model loads data that later events already find in memory.
+  // Sends a first event, which loads the data of the key and the model into memory. The measured second event does not
+  // load them again.
   expect((await api('/v1/events/ingest', ingest('first'))).status).toBe(200)
   const messages = await captureUsage(ledger)
   await runAlarm(ledger)
@@ -36,11 +38,11 @@ it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event c
 
   const named = filesOf(page.split('\n## The path of one event\n')[1]?.split('\n## ')[0] ?? '')
   expect([...crossed].filter((file) => !named.has(file)).toSorted()).toEqual([])
-  // The functions of these files were called before the event, when the application was built.
+  // The functions of these two files run earlier, when the application is built.
   expect([...named].filter((file) => !crossed.has(file))).toEqual(['src/index.ts', 'src/app.ts'])
 })
 
-/** Runs `work`, and adds the files of `src` whose functions it called to `files`. */
+/** Runs `work`. Adds the files of `src` whose functions it calls to `files`. */
 async function whatRuns<T>(files: Set<string>, work: () => T | Promise<T>): Promise<T> {
   const before = calls()
   const result = await work()
@@ -48,7 +50,7 @@ async function whatRuns<T>(files: Set<string>, work: () => T | Promise<T>): Prom
   return result
 }
 
-/** Returns the number of function calls that the coverage has counted in each file of `src`. */
+/** Returns the number of function calls in each file of `src`, from the coverage data. */
 function calls(): Map<string, number> {
   const files: unknown = Reflect.get(globalThis, '__VITEST_COVERAGE__')
   return new Map(
@@ -60,7 +62,8 @@ function calls(): Map<string, number> {
 }
 
 /**
- * Returns the files that the tables of a section name. A file without a folder is in the folder of the previous file.
+ * Returns the files that are named in the tables of a section. A name without a folder belongs to the folder of the
+ * previous file.
  */
 function filesOf(section: string): Set<string> {
   let folder = ''

@@ -2,12 +2,12 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-/** Checks that every path and every npm script that a page names exists. */
+/** Checks that the paths and the npm scripts in all pages exist. */
 
 const ROOT = path.join(import.meta.dirname, '../..')
 /**
- * The pages in which relative names are paths of this repository. In guides, a relative name may be the reader's own
- * file.
+ * The pages in which relative names are paths of this repository. In other pages, a relative name can be a file of the
+ * reader.
  */
 const MAPS = ['ARCHITECTURE.md', ...globSync(['docs/recipes/*.md', 'src/**/README.md'], { cwd: ROOT })]
 const PAGES = [
@@ -57,8 +57,8 @@ function missingPaths(page: string): string[] {
 }
 
 /**
- * Returns the paths in backquotes that do not exist. A name that does not start with a known folder may be relative
- * to the previous path in the same paragraph or row, to the page, or to the repository.
+ * Returns the paths in backquotes that do not exist. A name that does not start with a known folder can be relative to
+ * the previous path in the same paragraph or row, to the page, or to the repository.
  */
 function missingIn(text: string, page: string): string[] {
   const missing: string[] = []

@@ -21,7 +21,7 @@ let meter = ''
 let key = ''
 let event_id = ''
 
-/** Sends a request with the operator token, or with the customer's key after it was created. */
+/** Sends a request with the customer's API key. Before the customer is created, uses the operator token. */
 async function post(route: string, body: object): Promise<Record<string, unknown>> {
   const response = await fetch(`${meter}${route}`, {
     method: 'POST',
@@ -50,7 +50,7 @@ beforeAll(async () => {
   const event = { event_type: 'TOKEN_USAGE', feature_id: 'chat', user_id: 'ada', ...model }
   const burned = await post('/v1/events/ingest', event)
   event_id = String(burned.id)
-  // With this link, `npx` finds the package of the workspace. Elsewhere, it would use the published package.
+  // With this link, `npx` uses the package of this repository. Without it, `npx` would download the published package.
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(scratch, 'node_modules'))
 })
 
@@ -100,7 +100,7 @@ describe.skipIf(!existsSync(CHROMIUM))('the verifier in Chromium', () => {
   })
 })
 
-/** Starts a server for the verifier and the files that the commands have written. */
+/** Starts a web server for the verifier and for the files that the commands have written. */
 async function serve() {
   const files = new Map([['/verify.js', path.join(ROOT, 'verify/verify.js')]])
   for (const name of ['keys.json', 'export.jsonl', 'changed.jsonl', 'receipt.jws']) {

@@ -2,12 +2,12 @@ import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
 
-/** Checks that comments, names of tests and pages contain no unclear or old-fashioned words and openings. */
+/** Checks that comments, names of tests and pages do not use unclear or old-fashioned words and openings. */
 
 const ROOT = path.join(import.meta.dirname, '../..')
 /**
- * The files that the test skips. The first contains the avoided words, and the second is generated from the OpenAPI
- * document.
+ * The files that the test skips: this file, which contains the avoided words, and a file that is generated from the
+ * OpenAPI document.
  */
 const SKIPPED = ['test/docs/words.node.test.ts', 'sdk/src/api.ts']
 const AVOIDED = [
@@ -52,7 +52,7 @@ function filesOf(pattern: string): string[] {
   return files.filter((file) => !SKIPPED.includes(file))
 }
 
-/** Returns the comments of each line, also those after code, and the names of tests. */
+/** Returns the comments, including comments after code, and the lines with names of tests. */
 function textsOfCode(source: string): string[] {
   return source.split('\n').flatMap((line) => {
     const text = line.trim()

@@ -11,7 +11,10 @@ import { itemsOfPoints } from '../../src/drop-in/otlp/token-metrics.ts'
 import { anyJson } from '../support/any-json.ts'
 import { CHAT, exportOf, protobufOf, span } from './spans.ts'
 
-/** Checks for random inputs that a reader never throws, and never returns an event without a key. */
+/**
+ * Checks with random inputs that the readers of other systems' formats never throw an error, and never return an event
+ * without an idempotency key.
+ */
 
 const { seed, runs } = inject('fuzz')
 const options = { numRuns: runs ?? 500, ...(seed !== undefined && { seed }) }

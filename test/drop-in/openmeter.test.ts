@@ -152,7 +152,7 @@ describe('a CloudEvent', () => {
       specversion: '1.0',
       type: 'litellm_tokens',
       id: 'chatcmpl-AZ1',
-      // The format of Python's `isoformat`.
+      // This format is the output of Python's `datetime.isoformat`, with microseconds and an offset.
       time: new Date().toISOString().replace('Z', '123+00:00'),
       subject: 'zoe',
       source: 'litellm-proxy',

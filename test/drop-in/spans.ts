@@ -2,7 +2,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { z } from 'zod'
 import type { Json } from '../support/client.ts'
 
-/** OTLP requests for tests, in JSON and in protobuf. */
+/** Creates OTLP exports for tests, in JSON and in protobuf. */
 
 export type Attributes = Readonly<Record<string, string | number | boolean>>
 
@@ -17,7 +17,7 @@ export interface TestSpan {
 
 let spans = 0
 
-/** Returns a span, of a new trace unless `fields` has a trace. */
+/** Returns a span with the given attributes. It belongs to a new trace unless `fields` has a trace. */
 export function span(attributes: Attributes, fields: Partial<TestSpan> = {}): TestSpan {
   spans += 1
   const id = spans.toString(16).padStart(16, '0')
@@ -25,7 +25,7 @@ export function span(attributes: Attributes, fields: Partial<TestSpan> = {}): Te
   return { trace, id, attributes, ...fields }
 }
 
-/** A model call that costs 15 credits by the default burn table. */
+/** The attributes of a model call that costs 15 credits with the default burn table. */
 export const CHAT: Attributes = {
   'gen_ai.operation.name': 'chat',
   'gen_ai.provider.name': 'openai',
@@ -126,7 +126,7 @@ const metricsSchema = z.object({
   ),
 })
 
-/** Returns an export of metrics in protobuf. */
+/** Converts a metrics export from JSON to protobuf. */
 export function metricsProtobuf(body: Json): Uint8Array<ArrayBuffer> {
   const request = new BinaryWriter()
   for (const { scopeMetrics } of metricsSchema.parse(body).resourceMetrics) {

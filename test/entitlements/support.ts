@@ -10,7 +10,7 @@ export function postEntitlement(
 }
 
 /**
- * Creates an entitlement for `chat` that allows everything and counts nothing, with the given changes. Returns its id.
+ * Creates an entitlement for the feature `chat`, and returns its id. Without `fields`, the entitlement has no limit.
  */
 export async function entitled(key: string, fields: Json = {}): Promise<string> {
   const response = await postEntitlement(key, { feature_id: 'chat', limit_type: 'NONE', ...fields })
@@ -34,7 +34,7 @@ export async function checked(key: string, body: Json = {}): Promise<Json> {
   return answer
 }
 
-/** A use of gpt-4o with 1,000 input tokens and 500 output tokens, which costs 15 credits. */
+/** The action of a call to gpt-4o with 1,000 input tokens and 500 output tokens, which costs 15 credits. */
 export const GPT_4O_ACTION = {
   type: 'token_usage',
   provider: 'openai',

@@ -19,8 +19,8 @@ afterEach(() => {
 const ONE_EVENT = { limit_type: 'HARD', limit_value: 1, unit: 'events' }
 
 describe('a limit with a time zone', () => {
-  // In 2027, clocks change in New York on 14 March, in Berlin on 28 March, and on Lord Howe Island on 4 April, by
-  // half an hour. In Kathmandu, they never change.
+  // In 2027, the clocks change on 14 March in New York, on 28 March in Berlin, and on 4 April on Lord Howe Island,
+  // there by only half an hour. In Kathmandu, they never change.
   it.each<[zone: string, period: string, before: string, turns: string, ends: string]>([
     ['Europe/Berlin', 'DAILY', '2027-03-27T22:59:59Z', '2027-03-27T23:00:00Z', '2027-03-28T22:00:00.000Z'],
     ['America/New_York', 'DAILY', '2027-03-14T04:59:59Z', '2027-03-14T05:00:00Z', '2027-03-15T04:00:00.000Z'],

@@ -21,7 +21,7 @@ interface Route {
   readonly path: string
   readonly options?: ApiOptions
   readonly scope: Scope
-  /** The status of the answer to a key that has the scope. */
+  /** The status of the response to a key with the scope. */
   readonly status: number
 }
 
@@ -108,8 +108,8 @@ describe('two customers with the same user ids and the same idempotency keys', (
     )
     expect(await read(b.api_key, `/v1/events/${textField(of_b, 'id')}`)).toMatchObject({ id: of_b.id })
 
-    // The end of an id identifies the ledger. A number of one customer with the end of another customer's id is not a
-    // valid id.
+    // The last 8 characters of an id identify its ledger. This id combines an event number of customer B with the
+    // ledger of customer A, so it is invalid.
     const forged = textField(of_b, 'id').slice(0, -8) + textField(of_a, 'id').slice(-8)
     await expectRefused(await api(`/v1/events/${forged}`, { key: b.api_key }), 404, 'not_found')
 
@@ -117,7 +117,7 @@ describe('two customers with the same user ids and the same idempotency keys', (
     expect(await listed(b.api_key, '/v1/credits/transactions', '?team_id=red')).toEqual([])
     expect((await listed(b.api_key, '/v1/events', '?user_id=zoe')).map(({ id }) => id)).toEqual([of_b.id])
 
-    // A cursor from another customer's list is only a position in the customer's own list.
+    // A cursor from another customer's list only selects a position in the caller's own list.
     const { next_cursor } = await read(a.api_key, '/v1/credits/transactions?limit=1')
     const ids = (await listed(a.api_key, '/v1/credits/transactions')).map(({ id }) => id)
     const page = await listed(b.api_key, '/v1/credits/transactions', `?cursor=${String(next_cursor)}`)

@@ -17,7 +17,8 @@ beforeAll(async () => {
 })
 
 /**
- * Sends the event alone and in a batch. Expects that both are refused for the same reason, and that nothing changes.
+ * Sends an invalid event alone and in a batch. Expects that both requests refuse the event for the same reason, and
+ * that no balance changes.
  */
 async function expectEventRefused(event: unknown, path: string, message: RegExp = /./): Promise<void> {
   const text = typeof event === 'string' ? event : JSON.stringify(event)
@@ -45,7 +46,7 @@ async function expectEventRefused(event: unknown, path: string, message: RegExp 
   ])
 }
 
-/** Returns an event as JSON text, in which one field has the JSON text `raw`. */
+/** Returns a valid event as JSON, in which the text `raw` replaces the value of one field. */
 function withRaw(field: string, raw: string): string {
   const { [field]: _, ...others }: Record<string, unknown> = GPT_4O
   return `${JSON.stringify(others).slice(0, -1)},${JSON.stringify(field)}:${raw}}`

@@ -20,7 +20,7 @@ beforeAll(async () => {
   key = (await createCustomer()).api_key
 })
 
-/** Sends a request twice, and expects one burn and two byte-identical answers. */
+/** Sends a request twice, and expects one burn and two byte-identical responses. */
 async function expectReplay(first: () => Promise<Response>, second: () => Promise<Response>): Promise<void> {
   const answer = await first()
   expect(answer.status).toBe(200)

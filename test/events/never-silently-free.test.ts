@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { api, jsonOf } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 
-/** Tests that an event burns 0 credits without a warning only if a zero is configured. */
+/** Tests that an event burns 0 credits without a warning only if a price of zero is configured. */
 
 type Table = Readonly<Record<string, unknown>>
 
@@ -28,7 +28,7 @@ async function ingest(key: string, event: object) {
   return { status: response.status, answer: await jsonOf(response) }
 }
 
-/** Usage that providers charge for, without the model or the provider that is needed to price it. */
+/** Events with usage that providers charge for, but without the model or the provider that is needed for the price. */
 const UNPRICED = [
   ['images without a model', { event_type: 'IMAGE_GENERATION', provider: 'OPENAI', image_count: 3 }],
   ['audio without a model', { event_type: 'AUDIO_PROCESSING', provider: 'OPENAI', duration_seconds: 30 }],

@@ -49,10 +49,11 @@ async function expectBurned(
 }
 
 describe('a raw response', () => {
-  // Prices are in USD per million tokens. The default burn table charges 2,000 credits per USD of cost.
+  // The calculations below use prices in USD per million tokens. The default burn table charges 2,000 credits per USD
+  // of provider cost.
   const examples: [what: string, provider: string, response: object, expected: Expected][] = [
     [
-      // 86 x 2.50 + 1,920 x 1.25 + 300 x 10 = 5,615 millionths of a USD
+      // 86 input x 2.50 + 1,920 cached x 1.25 + 300 output x 10 = 5,615 millionths of a USD.
       'of OpenAI chat: cached tokens are inside prompt_tokens',
       'OPENAI',
       openaiChat,
@@ -64,7 +65,8 @@ describe('a raw response', () => {
       },
     ],
     [
-      // 512 x 1.25 + 1,024 x 0.125 + 1,210 x 10 + 10,000 for the web search = 22,868 millionths of a USD
+      // 512 input x 1.25 + 1,024 cached x 0.125 + 1,210 output x 10 + 10,000 for the search = 22,868 millionths of a
+      // USD.
       'of OpenAI responses: reasoning is inside output_tokens, and a web search has its own price',
       'OPENAI',
       openaiResponses,
@@ -82,7 +84,8 @@ describe('a raw response', () => {
       },
     ],
     [
-      // 21 x 3 + 1,024 x 3.75 + 512 x 6 + 18,000 x 0.30 + 393 x 15 = 18,270 millionths of a USD
+      // 21 input x 3 + 1,024 five-minute writes x 3.75 + 512 one-hour writes x 6 + 18,000 cached x 0.30 + 393 output x
+      // 15 = 18,270 millionths of a USD.
       'of Anthropic: cache reads and writes are beside input_tokens',
       'ANTHROPIC',
       anthropicMessages,
@@ -101,7 +104,7 @@ describe('a raw response', () => {
       },
     ],
     [
-      // 400 x 1.25 + 800 x 0.125 + (350 + 800) x 10 = 12,100 millionths of a USD
+      // 400 input x 1.25 + 800 cached x 0.125 + (350 output + 800 thoughts) x 10 = 12,100 millionths of a USD.
       'of Gemini: thoughts are beside the candidates',
       'GOOGLE',
       geminiGenerateContent,
@@ -151,7 +154,7 @@ describe('a raw response', () => {
 
   const parts: [what: string, provider: string, response: object, model: string, credits: number][] = [
     ['OpenAI chat', 'OPENAI', openaiChat.usage, 'gpt-4o', 11.23],
-    // Without the `output` of the body, the web search is not known, so the cost is only 12,868 millionths of a USD.
+    // The usage part alone does not show the web search, so the cost is only 12,868 millionths of a USD.
     ['OpenAI responses', 'OPENAI', openaiResponses.usage, 'gpt-5', 25.736],
     ['Anthropic', 'ANTHROPIC', anthropicMessages.usage, 'claude-sonnet-4-5', 36.54],
     ['Gemini', 'GOOGLE', geminiGenerateContent.usageMetadata, 'gemini-2.5-pro', 24.2],
@@ -174,11 +177,11 @@ describe('a raw response', () => {
 
 describe('an explicit field', () => {
   const wins: [what: string, more: object, credits: number][] = [
-    // 86 x 0.15 + 1,920 x 0.075 + 300 x 0.60 = 336.9 millionths of a USD
+    // 86 input x 0.15 + 1,920 cached x 0.075 + 300 output x 0.60 = 336.9 millionths of a USD.
     ['the model', { model: 'gpt-4o-mini' }, 0.6738],
-    // 86 x 2.50 + 1,920 x 1.25 = 2,615 millionths of a USD
+    // 86 input x 2.50 + 1,920 cached x 1.25 = 2,615 millionths of a USD.
     ['the output', { output_tokens: 0 }, 5.23],
-    // 5,615 + 3,000 x 2.50 = 13,115 millionths of a USD
+    // 5,615 as above + 3,000 more input tokens x 2.50 = 13,115 millionths of a USD.
     ['the input', { input_tokens: 5006 }, 26.23],
     ['the cached part', { usage: { cache_read_tokens: 0 } }, 16.03],
     ['the service tier', { service_tier: 'batch' }, 5.615],
@@ -192,7 +195,7 @@ describe('an explicit field', () => {
 
 describe('a response that names a service tier', () => {
   it('has the price of the tier', async () => {
-    // The flex tier halves the price of gpt-5's tokens, but not the price of the search.
+    // The flex tier halves the token prices of gpt-5, but not the price of the web search.
     const answer = await ingested(key, eventOf('OPENAI', { ...openaiResponses, service_tier: 'flex' }))
     expect(answer).toMatchObject({ provider_cost_usd: 0.016434, credits_burned: 32.868 })
   })

@@ -20,7 +20,7 @@ function batch(count: number, event: object = FREE): Json {
   return { events: Array.from({ length: count }, () => event) }
 }
 
-/** Creates a customer whose ledger accepts this many events a month. */
+/** Creates a customer with a monthly quota of `events_a_month` events. */
 async function customerWithQuota(
   events_a_month: number,
 ): Promise<TestCustomer & { readonly ledger: TestLedger }> {
@@ -39,7 +39,7 @@ function countedInJournal(ledger: TestLedger): Promise<number> {
 }
 
 describe('the monthly quota', () => {
-  // The date is fixed, because a test that runs across the end of a month would have two quotas.
+  // The clock is set to the middle of a month, because a test that runs across the end of a month would use two quotas.
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 10, 15, 12) })
   })
@@ -83,7 +83,7 @@ describe('the monthly quota', () => {
         ),
       },
     })
-    // Invalid events get their own errors, even if the quota is used up.
+    // An invalid event gets the error about its invalid field, even if the quota is used up.
     expect(objects(results)[7]).toMatchObject({ error: { code: 'invalid_request' } })
   })
 
@@ -125,7 +125,7 @@ describe('the monthly quota', () => {
     expect(await balanceOf(api_key)).toBe(9_985)
 
     vi.setSystemTime(Date.UTC(2026, 11, 1))
-    // An event of November that arrives in December counts for December.
+    // An event whose timestamp is in November but that arrives in December counts towards the quota of December.
     const late = await ingested(api_key, { ...event, timestamp: '2026-11-30T23:59:59Z' })
     expect(late).toMatchObject({ credits_burned: 15 })
     await expectProblem(await ingest(api_key, FREE), 429, 'quota_exceeded')

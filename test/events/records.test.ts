@@ -6,7 +6,7 @@ import { createCustomer } from '../support/customers.ts'
 const HOUR_MS = 3_600_000
 const hoursAgo = (hours: number) => new Date(Date.now() - hours * HOUR_MS).toISOString()
 
-/** Ten events in the order of arrival. Their event times are in the reverse order. */
+/** Ten events in the order in which they arrive. Each has an earlier timestamp than the previous one. */
 const EVENTS = [
   { ...GPT_4O, user_id: 'ann', timestamp: hoursAgo(1) },
   { ...GPT_4O, user_id: 'bob', timestamp: hoursAgo(2) },

@@ -13,10 +13,7 @@ import {
 } from '../support/client.ts'
 import { createCustomer, unique } from '../support/customers.ts'
 
-/**
- * The ids of subjects with a wallet. The wallets of `rich` subjects have credits, and those of `empty` subjects have
- * none left.
- */
+/** The ids of users and teams with a wallet. The `rich` ones have credits, and the `empty` ones have none left. */
 interface Wallets {
   readonly rich_user: string
   readonly empty_user: string

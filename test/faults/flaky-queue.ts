@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import type { TestLedger } from '../support/ledgers.ts'
 
-/** The fault of one `sendBatch`. */
+/** The outcome of one `sendBatch` call. */
 export type QueueFault =
   | 'works'
   /** No message of the batch arrives. */
@@ -17,11 +17,11 @@ export type QueueFault =
   | 'power cut after'
 
 /**
- * The queue of a ledger object, with a list of faults. Each `sendBatch` uses the next fault. After the last one, the
- * queue works.
+ * A queue for a ledger object with a list of faults. Each `sendBatch` call has the next fault of the list. After the
+ * last fault, the queue works.
  */
 export class FlakyQueue {
-  /** The messages that have arrived, in the order of delivery. */
+  /** The messages that have arrived, in the order in which they arrived. */
   readonly arrived: unknown[] = []
   /** The number of `sendBatch` calls. */
   sends = 0
@@ -43,7 +43,7 @@ export class FlakyQueue {
   }
 
   /**
-   * Installs the queue in the object, together with the D1 `db`. Must be called again after a restart of the object.
+   * Installs the queue and the D1 database `db` in the ledger object. Call it again after each restart of the object.
    */
   async install(db: D1Database = env.DB): Promise<void> {
     await runInDurableObject(this.ledger.stub, (instance, state) => {

@@ -6,17 +6,17 @@ import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { partOf, storeOf, type TestLedger } from '../support/ledgers.ts'
 
 /**
- * Faults of a ledger object and its D1 at one exact moment. Each fault occurs once. Afterwards, everything works
- * again.
+ * Injects faults into a ledger object or its D1 database at an exact moment. Each fault occurs once, and afterwards
+ * everything works again.
  */
 
 /** The moment of a power cut, after which only the contents of the disk are left. */
 export type Moment =
-  /** The journal row is written and the transaction is still open. */
+  /** The journal row is written, but the transaction is still open. */
   | 'inside the transaction'
-  /** The transaction is closed, but the platform has not confirmed that it is on disk. */
+  /** The transaction is closed, but the platform has not yet confirmed that it is on disk. */
   | 'after the transaction'
-  /** The transaction is on disk, but the answer is not sent. */
+  /** The transaction is on disk, but the reply is not sent. */
   | 'before the reply'
 
 export async function powerCut(ledger: TestLedger, moment: Moment): Promise<void> {
@@ -59,7 +59,7 @@ export async function failNextTransaction(ledger: TestLedger): Promise<void> {
   })
 }
 
-/** Delays the next requests until this number of them has arrived, so that they share a commit. */
+/** Delays requests until `requests` of them have arrived, so that they share a commit. */
 export async function gather(ledger: TestLedger, requests: number): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const group = groupOf(instance)
@@ -79,7 +79,7 @@ export async function gather(ledger: TestLedger, requests: number): Promise<void
   })
 }
 
-/** Changes the object's configuration until the object stops. */
+/** Changes the configuration of the running object. A restarted object has its normal configuration again. */
 export async function configure(ledger: TestLedger, change: Partial<Config>): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     if (!Reflect.set(instance, 'config', { ...configOf(env), ...change })) {
@@ -92,7 +92,7 @@ export function groupOf(instance: CustomerLedger): GroupCommit {
   return partOf(instance, 'commits', Commits).group
 }
 
-/** Returns all rows of the object's tables, to check that a failure leaves no rows. */
+/** Returns all rows of the object's tables, so that a test can check that a failure changed none of them. */
 export function dump(ledger: TestLedger): Promise<Record<string, unknown[]>> {
   return runInDurableObject(ledger.stub, (_, { storage: { sql } }) => {
     const tables = sql

@@ -13,8 +13,8 @@ import { groupOf } from './injection.ts'
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * Tests an object that gets more requests than it can handle. Requests above its limit of waiting requests are
- * refused at once, without effect.
+ * Tests an object that gets more requests than it can handle. When too many requests are waiting, the object refuses
+ * further requests immediately and without effect.
  */
 
 const BATCH = 1000
@@ -39,7 +39,7 @@ describe('more waiting requests than the limit', () => {
     const message = batch(Array.from({ length: BATCH }, () => eventItem(1, { metadata })))
     const ROOM = Math.floor(MAX_WAITING_WEIGHT / weightOf(JSON.stringify(message).length))
     expect(ROOM).toBeLessThan(25)
-    // Sends all requests in one turn of the event loop, so that no commit can run in between.
+    // Sends all requests in one turn of the event loop, so that no commit runs between them.
     const kinds = await runInDurableObject(ledger.stub, async (instance) => {
       const answers = Array.from({ length: ROOM + 5 }, () => ask(instance, 'ingest', message))
       return (await Promise.all(answers)).map((result) =>
@@ -81,7 +81,7 @@ describe('more waiting requests than the limit', () => {
   })
 })
 
-/** Makes the object refuse requests that would have to wait. */
+/** Makes the object behave as if no further request could wait. */
 async function fill(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     groupOf(instance).hasRoom = () => false

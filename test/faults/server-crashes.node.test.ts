@@ -7,15 +7,16 @@ import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import { Client, type Sent } from './crash-load.ts'
 
 /**
- * Kills the dev server and its child processes with SIGKILL at random moments under load, and starts a new server
- * from the disk. Imitates a host failure, an out-of-memory kill, and a deployment that does not wait for requests.
- * CRASH_ROUNDS=25 runs more rounds (`npm run test:crashes`).
+ * Tests crashes of the whole server. Kills the development server and its child processes with SIGKILL at random
+ * moments under load, and starts a new server with the same state directory. This imitates a host failure, an
+ * out-of-memory kill, or a deployment that does not wait for requests. CRASH_ROUNDS=25 runs more rounds (`npm run
+ * test:crashes`).
  */
 
 const STATE_DIR = mkdtempSync(path.join(tmpdir(), 'openmonetize-crashes-'))
 const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 3)
 const CALLERS = 12
-/** The time from the first request of a round to the end of the server, in milliseconds. */
+/** The shortest time from the first request of a round until the server is killed, in ms. */
 const SHORTEST_MS = 200
 const LONGEST_MS = 2_500
 /** The variables of the server. Flushes are frequent, so that a crash can interrupt a flush. */
@@ -58,7 +59,7 @@ describe('a server that is killed under load', () => {
       expect(timesFound(found, sent), JSON.stringify(sent)).toSatisfy(fits(sent))
     await client.assertBooks()
 
-    // Requests without an answer are repeated with the same key.
+    // Repeats the requests that got no response, with the same idempotency keys.
     for (const sent of client.sent.filter(({ answer }) => answer === null)) await client.repeat(sent)
     const afterwards = await client.eventsByNumber()
     for (const sent of client.sent) expect(timesFound(afterwards, sent)).toEqual(sent.numbers.map(() => 1))
@@ -72,7 +73,7 @@ describe('a server that is killed under load', () => {
   })
 })
 
-/** Returns the number of times that each event of a request is stored. */
+/** Returns how many times each event of a request is stored. */
 function timesFound(found: ReadonlyMap<number, unknown[]>, { numbers }: Sent): number[] {
   return numbers.map((number) => found.get(number)?.length ?? 0)
 }

@@ -13,9 +13,9 @@ import { acks, captureUsage, deliver, deliverDead, expectRolledUp, rollupRows } 
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * Tests faults between the queue and its consumer: messages that arrive repeatedly, late, out of order or never, a
- * consumer that stops between reading and writing, and a D1 that does not answer. After each fault, the rollups must
- * agree with the pages and count each event once.
+ * Tests faults between the queue and its consumer. Messages arrive repeatedly, late, out of order or never; the
+ * consumer stops between reading and writing; D1 does not respond. After each fault, the rollups must agree with the
+ * pages and count each event once.
  */
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -25,7 +25,7 @@ afterEach(() => {
 
 interface Busy {
   readonly ledger: TestLedger
-  /** The messages of the ledger, one for each flush, in order. */
+  /** The queue messages that the ledger has sent: one for each flush, in order. */
   readonly sent: readonly unknown[]
 }
 
@@ -44,7 +44,7 @@ async function use(ledger: TestLedger, events: number, salt = 0): Promise<void> 
   await runAlarm(ledger)
 }
 
-/** Creates a ledger and flushes it `flushes` times, each time with ten events. */
+/** Creates a ledger, and flushes it `flushes` times with ten new events each time. */
 async function flushed(flushes: number): Promise<Busy> {
   const ledger = await freshLedger(1_000_000_000)
   const sent = await captureUsage(ledger)
@@ -118,7 +118,7 @@ describe('a message that was cut at another entry', () => {
     const { ledger, sent } = await flushed(2)
     const [first] = sent.map((body) => JSON.parse(JSON.stringify(body)))
     const nothing = { h: 0, s: [], k: [], u: [], c: [] }
-    // The first message covers only the grant, which is not usage.
+    // Delivers a message that covers only a part of the first flush: the grant, which is not usage.
     const grant = { ...first, v: 1, to_entry: 1, cells: nothing, at_ms: null }
     expect(await deliver([grant])).toEqual(acks(1))
     expect(await deliver(sent.slice(1))).toEqual(acks(1))
@@ -127,8 +127,8 @@ describe('a message that was cut at another entry', () => {
 })
 
 describe('a consumer that stops in the middle', () => {
-  // A batch makes three calls to D1: it reads the sizes of the newest rows, then the rows, and then writes all
-  // changes.
+  // The consumer makes three calls to D1 for each batch of messages: it reads the sizes of the newest rows, reads the
+  // rows, and writes all changes.
   const STEPS = [1, 2, 3]
   const cases = STEPS.flatMap((step) => [
     { step, effect: 'before its effect' as const },
@@ -158,7 +158,7 @@ describe('a consumer that stops in the middle', () => {
 })
 
 describe('a batch of which a part fails', () => {
-  /** Returns a D1 that refuses every batch with rows of one ledger, as for a row that is too large. */
+  /** Returns a D1 database that refuses every batch with rows of one ledger, as if a row were too large. */
   function d1Refusing(ledger_id: string): D1Database {
     const refused = new WeakSet<D1PreparedStatement>()
     const prepare = (query: string) => {

@@ -4,8 +4,8 @@ import { createCustomer, unique } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /**
- * Tests holds with prices and burn tables so high that the cost of a call exceeds the largest amount. The routes of
- * holds refuse such calls, as all routes do.
+ * Tests holds for calls whose cost exceeds the largest possible amount, because of very high prices or burn tables.
+ * Like all other routes, the routes of holds refuse these calls.
  */
 
 async function post(key: string, path: string, body: unknown) {

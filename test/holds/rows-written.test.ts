@@ -8,8 +8,9 @@ import { freshLedger, rowsWrittenBy, type TestLedger } from '../support/ledgers.
 import { CALLER, eventItem, single } from '../support/messages.ts'
 
 /**
- * Checks the number of rows that requests about holds write, which determines their cost. docs/storage-schema.md has
- * the same figures. One more row would raise the cost by half. Before you raise a number, find the new write.
+ * Checks how many rows the requests for holds write, because the rows determine the cost. docs/storage-schema.md has
+ * the same numbers. A third row would raise the cost by half. If a test fails, find the new write before you raise the
+ * number.
  */
 
 const HOUR = 3_600_000
@@ -49,7 +50,7 @@ function capturing(hold: WalletItemRef, final = false): HoldRequest {
   return { op: 'capture', hold, final, what: { kind: 'credits', credits: microCredits(10) } }
 }
 
-/** Returns the rows that a request writes, on a wallet with another open hold that expires earlier. */
+/** Returns the number of rows that a request writes. The wallet has another open hold, which expires earlier. */
 async function rowsOf(request: (hold: WalletItemRef) => HoldRequest, key?: string): Promise<number> {
   const ledger = await richLedger()
   await opened(ledger, HOUR / 2)
@@ -59,7 +60,7 @@ async function rowsOf(request: (hold: WalletItemRef) => HoldRequest, key?: strin
 }
 
 const table: readonly (readonly [string, (hold: WalletItemRef) => HoldRequest, number, number])[] = [
-  // Each request writes a journal row, which also contains the key, and the wallet's row.
+  // Each request writes two rows: the journal row, which also contains the idempotency key, and the row of the wallet.
   ['hold', () => opening(), 2, 2],
   ['capture', (hold) => capturing(hold), 2, 2],
   ['final capture', (hold) => capturing(hold, true), 2, 2],

@@ -8,7 +8,7 @@ import { base64url22, base64url43, sha256 } from '../../src/http/input/sha256.ts
 
 const OPERATION = 'POST /v1/events/ingest'
 
-/** Returns the digest of the canonical form. A simple implementation to compare with. */
+/** Returns the digest of the canonical form of a body. This simple implementation is compared with the fast one. */
 function reference(body: unknown): string {
   return digest(`${OPERATION}\n${canonical(body)}`)
 }
@@ -95,7 +95,7 @@ describe('a fingerprint', () => {
       '["\\u0000","\\u001f","\\u007f","\\"","\\\\","\\u2028","\\ud83d\\ude00","\\udc00"]',
       '{"a":true,"b":false,"c":null,"d":{},"e":[],"f":[[],{}]}',
       JSON.stringify({ long: 'x'.repeat(50_000), list: Array(3_000).fill({ b: 1, a: 'é' }) }),
-      // Texts with lengths around that of the buffer, so that their parts fill it or do not fit.
+      // These strings are about as long as the buffer, so that they just fill it or do not fit into it.
       ...[5_400, 5_440, 5_461, 5_462, 16_300, 16_384].map((length) =>
         JSON.stringify({
           a: 'x'.repeat(length),

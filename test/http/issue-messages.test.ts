@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { InexactNumber } from '../../src/http/input/exact-json.ts'
 import { fieldErrors } from '../../src/http/input/validation.ts'
 
-/** Each kind of issue of zod 4, from schemas without custom messages. */
+/**
+ * Inputs that cause each kind of zod 4 issue, with the expected path and message. The schemas have no custom messages.
+ */
 const ISSUES: [schema: z.ZodType, input: unknown, path: string, message: string][] = [
   [z.string(), undefined, '', 'required'],
   [z.enum(['A', 'B']), undefined, '', 'required'],

@@ -22,7 +22,7 @@ function readBytes(text: string): unknown {
   return body
 }
 
-/** Returns a body with its free JSON values parsed. */
+/** Returns a body in which all `JsonSource` values are replaced by their parsed JSON. */
 function parsed(value: unknown): unknown {
   if (value instanceof JsonSource) return JSON.parse(value.text)
   if (Array.isArray(value)) return value.map(parsed)

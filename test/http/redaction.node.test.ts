@@ -78,7 +78,7 @@ describe('a text for the log', () => {
     const text = piece.repeat(5_000)
     const started_ms = performance.now()
     for (let i = 0; i < 10; i++) redact(text, 4_000)
-    // Each text takes one or two milliseconds. A pattern with exponential backtracking would take minutes.
+    // Each call takes one or two milliseconds. A regular expression with exponential backtracking would take minutes.
     expect(performance.now() - started_ms).toBeLessThan(5_000)
   })
 })

@@ -5,7 +5,7 @@ import { listenToConsole } from '../support/console.ts'
 import { createCustomer } from '../support/customers.ts'
 import { REFUSED } from './refused-urls.ts'
 
-/** Sends every refused URL to each route that accepts a customer's URL. */
+/** Tests that each route that accepts a URL from a customer refuses all forbidden URLs. */
 
 beforeEach(() => {
   listenToConsole()

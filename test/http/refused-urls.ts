@@ -4,7 +4,7 @@ const USER_INFO = 'must not contain a user name or a password'
 const PLAIN = 'must have only printable ASCII characters, without spaces and backslashes'
 const HOST = 'must have a valid host name'
 
-/** The URLs that every route refuses, in production and in development, with the reason. */
+/** The URLs that every route refuses in production and in development, each with the reason in the error. */
 export const REFUSED = [
   // URLs without https.
   ['http://example.com', HTTPS_ONLY],
@@ -21,7 +21,7 @@ export const REFUSED = [
   ['data:text/plain,x', HTTPS_ONLY],
   ['http://10.0.0.1:8080', HTTPS_ONLY],
   ['http://169.254.169.254/latest/meta-data', HTTPS_ONLY],
-  // Characters that URL parsers drop or change.
+  // URLs with characters that URL parsers remove or replace.
   ['https://exam\tple.com', PLAIN],
   ['https://example.com\n', PLAIN],
   [' https://example.com', PLAIN],
@@ -60,7 +60,7 @@ export const REFUSED = [
   ['https://224.0.0.1', PRIVATE],
   ['https://240.0.0.1', PRIVATE],
   ['https://255.255.255.255', PRIVATE],
-  // Other spellings of these addresses.
+  // Other notations of private and special IPv4 addresses.
   ['https://127.1', PRIVATE],
   ['https://127.0.1', PRIVATE],
   ['https://127.0.0.1.', PRIVATE],
@@ -114,7 +114,7 @@ export const REFUSED = [
   ['https://[fe80::1]', PRIVATE],
   ['https://[fec0::1]', PRIVATE],
   ['https://[ff02::1]', PRIVATE],
-  // Names that only a private network resolves.
+  // Host names that only a private network resolves.
   ['https://localhost', PRIVATE],
   ['https://LOCALHOST', PRIVATE],
   ['https://localhost.', PRIVATE],

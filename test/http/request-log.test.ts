@@ -98,7 +98,7 @@ describe('the requests that are logged', () => {
     const times = 400
     for (let i = 0; i < times; i++) await deployed({ LOG_SAMPLE_RATE: '0.25' }, '/health')
     const logged = requests()
-    // The bound is six standard deviations, so the test fails by chance only once in 500 million runs.
+    // The bound is six standard deviations. By chance alone, the test would fail only once in 500 million runs.
     expect(Math.abs(logged.length - times / 4)).toBeLessThan(6 * Math.sqrt(times * 0.25 * 0.75))
     expect(new Set(logged.map(({ sample_rate }) => sample_rate))).toEqual(new Set([0.25]))
   })
@@ -118,7 +118,7 @@ describe('secrets', () => {
       body: 'correct horse battery staple',
       query: 'find-me-in-the-query',
     }
-    // An error that quotes its input, like SQLite's error for a text that it cannot parse.
+    // An error whose message quotes the input, as SQLite does for text that it cannot parse.
     const quoting = new Error(
       `near "${secrets.key}": Authorization: Bearer ${secrets.bearer}, X-API-Key: ${secrets.other_key}, <${secrets.email}> https://d1.example/query?q=${secrets.query}`,
       { cause: new Error(`${secrets.user_email} ${secrets.key.slice(0, 30)}`) },
@@ -201,7 +201,7 @@ describe('a deployment whose variables cannot be read', () => {
   })
 })
 
-/** Returns the ledgers with a delay before each call. */
+/** Returns a namespace of ledger objects in which each call is delayed by `wait_ms`. */
 function slowLedger(wait_ms: number): typeof env.LEDGER {
   return Object.create(env.LEDGER, {
     idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },

@@ -6,7 +6,7 @@ import { OPERATOR_TOKEN } from '../support/customers.ts'
 import { operations } from '../support/documented.ts'
 import { fillPath } from '../support/requests.ts'
 
-/** Tests rules for all routes of our own API, except the webhook of Stripe, which accepts any query. */
+/** Tests rules for all routes under /v1, except the Stripe webhook, which accepts any query. */
 
 const own = operations.filter(({ path }) => path.startsWith('/v1/') && path !== '/v1/payments/stripe/webhook')
 

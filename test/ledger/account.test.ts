@@ -50,7 +50,7 @@ describe('the account of a ledger', () => {
       expect(await credit(env, ledger.name, grant(1))).toEqual(refused)
       const balance = await readBalance(env, ledger.name, { caller: CALLER, owner: { kind: 'customer' } })
       expect(balance).toMatchObject({ kind: 'done', answer: { balance: CREDITS } })
-      // The operator can still rate events that were accepted earlier.
+      // The operator can still rate events that the ledger accepted before the suspension.
       const rated = await rerateEvents(env, ledger.name, { caller: CALLER, items: [] })
       expect(rated).toMatchObject({ kind: 'done' })
     }

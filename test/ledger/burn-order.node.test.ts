@@ -4,14 +4,14 @@ import { MAX_MICRO_CREDITS, microCredits } from '../../src/pricing/money.ts'
 
 /**
  * Tests the burn order with results that were determined by hand. Lots burn by priority (lower first), then expiry
- * (earlier first, no expiry last), then kind (promo first), then age (older first). The tests write a lot as `amount
- * [p priority] [x expiry] [paid]`, and taken and remaining amounts as `lot:amount`. Lots are numbered in the order of
+ * (earlier first, no expiry last), then kind (promo first), then age (older first). In the tests, `amount [p priority]
+ * [x expiry] [paid]` is a lot, and `lot:amount` is a taken or remaining amount. Lots are numbered in the order of
  * creation.
  */
 interface Case {
   readonly name: string
   readonly lots: readonly string[]
-  /** The burns in order, with the amounts that each takes from lots. */
+  /** The burns in order, each with the amounts that it takes from the lots. */
   readonly burns: readonly (readonly [amount: number, taken: string])[]
   /** The remaining lots in burn order. */
   readonly left: string
@@ -75,7 +75,10 @@ function walletWith(lots: readonly Lot[]): Lot[] {
   return wallet
 }
 
-/** Burns credits. Checks that no lot gives more than it has or a negative amount, and returns the taken amounts. */
+/**
+ * Burns credits, and returns the amounts that are taken from the lots. Checks that no amount is negative or larger than
+ * its lot.
+ */
 function burn(wallet: Lot[], amount: number): string {
   const takes = takeFromLots(wallet, microCredits(amount))
   expect(takes.reduce((sum, { part }) => sum + part[1], 0)).toBe(0 - amount)

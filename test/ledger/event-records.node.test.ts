@@ -6,7 +6,7 @@ import { microCredits } from '../../src/pricing/money.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
 import { metadataOf } from '../support/messages.ts'
 
-/** An event with all fields. The test fails for a new field that is not recorded. */
+/** An event with all fields. The type requires every field, so a new field must be added here and must be recorded. */
 const FIELDS: Required<EventFields> = {
   timestamp_ms: 1_700_000_000_001,
   event_type: 'TOKEN_USAGE',

@@ -23,7 +23,7 @@ import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** The retention of keys and of the journal rows that contain them. */
+/** Tests how long the ledger keeps idempotency keys and the journal rows that contain them. */
 
 const WINDOW_MS = readConfig(env).idempotency_window_ms
 const START_MS = Date.now() + 365 * 86_400_000
@@ -42,7 +42,7 @@ function burn(ledger: TestLedger, key: string, amount = 1): Promise<IngestResult
   return ingest(env, ledger.name, single(eventItem(amount, { key })))
 }
 
-/** Adds a customer for each ledger, because the sweep finds ledgers by their customers. */
+/** Adds a customer to D1 for each ledger, because the sweep finds ledgers by their customers. */
 async function registerCustomers(ledgers: readonly TestLedger[]): Promise<void> {
   const insert = env.DB.prepare(`
     INSERT INTO customers (customer_id, name, email, email_key, tier, status, created_at_ms)
@@ -58,7 +58,7 @@ function rowsOf(ledger: TestLedger): Promise<number[]> {
   return inStore(ledger, (store) => [...store.journal.rowsAfter(0)].map((row) => row.row_id))
 }
 
-/** Returns the given keys that the object still has, in memory or on disk. */
+/** Returns those of the given idempotency keys that the object still has, in memory or on disk. */
 function remembered(ledger: TestLedger, keys: readonly string[]): Promise<string[]> {
   const asked = keys.map((key) => ({ key, fingerprint: '' }))
   return inStore(ledger, (store) => [...store.usedKeys(asked).keys()].sort())
@@ -124,7 +124,7 @@ describe('a key', () => {
     later(WINDOW_MS + 1)
     await withD1(ledger, brokenD1(), () => runAlarm(ledger))
     const keys = await remembered(ledger, ['in D1', 'last in D1', 'not in D1', 'newest'])
-    // The next flush begins at the last row that D1 has, so this row is kept until another row is flushed.
+    // The next flush needs the last row that D1 has, so the ledger keeps this row until it has flushed another one.
     expect(keys).toEqual(['last in D1', 'newest', 'not in D1'])
     await runAlarm(ledger)
     expect((await storedPages(ledger)).flatMap((page) => page.entries)).toHaveLength(5)
@@ -170,7 +170,7 @@ describe('the journal', () => {
     later(WINDOW_MS + 1)
     await inStore(ledger, ({ journal }) => {
       const forgetBefore = journal.forgetBefore.bind(journal)
-      // Reports the freed rows as a million times larger, so that one alarm cannot free all of them.
+      // Reports a number of freed rows that is a million times too high, so that one alarm cannot free all rows.
       journal.forgetBefore = (at_ms) => forgetBefore(at_ms) * 1_000_000
     })
     await runAlarm(ledger)
@@ -203,7 +203,7 @@ describe('the journal', () => {
     await burn(used, 'k')
     await runAlarm(used)
     later(120_000)
-    // The platform never runs the alarm here. The tests run it.
+    // Deletes the alarm, so that the platform does not run it. Only the test runs it.
     await runInDurableObject(stopped.stub, (_, { storage }) => storage.deleteAlarm())
     await evictDurableObject(stopped.stub)
     await registerCustomers([resting, stopped, used])

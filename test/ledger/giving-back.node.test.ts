@@ -8,7 +8,7 @@ import { DAY_MS } from '../../src/time/durations.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
 import { eventItem, grant } from '../support/messages.ts'
 
-/** Tests that returned credits have the same state as if they had never left their lot. */
+/** Tests that after a void, the wallet has the same state as without the burn. */
 
 const START = Date.UTC(2027, 0, 31, 12)
 const FEBRUARY = Date.UTC(2027, 1, 28, 12)
@@ -21,7 +21,7 @@ function monthly(ledger: MemoryLedger, credits: number, rollover_max: number): v
   )
 }
 
-/** Burns credits, and returns the entry for a void. */
+/** Burns credits, and returns the burn's entry in the form that a void needs. */
 function burn(ledger: MemoryLedger, at_ms: number, credits: number) {
   const outcome = ledger.burn(at_ms, eventItem(credits))
   if (outcome.kind === 'refused') throw new Error(outcome.refusal.code)
@@ -78,7 +78,8 @@ describe('a void', () => {
       monthly(ledger, 100, rollover_max)
       const past = burn(ledger, START + 1, burned)
       const voided = voidBurn(ledger, FEBRUARY + 1, past)
-      // The wallet has the same balance as without the burn: the part that the rollover keeps, and the new grant.
+      // The wallet has the same balance as without the burn: the credits that the rollover keeps, plus the 100 credits
+      // of the new grant.
       expect(ledger.walletOf().balance).toBe(rollover_max + 100)
       expect(voided).toHaveProperty('answer.balance_after', rollover_max + 100)
       if (expired > 0) expect(voided).toHaveProperty('answer.returned_expired', expired)
@@ -134,7 +135,8 @@ describe('a hold that spans a rollover', () => {
     if (opened.kind === 'refused' || opened.of !== 'hold') throw new Error('the hold was refused')
     const { number, created_at_ms } = opened.answer.hold
     hold(ledger, FEBRUARY + 1, { op: 'release', hold: { number, created_at_ms, wallet: 1 } })
-    // The rollover kept the 10 unreserved credits, so it keeps only 10 of the 90 held credits.
+    // The rollover keeps at most 20 credits. It has already kept the 10 unreserved credits, so it keeps only 10 of the
+    // 90 released credits.
     expect(ledger.walletOf().balance).toBe(120)
   })
 })

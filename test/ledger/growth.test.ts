@@ -10,8 +10,8 @@ import { batch, eventItem, grant, metadataOf, single } from '../support/messages
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * Tests that requests cost as much with a large ledger as with a small one. The tests count read rows: a request that
- * reads the whole journal or all wallets would read more rows of the large ledger.
+ * Tests that a request to a large ledger costs as much as a request to a small one. The tests count the rows that are
+ * read, because a request that reads the whole journal or all wallets would read more rows in a large ledger.
  */
 
 const CREDITS = 1_000_000_000
@@ -27,7 +27,7 @@ async function ledgerWith(commits: number): Promise<TestLedger> {
   return ledger
 }
 
-/** Returns the object's SQL storage with a counter of the rows that are read. */
+/** Returns the object's SQL storage and a function that returns the number of rows that it has read. */
 function counting(sql: SqlStorage): { readonly sql: SqlStorage; readonly rows: () => number } {
   const cursors: { readonly rowsRead: number }[] = []
   const exec: SqlStorage['exec'] = <T extends Record<string, SqlStorageValue>>(
@@ -45,7 +45,7 @@ function counting(sql: SqlStorage): { readonly sql: SqlStorage; readonly rows: (
   return { sql: counted, rows: () => cursors.reduce((sum, cursor) => sum + cursor.rowsRead, 0) }
 }
 
-/** Returns the number of rows that are read while `work` runs inside the object. */
+/** Runs `work` inside the object, and returns the number of rows that it reads. */
 function rowsRead(
   ledger: TestLedger,
   work: (instance: CustomerLedger, sql: SqlStorage) => unknown,

@@ -9,7 +9,10 @@ const PREFIXES: readonly LedgerIdPrefix[] = ['evt', 'txn', 'lot', 'wal']
 const LATEST_MS = Date.UTC(9999, 11, 31)
 
 const time = fc.integer({ min: 0, max: LATEST_MS })
-/** The largest number that fits into the 8 characters of an id: enough for a million entries a second for 12 days. */
+/**
+ * The largest number that fits into the 8 characters of an id. It is enough for a million entries per second for 12
+ * days.
+ */
 const LAST_NUMBER = 2 ** 40 - 1
 const number = fc.integer({ min: 0, max: LAST_NUMBER })
 

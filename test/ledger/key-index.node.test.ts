@@ -11,7 +11,7 @@ function filled(count: number): KeyIndex {
   return index
 }
 
-/** Returns the rows that are visited for all prefixes of this number of bits, in order. */
+/** Visits the index once for each prefix with this number of bits. Returns the visited rows, sorted by number. */
 function visited(index: KeyIndex, bits: number): number[] {
   const rows: number[] = []
   for (let prefix = 0; prefix < 2 ** bits; prefix++) {

@@ -13,14 +13,15 @@ import { withKeysJournal } from '../support/with-keys-journal.ts'
 vi.setConfig({ testTimeout: 60_000 })
 
 /**
- * Tests the store of idempotency keys with limits that are 512 times smaller. `npm run bench:keys` uses the real
- * limits with 20 million keys. `test/properties/keys.test.ts` compares the store with a Map.
+ * Tests the store of idempotency keys with limits that are smaller than in production. `npm run bench:keys` uses the
+ * real limits with 20 million keys, and `test/properties/keys.test.ts` compares the store with a Map.
  */
 
-// The size of buckets is not scaled, because the cost of a key depends on the number of buckets in a segment.
+// The limits of the tests. The bucket size is the same as in production, because the cost of a key depends on the
+// number of buckets in a segment.
 const SCALED = { memory_keys: 512, run_keys: 128, run_rows: 64 } as const
 
-/** A time after the ledger was opened, because journal times never decrease. */
+/** The time of the first commit. It is after the opening of the ledger, because times in the journal never decrease. */
 const START_MS = Date.now() + 86_400_000
 
 const keysOf = (from: number, count: number) => Array.from({ length: count }, (_, i) => `key-${from + i}`)
@@ -33,7 +34,7 @@ function commits(keys: KeysJournal, from: number, count: number, a_commit: numbe
   }
 }
 
-/** Checks that exactly the keys of this range are found, each with its own request. */
+/** Checks that the store finds each key of this range with its own request, and finds no other keys. */
 function expectRemembered(keys: KeysJournal, from: number, until: number, a_commit: number): void {
   for (let at = from; at < until; at += 500) {
     const asked = keysOf(at, Math.min(500, until - at))
@@ -50,10 +51,10 @@ describe('a window of keys much larger than memory', () => {
     await withKeysJournal({ limits: SCALED }, (keys) => {
       const before = keys.rowsWritten
       commits(keys, 0, 40_000, 100)
-      // A commit also writes a wallet row.
+      // Adds 0.01 rows for each key: the wallet row that each commit of 100 keys also writes.
       expect((keys.rowsWritten - before) / 40_000 + 0.01).toBeLessThanOrEqual(0.1)
-      // A segment is written at the first commit after the index has 512 keys. Each segment has 600 keys in one
-      // bucket.
+      // The store writes a segment at the first commit after the index has 512 keys. Each segment therefore has 600
+      // keys, in one bucket.
       expect(keys.count('key_segments')).toBe(66)
       expect(keys.count('key_buckets')).toBe(66)
       expectRemembered(keys, 0, 40_000, 100)
@@ -70,7 +71,7 @@ describe('a window of keys much larger than memory', () => {
         const store = storeOf(keys)
         most = Math.max(most, store.memoryBytes)
       }
-      // The index has 1,024 slots of 12 bytes, and the filters have 12 bits a key.
+      // The index has 1,024 slots of 12 bytes, and the filters have 12 bits per key.
       expect(most).toBeLessThanOrEqual(1024 * 12 + 20_000 * 1.6)
       expect(most).toBeLessThanOrEqual(4096 * 12)
     })
@@ -118,7 +119,7 @@ describe('a segment', () => {
       expect(keys.count('key_segments')).toBe(1)
       expect(keys.count('key_buckets')).toBe(buckets - 256)
       expect(keys.remembered(keysOf(0, 600)).size).toBe(0)
-      // The next segment is written while a part of the deleted segment is still on disk.
+      // These commits write the next segment while a part of the deleted segment is still on disk.
       commits(keys, 605, 800, 5)
       expect(keys.count('key_segments')).toBe(2)
       expectRemembered(keys, 600, 1405, 5)

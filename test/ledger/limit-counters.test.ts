@@ -60,12 +60,12 @@ async function burn(ledger: TestLedger, options: EventOptions = {}, credits = 5)
   return result.kind === 'refused' ? result.refusal.code : result.kind
 }
 
-/** Returns the current count of an entitlement's counter. */
+/** Returns the used quantity that the entitlement's counter has. */
 function used(ledger: TestLedger, { counter }: Entitlement): Promise<string | undefined> {
   return inStore(ledger, (store) => store.limitCounter(counter)?.used.toString())
 }
 
-/** Returns the counters whose reached limit was notified. */
+/** Returns the counters for which the ledger has already notified that the limit is reached. */
 function marked(ledger: TestLedger): Promise<number[]> {
   return runInDurableObject(ledger.stub, (_, { storage }) =>
     storage.sql
@@ -75,7 +75,7 @@ function marked(ledger: TestLedger): Promise<number[]> {
   )
 }
 
-/** Returns the stored counts of the checkpoint table, by counter. */
+/** Returns the used quantities in the last checkpoint, by counter. */
 function checkpointed(ledger: TestLedger): Promise<Record<string, string>> {
   return runInDurableObject(ledger.stub, (_, { storage }) =>
     Object.fromEntries(
@@ -154,8 +154,8 @@ describe('rows written', () => {
     for (const owner of [CUSTOMER, user('ann'), user('bob')]) await entitled(ledger, owner, hardEvents(1000))
     await runAlarm(ledger)
     for (let i = 0; i < 20; i++) await burn(ledger, { user_id: 'ann' })
-    // The four rows are the cursor of the flush, the cursor of the checkpoint, and the counters of ann and of the
-    // customer.
+    // The alarm writes four rows: the cursor of the flush, the cursor of the checkpoint, the counter of ann, and the
+    // counter of the customer.
     expect(await rowsWrittenBy(ledger, () => runAlarm(ledger))).toBe(4)
     await burn(ledger, { user_id: 'ann', feature_id: 'images' })
     expect(await rowsWrittenBy(ledger, () => runAlarm(ledger))).toBe(1)
@@ -222,7 +222,7 @@ describe('the counted use', () => {
         return results
       },
     })
-    // One more event arrives during every flush, so the alarm ends with an unflushed event.
+    // A new event arrives during every flush, so one event is still unflushed when the alarm ends.
     await withD1(ledger, slow, () => runAlarm(ledger))
     const before = await used(ledger, row)
     await evictDurableObject(ledger.stub)
@@ -255,7 +255,7 @@ describe('a commit that fails', () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(1))
     await failNextTransaction(ledger)
-    // The event is the only request of its group, so it is not tried again.
+    // The event is the only request of its commit, so the ledger does not commit it again alone.
     await expect(burn(ledger)).rejects.toThrow('the disk is full')
     expect(await used(ledger, row)).toBeUndefined()
     expect(await burn(ledger)).toBe('done')
@@ -269,7 +269,7 @@ describe('a commit that fails', () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(9))
     await powerCut(ledger, moment)
-    // The Worker sends the event again with the same key.
+    // The Worker repeats the call with the same idempotency key, because the object stops during the first call.
     await burn(ledger, { key: 'k' })
     expect(await used(ledger, row)).toBe(expected)
   })

@@ -29,7 +29,7 @@ function richLedger(...entitlements: Entitlement[]): MemoryLedger {
 }
 
 /**
- * Returns the count of each counter: the used quantity of its latest window plus the quantity that open holds
+ * Returns a quantity for each entitlement: the used quantity in its latest window plus the quantity that open holds
  * reserve.
  */
 function used(ledger: MemoryLedger, ...rows: Entitlement[]): (bigint | undefined)[] {
@@ -97,7 +97,8 @@ describe('a HARD limit', () => {
     ['credits', '100', 60, 40, 41],
     ['usd', String(100 * 1000), 60, 40, 41],
   ] as const)('of %s allows use up to exactly the limit', (unit, limit, first, exactly, more) => {
-    // At 1,000 credits per USD, a micro-credit is 1e-9 USD, which is 1,000 pico-USD.
+    // At 1,000 credits per USD, a micro-credit costs 1e-9 USD, which is 1,000 pico-USD. The limit of the unit
+    // `usd` is a number of pico-USD.
     const row = entitlement(CUSTOMER, rules({ limit_type: 'HARD', limit, unit, period: 'DAILY' }))
     const ledger = richLedger(row)
     expect(burnCode(ledger, NOON, first)).toBe('done')
@@ -381,7 +382,7 @@ describe('a hold', () => {
 
   function reserved(ledger: MemoryLedger, now_ms: number, amount: number): Hold | string {
     return ledger.commit(now_ms, (draft) => {
-      // A hold also changes its wallet, so that the commit is written.
+      // Changes the wallet, as a real hold does. A commit without changes would not be written.
       draft.change(ledger.walletOf())
       const opened = hold(now_ms)
       const use = admit(draft, opened, credits(amount), 'allow')
@@ -389,7 +390,7 @@ describe('a hold', () => {
     })
   }
 
-  /** Counts a capture in place of a part of the hold's reservation. */
+  /** Counts a captured amount against the limits, and reduces the hold's reservation by this amount. */
   function captured(ledger: MemoryLedger, now_ms: number, held: Hold, amount: number): Counts {
     return ledger.commit(now_ms, (draft) => {
       draft.change(ledger.walletOf())

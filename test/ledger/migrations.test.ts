@@ -21,7 +21,7 @@ import { expectChained } from '../support/stored-chain.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** Tests that after each migration, the data of an object from an older deployment is complete and usable. */
+/** Tests that the data of an object from an older deployment is complete and usable after each migration. */
 
 const CREDITS = 1_000_000
 
@@ -32,7 +32,7 @@ const JOURNAL_COLUMNS_2 =
   'row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, limits, body'
 const INSERT_JOURNAL_2 = `INSERT INTO journal (${JOURNAL_COLUMNS_2}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** Replaces the object's tables with those of version 2, as an older deployment would have written them. */
+/** Replaces the object's tables with the tables of version 2, with the data in the format of that version. */
 function backToVersion2(storage: DurableObjectStorage): void {
   const { sql } = storage
   const meta = sql.exec("SELECT key, value FROM meta WHERE key IN ('identity', 'cursor')").toArray()
@@ -106,15 +106,15 @@ describe('an object of version 2', () => {
       const columns = storage.sql
         .exec<{ name: string }>("SELECT name FROM pragma_table_info('journal')")
         .toArray()
-      // The columns after the body are cheap enough: a start reads them only from the last row, and a flush also
-      // reads the body.
+      // These columns may follow the large body: a start reads them only in the last row, and a flush reads the body
+      // anyway.
       const last = columns.slice(-4).map(({ name }) => name)
       expect(last).toEqual(['body', 'last_notification', 'salt', 'hash'])
     })
   })
 })
 
-/** Removes the columns and tables that were added after version 8. */
+/** Removes the columns and tables that later versions than version 8 added. */
 function backToVersion8(sql: SqlStorage): void {
   for (const column of ['last_notification', 'salt', 'hash'])
     sql.exec(`ALTER TABLE journal DROP COLUMN ${column}`)
@@ -123,7 +123,8 @@ function backToVersion8(sql: SqlStorage): void {
 }
 
 /**
- * The state of the buckets in the `meta` table of version 5. A round writes a second set of buckets, up to `next`.
+ * The state of the key buckets in the `meta` table of version 5. During a round, a second set of buckets is written, of
+ * which the buckets before `next` are complete.
  */
 interface Buckets5 {
   readonly bits: number
@@ -132,8 +133,8 @@ interface Buckets5 {
 }
 
 /**
- * Stores the keys of the journal in the form of version 5: those of rows up to `row` in buckets, and those of later
- * rows in runs.
+ * Stores the idempotency keys of the journal in the format of version 5. Keys in rows up to `row` are in buckets, and
+ * keys in later rows are in runs.
  */
 function backToVersion5({ sql }: DurableObjectStorage, buckets: Buckets5 | null): void {
   const journal = sql
@@ -160,7 +161,7 @@ function backToVersion5({ sql }: DurableObjectStorage, buckets: Buckets5 | null)
   const { bits, row, round } = buckets
   const position = (up_to: number) => ({ row: up_to, keys_total: keysTotal(up_to) })
   let entries = 0
-  // Deletes the parts of the first set that the round has replaced.
+  // The number of buckets of the first set that the round has already replaced. They are not written.
   const replaced = round ? Math.floor(round.next * 2 ** (bits - round.bits)) : 0
   if (row > 0)
     for (let prefix = replaced; prefix < 2 ** bits; prefix++) entries += writeBucket(bits, prefix, row)
@@ -262,7 +263,7 @@ describe('an object of version 8', () => {
 })
 
 describe('an object of version 12', () => {
-  /** Creates a ledger whose journal rows have no hashes, as in earlier versions. */
+  /** Creates a ledger whose journal rows have no hashes, as in versions before the hash chain. */
   async function unhashed(): Promise<TestLedger> {
     const ledger = await freshLedger()
     await ask(ledger.stub, 'credit', grant(5))

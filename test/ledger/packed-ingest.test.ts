@@ -37,7 +37,8 @@ describe('a Worker during a deployment', () => {
 })
 
 /**
- * Returns ledgers whose methods receive only the first `count` arguments, as from a Worker of an earlier deployment.
+ * Returns a namespace of ledger objects whose methods get only the first `count` arguments, as from a Worker of an
+ * earlier deployment.
  */
 function ledgersOf(count: number, results: string[]): typeof env.LEDGER {
   return ledgersWhere(async (stub, method, args) => {
@@ -48,7 +49,8 @@ function ledgersOf(count: number, results: string[]): typeof env.LEDGER {
 }
 
 /**
- * Returns ledgers of a version without the method `ingest`. A call of the method fails with an error of the runtime.
+ * Returns a namespace of ledger objects of an earlier version without the method `ingest`. A call of this method fails
+ * with an error of the runtime.
  */
 function ledgersWithoutIngest(called: string[]): typeof env.LEDGER {
   return ledgersWhere(async (stub, method, args) => {

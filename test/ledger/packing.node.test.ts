@@ -8,7 +8,7 @@ import { microCredits } from '../../src/pricing/money.ts'
 import { linked, unsalted } from '../support/chain.ts'
 import { metadataOf } from '../support/messages.ts'
 
-/** An event with all fields. The test fails for a new field that is not packed. */
+/** An event with all fields. The type requires every field, so a new field must be added here and must be packed. */
 const WHOLE_EVENT: Required<EventRecord> = {
   timestamp_ms: 1_700_000_000_001,
   event_type: 'TOKEN_USAGE',
@@ -187,7 +187,7 @@ const ALL: readonly JournalRecord[] = [
   VOID,
 ]
 
-/** Metadata with unusual names. `JSON.parse` makes `__proto__` an own field. */
+/** Metadata with unusual field names. `JSON.parse` creates `__proto__` as an ordinary field. */
 const ODD_METADATA: Record<string, unknown> = JSON.parse(
   '{"__proto__":{"polluted":1},"":0,"A":{},"k":["x"],"constructor":null,"1":1,"0":2,"\\u0000":"\\ud800","💸":"\\u2028"}',
 )

@@ -17,7 +17,7 @@ function ledgerWithCredits(): MemoryLedger {
   return ledger
 }
 
-/** Applies one event with this monthly quota. */
+/** Commits one event to a ledger with a monthly quota of `events_a_month`. */
 function burn(
   ledger: MemoryLedger,
   now_ms: number,
@@ -95,7 +95,7 @@ describe('a hostile clock', () => {
     const ledger = ledgerWithCredits()
     for (let count = 0; count < MONTHLY; count++) burn(ledger, NOVEMBER)
     expect(burn(ledger, DECEMBER)).toBe('done')
-    // The ledger's time never goes back, so these events are still in December.
+    // The time of the ledger never goes back, so these events still count towards December.
     for (let count = 0; count < MONTHLY; count++) burn(ledger, NOVEMBER)
     expect(burn(ledger, NOVEMBER)).toMatchObject({ resets_at_ms: Date.UTC(2027, 0, 1) })
     expect(ledger.entries.filter(({ type }) => type === 'BURN')).toHaveLength(2 * MONTHLY)

@@ -34,14 +34,14 @@ function refusedUntil(outcome: BurnOutcome): number | null | undefined {
   return outcome.refusal.resets_at_ms
 }
 
-/** A use in a simple model that stores all uses. */
+/** A counted event in the simple model, which stores all of them. */
 interface Use {
   readonly at_ms: number
   readonly credits: number
   readonly entry: number
 }
 
-/** Returns the sum of the uses in a window, both ends included. */
+/** Returns the sum of the credits of uses from `from_ms` to `to_ms`, including both ends. */
 function sumOf(uses: readonly Use[], from_ms: number, to_ms: number): number {
   return uses.reduce(
     (sum, { at_ms, credits }) => (at_ms >= from_ms && at_ms <= to_ms ? sum + credits : sum),
@@ -62,7 +62,8 @@ describe.each(LENGTHS)('a rolling window of %j', (rolling) => {
   const part_ms = length_ms / 60
 
   const step = fc.record({
-    // The waits are very short, about one part, several parts, or longer than the window.
+    // The waits before an event are very short, about one part of the window, several parts, or longer than the whole
+    // window.
     wait_ms: fc.oneof(
       fc.constantFrom(0, 1, part_ms - 1, part_ms, part_ms + 1, length_ms - 1, length_ms, length_ms + part_ms),
       fc.integer({ min: 0, max: 3 * part_ms }),
@@ -90,7 +91,7 @@ describe.each(LENGTHS)('a rolling window of %j', (rolling) => {
             uses = uses.slice(0, -1)
           }
           const outcome = burn(ledger, now_ms, credits)
-          // A use counts until its whole part has left the window.
+          // A use counts until the whole part that contains it has left the window.
           const counts = uses.filter(({ at_ms, credits }) => leavesAt(at_ms) > now_ms && credits > 0)
           const counted = counts.reduce((sum, use) => sum + use.credits, 0)
           expect(outcome.kind).toBe(counted + credits > 100 ? 'refused' : 'done')

@@ -22,7 +22,7 @@ describe('the hash of a journal row', () => {
     const before = 'b'.repeat(43)
     expect(rowHash(before, SALT, ROW, body)).toBe(documented(before, body))
     expect(rowHash(null, SALT, ROW, body)).toBe(documented('', body))
-    // A large row is written as bytes but read as text. Both must have the same hash.
+    // A large body is written as bytes but read as text. Both forms must have the same hash.
     expect(rowHash(before, SALT, ROW, Uint8Array.from(Buffer.from(body)).buffer)).toBe(
       documented(before, body),
     )

@@ -14,15 +14,15 @@ import {
 import { batch, eventItem, grant, single } from '../support/messages.ts'
 
 /**
- * Checks the number of rows that each kind of request writes. It determines the cost, and is the same on every
- * machine. One more row can double the cost. Before you raise a number, find the new index or write.
+ * Checks how many rows each kind of request writes. This number determines the cost, and is the same on every machine.
+ * One more row can double the cost. If a test fails, find the new write or index before you raise the number.
  */
 
 const CREDITS = 1_000_000_000_000
 
 async function richLedger(): Promise<TestLedger> {
   const ledger = await freshLedger(CREDITS)
-  // The first event after a start may read more rows, so it is not measured.
+  // Sends a first event, which can read more rows after a start. It is not measured.
   await ingest(env, ledger.name, single(eventItem(1)))
   return ledger
 }
@@ -74,7 +74,7 @@ describe('rows written in the object', () => {
     const rows = await rowsWrittenBy(ledger, () =>
       Promise.all(events(50, true, 'e').map((item) => ask(ledger.stub, 'ingest', single(item)))),
     )
-    // The requests form one group if all of them arrive in one turn of the event loop, and otherwise a few groups.
+    // The 50 requests share one commit if they arrive in one turn of the event loop, and otherwise a few commits.
     expect(rows).toBeLessThan(2 * 10)
   })
 
@@ -140,7 +140,7 @@ describe('rows written in D1', () => {
     await runAlarm(ledger)
     for (let i = 0; i < 10; i++) await ingest(env, ledger.name, batch(events(100, true, `e${i}`)))
     const rows = await d1RowsOfFlush(ledger)
-    // The three rows are a page, its index entry, and the watermark.
+    // A flush writes three rows to D1: a page, its index entry, and the watermark of the ledger.
     expect(rows).toBe(3)
     expect(rows / 1000).toBeLessThanOrEqual(0.05)
   })

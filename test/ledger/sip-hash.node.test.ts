@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { type HashSecret, sipHash } from '../../src/ledger/idempotency/hash.ts'
 
 /**
- * The secret and the test vectors of the reference implementation (vectors.h). The secret has the bytes 00, 01 … 0f,
- * and the texts have the bytes 00, 01 …
+ * The secret and the test vectors of the SipHash reference implementation (vectors.h). The secret has the bytes 00 to
+ * 0f. Vector n is the hash of the n bytes 00, 01, 02 and so on.
  */
 const SECRET: HashSecret = [0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c]
 const VECTORS = `
@@ -26,7 +26,7 @@ function hex(secret: HashSecret, text: string): string {
   return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('')
 }
 
-/** Returns the hash with a simple implementation in BigInt that follows the paper. */
+/** Returns the hash of a text. This simple implementation with BigInt follows the SipHash paper. */
 function reference([k0l, k0h, k1l, k1h]: HashSecret, text: string): string {
   const bytes = new TextEncoder().encode(text)
   const mask = (1n << 64n) - 1n

@@ -7,8 +7,8 @@ import { freshLedger, type TestLedger } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'
 
 /**
- * Objects exist for years and many deployments. Tests that an object with tables of another version is migrated or
- * refused.
+ * Tests objects whose tables have another version. An object exists for years and sees many deployments. Its tables are
+ * migrated, or the object refuses requests if its tables are newer than the code.
  */
 
 const nextVersion: Migration = (sql) => {

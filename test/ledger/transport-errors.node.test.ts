@@ -11,7 +11,7 @@ interface Case {
   readonly is: TransportFailure
 }
 
-/** Returns an error in the form in which RPC delivers it: with the flags of the runtime, but without its class. */
+/** Returns an error as RPC delivers it: it has the properties of the runtime's error, but not its class. */
 function rpcError(message: string, flags: Readonly<Record<string, boolean>> = {}): Error {
   return Object.assign(new Error(message), { remote: true }, flags)
 }

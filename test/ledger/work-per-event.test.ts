@@ -7,13 +7,14 @@ import { deployed } from '../support/deployment.ts'
 import { ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
 
 /**
- * Checks the work of ingest as counts, which are the same on every machine. `npm run bench` measures times. Each
- * limit is about a tenth above the current count. Lower it after an improvement. Before you raise it, find the cause.
+ * The work of a request as counts, which are the same on every machine. `npm run bench` measures times. The limits of
+ * the tests are about a tenth above the current counts. Lower a limit after an improvement. If a test fails, find the
+ * cause before you raise its limit.
  */
 interface Work {
-  /** The bytes of the calls between Worker and object, in both directions. */
+  /** The size of the arguments and results of all calls between Worker and object, in bytes. */
   readonly message_bytes: number
-  /** The bytes of the journal rows. */
+  /** The size of the journal rows that the request writes, in bytes. */
   readonly journal_bytes: number
   readonly statements: number
   readonly rows: number
@@ -24,7 +25,7 @@ interface Case {
   readonly path?: string
   readonly body: object
   readonly headers?: Readonly<Record<string, string>>
-  /** The limits for the whole request. */
+  /** The maximum work of the request. */
   readonly most: Work
 }
 
@@ -78,7 +79,7 @@ const cases: readonly Case[] = [
 it.each(cases)('$name takes a bounded amount of work', async (request) => {
   const customer = await createCustomer()
   await send(customer, { path: '/v1/credits/grant', body: { amount: 1_000_000 } })
-  // The first requests after a start read data that later requests find in memory, so they are not measured.
+  // Sends the first requests after a start, which load data that later requests find in memory. They are not measured.
   await send(customer, { path: '/v1/events/ingest', body: { ...EVENT, idempotency_key: 'first' } })
   await send(customer, { path: '/v1/entitlements/check', body: { feature_id: 'chat' } })
   const work = await workOf(customer, request)
@@ -116,7 +117,7 @@ async function send(
   if (!response.ok) throw new Error(JSON.stringify(await jsonOf(response)))
 }
 
-/** Returns the ledgers with a counter of the sizes of all calls. */
+/** Returns the ledger namespace with a function that returns the total size of all calls, in bytes. */
 function countingLedgers(): { readonly LEDGER: typeof env.LEDGER; readonly bytes: () => number } {
   let bytes = 0
   const get: typeof env.LEDGER.get = (id, options) =>
@@ -137,7 +138,7 @@ function countingLedgers(): { readonly LEDGER: typeof env.LEDGER; readonly bytes
   return { LEDGER, bytes: () => bytes }
 }
 
-/** Returns the number of characters and bytes in an argument or result of a call. */
+/** Returns the approximate size of an argument or result of a call, in bytes. */
 function sizeOf(value: unknown): number {
   if (typeof value === 'string') return value.length
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return value.byteLength
@@ -145,7 +146,10 @@ function sizeOf(value: unknown): number {
   return Object.values(value).reduce((sum: number, part) => sum + sizeOf(part), 0)
 }
 
-/** Counts the statements that the object of a customer executes from now on. With null, stops counting. */
+/**
+ * Counts in `counter` the SQL statements that the customer's ledger object executes after this call. With null, stops
+ * counting.
+ */
 function countStatements({ customer_id }: TestCustomer, counter: { count: number } | null): Promise<void> {
   return runInDurableObject(ledgerOf(customer_id).stub, (_, { storage: { sql } }) => {
     if (counter === null) {
@@ -160,7 +164,7 @@ function countStatements({ customer_id }: TestCustomer, counter: { count: number
   })
 }
 
-/** Returns the number of bytes in all columns of the journal. */
+/** Returns the total size of all columns of the journal, in bytes. */
 function journalBytes({ customer_id }: TestCustomer): Promise<number> {
   return runInDurableObject(ledgerOf(customer_id).stub, (_, { storage }) =>
     storage.sql

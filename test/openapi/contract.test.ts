@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { operations } from '../support/documented.ts'
 
-/** All routes of the HTTP contract, written by hand. No route may be removed or renamed. */
+/** All routes of the HTTP contract. The list is written by hand, because no route may be removed or renamed. */
 const CONTRACT = `
   POST /v1/customers/register
   GET /v1/customers/me

@@ -8,12 +8,15 @@ import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 
 /**
- * Sends random requests that are generated from the OpenAPI document. `api` checks that every answer is documented.
- * `FC_RUNS=5000 npx vitest run --project edge test/openapi/fuzz.test.ts` sends more requests. A failure prints its
- * seed, and `FC_SEED` repeats it.
+ * Sends random requests that are generated from the OpenAPI document. `api` checks that the document describes every
+ * response. `FC_RUNS=5000 npx vitest run --project edge test/openapi/fuzz.test.ts` sends more requests. A failure
+ * prints its seed, and `FC_SEED` repeats the requests of a seed.
  */
 const { seed, runs } = inject('fuzz')
-/** The texts of zod's English locale. `issueMessage` must replace all of them. */
+/**
+ * Matches the texts of zod's English locale. Responses must not contain them, because `issueMessage` must replace all
+ * of them.
+ */
 const ZOD_TEXT =
   /Too (?:big|small)|Invalid (?:input|option|key|value|string|number)|Unrecognized key|, received /
 
@@ -22,7 +25,7 @@ const options = { numRuns: runs ?? 150, ...(seed !== undefined && { seed }) }
 it('no request causes an error, reveals internals, or changes anything when it is refused', async () => {
   const owner = await customerWithEverything()
   const other = await customerWithEverything()
-  // Uses a separate key, because requests may delete the owner's key.
+  // Uses a separate key for the random requests, because they can delete the owner's other key.
   const { api_key } = await createKey(owner.customer_id)
   const keys = { customer: api_key, operator: OPERATOR_TOKEN }
   const stored = () =>
@@ -46,8 +49,8 @@ it('no request causes an error, reveals internals, or changes anything when it i
         expect(await stored(), text).toEqual(before)
         return
       }
-      // Flushes accepted changes to D1 now. Otherwise, they could be flushed during the next request, which must
-      // change nothing if it is refused.
+      // Flushes accepted changes to D1 immediately. Otherwise, a later flush could change D1 during a refused request,
+      // which must change nothing.
       for (const { customer_id } of [owner, other]) await runAlarm(ledgerOf(customer_id))
       before = await stored()
     }),

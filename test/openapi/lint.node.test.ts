@@ -8,7 +8,7 @@ import { openApiDocument } from '../../src/openapi/document.ts'
 const document = openApiDocument(createApp())
 
 /**
- * The routes without a 4xx answer, although the rule requires one. They need no key, have no parameters and never
+ * The routes without a 4xx response, although the rule requires one. They need no key, have no parameters and never
  * refuse a request.
  */
 const NOTHING_TO_REFUSE = [

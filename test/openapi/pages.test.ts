@@ -9,8 +9,8 @@ it('GET / is a page for browsers, whose links are all served here', async () => 
   expect(page).toContain('<h1>OpenMonetize Edge</h1>')
   const links = [...page.matchAll(/<li><a href="([^"]+)"/g)].map(([, link = '']) => link)
   expect(links).toEqual(['dashboard/', 'docs', 'openapi.json', 'docs/errors', 'health', 'ready'])
-  // Leaves out the first link. The dashboard is a static file that the Worker does not serve, and `dashboard/test`
-  // tests it.
+  // Leaves out the first link, which leads to the dashboard. The Worker does not serve its static files, and
+  // `dashboard/test` tests them.
   for (const link of links.slice(1)) expect((await api(`/${link}`)).status, link).toBe(200)
 })
 

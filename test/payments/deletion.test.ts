@@ -40,7 +40,7 @@ it('a deleted top-up is not mistaken for a later payment with its number', async
   expect(await topUpOf(key)).toMatchObject({ last_attempt: { status: 'failed' } })
   later(90 * DAY_MS)
   await ring(customer)
-  // Imitates a start of the object, after which the last number is read from the rows.
+  // Imitates a restart of the object, which then reads the last payment number from the rows.
   await inStore(ledgerOf(customer_id), ({ paymentIntents }) => paymentIntents.forget())
   await checkout(key, { user_id: 'zoe' })
   expect(await topUpOf(key)).toMatchObject({ last_attempt: null })

@@ -41,7 +41,10 @@ it('an object of another payment is logged, and does not change this one', async
   expect(logged).toEqual([refused, refused])
 })
 
-/** Creates a paid checkout, and returns payment providers that ask Stripe about it. */
+/**
+ * Creates a paid checkout. Returns a function that creates a payment provider for an environment, to query Stripe about
+ * the checkout.
+ */
 async function paid() {
   const { api_key, customer_id } = await createCustomer()
   const { payment_id, url } = await checkout(api_key)

@@ -7,15 +7,15 @@ import { eventItem, single } from '../support/messages.ts'
 import { ring, setTopUp, withCard, withStripe } from './support.ts'
 
 /**
- * Tests burns that run at the same time as top-ups. All sums must be consistent, and no burn may wait for a charge.
+ * Tests burns that run at the same time as top-ups. All sums must be consistent, and no burn must wait for a charge.
  */
 
 const stripe = withStripe()
 const { runs } = inject('fuzz')
-/** The number of burns. It is higher in the long run, which sets a number of runs. */
+/** The number of burns: 10,000 if FC_RUNS is set, and otherwise 600. */
 const BURNS = runs === undefined ? 600 : 10_000
 const AT_ONCE = 100
-/** The micro-credits of a burn: 20 credits, so that the burns soon use up the 11,000 credits. */
+/** The cost of a burn in micro-credits: 20 credits, so that the burns soon use up the 11,000 credits of the wallet. */
 const BURN = 20_000_000
 
 it('burns that race top-ups keep the accounts balanced', async () => {

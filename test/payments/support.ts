@@ -8,7 +8,7 @@ import { ScriptedStripe, type SignedEvent } from '../support/stripe.ts'
 
 export type Intent = ReturnType<ScriptedStripe['pay']>
 
-/** Sets up a new scripted Stripe and a clock that the test controls, before each test. */
+/** Sets up a new simulated Stripe and a simulated clock before each test. */
 export function withStripe(): {
   readonly current: () => ScriptedStripe
   /** Delivers a signed event about a payment intent, and checks that it is accepted. */
@@ -16,7 +16,7 @@ export function withStripe(): {
 } {
   let stripe = new ScriptedStripe()
   beforeEach(() => {
-    // The clock is a day ahead, so that the platform does not run the alarms. The tests run them.
+    // The clock is a day ahead, so that the platform does not run the alarms before the tests do.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + DAY_MS })
     stripe = new ScriptedStripe()
     stripe.install()
@@ -81,7 +81,10 @@ export function burn(key: string, credits: number): Promise<Json> {
   return answered(key, '/v1/credits/adjust', { amount: -credits, reason: 'use' })
 }
 
-/** Creates a customer with 10,000 sign-up credits and a saved card. Also returns its customer at Stripe. */
+/**
+ * Creates a customer with 10,000 sign-up credits, and saves a card with a paid checkout of 1,000 credits. `payer` is
+ * the id of the customer at Stripe.
+ */
 export async function withCard(
   stripe: ScriptedStripe,
   card: Parameters<ScriptedStripe['pay']>[1] = {},

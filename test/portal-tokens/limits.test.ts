@@ -30,7 +30,7 @@ it('portal tokens have separate limits: for each token and for all together, apa
     await portalToken(api_key, { user_id: 'bob' }),
   ]
   expect(await passed(ann, PORTAL_REQUESTS_A_MINUTE + 50)).toBe(PORTAL_REQUESTS_A_MINUTE)
-  // Refused requests with ann's token are not counted for bob's token.
+  // The requests of ann's token that were refused do not count against the customer's limit.
   expect(await passed(bob, PORTAL_REQUESTS_A_MINUTE - 10)).toBe(STARTER - PORTAL_REQUESTS_A_MINUTE)
   expect(rateHeaders(await api(BALANCE, { key: bob }))).toMatchObject({
     policy: `"default";q=${STARTER};w=60`,

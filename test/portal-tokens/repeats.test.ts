@@ -30,7 +30,7 @@ it('a repeat with the same idempotency key gets the same token, byte for byte', 
   const token = textField(JSON.parse(first), 'token')
   expect((await fromPage(BALANCE, token)).status).toBe(200)
   await expectProblem(await make(key, 'page 1', { user_id: 'bob' }), 422, 'idempotency_mismatch')
-  // The stored token is encrypted.
+  // The stored response contains the token only in encrypted form.
   const { results } = await storedFor(customer_id)
   expect(results).toHaveLength(1)
   expect(results[0]?.body).not.toContain('om_portal_')

@@ -9,7 +9,7 @@ export const TRANSACTIONS = '/v1/credits/transactions'
 export const PACKS = '/v1/credit-packs'
 export const CHECKOUT = '/v1/payments/checkout'
 
-/** Creates a portal token and returns its text. */
+/** Creates a portal token and returns it. */
 export async function portalToken(key: string, draft: object): Promise<string> {
   const response = await make(key, draft)
   const body = await jsonOf(response)
@@ -21,7 +21,7 @@ export function make(key: string, draft: object): Promise<Response> {
   return api('/v1/portal-tokens', { key, body: { expires_in_seconds: 600, origins: [APP], ...draft } })
 }
 
-/** Sends a request like the browser of an end user, from a page of `origin`. */
+/** Sends a request as the browser of an end user does from a page of `origin`. */
 export function fromPage(
   path: string,
   key: string,

@@ -5,7 +5,7 @@ import { formatUsd, picoUsd } from '../../src/pricing/money.ts'
 import { charge, costing, credits, Meter, table } from './burn-table-support.ts'
 
 /**
- * Compares every burn method with results that were calculated by hand. Amounts are credits. The names of the tests
+ * Compares each burn method with results that were calculated by hand. Amounts are in credits. The names of the tests
  * contain the calculations.
  */
 
@@ -214,7 +214,10 @@ const tier = (up_to: string | null, unit_amount: string, flat_amount?: string): 
 const tiered = (mode: 'graduated' | 'volume', tiers: Tier[], free?: string) =>
   table(rule({ method: 'tiered', mode, unit: 'calls', period: 'MONTHLY', free, tiers }))
 
-/** Returns the credits of each event of a month, in the order of arrival. */
+/**
+ * Returns the charge of each event in credits. The events are in one month, and `events` has their numbers of calls in
+ * the order of arrival.
+ */
 function month(mode: 'graduated' | 'volume', tiers: Tier[], free: string | undefined, events: number[]) {
   const meter = new Meter()
   const made = tiered(mode, tiers, free)

@@ -8,9 +8,9 @@ import type { BurnRule, BurnTableDefinition } from '../../src/pricing/burn-table
 import { type BurnDefaults, type BurnTable, compileBurnTable } from '../../src/pricing/burn-table/table.ts'
 import { formatDecimal, parseDecimal, picoUsd } from '../../src/pricing/money.ts'
 
-/** Helpers for burn tables in tests. Fields that a test leaves out have the deployment's defaults. */
+/** Helpers for tests of burn tables. Fields that a test leaves out have the defaults of the deployment. */
 
-/** The defaults: 1,000 credits per USD and a markup of 100 %. */
+/** The default burn settings: 1,000 credits per USD and a markup of 100 %. */
 export const DEFAULTS: BurnDefaults = {
   credits_per_usd_micro: 1_000_000_000n,
   markup_percent_micro: 100_000_000n,
@@ -35,14 +35,14 @@ export function table(...args: Parameters<typeof definition>): BurnTable {
   return compileBurnTable(definition(...args), { id: 'bt_test', version: 2 }, DEFAULTS)
 }
 
-/** Returns a usage with exactly this provider cost. */
+/** Returns the usage of an event whose provider cost is exactly `usd` USD. */
 export function costing(usd: string): Chargeable {
   const cost = parseDecimal(usd, 12)
   if (typeof cost !== 'bigint') throw new Error(`not USD: ${usd}`)
   return { provider: 'OPENAI', model: 'gpt-4o', feature_id: 'chat', cost: picoUsd(cost) }
 }
 
-/** The earlier use at the beginning of a period: none. */
+/** The earlier use of a wallet at the beginning of a period, which is zero. */
 export const FRESH: UsedBefore = { at_ms: Date.parse('2026-11-22T12:00:00Z'), used: () => 0n }
 
 export function charge(burnTable: BurnTable, event: Partial<Chargeable>, before = FRESH): Charge {
@@ -56,11 +56,13 @@ export function credits(burnTable: BurnTable, event: Partial<Chargeable>, before
   return formatDecimal(charge(burnTable, event, before).credits_micro, 6)
 }
 
-/** A model of a wallet that is charged for one event after the other, with counters for tiers. */
+/** A model of a wallet that is charged for events in order, with counters for tiers. */
 export class Meter {
   readonly used = new Map<string, { quantity: bigint; resets_at_ms: number }>()
 
-  /** Charges and counts an event that arrives at the time `at`. Returns the charge in credits. */
+  /**
+   * Charges an event that arrives at the time `at`, and adds its use to the counters. Returns the charge in credits.
+   */
   credits(burnTable: BurnTable, event: Partial<Chargeable>, at = '2026-11-22T12:00:00Z'): string {
     const { credits_micro, advance } = charge(burnTable, event, {
       at_ms: Date.parse(at),

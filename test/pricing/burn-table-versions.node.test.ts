@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { type VersionTimes, versionInForce } from '../../src/pricing/burn-table/versions.ts'
 
 /**
- * Parses versions in the form `table from-to [began] [x deactivated]`. They are numbered 2, 3, 4 … in the order in
- * which they were saved.
+ * Parses versions of burn tables in the form `table from-to [began time] [x deactivated]`. The versions have the
+ * numbers 2, 3 and so on, in the order in which they were saved.
  */
 function versions(...written: string[]): VersionTimes[] {
   return written.map((text, index) => {

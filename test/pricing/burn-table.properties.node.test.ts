@@ -14,13 +14,14 @@ import type { Usage } from '../../src/pricing/usage.ts'
 import { charge, Meter, table } from './burn-table-support.ts'
 
 /**
- * Compares charges with an oracle that follows the documentation, uses exact fractions, and shares no code with the
- * implementation. It charges tiers range by range, and subtracts the parts of a unit from the whole explicitly.
+ * Compares charges with an oracle, which follows the documentation, uses exact fractions, and shares no code with the
+ * implementation. The oracle charges tiers one range at a time, and subtracts the parts of a unit from the whole
+ * explicitly.
  */
 
 const RUNS = 10_000
 
-/** Generates a decimal from `least` to `maximum` with up to `decimals` decimals, as text. */
+/** Generates a decimal text from `least` to `maximum` with up to `decimals` decimal places. */
 const decimal = (maximum: number, decimals: number, least = 0n) =>
   fc
     .tuple(
@@ -168,8 +169,7 @@ describe('more usage never costs less', () => {
         fc.integer({ min: 1, max: 500 }),
         (rule, change, used, unit, more) => {
           fc.pre(rule.method !== 'tiered' || rule.mode === 'graduated')
-          // More of a cheap part can lower the cost of the whole, so the test increases only units without such
-          // parts.
+          // Increases only units without cheaper parts, because more of a cheap part can lower the cost of the whole.
           const made = table([{ match: {}, ...rule }], change)
           const grown: Partial<Chargeable> =
             unit === 'calls' || unit === 'pages'
@@ -206,7 +206,7 @@ describe('a period’s graduated charges do not depend on how its units arrive',
     const parts = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 8 })
     fc.assert(
       fc.property(tiered, parts, (rule, calls) => {
-        // Amounts have six decimals, so that no intermediate result is rounded.
+        // Cuts amounts to six decimal places, so that no intermediate result is rounded.
         const tiers = rule.tiers.map((tier) => ({
           ...tier,
           unit_amount: cut(tier.unit_amount),
@@ -238,7 +238,7 @@ function quantityIn(rule: BurnMethod, used: Partial<Chargeable>): Fraction {
   return new Fraction('unit' in rule && rule.unit !== undefined ? String(numberOf(used, rule.unit)) : 0)
 }
 
-/** Returns the charge in credits. */
+/** Returns the charge in credits that the documentation defines. */
 function oracle(
   rule: BurnMethod,
   change: Partial<BurnTableDefinition>,
@@ -334,7 +334,7 @@ function roundTo(mode: RoundingMode, value: Fraction): Fraction {
   return rest > 0 || (rest === 0 && !even) ? below.add(1) : below
 }
 
-/** Returns a fraction with at most six decimals as text, in the format of credits. */
+/** Returns a fraction with at most six decimal places as a plain decimal text. */
 function plain(value: Fraction): string {
   const micro = value.mul(1_000_000)
   if (micro.d !== 1n) throw new Error(`more than six decimals: ${value.toFraction()}`)

@@ -51,8 +51,8 @@ describe('the committed catalogue', () => {
 })
 
 /**
- * Reports whether our catalogue corrects a model of a source. The reason and the source of a correction are stored
- * with its price.
+ * Reports whether the overlay corrects the prices of a source's model. The overlay states the source of each
+ * correction.
  */
 function isCorrected(id: string, model: string): boolean {
   const { models = [], amendments = [] } = PROVIDERS[id] ?? {}
@@ -113,7 +113,8 @@ describe('the packages are included completely', () => {
             { input_tokens: 600_001, output_tokens: 99, input_audio_tokens: 0 },
             { input_tokens: 200_000, output_tokens: 10, cache_write_tokens: 500, cache_write_1h_tokens: 200 },
           ]) {
-            // The package has the price of one-hour cache writes only for Anthropic.
+            // The package has the price of one-hour cache writes only for Anthropic itself, so resellers are not
+            // compared.
             if ('cache_write_1h_tokens' in usage && id !== 'anthropic' && /claude/.test(model.id)) continue
             const theirs = calcPrice(usage, model.id, { providerId: id, timestamp: new Date(at) })
             const ours = price(id, model.id, usage, { at })

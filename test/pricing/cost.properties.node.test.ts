@@ -13,9 +13,9 @@ import { checkUsage, clampUsage, isUsageUnit, type Usage } from '../../src/prici
 import { exactUsd, SOME_DAY_MS } from './support.ts'
 
 /**
- * Compares costs with an oracle. The engine divides inclusive totals into parts. The oracle works in the opposite
- * direction: it starts from single kinds of tokens, such as cached audio, applies the most specific price to each,
- * and adds exact fractions.
+ * A kind of token that no other kind includes, such as cached audio input. The tests compare costs with an oracle. The
+ * engine divides totals into their parts. The oracle works in the opposite direction: it applies the most specific
+ * price to each cell, and adds the costs as exact fractions.
  */
 type Cell = Facets & { readonly direction: 'input' | 'output' }
 
@@ -109,9 +109,8 @@ function oracle(priced: readonly TestPrice[], cells: Amounts): Fraction {
 }
 
 /**
- * Returns a number that is higher for more specific units. A unit with more facets is more specific. Of units with
- * the same number of facets, one with a lifetime is more specific than one with a kind, and one with a kind more than
- * one with a modality.
+ * Returns a number that is higher for a more specific unit. A unit with more facets is more specific. Among units with
+ * the same number of facets, a lifetime counts more than a kind, and a kind counts more than a modality.
  */
 function says(unit: UsageUnit): number {
   const { modality, kind, ttl } = facetsOf(unit)
@@ -158,7 +157,7 @@ describe('against an oracle that never subtracts', { timeout: 60_000 }, () => {
   })
 })
 
-/** Generates prices and quantities of all sizes. Most products are far above 2^53. */
+/** Generates units with prices and quantities of all sizes. Most of the products are far above 2^53. */
 const extremes = fc.array(
   fc.tuple(
     fc.constantFrom(...UNITS),
@@ -231,7 +230,8 @@ describe('any usage', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(units, amounts, fc.func(fc.boolean()), (some, cells, isReported) => {
         const complete = usageOf(cells)
-        // Providers often do not report overlaps of units. Each token must still be charged exactly once.
+        // Removes some quantities of overlapping units, which providers often do not report. Each token must still be
+        // charged exactly once.
         const names = Object.keys(complete).filter(isUsageUnit)
         const kept = names.filter(
           (unit) => !/_(text|audio|image|video)_.*_tokens/.test(unit) || isReported(unit),

@@ -9,8 +9,8 @@ import { MISREADINGS } from './misreadings.ts'
 import { exactUsd, sharedData } from './support.ts'
 
 /**
- * Compares recorded responses of 29 provider APIs with the usage and prices that an independent project has
- * determined for them. The data are stored outside of this repository.
+ * A recorded response of a provider API, with the usage and the price that an independent project has determined for
+ * it. The data set has responses of 29 APIs, and is stored outside of this repository.
  */
 interface Case {
   readonly provider: string
@@ -58,8 +58,8 @@ describe.skipIf(cases.length === 0)('recorded provider responses', () => {
 })
 
 /**
- * Reports whether the meter would use the same rules as the case. The data set also has results of Anthropic's rules
- * for some bodies of OpenAI. The meter uses these rules only if `provider_api` requests them.
+ * Reports whether the meter would read the body with the same rules as the data set. For some bodies of OpenAI, the
+ * data set has results of Anthropic's rules, which the meter uses only if `provider_api` requests them.
  */
 function readByItsOwnApi({ api, body }: Case): boolean {
   return api !== 'anthropic' || !JSON.stringify(body).includes('input_tokens_details')

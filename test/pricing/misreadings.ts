@@ -1,4 +1,4 @@
-/** The parts of a recorded response that identify a misreading. */
+/** The parts of a recorded response that identify a wrong row of the data set. */
 export interface Recording {
   readonly provider: string
   readonly api: string
@@ -6,8 +6,8 @@ export interface Recording {
 }
 
 /**
- * The rows of the data set with a wrong usage, grouped by the error. Their usage and cost are not compared.
- * `situations.node.test.ts` has rows with the correct values.
+ * The rows of the data set whose usage is wrong, grouped by the error. The tests do not compare their usage and cost.
+ * `situations.node.test.ts` has similar rows with the correct values.
  */
 export const MISREADINGS: readonly {
   readonly what: string

@@ -15,7 +15,10 @@ import {
   usdToParts,
 } from '../../src/pricing/money.ts'
 
-/** Tests functions that use plain numbers where these are exact. The results must equal those of big integers. */
+/**
+ * Tests functions that calculate with JavaScript numbers where these are exact. The results must equal the results with
+ * BigInt.
+ */
 
 const EDGES = [0, 1, -1, 999_999, 1_000_000, -1_000_001, 10, -500_000, MAX_MICRO_CREDITS, -MAX_MICRO_CREDITS]
 const amounts = fc.oneof(

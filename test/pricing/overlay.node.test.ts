@@ -23,7 +23,7 @@ interface OverlayOptions extends Omit<Partial<PriceOverlay>, 'prices'> {
   readonly prices?: OverlayPrices
 }
 
-/** Returns a valid id that ends with a readable name. */
+/** Returns a valid price override id that ends with a readable name. */
 const id = (name: string) => `po_${name.padStart(26, '0')}`
 
 function overlay(
@@ -256,7 +256,7 @@ describe('a multiplier', () => {
 
 describe('prices of its own', () => {
   it('are for any number of units, exactly: 2,000 random ones against fractions', () => {
-    // None of these units contains another unit, so each quantity is charged at its own price.
+    // Uses only units that contain no other unit, so that each quantity is charged at its own price.
     const counted = UNIT_NAMES.filter(
       (unit) => Object.keys(USAGE_UNITS[unit].facets).length === 0 && unit !== 'requests',
     )
@@ -402,7 +402,7 @@ describe('the memory of compiled prices', () => {
   })
 })
 
-/** Converts units of 10^-18 to a decimal. */
+/** Converts a multiple of 10^-18 to a decimal text. */
 function decimalOf(atto: bigint): string {
   const digits = atto.toString().padStart(19, '0')
   return `${digits.slice(0, -18)}.${digits.slice(-18)}`
@@ -410,7 +410,9 @@ function decimalOf(atto: bigint): string {
 
 const PICO = 1_000_000_000_000n
 
-/** Checks that the cost is the exact fraction, rounded to the nearest pico-USD and half-even. */
+/**
+ * Checks that the cost is the exact fraction, rounded to the nearest pico-USD. A tie is rounded to the even pico-USD.
+ */
 function expectHalfEven(result: CostResult, exact: Fraction): void {
   if (result.kind !== 'priced') throw new Error(`${result.reason}, instead of ${exact.toString()}`)
   const twiceOff = new Fraction(result.cost, PICO)

@@ -14,7 +14,7 @@ function methodOf(burnTable: BurnTable) {
   return method
 }
 
-/** Returns the charge, computed with exact integers. */
+/** Returns the charge for a cost in pico-USD, calculated with BigInt. */
 function exactCharge(burnTable: BurnTable, cost: bigint) {
   const { mode, step_micro } = burnTable.rounding
   const { numerator, denominator } = methodOf(burnTable).charge(picoUsd(cost))

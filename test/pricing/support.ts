@@ -9,12 +9,17 @@ import {
 } from '../../src/pricing/cost/cost.ts'
 import { formatUsd } from '../../src/pricing/money.ts'
 
-/** The folder of the acceptance data. It is next to the repository unless `SHARED_DATA` names another folder. */
+/**
+ * The folder of the acceptance data. `SHARED_DATA` names it; by default, it is `shared/data` next to the repository.
+ */
 export const sharedData = process.env.SHARED_DATA ?? join(import.meta.dirname, '../../../shared/data')
 
 const PICO = 1_000_000_000_000n
 
-/** Converts a decimal string, which may have an exponent, or pico-USD to an exact fraction of a USD. */
+/**
+ * Returns an amount in USD as an exact fraction. A string is a decimal in USD, with or without an exponent. A bigint is
+ * an amount in pico-USD.
+ */
 export function exactUsd(amount: string | bigint): Fraction {
   if (typeof amount === 'bigint') return new Fraction(amount, PICO)
   const [mantissa = '', exponent = '0'] = amount.toLowerCase().split('e')
@@ -27,7 +32,7 @@ export function provider(name: string): ProviderRef {
   return found
 }
 
-/** A time at which none of the models in the tests has a special price. */
+/** A time at which no model in the tests has a special price, for example for peak hours. */
 export const SOME_DAY_MS = Date.parse('2026-11-22T12:00:00Z')
 
 type Conditions = Omit<Partial<CostRequest>, 'provider' | 'model' | 'usage'> & { readonly at?: string }
@@ -43,7 +48,7 @@ export function price(
   return providerCost({ provider: provider(name), model, usage, at_ms, ...others })
 }
 
-/** Returns the cost as a decimal in USD, or the reason why it is unknown. */
+/** Returns the cost as a decimal text in USD, or the reason why the cost is unknown. */
 export function usd(...args: Parameters<typeof price>): string {
   const result = price(...args)
   return result.kind === 'priced' ? formatUsd(result.cost) : result.reason

@@ -19,8 +19,8 @@ if (recordings.length === 0) console.warn(`skipped: recorded provider responses 
 type Path = readonly (string | number)[]
 
 /**
- * The names of numbers in recorded usage that do not affect the cost, because they are included in other numbers, are
- * times, or are free.
+ * Matches the names of numbers in recorded usage that do not affect the cost: numbers that other numbers include,
+ * times, and quantities that are free.
  */
 const REDUNDANT =
   /total|_time$|cost|prediction_tokens$|details\.text_tokens$|ephemeral_5m|prompt_cache_miss|web_fetch_requests|num_cached_tokens|thinking_tokens$/i
@@ -72,7 +72,10 @@ describe.skipIf(recordings.length === 0)('every number of a recorded usage objec
   })
 })
 
-/** Returns all results that depend on the numbers in a body, as text. */
+/**
+ * Returns the usage, the parts, the warnings and the reported cost of a body as JSON, or the error message if the body
+ * cannot be read.
+ */
 function reading(provider: string, body: unknown): string {
   const result = extractUsage(findProvider(provider), undefined, body)
   if (result.kind === 'error') return result.message

@@ -22,7 +22,8 @@ import {
 import { batch, CALLER, eventItem, metadataOf, single } from '../support/messages.ts'
 
 /**
- * Tests that the queries of the projection stay within D1's limits and do not grow with data that they do not need.
+ * Tests that the queries of the projection stay within the limits of D1, and do not read more rows when the ledger has
+ * more data that they do not need.
  */
 
 const CREDITS = 1_000_000_000
@@ -34,7 +35,7 @@ interface Asked {
   longest_parameter: number
 }
 
-/** Returns a D1 that records its queries. */
+/** Returns a D1 database that counts its statements and their rows, and records the length of the longest parameter. */
 function watched(): { readonly db: D1Database; readonly asked: Asked } {
   const asked: Asked = { statements: 0, rows: 0, longest_parameter: 0 }
   const watch = (statement: D1PreparedStatement): D1PreparedStatement =>
@@ -99,8 +100,8 @@ describe('a list', () => {
   ])('%s ends at `from`, and does not read older pages', async (_, filter) => {
     const ledger = await flushedOften(60)
     const { db, asked } = watched()
-    // The read begins earlier, because an event may arrive five minutes before its time, and clocks may differ by one
-    // minute.
+    // The read starts a few minutes before `from`, because an event can arrive five minutes before its timestamp, and
+    // clocks can differ by one minute.
     const from_ms = Date.now() + 3_600_000
     const query = { ledger: ledger.name, caller: CALLER, before_entry: null, limit: 50 }
     const page = await listEntries({ ...env, DB: db }, { ...query, filter: { ...filter, from_ms } })

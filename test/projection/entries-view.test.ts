@@ -6,7 +6,7 @@ import { GPT_4O, type Json, listed } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 
-/** Compares the view of D1's pages, which an operator reads, with the lists of the API. */
+/** Compares the SQL view of the pages in D1, which operators read, with the lists of the API. */
 
 interface Row {
   entry: number
@@ -38,7 +38,7 @@ async function post(path: string, body: object): Promise<Json> {
   return jsonOf(response)
 }
 
-/** Runs each operation that makes entries once, over three flushes and two wallets. */
+/** Runs each operation that creates entries once, in two wallets and with three flushes in between. */
 async function live(): Promise<void> {
   await post('/v1/credits/purchase', { amount: 500, price_usd: 5, payment_reference: 'pi_1' })
   await post('/v1/credits/grant', { amount: 100, user_id: 'zoë', reason: 'welcome', metadata: { a: [1] } })

@@ -11,8 +11,8 @@ import { batch, CALLER, type EventOptions, eventItem, grant } from '../support/m
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * Tests lists whose end is long ago. They must not read all newer pages, but must include late entries. Entries that
- * the object has freed are read from D1.
+ * Tests lists of a period that ended long ago. They must not read all newer pages, but must include entries that arrive
+ * late. Entries that the ledger object has freed are read from D1.
  */
 
 const HOUR_MS = 3_600_000
@@ -36,7 +36,7 @@ async function use(ledger: TestLedger, events: number, options: EventOptions = {
   await ingest(env, ledger.name, batch(items))
 }
 
-/** Creates a ledger with a flush every six hours for fifty days, for two wallets. */
+/** Creates a ledger with two wallets that is used and flushed every six hours for fifty days. */
 async function longLife(): Promise<TestLedger> {
   const ledger = await freshLedger(1_000_000)
   await ask(ledger.stub, 'credit', grant(100_000, { owner: { kind: 'user', id: 'ann' } }))
@@ -100,7 +100,7 @@ describe('a list with an old `to`', () => {
         const { entries, rows } = await list(ledger, filter)
         expect(entries.map(({ number }) => number)).toEqual(shown(all, filter))
         expect(entries.length).toBeGreaterThan(10)
-        // The list reads about forty rows to find its first page, and then the rows of the pages of two days.
+        // Finding the first page takes about forty rows. After that, the list reads only the pages of two days.
         expect(rows).toBeLessThan(110)
       }
     }
@@ -143,7 +143,7 @@ describe('an entry that the object has freed', () => {
       rows: journal.lastRow - journal.oldestRow() + 1,
       entry: counters.entry,
     }))
-    // The object keeps the rows of seven of the fifty days, with four flushes a day.
+    // The object keeps the rows of seven of the fifty days. Each day has four rows, one for each flush.
     expect(rows).toBeLessThan(40)
     expect(kept.length).toBeLessThan(entry / 4)
     const { entries } = await list(ledger, {})

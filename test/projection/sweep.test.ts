@@ -21,7 +21,7 @@ import {
   watermark,
 } from '../support/ledgers.ts'
 
-/** Tests that the cron calls every ledger, even if the ledger is not used. */
+/** Tests that the scheduled job calls every ledger, including ledgers that are not used. */
 
 vi.spyOn(console, 'log').mockImplementation(() => undefined)
 beforeEach(async () => {

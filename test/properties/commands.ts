@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** Generators of commands that move credits. Amounts are micro-credits. */
+/** Generates random commands that move credits. Amounts are in micro-credits. */
 
 interface Subject {
   readonly user: string | null
@@ -14,9 +14,12 @@ interface Keyed {
 export interface EventAct extends Subject, Keyed {
   readonly op: 'event'
   readonly amount: number
-  /** The hold that the event settles; null for none. */
+  /** The hold that the event captures; null for an event without a hold. */
   readonly hold: number | null
-  /** Whether the Worker refuses the event, because its time is too old. The event may have been valid before. */
+  /**
+   * Whether the Worker refuses the event because its timestamp is too old. An earlier request with the same event can
+   * have been valid.
+   */
   readonly stale: boolean
 }
 
@@ -39,8 +42,8 @@ export interface CreditAct extends Keyed {
 }
 
 /**
- * A request to the ledger. In a generated request, `hold`, `grant`, `entry` and `lot` are picks. In a resolved
- * request, they are numbers of the ledger. 0 is a number that was never assigned.
+ * A request to the ledger. In a generated request, `hold`, `grant`, `entry` and `lot` are random picks. In a resolved
+ * request, they are numbers that the ledger has assigned, or 0, which it never assigns.
  */
 export type Act =
   | CreditAct
@@ -70,12 +73,15 @@ export type Act =
   | { readonly op: 'stop'; readonly grant: number; readonly key: null }
 
 export type Command =
-  /** Requests that arrive together, and may share a commit. */
+  /** Requests that arrive at the same time, and can share a commit. */
   | { readonly op: 'acts'; readonly acts: readonly Act[] }
   | { readonly op: 'read'; readonly owner: string }
   | { readonly op: 'clock'; readonly by_ms: number }
   | { readonly op: 'alarm' }
-  /** The object is restarted and loses its memory, as after ten idle seconds and at every deployment. */
+  /**
+   * A restart of the object, which loses the data in its memory. This also happens after ten idle seconds and on every
+   * deployment.
+   */
   | { readonly op: 'restart' }
 
 export const OWNERS = ['customer', 'user:ann', 'user:bob', 'team:red'] as const
@@ -86,7 +92,7 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const MOST = 8_000_000_000_000_000
 
-/** Generates one of a few keys, so that requests reuse keys with the same body and with other bodies. */
+/** Generates one of a few idempotency keys, so that requests reuse keys, with the same body or with another body. */
 const key = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4'), { freq: 4 })
 /** Generates one of a few owners, so that movements often affect the same wallets. */
 const owner = fc.constantFrom('customer', 'user:ann', 'team:red')
@@ -118,7 +124,7 @@ const credit: fc.Arbitrary<Act> = fc
           rollover: fc.constantFrom(null, 0, 20, 100),
           target: fc.constantFrom(null, null, 1, 60, 200),
         })
-        // A grant can have a rollover or a target, but not both.
+        // Removes the target of a recurring grant with a rollover, because a grant cannot have both.
         .map((one) => (one.rollover === null ? one : { ...one, target: null })),
       { freq: 4 },
     ),
@@ -127,7 +133,7 @@ const credit: fc.Arbitrary<Act> = fc
   .map((act) => (act.type === 'PURCHASE' ? { ...act, recurring: null } : act))
   .map(withOneStart)
 
-/** Removes an invalid start: a recurring grant must begin at once, and a lot must begin before it expires. */
+/** Removes an invalid start time: a recurring grant must start immediately, and a lot must start before it expires. */
 function withOneStart(act: CreditAct): CreditAct {
   const { recurring, starts_in_ms, expires_in_ms } = act
   const isWrong = recurring !== null || (expires_in_ms ?? Number.POSITIVE_INFINITY) <= (starts_in_ms ?? 0)
@@ -206,7 +212,10 @@ const acts: readonly { readonly weight: number; readonly arbitrary: fc.Arbitrary
   { weight: 1, arbitrary: fc.record({ op: fc.constant('stop'), grant: pick, key: fc.constant(null) }) },
 ]
 
-/** Generators for histories with only usage: more wallets, keys and amounts, and events that the Worker refuses. */
+/**
+ * The generators for histories with only usage. They use more wallets, keys and amounts, and also events that the
+ * Worker refuses.
+ */
 const usageKey = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4', 'k5'), { freq: 3 })
 const large = fc.oneof(fc.integer({ min: 1, max: MOST }), fc.constantFrom(MOST, MOST - 1))
 const usageAmount = (least: number, ...often: number[]) =>
@@ -262,7 +271,7 @@ function livesOf(
   const act = fc.oneof(...some)
   const alone = act.map((one) => [one])
   const together = fc.array(act, { minLength: 2, maxLength: most_together })
-  /** A client that has lost the answer repeats its request. */
+  /** A client that gets no response sends its request again. */
   const twice = act.map((one) => [one, one])
   const command: fc.Arbitrary<Command> = fc.oneof(
     {
@@ -286,7 +295,10 @@ function livesOf(
   return fc.array(command, { minLength: 1, maxLength: most_commands, size: 'max' })
 }
 
-/** Generators of histories of a ledger: with only usage, and with all operations that move credits. */
+/**
+ * The generators of random ledger histories: `usage` with only usage, and the others with all operations that move
+ * credits.
+ */
 export const LIVES = {
   usage: livesOf(usageActs, 40, 5, JUMPS),
   everything: livesOf(acts, 60, 4, [...JUMPS, SECOND, MINUTE, 31 * DAY, 92 * DAY]),
@@ -294,7 +306,7 @@ export const LIVES = {
 
 export type Kind = keyof typeof LIVES
 
-/** Returns the text that identifies a request: all fields except the key and the effects of time. */
+/** Returns the text that identifies the content of a request: all fields except the idempotency key and `stale`. */
 export function payloadOf(act: Act): string {
   return JSON.stringify({ ...act, key: null }, (field, value) => (field === 'stale' ? undefined : value))
 }

@@ -12,9 +12,9 @@ import { type Act, type Command, LIVES, OWNERS } from './commands.ts'
 import { Judge, type Request, type Result, type Snapshot } from './judge.ts'
 
 /**
- * Compares the ledger's pure code, without the object, with the reference, for all operations that move credits.
- * Checks the rules of `assertWallet` and `judge.ts` after every command. `FC_RUNS` sets the number of histories. A
- * failure prints its seed and the shortest failing history, and `FC_SEED` repeats it.
+ * Compares the code of the ledger, without its object, with a reference implementation, for all operations that move
+ * credits. Checks the rules of `assertWallet` and `judge.ts` after every command. `FC_RUNS` sets the number of
+ * histories. A failure prints its seed and the shortest failing history, and `FC_SEED` repeats the histories of a seed.
  */
 
 const START_MS = Date.UTC(2026, 0, 31, 12)
@@ -65,7 +65,7 @@ class Life {
         for (const wallet of reference.wallets) reference.settle(wallet)
         break
       case 'restart':
-        // The command has no effect here, because only an object can be restarted.
+        // A restart has no effect here, because this test has no object.
         break
     }
     judge.looked(this.look())

@@ -20,13 +20,14 @@ import { type Act, type Command, type CreditAct, type Kind, LIVES } from './comm
 import { Judge, ownerOf, type Request, type Result, type Snapshot } from './judge.ts'
 
 /**
- * Runs the histories of `credits.node.test.ts` in a real object, with concurrent requests, SQLite, alarms, and
- * restarts at any time. After each alarm, D1 must have every entry.
+ * Runs random histories like `credits.node.test.ts`, but in a real object, with concurrent requests, SQLite, alarms,
+ * and restarts at any time. After each alarm, D1 must have every entry.
  */
 
 const WINDOW_MS = readConfig(env).idempotency_window_ms
 
-// A time far in the future. The platform uses the real clock for alarms, so only the test runs them.
+// The start time is a year ahead, so that the platform, which uses the real clock, does not run alarms before the test
+// does.
 const START_MS = Date.now() + 365 * 86_400_000
 
 beforeAll(() => {
@@ -36,7 +37,10 @@ afterAll(() => {
   vi.useRealTimers()
 })
 
-/** A regression test. Reads used the machine's clock, and returned lots that had already expired in the ledger. */
+/**
+ * A regression test for reads that used the clock of the machine, and therefore returned lots that had already expired
+ * in the ledger.
+ */
 const READ_AFTER_THE_CLOCK_WENT_BACK: Command[] = [
   { op: 'acts', acts: [lot('user:bob', 1)] },
   { op: 'clock', by_ms: 1 },
@@ -45,7 +49,9 @@ const READ_AFTER_THE_CLOCK_WENT_BACK: Command[] = [
   { op: 'read', owner: 'user:bob' },
 ]
 
-/** A regression test. The alarm settled ann's wallet first, because it used the expiry of a lot that was used up. */
+/**
+ * A regression test for an alarm that settled ann's wallet first, because it used the expiry of a lot without credits.
+ */
 const DUE_AT_ONCE_IN_TWO_WALLETS: Command[] = [
   { op: 'acts', acts: [lot('user:ann', 60_000), lot('customer', 3_600_000), lot('user:ann', 3_600_000)] },
   { op: 'acts', acts: [event(1, 'ann')] },
@@ -90,7 +96,7 @@ class ObjectLife {
   private wallets: Snapshot['wallets'] = []
   private row = 0
   private readonly ledger: TestLedger
-  /** Whether the history has only usage. An alarm then writes only due items, in the order of their times. */
+  /** Whether the history has only usage. In such a history, an alarm only expires lots, in the order of their times. */
   private readonly isExact: boolean
 
   constructor(ledger: TestLedger, kind: Kind) {
@@ -113,8 +119,8 @@ class ObjectLife {
         break
       }
       case 'clock':
-        // With holds, the clock is never set back. An alarm then writes the time even if nothing was due, and the
-        // reference does not model this.
+        // Never sets the clock back in a history with holds, because an alarm then writes the current time even if
+        // nothing is due, and the reference does not model this.
         reference.clock_ms += this.isExact ? command.by_ms : Math.max(0, command.by_ms)
         vi.setSystemTime(reference.clock_ms)
         break
@@ -122,7 +128,8 @@ class ObjectLife {
         await runAlarm(ledger)
         const seen = await this.look()
         if (this.isExact) reference.settleAll()
-        // The ledger may settle wallets in any order, so the reference uses the same order.
+        // The ledger can settle wallets in any order, so the reference settles them in the order that the ledger has
+        // used.
         const order = new Set(
           [...seen.entries, ...seen.closed_holds.map(({ hold }) => hold)].map((of) => of.wallet),
         )
@@ -144,7 +151,7 @@ class ObjectLife {
   private async acts(acts: readonly Act[]): Promise<void> {
     const { judge } = this
     const before = this.wallets
-    // Sends all requests through one stub, so that they arrive in the order of sending.
+    // Sends all requests through one stub, so that they arrive in the order in which they are sent.
     const { stub } = this.ledger
     const requests = acts.map((act) => judge.requestOf(act))
     const results = await Promise.all(requests.map((request) => send(stub, request)))
@@ -158,8 +165,8 @@ class ObjectLife {
   }
 
   /**
-   * Removes the keys that the object has deleted from the reference. The object may delete a key only after its
-   * retention.
+   * Checks that the object has deleted idempotency keys only after their retention time, and deletes these keys from
+   * the reference too.
    */
   private async forgotten(): Promise<void> {
     const { keys, clock_ms } = this.judge.reference
@@ -172,7 +179,7 @@ class ObjectLife {
     }
   }
 
-  /** Checks that D1 has every entry after an alarm, in pages without a gap. */
+  /** Checks that D1 has every entry after an alarm, and that the balances of each wallet's pages have no gap. */
   private async projected(): Promise<void> {
     const pages = await storedPages(this.ledger)
     const entries = pages.flatMap((page) => page.entries).sort((a, b) => a.number - b.number)
@@ -186,7 +193,7 @@ class ObjectLife {
     }
   }
 
-  /** Reads the contents of the object's tables: all wallets, and the journal rows since the last read. */
+  /** Reads all wallets from the object's tables, and the journal rows that were added since the last read. */
   private async look(): Promise<Snapshot> {
     const snapshot = await runInDurableObject(this.ledger.stub, (_, { storage: { sql } }) => {
       const rows = sql

@@ -7,15 +7,18 @@ import { withKeysJournal } from '../support/with-keys-journal.ts'
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * Compares the store of idempotency keys with a Map during random sequences of commits, rolled-back commits,
- * deletions of old keys, and restarts. The limits are so low that every few commits write a run or a segment.
+ * Compares the store of idempotency keys with a Map, for random sequences of commits, rolled-back commits, deletions of
+ * old keys, and restarts. The limits are so low that one of every few commits writes a run or a segment.
  */
 
 const UNIVERSE = Array.from({ length: 300 }, (_, i) => (i % 7 === 0 ? `ключ-${i}` : `key-${i}`))
 
-/** A hash with only three values, so that every bucket and every look-up has colliding keys. */
+/** Returns one of only three hash values, so that the keys of every bucket and every look-up collide. */
 const weak = (key: string): KeyHash => ({ low: 7, high: Math.imul(key.length % 3, 0x5555_5555) >>> 0 })
-/** A hash with some equal values, and some values with equal first bits. */
+/**
+ * Returns a hash value from the last two characters of the key, so that some keys have equal hashes, and some hashes
+ * have equal first bits.
+ */
 const middling = (key: string): KeyHash => ({
   low: key.charCodeAt(key.length - 1),
   high: Math.imul(key.charCodeAt(key.length - 2), 0x0900_0001) >>> 0,
@@ -80,7 +83,7 @@ function live(keys: KeysJournal, steps: readonly Step[]): void {
         const undo = step.op === 'undone forget'
         keys.forgetBefore(before_ms, undo)
         if (undo) break
-        // The last row that D1 has is never deleted.
+        // The store never deletes the keys in the last row of the journal.
         for (const [key, { at_ms, row }] of model)
           if (at_ms < before_ms && row < keys.journal.lastRow) model.delete(key)
         break

@@ -14,8 +14,8 @@ import { CONTEXT, type MemoryLedger } from '../support/memory-ledger.ts'
 import { eventItem, grant } from '../support/messages.ts'
 
 /**
- * Generators of random histories of a ledger: all operations that move credits, in any order, with one or several in
- * a commit.
+ * Generates random ledger histories with all operations that move credits, in any order. A commit has one or several
+ * operations.
  */
 
 export type Op =
@@ -32,7 +32,7 @@ export type Op =
 
 export interface Step {
   readonly by_ms: number
-  /** The movements of one commit. */
+  /** The operations that share one commit. */
   readonly ops: readonly Op[]
 }
 
@@ -49,7 +49,7 @@ const amount = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 200 }) },
   { weight: 1, arbitrary: fc.constantFrom(MAX_MICRO_CREDITS, MAX_MICRO_CREDITS - 1) },
 )
-/** Generates a pick: n selects the n-th newest item. */
+/** Generates a pick of an item, counted from the newest: 0 is the newest item. */
 const nth = fc.nat(5)
 
 const op: fc.Arbitrary<Op> = fc.oneof(
@@ -133,13 +133,19 @@ export const lives = fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }
 
 export interface World {
   readonly ledger: MemoryLedger
-  /** All holds that were ever opened, newest first. */
+  /** All holds that were ever opened, including ended ones, newest first. */
   readonly holds: WalletItemRef[]
-  /** The credits that were returned of each burn, or taken back of each purchase, by entry number. */
+  /**
+   * The credits that refunds and voids have returned to the wallet for each burn, or taken back for each purchase, by
+   * entry number.
+   */
   readonly givenBack: Map<number, number>
 }
 
-/** Applies a movement, and returns whether it was accepted. A refusal is expected, but an exception is an error. */
+/**
+ * Applies an operation, and returns whether the ledger accepts it. A refusal is an expected result, but an exception is
+ * an error.
+ */
 export function apply({ holds, givenBack }: World, past: readonly Entry[], draft: Draft, what: Op): boolean {
   switch (what.op) {
     case 'credit': {

@@ -8,9 +8,9 @@ import { apply, lives, MINUTE, type Step, type World } from './movement-lives.ts
 
 /**
  * Tests all operations that move credits, in any order: events, grants, voids, refunds, transfers, adjustments,
- * overdrafts and holds. There is no reference for all of them, so rules are checked. Nothing may throw. Every lot and
- * every overdraft must equal the sum of its entries. No more may be returned than was burned. A refused request must
- * change nothing.
+ * overdrafts and holds. No reference implementation supports all of them, so the test checks rules instead. No
+ * operation may throw an error. Every lot and every overdraft must equal the sum of its entries. Voids and refunds must
+ * not return more than was burned. A refused request must change nothing.
  */
 
 function live(steps: readonly Step[]): void {
@@ -32,8 +32,8 @@ function live(steps: readonly Step[]): void {
 }
 
 /**
- * Checks rules 1, 4 and 6 for each lot: the contents of the wallets must equal the sums of the entries. `commit` has
- * already checked each wallet.
+ * Checks that the remaining credits of each lot and the balance of each wallet equal the sums of their entries.
+ * `commit` has already checked each wallet by itself.
  */
 function expectConserved(ledger: MemoryLedger): void {
   const lots = new Map<string, bigint>()
@@ -57,14 +57,17 @@ function expectConserved(ledger: MemoryLedger): void {
       lots.delete(`${number}:${lot.number}`)
     }
   }
-  // The lots that are left in this map are closed, so they must be empty.
+  // The lots that remain in this map are in no wallet any more, so the sums of their entries must be 0.
   for (const left of lots.values()) expect(left).toBe(0n)
 }
 
 const CUSTOMER: WalletOwner = { kind: 'customer' }
 const MOST = MAX_MICRO_CREDITS
 
-/** The steps of a case with the largest overdraft. Its holds together would exceed the largest amount. */
+/**
+ * The steps of a history with the largest overdraft, in which the holds together would exceed the largest possible
+ * amount.
+ */
 const HOLDS_BEYOND_ANY_AMOUNT: readonly Step[] = [
   { by_ms: 0, ops: [{ op: 'overdraft', owner: CUSTOMER, limit: MOST }] },
   { by_ms: 0, ops: [{ op: 'credit', owner: CUSTOMER, amount: MOST, paid: false, expires_in_ms: null }] },

@@ -1,8 +1,8 @@
 import { type Act, type CreditAct, type EventAct, type Every, payloadOf } from './commands.ts'
 
 /**
- * A reference implementation of credits by the rules of the contract. It is simple and slow: amounts are BigInt,
- * nothing is removed, and every look-up is a linear search. It shares no code with the ledger.
+ * A simple and slow reference implementation of the ledger's rules for credits. Amounts are BigInt, no data is removed,
+ * and every look-up is a linear search. It shares no code with the ledger.
  */
 
 export type Part = readonly [lot: number, amount: bigint]
@@ -66,7 +66,7 @@ interface Grant {
   readonly target: bigint | null
   times: number
   stopped: boolean
-  /** The room for returned credits at each rollover. */
+  /** The rollovers so far. `room` is the maximum number of returned credits that a rollover would still have kept. */
   readonly rollovers: { readonly at_ms: number; room: bigint }[]
 }
 
@@ -112,7 +112,7 @@ export class Reference {
     this.last_ms = opened_at_ms
   }
 
-  /** The time of the ledger, which never goes back. */
+  /** The current time of the ledger, which never goes back. */
   get now(): number {
     return Math.max(this.clock_ms, this.last_ms)
   }
@@ -129,14 +129,14 @@ export class Reference {
     return said
   }
 
-  /** Settles and returns the owner's wallet; undefined if there is none. */
+  /** Returns the owner's wallet after applying its due items; undefined if the owner has no wallet. */
   read(owner: string): Wallet | undefined {
     const wallet = this.walletOf(owner)
     if (wallet) this.settle(wallet)
     return wallet
   }
 
-  /** Applies the due items of all wallets, the longest overdue wallet first. */
+  /** Applies the due items of all wallets, in the order of their earliest due times. */
   settleAll(): void {
     const due = this.wallets.map((wallet) => ({
       wallet,
@@ -159,12 +159,12 @@ export class Reference {
     return sum(this.openHolds(wallet.number).flatMap(({ parts }) => parts.map(([, part]) => part)))
   }
 
-  /** Returns the open lots of a wallet in burn order. */
+  /** Returns the lots of a wallet that have started and have credits left, in burn order. */
   lotsOf(wallet: number): Lot[] {
     return this.lots.filter((lot) => lot.wallet === wallet && lot.begun && lot.left > 0n).sort(burnsBefore)
   }
 
-  /** Returns the lots of a wallet that begin later. */
+  /** Returns the lots of a wallet that have not started yet. */
   pendingOf(wallet: number): Lot[] {
     return this.lots.filter((lot) => lot.wallet === wallet && !lot.begun && lot.left > 0n)
   }
@@ -173,7 +173,7 @@ export class Reference {
     return this.holds.filter((hold) => hold.wallet === wallet && hold.status === 'open')
   }
 
-  /** Applies the due items of a wallet in the order of their times. Each takes effect at its own time. */
+  /** Applies the due items of a wallet in the order of their due times. Each item takes effect at its own due time. */
   settle(wallet: Wallet): void {
     for (;;) {
       const due = [
@@ -208,7 +208,7 @@ export class Reference {
       case 'event':
         return this.event(act)
       case 'batch': {
-        // The Worker refuses an event with the same key as its batch.
+        // The Worker refuses an event with the same idempotency key as its batch.
         const items = act.events.map((event) =>
           event.key !== null && event.key === act.key ? no('idempotency_mismatch') : this.act(event),
         )
@@ -362,7 +362,8 @@ export class Reference {
   }
 
   /**
-   * Takes credits from the hold first, then from unreserved credits. The hold's part of the overdraft is used last.
+   * Takes credits from the hold first, and then from unreserved credits. Uses the part of the hold that reserves
+   * overdraft last.
    */
   private capture(wallet: Wallet, hold: Hold, wanted: bigint): { parts: Part[]; shortfall: bigint } {
     const beyond = this.spendable(wallet)
@@ -397,7 +398,7 @@ export class Reference {
     }
   }
 
-  /** Returns the part of a returned amount that would have expired if it had stayed in its lot. */
+  /** Returns the part of a returned amount that would have expired if the credits had stayed in their lot. */
   private lapsed(lot: Lot, amount: bigint, since_ms: number, now_ms: number): bigint {
     if (lot.expires_ms <= now_ms) return amount
     const grant = this.grants.find(({ number, wallet }) => number === lot.grant && wallet === lot.wallet)
@@ -412,7 +413,7 @@ export class Reference {
     this.append('EXPIRATION', this.wallet(lot.wallet), -part, [[lot.number, -part]], at_ms)
   }
 
-  /** Makes a lot usable at its beginning. The lot first repays the overdraft. */
+  /** Makes a lot usable at its start time. The lot first repays the overdraft. */
   private begin(wallet: Wallet, lot: Lot): void {
     lot.begun = true
     const repaid = this.repay(wallet, lot.left)
@@ -466,7 +467,7 @@ export class Reference {
   private revoke(lot: Lot | undefined, asked: bigint | null): Said {
     if (!lot) return no('not_found')
     const wallet = this.wallet(lot.wallet)
-    // The ledger cannot find the wallet of a lot that was used up, so it does not settle the wallet.
+    // The ledger does not know the wallet of a lot without credits, so it cannot apply the due items of this wallet.
     if (lot.left === 0n) return no('conflict')
     this.settle(wallet)
     return this.takeFree('ADJUSTMENT', wallet, lot, asked)
@@ -481,8 +482,8 @@ export class Reference {
   }
 
   /**
-   * Returns credits to the lots from which they were taken, in the reverse order. Credits of expired lots expire
-   * again.
+   * Returns credits to the lots from which they were taken, in the reverse order. Credits that return to an expired lot
+   * expire immediately.
    */
   private giveBack(past: ReferenceEntry, amount: bigint, type: string): Said {
     const wallet = this.wallet(past.wallet)
@@ -569,7 +570,9 @@ export class Reference {
     return this.balance(wallet) + amount > MOST ? 'conflict' : undefined
   }
 
-  /** Returns the credits that can be burned or held now. The sum of all holds never exceeds the largest amount. */
+  /**
+   * Returns the credits that can be burned or held now. The sum of all holds never exceeds the largest possible amount.
+   */
   private spendable(wallet: Wallet): bigint {
     const held = this.reserved(wallet)
     return least(this.balance(wallet) - held - this.pending(wallet) + wallet.limit, MOST - held)
@@ -584,7 +587,7 @@ export class Reference {
   }
 
   /**
-   * Returns the parts of lots from which `amount` would be taken: unreserved credits in burn order, then the
+   * Returns the parts that make up `amount`: first the unreserved credits of lots in burn order, and then the
    * overdraft.
    */
   private spread(wallet: Wallet, amount: bigint): Part[] {
@@ -605,7 +608,7 @@ export class Reference {
     })
   }
 
-  /** Adds a new lot, which first repays the overdraft. */
+  /** Adds a new lot to a wallet. The lot first repays the overdraft. */
   private put(
     wallet: Wallet,
     lot: Pick<Lot, 'paid' | 'priority' | 'expires_ms' | 'grant'>,
@@ -667,8 +670,8 @@ export class Reference {
   }
 
   /**
-   * Returns the wallet of the hold that an event settles, if the event has the same subjects. They may have got their
-   * own wallet since.
+   * Returns the wallet of the hold that an event captures, if the hold is open and has the same user and team. The user
+   * or the team can have got a separate wallet after the hold was opened.
    */
   private walletOfHold({ hold: number, user, team }: EventAct): Wallet | undefined {
     const hold = number === null ? undefined : this.holds[number - 1]
@@ -703,7 +706,10 @@ export class Reference {
   }
 }
 
-/** Compares lots by priority, then expiry (lots that never expire are last), then promo before paid, then age. */
+/**
+ * Compares two lots in burn order: by priority, then by expiry (lots that never expire are last), then promo before
+ * paid, and then by age.
+ */
 function burnsBefore(a: Lot, b: Lot): number {
   if (a.priority !== b.priority) return a.priority - b.priority
   if (a.expires_ms !== b.expires_ms) return a.expires_ms < b.expires_ms ? -1 : 1
@@ -711,14 +717,14 @@ function burnsBefore(a: Lot, b: Lot): number {
   return a.number - b.number
 }
 
-/** Returns the time of the next recurrence, counted from the first grant. */
+/** Returns the time of the next grant of a recurring grant, which is calculated from the time of the first one. */
 function nextOf({ from_ms, every, times }: Grant): number {
   if (every === 'day' || every === 'week') return from_ms + times * (every === 'day' ? DAY : 7 * DAY)
   const months = every === 'month' ? 1 : every === 'quarter' ? 3 : 12
   const from = new Date(from_ms)
   const next = new Date(from_ms)
   next.setUTCMonth(from.getUTCMonth() + times * months)
-  // In a shorter month, `Date` moves the 31st into the next month, so the last day of the month is used.
+  // Uses the last day of a month that is too short. `Date` would move the 31st into the following month.
   if (next.getUTCDate() !== from.getUTCDate()) next.setUTCDate(0)
   return next.getTime()
 }

@@ -18,9 +18,9 @@ import { eventItem, grant } from '../support/messages.ts'
 import { apply, lives, type Step, type World } from './movement-lives.ts'
 
 /**
- * Tests the usage that a ledger's entries add to analytics, with random histories. The sums must equal those of the
- * entries. The paid revenue must equal the price of the burned lots to 1e-12 USD. Completely returned events must
- * leave no usage.
+ * Tests the usage that the entries of a ledger add to analytics, with random histories. The sums of the usage must
+ * equal the sums of the entries. The paid revenue must equal the price of the burned lots exactly, to 1e-12 USD. Events
+ * whose credits are completely returned must leave no usage.
  */
 
 const numberOf: SubjectNumber = (kind, id) => (kind === 'user' ? 1 : 2) * 100 + id.length
@@ -36,7 +36,7 @@ function lived(steps: readonly Step[]): MemoryLedger {
   return world.ledger
 }
 
-/** Returns the remaining credits of every burn, with a void if possible and otherwise with a refund. */
+/** Gives back the remaining credits of every burn, with a void if possible and otherwise with a refund. */
 function giveAllBack(ledger: MemoryLedger): void {
   const world: World = { ledger, holds: [], givenBack: new Map() }
   const burns = ledger.entries.filter(({ type }) => type === 'BURN')
@@ -51,13 +51,16 @@ function sum(deltas: readonly UsageDelta[], of: (delta: UsageDelta) => bigint): 
   return deltas.reduce((total, delta) => total + of(delta), 0n)
 }
 
-/** Returns the credits that events and holds burned minus the credits that voids and refunds returned. */
+/** Returns the burned credits of all events and holds, minus the credits that voids and refunds have returned. */
 function burned(entries: readonly Entry[]): bigint {
   const usage = entries.filter(({ type, reverses }) => type === 'BURN' || reverses !== undefined)
   return usage.reduce((total, { amount }) => total - BigInt(amount), 0n)
 }
 
-/** The price of a lot, and the amount and its share of the price that left the lot, minus returned amounts. */
+/**
+ * The price of a lot (`priced`), the credits that have left the lot (`out`), and their share of the price (`paid`).
+ * Returned credits are subtracted.
+ */
 interface Flow {
   readonly priced: bigint
   out: bigint
@@ -70,10 +73,10 @@ function flows(entries: readonly Entry[]): Map<number, Flow> {
     for (const { number, price } of new_lots ?? []) {
       lots.set(number, { priced: price ? usdFromParts(price) : 0n, out: 0n, paid: 0n })
     }
-    // An entry does not record which of several new lots repaid the overdraft, so such lots are not checked.
+    // Does not check these lots, because an entry does not record which of several new lots has repaid the overdraft.
     const repays = parts.some(([number]) => number === OVERDRAFT)
     if (repays && (new_lots?.length ?? 0) > 1) for (const { number } of new_lots ?? []) lots.delete(number)
-    // If a new lot repays the overdraft, the repaid amount has left this lot.
+    // An amount that a new lot repays to the overdraft counts as credits that have left the lot.
     const [created] = new_lots ?? []
     const isNew = type !== 'VOID' && type !== 'REFUND' && created !== undefined
     for (const part of parts) {
@@ -88,7 +91,10 @@ function flows(entries: readonly Entry[]): Map<number, Flow> {
   return lots
 }
 
-/** Checks for every lot that the shares of the moved credits and of the remaining credits sum to the lot's price. */
+/**
+ * Checks for every lot that two shares of its price add up to the whole price: the share of the credits that have left
+ * it, and the share of the remaining credits.
+ */
 function expectPricesConserved(ledger: MemoryLedger): void {
   const open = new Map<number, bigint>()
   for (let number = 1; ; number++) {
@@ -114,12 +120,12 @@ function expectDeltas(ledger: MemoryLedger): void {
   expect(tokens).toBe(BigInt(events - voids) * 1000n * 1_000_000_000n)
   for (const sums of byCell(deltas).values())
     for (const value of sums) expect(value).toBeGreaterThanOrEqual(0n)
-  // The entries of D1's pages must have the same usage as those of the journal.
+  // The entries in D1's pages must have the same usage as the entries in the journal.
   const page = parsePage(FORMAT, packPage(linked(entries), numberOf)).entries((_, number) => String(number))
   expect(usageDeltas(page, (_, id) => Number(id))).toEqual(deltas)
 }
 
-/** Returns the final credits, cost, price, paid amount and number of events of each cell. */
+/** Returns the sums of each cell: its credits, cost, price, paid amount and number of events. */
 function byCell(deltas: readonly UsageDelta[]): Map<string, readonly bigint[]> {
   const cells = new Map<string, readonly bigint[]>()
   for (const { timestamp_ms, event_type, feature_id, ...of } of deltas) {
@@ -155,7 +161,7 @@ it('usage that is given back completely leaves sums of zero', () => {
       ({ type, number, amount }) =>
         type === 'BURN' && (ledger.givenBack(number)?.amount ?? 0) !== -amount + 0,
     )
-    // A burn whose credits cannot be returned, because they would exceed a maximum of the wallet, is not checked.
+    // Skips a history with a burn whose credits cannot be returned because they would exceed a maximum of the wallet.
     if (open.length > 0) return
     for (const [credits, cost, price, paid, events] of byCell(
       usageDeltas(ledger.entries, numberOf),
@@ -168,7 +174,7 @@ it('usage that is given back completely leaves sums of zero', () => {
   expect.hasAssertions()
 }, 600_000)
 
-/** A burn table with 7 credits per USD, so that amounts rarely divide evenly. */
+/** A context with a burn table of 7 credits per USD, so that amounts rarely divide evenly. */
 const ODD: BurnContext = {
   ...CONTEXT,
   tables: (() => {
@@ -194,8 +200,7 @@ it('refunds of a burn in any parts, and a final void, take back exactly its reve
       ledger.credit(1, grant(amount, { type: 'PURCHASE', lot_kind: 'paid', price: { micro: 1, pico } }))
     }
     const held = bought.reduce((sum, { amount }) => sum + amount, 0)
-    // A cost of 0.5e-6 USD burns 7 micro-credits. From this ratio, the cost that burns all credits is computed, and
-    // rounded down.
+    // Calculates the provider cost that burns all credits, rounded down. A cost of 0.5e-6 USD burns 7 micro-credits.
     const cost = { micro: 0, pico: Math.floor((held * 1_000_000) / 14) }
     const charge = { kind: 'priced', cost, price_version: 'test' } as const
     const outcome = ledger.commit(2, (draft) => applyEvent(draft, eventItem(0, { charge }), ODD))

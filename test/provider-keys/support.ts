@@ -14,7 +14,10 @@ export interface Caller {
   readonly mode?: Mode
 }
 
-/** Resolves the upstream for a call of this customer. `bindings` replaces bindings of the Worker. */
+/**
+ * Returns the upstream that the gateway chooses for a call of this customer. `bindings` replaces bindings of the
+ * Worker.
+ */
 export function upstreamOf(
   { customer_id, mode = 'live' }: Caller,
   query: UpstreamQuery,
@@ -37,7 +40,7 @@ export function upstreamOf(
   return resolveUpstream(c, query)
 }
 
-/** Stores a provider key, and returns the answer. */
+/** Stores a provider key through the API, and returns the body of the response. */
 export async function storedKey(key: string, body: object, bindings?: Partial<Bindings>): Promise<Json> {
   const response = bindings
     ? await deployed(bindings, '/v1/provider-keys', { key, body })
@@ -51,7 +54,10 @@ export const idOf = (answer: Json) => textField(answer, 'id')
 
 const JSON_TYPE = { 'Content-Type': 'application/dns-json' }
 
-/** Replaces the network by a DNS resolver with these names and addresses. It does not answer for other names. */
+/**
+ * Replaces `fetch` with a simulated DNS resolver that has these names and addresses. The resolver fails for other
+ * names.
+ */
 export function resolverWith(names: Record<string, readonly string[] | undefined>) {
   return vi.spyOn(globalThis, 'fetch').mockImplementation(async (input) => {
     const url = new URL(input instanceof Request ? input.url : String(input))

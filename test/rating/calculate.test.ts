@@ -41,7 +41,8 @@ describe('POST /v1/rating/calculate', () => {
     expect(text).toContain('"price_usd":0.00001,')
   })
 
-  // The prices are the providers' list prices per million tokens. A USD of cost is 2,000 credits.
+  // The names of the cases contain the providers' list prices in USD per million tokens. A provider cost of 1 USD is
+  // 2,000 credits.
   const prices: [what: string, body: object, provider_cost_usd: string, credits: string][] = [
     [
       'one token of gpt-4o-mini, at 0.15',
@@ -131,8 +132,7 @@ describe('POST /v1/rating/calculate', () => {
   ])('writes no exponent: %s', async (_, body) => {
     const response = await calculate(body)
     expect(response.status).toBe(200)
-    // Texts are removed first, because the price version contains hexadecimal digits, which may look like an
-    // exponent.
+    // Removes strings first, because the price version contains hexadecimal digits that can look like an exponent.
     expect((await response.text()).replace(/"[^"]*"/g, '""')).not.toMatch(/\d[eE][+-]?\d/)
   })
 

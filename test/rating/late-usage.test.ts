@@ -6,12 +6,15 @@ import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 import { inStore, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 
 /**
- * Tests that a late rating adds the difference to the event's earlier usage. The remaining credits and the revenue
- * must agree for any order of refunds, late rating and void. A void must leave no usage.
+ * Tests that a late rating adds the difference to the earlier usage of the event. The credits and the revenue must
+ * agree for any order of refunds, late rating and void. A void must leave no usage.
  */
 
 const HOUR_MS = 3_600_000
-/** The usage after the rating, by the default table: 30 credits, 0.015 USD of cost and 0.03 USD of price. */
+/**
+ * The usage of an event after its late rating with the default burn table: a cost of 0.015 USD, a price of 0.03 USD,
+ * and 30 credits.
+ */
 const RATED = { cost_pico: 15_000_000_000n, price_pico: 30_000_000_000n, credits_micro: 30_000_000n }
 
 let key: string
@@ -34,7 +37,7 @@ async function post(path: string, body: object, as = key): Promise<Json> {
   return answer
 }
 
-/** Saves a table that charges the provider's most expensive price while the price of a model is unknown. */
+/** Saves a burn table that charges the provider's most expensive price for a model whose price is unknown. */
 async function underCeiling(): Promise<void> {
   await post('/v1/burn-tables', { name: 'careful', credits_per_usd: 1000, on_unpriced: 'ceiling', rules: [] })
 }
@@ -104,7 +107,7 @@ describe('an event that is rated late', () => {
   it.each([
     { refunds: [10], left: 20 },
     { refunds: [10, 5], left: 15 },
-    // The refund exceeds the late cost, so no revenue is left.
+    // The earlier refund is larger than the later charge, so no revenue is left.
     { refunds: [40], left: 0 },
   ])(
     'of which $refunds was refunded before keeps the revenue of the remaining $left',

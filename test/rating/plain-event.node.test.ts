@@ -6,8 +6,8 @@ import { eventSchema } from '../../src/rating/event.ts'
 import { readPlainEvent } from '../../src/rating/plain-event.ts'
 
 /**
- * Checks that the fast reader has the same result as the schema if it accepts the event. Returns whether it accepts
- * the event.
+ * Returns whether the fast reader accepts the event. If it accepts the event, checks that its result equals the result
+ * of the schema.
  */
 function agrees(body: unknown): boolean {
   const fast = readPlainEvent(body)
@@ -15,7 +15,7 @@ function agrees(body: unknown): boolean {
   const slow = eventSchema.safeParse(body)
   expect(slow.success, JSON.stringify(body)).toBe(true)
   expect(present(fast)).toEqual(present(slow.data))
-  // The order of the usage must be the same, because records and answers use it.
+  // The units of the usage must be in the same order, because records and responses keep this order.
   expect(Object.keys(fast.usage ?? {})).toEqual(Object.keys(slow.data?.usage ?? {}))
   expect(Object.is(fast.input_tokens, slow.data?.input_tokens)).toBe(true)
   return true
@@ -108,7 +108,7 @@ const FIELDS = {
   unknown: anything,
 }
 
-/** Generates events with some fields replaced. Most of them are invalid. */
+/** Generates events in which up to four fields have random values. Most of these events are invalid. */
 const events = fc
   .tuple(fc.record(FIELDS, { requiredKeys: [] }), fc.subarray(Object.keys(FIELDS), { maxLength: 4 }))
   .map(([fields, kept]) => ({

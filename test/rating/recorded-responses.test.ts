@@ -8,7 +8,7 @@ const recordings = inject('recorded')
 const cases = recordings.filter((recorded) => !MISREADINGS.some(({ isOne }) => isOne(recorded)))
 if (cases.length === 0) console.warn('skipped: no recorded provider responses beside the project')
 
-/** Returns the exact sum of decimal strings, which may have exponents. */
+/** Returns the exact sum of decimal strings, with or without exponents. */
 function sum(...amounts: readonly string[]): string {
   return amounts
     .map((amount) => {

@@ -6,11 +6,11 @@ import { createCustomer } from '../support/customers.ts'
 const EVENTS = 5_000
 const BATCH = 1_000
 
-/** The prices of gpt-4o-mini in pico-USD per token: 0.15, 0.075 and 0.60 USD per million. */
+/** The prices of gpt-4o-mini in pico-USD per token. They are 0.15, 0.075 and 0.60 USD per million tokens. */
 const INPUT = 150_000n
 const CACHED = 75_000n
 const OUTPUT = 600_000n
-/** The cost of a micro-credit, at 1,000 credits per USD and a markup of 100 %. */
+/** The provider cost that burns one micro-credit, at 1,000 credits per USD and a markup of 100 %. */
 const PICO_USD_PER_MICRO_CREDIT = 500n
 
 interface Tokens {
@@ -19,7 +19,7 @@ interface Tokens {
   readonly output: number
 }
 
-/** Returns a few hundred tokens that depend only on the index, so that a failure can be reproduced. */
+/** Returns token counts that depend only on the index, so that a failure can be reproduced. */
 function tokensOf(index: number): Tokens {
   const mixed = (index * 7919 + 104_729) % 100_003
   return { input: 100 + (mixed % 500), cached: mixed % 100, output: 1 + ((mixed * 31) % 400) }
@@ -29,7 +29,9 @@ function costOf({ input, cached, output }: Tokens): bigint {
   return BigInt(input - cached) * INPUT + BigInt(cached) * CACHED + BigInt(output) * OUTPUT
 }
 
-/** Converts a plain decimal with at most `decimals` decimals to an integer of its smallest unit. */
+/**
+ * Converts a plain decimal with at most `decimals` decimal places to an integer, by multiplying it by 10^`decimals`.
+ */
 function units(text: string, decimals: number): bigint {
   const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text)
   if (!match) throw new Error(`not a plain decimal: ${text}`)
@@ -38,7 +40,7 @@ function units(text: string, decimals: number): bigint {
   return sign === '-' ? -value : value
 }
 
-/** Returns all numbers of a field in a JSON text, as they are written. */
+/** Returns all numbers that a field has in a JSON text, exactly as they are written. */
 function numbersIn(text: string, field: string): string[] {
   return [...text.matchAll(new RegExp(`"${field}":(-?[\\d.]+)[,}]`, 'g'))].map(([, number = '']) => number)
 }
@@ -73,14 +75,14 @@ describe('thousands of calls of a few hundred tokens', () => {
     const balance = await (await api('/v1/credits/balance', { key: api_key })).text()
     expect(units(numbersIn(balance, 'balance')[0] ?? '', 6)).toBe(10_000_000_000n - expectedMicro)
 
-    // Repeated requests burn no credits.
+    // Repeats all requests, which must not burn credits again.
     for (let from = 0; from < EVENTS; from += BATCH) {
       const again = await ingested(api_key, { events: events.slice(from, from + BATCH) })
       expect(again).toMatchObject({ accepted: 0, duplicates: BATCH, rejected: 0, credits_burned: 0 })
     }
     expect(await (await api('/v1/credits/balance', { key: api_key })).text()).toBe(balance)
 
-    // The sums of the records must be the same, in credits and in USD.
+    // Checks that the sums of the recorded events are the same, in credits and in USD.
     let cursor = ''
     let recordedMicro = 0n
     let recordedPico = 0n

@@ -1,7 +1,8 @@
 /**
- * Runs the Worker in workerd, for the tests of the SDK: `node test/sdk/serve.ts BUNDLE STATE VARIABLES`. Prints its
- * address as a line of JSON, and runs until it is killed. The folder BUNDLE is built if it is missing. The folder
- * STATE is kept between runs. VARIABLES is JSON, and optional.
+ * Runs the Worker in workerd, for the tests of the SDK: `node test/sdk/serve.ts BUNDLE STATE [VARIABLES]`. Prints the
+ * address of the Worker as a line of JSON, and runs until it is killed. BUNDLE is the folder of the bundle, which is
+ * built if the folder is missing. STATE is the folder of the data, which is kept between runs. VARIABLES has variables
+ * of the Worker as JSON.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
@@ -16,7 +17,7 @@ const VARIABLES = {
   STRIPE_WEBHOOK_SECRET: 'whsec_development',
   STRIPE_TEST_SECRET_KEY: 'sk_test_development',
   STRIPE_TEST_WEBHOOK_SECRET: 'whsec_test_development',
-  // No server listens on this port, so calls of Stripe fail.
+  // No server listens on this port, so calls to Stripe fail.
   STRIPE_API_URL: 'http://127.0.0.1:9',
   FLUSH_DELAY_MS: '200',
   RATE_LIMIT_STARTER: '1000000',

@@ -8,7 +8,7 @@ import { createCustomer } from '../support/customers.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { StreamBench } from './support.ts'
 
-/** Tests the cost, the limits and the end of open streams. The tests control the clock. */
+/** Tests the cost, the limits and the end of open streams, with a simulated clock. */
 
 beforeEach(() => {
   listenToConsole()
@@ -40,8 +40,8 @@ describe('idle streams', () => {
     expect(bench.ledger_calls).toBe(STREAMS)
     expect(streams.every(({ ended }) => !ended)).toBe(true)
     const statements = bench.counts.statements - before.statements
-    // Each ledger causes one read a second, and one note that a stream is open. Each stream causes one check of its
-    // key every 30 s.
+    // Each ledger causes one read per second, and one write that records that a stream is open. Each stream causes one
+    // check of its API key every 30 s.
     expect(statements).toBeGreaterThanOrEqual(2 * 120)
     expect(statements).toBeLessThanOrEqual(2 * (120 + 1) + STREAMS * 4)
     expect(bench.counts.rows_read - before.rows_read).toBeLessThanOrEqual(statements + 2)
@@ -104,7 +104,7 @@ describe('the number of open streams', () => {
     await streams[0]?.cut()
     streams.push(await bench.opened(api_key))
     expect(await bench.open(api_key)).toBe(429)
-    // After this time, all streams have ended, so others can be opened.
+    // All streams end within this time, so other streams can be opened.
     await bench.pass(21_000)
     expect(streams.filter(({ ended }) => !ended)).toEqual([])
     for (let i = 0; i < 100; i++) streams.push(await bench.opened(api_key))

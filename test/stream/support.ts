@@ -9,7 +9,7 @@ import { countingD1 } from '../support/d1.ts'
 
 const app = createApp()
 
-/** Opens streams of the real route, with a clock that the test controls and with counters of calls. */
+/** Opens streams of the real route, with a simulated clock. Counts the calls to D1 and to ledger objects. */
 export class StreamBench {
   readonly counts
   ledger_calls = 0
@@ -17,12 +17,12 @@ export class StreamBench {
   private readonly waiting: { at_ms: number; wake: () => void }[] = []
   private streams: OpenStream[] = []
 
-  /** Mocks the clock. `vi.restoreAllMocks()` and `vi.useRealTimers()` restore it. */
+  /** Replaces the clock with a simulated one. Call `vi.restoreAllMocks()` and `vi.useRealTimers()` after the test. */
   constructor({ stream_seconds = 600 } = {}) {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
     const wait = scheduler.wait.bind(scheduler)
     vi.spyOn(scheduler, 'wait').mockImplementation((ms) => {
-      // Only waits of the streams use the test's clock. Ledger objects, which are in the same isolate, use real
+      // Only the waits of streams use the simulated clock. Ledger objects run in the same isolate, and must use real
       // timers.
       if (ms !== POLL_MS) return wait(ms)
       return new Promise<void>((resolve) => {
@@ -45,7 +45,7 @@ export class StreamBench {
     this.bindings = { ...env, DB: db, LEDGER, STREAM_SECONDS: String(stream_seconds) }
   }
 
-  /** Opens a stream, or returns the status of the refusal. */
+  /** Opens a stream, and returns it. If the request is refused, returns the status of the response instead. */
   async open(key: string, headers: Record<string, string> = {}): Promise<OpenStream | number> {
     return this.send(apiRequest('/v1/stream', { key, headers }))
   }
@@ -72,7 +72,7 @@ export class StreamBench {
     return stream
   }
 
-  /** Advances the clock in steps, until every stream waits for later times or has ended. */
+  /** Advances the clock by `ms` in steps. Runs the streams until each of them waits for a later time or has ended. */
   async pass(ms: number): Promise<void> {
     const until_ms = Date.now() + ms
     await this.settle()
@@ -97,7 +97,7 @@ export class StreamBench {
   }
 }
 
-/** A client that reads each part of a stream immediately. */
+/** A client of one stream that reads each part immediately. */
 export class OpenStream {
   ended = false
   text = ''
@@ -110,7 +110,7 @@ export class OpenStream {
     })
   }
 
-  /** The sequences of the notifications that arrived. */
+  /** The sequence numbers of the notifications that have arrived. */
   get ids(): number[] {
     return [...this.text.matchAll(/^id: (\d+)\nevent/gm)].map(([, id]) => Number(id))
   }

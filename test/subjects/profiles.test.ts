@@ -8,7 +8,7 @@ import { countedD1 } from '../support/d1.ts'
 import { ledgerOf } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'
 
-/** The tests of the maximum number of profiles, with a maximum of two users and two teams. */
+/** Tests the maximum number of profiles, with a maximum of two users and two teams. */
 
 const TWO = { MAX_PROFILES_ENTERPRISE: '2' }
 const PLACES = [

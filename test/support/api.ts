@@ -6,20 +6,21 @@ export interface ApiOptions {
   readonly key?: string
   readonly method?: string
   /**
-   * The body, which is sent as JSON. A string or bytes are sent unchanged. The method of a request with a body is
-   * POST, unless `method` is set.
+   * The body of the request, which is sent as JSON. A string or bytes are sent unchanged. With a body, the default
+   * method is POST.
    */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Sends a request to the Worker through its router, and returns the answer. */
+/** Sends a request to the Worker, and returns the response. */
 export async function api(path: string, options: ApiOptions = {}): Promise<Response> {
   return send(apiRequest(path, options), (request) => exports.default.fetch(request))
 }
 
 /**
- * Sends a request to an app and compares its answer with the OpenAPI document. All tests over HTTP use this function.
+ * Sends a request with `fetch`, and fails if the OpenAPI document does not describe the response. All tests over HTTP
+ * use this function.
  */
 export async function send(
   request: Request,

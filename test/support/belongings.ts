@@ -9,7 +9,7 @@ import { api, jsonOf, textField } from './api.ts'
 import { GPT_4O, granted, ingested, type Json, objects, read } from './client.ts'
 import { createCustomer, type TestCustomer, unique } from './customers.ts'
 
-/** A customer with one object of each kind, under unique names. */
+/** A customer with one object of each kind. The objects have unique names. */
 export interface Belongings extends TestCustomer {
   readonly user_id: string
   readonly team_id: string
@@ -29,9 +29,9 @@ export interface Belongings extends TestCustomer {
   readonly alert_id: string
   readonly webhook_endpoint_id: string
   readonly webhook_delivery_id: string
-  /** The secret of the provider key, which is in no answer and is stored only encrypted. */
+  /** The secret of the provider key. No response may contain it, and it is stored only encrypted. */
   readonly provider_key: string
-  /** The text that all metadata, reasons, names and email addresses contain. */
+  /** A unique text that all metadata, reasons, names and email addresses of the customer contain. */
   readonly marker: string
 }
 
@@ -95,13 +95,13 @@ export async function customerWithEverything(): Promise<Belongings> {
   })
   const alert = await post('/v1/alerts', { type: 'balance_below', threshold: { credits: 1 }, user_id })
   const [key] = objects((await read(api_key, '/v1/api-keys')).data)
-  // The ledger checks an unpaid checkout at Stripe after a minute, and then after longer and longer intervals. After
-  // these checks, the next one is more than an hour later.
+  // The ledger checks an unpaid checkout with Stripe after a minute, and then at increasing intervals. After these four
+  // checks, the next one is more than an hour later.
   const ledger = { customer_id: customer.customer_id, mode: 'live' } as const
   for (let asked = 1; asked < 5; asked++) await checkPayment(env, ledger, { number: 1 })
   await settle(customer.customer_id)
-  // The endpoint is created last, and for a notification that never occurs. The Worker therefore writes nothing later
-  // without a request.
+  // Creates the endpoint last and subscribes it only to a notification type that never occurs here. Otherwise, the
+  // Worker would deliver notifications in the background and write rows during a test.
   const endpoint = await post('/v1/webhook-endpoints', {
     url: `http://127.0.0.1:9/${marker}`,
     types: ['runway.below'],
@@ -142,7 +142,7 @@ export async function customerWithEverything(): Promise<Belongings> {
   }
 }
 
-/** Returns values that no other customer may ever receive. */
+/** Returns the customer's ids, secrets and texts that no other customer must receive. */
 export function secretsOf(owner: Belongings): string[] {
   const { customer_id, api_key, email, user_id, team_id, feature_id, marker } = owner
   const {
@@ -172,11 +172,11 @@ export function secretsOf(owner: Belongings): string[] {
 }
 
 /**
- * Returns all stored data of a customer as text: each row of D1 that contains its id, and each row of each table of
- * its two ledger objects. The times of the last use of its keys are left out.
+ * Returns all stored data of a customer as text: each row in D1 that contains its id, and each row in the tables of its
+ * two ledger objects. Leaves out the times at which its API keys were last used.
  */
 export async function storedOf(customer_id: string, { rollups = true } = {}): Promise<string> {
-  // Drop-in requests are counted even if they are refused.
+  // Leaves out the counts of drop-in requests, which also include refused requests.
   const in_d1 = (await storedInD1(customer_id)).filter((row) => !row.startsWith('drop_in_counts: '))
   const rows = rollups ? in_d1 : in_d1.filter((row) => !row.startsWith('rollup_'))
   for (const mode of ['live', 'test'] as const)
@@ -184,7 +184,10 @@ export async function storedOf(customer_id: string, { rollups = true } = {}): Pr
   return rows.join('\n')
 }
 
-/** Flushes the live ledger of a customer to D1, so that nothing is written later without a request. */
+/**
+ * Flushes the live ledger of a customer to D1 and waits for its rollups, so that nothing is written later without a
+ * request.
+ */
 export async function settle(customer_id: string): Promise<void> {
   const ledger_id = ledgerKey({ customer_id, mode: 'live' })
   const object = env.LEDGER.get(env.LEDGER.idFromName(ledger_id))
@@ -193,7 +196,7 @@ export async function settle(customer_id: string): Promise<void> {
     'SELECT flushed_entry FROM ledgers WHERE ledger_id = ?',
     ledger_id,
   )
-  // The queue delivers messages at times that the test does not control.
+  // Waits for the rollups, because the queue delivers messages at times that the test does not control.
   await vi.waitFor(
     async () => {
       const rolled = 'SELECT rolled_entry FROM rollup_watermarks WHERE ledger_id = ?'

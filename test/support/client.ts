@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { api, jsonOf, textField } from './api.ts'
 import { expectProblem } from './problems.ts'
 
-/** Requests and expectations that many tests share. */
+/** Helpers that send requests and check responses. Many tests share them. */
 
 export type Json = Readonly<Record<string, unknown>>
 
@@ -22,7 +22,7 @@ export function ingest(key: string, body: unknown, headers: Headers = {}): Promi
   return api('/v1/events/ingest', { key, body, headers })
 }
 
-/** Returns the answer to an accepted event or batch. */
+/** Ingests an event or a batch, and returns the body of the response. Fails if the status is not 200. */
 export async function ingested(key: string, body: unknown, headers: Headers = {}): Promise<Json> {
   return answerOf(await ingest(key, body, headers), 200)
 }
@@ -44,7 +44,7 @@ export async function balanceOf(key: string, query = ''): Promise<unknown> {
   return (await read(key, `/v1/credits/balance${query}`)).balance
 }
 
-/** Returns every row of a list, from all of its pages. `query` begins with `?`. */
+/** Returns all rows of a list, from all of its pages. `query` starts with `?`. */
 export async function listed(key: string, path: string, query = '?limit=100'): Promise<Json[]> {
   const rows: Json[] = []
   let cursor = ''
@@ -64,7 +64,7 @@ export function objects(value: unknown): Json[] {
   })
 }
 
-/** Returns the answer to a request, and expects this status. */
+/** Sends a request, and returns the body of the response. Fails if the response has another status. */
 export async function answered(
   key: string,
   path: string,
@@ -82,11 +82,14 @@ async function answerOf(response: Response, status: number): Promise<Json> {
   return body
 }
 
-/** Internal terms that no answer may contain. */
+/** Matches internal terms, which responses must not contain. */
 const INTERNAL =
   /\.ts\b|\.js\b|node_modules|\bat \w+ \(|\bstack\b|sqlite|\bSELECT\b|\bINSERT\b|D1_|Durable|CustomerLedger|Zod/i
 
-/** Expects a problem document with this status and code, without internal terms. */
+/**
+ * Checks that the response is a problem document with this status and code and without internal terms. Returns the
+ * document.
+ */
 export async function expectRefused(response: Response, status: number, code: string): Promise<Json> {
   const text = await response.clone().text()
   const problem = await expectProblem(response, status, code)
@@ -94,7 +97,7 @@ export async function expectRefused(response: Response, status: number, code: st
   return problem
 }
 
-/** Expects a 400 answer that lists this field among the invalid fields. */
+/** Checks that the response is a 400 that lists `path` among the invalid fields. Returns the problem document. */
 export async function expectInvalid(
   response: Response,
   path: string,
@@ -105,7 +108,7 @@ export async function expectInvalid(
   return problem
 }
 
-/** Runs `act`. Expects that the wallet of the customer and the entries of its ledger do not change in any byte. */
+/** Runs `act`, and returns its result. Checks that the customer's wallet and the ledger entries do not change. */
 export async function expectNothingMoved<T>(key: string, act: () => Promise<T>): Promise<T> {
   const before = await stateOf(key)
   const result = await act()

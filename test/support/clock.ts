@@ -2,10 +2,10 @@ import { inject } from 'vitest'
 import { realDate } from './real-time.ts'
 
 /**
- * Shifts the clock of a test file if CLOCK contains a time: the file starts at that time, and the clock continues
- * from there. Tests, the Worker and its objects share one global `Date`, so all of them use the shifted time. Alarms
- * and timers of the platform use the real time. Servers in other processes, and the test files that use them, also
- * use the real time.
+ * Shifts the clock of each test file if the environment variable CLOCK contains a time. The file starts at this time,
+ * and the clock continues from there. Tests, the Worker and its objects share one global `Date`, so all of them use the
+ * shifted time. Alarms and timers of the platform use the real time. Servers in other processes, and the test files
+ * that use such servers, also use the real time.
  */
 const clock = inject('clock')
 
@@ -23,7 +23,7 @@ if (clock !== null) {
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The time at which each test file starts, in ISO 8601; null for the real time. */
+    /** The time at which the clock of each test file starts, in ISO 8601; null for the real time. */
     readonly clock: string | null
   }
 }

@@ -2,7 +2,7 @@ import { vi } from 'vitest'
 
 const METHODS = ['log', 'info', 'warn', 'error', 'debug', 'trace'] as const
 
-/** Records the console output of the Worker in order. The output is not printed. */
+/** Records the console output of the Worker, in order, and does not print it. */
 export function listenToConsole(): {
   readonly lines: readonly string[]
   readonly records: () => Record<string, unknown>[]

@@ -3,7 +3,7 @@ import type { Bindings } from '../../src/bindings.ts'
 import { runJobs } from '../../src/cron/run-jobs.ts'
 import { JOBS } from '../../src/cron.ts'
 
-/** Runs one scheduled job in the same way as the cron. Throws if the job fails. */
+/** Runs the scheduled job `name` in the same way as the cron trigger. Throws if the job fails. */
 export async function runJob(name: string, bindings: Bindings = env, now_ms = Date.now()): Promise<void> {
   const job = JOBS.find((one) => one.name === name)
   if (!job) throw new Error(`there is no job ${name}`)

@@ -11,7 +11,7 @@ export interface TestCustomer {
 
 let made = 0
 
-/** Returns an id that no other test uses, because all tests share one storage. */
+/** Returns an id that no other test uses. All tests share one storage, so ids must be unique. */
 export function unique(prefix: string): string {
   made += 1
   return `${prefix}-${made}-${crypto.randomUUID()}`
@@ -21,7 +21,7 @@ export function uniqueEmail(): string {
   return `${unique('customer')}@example.com`
 }
 
-/** Registers a customer with its sign-up credits over HTTP, as the operator. */
+/** Registers a customer over HTTP with the operator token. The customer has its sign-up credits. */
 export async function createCustomer({
   tier = 'ENTERPRISE',
 }: {

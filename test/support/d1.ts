@@ -1,13 +1,13 @@
 import { env } from 'cloudflare:workers'
 
-/** Test doubles of D1: one that a test controls, and others that many tests share. */
+/** Test doubles of D1. `d1Double` replaces any calls, and the other functions simulate faults or count queries. */
 
 interface Calls {
   readonly prepare?: (query: string) => unknown
   readonly batch?: (statements: D1PreparedStatement[]) => unknown
 }
 
-/** Returns the D1 of the tests in which these calls are replaced. */
+/** Returns the D1 database of the tests, with these methods replaced. */
 export function d1Double({
   prepare = (query) => env.DB.prepare(query),
   batch = (statements) => env.DB.batch(statements),
@@ -19,19 +19,19 @@ const fail = () => {
   throw new Error('internal error of the platform')
 }
 
-/** Returns a D1 that is down: every use throws. */
+/** Returns a D1 database that is down: every query throws an error. */
 export function brokenD1(): D1Database {
   return d1Double({ prepare: fail, batch: fail })
 }
 
-/** Returns a KV that is down: every use throws. */
+/** Returns a KV namespace that is down: every read and write throws an error. */
 export function brokenKv(): KVNamespace {
   return Object.create(env.API_KEYS, { get: { value: fail }, put: { value: fail } })
 }
 
 /**
- * Returns a D1 whose n-th batch (from 1) fails. It fails before its effect, or after its effect, so that only the
- * answer is lost.
+ * Returns a D1 database in which batch number `batch` (1 for the first) fails. The batch fails before its effect, or
+ * after its effect as if only the response were lost.
  */
 export function d1FailingAt(batch: number, effect: 'before its effect' | 'after its effect'): D1Database {
   let batches = 0
@@ -45,16 +45,16 @@ export function d1FailingAt(batch: number, effect: 'before its effect' | 'after 
   })
 }
 
-/** The costs of the queries of a D1. */
+/** The number of calls, statements and rows of the queries to a D1 database. */
 export interface Counts {
-  /** The number of round trips. A batch is one round trip. */
+  /** The number of round trips to D1. A batch is one round trip. */
   calls: number
   statements: number
   rows_read: number
   rows_written: number
 }
 
-/** Returns a D1 that counts its queries, and the counts. */
+/** Returns a D1 database that counts its queries, and an object with the current counts. */
 export function countingD1(): { readonly db: D1Database; readonly counts: Counts } {
   const counts: Counts = { calls: 0, statements: 0, rows_read: 0, rows_written: 0 }
   const count = (results: readonly D1Result<unknown>[]) => {
@@ -96,7 +96,7 @@ export function countingD1(): { readonly db: D1Database; readonly counts: Counts
   return { db, counts }
 }
 
-/** Runs `work` with a counting D1, and returns its result and the counts. */
+/** Runs `work` with a D1 database that counts its queries. Returns the result of `work` and the counts. */
 export async function countedD1<T>(
   work: (db: D1Database) => Promise<T>,
 ): Promise<{ readonly result: T; readonly counts: Counts }> {

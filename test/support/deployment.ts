@@ -7,8 +7,8 @@ import { type ApiOptions, apiRequest, send } from './api.ts'
 const app = createApp()
 
 /**
- * Sends a request to the whole app with other variables or bindings than the Worker, and waits for the deferred work.
- * Ledger objects keep the variables and bindings of the Worker.
+ * Sends a request to the app with changed variables or bindings, and waits for work that continues after the response.
+ * Ledger objects keep the variables and bindings of the tests.
  */
 export async function deployed(
   bindings: Partial<Bindings>,
@@ -18,7 +18,7 @@ export async function deployed(
   return sendDeployed(bindings, apiRequest(path, options))
 }
 
-/** Sends a given request in the same way as `deployed`. */
+/** Sends a `Request` object in the same way as `deployed`. */
 export function sendDeployed(bindings: Partial<Bindings>, request: Request): Promise<Response> {
   return send(request, async () => {
     const ctx = createExecutionContext()

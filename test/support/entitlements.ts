@@ -5,7 +5,7 @@ export const CUSTOMER: WalletOwner = { kind: 'customer' }
 export const user = (id: string): WalletOwner => ({ kind: 'user', id })
 export const team = (id: string): WalletOwner => ({ kind: 'team', id })
 
-/** Returns rules with the given changes. Without changes, they allow everything and count nothing. */
+/** Returns the rules of an entitlement. Without `options`, they allow everything and count nothing. */
 export function rules(options: Partial<EntitlementRules> = {}): EntitlementRules {
   return {
     limit_type: 'NONE',
@@ -18,14 +18,14 @@ export function rules(options: Partial<EntitlementRules> = {}): EntitlementRules
   }
 }
 
-/** Returns rules with a HARD limit on the number of events a day. */
+/** Returns the rules of an entitlement with a HARD limit on the number of events per day. */
 export function hardEvents(limit: number, options: Partial<EntitlementRules> = {}): EntitlementRules {
   return rules({ limit_type: 'HARD', limit: String(limit), unit: 'events', period: 'DAILY', ...options })
 }
 
 let made = 0
 
-/** Returns an entitlement for the feature `chat`, in the form of the ledger. */
+/** Returns a new entitlement for the feature `chat`, in the form that the ledger stores. */
 export function entitlement(owner: WalletOwner, options: Partial<Entitlement> = {}): Entitlement {
   made += 1
   return {

@@ -5,8 +5,8 @@ import { asObject, document, type Operation, objectAt, operations, resolve } fro
 import { fillPath, jsonOrFirst } from './requests.ts'
 
 /**
- * Requests that are generated from the OpenAPI document: valid requests, requests with one fault, and hostile
- * requests. A caller with full access sends them to the routes of customers and operators.
+ * Generates requests from the OpenAPI document: valid requests, requests with one fault, and hostile requests. They
+ * have a key with full access to the routes of customers or operators.
  */
 type Json = Readonly<Record<string, unknown>>
 
@@ -15,13 +15,13 @@ export interface FuzzRequest {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  /** The body as text, because it may not be JSON; undefined for none. */
+  /** The body as text, because it need not be valid JSON; undefined for a request without a body. */
   readonly body: string | undefined
 }
 
 /**
- * Returns arbitrary requests to these routes. `owner` has the existing ids. `other` is the customer that the operator
- * changes, so that the owner is never suspended.
+ * Returns an arbitrary that generates requests to all customer and operator routes. Customer requests use the ids of
+ * `owner`. Operator requests change only `other`, so that `owner` is never suspended.
  */
 export function anyRequest(owner: Belongings, other: Belongings): fc.Arbitrary<FuzzRequest> {
   const routes = operations.flatMap((route) => {
@@ -71,7 +71,7 @@ function queryOf(operation: Json): fc.Arbitrary<string> {
       { nil: undefined, freq: 3 },
     ),
   )
-  // Every route refuses an unknown parameter, so most requests have none.
+  // Most requests have no unknown parameter, because every route refuses unknown parameters.
   const unknown = fc.oneof(
     { weight: 7, arbitrary: fc.constant(undefined) },
     {
@@ -136,7 +136,7 @@ function toJson(value: unknown): string {
   return JSON.stringify(value) ?? 'null'
 }
 
-/** Replaces generated ids by ids of the owner, because a generated id names no object. */
+/** Replaces generated ids with ids of the owner, because no object has a generated id. */
 function withIds(body: unknown, owner: Belongings): unknown {
   if (!isRecord(body)) return body
   const ids: Json = {
@@ -147,7 +147,9 @@ function withIds(body: unknown, owner: Belongings): unknown {
   return Object.fromEntries(Object.entries(body).map(([name, value]) => [name, ids[name] ?? value]))
 }
 
-/** Returns valid bodies that are wrong in one place: a field is missing, unknown, or has another value. */
+/**
+ * Returns an arbitrary for bodies with one fault: in a valid body, one field is missing, added, or has another value.
+ */
 function almost(valid: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   const change = fc.record({
     what: fc.constantFrom('drop', 'add', 'replace', 'nest'),
@@ -190,7 +192,7 @@ const HOSTILE_VALUE: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
 )
 
-/** Returns values that a schema of the document accepts or almost accepts. The Worker validates them. */
+/** Returns an arbitrary for values that a schema of the document accepts, or almost accepts. */
 function anyOfSchema(schema: Json, depth = 0): fc.Arbitrary<unknown> {
   const { const: only, enum: choices, oneOf, anyOf, type, items, properties, format } = resolve(schema)
   if (only !== undefined) return fc.constant(only)
@@ -265,7 +267,9 @@ function objectOf({ properties, required }: Json, depth: number): fc.Arbitrary<u
   )
 }
 
-/** Returns a pattern of internal names that no answer may contain: tables, columns, classes and bindings. */
+/**
+ * Returns a pattern for internal names that responses must not contain: names of tables, columns, classes and bindings.
+ */
 export function internalNames(): RegExp {
   const allowed = JSON.stringify(document)
   const words = [

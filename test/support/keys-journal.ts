@@ -4,18 +4,21 @@ import { JournalRows } from '../../src/ledger/journal/rows.ts'
 import { type Exec, MetaTable } from '../../src/ledger/tables.ts'
 import { NO_USAGE } from '../../src/usage/cells/cells.ts'
 
-/** Limits that are so low that a few keys fill the index, a bucket and a run. */
+/** Limits of the idempotency store that are so low that a few keys fill the index, a bucket or a run. */
 export const TINY = { memory_keys: 16, bucket_keys: 4, run_rows: 5, run_keys: 12 } as const
 
-/** The journal of a ledger object with its idempotency store but without the ledger. It commits only keys. */
+/**
+ * A journal with the idempotency store of a ledger object, but without the rest of the ledger. It commits only
+ * idempotency keys.
+ */
 export class KeysJournal {
   private readonly storage: DurableObjectStorage
   private readonly options: PackedKeysOptions
   private readonly committed: ConstructorParameters<typeof Draft>[0]
   journal: JournalRows
-  /** The number of rows written since this object was created. */
+  /** The number of rows that were written since this instance was created. */
   rowsWritten = 0
-  /** The number of rows read since this object was created. */
+  /** The number of rows that were read since this instance was created. */
   rowsRead = 0
 
   constructor(
@@ -29,12 +32,15 @@ export class KeysJournal {
     this.journal = this.started()
   }
 
-  /** Loads the state from the disk again, as after an eviction of the object. */
+  /** Loads the state from the disk again, as after a restart of the object. */
   restart(): void {
     this.journal = this.started()
   }
 
-  /** Commits these keys in one transaction. With `undo`, rolls it back at its end, as if the disk were full. */
+  /**
+   * Commits idempotency keys in one transaction. With `undo`, rolls the transaction back at its end, as if the disk
+   * were full.
+   */
   commit(keys: readonly string[], at_ms: number, undo = false): void {
     const draft = new Draft(this.committed, this.journal.counters, at_ms)
     for (const key of keys) {
@@ -49,13 +55,13 @@ export class KeysJournal {
     if (written) this.journal.publish(draft, written)
   }
 
-  /** Deletes all rows before this time, as if D1 had all of them. With `undo`, rolls the deletion back. */
+  /** Deletes all rows before a time, as if D1 had all of them. With `undo`, rolls the deletion back. */
   forgetBefore(at_ms: number, undo = false): void {
     this.journal.writeCursor({ row: this.journal.lastRow, usage: NO_USAGE, hash: null })
     while (this.transaction(() => this.journal.forgetBefore(at_ms), undo)) {}
   }
 
-  /** Returns the keys in the list that are already used, with the fingerprints of their requests. */
+  /** Returns those of the idempotency keys that are already used, each with the fingerprint of its request. */
   remembered(keys: readonly string[]): Map<string, string> {
     const used = this.journal.usedKeys(keys.map((key) => ({ key, fingerprint: '' })))
     return new Map(

@@ -15,7 +15,7 @@ export interface TestKey {
   readonly key_hash: string
 }
 
-/** Creates another key of a customer only in D1. KV does not have this key. */
+/** Creates an additional API key of a customer only in D1, and not in KV. */
 export async function createKey(
   customer_id: string,
   options: { readonly mode?: Mode; readonly scopes?: readonly Scope[]; readonly expires_at_ms?: number } = {},
@@ -28,7 +28,10 @@ export async function createKey(
   return key
 }
 
-/** Looks up a key in the same way as a request that no limiter refuses. A test can replace the bindings. */
+/**
+ * Looks up an API key in the same way as a request that no rate limiter refuses. `bindings` replaces bindings of the
+ * Worker.
+ */
 export async function lookUp(
   api_key: string,
   bindings: Partial<Bindings> = {},

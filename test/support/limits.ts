@@ -4,7 +4,7 @@ import { configOf, type TierLimits } from '../../src/config.ts'
 import type { Tier } from '../../src/db/schema.ts'
 import type { TestLedger } from './ledgers.ts'
 
-/** Changes limits of a tier in a ledger object, until the object restarts. */
+/** Changes limits of a tier in a ledger object. The change lasts until the object restarts. */
 export async function limitTier(ledger: TestLedger, tier: Tier, changed: Partial<TierLimits>): Promise<void> {
   const config = configOf(env)
   const limits = { ...config.limits, [tier]: { ...config.limits[tier], ...changed } }
@@ -19,7 +19,7 @@ export interface RateHeaders {
   readonly retry_after: string | null
 }
 
-/** Returns the rate limit headers of a response. */
+/** Returns the rate limit headers of a response; null for a missing header. */
 export function rateHeaders({ headers }: Response): RateHeaders {
   return {
     policy: headers.get('RateLimit-Policy'),

@@ -19,7 +19,7 @@ import type { Idempotency, WalletOwner } from '../../src/ledger/model/vocabulary
 import { assertWallet, unusedLots, type Wallet, walletKey } from '../../src/ledger/model/wallet.ts'
 import { defaultBurnTable } from '../../src/pricing/burn-table/table.ts'
 
-/** A burn table with 1,000 credits per USD and a markup of 100 %, which `costOf` also assumes. */
+/** The default burn table of the tests: 1,000 credits per USD and a markup of 100 %. `costOf` uses the same values. */
 const TABLE = defaultBurnTable({ credits_per_usd_micro: 1_000_000_000n, markup_percent_micro: 100_000_000n })
 
 export const CONTEXT: BurnContext = {
@@ -31,8 +31,8 @@ export const CONTEXT: BurnContext = {
 }
 
 /**
- * A ledger with the same rules as the real one, but with maps instead of SQLite. Committed state is frozen, so a
- * draft throws if it changes objects other than its own copies.
+ * A ledger with the same rules as the real one, but with maps in place of SQLite. Committed state is frozen, so a draft
+ * that changes committed objects throws an error.
  */
 export class MemoryLedger implements LedgerReader {
   readonly records: JournalRecord[] = []
@@ -50,7 +50,10 @@ export class MemoryLedger implements LedgerReader {
   private readonly closedLots = new Map<number, Lot | null>()
   private readonly givenBacks = new Map<number, GivenBack>()
   private readonly limitCounters = new Map<number, LimitCounter>()
-  /** The entitlements of the customer, in the order user, team, customer. Tests set them. */
+  /**
+   * The entitlements, which tests add. Entitlements of users come first, then those of teams, then those of the
+   * customer.
+   */
   readonly entitlements: Entitlement[] = []
 
   constructor() {
@@ -65,7 +68,7 @@ export class MemoryLedger implements LedgerReader {
     return this.wallets.get(key)
   }
 
-  /** Returns the wallet of an owner. Throws if it does not exist. */
+  /** Returns the wallet of an owner. Throws if the owner has no wallet. */
   walletOf(owner: WalletOwner = { kind: 'customer' }): Wallet {
     const wallet = this.wallets.get(walletKey(owner))
     if (!wallet) throw new Error(`no wallet of ${walletKey(owner)}`)
@@ -150,7 +153,7 @@ export class MemoryLedger implements LedgerReader {
     return false
   }
 
-  /** Applies `change` to a draft and publishes it. */
+  /** Applies `change` to a new draft, and commits the draft. Returns the result of `change`. */
   commit<T>(now_ms: number, change: (draft: Draft) => T): T {
     const draft = new Draft(this, this.counters, now_ms)
     const result = change(draft)
@@ -176,7 +179,7 @@ export class MemoryLedger implements LedgerReader {
     return result
   }
 
-  /** Applies `read` to a draft, and drops the draft. */
+  /** Returns the result of `read` on a new draft, which is not committed. */
   look<T>(now_ms: number, read: (draft: Draft) => T): T {
     return read(new Draft(this, this.counters, now_ms))
   }

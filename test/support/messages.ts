@@ -7,27 +7,27 @@ import type { Idempotency, PricedEvent } from '../../src/ledger/model/vocabulary
 import { microCredits, picoUsd, type UsdParts, usdToParts } from '../../src/pricing/money.ts'
 
 /**
- * Messages to a ledger object in the form in which the Worker sends them. Tests set only the fields that matter to
- * them.
+ * Creates messages to a ledger object, in the form in which the Worker sends them. Tests set only the fields that
+ * matter to them.
  */
 
 export const CALLER: Caller = { key_id: 'key_of_the_test' }
 
-/** The provider cost of a micro-credit. The default burn table makes 2,000 credits of a US dollar. */
+/** The provider cost that burns one micro-credit, in pico-USD. The default burn table burns 2,000 credits per USD. */
 const PICO_USD_PER_MICRO_CREDIT = 500n
 
-/** Returns the provider cost that the default burn table converts to exactly this number of micro-credits. */
+/** Returns the provider cost that burns exactly `credits_micro` micro-credits with the default burn table. */
 export function costOf(credits_micro: number): UsdParts {
   return usdToParts(picoUsd(BigInt(credits_micro) * PICO_USD_PER_MICRO_CREDIT))
 }
 
 export interface EventOptions extends Partial<PricedEvent> {
   readonly key?: string | undefined
-  /** The fingerprint of the payload. By default, all events of the same amount have the same fingerprint. */
+  /** The fingerprint of the request. By default, all events with the same amount have the same fingerprint. */
   readonly fingerprint?: string
 }
 
-/** Returns an event that burns exactly `credits_micro`. */
+/** Returns an event that burns exactly `credits_micro` micro-credits. */
 export function eventItem(credits_micro: number, options: EventOptions = {}): IngestItem {
   const { key, fingerprint = `event of ${credits_micro}`, ...fields } = options
   return {
@@ -73,7 +73,7 @@ export function grant(credits_micro: number, options: Partial<CreditMessage> = {
   }
 }
 
-/** Returns metadata in the form in which the ledger receives it. */
+/** Returns metadata as JSON text, in the form that the ledger receives. */
 export function metadataOf(metadata: object): JsonText {
   return jsonTextOf(JSON.stringify(metadata))
 }

@@ -11,12 +11,12 @@ export interface StartedServer {
   readonly url: string
   readonly port: number
   readonly child: ChildProcess
-  /** The output until the server was ready. */
+  /** The output of the server until it is ready. */
   readonly output: string
-  /** Ends the server like Ctrl-C. Resolves to its exit code. */
+  /** Stops the server as Ctrl-C does. Resolves with its exit code. */
   stop(): Promise<number | null>
   /**
-   * Kills the server and its children, and waits until they have ended. This is like a loss of power. Requires
+   * Kills the server and its child processes, as a power failure would, and waits until they have ended. Requires
    * `detached`.
    */
   kill(): Promise<void>
@@ -28,11 +28,11 @@ export interface StartOptions {
   readonly state: string
   readonly port?: number
   readonly env?: Readonly<Record<string, string>>
-  /** Whether the process leads its own process group, so that a test can kill the whole group. */
+  /** Whether the process gets a separate process group, so that a test can kill the whole group. */
   readonly detached?: boolean
 }
 
-/** Starts `npm start`, and resolves after its last curl line was printed. */
+/** Starts `npm start`. Resolves after it has printed its last curl command. */
 export async function npmStart({ state, env, detached, ...options }: StartOptions): Promise<StartedServer> {
   const port = options.port ?? (await freePort())
   const child = spawn(process.execPath, ['scripts/start.ts'], {
@@ -74,7 +74,8 @@ export async function npmStart({ state, env, detached, ...options }: StartOption
 }
 
 /**
- * Reports whether any process of the group exists. A killed process holds its port until the system has removed it.
+ * Reports whether a process of the group still exists. A killed process keeps its port until the system has removed the
+ * process.
  */
 function isThere({ pid }: ChildProcess): boolean {
   try {
@@ -87,11 +88,14 @@ function isThere({ pid }: ChildProcess): boolean {
 
 export interface Ended {
   readonly code: number | null
-  /** Standard output and standard error. */
+  /** The text of standard output and standard error. */
   readonly output: string
 }
 
-/** Runs a script of the project to its end. An undefined variable is removed from the environment. */
+/**
+ * Runs a script of the `scripts` folder, and resolves with its exit code and output when it has ended. A variable that
+ * is undefined in `env` is removed from the environment.
+ */
 export function runScript(
   script: string,
   env: Readonly<Record<string, string | undefined>> = {},

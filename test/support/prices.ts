@@ -4,7 +4,7 @@ import { forgetPriceBooks } from '../../src/rating/current-prices.ts'
 import { api, jsonOf, textField } from './api.ts'
 import { d1Double } from './d1.ts'
 
-/** Clears the caches, so that the next request runs as in a new isolate. */
+/** Clears the caches of API keys and prices, so that the next request runs as in a new isolate. */
 export function inAnotherIsolate(): void {
   forgetCachedKeys()
   forgetPriceBooks()
@@ -13,7 +13,7 @@ export function inAnotherIsolate(): void {
 export const OVERRIDES = '/v1/rating/price-overrides'
 export const PROVIDER_COSTS = '/v1/admin/provider-costs'
 
-/** Sets a price and returns the answer. Throws for any status other than 201. */
+/** Sets a price through the API, and returns the body of the response. Throws if the status is not 201. */
 export async function setPrice(path: string, key: string, body: object): Promise<Record<string, unknown>> {
   const response = await api(path, { key, body })
   const answer = await jsonOf(response)
@@ -21,12 +21,12 @@ export async function setPrice(path: string, key: string, body: object): Promise
   return answer
 }
 
-/** Returns prices in USD per thousand input tokens. Output tokens cost nothing. */
+/** Returns prices of `amount` USD per thousand input tokens, and 0 USD for output tokens. */
 export function perThousand(amount: number | string): object {
   return { input_tokens: { amount, per: 1000 }, output_tokens: { amount: 0, per: 1 } }
 }
 
-/** Returns the cost of a thousand input tokens and five hundred output tokens, from `calculate`. */
+/** Returns the cost of 1,000 input tokens and 500 output tokens, as calculated by the API. */
 export async function costOf(key: string, model: string, fields: object = {}): Promise<unknown> {
   const body = { provider: 'OPENAI', model, input_tokens: 1000, output_tokens: 500, ...fields }
   const answer = await jsonOf(await api('/v1/rating/calculate', { key, body }))
@@ -40,7 +40,10 @@ export async function versionOf(key: string, model: string): Promise<string> {
 
 export { deployed as apiWith } from './deployment.ts'
 
-/** Returns the real D1, which records the later prepared statements and the rows that batches write. */
+/**
+ * Returns the D1 database of the tests, with a record of all statements that are prepared later and the number of rows
+ * that batches write.
+ */
 export function recordedD1(): {
   readonly bindings: { readonly DB: D1Database }
   readonly statements: readonly string[]

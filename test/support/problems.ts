@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { jsonOf } from './api.ts'
 
-/** Expects a problem document with this status and code, with all members, and returns it. */
+/** Checks that the response is a complete problem document with this status and code, and returns the document. */
 export async function expectProblem(
   response: Response,
   status: number,

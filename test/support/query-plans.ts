@@ -2,27 +2,27 @@ import { env } from 'cloudflare:workers'
 import { afterAll, expect } from 'vitest'
 
 /**
- * A recorder of every D1 statement that `src` prepares while a test file runs, in the Worker and in the ledger
- * objects. It then checks the query plan of each statement in SQLite. No statement may scan a table that grows.
+ * Records every D1 statement that the Worker and the ledger objects prepare while a test file runs. Afterwards, checks
+ * the query plan of each statement in SQLite. No statement may scan a table whose size is not limited.
  */
 
 const seen = new Set<string>()
 
 /**
- * The tables with few rows: positions of jobs, ledgers with a failing flush, the 100 newest feeds, and the signing
- * keys of the operator.
+ * The tables that always have few rows: positions of jobs, ledgers with a failing flush, the 100 newest price feeds,
+ * and the operator's signing keys.
  */
 const SMALL_TABLES: ReadonlySet<string> = new Set(['sweeps', 'flush_failures', 'price_feeds', 'signing_keys'])
 
-/** The partial indexes with few rows. A scan of such an index reads only relevant rows. */
+/** The partial indexes that contain only the rows that a job looks for. A scan of such an index reads no other rows. */
 const SMALL_INDEXES: ReadonlySet<string> = new Set([
   'reconciliations_different',
   'rollup_watermarks_unfinished',
 ])
 
 /**
- * The queries of figures for the operator, which count rows up to a limit (`src/admin/stats/figures.ts`,
- * `src/webhooks/figures.ts`).
+ * Parts of the queries that count rows for the operator's statistics (`src/admin/stats/figures.ts`,
+ * `src/webhooks/figures.ts`). They may scan a table, because they read rows only up to a limit.
  */
 const COUNTS = [
   'SELECT status, tier, count(*) AS count FROM (SELECT status, tier FROM customers LIMIT ?1)',
@@ -47,7 +47,7 @@ export function recordStatements(): void {
   })
 }
 
-/** Returns the steps of the query plan that scan a whole table that grows. */
+/** Returns the steps of a statement's query plan that scan a whole table whose size is not limited. */
 export async function scansOf(query: string): Promise<string[]> {
   if (COUNTS.some((part) => query.includes(part))) return []
   const nothing = Array.from({ length: parametersOf(query) }, () => null)
@@ -65,7 +65,7 @@ export async function scansOf(query: string): Promise<string[]> {
     })
 }
 
-/** Maps the aliases in a statement to the names of the tables. */
+/** Returns the table names in a statement by their aliases. */
 function tablesOf(query: string): ReadonlyMap<string, string> {
   const names = new Map<string, string>()
   const references = query.matchAll(/\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+AS\s+(\w+)|\s+([a-z])\b)?/g)

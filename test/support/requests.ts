@@ -3,13 +3,13 @@ import { GPT_4O } from './client.ts'
 import { asObject, type Operation, objectAt, resolve } from './documented.ts'
 
 /**
- * Requests to every route of the OpenAPI document, with data of a customer. A new route is covered automatically if
- * its parameters and fields are in the lists of this file. Otherwise, `fill` throws until a value is added.
+ * Creates requests to every route of the OpenAPI document, with data of a customer. A new route is covered
+ * automatically if this file has values for its parameters and fields. Otherwise, `fill` throws until a value is added.
  */
 type Json = Readonly<Record<string, unknown>>
 type Of<T> = (owner: Belongings) => T
 
-/** The path parameters, by the beginning of their route. */
+/** The values of path parameters, each with the start of its route and its name. */
 const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: Of<string>])[] = [
   ['/v1/events/', 'id', ({ event_id }) => event_id],
   ['/v1/holds/', 'id', ({ hold_id }) => hold_id],
@@ -40,7 +40,10 @@ const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: 
   ['/docs/', 'file', () => 'start.js'],
 ]
 
-/** The parameters and fields that refer to data of a customer, by name. A test sends each of them alone. */
+/**
+ * The values of parameters and fields that refer to data of a customer, by name. Tests send each of them in a separate
+ * request.
+ */
 export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   customer_id: ({ customer_id }) => customer_id,
   user_id: ({ user_id }) => user_id,
@@ -72,7 +75,7 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   event: ({ customer_id, user_id, feature_id }) => ({ ...GPT_4O, feature_id, user_id, customer_id }),
 }
 
-/** The names that do not refer to data of a customer. */
+/** The names of parameters and fields that do not refer to data of a customer. */
 const NEUTRAL = new Set([
   ...[
     'limit',
@@ -125,7 +128,7 @@ const NEUTRAL = new Set([
   ...['url', 'types', 'description', 'v1a', 'only_failed'],
 ])
 
-/** The values of required fields that do not refer to data of a customer, or whose content the sender may choose. */
+/** The values of required fields that do not refer to existing data of a customer. */
 const VALUES: Readonly<Record<string, unknown>> = {
   mappings: [],
   feed_id: 'pf_00000000000000000000000000',
@@ -164,7 +167,7 @@ function GPT_4O_CALCULATION(): Json {
   return { provider: 'OPENAI', model: 'gpt-4o', input_tokens: 10 }
 }
 
-/** The complete bodies of routes whose fields depend on each other. */
+/** The complete bodies for routes whose fields depend on each other. */
 const BODIES: Readonly<Record<string, Json>> = {
   'POST /v1/events/ingest': { ...GPT_4O },
   'POST /v1/rating/simulate': {
@@ -198,11 +201,14 @@ const BODIES: Readonly<Record<string, Json>> = {
 export interface FilledRequest {
   readonly path: string
   readonly body: Json | undefined
-  /** The reference in the request; `path` means the parameters of the path alone. */
+  /** The name of the parameter or field that has an id of the owner; `path` if only the path has one. */
   readonly carries: string
 }
 
-/** Returns requests to a route with the ids of `owner`: in the path, and then in each parameter or field in turn. */
+/**
+ * Returns requests to a route with the ids of `owner`: one with ids only in the path, and one more for each parameter
+ * or field that can have an id.
+ */
 export function fill({ method, path, operation }: Operation, owner: Belongings): FilledRequest[] {
   const filled_path = fillPath(path, owner)
   const query = names(operation, 'query')
@@ -232,12 +238,15 @@ export function fill({ method, path, operation }: Operation, owner: Belongings):
   return [{ path: filled_path, body, carries: 'path' }, ...in_query, ...in_body]
 }
 
-/** Reports whether `from` and `to` in the body of a route are times. */
+/** Reports whether `from` and `to` in the body of a route are times. In other bodies, they are wallets. */
 function isRange(path: string): boolean {
   return path.startsWith('/v1/rating/') || path.endsWith('/replay')
 }
 
-/** Returns a body with another field. `events` and `event` replace the body, because the three are alternatives. */
+/**
+ * Returns a body with an additional field. `events` and `event` replace the whole body, because a request has either
+ * one of them or other fields.
+ */
 function withField(body: Json, name: string, value: unknown): Json {
   if (name === 'events') return { events: value }
   if (name === 'event') return { event: value }
@@ -266,8 +275,8 @@ interface BodySchema {
 }
 
 /**
- * Returns the fields of a body; undefined for a route without a body. For alternatives, returns the fields of all of
- * them.
+ * Returns the fields of a route's body; undefined for a route without a body. If the body has several alternatives,
+ * returns the fields of all of them.
  */
 export function bodySchema(operation: Json): BodySchema | undefined {
   if (operation.requestBody === undefined) return undefined
@@ -275,7 +284,9 @@ export function bodySchema(operation: Json): BodySchema | undefined {
   return fieldsOf(objectAt(jsonOrFirst(content), 'schema'))
 }
 
-/** Returns the content in JSON, or the first content if there is none in JSON. Some bodies are forms. */
+/**
+ * Returns the JSON content of a body. If there is no JSON, returns the first content, because some bodies are forms.
+ */
 export function jsonOrFirst(content: Json): Json {
   return asObject(content['application/json'] ?? Object.values(content)[0])
 }

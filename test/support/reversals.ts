@@ -5,7 +5,7 @@ import { freshLedger } from './ledgers.ts'
 
 /** Sets the operator's policy for refunds and disputes in all ledger objects, until the end of the test. */
 export async function withReversals(policy: PaymentReversals): Promise<void> {
-  // Restarted objects have the configuration of their deployment.
+  // All ledger objects share one configuration object, so a change in one of them affects all.
   const { stub } = await freshLedger()
   const config = await runInDurableObject(stub, (instance): object => Reflect.get(instance, 'config'))
   const before: unknown = Reflect.get(config, 'payment_reversals')

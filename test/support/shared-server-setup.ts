@@ -6,8 +6,8 @@ import type { TestProject } from 'vitest/node'
 import { npmStart, type StartedServer } from './npm-start.ts'
 
 /**
- * Provides one `npm start` for all test files that need a server but no separate state. It starts when the first of
- * these files requests it (`sharedServer`).
+ * Provides one server of `npm start` to all test files that need a server but no separate state. The server starts when
+ * the first of these files calls `sharedServer`.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const state = mkdtempSync(path.join(tmpdir(), 'openmonetize-shared-'))

@@ -21,14 +21,17 @@ interface PageRow {
 
 export interface StoredChain {
   readonly first_entry: number
-  /** The hash of each entry, beginning with the first one. */
+  /** The hashes of all entries, starting with the first entry. */
   readonly hashes: readonly string[]
   readonly entries: readonly PagedEntry[]
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest('base64url')
 
-/** Checks the pages in D1 by the documented rules of the hash chain, without the code that wrote them. */
+/**
+ * Checks that the pages in D1 follow the documented rules of the hash chain. Shares no code with the ledger. Returns
+ * the hashes and the entries.
+ */
 export async function expectChained(ledger: TestLedger): Promise<StoredChain> {
   const ledger_id = ledgerKey(ledger.name)
   const row = await env.DB.prepare('SELECT chain_first_entry, chain_hash FROM ledgers WHERE ledger_id = ?')

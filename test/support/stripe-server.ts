@@ -4,12 +4,12 @@ import { ScriptedStripe, STRIPE } from './stripe.ts'
 
 export interface StripeServer {
   readonly stripe: ScriptedStripe
-  /** The URL for the variable `STRIPE_API_URL`. */
+  /** The URL of the simulated Stripe, for the variable `STRIPE_API_URL` of the Worker. */
   readonly url: string
   close(): void
 }
 
-/** Serves a scripted Stripe on a free port of this machine, for a Worker in another process. */
+/** Starts a simulated Stripe on a free local port, for a Worker in another process. */
 export async function serveStripe(): Promise<StripeServer> {
   const stripe = new ScriptedStripe()
   const server = createServer({ keepAliveTimeout: 0 }, async (request, response) => {

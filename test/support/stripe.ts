@@ -3,20 +3,23 @@ import { vi } from 'vitest'
 import { STRIPE_VERSION } from '../../src/stripe/client.ts'
 
 /**
- * A scripted Stripe that replaces the network. It has the endpoints that payments use. A repeated idempotency key
- * gets the earlier answer. Faults can occur before and after the effect of a call.
+ * Simulates Stripe in place of the network, with the endpoints that payments use. A repeated idempotency key gets the
+ * earlier response. A test can make calls fail before or after their effect.
  */
 
 export const STRIPE = 'https://api.stripe.com'
 export const WEBHOOK_SECRETS = { live: 'whsec_development', test: 'whsec_test_development' } as const
 
 /**
- * The fault of a call. `lost`: the call is done, but its answer is lost. `down`: the call fails before its effect.
- * `hangs` and `done, hangs`: the call never ends, before or after its effect.
+ * The fault of a call. With `lost`, the call takes effect, but its response is lost. With `down`, the call fails before
+ * its effect. With `hangs` and `done, hangs`, the call never ends, before or after its effect.
  */
 export type Fault = 'lost' | 'down' | 'busy' | 'broken' | 'hangs' | 'done, hangs'
 
-/** The result of charging a card without its owner. */
+/**
+ * The result of a charge of the card without the card's owner. `needs_owner` means that the owner must confirm the
+ * charge.
+ */
 export type CardBehaviour = 'good' | 'declined' | 'needs_owner'
 
 export interface Call {
@@ -72,7 +75,7 @@ interface Kept {
 
 const DAY_S = 86_400
 
-/** A webhook request of Stripe. */
+/** A webhook request of Stripe: its body and its signature. */
 export interface SignedEvent {
   readonly body: string
   readonly headers: Record<string, string>
@@ -84,14 +87,14 @@ export class ScriptedStripe {
   readonly sessions = new Map<string, Session>()
   /** The cards of each customer, oldest first. */
   readonly cards = new Map<string, Card[]>()
-  /** Returns the fault of each call. */
+  /** Returns the fault of a call; undefined for a call that works. Tests replace this function. */
   fault: (call: Call) => Fault | undefined = () => undefined
   livemode = false
-  /** Whether Stripe refuses the secret key. */
+  /** Whether the simulated Stripe refuses the secret key. */
   unauthorized = false
   private readonly kept = new Map<string, Kept>()
 
-  /** Replaces Stripe permanently; mocks of a test have priority. */
+  /** Replaces Stripe for the whole test file. A test can still replace `fetch` with a mock. */
   static serve(): void {
     const stripe = new ScriptedStripe()
     const network = globalThis.fetch
@@ -101,12 +104,12 @@ export class ScriptedStripe {
     }
   }
 
-  /** Replaces the network until mocks are restored. */
+  /** Replaces `fetch` with this simulated Stripe, until the test restores its mocks. */
   install() {
     return vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => this.fetch(input, init))
   }
 
-  /** The sum of the succeeded payments less the refunds, in cents. */
+  /** The sum of the succeeded payments minus the refunds, in cents. */
   get received(): number {
     return [...this.intents.values()]
       .filter(({ status }) => status === 'succeeded')
@@ -117,14 +120,14 @@ export class ScriptedStripe {
     return [...this.intents.values()].filter(({ status }) => status === 'succeeded')
   }
 
-  /** Pays on the page of a checkout, as the buyer. */
+  /** Pays a checkout on its page, as the buyer would. Returns the payment intent. */
   pay(url: string, card: Partial<Card> = {}): Intent {
     const session = this.sessionAt(url)
     if (!this.isOpen(session)) throw new Error(`the session at ${url} is not open`)
     return this.complete(session, card)
   }
 
-  /** Pays the last attempt of a buyer after the page has expired. The attempt began before that. */
+  /** Completes a payment after its page has expired. The buyer has started it before the expiry. */
   payLate(url: string): Intent {
     const session = this.sessionAt(url)
     const intent = this.complete(session, {})
@@ -132,7 +135,10 @@ export class ScriptedStripe {
     return intent
   }
 
-  /** Makes a payment on a page, which the bank then processes for days. */
+  /**
+   * Changes a paid checkout into one whose payment the bank is still processing. `status` is the new status of its
+   * page.
+   */
   process(intent: Intent, status: Session['status']): void {
     const session = [...this.sessions.values()].find((one) => one.intent === intent)
     if (!session) throw new Error('not made on a page')
@@ -141,7 +147,7 @@ export class ScriptedStripe {
     intent.charge = null
   }
 
-  /** Pays an open intent, like a slow bank or a confirmation in the dashboard of Stripe. */
+  /** Makes an open payment intent succeed, as a slow bank or a confirmation in the Stripe dashboard does. */
   succeed(intent: Intent): Intent {
     intent.status = 'succeeded'
     intent.error = null
@@ -149,12 +155,12 @@ export class ScriptedStripe {
     return intent
   }
 
-  /** Makes a payment of the customer for another product. */
+  /** Adds a payment of the customer for another product. */
   sellOther(customer: string): void {
     this.newIntent(100, customer, {})
   }
 
-  /** Reports whether a page can be paid. It expires after a day. */
+  /** Reports whether a page can still be paid. Pages expire after a day. */
   isOpen(session: Session): boolean {
     if (session.status === 'open' && nowS() - session.created > DAY_S) session.status = 'expired'
     return session.status === 'open'
@@ -178,7 +184,7 @@ export class ScriptedStripe {
     intent.charge.disputes = [{ id: 'dp_1', status, amount }]
   }
 
-  /** Returns the signed request of a webhook. */
+  /** Returns a signed webhook request for an event about `object`. */
   event(
     type: string,
     object: Intent | Session,
@@ -237,7 +243,10 @@ export class ScriptedStripe {
     return response
   }
 
-  /** Repeats the answer of an idempotency key for a day. After that, the key counts as new. */
+  /**
+   * Handles a call once for each idempotency key, and repeats its response for a day. After a day, the key counts as
+   * new.
+   */
   private once(call: Call): Response {
     if (call.key === null) return respond(this.handle(call))
     const request = `${call.path}?${call.fields}`
@@ -325,7 +334,7 @@ export class ScriptedStripe {
     return ok(this.intentJson(intent, true))
   }
 
-  /** Lists payment intents, newest first, as Stripe does. */
+  /** Returns a page of payment intents, newest first, as Stripe does. */
   private pageOfIntents(fields: URLSearchParams): object {
     const limit = Number(fields.get('limit') ?? 10)
     const matching = [...this.intents.values()]
@@ -388,8 +397,8 @@ export class ScriptedStripe {
 }
 
 /**
- * Signs an event in the same way as Stripe. `test/payments/oracle.node.test.ts` compares it with the package of
- * Stripe.
+ * Returns a webhook request that is signed in the same way as by Stripe. `test/payments/oracle.node.test.ts` compares
+ * it with Stripe's package.
  */
 export function signedEvent(type: string, object: object, secret: string, at_ms = Date.now()): SignedEvent {
   const event = { id: 'evt_1', object: 'event', api_version: STRIPE_VERSION, type, data: { object } }

@@ -6,7 +6,7 @@ import { api, jsonOf } from './api.ts'
 import type { Json } from './client.ts'
 import type { TestLedger } from './ledgers.ts'
 
-/** Requests about users and teams, and searches for the places that contain their names. */
+/** Helpers for tests of users and teams. They send requests, and find the stored rows that contain an id. */
 
 export function userPath(id: string): string {
   return `/v1/users/${encodeURIComponent(id)}`
@@ -53,7 +53,7 @@ export async function d1RowsWith(text: string): Promise<string[]> {
 }
 
 function rowsWith(table: string, rows: readonly Json[], text: string): string[] {
-  // The search also finds the text as JSON within JSON, because a stored body may contain other JSON texts.
+  // Also finds the text in escaped form, because a stored JSON body can contain other JSON texts.
   const needles = [text, JSON.stringify(text).slice(1, -1)]
   return rows.flatMap((row) => {
     const values = Object.values(row).map(String)
@@ -63,8 +63,8 @@ function rowsWith(table: string, rows: readonly Json[], text: string): string[] 
 }
 
 /**
- * Returns every stored amount of a ledger, in the object and in D1. An erasure may not change these amounts. The kind
- * `L` is an audit record.
+ * Returns all stored amounts of a ledger, in the object and in D1. An erasure must not change these amounts. Audit
+ * records (kind `L`) are left out.
  */
 export async function booksOf(ledger: TestLedger): Promise<unknown> {
   const ledger_id = ledgerKey(ledger.name)

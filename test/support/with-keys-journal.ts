@@ -3,7 +3,7 @@ import type { PackedKeysOptions } from '../../src/ledger/idempotency/store.ts'
 import { KeysJournal } from './keys-journal.ts'
 import { freshLedger, storeOf } from './ledgers.ts'
 
-/** Runs `use` inside a separate ledger object. */
+/** Runs `use` with a `KeysJournal` in a new ledger object, and returns the result. */
 export async function withKeysJournal<T>(
   options: PackedKeysOptions,
   use: (keys: KeysJournal) => T,

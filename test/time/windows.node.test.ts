@@ -2,7 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LIMIT_PERIODS, type LimitPeriod, windowOf } from '../../src/time/windows.ts'
 
-/** Returns the `start` and the `end` of the window that contains a time, as text. */
+/**
+ * Returns the start and the end of the window that contains the time `at`, as ISO 8601 texts. The end is null for a
+ * window without an end.
+ */
 function windowAt(period: LimitPeriod, anchor: string | null, at: string) {
   const { start_ms, end_ms } = windowOf(period, anchor === null ? null : Date.parse(anchor), Date.parse(at))
   return [new Date(start_ms).toISOString(), end_ms === null ? null : new Date(end_ms).toISOString()]
@@ -34,7 +37,7 @@ describe('a window by the calendar', () => {
 
 describe('a window from an anchor', () => {
   it.each<[LimitPeriod, string, string, string, string]>([
-    // The hour begins at a quarter past.
+    // The anchor makes each hour start at a quarter past.
     [
       'HOURLY',
       '2026-01-01T00:15:00Z',
@@ -42,7 +45,7 @@ describe('a window from an anchor', () => {
       '2026-03-04T09:15:00.000Z',
       '2026-03-04T10:15:00.000Z',
     ],
-    // The day begins at six. The times are before and after the anchor itself.
+    // The anchor makes each day start at 06:00. The tested times are before and after the anchor itself.
     [
       'DAILY',
       '2026-03-04T06:00:00Z',
@@ -57,7 +60,7 @@ describe('a window from an anchor', () => {
       '2026-06-01T06:00:00.000Z',
       '2026-06-02T06:00:00.000Z',
     ],
-    // The week begins on Wednesdays at noon.
+    // The anchor makes each week start on Wednesday at noon.
     [
       'WEEKLY',
       '2026-03-04T12:00:00Z',

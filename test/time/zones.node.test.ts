@@ -6,7 +6,7 @@ import { offsetText, TimeZone, timeZoneOf } from '../../src/time/zones.ts'
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-/** Returns the local date in the format of `Intl`. */
+/** Returns a function that converts a time to the local date in a time zone, with `Intl`. */
 function dateIn(zone: string): (at_ms: number) => string {
   const format = new Intl.DateTimeFormat('en-CA', {
     timeZone: zone,
@@ -17,15 +17,15 @@ function dateIn(zone: string): (at_ms: number) => string {
   return (at_ms) => format.format(at_ms)
 }
 
-/** Returns the Monday on which the week of a date begins. */
+/** Returns the date of the Monday in the week of a date. Weeks start on Monday. */
 function mondayOf(date: string): string {
   const at_ms = Date.parse(date)
   const weekday = (new Date(at_ms).getUTCDay() + 6) % 7
   return new Date(at_ms - weekday * DAY_MS).toISOString().slice(0, 10)
 }
 
-// The clocks of these zones change at night (Berlin, New York), at midnight (Cairo, Beirut, Santiago, Havana, Sao
-// Paulo), or never.
+// The clocks change after midnight in Berlin, New York and Auckland, at midnight in Cairo, Beirut, Santiago, Havana and
+// Sao Paulo, and never in the other zones.
 const ZONES: [zone: string, year: number][] = [
   ['Europe/Berlin', 2026],
   ['America/New_York', 2026],
@@ -60,7 +60,7 @@ describe.each(ZONES)('%s in %i', (name, year) => {
     const [begun = ''] = first.keys()
     for (const hour_ms of hours) {
       const window = names[period](hour_ms)
-      // The first window began before the first hour of the test.
+      // Skips the first window, which started before the first hour of the test.
       if (window !== begun) expect(zone.startOf(period, hour_ms)).toBe(first.get(window))
     }
   })
@@ -74,7 +74,9 @@ it('days have 23 and 25 hours when clocks change', () => {
   expect(lengths).toEqual([23, 25, 24])
 })
 
-/** Returns the local time in the format of `Intl`: `2026-03-29 02:30`. */
+/**
+ * Returns a function that converts a time to the local time in a time zone, such as `2026-03-29 02:30`, with `Intl`.
+ */
 function clockIn(zone: string): (at_ms: number) => string {
   const format = new Intl.DateTimeFormat('sv-SE', {
     timeZone: zone,
@@ -87,7 +89,7 @@ function clockIn(zone: string): (at_ms: number) => string {
   return (at_ms) => format.format(at_ms)
 }
 
-/** The name of the window that contains a local time. */
+/** Functions that return a unique name of the window that contains a local time, by period. */
 const NAMES: Readonly<Record<CalendarPeriod, (clock: string) => string>> = {
   HOURLY: (clock) => clock.slice(0, 13),
   DAILY: (clock) => clock.slice(0, 10),
@@ -96,7 +98,8 @@ const NAMES: Readonly<Record<CalendarPeriod, (clock: string) => string>> = {
 }
 const PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY'] as const
 
-// The offsets are whole hours, half hours with a daylight saving time of half an hour, and three quarters of an hour.
+// The zones cover different offsets: whole hours, half hours, three quarters of an hour, and a daylight saving time of
+// only half an hour.
 describe.each([
   'Europe/Berlin',
   'America/New_York',
@@ -135,7 +138,7 @@ describe.each([
         expect(zone.windowOf(period, anchor_ms, start_ms)).toEqual(window)
         expect(zone.windowOf(period, anchor_ms, end_ms).start_ms).toBe(end_ms)
         expect(zone.windowOf(period, anchor_ms, start_ms - 1).end_ms).toBe(start_ms)
-        // A local time that the clock skips is later by the skipped time.
+        // Does not compare a local time that the clock skips, because the window then starts later.
         const from = period === 'HOURLY' ? 14 : 11
         const [shown, begun] = [clock(start_ms), clock(anchor_ms)].map((text) => text.slice(from))
         const isSkipped = zone.offsetAt(start_ms) !== zone.offsetAt(start_ms - 2 * HOUR_MS)
@@ -165,7 +168,8 @@ it('finds the offsets of a range that are not whole hours', () => {
   expect(text(of('Asia/Kolkata', '2026-01-01', '2026-01-02'))).toBe('+05:30')
   expect(text(of('America/St_Johns', '2026-01-01', '2026-01-02'))).toBe('-03:30')
   expect(text(of('Asia/Kathmandu', '2026-01-01', '2026-01-02'))).toBe('+05:45')
-  // The daylight saving time is half an hour, so one half of the year has an offset of whole hours.
+  // Daylight saving time on Lord Howe Island is half an hour, so its offset is a whole number of hours in only one half
+  // of the year.
   expect(text(of('Australia/Lord_Howe', '2026-01-01', '2026-03-01'))).toBe(false)
   expect(text(of('Australia/Lord_Howe', '2026-03-01', '2026-05-01'))).toBe('+10:30')
   expect(text(of('Europe/Berlin', '2026-01-01', '2027-01-01'))).toBe(false)

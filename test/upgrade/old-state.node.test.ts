@@ -8,17 +8,21 @@ import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import type { Recorded, Recording } from './record.ts'
 
 /**
- * Opens the state of an earlier version: the objects, D1 and KV of a server that was killed with half of its journal
- * unflushed. Such a state must open, replay the same bytes, flush and reconcile. `record.ts` explains how a state is
- * made. A version that changes a stored format adds an archive and keeps the older archives.
+ * Opens the state of earlier versions: the objects, D1 and KV of a server that was killed while half of its journal was
+ * unflushed. The current version must open such a state, replay the same responses byte for byte, flush and reconcile.
+ * `record.ts` explains how to record a state. If a version changes a stored format, add an archive of its state, and
+ * keep the older archives.
  */
 
 /**
- * The names of the archives. A name contains the version, and also the version of the ledger tables if one version
- * had several.
+ * The names of the archives. A name is the version, followed by the version of the ledger tables if the version had
+ * several.
  */
 const STATES = ['0.1.0', '0.1.0-tables-12']
-/** The variables of the server. The recorded keys must be valid on any date on which this test runs. */
+/**
+ * The variables of the server. The idempotency window is 100 years, because the recorded keys must still be valid on
+ * any date on which this test runs.
+ */
 const VARS = 'FLUSH_DELAY_MS=200 IDEMPOTENCY_DAYS=36500 RATE_LIMIT_ENTERPRISE=1000000'
 const STARTS_WITHIN_MS = 120_000
 

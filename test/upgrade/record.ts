@@ -1,11 +1,12 @@
 /**
- * Records the answers of a running server to a fixed series of requests, for `old-state.node.test.ts`. Run it with
- * the version whose state you want to keep, and then archive that state:
+ * Records the responses of a running server to a fixed series of requests, for `old-state.node.test.ts`. Run it against
+ * a server of the version whose state you want to archive:
  *
  *   node test/upgrade/record.ts URL FILE phase     (phase: flushed | unflushed)
  *
- * Run the `flushed` phase with a short FLUSH_DELAY_MS. Then start the server again with a long one. Kill it with
- * SIGKILL after the `unflushed` phase. The journal in the state then has entries that D1 does not have.
+ * Run the `flushed` phase on a server with a short FLUSH_DELAY_MS. Then restart the server with a long FLUSH_DELAY_MS,
+ * run the `unflushed` phase, and kill the server with SIGKILL. The journal then has entries that D1 does not have.
+ * Archive the state directory.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 
@@ -22,7 +23,7 @@ export interface Recording {
   readonly api_key: string
   readonly customer_id: string
   readonly requests: Recorded[]
-  /** Balances at the end, by the query of `GET /v1/credits/balance`. */
+  /** The balances after all requests, by the query string of `GET /v1/credits/balance`. */
   readonly balances: Record<string, number>
 }
 

@@ -11,12 +11,12 @@ import { listenToConsole } from '../support/console.ts'
 import { countingD1 } from '../support/d1.ts'
 
 /**
- * The limits on the calls and rows of the scheduled jobs and of the consumer of hints, for any amount of waiting
- * work.
+ * Tests that the scheduled jobs and the consumer of hints make a limited number of calls and read a limited number of
+ * rows, for any amount of waiting work.
  */
 
 const NOW_MS = Date.now()
-/** The limit of the platform on the calls of one invocation. */
+/** The platform's maximum number of subrequests in one invocation. */
 const MAX_CALLS = 1_000
 const OLD_MS = NOW_MS - 31 * DAY_MS
 
@@ -39,7 +39,10 @@ afterEach(async () => {
 const COUNT = 'WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)'
 const NAME = "printf('cust_bound%05d', l.i)"
 
-/** Creates ledgers with endpoints for all types, and with notifications that are not queued. */
+/**
+ * Creates ledgers with webhook endpoints for all types of notifications. Their notifications are in D1, but their
+ * deliveries are not queued yet.
+ */
 async function ledgersWith(ledgers: number, endpoints: number, notifications: number): Promise<void> {
   const of = (count: number) => `${COUNT}, l (i) AS (SELECT i FROM n LIMIT ${count})`
   await env.DB.batch([
@@ -61,7 +64,7 @@ async function ledgersWith(ledgers: number, endpoints: number, notifications: nu
   ])
 }
 
-/** Returns bindings that count their calls. Each statement of a D1 batch counts as a call. */
+/** Returns bindings that count their calls. Each statement in a D1 batch counts as one call. */
 function counting() {
   const { db, counts } = countingD1()
   const sent: string[] = []
@@ -119,7 +122,7 @@ describe('notifications that wait for many endpoints', () => {
   })
 })
 
-/** Returns a batch of hints. Retried hints are added to `again`. */
+/** Returns a queue batch with a hint for each ledger. Adds the hints that the consumer retries to `again`. */
 function batchOf(ledger_ids: readonly string[], again: string[]): MessageBatch {
   const messages = ledger_ids.map((ledger_id) => ({
     id: ledger_id,
@@ -141,7 +144,8 @@ function batchOf(ledger_ids: readonly string[], again: string[]): MessageBatch {
 }
 
 /**
- * Creates this number of deliveries and notifications that are too old for each owner, and one of each that is not.
+ * Creates `rows` expired deliveries and `rows` expired notifications for each owner, and one delivery and one
+ * notification that have not expired.
  */
 async function oldRows(owners: number, rows: number, first = 1): Promise<void> {
   const delivery = (at_ms: number, id: string) => `
@@ -183,8 +187,8 @@ describe('the clean-up of deliveries and notifications', () => {
       const { bindings, calls, counts } = counting()
       await runJobs(bindings, jobs, NOW_MS)
       expect(calls()).toBeLessThanOrEqual(50)
-      // Two jobs run for 1,000 owners each. The number of rows read does not depend on the number of rows that are
-      // kept.
+      // Two jobs run for 1,000 owners each. The number of rows that they read does not depend on the number of rows
+      // that are kept.
       expect(counts.rows_read).toBeLessThanOrEqual(2 * 1_000 * 30)
     }
     expect(runs).toBe(3)

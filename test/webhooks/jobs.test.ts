@@ -7,7 +7,7 @@ import { forgetDeliveries } from '../../src/webhooks/records/forget.ts'
 import { listenToConsole } from '../support/console.ts'
 import { dnsAnswer, logOf, notifies, ownerWith, Simulation, status } from './support.ts'
 
-/** The tests of the scheduled jobs of webhooks, and of their figures. */
+/** Tests the scheduled jobs of webhooks, and the numbers that they report. */
 
 beforeEach(() => {
   listenToConsole()

@@ -6,8 +6,8 @@ import { sharedServer } from '../support/shared-server.ts'
 useRealTime()
 
 /**
- * Runs a small sample of `npm run bench:alerts`, which measures the latency. This test only checks that every alert
- * arrives once.
+ * Runs a small part of `npm run bench:alerts`. The bench measures the latency, but this test only checks that every
+ * alert arrives once.
  */
 it('alerts arrive at a receiver on the loopback interface, each once', async () => {
   const { latencies, repeated } = await measureAlerts({

@@ -8,7 +8,7 @@ import { listenToConsole } from '../support/console.ts'
 import { OPERATOR_TOKEN } from '../support/customers.ts'
 import { dnsAnswer, idOf, Simulation, status } from './support.ts'
 
-/** The conditions that notify the operator, as the scheduled job finds them. */
+/** Tests the notifications of the operator about conditions that the scheduled job finds. */
 
 beforeEach(() => {
   listenToConsole()
@@ -33,7 +33,10 @@ interface Condition {
   readonly data: object
 }
 
-/** The statements that begin and end each condition. `?1` is the current time. */
+/**
+ * The SQL statements that cause and end each condition, and the data of its notification. `?1` is the current time in
+ * ms.
+ */
 const CONDITIONS: Readonly<Record<OperatorType, Condition>> = {
   'ops.flush_behind': {
     begin: `INSERT INTO flush_failures (ledger_id, unflushed_since_ms, failures, failed_at_ms)

@@ -8,7 +8,7 @@ const MESSAGE = { id: 'ntf_1', body: JSON.stringify({ id: 'ntf_1', data: { text:
 
 type Verify = (body: string, headers: SignedHeaders, secret: string) => unknown
 
-/** The libraries that receivers use. Each throws if it refuses a message. */
+/** The libraries with which receivers verify messages. Each of them throws if it refuses a message. */
 const RECEIVERS: readonly (readonly [name: string, verify: Verify])[] = [
   ['standardwebhooks', (body, headers, secret) => new Standard(secret).verify(body, { ...headers })],
   [

@@ -8,7 +8,7 @@ import { api, jsonOf, textField } from '../support/api.ts'
 import type { Json } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 
-/** A message that a receiver has received. */
+/** A webhook message that a simulated receiver has received. */
 export interface Received {
   readonly url: string
   readonly headers: Headers
@@ -16,14 +16,14 @@ export interface Received {
   readonly at_ms: number
 }
 
-/** The script of a receiver. It returns the answer to the n-th message, counted from 0. */
+/** A function that returns a simulated receiver's response to message number `n`, counted from 0. */
 export type Script = (n: number, received: Received, signal: AbortSignal) => Response | Promise<Response>
 
-/** An answer that never arrives. */
+/** A script for a receiver that never responds. */
 export const hang: Script = (_n, _received, signal) =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
 
-/** A receiver that refuses the connection, for example because of a wrong certificate. */
+/** A script for a receiver whose connection fails, for example because of a wrong certificate. */
 export const refuse: Script = () => Promise.reject(new TypeError('TLS handshake failed'))
 
 export const status = (code: number, headers: Record<string, string> = {}): Script => {
@@ -31,17 +31,18 @@ export const status = (code: number, headers: Record<string, string> = {}): Scri
 }
 
 /**
- * A queue that a test controls. It has its own clock, its receivers by host, and a resolver that resolves every name.
+ * A simulation of webhook deliveries: a queue and a clock that the test controls, receivers by host, and a DNS resolver
+ * that resolves every name.
  */
 export class Simulation {
   now_ms: number
   readonly received: Received[] = []
-  /** The maximum number of concurrent attempts, by host. */
+  /** The highest number of concurrent attempts that has occurred, by host. */
   readonly most_at_once = new Map<string, number>()
   env: Bindings
-  /** The time after which an attempt fails. */
+  /** The time limit of an attempt, in ms. */
   timeout_ms = 60
-  /** The number of attempts and of resolutions of names. */
+  /** The number of fetch calls so far, for attempts and for DNS queries. */
   fetches = 0
   resolver: (url: string) => Response = dnsAnswer
   private waiting: { body: unknown; at_ms: number; attempts: number }[] = []
@@ -78,7 +79,7 @@ export class Simulation {
     return this.waiting.length
   }
 
-  /** Deletes the messages in the queue, as after a crash of the queue. */
+  /** Deletes the messages in the queue, as if the queue had lost them. */
   loseQueue(): void {
     this.waiting = []
   }
@@ -87,7 +88,10 @@ export class Simulation {
     return this.received.filter(({ url }) => new URL(url).host === host)
   }
 
-  /** Delivers one batch of due messages. With `settle`, also waits for work that continues after the batch. */
+  /**
+   * Delivers one batch of due messages, and returns their number. With `settle`, also waits for work that continues
+   * after the batch.
+   */
   async deliver({ settle = true } = {}): Promise<number> {
     const due = this.waiting.filter(({ at_ms }) => at_ms <= this.now_ms).slice(0, 10)
     this.waiting = this.waiting.filter((one) => !due.includes(one))
@@ -128,19 +132,19 @@ export class Simulation {
     return due.length
   }
 
-  /** Waits for attempts that take longer than a run of the consumer. */
+  /** Waits for attempts that continue after a run of the consumer. */
   async settle(): Promise<void> {
     while (this.deferred.length > 0) await this.deferred.pop()
   }
 
-  /** Delivers until nothing is due now. */
+  /** Delivers batches until no message is due now. */
   async drain(): Promise<void> {
     while ((await this.deliver()) > 0);
   }
 
   /**
-   * Runs until no delivery is pending in the queue or in D1, or until a time. The sweep runs in each minute that has
-   * work.
+   * Advances the clock and delivers messages, until no delivery is pending in the queue or in D1, or until `end_ms`.
+   * Runs the sweep in each minute that has work.
    */
   async runUntil(end_ms: number): Promise<void> {
     for (;;) {
@@ -191,8 +195,8 @@ const MINUTE_MS = 60_000
 const minuteAfter = (at_ms: number) => Math.ceil(at_ms / MINUTE_MS) * MINUTE_MS
 
 /**
- * Resolves names that begin with `private` to an address in a private network, and all other names to a public
- * address.
+ * Returns the response to a DNS query. Names that start with `private` have an address in a private network, and all
+ * other names have a public address.
  */
 export function dnsAnswer(url: string): Response {
   const { searchParams } = new URL(url)
@@ -206,7 +210,7 @@ export interface Owner {
   readonly customer_id: string
 }
 
-/** Creates a customer with an endpoint for each of these hosts. */
+/** Creates a customer with a webhook endpoint for each of these hosts. */
 export async function ownerWith(
   hosts: readonly string[],
   types: readonly string[] = ['*'],
@@ -227,13 +231,13 @@ export async function createEndpoint({ api_key }: Owner, body: object): Promise<
 
 export const idOf = (answer: Json) => textField(answer, 'id')
 
-// The ledger has a row in the table since its first endpoint was created.
+// The creation of a ledger's first endpoint adds the ledger's row to `ledgers`. Therefore, an UPDATE is sufficient.
 const LAST = 'UPDATE ledgers SET last_notification = ?2 WHERE ledger_id = ?1'
-// The clock of a simulation may be before the creation of an endpoint.
+// The clock of a simulation can be earlier than the creation of an endpoint, so the time of creation is moved back.
 const OLD = 'UPDATE webhook_endpoints SET created_at_ms = min(created_at_ms, ?2) WHERE owner = ?1'
 const INSERT = `INSERT INTO notifications (ledger_id, sequence, type, at_ms, data) VALUES (?1, ?2, ?3, ?4, ?5)`
 
-/** Puts notifications of a ledger into D1 and queues them, like a flush. */
+/** Writes notifications of a ledger to D1 and queues their deliveries, as a flush does. */
 export async function notifies(
   simulation: Simulation,
   ledger_id: string,
@@ -254,7 +258,7 @@ export async function notifies(
   if (handed.get(ledger_id) !== 'whole') throw new Error('the notifications were not handed on')
 }
 
-/** Returns the log of a ledger, in the order of the notifications. */
+/** Returns all deliveries of a ledger, in the order of their notifications. */
 export async function logOf(ledger_id: string): Promise<Delivery[]> {
   const { results } = await env.DB.prepare(
     'SELECT delivery_id FROM webhook_deliveries WHERE owner = ? ORDER BY sequence, delivery_id',

@@ -18,7 +18,7 @@ export function svg(
   return filled(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children)
 }
 
-/** Returns an element for a name that may be in any script and writing direction. */
+/** Returns an element for a name, which can be in any script and writing direction. */
 export function name(text: string): HTMLElement {
   return h('bdi', {}, text)
 }

@@ -5,8 +5,8 @@ import { LABELS, type Labels } from './labels.ts'
 import { styles } from './styles.ts'
 
 /**
- * The name of the event for an expired token. The event bubbles. A listener may set the attribute or property
- * `token`.
+ * The name of the event for a token that has expired or is refused. The event bubbles. A listener can set the attribute
+ * or property `token` to a new token.
  */
 export const TOKEN_EXPIRED = 'om-token-expired'
 
@@ -27,7 +27,7 @@ export abstract class OmElement extends HTMLElement {
   ]
 
   protected abstract readonly default_label: keyof Labels
-  /** The default number of seconds between two requests. */
+  /** The number of seconds between two requests if the page does not set `refresh-seconds`. */
   protected abstract readonly default_seconds: number
 
   private readonly label = h('p', { class: 'label', id: 'label', part: 'label' })
@@ -41,17 +41,15 @@ export abstract class OmElement extends HTMLElement {
   private refresh: RefreshToken | undefined
   private own_labels: Partial<Labels> = {}
   /**
-   * Allows an automatic replacement of the token. False after a replacement until the new token works, to prevent
-   * endless replacements.
+   * Whether the token can be replaced automatically. To prevent endless replacements, false after a replacement until a
+   * request ends without a refusal of the token or the user clicks the button.
    */
   private is_replaceable = true
   private feed: Feed | undefined
   private unsubscribe: (() => void) | undefined
-  /** The answer or the text of the empty state that is shown. */
+  /** The text of the response that is shown, or the shown text of the empty state. */
   private shown_text: string | undefined
-  /**
-   * Reports whether the content must be shown again because the page changed the labels or an attribute.
-   */
+  /** Whether the content must be shown again because the page has changed the labels or an attribute. */
   private is_outdated = false
   private restarting = false
 
@@ -66,7 +64,7 @@ export abstract class OmElement extends HTMLElement {
 
   /** Returns the resource to show. Widgets with the same API, token and `name` share their requests. */
   protected abstract resource(): { readonly name: string; readonly path: () => string }
-  /** Shows an answer in `content`. */
+  /** Shows a response in `content`. */
   protected abstract show(body: Json): void
   /**
    * Returns the text of the empty state if a problem means that there is no content; undefined for other problems.
@@ -174,19 +172,19 @@ export abstract class OmElement extends HTMLElement {
     if (text !== '') this.announce(text)
   }
 
-  /** Returns the API's message of a problem, or a label if the API did not answer. */
+  /** Returns the API's message of a problem, or a label if there is no message. */
   protected problemText({ message }: Problem): string {
     return message || this.text('unreachable')
   }
 
   /**
-   * Requests a new token from the page. Returns false if the page returns no other token, or if the last new token
-   * did not work.
+   * Requests a new token from the page. Returns false if the page does not return a different token, or if the previous
+   * new token did not work.
    */
   protected async replaceToken(base: string): Promise<boolean> {
     const old = this.own_token
     if (old !== '') this.dispatchEvent(new CustomEvent(TOKEN_EXPIRED, { bubbles: true, composed: true }))
-    // A listener of the page set a new token.
+    // A listener of the page has set a new token.
     if (this.own_token !== old) return true
     if (!this.refresh || !this.is_replaceable) return false
     try {
@@ -207,7 +205,7 @@ export abstract class OmElement extends HTMLElement {
     } else this.restart()
   }
 
-  /** Starts the widget again, once after all changes of the current task. */
+  /** Starts the widget again. Several changes in one task cause only one start. */
   private restart(): void {
     if (this.restarting) return
     this.restarting = true
@@ -247,7 +245,7 @@ export abstract class OmElement extends HTMLElement {
   }
 
   private async firstToken(base: string): Promise<void> {
-    // A page without `refreshToken` sets the token later.
+    // If the page has no `refreshToken`, the widget waits until the page sets a token.
     if (!this.refresh || (await this.replaceToken(base))) return
     this.showError(this.text('no_token'))
   }
@@ -261,7 +259,7 @@ export abstract class OmElement extends HTMLElement {
     this.is_replaceable = true
     if (state.kind === 'ready') {
       this.showError('')
-      // Keeps the elements if the data are unchanged, so that the focus and an open table are kept.
+      // Keeps the elements if the data are unchanged, so that the focus stays and an open table stays open.
       if (this.isNew(state.text)) this.show(state.body)
       return
     }
@@ -276,7 +274,7 @@ export abstract class OmElement extends HTMLElement {
     this.announce(text)
   }
 
-  /** Stores the content to show. Reports whether it differs from the shown content. */
+  /** Stores the content to show. Reports whether it must be shown again. */
   private isNew(text: string): boolean {
     const is_new = text !== this.shown_text || this.is_outdated
     this.shown_text = text
@@ -301,8 +299,8 @@ export abstract class OmElement extends HTMLElement {
   }
 
   /**
-   * Sets a property again through its accessor, which is hidden if the page set the property before the element was
-   * defined.
+   * Sets a property again through its accessor. If a page sets the property before the element is defined, the page's
+   * value hides the accessor.
    */
   private upgrade(property: (typeof PROPERTIES)[number]): void {
     if (!Object.hasOwn(this, property)) return
@@ -312,7 +310,7 @@ export abstract class OmElement extends HTMLElement {
   }
 }
 
-/** The hosts that browsers treat as secure also over http. */
+/** Hosts that browsers treat as secure even over http. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
 
 /**

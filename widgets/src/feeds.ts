@@ -5,9 +5,9 @@ import { type Json, objectOf, parseExact, textOf } from './exact.ts'
  * all. A feed repeats its request while a widget uses it and the page is visible.
  */
 
-/** An error of the API, or a failed request. */
+/** A request that failed: an error of the API, or a request without a valid response. */
 export interface Problem {
-  /** The code of the error, or `http_` and the status for an error without a code; empty if there is no answer. */
+  /** The code of the error, or `http_` and the status for an error without a code; empty without a response. */
   readonly code: string
   readonly message: string
   /** The minimum wait before another request, from `Retry-After`; 0 without the header. */
@@ -32,7 +32,10 @@ export interface Feed {
   refresh(): void
 }
 
-/** The codes of errors that are permanent for a token. They end its feed. */
+/**
+ * The codes of errors that are permanent for a token. After such an error, the feed of the token sends no more requests
+ * by itself.
+ */
 const FINAL_CODES = new Set([
   'invalid_api_key',
   'expired_api_key',
@@ -47,13 +50,13 @@ export function isTokenOver({ code }: Problem): boolean {
 }
 
 const TIMEOUT_MS = 20_000
-/** The longest interval of `refresh-seconds`. */
+/** The longest interval between two requests that `refresh-seconds` can set, in milliseconds. */
 const SLOWEST_MS = 3_600_000
 const LONGEST_BACKOFF_MS = 300_000
 const FIRST_RETRY_MS = 5_000
 const NEVER = Number.POSITIVE_INFINITY
 
-/** Sends a request with a token and returns the answer's text, or the problem. Never throws. */
+/** Sends a request with a token and returns the text of the response, or the problem. Never throws. */
 export async function send(
   url: string,
   token: string,
@@ -134,7 +137,7 @@ class PollingFeed implements Feed {
 
   private schedule(): void {
     clearTimeout(this.timer)
-    // A timer with an infinite delay would fire at once.
+    // Starts no timer if the delay is infinite, because a timer with an infinite delay fires at once.
     if (this.running || document.hidden || this.listeners.size === 0 || this.due_ms === NEVER) return
     const wait_ms = Math.max(0, this.due_ms - Date.now())
     this.timer = setTimeout(() => void this.ask(), wait_ms)
@@ -162,8 +165,8 @@ class PollingFeed implements Feed {
   }
 
   /**
-   * Returns the wait after a failure. The wait doubles with each failure. It is at least `every_ms` and
-   * `Retry-After`, but at most `SLOWEST_MS`. It is infinite after a code of `FINAL_CODES`.
+   * Returns the wait after a failure. The wait doubles with each failure, up to `LONGEST_BACKOFF_MS`. It is at least
+   * `every_ms` and `Retry-After`, but at most `SLOWEST_MS`. It is infinite after a code of `FINAL_CODES`.
    */
   private retryAfter({ code, retry_after_ms }: Problem): number {
     if (FINAL_CODES.has(code)) return NEVER
@@ -201,7 +204,7 @@ function shared(): Shared {
 }
 
 /**
- * Returns the feed of a resource and token. Calls `url` before each request, because a query may depend on the time.
+ * Returns the feed of a resource and token. Calls `url` before each request, because the query can depend on the time.
  */
 export function feedOf(base: string, token: string, name: string, url: () => string): Feed {
   const { feeds } = shared()
@@ -218,7 +221,7 @@ type MakeToken = () => Promise<string> | string
 /**
  * Requests one new token for all widgets with the same old token, and one first token for all widgets with the same
  * function. A new token is also returned for 30 seconds to widgets whose requests end later. A first token is shared
- * only while it is pending, because another user may sign in later.
+ * only while it is pending, because another user can sign in later.
  */
 export function renew(base: string, old: string, make: MakeToken): Promise<string> {
   const { renewals } = shared()

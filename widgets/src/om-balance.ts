@@ -12,7 +12,7 @@ class OmBalance extends OmElement {
     return { name: 'balance', path: () => '/v1/credits/balance' }
   }
 
-  /** Returns the text for a wallet that does not exist. A wallet is created with its first credits. */
+  /** Returns the text for a wallet that does not exist; undefined for other problems. */
   protected override emptyState({ code }: Problem): string | undefined {
     return code === 'not_found' ? this.text('no_wallet') : undefined
   }

@@ -9,7 +9,7 @@ import { isTokenOver, type Problem, send } from './feeds.ts'
  */
 export const CHECKOUT = 'om-checkout'
 
-/** The time after which the buttons work again if the browser has not left the page. */
+/** The time, in milliseconds, after which the buttons work again if the browser does not leave the page. */
 const LEAVES_WITHIN_MS = 15_000
 
 /**
@@ -24,7 +24,7 @@ class OmTopUp extends OmElement {
 
   private is_opening = false
   /**
-   * The idempotency keys of requests without an answer, by pack. A second click repeats the key, so it creates no
+   * The idempotency keys of requests without a response, by pack. A second click sends the same key, so it creates no
    * second checkout.
    */
   private readonly unanswered = new Map<string, string>()
@@ -32,7 +32,7 @@ class OmTopUp extends OmElement {
 
   override connectedCallback(): void {
     super.connectedCallback()
-    // The browser's Back button may restore the page with disabled buttons. This listener enables them.
+    // The browser's Back button can restore the page with disabled buttons. This listener enables them.
     addEventListener('pageshow', this.onShow)
   }
 
@@ -81,8 +81,8 @@ class OmTopUp extends OmElement {
     const key = this.unanswered.get(credit_pack_id) ?? crypto.randomUUID()
     this.unanswered.set(credit_pack_id, key)
     const answer = await this.open(base, { credit_pack_id, ...this.returnUrls() }, key)
-    // Deletes the key after an answer. A request without an answer may have created a checkout, so the next click
-    // repeats its key.
+    // Deletes the key after a response. A request without a response might have created a checkout, so the next click
+    // sends the same key.
     if ('text' in answer || answer.code !== '') this.unanswered.delete(credit_pack_id)
     if (!('text' in answer)) this.fail(this.problemText(answer))
     else this.leave(objectOf(parseExact(answer.text)))

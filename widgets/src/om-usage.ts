@@ -3,7 +3,7 @@ import { define, OmElement } from './element.ts'
 import { isZero, type Json, type JsonObject, listOf, objectOf, textOf } from './exact.ts'
 
 const DEFAULT_DAYS = 30
-/** The maximum number of days, which is the API's maximum for the usage of one user. */
+/** The maximum number of days shown. The API allows no more days if usage is filtered by user. */
 const MAX_DAYS = 92
 /** The maximum number of models shown. The total includes all models. */
 const MAX_MODELS = 50
@@ -18,7 +18,7 @@ interface Day {
 
 interface Row {
   readonly head: readonly (Node | string)[]
-  /** The numbers of the row, as texts of the API. */
+  /** The numbers of the row, with the digits that the API returns. */
   readonly cells: readonly string[]
 }
 
@@ -29,7 +29,7 @@ interface OfModel {
 }
 
 /**
- * The element `<om-usage>`, which shows the credits that the token's user or team used. Shows a chart and a table by
+ * The element `<om-usage>`, which shows the credits that the token's user or team used. It shows a chart and a table by
  * day, or with `by="model"` a table with a bar for each model.
  */
 class OmUsage extends OmElement {
@@ -155,8 +155,8 @@ class OmUsage extends OmElement {
 }
 
 /**
- * Reports whether days are UTC days instead of days of the browser's time zone. This is true for a time zone whose
- * offset is not whole hours, because the API cannot group by it.
+ * Reports whether days are UTC days instead of days of the browser's time zone. This is true if the offset of the
+ * browser's time zone is not a number of whole hours, because the API groups only by whole hours.
  */
 function isUtc(): boolean {
   const now = new Date()
@@ -164,7 +164,7 @@ function isUtc(): boolean {
   return [now, half_a_year_ago].some((time) => time.getTimezoneOffset() % MINUTES_AN_HOUR !== 0)
 }
 
-/** Returns the starts of the last days in order. Today is the last one. */
+/** Returns the start times of the last `days` days in order. The last one is the start of today. */
 function startsOf(days: number): Date[] {
   const now = new Date()
   return Array.from({ length: days }, (_, index) => {
@@ -194,7 +194,7 @@ function isUsed({ credits, events }: JsonObject): boolean {
   return [credits, events].some((number) => !isZero(textOf(number) || '0'))
 }
 
-/** Returns all days of the range. Adds days without usage, which the API omits. */
+/** Returns all days of the range. The API omits days without usage; this function adds them. */
 function daysOf(rows: readonly Json[], days: number): Day[] {
   const known = new Map(
     rows.map(objectOf).map((row) => [Date.parse(textOf(objectOf(row.group).day)), row] as const),

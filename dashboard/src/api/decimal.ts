@@ -4,7 +4,7 @@
  */
 export type Decimal = string & { readonly __decimal: true }
 
-/** The type of an answer parsed by `parseExact`. Each number is a `Decimal`. */
+/** The type of a response parsed by `parseExact`. Each number is a `Decimal`. */
 export type Exact<T> = T extends number
   ? Decimal
   : T extends readonly (infer U)[]
@@ -36,7 +36,7 @@ export function subtract(from: Decimal, amount: Decimal): Decimal {
   return fromScaled(scaled(from) - scaled(amount))
 }
 
-/** Returns a negative number, 0 or a positive number, for `sort`. */
+/** Compares two amounts for `sort`. Returns -1, 0 or 1. */
 export function compare(one: Decimal, other: Decimal): number {
   const difference = scaled(one) - scaled(other)
   return difference < 0n ? -1 : difference > 0n ? 1 : 0
@@ -53,7 +53,7 @@ export function share(part: Decimal, whole: Decimal): number {
   return of >= all ? 1 : Number((of * 100_000n) / all) / 100_000
 }
 
-/** Returns the largest amount, or 0 if all amounts are negative. */
+/** Returns the largest amount, or 0 if no amount is above 0. */
 export function largest(amounts: readonly Decimal[]): Decimal {
   return amounts.reduce((most, amount) => (compare(amount, most) > 0 ? amount : most), ZERO)
 }

@@ -1,4 +1,4 @@
-/** The rate limit of the customer's requests per minute, from the newest answer. */
+/** The customer's requests per minute, the requests left, and the time of the reset, from the newest response. */
 let quota = 0
 let left = 0
 let resets_at_ms = 0
@@ -7,7 +7,8 @@ const QUOTA = /;q=(\d+)/
 const LEFT = /;r=(\d+);t=(\d+)/
 
 /**
- * Stores the rate limit of an answer: `RateLimit-Policy: "default";q=100;w=60` and `RateLimit: "default";r=42;t=17`.
+ * Stores the rate limit from the headers `RateLimit-Policy` and `RateLimit` of a response, such as
+ * `"default";q=100;w=60` and `"default";r=42;t=17`.
  */
 export function noteRate(headers: Headers, now_ms: number): void {
   const policy = QUOTA.exec(headers.get('RateLimit-Policy') ?? '')
@@ -20,7 +21,8 @@ export function noteRate(headers: Headers, now_ms: number): void {
 
 /**
  * Returns the minimum time between two reads, in milliseconds. The dashboard uses at most half of the customer's
- * requests per minute, spread over the rest of the minute. Returns `Infinity` when half are used.
+ * requests per minute, spread over the rest of the minute. Returns `Infinity` when half are used, and 0 if the minute
+ * of the newest response has ended.
  */
 export function spacing(now_ms: number): number {
   const rest_ms = resets_at_ms - now_ms

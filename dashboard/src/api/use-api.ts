@@ -3,7 +3,7 @@ import { ApiProblem } from './call.ts'
 import { spacing } from './pace.ts'
 
 export interface Loaded<T> {
-  /** The newest answer. It is kept while the next answer loads. */
+  /** The newest response. It is kept while the next response loads. */
   readonly data: T | undefined
   readonly problem: ApiProblem | undefined
   readonly is_loading: boolean
@@ -34,7 +34,7 @@ export function useApi<T>(load: (signal: AbortSignal) => Promise<T>, inputs: rea
   return { ...state, reload }
 }
 
-/** Returns the problem to show. Logs an error that is not from the API to the console. */
+/** Returns the problem to show for an error. Logs the error to the console if it is not an `ApiProblem`. */
 export function problemOf(error: unknown): ApiProblem {
   if (error instanceof ApiProblem) return error
   console.error(error)
@@ -45,13 +45,14 @@ export function problemOf(error: unknown): ApiProblem {
 }
 
 const LIVE_MS = 1_000
-/** The longest wait between two calls, after `QUIET_AFTER_MS` without a change or near the rate limit. */
+/** The longest wait between two calls of `tick`: after `QUIET_AFTER_MS` without a change, or near the rate limit. */
 const QUIET_MS = 10_000
 const QUIET_AFTER_MS = 120_000
 
 /**
- * Calls `tick` every second while the page is visible. Each read counts against the customer's rate limit. Therefore
- * the wait is ten seconds after two minutes without a `change`, and up to ten seconds near the rate limit.
+ * Calls `tick` every second while the page is visible. Each read counts against the customer's rate limit. Therefore,
+ * `tick` is called every ten seconds after `change` has kept its value for two minutes. Near the rate limit, the wait
+ * is also up to ten seconds.
  */
 export function usePolling(tick: () => unknown, change: unknown): void {
   const latest = useRef(tick)

@@ -4,7 +4,7 @@ import { type Decimal, grouped } from '../api/decimal.ts'
 interface AmountProps {
   readonly value: Decimal
   readonly unit?: 'credits' | 'USD' | '%' | undefined
-  /** Shows a plus before amounts above 0. */
+  /** Whether a plus sign is shown before amounts above 0. */
   readonly signed?: boolean
 }
 

@@ -33,7 +33,7 @@ export function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
-/** Returns a curl command that sends an event. */
+/** Returns a curl command that sends an event with an API key. */
 export function firstEvent(key: string): string {
   const body =
     '{"event_type":"TOKEN_USAGE","feature_id":"chat","provider":"OPENAI","model":"gpt-4o","input_tokens":1000,"output_tokens":500}'

@@ -7,20 +7,20 @@ import { Problem } from './problem.tsx'
 interface FormProps {
   readonly label: string
   readonly submit: string
-  /** An additional submit button. It is shown first. If the user clicks it, the form sends the field `act`. */
+  /** An additional submit button. It is shown first. If the user clicks it, the form also sends `act` as a field. */
   readonly also?: { readonly act: string; readonly label: string }
   /** Sends the change. A retry of the same fields gets the same `key`, so the change is made only once. */
   readonly onSubmit: (fields: Fields, key: string) => Promise<void>
   readonly children: ComponentChildren
   readonly danger?: boolean
-  /** Keeps the values after the form is sent. */
+  /** Whether the fields keep their values after the form is sent. */
   readonly keeps?: boolean
 }
 
 /** The values of a form by field name. Empty fields are omitted. */
 export type Fields = Readonly<Record<string, string | undefined>>
 
-/** A form that sends one change. It shows the fields that the API refused, and prevents duplicate changes. */
+/** A form that sends one change. It shows the problem if the API refuses the change, and prevents duplicate changes. */
 export function Form({
   label,
   submit,
@@ -39,7 +39,7 @@ export function Form({
     if (is_busy) return
     const form = event.currentTarget
     const fields = fieldsOf(form, event.submitter)
-    // Changed fields are a new request, so they need a new key.
+    // After a change of the fields, the form sends a new request, which needs a new key.
     const content = JSON.stringify(fields)
     const used = sent === '' || sent === content ? key : crypto.randomUUID()
     setSent(content)
@@ -96,7 +96,7 @@ interface InputProps {
   readonly max?: string | number
   readonly maxLength?: number
   readonly spellcheck?: boolean
-  /** Receives the new value after a change. */
+  /** The function that receives the new value after each change. */
   readonly onValue?: (value: string) => void
 }
 
@@ -126,7 +126,7 @@ export function Input({ label, hint, onValue, type = 'text', value, ...input }: 
   )
 }
 
-/** An input for a decimal amount with up to 12 decimal places, as the API accepts. */
+/** An input for a decimal amount with up to 12 decimal places, the maximum of the API. */
 export function AmountInput(props: InputProps): VNode {
   return <Input inputMode="decimal" pattern="-?[0-9]+([.][0-9]{1,12})?" {...props} />
 }
@@ -160,7 +160,7 @@ interface SelectProps {
   readonly name: string
   readonly options: readonly (readonly [value: string, text: string])[]
   readonly value?: string
-  /** Receives the new value after a change. */
+  /** The function that receives the new value after each change. */
   readonly onValue?: (value: string) => void
 }
 

@@ -19,8 +19,9 @@ export interface List<R> {
 }
 
 /**
- * The maximum number of consecutive answers without a row that are requested without a click. The API searches only a
- * part of a long list per request, so an answer may have no row although older rows match.
+ * The maximum number of consecutive responses without rows that the list requests before the user must click to
+ * continue. Each request searches only a part of a long list. Therefore, a response can have no rows although older
+ * rows match.
  */
 const ANSWERS_A_SEARCH = 30
 

@@ -79,7 +79,7 @@ interface LoadedProps<T> {
 }
 
 /**
- * Shows the loaded answer, a loading message or the problem of the API. Keeps the last answer while the next answer
+ * Shows the loaded response, a loading message or the API's problem. Keeps the last response while the next response
  * loads.
  */
 export function Show<T>({ from, children }: LoadedProps<T>): VNode {
@@ -93,7 +93,7 @@ export function Show<T>({ from, children }: LoadedProps<T>): VNode {
   return <>{children(from.data)}</>
 }
 
-/** The content of an empty list, which explains the next step. */
+/** The text that replaces an empty list. It explains the next step. */
 export function Empty({
   title,
   children,

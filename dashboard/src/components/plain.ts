@@ -1,4 +1,4 @@
-/** Returns a value of the API as JSON. Writes amounts as numbers, without quotes. */
+/** Returns a part of an API response as JSON text, in which amounts are numbers without quotes. */
 export function plain(value: unknown): string {
   return JSON.stringify(value).replace(/"(-?\d+(?:\.\d+)?)"/g, '$1')
 }

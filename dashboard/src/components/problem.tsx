@@ -1,7 +1,7 @@
 import type { VNode } from 'preact'
 import type { ApiProblem } from '../api/call.ts'
 
-/** Shows a problem of the API and the invalid fields. */
+/** Shows the message and the code of an API problem, its invalid fields if there are several, and a retry button. */
 export function Problem({
   problem,
   retry,

@@ -4,7 +4,7 @@ import { Input } from './form.tsx'
 
 export type QueryFields = readonly (readonly [name: string, label: string])[]
 
-/** Returns the values of fields in the query of a page; undefined for a missing field. */
+/** Returns the value of each field from the query of the current page; undefined for a missing field. */
 export function queryValues<F extends QueryFields>(fields: F): Record<F[number][0], string | undefined> {
   const { query } = route.value
   return Object.fromEntries(fields.map(([name]) => [name, query.get(name) ?? undefined])) as Record<
@@ -13,7 +13,7 @@ export function queryValues<F extends QueryFields>(fields: F): Record<F[number][
   >
 }
 
-/** Inputs that read and write the query of a page. */
+/** Inputs for fields of the current page's query. A change of an input changes the query. */
 export function QueryInputs({ fields }: { readonly fields: QueryFields }): VNode {
   return (
     <>

@@ -3,12 +3,12 @@ import type { ComponentChildren, VNode } from 'preact'
 export interface Column<R> {
   readonly title: string
   readonly cell: (row: R) => ComponentChildren
-  /** Aligns the cells at the end, for amounts and counts. */
+  /** Whether the cells contain numbers, which are aligned at the end of the cell. */
   readonly numeric?: boolean
 }
 
 interface TableProps<R> {
-  /** Describes the rows. It is only for screen readers, because the page already has a heading. */
+  /** The description of the rows for screen readers. It is not visible, because the page already has a heading. */
   readonly caption: string
   readonly columns: readonly Column<R>[]
   readonly rows: readonly R[]

@@ -11,7 +11,7 @@ export function Time({ at, day = false }: { readonly at: string; readonly day?: 
   )
 }
 
-/** Returns the UTC day of a time, as in analytics. */
+/** Returns the UTC day of a time, because analytics count by UTC days. */
 export function dayText(at: string): string {
   return new Date(at).toLocaleDateString(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' })
 }

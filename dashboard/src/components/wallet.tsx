@@ -10,7 +10,7 @@ export interface Owner {
   readonly team_id?: string
 }
 
-/** Returns the wallet owner in the query of a page. */
+/** Returns the wallet owner that the query of a page selects. */
 export function ownerOf(query: URLSearchParams): Owner {
   const [user_id, team_id] = [query.get('user_id'), query.get('team_id')]
   return { ...(user_id !== null && { user_id }), ...(team_id !== null && { team_id }) }

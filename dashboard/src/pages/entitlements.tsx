@@ -154,8 +154,9 @@ function Limit({
 }
 
 /**
- * Shows the used part of an entitlement's limit. A check of the feature returns only the tightest limit. Shows a dash
- * if that limit belongs to another entitlement. Limits of keys and models are not checked.
+ * Shows the used part of an entitlement's limit, from a check of its feature. The check returns only the tightest
+ * limit. If that limit has another level, value or unit, this component shows a dash. It also shows a dash for
+ * entitlements that it does not check, such as limits of keys, of models or of all features.
  */
 function Usage({ entitlement }: { readonly entitlement: Entitlement }): VNode {
   const { feature_id, user_id, team_id, limit_value, enabled, key_id, model } = entitlement

@@ -33,7 +33,7 @@ export default function UsagePage(): VNode {
   const to = query.get('to') ?? dayOf(Date.now())
   const groups = groupsOf(query.get('group_by') ?? 'day')
   const filters = Object.fromEntries(DIMENSIONS.map((name) => [name, query.get(name) ?? undefined]))
-  // Stores the groups with the answer, so that the old answer keeps its headings while the next answer loads.
+  // Stores the groups with the response, so that the old response keeps its headings while the next one loads.
   const loaded = useApi(
     async (signal) => {
       const range = { from: `${from}T00:00:00Z`, to: endOf(to) }
@@ -182,9 +182,12 @@ function of(row: Row | 'total', usage: Usage): Usage['totals'] {
   return row === 'total' ? usage.totals : row
 }
 
-/** The maximum number of rows shown, because more rows make the page slow. The total includes all rows. */
+/** The maximum number of rows shown at first, because more rows make the page slow. The total includes all rows. */
 const MOST_ROWS = 100
-/** The number of series before the sum of all others. If there is only one other series, it is shown itself. */
+/**
+ * The maximum number of series that are shown separately. All other series are summed; a single other series is shown
+ * instead of a sum.
+ */
 const MOST_SERIES = 5
 const MOST_BARS = 30
 
@@ -222,7 +225,7 @@ function chartOf(usage: Usage, groups: readonly Group[]): { labels: string[]; se
   }
 }
 
-/** Returns the starts of all time windows in order. Includes hours and days without usage, which the answer omits. */
+/** Returns the starts of the time windows in order. Adds hours and days without usage, but not weeks and months. */
 function timesOf({ data, from, to }: Usage, window: Window): string[] {
   if (window === 'week' || window === 'month') {
     return [...new Set(data.flatMap(({ group }) => group[window] ?? []))].toSorted()

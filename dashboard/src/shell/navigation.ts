@@ -1,6 +1,6 @@
 import type { ComponentType } from 'preact'
 
-/** A page of the navigation. Its code is loaded when the page is opened. */
+/** A page of the dashboard. Its code is loaded when the page is opened. */
 export interface PageEntry {
   readonly path: string
   readonly title: string

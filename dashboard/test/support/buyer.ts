@@ -4,12 +4,13 @@ import { json } from 'node:stream/consumers'
 import type { CardBehaviour, ScriptedStripe, SignedEvent } from '../../../test/support/stripe.ts'
 
 /**
- * The result of the visit of a buyer to Stripe: the return URLs, and the event of the payment, which is not sent yet.
+ * The result of a buyer's visit to Stripe: the return URLs, and the webhook event of the payment. The event is not sent
+ * yet.
  */
 export interface Visit {
   readonly success_url: string
   readonly cancel_url: string
-  /** The event; null if the buyer did not pay. */
+  /** The webhook event of the payment; null if the buyer does not pay. */
   readonly event: SignedEvent | null
 }
 
@@ -21,7 +22,9 @@ export interface Wish {
   readonly card?: CardBehaviour
 }
 
-/** Serves a buyer with a scripted Stripe in this process, for tests in other processes. */
+/**
+ * Starts a server that acts as a buyer of the scripted Stripe. Tests in other processes tell the server what to buy.
+ */
 export async function serveBuyer(stripe: ScriptedStripe) {
   const server = createServer(async (request, response) => {
     response.end(JSON.stringify(visit(stripe, (await json(request)) as Wish)))

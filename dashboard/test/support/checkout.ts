@@ -5,7 +5,7 @@ import type { Visit, Wish } from './buyer.ts'
 
 export const STRIPE_PAGES = 'https://checkout.stripe.com'
 
-/** Opens the checkout of the form, and acts as the buyer. */
+/** Submits the checkout form, and acts as the buyer on the page of Stripe. */
 export async function atStripe(page: Page, { pays }: Pick<Wish, 'pays'>): Promise<Visit> {
   await page.route(`${STRIPE_PAGES}/**`, (route) =>
     route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>Pay</title>' }),
@@ -24,7 +24,7 @@ export async function buy(wish: Wish): Promise<Visit> {
   return (await answer.json()) as Visit
 }
 
-/** Sends an event in the same way as Stripe. */
+/** Sends a webhook event to the server, as Stripe does. */
 export async function report(event: Visit['event']): Promise<void> {
   const webhook = `${URL_OF_SERVER}/v1/payments/stripe/webhook`
   expect((await fetch(webhook, { method: 'POST', ...event })).status).toBe(200)

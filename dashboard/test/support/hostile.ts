@@ -1,6 +1,9 @@
 import { api, type Customer, newCustomer } from './browser.ts'
 
-/** The traces of a hostile text that a page has run or has interpreted as markup. */
+/**
+ * The names of the traces that a hostile text leaves: a global variable if a page runs the text, and an element
+ * attribute if a page interprets the text as markup.
+ */
 export const MARKS = { global: 'hostile_ran', element: 'hostile' } as const
 
 const RUN = `window.${MARKS.global}=1`
@@ -36,7 +39,7 @@ async function prepare(): Promise<Customer> {
       output_tokens: 500,
       metadata: { [text]: text },
     },
-    // A model without a price is recorded and listed.
+    // An event of a model without a price is recorded and listed.
     {
       event_type: 'TOKEN_USAGE',
       feature_id: 'chat',

@@ -7,7 +7,7 @@ export interface Receiver {
   readonly stop: () => Promise<void>
 }
 
-/** Starts a server of a customer that records the type of each message. */
+/** Starts a customer's webhook receiver, which records the type of each message. */
 export async function startReceiver(): Promise<Receiver> {
   const types: string[] = []
   const server = createServer(async (request, response) => {

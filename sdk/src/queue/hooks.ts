@@ -1,6 +1,6 @@
 import { isObject } from '../options.ts'
 
-/** The methods of a queue that are called when a process or a page ends. */
+/** The methods of a queue that this module calls when a process ends or a page becomes hidden. */
 interface Flushable {
   flush(options: { timeoutMs: number }): Promise<void>
   sendBeforeUnload(): Promise<void>
@@ -44,7 +44,7 @@ export function forgetQueue(queue: Flushable): void {
 
 function beforeExit(): void {
   flushAll().then(() => {
-    // The process ends even if the flush failed. Unsent events stay in their store.
+    // The process ends even if the flush fails. Unsent events stay in their store.
     for (const queue of [...queues]) forgetQueue(queue)
   })
 }
@@ -70,7 +70,7 @@ function flushAll(): Promise<unknown> {
 }
 
 function nodeProcess(): Process | undefined {
-  // The `process` of a Worker emits no events.
+  // The `process` of a Worker emits no events, so this module does not use it.
   if (typeof navigator !== 'undefined' && navigator.userAgent === 'Cloudflare-Workers') return undefined
   const found: unknown = Reflect.get(globalThis, 'process')
   return isProcess(found) ? found : undefined

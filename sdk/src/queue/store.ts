@@ -16,7 +16,7 @@ export interface QueueStore {
   remove(ids: readonly string[]): void | Promise<void>
   /** Stores a permanently refused event and the reason, for later inspection. */
   reject?(event: QueuedEvent, reason: string): void | Promise<void>
-  /** Resolves when all appended events survive a power failure. */
+  /** Writes all appended events to durable storage. Resolves after the write. */
   sync?(): Promise<void>
   /** Releases the store's resources. Keeps its events. */
   close?(): void | Promise<void>

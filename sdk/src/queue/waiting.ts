@@ -4,12 +4,12 @@ import type { QueuedEvent } from './store.ts'
 export interface Waiting extends QueuedEvent {
   text: string
   readonly bytes: number
-  /**
-   * Reports whether the event was delivered, dropped or rejected. A settled event is removed when it is first in the
-   * list.
-   */
+  /** Whether the event was delivered, dropped or rejected. A settled event is removed when it is first in the list. */
   settled: boolean
-  /** Reports whether the queue set the timestamp. The queue may then omit it if this machine's clock is wrong. */
+  /**
+   * Whether the queue set the timestamp. If the server refuses it because this machine's clock is wrong, the queue
+   * omits it.
+   */
   retimable: boolean
 }
 
@@ -41,7 +41,10 @@ export class WaitingList {
     this.#head = 0
   }
 
-  /** Returns the first events, at most `most` events of `bytes` in total. A larger event is returned alone. */
+  /**
+   * Returns the first events: at most `most` events, and at most `bytes` in total. If the first event alone is larger,
+   * returns only that event.
+   */
   first(most: number, bytes: number): Waiting[] {
     const events: Waiting[] = []
     let sum = 0
@@ -55,7 +58,7 @@ export class WaitingList {
     return events
   }
 
-  /** Removes events from the list. Returns the events that were still in it. */
+  /** Removes events from the list. Returns the events that the list still contained. */
   settle(events: readonly Waiting[]): Waiting[] {
     const left = events.filter(({ settled }) => !settled)
     for (const event of left) {
@@ -95,13 +98,13 @@ export function waitingEvent(event: Event, id: string, now: number): Waiting {
   return { id: hasKey ? own : id, text: full, bytes: byteLength(full), settled: false, retimable }
 }
 
-/** Returns the event without an empty idempotency key or timestamp. */
+/** Returns a copy of the event. Omits its idempotency key and its timestamp if they are empty. */
 function without(event: Event): Event {
   const { idempotency_key: key, timestamp, ...rest } = event
   return { ...rest, ...(key ? { idempotency_key: key } : {}), ...(timestamp ? { timestamp } : {}) }
 }
 
-/** Removes the timestamp of an event. The server then uses its own time. */
+/** Removes the timestamp of an event. The server then uses the time at which it receives the event. */
 export function leaveOutTime(event: Waiting): void {
   const { timestamp: _, ...rest }: Event = JSON.parse(event.text)
   event.text = JSON.stringify(rest)

@@ -1,7 +1,7 @@
 /**
- * A program that tracks events until it is killed: `node client.ts URL KEY STORE PROGRESS LAST`. It notes each number
- * before it tracks the event, so at most one event is lost when it is killed. It continues after the last noted
- * number.
+ * A program that tracks events until it is killed: `node client.ts URL KEY STORE PROGRESS LAST`. It writes the number
+ * of each event to the file PROGRESS before it tracks the event, so a kill loses at most one event. When it starts
+ * again, it continues after the last written number.
  */
 import { existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { fileStore } from '../../src/file.ts'

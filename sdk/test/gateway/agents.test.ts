@@ -5,7 +5,10 @@ import { json, type Script, startUpstream, type Upstream } from '../support/upst
 import { AGENTS, type Agent } from './agents.ts'
 import { type GatewayCustomer, gatewayCustomer, PROVIDER_KEY, startGateway } from './gateway.ts'
 
-/** Tests of coding agents, with requests in the form of the agents and answers in the form of their providers. */
+/**
+ * Tests of the calls of coding agents. The requests and responses have the form of the agents' and their providers'
+ * messages.
+ */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -14,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => upstream.stop())
 
-/** Returns a stream of events that pauses after some of them until `go` is called. */
+/** Returns a stream that pauses after `after` events until `go` is called. */
 function pausing({ events, answerHeaders }: Agent, after: number) {
   const { promise, resolve: go } = Promise.withResolvers<void>()
   const script: Script = async (response) => {
@@ -27,8 +30,8 @@ function pausing({ events, answerHeaders }: Agent, after: number) {
 }
 
 /**
- * Returns a stream whose model continues to think after some events. Only comments follow, until the client
- * disconnects.
+ * Returns a stream whose model continues to think after `after` events. From then on, the stream has only comments,
+ * until the client disconnects.
  */
 function endless({ events }: Agent, after: number) {
   const { promise: closed, resolve } = Promise.withResolvers<void>()
@@ -59,7 +62,7 @@ interface Call {
   readonly signal?: AbortSignal
 }
 
-/** Sends a request in the same way as the agent. */
+/** Sends a request as the agent does. */
 function send(agent: Agent, { apiKey }: Pick<GatewayCustomer, 'apiKey'>, call: Call = {}) {
   const { url = gateway.url, path = agent.path, key = agent.keys[0], body, headers, signal } = call
   return fetch(`${url}/gateway/${agent.base}${path}`, {
@@ -194,7 +197,7 @@ it('429 has the shape of each provider, and only a rate limit may be repeated', 
     upstream.play(streaming(agent))
     const customer = await gatewayCustomer(limited.url, upstream.url)
     let refused: Response | undefined
-    // The limit is per minute, and the minute may end during the test.
+    // The limit is per minute, and the minute can end during the test.
     for (let calls = 0; calls < 30 && refused?.status !== 429; calls++) {
       refused = await send(agent, customer, { url: limited.url, body })
       if (refused.status !== 429) await refused.text()

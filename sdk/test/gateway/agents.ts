@@ -2,28 +2,28 @@ import { expect } from 'vitest'
 import type { GatewayCustomer } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** The requests of coding agents in the form of the agents, and the answers to them. */
+/** Requests as coding agents send them, and responses as their providers send them. */
 
 export interface Agent {
   readonly name: string
   /** The path that the agent requests, below the base URL of its configuration. */
   readonly path: string
-  /** The base URL at the gateway. */
+  /** The path of the agent's base URL, below `/gateway/`. */
   readonly base: string
   /** The path at the provider, which the test double of the provider receives. */
   readonly upstreamPath: string
-  /** The headers of every request, without the headers of the key. */
+  /** The headers of every request, except the headers that contain the key. */
   readonly headers: Readonly<Record<string, string>>
   /** The names of the headers that the provider must get unchanged. */
   readonly passed: readonly string[]
   /** The ways in which the agent sends its key. */
   readonly keys: readonly ((key: string) => Readonly<Record<string, string>>)[]
   readonly body: string
-  /** The largest usage that the body can cause, by the rules of the hold. */
+  /** The largest usage that the request can cause. A hold covers this usage. */
   readonly largest: Parameters<GatewayCustomer['price']>[0]
-  /** The headers of the answer that the agent reads. */
+  /** The headers that the agent reads from a response. */
   readonly answerHeaders: Readonly<Record<string, string>>
-  /** The events of a streamed answer, in the form in which they are sent. */
+  /** The events of a streamed response, in the form in which they are sent. */
   readonly events: readonly string[]
   /** The number of events before the agent is interrupted, and the usage that is charged for them. */
   readonly interrupted: {
@@ -31,7 +31,7 @@ export interface Agent {
     readonly charge: Parameters<GatewayCustomer['price']>[0]
   }
   readonly whole: Parameters<GatewayCustomer['price']>[0]
-  /** The other calls of the agent: their path, and their body for a POST. */
+  /** The calls of the agent that are not charged. A call with a body is a POST. */
   readonly free: readonly {
     readonly path: string
     readonly upstreamPath: string
@@ -42,7 +42,7 @@ export interface Agent {
   readonly repeated: Readonly<Record<string, string>>
   /** The refusal of the provider after which the agent repeats the request. */
   readonly busy: { readonly status: number; readonly body: object }
-  /** The parts of an error that the agent shows. */
+  /** Returns the fields of an error response that the agent shows, for an error code and type. */
   readonly error: (code: string, type: string) => object
   readonly errorTypes: { readonly 402: string; readonly 403: string; readonly 429: string }
 }
@@ -51,12 +51,12 @@ const SESSION = '0199ac51-3f0e-7a42-9d65-8f1f4b6a2c10'
 const event = (type: string, fields: object = {}) =>
   `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`
 /**
- * Returns the tokens that a hold covers for a text. One token is counted for three characters, and one for two
- * additional bytes of characters outside ASCII.
+ * Returns the tokens that a hold covers for a text. Counts one token for every three characters, and one token for
+ * every two additional bytes of characters outside ASCII.
  */
 const heldTokens = (text: string) => Math.ceil(text.length / 3 + (Buffer.byteLength(text) - text.length) / 2)
 const likelyTokens = (text: string) => Math.ceil(Buffer.byteLength(text) / 4)
-/** Instructions with the size of an agent's real instructions. Their words do not matter here. */
+/** Instructions with the size of an agent's real instructions. The tests do not depend on their words. */
 const INSTRUCTIONS =
   'Work in the folder below. Read a file before you change it. Run the tests. „Ü“ → ✓\n'.repeat(150)
 const PROMPT = 'The test of `sum()` fails with “expected 3, got 2” \u001b[31m✗\u001b[0m. Fix it.'

@@ -6,7 +6,7 @@ import type { OpenMonetize } from '../../src/index.ts'
 import { micro } from '../support/metered.ts'
 import { newCustomer, type Server, startServer } from '../support/server.ts'
 
-/** A server of the Worker with its own variables. */
+/** A separate server of the Worker, with variables that a test sets. */
 export interface Gateway extends Server {
   readonly state: string
   stop(): Promise<void>
@@ -33,17 +33,17 @@ export function newState(): string {
   return path.join(mkdtempSync(path.join(tmpdir(), 'openmonetize-gateway-')), 'state')
 }
 
-/** A customer whose calls are compared with the usage of a script. */
+/** A customer whose charges are compared with the usage that a scripted provider reports. */
 export interface GatewayCustomer {
   readonly om: OpenMonetize
   readonly apiKey: string
-  /** Waits for this number of events, and returns them, newest first. */
+  /** Waits until the customer has `count` events, and returns them, newest first. */
   events(count: number): Promise<readonly BurnedEvent[]>
-  /** Waits for this number of events and until no hold is open. Returns the burned micro-credits. */
+  /** Waits until the customer has `count` events and no open hold. Returns the burned micro-credits. */
   burned(count: number): Promise<number>
-  /** Returns the price of usage in micro-credits, from the calculator of the server. */
+  /** Returns the price of a usage in micro-credits, which the server calculates. */
   price(usage: Parameters<OpenMonetize['rating']['calculate']>[0]): Promise<number>
-  /** The credits that are held and in the wallet. */
+  /** Returns the credits that are held in the customer's wallet. */
   held(): Promise<number>
 }
 
@@ -51,7 +51,7 @@ export type BurnedEvent = Awaited<ReturnType<OpenMonetize['events']['list']>>['d
 
 export const PROVIDER_KEY = 'sk-canary-of-the-provider-0123456789'
 
-/** Creates a customer whose keys of all three providers lead to a test double. */
+/** Creates a customer with keys for all three providers. Each key has the address of a test double. */
 export async function gatewayCustomer(url: string, upstream: string): Promise<GatewayCustomer> {
   const { om, apiKey } = await newCustomer(url)
   for (const provider of ['openai', 'anthropic', 'google']) {
@@ -66,7 +66,7 @@ export async function gatewayCustomer(url: string, upstream: string): Promise<Ga
   return customerWith(om, apiKey)
 }
 
-/** Returns the test customer for an existing customer. */
+/** Returns a `GatewayCustomer` for an existing customer. */
 export function customerWith(om: OpenMonetize, apiKey: string): GatewayCustomer {
   const events = async (count: number) => {
     await expect.poll(async () => (await om.events.list({ limit: 100 })).data.length, WAIT).toBe(count)
@@ -89,7 +89,7 @@ export function customerWith(om: OpenMonetize, apiKey: string): GatewayCustomer 
 
 const WAIT = { timeout: 15_000, interval: 20 }
 
-/** Posts to the gateway in the same way as a client without an SDK. */
+/** Sends a POST request to the gateway, as a client without an SDK does. */
 export function post(
   gateway: { readonly url: string },
   { apiKey }: Pick<GatewayCustomer, 'apiKey'>,

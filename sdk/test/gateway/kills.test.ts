@@ -41,7 +41,7 @@ it('after each kill, every hold ends at its expiry and all delivered output is c
     const response = await post(server, customer, 'openai/v1/chat/completions', BODY)
     const held = await customer.held()
     expect(held).toBeGreaterThan(0)
-    // Kills the runtime after another chunk in each round, beginning with the first chunk.
+    // Kills the runtime after a different number of chunks in each round.
     let left = 2 + ((round * 7) % 60)
     const reader = response.body?.getReader()
     while (left-- > 0) await reader?.read()

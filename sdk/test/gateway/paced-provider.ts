@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 /** A provider that sends chunks at a given pace, and detects when its client disconnects. */
 export interface PacedProvider {
   readonly url: string
-  /** Sets the chunks of the next streams, the pause between two of them, and the action at the end. */
+  /** Sets the chunks of the next streams, the pause between two chunks, and the action after the last chunk. */
   play(stream: PacedStream): void
   readonly calls: PacedCall[]
   stop(): Promise<void>
@@ -12,10 +12,10 @@ export interface PacedProvider {
 export interface PacedStream {
   readonly chunks: readonly string[]
   readonly pause_ms?: number
-  /** Waits before the next chunk, instead of a pause. */
+  /** The function that waits before the next chunk. It replaces the pause. */
   readonly next?: (sent: number) => Promise<void>
   readonly end?: 'end' | 'cut' | 'hang'
-  /** Whether the headers are not sent either. */
+  /** Whether the provider sends neither headers nor chunks. */
   readonly mute?: boolean
   readonly type?: string
 }
@@ -32,7 +32,7 @@ export interface PacedCall {
 export async function startPacedProvider(): Promise<PacedProvider> {
   const calls: PacedCall[] = []
   let stream: PacedStream = { chunks: [] }
-  // With the default of 5 s, a slow test may send on a connection that the server is just closing.
+  // With the default of 5 s, the server could close a connection at the moment when a slow test sends on it.
   const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     void answer(request, response, stream, calls)
   })

@@ -1,4 +1,4 @@
-/** The answers of providers in their documented formats, and their cost. */
+/** Responses from providers in their documented formats, and their cost. */
 
 export const CHAT_MODEL = 'gpt-4o-2024-08-06'
 export const CHAT_USAGE = {

@@ -5,14 +5,14 @@ import { type PacedProvider, startPacedProvider } from './paced-provider.ts'
 import { ABORTS_TIMEOUT_MS, CHUNKS, DIALECTS, leaveAt, placesToLeave } from './streams.ts'
 
 /**
- * Tests of streams whose clients disconnect from `wrangler dev`. Its proxy is between the client and the Worker. The
- * proxy detects the disconnection only when it writes, and the Worker detects it after the proxy. The provider must
- * therefore have three more chunks to send.
+ * Tests of streams whose clients disconnect from `wrangler dev`. The proxy of `wrangler dev` is between the client and
+ * the Worker. The proxy detects the disconnection only when it writes, and the Worker detects it after the proxy.
+ * Therefore, the provider needs three more chunks to send after the disconnection.
  */
 
 /**
- * The time between two of these chunks. It is long, because a proxy on a busy machine detects a closed connection
- * late.
+ * The time between two chunks, in milliseconds. It is long, because a proxy on a busy machine detects a closed
+ * connection late.
  */
 const PAUSE_MS = 500
 

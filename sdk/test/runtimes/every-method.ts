@@ -6,7 +6,7 @@ export type Sent = string
 
 /**
  * Calls each method of the client against the real server, in the current runtime, and returns the sent requests.
- * Throws at the first unexpected answer.
+ * Throws at the first unexpected response.
  */
 export async function everyMethod(baseUrl: string, operatorToken: string): Promise<Sent[]> {
   const sent = new Set<Sent>()

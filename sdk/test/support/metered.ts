@@ -1,12 +1,12 @@
 import { type Event, OpenMonetize, type OpenMonetizeOptions } from '../../src/index.ts'
 import { newCustomer } from './server.ts'
 
-/** A customer whose events are compared with the usage of a script. */
+/** A customer whose charges are compared with the usage that a scripted provider reports. */
 export interface Metered {
   readonly om: OpenMonetize
-  /** Returns the micro-credits that the events so far have burned. */
+  /** Returns the micro-credits that all events so far have burned. */
   burned(): Promise<number>
-  /** Returns the price of usage in micro-credits, from the calculator of the server. */
+  /** Returns the price of a usage in micro-credits, which the server calculates. */
   price(usage: Partial<Event>): Promise<number>
   /** Returns the metadata of the last event. */
   metadata(): Promise<unknown>

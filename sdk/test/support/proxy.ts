@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net'
 
 /**
- * The action for a request: relay it (`pass`), cut the connection `before` or `after` the server gets it, or answer
- * it.
+ * The action for a request: relay it (`pass`), cut the connection `before` or `after` the server gets it, or respond
+ * to it.
  */
 export type Plan = 'pass' | 'before' | 'after' | ((response: ServerResponse) => void)
 
@@ -23,12 +23,12 @@ export interface LossyProxy {
   stop(): Promise<void>
 }
 
-/** Starts a proxy in front of the real server. It loses requests and answers like an unreliable network. */
+/** Starts a proxy in front of the real server. It loses requests and responses like an unreliable network. */
 export async function startProxy(
   target: string,
   plan: LossyProxy['plan'] = () => 'pass',
 ): Promise<LossyProxy> {
-  // With the default of 5 s, a slow test may send on a connection that the server is just closing.
+  // With the default of 5 s, the server could close a connection at the moment when a slow test sends on it.
   const server = createServer({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -81,7 +81,7 @@ function portOf(address: AddressInfo | string | null): number {
   return address.port
 }
 
-/** Returns an answer of a server that is not the meter. */
+/** Returns a response from a server that is not the meter. */
 export function answer(
   status: number,
   body: string,

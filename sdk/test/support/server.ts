@@ -14,7 +14,7 @@ export interface Server {
   kill(): Promise<void>
 }
 
-/** Starts the Worker with the state in `state` and the script in `bundle`. The script is made if it is missing. */
+/** Starts the Worker with the state in `state` and the script in `bundle`. Builds the script if it is missing. */
 export async function startServer(
   bundle: string,
   state: string,

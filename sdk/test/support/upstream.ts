@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 
-/** A script that answers one request, like a provider. */
+/** A function that responds to one request as a provider does. */
 export type Script = (response: ServerResponse, request: UpstreamRequest) => void | Promise<void>
 
 export interface UpstreamRequest {
@@ -12,7 +12,7 @@ export interface UpstreamRequest {
 }
 
 /**
- * A provider on the loopback interface that uses one script for each request. The last script also answers all later
+ * A provider on the loopback interface that uses one script for each request. The last script also handles all later
  * requests.
  */
 export interface Upstream {
@@ -25,7 +25,7 @@ export interface Upstream {
 export async function startUpstream(): Promise<Upstream> {
   const requests: UpstreamRequest[] = []
   let scripts: Script[] = []
-  // With the default of 5 s, a slow test may send on a connection that the server is just closing.
+  // With the default of 5 s, the server could close a connection at the moment when a slow test sends on it.
   const server = createServer({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))

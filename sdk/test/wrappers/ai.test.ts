@@ -52,7 +52,7 @@ beforeAll(async () => {
 })
 afterAll(() => upstream.stop())
 
-/** The calls of both major versions with a wrapped model. */
+/** The calls that each of the two major versions makes with a wrapped model. */
 const MAJORS = [
   {
     major: 'newest',

@@ -1,10 +1,10 @@
 import type { PicoUsd } from '../../pricing/money.ts'
 import { NO_PLATFORM_USAGE, type PlatformUsage, platformCost } from './platform-cost.ts'
 
-/** The activity of a deployment in a period, as the deployment counted it. */
+/** The activity of a deployment in a period, from the deployment's own counters. */
 export interface Activity {
   readonly requests: number
-  /** The number of successful requests other than reads, without replays. */
+  /** The number of successful write requests, without replays. */
   readonly changes: number
   readonly events: number
   readonly ledgers: number
@@ -12,24 +12,30 @@ export interface Activity {
   readonly flush_delay_ms: number
 }
 
-/** The number of rows that a change writes: one of the journal and one of a wallet. */
+/** The number of rows that a change writes: one journal row and one wallet row. */
 const ROWS_A_CHANGE = 2
-/** The number of events in one journal row. A change of more events writes more rows. */
+/** An estimate of the number of events that fit into one journal row. A change with more events writes more rows. */
 const EVENTS_A_ROW = 500
-/** The time that a commit occupies the object. */
+/** The time in ms for which a commit occupies the ledger object. */
 const CHANGE_MS = 15
 
-/** Twice the CPU time that `npm run cost` measures, because machines differ. CPU time is a small part of the cost. */
+/**
+ * The CPU time of one request in ms. The next constant is the CPU time of one event. Both are twice the time that `npm
+ * run cost` measures, because machines differ. CPU time is a small part of the cost.
+ */
 const CPU_MS_A_REQUEST = 2
 const CPU_MS_AN_EVENT = 0.05
 
-/** The usage of a flush of one wallet, with its alarm, its queue message and the rollup of this message. */
+/**
+ * The billed usage of one flush that contains one wallet. Includes the alarm, the queue message and the rollup of the
+ * message.
+ */
 const FLUSH = { object_requests: 1, object_rows: 3, d1_rows: 6, queue_operations: 3, worker_requests: 1 }
 
 /**
- * Returns an upper estimate of the billed usage of this activity, without storage. Does not subtract the amounts that
- * the plan includes. Assumes that every request calls an object, that no two changes share a commit, and that every
- * ledger flushes as often as its changes and the delay allow.
+ * Returns an upper estimate of the billed usage of an activity, without storage. Does not subtract the amounts that the
+ * platform's plan includes. Assumes that every request calls an object, that each change has its own commit, and that
+ * every ledger flushes as often as the flush delay allows, but at most once for each change.
  */
 export function estimatedUsage(activity: Activity): PlatformUsage {
   const { requests, changes, events, ledgers, period_ms, flush_delay_ms } = activity

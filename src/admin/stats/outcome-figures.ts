@@ -1,6 +1,6 @@
 import { PROBLEMS } from '../../http/output/problem-codes.ts'
 
-/** A row of `outcome_counts`. */
+/** A row of the D1 table `outcome_counts`: the count of one outcome in one hour. */
 export interface OutcomeRow {
   readonly hour_ms: number
   readonly outcome: string
@@ -10,17 +10,17 @@ export interface OutcomeRow {
 export interface Outcomes {
   readonly requests: number
   /**
-   * The number of requests by class of status (`2xx`, `4xx`, `5xx`), and separately for the statuses that alerts use.
-   * All successes count as `2xx`.
+   * The number of requests by status class (`2xx`, `4xx`, `5xx`), and by the individual statuses 402, 409 and 429. The
+   * class `4xx` includes the individual statuses. Each success counts as `2xx`.
    */
   readonly statuses: Readonly<Record<StatusFigure, number>>
   /** The number of refused or failed requests, by problem code. */
   readonly codes: Readonly<Record<string, number>>
-  /** The number of requests that were answered with a stored answer. */
+  /** The number of requests that got a stored response. */
   readonly replayed: number
-  /** The number of events rejected in batches that were answered 200, by problem code. */
+  /** The number of events that were rejected although their batch got a 200 response, by problem code. */
   readonly rejected_events: Readonly<Record<string, number>>
-  /** The number of successful requests other than reads, without replays. */
+  /** The number of successful write requests, without replays. */
   readonly changes: number
   /** The number of ingested events, without replays. */
   readonly events: number
@@ -38,13 +38,13 @@ const EVENT = 'event:'
 const CHANGES = 'work:changes'
 const EVENTS = 'work:events'
 
-/** Returns the outcomes of each hour, in the order of the rows. */
+/** Returns the sums of each hour. The hours have the order of the rows. */
 export function outcomesByHour(rows: readonly OutcomeRow[]): HourOfOutcomes[] {
   const hours = Map.groupBy(rows, ({ hour_ms }) => hour_ms)
   return [...hours].map(([hour_ms, of_hour]) => ({ hour_ms, ...sumOutcomes(of_hour) }))
 }
 
-/** Returns the sums of all hours. */
+/** Returns the sums over all hours. */
 export function allHours(hours: readonly HourOfOutcomes[]): Outcomes {
   const statuses = { ...NO_STATUSES }
   const codes: Record<string, number> = {}
@@ -107,8 +107,8 @@ function sumOutcomes(rows: readonly OutcomeRow[]): Outcomes {
 }
 
 /**
- * Returns the status of a problem; undefined for a success. A code that only another version of the Worker defines
- * counts as 400.
+ * Returns the HTTP status of an outcome that is a problem; undefined for a success. An unknown code, which another
+ * version of the Worker defines, counts as 400.
  */
 function statusOf(outcome: string): number | undefined {
   if (outcome === 'ok' || outcome === 'replayed') return undefined

@@ -2,8 +2,8 @@ import { type PicoUsd, parseDecimal, picoUsd, USD_DECIMALS } from '../../pricing
 import prices from './platform-prices.json' with { type: 'json' }
 
 /**
- * The billed amounts, with the names of `platform-prices.json`. The platform bills 128 MB for an object while it
- * works: a price of $12.50 for a million GB-seconds is $0.0015625 for a million milliseconds.
+ * The billed amounts, by their names in `platform-prices.json`. The platform bills 128 MB of memory while an object
+ * works. A price of $12.50 for a million GB-seconds is therefore $0.0015625 for a million milliseconds.
  */
 export type PlatformUsage = Readonly<Record<keyof typeof prices.usd_per_million, number>>
 
@@ -26,8 +26,8 @@ export const PRICES_AS_OF = prices.as_of
 const MILLION = 1_000_000n
 
 /**
- * Returns the list price of each part of the usage, rounded down to a pico-USD. Does not subtract the amounts that
- * the plan includes.
+ * Returns the cost of each part of the usage at list prices, rounded down to a pico-USD. Does not subtract the amounts
+ * that the platform's plan includes.
  */
 export function platformCosts(usage: PlatformUsage): Readonly<Record<keyof PlatformUsage, PicoUsd>> {
   const cost = (name: keyof PlatformUsage) =>

@@ -3,20 +3,20 @@
 export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 export interface Sample {
-  /** The value, a decimal number. */
+  /** The value as a number, or as the text of a decimal number. */
   readonly value: number | string
   readonly labels?: Readonly<Record<string, string>>
 }
 
 export interface Metric {
-  /** The name: letters, digits and `_`. The name of a counter ends with `_total`. */
+  /** The name of the metric. It consists of letters, digits and `_`. The name of a counter ends with `_total`. */
   readonly name: string
   readonly type: 'counter' | 'gauge'
   readonly help: string
   readonly samples: readonly Sample[]
 }
 
-/** Returns the text of the metrics. Omits metrics without a sample. */
+/** Returns the metrics in the text format. Omits metrics without a sample. */
 export function prometheusText(metrics: readonly Metric[]): string {
   return metrics
     .filter(({ samples }) => samples.length > 0)

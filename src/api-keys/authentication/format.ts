@@ -3,9 +3,9 @@ import { crc32 } from 'node:zlib'
 import type { Mode } from '../../db/schema.ts'
 
 /**
- * The format of a key: `om_live_` or `om_test_`, the 26 characters of its id, 43 characters of base 62 for 256 random
- * bits, and 6 characters of base 62 for the CRC32 of everything before them. The checksum is not secret. It detects
- * typing errors without I/O, and secret scanners can confirm a match with it.
+ * Defines the text format of an API key: `om_live_` or `om_test_`, the 26 characters of its id, 43 characters in base
+ * 62 for 256 random bits, and 6 characters in base 62 for the CRC32 of all characters before the checksum. The checksum
+ * is not secret. It detects typing errors without I/O, and secret scanners use it to confirm a match.
  */
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -15,7 +15,7 @@ const SECRET_CHARS = 43
 const CHECKSUM_CHARS = 6
 const SHAPE = /^om_(live|test)_[0-9a-hjkmnp-tv-z]{26}[0-9A-Za-z]{49}$/
 
-/** Composes a key. `secret` must be 32 bytes from a cryptographic random source. */
+/** Returns the text of a key. `secret` must be 32 bytes from a cryptographic random source. */
 export function composeApiKey(mode: Mode, key_id: string, secret: Uint8Array): string {
   if (secret.length !== SECRET_BYTES) throw new RangeError(`an API key requires ${SECRET_BYTES} random bytes`)
   const body = `om_${mode}_${key_id.slice(ID_PREFIX.length)}${base62(bigEndian(secret), SECRET_CHARS)}`
@@ -24,14 +24,17 @@ export function composeApiKey(mode: Mode, key_id: string, secret: Uint8Array): s
   return key
 }
 
-/** Reports whether a text has the shape and the checksum of a key. */
+/** Reports whether a text has the format of a key and a correct checksum. */
 export function isWellFormed(text: string): boolean {
   if (!SHAPE.test(text)) return false
   const end = text.length - CHECKSUM_CHARS
   return checksum(text.slice(0, end)) === text.slice(end)
 }
 
-/** Returns the stored form of a key, SHA-256 in hex. A slow hash has no benefit for 256 random bits. */
+/**
+ * Returns the stored form of a key: its SHA-256 hash in hex. A slow hash is not necessary, because the key contains 256
+ * random bits.
+ */
 export function hashApiKey(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }
@@ -51,8 +54,8 @@ function bigEndian(bytes: Uint8Array): bigint {
 }
 
 /**
- * The key of the demo customer that `npm start` seeds. It is public, so it works only if `ENVIRONMENT` is
- * `development`. A copied development database does not make it valid elsewhere.
+ * The key of the demo customer that `npm start` seeds. The key is public, so it works only if `ENVIRONMENT` is
+ * `development`. In another environment, the key is refused even if the database contains it.
  */
 export const DEVELOPMENT_KEY_ID = 'key_00000000000000000000000000'
 export const DEVELOPMENT_KEY =

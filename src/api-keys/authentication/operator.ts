@@ -23,8 +23,10 @@ export function operatorsOf(env: Bindings): Operators {
   return { tokens: operatorTokens(env), access: configOf(env).access }
 }
 
-// Logs a refused setting once per isolate, because a request with this token is only answered with 401.
-/** The valid operator tokens. */
+/**
+ * The valid operator tokens. If a token in the settings is not usable, the reason is logged once per isolate, because a
+ * request with this token gets only a 401 response.
+ */
 const operatorTokens = oncePerBindings((env): readonly string[] =>
   usableSecrets(env, [env.OPERATOR_TOKEN, env.OPERATOR_TOKEN_NEXT], {
     development_value: DEVELOPMENT_OPERATOR_TOKEN,

@@ -4,20 +4,20 @@ import { keyOf } from '../ingest.ts'
 import { itemOf, type Mapping } from './mapping.ts'
 
 /**
- * The reader of CloudEvents 1.0 over HTTP. An event is structured, part of a batch, or binary with its attributes in
- * `ce-` headers.
+ * Reads CloudEvents 1.0 over HTTP, in the structured, batched or binary mode. In the binary mode, the attributes of the
+ * event are in `ce-` headers.
  */
 
-/** A received event, or the reason why it is invalid. */
+/** A received event: its name in the response, and the item that it is mapped to. */
 export interface Received {
-  /** The name of the event in the answer: its id, or its position in the batch if it has no id. */
+  /** The name of the event in the response: its id, or its position in the batch if it has no id. */
   readonly id: string
   readonly item: Item
 }
 
 type Attributes = Readonly<Record<string, unknown>>
 
-/** The attributes of an event in binary mode; undefined in the other modes. */
+/** Returns the attributes of an event in the binary mode; undefined if the request has another mode. */
 export function binaryAttributes(header: (name: string) => string | undefined): Attributes | undefined {
   const id = header('ce-id')
   if (id === undefined) return undefined
@@ -25,7 +25,10 @@ export function binaryAttributes(header: (name: string) => string | undefined): 
   return { id, ...Object.fromEntries(names.map((name) => [name, decoded(header(`ce-${name}`))])) }
 }
 
-/** Decodes a header value, which is percent-encoded (CloudEvents HTTP binding, section 3.1.3.2). */
+/**
+ * Decodes a percent-encoded header value (CloudEvents HTTP binding, section 3.1.3.2). Returns an invalid value
+ * unchanged.
+ */
 function decoded(value: string | undefined): string | undefined {
   if (value === undefined) return undefined
   try {
@@ -60,7 +63,7 @@ export function receive(event: unknown, index: number, mappings: readonly Mappin
 
 function dataOf({ data, data_base64 }: Attributes): unknown {
   const text = typeof data_base64 === 'string' ? textOfBase64(data_base64) : data
-  // The data may be a text that contains JSON.
+  // The data can be a text that contains JSON.
   if (typeof text !== 'string') return text
   try {
     return JSON.parse(text)

@@ -67,17 +67,17 @@ export const mappingsSchema = z
 
 export type Mapping = z.infer<typeof mappingSchema>
 
-/** An event of another system, with its idempotency key. */
+/** An event in the format of another system, with an idempotency key for this API. */
 export interface ForeignEvent {
   readonly type: string
   readonly user_id: string | undefined
-  /** The time in the format of RFC 3339. */
+  /** The time of the event, in the format of RFC 3339. */
   readonly time: string | undefined
   readonly data: unknown
   readonly key: string
 }
 
-/** Maps an event to an item, by the mapping of its type. */
+/** Maps an event to an item. Uses the mapping of the event's type, and rejects an event without a mapping. */
 export function itemOf(event: ForeignEvent, mappings: readonly Mapping[]): Item {
   const mapping = mappings.find(({ type }) => type === event.type)
   if (!mapping) {
@@ -96,7 +96,7 @@ export function itemOf(event: ForeignEvent, mappings: readonly Mapping[]): Item 
   return { kind: 'event', event: fields }
 }
 
-/** The consumption of an event, or the reason why it has none. */
+/** The consumption of an event, or the reason why the consumption cannot be read. */
 type Consumed = { readonly fields: object } | { readonly wrong: string }
 
 function unitsOf({ unit, quantity = '' }: Mapping, data: unknown): Consumed {
@@ -122,7 +122,10 @@ function tokensOf(mapping: Mapping, data: unknown): Consumed {
   return { fields: { event_type: 'TOKEN_USAGE', provider: name, model: model_name, ...tokens } }
 }
 
-/** Reads a number, or a text that contains a number. Many clients send numbers as texts. */
+/**
+ * Returns the number at a JSON Pointer. The value can also be a text that contains a number, because many clients send
+ * numbers as texts.
+ */
 function numberAt(data: unknown, place: string): number | undefined {
   const value = valueAt(data, place)
   if (typeof value === 'number') return value

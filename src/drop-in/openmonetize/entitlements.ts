@@ -3,7 +3,9 @@ import { isRecord } from '../../ledger/model/json.ts'
 import { listAll } from './pages.ts'
 import { type Fields, pick, snakeCase, type Translation } from './translation.ts'
 
-/** The translations of entitlement checks and of the rules of features. */
+/**
+ * The translations of the routes that check entitlements, and of the routes that create, change, delete and list them.
+ */
 
 const ACTION = {
   type: 'type',
@@ -24,8 +26,9 @@ const RULES = {
 }
 
 /**
- * Returns the rules of an entitlement in our form. The original service accepts a limit without a value or a period.
- * Without a value, there is no limit. Without a period, the limit has the period `TOTAL`.
+ * Returns the fields of an entitlement in the format of this API. The original service accepts a limit without a value
+ * or without a period. A limit without a value means that there is no limit. A limit without a period has the period
+ * `TOTAL`.
  */
 function rulesOf(fields: Fields): object {
   const rules = pick(fields, RULES)
@@ -97,7 +100,8 @@ export const entitlementTranslations: readonly Translation[] = [
     problems: ['conflict'],
     async run({ c, params, body, send }) {
       const path = pathOf(params.id)
-      // Our own route replaces all fields, so fields that the request omits are copied from the entitlement.
+      // `PUT /v1/entitlements/{id}` replaces all fields, so fields that are absent in the request are copied from the
+      // entitlement.
       const known = await send({ method: 'GET', path, granted: 'entitlements:read' })
       const kept = pick(known, {
         limit_type: 'limit_type',

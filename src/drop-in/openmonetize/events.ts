@@ -9,7 +9,7 @@ import { countUnreadable, type EventFields, ingestItems, keyOf } from '../ingest
 import { listAll } from './pages.ts'
 import { type Asked, type Fields, pick, snakeCase, type Translation, text } from './translation.ts'
 
-/** The translation of usage events. The names of fields may be in snake_case or camelCase. */
+/** The translations of the routes for usage events. The field names of an event can be in snake_case or camelCase. */
 
 const MAX_EVENTS = 1_000
 const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
@@ -33,7 +33,7 @@ const FIELDS = {
   metadata: 'metadata',
 }
 
-/** The event types of the SDK that have another name here. */
+/** The event types of the original SDK that have another name in this API. */
 const TYPES: Readonly<Record<string, string>> = {
   EMBEDDING_GENERATION: 'TOKEN_USAGE',
   AUDIO_TRANSCRIPTION: 'AUDIO_PROCESSING',
@@ -55,8 +55,8 @@ function eventOf(sent: Fields): EventFields {
 }
 
 /**
- * Maps a quantity to usage if its unit is a unit of usage, and otherwise to a custom unit such as `pages` or
- * `api_calls`.
+ * Returns the event fields for a quantity. If its unit is a known unit of usage, the field is `usage`. Otherwise, the
+ * quantity has a custom unit, such as `pages` or `api_calls`.
  */
 function quantityOf({ unit_type, quantity }: Fields): object {
   const unit = text(unit_type)
@@ -79,7 +79,7 @@ async function ingest({ c, body }: Asked): Promise<Response> {
     return refusalResponse(c, { code: 'customer_mismatch' })
   }
   if (errors.length > 0) {
-    // If one event is invalid, the whole batch is refused, as in the original service.
+    // As in the original service, one invalid event is enough to refuse the whole batch.
     countUnreadable(c, 'openmonetize')
     return invalidRequest(c, 'Invalid event batch format.', errors.slice(0, MAX_ERRORS))
   }
@@ -137,7 +137,7 @@ function ofAnother(customer_id: string) {
   }
 }
 
-/** Returns the counts under the names of the original service and of its SDK's types. */
+/** Returns the counts under the field names of the original service and under the field names of its SDK's types. */
 function counts(accepted: number, rejected: number, duplicates: number): object {
   return {
     success: rejected === 0,

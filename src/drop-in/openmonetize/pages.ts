@@ -1,14 +1,17 @@
 import { invalidRequest } from '../../http/output/problem.ts'
 import { type Asked, type Fields, rows, text } from './translation.ts'
 
-/** A page of a list with `limit` and `offset`. It is built from pages of our lists, which use cursors. */
+/**
+ * A page of a list, selected by `limit` and `offset`. The lists of this API have cursors instead of offsets, so the
+ * page is built from several of their pages.
+ */
 export interface OffsetList {
   readonly data: readonly Fields[]
   readonly pagination: { readonly limit: number; readonly offset: number; readonly total: number }
 }
 
 const PAGE = 100
-/** The maximum number of rows that a list reads. Further rows are not in `total`. */
+/** The number of rows after which no further page of a list is read. `total` counts only the rows that were read. */
 const MAX_ROWS = 1_000
 const DEFAULT_LIMIT = 50
 

@@ -2,7 +2,7 @@ import { jsonResponse } from '../../http/output/json.ts'
 import { isRecord } from '../../ledger/model/json.ts'
 import { type Fields, number, pick, rows, snakeCase, sumOf, type Translation } from './translation.ts'
 
-/** The translations of cost calculations. */
+/** The translations of the routes that calculate costs. */
 
 const CALCULATION = {
   provider: 'provider',
@@ -13,7 +13,7 @@ const CALCULATION = {
   image_count: 'image_count',
 }
 
-/** Returns the fields of the original service and the fields of its SDK's types. */
+/** Returns a calculated cost with the field names of the original service and the field names of its SDK's types. */
 function calculatedOf(calculated: Fields): object {
   const cost = number(calculated.provider_cost_usd)
   const price = number(calculated.customer_price_usd)

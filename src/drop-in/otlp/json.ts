@@ -15,7 +15,8 @@ import {
 type Json = Readonly<Record<string, unknown>>
 
 /**
- * Reads an ExportTraceServiceRequest in OTLP's JSON. Ids are hexadecimal, and 64-bit numbers are texts or numbers.
+ * Reads an `ExportTraceServiceRequest` in the JSON format of OTLP. In this format, ids are hexadecimal texts, and
+ * 64-bit integers can be texts or numbers.
  */
 export function spansOfJson(body: unknown, isWanted: IsWanted): Span[] | Undecodable {
   if (!isRecord(body)) return { problem: 'The body must be an object with a list of resourceSpans.' }
@@ -24,7 +25,7 @@ export function spansOfJson(body: unknown, isWanted: IsWanted): Span[] | Undecod
   const spans: Span[] = []
   for (const group of records(resourceSpans)) {
     const resource = attributesOf(isRecord(group.resource) ? group.resource.attributes : undefined, isWanted)
-    // Exporters before OTLP 0.15 name this field instrumentationLibrarySpans.
+    // Exporters older than OTLP 0.15 name the field `instrumentationLibrarySpans`.
     for (const scope of records(group.scopeSpans ?? group.instrumentationLibrarySpans)) {
       for (const span of records(scope.spans)) {
         if (spans.length >= MAX_SPANS) return { problem: TOO_MANY_SPANS }
@@ -66,7 +67,10 @@ function readValue({ stringValue, intValue, doubleValue, boolValue }: Json): Att
   return readNumber(intValue ?? doubleValue)
 }
 
-/** Reads a number, or a text that contains an integer. OTLP sends 64-bit integers as texts. */
+/**
+ * Returns a number; undefined if the value is not one. A text that contains an integer is also a number, because OTLP
+ * sends 64-bit integers as texts.
+ */
 export function readNumber(value: unknown): number | undefined {
   if (typeof value === 'number') return value
   return typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? Number(value) : undefined
@@ -83,8 +87,8 @@ function millisecondsOf(nanoseconds: unknown): number | undefined {
 }
 
 /**
- * Returns a 64-bit integer as a text. Some exporters send a number instead of a text. Returns an empty text for other
- * values.
+ * Returns a 64-bit integer as a text. The value can be a text or a number, because exporters send both. Does not check
+ * whether a text contains an integer. Returns an empty text for other values.
  */
 export function integerText(value: unknown): string {
   if (value instanceof InexactNumber) return value.source

@@ -4,28 +4,28 @@ import { attributesOf, integerText, readNumber, records } from './json.ts'
 import { eachField, readAttribute } from './protobuf.ts'
 import type { Attributes, AttributeValue, Undecodable } from './span.ts'
 
-/** A data point of a sum. Other kinds of metrics are skipped during decoding. */
+/** A data point of a metric of the kind `sum`. Metrics of other kinds are skipped during decoding. */
 export interface Point {
   readonly metric: string
   readonly attributes: Attributes
   readonly resource: Attributes
-  /** Nanoseconds since 1970, in decimal. */
+  /** The start of the interval in nanoseconds since 1970, as a decimal text. */
   readonly start_ns: string
   readonly time_ns: string
   readonly value: number
   readonly is_delta: boolean
 }
 
-/** The maximum number of points of a request. The batches of exporters are smaller. */
+/** The maximum number of data points in a request. Exporters send fewer data points in a batch. */
 const MAX_POINTS = 20_000
 const TOO_MANY = `A request must have at most ${MAX_POINTS} data points.`
 
-/** Keeps every attribute, because any attribute may distinguish one series from another. */
+/** Accepts every attribute, because any attribute can distinguish one series from another. */
 const isWanted = () => true
 
 const DELTA = 1
 
-/** Reads an ExportMetricsServiceRequest in OTLP's JSON. */
+/** Reads the data points of an `ExportMetricsServiceRequest` in the JSON format of OTLP. */
 export function pointsOfJson(body: unknown): Point[] | Undecodable {
   if (!isRecord(body) || !Array.isArray(body.resourceMetrics ?? [])) {
     return { problem: 'The body must be an object with a list of resourceMetrics.' }
@@ -57,7 +57,7 @@ export function pointsOfJson(body: unknown): Point[] | Undecodable {
   return points
 }
 
-/** Reads an ExportMetricsServiceRequest in protobuf. */
+/** Reads the data points of an `ExportMetricsServiceRequest` in protobuf. */
 export function pointsOfProtobuf(bytes: Uint8Array): Point[] | Undecodable {
   const points: Point[] = []
   try {
@@ -132,7 +132,7 @@ function readPoint(message: BinaryReader): PointFields {
   }
 }
 
-/** Returns the double that has these bits. */
+/** Returns the double whose 64 bits are `bits`. */
 function doubleOf(bits: bigint): number {
   const view = new DataView(new ArrayBuffer(8))
   view.setBigInt64(0, bits)

@@ -12,13 +12,14 @@ import {
 } from './span.ts'
 
 /**
- * Reads an ExportTraceServiceRequest in protobuf (opentelemetry-proto 1.x). Only the fields that metering uses are
- * read, by field number. Other fields are skipped, and the values of unwanted attributes are not decoded.
+ * Reads the spans of an `ExportTraceServiceRequest` in protobuf (opentelemetry-proto 1.x). Only the fields that are
+ * needed for billing are read, by their field numbers. All other fields are skipped. The value of an attribute is
+ * decoded only if `isWanted` accepts its key.
  */
 export function spansOfProtobuf(bytes: Uint8Array, isWanted: IsWanted): Span[] | Undecodable {
   const spans: Span[] = []
   try {
-    // Field 1 of ExportTraceServiceRequest is resource_spans.
+    // Field 1 of `ExportTraceServiceRequest` is `resource_spans`.
     eachField(new BinaryReader(bytes), { 1: (group) => readResourceSpans(group, isWanted, spans) })
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown'
@@ -28,11 +29,14 @@ export function spansOfProtobuf(bytes: Uint8Array, isWanted: IsWanted): Span[] |
   return spans
 }
 
-/** The readers of fields that are messages, texts or bytes. */
+/** The functions that read a message, a text or bytes, by field number. */
 type Fields = Readonly<Record<number, (value: BinaryReader, bytes: Uint8Array) => void>>
 type Numbers = Readonly<Record<number, (value: bigint) => void>>
 
-/** Reads every field of a message once: length-delimited fields with `fields`, and numeric fields with `numbers`. */
+/**
+ * Reads a message once and calls a function for each of its fields. `fields` has the functions for length-delimited
+ * fields, and `numbers` has those for varint and 64-bit fields. A field without a function is skipped.
+ */
 export function eachField(reader: BinaryReader, fields: Fields, numbers: Numbers = {}): void {
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag()
@@ -80,7 +84,7 @@ function readSpan(message: BinaryReader, resource: Attributes, isWanted: IsWante
         parent_span_id = hexOf(bytes)
       },
       9: (attribute) => readAttribute(attribute, isWanted, attributes),
-      // Field 15 is the status. Its code 2 is an error.
+      // Field 15 of a span is its status. The status code 2 means an error.
       15: (status) =>
         eachField(
           status,
@@ -110,7 +114,10 @@ function readSpan(message: BinaryReader, resource: Attributes, isWanted: IsWante
   }
 }
 
-/** Reads a KeyValue into `attributes` if its key is wanted and its value is a text, a number or a boolean. */
+/**
+ * Reads a `KeyValue` message and adds it to `attributes`. Ignores it if `isWanted` rejects its key, if its value is not
+ * a text, a number or a boolean, if a text is too long, or if `attributes` is full.
+ */
 export function readAttribute(
   message: BinaryReader,
   isWanted: IsWanted,
@@ -149,17 +156,20 @@ function readValue(message: BinaryReader): AttributeValue | undefined {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Decodes UTF-8. Throws if it is invalid, because replacement characters would make different ids equal. */
+/** Decodes UTF-8. Throws if the bytes are invalid, because replacement characters could make different ids equal. */
 function textOf(bytes: Uint8Array): string {
   return utf8.decode(bytes)
 }
 
 function hexOf(bytes: Uint8Array): string {
-  // A valid id has at most 16 bytes. The 17th byte is enough to detect a longer id.
+  // A valid id has at most 16 bytes. A 17th byte shows that the id is too long, so further bytes are not needed.
   return Array.from(bytes.subarray(0, 17), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** Writes an ExportTraceServiceResponse, which is empty if nothing was rejected. */
+/**
+ * Returns the response to an OTLP export in protobuf. The response is empty if nothing was rejected. Traces and metrics
+ * have the same response format.
+ */
 export function responseProtobuf(rejected: number, message: string): Uint8Array<ArrayBuffer> {
   const response = new BinaryWriter()
   if (rejected > 0) {
@@ -170,7 +180,7 @@ export function responseProtobuf(rejected: number, message: string): Uint8Array<
   return new Uint8Array(response.finish())
 }
 
-/** The codes of google.rpc.Status, by HTTP status. */
+/** The code in `google.rpc.Status` for each HTTP status. Other statuses have `INVALID_ARGUMENT`. */
 const RPC_CODES: Readonly<Record<number, number>> = {
   401: 16,
   403: 7,
@@ -182,7 +192,7 @@ const RPC_CODES: Readonly<Record<number, number>> = {
 }
 const INVALID_ARGUMENT = 3
 
-/** Writes a google.rpc.Status. */
+/** Returns a `google.rpc.Status` message in protobuf. */
 export function statusProtobuf(status: number, message: string): Uint8Array<ArrayBuffer> {
   const writer = new BinaryWriter().tag(1, WireType.Varint).int32(RPC_CODES[status] ?? INVALID_ARGUMENT)
   return new Uint8Array(writer.tag(2, WireType.LengthDelimited).string(message).finish())

@@ -1,15 +1,15 @@
-/** The parts of a span that metering reads. Prompts and answers are skipped during decoding. */
+/** The fields of a span that are needed for billing. Prompts and answers are skipped during decoding. */
 export interface Span {
-  /** The id as 32 lower-case hexadecimal digits. */
+  /** The trace id as 32 lower-case hexadecimal digits. Other texts are possible: see `hasIds`. */
   readonly trace_id: string
-  /** The id as 16 lower-case hexadecimal digits. */
+  /** The span id as 16 lower-case hexadecimal digits. Other texts are possible: see `hasIds`. */
   readonly span_id: string
   readonly parent_span_id: string | undefined
-  /** The end of the span; undefined if it has none. */
+  /** The end time of the span; undefined if the span has no end time. */
   readonly end_ms: number | undefined
   readonly is_error: boolean
   readonly attributes: Attributes
-  /** The attributes of the resource that sent the span. All spans of a resource share them. */
+  /** The attributes of the resource that produced the span, such as a service. All spans of the resource share them. */
   readonly resource: Attributes
 }
 
@@ -17,8 +17,8 @@ export type AttributeValue = string | number | boolean
 export type Attributes = ReadonlyMap<string, AttributeValue>
 
 /**
- * The attributes that a decoder keeps. It also keeps `USER_ATTRIBUTES` and the attributes that the headers of the
- * request name.
+ * The patterns of the attributes that the decoders of spans keep. The decoders also keep `USER_ATTRIBUTES` and the
+ * attributes that are named in the headers of the request.
  */
 const WANTED = [
   /^gen_ai\.(usage\.|operation\.name$|system$|provider\.name$|request\.model$|response\.model$|agent\.name$|agent\.id$)/,
@@ -28,7 +28,7 @@ const WANTED = [
   /^openmonetize\.(user_id|team_id|feature_id)$/,
 ]
 
-/** The attributes that may contain the user, in order of preference. */
+/** The attributes that can contain the user id. The first attribute that is set is used. */
 export const USER_ATTRIBUTES = [
   'openmonetize.user_id',
   'user.id',
@@ -46,21 +46,20 @@ export function wantedAttributes(named: readonly string[]): IsWanted {
 }
 
 /**
- * The maximum number of attributes that are kept of a span, a resource or a data point. Further attributes are left
- * out.
+ * The maximum number of attributes of a span, a resource or a data point that are read. Further attributes are ignored.
  */
 export const MAX_ATTRIBUTES = 200
-/** The maximum length of a text that is read. Ids and names are shorter. */
+/** The maximum length of an attribute value that is read. Longer values are ignored: ids and names are shorter. */
 export const MAX_TEXT = 1_000
 
 /**
- * The maximum number of spans of a request. The batches of exporters are smaller. The maximum size of a body is not a
- * sufficient limit, because an empty span has only two bytes.
+ * The maximum number of spans in a request. Exporters send fewer spans in a batch. The maximum body size alone would
+ * allow millions of spans, because an empty span has only two bytes.
  */
 export const MAX_SPANS = 20_000
 export const TOO_MANY_SPANS = `A request must have at most ${MAX_SPANS} spans.`
 
-/** The reason why a request cannot be decoded, as an error text. */
+/** The result for a request that cannot be decoded. `problem` is the error text. */
 export interface Undecodable {
   readonly problem: string
 }

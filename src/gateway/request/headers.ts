@@ -4,7 +4,10 @@ import { metadataInput } from '../../http/input/metadata.ts'
 import type { JsonText } from '../../ledger/model/json.ts'
 import type { FieldError } from '../../ledger/model/refusal.ts'
 
-/** The headers that name the subject to charge and control the gateway's answer. */
+/**
+ * The values of `Idempotency-Key` and of the `X-Meter-` headers, except `X-Meter-Fallback` and `X-Meter-Provider-Key`.
+ * They name the user, the team and the feature to charge, and they control the behaviour of the gateway.
+ */
 export interface MeterHeaders {
   readonly feature_id: string
   readonly user_id?: string
@@ -13,7 +16,7 @@ export interface MeterHeaders {
   readonly idempotency_key?: string
   readonly clip: boolean
   readonly trailer: boolean
-  /** Whether a stream is read to its end after its client has disconnected. */
+  /** Whether the gateway reads a stream to its end after the client has disconnected. */
   readonly drain: boolean
 }
 
@@ -71,7 +74,10 @@ export function readMeterHeaders(header: (name: string) => string | undefined): 
   }
 }
 
-/** Decodes a header value. `fetch` decodes its bytes as Latin-1, but clients send UTF-8. */
+/**
+ * Decodes a header value as UTF-8. The runtime decodes header bytes as Latin-1, but clients send UTF-8. Returns the
+ * value unchanged if it is not valid UTF-8.
+ */
 function decoded(value: string): string {
   if (!/[\x80-\xff]/.test(value) || /[\u0100-\uffff]/.test(value)) return value
   const bytes = Uint8Array.from(value, (sign) => sign.charCodeAt(0))

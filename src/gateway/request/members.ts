@@ -1,6 +1,6 @@
 /**
- * Edits JSON text without changing any other byte. Numbers, spaces and the order of keys stay as the client sent
- * them.
+ * Changes single members in JSON text. All other characters stay the same, including the digits of numbers, the spaces
+ * and the order of the members.
  */
 
 interface Member {
@@ -10,13 +10,14 @@ interface Member {
 }
 
 /**
- * Returns the text of a JSON object after setting the member at `path`. An existing member is replaced, and a missing
- * member is added at the end. Missing objects on the path are added. The text must be a valid JSON object.
+ * Returns the text of a JSON object in which the member at `path` has the given value. Replaces an existing member.
+ * Adds a missing member at the end of its object. On the path, adds missing objects, and replaces values that are not
+ * objects with objects. The text must be a valid JSON object.
  */
 export function withMember(text: string, path: readonly string[], value: number | boolean | string): string {
   const [name = '', ...rest] = path
   const { members, close } = membersOf(text)
-  // Parsers use the last of several members with the same name.
+  // If several members have the same name, JSON parsers use the last one.
   const known = members.findLast((member) => member.name === name)
   const old = known && text.slice(known.start, known.end)
   const inner = rest.length === 0 ? undefined : old?.startsWith('{') ? old : '{}'
@@ -63,7 +64,9 @@ function endOfString(text: string, start: number): number {
   throw new Error('a string has no end')
 }
 
-/** Returns the end of a value, without trailing spaces. */
+/**
+ * Returns the position after a value. `from` is the position of the character after the value and its trailing spaces.
+ */
 function endOfValue(text: string, from: number): number {
   let end = from
   while (isSpace(text[end - 1])) end--

@@ -17,7 +17,8 @@ const MAX_MICRO = BigInt(MAX_MICRO_CREDITS)
 const MAX_PICO_USD = 8_000_000_000n * 10n ** BigInt(USD_DECIMALS)
 
 /**
- * Returns the schema for credits above 0 and up to 8e9 with at most 6 decimals, as a JSON number or a decimal string.
+ * Returns the schema for an amount of credits above 0 and up to 8e9 with at most 6 decimal places. The input is a JSON
+ * number or a decimal string.
  */
 export function creditsAmount() {
   return credits({ exclusiveMinimum: 0 }, (amount) => {
@@ -26,7 +27,7 @@ export function creditsAmount() {
   })
 }
 
-/** Returns the schema for credits from 0 to 8e9 with at most 6 decimals. */
+/** Returns the schema for an amount of credits from 0 to 8e9 with at most 6 decimal places. */
 export function creditsLimit() {
   return credits({ minimum: 0 }, (amount) => {
     if (amount < 0n) return 'must not be negative'
@@ -34,7 +35,7 @@ export function creditsLimit() {
   })
 }
 
-/** Returns the schema for credits from -8e9 to 8e9, except 0, with at most 6 decimals. */
+/** Returns the schema for an amount of credits from -8e9 to 8e9, except 0, with at most 6 decimal places. */
 export function signedCreditsAmount() {
   return credits({ minimum: -MAX_AMOUNT, not: { const: 0 } }, (amount) => {
     if (amount === 0n) return 'must not be 0'
@@ -43,7 +44,10 @@ export function signedCreditsAmount() {
   })
 }
 
-/** Returns the schema for USD from 0 to 8e9 with at most 12 decimals, as a JSON number or a decimal string. */
+/**
+ * Returns the schema for an amount from 0 to 8e9 USD with at most 12 decimal places. The input is a JSON number or a
+ * decimal string.
+ */
 export function usdAmount() {
   return decimalInput(USD_DECIMALS, { minimum: 0 }).transform((input, ctx): UsdParts => {
     const amount = readDecimal(input, USD_DECIMALS)
@@ -54,11 +58,11 @@ export function usdAmount() {
   })
 }
 
-/** Stripe's minimum and maximum charge in USD, in cents. */
+/** The minimum and the maximum charge in USD that Stripe accepts, in cents. */
 const MIN_CENTS = 50n
 const MAX_CENTS = 99_999_999n
 
-/** Returns the schema for a charge in USD: whole cents from 0.50 to 999999.99. The output is in cents. */
+/** Returns the schema for a charge from 0.50 to 999999.99 USD, in whole cents. The output is the number of cents. */
 export function chargeableUsd() {
   return cents({ minimum: 0.5, maximum: 999_999.99 }, (amount) => {
     if (amount < MIN_CENTS) return 'must be at least 0.50, the minimum charge of Stripe'
@@ -66,7 +70,7 @@ export function chargeableUsd() {
   })
 }
 
-/** Returns the schema for a limit in USD: whole cents from 0 to 8e9. The output is in cents. */
+/** Returns the schema for a limit from 0 to 8e9 USD, in whole cents. The output is the number of cents. */
 export function usdCentsLimit() {
   return cents({ minimum: 0 }, (amount) => {
     if (amount < 0n) return 'must not be negative'
@@ -87,7 +91,8 @@ function cents(bounds: Bounds, problem: (amount: bigint) => string | undefined) 
 }
 
 /**
- * Returns the schema for credits. The output is in micro-credits. `problem` returns the error of an invalid amount.
+ * Returns the schema for an amount of credits. The output is in micro-credits. `problem` checks the amount and returns
+ * an error text if it is invalid.
  */
 function credits(bounds: Bounds, problem: (amount: bigint) => string | undefined) {
   return decimalInput(CREDIT_DECIMALS, bounds).transform((input, ctx): MicroCredits => {
@@ -98,7 +103,10 @@ function credits(bounds: Bounds, problem: (amount: bigint) => string | undefined
   })
 }
 
-/** Returns the schema for a decimal from 0 to `maximum`. The output is a string without an exponent. */
+/**
+ * Returns the schema for a decimal number from 0 to `maximum` with at most `decimals` decimal places. The output is a
+ * decimal string without an exponent.
+ */
 export function decimalText(decimals: number, maximum: number) {
   return decimalInput(decimals, { minimum: 0, maximum }).transform((input, ctx): string => {
     const amount = readDecimal(input, decimals)
@@ -111,10 +119,10 @@ export function decimalText(decimals: number, maximum: number) {
 
 const NOT_AN_AMOUNT = 'must be a number, or a string with a plain decimal'
 
-/** A decimal as a client sends it. */
+/** A decimal number in the form in which a client can send it. */
 export type DecimalInput = number | string | InexactNumber
 
-/** The bounds of an amount in the OpenAPI document. */
+/** The bounds of an amount, as keywords of JSON Schema for the OpenAPI document. */
 interface Bounds {
   readonly minimum?: number
   readonly exclusiveMinimum?: number
@@ -125,8 +133,8 @@ interface Bounds {
 const MAX_AMOUNT = 8_000_000_000
 
 /**
- * Returns the schema for a decimal as a number or a string. The OpenAPI document contains `bounds`. The caller must
- * check the bounds and the decimals.
+ * Returns the schema for a decimal that is a number or a string. The schema only describes `decimals` and `bounds` in
+ * the OpenAPI document. The caller must check them.
  */
 export function decimalInput(decimals: number, bounds: Bounds) {
   const sign = (bounds.minimum ?? 0) < 0 ? '-?' : ''
@@ -140,7 +148,10 @@ export function decimalInput(decimals: number, bounds: Bounds) {
   })
 }
 
-/** Returns the amount in its smallest unit, or its error. Numbers may have an exponent, strings may not. */
+/**
+ * Returns the amount in units of the last decimal place. Returns an error text if the input is invalid. A number can
+ * have an exponent, but a string with an exponent is invalid.
+ */
 function readDecimal(input: DecimalInput, decimals: number): bigint | string {
   if (typeof input === 'string' && !/^-?\d/.test(input)) return NOT_AN_AMOUNT
   if (typeof input === 'string' && /e/i.test(input)) return NOT_AN_AMOUNT

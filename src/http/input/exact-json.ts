@@ -1,10 +1,9 @@
 /**
- * Parses JSON without silently rounding numbers. A double cannot represent 9007199254740993 or
- * 1.00000000000000000009. Such a number becomes an `InexactNumber`. Schemas of amounts read it exactly, and other
- * schemas refuse it.
+ * A JSON number that a double cannot represent, such as 9007199254740993 or 1.00000000000000000009. The parser keeps
+ * the text of such a number. Schemas of amounts read it exactly, and other schemas of numbers refuse it.
  */
 export class InexactNumber {
-  /** The number as sent. */
+  /** The text of the number in the request. */
   readonly source: string
 
   constructor(source: string) {
@@ -12,19 +11,26 @@ export class InexactNumber {
   }
 }
 
-/** A number of 16 or more digits (including the decimal point), which a double may be unable to represent. */
+/**
+ * The pattern of a number with at least 16 digits, or with at least 15 digits and a decimal point. A double cannot
+ * represent some of these numbers.
+ */
 const SUSPICIOUS = /[:,[\s]-?\d[\d.]{15}/
 
 /**
- * Parses the JSON of a request. Rounds numbers only in `provider_response`. Throws a `SyntaxError` like `JSON.parse`.
+ * Parses the JSON of a request. Keeps numbers exact, except in fields named `provider_response`, where it rounds
+ * numbers to doubles. Throws a `SyntaxError` if the text is not JSON.
  */
 export function parseJson(text: string): unknown {
   return parseExact(text, 'provider_response')
 }
 
-/** Parses JSON and keeps every number exact, except in fields of the name `rounds`. */
+/**
+ * Parses JSON and keeps numbers exact (`InexactNumber`), except in fields with the name `rounds`, where it rounds
+ * numbers to doubles. Throws a `SyntaxError` if the text is not JSON.
+ */
 export function parseExact(text: string, rounds?: string): unknown {
-  // Uses the reviver only for texts with long numbers, because it makes parsing several times slower.
+  // The reviver function is used only for texts with long numbers, because it makes parsing several times slower.
   if (!SUSPICIOUS.test(text)) return JSON.parse(text)
   return JSON.parse(text, (key, value: unknown, context?: { readonly source?: string }) => {
     if (key === rounds && rounds !== undefined) return rounded(value)
@@ -33,7 +39,7 @@ export function parseExact(text: string, rounds?: string): unknown {
   })
 }
 
-/** Reports whether a value contains a number that a double cannot represent. */
+/** Returns whether a parsed value contains a number that a double cannot represent. */
 export function isInexact(value: unknown): boolean {
   if (typeof value === 'number') return !Number.isFinite(value)
   if (value instanceof InexactNumber) return true
@@ -41,8 +47,8 @@ export function isInexact(value: unknown): boolean {
 }
 
 /**
- * Rounds the numbers of a provider response to doubles. They may have any number of digits, and none of them is an
- * amount of this service.
+ * Rounds the numbers of a provider response to doubles. A provider can send any number of digits, and its numbers are
+ * never amounts of this service.
  */
 function rounded(value: unknown): unknown {
   if (value instanceof InexactNumber) return Number(value.source)
@@ -52,8 +58,8 @@ function rounded(value: unknown): unknown {
 }
 
 /**
- * Reports whether the shortest decimal form of the double equals the number as sent. Infinity counts as exact,
- * because every schema refuses it.
+ * Returns whether a double represents a number exactly: the shortest decimal form of the double must equal `source`.
+ * Infinity counts as exact, because every schema of a number refuses it.
  */
 function isExact(source: string): boolean {
   const value = Number(source)
@@ -61,8 +67,8 @@ function isExact(source: string): boolean {
 }
 
 /**
- * Returns the significant digits of a decimal and the exponent of the last digit. The result is the same for equal
- * numbers of the same sign.
+ * Returns the absolute value of a decimal number in a canonical form: its significant digits, `e`, and the exponent of
+ * the last digit; `0` for zero. Equal values have equal results.
  */
 export function normalized(decimal: string): string {
   const [, whole = '', fraction = '', exponent = '0'] =

@@ -5,10 +5,10 @@ import { JsonSource, MAX_FREE_JSON_BYTES } from './json-source.ts'
 import { base64url22, PADDING_BYTES, sha256 } from './sha256.ts'
 
 /**
- * Returns the fingerprint of a request with an idempotency key. It covers the operation and the parsed body without
- * the field `except`. The order of fields has no effect. 22 characters of base64url are 132 bits of SHA-256, enough
- * to distinguish requests with the same key. Ledgers store fingerprints, so the same request must have the same
- * fingerprint in every version.
+ * Returns the fingerprint of a request with an idempotency key. The fingerprint covers the operation and the parsed
+ * body without its top-level field `except`. The order of the fields does not change it. It has 22 characters of
+ * base64url, which are 132 bits of SHA-256. They are enough to distinguish requests with the same key. Ledgers store
+ * fingerprints, so every version of this software must compute the same fingerprint for the same request.
  */
 export function fingerprintOf(operation: string, body: unknown, except?: string): string {
   const text = new HashedText()
@@ -17,18 +17,21 @@ export function fingerprintOf(operation: string, body: unknown, except?: string)
   return text.digest()
 }
 
-/** The length up to which `sha256` is faster than `node:crypto`. */
+/** The maximum length in bytes for which `sha256` is faster than `node:crypto`. */
 const SHORT_BYTES = 800
 const BUFFER_BYTES = 16 * 1024
 
-/** The buffer of all fingerprints. It is shared, because each fingerprint is computed synchronously. */
+/**
+ * The buffer for the text of a fingerprint. All fingerprints use the same buffer, because each one is computed
+ * synchronously.
+ */
 const bytes = new Uint8Array(BUFFER_BYTES + PADDING_BYTES)
 const view = new DataView(bytes.buffer)
 
 /**
- * Hashes a text in UTF-8. Hashes a short text at once, and a long text in parts, so that the canonical text of a
- * large body is never in memory as a whole. Writes the parts of the text as bytes, because joining them to a string
- * and encoding it takes a third longer for an event.
+ * Hashes a text in UTF-8. A short text is hashed at once. A long text is hashed in parts, so that the canonical text of
+ * a large body does not need to be in memory completely. The text is written as bytes: for an event, building and
+ * encoding a string takes a third longer.
  */
 class HashedText {
   private length = 0
@@ -39,7 +42,10 @@ class HashedText {
     else this.hashed().update(text)
   }
 
-  /** Writes `JSON.stringify` of a text. Most texts are printable ASCII without escapes. */
+  /**
+   * Writes a text as a JSON string, in the same way as `JSON.stringify`. The loop is a fast path, because most texts
+   * are printable ASCII without escapes.
+   */
   writeQuoted(text: string): void {
     if (!this.hasRoom(text.length + 2)) {
       this.write(JSON.stringify(text))
@@ -64,7 +70,10 @@ class HashedText {
     return this.hashed().digest('base64url').slice(0, 22)
   }
 
-  /** Reports whether the buffer has space for `units` UTF-16 units. Empties the buffer first if necessary. */
+  /**
+   * Returns whether a text of `units` UTF-16 code units fits into the buffer. If necessary, hashes and empties the
+   * buffer first.
+   */
   private hasRoom(units: number): boolean {
     const most = units * MAX_BYTES_A_UNIT
     if (this.length + most > BUFFER_BYTES) this.hashed()
@@ -85,8 +94,8 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 /**
- * Writes JSON with sorted keys. The depth is limited by `jsonBody`. Parses each free JSON text only when it is
- * written, with exact numbers.
+ * Writes a value as JSON with sorted keys. Recursion is safe, because the depth of a body is limited. Free JSON is
+ * parsed here, with exact numbers.
  */
 function writeCanonical(value: unknown, to: HashedText, except?: string): void {
   if (typeof value === 'string') to.writeQuoted(value)
@@ -104,7 +113,10 @@ function writeCanonical(value: unknown, to: HashedText, except?: string): void {
   } else writeFields(value, to, except)
 }
 
-/** Writes free JSON. Does not parse a text that is too large, because every route refuses it. */
+/**
+ * Writes free JSON with sorted keys. A text above the maximum size is written unchanged, because every route refuses
+ * it.
+ */
 function writeSource({ text, bytes }: JsonSource, to: HashedText): void {
   if (bytes > MAX_FREE_JSON_BYTES) to.write(text)
   else writeCanonical(parseExact(text), to)
@@ -125,18 +137,19 @@ function writeFields(value: object, to: HashedText, except: string | undefined):
 
 interface Field {
   readonly key: string
-  /** The key as JSON, followed by a colon. */
+  /** The key as a JSON string, followed by a colon. */
   readonly name: string
 }
 
-/** The keys of an object in their order, and its fields sorted by key. */
+/** The keys of an object in their original order, and its fields in the order of their keys. */
 interface Form {
   readonly keys: readonly string[]
   readonly fields: readonly Field[]
 }
 
 /**
- * The last form of an object by its first key. The events of a batch usually have the same fields in the same order.
+ * The most recent form of an object for each first key. A form is often reused, because the events of a batch usually
+ * have the same fields in the same order.
  */
 const forms = new Map<string, Form>()
 const MAX_FORMS = 100
@@ -156,7 +169,7 @@ function fieldsOf(value: object): readonly Field[] {
   return fields
 }
 
-/** Returns the first key of parsed JSON, which inherits no keys. */
+/** Returns the first key of an object. The object must be parsed JSON, so it has no inherited keys. */
 function firstKey(value: object): string {
   for (const key in value) return key
   return ''

@@ -5,8 +5,8 @@ type RawIssue = z.core.$ZodRawIssue
 type IssueOf<Code extends RawIssue['code']> = Extract<RawIssue, { readonly code: Code }>
 
 /**
- * Returns the message of a zod issue whose schema has no message of its own. The message states what the value must
- * be, in the same words as the messages of this project's schemas.
+ * Returns the error text of a zod issue if its schema defines no error text. The error text has the same style as the
+ * error texts in the schemas of this project: most of them state what the value must be.
  */
 export function issueMessage(issue: RawIssue): string {
   switch (issue.code) {
@@ -66,12 +66,18 @@ function oneOf(values: readonly unknown[]): string {
   return values.length === 1 ? `must be ${names}` : `must be one of ${names}`
 }
 
-/** Returns the message of a union. For a discriminated union, it lists the values of the discriminator. */
+/**
+ * Returns the error text for a value that matches no alternative of a union. For a discriminated union, it lists the
+ * valid values of the discriminator.
+ */
 function unionMessage({ options }: IssueOf<'invalid_union'>): string {
   return Array.isArray(options) && options.length > 0 ? oneOf(options) : 'has none of the allowed forms'
 }
 
-/** The unit of a size. Numbers have no unit, because their value is compared. */
+/**
+ * The unit in which the size of a type is counted. Numbers have no unit, because their value is compared instead of a
+ * size.
+ */
 const COUNTED: Readonly<Record<string, string>> = {
   string: 'character',
   array: 'item',

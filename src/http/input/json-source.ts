@@ -1,14 +1,23 @@
 import { sizeOf } from '../../db/json-parameters.ts'
 import { isRecord, type JsonText, jsonTextOf } from '../../ledger/model/json.ts'
 
-/** The maximum size in UTF-8 of a customer's free JSON: metadata or the value of an entitlement. */
+/**
+ * The maximum size of free JSON in UTF-8. Free JSON is JSON of the customer's choice: metadata, or the value of an
+ * entitlement.
+ */
 export const MAX_FREE_JSON_BYTES = 16 * 1024
 
-/** The source text of a body's free JSON, without insignificant whitespace. It replaces the parsed value. */
+/**
+ * The text of free JSON in a body, without insignificant whitespace. In the parsed body, it takes the place of the
+ * parsed value.
+ */
 export class JsonSource {
   readonly text: JsonText
   readonly bytes: number
-  /** The number of fields of an object; undefined for a list, and for a text that is too large to parse. */
+  /**
+   * The number of fields of the object. Undefined if the text is not an object, or if it is above the maximum size and
+   * was not parsed.
+   */
   readonly keys: number | undefined
 
   constructor(text: JsonText, bytes: number, keys: number | undefined) {
@@ -17,17 +26,18 @@ export class JsonSource {
     this.keys = keys
   }
 
-  /** Returns the source of a parsed value. */
+  /** Returns the JSON text of a parsed value. */
   static of(value: object): JsonSource {
     return JsonSource.read(JSON.stringify(value))
   }
 
   /**
-   * Returns the source of a JSON text. Throws a `SyntaxError` if the text is not JSON. Does not parse a text above
-   * the maximum size.
+   * Checks a JSON text. Throws a `SyntaxError` if the text is not JSON. A text above the maximum size is accepted
+   * without parsing, because the schemas refuse it.
    */
   static read(text: string): JsonSource {
-    // A UTF-16 unit takes at most three bytes.
+    // A UTF-16 code unit takes at most three bytes in UTF-8. A text whose number of units is at most a third of the
+    // limit is therefore always within the limit, and its exact size is not needed.
     const bytes = text.length > MAX_FREE_JSON_BYTES / 3 ? sizeOf(text) : text.length
     if (bytes > MAX_FREE_JSON_BYTES) return new JsonSource(jsonTextOf(text), bytes, undefined)
     const value: unknown = JSON.parse(text)
@@ -39,20 +49,26 @@ export class JsonSource {
   }
 }
 
-/** The reason why a text is refused before parsing. */
+/** The reason why a text is refused before it is validated. */
 export type JsonProblem = 'too_many_fields' | 'too_many_values' | 'too_deep' | 'invalid'
 
 export interface JsonLimits {
   /** The maximum number of fields in one object. */
   readonly fields: number
-  /** The maximum number of values in the whole text. Values in free JSON do not count. */
+  /**
+   * The maximum number of values in the whole text, not counting the outermost value and the values in free JSON. An
+   * empty list or object counts as two values.
+   */
   readonly values: number
   readonly depth: number
-  /** Whether free JSON stays text. Default: true. */
+  /** Whether free JSON stays an unparsed text. Default: true. */
   readonly free?: boolean
 }
 
-/** The body of a request: its text with `null` in place of the free JSON, and the free JSON with its positions. */
+/**
+ * A body after the scan. In `text`, each free JSON value is replaced by `null`. `sources` has the free JSON values and
+ * their positions.
+ */
 export interface ScannedJson {
   readonly text: string
   readonly sources: readonly PlacedSource[]
@@ -61,7 +77,7 @@ export interface ScannedJson {
 export interface PlacedSource {
   readonly source: JsonSource
   readonly field: string
-  /** The index of the event in `events`; undefined for a field of the body itself. */
+  /** The index of the event in `events` that has the field; undefined if the field is at the top level of the body. */
   readonly event: number | undefined
 }
 
@@ -77,7 +93,7 @@ const CLOSE_OBJECT = 0x7d
 const FREE_FIELDS: ReadonlySet<string> = new Set(['metadata', 'value'])
 const LIST_FIELD = 'events'
 
-/** The characters of a JSON text. A string also has this interface. */
+/** The operations on a JSON text that the scan needs. A string also has these members. */
 export interface Characters {
   readonly length: number
   charCodeAt(index: number): number
@@ -85,9 +101,9 @@ export interface Characters {
 }
 
 /**
- * UTF-8 bytes as the characters of a JSON text. The structure of JSON is ASCII. Only slices become strings, because a
- * string of the whole text would take two bytes per letter if one letter is above U+00FF. `slice` throws a
- * `TypeError` for bytes that are not UTF-8.
+ * A JSON text in UTF-8 bytes. The scan works on bytes, because all structural characters of JSON are ASCII. Only slices
+ * are decoded to strings: if one character is above U+00FF, a string of the whole text would take two bytes for each
+ * character. `slice` throws a `TypeError` if the bytes are not valid UTF-8.
  */
 export class Utf8Text implements Characters {
   private readonly bytes: Uint8Array
@@ -115,7 +131,7 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Puts the free JSON of a scanned body into the parsed body. */
+/** Puts the free JSON values of a scanned body into the parsed body. They replace the nulls that the scan inserted. */
 export function placeSources(body: unknown, sources: readonly PlacedSource[]): void {
   const fields = recordOf(body)
   const events = fields?.[LIST_FIELD]
@@ -130,8 +146,9 @@ function recordOf(value: unknown): Record<string, unknown> | undefined {
 }
 
 /**
- * Scans a JSON text once before it is parsed. Counts the values that parsing would create, and replaces the free JSON
- * with `null`. Free JSON is a list or an object in `metadata` or `value` of the body or of one of its `events`.
+ * Scans a JSON text once before it is parsed. Checks the limits, and replaces each free JSON value with `null`, unless
+ * `limits.free` is false. A list or an object is free JSON if it is the value of a field `metadata` or `value`, either
+ * at the top level of the body or in an item of `events`.
  */
 export function scanJson(text: Characters, limits: JsonLimits): ScannedJson | JsonProblem {
   const scan = new Scan(text, limits)
@@ -178,7 +195,7 @@ class Scan {
         if (limits.free !== false && (depth === 1 || (depth === 3 && inEvents)) && FREE_FIELDS.has(field)) {
           const place = depth === 1 ? undefined : event
           const key = `${place} ${field}`
-          // If several fields have the same name, the last field counts.
+          // If several fields have the same name, the last one is used, as in `JSON.parse`.
           this.sources.delete(key)
           const start = afterSpace(text, i + 1)
           if (isOpening(text.charCodeAt(start))) {
@@ -202,7 +219,10 @@ class Scan {
     return undefined
   }
 
-  /** Replaces the value at `start` with `null` and returns its end. */
+  /**
+   * Stores the free JSON value at `start`, replaces it with `null` and returns its end. Returns the reason if the value
+   * is refused.
+   */
   private take(
     start: number,
     depth: number,
@@ -227,7 +247,10 @@ interface CompactValue {
   readonly end: number
 }
 
-/** Reads the object or list at `start`. Removes insignificant whitespace and writes strings like `JSON.stringify`. */
+/**
+ * Reads the object or list at `start`. Returns its text without insignificant whitespace, and with strings in the form
+ * that `JSON.stringify` writes.
+ */
 function compactValue(text: Characters, start: number, limit: number): CompactValue | JsonProblem {
   const pieces: string[] = []
   let from = start
@@ -253,7 +276,7 @@ function compactValue(text: Characters, start: number, limit: number): CompactVa
       return { compact: pieces.join(''), end }
     } else if (isSpace(char)) {
       const next = afterSpace(text, i)
-      // Without the space, two literals, such as numbers, would become one literal.
+      // Whitespace between two literals is invalid JSON. Removing it could create one valid literal, such as a number.
       if (isLiteral(text.charCodeAt(i - 1)) && isLiteral(text.charCodeAt(next))) return 'invalid'
       pieces.push(text.slice(from, i))
       from = next
@@ -263,7 +286,7 @@ function compactValue(text: Characters, start: number, limit: number): CompactVa
   return 'invalid'
 }
 
-/** Returns a JSON string as `JSON.stringify` writes it; undefined if the text is not a JSON string. */
+/** Returns a JSON string in the form that `JSON.stringify` writes; undefined if the text is not a valid JSON string. */
 function rewritten(string: string): string | undefined {
   try {
     return JSON.stringify(JSON.parse(string))
@@ -288,7 +311,10 @@ function isKey(text: Characters, end: number): boolean {
   return text.charCodeAt(afterSpace(text, end + 1)) === COLON
 }
 
-/** Returns the key between two quotes. */
+/**
+ * Returns the key whose quotes are at `start` and `end`. If the key has escapes, returns it with the escapes that
+ * `JSON.stringify` writes.
+ */
 function keyAt(text: Characters, start: number, end: number): string {
   const key = text.slice(start + 1, end)
   return key.includes('\\') ? String(rewritten(`"${key}"`)).slice(1, -1) : key
@@ -308,12 +334,12 @@ function isOpening(char: number): boolean {
   return char === OPEN_OBJECT || char === OPEN_LIST
 }
 
-/** Reports whether a character belongs to a number, `true`, `false` or `null`. */
+/** Returns whether a character can belong to a literal: a number, `true`, `false` or `null`. */
 function isLiteral(char: number): boolean {
   return !isOpening(char) && ![QUOTE, COMMA, COLON, CLOSE_OBJECT, CLOSE_LIST].includes(char)
 }
 
-/** Returns the fields of a compact object, with each value as JSON text. */
+/** Returns the fields of an object in JSON text without whitespace. Each value stays JSON text. */
 export function fieldTexts(object: string): [key: string, value: string][] {
   const fields: [string, string][] = []
   let depth = 0

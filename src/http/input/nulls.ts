@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi'
 
 /**
- * Removes the nulls that mean "absent" from a value. Removes a null from every optional field whose schema does not
- * accept null, and from every record whose values do not accept null. Requests are therefore valid from clients whose
- * serializers write nulls, and from clients that send a response back. Fields whose schema accepts null (`up_to`,
- * fields that a PATCH can clear), metadata and other free JSON keep their nulls.
+ * Removes the fields of a value whose null means "absent". These are optional fields whose schema does not accept null,
+ * and record entries whose schema does not accept null. Some clients write a null for every absent field, and others
+ * send a response back as a request. After the removal, these nulls do not make the request invalid. Other nulls are
+ * kept: in fields whose schema accepts null, such as `up_to`, and in metadata and other free JSON.
  */
 export function withoutNulls(schema: z.ZodType, value: unknown): unknown {
   const clean = cleanerOf(schema)
@@ -12,8 +12,8 @@ export function withoutNulls(schema: z.ZodType, value: unknown): unknown {
 }
 
 /**
- * A function that removes nulls. It returns the same value if there is no null to remove. Schemas in which no null
- * can be removed have no cleaner.
+ * A function that removes nulls from a value. If there is no null to remove, it returns the same object. A schema has
+ * no cleaner if none of its nulls can be removed.
  */
 type Cleaner = (value: unknown) => unknown
 
@@ -55,8 +55,8 @@ function fieldsOf({ shape }: z.ZodObject): Map<string, Field> {
 }
 
 /**
- * Returns the cleaner of a union. It removes a null from each field that is optional in an alternative, unless an
- * alternative accepts null in this field.
+ * Returns the cleaner of a union. The cleaner removes a null from a field if the field is optional in at least one
+ * alternative and no alternative accepts null in it.
  */
 function cleanerOfUnion(options: readonly unknown[]): Cleaner | undefined {
   const objects = options.filter((option) => option instanceof z.ZodObject)
@@ -80,11 +80,11 @@ function cleanerOfFields(fields: ReadonlyMap<string, Field>): Cleaner | undefine
   if (fields.size === 0) return undefined
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-    // Copies an object only if it has a null to remove.
+    // The object is copied only if there is a null to remove.
     let cleaned: Map<string, unknown> | undefined
     for (const name in value) {
       const inner: unknown = Reflect.get(value, name)
-      // Skips values that cannot contain a null.
+      // Skips all values except null and objects, because no other value can contain null.
       if (typeof inner !== 'object') continue
       const field = fields.get(name)
       if (!field) continue
@@ -107,7 +107,10 @@ function cleanerOfItems(clean: Cleaner | undefined): Cleaner | undefined {
   }
 }
 
-/** Returns the cleaner of a record. It removes an entry whose value is null, unless the values accept null. */
+/**
+ * Returns the cleaner of a record. The cleaner removes every entry whose value is null, unless the schema of the values
+ * accepts null.
+ */
 function cleanerOfValues(values: unknown): Cleaner | undefined {
   const removes_null = values instanceof z.ZodType && !values.safeParse(null).success
   const clean = makeCleaner(values)

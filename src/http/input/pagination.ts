@@ -10,7 +10,7 @@ const CURSOR_PARAMETER = {
   description: 'The `next_cursor` of the previous page. Omit it for the first page.',
 } as const
 
-/** The query parameters of lists whose cursor contains a number. */
+/** The query parameters of a list whose cursor contains a number, such as the number of an entry. */
 export const pageQuery = {
   limit: z
     .string()
@@ -26,9 +26,7 @@ export const pageQuery = {
     .openapi(CURSOR_PARAMETER),
 }
 
-/**
- * Returns the query parameters of lists in the order of their ids. The cursor is the last id of the previous page.
- */
+/** Returns the query parameters of a list that is ordered by id. The cursor is the last id of the previous page. */
 export function idPageQuery(prefix: RandomIdPrefix) {
   return {
     limit: pageQuery.limit,
@@ -41,8 +39,8 @@ export function idPageQuery(prefix: RandomIdPrefix) {
 }
 
 /**
- * Returns the query parameters of lists whose positions have several fields. The cursor is the position as JSON in
- * base64url, because its texts may contain any character.
+ * Returns the query parameters of a list in which a position consists of several values. The cursor is the position as
+ * JSON in base64url, because the values can contain any character.
  */
 export function placePageQuery<T>(place: z.ZodType<T>) {
   return {
@@ -70,15 +68,18 @@ function jsonOf(cursor: string): unknown {
   }
 }
 
-/** Returns the cursor of a position. `placePageQuery` reads this cursor. */
+/** Returns the cursor for a position, in the format that `placePageQuery` reads. */
 export function placeCursor(place: readonly unknown[]): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url')
 }
 
-/** A text that sorts after every id, for the start of a descending list. */
+/** A text that sorts after every id. A list in descending order begins with it if there is no cursor. */
 export const BEHIND_ALL_IDS = '~'
 
-/** Returns a page of at most `limit` rows. The caller must read one row more than `limit`, to detect a next page. */
+/**
+ * Returns a page of at most `limit` rows and the cursor of the next page. The caller must read one row more than
+ * `limit`, because the additional row shows that a next page exists.
+ */
 export function idPage<T>(
   rows: readonly T[],
   limit: number,
@@ -89,14 +90,14 @@ export function idPage<T>(
   return { rows: page, next_cursor: rows.length > limit && last !== undefined ? idOf(last) : null }
 }
 
-/** Returns the schema of a list's answer: a page of `item` and the cursor of the next page. */
+/** Returns the schema of a list response: the items of a page and the cursor of the next page. */
 export function pageSchema(item: z.ZodType) {
   return z.object({ data: z.array(item), next_cursor: z.string().nullable() })
 }
 
 /**
- * Returns a cursor with the number at which the next page begins; null on the last page. The cursor is opaque to
- * clients.
+ * Returns the cursor of the next page, which contains the number `before_entry`. Returns null if there is no next page.
+ * Clients must not interpret the cursor.
  */
 export function nextCursor(before_entry: number | null): string | null {
   return before_entry === null ? null : `c${before_entry.toString(36)}`

@@ -1,15 +1,17 @@
 import { z } from '@hono/zod-openapi'
 import { timeZoneOf } from '../../time/zones.ts'
 
-// RFC 3339, section 5.6: date-time. T and Z may be in lower case.
+// The pattern of `date-time` in RFC 3339, section 5.6, with at most 12 digits in the fraction of a second. T and Z can
+// be in lower case.
 const DATE_TIME =
   /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,12}))?(?:Z|([+-])(\d{2}):(\d{2}))$/i
 const EARLIEST_MS = 0
 const LATEST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**
- * Returns the epoch milliseconds of an RFC 3339 time with any offset, or its error. Truncates fractions of a
- * millisecond. Refuses leap seconds (:60), because epoch time cannot represent them.
+ * Converts an RFC 3339 time with any offset to epoch milliseconds. Returns an error text if the time is invalid or not
+ * between the years 1970 and 9999. Truncates fractions of a millisecond. Refuses leap seconds (:60), because epoch time
+ * cannot represent them.
  */
 export function parseTime(text: string): number | string {
   const match = DATE_TIME.exec(text)
@@ -46,13 +48,16 @@ export function parseTime(text: string): number | string {
   if (!real) return 'must be a time that exists in the calendar'
   const offset_ms = (+hours * 60 + +minutes) * 60_000 * (sign === '-' ? -1 : 1)
   const at_ms = local - offset_ms
-  // Date.UTC reads the years 0 to 99 as 1900 to 1999.
+  // `Date.UTC` interprets the years 0 to 99 as 1900 to 1999, so these years are refused explicitly.
   if (+year < 100 || at_ms < EARLIEST_MS || at_ms > LATEST_MS)
     return 'must be between the years 1970 and 9999'
   return at_ms
 }
 
-/** Returns the schema for an RFC 3339 time. The output is in epoch milliseconds. */
+/**
+ * Returns the schema for an RFC 3339 time. The output is in epoch milliseconds. `unescaped` converts the input before
+ * it is parsed.
+ */
 export function timeInput(unescaped = (text: string): string => text) {
   return z
     .string()
@@ -66,8 +71,8 @@ export function timeInput(unescaped = (text: string): string => text) {
 }
 
 /**
- * Returns the schema for a time in a query. Accepts a space in place of an offset's `+`, because an unescaped `+`
- * arrives as a space.
+ * Returns the schema for a time in a query. Accepts a space instead of the `+` of an offset, because a `+` that the
+ * client does not escape arrives as a space.
  */
 export function timeQuery() {
   return timeInput((text) => text.replace(/ (?=\d\d:\d\d$)/, '+'))
@@ -83,7 +88,7 @@ export function timeZoneInput() {
   })
 }
 
-/** Returns a time as RFC 3339 text in UTC with milliseconds. */
+/** Formats a time as RFC 3339 text in UTC with milliseconds. */
 export function timeJson(at_ms: number): string {
   return new Date(at_ms).toISOString()
 }

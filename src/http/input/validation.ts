@@ -7,7 +7,10 @@ import { issueMessage } from './issue-messages.ts'
 
 z.config({ customError: issueMessage })
 
-/** The refinement of the body of a PATCH whose fields are all optional. */
+/**
+ * The refinement for the body of a PATCH: it requires at least one field, because all fields of such a body are
+ * optional.
+ */
 export const CHANGES_SOMETHING = [
   (change: object) => Object.keys(change).length > 0,
   'must have at least one field to change',
@@ -21,7 +24,7 @@ type ValidationResult = { readonly target: ValidationTarget } & (
   | { readonly success: false; readonly error: z.core.$ZodError }
 )
 
-/** Answers an invalid request with a 400 that names each invalid field. */
+/** Returns a 400 that names the invalid fields or reports a missing body; undefined if the request is valid. */
 export function validationHook(result: ValidationResult, c: Context<AppEnv>): Response | undefined {
   if (result.success) return undefined
   if (result.target === 'json' && c.get('body_is_empty')) {
@@ -36,8 +39,8 @@ export function validationHook(result: ValidationResult, c: Context<AppEnv>): Re
 }
 
 /**
- * Replaces the message of an issue if its parameter is repeated. Such a parameter is a list, which most schemas
- * refuse as the wrong type.
+ * Replaces the error text of an issue if its query parameter was sent several times. A repeated parameter is a list, so
+ * most schemas would only report a wrong type.
  */
 function repeated(issue: Issue, c: Context<AppEnv>): Issue {
   const [name, ...inner] = issue.path
@@ -57,8 +60,8 @@ const PLACES: Record<ValidationTarget, string> = {
 }
 
 /**
- * Converts zod's issues to the errors of a problem document, at most one for each field. An unknown field gets its
- * own pointer.
+ * Converts the issues of zod to the errors of a problem document, with at most one error for each field. Each unknown
+ * field has a separate error.
  */
 export function fieldErrors(issues: readonly Issue[]): FieldError[] {
   const errors = allErrors(issues, [])
@@ -78,9 +81,9 @@ function allErrors(issues: readonly Issue[], base: readonly PropertyKey[]): Fiel
 }
 
 /**
- * Returns the issues of the union's alternative that is closest to the input: the alternative of the right JSON type
- * with the fewest errors. Returns undefined if no alternative has the right type. The caller then uses the message of
- * the union.
+ * Returns the issues of the alternative of a union that is closest to the input: among the alternatives with the right
+ * JSON type, the one with the fewest issues. Returns undefined if no alternative has the right JSON type. The caller
+ * then uses the error text of the union.
  */
 function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   const alike = branches.filter(
@@ -89,7 +92,7 @@ function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[
   return alike.toSorted((a, b) => a.length - b.length)[0]
 }
 
-/** Returns a path as a JSON pointer (RFC 6901). */
+/** Converts a path to a JSON Pointer (RFC 6901). */
 export function jsonPointer(path: readonly PropertyKey[]): string {
   return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }

@@ -5,19 +5,25 @@ import { type AppEnv, clientIp } from '../env.ts'
 import { problem } from '../output/problem.ts'
 
 /**
- * Protection against floods of requests by the platform's rate limiter, before the expensive work of a request. The
- * limiter counts approximately, per location, and returns only yes or no. Documented limits do not depend on it,
- * because the ledger object counts them (`ledger/admission/rate-limit.ts`). The limits of the platform's limiter are
- * in `wrangler.toml`. Without the bindings, there is no such protection.
+ * Protects against floods of requests with the rate limiter of the platform. The limiter is called before the expensive
+ * work of a request. It counts approximately, separately for each location, and returns only yes or no. The documented
+ * rate limits do not depend on it, because ledger objects count them (`ledger/admission/rate-limit.ts`). The limits of
+ * the platform's limiter are in `wrangler.toml`. Without the bindings, there is no protection against floods.
  */
 
-/** The period of every binding. The elapsed part is unknown, but a client that waits a whole period is admitted. */
+/**
+ * The period of each rate limiter binding, in seconds. The remaining time of a period is unknown, but the period has
+ * ended when a client has waited for a whole period.
+ */
 const PERIOD_S = 60
 
-/** The key of requests without an address. Such requests are local and count as one client. */
+/** The rate limit key of requests without an IP address. They are local requests, which count as one client. */
 const LOCAL = 'local'
 
-/** Reports whether the address may send another request without a valid key. Counts a request only once. */
+/**
+ * Returns whether the client's IP address can still send requests without a valid API key. Counts each request only
+ * once.
+ */
 export function admitsStranger(c: Context<AppEnv>): Promise<boolean> {
   const known = c.get('stranger_admitted')
   if (known) return known
@@ -27,17 +33,19 @@ export function admitsStranger(c: Context<AppEnv>): Promise<boolean> {
 }
 
 /**
- * Reports whether a key that this isolate has not cached may be looked up. Counts by address instead of by key,
- * because anyone can compute a checksum. A client that has only the id of a key must not use up the limit of the
- * key's owner. The limit is above the limit of every tier, because customers may share an address.
+ * Returns whether an API key that is not in the memory of this isolate can be looked up. Look-ups are counted by IP
+ * address (for IPv6, by /64 network) and not by key: anyone can compute the checksum of a key, so a client that knows
+ * only the id of a key could use up the limit of its owner. In `wrangler.toml`, the limit is higher than the rate limit
+ * of every tier, because customers can share an IP address.
  */
 export function admitsLookup(c: Context<AppEnv>): Promise<boolean> {
   return within(c.env.LOOKUP_SHIELD, clientNetwork(c))
 }
 
 /**
- * Reports whether a customer is below the flood limit of its tier on one of its two ledgers. Requests with portal
- * tokens come from end users and are counted separately.
+ * Returns whether a request of a customer is within the flood limit of the customer's tier. The live and the test
+ * ledger are counted separately. Requests with portal tokens are also counted separately, because they come from end
+ * users.
  */
 export function admitsCustomer(
   c: Context<AppEnv>,
@@ -49,7 +57,8 @@ export function admitsCustomer(
 }
 
 /**
- * Returns the 429 of the platform's limiter. `Retry-After` is a whole period, because the remaining time is unknown.
+ * Returns the 429 response for a request that the platform's limiter refuses. `Retry-After` is a whole period, because
+ * the remaining time of the period is unknown.
  */
 export function tooManyRequests(c: Context<AppEnv>, whose: 'address' | 'customer'): Response {
   const detail =
@@ -61,15 +70,18 @@ export function tooManyRequests(c: Context<AppEnv>, whose: 'address' | 'customer
 
 type KeyProblem = 'missing_api_key' | 'invalid_api_key' | 'revoked_api_key' | 'expired_api_key'
 
-/** Returns a 401, or a 429 if this address has sent too many requests without a valid key. */
+/**
+ * Returns the 401 response for a request without a valid API key. Returns a 429 if the IP address has sent too many
+ * such requests.
+ */
 export async function unauthorized(c: Context<AppEnv>, code: KeyProblem, detail: string): Promise<Response> {
   if (!(await admitsStranger(c))) return tooManyRequests(c, 'address')
   return problem(c, { code, detail })
 }
 
 /**
- * Counts a request and reports whether it is admitted. Admits it if the limiter fails, because the API works without
- * this protection.
+ * Counts a request and returns whether the limiter admits it. If the limiter fails, the request is admitted, because
+ * the API works without the limiter.
  */
 async function within(limiter: RateLimit | undefined, key: string): Promise<boolean> {
   if (!limiter) return true
@@ -86,13 +98,16 @@ function clientNetwork(c: Context<AppEnv>): string {
   return address === undefined ? LOCAL : networkOf(address)
 }
 
-/** Returns the /64 of an IPv6 address, because one client controls all of it. Returns an IPv4 address unchanged. */
+/**
+ * Returns the /64 network of an IPv6 address, because one client controls all addresses in it. Returns an IPv4 address
+ * unchanged.
+ */
 export function networkOf(address: string): string {
   if (!address.includes(':')) return address
   const [head = '', tail] = address.toLowerCase().split('::')
   const groups = head === '' ? [] : head.split(':')
   const last = tail === undefined || tail === '' ? [] : tail.split(':')
-  // An IPv4 suffix replaces two groups and is never part of the /64.
+  // An IPv4 suffix takes the place of two groups and is never part of the /64 network.
   const missing = tail === undefined ? 0 : 8 - groups.length - last.length - (tail.includes('.') ? 1 : 0)
   const all = [...groups, ...Array<string>(Math.max(0, missing)).fill('0'), ...last]
   return `${all

@@ -8,14 +8,15 @@ import { countOutcome, writeOutcomesWhenDue } from '../../logging/outcomes.ts'
 import { type AppEnv, routeOf } from '../env.ts'
 
 /**
- * The methods that are logged by name. Others are logged as `other`, so that a client cannot fill the log with names.
+ * The HTTP methods that are logged by name. All others are logged as `other`, so that a client cannot write arbitrary
+ * text into the log.
  */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /**
- * Logs one line for a request and counts its outcome. Failed (5xx) and slow requests are always logged, others at the
- * rate `LOG_SAMPLE_RATE`. The clock of a deployed Worker does not advance while it computes, so both durations
- * measure waiting.
+ * Middleware that counts the outcome of a request and logs at most one line for it. Failed (5xx) and slow requests are
+ * always logged. Of the other requests, only the share `LOG_SAMPLE_RATE` is logged. The clock of a deployed Worker does
+ * not advance during computation, so `duration_ms` and `object_ms` include only waiting time.
  */
 export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
   const { log_sample_rate, slow_request_ms } = configOf(c.env)
@@ -34,12 +35,15 @@ export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
   const sampled = Math.random() < log_sample_rate
   if (!failed && !slow && !sampled) return
   const log = failed ? logFailure : slow ? logWarning : logInfo
-  // The share of requests that was logged. Divide the number of lines by it to estimate the number of requests.
+  // The share of similar requests that is logged. To estimate the number of requests, divide the number of lines by it.
   const sample_rate = failed || slow ? 1 : log_sample_rate
   log('request', { ...described(c), outcome, duration_ms, object_ms, sample_rate })
 })
 
-/** Counts changes and events, for an estimate of the platform's bill. */
+/**
+ * Counts a request with the outcome `ok` if its method can make changes, and counts the accepted events of an ingest
+ * request. The estimate of the platform's cost uses these counts.
+ */
 function countWork(c: Context<AppEnv>, now_ms: number): void {
   if (!READING.has(c.req.method)) countOutcome('work:changes', now_ms)
   const events = c.get('accepted_events') ?? 0
@@ -48,7 +52,7 @@ function countWork(c: Context<AppEnv>, now_ms: number): void {
 
 const READING = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** Returns `ok`, `replayed` or the problem code. The set of outcomes is small and fixed. */
+/** Returns the outcome of a request: `ok`, `replayed` or the problem code. The set of outcomes is small and fixed. */
 function outcomeOf(c: Context<AppEnv>): string {
   const code = c.get('problem_code')
   if (code !== undefined) return code

@@ -1,10 +1,10 @@
 /**
- * Decides whether an IP address is public. An address is not public if IANA's registries of special-purpose
- * addresses do not list it as globally reachable, or if it contains another address (6to4, Teredo, NAT64,
- * mapped).
+ * Decides whether an IP address is public. Addresses in IANA's registries of special-purpose addresses are not public,
+ * except some that are globally reachable. IPv6 addresses that contain an IPv4 address (6to4, Teredo, NAT64 with the
+ * prefix 64:ff9b::/96, IPv4-mapped) and multicast addresses are not public either.
  */
 
-/** The first address and the length of each prefix that is not public. */
+/** The IPv4 prefixes that are not public, each with its first address and its length in bits. */
 const SPECIAL_IPV4 = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -19,13 +19,13 @@ const SPECIAL_IPV4 = [
   ['198.18.0.0', 15],
   ['198.51.100.0', 24],
   ['203.0.113.0', 24],
-  // Multicast, reserved and broadcast.
+  // Multicast, reserved and broadcast addresses.
   ['224.0.0.0', 3],
 ] as const
 
 /** The prefixes within 2000::/3 that are not public. Addresses outside 2000::/3 are never public. */
 const SPECIAL_IPV6 = [
-  // Protocol assignments, such as Teredo and ORCHID.
+  // Addresses for protocols, such as Teredo and ORCHID.
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
@@ -34,17 +34,17 @@ const SPECIAL_IPV6 = [
 
 const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/
 
-/** Reports whether a text is an IPv4 address in the form of four decimal numbers. */
+/** Returns whether a text is an IPv4 address that consists of four decimal numbers. */
 export function isIpv4(text: string): boolean {
   return ipv4(text) !== undefined
 }
 
-/** Reports whether a text is an IPv6 address. */
+/** Returns whether a text is an IPv6 address, without brackets. */
 export function isIpv6(text: string): boolean {
   return ipv6(text) !== undefined
 }
 
-/** Reports whether an address is public; false for a text that is not an address. */
+/** Returns whether an IP address is public. Returns false for a text that is not an IP address. */
 export function isPublicAddress(text: string): boolean {
   const v4 = ipv4(text)
   if (v4 !== undefined)
@@ -66,7 +66,8 @@ function ipv4(text: string): bigint | undefined {
 }
 
 /**
- * Parses an IPv6 address with the platform's URL parser, which accepts every form of RFC 4291 and writes one form.
+ * Returns an IPv6 address as a number; undefined if the text is not an IPv6 address. The URL parser of the platform
+ * accepts every notation of RFC 4291 and writes only one of them.
  */
 function ipv6(text: string): bigint | undefined {
   if (!/^[0-9A-Fa-f:.]{2,45}$/.test(text) || !text.includes(':')) return undefined

@@ -4,23 +4,25 @@ import { type CheckedUrl, checkUrl, PRIVATE } from './check-url.ts'
 import { type Resolution, resolveName } from './resolve.ts'
 
 /**
- * Checks an address that a customer supplies, against the variables of this deployment and the addresses of its host
- * name. Runs when the address is set and before each use, because the variables and the addresses may change.
+ * Checks a URL that a customer supplies. The check depends on the variables of this deployment and on the IP addresses
+ * of the host name, both of which can change. It therefore runs when the customer sets the URL, and again before
+ * requests are sent to it. In the gateway, an isolate uses the result of a check for up to 30 seconds.
  */
 
 export interface Address {
   readonly url: string
-  /** A URL of this deployment. */
+  /** A URL of this deployment. The URL of a customer must not lead to this deployment. */
   readonly own_url: string
 }
 
 /**
- * The result of the check. A host that needs no resolution is `public`: an IP address, or a host that the operator
+ * The result of the check. `public` means that requests can be sent to the URL. The result is also `public` if the host
+ * needs no DNS resolution, because it is a public IP address, a local host in development, or a host that the operator
  * allows.
  */
 export type CheckedAddress = Extract<CheckedUrl, { kind: 'refused' }> | Resolution
 
-/** Checks whether requests may be sent to an address. Never throws. */
+/** Checks whether the Worker can safely send requests to a URL. Never throws. */
 export async function checkAddress(
   env: Bindings,
   { url, own_url }: Address,
@@ -33,8 +35,9 @@ export async function checkAddress(
 }
 
 /**
- * Returns the error of an address that is being set, worded to follow the name of its field; undefined if the address
- * may be used. If the resolver does not answer, the name is accepted, because every use checks it.
+ * Returns the error text for a URL that a customer wants to set; undefined if the URL is accepted. The error text has
+ * no subject, because the name of the field precedes it. If the DNS resolver returns no usable response, the URL is
+ * accepted, because it is checked again before it is used.
  */
 export async function faultOfAddress(env: Bindings, address: Address): Promise<string | undefined> {
   const checked = await checkAddress(env, address)

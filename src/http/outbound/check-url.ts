@@ -2,15 +2,18 @@ import type { Environment } from '../../config.ts'
 import { isIpv4, isIpv6, isPublicAddress } from './addresses.ts'
 
 /**
- * Checks a URL that a customer supplies and that this Worker calls. It must be https, and must not lead to the
- * operator's network or to the deployment itself. Exceptions are the local addresses in development and
- * `private_hosts`. A name is resolved and checked again before each use (`resolve.ts`).
+ * The policy for URLs that customers supply and that this Worker calls. Such a URL must not lead to this deployment. It
+ * must be https and must not lead to the operator's network, except for local hosts in development and the hosts in
+ * `private_hosts`. Other host names are also resolved and checked before they are used (`resolve.ts`).
  */
 export interface OutboundPolicy {
   readonly environment: Environment
-  /** A URL of this deployment, for its host and port. */
+  /**
+   * A URL of this deployment. Its host is refused. As a local host in development or a host in `private_hosts`, it is
+   * refused only with the same port.
+   */
   readonly own_url: string
-  /** The allowed hosts inside the operator's network: `host` or `host:port`. */
+  /** The hosts in the operator's network that the operator allows, each as `host` or `host:port`. */
   readonly private_hosts: readonly string[]
 }
 
@@ -18,24 +21,33 @@ export type CheckedUrl =
   | {
       readonly kind: 'allowed'
       readonly url: URL
-      /** The name to resolve before each use; undefined if the host is an address or allowed by name. */
+      /**
+       * The host name, which must be resolved before it is used. Undefined if the host is an IP address, a local host
+       * in development, or a host in `private_hosts`.
+       */
       readonly name: string | undefined
     }
-  /** A refused URL. `message` follows the name of the field: `must be …`. */
+  /**
+   * A refused URL. `message` is an error text without its subject, for example `must be …`. The name of the field
+   * precedes it.
+   */
   | { readonly kind: 'refused'; readonly message: string }
 
 const MAX_URL_LENGTH = 2_048
 /**
- * The accepted characters. They exclude spaces, control characters and backslashes, which URL parsers remove or
- * change.
+ * The pattern of a URL with only accepted characters. Spaces, control characters, backslashes and characters outside
+ * ASCII are not accepted, because URL parsers remove or change them.
  */
 const PLAIN = /^[\x21-\x5b\x5d-\x7e]+$/
-/** The exception for development. It compares the text as sent, so any other spelling of these hosts is refused. */
+/**
+ * The pattern of the local URLs that are allowed in development. The text of the URL must match it, so a URL with
+ * another spelling of these hosts does not count as local.
+ */
 const LOCAL = /^http:\/\/(?:127\.0\.0\.1|localhost):[1-9]\d{0,4}(?=[/?]|$)/
 const SECURE = /^https:\/\/[^/]/i
 const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/
 
-/** The suffixes of names that only a private network or a single machine resolves. */
+/** The suffixes of refused host names: names of private networks and single machines, reverse DNS names, Tor names. */
 const PRIVATE_SUFFIXES = [
   'localhost',
   'local',
@@ -89,13 +101,16 @@ function checkName(url: URL, host: string): CheckedUrl {
   return labels.length < 2 || is_private ? refused(PRIVATE) : { kind: 'allowed', url, name: host }
 }
 
-/** Reports whether a URL has user info. Also checks the text, because `https://@host` has an empty user name. */
+/**
+ * Returns whether a URL contains user info. The text is also checked, because the parsed `https://@host` has an empty
+ * user name.
+ */
 function hasUserInfo(text: string, url: URL): boolean {
   const authority = text.replace(/^[a-z]+:\/*/i, '').split(/[/?]/, 1)[0] ?? ''
   return url.username !== '' || url.password !== '' || authority.includes('@')
 }
 
-/** Returns the host without brackets and without a final dot. */
+/** Returns the host of a URL without the brackets of an IPv6 address and without a final dot. */
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
 }
@@ -105,7 +120,7 @@ function isListed(url: URL, private_hosts: readonly string[]): boolean {
   return private_hosts.some((host) => host === url.hostname || host === `${url.hostname}:${portOf(url)}`)
 }
 
-/** Reports whether a URL leads to this server. All loopback names count as one host. */
+/** Returns whether a URL leads to this deployment. All loopback hosts count as the same host. */
 function leadsToSelf(url: URL, own: URL): boolean {
   const same_host = hostOf(url) === hostOf(own) || (isLoopback(url) && isLoopback(own))
   return same_host && portOf(url) === portOf(own)

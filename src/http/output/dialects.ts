@@ -4,15 +4,16 @@ import type { AppEnv } from '../env.ts'
 import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
 /**
- * The error formats of other systems' clients, by path. A problem document also gets the members that such a client
- * reads, so that clients of both systems can read the answer. `code` is always a code of this API.
+ * The error format of another system, for the paths with a prefix. A problem document on these paths also has the
+ * members that the other system's clients read. Clients of either system can therefore read the same document. `code`
+ * is always a problem code of this API.
  */
 interface Dialect {
   readonly prefix: string
   readonly members: (problem: SentProblem) => Readonly<Record<string, unknown>>
-  /** The content type of an error format that is not JSON. */
+  /** The content type of the binary form of the error format; absent if the format has only a JSON form. */
   readonly binary?: string
-  /** The JSON Schemas of the members. */
+  /** The JSON Schemas of the additional members. */
   readonly schemas: Readonly<Record<string, unknown>>
 }
 
@@ -26,7 +27,7 @@ interface SentProblem {
 const TEXT = { type: 'string' }
 
 const DIALECTS: readonly Dialect[] = [
-  // This dialect is google.rpc.Status. In JSON, clients record `message`.
+  // Clients of OTLP expect a `google.rpc.Status`. From its JSON form, they log `message`.
   {
     prefix: '/otlp/',
     members: ({ detail }) => ({ message: detail }),
@@ -81,7 +82,7 @@ function dialectOf(path: string): Dialect | undefined {
   return DIALECTS.find(({ prefix }) => path.startsWith(prefix))
 }
 
-/** Adds the members of the path's dialect to every problem document of the routes that use this middleware. */
+/** Middleware that adds the members of the path's dialect to every problem document. */
 export const inDialect = createMiddleware<AppEnv>(async (c, next) => {
   await next()
   const dialect = dialectOf(c.req.path)
@@ -95,8 +96,8 @@ export function isProblem(c: Context<AppEnv>): boolean {
 }
 
 /**
- * Returns the OpenAPI response of a status with any of these codes on a path with a dialect; undefined on other
- * paths. `codesOf` reads the codes from `x-problem-codes`.
+ * Returns the OpenAPI response for the problem codes of one status, on a path with a dialect. Returns undefined if the
+ * path has no dialect. `codesOf` reads the codes from `x-problem-codes`.
  */
 export function dialectResponse(path: string, codes: readonly ProblemCode[]): object | undefined {
   const dialect = dialectOf(path)
@@ -111,7 +112,7 @@ export function dialectResponse(path: string, codes: readonly ProblemCode[]): ob
           'x-problem-codes': codes,
           properties: { ...own, code: { type: 'string', enum: codes }, ...dialect.schemas },
           required: [...Object.keys(own), 'code'],
-          // Each code may have additional members.
+          // A problem can have further members that are specific to its code.
           additionalProperties: true,
         },
       },

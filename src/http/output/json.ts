@@ -14,9 +14,9 @@ import {
 import { SECONDS_DECIMALS } from '../../pricing/usage.ts'
 
 /**
- * Exact amounts in JSON. A double prints 0.00000415 as `4.15e-6` and cannot represent every amount of 16 digits, so
- * amounts are written as decimal text through `JSON.rawJSON` (TC39 "JSON.parse source text access", in V8 since
- * 11.4). TypeScript's library does not declare it yet.
+ * `JSON.rawJSON` writes exact amounts to JSON (TC39 "JSON.parse source text access", in V8 since 11.4). TypeScript's
+ * library does not declare it yet. Doubles are not suitable for amounts: 0.000000415 is printed as `4.15e-7`, and not
+ * every amount with 16 digits can be represented.
  */
 declare global {
   interface JSON {
@@ -24,7 +24,7 @@ declare global {
   }
 }
 
-/** A number that `JSON.stringify` writes as the text from which it was created. */
+/** A number that `JSON.stringify` writes with exactly the text that it was created from. */
 interface RawJson {
   readonly rawJSON: string
 }
@@ -35,44 +35,47 @@ const PLAIN_DECIMAL = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/
 const MICRO_PER_CREDIT = 10 ** CREDIT_DECIMALS
 
 /**
- * Returns a plain decimal (without exponent) as a JSON number. Throws for any other text, because it would make the
- * response invalid JSON.
+ * Converts a decimal text without an exponent to an exact JSON number. Throws for any other text, because the response
+ * would then be invalid JSON.
  */
 export function exactNumber(decimal: string): ExactNumber {
   if (!PLAIN_DECIMAL.test(decimal)) throw new RangeError(`not a plain decimal: ${decimal}`)
   return JSON.rawJSON(decimal)
 }
 
-/** Returns credits as a JSON number with at most 6 decimals. */
+/** Converts an amount of credits to an exact JSON number with at most 6 decimal places. */
 export function creditsJson(amount: MicroCredits): ExactNumber {
-  // Whole credits are far below 2^53. In this range, a double is exact and prints no exponent.
+  // A number of whole credits is far below 2^53. In this range, a double is exact and is printed without an exponent.
   if (amount % MICRO_PER_CREDIT === 0) return amount / MICRO_PER_CREDIT
   return JSON.rawJSON(formatCredits(amount))
 }
 
-/** Returns micro-credits as a JSON number of credits. The amount may exceed the largest balance. */
+/**
+ * Converts micro-credits to an exact JSON number of credits. Also accepts sums that are larger than the largest
+ * possible balance.
+ */
 export function creditsExact(credits_micro: bigint): ExactNumber {
   return exactNumber(formatDecimal(credits_micro, CREDIT_DECIMALS))
 }
 
-/** Returns a whole number of 1e-6 USD as a JSON number of USD. */
+/** Converts an amount in units of 1e-6 USD to an exact JSON number of USD. */
 export function microUsdJson(micro: bigint): ExactNumber {
   return exactNumber(formatDecimal(micro, 6))
 }
 
-/** Returns whole cents as a JSON number of USD. */
+/** Converts an amount in cents to an exact JSON number of USD. */
 export function centsJson(cents: number): ExactNumber {
   return exactNumber(formatDecimal(BigInt(cents), 2))
 }
 
-/** Returns USD as a JSON number with at most 12 decimals. */
+/** Converts an amount of USD to an exact JSON number with at most 12 decimal places. */
 export function usdJson(amount: PicoUsd | UsdParts): ExactNumber {
   return JSON.rawJSON(typeof amount === 'bigint' ? formatUsd(amount) : formatUsdParts(amount))
 }
 
 /**
- * Renders quantities as plain decimals. JavaScript writes an exponent for values below 1e-6. Only seconds have such
- * values.
+ * Converts the quantities of a usage to JSON numbers without an exponent. JavaScript would print a value below 1e-6
+ * with an exponent. Only quantities of seconds can be that small.
  */
 export function usageJson(usage: Readonly<Record<string, number>>): Record<string, ExactNumber> {
   return Object.fromEntries(Object.entries(usage).map(([unit, quantity]) => [unit, quantityJson(quantity)]))
@@ -91,7 +94,10 @@ class JsonOutput {
     this.text = text
   }
 
-  /** Writes a placeholder that `stringifyJson` replaces, because `JSON.rawJSON` accepts no objects. */
+  /**
+   * Returns a placeholder, which `stringifyJson` replaces by the text. The text itself cannot be returned, because
+   * `JSON.rawJSON` accepts no objects.
+   */
   toJSON(): RawJson {
     if (!texts) throw new Error('only stringifyJson can write JSON text')
     texts.push(this.text)
@@ -100,15 +106,18 @@ class JsonOutput {
 }
 
 /**
- * A line break in a form that `JSON.stringify` does not write for any string. In its output, this text is always a
- * placeholder.
+ * A JSON string with a line break, in an escaped form that `JSON.stringify` never writes. If the output of
+ * `JSON.stringify` contains this text, it is always a placeholder.
  */
 const PLACEHOLDER = '"\\u000A"'
 
-/** The texts of the placeholders that the current call of `stringifyJson` has written. */
+/**
+ * The texts that replace the placeholders of the current call of `stringifyJson`, in order; undefined outside of a
+ * call.
+ */
 let texts: string[] | undefined
 
-/** Returns the customer's own JSON. `stringifyJson` writes it in its stored form. */
+/** Wraps stored JSON text, such as metadata, so that `stringifyJson` writes it unchanged. */
 export function jsonOf(text: JsonText): JsonOutput {
   return new JsonOutput(text)
 }
@@ -119,7 +128,7 @@ export function metadataJson(metadata: JsonText | undefined): JsonOutput {
   return jsonOf(metadata ?? NO_METADATA)
 }
 
-/** Returns the JSON text of a body that may contain exact numbers and JSON text. */
+/** Converts a body to JSON text. The body can contain exact numbers (`ExactNumber`) and stored JSON text (`jsonOf`). */
 export function stringifyJson(body: unknown): string {
   const outer = texts
   const written: string[] = []
@@ -134,7 +143,7 @@ export function stringifyJson(body: unknown): string {
   }
 }
 
-/** Returns a JSON response whose body may contain exact numbers and JSON text. */
+/** Returns a JSON response. The body can contain exact numbers (`ExactNumber`) and stored JSON text (`jsonOf`). */
 export function jsonResponse(
   c: Context,
   body: unknown,

@@ -10,20 +10,20 @@ import { timeJson, timeOrNull } from '../input/times.ts'
 import { exactNumber, jsonResponse } from './json.ts'
 import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
-/** The page of all codes, with an anchor for each code. Every deployment serves this page. */
+/** The path of the page that describes all problem codes. Each code is an anchor. Every deployment serves the page. */
 const DOCS = '/docs/errors#'
 
 export interface Problem {
   readonly code: ProblemCode
-  /** The detail for a person: one or two sentences without secrets and internal names. */
+  /** The error text for a person: a few short sentences, without secrets or internal names. */
   readonly detail: string
-  /** The headers in addition to the headers of the status. */
+  /** The headers that are added to the default headers of the problem code. */
   readonly headers?: Readonly<Record<string, string>>
-  /** The members that this code adds to the document. */
+  /** The members of the document that are specific to the problem code. */
   readonly members?: Readonly<Record<string, unknown>>
 }
 
-/** Returns an RFC 9457 problem document. */
+/** Returns a response with a problem document (RFC 9457). */
 export function problem(c: Context<AppEnv>, { code, detail, headers = {}, members = {} }: Problem): Response {
   const { status, title } = PROBLEMS[code]
   c.set('problem_code', code)
@@ -36,21 +36,21 @@ export function problem(c: Context<AppEnv>, { code, detail, headers = {}, member
 function headersOf(code: ProblemCode): Readonly<Record<string, string>> {
   const { status } = PROBLEMS[code]
   if (status === 401) return { 'WWW-Authenticate': 'Bearer' }
-  // A repeat does not help if a feature is not set up.
+  // If a feature is not set up, a retry does not help, so the response has no `Retry-After`.
   return status === 503 && !code.endsWith('_not_configured') ? { 'Retry-After': '1' } : {}
 }
 
-/** Returns a 400 with the error of each field. */
+/** Returns the 400 response for an invalid request, with an error for each invalid field. */
 export function invalidRequest(c: Context<AppEnv>, detail: string, errors: readonly FieldError[]): Response {
   return problem(c, { code: 'invalid_request', detail, members: { errors } })
 }
 
-/** The header of a replay. */
+/** The header of a response that is repeated because of its idempotency key. */
 export const REPLAYED = { 'Idempotency-Replayed': 'true' } as const
 
 /**
- * Answers with the result of a ledger operation. `render` renders the answer, and a replay is marked. A refusal
- * becomes a problem document.
+ * Returns the response for the result of a ledger operation. `render` converts the `answer` of the result to a body. A
+ * repeated response gets the header `Idempotency-Replayed`. A refusal becomes a problem document.
  */
 export function answerResult<A>(
   c: Context<AppEnv>,
@@ -62,11 +62,14 @@ export function answerResult<A>(
   return jsonResponse(c, render(result.answer), status, result.kind === 'replayed' ? REPLAYED : {})
 }
 
-/** The detail for a portal token whose API key has ended. A page with a portal token has no API key to replace. */
+/**
+ * The error text for a portal token whose API key was deleted or replaced. The usual text about API keys does not help,
+ * because a page with a portal token has no API key.
+ */
 const PORTAL_ENDED =
   'This portal token has ended with the API key that created it. Request a new portal token from the backend of the page.'
 
-/** Returns the problem document of a refusal by the ledger or by the rating. */
+/** Returns the problem document for a refusal. Most refusals come from the ledger, from rating or from validation. */
 export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response {
   const ended = refusal.code === 'revoked_api_key' && c.get('portal') !== undefined
   const detail = ended ? PORTAL_ENDED : detailOf(refusal)
@@ -137,20 +140,23 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
   }
 }
 
-/** Returns the seconds until a time, at least 1, so that clients do not retry immediately. */
+/** Returns the number of seconds until a time. The minimum is 1, so that clients do not retry immediately. */
 function secondsUntil(at_ms: number): number {
   return Math.max(1, Math.ceil((at_ms - Date.now()) / 1000))
 }
 
 /**
- * Returns a 404 whose detail contains the kind and the id, such as `Event evt_1 not found.` The id must be validated.
+ * Returns the 404 response for an object that does not exist. The detail names its kind and its id, for example `Event
+ * evt_1 not found.` The caller must have validated the id.
  */
 export function noSuch(c: Context<AppEnv>, kind: string, id: string): Response {
   const what = kind.charAt(0).toUpperCase() + kind.slice(1)
   return problem(c, { code: 'not_found', detail: `${what} ${id} not found.` })
 }
 
-/** Returns the 404 of a path without a route. The detail contains the path only if it is short and printable. */
+/**
+ * Returns the 404 response for a path without a route. The detail contains the path only if it is short and printable.
+ */
 export function notFound(c: Context<AppEnv>): Response {
   const { method, path } = c.req
   const shown = path.length > MAX_PATH_SHOWN || isUnprintable(path) ? '' : ` ${method} ${path}`
@@ -160,8 +166,8 @@ export function notFound(c: Context<AppEnv>): Response {
 const MAX_PATH_SHOWN = 200
 
 /**
- * Returns the 503 of a request that failed because of D1, KV or a ledger. Completed steps of a change are kept, and a
- * repeat completes the rest.
+ * Returns the 503 response for a request that failed, usually because of D1, KV or a ledger object. Logs the error.
+ * Completed steps of a change are kept. A retry completes the other steps.
  */
 export function serviceUnavailable(c: Context<AppEnv>, event: string, error: unknown): Response {
   logError(event, error, { request_id: c.get('request_id') })
@@ -172,8 +178,9 @@ export function serviceUnavailable(c: Context<AppEnv>, event: string, error: unk
 }
 
 /**
- * Answers a thrown error. Hono and its validators throw `HTTPException` for a body that they cannot read. A D1 outage
- * is a 503. Any other error is a bug. It is logged with the request id, and the client gets only this id.
+ * Returns the response for an error that a handler threw. Hono and its validators throw `HTTPException` if they cannot
+ * read a body. If D1 is unavailable, the response is a 503. Any other error is a bug. It is logged with the request id,
+ * and the client gets only the request id.
  */
 export function onError(error: Error, c: Context<AppEnv>): Response {
   if (error instanceof HTTPException) {
@@ -193,7 +200,7 @@ export function onError(error: Error, c: Context<AppEnv>): Response {
   })
 }
 
-/** The maximum number of characters of a header that an error repeats. */
+/** The maximum number of characters of a header that an error text quotes. */
 const MAX_QUOTED = 60
 
 export function unsupportedMediaType(c: Context<AppEnv>, expected = 'application/json'): Response {

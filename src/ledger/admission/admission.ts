@@ -23,9 +23,9 @@ export interface Admitted {
 }
 
 /**
- * Decides which requests a ledger object accepts. Refuses requests to an unopened ledger, requests with a revoked
- * key, and requests above a rate limit. Also refuses writes and requests with portal tokens if the customer is not
- * active. The caches of the Worker may be out of date and admit such requests.
+ * Decides which requests a ledger object accepts. Refuses requests to an unopened ledger, requests with a revoked key,
+ * and requests above a rate limit. Also refuses writes and requests with portal tokens if the customer is not active.
+ * The Worker's own checks use caches, which can be out of date.
  */
 export class Admission {
   private readonly state: AdmissionState
@@ -46,7 +46,7 @@ export class Admission {
   }
 
   /**
-   * Decides whether a request is admitted, and counts it. Does not count requests of a revoked key, because a stolen
+   * Decides whether a request is admitted, and counts it. Does not count requests with a revoked key, because a stolen
    * key must not use up its customer's request limit.
    */
   admit(caller: Caller, access: Access): Admitted {
@@ -60,13 +60,16 @@ export class Admission {
       return { rate, refusal: refused({ code: 'rate_limited', limit, retry_after_s: resets_in_s }) }
     }
     const admitted = rate ? { rate } : {}
-    // Also a read with a portal token is admitted only while the customer is active.
+    // With a portal token, a read needs an active customer too, so it is checked like a write.
     return account.admits(caller.portal_token === undefined ? access : 'write')
       ? admitted
       : { ...admitted, refusal: refused({ code: 'customer_suspended' }) }
   }
 
-  /** Counts a request. Returns undefined if the request is not counted or was counted before. */
+  /**
+   * Counts a request and returns the count. Returns undefined if this ledger must not count the request, or has already
+   * counted it.
+   */
   private countRequest(
     { mode = 'live', counted_by, portal_token }: Caller,
     identity: LedgerName,
@@ -82,13 +85,11 @@ export class Admission {
 
 const KEY = 'account'
 
-/**
- * The account of a ledger that has not received an account yet. The next change of its customer replaces the account.
- */
+/** The account that a ledger uses until it receives its customer's account. */
 const UNKNOWN: Account = { tier: 'STARTER', status: 'ACTIVE', revision: 0 }
 
 /**
- * The customer's account. D1 is its source of truth, and the Worker sends every change to the ledger. Changes may
+ * The customer's account. D1 is its source of truth, and the Worker sends every change to the ledger. Changes can
  * arrive twice, late or out of order, so only a newer revision is accepted. Writes 1 row for each accepted change.
  */
 export class AccountRow {
@@ -114,7 +115,9 @@ export class AccountRow {
     this.known = account
   }
 
-  /** Reports whether the customer's status admits a request with this access. */
+  /**
+   * Reports whether the customer's status permits a request with the given access. Only an active customer can write.
+   */
   admits(access: Access): boolean {
     return access !== 'write' || this.known.status === 'ACTIVE'
   }

@@ -4,13 +4,14 @@ import type { JsonText } from '../model/json.ts'
 import type { Refusal } from '../model/refusal.ts'
 
 /**
- * The quotas of permanently stored data, by the tier of the ledger's customer. The monthly quota of events is
- * separate: see `overQuota`.
+ * The quotas of the data that a ledger stores permanently. The customer's tier determines them. `overQuota` checks the
+ * monthly quota of events.
  */
 export interface StoredQuotas {
   /**
-   * The maximum number of changes in a UTC month; null for no limit. Changes are grants, purchases, movements, opened
-   * and extended holds, and created and replaced entitlements.
+   * The maximum number of changes in a UTC month; null for no limit. Changes are requested grants, purchases and
+   * movements, opened and extended holds, provider calls that are released without a charge, and created and replaced
+   * entitlements.
    */
   readonly changes_a_month: number | null
   /**
@@ -21,9 +22,9 @@ export interface StoredQuotas {
 }
 
 /**
- * The numbers of the ledger's own counters. They are stored like the counters of limits, in the journal row of the
- * commit, so they are exact after any crash and cost no row. The counters of limits have numbers from 1 on. Never
- * change these two numbers, because they are stored.
+ * The numbers of the two counters of quotas. A commit stores these counters in its journal row, like the counters of
+ * limits, so they are exact after a crash and cost no additional row. The counters of limits have numbers from 1. Never
+ * change the two numbers, because journal rows contain them.
  */
 const CHANGES = 0
 const METADATA = -1
@@ -51,14 +52,14 @@ export function overStored(
   return { code: 'too_many_open', what: 'MB of metadata', limit: metadata_mb }
 }
 
-/** Counts a change that replaces the stored texts `replaced` with `texts`. */
+/** Adds a change to the counters of quotas. The change replaces the stored texts `replaced` with `texts`. */
 export function countStored(draft: Draft, texts: Texts = [], replaced: Texts = []): void {
   const { start_ms } = monthOf(draft.at_ms)
   add(draft, CHANGES, start_ms, 1)
   countMetadata(draft, bytesOf(texts) - bytesOf(replaced))
 }
 
-/** Subtracts the size of texts that a deletion removed. */
+/** Subtracts the size of deleted texts from the counter of metadata. */
 export function uncountStored(draft: Draft, removed: Texts): void {
   countMetadata(draft, -bytesOf(removed))
 }
@@ -68,7 +69,8 @@ function countMetadata(draft: Draft, bytes: number): void {
 }
 
 function add(draft: Draft, counter: number, window_start_ms: number, quantity: number): void {
-  // Removed texts may be older than the counter, so the sum could fall below 0.
+  // Texts that were stored before the counter existed were never added, so subtracting their size could give a negative
+  // sum.
   const used = Math.max(0, usedSince(draft, counter, window_start_ms) + quantity)
   draft.limitCounters.set(counter, { window_start_ms, used: BigInt(used) })
 }

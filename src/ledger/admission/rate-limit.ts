@@ -1,6 +1,6 @@
 import type { RateCount } from '../model/account.ts'
 
-/** The length of the windows in which rate limits count requests. A window begins with the UTC minute. */
+/** The length of the window in which a rate limit counts requests. Each window starts at a full UTC minute. */
 export const RATE_WINDOW_MS = 60_000
 
 /**
@@ -11,7 +11,7 @@ export class RateLimiter {
   private minute = Number.NEGATIVE_INFINITY
   private counted = 0
 
-  /** Counts one request. The limit is a parameter because a customer's tier may change within a minute. */
+  /** Counts one request. The limit is a parameter because a customer's tier can change within a minute. */
   count(limit: number, now_ms: number): RateCount {
     this.turnTo(Math.floor(now_ms / RATE_WINDOW_MS))
     this.counted += 1
@@ -24,9 +24,9 @@ export class RateLimiter {
   }
 
   /**
-   * Starts a new count in a new minute. If the clock moves back by one minute, the count of the newer minute
-   * continues, so that the older minute's requests are not granted again. If the clock moves back further, it was
-   * wrong before. A new count then starts, because the old count could refuse the caller's requests for a long time.
+   * Starts a new count in a new minute. If the clock moves back by one minute, keeps the current count, so that the
+   * limit of the older minute is not granted again. If the clock moves back further, the previous time was wrong. The
+   * count then starts again, because the old count could refuse requests for a long time.
    */
   private turnTo(minute: number): void {
     if (minute === this.minute || minute === this.minute - 1) return
@@ -36,8 +36,8 @@ export class RateLimiter {
 }
 
 /**
- * The maximum number of requests a minute with one portal token. A page with three widgets can be loaded 20 times a
- * minute.
+ * The maximum number of requests a minute with one portal token. For example, a page with three widgets, which each
+ * send one request, can load 20 times a minute.
  */
 export const PORTAL_REQUESTS_A_MINUTE = 60
 
@@ -48,8 +48,8 @@ export const PORTAL_REQUESTS_A_MINUTE = 60
 export class PortalRateLimiter {
   private readonly all = new RateLimiter()
   /**
-   * The counts of the tokens in this minute. Only requests that `all` allowed add a token, which bounds the number of
-   * tokens.
+   * The counts of the tokens in this minute. A token is added only after a request that `all` allows, so the limit of
+   * `all` also bounds the number of tokens.
    */
   private readonly tokens = new Map<string, RateLimiter>()
   private minute = Number.NEGATIVE_INFINITY

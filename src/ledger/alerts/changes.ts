@@ -31,8 +31,8 @@ import {
 } from './values.ts'
 
 /**
- * Creates, replaces or deletes an alert. Writes no notification, even if the value is already past the threshold,
- * because the value did not cross it.
+ * Creates, replaces or deletes an alert. Adds no notification, even if the value is already past the threshold, because
+ * no change of the value has crossed the threshold.
  */
 export function applyAlert(
   draft: Draft,
@@ -77,8 +77,9 @@ function fullRefusal(rows: AlertRows, { owner, ...rules }: AlertRules): Refused 
 }
 
 /**
- * Returns the state of an alert with new rules. An alert on a balance, on spending or on a limit has fired if its
- * value is past the threshold, or if it had fired in the current window and its value is not beyond `rearm_at` yet.
+ * Returns the state of a new alert, or of an alert whose rules change. An alert on a balance, on spending or on a limit
+ * counts as fired if its value is past the threshold. An alert that fired in the current window stays fired until its
+ * value is beyond `rearm_at`.
  */
 function stateOf(draft: Draft, rules: AlertRules, last: AlertState): AlertState {
   const { at_ms } = draft

@@ -1,9 +1,10 @@
 import type { AlertRules, AlertState, AlertType } from '../model/alerts.ts'
 
 /**
- * Decides when an alert fires. An alert fires once when its value passes the threshold. It fires again only after the
- * value was beyond `rearm_at`, on the other side of the threshold, or in a new window. An alert whose value varies
- * around the threshold therefore fires once.
+ * Decides when an alert fires, except an alert on expiring lots. An alert fires once when its value passes the
+ * threshold. It can fire again only after it is armed again: by a value beyond `rearm_at`, which is at the threshold or
+ * on its other side, or by the start of a new window. A value that varies around the threshold without passing
+ * `rearm_at` therefore fires the alert only once in a window.
  */
 
 type Direction = 'down' | 'up'
@@ -33,8 +34,9 @@ export type Step =
 const NOTHING: Step = { kind: 'nothing' }
 
 /**
- * Returns the effect of a value on an alert. An armed alert does not fire during its cooldown. If its value is still
- * past the threshold after the cooldown, the next change or check fires the alert.
+ * Returns whether a value fires an alert, arms it, or does nothing. An armed alert does not fire during its cooldown.
+ * If its value is still past the threshold after the cooldown, the next change of the wallet or limit, or the next
+ * check by the alarm, fires the alert.
  */
 export function step(rules: AlertRules, state: AlertState, value: number, at_ms: number): Step {
   if (state.fired) {
@@ -46,8 +48,8 @@ export function step(rules: AlertRules, state: AlertState, value: number, at_ms:
 }
 
 /**
- * Returns the default of `rearm_at`. It differs from the threshold by a tenth of the threshold, on the side where the
- * alert does not fire.
+ * Returns the default of `rearm_at`. It differs from the threshold by a tenth of the threshold, rounded up, on the side
+ * where the alert does not fire.
  */
 export function defaultRearm(type: AlertType, threshold: number): number {
   const tenth = Math.ceil(threshold / 10)

@@ -4,22 +4,22 @@ import { parseStored } from '../model/json.ts'
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
 
-// Writes one row for each alert.
+// Each statement writes one row.
 const WRITE = 'INSERT OR REPLACE INTO alerts (alert_id, alert) VALUES (?, ?)'
 const DELETE = 'DELETE FROM alerts WHERE alert_id = ?'
 
 const NONE: readonly Alert[] = []
 
-/** Finds the counter of the limit that an alert watches. Returns undefined if no limit applies. */
+/** Finds the counter of the limit that an alert watches. `of` returns undefined if there is no entitlement. */
 export interface CounterFinder {
-  /** A number that changes with every change of an entitlement. */
+  /** A number that changes whenever an entitlement changes. */
   readonly version: number
   readonly of: (alert: Alert) => number | undefined
 }
 
 /** The ids of enabled alerts. */
 interface Index {
-  /** The ids of each wallet's alerts, by the key of the wallet. */
+  /** The ids of each wallet's alerts, without alerts on limits, by the key of the wallet. */
   readonly wallets: ReadonlyMap<string, readonly string[]>
   readonly timed: readonly string[]
   readonly limited: readonly string[]
@@ -42,7 +42,7 @@ export class AlertRows {
     return this.alerts()
   }
 
-  /** Returns the enabled alerts on a wallet. */
+  /** Returns the enabled alerts on a wallet, without alerts on limits. */
   ofWallet(key: string): readonly Alert[] {
     return this.named(this.places().wallets.get(key))
   }
@@ -76,7 +76,7 @@ export class AlertRows {
   publish(changed: ReadonlyMap<string, Alert | null>): void {
     const all = this.alerts()
     for (const [id, alert] of changed) {
-      // The indexes stay valid when an alert only fires or arms.
+      // The indexes stay valid when an alert only fires, arms or gets another threshold, so most changes keep them.
       if (!isSamePlace(all.get(id), alert)) this.index = this.counters = undefined
       if (alert) all.set(id, alert)
       else all.delete(id)
@@ -130,7 +130,7 @@ export class AlertRows {
   }
 }
 
-/** Reports whether an alert stays at the same place in the indexes. */
+/** Reports whether the indexes stay valid when `after` replaces `before`. */
 function isSamePlace(before: Alert | undefined, after: Alert | null): boolean {
   if (!before || !after) return false
   return (

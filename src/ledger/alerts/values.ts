@@ -8,15 +8,15 @@ import type { Entitlement, LimitCounter, PeriodCounters } from '../model/limits.
 import { available, type Wallet, walletKey } from '../model/wallet.ts'
 
 /**
- * The values that alerts compare with their thresholds. A value is an integer in the smallest decimal of its unit:
- * see `THRESHOLD_DECIMALS`.
+ * The values that alerts compare with their thresholds. A value is an integer in the smallest fraction of its unit, for
+ * example in micro-credits: see `THRESHOLD_DECIMALS`.
  */
 
 const PERCENT = 100n * 10n ** BigInt(THRESHOLD_DECIMALS.percent)
 
 /**
- * Returns a part of a whole in percent, rounded down, with the decimals of a threshold. Returns the largest safe
- * integer if the percentage is larger.
+ * Returns `part` as a percentage of `whole`, as an integer with the decimals of a percent threshold, rounded down.
+ * Returns at most the largest safe integer.
  */
 function percentOf(part: bigint, whole: bigint): number {
   if (whole <= 0n) return part > 0n ? Number.MAX_SAFE_INTEGER : 0
@@ -28,8 +28,8 @@ function safe(value: bigint): number {
 }
 
 /**
- * Returns the available credits of a wallet, or their percentage of the initial credits of the wallet's open lots.
- * Lots that are used up do not count.
+ * Returns a wallet's available credits. If the unit is percent, returns them as a percentage of the original credits of
+ * the wallet's open lots. Used-up lots do not count.
  */
 export function balanceValue({ unit }: AlertRules, wallet: Wallet | undefined): number {
   if (!wallet) return 0
@@ -45,7 +45,10 @@ export interface LimitValue {
   readonly window_start_ms: number | null
 }
 
-/** Returns the used percentage of a limit in its current window, including holds; undefined if no limit applies. */
+/**
+ * Returns the used percentage of a limit in its current window, including holds; undefined if no limit applies. A limit
+ * of 0 counts as used up.
+ */
 export function limitValue(
   entitlement: Entitlement,
   counter: LimitCounter | undefined,
@@ -59,7 +62,7 @@ export function limitValue(
   return { value, window_start_ms: rolling ? null : window.start_ms }
 }
 
-/** Returns the entitlement that limits the alert's feature for the alert's owner. */
+/** Returns the entitlement of the alert's owner for the alert's feature; undefined if there is none. */
 export function limitOf(draft: Draft, { feature_id = '', owner }: AlertRules): Entitlement | undefined {
   const user_id = owner.kind === 'user' ? owner.id : undefined
   const team_id = owner.kind === 'team' ? owner.id : undefined
@@ -68,8 +71,8 @@ export function limitOf(draft: Draft, { feature_id = '', owner }: AlertRules): E
 }
 
 /**
- * Returns the name of a wallet's counter of spending: in a period or in total, for one feature or for all features.
- * Counters are part of the wallet's row, so counting costs no additional row.
+ * Returns the key of a counter of a wallet's spending. A counter counts in each period or in total, for one feature or
+ * for all features. The wallet's row contains its counters, so counting costs no additional row.
  */
 export function spendingKey(period: AlertPeriod | 'TOTAL', feature_id?: string): string {
   return feature_id === undefined ? `spend ${period}` : `spend ${period} ${feature_id}`
@@ -80,15 +83,15 @@ export function spendingWindow(period: AlertPeriod | 'TOTAL', at_ms: number) {
   return windowOf(period, null, at_ms)
 }
 
-/** Returns the spending that a wallet has counted in the period of `at_ms`. */
+/** Returns the spending that a counter has counted in the period of `at_ms`, in micro-credits. */
 export function spendingOf(counters: PeriodCounters | undefined, key: string, at_ms: number): bigint {
   const counter = counters?.[key]
   return counter && counter.resets_at_ms > at_ms ? BigInt(counter.quantity) : 0n
 }
 
 /**
- * Returns the spending of an entry: positive for a burn, negative for an entry that returns burned credits, otherwise
- * 0.
+ * Returns the spending of an entry, in micro-credits: positive for a burn, negative for an entry that returns burned
+ * credits, otherwise 0.
  */
 export function spentBy({ type, amount, reverses, event }: Entry): number {
   const is_returned =
@@ -101,13 +104,19 @@ export function featureOf({ event, captured, reverses }: Entry): string | undefi
 }
 
 const RUNWAY = 10n ** BigInt(THRESHOLD_DECIMALS.days)
-/** The period whose spending the forecast uses. An alert that is younger uses the time since its creation. */
+/**
+ * The approximate period whose spending determines the runway. An alert that is younger than this period uses the time
+ * since its creation.
+ */
 const RUNWAY_WINDOW_MS = 7 * DAY_MS
 const BETWEEN_SAMPLES_MS = DAY_MS / 4
 const SHORTEST_MS = 3_600_000
 export const BETWEEN_CHECKS_MS = 3_600_000
 
-/** Computes the runway: how long the available credits last at the spending rate of the last days. */
+/**
+ * Computes the runway: the number of days for which the available credits last at the average rate of spending in about
+ * the last 7 days.
+ */
 export function checkRunway(
   { spent }: Pick<RunwayState, 'spent'>,
   total: bigint,

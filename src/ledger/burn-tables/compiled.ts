@@ -8,18 +8,18 @@ import { type InForce, versionInForce } from '../../pricing/burn-table/versions.
 import type { BurnTableVersion } from '../model/burn-tables.ts'
 import type { BurnTableRows } from './rows.ts'
 
-/** The tables that rate a ledger's events. Each event is rated by the table in force at its own time. */
+/** The tables that rate a ledger's events. `at` returns the table that was in force at the time of an event. */
 export interface RatingTables {
   at(at_ms: number): BurnTable
 }
 
 /**
- * The maximum number of compiled tables in memory. Most events use the current version, and late events use earlier
+ * The maximum number of compiled tables in memory. Most events use the current version, and late events can use earlier
  * versions.
  */
 const MAX_COMPILED = 64
 
-/** A customer's burn tables, compiled when first used. */
+/** A customer's burn tables. Each version is compiled when it is first used. */
 export class BurnTables implements RatingTables {
   readonly defaults: BurnDefaults
   private readonly rows: BurnTableRows
@@ -46,7 +46,10 @@ export class BurnTables implements RatingTables {
     return this.lastFound
   }
 
-  /** Discards the cached rows. Call this after every change of the rows. */
+  /**
+   * Discards the cached rows. Call this after every change of the rows. Compiled tables are kept, because the
+   * definition of a version never changes.
+   */
   refresh(): void {
     this.rows.forget()
     this.lastFound = null

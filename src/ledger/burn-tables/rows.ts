@@ -14,8 +14,8 @@ const INSERT_VERSION = `
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
 /**
- * The stored burn tables. All versions are also in memory, without their definitions. Versions are never deleted, and
- * only their `deactivated_at_ms` is changed.
+ * The burn tables in the ledger's database. All versions are also kept in memory, without their definitions. A version
+ * is never deleted. Only its `deactivated_at_ms` can change.
  */
 export class BurnTableRows {
   private readonly exec: Exec
@@ -25,13 +25,13 @@ export class BurnTableRows {
     this.exec = exec
   }
 
-  /** All versions, oldest first. They are read at the first use. */
+  /** All versions, oldest first. The first use reads them from the database. */
   get versions(): readonly BurnTableVersion[] {
     this.loaded ??= this.exec(ALL_VERSIONS).map(versionOf)
     return this.loaded
   }
 
-  /** A number that increases with every change of any table. */
+  /** A number that increases whenever a table changes. */
   get revision(): number {
     const deactivated = this.versions.filter(({ deactivated_at_ms }) => deactivated_at_ms !== null).length
     return this.versions.length + deactivated
@@ -60,7 +60,7 @@ export class BurnTableRows {
     this.forget()
   }
 
-  /** Ends a table. Writes one row: the end is stored with the last version of the table. */
+  /** Deactivates a table by setting `deactivated_at_ms` of its last version, `version`. Writes one row. */
   deactivate(version: number, at_ms: number): void {
     this.exec('UPDATE burn_tables SET deactivated_at_ms = ? WHERE version = ?', at_ms, version)
     this.forget()

@@ -29,8 +29,8 @@ export type BurnOutcome =
   | Refused
 
 /**
- * Replays, refuses or burns one event. Checks the idempotency key first, even before a known refusal, because the
- * replay of an accepted request must not be refused.
+ * Replays, refuses or burns one event. Checks the idempotency key first, because the replay of an accepted event must
+ * succeed even if the event would be refused now.
  */
 export function applyEvent(draft: Draft, item: IngestItem, context: BurnContext): BurnOutcome {
   const replayed = replayedEntry(draft, item.idempotency)
@@ -78,7 +78,7 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
 const HOLD_NOT_OPEN: readonly string[] = ['hold_not_open']
 const NO_WARNINGS: readonly string[] = []
 
-/** Creates the entry of a burn. The caller has already moved the lots. */
+/** Creates the entry of a burn. The caller has already taken the credits from the lots. */
 export function burnEntry(
   event: PricedEvent,
   idempotency: Idempotency | undefined,
@@ -95,8 +95,8 @@ export function burnEntry(
 }
 
 /**
- * Burns an event from its hold and closes the hold. Returns undefined if the hold is not open. The caller then burns
- * the event without a hold.
+ * Burns an event from its hold and closes the hold. Refuses the event if the hold belongs to a wallet other than
+ * `payer`. Otherwise, returns undefined if the hold is not open, and the caller must burn the event without a hold.
  */
 function settleByHold(
   draft: Draft,
@@ -126,9 +126,9 @@ function settleByHold(
 }
 
 /**
- * Returns the wallet of the event's hold if the hold is open and belongs to the event's user and team. The user or
- * the team may have received a wallet after the hold was opened. Otherwise, returns the wallet that pays for the
- * event without a hold.
+ * Returns the wallet that pays for an event. If the event's hold is open and belongs to the event's user and team, the
+ * wallet of the hold pays, even if the user or the team received its own wallet after the hold was opened. Otherwise,
+ * the wallet that `payingWallet` returns pays.
  */
 function payerOf(draft: Draft, event: PricedEvent): Wallet {
   const wallet = event.hold && draft.walletByNumber(event.hold.wallet)
@@ -156,8 +156,8 @@ export function payingWallet(
 }
 
 /**
- * Returns the record of a rated event. `key_id` is the API key of the request, if there is one. Adds the warnings in
- * `about` to the warnings of the event.
+ * Returns the record of a rated event. `key_id` is the id of the API key to which the usage belongs, if there is one.
+ * Adds the warnings in `about` to the warnings of the event.
  */
 export function recordOf(
   event: PricedEvent,
@@ -191,7 +191,10 @@ export function recordOf(
   return record
 }
 
-/** Returns the answer to an event. Uses only the event's entry, so every replay equals the first answer. */
+/**
+ * Returns the result of an event. Computes it only from the event's entry, so a replay returns the same result as the
+ * first request.
+ */
 export function eventAnswer(ids: LedgerIds, entry: Entry): EventAnswer {
   const { event } = entry
   if (!event) throw new Error(`entry ${entry.number} is not the entry of an event`)
@@ -209,7 +212,10 @@ export function eventAnswer(ids: LedgerIds, entry: Entry): EventAnswer {
   }
 }
 
-/** Returns the refusal of one more event; undefined if the monthly quota of the customer's tier allows the event. */
+/**
+ * Returns the refusal of an event above the monthly quota of the customer's tier; undefined if the quota allows the
+ * event.
+ */
 export function overQuota(draft: Draft, { events_a_month }: BurnContext): Refusal | undefined {
   if (events_a_month === null || draft.month_events < events_a_month) return undefined
   return { code: 'quota_exceeded', limit: events_a_month, resets_at_ms: monthOf(draft.at_ms).end_ms }

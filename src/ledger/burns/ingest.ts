@@ -27,8 +27,8 @@ function ingestOne(draft: Draft, item: IngestItem, context: BurnContext): Ingest
 }
 
 /**
- * Ingests the events of a batch in order, each independently. Stores the whole answer under the batch key, because a
- * replay also returns the rejections.
+ * Ingests the events of a batch in order. A rejected event does not affect the other events. If the batch has an
+ * idempotency key, stores the whole result under it, so that a replay also returns the rejections.
  */
 function ingestBatch(
   draft: Draft,

@@ -24,17 +24,17 @@ import type { PricedEvent, ProviderCharge } from '../model/vocabulary.ts'
 import type { Wallet } from '../model/wallet.ts'
 
 /**
- * The context of a burn: the tables that convert usage and cost to credits, the ids of the ledger, and the customer's
- * limits.
+ * The context of a burn: the tables that convert usage and cost to credits, the ids of the ledger, the customer's
+ * default entitlement and quotas, and the API key of the request.
  */
 export interface BurnContext {
   readonly tables: RatingTables
   readonly ids: LedgerIds
   /** The default for features without an entitlement: allowed or refused. */
   readonly default_entitlement: DefaultEntitlement
-  /** The maximum number of events that the ledger accepts in a UTC month; null for no limit. */
+  /** The quota of events in a UTC month; null for no limit. */
   readonly events_a_month: number | null
-  /** The API key of the request. The limits of the key count the events. Absent if the burn has no request. */
+  /** The id of the request's API key. The limits on the key count the events. Absent if no request caused the burn. */
   readonly key_id?: string
   readonly quotas: StoredQuotas
 }
@@ -46,8 +46,8 @@ export interface Rated extends Omit<Charge, 'kind'> {
 }
 
 /**
- * Rates an event by the burn table in force at the event's time. Uses the wallet's counters of the period in which
- * the event arrives. A caller that burns the event must also call `countUse`.
+ * Rates an event by the burn table in force at the event's time. Uses the wallet's counters of the period that contains
+ * `at_ms`. A caller that burns a new event must also call `countUse`.
  */
 export function rate(
   event: PricedEvent,
@@ -70,8 +70,8 @@ export function countUse(wallet: Wallet, { advance }: Rated): void {
 }
 
 /**
- * The refusal of an event whose price exceeds the USD that an entry can hold. It occurs only with a table of very
- * expensive credits.
+ * The refusal of an event whose price in USD is larger than an entry can store. Only a burn table with very few credits
+ * per USD can cause it.
  */
 export const PRICE_TOO_HIGH: Refusal = {
   code: 'invalid_request',
@@ -81,8 +81,8 @@ export const PRICE_TOO_HIGH: Refusal = {
 }
 
 /**
- * Returns the customer's price that an entry records. A capture that burned only a part of the credits records the
- * same part of the price.
+ * Returns the customer's price that an entry records. A capture that burns only a part of the credits records the same
+ * part of the price.
  */
 export function recordedPrice(
   { price, credits_micro }: Rated,
@@ -154,7 +154,10 @@ export function quote(tables: RatingTables, item: QuoteItem, now_ms: number): Qu
   }
 }
 
-/** Returns the quantity used in the counter's period, in 1e-9 of the unit. Returns 0 at the beginning of a period. */
+/**
+ * Returns the quantity that was used in the counter's period, as an integer number of billionths of the counted unit.
+ * Returns 0 if the period has no use yet.
+ */
 export function usedInPeriod(counters: PeriodCounters | undefined, { key, resets_at_ms }: Counter): bigint {
   const counter = counters?.[key]
   if (counter?.resets_at_ms !== resets_at_ms) return 0n

@@ -23,15 +23,19 @@ import { openAfter } from './reversal.ts'
 
 /**
  * The outcome of a late rating:
- * - `rated`: the difference from the earlier burn was burned, or returned to the same lots.
- * - `unpaid`: the burn table has no price for the event, or the wallet cannot pay or cannot hold the returned credits. A
- *   price is stored, and tried again when the wallet gets credits.
+ * - `rated`: the difference between the new price and the earlier burn was burned, or was returned to the lots of the
+ *   earlier burn.
+ * - `unpaid`: the burn table has no price for the event, the price exceeds the maximum balance, the wallet cannot pay,
+ *   or the wallet cannot hold the returned credits. Except in the first case, the price is stored and tried again.
  * - `over_limit`: the price would exceed a HARD limit. The price is stored and tried again.
- * - `closed`: the event was rated or voided before. Nothing is changed.
+ * - `closed`: the event was rated or voided before. Nothing changes.
  */
 export type RerateOutcome = 'rated' | 'unpaid' | 'over_limit' | 'closed'
 
-/** Rates an event that was recorded without a price, at most once. Uses the burn table of the event's own time. */
+/**
+ * Rates an event that was recorded without a price, at most once. Uses the burn table that was in force at the time of
+ * the event.
+ */
 export function applyRerate(
   draft: Draft,
   { entry: number, charge }: RerateItem,
@@ -106,20 +110,23 @@ export function applyRerate(
 }
 
 /**
- * The maximum number of pages of unpaid events that one credit tries to pay. The next credit or the cron job
- * continues with the other events.
+ * The maximum number of pages of unpaid events that are charged after a grant or a purchase. The scheduled job for late
+ * ratings, or the next grant or purchase, continues with the other events.
  */
 const MAX_UNPAID_PAGES = 10
 
 /**
- * Returns the quantities that a late price adds to limits. The event and its tokens were counted at its arrival, so
- * both are 0.
+ * Returns the quantities that a late rating adds to limits. Events and tokens are 0, because the limits counted them
+ * when the event arrived.
  */
 function quantitiesOfLate(owed: bigint, usd: bigint): Quantities {
   return { credits: owed, events: 0n, tokens: 0n, usd }
 }
 
-/** Tries to pay a wallet's unpaid events after new credits, oldest first. */
+/**
+ * Charges a wallet's unpaid events after a request has added a grant or a purchase, oldest first. Stops at the first
+ * event whose late rating has the outcome `unpaid`.
+ */
 export function payUnpaid(draft: Draft, wallet_number: number, context: BurnContext): void {
   let after_entry = 0
   for (let page = 0; page < MAX_UNPAID_PAGES; page++) {
@@ -133,14 +140,15 @@ export function payUnpaid(draft: Draft, wallet_number: number, context: BurnCont
   }
 }
 
-/** Stores the price of an unpaid event if the price is new. Another try with the same price costs no row. */
+/** Stores the price of an event that cannot be charged yet. Does not write the same price again, to save a row. */
 function keepCharge(draft: Draft, { entry, charge: known }: UnratedEvent, charge: ProviderCharge): void {
   if (JSON.stringify(known) !== JSON.stringify(charge)) draft.unpaidCharges.set(entry.number, charge)
 }
 
 /**
- * Appends an entry for the difference. The entry burns `owed`, or refunds `amount`, which was burned as `taken`, if a
- * ceiling price burned too much.
+ * Appends an entry for the difference between the late rating and the earlier burn. If `owed` is at least 0, the entry
+ * burns `owed`. Otherwise the event burned too much at the ceiling price, and the entry refunds `amount` to the lots in
+ * `taken`.
  */
 function settleDifference(
   draft: Draft,
@@ -162,7 +170,10 @@ function settleDifference(
   return giveBack(draft, wallet, taken, () => entry.at_ms, refund).entry
 }
 
-/** Returns the price without the share of the credits that were returned before the event was rated. */
+/**
+ * Returns the part of an event's price that voids and refunds can still return: the price without the share of the
+ * credits that were returned before the late rating.
+ */
 function openPrice(
   { credits_micro }: Rated,
   price: UsdParts,
@@ -176,7 +187,7 @@ function openPrice(
   return { given: gone, credits, price: usdToParts(shareOf(usdFromParts(price), credits, total)) }
 }
 
-/** Returns the event as it was ingested, with its new price. */
+/** Returns the event of an entry as it was ingested, but with the new price; undefined if the entry has no event. */
 function pricedEvent({ event }: Entry, charge: ProviderCharge): PricedEvent | undefined {
   if (!event) return undefined
   const { cost: _cost, price: _price, burn_table_version: _table, price_version: _version, ...fields } = event

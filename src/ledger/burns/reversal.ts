@@ -15,8 +15,8 @@ import type { PastEntry } from '../model/messages/credits.ts'
 import type { OpenPrice } from '../model/unrated.ts'
 
 /**
- * The parts of a burn that a void or a refund reverses in addition to the credits. Both reverse the price. A void
- * also reverses the cost and the usage.
+ * Computes what a void or a refund of a burn reverses in addition to the credits. A void and a refund reverse the
+ * price. A void also reverses the cost and the usage.
  */
 
 /** Returns the fields of an earlier entry that a movement needs. */
@@ -47,9 +47,9 @@ const NOTHING: UsdParts = { micro: 0, pico: 0 }
 
 /** A burn together with the entry that rated it late, if there is one. */
 export interface Burn {
-  /** The total burned amount, negative. */
+  /** The total burned amount, as a negative number. */
   readonly amount: MicroCredits
-  /** The burned parts of lots. Credits are returned from the last part on. */
+  /** The parts of lots that were burned. Voids and refunds return credits to the last part first. */
   readonly lots: readonly LotPart[]
   /** Returns the time when the credits of a lot were burned: the time of the burn, or of the late rating. */
   readonly takenAt: (lot: number) => number
@@ -72,7 +72,8 @@ export function burnOf(draft: Draft, { number, amount, lots, used, at_ms }: Past
   }
   return {
     amount: microCredits(amendment.lots.reduce<number>((sum, [, part]) => sum + part, amount)),
-    // Credits that were returned before the rating came from the event's own lots, so these lots stay last.
+    // Voids and refunds return credits to the last part first. Before the late rating, they returned credits to the
+    // event's own lots, so those lots must stay last.
     lots: [...amendment.lots, ...lots],
     takenAt: (lot) => (amendment.lots.some(([number]) => number === lot) ? amendment.rated_at_ms : at_ms),
     used: { ...used, cost: amendment.cost },
@@ -102,7 +103,7 @@ export function reversalOf(
   }
 }
 
-/** Returns the part of a price that is still open after `given` of its `credits` were returned. */
+/** Returns the part of a price that remains after `given` of its `credits` were returned. */
 export function openAfter(price: PicoUsd, given: number, credits: number): PicoUsd {
   return picoUsd(price - shareOf(price, given, credits))
 }

@@ -14,7 +14,10 @@ import type { ProviderCharge } from '../model/vocabulary.ts'
 
 import type { Exec, MetaTable } from '../tables.ts'
 
-/** The expressions of the index `unrated_models`. SQLite uses the index only if the text is the same. */
+/**
+ * The expressions of the index `unrated_models`. SQLite uses the index only if a query contains exactly these
+ * expressions.
+ */
 const PROVIDER = "coalesce(record ->> '$.event.provider', '')"
 const MODEL = "coalesce(record ->> '$.event.model', '')"
 
@@ -36,12 +39,16 @@ const OLDEST_OF_MODEL = `
   SELECT record ->> '$.at_ms' AS at_ms, charge IS NOT NULL AS is_unpaid FROM unrated_events
   WHERE ${PROVIDER} = ?1 AND ${MODEL} = ?2 ORDER BY entry LIMIT 1`
 
-/** The column `record` without the metadata. Earlier versions stored the metadata under another name. */
+/**
+ * The column `record` without its metadata, which is in `metadata_text`, or in `metadata` if an earlier version wrote
+ * the row.
+ */
 const WITHOUT_METADATA = "json_remove(record, '$.metadata_text', '$.metadata') AS record"
 
 const BEFORE = 'FROM unrated_events WHERE entry < ?1 ORDER BY entry DESC LIMIT ?2'
 
-// Selects new events, events of some models, and unpaid events with a known price. Each of the three uses an index.
+// Selects new events, events of some models, and unpaid events with a known price. Each of the three subqueries uses an
+// index.
 const SELECTED = `
   FROM unrated_events WHERE entry IN (
     SELECT entry FROM unrated_events WHERE entry > ?1 AND entry < ?2
@@ -52,13 +59,13 @@ const SELECTED = `
     SELECT entry FROM unrated_events WHERE charge IS NOT NULL AND entry < ?2)
   ORDER BY entry DESC LIMIT ?4`
 
-/** A stored unrated event. Earlier versions stored its metadata parsed, as `metadata`. */
+/** A stored unrated event. Earlier versions stored the metadata as a parsed value in the field `metadata`. */
 interface StoredEntry extends Omit<Entry, 'metadata'> {
   readonly metadata_text: JsonText | undefined
   readonly metadata?: unknown
 }
 
-/** The number of rows in one read, and the memory of records at which a page ends. */
+/** The maximum number of rows that one query reads, and the memory of the records, in bytes, at which a page ends. */
 const ROWS_A_READ = 32
 const MAX_PAGE_MEMORY = 2_000_000
 
@@ -66,8 +73,8 @@ type UnratedPageQuery = Pick<UnratedMessage, 'before_entry' | 'limit' | 'selecti
 type UnratedPage = Pick<UnratedAnswer, 'events' | 'next_before_entry'>
 
 /**
- * The `meta` key of the number of unrated events. The migration to version 7 of the tables writes the first number
- * (`tables.ts`).
+ * The `meta` key that stores the number of unrated events. The migration to table version 7 in `tables.ts` writes the
+ * first value.
  */
 const COUNT_KEY = 'unrated_events'
 
@@ -88,7 +95,7 @@ export class UnratedRows {
 
   /**
    * Returns a page of events, newest first. The page has at most `limit` events, and ends when its records reach
-   * `MAX_PAGE_MEMORY`. Reads a few rows at a time, because each row may have 16 KB of metadata.
+   * `MAX_PAGE_MEMORY`. Reads a few rows at a time, because a row can have 16 KB of metadata.
    */
   page({ before_entry, limit, selection, without_metadata = false }: UnratedPageQuery): UnratedPage {
     const record = without_metadata ? WITHOUT_METADATA : 'record'
@@ -116,8 +123,8 @@ export class UnratedRows {
   }
 
   /**
-   * Returns the models of unrated events, at most `limit`. Excludes events without a provider and a model, because
-   * they are never rated late.
+   * Returns the models of unrated events, at most `limit`. Excludes events that have neither a provider nor a model,
+   * because they are never rated late.
    */
   models(limit: number): UnratedModel[] {
     const models: UnratedModel[] = []
@@ -206,7 +213,8 @@ export class UnratedRows {
 
   /**
    * Writes the changes of a commit: adds events, stores the prices of events that could not be charged, and removes
-   * events that are rated or voided. Writes 2 rows for each added event, and 1 if the count changes.
+   * events that are rated or voided. Writes 2 rows for each added event, and 1 row if the number of unrated events
+   * changes.
    */
   write(
     added: readonly Entry[],
@@ -234,8 +242,8 @@ export class UnratedRows {
   }
 
   /**
-   * Stores the price of an event that cannot be charged yet. The next credit of the wallet or the cron job tries
-   * again.
+   * Stores the price of an event that cannot be charged yet. The ledger tries again after a grant or a purchase for the
+   * wallet, and when the scheduled job for late ratings runs.
    */
   private keepCharge(entry: number, charge: ProviderCharge): void {
     this.exec(

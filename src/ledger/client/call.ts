@@ -18,9 +18,9 @@ import {
 import { classifyTransportError } from './transport-errors.ts'
 
 /**
- * The Worker's calls to a ledger object. If the connection fails or the object does not answer before the deadline,
- * the result is the refusal `overloaded` or `unavailable`. Only bugs throw. The exception is `send`, which has no
- * deadline and throws on any failure.
+ * The Worker's calls to a ledger object. If the connection fails, the object is overloaded or the object does not
+ * respond before the deadline, a call returns the refusal `overloaded` or `unavailable`. A call throws only because of
+ * a bug. `send` differs: it has no deadline and throws on any failure.
  */
 
 export type Stub = DurableObjectStub<LedgerRpc>
@@ -30,12 +30,12 @@ export interface CallOptions {
   readonly long?: boolean
 }
 
-/** A message, with the caller of the client's request. */
+/** The message of an operation, with the caller of the client's request. */
 export type Asked<N extends OperationName> = MessageOf<N> & { readonly caller: Caller }
 
 /**
- * Sends a client's request and reports the object's rate count to the caller. The object does not count the second
- * try of a call. The first try may have been counted and executed, so the second try must not be answered
+ * Sends a client's request and reports the object's rate count to the caller. The object does not count the second try
+ * of a call. The object might have counted and executed the first try, so it must not refuse the second try with
  * `rate_limited`.
  */
 export function ask<N extends OperationName>(
@@ -102,8 +102,8 @@ export async function send<N extends OperationName>(
 
 /**
  * Makes a call. Repeats a repeatable call once, with a fresh stub, if the failure is `passing`. Does not repeat other
- * calls, because they may have been executed. Abandons a call that is not answered before the deadline. The client
- * can then send the request again with its idempotency key.
+ * calls, because the object might have executed them. Abandons a call if no reply arrives before the deadline. The
+ * client can then send the request again with its idempotency key.
  */
 export async function call<T>(
   env: Bindings,
@@ -136,8 +136,8 @@ export function stubOf(
 }
 
 /**
- * The time that a request waited for ledger objects, which is not the Worker's own time. An `AsyncLocalStorage` holds
- * it, so the functions between a route and its calls do not pass it on.
+ * The time for which a request waits for ledger objects. An `AsyncLocalStorage` contains it, so the functions between a
+ * route and its calls do not need a parameter for it.
  */
 interface Wait {
   waited_ms: number

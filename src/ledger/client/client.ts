@@ -13,7 +13,10 @@ import type { Done, MessageOf, OperationName, ResultOf } from '../rpc.ts'
 import { type Asked, ask, command, type Stub, send, stubOf } from './call.ts'
 import { lacksMethod } from './transport-errors.ts'
 
-/** The Worker's calls to ledger objects. `rpc.ts` lists the operations. Expected failures are returned as values. */
+/**
+ * The Worker's calls to ledger objects. `rpc.ts` lists the operations. Expected failures are returned as values, except
+ * by `shareBurnTables` and `shareEntitlements`.
+ */
 
 export const credit = client('credit')
 export const moveCredits = client('move')
@@ -63,7 +66,7 @@ export function ingest(
   return ask(env, ledger, 'ingest', request, { post, read: parseResult })
 }
 
-/** Returns the function that calls an operation for a client's request. */
+/** Returns a function that sends a client's request to one operation of the object. */
 function client<N extends OperationName>(name: N) {
   return (env: Bindings, ledger: LedgerName, request: Asked<N>): Promise<ResultOf<N> | Refused> =>
     ask(env, ledger, name, request)
@@ -80,7 +83,7 @@ export function checkEntitlement(
     : ask(env, ledger, 'checkAndHold', { ...request, hold_ms })
 }
 
-/** Opens the ledger. Can be repeated. The first call permanently decides the location of the object. */
+/** Opens the ledger. Can be repeated. The first call to an object permanently decides its location. */
 export function openLedger(
   env: Bindings,
   message: OpenMessage,
@@ -112,7 +115,7 @@ export async function shareEntitlements(env: Bindings, customer_id: string): Pro
   }
 }
 
-/** Extends the hold of a running call, and stores the call's estimate. Can be repeated. */
+/** Extends the hold of a running call. Also stores the call's estimate, if the message has one. Can be repeated. */
 export function noteCall(
   env: Bindings,
   ledger: LedgerName,
@@ -131,7 +134,8 @@ export function settleCall(
 }
 
 /**
- * Adds a notification of an event outside the ledger. Can be repeated, because each id adds only one notification.
+ * Adds a notification of an event outside the ledger. Can be repeated within the idempotency window, because each id
+ * then adds only one notification.
  */
 export function notify(
   env: Bindings,
@@ -150,12 +154,12 @@ export function checkPayment(
   return command(env, ledger, 'checkPayment', message)
 }
 
-/** Flushes the journal to D1 and returns the sums that the ledger's books in D1 should have. */
+/** Flushes the journal to D1, and returns the sums that the ledger's rows in D1 must have. */
 export function readBooks(env: Bindings, ledger: LedgerName): Promise<ResultOf<'books'>> {
   return command(env, ledger, 'books', {})
 }
 
-/** Rewrites pages in D1 from the journal. `range` has the entries of complete flushes. */
+/** Rewrites pages in D1 from the journal. `range` must consist of the entries of whole flushes. */
 export function rewriteLedgerPages(
   env: Bindings,
   ledger: LedgerName,
@@ -164,7 +168,7 @@ export function rewriteLedgerPages(
   return command(env, ledger, 'rewritePages', range)
 }
 
-/** Makes the ledger refuse the key from `at_ms` on. Can be repeated. */
+/** Makes the ledger refuse an API key from the time `at_ms`. Can be repeated. */
 export function revokeLedgerKey(
   env: Bindings,
   ledger: LedgerName,

@@ -1,7 +1,8 @@
 /**
  * The meaning of a failed call to an object:
- * - `passing`: the connection or the object failed. The next call may succeed, but this call may have been executed.
- * - `overloaded`: the object has too many requests. A retry would add to them.
+ * - `passing`: the connection or the object failed. The next call can succeed, but the object might have executed the
+ *   failed call.
+ * - `overloaded`: the object has too many requests. A retry would increase its load.
  * - `bug`: any other error, such as an exception of the object's own code.
  */
 export type TransportFailure = 'passing' | 'overloaded' | 'bug'
@@ -17,7 +18,7 @@ export function classifyTransportError(error: unknown): TransportFailure {
 }
 
 /**
- * Reports whether the object lacks the called method, so the call had no effect. An object may run an earlier
+ * Reports whether the object lacks the called method, so the call had no effect. An object can run an earlier
  * deployment for a few seconds.
  */
 export function lacksMethod(error: unknown): boolean {
@@ -29,8 +30,8 @@ function hasFlag(error: unknown, flag: string): boolean {
 }
 
 /**
- * Reports whether a message is the runtime's message for a reset or a lost connection. Some of these errors have no
- * flag.
+ * Reports whether a message is the runtime's message for a reset or a lost connection. The runtime does not set a flag
+ * on all of these errors.
  */
 function isResetMessage(message: string): boolean {
   return (

@@ -7,8 +7,8 @@ export type AuditChange = Omit<AuditRecord, keyof Auditor>
 
 /**
  * The outcome of an operation, with its record for the audit log. Refused and replayed requests have no record. Usage
- * and automatic changes (expiries, recurring grants, the sign-up grant) have none either, because the ledger's
- * entries show them.
+ * and automatic changes, such as expiries and recurring grants, have no record either, because the ledger's entries
+ * show them.
  */
 export interface Audited<T> {
   readonly outcome: T
@@ -16,8 +16,8 @@ export interface Audited<T> {
 }
 
 /**
- * Records the change of an operation and returns its outcome. The record is in the journal row of the same commit. It
- * therefore costs no row, and exists if and only if the change exists.
+ * Records the change of an operation and returns its outcome. The record is in a journal row of the same commit. It
+ * therefore usually costs no additional row, and exists if and only if the change exists.
  */
 export function recordChange<T>(draft: Draft, caller: Caller, { outcome, change }: Audited<T>): T {
   if (change) {

@@ -6,36 +6,36 @@ interface Options {
   readonly ctx: DurableObjectState
   readonly store: LedgerStore
   /**
-   * Runs after the last request of a draft, before the draft is written. Adds notifications, changes of alerts and
+   * Completes a draft after its last request, before the draft is written. Adds notifications, changes of alerts and
    * due top-ups.
    */
   readonly complete: (draft: Draft, identity: Identity) => void
-  /** The size of the database, in bytes, at which the ledger refuses changes of clients. */
+  /** The size of the database, in bytes, at which the ledger refuses most changes by clients. */
   readonly max_bytes: () => number
   readonly onCommitted: (draft: Draft) => void
   readonly log: (event: string, error: unknown) => void
 }
 
 /**
- * The number of bytes that commits add before the size of the database is read again. The size is also read after
- * each alarm. Reading the size takes 8 us, a twentieth of the time of a single event. A commit counts as two pages in
- * addition to its journal rows.
+ * The estimated number of bytes that commits add before the size of the database is read again. The size is also read
+ * after each alarm. Reading the size takes 8 microseconds, a twentieth of the time that a single event takes. Each
+ * commit counts as two database pages in addition to its journal rows.
  */
 const BYTES_A_MEASUREMENT = 256 * 1024
 const BYTES_A_COMMIT = 8 * 1024
 
 /**
- * The error of a request whose change a full database cannot accept. The commit drops its draft and tries the other
- * requests of its group again.
+ * The error of a request that would change a full database. A group commit then drops its draft. If the group has
+ * several requests, each of them is tried again in a commit of its own.
  */
 export class LedgerFull extends Error {}
 
 /** The commits of a ledger object. Each commit makes one change or a group of changes durable. */
 export class Commits {
   readonly group: GroupCommit
-  /** Whether the database has reached its maximum size. */
+  /** Whether the database had reached its maximum size when its size was last read. */
   isFull = false
-  /** The bytes that commits have added since the size was read, as an upper bound. */
+  /** The estimated number of bytes that commits have added since the size was read. */
   private unmeasured = 0
   private readonly options: Options
 
@@ -45,7 +45,10 @@ export class Commits {
     this.measure()
   }
 
-  /** The time of a commit that is made now. The time never runs backwards, so a due item stays due. */
+  /**
+   * The time that a commit has if it is made now. It is never earlier than the time of the last commit, so a due item
+   * stays due.
+   */
   get now_ms(): number {
     return Math.max(Date.now(), this.options.store.counters.at_ms)
   }
@@ -59,21 +62,21 @@ export class Commits {
     this.isFull = this.database_bytes >= this.options.max_bytes()
   }
 
-  /** Creates a unit of work. A dropped draft has no effect. */
+  /** Creates a draft, which is one unit of work. A draft that is not written has no effect. */
   draft(): Draft {
     const { store } = this.options
     return new Draft(store, store.counters, Date.now())
   }
 
-  /** Applies a change in the next group commit. Refuses the change if too many requests are waiting. */
+  /** Applies a change in a group commit. Refuses the change if too many requests are waiting. */
   submit<T>(weight: number, apply: Apply<T>): Promise<T | Refused> {
     return this.group.hasRoom(weight) ? this.group.submit(weight, apply) : Promise.resolve(OVERLOADED)
   }
 
   /**
-   * Applies a client's change. Throws if the database is full. Replays and refusals change nothing, so they are still
-   * answered. The database fills up if D1 is unavailable for longer than keys are kept, or if a ledger has more data
-   * than an object can hold.
+   * Applies a client's change. Throws `LedgerFull` if the database is full and the draft is not empty. Replays and
+   * refusals are still returned if the draft is empty. The database can become full if D1 is unavailable for longer
+   * than idempotency keys are kept, or if a ledger has more data than an object can store.
    */
   rejectIfFull<T>(draft: Draft, change: () => T): T {
     const result = change()
@@ -82,9 +85,10 @@ export class Commits {
   }
 
   /**
-   * Makes a draft durable. Computes the change on copies, writes it in one transaction, then publishes it. The
-   * runtime's output gate holds answers back until the disk has the write. Throws only before anything is written, so
-   * the caller may try again. `also` is written in the same transaction.
+   * Applies a change to a new draft, and makes the draft durable: computes the change on copies, writes it in one
+   * transaction, then publishes it. The runtime's output gate holds replies back until the write is on disk. `also`
+   * runs in the same transaction. Without an `identity`, an empty draft is not written, and `also` does not run. If
+   * `commit` throws, nothing was written, so the caller can try again.
    */
   commit<T>(change: (draft: Draft) => T, identity?: Identity, also = () => {}): T {
     const draft = this.draft()
@@ -110,8 +114,8 @@ export class Commits {
   }
 
   /**
-   * Publishes the written state to readers. Never throws, because the write must not be retried. If the state in
-   * memory cannot be updated, the object restarts from the disk, and its callers get an error for an unknown outcome.
+   * Publishes the written state to readers. Never throws, because the write must not be retried. If the state in memory
+   * cannot be updated, the object restarts from the disk, and its callers get an error although the write succeeded.
    */
   private publish(draft: Draft, written: Written, identity?: Identity): void {
     const { ctx, store, onCommitted, log } = this.options
@@ -127,47 +131,51 @@ export class Commits {
       if (this.unmeasured >= BYTES_A_MEASUREMENT) this.measure()
       onCommitted(draft)
     } catch (error) {
-      // The next commit or the next start of the object arms the alarm.
+      // The commit is valid. The next commit, or the next start of the object, arms the alarm.
       log('alarm_not_armed', error)
     }
   }
 }
 
-/** A request's work on a draft. It validates the request, changes the draft and returns the answer. */
+/** A request's work on a draft. It validates the request, changes the draft and returns the result. */
 export type Apply<T> = (draft: Draft) => T
 
 interface Waiting {
-  /** The memory that the request needs while it waits: see `weightOf`. */
+  /** The weight of the request: see `weightOf`. */
   readonly weight: number
-  /** Applies the request. Returns the function that answers it after the commit has succeeded. */
+  /**
+   * Applies the request, and returns a function that passes the result to the caller. Call that function after the
+   * commit has succeeded.
+   */
   readonly apply: (draft: Draft) => () => void
   readonly fail: (error: unknown) => void
 }
 
 /**
- * The maximum number of records and the maximum weight of a group. A group that reaches one of them accepts no
- * further request. They keep a transaction, its journal rows and its blocking time small: 2,000 events take about 20
- * ms.
+ * The number of records at which a group accepts no further request, and the maximum weight of a group with several
+ * requests. They limit the size of a transaction, the size of its journal rows, and the time for which it blocks the
+ * object: 2,000 events take about 20 ms.
  */
 const MAX_GROUP_RECORDS = 2_000
 const MAX_GROUP_WEIGHT = 4_000
 
 /**
  * The maximum weight of the waiting requests: 22 MB of messages and metadata, enough for 50 batches of 1,000 events.
- * Above the maximum, the ledger answers `overloaded` at once, which bounds memory and latency.
+ * Above the maximum, the ledger immediately refuses requests with `overloaded`, which bounds memory and latency.
  */
 export const MAX_WAITING_WEIGHT = 22_000
 
 /**
- * Returns the weight of a waiting request, in kilobytes. Messages wait as text and are parsed when they are applied.
+ * Returns the weight of a waiting request: its length (`Request.length`) divided by 1,024 and rounded up. Messages wait
+ * as text and are parsed when they are applied.
  */
 export function weightOf(json_length: number): number {
   return Math.ceil(json_length / 1024)
 }
 
 /**
- * Returns a function that waits until storage has the writes. Ignores a failure, because the output gate then holds
- * the answers back.
+ * Returns a function that waits until all writes are on disk. Ignores a failed write, because the output gate then
+ * holds the replies back.
  */
 export function durabilityOf(storage: DurableObjectStorage): () => Promise<void> {
   return () => storage.sync().catch(() => {})
@@ -175,9 +183,9 @@ export function durabilityOf(storage: DurableObjectStorage): () => Promise<void>
 
 /**
  * Commits requests in groups. The first request is committed at once. Requests that arrive before that commit is
- * durable form the next group. Groups therefore grow with the latency of the disk, and a single request does not
- * wait. No timer is used, because a timer of 0 ms takes 1.15 ms in workerd 1.20261102. The measurements are in
- * docs/decisions/002.
+ * durable form the next group, up to the limits of a group. Groups therefore grow with the latency of the disk, and a
+ * single request does not wait. No timer is used, because a timer of 0 ms takes 1.15 ms in workerd 1.20261102. The
+ * measurements are in docs/decisions/002.
  */
 export class GroupCommit {
   private waiting: Waiting[] = []
@@ -188,9 +196,9 @@ export class GroupCommit {
   private readonly durable: () => Promise<void>
 
   /**
-   * Creates a group commit without requests. `commit` applies the function to a new draft and makes the draft
-   * durable. If `commit` throws, it must have changed nothing, because the requests are tried again. `durable`
-   * resolves when the commits are on disk, and never rejects.
+   * Creates a group commit without requests. `commit` applies its argument to a new draft, and makes the draft durable.
+   * If `commit` throws, it must have changed nothing, because the requests are then tried again. `durable` resolves
+   * when the commits are on disk, and never rejects.
    */
   constructor(commit: (change: (draft: Draft) => void) => void, durable: () => Promise<void>) {
     this.commit = commit
@@ -219,14 +227,14 @@ export class GroupCommit {
   private async runAll(): Promise<void> {
     this.running = true
     try {
-      // Requests in the same turn of the event loop join the first group.
+      // Requests that arrive in the same turn of the event loop join the first group.
       await undefined
       while (this.waiting.length > 0) {
         this.runGroup()
         await this.durable()
       }
     } finally {
-      // Runs even after an unexpected error, so that the next request starts again.
+      // Runs even after an unexpected error, so that the next request starts a new group.
       this.running = false
     }
   }
@@ -252,13 +260,14 @@ export class GroupCommit {
       return
     }
     this.remove(taken)
-    // The commit is written. An error from here on must not reach the retry above, because a retry would burn twice.
+    // The commit is written. The functions in `answers` run outside the `try` block, because a retry after one of their
+    // errors would burn twice.
     for (const answer of answers) answer()
   }
 
   /**
-   * Tries each request of a failed group once more, alone, so that no request fails because of another request. The
-   * only request of a group fails at once.
+   * Tries each request of a failed group again, in a commit of its own, so that no request fails because of another
+   * request. If the group has only one request, that request fails at once.
    */
   private runAlone(group: readonly Waiting[], error: unknown): void {
     const [only, ...others] = group

@@ -5,9 +5,9 @@ import type { Idempotency } from '../model/vocabulary.ts'
 import type { Draft } from './draft.ts'
 
 /**
- * Executes an operation at most once for a key. An operation calls one of these functions before it validates
- * anything, because the replay of an accepted request must not be refused. Equal fingerprints mean the same
- * operation, so a record of another kind is a bug.
+ * Makes an operation run at most once for each idempotency key. An operation calls one of these functions before it
+ * validates its message, because the replay of an accepted request must not be refused. Requests with equal
+ * fingerprints are the same operation, so a record of another kind is a bug.
  */
 
 type AnswerKind = StoredAnswer['of']
@@ -15,13 +15,13 @@ type AnswerOf<K extends AnswerKind> = Extract<StoredAnswer, { readonly of: K }>
 
 interface Replayed {
   readonly kind: 'replayed'
-  /** The format of the record. It decides how the answer is rendered. */
+  /** The format of the record. It decides how the result is rendered. */
   readonly format: number
 }
 
 /**
- * Returns the entry that the key's request made, or the refusal of a key that cannot be used; undefined if the key is
- * unused.
+ * Returns the entry that the first request with the idempotency key created, or a refusal if the key cannot be used;
+ * undefined if there is no key or it is unused.
  */
 export function replayedEntry(
   draft: Draft,
@@ -34,7 +34,7 @@ export function replayedEntry(
   return { kind: 'replayed', format: check.format, entry: check.record }
 }
 
-/** Returns the replay of an operation that stores either an entry or an answer. See `replayedEntry`. */
+/** Does the same as `replayedEntry`, for an operation that stores either an entry or a result. */
 export function replayedEntryOr<K extends AnswerKind>(
   draft: Draft,
   idempotency: Idempotency | undefined,
@@ -49,7 +49,7 @@ export function replayedEntryOr<K extends AnswerKind>(
   return replayedAnswer(draft, idempotency, kind)
 }
 
-/** Returns the replay of an operation that stores its answer. See `replayedEntry`. */
+/** Does the same as `replayedEntry`, for an operation that stores its result. */
 export function replayedAnswer<K extends AnswerKind>(
   draft: Draft,
   idempotency: Idempotency | undefined,
@@ -71,12 +71,12 @@ function failOtherKind(expected: string): never {
   throw new Error(`the record of an idempotency key is not of the kind ${expected}`)
 }
 
-/** Stores an answer for the replays of its key. */
+/** Stores a result, so that replays of its idempotency key return it. */
 export function keepAnswer(draft: Draft, idempotency: Idempotency | undefined, answer: StoredAnswer): void {
   if (idempotency) draft.record({ kind: 'answer', at_ms: draft.at_ms, answer, idempotency })
 }
 
-/** Returns the outcome of a request that is answered for the first time, in the current format. */
+/** Returns the outcome of a request that is not a replay, in the current format. */
 export function done<T>(answer: T): Answered<T> {
   return { kind: 'done', format: FORMAT, answer }
 }

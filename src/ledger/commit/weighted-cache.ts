@@ -5,7 +5,7 @@ interface Cached<V> {
 
 /**
  * A map with weighted entries. When the weight exceeds the capacity, the least recently used entries are dropped. An
- * entry larger than the capacity is not kept, so the weight never exceeds the capacity.
+ * entry heavier than the capacity is not kept, so the total weight never exceeds the capacity.
  */
 export class WeightedCache<K, V> {
   private readonly entries = new Map<K, Cached<V>>()

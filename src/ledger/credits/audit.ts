@@ -10,7 +10,7 @@ import type { CreditMessage, Movement, MovementMessage, MovementResult } from '.
 import { applyCredit, type CreditOutcome, creditAnswer } from './credit.ts'
 import { applyMovement } from './movement.ts'
 
-/** The records of credits and movements for the audit log. */
+/** Applies grants, purchases and movements, and describes their changes for the audit log. */
 
 export function auditedCredit(
   draft: Draft,
@@ -50,7 +50,10 @@ function creditChange({ type }: CreditMessage, entry: Entry, ids: LedgerIds): Au
   }
 }
 
-/** Returns the state before a movement if the movement's answer does not show it, otherwise null. */
+/**
+ * Returns the state before a movement if it cannot be computed from the movement's result; null for other movements and
+ * for an unknown recurring grant.
+ */
 function stateBefore(draft: Draft, movement: Movement, ids: LedgerIds): AuditState | null {
   switch (movement.type) {
     case 'OVERDRAFT': {
@@ -99,7 +102,7 @@ function movementChange(
     const after = { overdraft_limit: exactNumber(formatCredits(movement.limit)) }
     return { action, target: wallet_id, before, after }
   }
-  // The answer to a transfer has the amount that left the first wallet.
+  // The amount in the result of a transfer is positive, but it was deducted from the first wallet.
   const moved = movement.type === 'TRANSFER' ? -amount : amount - returned_expired
   return {
     action,

@@ -39,12 +39,10 @@ import {
 import { giveBack, giveBackRefusal, newLot, openLot, putLot, take, takeFromLot } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 
-/** A completed movement, or the reason for its refusal. A refusal changes nothing. */
+/** The result of a completed movement, or a refusal. A refused movement changes nothing. */
 type Outcome = { readonly kind: 'moved'; readonly answer: MovementAnswer } | Refused
 
-/**
- * Applies a movement atomically, and at most once for its key. A refusal changes nothing.
- */
+/** Applies a movement atomically, and at most once for its idempotency key. A refusal changes nothing. */
 export function applyMovement(
   draft: Draft,
   { movement, idempotency }: MovementMessage,
@@ -64,8 +62,9 @@ export function applyMovement(
 }
 
 /**
- * Reports whether a movement is accepted even if the quota of changes is used up. An event can be voided and a
- * recurring grant ended only once, and the event or grant itself was counted.
+ * Reports whether a movement is accepted even if the quota of changes is used up. It still counts towards the quota,
+ * because it is stored permanently. The number of these movements is limited: an event can be voided only once, a
+ * recurring grant can be stopped only once, and the quotas have already counted the event and the grant.
  */
 function isAlwaysAllowed({ type }: Movement): boolean {
   return type === 'VOID' || type === 'STOP_RECURRING'
@@ -176,7 +175,7 @@ function refundPurchase(
   })
 }
 
-/** Removes credits that are left in a lot: see `takeFree`. Any kind of entry may have created the lot. */
+/** Removes credits that are left in a lot: see `takeFree`. The lot can come from an entry of any type. */
 function revoke(
   draft: Draft,
   { lot: number, amount, reason }: Movement & { type: 'REVOKE' },
@@ -189,7 +188,7 @@ function revoke(
   return takeFree(draft, wallet, lot, amount, ids, { type: 'ADJUSTMENT', description: reason })
 }
 
-/** Takes `amount` from a lot in one entry. If `amount` is null, takes all credits that are not held. */
+/** Takes `amount` from a lot in one entry. If `amount` is null, takes all credits of the lot that no hold reserves. */
 function takeFree(
   draft: Draft,
   wallet: Wallet | undefined,

@@ -7,7 +7,8 @@ const READ = 'SELECT payment FROM payments WHERE reference = ?'
 const ADD = 'INSERT INTO payments (reference, payment) VALUES (?, ?)'
 
 /**
- * The payments of purchases. Each payment adds credits only once, even if its notice is delivered repeatedly or late.
+ * The payments of purchases, by payment reference. A payment adds credits only once, even if it is reported repeatedly
+ * or late.
  */
 export class PaymentRows {
   private readonly exec: Exec

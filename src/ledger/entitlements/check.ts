@@ -23,12 +23,13 @@ import {
 /** The quantities of a use without an estimate: the smallest quantity of each unit. */
 const LEAST_USE: Quantities = { credits: 1n, events: 1n, tokens: 1n, usd: 1n }
 
-/** The number of further equal uses that the wallet must be able to pay. Below this number, credits are low. */
+/** The number of equal uses that the wallet must still be able to pay for after a use. Otherwise, credits are low. */
 const LOW_CREDITS_ACTIONS = 10n
 
 /**
- * Reports whether the wallet and the entitlements would accept a burn now. Does not check the monthly quota of
- * events. Refuses an event that has no price or costs too much. The caller must drop the draft.
+ * Reports whether the wallet and the entitlements would accept a burn now. Does not check the monthly quota of events.
+ * Refuses an event that has no price, and an otherwise allowed event whose price is too high to store. The caller must
+ * not write the draft, because a check must cost no rows.
  */
 export function checkUse(draft: Draft, { subject, event }: CheckQuestion, context: BurnContext): CheckResult {
   const answer = evaluate(draft, { subject, event }, context)
@@ -36,8 +37,8 @@ export function checkUse(draft: Draft, { subject, event }: CheckQuestion, contex
 }
 
 /**
- * Checks a use like `checkUse`. If the use is allowed, opens a hold on the estimate, at most once for its key. A use
- * that is not allowed, has no estimate or costs nothing gets no hold, and its key stays unused.
+ * Checks a use like `checkUse`. If the use is allowed, opens a hold on the estimate, at most once for its idempotency
+ * key. A use that is not allowed, has no estimate or costs nothing gets no hold, and its idempotency key stays unused.
  */
 export function checkAndHold(
   draft: Draft,
@@ -104,7 +105,7 @@ function lack(wallet: Wallet, credits_micro: bigint): 'insufficient_credits' | u
 
 /**
  * Returns `low_credits` if the wallet has few credits left. Without an estimate, `credits_micro` is null, and credits
- * are low if none are available.
+ * are low if none can be spent.
  */
 function low(wallet: Wallet, credits_micro: bigint | null): 'low_credits' | undefined {
   const left = BigInt(spendable(wallet))

@@ -8,7 +8,7 @@ const WRITE = `
   INSERT OR REPLACE INTO limit_counters (counter, window_start_ms, used, reserved, earlier)
   SELECT value ->> 0, value ->> 1, value ->> 2, coalesce(value ->> 3, '0'), value ->> 4 FROM json_each(?)`
 
-// Keeps the counters below 1, which belong to the ledger itself: see `admission/quotas.ts`.
+// Keeps the counters with numbers below 1, which count the ledger's quotas: see `admission/quotas.ts`.
 const PRUNE = `
   DELETE FROM limit_counters
   WHERE counter > 0 AND counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
@@ -16,18 +16,18 @@ const PRUNE = `
 const PRUNE_MARKS = `
   DELETE FROM limit_marks WHERE counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
 
-// Writes 1 row for each mark.
+// Each statement writes one row.
 const WRITE_MARK = 'INSERT OR REPLACE INTO limit_marks (counter, reached_ms) VALUES (?, ?)'
 
 const COUNTED_AFTER = `
   SELECT row_id, limits FROM journal WHERE row_id > ? AND limits IS NOT NULL ORDER BY row_id LIMIT ?`
 
-/** The number of journal rows in one read. It is small, because a row may hold thousands of counters. */
+/** The number of journal rows in one read. It is small, because a row can contain thousands of counters. */
 const ROWS_A_READ = 16
 
 /**
- * The maximum number of counters in one statement. A parameter may have 2 MB. A counter has about 50 characters, or
- * up to 1,500 with the parts of a rolling window.
+ * The maximum number of counters in one statement. A parameter can have at most 2 MB. A counter has about 50
+ * characters, or up to 1,500 with the parts of a rolling window.
  */
 const COUNTERS_A_WRITE = 1_000
 
@@ -40,8 +40,8 @@ const MAX_CLEAN_WEIGHT = 5_000
 const WEIGHT_OF_PARTS = 8
 
 /**
- * The counters in a journal row, in their state after the row's commit. The latest row with a counter therefore has
- * the counter's current value.
+ * The counters that a commit changed, in their state after the commit. The latest journal row that contains a counter
+ * therefore has the counter's current value.
  */
 type PackedCounters = readonly PackedCounter[]
 type PackedCounter = readonly [
@@ -75,16 +75,16 @@ function counterOf(
 }
 
 /**
- * The counters of limits. Counting costs no row for each event, because a commit writes its changed counters into its
- * own journal row. The table is a checkpoint, which is written before journal rows count as flushed. At the first use
- * after a start, the object reads the journal rows after the checkpoint. It reads each counter of the checkpoint when
- * the counter is used.
+ * The counters of limits. Counting costs no additional row, because a commit writes its changed counters into its
+ * journal row. The table `limit_counters` is a checkpoint of the counters. It is written before journal rows are marked
+ * as flushed. When the counters are first used after a start of the object, the journal rows after the checkpoint are
+ * read. Other counters are read from the checkpoint when they are used.
  */
 export class LimitCounters {
   private readonly exec: Exec
   /** The last journal row that the checkpoint includes. */
   private readonly checkpointRow: () => number
-  /** The counters that changed after the checkpoint. */
+  /** The counters that have changed since the last checkpoint. */
   private dirty = new Map<number, LimitCounter>()
   private readonly clean = new WeightedCache<number, LimitCounter | null>(MAX_CLEAN_WEIGHT)
   private replayed = false
@@ -95,7 +95,7 @@ export class LimitCounters {
     this.checkpointRow = checkpointRow
   }
 
-  /** Reports whether the checkpoint lacks changed counters or the deletion of unused counters. */
+  /** Whether a new checkpoint is needed, because counters have changed or unused counters must be deleted. */
   get isDirty(): boolean {
     this.replay()
     return this.dirty.size > 0 || this.pruning
@@ -124,7 +124,7 @@ export class LimitCounters {
   }
 
   /**
-   * Returns the time at which a limit was last reached and notified. For a fixed window, returns the start of the
+   * Returns the time of the last notification that a limit was reached. For a fixed window, returns the start of the
    * window.
    */
   reachedAt(counter: number): number | undefined {

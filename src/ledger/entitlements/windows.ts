@@ -13,11 +13,13 @@ export interface LimitWindow {
   readonly used: bigint
   /** Whether the counter is already in a later window, so the use is not counted. */
   readonly is_over: boolean
-  /** The end of a fixed window, or the time when the oldest use leaves a rolling window; null for never. */
+  /**
+   * The end of a fixed window, or the time when the oldest use leaves a rolling window; null if there is no such time.
+   */
   readonly resets_at_ms: number | null
 }
 
-/** The current time and the time when a use arrived. They differ for a late price. */
+/** The current time, and the time when a use arrived. The two times differ if the use is rated late. */
 export interface UseTime {
   readonly now_ms: number
   readonly arrived_ms: number
@@ -33,8 +35,8 @@ export function limitWindow(
   if (rules.rolling) return rollingWindow(rollingMs(rules.rolling), counter, quantity, time)
   const window = fixedWindow(rules, time.arrived_ms)
   if (!window) return undefined
-  // The counter's window can begin after the computed window if the rules of the time zone have changed. The
-  // counter's window continues if it began before the use arrived.
+  // If the rules of the time zone have changed, the counter's window can begin later than the computed window. The use
+  // then counts in the counter's window, unless that window began after the use arrived.
   const moved = counter !== undefined && counter.window_start_ms > window.start_ms
   const is_over = moved && counter.window_start_ms > time.arrived_ms
   const start_ms = moved && !is_over ? counter.window_start_ms : window.start_ms
@@ -60,8 +62,8 @@ function fixedWindow(
 }
 
 /**
- * Returns the window of a rolling limit. A late price counts at the current time, when its credits are burned,
- * because the window of its arrival may have ended. If the price is below the first burn, the difference is
+ * Returns the window of a rolling limit. A late price counts at the current time, when its credits are burned, because
+ * the window in which the use arrived might have ended. If the price is below the first burn, the difference is
  * subtracted from the part in which the first burn was counted.
  */
 function rollingWindow(
@@ -92,7 +94,7 @@ export function withUse(
   return { ...counter, window_start_ms: start_ms, used: counted + quantity }
 }
 
-/** Reports whether both rules count in the same windows. */
+/** Reports whether two sets of rules count in the same windows. */
 export function hasSameWindows(a: EntitlementRules, b: EntitlementRules): boolean {
   return (
     a.period === b.period &&

@@ -1,6 +1,6 @@
 import type { SubjectKind } from '../../db/schema.ts'
 
-/** The D1 part of an erasure. Each statement can be repeated without a further effect. */
+/** Erases a subject from D1. A repeated statement has no further effect. */
 
 const FIND = `
   SELECT number FROM subjects
@@ -11,16 +11,17 @@ const FORGET_SUBJECT = `
   UPDATE subjects SET external_id = ?4, email = NULL, metadata = NULL, erased_at_ms = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND number = ?3 AND erased_at_ms IS NULL`
 
-// Deletes answers to keyed POSTs that name the subject. Keeps answers for a later subject with the same id. A sealed
-// answer is not JSON and names no subject. CASE is needed because SQLite evaluates the parts of AND in any order.
+// Deletes the stored responses that name the subject. They belong to POST requests with an idempotency key. Keeps the
+// responses for a later subject with the same id. A sealed response is not JSON and names no subject. CASE is needed
+// because SQLite evaluates the parts of AND in any order.
 const FORGET_ANSWERS = `
   DELETE FROM stored_answers
   WHERE owner = ?1 AND created_at_ms <= ?4
     AND CASE WHEN json_valid(body) THEN json_extract(body, '$.' || ?2 || '_id') END = ?3`
 
-// Deletes the answers of webhook receivers to notifications that name the subject, because an answer may repeat the
-// notification in any form. Also deletes answers to notifications that are not stored any more. Writes one row for
-// each delivery that has an answer.
+// Deletes the responses from webhook receivers to notifications that name the subject, because a receiver can repeat
+// the notification in its response in any form. Also deletes responses to notifications that are no longer stored.
+// Writes one row for each delivery whose response is deleted.
 const forgetAnswersOfReceivers = (kind: SubjectKind) => `
   UPDATE webhook_deliveries SET attempts = (
     SELECT json_group_array(json(json_set(value, '$.answer', '')) ORDER BY key) FROM json_each(attempts))
@@ -29,7 +30,10 @@ const forgetAnswersOfReceivers = (kind: SubjectKind) => `
       AND n.sequence = webhook_deliveries.sequence AND n.${kind}_number IS NOT ?2)
     AND EXISTS (SELECT 1 FROM json_each(attempts) WHERE value ->> 'answer' <> '')`
 
-/** The number of pages in one round. Most pages are only searched, inside D1. */
+/**
+ * The number of pages that one round searches. D1 searches them and parses only the few pages that can name the
+ * subject.
+ */
 const PAGES_A_ROUND = 50
 
 const PAGES_OF_ROUND = `
@@ -37,10 +41,11 @@ const PAGES_OF_ROUND = `
   WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
   ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_ROUND}`
 
-// The names of the formats (`ledger/journal/packed-entry.ts`): e event, cp capture and rv reversal, each with u user
-// and g team; mt and md metadata; s salt. Format 2 has the personal data in p. A single statement avoids overwriting
-// a concurrent change. `instr` finds the few pages to parse. A number ends with a comma or a brace, so 7 does not
-// match 77.
+// The field names are those of the packed formats (`ledger/journal/packed-entry.ts`): `e` is an event, `cp` a capture
+// and `rv` a reversal. Each of the three has the fields `u` (user) and `g` (team). `mt` and `md` are metadata, and `s`
+// is the salt. Format 2 stores the personal data in `p`. One statement reads and writes the pages, so it cannot
+// overwrite a concurrent change. `instr` finds the few pages that must be parsed. The number is followed by a comma or
+// a brace, so 7 does not match 77.
 const ERASE_FROM_PAGES = `
   UPDATE ledger_pages SET body = (
     SELECT json_group_array(json(CASE
@@ -73,8 +78,8 @@ export interface ForgottenSubject {
 }
 
 /**
- * Replaces the id with the alias, removes email and metadata, and deletes stored answers that name the subject. Keeps
- * the row and its number.
+ * Erases the subject's row in D1: replaces the id with the alias, and removes the email and the metadata. Keeps the row
+ * and its number. Also deletes the stored responses, to requests and from webhook receivers, that can name the subject.
  */
 export async function forgetSubject(
   db: D1Database,
@@ -95,8 +100,8 @@ export interface PagePlace {
 }
 
 /**
- * Removes the metadata and the salts of the subject's entries from the next pages. Returns the last page of the
- * round; null if there are no more pages. Writes 1 row for each page that changes.
+ * Removes the metadata and the salts of the subject's entries from the next pages. Returns the last page of the round;
+ * null if there are no more pages. Writes 1 row for each page that can contain such data.
  */
 export async function eraseFromPages(
   db: D1Database,

@@ -7,7 +7,7 @@ import { tagOf } from '../model/ledger-ids.ts'
 
 /** Writes the audit log. Each record writes 2 rows: the record, and its entry in the index over all customers. */
 
-/** The scope of the record of a change that concerns no customer. It replaces the customer's id. */
+/** The scope of audit records that concern no customer. Other records have the customer's id as their scope. */
 export const OPERATOR_SCOPE = 'operator'
 
 const COLUMNS = `scope, audit_id, at_ms, mode, actor, action, target, ip, request_id, state_before, state_after`
@@ -45,8 +45,8 @@ export function auditStatement(
     )
 }
 
-// Writes the records of a flush. Writes nothing if the watermark has moved, like the statement of the pages. After a
-// restore of D1, a flush repeats rows and skips the records whose ids exist.
+// Writes the audit records of a flush. Writes nothing if the watermark has moved. After a restore of D1, a flush writes
+// journal rows again, and skips the audit records whose ids exist.
 const INSERT_FLUSHED = `
   INSERT INTO audit_log (${COLUMNS})
   SELECT ?1, value ->> 'audit_id', value ->> 'at_ms', ?2, value ->> 'actor', value ->> 'action', value ->> 'target',
@@ -55,7 +55,7 @@ const INSERT_FLUSHED = `
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?4) = ?5
     AND NOT EXISTS (SELECT 1 FROM audit_log WHERE scope = ?1 AND audit_id = value ->> 'audit_id')`
 
-/** A record of a ledger's journal with its position: the row, and the index among the records of the row. */
+/** An audit record of a ledger's journal, with its position: the row, and the index among the records of the row. */
 export interface JournaledAudit {
   readonly record: AuditRecord
   readonly at_ms: number

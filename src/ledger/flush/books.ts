@@ -3,7 +3,9 @@ import type { LedgerStore } from '../commit/store.ts'
 import { unpackRow } from '../journal/packing.ts'
 import type { Books, ProjectionState } from '../model/messages/ledger.ts'
 
-/** Returns the sums that D1 should have. Reads a row for each wallet, and the unflushed journal rows. */
+/**
+ * Returns the sums that the ledger's rows in D1 must have. Reads a row for each wallet, and the unflushed journal rows.
+ */
 export function booksOf(store: LedgerStore): Books {
   const { journal } = store
   let balance_micro = BigInt(store.balances().balance_micro)

@@ -2,8 +2,8 @@ import type { Bindings } from '../../bindings.ts'
 import { DAY_MS } from '../../time/durations.ts'
 
 /**
- * Flush failures in D1. A ledger whose flush fails reports the failure here, because only the ledger can detect it.
- * While D1 is unavailable, this report also fails, and only the log has the failure (`ledger_alarm_failed`).
+ * Stores flush failures in D1. A ledger reports its own flush failures, because only the ledger can detect them. If D1
+ * is unavailable, the report fails too, and only the log contains the failure (`ledger_alarm_failed`).
  */
 
 // Writes 1 row.
@@ -35,7 +35,7 @@ export async function withdrawFlushFailure(db: D1Database, ledger_id: string): P
   await db.prepare(WITHDRAW).bind(ledger_id).run()
 }
 
-/** Selects the ledgers that have not flushed since their report. */
+/** Selects the ledgers that have not flushed since they reported a failure. */
 export const LEDGERS_BEHIND = `
   SELECT f.ledger_id, f.unflushed_since_ms, f.failures FROM flush_failures f
   LEFT JOIN ledgers l ON l.ledger_id = f.ledger_id
@@ -55,8 +55,8 @@ const MAX_FORGOTTEN = 1_000
 const VALID_FOR_MS = DAY_MS
 
 /**
- * Removes reports of ledgers that have flushed since, and reports older than a day. A restarted object does not
- * remove its own reports.
+ * Removes at most `MAX_FORGOTTEN` reports: reports of ledgers that have flushed since, and reports older than a day.
+ * This job is needed because a restarted object does not remove its earlier report.
  */
 export async function forgetFlushFailures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
   await env.DB.prepare(FORGET)

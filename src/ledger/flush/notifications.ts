@@ -4,8 +4,8 @@ import type { Watermark } from '../journal/cursor.ts'
 import type { SubjectNumber } from '../journal/packed-page.ts'
 import type { NotificationRecord } from '../model/journal.ts'
 
-// Writes the notifications of a flush, one row for each. Writes nothing if the watermark has moved, like the
-// statement of the pages. After a restore of D1, a flush repeats rows and skips the notifications that exist.
+// Writes the notifications of a flush, one row for each notification. Writes nothing if the watermark has moved. After
+// a restore of D1, a flush writes journal rows again, and skips the notifications that exist.
 const INSERT = `
   INSERT INTO notifications (ledger_id, sequence, type, at_ms, user_number, team_number, data)
   SELECT ?1, value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'user_number',
@@ -15,8 +15,8 @@ const INSERT = `
   ON CONFLICT DO NOTHING`
 
 /**
- * Returns the statements that write the notifications of a flush. They are part of the flush's batch. As in pages,
- * numbers replace the ids of users and teams.
+ * Returns the statements that write the notifications of a flush. They are part of the flush's batch. In these rows, as
+ * in pages, numbers replace the ids of users and teams.
  */
 export function insertNotifications(
   db: D1Database,
@@ -39,7 +39,7 @@ export function insertNotifications(
 }
 
 /**
- * A hint that D1 has notifications of a ledger for which webhook deliveries must be created. A hint may arrive twice,
+ * A hint that D1 has notifications of a ledger for which webhook deliveries must be created. A hint can arrive twice,
  * late or never.
  */
 export interface NotificationHint {
@@ -50,8 +50,8 @@ export interface NotificationHint {
 }
 
 /**
- * Sends a hint if a flush wrote notifications for a webhook endpoint. Never throws, because the cron sweep finds
- * notifications whose hint was lost (`webhooks/queue/sweep.ts`).
+ * Sends a hint if a flush wrote notifications and the ledger has a webhook endpoint. Never throws, because the cron
+ * sweep finds notifications whose hint was lost (`webhooks/queue/sweep.ts`).
  */
 export async function hintNotifications(
   queue: Queue,

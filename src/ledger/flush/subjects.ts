@@ -6,15 +6,18 @@ import type { SubjectNumber } from '../journal/packed-page.ts'
 import type { Entry, HoldRecord, NotificationRecord } from '../model/journal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 
-/** The users and teams of a ledger, by the customer's own ids, with the time of the first mention of each. */
+/**
+ * The users and teams that a flush mentions. The keys are the customer's own ids, and the values are the times of the
+ * first mention.
+ */
 export interface Mentions {
   readonly user: ReadonlyMap<string, number>
   readonly team: ReadonlyMap<string, number>
 }
 
-// Adds subjects. Never reuses a number, because an erasure keeps the subject's row and replaces the id. Writes
-// nothing for known subjects. Writes nothing if the watermark has moved, because a late statement of an object that
-// was shut down must not restore an erased id.
+// Adds unknown subjects. Never reuses a number, because an erasure keeps the subject's row and its number. Writes
+// nothing if the watermark has moved, because a late statement of an object that was shut down must not restore an
+// erased id.
 const ADD_SUBJECTS = `
   INSERT INTO subjects (ledger_id, kind, number, external_id, created_at_ms)
   SELECT ?1, ?2, (SELECT coalesce(max(number), 0) FROM subjects WHERE ledger_id = ?1 AND kind = ?2)
@@ -97,7 +100,7 @@ export interface NewWallet {
 
 /**
  * Returns the users and teams of new wallets, entries, holds and notifications, in the order of their first mention.
- * The first entry of a wallet also mentions its owner, and may be in a later flush than the wallet.
+ * The first entry of a wallet also mentions its owner, and can be in a later flush than the wallet.
  */
 export function mentionsOf(
   wallets: readonly NewWallet[],

@@ -15,7 +15,10 @@ import { holdAnswer } from './holds.ts'
 /** The maximum number of journal rows that a search for a closed hold parses. */
 const MAX_ROWS = 512
 
-/** Returns open holds. Applies due items to a draft that the caller drops, so nothing is written. */
+/**
+ * Returns open holds. If a single hold is requested and has just ended, returns its final state. Applies due items to
+ * the draft, which the caller must not write.
+ */
 export function readHolds(
   store: LedgerStore,
   draft: Draft,
@@ -43,7 +46,7 @@ export function readHolds(
   }
 }
 
-/** Returns a hold that ended so recently that might be missing from D1 it yet. */
+/** Returns a hold that ended so recently that D1 might not contain it yet. */
 function readEndedHold(store: LedgerStore, draft: Draft, ids: LedgerIds, ref: WalletItemRef): HoldAnswer[] {
   const wallet = draft.walletByNumber(ref.wallet)
   if (!wallet) return []

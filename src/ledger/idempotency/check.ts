@@ -10,32 +10,31 @@ export interface RecordedKeys {
 }
 
 /**
- * The interface of the idempotency store. The keys themselves are in the journal's records, and are deleted with
- * their journal row. The store only finds the rows that may hold a key.
+ * The interface of the idempotency store. The keys themselves are in the journal's records, and are deleted with their
+ * journal row. The store only finds the rows that can contain a key.
  */
 export interface KeyStore {
   /**
-   * Returns the journal rows that may hold some of these keys, each with its possible keys. The result includes every
-   * row with one of the keys, and possibly other rows, so the caller checks each row. Writes nothing. Must not be
-   * called inside a transaction.
+   * Returns the journal rows that can contain the given keys, each with the keys that it can contain. The result
+   * includes every row that contains one of the keys, and sometimes other rows, so the caller must check each row.
+   * Writes nothing. Must not be called inside a transaction.
    */
   find(keys: readonly string[]): Map<number, string[]>
-  /** Returns the `key_hashes` of a journal row with these keys. */
+  /** Returns the `key_hashes` of a journal row that contains the given keys; null if there are no keys. */
   pack(keys: readonly string[]): Uint32Array<ArrayBuffer> | null
   /**
-   * Records the keys of a commit after its journal rows are written. Must be the last step of the commit's
-   * transaction.
+   * Records the keys of a commit. Must run in the transaction of the commit, after all of its journal rows are written.
    */
   record(recorded: RecordedKeys): void
   /** Adds recorded keys to the memory after their transaction has succeeded. Never throws. */
   publish(recorded: RecordedKeys): void
-  /** Removes the keys of deleted journal rows. Must run in the transaction that deletes the oldest rows. */
+  /** Deletes stored hashes of deleted journal rows. Must run in the transaction that deletes the oldest rows. */
   forget(): void
-  /** Reports whether the window has the maximum number of keys. */
+  /** Reports whether the idempotency window contains the maximum number of keys. */
   isFull(): boolean
 }
 
-/** A record and its storage format. The format decides how the record's answer is rendered. */
+/** A record and its storage format. The format decides how the result in the record is rendered. */
 export interface StoredRecord {
   readonly format: number
   readonly record: JournalRecord
@@ -47,7 +46,7 @@ export interface KeyUse {
   readonly read: () => StoredRecord
 }
 
-/** The result of a check of a request's key. */
+/** The result of checking the idempotency key of a request. */
 export type KeyCheck = { readonly kind: 'unused' } | ({ readonly kind: 'replay' } & StoredRecord) | Refused
 
 export const UNUSED: KeyCheck = { kind: 'unused' }

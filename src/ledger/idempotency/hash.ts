@@ -1,6 +1,6 @@
 import { writeUtf8 } from '../../db/json-parameters.ts'
 
-/** A secret of 16 bytes. Keys with equal hashes cannot be computed without it. */
+/** A secret of 16 bytes. Without it, a client cannot compute keys with equal hashes. */
 export type HashSecret = readonly [k0_low: number, k0_high: number, k1_low: number, k1_high: number]
 
 /** A hash of 64 bits, as two unsigned halves of 32 bits. */
@@ -11,8 +11,8 @@ export interface KeyHash {
 
 /**
  * Computes SipHash-2-4 of the text in UTF-8 (Aumasson and Bernstein, 2012). The algorithm is designed for hash tables
- * with short keys from untrusted clients. Computes with halves of 32 bits, because BigInt is about fifty times
- * slower. A key of 36 characters takes 0.4 µs.
+ * with short keys from untrusted clients. This implementation computes with halves of 32 bits, because BigInt is about
+ * fifty times slower. Hashing a key of 36 characters takes 0.4 µs.
  */
 export function sipHash(secret: HashSecret, text: string): KeyHash {
   const length = encode(text)
@@ -136,8 +136,8 @@ export function packHashes(keys: readonly string[], hash: HashOfKey): Uint32Arra
 const MAX_KEPT = 8_192
 
 /**
- * The hashes of the keys that were looked up last, in order. The next commit needs them in the same order, so each
- * hash is computed only once.
+ * The hashes of the keys that were looked up last, in order. The next commit usually needs them in the same order, so
+ * most hashes are computed only once.
  */
 export class RecentHashes {
   private readonly keys: string[] = []
@@ -151,12 +151,12 @@ export class RecentHashes {
   }
 
   /**
-   * Returns the hash of a key, and skips the hashes of the keys before it. Keys must be taken in the order in which
-   * they were looked up. Returns undefined if the remaining hashes do not include the key. All hashes are then
-   * skipped, so the keys that follow also get undefined until `clear` is called.
+   * Returns the hash of a key, and skips the hashes of the keys that were looked up before it. Call this in the order
+   * in which the keys were looked up. If the remaining hashes do not include the key, skips all of them and returns
+   * undefined. Later calls then also return undefined, until `clear` is called.
    */
   take(key: string): KeyHash | undefined {
-    // The skipped keys were looked up but not recorded, because their requests were refused or replayed.
+    // Most skipped keys were looked up but are not recorded, because their requests were refused or replayed.
     while (this.next < this.keys.length && this.keys[this.next] !== key) this.next++
     return this.hashes[this.next++]
   }
@@ -175,9 +175,9 @@ export interface KeyPosition {
 }
 
 /**
- * The stored form of entries in runs and buckets, 12 bytes for each entry. An entry has a key's hash and the short
- * number of the journal row that holds the key. The blob has all low halves, then all high halves, then all rows. The
- * byte order is little-endian, as on all platforms of workerd.
+ * The stored form of the entries in runs and buckets. An entry has 12 bytes: a key's hash, and the short number of the
+ * journal row that contains the key. The blob contains all low halves of the hashes, then all high halves, then all row
+ * numbers. The byte order is little-endian, as on all platforms of workerd.
  */
 export interface KeyEntries {
   readonly length: number
@@ -212,7 +212,7 @@ export function rowsOf(entries: KeyEntries, { low, high }: KeyHash): number[] {
   return rows
 }
 
-/** A growing list of entries. */
+/** A list of entries that grows as entries are added. */
 export class EntriesBuilder {
   private low = new Uint32Array(2048)
   private high = new Uint32Array(2048)
@@ -253,8 +253,8 @@ function doubled(from: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
 
 /**
  * The number of different short row numbers. Row numbers of a busy ledger can exceed 2^32, but an entry has only 32
- * bits for a row. An entry stores the row number modulo 2^32 - 1, plus 1, because 0 marks a free slot of the index.
- * No journal holds 2^32 rows at once, so the short number is unambiguous.
+ * bits for a row. An entry stores the row number modulo 2^32 - 1, plus 1, because 0 marks a free slot of the index. No
+ * journal holds 2^32 rows at once, so a short number identifies one row.
  */
 const ROWS = 2 ** 32 - 1
 

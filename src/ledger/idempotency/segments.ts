@@ -3,7 +3,8 @@ import { EntriesBuilder, type KeyHash, type KeyPosition, readEntries, rowsBack, 
 import type { KeyIndex } from './memory-index.ts'
 
 /**
- * An immutable segment: the keys of consecutive journal rows, in 2^bits buckets by the first bits of their hashes.
+ * A segment: the hashes of the keys of consecutive journal rows, in 2^bits buckets by the first bits of the hashes. A
+ * segment does not change until it is deleted.
  */
 export interface Segment {
   readonly last_row: number
@@ -11,24 +12,24 @@ export interface Segment {
   readonly first_bucket: number
   readonly bits: number
   /**
-   * The filter of the segment's keys. It is null in a segment of tables older than version 6, so every lookup reads
-   * one of the segment's buckets.
+   * The filter of the segment's keys. It is null if the segment was written with tables older than version 6. Every
+   * lookup then reads one of the segment's buckets.
    */
   readonly filter: BloomFilter | null
 }
 
-/** The committed rows that the journal holds. The keys of rows before `oldest_row` are not valid any more. */
+/** The range of committed rows in the journal. The keys of rows before `oldest_row` are no longer valid. */
 export interface JournalSpan {
   readonly oldest_row: number
   readonly last_row: number
-  /** The number of keys that the ledger had recorded before `oldest_row`. */
+  /** The number of keys that the ledger recorded in the rows before `oldest_row`. */
   readonly keys_before: number
 }
 
-/** The maximum number of buckets that a lookup reads at once. It limits the memory. */
+/** The maximum number of buckets that a lookup reads at once. It limits the memory of a lookup. */
 const BUCKETS_A_READ = 64
 
-/** The maximum number of buckets deleted at once: the number of buckets of a full segment. */
+/** The maximum number of buckets that one statement deletes. A full segment has this number of buckets. */
 const BUCKETS_A_DROP = 256
 
 const ALL = `
@@ -49,7 +50,7 @@ const DELETE_BUCKETS = `
 
 /**
  * The older keys on disk, in segments ordered by time. `load` reads the Bloom filters of the segments into memory. A
- * lookup then reads only buckets of segments that may have the key.
+ * lookup then reads only buckets of segments that might contain the key.
  */
 export class KeySegments {
   private readonly exec: Exec
@@ -75,15 +76,15 @@ export class KeySegments {
     return this.segments.reduce((sum, { filter }) => sum + (filter?.blob.byteLength ?? 0), 0)
   }
 
-  /** Returns the position up to which segments have the keys. Reads 1 row. */
+  /** Returns the position up to which segments contain the keys. Reads 1 row. */
   newest(): KeyPosition {
     const [row] = this.exec(NEWEST)
     return { row: Number(row?.last_row ?? 0), keys_total: Number(row?.keys_total ?? 0) }
   }
 
   /**
-   * Adds the short row numbers of each hash's entries to `rows`, at the index of the hash. Reads 1 row for each
-   * bucket that may have an entry.
+   * Adds the short row numbers of each hash's entries to `rows`, at the index of the hash. Reads 1 row for each bucket
+   * that might contain an entry.
    */
   find(hashes: readonly KeyHash[], rows: (readonly number[])[]): void {
     if (this.segments.length === 0) return
@@ -146,9 +147,9 @@ export class KeySegments {
   }
 
   /**
-   * Deletes the oldest segment, or a part of its buckets, if all its keys are from rows before this row. Must run in
-   * a transaction. After the transaction has succeeded, call `release`. Writes 1 row for each bucket and 1 for the
-   * segment.
+   * If all keys of the oldest segment are from rows before `row_id`, deletes up to `BUCKETS_A_DROP` of its buckets.
+   * Also deletes the segment if it had fewer buckets left. Must run in a transaction. After the transaction has
+   * succeeded, call `release`. Writes 1 row for each deleted bucket and 1 for a deleted segment.
    */
   dropBefore(row_id: number): void {
     const [oldest] = this.exec(OLDEST)

@@ -14,11 +14,11 @@ import {
 import { addHashes, KeyIndex, KeyRuns, type RunLimits } from './memory-index.ts'
 import { type JournalSpan, KeySegments, type Segment } from './segments.ts'
 
-/** The limits of a ledger's key store. Tests lower them. */
+/** The limits of a ledger's idempotency store. Tests use lower limits. */
 export interface KeyLimits extends RunLimits {
   /**
-   * The maximum number of keys in a window. Above it, single requests with new keys are refused. Batches are still
-   * accepted.
+   * The number of keys in an idempotency window at which new keys are refused, except the keys of whole batches and the
+   * ledger's own keys.
    */
   readonly window_keys: number
   /** The number of keys in the index at which the index is written to a segment. */
@@ -56,11 +56,11 @@ interface Unpublished {
 }
 
 /**
- * The idempotency store. The hashes of a commit's keys are in the commit's journal row, so a key costs no row. The
- * store finds the journal row of a hash in the index in memory for newer keys, and in segments on disk for older
- * keys.
+ * The idempotency store. A commit's journal row contains the hashes of the commit's keys, so a key costs almost no
+ * additional rows. The store finds the journal row of a newer key in the index in memory, and the journal row of an
+ * older key in the segments on disk.
  *
- * The memory changes only after a transaction has succeeded, so a failed transaction changes nothing.
+ * A failed transaction does not change the index and the segments in memory.
  */
 export class PackedKeys implements KeyStore {
   private readonly exec: Exec
@@ -68,7 +68,7 @@ export class PackedKeys implements KeyStore {
   private readonly limits: KeyLimits
   private readonly runs: KeyRuns
   private readonly segments: KeySegments
-  /** The newest committed row. */
+  /** Returns the position of the newest committed row. */
   private readonly newest: () => KeyPosition
   private hash: HashOfKey | null
   private readonly recent = new RecentHashes()
@@ -77,10 +77,10 @@ export class PackedKeys implements KeyStore {
    * keys.
    */
   private index: KeyIndex | null = null
-  /** The position up to which runs or segments have the keys; null until the first commit. */
+  /** The position up to which runs or segments contain the keys; null until the first commit after a start. */
   private packed: KeyPosition | null = null
   private unpublished: Unpublished | null = null
-  /** Whether segments may have been deleted on disk but are still in memory. */
+  /** Whether the memory might still contain segments that were deleted on disk. */
   private dropped = false
   /** The number of keys whose journal rows are deleted, as a lower bound. */
   private forgotten = 0
@@ -132,7 +132,7 @@ export class PackedKeys implements KeyStore {
     let packed = this.packed ?? later(this.segments.newest(), this.runs.newest())
     let segment: Segment | null = null
     if (this.index && this.index.size >= this.limits.memory_keys) {
-      // The index has the keys of committed rows only, not the keys of this transaction.
+      // The index contains only the keys of committed rows, not the keys of this transaction.
       packed = this.newest()
       segment = this.segments.write(this.index, packed, this.span())
       this.runs.dropBefore(packed.row + 1)
@@ -187,7 +187,7 @@ export class PackedKeys implements KeyStore {
     return index
   }
 
-  /** Returns the range of rows that the journal holds. Reads 1 row. */
+  /** Returns the range of rows in the journal. Reads 1 row. */
   private span(): JournalSpan {
     const { row, keys_total } = this.newest()
     const [oldest] = this.exec(OLDEST_ROW)

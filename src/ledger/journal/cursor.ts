@@ -2,12 +2,15 @@ import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../../usag
 import { parseStored } from '../model/json.ts'
 import type { MetaTable } from '../tables.ts'
 
-/** The progress of a ledger's projection. D1 has the journal up to `row`, and the queue has the usage up to `row`. */
+/**
+ * The progress of a ledger's projection. D1 has received the journal up to `row`, and the queue has received the usage
+ * up to `row`.
+ */
 export interface Cursor {
   readonly row: number
-  /** The total usage of all entries up to this row. */
+  /** The total usage of all entries up to `row`. */
   readonly usage: UsageTotals
-  /** The hash of the last entry up to this row; null before the hash chain began. */
+  /** The hash of the last entry up to `row`; null before the hash chain began. */
   readonly hash: string | null
 }
 
@@ -32,9 +35,9 @@ export interface Watermark {
   flushed_entry: number
   flushed_at_ms: number
   last_notification: number
-  /** The last notification whose webhook deliveries were created; null if the ledger has no webhook endpoint. */
+  /** The last notification that the webhook fan-out need not process; null if the ledger has no webhook endpoint. */
   handed_notification: number | null
-  /** The time until which a stream of notifications may be open. */
+  /** The time until which a stream of notifications can be open; null before the first stream. */
   streamed_until_ms: number | null
   /** The hash of `flushed_entry`; null before the hash chain began. */
   chain_hash: string | null
@@ -47,7 +50,7 @@ export const READ_WATERMARK = `
     streamed_until_ms, chain_hash, flushed_hash
   FROM ledgers WHERE ledger_id = ?`
 
-/** The watermark of a ledger that D1 does not have yet. */
+/** The watermark of a ledger that is not in D1 yet. */
 export const NOTHING_FLUSHED: Watermark = {
   flushed_row: 0,
   flushed_entry: 0,

@@ -61,8 +61,8 @@ export interface PackedEntry {
 }
 
 /**
- * The personal data of an entry, separate from the other fields. The hash chain contains only a commitment to these
- * data.
+ * The personal data of an entry, separate from the other fields. The hash chain contains only a commitment to the
+ * personal data.
  */
 export interface PackedPersonal {
   o?: PackedOwner | undefined
@@ -181,8 +181,9 @@ export function packEntry(entry: Entry, subject: PackSubject, salt?: string): Pa
 }
 
 /**
- * Returns the part of an entry that the hash chain covers: all fields except the personal data, and a commitment to
- * these. The order and the text of the fields are part of the chain. Never change them. Add a format instead.
+ * Returns the part of an entry that the hash chain covers. Instead of the personal data, it has a commitment to these
+ * data. It has all other fields except the salt and the idempotency key. The order and the text of the fields are part
+ * of the chain. Never change them. Add a format instead.
  */
 export function packContent(entry: Entry, commitment: string | undefined): PackedEntry {
   const { lots, event, captured, reverses } = entry
@@ -233,7 +234,9 @@ function packSubjects(
   }
 }
 
-/** Returns the personal data with its users and teams renamed by `rename`, and its fields in the same order. */
+/**
+ * Replaces the users and teams in personal data with the values that `rename` returns. Keeps the order of the fields.
+ */
 export function nameSubjectsOf(
   personal: PackedPersonal,
   rename: (kind: SubjectKind, value: string | number) => string | number,
@@ -254,8 +257,8 @@ export function nameSubjectsOf(
 }
 
 /**
- * Joins the content of an entry with its personal data. Omits the owner, which in a page is only a number that lists
- * do not show.
+ * Joins the content of an entry with its personal data. Omits the owner, because a page contains only the owner's
+ * number, which lists do not show.
  */
 export function joinEntry(content: PackedEntry, personal: PackedPersonal): PackedEntry {
   const { e, cp, rv } = content

@@ -10,11 +10,11 @@ import { unpackRow } from './packing.ts'
 /** The maximum number of journal rows that one read parses. The next page continues after them. */
 const MAX_ROWS_READ = 64
 /**
- * The size of rows in memory, in bytes, after which a read ends. Each row is in memory as text and in parsed form.
+ * The total memory of the rows' texts, in bytes, after which a read ends. The parsed rows take additional memory.
  */
 const MAX_MEMORY_READ = 4_000_000
 
-/** Returns the newest matching entries that might be missing from D1. */
+/** Returns a page of the unflushed entries that match the filter, newest first. */
 export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: EntriesMessage): EntriesResult {
   const { filter, limit } = message
   const before_entry = message.before_entry ?? store.counters.entry + 1
@@ -67,8 +67,8 @@ const CLOCKS_APART_MS = 60_000
 
 /**
  * Returns the commit time before which no entry can match the filter. The list ends there, because entries are in the
- * order of their commits. An entry never takes effect later than its commit, but an event may arrive before its own
- * time.
+ * order of their commits. An entry never takes effect later than its commit, but an event can arrive before its own
+ * timestamp.
  */
 export function arrivedFrom({ from_ms, event }: EntryFilter): number {
   if (from_ms === undefined) return 0
@@ -76,8 +76,8 @@ export function arrivedFrom({ from_ms, event }: EntryFilter): number {
 }
 
 /**
- * Reports whether a list with this filter shows the entry. `wallet_number` is the number of the filter owner's
- * wallet.
+ * Reports whether a list with this filter shows the entry. `wallet_number` is the number of the wallet of the filter's
+ * owner.
  */
 export function matches(entry: Entry, filter: EntryFilter, wallet_number: number | null): boolean {
   if (filter.owner && entry.wallet !== wallet_number) return false

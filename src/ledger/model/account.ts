@@ -4,26 +4,29 @@ import type { CustomerStatus, Mode, Tier } from '../../db/schema.ts'
 export interface Account {
   readonly tier: Tier
   readonly status: CustomerStatus
-  /** The revision of the account's row in D1. It increases with every change of the tier or status. */
+  /**
+   * The revision of the account's row in D1. It increases with every change of the tier or status, except the change
+   * from PENDING to ACTIVE.
+   */
   readonly revision: number
 }
 
 /**
- * The kind of a request: a read, a change for the customer, or the operator's own work on accepted requests, for
- * example rating an event whose price was added later. For a suspended or closed customer, `write` is refused.
- * Requests with a portal token are then also refused.
+ * The kind of a request: `read`, `write` (a change for the customer), or `upkeep` (the operator's own work on accepted
+ * requests, for example rating an event whose price was added later). If the customer is suspended or closed, requests
+ * of the kind `write` and all requests with a portal token are refused.
  */
 export type Access = 'read' | 'write' | 'upkeep'
 
 /** The ledger's count of a caller's requests, including this request. */
 export interface RateCount {
-  /** The decision about this request; false if it exceeds the limit. */
+  /** Whether the request is within the limit. */
   readonly allowed: boolean
   /** The maximum number of requests a minute. */
   readonly limit: number
   /** The number of remaining requests in this minute, 0 or more. */
   readonly remaining: number
-  /** The whole seconds until the next minute, 1 to 60 unless the clock is set back. */
+  /** The number of whole seconds until the next minute: 1 to 60, or more if the clock is set back. */
   readonly resets_in_s: number
 }
 
@@ -36,18 +39,18 @@ export interface Caller {
   readonly ip?: string
   readonly request_id?: string
   /**
-   * The mode of the key. The live ledger stores the data that live and test keys share, and counts the requests of
+   * The mode of the API key. The live ledger stores the data that live and test keys share, and counts the requests of
    * the two modes separately.
    */
   readonly mode?: Mode
   /**
    * The id of the portal token, if the request comes from an end user's page. Requests with a portal token are
-   * counted separately, and all of them are refused for a suspended customer.
+   * counted separately, and all of them are refused for a suspended or closed customer.
    */
   readonly portal_token?: string
   /**
-   * The ledgers that have already counted this request. A request of several calls is counted only once by each
-   * ledger. Absent for the service's own calls, which are not counted.
+   * The ledgers that have already counted this request. If a request makes several calls, each ledger counts the
+   * request only once. Absent for the service's own calls, which are not counted.
    */
   readonly counted_by?: readonly string[]
   /** Receives a ledger's count in the Worker. It is not sent to the object, because JSON omits functions. */

@@ -13,7 +13,10 @@ export type AlertType = (typeof ALERT_TYPES)[number]
 export const THRESHOLD_UNITS = ['credits', 'percent', 'days'] as const
 export type ThresholdUnit = (typeof THRESHOLD_UNITS)[number]
 
-/** The number of decimals of each unit. Thresholds and values are integers in the unit's smallest decimal. */
+/**
+ * The number of decimal places of each unit. Thresholds and values are stored as integers without a decimal point: for
+ * example, 1 credit as 1,000,000.
+ */
 export const THRESHOLD_DECIMALS: Readonly<Record<ThresholdUnit, number>> = { credits: 6, percent: 4, days: 4 }
 
 /** The units that each type of alert accepts. */
@@ -38,7 +41,7 @@ export interface AlertRules {
   readonly type: AlertType
   readonly unit: ThresholdUnit
   readonly threshold: number
-  /** The value that a fired alert must pass in the opposite direction before it arms again. */
+  /** The value that a fired alert must pass in the opposite direction to arm again within a window. */
   readonly rearm_at: number
   /** The owner of the wallet or of the limit. */
   readonly owner: WalletOwner
@@ -52,26 +55,35 @@ export interface AlertRules {
 
 export interface RunwayState {
   readonly checked_at_ms: number
-  /** The runway at `checked_at_ms`, in the unit's smallest decimal; null if too little spending was measured. */
+  /**
+   * The runway at `checked_at_ms`, in 1/10,000 of a day. Null at the first check, within an hour after the oldest check
+   * in `spent`, or if the wallet has spent nothing since that check.
+   */
   readonly value: number | null
-  /** The total spending of the wallet at earlier checks, in micro-credits, oldest first. */
+  /** The total spending of the wallet at some of the checks, in micro-credits, oldest first. */
   readonly spent: readonly (readonly [at_ms: number, micro: string])[]
 }
 
 /**
- * The state of an alert. It changes only in commits in which the alert fires, arms again or gets new rules, and at
- * the checks of the alarm.
+ * The state of an alert. It changes only if the alert fires, arms again or gets new rules, or if the alarm checks the
+ * alert.
  */
 export interface AlertState {
-  /** Whether the alert has fired and has not armed again. */
+  /**
+   * Whether the alert has fired and has not armed again. Also true if the value was past the threshold when the rules
+   * were set.
+   */
   readonly fired: boolean
   readonly fired_at_ms: number | null
   /**
-   * The start of the window in which an alert of spending or of a limit fired. The alert can fire again in a new
-   * window.
+   * The start of the window to which `fired` belongs, for an alert on spending or on a limit. The alert is armed in a
+   * new window. Absent for a rolling window.
    */
   readonly window_start_ms?: number
-  /** The numbers of the open lots about which an alert on expiring lots has notified the customer. */
+  /**
+   * The numbers of the lots about which an alert on expiring lots has notified the customer. Closed lots are removed
+   * when the alert fires again.
+   */
   readonly lots?: readonly number[]
   /** The last check of a runway. */
   readonly runway?: RunwayState
@@ -85,8 +97,8 @@ export interface Alert extends AlertRules {
 }
 
 /**
- * The maximum numbers of alerts. Each commit evaluates the alerts of the wallets that it changes, and the alarm
- * evaluates all timed alerts.
+ * The maximum number of alerts in a ledger, of alerts of one owner, and of timed alerts. They are limited because each
+ * commit evaluates the alerts on the wallets and limits that it changes, and the alarm evaluates the timed alerts.
  */
 export const MAX_ALERTS = 1_000
 export const MAX_ALERTS_A_WALLET = 50

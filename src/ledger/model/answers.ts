@@ -5,7 +5,7 @@ import type { Refusal } from './refusal.ts'
 import type { LotKind, WalletOwner } from './vocabulary.ts'
 import type { HoldState, RecurringGrant } from './wallet.ts'
 
-/** The complete answer to one event. It is derived from the stored entry, so a replay returns the same answer. */
+/** The complete result of one event. It is derived from the stored entry, so a replay returns the same result. */
 export interface EventAnswer {
   readonly id: string
   readonly credits: MicroCredits
@@ -35,7 +35,7 @@ export interface BatchAnswer {
   readonly results: readonly BatchItemAnswer[]
 }
 
-/** The answer to a request about a hold. */
+/** The result of opening, releasing or extending a hold. Also a hold in a list. */
 export interface HoldAnswer {
   readonly hold: HoldState
   readonly hold_id: string
@@ -47,8 +47,7 @@ export interface CaptureAnswer {
   readonly hold_id: string
   readonly captured: MicroCredits
   /**
-   * The requested credits that could not be captured, as a decimal string, because they may exceed the largest
-   * balance.
+   * The requested credits that could not be captured, as a decimal string, because they can exceed the largest balance.
    */
   readonly shortfall: string
   readonly remaining: MicroCredits
@@ -56,7 +55,7 @@ export interface CaptureAnswer {
   readonly transaction_id: string
   readonly event_id?: string
   readonly output_rate?: MicroCredits
-  /** The part of the hold's input credits that no capture has paid yet. */
+  /** The part of the hold's input credits that no capture has used yet. */
   readonly input_left?: MicroCredits
 }
 
@@ -70,21 +69,20 @@ export interface CreditAnswer {
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
   /**
-   * Set if the payment reference was used before. The answer then describes the first purchase, and no credits were
+   * Set if the payment reference was used before. The result then describes the first purchase, and no credits were
    * added.
    */
   readonly already_recorded?: true
 }
 
 export interface MovementAnswer {
-  /** The id of the entry. For a transfer, the id of the sender's entry. Null if no credits moved. */
+  /** The id of the entry. For a transfer, the id of the sender's entry. Null if the movement creates no entry. */
   readonly transaction_id: string | null
   readonly wallet_id: string
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
   /**
-   * The returned credits that expired again at once, because their lot had expired or a rollover had no room for
-   * them.
+   * The returned credits that expired at once, because their lot had expired or the rollover limit did not allow them.
    */
   readonly returned_expired?: MicroCredits
   readonly overdraft_limit?: MicroCredits
@@ -122,18 +120,18 @@ export interface LotAnswer {
 /** A page of lots. */
 export interface LotsAnswer {
   readonly lots: readonly LotAnswer[]
-  /** The place of this page's last lot, after which the next page begins; null on the last page. */
+  /** The position of the page's last lot. The next page begins after it. Null on the last page. */
   readonly next: ListedLotPlace | null
 }
 
 /** A page of recurring grants. */
 export interface RecurringPageAnswer {
   readonly grants: readonly RecurringAnswer[]
-  /** The number of this page's last grant, after which the next page begins; null on the last page. */
+  /** The number of the page's last grant. The next page begins after it. Null on the last page. */
   readonly next: number | null
 }
 
-/** A recurring grant in an answer. */
+/** A recurring grant in a result. */
 export interface RecurringAnswer {
   readonly recurring_grant_id: string
   readonly wallet_id: string
@@ -152,7 +150,7 @@ export type CheckReason =
   | 'soft_limit_reached'
   | 'low_credits'
 
-/** The state of a limit before the checked action. Quantities are decimal strings in the limit's unit. */
+/** The state of a limit before the checked use. Quantities are decimal strings in the limit's unit. */
 export interface LimitAnswer {
   readonly entitlement_id: string
   readonly level: Level
@@ -172,13 +170,11 @@ export interface LimitAnswer {
 export interface CheckAnswer {
   readonly allowed: boolean
   readonly reason: CheckReason | null
-  /**
-   * The estimate in micro-credits and in pico-USD, as integers in text, because it may exceed the largest balance.
-   */
+  /** The estimate in micro-credits and in pico-USD, as integers in text, because it can exceed the largest balance. */
   readonly credits_micro: string
   readonly price_pico: string
   readonly balance: MicroCredits
   readonly limit: LimitAnswer | null
-  /** The id of the hold on the estimate, if a hold was requested and the estimate is above 0. */
+  /** The id of the hold on the estimate, if a hold was requested, the use is allowed and the estimate is above 0. */
   readonly hold_id?: string
 }

@@ -15,8 +15,8 @@ export interface BurnTableRow extends VersionTimes {
 }
 
 /**
- * All versions of a customer's burn tables. Burn tables are changed only in the live ledger, which sends this
- * snapshot to the test ledger. The test ledger ignores a snapshot that is not newer than its own.
+ * All versions of a customer's burn tables. Burn tables are changed only in the live ledger. The Worker copies this
+ * snapshot to the test ledger, which ignores a snapshot that is not newer than its own tables.
  */
 export interface BurnTableSnapshot {
   /** The revision of the burn tables. It increases with every change. */

@@ -1,6 +1,6 @@
 /**
  * Parses the JSON of a message, a caller or a result. The type is not checked: the sender is our own code, and
- * `rpc.ts` defines the type.
+ * `rpc.ts` or the packed form defines the type.
  */
 export function parse<T>(json: string): T {
   return JSON.parse(json)

@@ -48,36 +48,36 @@ export class LedgerIds {
     return ledgerId('pay', payment.created_at_ms, payment.number, this.tag)
   }
 
-  /** Returns the id of an event. It differs from the id of the event's burn only in the prefix. */
+  /** Returns the id of an event. It differs from the transaction id of the event's burn only in the prefix. */
   event(entry: { at_ms: number; number: number }): string {
     return ledgerId('evt', entry.at_ms, entry.number, this.tag)
   }
 }
 
-/** Returns the tag at the end of all ids of a ledger. */
+/** Returns the tag at the end of the ids that `LedgerIds` creates for a ledger. */
 export function tagOf(ledger: LedgerName): string {
   return ledgerTag(createHash('sha256').update(ledgerKey(ledger)).digest())
 }
 
 /**
- * Returns the number of the entry in the id of an event or a transaction; undefined if it is not an id of this
+ * Returns the number of the entry in the id of an event or a transaction; undefined if `id` is not such an id of this
  * ledger.
  */
 export function entryNumberOf(prefix: 'evt' | 'txn', id: string, ledger: LedgerName): number | undefined {
   return parseLedgerId(prefix, id, tagOf(ledger))?.number
 }
 
-/** Returns the number in the id of a payment; undefined if it is not an id of this ledger. */
+/** Returns the number in the id of a payment; undefined if `id` is not such an id of this ledger. */
 export function paymentNumberOf(id: string, ledger: LedgerName): number | undefined {
   return parseLedgerId('pay', id, tagOf(ledger))?.number
 }
 
-/** Returns the number in the id of a lot; undefined if it is not an id of this ledger. */
+/** Returns the number in the id of a lot; undefined if `id` is not such an id of this ledger. */
 export function lotNumberOf(id: string, ledger: LedgerName): number | undefined {
   return parseLedgerId('lot', id, tagOf(ledger))?.number
 }
 
-/** Returns the parts of the id of a hold or a recurring grant; undefined if it is not an id of this ledger. */
+/** Returns the parts of the id of a hold or a recurring grant; undefined if `id` is not such an id of this ledger. */
 export function walletItemOf(
   prefix: WalletItemPrefix,
   id: string,

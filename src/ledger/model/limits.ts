@@ -8,8 +8,8 @@ export const LIMIT_UNITS = ['credits', 'events', 'tokens', 'usd'] as const
 export type LimitUnit = (typeof LIMIT_UNITS)[number]
 
 /**
- * The number of decimals of each unit. Quantities are integers in the unit's smallest decimal (micro-credits,
- * pico-USD).
+ * The number of decimal places of each unit. Quantities are stored as integers without a decimal point, for example as
+ * micro-credits or pico-USD.
  */
 export const UNIT_DECIMALS: Readonly<Record<LimitUnit, number>> = {
   credits: CREDIT_DECIMALS,
@@ -46,11 +46,11 @@ export type Level = LimitOwner['kind']
  */
 export const ALL_FEATURES = ''
 
-/** The rule for a feature without any entitlement. */
+/** The rule for a use for which neither the user, the team nor the customer has an entitlement. */
 export type DefaultEntitlement = 'allow' | 'deny'
 
 /**
- * The feature, the user or team, and the model of a use. The API key is passed separately, because an event does not
+ * The feature, the user, the team and the model of a use. The API key is passed separately, because an event does not
  * contain its own key.
  */
 export interface Subject {
@@ -60,15 +60,15 @@ export interface Subject {
   readonly model?: string | undefined
 }
 
-/** The used quantity of each unit. */
+/** The quantity of a use in each unit. */
 export type Quantities = Readonly<Record<LimitUnit, bigint>>
 
 /**
- * The count of a limit. A use counts only in its own window. A reservation counts in every window until its hold
- * ends.
+ * The state of a limit's counter. A use counts only in its own window. A reservation counts in every window until it is
+ * released.
  */
 export interface LimitCounter {
-  /** The start of the latest window with a use. For a rolling limit, the start of its latest part with a use. */
+  /** The start of the counter's latest window. For a rolling limit, the start of the window's latest part. */
   readonly window_start_ms: number
   readonly used: bigint
   /** The earlier parts of a rolling limit's window. */
@@ -78,53 +78,51 @@ export interface LimitCounter {
 }
 
 /**
- * The parts of a rolling window as plain JSON, oldest first. Each part has two items: the minutes from its beginning
- * to that of the latest part, and its quantity. The list is flat to keep it small: it has up to 60 parts, and each
- * commit that changes the counter writes all of them.
+ * The parts of a rolling window before the latest part, as plain JSON, oldest first. Each part has two items: the
+ * number of minutes from its start to the start of the latest part, and its quantity. The list is flat to keep it
+ * small: it has up to 60 parts, and each commit that changes the counter writes all of them.
  */
 export type PackedParts = readonly (number | string)[]
 
-/** The quantity of a counter that a hold reserves, as plain JSON. A quantity above 2^53 is text. */
+/** The quantity of a counter that a hold reserves, as plain JSON. A quantity that is not a safe integer is text. */
 export type ReservedQuantity = readonly [counter: number, quantity: number | string]
 
 /**
- * A counted quantity, its counter and its window, as plain JSON. A quantity above 2^53 is text. Each use that can be
- * voided stores its counted quantities.
+ * A counted quantity, its counter and its window, as plain JSON. A quantity that is not a safe integer is text. Each
+ * use that can be voided stores its counted quantities.
  */
 export type Counted = readonly [counter: number, window_start_ms: number, quantity: number | string]
 
-/** Returns a quantity as plain JSON: a number up to 2^53, and text above it. */
+/** Returns a quantity as plain JSON: a number if it is a safe integer, otherwise text. */
 export function quantityJson(quantity: bigint): number | string {
   const number = Number(quantity)
   return Number.isSafeInteger(number) ? number : quantity.toString()
 }
 
-/** The field of an entry with its counted quantities. The field is absent if nothing was counted. */
+/** The field of an entry that contains its counted quantities. It is absent if nothing was counted. */
 export interface Counts {
   readonly counted?: readonly Counted[]
 }
 
 /**
- * The reason why a feature cannot be used. `feature_disabled`: an entitlement disables it. `feature_not_enabled`: the
- * feature has no entitlement, and the default is to deny.
+ * The reason why a feature cannot be used. `feature_disabled`: an entitlement disables it. `feature_not_enabled`:
+ * neither the user, the team nor the customer has an entitlement, and the default is to deny.
  */
 export type OffReason = 'feature_disabled' | 'feature_not_enabled'
 
 /**
- * The quantities that a wallet has used in the current period, by the burn table rules and alerts that need them.
+ * The quantities that a wallet has used in periods, by the key of the counter. Burn table rules and alerts read them.
  * They are part of the wallet's state, so they are written together with its balance and need no row of their own.
  */
 export type PeriodCounters = Readonly<Record<string, PeriodCounter>>
 
 export interface PeriodCounter {
   readonly resets_at_ms: number
-  /**
-   * The used quantity as a plain decimal, because a sum of many quantities may exceed the exact range of a double.
-   */
+  /** The used quantity as a plain decimal, because a sum of many quantities can exceed the exact range of a double. */
   readonly quantity: string
 }
 
-/** Returns the counters of current periods. */
+/** Returns only the counters whose periods have not ended at `at_ms`. */
 export function currentCounters(counters: PeriodCounters, at_ms: number): PeriodCounters {
   const all = Object.entries(counters)
   const current = all.filter(([, { resets_at_ms }]) => resets_at_ms > at_ms)
@@ -135,7 +133,7 @@ export const LIMIT_TYPES = ['HARD', 'SOFT', 'NONE'] as const
 
 export type LimitType = (typeof LIMIT_TYPES)[number]
 
-/** The feature of an entitlement and the subject whose use it counts. They never change. */
+/** The feature of an entitlement and the subject whose use it covers. They change only if the subject is erased. */
 export interface EntitlementPlace {
   /** A feature, or `ALL_FEATURES`. */
   readonly feature_id: string
@@ -143,10 +141,10 @@ export interface EntitlementPlace {
   readonly owner: LimitOwner
 }
 
-/** The rules of an entitlement. With a period, use is counted. With a period and a limit, use is also limited. */
+/** The rules of an entitlement. With a period, use is counted. With a period and a HARD limit, use is also limited. */
 export interface EntitlementRules {
   readonly limit_type: LimitType
-  /** The limit in the unit's smallest decimal, as an integer in text; null for no limit. */
+  /** The limit as an integer in text, in micro-credits, pico-USD, events or tokens; null for no limit. */
   readonly limit: string | null
   readonly unit: LimitUnit
   readonly period: EntitlementPeriod | null

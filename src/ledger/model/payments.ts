@@ -20,7 +20,7 @@ export type PaymentStatus = (typeof PAYMENT_STATUSES)[number]
 
 export const PAYMENT_TYPES = ['checkout', 'top_up'] as const
 
-/** The pages to which Stripe sends the buyer back. */
+/** The addresses of the pages to which Stripe returns the buyer. */
 export interface ReturnUrls {
   readonly success: string
   readonly cancel: string
@@ -53,7 +53,10 @@ export interface Payment {
   readonly product: string
   readonly urls: ReturnUrls
   readonly saves_card?: true
-  /** The id of the wallet's customer at Stripe, if the payment uses one. It may be removed after the outcome. */
+  /**
+   * The id of the wallet's customer at Stripe, if the payment uses one. It can be removed after the payment has an
+   * outcome.
+   */
   readonly customer?: string
   /** The card that a top-up charges. */
   readonly card?: Card
@@ -64,44 +67,45 @@ export interface Payment {
   /** The id of the payment intent at Stripe. */
   readonly intent_id?: string
   /**
-   * Whether Stripe required the owner of the card to confirm the charge. The page for the confirmation may not exist
+   * Whether Stripe required the owner of the card to confirm the charge. The page for the confirmation might not exist
    * yet.
    */
   readonly needs_action?: true
   readonly receipt_url?: string
   readonly failure?: PaymentFailure
   /**
-   * The purchase that the payment made, or an earlier purchase that recorded the same payment intent. Absent until
-   * the payment is paid and its credits are added.
+   * The purchase that added the credits of the payment, or an earlier purchase that recorded the same payment intent.
+   * Absent until the payment is paid and its credits are added.
    */
   readonly credited?: Credited
   readonly refunded_cents: number
   readonly disputed_cents: number
   /**
-   * The credits that refunds and disputes have claimed so far, and the part of them that was taken from the wallet.
+   * The credits that refunds and disputes claim now, and the credits that have been taken from the wallet for them and
+   * not returned.
    */
   readonly asked_back: MicroCredits
   readonly taken_back: MicroCredits
   /** The share of the price that belongs to the credits that were taken from the payment's lot. */
   readonly taken_paid?: UsdParts
   /**
-   * The part of `taken_back` that replaces spent credits of the payment's lot. It was taken from other credits of the
-   * wallet.
+   * The part of `taken_back` that replaces credits that were not free in the payment's lot, for example spent credits.
+   * It was taken from other credits and the overdraft of the wallet.
    */
   readonly spent?: TakenSpent
   /**
-   * The number of checks with Stripe without an outcome. It restarts at an outcome, and when the page for a
-   * confirmation is created.
+   * The number of checks with Stripe, including postponed checks. It restarts when there is an outcome, and when the
+   * page for a confirmation is created.
    */
   readonly asked: number
   /**
-   * The time of the next check with Stripe; null for never. A failed payment is deleted after this check if it is
-   * still unpaid.
+   * The time of the next check with Stripe; null if none is scheduled. A failed payment is deleted after this check if
+   * Stripe reports that it is still unpaid, or, after many checks, if Stripe does not report that it was paid.
    */
   readonly ask_at_ms: number | null
 }
 
-/** The credits that were taken in place of spent credits, by lot. The overdraft is last. */
+/** The credits that were taken in place of credits of the payment's lot, by lot. The overdraft is last. */
 export interface TakenSpent {
   readonly parts: readonly LotPart[]
   /** The time at which credits were last taken. */
@@ -121,7 +125,7 @@ export interface TopUpRule {
   readonly credits: MicroCredits
   readonly price_cents: number
   readonly max_cents_a_month: number
-  /** The maximum number of top-ups a UTC day; null for no limit. */
+  /** The maximum number of top-ups in a UTC day; null for no limit. */
   readonly max_a_day: number | null
   readonly enabled: boolean
 }
@@ -132,11 +136,11 @@ export type PauseReason = (typeof PAUSE_REASONS)[number]
 /** The payer of a wallet. A wallet has one row after its first payment or top-up rule, until its owner is erased. */
 export interface Payer {
   readonly owner: WalletOwner
-  /** The numbers of the checkouts that may still be paid. */
+  /** The numbers of the pending checkouts. */
   readonly open: readonly number[]
   /**
-   * The id of the customer at Stripe, and the return addresses of the checkout that saved the card. Both are absent
-   * until a card was saved.
+   * The id of the customer at Stripe, and the return addresses of the checkout that saved the card. `customer` and
+   * `urls` are absent until a card is saved.
    */
   readonly customer?: string
   readonly urls?: ReturnUrls
@@ -149,8 +153,8 @@ export interface Payer {
   readonly declines: number
   readonly declined_card?: string | null
   /**
-   * The total price of the top-ups in a UTC month, and the number of top-ups on a UTC day. Top-ups that may still be
-   * charged are included. Both are kept when the rule ends.
+   * The total price of the top-ups in a UTC month, and the number of top-ups on a UTC day. The two values include
+   * top-ups that can still be charged, and are kept when the rule ends.
    */
   readonly month: { readonly start_ms: number; readonly cents: number }
   readonly day: { readonly start_ms: number; readonly count: number }
@@ -160,7 +164,7 @@ export function newPayer(owner: WalletOwner): Payer {
   return { owner, open: [], declines: 0, month: { start_ms: 0, cents: 0 }, day: { start_ms: 0, count: 0 } }
 }
 
-/** Reports whether a payment was paid or may still be paid. A payment that failed does not count towards limits. */
+/** Reports whether a payment has not failed. A failed payment does not count towards the limits of top-ups. */
 export function mayBePaid({ status }: Payment): boolean {
   return status !== 'failed'
 }
@@ -183,15 +187,15 @@ export const NO_PAYMENTS: Readonly<PaymentCounts> = Object.freeze({
 })
 
 /**
- * The counts of a ledger's payments for operators. They are absolute numbers, so a repeated or late report is
- * harmless.
+ * The counts of a ledger's payments, for operators. They are totals and not differences, so a repeated or late report
+ * is harmless.
  */
 export interface PaymentFigures extends Readonly<PaymentCounts> {
   /** The creation time of the oldest payment without an outcome; null if none is open. */
   readonly oldest_open_at_ms: number | null
   /**
-   * The number of paused top-ups that are due again at a known time. Top-ups without a customer at Stripe have no
-   * such time.
+   * The number of paused top-ups that will be tried again at a known time. Top-ups without a customer at Stripe are not
+   * counted, because they have no known time.
    */
   readonly top_ups_paused: number
 }

@@ -6,7 +6,7 @@ import type { ProviderCharge } from './vocabulary.ts'
 
 /**
  * The price and the credits of a burn, without the credits that were returned before its late rating. `given` is the
- * number of credits that were returned before or by the late rating; 0 without a late rating.
+ * number of credits that were returned before the late rating or by it; 0 if there was no late rating.
  */
 export interface OpenPrice {
   readonly given: MicroCredits
@@ -18,8 +18,8 @@ export interface OpenPrice {
 export interface UnratedEvent {
   readonly entry: Entry
   /**
-   * The event's cost, if it is known but could not be charged, because the wallet could not pay or a limit was
-   * reached; otherwise null.
+   * The event's cost, if it is known but could not be charged; otherwise null. It cannot be charged if the wallet
+   * cannot pay or cannot take returned credits, or if a limit is reached.
    */
   readonly charge: ProviderCharge | null
 }
@@ -32,7 +32,7 @@ export interface Amendment extends Counts {
   /** The total credits of the event after this rating. */
   readonly credits: MicroCredits
   readonly balance_after: MicroCredits
-  /** The parts of lots that the rating's entry took. A void returns these credits too. */
+  /** The parts of lots that the rating's entry took. A void of the event also returns the credits of these parts. */
   readonly lots: readonly LotPart[]
   readonly cost: UsdParts
   readonly price: UsdParts
@@ -64,7 +64,10 @@ export interface UnratedSummary extends UnratedModel {
   readonly is_unpaid: boolean
 }
 
-/** The maximum number of unrated events that are counted. It is limited because each event costs a row read. */
+/**
+ * The maximum number of unrated events of a model that are counted. It is limited because counting an event reads one
+ * row.
+ */
 export const MAX_UNRATED_COUNTED = 10_000
 
 /**

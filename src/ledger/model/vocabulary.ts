@@ -15,15 +15,15 @@ export interface LedgerName {
  */
 export type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** The owner of a wallet. Ids are the customer's own. */
+/** The owner of a wallet. The ids of users and teams are the customer's own ids. */
 export type WalletOwner =
   | { readonly kind: 'customer' }
   | { readonly kind: 'user'; readonly id: string }
   | { readonly kind: 'team'; readonly id: string }
 
 /**
- * An idempotency key and the fingerprint of its request: a hash of the operation and the body. The fingerprint
- * distinguishes a repeated request from another request with the same key.
+ * An idempotency key and the fingerprint of its request. The fingerprint of a client's request is a hash of the
+ * operation and the body. It distinguishes a repeated request from another request with the same key.
  */
 export interface Idempotency {
   readonly key: string
@@ -54,12 +54,15 @@ export type ProviderCharge =
   | {
       readonly kind: 'unpriced'
       readonly price_version: string
-      /** The cost at the provider's most expensive current model; null or absent when unknown. */
+      /** The cost at the provider's most expensive current model; null or absent if it is unknown or too large. */
       readonly ceiling_cost?: UsdParts | null
     }
   | { readonly kind: 'none'; readonly price_version: string }
 
-/** The maximum time by which an event's time may be later than its arrival, because clients' clocks may be fast. */
+/**
+ * The maximum time by which an event's timestamp can be later than its arrival. It is allowed because clients' clocks
+ * can be fast.
+ */
 export const MAX_EVENT_AHEAD_MS = 5 * 60_000
 
 /**
@@ -74,7 +77,7 @@ export interface PriceModifiers {
   readonly search_context_size?: string
 }
 
-/** The fields that an event has in its request, when it is priced, and in its record. */
+/** The fields that a priced event and the record of an event have in common. */
 export interface EventFields {
   readonly timestamp_ms: number
   readonly event_type: EventType
@@ -93,12 +96,12 @@ export interface EventFields {
 /** An event with its price and everything that determined the price. */
 export interface RatedFields extends EventFields {
   /**
-   * The API key that sent the event or, if the event settled a hold, that opened the hold. Absent in records of
-   * earlier versions.
+   * The id of the API key that sent the event. If the event settled a hold, the id of the API key that opened the hold.
+   * Absent in records of earlier versions.
    */
   readonly key_id?: string
   readonly cost: UsdParts
-  /** The `customer_price_usd` of the event: its credits at the burn table's credits per USD. */
+  /** The `customer_price_usd` of the event: the value of its credits by the `credits_per_usd` of the burn table. */
   readonly price: UsdParts
   readonly burn_table_version: number
   readonly price_version: string

@@ -7,7 +7,7 @@ import type {
   NotifyMessage,
 } from '../model/messages/notifications.ts'
 
-/** The prefix of idempotency keys that the ledger makes. No client can send a key with this prefix. */
+/** The prefix of idempotency keys that the ledger creates. No client can send a key with this prefix. */
 const KEY_PREFIX = '\u0001notice:'
 
 const DONE = { kind: 'done' } as const
@@ -15,13 +15,13 @@ const DONE = { kind: 'done' } as const
 /** Adds a notification of an event outside the ledger, once for each id within the idempotency window. */
 export function applyNotice(draft: Draft, { id, notice }: NotifyMessage): typeof DONE {
   const idempotency = { key: `${KEY_PREFIX}${id}`, fingerprint: notice.type }
-  // The key is checked as a batch key, because batch keys are accepted even if the ledger has its maximum number of
+  // The key is checked as a batch key, because batch keys are accepted even if the ledger stores the maximum number of
   // keys.
   if (draft.checkKey(idempotency, 'batch').kind === 'unused') draft.notify(notice, idempotency)
   return DONE
 }
 
-/** Returns the notifications after a sequence number that might be missing from D1, oldest first. */
+/** Returns at most `limit` unflushed notifications whose sequence numbers are above `after_sequence`, oldest first. */
 export function readUnflushedNotifications(
   journal: JournalRows,
   { after_sequence, limit }: NotificationsMessage,

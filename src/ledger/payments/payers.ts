@@ -12,8 +12,8 @@ import type { Report } from './report.ts'
  */
 export const MAX_DECLINES = 3
 /**
- * The waits after the first and after the second consecutive declined charge, and the wait before a paused top-up
- * looks for another card.
+ * The waits after the first and after the second consecutive declined charge. `LOOK_FOR_CARD_MS` is the wait before a
+ * paused top-up looks for another card.
  */
 const AFTER_DECLINE_MS = [HOUR_MS, 6 * HOUR_MS] as const
 export const LOOK_FOR_CARD_MS = DAY_MS
@@ -21,8 +21,8 @@ export const LOOK_FOR_CARD_MS = DAY_MS
 const AFTER_FAILURE_MS = HOUR_MS
 
 /**
- * Updates the payer after a change of one of its payments: the open checkouts, the saved card, the counts for the
- * limits, and the declines. Does nothing if the payer was erased.
+ * Updates the payer after a change of one of its payments: the open checkouts, the saved card, the top-up without an
+ * outcome, the counts for the limits, the declines and the pause. Does nothing if the payer was erased.
  */
 export function payerAfter(draft: Draft, before: Payment, after: Payment, report: Report): void {
   const payer = draft.payer(after.owner)
@@ -40,7 +40,8 @@ function afterCheckout(draft: Draft, payer: Payer, before: Payment, after: Payme
     is_open || !payer.open.includes(after.number)
       ? payer
       : { ...payer, open: payer.open.filter((number) => number !== after.number) }
-  // Only the report that credits the payment sets the card. A later report may name a card that was replaced.
+  // Only the report that credits the payment can save a card for the payer. A later report can name a card that was
+  // replaced.
   const is_news = before.credited === undefined && after.credited !== undefined
   if (
     !is_news ||
@@ -55,7 +56,8 @@ function afterCheckout(draft: Draft, payer: Payer, before: Payment, after: Payme
 }
 
 /**
- * Ends a pause whose reason was a missing card, or declines of a card other than the new card. Other pauses continue.
+ * Ends a pause if its reason is a missing card, or if its reason is that Stripe declined a card other than the new
+ * card. Other pauses continue.
  */
 function resumed(draft: Draft, payer: Payer, fingerprint: string | null): Payer {
   const { paused, declined_card, ...rest } = payer
@@ -101,8 +103,9 @@ export function dueIfLow(draft: Draft, { owner }: Payer): void {
 }
 
 /**
- * Marks the wallets that a draft takes below the amount of their top-up rule, and makes their top-up due. Removes the
- * mark when a wallet has at least the amount again. Writes a row of the payer only when a wallet gets the mark.
+ * Marks the wallets of a draft that are below the amount of their top-up rule, and makes their top-up due unless the
+ * draft already sets its due time. Removes the mark when a wallet has at least the amount again. Writes a row of the
+ * payer only when a wallet gets the mark.
  */
 export function noteLowWallets({ wallets, payersDue, at_ms }: Draft): void {
   for (const [key, wallet] of wallets) {
@@ -115,10 +118,10 @@ export function noteLowWallets({ wallets, payersDue, at_ms }: Draft): void {
   }
 }
 
-/** The maximum time after a change until the figures of payments are reported. */
+/** The wait after a change of a payment before the alarm reports the payment figures, if no earlier alarm does. */
 const REPORT_WITHIN_MS = MINUTE_MS
 
-/** Returns the time at which the alarm next has work with the payments of a draft; null for never. */
+/** Returns the time of the alarm's next task for the payments of a draft; null if there is none. */
 export function payAt({ payersDue, paymentIntents, at_ms }: Draft): number | null {
   if (payersDue.size === 0 && paymentIntents.size === 0) return null
   const asked = [...paymentIntents.values()].map(({ ask_at_ms }) => ask_at_ms)
@@ -136,7 +139,8 @@ function recount(payer: Payer, before: Payment, after: Payment): Payer {
 }
 
 /**
- * Adds or subtracts a top-up in the counts of the month and day of its creation, unless that month or day is over.
+ * Adds a top-up to the counts of the month and the day of its creation, or subtracts it from these counts. Skips a
+ * count whose month or day is over.
  */
 export function count(payer: Payer, { created_at_ms, price_cents }: Payment, sign: 1 | -1): Payer {
   const { month, day } = currentCounts(payer, created_at_ms)
@@ -150,7 +154,7 @@ export function count(payer: Payer, { created_at_ms, price_cents }: Payment, sig
 }
 
 /**
- * Returns the counts of the month and the day at a time. A new month or day begins with 0. If the counts already
+ * Returns the counts of the month and the day of `at_ms`. A new month or day begins with 0. If the counts already
  * belong to a later month or day, they are returned unchanged.
  */
 export function currentCounts({ month, day }: Payer, at_ms: number): Pick<Payer, 'month' | 'day'> {

@@ -1,9 +1,12 @@
 import type { Card } from '../model/payments.ts'
 
-/** The state of a payment at Stripe. The values are absolute, so repeated and late reports are harmless. */
+/**
+ * The state of a payment at Stripe. The values are totals and not differences, so a repeated report has no effect, and
+ * a late report includes all earlier changes.
+ */
 export type Report =
   | Paid
-  /** The payment is not paid yet. The report has the ids that are known so far. */
+  /** The payment is not paid yet. The report contains the ids that are known so far. */
   | {
       readonly kind: 'open'
       readonly session_id?: string
@@ -32,6 +35,6 @@ export interface Paid {
   readonly card?: Card
   readonly receipt_url?: string
   readonly refunded_cents: number
-  /** The total amount of the disputes that took money and did not return it. */
+  /** The total amount of the disputes for which Stripe has taken money and not returned it. */
   readonly disputed_cents: number
 }

@@ -30,11 +30,11 @@ interface Reversal {
 const NOTHING: UsdParts = { micro: 0, pico: 0 }
 
 /**
- * Takes back the share of a payment's credits that was refunded or disputed. First takes unspent credits of the
- * payment's lot that are not held. With the policy `all`, takes the rest from other credits of the wallet, and below
- * zero if necessary. If the share decreases, because a dispute was won or a refund failed, returns credits. The
- * amounts are absolute, so a repeated report has no effect. Returns null if the returned credits would exceed a
- * maximum of the wallet.
+ * Takes back the share of a payment's credits that was refunded or disputed. First takes unspent and unreserved credits
+ * of the payment's lot. With the policy `all`, takes the rest from other credits of the wallet, even if its balance
+ * falls below zero. If the share decreases, because a dispute was won or a refund failed, returns credits. The reported
+ * amounts are totals, so a repeated report has no effect. Returns null if the returned credits would exceed a maximum
+ * of the wallet.
  */
 export function reverse(
   draft: Draft,
@@ -52,10 +52,7 @@ export function reverse(
     : returnTaken(draft, settled, payment, asked_back, reversal)
 }
 
-/**
- * Returns the credits that were bought with a part of the price: the same part of the payment's credits, rounded
- * half-even.
- */
+/** Returns the credits that a part of the price bought: the same part of the payment's credits, rounded half-even. */
 function shareOfCredits({ credits, price_cents }: Payment, cents: number): MicroCredits {
   return microCredits(divideHalfEven(BigInt(credits) * BigInt(cents), BigInt(price_cents)))
 }
@@ -85,7 +82,7 @@ function takeMore(
   }
   if (policy === 'remaining' || rest === 0) return reversed
   const changed = draft.change(settled)
-  // The debt of a wallet is limited to the amount of the maximum balance.
+  // The debt of a wallet is at most the maximum balance.
   const spent = microCredits(Math.min(rest, MAX_MICRO_CREDITS + available(changed)))
   if (spent === 0) return reversed
   const parts = takeBelowZero(draft, changed, spent)

@@ -17,8 +17,8 @@ const READ = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number = ?'
 const WRITE = 'INSERT OR REPLACE INTO payment_intents (number, ask_at_ms, payment) VALUES (?, ?, ?)'
 const LIST = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number < ? ORDER BY number DESC LIMIT ?'
 const TO_ASK = 'SELECT number FROM payment_intents WHERE ask_at_ms <= ? ORDER BY ask_at_ms LIMIT ?'
-// Failed payments are in the same index, at the time from which they may be deleted. The time condition excludes most
-// of them.
+// The index also contains failed payments, at the time from which they can be deleted. The condition on the time
+// excludes most failed payments.
 const COUNT_OPEN =
   'SELECT count(*) AS count FROM (SELECT 1 FROM payment_intents WHERE ask_at_ms <= ? LIMIT ?)'
 
@@ -26,22 +26,25 @@ const READ_PAYER = 'SELECT payer FROM payers WHERE wallet_key = ?'
 const WRITE_PAYER = `
   INSERT INTO payers (wallet_key, payer) VALUES (?, ?)
   ON CONFLICT (wallet_key) DO UPDATE SET payer = excluded.payer`
-// Writes 1 row, and 1 row of the index. Writes no row if the payer was erased or the time is unchanged.
+// Writes 1 row, and 1 row of the index if the time is not null. Writes no row if the payer was erased or the time is
+// unchanged.
 const WRITE_DUE = 'UPDATE payers SET due_at_ms = ?2 WHERE wallet_key = ?1 AND due_at_ms IS NOT ?2'
 const DUE = 'SELECT wallet_key FROM payers WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?'
 
 const COUNTS = 'payment_counts'
-// Reads all rows. Runs only while no counts are stored, in a ledger of an earlier version.
+// Reads all rows. Runs only until counts are stored. Before that, only a ledger that an earlier version created has
+// rows.
 const COUNT_ALL = "SELECT payment ->> '$.status' AS status, count(*) AS count FROM payment_intents GROUP BY 1"
-/** The maximum number of payments and of wallets that are read for the figures. */
+/** The maximum number of payments, and of payers, that are read for the figures. */
 const MAX_COUNTED = 10_000
-// The time condition includes all payments without an outcome, because each is checked within a day.
+// The condition on the time includes all payments without an outcome, because each of them is checked within a day.
 const OLDEST_OPEN = `
   SELECT min(created_at_ms) AS at_ms FROM (
     SELECT payment ->> '$.created_at_ms' AS created_at_ms, payment ->> '$.status' AS status FROM payment_intents
     WHERE ask_at_ms <= ?1 LIMIT ${MAX_COUNTED})
   WHERE status IN ('pending', 'action_required')`
-// A paused top-up of a low wallet has a time for the next decision, unless the wallet has no customer at Stripe.
+// Counts paused top-ups that have a time for the next decision. A paused top-up of a low wallet has one, unless the
+// wallet has no customer at Stripe.
 const COUNT_PAUSED = `
   SELECT coalesce(sum(payer ->> '$.paused' IS NOT NULL), 0) AS count FROM (
     SELECT payer FROM payers WHERE due_at_ms IS NOT NULL LIMIT ${MAX_COUNTED})`
@@ -100,7 +103,7 @@ export class PaymentIntentRows {
     return this.exec(DUE, now_ms, limit).map(({ wallet_key }) => String(wallet_key))
   }
 
-  /** Returns the time of the alarm's next work with payments; null for never. */
+  /** Returns the time of the alarm's next task for payments; null if there is none. */
   nextAt(): number | null {
     const at_ms = this.exec(NEXT)[0]?.at_ms ?? null
     return at_ms === null ? null : Number(at_ms)
@@ -120,8 +123,8 @@ export class PaymentIntentRows {
   }
 
   /**
-   * Returns the figures for operators; null for a ledger without payments. The number of rows that it reads is
-   * limited.
+   * Returns the figures for operators; null for a ledger without payments. Reads a limited number of rows once counts
+   * are stored.
    */
   figures(now_ms: number): PaymentFigures | null {
     if (this.lastNumber === 0) return null
@@ -154,7 +157,7 @@ export class PaymentIntentRows {
     this.exec('DELETE FROM payment_intents WHERE number = ?', number)
   }
 
-  /** Updates the counts for payments that are new or whose status changes. Writes 1 row if there are any. */
+  /** Updates the counts for payments that are new or whose status changes. Writes 1 row if the counts change. */
   private count(payments: readonly Payment[]): void {
     const changed = payments.flatMap(({ number, status }) => {
       const before = this.get(number)?.status

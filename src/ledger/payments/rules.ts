@@ -16,9 +16,9 @@ import { settle } from '../wallets/settle.ts'
 import { currentCounts, isLimitReached } from './payers.ts'
 
 /**
- * Sets or ends the rule of a wallet's top-up. Ends a pause, because a person has decided about the rule again. A new
- * rule of a wallet without a saved card begins with a pause. Does not change this month's spending or a charge
- * without an outcome.
+ * Sets or ends the rule of a wallet's top-up. Ends a pause, because the customer has decided about the rule again. If
+ * the wallet has no saved card, the new rule begins with a pause. Does not change this month's spending, or a charge
+ * that has no outcome yet.
  */
 export function setTopUp(
   draft: Draft,
@@ -39,7 +39,7 @@ export function setTopUp(
   delete wallet.top_up
   if (rule?.enabled) {
     wallet.top_up = { below: rule.below }
-    // Clears the due time in the draft, so that `noteLowWallets` marks a low wallet again for the new rule.
+    // Removes a due time that the draft has set, so that `noteLowWallets` can make the top-up of a low wallet due now.
     draft.payersDue.delete(key)
   } else draft.payersDue.set(key, null)
   const answer = topUpAnswer(draft, rule ? after : before, wallet.number, ids)
@@ -75,8 +75,8 @@ function topUpAnswer(draft: Draft, payer: Payer, wallet: number, ids: LedgerIds)
 }
 
 /**
- * Returns the last top-up; undefined after its deletion. The type and owner are compared, because a later payment,
- * even of another wallet, may have the number of a deleted payment.
+ * Returns the last top-up of a payer; undefined if there was none or its payment was deleted. Compares the type and the
+ * owner, because a later payment, even of another wallet, can have the number of a deleted payment.
  */
 function lastTopUp(draft: Draft, { owner, last_top_up }: Payer): Payment | undefined {
   const last = last_top_up === undefined ? undefined : draft.paymentIntent(last_top_up)

@@ -18,7 +18,7 @@ import {
 } from '../model/wallet.ts'
 import { settle } from './settle.ts'
 
-/** Returns the balance of a wallet in the form of answers. */
+/** Returns the result of a request for a wallet's balance. */
 export function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
   return {
     wallet_id: ids.wallet(wallet.number),
@@ -32,8 +32,8 @@ export function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
 }
 
 /**
- * Returns a page of the list of lots: the open lots in burn order, then the lots that begin later, oldest first. A
- * lot that begins between two pages keeps its place in the list, so each lot is on exactly one page.
+ * Returns a page of the list of lots: the open lots in burn order, then the lots that begin later, oldest first. A lot
+ * that begins between two pages keeps its place in the list, so it is on exactly one page.
  */
 export function lotsPage(
   ids: LedgerIds,
@@ -94,15 +94,14 @@ export async function readWallet<T>(
   const due_at_ms = walletDueAt(wallet)
   if (due_at_ms === null || due_at_ms > commits.now_ms) return { kind: 'done', answer: read(wallet) }
   return commits.submit<WalletResult<T>>(1, (draft) => {
-    // An erasure of the owner may have renamed the wallet in the meantime.
+    // An erasure of the owner might have renamed the wallet in the meantime.
     const current = draft.wallet(owner)
     return current ? { kind: 'done', answer: read(settle(draft, current)) } : walletNotFound(owner)
   })
 }
 
 /**
- * Returns a page of recurring grants, newest first. Due items are applied to the draft, which the caller must not
- * commit.
+ * Returns a page of recurring grants, newest first. Applies due items to the draft, which the caller must not write.
  */
 export function recurringPage(
   store: LedgerStore,

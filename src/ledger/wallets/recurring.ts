@@ -8,15 +8,16 @@ import { expireLot, putLot } from './funds.ts'
 import { recordRollover } from './rollover.ts'
 
 /**
- * The maximum number of recurring grants in a wallet. It is limited because all of them are written with the wallet.
+ * The maximum number of recurring grants in a wallet. It is limited because the wallet is written with all of its
+ * grants.
  */
 export const MAX_RECURRING_GRANTS = 50
 
 const MONTHS = { month: 1, quarter: 3, year: 12 } as const
 
 /**
- * Returns the next time of a recurrence after `at_ms`. For periods of months, the day of the month is that of the
- * first grant, or the last day of a shorter month.
+ * Returns the next time of a recurrence after `at_ms`. A `month`, `quarter` or `year` recurs on the same day of the
+ * month as the first grant, or on the last day of a shorter month.
  */
 export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms: number): number {
   return every === 'day' || every === 'week'
@@ -64,8 +65,8 @@ function dueAmount(wallet: Wallet, { number, amount, target }: RecurringGrant): 
 }
 
 /**
- * Expires the unreserved credits of a grant's lots above the maximum, oldest lots first. If the lots have less than
- * the maximum, records the difference as the number of credits that may still be returned to them.
+ * Expires the unreserved credits of a grant's lots above the maximum, oldest lots first. Records the number of credits
+ * that can still be returned to the lots: the difference if the lots have less than the maximum, otherwise 0.
  */
 function rollOver(
   draft: Draft,

@@ -3,9 +3,9 @@ import type { Lot } from '../model/lots.ts'
 import type { Rollover, Wallet } from '../model/wallet.ts'
 
 /**
- * Returns the part of a returned `amount` that would have expired if it had stayed in its lot since `since_ms`. If
- * the lot has expired, this is the whole amount. Otherwise, it is the part that exceeds the room of the rollovers
- * since `since_ms`. Subtracts the rest of the amount from that room.
+ * Returns the part of a returned `amount` that would have expired if it had stayed in its lot since `since_ms`. If the
+ * lot has expired, this is the whole amount. Otherwise, it is the part that exceeds the smallest `room` of the
+ * rollovers after `since_ms`. Subtracts the rest of the amount from the `room` of each of these rollovers.
  */
 export function lapsed(
   wallet: Wallet,

@@ -1,6 +1,6 @@
 import type { Bindings } from '../../bindings.ts'
 
-/** The table of credit packs in D1. */
+/** Reads and writes the D1 table `credit_packs`. */
 
 export interface CreditPack {
   readonly credit_pack_id: string
@@ -15,22 +15,22 @@ export interface CreditPack {
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The maximum number of packs of a ledger. */
+/** The maximum number of credit packs in a ledger. */
 export const MAX_CREDIT_PACKS = 100
 
 const COLUMNS =
   'credit_pack_id, name, credits_micro, price_cents, expires_in_days, created_at_ms, updated_at_ms'
 
-// Writes 1 row, or none if the ledger has the maximum number of packs or a pack with this name. Reads the packs of
-// the ledger.
+// Writes 1 row. Writes no row if the ledger has the maximum number of packs, or a pack with the same name. Reads the
+// rows of the ledger's packs.
 const INSERT = `
   INSERT INTO credit_packs (ledger_id, ${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
   WHERE (SELECT count(*) FROM credit_packs WHERE ledger_id = ?1) < ${MAX_CREDIT_PACKS}
     AND NOT EXISTS (SELECT 1 FROM credit_packs WHERE ledger_id = ?1 AND name = ?3)`
 
 /**
- * Returns the statement that adds a pack. It changes no row if the ledger has the maximum number of packs or a pack
- * with the same name.
+ * Returns the statement that adds a pack. The statement adds no row if the ledger has the maximum number of packs, or a
+ * pack with the same name.
  */
 export function insertPack(env: Db, ledger_id: string, pack: CreditPack): D1PreparedStatement {
   const { credit_pack_id, name, credits_micro, price_cents, expires_in_days } = pack
@@ -41,7 +41,7 @@ export function insertPack(env: Db, ledger_id: string, pack: CreditPack): D1Prep
   )
 }
 
-// Writes 1 row, or none if the pack has changed since it was read or another pack has its name.
+// Writes 1 row. Writes no row if the pack has changed since it was read, or if another pack has the new name.
 const UPDATE = `
   UPDATE credit_packs SET name = ?3, credits_micro = ?4, price_cents = ?5, expires_in_days = ?6, updated_at_ms = ?7
   WHERE ledger_id = ?1 AND credit_pack_id = ?2 AND updated_at_ms = ?8
@@ -49,8 +49,8 @@ const UPDATE = `
       AND other.credit_pack_id <> ?2 AND other.name = ?3)`
 
 /**
- * Returns the statement that replaces a pack. It changes no row if the pack's `updated_at_ms` is not `read_at_ms`, or
- * if another pack has the same name.
+ * Returns the statement that replaces the fields of a pack. The statement changes no row if `updated_at_ms` in D1 is
+ * not `read_at_ms`, or if another pack has the new name.
  */
 export function updatePack(
   env: Db,
@@ -75,7 +75,7 @@ const SELECT_SOME = `
   SELECT ${COLUMNS} FROM credit_packs
   WHERE ledger_id = ?1 AND credit_pack_id IN (SELECT value FROM json_each(?2))`
 
-/** Returns the given packs that the ledger has, in the given order. */
+/** Returns the packs with the given ids, in the given order. Omits ids that the ledger does not have. */
 export async function findPacks(env: Db, ledger_id: string, ids: readonly string[]): Promise<CreditPack[]> {
   const bound = env.DB.prepare(SELECT_SOME).bind(ledger_id, JSON.stringify(ids))
   const found = new Map((await bound.all<CreditPack>()).results.map((pack) => [pack.credit_pack_id, pack]))

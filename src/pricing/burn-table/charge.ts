@@ -17,13 +17,13 @@ import { safeCharge } from './safe-charge.ts'
 import { type BurnTable, priceOf } from './table.ts'
 import { quantityOf, usedBy } from './units.ts'
 
-/** The event to charge. */
+/** The fields of an event that determine its charge. */
 export interface Chargeable extends Described {
   readonly usage?: Usage | undefined
   readonly custom?: Readonly<Record<string, number>> | undefined
-  /** The provider's cost; undefined if unknown. An event with nothing to price has the cost 0. */
+  /** The provider's cost; undefined if unknown. It is 0 if the event has nothing to price. */
   readonly cost: PicoUsd | undefined
-  /** An upper bound of the cost, if the cost is unknown. */
+  /** The cost at the prices of the provider's most expensive model (`ceilingCost`), for use if `cost` is undefined. */
   readonly ceiling_cost?: PicoUsd | undefined
 }
 
@@ -38,21 +38,25 @@ export interface UsedBefore {
 
 export interface Charge {
   readonly kind: 'charged'
-  /** The charge in micro-credits. It is a bigint, because it may exceed the largest balance. */
+  /** The charge in micro-credits. It is a bigint, because it can exceed the largest balance. */
   readonly credits_micro: bigint
-  /** The customer price (customer_price_usd): the value of the rounded credits at the table's credits per USD. */
+  /**
+   * The customer price (`customer_price_usd`): the charged credits, converted to USD with the table's
+   * `credits_per_usd`.
+   */
   readonly price: PicoUsd
-  /** The provider's cost; 0 if unknown, or the ceiling if the ceiling was charged. */
+  /** The provider's cost. An unknown cost is recorded as 0, or as the ceiling cost if the ceiling is charged. */
   readonly cost: PicoUsd
-  /** True if the exact charge could not be computed and this charge replaces it. */
+  /** True if the event has no price yet, so that the charge is provisional: 0 or the charge for the ceiling cost. */
   readonly unrated: boolean
   readonly warnings: readonly string[]
-  /** The counter's usage after this event; absent if the event changes no counter. */
+  /** The counter of a tiered rule and its usage after this event, in 1e-9 of the unit; absent if no counter changes. */
   readonly advance?: { readonly counter: Counter; readonly quantity: bigint }
 }
 
 /**
- * Returns the charge for an event. Returns `unpriced` if the event has no price and the table rejects such events.
+ * Returns the charge for an event. Returns `unpriced` if the matching rule needs the provider's cost, the cost is
+ * unknown, and `on_unpriced` of the table is `reject`.
  */
 export function chargeFor(
   table: BurnTable,
@@ -66,15 +70,15 @@ export function chargeFor(
 }
 
 /**
- * Returns a warning if an event burns 0 because its rule has no rate for any of its units. A unit with a rate of 0
- * causes no warning.
+ * Returns a warning if the matching rule has no rate for any unit of the event, so that the event burns no credits. A
+ * unit with a rate of 0 causes no warning.
  */
 function noRateWarning(
   method: CompiledMethod,
   { usage = {}, custom = {}, cost }: Chargeable,
 ): string | undefined {
   const provided = Object.entries(usage).filter(([, quantity]) => quantity > 0)
-  // A provider's price covers the provider's units. It never covers a customer's own units.
+  // A provider's price covers only the provider's units. It never covers a customer's own units.
   if (method.needs === 'cost' && (cost !== ZERO_USD || provided.length > 0)) return undefined
   const units = [...provided, ...Object.entries(custom).filter(([, quantity]) => quantity > 0)]
   const names = namesOf(method)
@@ -146,8 +150,9 @@ const COST_UNKNOWN: readonly string[] = [
 ]
 
 /**
- * Returns a warning if the provider's cost is unknown and is recorded as 0. The charge itself depends only on usage.
- * An event without a provider has no provider cost.
+ * Returns a warning if the provider's cost is unknown and is therefore recorded as 0. The charge is still correct,
+ * because it depends only on usage. Returns no warning for an event without a provider, because it has no provider
+ * cost.
  */
 function aboutCost({ cost, provider }: Chargeable): readonly string[] {
   return cost === undefined && provider !== undefined ? COST_UNKNOWN : NO_WARNINGS

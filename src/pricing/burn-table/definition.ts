@@ -1,17 +1,17 @@
 import { parseDecimal } from '../money.ts'
 
 /**
- * A burn table as written by the customer and as stored, in plain JSON. Numbers are plain decimals in strings.
- * Amounts are in credits. `checkBurnTable` finds errors. `compileBurnTable` prepares a definition for use.
+ * The definition of a burn table, in the JSON form in which it is stored. Numbers are decimal strings. Amounts are in
+ * credits. `checkBurnTable` finds errors in a definition. `compileBurnTable` prepares a definition for use.
  */
 export interface BurnTableDefinition {
   readonly name: string
   /** The number of credits for one USD; above 0. */
   readonly credits_per_usd: string
   readonly rounding: Rounding
-  /** The minimum charge of an event with a charge above 0. */
+  /** The minimum charge in credits of an event whose exact charge is above 0. */
   readonly min_charge: string
-  /** The treatment of an event if its charge depends on the provider's cost and the cost is unknown. */
+  /** The treatment of an event whose charge depends on the provider's cost, if the cost is unknown. */
   readonly on_unpriced: OnUnpriced
   readonly rules: readonly BurnRule[]
 }
@@ -50,15 +50,15 @@ export interface CostPlus {
 }
 
 /**
- * A rate per unit. Parts of canonical units are billed at their own rate and not again as part of the containing
- * unit.
+ * A rate per unit. Some canonical units are part of another unit: cached tokens are part of the input tokens. A part
+ * with its own rate is not billed again at the rate of the other unit.
  */
 export interface PerUnit {
   readonly method: 'per_unit'
   readonly rates: Readonly<Record<string, Rate>>
 }
 
-/** A rate: `amount` credits for each `per` of the unit. */
+/** A rate: `amount` credits for every `per` units. */
 export interface Rate {
   readonly amount: string
   readonly per: string
@@ -71,12 +71,12 @@ export interface Flat {
   readonly unit?: string | undefined
 }
 
-/** A price that depends on the quantity of the unit that the wallet has used in the period. */
+/** A price that depends on how much of the unit the wallet has already used in the period. */
 export interface Tiered {
   readonly method: 'tiered'
   /**
-   * The mode. graduated: each unit has the price of its tier. volume: all units of an event have the price of the
-   * tier of the new total.
+   * The tier mode. With `graduated`, each unit has the price of its own tier. With `volume`, all units of an event have
+   * the price of the tier that the usage reaches with the event.
    */
   readonly mode: TierMode
   readonly unit: string
@@ -87,7 +87,7 @@ export interface Tiered {
 }
 
 export interface Tier {
-  /** The last unit of the tier, counted after the free units of the period; null in the last tier. */
+  /** The usage at which the tier ends, inclusive, without the free units; null in the last tier. */
   readonly up_to: string | null
   readonly unit_amount: string
   /** An amount that is charged once per period, with the first event that enters the tier. */
@@ -101,7 +101,7 @@ export const PERIODS = ['DAILY', 'WEEKLY', 'MONTHLY'] as const
 /** A period of the UTC calendar. Weeks begin on Monday. */
 export type Period = (typeof PERIODS)[number]
 
-/** A price of `amount` for every started `size` of the unit. */
+/** A price per package: `amount` credits for every started package of `size` units. */
 export interface Package {
   readonly method: 'package'
   readonly unit: string
@@ -119,8 +119,8 @@ export const AMOUNT_DECIMALS = 12
 export const QUANTITY_DECIMALS = 9
 
 /**
- * Reads an amount of a stored definition. Throws if the text is not a decimal, is negative or has more than
- * `decimals` decimals.
+ * Reads an amount or a quantity of a stored definition. Returns it in units of 10^-`decimals`. Throws if the text is
+ * not a decimal, is negative or has more than `decimals` decimals.
  */
 export function readDecimal(text: string, decimals: number): bigint {
   const value = parseDecimal(text, decimals)

@@ -21,7 +21,7 @@ import {
 import { compileTiers, TIER_CHARGE_SCALE, tierCharge } from './tiers.ts'
 import { QUANTITY_SCALE, quantityOf, type Used } from './units.ts'
 
-/** A rule's method, compiled for arithmetic. All charges are exact, in credits. */
+/** The charging method of a rule, compiled for arithmetic. `charge` returns the exact charge in credits. */
 export type CompiledMethod =
   | {
       readonly needs: 'cost'
@@ -41,17 +41,17 @@ export type CompiledMethod =
       readonly needs: 'usage_of_period'
       readonly unit: string
       readonly counterAt: (at_ms: number) => Counter
-      /** Returns the charge. `before` and `quantity` are in 1e-9 of the unit. */
+      /** Returns the charge for `quantity` units after `before` units in the same period, both in 1e-9 of the unit. */
       readonly charge: (before: bigint, quantity: bigint) => Rational
     }
 
-/** The identity of a counter, which counts a unit in one period of one rule. */
+/** A counter of the units that a wallet uses under a tiered rule. It restarts at the end of each period. */
 export interface Counter {
   readonly key: string
   readonly resets_at_ms: number
 }
 
-/** The table and rule of a method, which identify its counters. */
+/** The table and the match of a rule. Together with the unit and the period, they identify the rule's counter. */
 export interface RuleName {
   readonly table_id: string
   readonly match: CompiledMatch
@@ -133,9 +133,9 @@ function tiered(rule: Tiered, name: RuleName): CompiledMethod {
 }
 
 /**
- * Returns a counter key. It depends only on the table, the unit, the period and the match of the rule. Versions of a
- * table with other prices therefore continue the count. The key has only 16 characters of base64url (96 bits),
- * because a wallet stores the counters of all rules.
+ * Returns the key of a rule's counter. It depends only on the table, the unit, the period and the match of the rule. A
+ * new version of the table that changes only prices therefore continues the count. The key has only 16 characters of
+ * base64url (96 bits), because a wallet stores the counters of all rules.
  */
 function counterKey({ table_id, match }: RuleName, unit: string, period: Period): string {
   return createHash('sha256')
@@ -145,8 +145,8 @@ function counterKey({ table_id, match }: RuleName, unit: string, period: Period)
 }
 
 /**
- * Compiles rates per unit. Canonical units are priced like a provider's usage. The prices of the customer's own units
- * are added.
+ * Compiles a rule with rates per unit. Charges canonical units by the same arithmetic as the cost of a provider, and
+ * adds the charges of the customer's own units.
  */
 function perUnit({ rates }: PerUnit): CompiledMethod {
   const list = canonicalRates(rates)
@@ -168,8 +168,8 @@ function perUnit({ rates }: PerUnit): CompiledMethod {
 }
 
 /**
- * Converts rates to a provider's price list, with credits in place of USD. Providers bill either tokens or images. A
- * customer with rates for both bills both.
+ * Converts the rates of canonical units to a price list in credits. The price list of a provider does not bill images
+ * and video if the usage has output tokens. This list bills all of them if the rule has rates for them.
  */
 function canonicalRates(rates: PerUnit['rates']): PriceList {
   const prices = new Map<UsageUnit, { base: Rational; tiers: []; sizes: Map<string, Rational> }>()
@@ -186,8 +186,8 @@ function canonicalRates(rates: PerUnit['rates']): PriceList {
 
 interface CustomRates {
   /**
-   * The weight of each unit. The sum of quantities (in 1e-9) times weights, divided by `denominator`, is the charge
-   * in credits.
+   * The weight of each unit. The charge in credits is the sum of all quantities (in 1e-9 of the unit) multiplied by
+   * their weights, divided by `denominator`.
    */
   readonly weights: readonly { readonly unit: string; readonly weight: bigint }[]
   readonly denominator: bigint

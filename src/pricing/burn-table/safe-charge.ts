@@ -10,9 +10,9 @@ interface SafeFraction {
   readonly denominator: number
 }
 
-/** The factors of one method of one table. */
+/** The factors that compute the charges of one method of one table. */
 interface Factors {
-  /** The number of the table's rounding steps in the charge for one pico-USD of cost. */
+  /** The charge for one pico-USD of cost, as a number of the table's rounding steps. */
   readonly steps: SafeFraction
   readonly step_micro: number
   readonly min_charge_micro: number
@@ -29,7 +29,8 @@ function factorsOf(table: BurnTable, method: CostMethod): Factors | null {
   const steps = fraction(method.per_pico_usd * MICRO, method.denominator * rounding.step_micro)
   const price = fraction(PRICE_SCALE, credits_per_usd)
   const numbers = [Number(rounding.step_micro), Number(min_charge_micro)] as const
-  // Tables with other settings use the exact computation.
+  // Safe integers are used only for half-even rounding without a fixed fee. All other charges use the exact
+  // computation.
   const is_common =
     rounding.mode === 'half_even' && method.fixed === 0n && numbers.every(Number.isSafeInteger)
   const [step_micro, least] = numbers
@@ -49,9 +50,9 @@ function fraction(numerator: bigint, denominator: bigint): SafeFraction | undefi
 }
 
 /**
- * Returns the credits and the customer's price for a provider's cost, computed in safe integers. The results equal
- * the exact results of `charge.ts` and take a quarter of the time. Returns undefined if an intermediate result could
- * be inexact.
+ * Returns the credits and the customer's price for a provider's cost, computed in safe integers. The results equal the
+ * exact results of `charge.ts`, but the computation takes a quarter of the time. Returns undefined if the charge has a
+ * fixed fee or is not rounded half-even, or if an intermediate result could be inexact.
  */
 export function safeCharge(
   table: BurnTable,
@@ -69,8 +70,8 @@ export function safeCharge(
 }
 
 /**
- * Divides and rounds half-even. Returns NaN for a numerator that is negative or not a safe integer. All results
- * computed from NaN are also NaN.
+ * Divides and rounds half-even. Returns NaN if the numerator is negative or not a safe integer. Any result computed
+ * from NaN is also NaN, so the caller needs to check only the final results.
  */
 function divided(numerator: number, denominator: number): number {
   return Number.isSafeInteger(numerator) && numerator >= 0

@@ -26,38 +26,38 @@ import {
 import { type CompiledMethod, compileMethod } from './methods.ts'
 
 /**
- * A compiled definition, which converts usage and its provider cost to credits. Each rule is compiled on its first
- * match, because most rules never match.
+ * A compiled definition, which converts usage and its provider cost to credits. The charging method of a rule is
+ * compiled on the first match of the rule, because most rules never match.
  */
 export interface BurnTable {
   /** The table's id; null for the deployment's default table. */
   readonly id: string | null
   /**
-   * The number that identifies the table permanently on every entry. The default table has 1. A customer's versions
-   * begin at 2.
+   * The version number that ledger entries record. It is never reused for another version. The default table has
+   * version 1. The versions of a customer's tables begin at 2.
    */
   readonly version: number
   readonly on_unpriced: OnUnpriced
-  /** The number of credits for one USD, in 1e-12 credits. */
+  /** The number of credits for one USD, in units of 1e-12 credits. */
   readonly credits_per_usd: bigint
   readonly rounding: { readonly mode: RoundingMode; readonly step_micro: bigint }
   readonly min_charge_micro: bigint
-  /** Returns the charging method of the rule that matches an event. */
+  /** Returns the charging method of the most specific rule that matches an event. */
   readonly methodFor: (event: Described) => CompiledMethod
 }
 
-/** The version on every entry that the default table rated. */
+/** The version that a ledger entry records if the default table rated the event. */
 export const DEFAULT_VERSION = 1
 
-/** The deployment's default credits per USD and default markup, in 1e-6. */
+/** The deployment's default number of credits per USD and default markup in percent, both in units of 1e-6. */
 export interface BurnDefaults {
   readonly credits_per_usd_micro: bigint
   readonly markup_percent_micro: bigint
 }
 
 /**
- * Returns the default table, for customers without their own table. It has the deployment's credits per USD and
- * markup.
+ * Returns the default table, which applies when no table of the customer is in force. It has the deployment's credits
+ * per USD and markup.
  */
 export function defaultBurnTable(defaults: BurnDefaults): BurnTable {
   return compileBurnTable(defaultDefinition(defaults), { id: null, version: DEFAULT_VERSION }, defaults)
@@ -125,8 +125,8 @@ function ruleChooser(
 }
 
 /**
- * Returns the rule of a definition that charges an event. Returns a rule with the deployment's markup if no rule
- * matches.
+ * Returns the most specific rule of a definition that matches an event. If no rule matches, returns a rule with the
+ * deployment's default markup.
  */
 export function ruleFor({ rules }: BurnTableDefinition, defaults: BurnDefaults, event: Described): BurnRule {
   const subject = subjectOf(event)
@@ -139,7 +139,8 @@ export function ruleFor({ rules }: BurnTableDefinition, defaults: BurnDefaults, 
 }
 
 /**
- * The factor for the conversion to pico-USD: micro-credits * factor / `credits_per_usd`. It is 1e-6 / 1e-12 * 1e12.
+ * The factor that converts micro-credits to pico-USD: pico-USD = micro-credits * `PRICE_SCALE` / `credits_per_usd`,
+ * with `credits_per_usd` in units of 1e-12 credits.
  */
 export const PRICE_SCALE = 10n ** BigInt(AMOUNT_DECIMALS - CREDIT_DECIMALS + USD_DECIMALS)
 
@@ -150,7 +151,9 @@ export function priceOf(table: BurnTable, credits_micro: bigint): PicoUsd {
     : picoUsd(divideHalfEven(credits_micro * PRICE_SCALE, table.credits_per_usd))
 }
 
-/** Returns the margin in 1e-4 percent of the price, rounded half-even; null if the price is 0. */
+/**
+ * Returns the margin as a percentage of the price, in units of 1e-4 percent, rounded half-even; null if the price is 0.
+ */
 export function marginOf(price: PicoUsd, cost: PicoUsd): bigint | null {
   return price === 0n ? null : divideHalfEven((price - cost) * 1_000_000n, price)
 }

@@ -1,11 +1,11 @@
 import { AMOUNT_DECIMALS, QUANTITY_DECIMALS, readDecimal, type Tiered } from './definition.ts'
 
 /**
- * Tiered prices. The units of a wallet in a period are counted in order of arrival. The free units come first, then
- * the units of the first tier, and so on. The earlier usage determines the tier of an event. The same event may
+ * Tiered prices. The units of a wallet in a period are counted in order of arrival. The free units come first, then the
+ * units of the first tier, and so on. The charge for an event depends on the usage before the event. The same event can
  * therefore have different prices at the beginning and at the end of a period.
  *
- * Quantities are in 1e-9 of a unit and amounts in 1e-12 credits, so charges are in 1e-21 credits.
+ * Quantities are in 1e-9 of a unit and unit amounts in 1e-12 credits, so charges and flat amounts are in 1e-21 credits.
  */
 export interface CompiledTiers {
   readonly volume: boolean
@@ -14,9 +14,9 @@ export interface CompiledTiers {
 }
 
 interface CompiledTier {
-  /** The end of the previous tier; 0 for the first tier. */
+  /** The start of the tier, exclusive: the end of the previous tier, or 0 for the first tier. */
   readonly above: bigint
-  /** The end of the tier, inclusive; null for no end. */
+  /** The end of the tier, inclusive; null if the tier has no end. */
   readonly up_to: bigint | null
   readonly unit_amount: bigint
   readonly flat_amount: bigint
@@ -51,7 +51,7 @@ export function tierCharge(compiled: CompiledTiers, before: bigint, quantity: bi
   return compiled.volume ? volumeCharge(compiled, from, to) : graduatedCharge(compiled, from, to)
 }
 
-/** Prices each unit at its own tier. */
+/** Returns the charge for the units from `from` to `to`. Each unit has the price of its own tier. */
 function graduatedCharge({ tiers }: CompiledTiers, from: bigint, to: bigint): bigint {
   let charge = 0n
   for (const tier of tiers) {
@@ -64,7 +64,7 @@ function graduatedCharge({ tiers }: CompiledTiers, from: bigint, to: bigint): bi
   return charge
 }
 
-/** Prices all units of the event at the tier of its last unit. */
+/** Returns the charge for the units from `from` to `to`. All units have the price of the tier of the last unit. */
 function volumeCharge({ tiers }: CompiledTiers, from: bigint, to: bigint): bigint {
   const tier = tiers.find(({ up_to }) => up_to === null || to <= up_to)
   if (!tier) throw new Error('invalid tiers: up_to must be null in the last tier')

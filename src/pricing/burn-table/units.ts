@@ -3,7 +3,7 @@ import { isUsageUnit, UNIT_NAMES } from '../units.ts'
 import { inclusiveUsage, type Usage } from '../usage.ts'
 import { QUANTITY_DECIMALS } from './definition.ts'
 
-/** The reported usage of an event. */
+/** The usage of an event, in canonical units (`usage`) and in the customer's own units (`custom`). */
 export interface Used {
   readonly usage: Usage
   readonly custom: Readonly<Record<string, number>>
@@ -19,7 +19,10 @@ export function usedBy(event: {
 const NOTHING: Usage = {}
 const NO_UNITS: Readonly<Record<string, number>> = {}
 
-/** Returns the quantity of a canonical or custom unit, in 1e-9 of the unit. `requests` is 1 if not given. */
+/**
+ * Returns the quantity of a canonical or custom unit, in 1e-9 of the unit. The unit `requests` is 1 if the event does
+ * not contain it.
+ */
 export function quantityOf(unit: string, { usage, custom }: Used): bigint {
   if (unit === 'requests') return exactQuantity(usage.requests ?? 1)
   if (isUsageUnit(unit)) return exactQuantity(usage[unit] ?? 0)
@@ -32,7 +35,7 @@ function exactQuantity(quantity: number): bigint {
   if (Number.isSafeInteger(quantity)) return BigInt(quantity) * QUANTITY_SCALE
   const exact = parseDecimal(quantity, QUANTITY_DECIMALS)
   if (typeof exact === 'bigint') return exact
-  // A provider may report seconds with more than 9 decimals.
+  // Providers can report seconds with more than 9 decimals. These are rounded to 9 decimals.
   const whole = Math.floor(quantity)
   return BigInt(whole) * QUANTITY_SCALE + BigInt(Math.round((quantity - whole) * Number(QUANTITY_SCALE)))
 }
@@ -40,9 +43,9 @@ function exactQuantity(quantity: number): bigint {
 const UNIT_NAME = /^[a-z][a-z0-9_]{0,63}$/
 
 /**
- * Returns the error in a unit's name; undefined if the name is valid. A customer may choose any name for its own
- * unit. A misspelt canonical unit would therefore be accepted, and its rate would never apply. Names that are very
- * similar to a canonical unit are rejected for this reason.
+ * Returns an error if the name of a unit is malformed or is very similar to a canonical unit; undefined if the name is
+ * valid. A customer can choose any other name for its own unit. Without this check, a misspelt canonical unit would be
+ * accepted as the customer's own unit, and its rate would never apply.
  */
 export function unitProblem(name: string): string | undefined {
   if (isUsageUnit(name)) return undefined
@@ -54,8 +57,8 @@ export function unitProblem(name: string): string | undefined {
 }
 
 /**
- * Reports whether a name is a likely misspelling of a unit. The name differs from the unit in the order of its words or
- * in singular and plural, or it has one wrong, missing or added letter, or two swapped letters.
+ * Returns whether a name is a likely misspelling of a unit. Either the words have another order or differ in singular
+ * and plural, or the name has one wrong, missing or additional letter or two swapped neighbouring letters.
  */
 function isSlip(name: string, unit: string): boolean {
   return wordsOf(name) === wordsOf(unit) || isOneEdit(name, unit)

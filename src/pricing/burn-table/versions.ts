@@ -1,30 +1,33 @@
-/** The validity of one version of a burn table. */
+/** A version of a burn table and the times that determine when it applies. */
 export interface VersionTimes {
   /** The number of the version, counted over all tables of a customer. */
   readonly version: number
   readonly table_id: string
   readonly effective_from_ms: number
-  /** The end of the version's validity, exclusive; null for no end. */
+  /** The time from which the version no longer applies; null if its validity has no end. */
   readonly effective_to_ms: number | null
-  /** The start of the version's table. It determines which of several tables applies. An edit does not change it. */
+  /**
+   * The start of the whole table. If several tables apply to an event, the table with the latest start rates it. An
+   * edit changes this start only if the edit names a start in the future, or if the new version begins earlier.
+   */
   readonly began_at_ms: number
-  /** The exclusive end of a deactivated table. It is set on the table's last version. */
+  /** The time from which a deactivated table no longer applies. It is set only on the last version of the table. */
   readonly deactivated_at_ms: number | null
 }
 
-/** The version in force at a time, and the interval in which it is in force. */
+/** The version in force at a time, and an interval around the time in which the version does not change. */
 export interface InForce<T> {
   /** The version; undefined if no version is in force. */
   readonly version: T | undefined
   readonly from_ms: number
-  /** The exclusive end of the interval. */
+  /** The end of the interval, exclusive. */
   readonly to_ms: number
 }
 
 /**
- * Returns the version that rates an event at a time. A later version of a table replaces the earlier versions from
- * its start, even if it ends before them. If several tables are in force, the table that started last applies. If
- * they started at the same time, the table that was saved last applies.
+ * Returns the version that rates events at `at_ms`. From its start on, a later version of a table replaces the earlier
+ * versions of the table, even if it ends before the earlier versions. If several tables are in force, the table that
+ * started last applies. If the tables started at the same time, the table that was saved last applies.
  */
 export function versionInForce<T extends VersionTimes>(versions: Iterable<T>, at_ms: number): InForce<T> {
   const newest = new Map<string, T>()

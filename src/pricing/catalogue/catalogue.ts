@@ -7,9 +7,9 @@ import { fields, words } from './notation.ts'
 import { type PricePeriod, readPeriods } from './period.ts'
 
 /**
- * A provider of the price catalogue. The catalogue contains providers, their models, and the prices of each model
- * over time. Start-up builds only a map of provider names. The models of a provider and the prices of a model are
- * read on first use. The size of the catalogue limits the memory in use.
+ * A provider of the price catalogue. The catalogue contains providers, their models, and the prices of each model over
+ * time. Start-up builds only the maps of the names of providers and of the standard tier. The models of a provider and
+ * the prices of a model are read on first use and are kept in memory.
  */
 export interface ProviderRef {
   readonly id: string
@@ -18,17 +18,20 @@ export interface ProviderRef {
 
 export interface ModelRef {
   /**
-   * The provider whose price list contains the model. If the requested provider resells a model of another provider,
-   * it is the other provider.
+   * The provider whose price list contains the model. It differs from the requested provider if the requested provider
+   * resells the model of another provider.
    */
   readonly provider: ProviderRef
   readonly id: string
   /** The maximum number of tokens in one request; absent if the source does not state it. */
   readonly context_window?: number
   readonly deprecated: boolean
-  /** The source of the model's token prices. For some models, the catalogue's own overlay corrects single units. */
+  /**
+   * The source of the model's token prices. For some models, `scripts/catalog/overlay.ts` corrects the prices of single
+   * units.
+   */
   readonly source: string
-  /** The prices of the model, in the catalogue's notation. */
+  /** The catalogue's prices of the model, in its notation; empty if the catalogue does not contain the model. */
   readonly periods: string
   /**
    * The version of the prices, if they are not from this catalogue. Prices of the catalogue are identified by
@@ -69,8 +72,8 @@ for (const provider of file.providers) {
 }
 
 /**
- * Finds a provider by name or alias. Case and separators are ignored: `X_AI` is `x-ai`. If the name is unknown, only
- * the part before the first `.` is compared: `openai.responses` is `openai`.
+ * Finds a provider by name or alias. Ignores case and separators: `X_AI` finds `x-ai`. If the name is unknown, compares
+ * only the part before the first `.`: `openai.responses` finds `openai`.
  */
 export function findProvider(name: string): ProviderRef | undefined {
   const known = bySpelling.get(name)
@@ -82,14 +85,14 @@ export function findProvider(name: string): ProviderRef | undefined {
   return found
 }
 
-/** The providers by name, exactly as callers spelled it. */
+/** A cache of the results of `findProvider`, by the name exactly as the caller wrote it. */
 const bySpelling = new Map<string, ProviderRef>()
 
 export function allProviders(): readonly ProviderRef[] {
   return file.providers
 }
 
-/** Returns the names of providers that are most similar to an unknown name, at most three. */
+/** Returns the ids of the known providers that are most similar to an unknown name, at most three. */
 export function nearestProviders(name: string): string[] {
   const known = file.providers.flatMap(({ id, aliases = [] }) =>
     [id, ...aliases].map((alias) => [alias, id] as const),
@@ -105,7 +108,10 @@ export function nearestProviders(name: string): string[] {
 interface LoadedProvider {
   readonly entry: ProviderEntry
   readonly models: readonly ModelRef[]
-  /** The index of the first model with this exact name among its rules. */
+  /**
+   * The index of a model in `models`, by each exact name in its rules. If several models have the name, it is the index
+   * of the first.
+   */
   readonly exact: ReadonlyMap<string, number>
   readonly patterned: readonly { readonly index: number; readonly match: Match }[]
   readonly found: Map<string, ModelMatch | undefined>
@@ -113,7 +119,10 @@ interface LoadedProvider {
   readonly regions: readonly Modifier[]
   readonly minimums: readonly { readonly unit: UsageUnit; readonly quantity: number; readonly match: Match }[]
   readonly shapes: ReadonlyMap<string, string>
-  /** The prefixes of a model's name that select a region's price list: `apac` before `amazon.nova-lite-v1:0`. */
+  /**
+   * The prefixes that select the price list of a region, and the regions of each prefix. The name
+   * `apac.amazon.nova-lite-v1:0` has the prefix `apac`.
+   */
   readonly profiles: readonly { readonly prefix: string; readonly regions: RegExp }[]
 }
 
@@ -122,21 +131,24 @@ export interface ModelMatch {
   readonly model: ModelRef
   /**
    * The kind of match. `exact`: the name is the id or an alias. `rule`: the name matches a rule of the list. `dated`:
-   * the name is a snapshot without its own price. `region`: the model is in the list of the region.
+   * the name is a dated snapshot that has no price of its own. `region`: the name is in the price list of the region.
    */
   readonly by: 'exact' | 'rule' | 'dated' | 'region'
   /** The spelling of the name that matched. */
   readonly name: string
 }
 
-/** The maximum number of cached names, for providers and for the models of each provider. A full map is cleared. */
+/**
+ * The maximum number of names in the cache of providers, and in each provider's cache of models. A full cache is
+ * cleared.
+ */
 const REMEMBERED_NAMES = 2000
 
 const loaded = new Map<string, LoadedProvider>()
 
 /**
- * Returns all data of a provider in the catalogue. The data is read once. Only modules of this folder may call this
- * function.
+ * Returns all data of a provider from the catalogue. Reads the data on the first call and then keeps it. Only modules
+ * of `pricing/` call this function.
  */
 export function loadProvider(provider: ProviderRef): LoadedProvider {
   const known = loaded.get(provider.id)
@@ -184,7 +196,10 @@ function readProvider(entry: ProviderEntry): LoadedProvider {
   }
 }
 
-/** The sources by their letter in a model's line. A line without a letter has the source `@pydantic/genai-prices`. */
+/**
+ * The source of a model's prices, by its letter in the model's line in the catalogue. A line without a letter has the
+ * source `@pydantic/genai-prices`.
+ */
 const SOURCES: Readonly<Record<string, string>> = {
   l: '@earendil-works/pi-ai',
   m: 'ai-sdk-cost-calculator',
@@ -214,9 +229,9 @@ function readModel(
 }
 
 /**
- * Finds the model of a name. The model has the exact name, or it is the first model of the list with a matching rule.
- * The providers that this provider resells are searched next. Other spellings of the name are then searched in the
- * same way. Finally, the name is searched without its snapshot date.
+ * Finds a model by name. Searches for the exact name first, then for the first model of the provider with a matching
+ * rule, and then in the providers whose models this provider resells. Repeats the search with other spellings of the
+ * name. Finally, searches for the name without its snapshot date.
  */
 export function findModel(provider: ProviderRef, model: string): ModelRef | undefined {
   return findMatch(provider, model)?.model
@@ -225,7 +240,7 @@ export function findModel(provider: ProviderRef, model: string): ModelRef | unde
 /** Finds the same model as `findModel`, and also returns the kind of match. */
 export function findMatch(provider: ProviderRef, model: string): ModelMatch | undefined {
   const { found } = loadProvider(provider)
-  // Most names are already in lower case.
+  // Looks up the name as given first, because most names are already in lower case.
   const known = found.get(model)
   if (known !== undefined) return known
   const name = model.trim().toLowerCase()
@@ -240,8 +255,8 @@ export function findMatch(provider: ProviderRef, model: string): ModelMatch | un
 }
 
 /**
- * Finds a model in the price list of a region, for providers with lists by region and a name without a region.
- * Returns undefined if the region's list does not have the name.
+ * Finds a model in the price list of a region. The name must not contain the region. Returns undefined if the provider
+ * has no price list for the region, or if the price list does not contain the name.
  */
 export function findRegionalMatch(
   provider: ProviderRef,
@@ -289,8 +304,8 @@ function fallbackMatch(provider: ProviderRef, name: string): ModelMatch | undefi
 }
 
 /**
- * Finds the model of a snapshot name. Returns undefined if other snapshots of the model have their own prices,
- * because the price of the unknown snapshot is then uncertain.
+ * Finds a model by the name of a dated snapshot that is not in the catalogue. Returns undefined if other snapshots of
+ * the model have their own prices, because the price of the unknown snapshot is then uncertain.
  */
 function snapshotMatch(provider: ProviderRef, name: string): ModelMatch | undefined {
   const stem = undated(name)
@@ -306,9 +321,9 @@ function snapshotMatch(provider: ProviderRef, name: string): ModelMatch | undefi
 }
 
 /**
- * Returns the name and its other spellings: with dashes in a compact date (`-2025-11-01` for `-20251101`), and
- * without a leading path or region (`models/gemini-2.5-pro`, an ARN). For a fine-tuned model, also returns its base
- * model (`ft:gpt-4.1-mini-2025-04-14:acme::abc123`).
+ * Yields the name and then its other spellings: a compact date with dashes (`-2025-11-01` for `-20251101`), the name
+ * without a leading path (`gemini-2.5-pro` for `models/gemini-2.5-pro`), and the base model of a fine-tuned model
+ * (`ft:gpt-4.1-mini-2025-04-14` for `ft:gpt-4.1-mini-2025-04-14:acme::abc123`), with and without its date.
  */
 function* spellings(provider: ProviderRef, name: string): Generator<string> {
   yield name
@@ -325,12 +340,15 @@ function* spellings(provider: ProviderRef, name: string): Generator<string> {
   if (whole !== undefined) yield whole
 }
 
-/** Returns a provider's own models, in the order of its list. */
+/** Returns the models of a provider, in the order of the catalogue. Omits models that the provider only resells. */
 export function allModels(provider: ProviderRef): readonly ModelRef[] {
   return loadProvider(provider).models
 }
 
-/** Returns the names of priced models that are most similar to an unknown name, at most three. */
+/**
+ * Returns the ids of the catalogue's models that are most similar to an unknown name, at most three. Also compares the
+ * models that the provider resells.
+ */
 export function nearestModels(provider: ProviderRef, model: string): string[] {
   const { entry, models } = loadProvider(provider)
   const own = models.map(({ id }) => id)
@@ -343,7 +361,7 @@ export function nearestModels(provider: ProviderRef, model: string): string[] {
 
 const standardTiers = new Set(file.standard_tiers.map(plainName))
 
-/** Returns whether a name is a name of the standard service tier. This tier has list prices at every provider. */
+/** Returns whether a name denotes the standard service tier, for which every provider charges its list prices. */
 export function isStandardTier(name: string): boolean {
   return standardTiers.has(plainName(name))
 }

@@ -5,9 +5,10 @@ import type { Usage } from '../usage.ts'
 import { allModels, type ProviderRef } from './catalogue.ts'
 
 /**
- * Returns a ceiling for the cost of usage of an unpriced model: the cost at the provider's most expensive model. This
- * model has the highest cost of 1,000 input and 1,000 output tokens, and is not deprecated. Burn tables use the cost
- * to charge a ceiling and refund the difference. Returns undefined if the most expensive model has no price for the
+ * Returns a ceiling for the cost of a model without a price: the cost of the same usage at the prices of the provider's
+ * most expensive model. This is the model with the highest cost of 1,000 input and 1,000 output tokens, except for
+ * deprecated models. A burn table with `on_unpriced: ceiling` charges for this cost until the price is known. Returns
+ * undefined if no model of the provider has a price for tokens, or if the most expensive model has no price for the
  * usage.
  */
 export function ceilingCost(provider: ProviderRef, usage: Usage, at_ms: number): PicoUsd | undefined {
@@ -19,8 +20,8 @@ export function ceilingCost(provider: ProviderRef, usage: Usage, at_ms: number):
 const REFERENCE: Usage = { input_tokens: 1000, output_tokens: 1000 }
 
 /**
- * A cache of the most expensive model by provider and day. Some providers have a thousand models, and prices change
- * by the day.
+ * A cache of the id of the most expensive model, by provider and day. The search is slow, because a provider can have
+ * about a thousand models. It is repeated every day, because prices can change at the start of a day.
  */
 const dearest = new Map<string, string | undefined>()
 const MAX_REMEMBERED = 1000

@@ -4,7 +4,7 @@ import { allModels, findModel, type ModelRef, type ProviderRef } from './catalog
 import type { Rational, UnitPrice, UnitPrices } from './notation.ts'
 import { cataloguePrices } from './prices.ts'
 
-/** The prices of a model for display, in USD for one unit: plain decimals with at most 18 decimals. */
+/** The prices of a model for display. Prices are in USD for one unit, as decimal strings with at most 18 decimals. */
 export interface PriceDescription {
   readonly provider: string
   readonly model: string
@@ -17,7 +17,10 @@ export interface PriceDescription {
 export interface UnitPriceDescription {
   readonly unit: UsageUnit
   readonly price_usd: string
-  /** The prices that replace `price_usd` once total input exceeds (if inclusive: reaches) the threshold. */
+  /**
+   * The prices that replace `price_usd` if the total input of a request exceeds the threshold, or reaches it if
+   * `inclusive` is true.
+   */
   readonly tiers?: readonly {
     readonly threshold: number
     readonly inclusive: boolean
@@ -27,7 +30,7 @@ export interface UnitPriceDescription {
   readonly sizes?: readonly { readonly size: string; readonly price_usd: string }[]
 }
 
-/** Returns the list prices of a model at a time; undefined for a model without prices. */
+/** Returns the list prices of a model at a time; undefined if the catalogue does not contain the model. */
 export function describeModel(
   provider: ProviderRef,
   model: string,
@@ -37,7 +40,10 @@ export function describeModel(
   return ref === undefined ? undefined : describe(provider, ref, at_ms)
 }
 
-/** Returns the list prices of all of a provider's own models, in the order of its list. */
+/**
+ * Returns the list prices of all models of a provider, in the order of the catalogue. Omits models that the provider
+ * only resells.
+ */
 export function describeProvider(provider: ProviderRef, at_ms: number): PriceDescription[] {
   return allModels(provider).map((ref) => describe(provider, ref, at_ms))
 }

@@ -1,15 +1,15 @@
 /**
- * The rules of a model, which state the names of the model. A rule is one word. A list of rules matches if at least
- * one rule matches. Rules joined by `&` match only together.
+ * The rules that determine which names belong to a model. A rule is one word. A list of rules matches a name if at
+ * least one rule matches. Rules that are joined by `&` match a name only if all of them match.
  *
  * `=name` exactly · `=` the model's own id · `^start` · `*part` · `$end` · `~regular expression`
  *
- * Names are compared in lower case. If a rule does not cover the end of a name, the rest of the name must be a date,
- * a version or `-latest`. If a rule does not cover the start of a name, the rest must be a path or a region. `^gpt-5`
- * matches `gpt-5-2025-08-07` but not `gpt-5-pro`, because the price of `gpt-5-pro` differs.
+ * Names are compared in lower case. Only a date, a version or `-latest` can follow the matched part of a name, and only
+ * a path or a region can precede it, except in the rules of `readFamilyMatch`. `^gpt-5` therefore matches
+ * `gpt-5-2025-08-07` but not `gpt-5-pro`, which has another price.
  */
 export interface Match {
-  /** The exact names, which are looked up directly. Most rules are exact names. */
+  /** The exact names of the rules. Most rules are exact names. The catalogue looks them up in a map. */
   readonly exact: readonly string[]
   readonly patterns: readonly Fits[]
 }
@@ -19,8 +19,8 @@ export function readMatch(rules: string, id: string): Match {
 }
 
 /**
- * Reads the rules of a family of models, for example of a service tier. In such rules, the end and the start of a
- * name may be any text: `^gpt-5` matches `gpt-5-pro` as well.
+ * Reads the rules of a family of models, for example for a service tier. These rules allow any text before and after
+ * the matched part: `^gpt-5` also matches `gpt-5-pro`.
  */
 export function readFamilyMatch(rules: string): Match {
   return readRules(rules, '', together)
@@ -49,7 +49,8 @@ type Fits = (name: string) => boolean
 type Pattern = (name: string) => { readonly start: number; readonly end: number } | undefined
 
 /**
- * Matches a name if the patterns together cover it. A path before them and a date or a version after them may remain.
+ * Returns a function that reports whether all patterns match a name. Only a path or a region can precede the first
+ * matched part, and only a date or a version can follow the last matched part.
  */
 function closed(patterns: readonly Pattern[]): Fits {
   return (name) => {
@@ -71,8 +72,8 @@ function together(patterns: readonly Pattern[]): Fits {
 }
 
 /**
- * Returns whether a name ends at `end`, or has only a date or a version after it. If a rule ends inside a date, like
- * `^claude-sonnet-4-2025`, the whole date is compared.
+ * Returns whether a name has nothing after `end` except a date or a version. If a rule ends inside a date, as in
+ * `^claude-sonnet-4-2025`, checks the whole date.
  */
 function endsDated(name: string, end: number): boolean {
   if (isDatedSuffix(name.slice(end))) return true
@@ -90,13 +91,13 @@ const DATE = [
   `${MONTH}-?${DAY}`,
   `2\\d${MONTH}`,
 ].join('|')
-/** A version of the same snapshot in the notation of Bedrock and Vertex: `-v1:0`, `-001`, `:48k`. */
+/** The versions that Bedrock and Vertex append to the name of a snapshot: `-v1:0`, `-v1:0:48k`, `-001`, `:0`. */
 const VERSION = '-v\\d(:\\d)?(:\\d+k)?|-00\\d|:\\d'
 const DATED = new RegExp(`^((-preview|-exp)?[-@](${DATE})|[-@:]latest)?(${VERSION})?$`)
 
 /**
- * Returns whether a suffix is empty, or is a date, `-latest` or a version, which identify a snapshot or a revision of
- * a model.
+ * Returns whether a suffix only identifies a snapshot or a revision of a model: a date or `-latest` (also after
+ * `-preview` or `-exp`), a version, or an empty text.
  */
 export function isDatedSuffix(suffix: string): boolean {
   return DATED.test(suffix)
@@ -104,7 +105,10 @@ export function isDatedSuffix(suffix: string): boolean {
 
 const SUFFIX = new RegExp(`([-@](${DATE})|[-@:]latest)(${VERSION})?$`)
 
-/** Returns a name without its date or `-latest`; undefined for a name with neither. */
+/**
+ * Returns a name without its date or `-latest` and without the version that follows; undefined if the name has neither
+ * a date nor `-latest`.
+ */
 export function undated(name: string): string | undefined {
   const suffix = SUFFIX.exec(name)
   return suffix === null || suffix.index === 0 ? undefined : name.slice(0, suffix.index)

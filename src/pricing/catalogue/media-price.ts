@@ -1,21 +1,21 @@
-/** The choice of a price per image or per second of video, by size and quality. */
+/** The chosen price per image or per second of video, for a size and a quality. */
 export interface MediaPriceChoice {
-  /** The catalogue's key of the price; undefined for the model's base price. */
+  /** The key of the price in the catalogue; absent for the base price of the model. */
   readonly key?: string
   readonly warning?: string
 }
 
-/** The names of the standard quality. Price lists have no name for this quality. */
+/** The names that callers use for the standard quality. Price lists state the price of this quality without a name. */
 const ORDINARY = new Set(['', 'standard', 'auto', 'default', 'normal', 'regular'])
 
 /** The sizes that are assumed for a request without a size, if the price of its quality depends on the size. */
 const USUAL_SIZES = ['1024x1024', '1k']
 
 /**
- * Chooses the price of `quality-size`, then of `size`, then the base price. For a request without a size, `quality`
- * alone is also a key. If the price list does not have the size or quality, the next price in this order applies,
- * with a warning. Sizes in pixels also match price classes (`1K`, `2K`). Providers define these classes by the number
- * of pixels, for any aspect ratio.
+ * Chooses a price by size and quality. Looks up the price of `quality-size` first, then the price of `size`, and then
+ * uses the base price. For a request without a size, also looks up the price of `quality` alone. Adds a warning if the
+ * price list does not contain the requested size or quality. A size in pixels also matches a price class (`1K`, `2K`).
+ * Providers define these classes by the number of pixels, for any aspect ratio.
  */
 export function chooseMediaPrice(
   prices: ReadonlyMap<string, unknown>,
@@ -41,7 +41,10 @@ export function chooseMediaPrice(
   return { warning: `no price for size ${wantedSize}; billed at the model's base price` }
 }
 
-/** Returns the choice for a model with one price. A requested size or quality is ignored, with a warning. */
+/**
+ * Returns the choice for a model with only one price. Ignores the requested size and quality and adds a warning about
+ * them.
+ */
 function unused(size: string, quality: string): MediaPriceChoice {
   const ignored = [
     ...(size === '' || size === 'auto' ? [] : [`size ${size}`]),
@@ -57,8 +60,8 @@ function bySize(prices: ReadonlyMap<string, unknown>, sizeKeys: readonly string[
 }
 
 /**
- * The upper bounds of the classes in pixels, midway between their square sizes. The sizes of all aspect ratios are
- * far from the bounds.
+ * The upper bound of each price class, in pixels. Each bound except the last is between the square sizes of two
+ * classes. No size that providers offer is near a bound.
  */
 const CLASSES: readonly (readonly [name: string, below: number])[] = [
   ['512px', 600_000],

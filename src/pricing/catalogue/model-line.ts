@@ -1,10 +1,13 @@
-/** The family, generation and size of a model, read from its name. They are used to compare similar models. */
+/** The family, generation, size and purpose of a model, read from its name. They are used to find comparable models. */
 export interface ModelLine {
   readonly family: string
-  /** The generation, for example `4.5` for `claude-sonnet-4-5`; undefined if the name has no number. */
+  /**
+   * The generation, for example `4.5` for `claude-sonnet-4-5`; undefined if the name has no number that can be a
+   * generation.
+   */
   readonly generation: number | undefined
   readonly size: string
-  /** The purpose of the model, for example `embedding`, `tts` or `realtime`; empty for conversation. */
+  /** The purpose of the model, for example `embedding`, `tts` or `realtime`; empty for a model for conversations. */
   readonly purpose: string
   /**
    * True for a variant of a model, for example a snapshot, a preview or a fine-tuned model. Variants are never
@@ -61,7 +64,7 @@ const SPECIAL = /preview|latest|exp|beta|free|^ft:|\d{4}-\d{2}-\d{2}|\d{8}|-\d{4
 export function modelLine(id: string): ModelLine {
   const name = id.toLowerCase()
   const words = name.split(/[^a-z0-9.]+/).filter((word) => word !== '')
-  // A size such as 120b is not a generation.
+  // The expression excludes sizes such as `120b`, which are not generations.
   const numbers = /(?<![\d.])(\d{1,2})(?:[.-](\d{1,2}))?(?![\db])/.exec(name.replace(DATE, ''))
   const firstDigit = words.findIndex((word) => /\d/.test(word))
   const lead = (firstDigit === -1 ? words : words.slice(0, firstDigit + 1)).map((word) =>
@@ -80,6 +83,7 @@ const DATE = /\d{4}-?\d{2}-?\d{2}/g
 
 /**
  * Returns whether `other` is not a variant, has the same family and purpose, and has the same or a newer generation.
+ * Both generations must be known.
  */
 export function comparableModel(own: ModelLine, other: ModelLine): boolean {
   if (other.special || own.family !== other.family || own.purpose !== other.purpose) return false

@@ -4,8 +4,9 @@ import { fields, type Rational, readRational, words } from './notation.ts'
 import { readConditions } from './period.ts'
 
 /**
- * A factor on the prices of some models, for a service tier or a region. The notation is `batch | 0.5 | tokens |
- * ^gpt-5`, or with a time `fast | 6 | tokens | =claude-opus-4-6 | ..2026-06-29`.
+ * A factor that multiplies the prices of some models in a service tier or a region. The catalogue writes it as `batch |
+ * 0.5 | tokens | ^gpt-5`: the names, the factor, the families of units, and the models. A condition on the time can
+ * follow, as in `fast | 6 | tokens | =claude-opus-4-6 | ..2026-06-29`.
  */
 export interface Modifier {
   readonly names: readonly string[]
@@ -60,7 +61,8 @@ export function factorOf(modifiers: readonly Modifier[], unit: UsageUnit): Ratio
 }
 
 /**
- * Normalises the name of a provider, tier or region. Case and separators are ignored: `Data_Zone` equals `data-zone`.
+ * Returns the normalised name of a provider, service tier or region: lower-case letters and digits only. `Data_Zone`
+ * and `data-zone` both give `datazone`.
  */
 export function plainName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '')

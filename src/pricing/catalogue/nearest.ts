@@ -1,6 +1,7 @@
 /**
- * Returns the names that are most similar to `wanted`, best first, for "did you mean" messages. Similarity is the
- * share of common letter pairs, with a bonus for a common prefix. Names that are not similar enough are left out.
+ * Returns at most `count` names that are similar to `wanted`, most similar first, for "did you mean" messages.
+ * Similarity is the share of common letter pairs, with a bonus for a common prefix. Omits names that are not similar
+ * enough.
  */
 export function nearest(wanted: string, names: readonly string[], count: number): string[] {
   const pairs = letterPairs(wanted)
@@ -13,13 +14,15 @@ export function nearest(wanted: string, names: readonly string[], count: number)
 }
 
 /**
- * The minimum length of a common beginning or part. Shorter beginnings and parts are often common to unrelated names.
+ * The minimum length of a common beginning that makes two names similar. A name that another name contains must be
+ * longer. Unrelated names often have a shorter common beginning.
  */
 const MIN_SHARED = 3
 
 /**
- * Returns whether a name may be a misspelling of another name. Such names have a common beginning of half of the
- * shorter name (3 to 10 letters), or one name contains the other, or they differ in at most a third of the letters.
+ * Returns whether one name could be a misspelling of the other. This is true if the names share a beginning of half the
+ * length of the shorter name (at least 3, at most 10 letters), if one name contains the other and the shorter name has
+ * at least 4 letters, or if they differ in one letter or in at most a third of the letters of the longer name.
  */
 function isNear(wanted: string, name: string): boolean {
   const [shorter = '', longer = ''] = [plain(wanted), plain(name)].sort((a, b) => a.length - b.length)
@@ -29,9 +32,7 @@ function isNear(wanted: string, name: string): boolean {
   return isWithin(shorter, longer, Math.max(1, Math.floor(longer.length / 3)))
 }
 
-/**
- * Returns whether adding, removing or replacing at most `edits` letters makes the texts equal (Levenshtein distance).
- */
+/** Returns whether the Levenshtein distance of two texts is at most `edits`. `a` must not be longer than `b`. */
 function isWithin(a: string, b: string, edits: number): boolean {
   if (b.length - a.length > edits) return false
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
@@ -63,7 +64,7 @@ function letterPairs(name: string): Map<string, number> {
   return pairs
 }
 
-/** Returns Dice's coefficient of two sets of letter pairs. */
+/** Returns Dice's coefficient of two sets of letter pairs: from 0 (no common pair) to 1 (equal sets). */
 function likeness(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): number {
   let common = 0
   let all = 0

@@ -7,7 +7,7 @@ import type { Rational, UnitPrice, UnitPrices } from './notation.ts'
 import type { OverlayPrice, OverlayPrices, PriceOverlay } from './overlay.ts'
 import { readPeriods } from './period.ts'
 
-/** The maximum number of decimals of an amount or a multiplier of an overlay. */
+/** The maximum number of decimals of an amount or a multiplier in an overlay. */
 export const OVERLAY_DECIMALS = 18
 
 /** The prices of an overlay, parsed for arithmetic. */
@@ -23,7 +23,10 @@ export function readOverlayPrices(overlay: PriceOverlay): OverlayTerms {
   return { kind: 'units', prices: unitPrices(prices.units) }
 }
 
-/** Returns the price list of an overlay that states prices. */
+/**
+ * Returns the price list of an overlay that has prices, not a multiplier. `model` is the model in the catalogue, if it
+ * is known.
+ */
 export function overlayList(
   overlay: PriceOverlay,
   prices: UnitPrices,
@@ -31,15 +34,16 @@ export function overlayList(
 ): PriceList {
   const minimums = minimumsOf(model)
   return priceList(prices, {
-    // The provider's minimums are in the catalogue, so the version must also identify the catalogue.
+    // The provider's minimum quantities come from the catalogue, so the version of the list must also identify the
+    // catalogue.
     version: minimums.size === 0 ? overlay.overlay_id : `${overlay.overlay_id}@${CATALOGUE_VERSION}`,
     minimums,
   })
 }
 
 /**
- * Multiplies every price of a list by an overlay's factor. The result is exact, because all prices have the same
- * denominator.
+ * Returns a price list with every price multiplied by the factor of an overlay. The prices are exact: the numerator of
+ * the factor multiplies each price, and its denominator multiplies the common denominator of the list.
  */
 export function multipliedList(overlay: PriceOverlay, factor: Rational, below: PriceList): PriceList {
   const times = (price: bigint) => price * factor.numerator
@@ -55,10 +59,12 @@ export function multipliedList(overlay: PriceOverlay, factor: Rational, below: P
   }
 }
 
-/** The separator between a multiplier's id and the version of the list that it multiplies. */
+/**
+ * The separator between the id of an overlay with a multiplier and the version of the price list that it multiplies.
+ */
 export const VERSION_OVER = '*'
 
-/** Multiplies prices for display, including prices by threshold and by image size. */
+/** Returns prices multiplied by a factor, for display. Also multiplies the prices of tiers and sizes. */
 export function multipliedPrices(factor: Rational, below: UnitPrices): UnitPrices {
   const times = ({ numerator, denominator }: Rational): Rational => ({
     numerator: numerator * factor.numerator,
@@ -86,7 +92,7 @@ function unitPrices(units: { readonly [U in UsageUnit]?: OverlayPrice }): UnitPr
 
 const NO_SIZES: UnitPrice['sizes'] = new Map()
 
-/** Converts USD for `per` units to USD for the quantity in price lists, such as a million tokens. */
+/** Converts a price for `per` units to a price for the quantity that price lists use, such as a million tokens. */
 function unitPrice(unit: UsageUnit, { per, amount, tiers = [] }: OverlayPrice): UnitPrice {
   const quoted = (text: string): Rational => {
     const { numerator, denominator } = decimal(text)
@@ -103,14 +109,17 @@ function unitPrice(unit: UsageUnit, { per, amount, tiers = [] }: OverlayPrice): 
 }
 
 function decimal(text: string): Rational {
-  // The fraction has only the written decimals, because small integers multiply faster.
+  // The denominator has only as many digits as the text has decimals, because arithmetic with small integers is faster.
   const decimals = text.split('.', 2)[1]?.length ?? 0
   const numerator = parseDecimal(text, decimals)
   if (typeof numerator === 'string') throw new Error(`invalid amount in an overlay: ${text}`)
   return { numerator, denominator: 10n ** BigInt(decimals) }
 }
 
-/** Returns the minimum quantities that the provider bills, for example ten seconds of audio at Groq. */
+/**
+ * Returns the minimum quantities that the provider of a model bills per request, by unit. Groq, for example, bills at
+ * least ten seconds of audio.
+ */
 function minimumsOf(model: ModelRef | undefined): ReadonlyMap<UsageUnit, number> {
   if (model === undefined) return NO_MINIMUMS
   const { minimums } = loadProvider(model.provider)

@@ -3,41 +3,46 @@ import { isStandardTier, loadProvider, type ProviderRef } from './catalogue.ts'
 import { plainName } from './modifiers.ts'
 
 /**
- * A price that takes precedence over the catalogue's price, as plain data: a price of the feed, an operator's price
- * for all customers, or a customer's negotiated rate. `src/rating` stores overlays and updates them.
+ * A price that takes precedence over the catalogue's price, as plain data. It is a price of the price feed, an
+ * operator's price for all customers, or a customer's negotiated price. `src/rating` stores and updates overlays.
  */
 export interface PriceOverlay {
   readonly overlay_id: string
-  /** The provider of the price. Events of a reseller use the reseller's overlays. */
+  /**
+   * The provider that charges the price. An event of a reseller uses the overlays of the reseller, not those of the
+   * model's own provider.
+   */
   readonly provider: string
-  /** A model's name in lower case, or a prefix followed by `*`. */
+  /** The name of the model in lower case, or a prefix followed by `*`. */
   readonly model: string
   /** The service tier of the price; null for all tiers. */
   readonly service_tier: string | null
-  /** The prices, `OverlayPrices` as JSON. They are parsed when an event first needs them. */
+  /** The prices: `OverlayPrices` as JSON. The JSON is parsed when the prices are first needed. */
   readonly prices: string
   readonly effective_from_ms: number
-  /** The time when the price ends, exclusive; null for no end. */
+  /** The end of the price, exclusive; null if the price has no end. */
   readonly effective_to_ms: number | null
   /**
-   * The author; `FEED` for a price of the feed. Prices of the operator and of customers precede prices of the feed.
+   * The author of the price; `FEED` for a price of the price feed. Prices of the operator and of customers take
+   * precedence over prices of the feed.
    */
   readonly created_by?: string
 }
 
-/** The author of the prices that the price feed sets. */
+/** The value of `created_by` in prices that the price feed sets. */
 export const FEED = 'feed'
 
 /**
- * The prices of an overlay: prices by unit, a factor, or a list of periods. Prices and factors are decimal strings.
- * The factor multiplies every price that would apply without the overlay, for example for a negotiated discount.
+ * The prices of an overlay: a price for each unit, a multiplier, or a list of periods. Prices and multipliers are
+ * decimal strings. A multiplier multiplies every price that would apply without the overlay. A multiplier below 1 is a
+ * discount.
  */
 export type OverlayPrices =
   | { readonly units: { readonly [U in UsageUnit]?: OverlayPrice } }
   | { readonly multiplier: string }
   /**
-   * The periods in the notation of the catalogue, set by the price feed. The factors of service tiers and regions
-   * multiply these prices like list prices.
+   * The prices of all periods, in the notation of the catalogue. Only the price feed sets them. The factors of service
+   * tiers and regions multiply them, as they multiply the list prices of the catalogue.
    */
   | { readonly list: string }
 
@@ -45,7 +50,10 @@ export type OverlayPrices =
 export interface OverlayPrice {
   readonly amount: string
   readonly per: number
-  /** The tiers that replace `amount` once total input exceeds (if inclusive: reaches) the threshold. */
+  /**
+   * The tiers whose amounts replace `amount` if the total input exceeds the threshold, or reaches it if `inclusive` is
+   * true.
+   */
   readonly tiers?: readonly OverlayTier[]
 }
 
@@ -55,37 +63,43 @@ export interface OverlayTier {
   readonly amount: string
 }
 
-/** The key of an overlay lookup. */
+/** The fields by which an overlay is found. */
 export interface OverlayQuery {
   readonly provider: string
   /** The model's name as the caller sent it, in lower case. */
   readonly name: string
   /**
-   * The model's id in the catalogue, in lower case. A price for the id also applies to the model's aliases and dated
-   * names.
+   * The model's id in the catalogue, in lower case; `name` if the catalogue does not contain the model. An overlay for
+   * the id also applies to the aliases and dated names of the model.
    */
   readonly id: string
-  /** The result of `tierOf` for the request's service tier. */
+  /** The service tier of the request, as `tierOf` returns it; null for the standard tier. */
   readonly tier: string | null
   readonly at_ms: number
 }
 
 interface ProviderOverlays {
   readonly exact: Map<string, PriceOverlay[]>
-  /** The overlays of each prefix, without the `*`. */
+  /** The overlays for prefixes, by prefix without the `*`. */
   readonly prefixes: Map<string, PriceOverlay[]>
-  /** The lengths of the prefixes, longest first. A search does one lookup per length, for any number of prefixes. */
+  /**
+   * The distinct lengths of the prefixes, longest first. A search needs one lookup per length, regardless of the number
+   * of prefixes.
+   */
   lengths: readonly number[]
 }
 
-/** All overlays of one scope, including past and future overlays. The set is immutable. */
+/**
+ * A set of overlays, such as all overlays of one customer or all overlays for all customers, including past and future
+ * overlays. The set is immutable.
+ */
 export class OverlaySet {
   static readonly EMPTY = new OverlaySet([])
 
   readonly size: number
   private readonly byId = new Map<string, PriceOverlay>()
   private readonly byProvider = new Map<string, ProviderOverlays>()
-  /** The prices of the feed, by provider and model. */
+  /** The overlays of the price feed, by provider and model. */
   private readonly fed = new Map<string, PriceOverlay[]>()
 
   constructor(overlays: readonly PriceOverlay[]) {
@@ -109,9 +123,10 @@ export class OverlaySet {
   }
 
   /**
-   * Returns the overlay in force. The order of precedence is: the model's name as written, the catalogue's id, the
-   * longest prefix of the name or the id. For the same model, an overlay of the exact service tier precedes an
-   * overlay for all tiers.
+   * Returns the overlay that applies to a query. An overlay for the model's name as the caller wrote it takes
+   * precedence, then an overlay for the catalogue's id, then an overlay for the longest prefix of the name or of the
+   * id. For the same name or prefix, an overlay for the service tier of the query takes precedence over an overlay for
+   * all tiers. Ignores overlays of the price feed.
    */
   find(query: OverlayQuery): PriceOverlay | undefined {
     const own = this.byProvider.get(query.provider)
@@ -129,17 +144,23 @@ export class OverlaySet {
     return undefined
   }
 
-  /** Returns the price of the feed that is in force at a time. `model` is the id in the catalogue, in lower case. */
+  /**
+   * Returns the overlay of the price feed that is in force for a model at a time. `model` is the id in the catalogue,
+   * in lower case.
+   */
   findFed(provider: string, model: string, at_ms: number): PriceOverlay | undefined {
     return this.fed.get(fedKey(provider, model))?.findLast((overlay) => holdsAt(overlay, at_ms))
   }
 
-  /** Returns all prices of the feed that are in force at a time. */
+  /** Returns all overlays of the price feed that are in force at a time, one for each model. */
   allFed(at_ms: number): PriceOverlay[] {
     return [...this.fed.values()].flatMap((overlays) => overlays.findLast((one) => holdsAt(one, at_ms)) ?? [])
   }
 
-  /** Returns the sorted names of models with their own overlay for all service tiers at a time. */
+  /**
+   * Returns the sorted names of the models that have an overlay of their own at a time. Includes overlays of the price
+   * feed. Omits overlays for a prefix or for a single service tier.
+   */
   modelsOf(provider: string, at_ms: number): string[] {
     const exact = this.byProvider.get(provider)?.exact ?? []
     const set = [...exact]
@@ -166,12 +187,15 @@ export function isPrefix(model: string): boolean {
   return model.endsWith('*')
 }
 
-/** Returns a pattern without its `*`. Returns an exact name unchanged. */
+/** Returns a prefix without its final `*`, or an exact name unchanged. */
 export function stemOf(model: string): string {
   return isPrefix(model) ? model.slice(0, -1) : model
 }
 
-/** Returns whether an overlay is in force: `effective_from` is inclusive, `effective_to` exclusive. */
+/**
+ * Returns whether an overlay is in force at a time. `effective_from_ms` is inclusive and `effective_to_ms` is
+ * exclusive.
+ */
 export function holdsAt(overlay: PriceOverlay, at_ms: number): boolean {
   return (
     overlay.effective_from_ms <= at_ms &&
@@ -180,8 +204,8 @@ export function holdsAt(overlay: PriceOverlay, at_ms: number): boolean {
 }
 
 /**
- * Returns the normalised name of a service tier; null without a tier and for the standard tier, which has several
- * names.
+ * Returns the normalised name of a service tier. Returns null if there is no tier, and for all names of the standard
+ * tier.
  */
 export function tierOf(provider: ProviderRef, service_tier: string | null | undefined): string | null {
   if (service_tier === undefined || service_tier === null || isStandardTier(service_tier)) return null
@@ -205,8 +229,9 @@ function beginningWith(
 }
 
 /**
- * Returns the overlay in force for the tier of a query; if there is none, the overlay in force for all tiers.
- * Overlays of one model and tier never overlap in time, so at most one of each tier is in force.
+ * Returns the overlay that is in force for the service tier of a query. If there is none, returns the overlay that is
+ * in force for all tiers. Overlays of the same model and tier never overlap in time, so at most one of them is in
+ * force.
  */
 function inForce(
   overlays: readonly PriceOverlay[] | undefined,

@@ -1,19 +1,20 @@
 import { DAY_MS } from '../../time/durations.ts'
 import { readPrices, type UnitPrices, words } from './notation.ts'
 
-/** The prices of a model in one period. */
+/** The prices of a model while the condition of the period is true. */
 export interface PricePeriod {
   /**
-   * The condition of the period: `@2025-06-10`, `@00:30:00-16:30:00`, `@mon-fri`. Empty for a model's first prices.
+   * The condition of the period, for example `@2025-06-10`, `@00:30:00-16:30:00` or `@mon-fri`. It is empty for the
+   * first prices of a model, which have no condition.
    */
   readonly label: string
   readonly prices: UnitPrices
 }
 
 /**
- * Reads `prices ; @2025-06-10 prices ; @2026-08-23,mon-fri,01:00:00-04:00:00 prices`. If the conditions of several
- * periods are true at a time, the last of them applies. The first period has no condition. Times are UTC, in epoch
- * milliseconds.
+ * Reads the periods of a model from a text such as `prices ; @2025-06-10 prices ; @2026-08-23,mon-fri,01:00:00-04:00:00
+ * prices`. The first period has no condition. If the conditions of several periods are true at a time, the last of
+ * these periods applies. Times in conditions are in UTC. The returned function takes epoch milliseconds.
  */
 export function readPeriods(text: string): (at_ms: number) => PricePeriod {
   const [first = readPeriod(''), ...others] = text.split(' ; ').map(readPeriod)
@@ -33,9 +34,10 @@ function readPeriod(text: string): Period {
 }
 
 /**
- * Reads conditions separated by commas, which must all be true. `2025-06-10` (or `2026-08-16T16:00`) is true from
- * then on, `..2026-06-29` before then, `01:00:00-04:00:00` in that daily window, `mon-fri` on those weekdays. All
- * times are UTC. A start is inclusive and an end is exclusive. A range of weekdays includes both days.
+ * Reads conditions that are separated by commas and must all be true. `2025-06-10` or `2026-08-16T16:00` is true from
+ * this time on. `..2026-06-29` is true before this time. `01:00:00-04:00:00` is true every day between these times.
+ * `mon-fri` is true on these weekdays, including Monday and Friday. All times are in UTC. A start is inclusive and an
+ * end is exclusive.
  */
 export function readConditions(text: string): Condition {
   const conditions = text.split(',').map(readCondition)
@@ -66,8 +68,8 @@ function dailyWindow(start_ms: number, end_ms: number): Condition {
 }
 
 /**
- * Returns whether a value is in a range without its end. A range whose end is before its start wraps around, for
- * example at midnight.
+ * Returns whether a value is in a range. The start is inclusive and the end is exclusive. A range whose end is before
+ * its start continues after the highest value, for example over midnight.
  */
 function inRange(value: number, start: number, end: number): boolean {
   return end < start ? value >= start || value < end : value >= start && value < end

@@ -16,7 +16,7 @@ import { factorOf, findModifier, type Modifier, plainName } from './modifiers.ts
 import type { Rational } from './notation.ts'
 import type { PricePeriod } from './period.ts'
 
-/** The conditions that, together with usage, select one of a model's prices. */
+/** The conditions that select one of a model's price lists. */
 export interface PriceConditions {
   readonly provider: ProviderRef
   readonly model: string
@@ -25,20 +25,20 @@ export interface PriceConditions {
   readonly region?: string | undefined
   readonly image_size?: string | undefined
   readonly image_quality?: string | undefined
-  /** The search context size: `low`, `medium` or `high`. At some providers, the fee of a request depends on it. */
+  /** The search context size: `low`, `medium` or `high`. Some providers charge a fee that depends on it. */
   readonly search_context_size?: string | undefined
 }
 
 export interface ChosenPrices {
   readonly list: PriceList
-  /** The warnings about conditions that could not be applied, with the price that was used instead. */
+  /** The warnings about conditions without a price. Each warning names the price that applies instead. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Returns the list prices of a model at a time, in a service tier and a region. If the catalogue does not have the
- * tier or region for the model, the list price applies. An unknown tier causes a warning. An unknown region causes a
- * warning at providers that charge by region.
+ * Returns the catalogue prices of a model under some conditions. If the catalogue has no price for the service tier or
+ * the region, the list price applies. A tier without a price always causes a warning, unless it is the standard tier.
+ * An unknown region causes a warning only for a provider that charges by region.
  */
 export function cataloguePrices(conditions: PriceConditions, model: ModelRef): ChosenPrices {
   const { service_tier, region, image_size, image_quality, search_context_size } = conditions
@@ -59,7 +59,7 @@ export function cataloguePrices(conditions: PriceConditions, model: ModelRef): C
   return variant(chosen, period, conditions.provider, choice)
 }
 
-/** Returns the normalised names of the service tiers that have their own price for a model at a time. */
+/** Returns the normalised names of the service tiers for which a model has a special price at a time. */
 export function modifierNames(provider: ProviderRef, model: string, at_ms: number): string[] {
   const name = model.trim().toLowerCase()
   const { tiers } = loadProvider(provider)
@@ -68,12 +68,15 @@ export function modifierNames(provider: ProviderRef, model: string, at_ms: numbe
     .filter((tier) => findModifier(tiers, tier, [name], at_ms) !== undefined)
 }
 
-/** Returns the units that are billed at a model's prices at a time, directly or at the price of a containing unit. */
+/**
+ * Returns the units that a model's prices cover at a time. A unit is covered by its own price or by the price of a unit
+ * that contains it.
+ */
 export function coveredUnits(provider: ProviderRef, model: ModelRef, at_ms: number): ReadonlySet<UsageUnit> {
   return variant(model, model.pricesAt(at_ms), provider, NO_CHOICE).list.covered
 }
 
-/** The explanation of the catalogue's choice of a price. */
+/** The explanation of how the catalogue's prices were chosen. */
 export interface CatalogueChoice {
   readonly model: ModelRef
   readonly by: ModelMatch['by']
@@ -81,18 +84,20 @@ export interface CatalogueChoice {
   readonly name: string
   /** The condition of the period, like `PricePeriod.label`. */
   readonly period: string
-  /** The modifiers that apply, each with its factor on the prices of some families of units. */
+  /** The factors for the service tier and the region. Each factor multiplies the prices of some families of units. */
   readonly factors: readonly {
     readonly by: 'service_tier' | 'region'
     readonly name: string
     readonly factor: Rational
     readonly families: readonly string[]
   }[]
-  /** The size, quality or search context that replaces the base price of each unit. */
+  /**
+   * The key of the price that replaces the base price, by unit. A key is a size, a quality or a search context size.
+   */
   readonly sizes: ReadonlyMap<UsageUnit, string>
 }
 
-/** Returns the explanation of the choice of `cataloguePrices`; undefined for a name without a model. */
+/** Returns the explanation of how `cataloguePrices` chooses prices; undefined if no model has the name. */
 export function catalogueChoice(conditions: PriceConditions): CatalogueChoice | undefined {
   const { provider, model, region, at_ms } = conditions
   const regional = region === undefined ? undefined : findRegionalMatch(provider, model, region)
@@ -120,7 +125,7 @@ interface Choice {
   readonly tier?: Modifier | undefined
   readonly region?: Modifier | undefined
   /**
-   * The keys of the prices that replace base prices, by unit. A key is a size, a quality or a search context size.
+   * The key of the price that replaces the base price, by unit. A key is a size, a quality or a search context size.
    */
   readonly keys: ReadonlyMap<UsageUnit, string>
   readonly warnings: readonly string[]
@@ -167,8 +172,8 @@ function chooseVariant(
 }
 
 /**
- * Chooses the modifier of a region. Callers may send any text as a region. An unknown region causes a warning only
- * for a provider that charges by region.
+ * Returns the modifier for a region. Callers can send any text as a region. An unknown region causes a warning only if
+ * the provider charges by region.
  */
 function chooseRegion(
   { provider, region, at_ms }: PriceConditions,
@@ -182,7 +187,8 @@ function chooseRegion(
   if (modifier !== undefined) return { modifier }
   if (regions.length === 0 && profiles.length === 0) return {}
   if (regions.some((one) => one.names.includes(name))) return {}
-  // The model's name already selects the list of a region or the list for all regions.
+  // No warning is necessary if the model's name already starts with the prefix of the list of a region, or with the
+  // prefix `regional`, which all regions share.
   const lists = ['regional', ...profiles.map(({ prefix }) => prefix)]
   if (names.some((model) => lists.some((list) => model.startsWith(`${list}.`)))) return {}
   return { warning: `no price for region ${shown(region)}; billed at list price` }
@@ -193,8 +199,8 @@ function shown(name: string): string {
 }
 
 /**
- * The prepared lists by period. Their number depends only on the modifiers and sizes of the catalogue, so callers
- * cannot increase it.
+ * A cache of the prepared price lists of each period. The keys consist of providers, modifiers and sizes of the
+ * catalogue, so requests with arbitrary values cannot fill the cache.
  */
 const variants = new WeakMap<PricePeriod, Map<string, ChosenPrices>>()
 

@@ -6,14 +6,14 @@ import { comparableModel, modelLine } from './model-line.ts'
 import { modifierNames } from './prices.ts'
 
 /**
- * A cheaper alternative to a request, computed from the catalogue alone. Price lists have no data about quality, so
- * every suggestion states its assumptions. A cheaper option for the same model is preferred to another model.
+ * A cheaper alternative to a request, computed only from the catalogue. Price lists have no data about quality, so
+ * every suggestion states its assumptions. A cheaper option for the same model takes precedence over another model.
  */
 export interface Suggestion {
   readonly kind: 'batch' | 'flex' | 'cache' | 'model'
   readonly suggested_model: string
   readonly suggested_service_tier?: string
-  /** The savings in whole percent of the provider cost, rounded down. */
+  /** The savings as a percentage of the provider cost, rounded down to a whole number. */
   readonly savings_percent: number
   readonly provider_cost_usd: string
   readonly assumptions: readonly string[]
@@ -24,14 +24,14 @@ export type SuggestionResult =
       readonly kind: 'suggestion'
       readonly best: Suggestion
       /**
-       * The other suggestions. If the best suggestion keeps the model, they are computed when they are read, because
-       * `calculate` never reads them.
+       * The other suggestions. If the best suggestion is for the same model, suggestions of other models are computed
+       * only when this property is read, because `calculate` never reads it.
        */
       readonly others: readonly Suggestion[]
     }
   | { readonly kind: 'none'; readonly reason: string }
 
-/** The minimum saving of a suggestion. */
+/** The minimum savings of a suggestion, as a percentage of the provider cost. */
 const LEAST_SAVING_PERCENT = 5
 
 export function suggestSaving(request: CostRequest): SuggestionResult {
@@ -73,8 +73,8 @@ const TIERS = {
 } as const
 
 /**
- * Suggests cheaper tiers if the request has the standard tier. A caller that names another tier is assumed to need
- * this tier.
+ * Suggests cheaper service tiers for a request in the standard tier. Suggests nothing if the request names another
+ * tier, because the caller probably needs this tier.
  */
 function tierSuggestions(request: CostRequest, now: PicoUsd): Suggestion[] {
   if (request.service_tier !== undefined && !isStandardTier(request.service_tier)) return []
@@ -86,7 +86,7 @@ function tierSuggestions(request: CostRequest, now: PicoUsd): Suggestion[] {
   })
 }
 
-/** The approximate minimum input that providers cache. */
+/** The approximate minimum number of input tokens that providers cache. */
 const LEAST_CACHED_TOKENS = 1024
 
 function cacheSuggestion(request: CostRequest, now: PicoUsd): Suggestion[] {
@@ -101,7 +101,7 @@ function cacheSuggestion(request: CostRequest, now: PicoUsd): Suggestion[] {
   return suggestion === undefined ? [] : [suggestion]
 }
 
-/** A model that may replace the model of the request. */
+/** A model that could replace the model of the request. */
 interface Candidate {
   readonly model: ModelRef
   /** True if both models have the same size, for example `mini`. */
@@ -109,12 +109,15 @@ interface Candidate {
 }
 
 /**
- * A cache of the candidates by model. The size of the catalogue limits the cache. Comparing the names of a provider's
- * models takes 250 us, while a request takes 30 us.
+ * A cache of the candidates by model. It has at most one item per model of the catalogue. Without the cache, comparing
+ * the names of a provider's models would take 250 us, compared with 30 us for the whole request.
  */
 const candidates = new WeakMap<ModelRef, readonly Candidate[]>()
 
-/** Returns the models of the same provider and family that are not older, regardless of their price. */
+/**
+ * Returns the models of the same provider that are comparable to the given model (`comparableModel`), regardless of
+ * their price.
+ */
 function candidatesFor(model: ModelRef): readonly Candidate[] {
   const known = candidates.get(model)
   if (known !== undefined) return known
@@ -135,8 +138,8 @@ const OTHER_MODEL = [
 ]
 
 /**
- * Suggests the cheapest model of the same size and the cheapest model of another size. Both have the same provider
- * and family, and are not older.
+ * Suggests the comparable model of the same size and the comparable model of another size that have the highest
+ * `savings_percent`.
  */
 function modelSuggestions(request: CostRequest, model: ModelRef, now: PicoUsd): Suggestion[] {
   let same: Suggestion | undefined
@@ -172,8 +175,8 @@ const SPECIFIC: readonly UsageUnit[] = [
 ]
 
 /**
- * Returns whether a model can replace the model of the request. It must not be deprecated, and the request must fit
- * into its context window. It must have prices for output tokens and for the units of `SPECIFIC`, if the request uses
+ * Returns whether a model can replace the model of the request. The model must not be deprecated, and the request must
+ * fit into its context window. If the request uses output tokens or units of `SPECIFIC`, the model must have prices for
  * them.
  */
 function fits(request: CostRequest, other: ModelRef): boolean {

@@ -8,7 +8,10 @@ import { splitOverlaps } from './overlaps.ts'
 import { type PriceEntry, type PriceList, quantityOf, tierAt } from './price-list.ts'
 import { safeCost } from './safe-cost.ts'
 
-/** A request to price the usage of a model. `checkUsage` or `clampUsage` must have processed `usage`. */
+/**
+ * A request for the cost of the usage of a model. The caller must first pass the usage through `checkUsage` or
+ * `clampUsage`.
+ */
 export interface CostRequest {
   readonly provider: ProviderRef
   readonly model: string
@@ -21,14 +24,14 @@ export interface CostRequest {
   readonly image_quality?: string | undefined
   readonly search_context_size?: string | undefined
   /**
-   * The calls of a response that reports several; `usage` is their sum. Each call has its own context tier and may
-   * have used another model. The calls are priced instead of `usage`.
+   * The calls of a response that lists its calls. `costFrom` prices them instead of `usage`, because each call has its
+   * own context tier and can have its own model.
    */
   readonly parts?: readonly CostPart[] | undefined
 }
 
 export interface CostPart {
-  /** The model of the call; undefined for the model of the request. */
+  /** The model of the call; undefined if it is the model of the request. */
   readonly model?: string | undefined
   readonly usage: Usage
 }
@@ -38,8 +41,8 @@ export type CostResult =
       readonly kind: 'priced'
       readonly cost: PicoUsd
       /**
-       * Computes the lines of the cost. It is a function, because ingest never needs the lines. A getter would make
-       * the object slow to create.
+       * Computes the lines of the cost on demand, because ingest never needs the lines. It is not a getter, because a
+       * getter would make the object slow to create.
        */
       readonly breakdown: () => readonly BreakdownLine[]
       readonly price_version: string
@@ -48,8 +51,9 @@ export type CostResult =
   | {
       readonly kind: 'unpriced'
       /**
-       * The most similar models with prices. Empty if the model is known but has no price for this usage. Computed
-       * when it is read, because the name is compared with all models of the provider. Ingest never reads it.
+       * The names of the most similar models; empty if the model is known but has no price for the usage. For an
+       * unknown model, the names are computed only when this property is read, because the search compares all models
+       * of the provider.
        */
       readonly nearest: readonly string[]
       readonly reason: 'unknown_model' | 'no_price_for_usage'
@@ -57,25 +61,29 @@ export type CostResult =
 
 export interface BreakdownLine {
   readonly unit: UsageUnit
-  /** The model of the usage; absent for the model of the request. */
+  /** The model that had the usage; absent if it is the model of the request. */
   readonly model?: string
-  /** The quantity billed as this unit, without parts that have their own prices. */
+  /** The quantity that is billed at this price. It excludes parts of the unit that have their own prices. */
   readonly quantity: number
   /** The price in USD for one unit, as a plain decimal with at most 18 decimals. Longer prices are rounded. */
   readonly price_usd: string
   /** The exact price as a fraction, if it needs more than 18 decimals. */
   readonly price_fraction?: string
-  /** The context tier whose price applies; absent for the base price. */
+  /** The context tier whose price applies; absent if the base price applies. */
   readonly tier?: { readonly threshold: number; readonly inclusive: boolean }
-  /** The cost of the line, rounded to 12 decimals. The total is rounded once, from the exact sum of the lines. */
+  /**
+   * The cost of the line, rounded to 12 decimals. The total cost can differ from the sum of the rounded lines, because
+   * it is rounded from the exact sum.
+   */
   readonly cost_usd: string
   /**
-   * The reported parts of the unit without their own price. They are included in `quantity` and billed at this price.
+   * The reported parts of the unit that have no price of their own. Their quantities are included in `quantity` and
+   * billed at this price.
    */
   readonly without_own_price?: readonly { readonly unit: UsageUnit; readonly quantity: number }[]
 }
 
-/** Returns the provider's cost at the catalogue's prices. The exact sum is rounded once, half-even, to 1e-12 USD. */
+/** Returns the provider's cost at the catalogue's prices. Rounds only the exact sum, half-even, to 1e-12 USD. */
 export function providerCost(request: CostRequest): CostResult {
   const model = findModel(request.provider, request.model)
   if (model === undefined) {
@@ -91,7 +99,10 @@ export function providerCost(request: CostRequest): CostResult {
   return priceUsage(list, request.usage, warnings)
 }
 
-/** Prices usage by a list of the catalogue, the operator or a customer. */
+/**
+ * Returns the cost of usage by one price list. `about` contains warnings about the choice of the list, which are added
+ * to the result.
+ */
 export function priceUsage(list: PriceList, reported: Usage, about: readonly string[] = NONE): CostResult {
   const usage = inclusiveUsage(reported)
   const unpriced = unpricedUnits(list, usage)
@@ -115,13 +126,16 @@ function hasNoPrice(usage: Usage, unpriced: readonly UsageUnit[]): boolean {
 export interface ListedUsage {
   readonly list: PriceList
   readonly usage: Usage
-  /** The warnings about the choice of the list. */
+  /** The warnings about the choice of the price list. */
   readonly about: readonly string[]
-  /** The model in the breakdown; undefined for the model of the request. */
+  /** The model that the breakdown names; undefined if it is the model of the request. */
   readonly model?: string | undefined
 }
 
-/** Prices the usage of several calls. Each call is priced exactly by its own list. The sum is rounded once. */
+/**
+ * Returns the cost of several calls. Computes the exact cost of each call by its own price list, and rounds only the
+ * sum.
+ */
 export function pricedSum(all: readonly ListedUsage[]): CostResult {
   const priced = all.map((one) => ({ ...one, usage: inclusiveUsage(one.usage) }))
   const unpriced = priced.map(({ list, usage }) => unpricedUnits(list, usage))
@@ -149,10 +163,13 @@ export function pricedSum(all: readonly ListedUsage[]): CostResult {
   }
 }
 
-/** The separator between the versions of the lists that priced one event together. */
+/** The separator between the versions of several price lists in the `price_version` of one event. */
 export const VERSION_AND = '+'
 
-/** Returns the exact price of usage by a list, in pico-units of the list's currency, before rounding. */
+/**
+ * Returns the exact price of usage by a price list, in 1e-12 of the currency of the list (USD or credits), without
+ * rounding.
+ */
 export function exactPrice(list: PriceList, reported: Usage): Rational {
   return {
     numerator: exactCost(billedOf(list, inclusiveUsage(reported))),
@@ -163,7 +180,7 @@ export function exactPrice(list: PriceList, reported: Usage): Rational {
 const NONE: readonly string[] = []
 
 function billedOf(list: PriceList, usage: Usage): Billed[] {
-  // If the parts exceed their total, the total is raised and the quantities are computed again.
+  // If the parts of a unit exceed the unit, raises the unit to their sum and computes the quantities again.
   return billedQuantities(list, usage, false) ?? billedQuantities(list, withTotals(usage), true) ?? []
 }
 
@@ -175,10 +192,10 @@ interface Billed {
 }
 
 /**
- * Computes the billed quantities by leaf decomposition: each priced unit is billed for its remainder after its priced
- * parts. Units are ordered from the most specific to the least specific, so the parts are computed before their
- * whole. Each token is billed once, at its most specific price. If the parts exceed the whole, the function returns
- * undefined; with `clamp`, the remainder is zero.
+ * Returns the quantity to bill at each price. Each token is billed once, at its most specific price: a unit is billed
+ * for the quantity that remains after its priced parts. The entries of a list are ordered from the most specific to the
+ * least specific unit, so the parts are computed before their whole. If the parts exceed the whole, returns undefined
+ * without `clamp`, or counts the remainder as zero with `clamp`.
  */
 function billedQuantities(list: PriceList, reported: Usage, clamp: boolean): Billed[] | undefined {
   const usage = list.overlapping ? splitOverlaps(reported) : reported
@@ -219,8 +236,8 @@ function exactCost(billed: readonly Billed[]): bigint {
 }
 
 /**
- * Returns the used units without a price. A unit also has a price if a unit that contains it has a price. `requests`
- * may be free.
+ * Returns the units of the usage that have no price. A unit also has a price if a unit that contains it has a price.
+ * Omits `requests`, because most providers do not charge for requests.
  */
 function unpricedUnits(list: PriceList, usage: Usage): UsageUnit[] {
   let unpriced: UsageUnit[] | undefined
@@ -257,7 +274,10 @@ function positiveUnits(usage: Usage): number {
 
 const PRICE_DECIMALS = 18
 
-/** Returns the lines in the order of the table of units: input before output, a whole before its parts. */
+/**
+ * Returns one line for each billed unit, in the order of `USAGE_UNITS`: input tokens before output tokens, a whole
+ * before its parts.
+ */
 function breakdownOf(
   list: PriceList,
   billed: readonly Billed[],
@@ -293,7 +313,7 @@ interface ExactLine {
   readonly inherited: readonly { readonly unit: UsageUnit; readonly quantity: number }[]
 }
 
-/** Adds lines with the same unit, model and price. Several calls of one response can have such lines. */
+/** Combines lines with the same unit, model and price into one line. The calls of one response can have such lines. */
 function merged(lines: readonly ExactLine[]): BreakdownLine[] {
   const groups = Map.groupBy(lines, ({ unit, model, price, denominator }) =>
     [unit, model, price, denominator].join(' '),
@@ -331,7 +351,10 @@ function writtenOut({
   }
 }
 
-/** Returns the reported units without their own price, grouped by the unit that determines their price. */
+/**
+ * Returns the reported units that have no price of their own, grouped by the containing unit at whose price they are
+ * billed.
+ */
 function inheritedUnits(list: PriceList, usage: Usage): Map<UsageUnit, UsageUnit[]> {
   const priced = new Set(list.entries.map(({ unit }) => unit))
   const inherited = new Map<UsageUnit, UsageUnit[]>()

@@ -2,10 +2,10 @@ import { overlap, partitions, type UsageUnit } from '../units.ts'
 import type { Usage } from '../usage.ts'
 
 /**
- * Computes how many tokens have both a modality and a kind, for example audio and cache reads, if a response reports
- * only the two counts. Reported overlaps are kept. The rest of a kind is assigned first to tokens without a reported
- * modality, then to text, images, audio and video, up to the count of each. Most cached and tool tokens are text.
- * Totals do not change.
+ * Estimates how many tokens have both a modality and a kind, for example how many audio tokens are cache reads. Many
+ * responses report only the count of each modality and the count of each kind. Keeps reported overlaps. Assigns the
+ * other tokens of a kind to tokens without a reported modality first, then to text, images, audio and video, up to the
+ * count of each, because most cached and tool tokens are text. Does not change totals.
  */
 export function splitOverlaps(usage: Usage): Usage {
   let split: { [U in UsageUnit]?: number } | undefined
@@ -21,7 +21,7 @@ export function splitOverlaps(usage: Usage): Usage {
 
 interface Row {
   readonly modality: UsageUnit
-  /** The units that have this modality and a kind, by kind. */
+  /** The unit for tokens that have both this modality and a kind, by kind. */
   readonly both: ReadonlyMap<UsageUnit, UsageUnit>
 }
 
@@ -55,8 +55,8 @@ function fill(
 const ORDER = ['text', 'image', 'audio', 'video']
 
 /**
- * The totals that are split both by modality and by kind. The input precedes cache writes, because its split
- * determines the modalities of cache writes.
+ * The totals that can be split both by modality and by kind. For cache writes, the kinds are the times to live. Input
+ * tokens are split before cache writes, because their split determines the modalities of cache writes.
  */
 const GRIDS = (['input_tokens', 'cache_write_tokens', 'output_tokens'] as const).map((total) => {
   const [modalities = [], kinds = []] = partitions(total)

@@ -12,7 +12,7 @@ import {
 import { SECONDS_DECIMALS, type Usage } from '../usage.ts'
 
 /**
- * Prices compiled for arithmetic. All prices have one common denominator. Rating an event is therefore one
+ * Prices compiled for arithmetic. All prices have one common denominator. The cost of an event therefore needs one
  * multiplication and one addition of integers per unit, and one division at the end.
  */
 export interface PriceList {
@@ -22,24 +22,26 @@ export interface PriceList {
    * The denominator of all prices. The sum of quantity × price, divided by this denominator, is the cost in pico-USD.
    */
   readonly denominator: bigint
-  /** The minimum billed quantity by unit, for example ten seconds of audio at Groq. */
+  /** The minimum quantity that the provider bills, by unit. Groq, for example, bills at least ten seconds of audio. */
   readonly minimums: ReadonlyMap<UsageUnit, number>
-  /** The units with their own price or with the price of a containing unit. */
+  /** The units that have a price of their own or are contained in a unit with a price. */
   readonly covered: ReadonlySet<UsageUnit>
-  /** True if some priced units overlap. The overlaps of the usage are then computed first. */
+  /** True if some priced units overlap. `splitOverlaps` must then estimate the overlaps of the usage first. */
   readonly overlapping: boolean
   /**
-   * The units that estimate the quantity of another unit, `unless`. They are billed only if the usage does not report
+   * The units that are only an alternative to another unit, `unless`. They are billed only if the usage does not report
    * the other unit.
    */
   readonly standIns: readonly { readonly unit: UsageUnit; readonly unless: UsageUnit }[]
-  /** The permanent identifier of the prices. An event that stores it can be rated again with the same cost. */
+  /**
+   * The permanent identifier of the prices. An event stores it, so that the cost of the event can be computed again.
+   */
   readonly version: string
 }
 
 export interface PriceEntry {
   readonly unit: UsageUnit
-  /** The price in pico-USD × the list's denominator, for one whole unit or for one nanosecond. */
+  /** The price for one whole unit or for one nanosecond, in pico-USD multiplied by the denominator of the list. */
   readonly price: bigint
   /** The tiers, highest threshold first. */
   readonly tiers: readonly {
@@ -47,13 +49,13 @@ export interface PriceEntry {
     readonly inclusive: boolean
     readonly price: bigint
   }[]
-  /** The indices in `entries` of the contained units that are billed at their own price. */
+  /** The indices in `entries` of the units that this unit contains. */
   readonly parts: readonly number[]
   /** True for seconds, which are billed by the nanosecond. */
   readonly decimals: boolean
   /**
-   * The unit that is billed instead of this unit. This price applies only if the usage does not report the other
-   * unit. For example, images are not billed if output tokens are reported.
+   * The unit that is billed instead of this unit if the usage reports it; undefined if there is none. For example,
+   * images are not billed if the usage reports output tokens.
    */
   readonly unless: UsageUnit | undefined
 }
@@ -61,16 +63,19 @@ export interface PriceEntry {
 export interface PriceListOptions {
   readonly version: string
   readonly minimums?: ReadonlyMap<UsageUnit, number>
-  /** Returns the factor on the prices of a unit, for example 0.5 for tokens in a batch. */
+  /**
+   * Returns the factor that multiplies the prices of a unit, for example 0.5 for tokens in a batch; undefined if no
+   * factor applies.
+   */
   readonly factor?: (unit: UsageUnit) => Rational | undefined
   /**
-   * The keys of the prices that replace base prices, by unit. A key is, for example, an image size or a search
+   * The key of the price that replaces the base price, by unit. A key is, for example, an image size or a search
    * context size.
    */
   readonly keys?: ReadonlyMap<UsageUnit, string>
 }
 
-/** Compiles prices. This takes some microseconds, so callers store the result. */
+/** Compiles prices to a price list. This takes a few microseconds, so callers cache the result. */
 export function priceList(prices: UnitPrices, options: PriceListOptions): PriceList {
   const priced = withOverlaps(prices)
   const units = UNIT_NAMES.filter((unit) => priced.has(unit)).sort((a, b) => specificity(b) - specificity(a))
@@ -105,7 +110,11 @@ export function priceList(prices: UnitPrices, options: PriceListOptions): PriceL
   }
 }
 
-/** Returns the quantity to bill for a unit, including its parts. Seconds may have decimals. */
+/**
+ * Returns the quantity of a unit, including its parts, raised to the minimum that the provider bills; 0 if the usage
+ * does not report the unit, or if the unit is not billed because of `unless`. A usage that does not report `requests`
+ * has one request. Seconds can have decimals.
+ */
 export function quantityOf(list: PriceList, entry: PriceEntry, usage: Usage): number {
   const reported = entry.unit === 'requests' ? (usage.requests ?? 1) : (usage[entry.unit] ?? 0)
   if (reported <= 0 || (entry.unless !== undefined && (usage[entry.unless] ?? 0) > 0)) return 0
@@ -113,8 +122,8 @@ export function quantityOf(list: PriceList, entry: PriceEntry, usage: Usage): nu
 }
 
 /**
- * Returns the first tier whose threshold the total input exceeds (if inclusive: reaches); undefined if there is none.
- * The tier's price applies to the whole request.
+ * Returns the first tier whose threshold the total input exceeds, or reaches if `inclusive` is true; undefined if there
+ * is none. The price of the tier applies to the whole request.
  */
 export function tierAt<T extends { readonly threshold: number; readonly inclusive: boolean }>(
   tiers: readonly T[],
@@ -127,16 +136,16 @@ export function tierAt<T extends { readonly threshold: number; readonly inclusiv
 }
 
 /**
- * The units that estimate output tokens. If a list has prices for the estimate and for output tokens, and the usage
- * reports both, only the tokens are billed.
+ * The units that are alternatives to output tokens. If a price list has prices for such a unit and for output tokens,
+ * and the usage reports both units, only the tokens are billed.
  */
 const estimates: ReadonlySet<UsageUnit> = new Set<UsageUnit>(['output_images', 'video_seconds'])
 
 /**
- * Adds the missing prices of overlaps. Two priced units that overlap need a price for tokens that belong to both. A
- * handwritten list may not have such a price. The overlap then has the price of the most specific unit that contains
- * it. Among equally specific units, lifetime precedes kind, and kind precedes modality. For example, cached audio is
- * billed as cached.
+ * Adds missing prices for tokens that belong to two priced units. Price lists that people write often have no such
+ * price. The tokens then have the price of the most specific unit that contains them. Among equally specific units, a
+ * unit with a time to live takes precedence over a unit with a kind, and a unit with a kind over a unit with a
+ * modality. For example, cached audio is billed at the price of cached tokens.
  */
 function withOverlaps(prices: UnitPrices): UnitPrices {
   const closed = new Map(prices)
@@ -166,7 +175,8 @@ interface ScaledPrice {
 }
 
 /**
- * Converts a price in USD for `per` units to pico-USD for one unit or one nanosecond, as fractions in lowest terms.
+ * Converts a price in USD for `per` units to a price in pico-USD for one unit or one nanosecond. The results are
+ * fractions in lowest terms.
  */
 function scaled(unit: UsageUnit, price: UnitPrice | undefined, options: PriceListOptions): ScaledPrice {
   if (price === undefined) throw new Error(`${unit} has no price`)

@@ -3,7 +3,7 @@ import { SECONDS_DECIMALS, type Usage } from '../usage.ts'
 import { splitOverlaps } from './overlaps.ts'
 import { type PriceList, quantityOf, tierAt } from './price-list.ts'
 
-/** The numbers of a price list as safe integers. A number that is too large is NaN. */
+/** The numbers of a price list as safe integers. A number that is not a safe integer is replaced by NaN. */
 interface SafePrices {
   readonly denominator: number
   readonly entries: readonly {
@@ -38,10 +38,11 @@ function safe(value: bigint): number {
 }
 
 /**
- * Returns the cost in pico-USD, computed in safe integers. It does the same decomposition as the exact computation in
- * `cost.ts`, in a third of the time. The cost must be below 9,007 USD / `denominator`, which is true for most single
- * events. Returns undefined if an intermediate result could be inexact. No later step can hide an inexact result: a
- * sum or product above 2^53 stays above it, and NaN stays NaN.
+ * Returns the cost in pico-USD, computed in safe integers. The result equals the result of the exact computation in
+ * `cost.ts`, but this computation takes a third of the time. Returns undefined if the parts of a unit exceed the unit,
+ * or if an intermediate result could be inexact, for example if the cost is 9,007 USD / `denominator` or more, which is
+ * rare for a single event. It is sufficient to check the final sum: a sum or product above 2^53 stays above 2^53, and
+ * NaN stays NaN.
  */
 export function safeCost(list: PriceList, reported: Usage): bigint | undefined {
   const usage = list.overlapping ? splitOverlaps(reported) : reported
@@ -56,7 +57,7 @@ export function safeCost(list: PriceList, reported: Usage): bigint | undefined {
     if (left > 0) {
       if (entry.decimals) left = nanoseconds(left)
       for (const part of entry.parts) left -= leaves[part] ?? 0
-      // A negative remainder means that the parts exceed the total. The exact computation handles this case.
+      // The remainder is negative if the parts of a unit exceed the unit. The exact computation handles this case.
       if (left < 0 || !Number.isSafeInteger(left)) return undefined
       if (left > 0 && own) total += left * (tierAt(own.tiers, inputTokens) ?? own).price
     }

@@ -9,19 +9,20 @@ import {
 import { isRecord, ownValue } from './rules.ts'
 
 /**
- * The price conditions that a response reports in addition to its usage, and the cost that the provider or gateway
+ * The values besides usage that a response reports and that affect the price, and the cost that the provider or gateway
  * reports.
  */
 export interface BillingContext {
-  /** The provider's name for the tier: `default`, `flex`, `priority`, `batch`, `fast`. */
+  /** The provider's name for the service tier, for example `default`, `flex`, `priority`, `batch` or `fast`. */
   readonly service_tier?: string
-  /** The region where the request was processed, if the response reports it and it may affect the price. */
+  /** The region where the request was processed; absent if the response reports none or `not_available`. */
   readonly region?: string
   readonly search_context_size?: string
   readonly image_size?: string
   readonly image_quality?: string
   /**
-   * The cost of the call that a gateway reports, a decimal in USD. It is compared with our cost and never charged.
+   * The cost of the call that a provider or gateway reports, in USD, as a decimal string. It is compared with our cost
+   * and never charged.
    */
   readonly reported_cost_usd?: string
 }
@@ -82,8 +83,8 @@ export function billingContext(body: Record<string, unknown>): BillingContext {
 }
 
 /**
- * Returns the tier of a request. A request in a batch has the tier `batch`, although its response reports the tier of
- * the single request. Anthropic reports its fast mode as a speed and not as a tier.
+ * Returns the service tier of a request. A request in a batch has the tier `batch`, even if its response reports
+ * another tier. Anthropic reports its fast mode as a speed and not as a tier.
  */
 function serviceTier(body: Record<string, unknown>): string | undefined {
   if (ownValue(body, 'object') === 'batch') return 'batch'
@@ -94,7 +95,7 @@ function serviceTier(body: Record<string, unknown>): string | undefined {
   return firstText(body, TIER_PATHS)
 }
 
-/** Returns whether a response may contain images or a video. Their size and quality affect the price. */
+/** Returns whether a response can contain images or a video, whose size and quality affect the price. */
 function hasMedia(body: Record<string, unknown>): boolean {
   return Array.isArray(ownValue(body, 'data')) || ownValue(body, 'object') === 'video'
 }
@@ -127,18 +128,18 @@ function reportedCost(body: unknown): string | undefined {
   return undefined
 }
 
-/** Writes a cost as a decimal, rounded to twelve decimals; undefined for a cost of 1e9 USD or more. */
+/** Returns a cost as a decimal string, rounded to twelve decimals; undefined for a cost of 1e9 USD or more. */
 function plainDecimal(value: number): string | undefined {
   if (value >= 1e9) return undefined
   return value.toFixed(12).replace(/\.?0+$/, '')
 }
 
-/** The maximum difference from a reported cost that causes no warning. */
+/** The maximum difference between the reported cost and our cost that causes no warning, in percent of our cost. */
 const TOLERANCE_PERCENT = 1n
 
 /**
- * Returns a warning if the cost that a gateway reports (such as OpenRouter's `usage.cost`) differs from our cost by
- * more than 1 %. Our cost is charged, because the reported cost may be rounded, reduced by credits, or zero.
+ * Returns a warning if the reported cost (such as OpenRouter's `usage.cost`) differs from our cost by more than 1 %.
+ * Our cost is charged, because the reported cost can be rounded, reduced by credits, or zero.
  */
 export function reportedCostWarning(cost: PicoUsd, reported_cost_usd: string): string | undefined {
   const reported = parseDecimal(cut(reported_cost_usd), USD_DECIMALS)

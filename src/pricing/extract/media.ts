@@ -1,7 +1,7 @@
 import type { Usage, UsageUnit } from '../usage.ts'
 import { isRecord, ownValue, type ReadQuantity } from './rules.ts'
 
-/** The short fields for media usage in events and calculations (contract sections 3 and 4). */
+/** The short fields for images, audio and video in events and calculations. */
 export interface MediaFields {
   readonly event_type?: string | undefined
   readonly image_count?: number | undefined
@@ -9,9 +9,10 @@ export interface MediaFields {
 }
 
 /**
- * Converts short fields to canonical usage: generated images, and seconds of audio or video. The event type
- * determines the medium of the seconds. For other event types, the units of the model's prices determine the medium.
- * By default, the medium is audio, because most models that are billed by time are audio models.
+ * Converts short fields to canonical usage: generated images, and seconds of audio or video. The event types
+ * `VIDEO_GENERATION` and `AUDIO_PROCESSING` determine the unit of a duration. For other event types, the duration
+ * counts as video if the model's prices cover `video_seconds` but not `audio_seconds`. Otherwise it counts as audio,
+ * because most models that are billed by time are audio models.
  */
 export function mediaUsage(fields: MediaFields, covered: ReadonlySet<UsageUnit> = NOTHING): Usage {
   const { image_count, duration_seconds } = fields
@@ -34,8 +35,8 @@ function durationUnit(eventType: string | undefined, covered: ReadonlySet<UsageU
 }
 
 /**
- * Reads responses that contain no usage: lists of images, and video jobs of OpenAI. The seconds of a video job are
- * text or a number.
+ * Reads responses that have no usage part: lists of images, and video jobs of OpenAI, whose `seconds` are a text or a
+ * number. Returns undefined for other responses.
  */
 export function mediaOfBody(
   body: Record<string, unknown>,
@@ -64,7 +65,10 @@ export function mediaOfBody(
   }
 }
 
-/** The fields that contain images in responses of OpenAI's API and similar APIs, of Vertex, and of Google's SDK. */
+/**
+ * The fields that contain the list of images: `data` in OpenAI's API and similar APIs, `predictions` in Vertex,
+ * `generatedImages` in Google's SDK.
+ */
 const IMAGE_LISTS = ['data', 'predictions', 'generatedImages']
 const IMAGE_KEYS = ['url', 'b64_json', 'bytesBase64Encoded', 'gcsUri', 'image']
 

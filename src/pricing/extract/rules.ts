@@ -1,16 +1,19 @@
 import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
 import { MAX_QUANTITY, type Usage } from '../usage.ts'
 
-/** A shape of response bodies, read from the notation of `shapes.ts`. Reading a body by its rules never throws. */
+/** A shape of response bodies, compiled from the notation of `shapes.ts`. Reading a body with a shape never throws. */
 export interface Shape {
   readonly roots: readonly Path[]
-  /** The last steps of the roots. A body may contain only the usage part, under the last step of a root. */
+  /** The last step of each root. A caller can send only the usage part under this key, for example `{"usage": …}`. */
   readonly lastRoots: readonly Path[]
-  /** True if the root must exist. A usage part alone does not match such a shape. */
+  /** True if the body must contain a root. A usage part alone then does not match the shape. */
   readonly rooted: boolean
   readonly model: readonly Path[]
   readonly rules: readonly Rule[]
-  /** The first keys of the rules. A usage part without any of these keys has another shape. */
+  /**
+   * The first key of each path that begins at the root. A usage part that has none of these keys does not match the
+   * shape.
+   */
   readonly keys: ReadonlySet<string>
 }
 
@@ -18,7 +21,8 @@ interface Rule {
   readonly paths: readonly Path[]
   readonly required: boolean
   /**
-   * The unit; undefined for a rule that only identifies a shape, or that reads a number that another number contains.
+   * The unit to which the number is added. It is undefined if the number only identifies the shape or is part of
+   * another number.
    */
   readonly unit: UsageUnit | undefined
   readonly text: string
@@ -28,7 +32,8 @@ interface Path {
   readonly fromBody: boolean
   readonly steps: readonly Step[]
   /**
-   * The steps as a text; undefined unless all of them are keys. The text of most paths is the same for every body.
+   * The steps joined by dots; undefined if a step selects or counts items of a list. Precomputed, because it is the
+   * same for every body.
    */
   readonly text: string | undefined
 }
@@ -60,7 +65,7 @@ function firstKey({ fromBody, steps: [first] }: Path): string[] {
   return fromBody || first?.kind !== 'key' ? [] : [first.key]
 }
 
-/** Splits a shape at `;`. Inside brackets, `;` separates conditions and is kept. */
+/** Splits the text of a shape at `;`. Does not split at a `;` inside brackets, which separates conditions. */
 function splitShape(text: string): string[] {
   return text.split(/; (?![^[]*\])/).map((part) => part.replace(/;$/, '').trim())
 }
@@ -111,14 +116,12 @@ export interface ReadQuantity {
 export interface Reading {
   readonly usage: Usage
   readonly model: string | undefined
-  /** The number of distinct numbers of the body that the shape explains. */
+  /** The number of distinct numbers in the body that the rules of the shape read. */
   readonly score: number
   readonly read: readonly ReadQuantity[]
-  /** The paths of all numbers that the shape explains. */
+  /** The paths of all numbers in the body that the rules of the shape read. */
   readonly seen: ReadonlySet<string>
-  /**
-   * The object that contains the numbers, and the response that contains this object, each with its path in the body.
-   */
+  /** The object that contains the usage numbers. `whole` is the response that contains this object. */
   readonly root: Located
   readonly whole: Located
   readonly warnings: readonly string[]
@@ -129,7 +132,11 @@ export interface Located {
   readonly path: string
 }
 
-/** Reads a body by a shape. Returns a problem if the body does not have the shape. */
+/**
+ * Reads usage from a body according to a shape. `wholes` is the result of `envelopes`. Returns a problem if the body does
+ * not have the shape, or if a number is out of range. An optional quantity that is not a number is not used and adds a
+ * warning.
+ */
 export function readBody(shape: Shape, wholes: readonly Located[]): Reading | { readonly problem: string } {
   const found = findRoot(shape, wholes)
   if (found === undefined) return { problem: 'it is not an object with usage' }
@@ -170,8 +177,8 @@ function hasKey(record: Record<string, unknown>, keys: ReadonlySet<string>): boo
 }
 
 /**
- * Returns the path of a number below the usage part. For a missing number, returns all paths of the rule, joined by
- * `or`.
+ * Returns the name of a number for error messages: its path relative to the usage part, or its whole path if it is
+ * outside the usage part. If the number is missing, returns all paths of the rule, joined by `or`.
  */
 function nameOf({ text }: Rule, path: string | undefined, root: Located): string {
   if (path === undefined) return text
@@ -179,8 +186,8 @@ function nameOf({ text }: Rule, path: string | undefined, root: Located): string
 }
 
 /**
- * Returns the problem with a number, such as "is negative". The caller writes it after the path of the number. Returns
- * undefined if the number can be used.
+ * Returns the reason why a number cannot be used, such as "is negative"; undefined if it can be used, or if it is
+ * missing and not required. The caller writes the reason after the name of the number.
  */
 function quantityProblem(rule: Rule, value: unknown): string | undefined {
   if (value === undefined) return rule.required ? 'is missing' : undefined
@@ -192,8 +199,9 @@ function quantityProblem(rule: Rule, value: unknown): string | undefined {
 }
 
 /**
- * Finds the object that contains the numbers. It is at one of the shape's roots, in the body or in an envelope that
- * streams and batches put around a response. If only the usage part was sent, it is the body itself.
+ * Finds the object that contains the usage numbers. It is at a root of the shape, in the body or in a response inside
+ * the body, because streams and batches wrap responses in envelopes. If the caller sent only the usage part, it is the
+ * body itself or is under the last step of a root.
  */
 function findRoot(shape: Shape, wholes: readonly Located[]): { root: Located; whole: Located } | undefined {
   for (const whole of wholes) {
@@ -218,7 +226,7 @@ function findRoot(shape: Shape, wholes: readonly Located[]): { root: Located; wh
 const ENVELOPES = ['response', 'message', 'result', 'body', 'data']
 const MAX_ENVELOPES = 4
 
-/** Returns the body and the responses inside it, outermost first. */
+/** Returns the body and the objects inside its envelope keys, such as `response` or `message`, outermost first. */
 export function envelopes(body: unknown): Located[] {
   const found: Located[] = []
   let inner = body
@@ -235,8 +243,8 @@ export function envelopes(body: unknown): Located[] {
 }
 
 /**
- * Returns the first value of several paths. Also returns its path and the paths of equal values, which repeat it:
- * `cached_tokens` and `cache_read_input_tokens` may contain the same number.
+ * Returns the first value at the paths that is not null. Also returns its path and the paths of equal values. Equal
+ * values are repetitions: for example, `cached_tokens` and `cache_read_input_tokens` can contain the same number.
  */
 function firstAt(
   paths: readonly Path[],
@@ -254,8 +262,8 @@ function firstAt(
 }
 
 /**
- * Returns the first text of several paths. A model's name is in the usage part, or in a response or envelope around
- * it.
+ * Returns the text at the first path that exists. Searches in the usage part first, and then in the response, the body
+ * and all envelopes, because any of them can contain the name of the model.
  */
 function textFirstAt(paths: readonly Path[], root: Located, around: readonly Located[]): string | undefined {
   const [whole = root] = around
@@ -288,7 +296,7 @@ function valueAt(path: Path, start: Located): { readonly value: unknown; readonl
   return { value, path: text === '' ? start.path : joined(start.path, text) }
 }
 
-/** Follows a path that selects an item of a list or counts items. */
+/** Returns the value at a path that selects an item of a list or counts items. */
 function itemAt(
   steps: readonly Step[],
   start: Located,
@@ -329,7 +337,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Returns an own property of an object, so a body cannot access prototypes. */
+/**
+ * Returns an own property of an object; undefined for inherited properties, so that the keys of a body cannot reach
+ * prototypes.
+ */
 export function ownValue(record: Record<string, unknown>, key: string): unknown {
   return Object.hasOwn(record, key) ? record[key] : undefined
 }

@@ -4,9 +4,9 @@ import { isRecord, ownValue, type Reading } from './rules.ts'
 import { unreadUsage } from './unread.ts'
 
 /**
- * Corrects the usage of a reading with the totals of the response. The provider behind an API or an SDK determines
- * whether the output includes reasoning and whether the input includes cached tokens. The totals of the response show
- * whether these tokens are included.
+ * Corrects the usage of a reading. In the same API or SDK, the output of some providers includes reasoning tokens and
+ * the output of others does not. The same is true for input and cached tokens. The total of the response, or a part
+ * that exceeds its count, shows whether the counts include these tokens.
  */
 export function correctedSums(
   reading: Reading,
@@ -50,16 +50,20 @@ function correctOutput(
   const rest = total === undefined ? 0 : total - input - output
   const cached = (usage.cache_read_tokens ?? 0) + (usage.cache_write_tokens ?? 0)
   if (reasoning > 0 && (rest === reasoning || reasoning > output)) beside(reasoning)
-  // Google's OpenAI-compatible endpoint includes thoughts only in the total.
+  // Google's OpenAI-compatible endpoint counts thoughts only in the total, not in the completion tokens.
   else if (isGoogle && rest > 0) beside(rest)
   else if (total !== undefined && rest === 0) usage.output_tokens = output
   else if (rest > 0 && rest === cached) usage.input_tokens = input + cached
   else if (rest > 0) warnings.push(unreadUsage(`the total exceeds input and output by ${rest}`))
 }
 
-/** Returns the totals of chat completions and of AI SDKs. The provider determines what these totals include. */
+/**
+ * Returns the counts of a chat completion or of the AI SDK from which `correctOutput` finds out what they include;
+ * undefined if the response has no such counts or is a response of Perplexity.
+ */
 function reportedSums(root: Record<string, unknown>): Sums | undefined {
-  // Perplexity bills reasoning and citations separately from the completion. Its total does not include them.
+  // Perplexity bills reasoning and citations separately from the completion. Its total does not include them, so it
+  // shows nothing about them.
   if (Object.hasOwn(root, 'citation_tokens') || Object.hasOwn(root, 'num_search_queries')) return undefined
   const at = (...path: readonly string[]): number | undefined => {
     let value: unknown = root

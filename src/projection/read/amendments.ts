@@ -7,9 +7,9 @@ import type { LedgerName } from '../../ledger/model/vocabulary.ts'
 import { microCredits } from '../../pricing/money.ts'
 
 /**
- * Returns the current state of events. An event that was recorded without a price and rated later is returned with
- * its rating. Calls the ledger only if the entries contain such events. If the call fails, returns the entries
- * unchanged.
+ * Returns entries with the current state of their events. An event that was recorded without a price and was rated
+ * later gets its rating. Calls the ledger only if an entry contains an event without a price. If the ledger refuses the
+ * call, returns the entries unchanged.
  */
 export async function withAmendments(
   env: Bindings,
@@ -20,7 +20,7 @@ export async function withAmendments(
   return 'kind' in result ? entries : result
 }
 
-/** Does the same as `withAmendments`, but returns the refusal if the ledger refuses the call. */
+/** Returns the same result as `withAmendments`, but returns the refusal if the ledger refuses the call. */
 export async function amend(
   env: Bindings,
   from: { readonly ledger: LedgerName; readonly caller: Caller },

@@ -10,38 +10,42 @@ import type { Refused } from '../../ledger/model/refusal.ts'
 import { type EntriesQuery, unpackNewestFirst } from './list-entries.ts'
 import { indexPages, type PageIndexRow, readPagesOf } from './page-rows.ts'
 
-/** The entries to export, and the entry where the export begins. An export has no limit from the caller. */
+/** The query of an export. It has no `limit`, because the caller cannot limit an export. */
 export type ExportQuery = Omit<EntriesQuery, 'limit'>
 
 export interface EntriesExport {
   readonly kind: 'done'
   readonly ids: LedgerIds
   /**
-   * The start of the next export; null if this export reaches the oldest entry. It is available before the chunks are
-   * read.
+   * The `before_entry` of the next export; null if no older entry can match the query. It is known before the chunks
+   * are read.
    */
   readonly next_before_entry: number | null
   /**
-   * The entries, newest first. Throws if the ledger or D1 cannot be read, so that the export never appears complete
-   * when it is not.
+   * The entries, newest first. Throws if the ledger or D1 cannot be read, so that an incomplete export never appears
+   * complete.
    */
   readonly chunks: AsyncGenerator<readonly Entry[]>
 }
 
 /**
- * The maximum numbers of entries and of D1 pages in one export, before filters. An export may exceed them by one
- * flush. They limit its subrequests to about 300 of the 1,000 that a request may make.
+ * The maximum number of entries and of D1 pages in one export, before filters. An export can exceed a maximum by one
+ * flush. With these limits, an export makes about 300 subrequests. The platform allows 1,000 for one request.
  */
 export const EXPORT_ENTRIES = 20_000
 const EXPORT_PAGES = 2_000
-/** The maximum number of entries in one read from the object. A read also ends after 4 MB of rows. */
+/** The maximum number of entries in one read from the object. A read also ends after 64 rows or 4 MB of rows. */
 const ENTRIES_A_READ = 500
-/** The limits of pages in one read from D1. A read contains at least the pages of one flush. */
+/**
+ * The limits of one read of pages from D1. A read always contains at least all pages of one flush, even above the
+ * limits.
+ */
 const READ_LIMITS: PortionLimits = { bytes: 2_000_000, items: 64 }
 
 /**
- * Exports entries newest first, complete and current like `listEntries`, but page by page and up to a limit. The
- * range of entry numbers is determined first, from the columns of the pages without their bodies.
+ * Exports entries, newest first. Like `listEntries`, it misses and repeats no entry and includes unflushed entries. It
+ * first determines the range of entry numbers from the columns of the pages, without their bodies, and then reads the
+ * range in chunks.
  */
 export async function exportEntries(
   env: Bindings,
@@ -83,13 +87,13 @@ async function* nothing(): AsyncGenerator<readonly Entry[]> {}
 
 interface Range {
   readonly lowest_entry: number
-  /** True if entries below the range may match. */
+  /** True if older entries below the range could also match. */
   readonly more: boolean
 }
 
 /**
- * Returns the range of pages below `before_entry`, which ends at a whole flush. It exceeds the bounds by at most one
- * flush.
+ * Returns a range of flushed entries below `before_entry`. The range starts at the beginning of a flush, so it can
+ * exceed `bounds` by one flush.
  */
 async function flushedRange(
   env: Bindings,
@@ -139,8 +143,8 @@ async function* chunksOf(
   for (;;) {
     yield answer.entries.filter(({ number }) => number >= lowest_entry)
     if (answer.reached_entry === NO_OLDER_ENTRY) return
-    // If the entries below `before_entry` have been flushed, `reached_entry` may be higher than `before_entry`. D1
-    // then has all of these entries.
+    // `reached_entry` is higher than `before_entry` if the entries below `before_entry` were flushed since the last
+    // read. D1 then contains all of them.
     before_entry = Math.min(before_entry, answer.reached_entry)
     if (before_entry <= lowest_entry) return
     if (before_entry <= answer.flushed_entry + 1) break
@@ -165,7 +169,7 @@ async function* flushedChunks(
     before_entry,
     from_entry: lowest_entry,
     to_ms,
-    // The range is already limited. Each entry adds at most one page.
+    // This limit is never reached: the range is already limited, and each entry adds at most one page.
     rows: EXPORT_ENTRIES + EXPORT_PAGES,
   })
   const arrived_from_ms = arrivedFrom(filter)

@@ -17,7 +17,7 @@ export interface EntriesQuery {
   readonly ledger: LedgerName
   readonly caller: Caller
   readonly filter: EntryFilter
-  /** The upper bound of the listed entry numbers, exclusive; null to begin with the newest entry. */
+  /** The upper bound of the entry numbers, exclusive; null to begin with the newest entry. */
   readonly before_entry: number | null
   /** The maximum number of entries, at least 1. */
   readonly limit: number
@@ -33,27 +33,27 @@ export interface EntriesPage {
 }
 
 /**
- * The number of D1 rows in the first round, the maximum number in a later round, and the memory limit of a later
- * round.
+ * A list reads pages from D1 in rounds. These are the approximate number of rows in the first round, and the
+ * approximate maximum number and memory, in bytes, of the rows in a later round.
  */
 const ROWS_AT_FIRST = 2
 const ROWS_A_ROUND = 16
 const MEMORY_A_ROUND = 1_000_000
-/** The limits of one answer: it ends after this memory of pages or this number of rounds. */
+/** A list begins no further round after its pages exceed this memory, in bytes, or after this number of rounds. */
 const MEMORY_AN_ANSWER = 4_000_000
 const MAX_ROUNDS = 8
 
-// An entry belongs to the last flush that does not begin after it. The pages of several wallets may include its
-// number.
+// An entry belongs to the last flush whose first entry is not after it. Several pages of this flush can have a range
+// that includes its number, because the entries of the wallets interleave.
 const PAGES_AROUND_ENTRY = `
   SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
   WHERE ledger_id = ?1 AND first_entry <= ?2 AND last_entry >= ?2 AND flush_entry =
     (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= ?2)`
 
 /**
- * Lists entries newest first, complete and current. Unflushed entries are read from the object, older entries from
- * D1. The object is called first and returns the number of the last entry in D1. This number increases only after D1
- * has the pages, so no entry is missing or repeated during commits and flushes.
+ * Lists entries, newest first, including all acknowledged entries. Reads unflushed entries from the object and older
+ * entries from D1. Calls the object first, which also returns the number of the last entry in D1. This number increases
+ * only after D1 has stored the pages, so commits and flushes during the call cause no missing or repeated entries.
  */
 export async function listEntries(env: Bindings, query: EntriesQuery): Promise<EntriesPage | Refused> {
   const result = await readEntries(env, query.ledger, query)
@@ -78,7 +78,7 @@ export type FoundEntry =
   | { readonly kind: 'none' }
   | Refused
 
-/** Finds the entry with the id of an event or a transaction, in the object or in D1. */
+/** Finds the entry that belongs to the id of an event or of a transaction, in the object or in D1. */
 export async function findEntry(
   env: Bindings,
   { ledger, caller }: Pick<EntriesQuery, 'ledger' | 'caller'>,
@@ -92,14 +92,15 @@ export async function findEntry(
   const { answer } = result
   const ids = new LedgerIds(answer.tag, answer.opened_at_ms)
   const entry = number <= answer.flushed_entry ? await readFlushed(env, ledger, number) : answer.entries[0]
-  // An id also contains the time, so an invented id with an existing number is not found.
+  // Compares the whole id, because an id also contains the time of the entry. An invented id with an existing number is
+  // therefore not found.
   const known =
     entry &&
     (prefix === 'txn' ? ids.transaction(entry) : entry.event && !entry.event.rerates && ids.event(entry))
   return entry && known === id ? { kind: 'found', entry, ids } : { kind: 'none' }
 }
 
-/** Reads one entry from D1. Parses only this entry in the pages that may contain it. */
+/** Reads one entry from D1. Reads all pages that can contain the entry, but parses only the entry itself. */
 async function readFlushed(env: Bindings, ledger: LedgerName, number: number): Promise<Entry | undefined> {
   const db = ledgerDb(env, ledger.customer_id)
   const ledger_id = ledgerKey(ledger)
@@ -116,7 +117,10 @@ function isAnsweredByD1(reached_entry: number, { flushed_entry }: EntriesAnswer)
   return flushed_entry > 0 && reached_entry !== NO_OLDER_ENTRY && reached_entry <= flushed_entry + 1
 }
 
-/** Adds entries from D1 up to the limit. Returns the lowest entry number that was read. */
+/**
+ * Adds matching entries from D1 to `entries`, up to the limit. Returns the `before_entry` of the next page, or
+ * `NO_OLDER_ENTRY` if no older entry can match.
+ */
 async function addFlushed(
   env: Bindings,
   query: EntriesQuery,
@@ -128,7 +132,8 @@ async function addFlushed(
   const { to_ms } = query.filter
   const arrived_from_ms = arrivedFrom(query.filter)
   let before_entry = Math.min(query.before_entry ?? Number.MAX_SAFE_INTEGER, flushed_entry + 1)
-  // From this flush on, only late entries can have a time before `to`.
+  // In the flush that begins with this entry and in all newer flushes, only late entries can have a time before
+  // `to_ms`.
   const too_late_entry =
     to_ms === undefined ? before_entry : await flushesSince(db, ledger_id, before_entry, to_ms + NOT_LATE_MS)
   let rows_wanted = ROWS_AT_FIRST
@@ -149,7 +154,8 @@ async function addFlushed(
       before_entry = entry.number
       if (matches(entry, query.filter, wallet_number)) entries.push(entry)
     }
-    // Pages of older flushes have only older entries.
+    // A page whose last commit is before the time range ends the list, because older flushes contain only older
+    // commits.
     if ((rows.length === 0 && !late) || recent.length < rows.length) return NO_OLDER_ENTRY
     before_entry =
       late && rows.length === 0
@@ -160,7 +166,10 @@ async function addFlushed(
   return before_entry
 }
 
-/** Returns the number of rows that fit into the memory of a round. `memory` is the memory of `rows` earlier rows. */
+/**
+ * Returns the number of rows to read in the next round, which probably fit into `MEMORY_A_ROUND`. `rows` and `memory`
+ * are the number and the memory of the rows in the last round.
+ */
 function fittingRows(rows: number, memory: number): number {
   const fitting = Math.floor((MEMORY_A_ROUND * rows) / Math.max(1, memory))
   return Math.min(ROWS_A_ROUND, Math.max(1, fitting))
@@ -170,7 +179,7 @@ function memoryOfPages(rows: readonly PageRow[]): number {
   return rows.reduce((sum, { body }) => sum + memoryOf(body), 0)
 }
 
-/** Unpacks the entries of pages, newest first, with the ids of users and teams. */
+/** Returns the entries of pages, newest first, with the ids of their users and teams. */
 export async function unpackNewestFirst(
   db: D1Database,
   ledger_id: string,

@@ -1,6 +1,6 @@
 /**
- * A page of D1, read for lists. Pages are read in whole flushes, newest flush first, because the entries of the pages
- * of one flush interleave.
+ * A page in D1, as lists read it. Lists read all needed pages of a flush together, newest flush first, because the
+ * pages of one flush have interleaving entry numbers.
  */
 
 export interface PageRow {
@@ -14,9 +14,11 @@ export interface PageQuery {
   readonly ledger_id: string
   /** The wallet whose pages are read; null for all wallets. */
   readonly wallet_number: number | null
-  /** The upper bound of the first entries of the flushes, exclusive. */
+  /** The upper bound of the first entry of each flush, exclusive. */
   readonly before_entry: number
-  /** The approximate number of rows. */
+  /**
+   * The approximate number of rows to read. The result contains only whole flushes, so it can have more or fewer rows.
+   */
   readonly rows: number
 }
 
@@ -30,10 +32,10 @@ const PAGES_OF_WALLET = `
 
 const PAGES_OF_FLUSH = `${FIELDS} WHERE ledger_id = ?1 AND flush_entry = ?2`
 
-// The condition has the same spelling as in the index `ledger_pages_late`. With another spelling, SQLite does not use
-// the index.
+// The text of this condition must equal the text in the index `ledger_pages_late`. Otherwise, SQLite does not use the
+// index.
 const LATE = 'oldest_ms < first_at_ms - 3600000'
-/** An entry that is older than its commit by more than this time is late. */
+/** The age in milliseconds above which an entry is late, measured when the entry is committed. */
 export const NOT_LATE_MS = 3_600_000
 
 // INDEXED BY is necessary, because SQLite's planner prefers the primary key.
@@ -42,9 +44,9 @@ const LATE_PAGES = `
     AND (?6 IS NULL OR wallet_number = ?6)
   ORDER BY flush_entry DESC LIMIT ?3`
 
-// Does a binary search, because flushes are ordered by time. Each step reads two rows: about forty rows for a million
-// flushes. At the end, `low` is the first flush with a page that begins at `?3` or later. All later flushes also
-// begin at `?3` or later.
+// Finds the first flush with a page that begins at the time `?3` or later, by binary search, because flushes are
+// ordered by time. Returns the next flush, because another page of the found flush can begin earlier. Each step reads
+// two rows, so a search among a million entries reads about forty rows.
 const FLUSHES_SINCE = `
   WITH RECURSIVE halves (low, high) AS (
     SELECT 1, CAST(?2 AS INTEGER)
@@ -72,8 +74,8 @@ export async function readPages(db: D1Database, query: PageQuery): Promise<PageR
 }
 
 /**
- * Returns the first of the latest flushes that were committed entirely at `at_ms` or later; `before_entry` if no
- * flush below it qualifies.
+ * Returns the first entry of a flush. All entries in this flush and in later flushes were committed at `at_ms` or
+ * later. Returns `before_entry` if the search finds no such flush below `before_entry`.
  */
 export async function flushesSince(
   db: D1Database,
@@ -88,7 +90,10 @@ export async function flushesSince(
   return Math.min(first ?? before_entry, before_entry)
 }
 
-/** Reads the pages with a late entry older than `to_ms`, for flushes from `from_entry` on. */
+/**
+ * Reads the pages that contain a late entry with a time before `to_ms`, newest flush first. Can also return other pages
+ * of the same flush. Reads only flushes that begin with `from_entry` or a later entry.
+ */
 export async function readLatePages(
   db: D1Database,
   { ledger_id, wallet_number, before_entry, rows }: PageQuery,
@@ -102,7 +107,7 @@ export async function readLatePages(
   return wholeFlushes(db, ledger_id, results, limit)
 }
 
-/** A page without its body. */
+/** The columns of a page without its body; `bytes` is the size of the body. */
 export interface PageIndexRow {
   flush_entry: number
   entry_count: number
@@ -111,13 +116,16 @@ export interface PageIndexRow {
 }
 
 export interface PageIndexQuery extends PageQuery {
-  /** Flushes before the flush that contains this entry are left out. */
+  /** The lower bound of the entries. The result contains no flush before the flush that contains this entry. */
   readonly from_entry: number
-  /** The exclusive end of the time range. Pages without an earlier entry may be left out; undefined for no end. */
+  /**
+   * The end of the time range, exclusive; undefined if the range has no end. The result can omit pages without an entry
+   * before this time.
+   */
   readonly to_ms: number | undefined
 }
 
-// SQLite stores the length of a text in the row's header, so no body is read.
+// `octet_length` does not read the body, because SQLite stores the length of a text in the header of the row.
 const INDEX_FIELDS =
   'SELECT flush_entry, entry_count, last_at_ms, octet_length(body) AS bytes FROM ledger_pages'
 const IN_RANGE = `ledger_id = ?1 AND flush_entry < ?2 AND flush_entry >=
@@ -176,7 +184,10 @@ export async function readPagesOf(
   return (await statement.all<PageRow>()).results
 }
 
-/** Removes the rows of the last flush, which may be incomplete. If it is the only flush, reads all its pages. */
+/**
+ * Returns only the rows of whole flushes. If the limit was reached, the last flush can be incomplete, so its rows are
+ * removed. If it is the only flush, all its pages are read.
+ */
 async function wholeFlushes(
   db: D1Database,
   ledger_id: string,

@@ -14,17 +14,19 @@ export interface Scan {
   readonly caller: Caller
 }
 
-/** The maximum number of entries in one read from the object. */
+/** The maximum number of entries in one read from the ledger object. */
 const ENTRIES_A_READ = 2_000
-/** The approximate memory of the pages in one read from D1, and the minimum and maximum number of rows. */
+/**
+ * The limits of one read of pages from D1: the approximate memory in bytes, and the minimum and maximum number of rows.
+ */
 const MEMORY_A_READ = 2_000_000
 const LEAST_ROWS = 1
 const MOST_ROWS = 1_000
 
 /**
  * Yields all entries of a ledger in chunks, newest first, for sums over many entries. Reads the same sources as
- * `listEntries` in larger portions. Leaves out the ids of users and teams. If the ledger refuses, yields the refusal
- * and ends.
+ * `listEntries`, but in larger portions. Does not read the ids of users and teams from D1, so these ids are empty in
+ * entries from D1. If the ledger refuses a call, yields the refusal and ends.
  */
 export async function* scanEntries(
   env: Bindings,

@@ -1,7 +1,7 @@
 import { jsonParameters } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 
-/** The subject numbers of users and teams of a ledger. */
+/** The subject numbers of some users and teams of one ledger. */
 export interface SubjectNumbers {
   readonly user: ReadonlySet<number>
   readonly team: ReadonlySet<number>
@@ -21,8 +21,8 @@ export interface SubjectRow {
 }
 
 /**
- * Returns a function that converts subject numbers to the customer's own ids. An erased subject has its alias as the
- * id.
+ * Returns a function that converts a subject number to the customer's own id of the user or team. For an erased
+ * subject, the function returns its alias.
  */
 export async function nameSubjects(
   db: D1Database,
@@ -44,7 +44,7 @@ export async function nameSubjects(
   return (kind, number) => names[kind].get(number) ?? `erased-${kind}-${number}`
 }
 
-/** Returns the numbers of the given subjects that are in D1. */
+/** Returns the subject numbers of users or teams. Omits ids that are not in D1. */
 export async function subjectNumbers(
   db: D1Database,
   ledger_id: string,

@@ -3,7 +3,10 @@ import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../../usage/c
 import { type Difference, MAX_DIFFERENCES, rangeOfFlush } from './difference.ts'
 import { type SumsRow, sumIn, sumOf, usageOf, wrongColumns } from './page-sums.ts'
 
-/** The progress of a check of a ledger's pages: the last checked entry, and the usage of all entries up to it. */
+/**
+ * The progress of the check of a ledger's pages: the last checked entry, and the usage of all entries up to and
+ * including it.
+ */
 export interface Checked {
   readonly entry: number
   readonly usage: UsageTotals
@@ -31,7 +34,7 @@ const SUMS = [
   'paid_pico',
 ].map(sumOf)
 
-// Reads one or two rows for each page, without bodies.
+// Counts as one or two rows read for each page. Does not read bodies.
 const FLUSHES = `
   SELECT flush_entry, sum(entry_count) AS entries, sum(events) AS events, ${SUMS.join(', ')}
   FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2 GROUP BY flush_entry ORDER BY flush_entry LIMIT ?3`
@@ -44,7 +47,8 @@ function usageOfFlush(flush: FlushRow): UsageTotals {
   return usageOf(flush, sumIn)
 }
 
-// The index on wallets finds the last page of a wallet before the range.
+// Compares the first balance of each page with the last balance of the wallet's previous page. For the first page of a
+// wallet in the range, the index on wallets finds the previous page.
 const BROKEN_CHAINS = `
   WITH page AS (
     SELECT wallet_number, flush_entry, balance_before_micro, balance_after_micro,
@@ -68,14 +72,14 @@ const BROKEN_CHAINS = `
 
 interface BrokenChain {
   readonly flush_entry: number
-  /** The flush of the wallet's previous page; null if the wallet has no previous page. */
+  /** The first entry of the flush that contains the wallet's previous page; null if the wallet has no previous page. */
   readonly previous_flush: number | null
   readonly found: number
   readonly expected: number
 }
 
 // Compares the hash before the first entry of each flush with the hash after the last entry of the previous flush.
-// Reads as many rows as FLUSHES. Also reads the bodies, because the hashes are stored after them.
+// Reads as many rows as FLUSHES. SQLite also reads the bodies, because the hash columns come after the body in a row.
 const BROKEN_HASHES = `
   WITH flush AS (
     SELECT flush_entry, max(iif(first_entry = flush_entry, hash_before, NULL)) AS begins,
@@ -93,7 +97,7 @@ const BROKEN_HASHES = `
   WHERE previous <> '' AND previous IS NOT begins ORDER BY previous_flush LIMIT ${MAX_DIFFERENCES}`
 
 interface BrokenHash {
-  /** The first entry of the flush; null for the comparison with the object's hash of the last flush. */
+  /** The first entry of the flush; null if the object's own hash is compared with the last flush. */
   readonly flush_entry: number | null
   readonly begins: string
   readonly previous_flush: number
@@ -101,8 +105,9 @@ interface BrokenHash {
 }
 
 /**
- * Compares D1's pages with the ledger object's sums. No entry may be missing between `after` and the last flushed
- * entry, each wallet's chain and the hash chain must be unbroken, and the sums at the end must be equal.
+ * Compares the pages in D1 with the sums of the ledger object, and returns the differences. The pages must contain
+ * every entry from the end of `after` to the last flushed entry. Each page must begin with the last balance of its
+ * wallet. The hash chain must be unbroken. The sums of all pages must equal the sums of the object.
  */
 export async function checkPages(
   db: D1Database,
@@ -118,8 +123,8 @@ export async function checkPages(
       .bind(ledger_id, checked.entry, FLUSHES_A_READ)
       .all<FlushRow>()
     const more = results.length === FLUSHES_A_READ
-    // If there are more flushes, the last flush of this read is checked with the next read, which finds its end.
-    // Pages that are flushed during the check are not compared.
+    // If there are more flushes, the next read checks the last flush of this read, because only the next read shows
+    // where this flush ends. Pages that are flushed during the check are not compared.
     const next_flush = more ? results.at(-1)?.flush_entry : undefined
     const end = Math.min(books.flushed_entry, (next_flush ?? books.flushed_entry + 1) - 1)
     const flushes = results.filter(({ flush_entry }) => flush_entry <= end)
@@ -160,8 +165,8 @@ async function checkEnd(
 }
 
 /**
- * Returns the gaps between flushes. Each flush must end where the next flush begins. The last flush must end at
- * `end`.
+ * Returns a difference for each gap between flushes. Each flush must contain all entries up to the beginning of the
+ * next flush. The last flush must end with the entry `end`.
  */
 function gapsIn(flushes: readonly FlushRow[], first_entry: number, end: number): Difference[] {
   const gaps: Difference[] = []
@@ -189,8 +194,8 @@ function gapsIn(flushes: readonly FlushRow[], first_entry: number, end: number):
 }
 
 /**
- * Finds wallet pages that do not begin with the balance of the previous page. Returns a difference for both pages,
- * because either may be wrong.
+ * Finds pages that do not begin with the last balance of the wallet's previous page, or with 0 if there is none.
+ * Returns a difference for the page and for its previous page, because either page can be wrong.
  */
 async function brokenChains(
   db: D1Database,
@@ -211,8 +216,9 @@ async function brokenChains(
 }
 
 /**
- * Finds flushes that do not begin with the hash at the end of the previous flush. Returns a difference for both
- * flushes, because either may be wrong.
+ * Finds flushes that do not begin with the last hash of the previous flush. Returns a difference for each of the two
+ * flushes, because either flush can be wrong. If `end_hash` is not null, also compares it with the last hash of the
+ * last flush.
  */
 async function brokenHashes(
   db: D1Database,
@@ -235,8 +241,8 @@ async function brokenHashes(
 
 const MICRO_PER_CREDIT = 1_000_000n
 
-// Sums the balances of the last page of each wallet, which is found by the index. The sum has two parts, because
-// SQLite's sums are limited to 2^63.
+// Adds the balance at the end of the last page of each wallet. The index on wallets finds this page. The sum has two
+// parts, because SQLite's sums are limited to 2^63.
 const LAST_BALANCES = `
   SELECT coalesce(sum(balance / 1000000), 0) AS credits, coalesce(sum(balance % 1000000), 0) AS micro FROM (
     SELECT (

@@ -11,8 +11,8 @@ const MESSAGES_AT_ONCE = 50
 const MAX_ENTRIES = 50_000
 
 /**
- * Reads the usage of late or lost messages from D1's pages and folds it into the rollups. If such a message arrives
- * later, it is a duplicate. Returns false if there are more messages than one check folds.
+ * Adds flushed usage to the rollups if its queue message is late or lost. Reads this usage from the pages in D1. If the
+ * message arrives later, it is ignored as a duplicate. Returns false if there can be more usage than one check adds.
  */
 export async function bringUpRollups(db: D1Database, ledger_id: string): Promise<boolean> {
   const rolled_entry = (await readRollup(db, ledger_id))?.rolled_entry ?? 0
@@ -27,7 +27,8 @@ export async function bringUpRollups(db: D1Database, ledger_id: string): Promise
       messages = []
     }
   } catch (error) {
-    // The rollups remain incomplete, which is reported as a difference. The next check begins with the first page.
+    // The rollups remain incomplete. `checkRollups` reports this as a difference, and the next check begins with the
+    // first page.
     if (!(error instanceof BrokenPages)) throw error
   }
   if (messages.length > 0) await rollUp(db, messages)
@@ -35,12 +36,15 @@ export async function bringUpRollups(db: D1Database, ledger_id: string): Promise
 }
 
 /**
- * The number of attempts while concurrent writers fold messages or delete days. After the last attempt, the next
- * check compares the rollups.
+ * The maximum number of attempts to compare the rollups. If concurrent writers add messages or delete days during an
+ * attempt, the comparison is tried again. After the last attempt, it is left to the next check.
  */
 const ATTEMPTS = 3
 
-/** Compares the totals of the rollups with the ledger object's sums and with the sums of the rollups' days. */
+/**
+ * Compares the totals of the rollups with the sums of the ledger object, and with the sums of all days in the rollups.
+ * Returns the differences.
+ */
 export async function checkRollups(
   db: D1Database,
   ledger_id: string,
@@ -55,7 +59,8 @@ export async function checkRollups(
       return [{ kind: 'usage_of_rollups', ...range, expected: `entry ${flushed_entry}`, found }]
     }
     const totals = packTotals(rollup.totals)
-    // Rollups that changed after the object's sums were read cannot be compared with these sums.
+    // If the rollups include entries that were flushed after the object's sums were read, they cannot be compared with
+    // these sums.
     if (rollup.rolled_entry === flushed_entry && totals !== usage) {
       return [{ kind: 'usage_of_rollups', ...range, expected: usage, found: totals }]
     }
@@ -68,7 +73,10 @@ export async function checkRollups(
   return []
 }
 
-/** Returns whether the days are unchanged. Every change of a day changes one of these fields. */
+/**
+ * Returns whether the days of the rollups did not change between two reads. Every change of a day changes one of the
+ * compared fields.
+ */
 function isSame(a: Rollup, b: Rollup): boolean {
   return (
     a.generation === b.generation &&
@@ -77,7 +85,7 @@ function isSame(a: Rollup, b: Rollup): boolean {
   )
 }
 
-// The column `by_day` of a row has at most a third of a megabyte.
+// A row has at most a third of a megabyte in the column `by_day`, so 40 rows take at most 14 MB.
 const DAYS = `
   SELECT day, part, by_day FROM rollup_days WHERE ledger_id = ?1 AND generation = ?2 AND (day, part) > (?3, ?4)
   ORDER BY day, part LIMIT 40`

@@ -5,7 +5,7 @@ import { packTotals, totalsOf, type UsageTotals } from '../../usage/cells/cells.
 import { usageDeltas } from '../../usage/cells/delta.ts'
 import { type Difference, MAX_DIFFERENCES, rangeOfFlush } from './difference.ts'
 
-/** The usage columns of pages. Amounts are texts, because they may exceed 2^53. */
+/** The usage columns of one page or of several pages. Amounts are texts, because they can exceed 2^53. */
 export interface SumsRow {
   readonly entries: number
   readonly events: number
@@ -18,10 +18,7 @@ export interface SumsRow {
   readonly paid_pico: string
 }
 
-/**
- * Converts the usage columns to totals. `numberIn` parses the text of a column. By default, the text is a plain
- * decimal.
- */
+/** Converts usage columns to totals. `numberIn` parses the text of a column; by default, the text is an integer. */
 export function usageOf(row: SumsRow, numberIn: (text: string) => bigint = BigInt): UsageTotals {
   const usd = (micro: string, pico: string) => numberIn(micro) * PICO_PER_MICRO + numberIn(pico)
   return {
@@ -34,14 +31,14 @@ export function usageOf(row: SumsRow, numberIn: (text: string) => bigint = BigIn
 }
 
 /**
- * Returns the SQL that sums a column in two parts, millions and rest, because SQLite's sums are limited to 2^63.
- * `sumIn` adds the parts.
+ * Returns SQL that adds the values of a column in two parts, the millions and the rest, because SQLite's sums are
+ * limited to 2^63. `sumIn` adds the two parts.
  */
 export function sumOf(column: string): string {
   return `sum(${column} / 1000000) || ' ' || sum(${column} % 1000000) AS ${column}`
 }
 
-/** Parses the result of `sumOf` exactly. */
+/** Returns the exact sum from the text that the SQL of `sumOf` produces. */
 export function sumIn(text: string): bigint {
   const [millions, rest] = text.split(' ')
   if (millions === undefined || rest === undefined) throw new Error(`invalid sum of pages: ${text}`)
@@ -49,11 +46,13 @@ export function sumIn(text: string): bigint {
 }
 
 const PAGES_A_READ = 200
-/** The maximum number of characters that a check parses. It limits the duration of the check. */
+/**
+ * The number of characters of page bodies after which a check reads no more pages. It limits the duration of the check.
+ */
 const MAX_PARSED = 64_000_000
 
-// Selects pages up to 2 MB of bodies, and the page that exceeds this limit. SQLite stores the length of a body in the
-// row's header.
+// Selects up to `PAGES_A_READ` pages, until their bodies reach 2 MB. Computes the sizes without reading the bodies,
+// because SQLite stores the length of a body in the header of the row.
 const PAGES_AFTER = `
   WITH some AS (
     SELECT flush_entry, wallet_number, octet_length(body) AS bytes FROM ledger_pages
@@ -81,7 +80,10 @@ interface PageRow extends SumsRow {
   readonly body: string
 }
 
-/** Finds pages whose columns differ from their entries. It is called only if the sums over all pages are wrong. */
+/**
+ * Finds pages whose columns differ from the entries in their bodies. Parses the bodies, so it is called only if the
+ * usage or the balance of the pages is wrong.
+ */
 export async function wrongColumns(
   db: D1Database,
   ledger_id: string,

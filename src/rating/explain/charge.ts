@@ -6,17 +6,23 @@ import { type BurnDefaults, compileBurnTable, ruleFor } from '../../pricing/burn
 import { quantityOf, usedBy } from '../../pricing/burn-table/units.ts'
 import { exactText } from '../../pricing/money.ts'
 
-/** The charge of a burn table, computed again, with its explanation. */
+/** The explanation of a charge. The charge is computed again with the burn table. */
 export interface ExplainedCharge {
   readonly burn_table: object
   readonly rounding: object
-  /** The rounded credits; undefined if the cost is unknown or the credits depend on the wallet's earlier usage. */
+  /**
+   * The charge in micro-credits, rounded; undefined if the charge depends on a cost or on earlier usage that is not
+   * known.
+   */
   readonly credits_micro: bigint | undefined
 }
 
 const USD_STEP: ExactNumber = exactNumber('0.000000000001')
 
-/** Returns the rounding of amounts. `credits` is null for an event whose burn table is unknown. */
+/**
+ * Returns how each amount is rounded. `credits` is the rounding of the burn table, or null if the burn table is
+ * unknown.
+ */
 export function roundingJson(credits: object | null): object {
   return {
     provider_cost_usd: { mode: 'half_even', step: USD_STEP },
@@ -26,8 +32,8 @@ export function roundingJson(credits: object | null): object {
 }
 
 /**
- * Explains how a table converts a cost or usage to credits. With `from_empty`, earlier usage in the period is not
- * counted, as in calculations.
+ * Explains how a burn table converts a cost or usage to credits. With `from_empty`, assumes that the wallet has no
+ * earlier usage in the period, as calculations do.
  */
 export function explainCharge(
   table: BurnTableAnswer,

@@ -7,7 +7,7 @@ import type { Layer } from '../../pricing/cost/price-book.ts'
 import { exactText } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
 
-/** The rendered form of a list price, or of a price set at run time. */
+/** The JSON of one layer of a price: a price of the catalogue, or a price that was set at run time. */
 interface LayerJson {
   readonly rule: object | null
   readonly source: string | null
@@ -15,8 +15,8 @@ interface LayerJson {
 }
 
 /**
- * Renders the layers that determine a price, highest precedence first. The catalogue's price is the last layer if all
- * overlays are multipliers.
+ * Renders the layers that contribute to a price, highest precedence first. The catalogue's price is the last layer if
+ * all overlays are multipliers or if there is no overlay.
  */
 export function layersJson(layers: readonly Layer[], conditions: PriceConditions): readonly LayerJson[] {
   const set = layers.map(({ source, overlay }) => overlayJson(source, overlay))
@@ -60,7 +60,7 @@ function catalogueJson(conditions: PriceConditions): LayerJson {
   }
 }
 
-/** Renders the conditions of a price. The conditions with a factor are first. */
+/** Renders the service tier, the region and the other conditions of a price. Conditions with a factor come first. */
 export function modifiersJson(conditions: PriceConditions): object[] {
   const choice = catalogueChoice(conditions)
   const applied = (choice?.factors ?? []).map(({ by, name, factor, families }) => ({

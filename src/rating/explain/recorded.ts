@@ -15,8 +15,8 @@ export type ExplainedEvent =
   | {
       readonly kind: 'found'
       /**
-       * The entry in its current state. If the event was recorded without a price and rated later, the entry has this
-       * rating.
+       * The entry with the current state of its event. If the event was recorded without a price and was rated later,
+       * it has the later rating.
        */
       readonly entry: Entry & { readonly event: EventRecord }
       readonly ids: LedgerIds
@@ -25,7 +25,7 @@ export type ExplainedEvent =
   | { readonly kind: 'none' }
   | Refused
 
-/** Finds an event by its id and explains its price and its charge. */
+/** Finds a recorded event by its id and explains its price and its charge. */
 export async function explainRecorded(
   env: Bindings,
   from: { readonly ledger: LedgerName; readonly caller: Caller },

@@ -2,16 +2,22 @@ import { CATALOGUE_VERSION } from '../../pricing/catalogue/catalogue.ts'
 import { OPERATOR } from '../price-epochs.ts'
 import type { StoredOverlay } from '../price-overrides/store.ts'
 
-/** The progress of late rating in D1, by ledger (`late_ratings`). */
+/** The progress of late rating for one ledger, as stored in the D1 tables `ledgers` and `late_ratings`. */
 export interface LateRating {
   readonly ledger_id: string
-  /** The last entry of the last flush, and the newest entry without a price (`unrated_entry`). */
+  /** The last flushed entry of the ledger. `unrated_entry` is the newest entry of an event without a price. */
   readonly ledger_flushed_entry: number
   readonly unrated_entry: number
-  /** The version of the prices (`pricesMark`) in the last complete pass. */
+  /**
+   * The version of the prices (`pricesMark`) when the last complete pass began. `entry` is the newest unrated entry
+   * with which a complete pass began, so later entries are new.
+   */
   readonly prices: string
   readonly entry: number
-  /** The current pass; null if no pass runs. */
+  /**
+   * The entry below which the incomplete pass continues. `pass` is this pass. Both fields are null if there is no
+   * incomplete pass.
+   */
   readonly before_entry: number | null
   readonly pass: string | null
 }
@@ -23,18 +29,24 @@ export interface Pass {
   /** The newest unrated entry when the pass began. */
   readonly entry: number
   readonly flushed_entry: number
-  /** The number of events so far whose wallets could not pay. */
+  /**
+   * The number of events with a known price that the pass could not rate, for example because their wallets have too
+   * few credits: see `RerateOutcome`.
+   */
   readonly unpaid: number
   /**
-   * True if the pass examines every unrated event. Otherwise, it examines only new events and events that a price
-   * change can affect.
+   * True if the pass examines every unrated event. Otherwise, it can skip an event that is neither new nor unpaid, and
+   * that no price change can affect.
    */
   readonly all: boolean
   /** The entry below which the pass continues; null if it begins with the newest entry. */
   readonly before_entry: number | null
 }
 
-/** The version of all prices. Each price change increases an epoch. Each new catalogue has a different version. */
+/**
+ * The version of all prices of a customer: the version of the catalogue, and the epochs of the operator's and the
+ * customer's prices. Every price change changes one of them.
+ */
 export interface PricesMark {
   readonly catalogue: string
   readonly operator: number
@@ -53,7 +65,8 @@ export function readMark(mark: string): PricesMark {
 const FIELDS = `l.ledger_id, l.flushed_entry AS ledger_flushed_entry, l.unrated_entry,
   coalesce(r.prices, '') AS prices, coalesce(r.entry, 0) AS entry, r.before_entry, r.pass`
 
-// Uses the partial index. Reads about 4 rows for each ledger with unrated events, and no rows for other ledgers.
+// Uses the partial index on ledgers with unrated events. Reads about 4 rows for each of these ledgers, and no rows for
+// other ledgers.
 const TO_RATE = `
   SELECT ${FIELDS} FROM ledgers AS l LEFT JOIN late_ratings AS r ON r.ledger_id = l.ledger_id
   WHERE l.unrated > 0 AND l.ledger_id > ?1 AND (
@@ -64,8 +77,9 @@ const TO_RATE = `
   ORDER BY l.ledger_id LIMIT ?3`
 
 /**
- * Returns the ledgers after `after_ledger_id` that need late rating. Such a ledger has an incomplete pass, new
- * unrated events, changed prices, or unpaid events and later entries, which may be credits.
+ * Returns the ledgers after `after_ledger_id` that need late rating. A ledger with unrated events needs it for one of
+ * these reasons: it has an incomplete pass, it has new unrated events, prices have changed, or it has both unpaid
+ * events and new entries, which could be credits.
  */
 export async function ledgersToRate(
   db: D1Database,
@@ -79,7 +93,7 @@ export async function ledgersToRate(
 const OF_LEDGER = `
   SELECT ${FIELDS} FROM ledgers AS l LEFT JOIN late_ratings AS r ON r.ledger_id = l.ledger_id WHERE l.ledger_id = ?1`
 
-/** Returns the progress of one ledger, even if the ledger is not in D1 yet. */
+/** Returns the progress of one ledger; a progress without any pass if the ledger is not in D1 yet. */
 export async function progressOf(db: D1Database, ledger_id: string): Promise<LateRating> {
   const row = await db.prepare(OF_LEDGER).bind(ledger_id).first<LateRating>()
   const none = {
@@ -93,7 +107,10 @@ export async function progressOf(db: D1Database, ledger_id: string): Promise<Lat
   return row ?? { ledger_id, ...none }
 }
 
-/** Returns the current pass or a new pass. A pass over all events replaces a pass over some events. */
+/**
+ * Returns the incomplete pass of a ledger, or a new pass if there is none. If `all` is true, a new pass replaces an
+ * incomplete pass that examines only some events.
+ */
 export function nextPass(progress: LateRating, prices: string, all: boolean): Pass {
   const stored: Omit<Pass, 'before_entry'> | null = progress.pass === null ? null : JSON.parse(progress.pass)
   if (stored && (stored.all || !all)) return { ...stored, before_entry: progress.before_entry }
@@ -114,7 +131,7 @@ const KEEP_PASS = `
   VALUES (?1, '', 0, 0, 0, ?2, ?3)
   ON CONFLICT (ledger_id) DO UPDATE SET before_entry = excluded.before_entry, pass = excluded.pass`
 
-/** Stores the position of a pass. */
+/** Stores an incomplete pass and the position from which it continues. */
 export async function keepPass(
   db: D1Database,
   { ledger_id }: LateRating,

@@ -5,7 +5,10 @@ import type { UnratedModel, UnratedSummary } from '../../ledger/model/unrated.ts
 import type { LedgerName } from '../../ledger/model/vocabulary.ts'
 import { OPERATOR } from '../price-epochs.ts'
 
-/** The start of a page: the first ledger, and the model of this ledger after which the page begins. */
+/**
+ * The position where a page begins: the first ledger, and the model in this ledger after which the page begins; null to
+ * begin with the first model.
+ */
 export interface UnratedPlace {
   readonly ledger_id: string
   readonly after: UnratedModel | null
@@ -17,7 +20,7 @@ export interface UnratedOfLedger extends UnratedSummary {
 
 export interface UnratedPage {
   readonly rows: readonly UnratedOfLedger[]
-  /** The ledgers of this page that were unavailable. */
+  /** The ledgers that could not be read. Their models are missing on this page. */
   readonly unavailable: readonly LedgerName[]
   readonly next: UnratedPlace | null
 }
@@ -25,13 +28,15 @@ export interface UnratedPage {
 /** The maximum number of ledgers for one page. They are called concurrently. */
 const LEDGERS_A_PAGE = 20
 
-// Reads one row for each ledger with unrated events, through the partial index, and no rows for other ledgers.
+// Uses the partial index on ledgers with unrated events. Reads one row for each of these ledgers, and no rows for other
+// ledgers.
 const WITH_UNRATED = `
   SELECT ledger_id FROM ledgers WHERE unrated > 0 AND ledger_id >= ?1 ORDER BY ledger_id LIMIT ${LEDGERS_A_PAGE + 1}`
 
 /**
- * Returns a page of at most `limit` models without a price, ordered by ledger and model. D1 lists the ledgers that
- * had unrated events at their last flush. The ledger objects count the events.
+ * Returns a page of at most `limit` models without a price, ordered by ledger and model. Finds in D1 the ledgers that
+ * had unrated events at their last flush. The ledger objects then return the models and the number of events of each
+ * model.
  */
 export async function listUnratedModels(
   env: Bindings,

@@ -5,18 +5,18 @@ import type { OverlayPrices, PriceOverlay } from '../../pricing/catalogue/overla
 import { readPeriods } from '../../pricing/catalogue/period.ts'
 import type { FeedPrice, PriceFeed } from './feed.ts'
 
-/** The prices that a feed changes, and the reasons why it needs the operator's approval. */
+/** The prices that a feed changes, and the reasons why the feed needs the operator's approval. */
 export interface FeedChanges {
-  /** The new or changed prices. */
+  /** The prices that are new or that differ from the current prices, except prices of the catalogue: see `end`. */
   readonly set: readonly (FeedPrice & { readonly is_new: boolean })[]
   /**
-   * The models whose price from an earlier feed ends. The new feed has the catalogue's price for them, or does not
-   * contain them.
+   * The models for which the price of an earlier feed ends, because the new feed has the catalogue's price for them or
+   * does not contain them.
    */
   readonly end: readonly { readonly provider: string; readonly model: string }[]
   /**
-   * The reasons: changes above the bound, missing prices and prices of zero. Empty if the feed can be applied
-   * immediately.
+   * The reasons for an approval: changes above the bound, missing prices, and prices of zero. It is empty if the feed
+   * needs no approval.
    */
   readonly reasons: readonly string[]
 }
@@ -25,7 +25,7 @@ const MAX_REASONS = 100
 
 /**
  * Compares a feed with the catalogue and with the prices of earlier feeds. The feed replaces the prices of earlier
- * feeds.
+ * feeds. `bound_percent` is the largest change that needs no approval.
  */
 export function compareFeed(
   { prices }: PriceFeed,
@@ -48,7 +48,7 @@ export function compareFeed(
   const reasons: string[] = []
   const seen = new Set<string>()
   for (const price of prices) {
-    // A provider that is not in the catalogue is skipped. It needs a new deployment.
+    // Skips a provider that is not in the catalogue, because a new provider needs a new deployment.
     if (!providers.has(price.provider)) continue
     const key = keyOf(price)
     seen.add(key)
@@ -80,8 +80,8 @@ function listOf({ prices }: PriceOverlay): string {
 }
 
 /**
- * Returns the changes between two lists that need the operator's approval. Compares every period of the new list, and
- * the prices in force at `at_ms`.
+ * Returns descriptions of the changes between two price lists that need the operator's approval. Compares the prices of
+ * every period of the new list, and the prices that apply at `at_ms`.
  */
 function moves(current: string | undefined, next: string, bound: number, at_ms: number): string[] {
   const found = new Set<string>()
@@ -122,8 +122,8 @@ function* unitMoves(was: UnitPrice | undefined, is: UnitPrice, bound: number): G
 }
 
 /**
- * Yields a description of a change that needs the operator's approval: a change above the bound, or a new price of
- * zero. Other new prices need no approval.
+ * Yields a description of a price change if it needs the operator's approval: a change above the bound, or a price of
+ * zero that was not zero before. Other new prices need no approval.
  */
 function* move(was: Rational | undefined, is: Rational, bound: number, where: string): Generator<string> {
   if (is.numerator === 0n) {
@@ -131,7 +131,7 @@ function* move(was: Rational | undefined, is: Rational, bound: number, where: st
     return
   }
   if (was === undefined) return
-  // Both prices are multiplied by the product of their denominators, so that they are integers.
+  // Multiplies both prices by the product of their denominators, so that integers can be compared.
   const before = was.numerator * is.denominator
   const after = is.numerator * was.denominator
   const change = after > before ? after - before : before - after

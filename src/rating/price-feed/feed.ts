@@ -3,9 +3,9 @@ import { fields } from '../../pricing/catalogue/notation.ts'
 import { readPeriods } from '../../pricing/catalogue/period.ts'
 
 /**
- * A published catalogue. It contains the providers and model lines of `catalogue.json`, an increasing version, and
- * the digest of the providers. A detached Ed25519 signature of the bytes of the feed, in base64, is at the URL of the
- * feed followed by `.sig`.
+ * The parsed content of a price feed. A price feed is a published catalogue. It contains the providers with their model
+ * lines in the form of `catalogue.json`, a version that increases with each feed, and the digest of the providers. The
+ * Ed25519 signature of the feed's bytes, in base64, is at the URL of the feed followed by `.sig`.
  */
 export interface PriceFeed {
   readonly version: number
@@ -16,7 +16,7 @@ export interface FeedPrice {
   readonly provider: string
   /** The name of the model, in lower case. */
   readonly model: string
-  /** The periods of the model's line in the catalogue. */
+  /** The prices of all periods, in the notation of the catalogue. */
   readonly list: string
 }
 
@@ -44,7 +44,10 @@ export type ReadFeed =
   | { readonly kind: 'read'; readonly feed: PriceFeed }
   | { readonly kind: 'refused'; readonly reason: string }
 
-/** Reads a feed. Its signature is verified with the public key `key` before the feed is parsed. */
+/**
+ * Verifies the signature of a feed with the public key `key`, and then parses the feed. Returns a refusal with the
+ * reason if the signature or the feed is invalid.
+ */
 export async function readFeed(bytes: Uint8Array, signature: string, key: string): Promise<ReadFeed> {
   if (!(await isSigned(bytes, signature, key))) return refused('The signature does not match PRICE_FEED_KEY.')
   let sent: unknown

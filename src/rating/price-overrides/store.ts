@@ -2,19 +2,23 @@ import type { Bindings } from '../../bindings.ts'
 import { isTaken } from '../../db/errors.ts'
 import { FEED, type PriceOverlay } from '../../pricing/catalogue/overlay.ts'
 
-/** The bindings for overlays in D1. Overlays are read by scope, all at once, and added one at a time. */
+/**
+ * This file stores overlays in D1. An isolate reads all overlays of a scope at once. Requests add one overlay at a
+ * time. The price feed adds its overlays in `price-feed/store.ts`.
+ */
 
 type Env = Pick<Bindings, 'DB'>
 
 export interface StoredOverlay extends PriceOverlay {
-  /** The number of the change within the scope, counted from 1. The newest number is the scope's epoch. */
+  /** The number of the overlay within its scope, counted from 1. The highest number is the epoch of the scope. */
   readonly epoch: number
   readonly created_at_ms: number
   readonly created_by: string
 }
 
 /**
- * The maximum number of overlays of one scope, including past overlays. An isolate loads them at once: about 2 MB.
+ * The maximum number of overlays of one scope, including past overlays. An isolate loads all of them at once, which
+ * takes about 2 MB.
  */
 export const MAX_OVERLAYS = 5_000
 
@@ -24,7 +28,8 @@ const COLUMNS = `epoch, overlay_id, provider, model, service_tier, prices, effec
 const SELECT_ALL = `SELECT ${COLUMNS} FROM price_overlays WHERE scope = ?1 ORDER BY epoch LIMIT ?2`
 
 /**
- * Returns every overlay of a scope, oldest first. One statement reads them, so the result is a consistent snapshot.
+ * Returns all overlays of a scope, oldest first. Reads them in one statement, so the result is a consistent snapshot.
+ * Throws if there are more than `MAX_OVERLAYS`.
  */
 export async function loadOverlays(env: Env, scope: string): Promise<StoredOverlay[]> {
   const { results } = await env.DB.prepare(SELECT_ALL)
@@ -39,9 +44,9 @@ const INSERT = `
 const CLOSE = 'UPDATE price_overlays SET effective_to_ms = ?3 WHERE scope = ?1 AND epoch = ?2'
 
 /**
- * Adds `overlay`. If it replaces an overlay, sets the end of that overlay to the new start. Writes 1 or 2 rows, in
- * one batch with `others`. Returns `outrun` if the scope has changed since it was loaded, because another request
- * used the next epoch. Nothing is then written, and the caller must plan again.
+ * Adds an overlay. If it replaces the overlay `closes`, that overlay ends when the new overlay starts. Writes 1 or 2
+ * rows. Runs the statements `others` in the same batch. Returns `outrun` and writes nothing if another request has
+ * already used the epoch of the overlay. The caller must then load the scope and plan again.
  */
 export async function addOverlay(
   env: Env,
@@ -85,7 +90,10 @@ const SELECT_PAGE = `
   WHERE scope = ?1 AND epoch < ?2 AND created_by <> '${FEED}' AND (?3 IS NULL OR provider = ?3) AND (?4 IS NULL OR model = ?4)
   ORDER BY epoch DESC LIMIT ?5`
 
-/** Returns a page of a scope's overlays, newest first, and the epoch below which the next page starts. */
+/**
+ * Returns a page of a scope's overlays, newest first, and the epoch below which the next page starts. Omits overlays of
+ * the price feed.
+ */
 export async function listOverlays(
   env: Env,
   scope: string,

@@ -5,41 +5,43 @@ import type { EventType, Writable } from '../../ledger/model/vocabulary.ts'
 import { divideHalfEven, parseDecimal, type UsdParts, usdFromParts } from '../../pricing/money.ts'
 
 /**
- * The exact addition of one entry to analytics. It is derived from the entry alone. The ledger object, the queue's
- * messages, the columns of D1's pages and a rebuild therefore have the same sums.
+ * The exact usage that one entry adds to analytics. It is computed only from the entry. The ledger object, the queue
+ * messages, the columns of pages in D1 and a rebuild therefore have the same sums.
  */
 export interface UsageDelta {
   /** The number of the entry. An entry has at most one delta. */
   readonly entry: number
   /**
-   * The time of the event, also for later changes of the event; the time of the capture if a hold was captured by
-   * credits.
+   * The time of the event, even if the entry is a later change of the event. If a hold was captured without an event,
+   * it is the time of the capture.
    */
   readonly timestamp_ms: number
-  /** The event type; null if a hold was captured by credits, without an event. */
+  /** The event type; null if a hold was captured without an event. */
   readonly event_type: EventType | null
   readonly feature_id: string
   readonly provider?: string
   readonly model?: string
-  /** The subject numbers. Erasing a user therefore changes no sum. */
+  /** The subject number of the user, not its id, so that erasing a user changes no sum. */
   readonly user?: number
   readonly team?: number
-  /** The API key that the usage is counted for; absent in entries of earlier versions. */
+  /**
+   * The id of the API key to which the usage belongs; absent in entries that were recorded before keys were recorded.
+   */
   readonly key?: string
   /** The number of events: 1 for an event, -1 for its void, and 0 for other entries. */
   readonly events: 1 | 0 | -1
   /**
-   * The quantity of each unit, in 1e-9 of the unit: 1000 `input_tokens` are `1_000_000_000_000n`. A void has negative
-   * quantities.
+   * The quantity of each unit, in billionths of the unit: 1000 `input_tokens` are `1_000_000_000_000n`. A void has
+   * negative quantities.
    */
   readonly units: Readonly<Record<string, bigint>>
   /** The burned credits minus the returned credits. */
   readonly credits_micro: number
   /** The provider's cost. */
   readonly cost_pico: bigint
-  /** The revenue including promotional credits (customer_price_usd). */
+  /** The revenue including promotional credits (`customer_price_usd`). */
   readonly price_pico: bigint
-  /** The revenue from the cost basis of the lots that the credits were taken from. */
+  /** The price that was paid for the credits: the cost basis of the lots from which they were burned. */
   readonly paid_pico: bigint
 }
 
@@ -47,14 +49,15 @@ export interface UsageDelta {
 export const UNIT_DECIMALS = 9
 
 /**
- * Returns the deltas of entries, in the order of the entries. Purchases, grants, transfers, adjustments and
- * expirations have no delta.
+ * Returns the deltas of entries, in the order of the entries. Purchases, refunds of purchases, grants, transfers,
+ * adjustments and expirations have no delta.
  *
  * - An event adds its usage.
  * - A void subtracts the event at the event's own time, minus the amounts that earlier refunds subtracted.
- * - A refund is goodwill. It subtracts credits and revenue in proportion. Events, units and cost do not change.
+ * - A refund of a burn subtracts credits and, in proportion, revenue. It does not change events, units or cost, because
+ *   the usage still happened.
  * - An entry that rates an event late adds the difference between the new and the earlier amounts.
- * - A hold captured by credits adds credits and revenue at the time of the capture.
+ * - A hold that is captured without an event adds credits and revenue at the time of the capture.
  */
 export function usageDeltas(entries: readonly Entry[], number: SubjectNumber): UsageDelta[] {
   const deltas: UsageDelta[] = []
@@ -121,7 +124,10 @@ function dimensions(entry: Entry, cell: UsageCell, number: SubjectNumber) {
   return dimensions
 }
 
-/** Returns the cost basis of the credits taken from lots, minus the cost basis of the credits returned to lots. */
+/**
+ * Returns the cost basis of the credits that an entry takes from lots, minus the cost basis of the credits that it
+ * returns to lots.
+ */
 function paidByLots({ lots }: Entry): bigint {
   let sum = 0n
   for (const part of lots) if (part[2]) sum += part[1] < 0 ? paidOf(part) : -paidOf(part)
@@ -153,10 +159,13 @@ const ONE_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 const NANO = Number(ONE_UNIT)
 const FINEST_DECIMALS = 40
 
-/** Converts a quantity exactly. Accepted quantities have at most nine decimals, so nothing is rounded. */
+/**
+ * Converts a quantity to billionths of the unit. The result is exact for accepted quantities, which have at most nine
+ * decimals. More decimals are rounded half-even.
+ */
 function exactUnits(quantity: number): bigint {
   if (Number.isSafeInteger(quantity)) {
-    // A product below 2^53 is exact. Converting it once is faster than multiplying bigints.
+    // A product below 2^53 is exact, and a multiplication of numbers is faster than a multiplication of bigints.
     const nano = quantity * NANO
     return Number.isSafeInteger(nano) ? BigInt(nano) : BigInt(quantity) * ONE_UNIT
   }

@@ -15,33 +15,35 @@ import {
 } from './packed-values.ts'
 
 /**
- * Cells as JSON, with each string stored once. Two sets with the same cells pack to the same bytes.
+ * The packed form of a set of cells, for JSON. Each string is stored once. Equal sets of cells always give the same
+ * bytes.
  *
- * A sum is a JSON number if the number is exact, otherwise a string of digits. A quantity of a unit is a JSON number
- * if it is whole and exact, otherwise a decimal string with at most 9 decimals.
+ * A sum is a JSON number if it is a safe integer, and otherwise a string of digits. A quantity of a unit is a JSON
+ * number if it is a safe integer, and otherwise a decimal string with at most 9 decimals.
  */
 export interface PackedCells {
-  /** The earliest hour of the cells in `c`; 0 without cells. The hours in `c` are relative to it. */
+  /** The earliest hour of the cells; 0 if there are no cells. The hours in `c` are relative to it. */
   readonly h: number
-  /** The strings that the other fields refer to by index, in the order of their UTF-16 code units. */
+  /** The strings to which the other fields refer by index, sorted by UTF-16 code units. */
   readonly s: readonly string[]
   /**
-   * The kinds of usage: feature, provider, model and event type, each as an index into `s` or -1 for none. The index
-   * of the API key follows if the cell has one.
+   * The kinds of usage. A kind is a list of indexes into `s`: feature, provider, model and event type, with -1 for
+   * null. The index of the API key follows if the kind has one.
    */
   readonly k: readonly (readonly number[])[]
-  /** The sets of units, as indexes into `s`. */
+  /** The sets of units. A set is a list of indexes into `s`. */
   readonly u: readonly (readonly number[])[]
   /**
-   * The cells. The numbers of a cell are hour, kind, user, team (0 for none), set of units, events, micro-credits,
-   * cost, price and paid in pico-USD, then a quantity for each unit of the set.
+   * The cells. A cell is a list of numbers: hour, kind (index into `k`), user and team (0 for null), set of units
+   * (index into `u`), events, micro-credits, then cost, price and paid price in pico-USD, and then the quantity of each
+   * unit of the set.
    */
   readonly c: readonly (readonly PackedNumber[])[]
 }
 
 const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 const NONE = -1
-/** The maximum hour, in the year 2500. No event has a later time. */
+/** The maximum hour of a cell, in the year 2500. No event can have a later time. */
 const MAX_HOUR = 4_650_000
 const FIXED_NUMBERS = 10
 
@@ -93,13 +95,16 @@ export function unpackCells(value: unknown, strict: 'strict' | 'trusted' = 'trus
   return cells
 }
 
-/** A filter of cells by hours, users and kinds. `from_hour` is inclusive and `to_hour` is exclusive. */
+/**
+ * A filter for cells by hour, user and kind. `from_hour` is inclusive and `to_hour` is exclusive. If `users` is
+ * undefined, all users match.
+ */
 export interface Wanted {
   readonly from_hour: number
   readonly to_hour: number
   readonly users: ReadonlySet<number> | undefined
   readonly admits?: ((kind: Kind) => boolean) | undefined
-  /** Returns the hour that replaces the hour of a cell. */
+  /** Returns the hour that replaces the hour of a cell in the result, for example the first hour of the day. */
   readonly hourOf?: (hour: number) => number
 }
 
@@ -147,7 +152,7 @@ function unpackQuantity(value: unknown, cell: number): bigint {
   return nano
 }
 
-/** A sorted list of distinct lists of numbers. */
+/** A sorted list of distinct lists of numbers. Finds the index of each of them. */
 class Dictionary {
   readonly lists: readonly (readonly number[])[]
   private readonly places: ReadonlyMap<string, number>
@@ -191,10 +196,13 @@ interface Dictionaries {
   readonly hourOf: (hour: number) => number
 }
 
-/** The dimensions that many cells share. */
+/** The dimensions of a cell besides hour, user and team. Many cells share the same kind. */
 export type Kind = Pick<Cell, 'feature_id' | 'provider' | 'model' | 'event_type' | 'key'>
 
-/** Reads one cell. It runs for every cell, so it builds error texts only if it fails. */
+/**
+ * Unpacks one cell. Throws `MalformedCells` if it is invalid. Builds error texts only then, because it runs for every
+ * cell.
+ */
 function cellOf(numbers: readonly unknown[], { h, k, u, hourOf }: Dictionaries, i: number): Cell {
   const [hour, kind, user, team, set, events, credits, cost, price, paid] = numbers
   const units = isPlace(set, u.length) ? u[set] : undefined
@@ -262,7 +270,10 @@ function stringAt(s: readonly string[], place: unknown, name: string): string {
   return text
 }
 
-/** Rejects duplicate cells, cells with only zeros, unordered cells, unused strings and unknown fields. */
+/**
+ * Throws `MalformedCells` if `packCells` would write the cells in another form. It finds duplicate cells, cells with
+ * only zeros, unsorted cells, unused strings and unknown fields.
+ */
 function assertCanonical(value: unknown, cells: Cell[]): void {
   const packed = recordOf(value, 'cells')
   const { h, s, k, u, c } = packed

@@ -8,8 +8,8 @@ import { type Outcome, rollUp } from '../rollups/roll-up.ts'
 import { type ParsedUsageMessage, parseUsageMessage } from './message.ts'
 
 /**
- * Folds the bodies of usage messages into the rollups. Returns the outcomes in the order of the bodies. Throws if D1
- * cannot be read.
+ * Adds the usage of queue messages to the rollups. `bodies` are the bodies of the messages. Returns one outcome for
+ * each body, in the same order. Can throw if D1 cannot be read.
  */
 export async function foldBodies(env: Pick<Bindings, 'DB'>, bodies: readonly unknown[]): Promise<Outcome[]> {
   const parsed = bodies.map(parseUsageMessage)
@@ -26,8 +26,9 @@ export async function foldBodies(env: Pick<Bindings, 'DB'>, bodies: readonly unk
 }
 
 /**
- * Consumes the usage queue. Each message is acknowledged or retried separately, so a failing message does not delay
- * others. The delays between retries increase. After the last retry, the message is moved to the dead-letter queue.
+ * Consumes a batch of the usage queue. Acknowledges or retries each message separately, so that a failing message does
+ * not delay others. The delays between retries increase. After the last retry, the queue moves the message to the
+ * dead-letter queue.
  */
 export async function consumeUsage(batch: MessageBatch, env: Bindings): Promise<void> {
   let outcomes: Outcome[]
@@ -60,12 +61,12 @@ const FIRST_DELAY_S = 5
  */
 const LAST_DELAY_S = 300
 
-/** Returns the number of seconds until the next attempt, after a number of attempts. */
+/** Returns the delay in seconds before the next attempt. `attempts` is the number of attempts so far, at least 1. */
 export function retryDelay(attempts: number): number {
   return Math.min(LAST_DELAY_S, FIRST_DELAY_S * 2 ** Math.min(attempts - 1, 10))
 }
 
-/** The name of the dead-letter queue in wrangler.toml. An environment appends its own name. */
+/** The name of the dead-letter queue in wrangler.toml. In a named environment, the name of the environment follows. */
 export const DEAD_LETTER_QUEUE = 'usage-dead-letters'
 
 /**
@@ -76,9 +77,9 @@ const MAX_BODY_BYTES = 200_000
 export const MAX_REASON_LENGTH = 500
 
 /**
- * Consumes the dead-letter queue. Tries each message once more, because the cause may be resolved, and because the
- * queue does not deliver the reason of the failure. Stores messages that fail again. Logs and retries messages that
- * cannot be stored.
+ * Consumes the dead-letter queue. Tries each message once more, because the cause of the failure might be resolved by
+ * now, and because the queue does not deliver the reason of the failure. Stores messages that fail again in D1. Logs
+ * and retries messages that cannot be stored.
  */
 export async function keepDeadLetters(batch: MessageBatch, env: Bindings): Promise<void> {
   const outcomes = await tryAgain(
@@ -101,7 +102,7 @@ interface FailedMessage {
   readonly reason: string
 }
 
-/** Stores failed messages and returns the messages that could not be stored. */
+/** Stores failed messages in D1 and logs them. Returns the messages that could not be stored. */
 async function storeOrLog(db: D1Database, failed: readonly FailedMessage[]): Promise<ReadonlySet<Message>> {
   if (failed.length === 0) return new Set()
   try {
@@ -122,7 +123,7 @@ async function storeOrLog(db: D1Database, failed: readonly FailedMessage[]): Pro
   return new Set()
 }
 
-/** Returns the outcomes of one more attempt. If D1 is still unavailable, all outcomes are failures. */
+/** Tries messages once more and returns the outcomes. If D1 cannot be read, all outcomes are failures. */
 async function tryAgain(env: Bindings, bodies: readonly unknown[]): Promise<Outcome[]> {
   try {
     return await foldBodies(env, bodies)
@@ -132,7 +133,8 @@ async function tryAgain(env: Bindings, bodies: readonly unknown[]): Promise<Outc
   }
 }
 
-// Writes 2 rows: the letter and its index entry. A message may be delivered more than once.
+// Writes 2 rows for each message: the dead letter and its index entry. If a message is delivered again, updates its
+// dead letter.
 const STORE = `
   INSERT INTO dead_letters (dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, truncated, body)
   SELECT value ->> 'dead_letter_id', 'open', value ->> 'reason', value ->> 'attempts', value ->> 'sent_at_ms',
@@ -151,18 +153,21 @@ function letterOf(message: Message, reason: string): Readonly<Record<string, str
     sent_at_ms: message.timestamp.getTime(),
     failed_at_ms: Date.now(),
     truncated: truncated ? 1 : 0,
-    // A character takes at most four bytes in UTF-8.
+    // A character takes at most four bytes in UTF-8, so the text does not exceed the maximum.
     body: truncated ? text.slice(0, MAX_BODY_BYTES / 4) : text,
   }
 }
 
-/** Returns the id of a message, which is the same for each delivery. */
+/** Returns the id of the dead letter for a message. It is the same for each delivery of the message. */
 function idOf({ id, timestamp }: Message): string {
   const random = createHash('sha256').update(id).digest().subarray(0, 10)
   return randomId('dl', timestamp.getTime(), random)
 }
 
-/** Returns a body as JSON. A body that JSON cannot contain is converted with `String`. This Worker never sends one. */
+/**
+ * Returns a body as JSON text. Converts a body with `String` first if JSON cannot represent it. This Worker never sends
+ * such a body.
+ */
 function textOf(body: unknown): string {
   try {
     return JSON.stringify(body) ?? 'null'
@@ -172,7 +177,7 @@ function textOf(body: unknown): string {
 }
 
 function logLost(message: Message, reason: string): void {
-  // Logs the body only at the first attempt, because the queue retries the message until it can be stored.
+  // Logs the body only on the first attempt, because later attempts to store the message would log it again.
   if (message.attempts > 1) return
   logFailure('dead_letter_lost', { dead_letter_id: idOf(message), reason, body: textOf(message.body) })
 }

@@ -3,7 +3,8 @@ import { DAY_MS } from '../../time/durations.ts'
 import { foldBodies, MAX_REASON_LENGTH } from './consume.ts'
 
 /**
- * A message of the usage queue that could not be consumed. It is deleted 30 days after an operator has replayed it.
+ * A message of the usage queue that could not be consumed. An operator can replay it. It is deleted 30 days after the
+ * replay.
  */
 export interface DeadLetter {
   readonly dead_letter_id: string
@@ -13,7 +14,7 @@ export interface DeadLetter {
   readonly sent_at_ms: number
   readonly failed_at_ms: number
   readonly replayed_at_ms: number | null
-  /** The beginning of the message's JSON. */
+  /** The first 2,000 characters of the message as JSON text. */
   readonly body: string
 }
 
@@ -21,7 +22,10 @@ const SELECT_PAGE = `
   SELECT dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, replayed_at_ms, substr(body, 1, 2000) AS body
   FROM dead_letters WHERE state = ?1 AND dead_letter_id < ?2 ORDER BY dead_letter_id DESC LIMIT ?3`
 
-/** Lists dead letters below `before_id`, newest first. Reads 2 rows for each: the letter and its index entry. */
+/**
+ * Lists dead letters with an id below `before_id`, newest first. Reads 2 rows for each dead letter: the dead letter and
+ * its index entry.
+ */
 export async function listDeadLetters(
   db: D1Database,
   state: DeadLetter['state'],
@@ -30,11 +34,11 @@ export async function listDeadLetters(
   return (await db.prepare(SELECT_PAGE).bind(state, before_id, limit).all<DeadLetter>()).results
 }
 
-/** The maximum number of messages that one call replays. */
+/** The maximum number of dead letters that one call replays. */
 export const MAX_REPLAYED = 100
 
-// Selects the open letters in the order of their last failure. In another order, a hundred letters that always fail
-// would block all other letters.
+// Selects open dead letters in the order of their last failure. In another order, a hundred dead letters that always
+// fail would block all others.
 const OPEN_LETTERS = `
   SELECT dead_letter_id, truncated, body FROM (
     SELECT dead_letter_id AS id FROM dead_letters WHERE state = 'open'
@@ -52,20 +56,22 @@ interface LetterRow {
 }
 
 export interface Replay {
-  /** The number of replayed letters. Their usage is in the rollups. */
+  /** The number of dead letters that were replayed. The rollups now contain their usage. */
   readonly replayed: number
-  /** The number of letters that failed again. They remain open. */
+  /** The number of dead letters that failed again and remain open. */
   readonly failed: number
-  /** The number of requested ids that do not exist or were replayed before. */
+  /**
+   * The number of requested ids without an open dead letter: the dead letter does not exist or was already replayed.
+   */
   readonly not_found: number
-  /** True if more letters are open. */
+  /** True if there are more open dead letters to replay; false if ids were given. */
   readonly more: boolean
 }
 
 /**
- * Consumes dead letters again: the letters with the given ids, or the letters whose last failure is oldest. The
- * statements of `statementsOf` run in the batch that marks the letters. The batch writes 2 rows for each replayed
- * letter, and 1 row for each letter that fails again.
+ * Consumes dead letters again: the dead letters with the given ids or, without ids, the open dead letters whose last
+ * failure is oldest. Marks them in one batch together with the statements that `statementsOf` returns. The batch writes
+ * 2 rows for each dead letter: the dead letter and its index entry.
  */
 export async function replayDeadLetters(
   env: Bindings,
@@ -99,10 +105,10 @@ export async function replayDeadLetters(
   return replay
 }
 
-/** The replacement of a truncated body. It is not a valid message. */
+/** The replacement for a truncated body. It is not a valid message, so its replay fails. */
 const TRUNCATED = null
 
-// A replayed letter keeps the reason of its failure.
+// A replayed dead letter keeps the reason of its last failure.
 const REPLAYED = `
   UPDATE dead_letters SET attempts = attempts + 1,
     state = CASE WHEN k.reason IS NULL THEN 'replayed' ELSE state END,
@@ -119,7 +125,10 @@ const FORGET = `
   DELETE FROM dead_letters WHERE dead_letter_id IN (
     SELECT dead_letter_id FROM dead_letters WHERE state = 'replayed' AND replayed_at_ms < ?1 LIMIT ${FORGOTTEN_A_RUN})`
 
-/** Deletes letters that were replayed more than 30 days ago. Returns their number. Writes 2 rows for each. */
+/**
+ * Deletes dead letters that were replayed more than 30 days ago, at most `FORGOTTEN_A_RUN`. Returns their number.
+ * Writes 1 row for each of them.
+ */
 export async function forgetReplayed(db: D1Database, now_ms: number): Promise<number> {
   const { meta } = await db
     .prepare(FORGET)

@@ -5,32 +5,37 @@ import { writeSteps } from './roll-up.ts'
 import { messagesOfStep } from './rows.ts'
 import { type Position, readBuilding } from './store.ts'
 
-/** The result of one call for one ledger. */
+/** The result of one call that rebuilds the rollups of a ledger. */
 export interface Rebuilt {
-  /** The number of entries that the call folded. */
+  /** The number of entries whose usage the call added to the new rollups. */
   readonly entries: number
-  /** The number of rows written for these entries, without the rows of watermarks. */
+  /** The number of rows of days and users that the call wrote. Rows of watermarks are not counted. */
   readonly rows: number
-  /** True if the new rollups are active. Otherwise the caller must call again. */
+  /** True if the new rollups are active. Otherwise, another call must continue the rebuild. */
   readonly done: boolean
 }
 
-/** The maximum number of entries that one call folds, and that one step writes. */
+/**
+ * The approximate maximum number of entries that one call adds to the new rollups. `ENTRIES_A_STEP` is the approximate
+ * maximum for one step of a call.
+ */
 export const ENTRIES_A_CALL = 25_000
 const ENTRIES_A_STEP = 10_000
 /**
- * The maximum number of steps. A step after a concurrent rebuild of the same ledger only reads the progress again.
+ * The maximum number of steps of one call. A step writes nothing if a concurrent call has written first; the next step
+ * then reads the progress again.
  */
 const MAX_STEPS = 50
 
-// Adds an active generation to a ledger without rollups, because the consumer needs one to continue.
+// Adds an empty active generation to a ledger without rollups, because the queue consumer needs an active generation.
 const BEGIN_EMPTY = `
   INSERT INTO rollup_watermarks
     (ledger_id, generation, state, version, rolled_entry, as_of_ms, totals, expired, state_at_ms)
   SELECT ?1, 1, 'active', 1, 0, 0, ?3, ?3, ?2
   WHERE NOT EXISTS (SELECT 1 FROM rollup_watermarks WHERE ledger_id = ?1)`
 
-// Writes 2 rows: the watermark and its entry in the index of unfinished generations.
+// Begins a new generation if none is being built. Writes 2 rows: the watermark and its entry in the index of unfinished
+// generations.
 const BEGIN = `
   INSERT INTO rollup_watermarks
     (ledger_id, generation, state, version, rolled_entry, as_of_ms, totals, expired, state_at_ms)
@@ -39,11 +44,11 @@ const BEGIN = `
   WHERE NOT EXISTS (SELECT 1 FROM rollup_watermarks WHERE ledger_id = ?1 AND state = 'building')`
 
 /**
- * Rebuilds the rollups of a ledger from D1's pages as a new generation. The new generation atomically replaces the
- * active one when it contains all flushed entries. Until then, analytics and the consumer use the active one. The
- * next call or the cron continues an incomplete rebuild.
+ * Rebuilds the rollups of a ledger as a new generation, from the pages in D1. When the new generation includes all
+ * flushed entries, it atomically replaces the active generation. Until then, analytics and the queue consumer use the
+ * active generation. If the rebuild is incomplete, the next call or a scheduled job continues it.
  *
- * Throws `BrokenPages` if pages are missing. The active generation is then unchanged.
+ * Throws `BrokenPages` if entries are missing in the pages. The active generation is then unchanged.
  */
 export async function rebuildLedger(
   db: D1Database,
@@ -57,7 +62,7 @@ export async function rebuildLedger(
   return continueRebuild(db, ledger_id, entries_allowed, now_ms)
 }
 
-/** Continues the rebuild of a ledger, up to a number of entries. */
+/** Continues the rebuild of a ledger's rollups. Adds about `entries_allowed` entries at most. */
 export async function continueRebuild(
   db: D1Database,
   ledger_id: string,
@@ -67,7 +72,7 @@ export async function continueRebuild(
   let [entries, rows] = [0, 0]
   for (let i = 0; i < MAX_STEPS; i++) {
     const building = await readBuilding(db, ledger_id)
-    // A concurrent call has finished the rebuild.
+    // There is no generation to continue, because a concurrent call has finished the rebuild.
     if (!building) return { entries, rows, done: true }
     if (building.rolled_entry >= building.flushed_entry) {
       if (await activate(db, building, now_ms)) return { entries, rows, done: true }
@@ -108,7 +113,7 @@ const RETIRE = `
     SELECT 1 FROM rollup_watermarks AS b
     WHERE b.ledger_id = ?1 AND b.generation = ?2 AND b.version = ?3 AND b.rolled_entry >= rollup_watermarks.rolled_entry)`
 
-// The new generation contains at least the same entries as the previous one, so it is complete up to the same time.
+// The new generation includes all entries of the previous generation, so it is complete at least until the same time.
 const ACTIVATE = `
   UPDATE rollup_watermarks SET state = 'active', version = version + 1, state_at_ms = ?4, as_of_ms = max(as_of_ms, (
     SELECT coalesce(max(as_of_ms), 0) FROM rollup_watermarks WHERE ledger_id = ?1 AND state = 'retired'))
@@ -116,8 +121,8 @@ const ACTIVATE = `
     AND NOT EXISTS (SELECT 1 FROM rollup_watermarks WHERE ledger_id = ?1 AND state = 'active')`
 
 /**
- * Activates a generation. Returns false if it changed since it was read, or if the active generation contains more
- * entries.
+ * Activates a new generation and retires the active generation. Does nothing and returns false if the new generation
+ * changed since it was read, or if the active generation includes more entries.
  */
 async function activate(
   db: D1Database,

@@ -14,32 +14,35 @@ import {
   writeMoves,
 } from './store.ts'
 
-/** The outcome of a message. */
+/** The outcome of a usage message. */
 export type Outcome =
-  /** The rollups contain the usage of the message, from this call or an earlier call. */
+  /** The rollups include the usage of the message, which this call or an earlier call added. */
   | { readonly kind: 'folded' }
-  /** The message must be retried later. The reason is shown to the operator. */
+  /** The usage was not added. The message must be retried later. The reason is for the operator. */
   | { readonly kind: 'failed'; readonly reason: string }
 
-/** The maximum number of rounds without an outcome, because of concurrent writers or missing messages. */
-const ATTEMPTS = 4
-/** The maximum number of rounds for one batch. Each round writes one step for each ledger. The rest is retried. */
-const ROUNDS = 16
 /**
- * The maximum number of entries that are read from pages, for all ledgers together, before the steps of a round are
- * written.
+ * The maximum number of rounds in which no message gets an outcome, because of concurrent writers or missing messages.
  */
+const ATTEMPTS = 4
+/**
+ * The maximum number of rounds for one batch. Each round writes one step for each ledger. Messages without an outcome
+ * after the last round fail and are retried.
+ */
+const ROUNDS = 16
+/** The approximate maximum number of entries that one round reads from pages, for all ledgers together. */
 const ENTRIES_A_STEP = 20_000
 
 /**
- * Folds messages into the rollups of their ledgers. Returns the outcome of each message.
+ * Adds the usage of messages to the rollups of their ledgers. Returns the outcome of each message.
  *
- * A message at or below the watermark is a duplicate. Missing messages between the watermark and a later message are
- * made from D1's pages, which are written before any message is sent. Lost, repeated and unordered messages therefore
- * have no effect on the rollups. Each write is guarded by the version of the watermark that it was computed from.
- * After a concurrent write, it is computed again.
+ * The watermark of a ledger is the last entry that its rollups include. A message that ends at or below the watermark
+ * is a duplicate. Messages that are missing between the watermark and a later message are made again from the pages in
+ * D1, which contain all entries before their messages are sent. The rollups are therefore correct even if messages are
+ * lost, repeated or out of order. Each write takes effect only if the version of the watermark is unchanged since it
+ * was read. Otherwise, the write is computed again.
  *
- * Throws if D1 cannot be read.
+ * Can throw if D1 cannot be read.
  */
 export async function rollUp(
   db: D1Database,
@@ -86,14 +89,14 @@ export async function rollUp(
 type Failed = Extract<Outcome, { kind: 'failed' }>
 
 /**
- * The remaining number of entries that may be read from pages. Without this limit, a batch in which every ledger lost
- * messages might never write.
+ * The number of entries that the round can still read from pages. Without this limit, a batch in which every ledger
+ * lost messages might never reach a write.
  */
 interface PagesAllowed {
   entries: number
 }
 
-/** Returns the step for one ledger. The step may have no messages. */
+/** Returns the next step for one ledger. The step has no messages if none can be added now. */
 async function stepOf(
   db: D1Database,
   position: Position | undefined,
@@ -109,7 +112,7 @@ async function stepOf(
   }
 }
 
-/** Returns the messages to fold in order, including the missing messages between them. */
+/** Returns the messages to add, in order and without gaps. Makes missing messages from pages. */
 async function contiguous(
   db: D1Database,
   { ledger_id, rolled_entry, flushed_entry }: Position,
@@ -126,8 +129,8 @@ async function contiguous(
         reached = message.to_entry
         break
       }
-      // There is a gap before the message, or the message does not begin where the rollups end. The missing entries
-      // are read from pages.
+      // Messages are missing before this message, or the message begins before the entry that the rollups have reached.
+      // Reads these entries from pages.
       const until = reached < message.after_entry ? message.after_entry : message.to_entry
       if (pages.entries <= 0) return all
       for await (const missing of flushedUsage(db, ledger_id, reached)) {
@@ -142,7 +145,9 @@ async function contiguous(
   return all
 }
 
-/** Records the outcomes of a ledger's messages after its step is written. */
+/**
+ * Sets the outcomes of the messages of a ledger after a step was written. Messages after the step get no outcome yet.
+ */
 function settle(
   { position, messages }: Step,
   own: readonly ParsedUsageMessage[],
@@ -159,22 +164,31 @@ function settle(
   }
 }
 
-/** The messages to fold into one generation of a ledger's rollups, at least one and without a gap. */
+/** The messages that one write adds to one generation of a ledger's rollups, in order and without gaps. */
 export interface Step {
   readonly position: Position
   readonly messages: readonly ParsedUsageMessage[]
 }
 
-/** The result of a step. moved: written. stale: not written because of a concurrent write. failed: not written. */
+/**
+ * The result of a step. `moved`: the step was written. `stale`: it was not written, because a concurrent write changed
+ * the generation. `failed`: it was not written, because of an error.
+ */
 export type StepResult =
   | { readonly kind: 'moved'; readonly rows: number }
   | { readonly kind: 'stale' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
-/** The maximum number of bytes that are read, folded and written at once, unless one step is larger. */
+/**
+ * The maximum number of bytes of rows that are read, changed and written at once; a single larger step is written as a
+ * whole.
+ */
 const WRITE_LIMITS: PortionLimits = { bytes: 8_000_000 }
 
-/** Folds and writes steps of different ledgers in few statements. Each step is written atomically. */
+/**
+ * Adds the messages of steps to the rows of the rollups and writes the rows. Uses few statements for many ledgers.
+ * Writes each step atomically.
+ */
 export async function writeSteps(
   db: D1Database,
   steps: readonly Step[],
@@ -202,7 +216,10 @@ interface Work {
   readonly places: readonly Place[]
 }
 
-/** Writes a group of steps. If the group fails, writes each step separately, so that no ledger delays another. */
+/**
+ * Writes a group of steps. If the group fails, writes each step separately, so that an error of one ledger does not
+ * affect other ledgers.
+ */
 async function writeGroup(
   db: D1Database,
   works: readonly Work[],

@@ -3,18 +3,21 @@ import type { RollupState } from '../../db/schema.ts'
 import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../cells/cells.ts'
 import type { RollupRow, RowPlace } from './rows.ts'
 
-/** The progress of one generation of a ledger's rollups. */
+/** One generation of a ledger's rollups: its state, its version and the entries that it includes. */
 export interface Position {
   readonly ledger_id: string
   readonly generation: number
   readonly state: RollupState
-  /** Incremented with every change of the generation; 0 while it has no row. */
+  /**
+   * The version that writers compare (`IS_UNCHANGED`). New usage, expired days and changes of the state increase it; 0
+   * if the generation has no row yet.
+   */
   readonly version: number
   readonly rolled_entry: number
   readonly as_of_ms: number
   readonly totals: UsageTotals
   readonly expired: UsageTotals
-  /** The last entry whose page is in D1. */
+  /** The last entry of the ledger that is in the pages in D1. */
   readonly flushed_entry: number
 }
 
@@ -37,7 +40,10 @@ interface PositionRow {
   expired: string | null
 }
 
-/** Reads the active generation of each ledger. Ledgers that are not in D1 are left out. */
+/**
+ * Reads the active generation of each ledger. Returns an empty first generation with the version 0 for a ledger without
+ * one. Omits ledgers that are not in D1.
+ */
 export async function readPositions(
   db: D1Database,
   ledger_ids: readonly string[],
@@ -55,7 +61,7 @@ const SELECT_BUILDING = `
   FROM ledgers AS l JOIN rollup_watermarks AS w ON w.ledger_id = l.ledger_id AND w.state = 'building'
   WHERE l.ledger_id = ?1`
 
-/** Reads the generation that a rebuild builds; undefined if no rebuild runs. */
+/** Reads the generation that is being built; undefined if there is no unfinished rebuild. */
 export async function readBuilding(db: D1Database, ledger_id: string): Promise<Position | undefined> {
   const row = await db.prepare(SELECT_BUILDING).bind(ledger_id).first<PositionRow>()
   return row ? positionOf(row) : undefined
@@ -75,11 +81,11 @@ function positionOf(row: PositionRow): Position {
   }
 }
 
-/** A place of one ledger and its newest row. */
+/** The newest row of a place in a ledger's rollups, without its cells. */
 export interface Newest {
   readonly position: Position
   readonly place: RowPlace
-  /** The part of the newest row; 0 if no row exists. */
+  /** The part number of the newest row; 0 if the place has no row. */
   readonly part: number
   readonly bytes: number
 }
@@ -90,7 +96,7 @@ interface SizeRow {
   bytes: number
 }
 
-// CROSS JOIN fixes the order: the keys first. Otherwise SQLite may read every row of the table.
+// CROSS JOIN makes SQLite read the list of keys first. With another join, SQLite can read every row of the table.
 const NEWEST_DAYS = `
   SELECT k.key AS i, d.part, octet_length(by_day) + octet_length(by_hour) + coalesce(octet_length(by_team), 0)
     + coalesce(octet_length(by_key), 0) AS bytes
@@ -107,7 +113,7 @@ const NEWEST_USERS = `
       SELECT max(part) FROM rollup_users
       WHERE ledger_id = k.value ->> 0 AND generation = k.value ->> 1 AND day = k.value ->> 2 AND bucket = k.value ->> 3)`
 
-/** Finds the newest row of each place, without its cells, in the order of the places. */
+/** Finds the newest row of each place, without reading its cells. Returns the results in the order of the places. */
 export async function findNewest<T extends Pick<Newest, 'position' | 'place'>>(
   db: D1Database,
   places: readonly T[],
@@ -134,7 +140,7 @@ interface CellsRow {
   [column: string]: string | number | null
 }
 
-/** Reads rows by their keys. Rows that do not exist are left out. */
+/** Reads the columns of rows. Omits rows that do not exist. */
 export async function readRows(db: D1Database, rows: readonly Newest[]): Promise<Map<Newest, RollupRow>> {
   const found = new Map<Newest, RollupRow>()
   const existing = rows.filter(({ part }) => part > 0)
@@ -155,7 +161,8 @@ export async function readRows(db: D1Database, rows: readonly Newest[]): Promise
 }
 
 /**
- * Reads rows by lists of keys, in one batch. The field `i` of each returned row is the index of its key in the list.
+ * Reads rows by lists of keys, in one batch, and calls `take` for each row. The field `i` of a returned row is the
+ * index of its key in the list.
  */
 async function readInLists<T extends Pick<Newest, 'position' | 'place'>, Row extends { readonly i: number }>(
   db: D1Database,
@@ -192,7 +199,7 @@ function keyOf(row: Pick<Newest, 'position' | 'place'> & { part?: number }): (st
   return [ledger_id, generation, place.day, place.table === 'users' ? place.bucket : 0, row.part ?? 0]
 }
 
-/** A change of one generation: the progress that was read, the new progress, and the rows to write. */
+/** A change of one generation: the generation as it was read, its new values, and the rows to write. */
 export interface Move {
   readonly from: Position
   readonly to: Pick<Position, 'rolled_entry' | 'as_of_ms' | 'totals'>
@@ -200,8 +207,8 @@ export interface Move {
 }
 
 /**
- * The SQL condition that the generation is unchanged since it was read. The first generation of a ledger may begin
- * only if the ledger has no generation. Reads one row for each generation of the ledger.
+ * The SQL condition that a generation is unchanged since it was read. With the version 0, it is true only if the ledger
+ * has no generation at all. Reads one row for each generation of the ledger.
  */
 export const IS_UNCHANGED = `
   coalesce((
@@ -209,7 +216,7 @@ export const IS_UNCHANGED = `
     WHERE ledger_id = value ->> 'ledger_id' AND (generation = value ->> 'generation' OR value ->> 'version' = 0)
   ), 0) = value ->> 'version'`
 
-// Writes 1 row for each row of the list.
+// Counts as 1 row written for each row of the list.
 const WRITE_DAYS = `
   INSERT INTO rollup_days (ledger_id, generation, day, part, by_day, by_hour, by_team, by_key)
   SELECT value ->> 'ledger_id', value ->> 'generation', value ->> 'day', value ->> 'part',
@@ -236,8 +243,8 @@ const MOVE = `
   RETURNING ledger_id`
 
 /**
- * Writes rows and watermarks in one atomic batch. The rows of a ledger are written only if its generation is
- * unchanged since it was read. Returns the ledgers that were written.
+ * Writes the rows and watermarks of several ledgers in one atomic batch. Writes nothing for a ledger whose generation
+ * has changed since it was read. Returns the ids of the ledgers that were written.
  */
 export async function writeMoves(
   db: D1Database,
@@ -259,8 +266,8 @@ export async function writeMoves(
 }
 
 /**
- * Returns a row as JSON. Columns are nested JSON values, because the escaped quotes of JSON in strings would double
- * the size.
+ * Returns a row as JSON text. The columns are nested JSON values and not strings, because escaped quotes in strings
+ * would double the size.
  */
 function rowText({ ledger_id, generation, version }: Position, { place, part, columns }: RollupRow): string {
   const key = JSON.stringify({ ledger_id, generation, version, ...place, part })

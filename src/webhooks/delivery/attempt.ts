@@ -7,12 +7,16 @@ import { notSent, type SendError, type SendLimits, type Sent, send } from './sen
 import { type SigningKey, signedHeaders } from './signing.ts'
 
 /**
- * The attempts of a delivery. An attempt checks the address, signs the message with the current time, and sends it.
+ * Makes the attempts of deliveries. An attempt checks the URL of the endpoint, signs the message with the current time,
+ * and sends it.
  */
 
 export type AddressCheck = (address: Address) => Promise<SendError | undefined>
 
-/** Returns a check of addresses for attempts that begin within about a second. It resolves each name once. */
+/**
+ * Returns a function that checks the URLs of endpoints. It resolves each host name only once, so it must be used only
+ * for attempts that begin within about a second.
+ */
 export function addressChecks(env: Bindings, fetcher: Fetch): AddressCheck {
   const resolved = new Map<string, Promise<Resolution>>()
   const resolveOnce: typeof resolveName = (name, resolver) => {
@@ -35,7 +39,7 @@ export interface AttemptOf {
 
 const USER_AGENT = 'OpenMonetize-Webhooks/1'
 
-/** Makes one attempt of a delivery. Never throws. */
+/** Makes one attempt of a delivery and returns its result. Never throws. */
 export async function attempt(
   { endpoint, content, keys }: AttemptOf,
   check: AddressCheck,

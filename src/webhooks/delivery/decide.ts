@@ -3,43 +3,43 @@ import type { Content } from './content.ts'
 import type { SigningKey } from './signing.ts'
 import type { Situation } from './situation.ts'
 
-/** A delivery that can be sent now. */
+/** A delivery that must be sent now. */
 export interface Ready {
   readonly kind: 'send'
   readonly endpoint: SealedEndpoint
   readonly content: Content
   readonly keys: readonly SigningKey[]
-  /** The number of attempts made so far. */
+  /** The number of earlier attempts since the delivery was created or last restarted. */
   readonly made: number
   readonly has_row: boolean
 }
 
 /**
- * The reason why a delivery is not sent now. If `has_row` is true, D1 has the delivery, and the sweep queues it
- * again.
+ * The reason why a delivery is not sent now. If `has_row` is true, D1 contains a row for the delivery, so the sweep
+ * queues it again later.
  */
 export type Unsent =
-  /** The endpoint is disabled or deleted, or the notification is too old. */
+  /** The endpoint is disabled or deleted, or the notification was already deleted. */
   | { readonly kind: 'dropped'; readonly is_logged: boolean }
-  /** The message is a repeat, because the delivery has ended or another run works on it. */
+  /** The queue message is a repeat: the delivery has ended, or an attempt of it is running. */
   | { readonly kind: 'repeated' }
   | { readonly kind: 'early'; readonly due_at_ms: number }
-  /** The endpoint has its maximum number of running attempts. */
+  /** The endpoint has the maximum number of running attempts, or the run ended before the attempt could begin. */
   | { readonly kind: 'busy'; readonly has_row: boolean }
-  /** No master key can decrypt the signing keys. The operator must set the right master key. */
+  /** The signing keys cannot be decrypted. The operator must check the master key in `ENCRYPTION_KEY`. */
   | { readonly kind: 'locked'; readonly has_row: boolean }
 
-/** The tolerance for messages that the queue delivers a little too early. */
+/** The tolerance for queue messages that arrive too early, in milliseconds. */
 const EARLY_MS = 500
 
-/** Decides whether a delivery of the queue is sent now. */
+/** Decides whether a delivery from the queue is sent now. */
 export function decide(
   { endpoint, state, content, keys, is_busy }: Situation,
   now_ms: number,
 ): Ready | Unsent {
   if (state && state.status !== 'pending') return { kind: 'repeated' }
   const has_row = state !== undefined
-  // A delivery to a deleted endpoint is logged only if the log has it already.
+  // If the endpoint was deleted, the delivery is recorded as dropped only if it already has a row.
   if (!endpoint?.enabled || !content) {
     return { kind: 'dropped', is_logged: has_row || endpoint !== undefined }
   }

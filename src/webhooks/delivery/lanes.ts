@@ -1,4 +1,4 @@
-/** Runs tasks concurrently, with a limit for all tasks and a limit for the tasks of each key. */
+/** Runs tasks concurrently. Limits the number of running tasks, both in total and for each key. */
 export class Lanes {
   private readonly waiting: { readonly key: string; readonly start: () => void }[] = []
   private readonly running = new Map<string, number>()
@@ -9,7 +9,10 @@ export class Lanes {
     this.limits = limits
   }
 
-  /** Runs a task. The promise never settles if the lanes close before the task begins. */
+  /**
+   * Runs a task when the limits allow it, and returns its result. If `close` is called before the task begins, the
+   * returned promise never settles.
+   */
   run<T>(key: string, task: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const start = () => {
@@ -26,7 +29,7 @@ export class Lanes {
     })
   }
 
-  /** Prevents the start of further tasks. Running tasks continue. */
+  /** Removes the tasks that have not begun. Running tasks continue. */
   close(): void {
     this.waiting.length = 0
   }

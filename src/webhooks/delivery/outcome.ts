@@ -3,7 +3,7 @@ import type { DisabledReason, SealedEndpoint } from '../records/endpoints.ts'
 import { FAILING_LIMIT_MS, nextAttemptMs } from './schedule.ts'
 import { type Attempt, isSuccess, type Sent } from './send.ts'
 
-/** The consequence of an attempt for its delivery and for the endpoint. */
+/** The changes that follow from an attempt: the new state of its delivery, and the changes of the endpoint. */
 export interface Consequence {
   readonly outcome: Outcome
   readonly endpoint: SealedEndpoint
@@ -15,7 +15,10 @@ export interface Consequence {
 
 const GONE = 410
 
-/** Returns the consequence of an attempt. `made` is the number of attempts before it. */
+/**
+ * Returns the changes that follow from an attempt. `made` is the number of earlier attempts since the delivery was
+ * created or last restarted.
+ */
 export function consequenceOf(
   delivered: Delivered,
   endpoint: SealedEndpoint,

@@ -8,8 +8,8 @@ import { OPERATOR } from '../records/secrets.ts'
 import type { Consequence } from './outcome.ts'
 
 /**
- * Records the outcomes of deliveries in one batch of D1: a row for each delivery, and the changes of the endpoints.
- * Throws if D1 does not answer. A repeated call can add an attempt to the log twice.
+ * Writes the outcomes of deliveries and the changes of their endpoints in one D1 batch. Throws if D1 does not respond.
+ * If the call is repeated, an attempt can be recorded twice.
  */
 export async function record(
   env: Bindings,
@@ -33,7 +33,10 @@ export async function record(
   })
 }
 
-/** Returns the last state of each endpoint whose state changes. */
+/**
+ * Returns the new `failing_since_ms` of each endpoint for which it changes. If an endpoint has several changes, returns
+ * the last one.
+ */
 function newStates(consequences: readonly Consequence[]) {
   const states = new Map<string, Parameters<typeof setFailing>[1][number]>()
   for (const { endpoint, failing_since_ms: at_ms } of consequences) {
@@ -44,9 +47,10 @@ function newStates(consequences: readonly Consequence[]) {
 }
 
 /**
- * Returns the endpoints to disable, once each. Omits an endpoint whose customer could not be notified. The
- * notification is sent before the endpoint is disabled, and is stored only once. After a crash between the two steps,
- * the next failure of the endpoint disables it.
+ * Notifies the customers of the endpoints that must be disabled. Returns one consequence for each of these endpoints,
+ * but omits endpoints whose customer could not be notified. The notification precedes the change of the endpoint, and
+ * is stored only once. If a crash prevents the change, a later attempt that fails for the same reason disables the
+ * endpoint.
  */
 async function announced(env: Bindings, consequences: readonly Consequence[]): Promise<Consequence[]> {
   const to_disable = new Map(

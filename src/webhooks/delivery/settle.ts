@@ -2,33 +2,40 @@ import type { Delivered, Outcome } from '../records/deliveries.ts'
 import type { Unsent } from './decide.ts'
 
 /**
- * The decision to acknowledge or to retry a queue message. The consumer applies it after it has written the rows of the
- * batch.
+ * The decision to acknowledge or to retry a queue message. The consumer carries it out after it has written the rows of
+ * the batch.
  */
 export type Settlement = { readonly kind: 'ack' } | { readonly kind: 'retry'; readonly delay_ms: number }
 
 const ACK: Settlement = { kind: 'ack' }
 
 /**
- * The longest delay of a message. The sweep starts a later attempt, because a message cannot wait in a queue for
- * days.
+ * The longest delay of a queue message, in milliseconds. A message cannot wait in the queue for days, so the sweep
+ * queues deliveries with a longer delay.
  */
 const MAX_MESSAGE_DELAY_MS = 600_000
-/** The maximum number of times that a delivery without a row waits in the queue. After that, it waits in D1. */
+/**
+ * The maximum number of times that a delivery to a busy endpoint waits in the queue, if it has no row yet. After that,
+ * it gets a row and waits in D1.
+ */
 const MAX_BUSY_REPEATS = 5
 const BUSY_DELAY_MS = 5_000
 const PARKED_MS = 60_000
 
 /**
- * Settles the message of a delivery. If the delivery is due within ten minutes, the queue delivers the message again
- * at that time. Otherwise, the message is acknowledged, and the sweep queues the delivery when it is due.
+ * Returns the settlement for a delivery that is due at `due_at_ms`. If this time is within ten minutes, the queue
+ * delivers the message again then. Otherwise, the message is acknowledged, and the sweep queues the delivery when it is
+ * due. If `due_at_ms` is null, the delivery has ended, and the message is acknowledged.
  */
 export function settleDue(due_at_ms: number | null, now_ms: number): Settlement {
   if (due_at_ms === null || due_at_ms - now_ms > MAX_MESSAGE_DELAY_MS) return ACK
   return { kind: 'retry', delay_ms: Math.max(0, due_at_ms - now_ms) }
 }
 
-/** Settles a message that was not sent. `outcome` is the row to write before the settlement. */
+/**
+ * Returns the settlement for a delivery that is not sent now. If `outcome` is set, the caller must write it to D1
+ * before it settles the message.
+ */
 export function settleUnsent(
   unsent: Unsent,
   {

@@ -1,19 +1,19 @@
 /**
- * Signs messages according to Standard Webhooks 1.0. `v1` is HMAC-SHA256 under a shared secret, and `v1a` is Ed25519.
- * The signed text is `id.timestamp.body`, so that a receiver can refuse a message that was changed or that is
- * repeated later.
+ * Signs messages according to Standard Webhooks 1.0. A `v1` signature is HMAC-SHA256 with a shared secret. A `v1a`
+ * signature is Ed25519. The signed text is `id.timestamp.body`. A receiver can therefore refuse a message that was
+ * changed, and a message that an attacker sends again later.
  */
 
-/** The keys that sign the messages of an endpoint. */
+/** The keys that sign the messages to an endpoint. */
 export interface SigningKey {
-  /** The shared secret: `whsec_` and 32 bytes in base64. */
+  /** The shared secret: `whsec_`, followed by 32 bytes in base64. */
   readonly secret: string
-  /** The Ed25519 key in PKCS #8, in base64; null for an endpoint without `v1a`. */
+  /** The Ed25519 private key in PKCS #8 format, in base64; null if the key creates no `v1a` signatures. */
   readonly private_key: string | null
 }
 
 export interface NewSigningKey extends SigningKey {
-  /** The Ed25519 public key: `whpk_` and 32 bytes in base64; null without `v1a`. */
+  /** The Ed25519 public key: `whpk_`, followed by 32 bytes in base64. Null if the key creates no `v1a` signatures. */
   readonly public_key: string | null
 }
 
@@ -27,7 +27,7 @@ export async function newSigningKey({ v1a }: { readonly v1a: boolean }): Promise
   return { secret, ...(await newKeyPair()) }
 }
 
-/** Returns the private and the public key of a new Ed25519 key pair. */
+/** Creates an Ed25519 key pair and returns its two keys in the formats of `NewSigningKey`. */
 export async function newKeyPair(): Promise<{ readonly private_key: string; readonly public_key: string }> {
   const pair = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])
   if (!('privateKey' in pair)) throw new Error('the runtime returned no Ed25519 key pair')
@@ -47,7 +47,10 @@ export interface SignedHeaders {
   readonly 'webhook-signature': string
 }
 
-/** Returns the headers of one attempt. Several keys sign while a secret is being replaced. */
+/**
+ * Returns the signed headers of one attempt. Each of the keys signs the message: while a secret is being replaced,
+ * these are the old and the new keys.
+ */
 export async function signedHeaders(
   message: { readonly id: string; readonly at_ms: number; readonly body: string },
   keys: readonly SigningKey[],

@@ -14,21 +14,24 @@ import { keyOwner, openKeys, signingKeys } from '../records/secrets.ts'
 import { type Content, contentKey, readContents } from './content.ts'
 import type { SigningKey } from './signing.ts'
 
-/** The state of a due delivery in D1. A few statements read the states of all deliveries of a run. */
+/**
+ * The data in D1 that decides whether a delivery is sent. All deliveries of a run are read together, with a few
+ * statements.
+ */
 export interface Situation {
   /** The endpoint; undefined if it was deleted. */
   readonly endpoint: SealedEndpoint | undefined
-  /** The row of the delivery; undefined if it has no row yet. */
+  /** The state in the row of the delivery; undefined if the delivery has no row yet. */
   readonly state: DeliveryState | undefined
   /** The content of the message; undefined if the notification was deleted. */
   readonly content: Content | undefined
-  /** The signing keys; empty if no master key can decrypt them. */
+  /** The signing keys; empty if the endpoint was deleted, or if its keys cannot be decrypted. */
   readonly keys: readonly SigningKey[]
-  /** Whether the endpoint has its maximum number of running attempts. */
+  /** True if the endpoint has at least the maximum number of running attempts. */
   readonly is_busy: boolean
 }
 
-/** Reads all situations with a few statements. Throws if D1 does not answer. */
+/** Reads the situations of all given deliveries with a few statements. Throws if D1 does not respond. */
 export async function readSituations(
   env: Bindings,
   delivered: readonly Delivered[],
@@ -68,8 +71,8 @@ export async function readSituations(
 }
 
 /**
- * Returns the keys that sign a message of an endpoint now. Returns no keys and logs a line if they cannot be
- * decrypted.
+ * Returns the keys that currently sign the messages to an endpoint. If the keys cannot be decrypted, returns no keys
+ * and logs the failure.
  */
 export function keysOf(
   env: Bindings,

@@ -11,17 +11,24 @@ import { subscribes } from '../types.ts'
 import { callsToEnqueue, enqueue } from './message.ts'
 
 /**
- * The consumer of hints that D1 has notifications of a ledger. It puts a message into the queue `webhooks` for each
- * notification and each endpoint that subscribes to its type. `ledgers.handed_notification` is increased only after
- * that. After a crash, the work is repeated. The rows of deliveries make the repeat harmless.
+ * Consumes hints, which are queue messages about new notifications of a ledger in D1. Puts a message into the queue
+ * `webhooks` for each notification and each enabled endpoint that subscribes to its type. Then increases
+ * `ledgers.handed_notification`. After a crash between the two steps, messages are queued again. A repeated message is
+ * harmless, because each delivery has only one row.
  */
 
-/** The maximum numbers of notifications and of deliveries that one run queues for a ledger. */
+/**
+ * The maximum number of notifications that one run reads for a ledger, and the maximum number of deliveries that it
+ * queues.
+ */
 const MAX_NOTIFICATIONS = 1_000
 const MAX_DELIVERIES = 1_000
-/** The maximum number of calls for a ledger. They read its notifications, queue deliveries, and move the position. */
+/**
+ * The maximum number of calls for one ledger. One call reads its notifications, one updates `handed_notification`, and
+ * the others queue deliveries.
+ */
 const CALLS_OF_LEDGER = 2 + callsToEnqueue(MAX_DELIVERIES)
-/** The maximum number of calls of a run of the consumer. An invocation may make 1,000 calls. */
+/** The maximum number of calls in one run of the consumer. The platform allows 1,000 calls in an invocation. */
 const CALLS_OF_CONSUMER = 600
 const RETRY_DELAY_S = 10
 
@@ -39,12 +46,14 @@ export async function consumeHints(batch: MessageBatch, env: Bindings): Promise<
   }
 }
 
-/** The result for a ledger. `partly`: it has more notifications than one run queues. */
+/**
+ * The result of a run for one ledger. `partly` means that the ledger can have more notifications than one run queues.
+ */
 export type HandedOn = 'whole' | 'partly' | 'failed'
 
 /**
- * Queues the new notifications of some ledgers, in their order. Returns the result of each ledger. The result omits
- * ledgers if no calls were left for them.
+ * Queues the deliveries of new notifications, one ledger after another. Returns the result of each ledger. Omits the
+ * ledgers for which no calls were left.
  */
 export async function handOn(
   env: Bindings,
@@ -82,11 +91,12 @@ const UNHANDED = `
   JOIN notifications AS n ON n.ledger_id = l.ledger_id AND n.sequence > l.handed_notification
   WHERE l.ledger_id = ?1 ORDER BY n.sequence LIMIT ?2`
 
-// Writes 1 row and its entry in the index of ledgers with notifications that are not queued.
+// This statement writes 1 row. If later notifications remain, it also writes the entry of the row in the index
+// `ledgers_unhanded`.
 const HANDED = `
   UPDATE ledgers SET handed_notification = ?2 WHERE ledger_id = ?1 AND handed_notification < ?2`
 
-/** The fields of a notification that a delivery needs. */
+/** The fields of a notification that are needed to create its deliveries. */
 export interface Numbered {
   readonly sequence: number
   readonly type: string
@@ -94,8 +104,8 @@ export interface Numbered {
 }
 
 /**
- * Queues the new notifications of a ledger. Returns the number of calls, at most `CALLS_OF_LEDGER`, and whether all
- * notifications were queued.
+ * Queues the deliveries of the new notifications of one ledger. Returns the number of calls, which is at most
+ * `CALLS_OF_LEDGER`, and whether all notifications were queued.
  */
 async function handOnLedger(
   env: Bindings,
@@ -106,7 +116,8 @@ async function handOnLedger(
   const { results } = await env.DB.prepare(UNHANDED).bind(ledger_id, limit).all<Numbered>()
   const last = results.at(-1)
   if (!last) return { made: 1, is_whole: true }
-  // A notification may be older than an endpoint and reach D1 later. It is not sent to that endpoint.
+  // A notification can be older than an endpoint although it reaches D1 after the endpoint was created. It is not sent
+  // to this endpoint.
   const created = new Map(endpoints.map((endpoint) => [endpoint.webhook_endpoint_id, endpoint.created_at_ms]))
   const deliveries = deliveriesOf(ledger_id, results, endpoints).filter(
     ({ webhook_endpoint_id, at_ms }) => (created.get(webhook_endpoint_id) ?? Infinity) <= at_ms,
@@ -117,7 +128,8 @@ async function handOnLedger(
 }
 
 /**
- * Returns the deliveries of notifications to the endpoints that subscribe to them, in the order of the notifications.
+ * Returns a delivery for each notification and each endpoint that subscribes to its type, in the order of the
+ * notifications.
  */
 export function deliveriesOf(
   ledger_id: string,
@@ -139,15 +151,16 @@ export function deliveriesOf(
   )
 }
 
-// Writes 1 row, or none if the ledger already has endpoints. Only later notifications of the ledger are queued.
+// This statement writes 1 row. It writes no row if the ledger already has an endpoint. Notifications that are already
+// in D1 are not queued.
 const BEGIN = `
   INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms, handed_notification)
   VALUES (?1, 0, 0, 0, 0)
   ON CONFLICT (ledger_id) DO UPDATE SET handed_notification = last_notification WHERE handed_notification IS NULL`
 
 /**
- * Returns the statement that starts the queueing of the notifications of a ledger. It is in each batch that adds an
- * endpoint, and has an effect only for the first endpoint of the ledger.
+ * Returns the statement after which the notifications of a ledger are queued. Every batch that adds an endpoint to a
+ * ledger must contain it. It has an effect only for the first endpoint of the ledger.
  */
 export function beginHandingOn(env: Pick<Bindings, 'DB'>, ledger_id: string): D1PreparedStatement {
   return env.DB.prepare(BEGIN).bind(ledger_id)
@@ -158,8 +171,8 @@ const END = `
   WHERE ledger_id = ?1 AND NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE owner = ?1)`
 
 /**
- * Returns the statement that stops the queueing. It follows the statement that deletes an endpoint, and has an effect
- * only if the ledger has no more endpoints.
+ * Returns the statement after which the notifications of a ledger are no longer queued. It must follow the statement
+ * that deletes an endpoint. It has an effect only if the ledger has no more endpoints.
  */
 export function endHandingOn(env: Pick<Bindings, 'DB'>, ledger_id: string): D1PreparedStatement {
   return env.DB.prepare(END).bind(ledger_id)

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import type { Delivered } from '../records/deliveries.ts'
 
 /**
- * A message of the queue `webhooks`, as JSON. It means that a delivery is due. The message may arrive twice or late.
+ * A message in the queue `webhooks`, as JSON. It means that a delivery is due. A message can arrive late or several
+ * times.
  */
 export interface DeliveryMessage extends Delivered {
   readonly v: 1
@@ -29,7 +30,7 @@ export function messageOf({
   return { v: 1, owner, webhook_endpoint_id, notification_id, sequence, type, at_ms }
 }
 
-/** Parses a message. Returns undefined for a body that this Worker never sends. */
+/** Parses the body of a queue message. Returns undefined if the body is malformed. */
 export function parseMessage(body: unknown): Delivered | undefined {
   const parsed = schema.safeParse(body)
   if (!parsed.success) return undefined
@@ -37,15 +38,18 @@ export function parseMessage(body: unknown): Delivered | undefined {
   return delivered
 }
 
-/** The maximum number of messages that a queue accepts at once. */
+/** The maximum number of messages that a queue accepts in one call. */
 const MAX_SENT_AT_ONCE = 100
 
-/** Returns the number of calls that `enqueue` makes to the queue. */
+/** Returns the number of calls to the queue that `enqueue` makes for a number of deliveries. */
 export function callsToEnqueue(deliveries: number): number {
   return Math.ceil(deliveries / MAX_SENT_AT_ONCE)
 }
 
-/** Puts deliveries into the queue. A repeat after an error may queue some of them twice. */
+/**
+ * Puts a message for each delivery into the queue. If the call is repeated after an error, some deliveries can be in
+ * the queue twice.
+ */
 export async function enqueue(queue: Queue<DeliveryMessage>, delivered: readonly Delivered[]): Promise<void> {
   for (let i = 0; i < delivered.length; i += MAX_SENT_AT_ONCE) {
     const bodies = delivered.slice(i, i + MAX_SENT_AT_ONCE).map((one) => ({ body: messageOf(one) }))

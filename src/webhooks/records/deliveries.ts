@@ -6,23 +6,26 @@ import { parseStored } from '../../ledger/model/json.ts'
 import type { Attempt } from '../delivery/send.ts'
 
 /**
- * The log of deliveries in D1. It has one row for each notification that an endpoint gets, even if it is sent several
- * times.
+ * Reads and writes the deliveries in D1. A notification has at most one row for each endpoint, even if it is sent
+ * several times.
  */
 
 /**
- * The statuses of a delivery. A delivery is dropped if its endpoint was disabled or deleted, or if the notification
- * is too old to be sent.
+ * The statuses of a delivery. A delivery is `dropped` if its endpoint was disabled or deleted, or if its notification
+ * was deleted before the message was sent.
  */
 export const DELIVERY_STATUSES = ['pending', 'succeeded', 'failed', 'dropped'] as const
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
 
-/** A notification that is delivered to an endpoint. The text of the message is made when the message is sent. */
+/**
+ * A notification and the endpoint that it is delivered to. The text of the message is not part of it, because the text
+ * is created when the message is sent.
+ */
 export interface Delivered {
   readonly owner: string
   readonly webhook_endpoint_id: string
   readonly notification_id: string
-  /** The sequence of the notification; 0 for a message that `POST …/test` sent. */
+  /** The sequence number of the notification; 0 for a test message (`POST …/test`). */
   readonly sequence: number
   readonly type: string
   /** The time of the notification. */
@@ -32,14 +35,14 @@ export interface Delivered {
 export interface Delivery extends Delivered {
   readonly delivery_id: string
   readonly status: DeliveryStatus
-  /** The number of attempts since the delivery was created or last restarted. */
+  /** The number of attempts since the delivery was created or, if it was restarted, since the last restart. */
   readonly made: number
   /**
-   * The time of the next attempt, or the time when a running attempt counts as lost; null unless the delivery is
-   * pending.
+   * The time of the next attempt. While an attempt runs, it is the time after which the attempt is considered lost.
+   * Null if the delivery is not pending.
    */
   readonly due_at_ms: number | null
-  /** The newest attempts, oldest first. */
+  /** The last attempts of the delivery, at most `MAX_ATTEMPTS_KEPT`. The oldest is first. */
   readonly attempts: readonly Attempt[]
 }
 
@@ -47,25 +50,28 @@ interface Row extends Omit<Delivery, 'attempts'> {
   readonly attempts: string
 }
 
-/** The maximum number of attempts that a row keeps. */
+/** The maximum number of attempts that the row of a delivery stores. */
 export const MAX_ATTEMPTS_KEPT = 20
 
 type Db = Pick<Bindings, 'DB'>
 
-/** Returns the id of the only delivery of a notification to an endpoint. Ids sort by the time of the notification. */
+/**
+ * Returns the id of the delivery of a notification to an endpoint. The order of the ids is the order of the
+ * notifications' times.
+ */
 export function deliveryId({ webhook_endpoint_id, notification_id, at_ms }: Delivered): string {
   const digest = createHash('sha256').update(`${webhook_endpoint_id} ${notification_id}`).digest()
   return randomId('dlv', at_ms, digest.subarray(0, 10))
 }
 
-/** A change of a delivery after an attempt, or without one. */
+/** The new state of a delivery, with or without a new attempt. */
 export interface Outcome extends Delivered {
   readonly status: DeliveryStatus
   readonly made: number
-  /** Whether an attempt is running. `due_at_ms` is then the time when it counts as lost. */
+  /** Whether an attempt is running. If so, `due_at_ms` is the time after which the attempt is considered lost. */
   readonly in_flight: boolean
   readonly due_at_ms: number | null
-  /** The attempt; undefined if nothing was sent. */
+  /** The new attempt; undefined if no attempt was made. */
   readonly attempt?: Attempt | undefined
 }
 
@@ -77,8 +83,8 @@ const erased = (kind: SubjectKind) => `EXISTS (
     WHERE n.ledger_id = value ->> 'owner' AND n.sequence = value ->> 'sequence' AND s.ledger_id = n.ledger_id
       AND s.kind = '${kind}' AND s.number = n.${kind}_number AND s.erased_at_ms IS NOT NULL)`
 
-// Does not store the answer to a message about an erased user or team. The erasure deletes only answers that are
-// already stored, but an attempt may end after the erasure.
+// The receiver's response is not stored if the message is about an erased user or team. An erasure deletes only the
+// responses that are already stored, but an attempt can end after the erasure.
 const VALUES = `
   SELECT value ->> 'owner', value ->> 'delivery_id', value ->> 'webhook_endpoint_id', value ->> 'notification_id',
     value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'status', value ->> 'made',
@@ -87,8 +93,8 @@ const VALUES = `
       THEN json_set(value -> 'attempts', '$[0].answer', '') ELSE value -> 'attempts' END
   FROM json_each(?1) WHERE true`
 
-// Writes 1 row for a delivery that ends with its first attempt. Writes 2 rows, the row and its index entry, if the
-// delivery is or was pending. A delivery that has ended does not change, because the attempt was a repeat.
+// For a delivery that has ended, this statement writes 1 row. For a pending delivery, it writes 2 rows: the row and its
+// index entry. It does not change a delivery that had already ended, because the attempt was then a repeat.
 const RECORD = `
   INSERT INTO webhook_deliveries (${COLUMNS}) ${VALUES}
   ON CONFLICT (owner, delivery_id) DO UPDATE SET status = excluded.status, made = excluded.made,
@@ -98,12 +104,13 @@ const RECORD = `
         ELSE json_remove(attempts, '$[0]') END, '$[#]', excluded.attempts -> 0) END
   WHERE webhook_deliveries.status = 'pending'`
 
-/** Returns the statement that records the outcomes of deliveries. */
+/** Returns the statement that writes the new states and attempts of deliveries. */
 export function recordOutcomes(env: Db, outcomes: readonly Outcome[]): D1PreparedStatement {
   return env.DB.prepare(RECORD).bind(JSON.stringify(outcomes.map(valuesOf)))
 }
 
-// Writes the same rows as RECORD. If `?2` is true, it also restarts successful deliveries.
+// This statement writes 2 rows for each created or restarted delivery: the row and its index entry. If `?2` is true, it
+// also restarts successful deliveries.
 const RESTART = `
   INSERT INTO webhook_deliveries (${COLUMNS}) ${VALUES}
   ON CONFLICT (owner, delivery_id) DO UPDATE SET status = 'pending', made = 0, in_flight = 0,
@@ -112,8 +119,8 @@ const RESTART = `
   RETURNING delivery_id`
 
 /**
- * Returns the statement that creates or restarts deliveries and returns their ids. It does not restart pending
- * deliveries.
+ * Returns the statement that restarts deliveries, and creates missing deliveries. It does not change pending
+ * deliveries. The result of the statement is the ids of the created and restarted deliveries.
  */
 export function restartDeliveries(
   env: Db,
@@ -126,12 +133,15 @@ export function restartDeliveries(
   return env.DB.prepare(RESTART).bind(JSON.stringify(values), succeeded ? 1 : 0)
 }
 
-// An attempt that counts as lost, for example after a crash, is no longer running.
+// An attempt that is considered lost, for example after a crash, does not prevent the restart.
 const RESTART_ONE = `
   UPDATE webhook_deliveries SET status = 'pending', made = 0, in_flight = 0, due_at_ms = ?3
   WHERE owner = ?1 AND delivery_id = ?2 AND (in_flight = 0 OR due_at_ms <= ?3)`
 
-/** Returns the statement that makes a delivery due, unless an attempt is running. */
+/**
+ * Returns the statement that restarts a delivery with the given due time. It changes nothing if an attempt of the
+ * delivery is running.
+ */
 export function restartDelivery(env: Db, owner: string, id: string, due_at_ms: number): D1PreparedStatement {
   return env.DB.prepare(RESTART_ONE).bind(owner, id, due_at_ms)
 }
@@ -143,7 +153,7 @@ function valuesOf({ attempt, in_flight, ...outcome }: Outcome): object {
 
 const DROPPED_AT_ONCE = 1_000
 
-// Writes 2 rows for each delivery: the row and its index entry.
+// This statement writes 1 row for each delivery.
 const DROP_PENDING = `
   UPDATE webhook_deliveries SET status = 'dropped', in_flight = 0, due_at_ms = NULL
   WHERE (owner, delivery_id) IN (
@@ -151,7 +161,7 @@ const DROP_PENDING = `
     WHERE status = 'pending' AND webhook_endpoint_id = ?1 LIMIT ${DROPPED_AT_ONCE})`
 
 /**
- * Returns the statement that drops at most 1,000 pending deliveries to an endpoint. The other deliveries are dropped
+ * Returns the statement that drops pending deliveries to an endpoint, at most 1,000. Further deliveries are dropped
  * when they are due.
  */
 export function dropPending(env: Db, webhook_endpoint_id: string): D1PreparedStatement {
@@ -166,7 +176,7 @@ export interface DeliveryState extends Pick<Delivery, 'delivery_id' | 'status' |
   readonly in_flight: 0 | 1
 }
 
-/** Returns the states of the deliveries that have a row. */
+/** Returns the states of the given deliveries. Omits deliveries that have no row yet. */
 export async function readStates(
   env: Db,
   delivered: readonly Delivered[],
@@ -175,10 +185,10 @@ export async function readStates(
   return (await env.DB.prepare(SELECT_STATES).bind(JSON.stringify(names)).all<DeliveryState>()).results
 }
 
-/** The maximum number of running attempts of an endpoint. */
+/** The maximum number of attempts that run at the same time for one endpoint. */
 export const MAX_IN_FLIGHT = 5
 
-// Reads at most MAX_IN_FLIGHT index entries for each endpoint.
+// This statement reads at most MAX_IN_FLIGHT index entries for each endpoint.
 const COUNT_IN_FLIGHT = `
   SELECT value AS webhook_endpoint_id, (SELECT count(*) FROM (
     SELECT 1 FROM webhook_deliveries WHERE status = 'pending' AND webhook_endpoint_id = value AND in_flight = 1
@@ -190,7 +200,7 @@ export interface InFlight {
   readonly count: number
 }
 
-/** Returns the number of running attempts of each endpoint, at most `MAX_IN_FLIGHT`. */
+/** Returns the number of running attempts of each endpoint. Counts at most `MAX_IN_FLIGHT` attempts of an endpoint. */
 export async function countInFlight(
   env: Db,
   endpoint_ids: readonly string[],
@@ -200,7 +210,7 @@ export async function countInFlight(
   return (await bound.all<InFlight>()).results
 }
 
-// Writes 2 rows: the row and its index entry.
+// This statement writes 2 rows: the row and its index entry.
 const CLAIM_NEXT = `
   UPDATE webhook_deliveries SET in_flight = 1, due_at_ms = ?3
   WHERE (owner, delivery_id) IN (
@@ -209,7 +219,10 @@ const CLAIM_NEXT = `
     ORDER BY due_at_ms LIMIT 1)
   RETURNING owner, webhook_endpoint_id, notification_id, sequence, type, at_ms`
 
-/** Marks the due delivery of an endpoint that has waited longest as running until `lease_ms`, and returns it. */
+/**
+ * Claims the next due delivery of an endpoint: the delivery that has been due for the longest time. Marks it as running
+ * until `lease_ms` and returns it. Returns null if no delivery is due.
+ */
 export async function claimNext(
   env: Db,
   webhook_endpoint_id: string,
@@ -219,7 +232,8 @@ export async function claimNext(
   return env.DB.prepare(CLAIM_NEXT).bind(webhook_endpoint_id, now_ms, lease_ms).first<Delivered>()
 }
 
-// Finds each next endpoint through the index. Reads two index entries for each endpoint, and none of its deliveries.
+// This statement finds each next endpoint with the index. It reads only a few index entries for each endpoint,
+// regardless of the number of its deliveries.
 const ENDPOINTS_DUE = `
   WITH RECURSIVE e (id) AS (
     SELECT min(webhook_endpoint_id) FROM webhook_deliveries WHERE status = 'pending' AND webhook_endpoint_id > ?1
@@ -236,8 +250,8 @@ export interface EndpointDue {
 }
 
 /**
- * Returns the endpoints with pending deliveries in the order of their ids, and whether a delivery of each was due
- * before a time.
+ * Returns the endpoints with pending deliveries whose id is after `after_id`, in the order of their ids. `is_due` is 1
+ * if at least one delivery of the endpoint was due at `before_ms`.
  */
 export async function endpointsDue(
   env: Db,
@@ -253,7 +267,9 @@ const SELECT_DUE = `
   WHERE status = 'pending' AND webhook_endpoint_id = ?1 AND in_flight IN (0, 1) AND due_at_ms <= ?2
   ORDER BY due_at_ms LIMIT ?3`
 
-/** Returns the deliveries of an endpoint that were due before a time, longest wait first. */
+/**
+ * Returns the deliveries of an endpoint that were due at `before_ms`. The delivery with the earliest due time is first.
+ */
 export async function dueDeliveries(
   env: Db,
   webhook_endpoint_id: string,
@@ -275,7 +291,8 @@ export async function findDelivery(env: Db, owner: string, id: string): Promise<
 }
 
 /**
- * The maximum number of rows that one page reads. If few rows match, the page is short, and the next page continues.
+ * The maximum number of rows that are read for one page. If few of these rows match the query, the page has fewer rows
+ * than the limit, and the next page continues after them.
  */
 const MAX_SCANNED = 1_000
 
@@ -286,7 +303,8 @@ const LIST = `
   WHERE (?3 IS NULL OR webhook_endpoint_id = ?3) AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR type = ?5)
   LIMIT ?6`
 
-// Finds the last row that LIST has read for a page that is not full.
+// If LIST finds no row after the page, this statement returns the last row that LIST has read. It returns no row if
+// LIST has read fewer than MAX_SCANNED rows.
 const END_OF_SCAN = `
   SELECT delivery_id FROM webhook_deliveries WHERE owner = ?1 AND delivery_id < ?2
   ORDER BY delivery_id DESC LIMIT 1 OFFSET ${MAX_SCANNED - 1}`
@@ -299,7 +317,10 @@ export interface DeliveryQuery {
   readonly type?: string | undefined
 }
 
-/** Returns a page of deliveries, newest first. It may have fewer than `limit` deliveries even if more follow. */
+/**
+ * Returns a page of deliveries, newest first. The page can have fewer than `limit` deliveries even if a next page
+ * exists.
+ */
 export async function listDeliveries(
   env: Db,
   owner: string,

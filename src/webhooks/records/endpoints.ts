@@ -1,23 +1,29 @@
 import type { Bindings } from '../../bindings.ts'
 
-/** The table of webhook endpoints in D1. */
+/** Reads and writes webhook endpoints in D1. */
 
-/** The reason why an endpoint was disabled. Its receiver answered 410, or all attempts of five days failed. */
+/**
+ * The reason why the system disabled an endpoint. `gone`: the receiver responded with 410. `failing`: all attempts in
+ * five days failed.
+ */
 export type DisabledReason = 'gone' | 'failing'
 
 export interface Endpoint {
-  /** The name of the ledger, or `operator`. */
+  /** The owner of the endpoint: the name of a ledger, or `operator`. */
   readonly owner: string
   readonly webhook_endpoint_id: string
   readonly url: string
-  /** The origin of this deployment in the last request that set the URL. No message is sent to it. */
+  /** The origin of this deployment in the last request that set `url`. No message is sent to this origin. */
   readonly own_origin: string
   readonly types: readonly string[]
   readonly description: string | null
   readonly enabled: boolean
-  /** The reason why attempts disabled the endpoint; null if it is enabled or if a request disabled it. */
+  /** The reason why the system disabled the endpoint; null if it is enabled or was disabled by a request. */
   readonly disabled_reason: DisabledReason | null
-  /** The time of the first failed attempt since the last successful one; null after a success. */
+  /**
+   * The time of the first failed attempt since the last successful one, or since the endpoint was enabled again. Null
+   * if no attempt has failed since then.
+   */
   readonly failing_since_ms: number | null
   readonly public_key: string | null
   readonly previous_key_ends_at_ms: number | null
@@ -36,20 +42,22 @@ interface Row extends Omit<SealedEndpoint, 'types' | 'enabled'> {
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The maximum number of endpoints of a ledger, or of the operator. */
+/** The maximum number of webhook endpoints for each owner, which is a ledger or the operator. */
 export const MAX_ENDPOINTS = 20
 
 const COLUMNS =
   'owner, webhook_endpoint_id, url, own_origin, types, description, enabled, disabled_reason, failing_since_ms, public_key, previous_key_ends_at_ms, created_at_ms, updated_at_ms, sealed'
 
-// Writes 1 row, or none if the owner has the maximum number of endpoints. Reads the endpoints of the owner.
+// This statement writes 1 row. It writes no row if the owner has the maximum number of endpoints. It reads all
+// endpoints of the owner.
 const INSERT = `
   INSERT INTO webhook_endpoints (${COLUMNS})
   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL, ?8, NULL, ?9, ?9, ?10
   WHERE (SELECT count(*) FROM webhook_endpoints WHERE owner = ?1) < ${MAX_ENDPOINTS}`
 
 /**
- * Returns the statement that adds an endpoint. It changes no row if the owner has the maximum number of endpoints.
+ * Returns the statement that adds an endpoint. The statement adds no row if the owner has the maximum number of
+ * endpoints.
  */
 export function insertEndpoint(env: Db, endpoint: SealedEndpoint): D1PreparedStatement {
   return env.DB.prepare(INSERT).bind(
@@ -66,7 +74,7 @@ export function insertEndpoint(env: Db, endpoint: SealedEndpoint): D1PreparedSta
   )
 }
 
-// Writes 1 row, or none if the endpoint has changed since it was read.
+// This statement writes 1 row. It writes no row if the endpoint has changed since it was read.
 const UPDATE = `
   UPDATE webhook_endpoints SET url = ?3, own_origin = ?4, types = ?5, description = ?6, enabled = ?7,
     disabled_reason = CASE WHEN ?7 THEN NULL ELSE disabled_reason END,
@@ -75,8 +83,8 @@ const UPDATE = `
   WHERE owner = ?1 AND webhook_endpoint_id = ?2 AND updated_at_ms = ?12`
 
 /**
- * Returns the statement that replaces an endpoint. It changes no row if the endpoint's `updated_at_ms` is not
- * `read_at_ms`.
+ * Returns the statement that replaces an endpoint. The statement changes no row if the endpoint was changed after it
+ * was read (`updated_at_ms` differs from `read_at_ms`).
  */
 export function updateEndpoint(env: Db, endpoint: SealedEndpoint, read_at_ms: number): D1PreparedStatement {
   return env.DB.prepare(UPDATE).bind(
@@ -106,7 +114,7 @@ const LIST = `
   SELECT ${COLUMNS} FROM webhook_endpoints WHERE owner = ?1 AND webhook_endpoint_id < ?2
   ORDER BY webhook_endpoint_id DESC LIMIT ?3`
 
-/** Returns a page of the owner's endpoints, newest first. */
+/** Returns a page of an owner's endpoints, newest first. */
 export async function listEndpoints(
   env: Db,
   owner: string,
@@ -122,7 +130,7 @@ export function deleteEndpoint(env: Db, owner: string, id: string): D1PreparedSt
   return env.DB.prepare(DELETE).bind(owner, id)
 }
 
-/** The name of an endpoint in a list for `json_each`. */
+/** The values that identify an endpoint in D1. */
 export type EndpointName = Pick<Endpoint, 'owner' | 'webhook_endpoint_id'>
 
 const SELECT_NAMED = `
@@ -140,13 +148,13 @@ const SELECT_ENABLED = `
   SELECT ${COLUMNS} FROM webhook_endpoints
   WHERE owner IN (SELECT value FROM json_each(?1)) AND enabled = 1`
 
-/** Returns the enabled endpoints of some owners. */
+/** Returns all enabled endpoints of the given owners. */
 export async function readEnabledEndpoints(env: Db, owners: readonly string[]): Promise<SealedEndpoint[]> {
   const { results } = await env.DB.prepare(SELECT_ENABLED).bind(JSON.stringify(owners)).all<Row>()
   return results.map(endpointOf)
 }
 
-// Writes 1 row for each endpoint whose state changes.
+// This statement writes 1 row for each endpoint that begins to fail or works again.
 const SET_FAILING = `
   UPDATE webhook_endpoints SET failing_since_ms = k.at_ms
   FROM (SELECT value ->> 'owner' AS owner, value ->> 'webhook_endpoint_id' AS id, value ->> 'at_ms' AS at_ms
@@ -155,8 +163,8 @@ const SET_FAILING = `
     AND (failing_since_ms IS NULL) <> (k.at_ms IS NULL)`
 
 /**
- * Returns the statement that stores the time since which each endpoint has failed. The statement stores null for an
- * endpoint that works again.
+ * Returns the statement that sets `failing_since_ms` of endpoints. `at_ms` is the time of the first failed attempt, or
+ * null for an endpoint that works again.
  */
 export function setFailing(
   env: Db,
@@ -165,7 +173,7 @@ export function setFailing(
   return env.DB.prepare(SET_FAILING).bind(JSON.stringify(changes))
 }
 
-// Writes 1 row, or none if the endpoint is already disabled.
+// This statement writes 1 row, or no row if the endpoint is already disabled.
 const DISABLE = `
   UPDATE webhook_endpoints SET enabled = 0, disabled_reason = ?3, updated_at_ms = max(updated_at_ms + 1, ?4)
   WHERE owner = ?1 AND webhook_endpoint_id = ?2 AND enabled = 1`

@@ -3,7 +3,7 @@ import { DELETED_AT_ONCE, deleteExpired, type Retained } from '../../db/retentio
 import { firstIdAt } from '../../ids.ts'
 import { DAY_MS } from '../../time/durations.ts'
 
-/** The deletion of deliveries whose notification is older than 30 days. */
+/** Deletes ended deliveries whose notification is older than 30 days. */
 
 const RETENTION_MS = 30 * DAY_MS
 
@@ -12,8 +12,8 @@ const DELIVERIES: Retained = {
   owner: 'owner',
   is_due: `EXISTS (SELECT 1 FROM webhook_deliveries AS d
       WHERE d.owner = o.owner AND d.delivery_id < ?2 AND d.status <> 'pending')`,
-  // Writes 1 row for each deleted delivery. A pending delivery is deleted after it has ended. CROSS JOIN keeps the
-  // order of the list.
+  // This statement writes 1 row for each deleted delivery. Pending deliveries are deleted only after they have ended.
+  // CROSS JOIN makes SQLite read the owners in the order of the list.
   forget: `
     DELETE FROM webhook_deliveries WHERE (owner, delivery_id) IN (
       SELECT d.owner, d.delivery_id FROM json_each(?1) AS o CROSS JOIN webhook_deliveries AS d
@@ -24,12 +24,15 @@ const DELIVERIES: Retained = {
 interface ForgetRun {
   readonly env: Bindings
   readonly now_ms: number
-  /** The owner after which the run begins. */
+  /** The owner where the previous run stopped. The run begins with the next owner. */
   readonly after: string
   readonly reach: (place: string) => void
 }
 
-/** Deletes old deliveries, and returns their number. */
+/**
+ * Deletes deliveries that have ended and are older than the retention, and returns the number of deleted deliveries.
+ * One call deletes only a limited number of them (`deleteExpired`).
+ */
 export function forgetDeliveries({ env, now_ms, ...walk }: ForgetRun): Promise<number> {
   return deleteExpired(env.DB, DELIVERIES, firstIdAt('dlv', now_ms - RETENTION_MS), walk)
 }

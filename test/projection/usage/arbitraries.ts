@@ -4,7 +4,7 @@ import type { Cell } from '../../../src/usage/cells/cells.ts'
 import type { UsageDelta } from '../../../src/usage/cells/delta.ts'
 
 /**
- * Generators of usage for property tests. There are only a few names, so that cells share them, and some names have
+ * Generates usage for property tests. Uses only a few names, so that several cells have the same name. Some names have
  * unusual characters.
  */
 
@@ -17,7 +17,7 @@ const name = fc.oneof(
 )
 const unit = fc.constantFrom('input_tokens', 'output_tokens', 'video_seconds', 'api_calls', 'constructor')
 const subject = fc.option(fc.integer({ min: 1, max: 5000 }), { nil: undefined })
-/** Generates times. Most are within a few days and on both sides of a midnight, and some are long before. */
+/** Generates times. Most of them are within the same few days, and some are long before. */
 const timestamp_ms = fc.oneof(
   { weight: 9, arbitrary: fc.integer({ min: 1_790_000_000_000, max: 1_790_200_000_000 }) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 1_790_200_000_000 }) },
@@ -52,7 +52,7 @@ const delta = fc.record({
   paid_pico: usd,
 })
 
-/** Generates the usage of entries with increasing numbers. Some entries have no usage. */
+/** Generates the usage of entries with increasing numbers. Skips some numbers, like entries without usage. */
 export function deltas(maxLength: number): fc.Arbitrary<UsageDelta[]> {
   return fc.array(fc.record({ skipped: fc.nat(2), delta }), { maxLength }).map((all) => {
     let entry = 0
@@ -71,7 +71,9 @@ export function deltas(maxLength: number): fc.Arbitrary<UsageDelta[]> {
   })
 }
 
-/** Returns the values of cells in comparable form: sorted, and without cells in which all values are 0. */
+/**
+ * Returns the cells as sorted JSON texts, so that tests can compare them. Leaves out cells in which all values are 0.
+ */
 export function said(cells: Iterable<Cell>): string[] {
   return [...cells]
     .map(({ units_nano, ...cell }) =>
@@ -87,7 +89,7 @@ export function said(cells: Iterable<Cell>): string[] {
     .sort()
 }
 
-/** Sums deltas by cell, one by one. Other implementations are compared with this simple one. */
+/** Returns the sums of the deltas by cell. This simple implementation is compared with the real ones. */
 export function reference(all: readonly UsageDelta[], cut: (cell: Cell) => Cell = (cell) => cell): string[] {
   const sums: Cell[] = []
   for (const delta of all) {

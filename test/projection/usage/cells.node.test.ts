@@ -133,7 +133,10 @@ describe('totals', () => {
   })
 })
 
-/** The length of `{"h":0,"s":[],"k":[],"u":[],"c":[]}`, which is not included in the weight of any cell. */
+/**
+ * The length of the JSON without cells, `{"h":0,"s":[],"k":[],"u":[],"c":[]}`. The weights of the cells do not include
+ * it.
+ */
 const EMPTY = 36
 
 function usual(options_: Partial<Cell> = {}): Cell {

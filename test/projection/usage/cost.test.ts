@@ -14,20 +14,18 @@ import { acks, captureUsage, deliver, foldDeltas, knownLedger, rollupRows } from
 vi.setConfig({ testTimeout: 600_000 })
 
 /**
- * Tests the cost of a whole run: the number of messages, and the rows written in the object and in D1. These numbers
- * are the same on every machine. One customer sends 100 events per request, with a flush after every ten requests and
- * the consumer after each flush. `npm run test:usage` sends 100,000 events. The customer has one wallet. Each further
- * wallet would add a page, and therefore a row, to each flush.
+ * Tests the cost of a long run of events: the number of queue messages, and the number of rows that are written in the
+ * object and in D1. These numbers are the same on every machine. One customer sends 100 events per request. The ledger
+ * is flushed after every ten requests, and the consumer runs for each flush. `npm run test:usage` sends 100,000 events.
+ * The customer has one wallet. Each additional wallet would add a page, and therefore a row, to each flush.
  */
 
 const EVENTS = inject('usageEvents') ?? 20_000
 const EVENTS_A_REQUEST = 100
 const REQUESTS_A_FLUSH = 10
-/**
- * The hours over which the event times are spread. The events have the users, teams and models of a busy customer.
- */
+/** The number of hours over which the event times are spread. */
 const HOURS = 8
-// A new user costs two rows, so the number of users depends on the number of events.
+// The number of users grows with the number of events, because each new user costs two rows.
 const USERS = EVENTS / 200
 const MODELS = ['gpt-4o', 'gpt-4o-mini', 'o3', 'claude-sonnet-4-5', 'gemini-2.5-pro']
 
@@ -72,8 +70,8 @@ async function run(ledger: TestLedger, keyed: boolean): Promise<Cost> {
       await runAlarm(ledger)
     }
   })
-  // The queue delivers messages after at most 5 seconds. In the worst case, it delivers the message of each flush
-  // separately.
+  // Delivers each message in a separate batch. This is the worst case, because the queue waits at most 5 seconds before
+  // it delivers a batch.
   for (const body of sent) {
     const before = { ...counts }
     expect(await deliver([body], { bindings: { ...env, DB: db } })).toEqual(acks(1))
@@ -118,8 +116,8 @@ async function expectSameRebuilt(ledger: TestLedger): Promise<void> {
 }
 
 /**
- * Deletes all rollups and delivers only the last message, which is retried until all pages have been read. Checks
- * that the rollups are the same as before.
+ * Deletes all rollups and delivers only the last message, which the consumer retries until it has read all pages.
+ * Checks that the rollups are the same as before.
  */
 async function expectMadeUpFor(ledger: TestLedger, last: unknown): Promise<void> {
   const before = await rollupRows(ledger)

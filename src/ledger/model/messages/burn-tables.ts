@@ -16,7 +16,8 @@ export type ChangedFields = {
 }
 
 /**
- * The times in a request. A time is undefined if the request does not have it. `effective_to_ms` is null for no end.
+ * The start and the end of a burn table in a request. A time is undefined if the request does not contain it.
+ * `effective_to_ms` is null if the table has no end.
  */
 export interface Times {
   readonly effective_from_ms?: number | undefined
@@ -25,7 +26,7 @@ export interface Times {
 
 export type BurnTableChange =
   | ({ readonly kind: 'create'; readonly id: string; readonly definition: NewDefinition } & Times)
-  /** An edit. `fields` has the complete new value of each changed field. */
+  /** An edit. `fields` contains the complete new value of each changed field. */
   | ({ readonly kind: 'edit'; readonly id: string; readonly fields: ChangedFields } & Times)
 
 export interface SaveBurnTableMessage {
@@ -76,9 +77,9 @@ export interface ExplainMessage {
 }
 
 export interface ExplainAnswer {
-  /** The table version; null if the ledger does not have it. */
+  /** The version of the table; null if the ledger has no such version. */
   readonly table: BurnTableAnswer | null
-  /** The credits of the event that voids and refunds returned. */
+  /** The credits of the event that voids, refunds and its late rating returned. */
   readonly given_back: MicroCredits
   readonly voided: boolean
   /** The parts of lots that a late rating of the event took. */
@@ -104,7 +105,7 @@ export interface QuoteMessage {
 }
 
 /**
- * The result for one item. Charges are integers in text, in micro-credits and pico-USD, because they may exceed the
+ * The result for one item. Charges are integers in text, in micro-credits and pico-USD, because they can exceed the
  * largest balance.
  */
 export type Quote =

@@ -48,7 +48,7 @@ export interface PastEntry extends Counts {
   readonly used?: PastUsage
 }
 
-/** The movements of credits other than events, grants and purchases. */
+/** A change of a wallet other than an event, a hold, a grant or a purchase. */
 export type Movement =
   | { readonly type: 'VOID'; readonly past: PastEntry }
   | {
@@ -67,7 +67,7 @@ export type Movement =
   | {
       readonly type: 'ADJUSTMENT'
       readonly owner: WalletOwner
-      /** The amount: positive into the wallet, negative out of the wallet, never 0. */
+      /** The amount: positive to add credits, negative to remove credits, never 0. */
       readonly amount: MicroCredits
       readonly reason: string
     }
@@ -75,7 +75,7 @@ export type Movement =
       readonly type: 'REVOKE'
       /** The number of the lot. */
       readonly lot: number
-      /** The amount to revoke; null for all remaining credits that are not held. */
+      /** The amount to revoke; null for all remaining credits that no hold reserves. */
       readonly amount: MicroCredits | null
       readonly reason: string
     }
@@ -105,7 +105,7 @@ export interface RecurringMessage extends Page<number> {
 
 interface Page<Place> {
   readonly limit: number
-  /** The place of the last item on the previous page; null for the first page. */
+  /** The position of the last item on the previous page; null for the first page. */
   readonly after: Place | null
 }
 

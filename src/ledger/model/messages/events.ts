@@ -6,8 +6,8 @@ import type { Amendment, RerateItem, UnratedModel, UnratedSelection, UnratedSumm
 import type { Idempotency, PricedEvent } from '../vocabulary.ts'
 
 /**
- * An event of a request, or its refusal. A refused event is also sent, because its key may have been used before. The
- * answer is then a replay.
+ * An event of a request, or the refusal of the event. The Worker also sends a refused event, because its idempotency
+ * key might have been used before. The result is then a replay.
  */
 export interface IngestItem {
   readonly idempotency?: Idempotency
@@ -24,12 +24,16 @@ export type IngestMessage =
       readonly items: readonly IngestItem[]
     }
 
-/** The total length in characters from which the metadata of a batch is sent separately from its message. */
+/**
+ * The minimum total length of a batch's metadata, in characters, at which the metadata is sent separately from the
+ * message.
+ */
 const DETACHED_LENGTH = 64 * 1024
 
 /**
- * Moves the metadata out of a batch with much metadata, and replaces each value with its position in `texts`. Inside
- * the JSON of the message, metadata would be in memory several times at both ends, escaped and unescaped.
+ * Moves the metadata of a batch into `texts` if the metadata is long, and replaces each value with its position in
+ * `texts`. Inside the JSON of the message, the metadata would be in memory several times, escaped and unescaped, in the
+ * Worker and in the object.
  */
 export function detachTexts(message: IngestMessage): {
   readonly message: IngestMessage
@@ -73,8 +77,8 @@ export type RerateResult =
   | Refused
 
 /**
- * A request for events without a price, newest first, and for the final ratings of the entries in `amended`. A page
- * is also limited by the memory of its events.
+ * A request for events without a price, newest first, and for the final ratings of the entries in `amended`. The memory
+ * of the events also limits a page.
  */
 export interface UnratedMessage {
   readonly before_entry: number | null
@@ -90,7 +94,7 @@ export interface UnratedMessage {
 
 export interface UnratedAnswer {
   readonly events: readonly Entry[]
-  /** The `before_entry` of the next read; null if no event is left. */
+  /** The `before_entry` of the next read; null only if no event is left. */
   readonly next_before_entry: number | null
   readonly amendments: readonly (readonly [entry: number, Amendment])[]
   readonly opened_at_ms: number
@@ -99,7 +103,10 @@ export interface UnratedAnswer {
 
 export type UnratedResult = { readonly kind: 'done'; readonly answer: UnratedAnswer } | Refused
 
-/** A request for the models of events without a price, in order, after the model `after`. */
+/**
+ * A request for summaries of the unrated events of each model. It begins after the model `after`, in the order of
+ * providers and models.
+ */
 export interface UnratedSummariesMessage {
   readonly after: UnratedModel | null
   readonly limit: number

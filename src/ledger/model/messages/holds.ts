@@ -3,7 +3,7 @@ import type { CaptureAnswer, HoldAnswer } from '../answers.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, PricedEvent, WalletItemRef, WalletOwner } from '../vocabulary.ts'
 
-/** The size of a hold: an amount, or the highest cost of an event. */
+/** The size of a hold: an amount of credits, or an event whose price in credits is reserved. */
 export type HoldSize =
   | { readonly kind: 'credits'; readonly credits: MicroCredits }
   | {
@@ -59,7 +59,7 @@ export interface HoldsAnswer {
   readonly holds: readonly HoldAnswer[]
   /** The `before_number` of the next page; null if this page is the last one. */
   readonly next_before_number: number | null
-  /** The time at which the ledger was opened, for the ids of its wallets. */
+  /** The time at which the ledger was opened. The ids of its wallets contain this time. */
   readonly opened_at_ms: number
   readonly available: MicroCredits
 }

@@ -6,9 +6,12 @@ import type { EventType, LedgerName, WalletOwner } from '../vocabulary.ts'
 
 export interface OpenMessage {
   readonly ledger: LedgerName
-  /** The promo credits that a new ledger grants once, even if it is opened several times; 0 for no grant. */
+  /**
+   * The promo credits that a new ledger grants, in micro-credits; 0 for no grant. They are granted only once, even if
+   * the ledger is opened several times.
+   */
   readonly signup_grant_micro: number
-  /** The customer's account. The ledger stores it if it is newer than its own copy. */
+  /** The customer's account. The ledger stores it if it is newer than the ledger's copy. */
   readonly account: Account
 }
 
@@ -45,17 +48,17 @@ export interface EntriesAnswer {
   /** The entries, newest first. */
   readonly entries: readonly Entry[]
   /**
-   * The lowest entry number that was checked. All numbers from it up to `before_entry` were checked. 0 if no older
-   * entry can match.
+   * The lowest entry number that was checked. All numbers from it up to `before_entry`, exclusive, were checked. 0 if
+   * no older entry can match.
    */
   readonly reached_entry: number
-  /** The number of the last entry that D1 has. D1 has all entries up to this number. */
+  /** The number of the last entry that D1 is known to have. D1 has all entries up to this number. */
   readonly flushed_entry: number
   /** The number of the wallet of the filter's owner. Null if the owner has no wallet, or the filter has no owner. */
   readonly wallet_number: number | null
   /**
-   * The tag at the end of all ids of the ledger. The Worker builds the ids of entries in D1 from the tag and
-   * `opened_at_ms`.
+   * The tag at the end of the ids that `LedgerIds` creates. The Worker uses the tag and `opened_at_ms` to build ids for
+   * entries in D1.
    */
   readonly tag: string
   readonly opened_at_ms: number
@@ -65,21 +68,21 @@ export type EntriesResult = { readonly kind: 'done'; readonly answer: EntriesAns
 
 /** The progress of a ledger's commits and of their copies in D1. */
 export interface ProjectionState {
-  /** The time of this answer, which includes all earlier commits. */
+  /** The time of this result. The result includes all earlier commits. */
   readonly at_ms: number
   readonly opened_at_ms: number
   readonly last_entry: number
   readonly last_row: number
   readonly flushed_entry: number
   readonly flushed_row: number
-  /** The commit time of the oldest row that might be missing from D1; null if D1 has all rows. */
+  /** The commit time of the oldest unflushed row; null if D1 has all rows. */
   readonly unflushed_since_ms: number | null
   /** The usage of the entries up to `flushed_entry`, as `packTotals` writes it. */
   readonly usage: string
   readonly database_bytes: number
   /**
    * The number of wallets and the sum of their balances. Present only on request, because the count reads a row for
-   * each wallet. The balance is decimal text, because it may exceed 2^53.
+   * each wallet. The balance is decimal text, because it can exceed 2^53.
    */
   readonly wallets?: { readonly count: number; readonly balance_micro: string }
 }
@@ -93,8 +96,8 @@ export type ProjectionStateResult = { readonly kind: 'done'; readonly answer: Pr
 export type ErasureResult =
   | { readonly kind: 'erased'; readonly alias: string }
   /**
-   * The erasure is not complete, and continues without a further call. A repeated call reports whether it is
-   * complete.
+   * The erasure is not complete. The alarm begins it when D1 has all earlier entries, and completes it without a
+   * further call. For a day afterwards, a repeated call returns `erased`.
    */
   | { readonly kind: 'in_progress' }
   | { readonly kind: 'none' }
@@ -108,10 +111,10 @@ export interface EraseMessage {
 
 export type EraseResult = ErasureResult | Refused
 
-/** The sums of a ledger, up to the last entry that D1 should have. */
+/** The sums of a ledger, up to the last entry that D1 must have. */
 export interface Books {
   readonly flushed_entry: number
-  /** The sum of all wallets' balances after `flushed_entry`, as decimal text, because it may exceed 2^53. */
+  /** The sum of all wallets' balances after `flushed_entry`, as decimal text, because it can exceed 2^53. */
   readonly balance_micro: string
   /** The usage of the entries up to `flushed_entry`, as `packTotals` writes it. */
   readonly usage: string
@@ -119,7 +122,7 @@ export interface Books {
   readonly hash: string | null
 }
 
-/** A range of entries, both ends included. It consists of whole flushes. */
+/** A range of entries, both ends included. It must consist of the entries of whole flushes. */
 export interface EntryRange {
   readonly from_entry: number
   readonly to_entry: number

@@ -2,7 +2,7 @@ import type { Notice, Notification } from '../notifications.ts'
 import type { Refused } from '../refusal.ts'
 
 export interface NotifyMessage {
-  /** The id of the event outside the ledger. A repetition with the same id adds no notification. */
+  /** The id of the event outside the ledger. A repetition within the idempotency window adds no notification. */
   readonly id: string
   readonly notice: Notice
 }
@@ -14,9 +14,11 @@ export interface NotificationsMessage {
 }
 
 export interface NotificationsAnswer {
-  /** The notifications that might be missing from D1, oldest first and without gaps. */
+  /** The unflushed notifications, oldest first and without gaps. */
   readonly notifications: readonly Notification[]
-  /** A sequence number. D1 has all notifications after `after_sequence` up to this number that are still kept. */
+  /**
+   * The sequence number up to which D1 has the notifications after `after_sequence`, except deleted ones.
+   */
   readonly flushed_sequence: number
 }
 

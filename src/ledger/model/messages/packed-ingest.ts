@@ -237,7 +237,7 @@ class Reader {
     return value
   }
 
-  /** Reads a text that is stored in the event itself. */
+  /** Reads a text that is stored among the values of the event. */
   private own(): string | undefined {
     const value = this.next()
     return typeof value === 'string' ? value : undefined

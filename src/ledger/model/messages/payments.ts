@@ -3,7 +3,7 @@ import type { PauseReason, Payment, ReturnUrls, TopUpRule } from '../payments.ts
 import type { Refused } from '../refusal.ts'
 import type { WalletOwner } from '../vocabulary.ts'
 
-/** A request to open a checkout, which is a payment on a page of Stripe. */
+/** A request to open a checkout: a payment on a page that Stripe hosts. */
 export interface CheckoutMessage {
   readonly owner: WalletOwner
   readonly credits: MicroCredits
@@ -23,8 +23,8 @@ export interface CheckoutAnswer {
 }
 
 /**
- * A request to check a payment with Stripe. `reference` is needed if Stripe's answer was lost, because the ledger
- * then has no id of the payment at Stripe.
+ * A request to check a payment with Stripe. `reference` is needed if Stripe's response was lost, because the ledger
+ * then does not know the payment's id at Stripe.
  */
 export interface CheckPaymentMessage {
   readonly number: number
@@ -37,7 +37,7 @@ export type PaymentsMessage =
   | { readonly number: number }
   | { readonly before: number | null; readonly limit: number }
 
-/** A payment with its public id and the id of the transaction that it made. */
+/** A payment with its public id, and the id of the transaction that added its credits. */
 export interface PaymentAnswer extends Payment {
   readonly payment_id: string
   readonly transaction_id: string | null
@@ -49,7 +49,7 @@ export interface PaymentsAnswer {
   readonly before: number | null
 }
 
-/** A request to replace the rule of a wallet's automatic top-up. A null rule ends the top-up. */
+/** A request to replace the rule of a wallet's automatic top-up. If `rule` is null, the top-up ends. */
 export interface SetTopUpMessage {
   readonly owner: WalletOwner
   readonly rule: TopUpRule | null
