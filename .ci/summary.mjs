@@ -8,7 +8,7 @@ function counts() {
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = JSON.parse(
       readFileSync(report, 'utf8'),
     )
-    // A file that cannot be loaded has no failed tests, so it counts as one failure.
+    // A test file that cannot be loaded reports no failed tests, so it counts as one failure.
     const failed = numFailedTests === 0 && numFailedTestSuites > 0 ? numFailedTestSuites : numFailedTests
     return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests }
   } catch {
@@ -18,7 +18,7 @@ function counts() {
 
 const { passed, failed, skipped } = counts()
 const broken = status !== '0' || passed + failed === 0
-// A failure outside the tests (an install, a type, a coverage threshold) counts as one failure.
+// A failure outside the tests, for example a type error or a missed coverage threshold, counts as one failure.
 const shown = broken && failed === 0 ? 1 : failed
 console.log(`${passed} passed, ${shown} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exit(broken || failed > 0 ? 1 : 0)

@@ -14,7 +14,8 @@ import { startOurs } from './throughput/servers.ts'
  * The bench restarts the object after each step. It draws the throughput, the start time and the memory of each step
  * as SVG (docs/growth.svg).
  *
- * EVENTS and WALLETS are the final numbers. STATE_DIR is the folder of the state.
+ * Environment variables: EVENTS and WALLETS are the final numbers of events and wallets. STATE_DIR is the folder for
+ * the storage of the object. SVG is the path of the drawing.
  */
 
 const EVENTS = Number(process.env.EVENTS ?? 1_000_000)
@@ -22,7 +23,10 @@ const WALLETS = Number(process.env.WALLETS ?? 100_000)
 const SVG = process.env.SVG ?? path.join(import.meta.dirname, '..', 'docs', 'growth.svg')
 const STEPS = 10
 const A_REQUEST = 100
-/** One of this number of events burns the wallet of a user. The others burn the wallet of the customer. */
+/**
+ * The interval of user events: every tenth event burns the wallet of a user, and the others burn the wallet of the
+ * customer.
+ */
 const USER_EVENT_EVERY = 10
 const INGESTING = 8
 const GRANTING = 50
@@ -32,14 +36,14 @@ interface Point {
   readonly events: number
   readonly wallets: number
   readonly events_per_second: number
-  /** The rate for one core, which does not depend on other load on the machine. */
+  /** The number of events per second of CPU time, which hardly depends on other load on the machine. */
   readonly events_per_cpu_second: number
   readonly grants_per_second: number
   readonly wake_ms: number
   readonly heap_mb: number
 }
 
-/** Sends the requests of `next` from some concurrent callers until it has no more. Returns the seconds. */
+/** Sends requests from concurrent callers until `next` returns undefined. Returns the duration in seconds. */
 async function sendAll(
   url: URL,
   key: string,
@@ -51,7 +55,7 @@ async function sendAll(
     const connection = await Connection.open(url)
     for (let request = next(); request; request = next()) {
       const answer = await connection.send(requestText(url, { method: 'POST', key, ...request }))
-      if (answer.status >= 300) throw new Error(`${request.path}: ${answer.status} ${answer.body}`)
+      if (answer.status >= 300) throw new Error(`${request.path} returned ${answer.status}: ${answer.body}`)
     }
     connection.close()
   }
@@ -59,7 +63,9 @@ async function sendAll(
   return (performance.now() - began) / 1000
 }
 
-/** Returns requests for the numbers `from` to `until`, with `size` numbers in each request. */
+/**
+ * Returns a function that makes one request for each `size` numbers from `from` to `until`, and then returns undefined.
+ */
 function batches<T>(
   from: number,
   until: number,
@@ -82,7 +88,7 @@ const grant = (user: number) => ({
 function events(first: number, wallets: number) {
   const each = Array.from({ length: A_REQUEST }, (_, i) => {
     const index = first + i
-    // Multiplying by a prime spreads the users.
+    // Multiplication by a prime mixes the users. With the default numbers, only every tenth user has events.
     const user = index % USER_EVENT_EVERY === 0 ? `"user_id":"user-${(index * 7919) % wallets}",` : ''
     return `{"event_type":"TOKEN_USAGE","feature_id":"chat",${user}"provider":"OPENAI","model":"gpt-4o","input_tokens":1000,"output_tokens":500,"idempotency_key":"event-${index}"}`
   })
@@ -131,7 +137,7 @@ async function grow(script: string, state: string): Promise<Point[]> {
 }
 
 /**
- * Returns the time of the first event with a key after a start. An earlier request of another customer warms up the
+ * Returns the time of a customer's first event after a restart, in ms. Requests of another customer first warm up the
  * process and the route.
  */
 async function wakeMs(url: URL, key: string, other: string): Promise<number> {

@@ -18,7 +18,11 @@ export class Inspector {
     const socket = new WebSocket(url)
     return new Promise((resolve, reject) => {
       socket.addEventListener('open', () => resolve(new Inspector(socket)))
-      socket.addEventListener('error', () => reject(new Error(`no inspector at ${url}`)))
+      socket.addEventListener('error', () =>
+        reject(
+          new Error(`The connection to the inspector at ${url} failed. Check that workerd is still running.`),
+        ),
+      )
     })
   }
 
@@ -50,13 +54,13 @@ export class Inspector {
   }
 }
 
-/** A function of a sampled heap profile: the bytes that it allocated itself, and the functions that it called. */
+/** A node of a sampled heap profile: the bytes that one function allocated itself, and the functions that it called. */
 export interface AllocationNode {
   readonly selfSize: number
   readonly children: readonly AllocationNode[]
 }
 
-/** A sampled profile of V8: a tree of calls, and the id of the node of each sample. */
+/** A sampled CPU profile of V8: the nodes of a call tree, and for each sample the id of its node. */
 export interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number

@@ -5,25 +5,25 @@ import type { KeysState } from './keys-worker.ts'
 import { bundle, type RawWorkerd, startWorkerd } from './raw-workerd.ts'
 
 /**
- * `npm run bench:keys`: fills a window of idempotency keys in the real store in raw workerd, in commits of 100.
- * Reports times and sizes. Fails if a lookup is wrong, or if rows or memory exceed their limits. KEYS is the number
- * of keys (20 million). STATE_DIR is the folder of the objects (the temporary folder of the system; /dev/shm for
- * memory).
+ * `npm run bench:keys`: fills a window of idempotency keys in the real store in raw workerd, in commits of 100. Reports
+ * times and sizes. Fails if a lookup is wrong, or if rows, memory or the time of the first commit after a start exceed
+ * their limits. Environment variables: KEYS is the number of keys (default: 20 million). STATE_DIR is the folder for
+ * the storage of the objects (default: the temporary folder of the system).
  */
 
 const CONFIG = path.join(import.meta.dirname, 'keys.toml')
 const KEYS = Number(process.env.KEYS ?? 20_000_000)
 const A_COMMIT = 100
 /**
- * The number of keys in a turn. The first commit of a turn follows a lookup, as in a request, and its time is
- * measured. The other commits only fill the store.
+ * The number of keys per turn. The first commit of a turn follows a lookup, as in a request, and its time is measured.
+ * The other commits of the turn only fill the store.
  */
 const A_TURN = 1000
 const LOOKS = 200
 
 /**
- * The maximum number of rows per key. The goal is 0.10 rows per event in requests of 100 events, including 0.01 for
- * the row of the wallet.
+ * The maximum number of written rows per key. The goal is 0.10 written rows per event in requests of 100 events. The
+ * row of the wallet takes 0.01 of this.
  */
 const MAX_ROWS_A_KEY = 0.1 - 0.01
 const MAX_MEMORY_BYTES = 48 * 1024 * 1024
@@ -53,12 +53,12 @@ async function ask(
   const response = await fetch(
     `${server.url}/${what}?from=${from}&count=${count}${count === 0 ? '&whole' : ''}`,
   )
-  if (!response.ok) throw new Error(`${what}: ${response.status} ${await response.text()}`)
+  if (!response.ok) throw new Error(`${what} returned ${response.status}: ${await response.text()}`)
   const state: KeysState = await response.json()
   return { ...state, ms: performance.now() - began }
 }
 
-/** Looks up keys of the whole window, and the same number of keys that were never recorded. */
+/** Looks up keys from `first` to the end of the window, and as many keys that were never recorded. */
 async function look(server: RawWorkerd, first: number): Promise<{ wrong: number; ms: number[] }> {
   let wrong = 0
   const ms: number[] = []
@@ -96,7 +96,7 @@ try {
   const began = performance.now()
   for (let from = 0; from < KEYS; from += A_TURN) {
     const timed = await ask(server, 'commit', from, A_COMMIT)
-    // A commit writes 1 row. More rows belong to a run or a segment.
+    // A commit writes one row. A commit with more rows also wrote a run or a segment.
     if (timed.rows_written - before.rows_written > 1) working.push(timed.ms)
     else plain.push(timed.ms)
     wrong += timed.wrong

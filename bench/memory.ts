@@ -7,12 +7,12 @@ import { Inspector } from './inspector.ts'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from './raw-workerd.ts'
 
 /**
- * `npm run test:memory`: measures the peak heap of the Worker and its objects, which share one isolate here. It sends
- * the requests that need the most memory: alone, four at the same time, during a flush, and during lists. Fails above
- * 64 MB. An isolate has 128 MB, and several objects may share it.
+ * `npm run test:memory`: measures the peak heap of the Worker and its objects, which share one isolate here. It
+ * measures the requests that need the most memory, alone and four at the same time, and then a flush and list requests.
+ * The test fails if the heap exceeds 64 MB. An isolate has 128 MB, and several objects may share it.
  *
- * SAMPLE=1 measures only the metadata that needs the most memory when it is parsed. ONLY is the name of one kind of
- * body.
+ * Environment variables: SAMPLE=1 measures only the metadata that needs the most memory when it is parsed. ONLY is the
+ * name of one entry of `BODIES`, to measure only this body.
  */
 
 const MAX_HEAP_MB = 64
@@ -36,7 +36,7 @@ function list<T>(length: number, item: T): T[] {
   return Array.from({ length }, () => item)
 }
 
-/** Bodies of 4 MB. Each needs the most memory of its kind when its JSON is parsed, escaped or stored. */
+/** Bodies of up to 4 MB. Each needs the most memory of its kind when its JSON is parsed, escaped or stored. */
 const BODIES: Readonly<Record<string, () => string>> = {
   'metadata of {}': () => events({ metadata: { a: list(5_430, {}) } }),
   'metadata of ""': () => events({ metadata: { a: list(5_430, '') } }),
@@ -58,7 +58,7 @@ async function call(server: RawWorkerd, key: string, route: string, body?: strin
     ...(body !== undefined && { body }),
   })
   const text = await response.text()
-  if (!response.ok) throw new Error(`${route}: ${response.status} ${text.slice(0, 300)}`)
+  if (!response.ok) throw new Error(`${route} returned ${response.status}: ${text.slice(0, 300)}`)
   return text
 }
 
@@ -90,8 +90,8 @@ async function register(server: RawWorkerd, name: string): Promise<string> {
 }
 
 /**
- * Flushes the ledger to D1. A list of users does that before it is read. If one call is not enough, the next call
- * continues.
+ * Flushes the ledger to D1. `GET /v1/users` flushes before it reads. It returns 503 until all entries are flushed, so
+ * the request is repeated.
  */
 async function flush(server: RawWorkerd, key: string): Promise<void> {
   for (;;) {
@@ -108,7 +108,7 @@ async function measure(
   what: string,
   work: (server: RawWorkerd) => Promise<unknown>,
 ): Promise<void> {
-  // Each case uses a new isolate, so that it does not count the garbage of another case.
+  // Each case uses a new isolate, so that the garbage of other cases is not counted.
   const server = await start()
   const inspector = await Inspector.open(await server.inspector())
   try {
@@ -133,7 +133,7 @@ async function measureKind(start: () => Promise<RawWorkerd>, kind: string, body:
   await measure(start, 'four at once', async (server) => {
     const busy = await Promise.all(list(4, 0).map(() => post(server, key, body)))
     const refused = busy.reduce((sum, times) => sum + times, 0)
-    if (refused > 0) console.log(`       ${refused} of them were answered 503 first`)
+    if (refused > 0) console.log(`       ${refused} of them got 503 first`)
   })
   const lists = { list: '/v1/events?limit=100', 'list that finds none': '/v1/events?feature_id=none' }
   for (const [what, path] of Object.entries(lists)) {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 
-// The version that wrangler depends on and runs.
+// The Miniflare that wrangler depends on and runs.
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
 import { childrenOf } from './process.ts'
@@ -10,21 +10,21 @@ import { childrenOf } from './process.ts'
 export const ROOT = path.join(import.meta.dirname, '..')
 export const PROJECT = path.join(ROOT, 'wrangler.toml')
 
-/** A workerd without a dev server. The proxy of a dev server would distort the measurement. */
+/** A workerd process without the development server of wrangler, whose proxy would distort the measurement. */
 export interface RawWorkerd {
-  /** The URL of the Worker itself. */
+  /** The URL of the Worker, without a proxy. */
   readonly url: string
   /** The id of the workerd process; `NaN` on a system without /proc. */
   readonly pid: number
   readonly d1: () => Promise<D1Database>
-  /** Returns the address of the inspector of the isolate of the Worker. Requires `inspected`. */
+  /** Returns the WebSocket address of the inspector for the Worker's isolate. Requires `inspected`. */
   readonly inspector: () => Promise<string>
   stop(): Promise<void>
 }
 
 /**
- * Bundles the Worker of a configuration as for a deployment, optionally with another entry. Returns the path of the
- * script.
+ * Bundles the Worker of a wrangler configuration as for a deployment. `entry` replaces the entry file of the
+ * configuration. Returns the path of the script.
  */
 export function bundle(config: string, directory: string, entry?: string): string {
   const wrangler = path.join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
@@ -47,14 +47,14 @@ export function bundle(config: string, directory: string, entry?: string): strin
       env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' },
     },
   )
-  // The bundle has the name of its entry. The folder also has the source map and the files that the bundle imports as
-  // text.
+  // The script has the same name as the entry file. The folder also has a source map and the files that the script
+  // imports as text. The name of the source map gives the name of the script.
   const map = readdirSync(directory).find((file) => file.endsWith('.js.map'))
   if (map === undefined) throw new Error(`there is no script in ${directory}`)
   return path.join(directory, map.slice(0, -'.map'.length))
 }
 
-/** Migrates an empty D1 to the schema of this work tree, or of another one. */
+/** Applies all migrations of a work tree to an empty D1 database. */
 export async function migrateD1(db: D1Database, root = ROOT): Promise<void> {
   const folder = path.join(root, 'migrations')
   for (const file of readdirSync(folder).sort()) {
@@ -65,9 +65,9 @@ export async function migrateD1(db: D1Database, root = ROOT): Promise<void> {
 }
 
 /**
- * Starts a bundled Worker with the bindings of its configuration. The rate limiters of the platform admit every
- * request. Static assets are served only with `assets`, because the local runtime routes each request for them
- * through a separate Worker, which takes more time than ours.
+ * Starts a bundled Worker with the bindings of its configuration, but without the rate limiters of the platform. Serves
+ * static assets only with `assets`: with assets, the local runtime routes each request through a separate Worker, which
+ * takes more time than ours.
  */
 export async function startWorkerd(
   config: string,
@@ -122,11 +122,14 @@ async function inspectorOf(url: URL): Promise<string> {
   return own.webSocketDebuggerUrl
 }
 
-/** Returns the script and the files that it imports as text. Text is the only module rule in wrangler.toml. */
+/**
+ * Returns the modules of the Worker: the script, and the imported files with the extensions css, js and md. These
+ * files have the type Text, which is the only module rule in wrangler.toml.
+ */
 function modulesOf(script: string) {
   const folder = path.dirname(script)
   const texts = readdirSync(folder).filter(
-    (file) => /\.(css|js)$/.test(file) && file !== path.basename(script),
+    (file) => /\.(css|js|md)$/.test(file) && file !== path.basename(script),
   )
   return [
     { type: 'ESModule' as const, path: script },

@@ -7,8 +7,8 @@ import type { Counts } from './cost/counting-worker.ts'
 import { bundle, migrateD1, PROJECT, startWorkerd } from './raw-workerd.ts'
 
 /**
- * `npm run bench:streams`: opens 1,000 streams of 10 customers, leaves them idle, and counts their cost with the
- * Worker of `npm run cost`. Fails if an idle stream has called a ledger object.
+ * `npm run bench:streams`: opens 1,000 event streams for 10 customers, leaves them idle, and counts their billed
+ * operations with the Worker of `npm run cost`. Fails if an idle stream has called a ledger object.
  */
 const { values: options } = parseArgs({
   options: {
@@ -17,7 +17,7 @@ const { values: options } = parseArgs({
   },
 })
 const SECONDS = Number(options.seconds)
-/** The maximum number of streams of a customer. */
+/** The maximum number of open streams per customer. */
 const STREAMS_A_CUSTOMER = 100
 const OPERATOR_TOKEN = 'bench-operator-token'
 /** The wait until the first entries of the customers are flushed. */
@@ -40,7 +40,7 @@ async function newKey(): Promise<string> {
     headers: { Authorization: `Bearer ${OPERATOR_TOKEN}`, 'Content-Type': 'application/json' },
     body: JSON.stringify({ name: 'streams', email: `${randomUUID()}@bench.example`, tier: 'ENTERPRISE' }),
   })
-  if (!response.ok) throw new Error(`registration answered ${response.status}`)
+  if (!response.ok) throw new Error(`registration returned ${response.status}`)
   return String(Object(await response.json()).api_key)
 }
 
@@ -49,7 +49,7 @@ async function open(key: string): Promise<void> {
     headers: { Authorization: `Bearer ${key}` },
     signal: closing.signal,
   })
-  if (response.status !== 200 || !response.body) throw new Error(`a stream answered ${response.status}`)
+  if (response.status !== 200 || !response.body) throw new Error(`a stream returned ${response.status}`)
   const read = async (body: ReadableStream<Uint8Array>) => {
     for await (const part of body) comments += Buffer.from(part).toString().split(':\n\n').length - 1
   }

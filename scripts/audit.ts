@@ -1,10 +1,10 @@
 /**
- * `npm run audit [-- --required]`: checks the deployed dependencies for known vulnerabilities. Exits with 1 if one is
- * of high or critical severity. Development dependencies are left out, because no request reaches them.
+ * `npm run audit [-- --required]`: checks the deployed dependencies for known vulnerabilities. Exits with 1 if a
+ * vulnerability has high or critical severity. Development dependencies are not checked, because they are not deployed.
  *
- * The registry has a separate endpoint for this check. Mirrors often do not have it, and offline machines cannot
- * reach it. If the check cannot run, it prints the reason and passes, so that merges do not depend on the registry.
- * With `--required`, as in a deployment, it fails instead.
+ * The check needs an endpoint of the npm registry that many mirrors do not have and that offline machines cannot reach.
+ * If the check cannot run, the script prints the reason and exits with 0, so that merges do not depend on the registry.
+ * With `--required`, which deployments use, it exits with 1 instead.
  */
 import { spawnSync } from 'node:child_process'
 import { z } from 'zod'
@@ -24,7 +24,8 @@ const reportSchema = z.object({
 
 function main(): number {
   const required = process.argv.includes('--required')
-  // npm exits with 1 for a finding and also for a missing endpoint. Only its report shows the difference.
+  // npm exits with 1 if it finds a vulnerability, and also if the endpoint is missing. Only the report distinguishes
+  // the two cases.
   const { stdout, stderr } = spawnSync(
     'npm',
     ['audit', '--omit=dev', '--json', '--fetch-retries=1', '--fetch-timeout=20000'],
@@ -36,7 +37,7 @@ function main(): number {
   const report = parse(stdout)
   if (!report) {
     console.error(
-      `The dependencies could not be audited: ${reason(stdout, stderr)}. ${required ? 'Try again later, or with another registry.' : 'The check is skipped.'}`,
+      `The dependencies could not be audited: ${reason(stdout, stderr)}. ${required ? 'Try again later, or configure another npm registry.' : 'The check is skipped.'}`,
     )
     return required ? 1 : 0
   }
@@ -48,7 +49,7 @@ function main(): number {
     console.error(`${name}: ${severity}. ${advisories.join('; ')}`)
   }
   const others = Object.keys(report.vulnerabilities).length - fatal.length
-  console.log(`${fatal.length} vulnerabilities of high or critical severity, ${others} of less.`)
+  console.log(`${fatal.length} vulnerabilities of high or critical severity, ${others} of lower severity.`)
   return fatal.length > 0 ? 1 : 0
 }
 
@@ -60,13 +61,13 @@ function parse(stdout: string): z.infer<typeof reportSchema> | undefined {
   }
 }
 
-/** Returns the line of npm about the failure, for the end of a sentence. */
+/** Returns the reason why npm has failed, as a clause without a full stop. */
 function reason(stdout: string, stderr: string): string {
   const lines = `${stdout}\n${stderr}`.split('\n').map((line) => line.trim())
   const status = lines
     .map((line) => /\b([45]\d\d) /.exec(`${line} `)?.[1])
     .find((found) => found !== undefined)
-  if (status !== undefined) return `the registry answered ${status} instead of a list of advisories`
+  if (status !== undefined) return `the registry returned ${status} instead of a list of advisories`
   const code = lines
     .map((line) => /\b(E[A-Z]{4,}(?:_[A-Z]+)*)\b/.exec(line)?.[1])
     .find((found) => found !== undefined)

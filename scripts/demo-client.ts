@@ -1,7 +1,10 @@
-/** The requests of the demo, and the fields of their answers. */
+/** Sends the requests of the demo (`npm run demo`), and reads fields of their responses. */
 import { runningServer, STATE } from './local-state.ts'
 
-/** Returns the URL in BASE_URL, or the URL of the running server of this checkout. The demo never guesses a port. */
+/**
+ * Returns the URL in BASE_URL, or else the URL of the running server of this checkout. Throws if no server is running
+ * or if its port is not PORT.
+ */
 export function serverUrl(): string {
   return (process.env.BASE_URL ?? ownServer()).replace(/\/+$/, '')
 }
@@ -15,7 +18,9 @@ function ownServer(): string {
     )
   }
   if (port === undefined || port === new URL(url).port) return url
-  throw new Error(`The server of this checkout is on ${url}, and not on port ${port}.`)
+  throw new Error(
+    `The server of this checkout is on ${url}, not on port ${port}. Unset PORT, or name a server with BASE_URL.`,
+  )
 }
 
 export interface Answer {
@@ -26,8 +31,8 @@ export interface Answer {
 }
 
 /**
- * Sends a GET, or a POST if there is a body. Returns any answer, regardless of its status. Throws if no answer
- * arrives.
+ * Sends a GET request, or a POST request if there is a body. Returns the response with any status. Throws if no
+ * response arrives or if the response is not a JSON object.
  */
 export async function call(
   route: string,
@@ -43,7 +48,7 @@ export async function call(
     signal: AbortSignal.timeout(30_000),
   }).catch((error: unknown) => {
     throw new Error(
-      `No server answers on ${url} (${reasonOf(error)}).\nStart the server with "npm start" in another terminal, or name a server: BASE_URL=http://localhost:8788 npm run demo`,
+      `No server responds at ${url} (${reasonOf(error)}).\nStart the server with "npm start" in another terminal, or name a server: BASE_URL=http://localhost:8788 npm run demo`,
     )
   })
   const text = await response.text()
@@ -56,10 +61,10 @@ function objectIn(text: string, url: string): Readonly<Record<string, unknown>> 
   try {
     value = JSON.parse(text)
   } catch {
-    // The body is not JSON. The error below reports it.
+    // The text is not JSON. The error below reports it.
   }
   if (typeof value === 'object' && value !== null) return { ...value }
-  throw new Error(`${url} does not answer like OpenMonetize Edge: ${text.slice(0, 200)}`)
+  throw new Error(`${url} does not respond like OpenMonetize Edge: ${text.slice(0, 200)}`)
 }
 
 function reasonOf(error: unknown): string {
@@ -68,10 +73,10 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message
 }
 
-/** Returns the answer. Throws if it has another status, because the demo cannot continue then. */
+/** Returns the response. Throws if it does not have the expected status, because the demo then cannot continue. */
 export function must(answer: Answer, status: number): Answer {
   if (answer.status === status) return answer
-  throw new Error(`The server answered ${answer.status}, not ${status}: ${answer.text}`)
+  throw new Error(`The server returned ${answer.status}, not ${status}: ${answer.text}`)
 }
 
 export function numberOf({ body }: Answer, field: string): number {

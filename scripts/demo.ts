@@ -1,9 +1,9 @@
 /**
- * `npm run demo`: shows the main features on a running server (`npm start`). It registers a new customer each time,
- * so it can be repeated. Exits with 1 if an expectation fails.
+ * `npm run demo`: shows the main features on a running server (`npm start`). Each run registers a new customer, so the
+ * demo can be repeated. It exits with 1 if an expectation fails.
  *
- * BASE_URL selects another server than the running one of this checkout. With OPERATOR_TOKEN, the demo can register
- * its customer where registration is closed.
+ * Environment variables: BASE_URL selects a server other than the running server of this checkout. OPERATOR_TOKEN lets
+ * the demo register its customer on a server with closed registration.
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -14,7 +14,10 @@ import { gatewayScene } from './demo-gateway.ts'
 
 const OPERATOR_TOKEN = process.env.OPERATOR_TOKEN ?? 'dev-operator-token'
 
-/** The recorded answers of four APIs (examples/README.md), and their cost by the price lists of the providers. */
+/**
+ * The example responses of four provider APIs (examples/README.md), with their cost according to the providers' price
+ * lists.
+ */
 const RESPONSES = [
   { api: 'OpenAI chat', provider: 'OPENAI', file: 'openai-chat.json', cost_usd: 0.005615 },
   { api: 'OpenAI responses', provider: 'OPENAI', file: 'openai-responses.json', cost_usd: 0.022868 },
@@ -42,7 +45,7 @@ async function register(): Promise<string> {
   chapter('A customer registers')
   const body = { name: 'Demo', email: `demo-${randomUUID()}@example.com` }
   let answer = await call('/v1/customers/register', { body })
-  // Registration is closed in production, so the operator registers the customer there.
+  // The registration is closed, as in production, so the operator registers the customer.
   if (answer.status === 401 || answer.status === 403) {
     answer = await call('/v1/customers/register', { body, key: OPERATOR_TOKEN })
   }
@@ -62,9 +65,9 @@ async function buy(key: string, amount: number, price_usd: number): Promise<void
   check(sameCredits(after, before + amount), 'the wallet holds what was bought')
 }
 
-/** Sends every example, and returns the last event with its answer. */
+/** Meters every example response, and returns the last event with its response. */
 async function meter(key: string): Promise<Sent> {
-  chapter('Its product calls four APIs, and hands their answers to the meter')
+  chapter('Its product calls four APIs, and sends their responses to the meter')
   let balance = await balanceOf(key)
   let last: Sent | undefined
   let right = true
@@ -116,31 +119,31 @@ async function sendAgain(key: string, { event, answer }: Sent): Promise<void> {
   const again = must(await call('/v1/events/ingest', { key, body: event }), 200)
   const after = await balanceOf(key)
   say(`Idempotency-Replayed: ${again.replayed}. The balance is still ${credits(after)}.`)
-  check(again.replayed && again.text === answer.text, 'the answer is the same, byte for byte')
+  check(again.replayed && again.text === answer.text, 'the response is the same, byte for byte')
   check(after === before, 'nothing was charged twice')
 }
 
-/** Streams through the gateway. A stand-in on this machine replaces the provider. */
+/** Runs two streams through the gateway. A simulated provider on this machine serves them. */
 async function relay(key: string): Promise<void> {
   chapter('Its agents stream through the gateway: only the base URL is changed')
   const scene = await gatewayScene(key, (piece) => process.stdout.write(piece))
   if (!scene) {
-    say('Left out: this server may not call a stand-in for the provider on this machine.')
+    say('Skipped: this server refuses to call a simulated provider on this machine.')
     return
   }
   const { text, whole, expected, left } = scene
   console.log()
   say(
-    `The whole stream: ${credits(whole)} credits. Another one, left in the middle: ${credits(left)} credits.`,
+    `A whole stream: ${credits(whole)} credits. A stream whose client disconnected: ${credits(left)} credits.`,
   )
   check(
     text.endsWith('speaks.') && sameCredits(whole, expected),
     'a stream costs exactly what the provider reports',
   )
-  check(left > 0 && left < whole, 'a stream that is left costs what was delivered')
+  check(left > 0 && left < whole, 'a stream whose client disconnects costs only the delivered part')
 }
 
-/** Spends two fifths of the wallet in each attempt, so that the third attempt is refused. */
+/** Sends three events that each cost two fifths of the wallet. The third is refused, and accepted after a purchase. */
 async function runOut(key: string): Promise<void> {
   chapter('The credits run out')
   const gpt_4o = { provider: 'OPENAI', model: 'gpt-4o' }
@@ -166,9 +169,9 @@ async function runOut(key: string): Promise<void> {
   const left = await balanceOf(key)
   const unpaid = event()
   const refused = must(await call('/v1/events/ingest', { key, body: unpaid }), 402)
-  say(`And a third time:\n\n${indented(JSON.stringify(refused.body, null, 2))}\n`)
+  say(`The third event:\n\n${indented(JSON.stringify(refused.body, null, 2))}\n`)
   check(refused.body.code === 'insufficient_credits', 'the third one is refused with 402')
-  check((await balanceOf(key)) === left, 'and takes nothing')
+  check((await balanceOf(key)) === left, 'the refused event costs nothing')
   must(await call('/v1/credits/purchase', { key, body: { amount: balance, price_usd: 10 } }), 201)
   const paid = must(await call('/v1/events/ingest', { key, body: unpaid }), 200)
   check(!paid.replayed, 'after a purchase the same event, with the same key, is accepted')
@@ -212,7 +215,7 @@ function say(text: string): void {
   console.log(`   ${text}`)
 }
 
-/** Prints a table. Columns from `firstNumber` on are aligned to the right. */
+/** Prints a table. Right-aligns the columns from index `firstNumber` on. */
 function table(head: readonly string[], rows: readonly string[][], firstNumber: number): void {
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
@@ -243,7 +246,10 @@ function bold(text: string): string {
   return coloured('bold', text)
 }
 
-/** Returns the text with a format, or unchanged if the output is not a terminal or NO_COLOR is set. */
+/**
+ * Returns the text with terminal codes for the format. Returns it unchanged if the output is not a terminal or if
+ * NO_COLOR is set.
+ */
 function coloured(format: 'bold' | 'dim' | 'green' | 'red', text: string): string {
   return styleText(format, text, { stream: process.stdout })
 }

@@ -7,7 +7,8 @@ const WRANGLER = path.join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js
 const STARTS_WITHIN_MS = 60_000
 
 /**
- * Runs a wrangler command on the local state of this project. Prints nothing. If it fails, the error has its output.
+ * Runs a wrangler command on the local state of this project, without printing its output. Throws an error with the
+ * output if the command fails.
  */
 export function wrangler(...args: readonly string[]): Promise<void> {
   const child = spawn(process.execPath, [WRANGLER, ...args, ...LOCAL], {
@@ -26,7 +27,7 @@ export function wrangler(...args: readonly string[]): Promise<void> {
   })
 }
 
-// Without `-c`, wrangler also searches for a configuration in parent folders.
+// `-c` prevents wrangler from searching parent folders for a configuration.
 const LOCAL = ['-c', path.join(ROOT, 'wrangler.toml'), '--local', '--persist-to', STATE]
 
 const OPTIONS = {
@@ -34,8 +35,8 @@ const OPTIONS = {
   env: {
     ...process.env,
     WRANGLER_SEND_METRICS: 'false',
-    // Disables two requests to the network: the search for a newer wrangler, and the fetch of the `cf` object of
-    // requests from Cloudflare.
+    // The next two variables disable network requests of wrangler: the check for a newer version, and the download of a
+    // `cf` object for local requests.
     WRANGLER_HIDE_BANNER: 'true',
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   },
@@ -43,12 +44,12 @@ const OPTIONS = {
 
 export interface LocalServer {
   readonly url: string
-  /** Resolves when the server has ended: to 0 after `stop`, and otherwise to its exit code. */
+  /** Resolves when the server has stopped: with 0 after `stop` or a signal, and otherwise with its exit code. */
   readonly ended: Promise<number>
   stop(): Promise<void>
 }
 
-/** Returns the port in PORT, or 8787. */
+/** Returns the port in PORT; 8787 if PORT is not set. Throws if PORT is not a port number. */
 export function chosenPort(): number {
   const text = process.env.PORT ?? '8787'
   const port = Number(text)
@@ -56,7 +57,7 @@ export function chosenPort(): number {
   throw new Error(`PORT is "${text}". It must be a whole number from 1 to 65535.`)
 }
 
-/** Throws if another program listens on the port. */
+/** Throws if another program already uses the port. */
 export async function requireFreePort(port: number): Promise<void> {
   if (await isFree(port)) return
   throw new Error(`Port ${port} is taken. Choose another one: PORT=8788 npm start`)
@@ -66,7 +67,10 @@ export function localUrl(port: number): string {
   return `http://127.0.0.1:${port}`
 }
 
-/** Starts `wrangler dev`, and waits until it answers. The caller must hold the state directory (`local-state.ts`). */
+/**
+ * Starts `wrangler dev`, and waits until it responds. The caller must first lock the state directory with `holdState`
+ * (`local-state.ts`).
+ */
 export async function startServer(port: number): Promise<LocalServer> {
   const args = [
     'dev',
@@ -89,7 +93,8 @@ export async function startServer(port: number): Promise<LocalServer> {
     stopping = true
     child.kill('SIGTERM')
   }
-  // Ctrl-C is also sent to wrangler, but a signal to this process alone is not.
+  // Forwards signals to wrangler. The terminal sends Ctrl-C to both processes, but a signal to this process alone does
+  // not reach wrangler.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
   stopWithNpm(stop)
   const ended = exitOf(child).then((code) => (stopping ? 0 : code))
@@ -107,7 +112,9 @@ export async function startServer(port: number): Promise<LocalServer> {
   throw new Error('wrangler dev did not start. Its output is above.')
 }
 
-/** Calls `stop` when npm ends. npm runs a script in a shell, which ends at a signal without forwarding it. */
+/**
+ * Calls `stop` when npm ends. npm runs scripts in a shell, and a signal ends this shell without reaching the script.
+ */
 function stopWithNpm(stop: () => void): void {
   if (process.env.npm_lifecycle_event === undefined) return
   const parent = process.ppid
@@ -119,16 +126,20 @@ function stopWithNpm(stop: () => void): void {
   watch.unref()
 }
 
-/** Reads `VARS="FLUSH_DELAY_MS=100 OPEN_REGISTRATION=false"`, which overrides wrangler.toml for one run. */
+/**
+ * Returns the wrangler arguments for the variables in VARS, for example `VARS="FLUSH_DELAY_MS=100
+ * OPEN_REGISTRATION=false"`. They override the variables of wrangler.toml for one run.
+ */
 function variables(text: string): string[] {
   const pairs = text.split(/\s+/).filter((pair) => pair !== '')
   return pairs.flatMap((pair) => {
-    if (!/^[A-Z_]+=/.test(pair)) throw new Error(`VARS has ${pair}, which is not NAME=value`)
+    if (!/^[A-Z_]+=/.test(pair))
+      throw new Error(`VARS has "${pair}". Write each variable as NAME=value, separated by spaces.`)
     return ['--var', pair.replace('=', ':')]
   })
 }
 
-/** Reports whether `/health` answers within a time. */
+/** Waits for a successful response from `/health` for up to `within_ms`, and returns whether one arrived. */
 export async function isAnswering(url: string, within_ms: number): Promise<boolean> {
   const deadline = Date.now() + within_ms
   do {

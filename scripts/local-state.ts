@@ -5,15 +5,15 @@ import { z } from 'zod'
 
 export const ROOT = path.join(import.meta.dirname, '..')
 /**
- * The directory of the local D1, KV and objects. If it is deleted, the server starts without data. STATE_DIR selects
- * another directory.
+ * The directory of the local D1 database, the KV namespaces and the objects. A server without this directory starts
+ * with no data. STATE_DIR selects another directory.
  */
 export const STATE = path.resolve(process.env.STATE_DIR ?? path.join(ROOT, '.wrangler', 'state'))
 
 /**
- * The lock of the state directory. Two servers on one directory would answer 500 and return stale balances. A server
- * therefore writes its processes and its address into this file. A second server reads the file and ends. `npm run
- * demo` and `npm run db:seed` read the address of the running server here.
+ * The lock file of the state directory. Two servers that share the directory would fail with 500 and return stale
+ * balances. A server therefore writes its process ids and its URL into this file, and a second server refuses to start.
+ * `npm run demo` and `npm run db:seed` read the URL of the running server from this file.
  */
 const LOCK = path.join(STATE, 'server.json')
 const ATTEMPTS = 5
@@ -21,15 +21,15 @@ const ATTEMPTS = 5
 const lockSchema = z.object({
   url: z.string(),
   /**
-   * The processes that hold the lock. `started` distinguishes a process from a later one with the same id; null if
-   * the system does not report it.
+   * The processes that hold the lock. `started` is the start time, which distinguishes a process from a later process
+   * with the same id. It is null if the system does not report start times.
    */
   processes: z.array(z.object({ pid: z.int().positive(), started: z.string().nullable() })),
 })
 type Lock = z.infer<typeof lockSchema>
 type Process = Lock['processes'][number]
 
-/** Returns the address of the server that runs on this state directory; undefined if none runs. */
+/** Returns the URL of the server that uses this state directory; undefined if no such server is running. */
 export function runningServer(): string | undefined {
   return liveLock()?.url
 }
@@ -39,7 +39,8 @@ export function runningServer(): string | undefined {
  */
 export function holdState(url: string): void {
   mkdirSync(STATE, { recursive: true })
-  // A link is created with its whole content and never replaces a file, so only one of two servers can create it.
+  // A hard link appears with its complete content and never replaces an existing file, so only one of two servers can
+  // create the lock.
   const draft = `${LOCK}.${process.pid}`
   writeFileSync(draft, JSON.stringify({ url, processes: [processOf(process.pid)] } satisfies Lock))
   try {
@@ -59,14 +60,16 @@ export function holdState(url: string): void {
   } finally {
     rmSync(draft, { force: true })
   }
-  throw new Error(`The lock ${LOCK} could not be taken. Delete it if no server uses this state.`)
+  throw new Error(
+    `The lock file ${LOCK} could not be created. Delete it if no server uses this state directory.`,
+  )
 }
 
-/** Adds a child process to the lock. The child may continue to run after this process is killed. */
+/** Adds a child process to the lock, because the child can continue to run after this process is killed. */
 export function alsoHeldBy(pid: number): void {
   const lock = readLock()
   if (!lock?.processes.some((holder) => holder.pid === process.pid)) {
-    throw new Error(`The state in ${STATE} is not held by this process.`)
+    throw new Error(`This process does not hold the lock of the state in ${STATE}. Call holdState first.`)
   }
   const draft = `${LOCK}.${process.pid}`
   writeFileSync(draft, JSON.stringify({ ...lock, processes: [...lock.processes, processOf(pid)] }))
@@ -114,7 +117,7 @@ function isAlive({ pid, started }: Process): boolean {
   try {
     process.kill(pid, 0)
   } catch (error) {
-    // A process of another user also counts as running.
+    // EPERM means that the process is running and belongs to another user.
     if (!hasCode(error, 'EPERM')) return false
   }
   return started === startOf(pid)
@@ -124,7 +127,10 @@ function processOf(pid: number): Process {
   return { pid, started: startOf(pid) }
 }
 
-/** The start time of a process that has ended but that its parent has not collected yet. */
+/**
+ * The value that `startOf` returns for a zombie process: a process that has ended, but whose parent has not collected
+ * it yet.
+ */
 const ENDED = 'ended'
 
 function startOf(pid: number): string | null {
@@ -132,8 +138,8 @@ function startOf(pid: number): string | null {
     if (process.platform !== 'linux') {
       return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
     }
-    // The 3rd and the 22nd field are read. The second one, the name in brackets, may itself contain spaces and
-    // brackets.
+    // Reads field 3 (the state) and field 22 (the start time). Field 2 is the name in parentheses, which can itself
+    // contain spaces and parentheses.
     const [, text = ''] = /.*\) (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
     const fields = text.split(' ')
     return fields[0] === 'Z' ? ENDED : (fields[19] ?? null)

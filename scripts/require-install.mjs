@@ -1,12 +1,13 @@
-// Exits with a message of one line if the dependencies are missing or the Node of the machine is too old. This file
-// is plain JavaScript and imports no packages, so it also runs before `npm ci` and on an old Node.
+// Exits with a one-line message if the dependencies are not installed, the machine's Node is too old, or this Node does
+// not run TypeScript. This file is plain JavaScript and imports no packages, so it also runs before `npm ci` and on an
+// old Node.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const OLDEST = 20
 const OLDEST_WITH_TYPES = 22.18
 
-/** The version of the Node that runs npm. npm runs its scripts with another Node, which `npm ci` installs. */
+/** The version of the Node that runs npm itself. Scripts run with another Node, which `npm ci` installs. */
 const machines = /\bnode\/v(\d+)\.\d+\.\d+/.exec(process.env.npm_config_user_agent ?? '')
 const [major, minor] = process.versions.node.split('.').map(Number)
 const installed = ['node', 'wrangler', 'vitest', 'zod'].every((name) =>

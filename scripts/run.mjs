@@ -1,4 +1,5 @@
-// Runs a script of this folder after `require-install.mjs`: `node scripts/run.mjs start` runs start.ts.
+// Runs a script of this folder, for example start.ts with `node scripts/run.mjs start`. Runs the checks of
+// `require-install.mjs` first.
 import './require-install.mjs'
 
 const [name] = process.argv.splice(2, 1)

@@ -1,6 +1,6 @@
 /**
- * `npm run db:seed [URL]`: creates the demo customer and its development key on the local server that runs on this
- * state directory. If none runs, it starts a server for that. Refuses a remote server.
+ * `npm run db:seed [URL]`: creates the demo customer and its development key in the local state directory. Uses the
+ * local server that is running, or starts a server for this purpose. Refuses to seed a remote server.
  */
 import { refuseRemote, seedDemoCustomer } from './demo-customer.ts'
 import { freePort, localUrl, startServer } from './local-server.ts'
@@ -14,10 +14,10 @@ async function main(): Promise<void> {
   }
   if (url !== undefined) refuseRemote(url)
   const running = runningServer()
-  // The key is written into this state directory, so a server on another directory would not have it.
+  // The key is written into this state directory, so a server with another state directory would not accept it.
   if (url !== undefined && !(running !== undefined && isSameAddress(url, running))) {
     throw new Error(
-      `The server on ${url} does not use the state in ${STATE}${running ? `; the one on ${running} does` : ''}.`,
+      `No server at ${url} uses the state in ${STATE}. ${running === undefined ? 'Omit the URL' : `Use ${running}, or omit the URL`}.`,
     )
   }
   if (running !== undefined) return seedDemoCustomer(running)
@@ -37,7 +37,7 @@ function isSameAddress(one: string, other: string): boolean {
 }
 
 main().then(
-  () => console.log('The demo customer exists.'),
+  () => console.log('The demo customer and its development key exist.'),
   (error: unknown) => {
     console.error(error instanceof Error ? error.message : error)
     process.exit(1)

@@ -1,8 +1,8 @@
 /**
- * `npm run test:clock [-- --quick]`: runs the tests whose outcome could depend on the date, at the times at which
- * such tests fail. Each test file starts at such a time (test/support/clock.ts). All times are in the future. The
- * alarms of the platform use the real time, and an alarm in the past runs immediately. With `--quick`, for CI, only
- * the end of the year is tested.
+ * `npm run test:clock [-- --quick]`: runs the tests that could depend on the date at times that often break such tests,
+ * for example the end of a year. test/support/clock.ts sets the clock when a test file starts. All times are in the
+ * future, because the alarms of the platform use the real time, and an alarm in the past would run immediately. With
+ * `--quick`, which CI uses, only the end of the year is tested, in fewer folders.
  */
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
@@ -10,7 +10,7 @@ import { ROOT } from './local-state.ts'
 
 const VITEST = path.join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
 
-/** The folders whose tests use dates of events, lots, limits, keys or rollups. */
+/** The test folders whose tests use dates of events, lots, limits, keys or rollups. */
 const ROOMS = [
   'admin',
   'analytics',
@@ -30,7 +30,10 @@ const ROOMS = [
   'usage',
 ]
 const QUICK_ROOMS = ['admin', 'analytics', 'credits', 'entitlements', 'events', 'holds', 'rating', 'time']
-/** Volume tests of several minutes, and tests of wrangler commands. They do not depend on the date. */
+/**
+ * The excluded files: tests that run for several minutes, that run wrangler commands, or that use a server. They do not
+ * depend on the date.
+ */
 const LEFT_OUT = ['**/cost.test.ts', 'test/docs/deploy.node.test.ts', 'test/docs/guides.node.test.ts']
 
 const MINUTE_MS = 60_000
@@ -42,7 +45,7 @@ function moments(now: Date): readonly Date[] {
   const [month_end, year_end] = [Date.UTC(year, month + 2), Date.UTC(year + 1, 0)]
   const leap_day = leapDayAfter(year)
   return [
-    // The tests of a file begin some seconds after its clock starts, so these tests run across midnight.
+    // Tests begin some seconds after the clock of their file starts, so some of them run across midnight.
     new Date(year_end - 4_000),
     new Date(tomorrow_ms + MINUTE_MS / 2),
     new Date(tomorrow_ms + (7 * 60 + 59) * MINUTE_MS),
@@ -78,7 +81,9 @@ function main(): number {
     })
   if (failed.length === 0) return 0
   const [first = ''] = failed
-  console.error(`Tests failed at ${failed.join(', ')}. One moment again: CLOCK=${first} npm test`)
+  console.error(
+    `Tests failed at ${failed.join(', ')}. To repeat the first of these times: CLOCK=${first} npm test`,
+  )
   return 1
 }
 

@@ -1,38 +1,47 @@
 import type { LedgerRpc } from './ledger/rpc.ts'
 
-/** The bindings of `wrangler.toml`. Variables are strings, which `configOf` reads once per isolate. */
+/**
+ * The bindings in `wrangler.toml`, and the secrets. Variables are strings. `configOf` reads them once for each bindings
+ * object.
+ */
 export interface Bindings {
   readonly API_KEYS: KVNamespace
   readonly LEDGER: DurableObjectNamespace<LedgerRpc>
   readonly DB: D1Database
   readonly USAGE: Queue
-  /** The queue of hints. A hint means that D1 has notifications for webhook endpoints. */
+  /** The queue of hints. A hint tells the consumer that D1 contains new notifications for webhook endpoints. */
   readonly NOTIFICATIONS: Queue
   /** The queue of due webhook deliveries. */
   readonly WEBHOOKS: Queue
   /**
-   * The operator token, a secret. Without it, only operators whom Cloudflare Access authenticated can use operator
-   * routes.
+   * The operator token, a secret. If no operator token is set, only operators whom Cloudflare Access has authenticated
+   * can use the operator routes.
    */
   readonly OPERATOR_TOKEN?: string
-  /** A second operator token, valid during a rotation. */
+  /** The second operator token during a rotation. Both tokens are valid. */
   readonly OPERATOR_TOKEN_NEXT?: string
   /**
-   * The secret that encrypts the data keys of customers. Without it, secrets such as provider keys cannot be stored
-   * or read.
+   * The secret that encrypts data keys. If no encryption key is set, secrets such as provider keys cannot be stored or
+   * read.
    */
   readonly ENCRYPTION_KEY?: string
-  /** A second encryption key during a rotation. */
+  /** The second encryption key during a rotation. */
   readonly ENCRYPTION_KEY_NEXT?: string
-  /** The secret that signs portal tokens. Without it, no portal token can be created or used. */
+  /** The secret that signs portal tokens. If no such secret is set, portal tokens cannot be created or used. */
   readonly PORTAL_TOKEN_SECRET?: string
-  /** A second secret for portal tokens, valid during a rotation. */
+  /** The second secret for portal tokens during a rotation. Both secrets are valid. */
   readonly PORTAL_TOKEN_SECRET_NEXT?: string
-  /** The secret that signs checkpoints and receipts. Without it, the deployment signs none of them. */
+  /**
+   * The secret from which the signing key for checkpoints and receipts is derived. If it is not set, checkpoints,
+   * receipts and exports are unavailable.
+   */
   readonly LEDGER_SIGNING_KEY?: string
   /** The operator's provider keys as JSON, a secret. `provider-keys/operator-keys.ts` describes the format. */
   readonly OPERATOR_PROVIDER_KEYS?: string
-  /** The secrets of the operator's Stripe account (`stripe/account.ts`). Without them, payments are unavailable. */
+  /**
+   * The secrets of the operator's Stripe account (`stripe/account.ts`). Live ledgers use the first two, and test
+   * ledgers use the last two. If the secret key for a mode is not set, ledgers of this mode have no payments.
+   */
   readonly STRIPE_SECRET_KEY?: string
   readonly STRIPE_WEBHOOK_SECRET?: string
   readonly STRIPE_TEST_SECRET_KEY?: string
@@ -68,6 +77,7 @@ export interface Bindings {
   readonly GATEWAY_HEADERS_TIMEOUT_MS?: string
   readonly GATEWAY_FIRST_CHUNK_TIMEOUT_MS?: string
   readonly GATEWAY_IDLE_TIMEOUT_MS?: string
+  readonly GATEWAY_CLIENT_TIMEOUT_MS?: string
   readonly RATE_LIMIT_STARTER?: string
   readonly RATE_LIMIT_GROWTH?: string
   readonly RATE_LIMIT_ENTERPRISE?: string

@@ -3,59 +3,71 @@ import type { Tier } from './db/schema.ts'
 import { parseDecimal } from './pricing/money.ts'
 import { DAY_MS } from './time/durations.ts'
 
-/** The variables that `readConfig` reads: all text bindings. */
+/** The bindings that `readConfig` can read: all except KV, the ledger objects, D1 and the queues. */
 export type Variables = Omit<Bindings, 'API_KEYS' | 'LEDGER' | 'DB' | 'USAGE' | 'NOTIFICATIONS' | 'WEBHOOKS'>
 
 export type Environment = 'development' | 'staging' | 'production'
 
 export interface Config {
   readonly environment: Environment
-  /** Whether anyone may register. The tier of a registered customer is STARTER. */
+  /** Whether customers may register without the operator token. Their tier is then STARTER. */
   readonly open_registration: boolean
-  /** The promotional credits of a new customer, in micro-credits; 0 for none. */
+  /** The promotional credits that a new customer gets, in micro-credits; 0 means none. */
   readonly signup_grant_micro: number
-  /** The numbers of the default burn table, in 1e-6. For example, 1,000 credits per USD is 1_000_000_000. */
+  /**
+   * The credits per USD of the default burn table, in millionths. For example, 1,000 credits per USD is 1_000_000_000.
+   * `markup_percent_micro` is the markup of the default burn table, also in millionths.
+   */
   readonly credits_per_usd_micro: bigint
   readonly markup_percent_micro: bigint
   /** Whether a feature without an entitlement may be used. */
   readonly default_entitlement: 'allow' | 'deny'
-  /** The retention of idempotency keys, at least 7 days. */
+  /** The time in ms for which idempotency keys are kept, at least 7 days. */
   readonly idempotency_window_ms: number
   /**
-   * The delay from the first unflushed commit to the flush to D1. A longer delay is cheaper. With a shorter delay, D1
-   * is more current.
+   * The delay in ms from the first unflushed commit to the flush to D1. A longer delay costs less. A shorter delay
+   * keeps D1 more current.
    */
   readonly flush_delay_ms: number
   /**
-   * The minimum delay from a commit to its flush if a webhook endpoint or a stream receives the commit's
-   * notifications.
+   * The delay in ms from a commit to its flush, if a webhook endpoint or a stream receives the notifications of the
+   * commit. The minimum time between flushes can make it longer.
    */
   readonly notification_delay_ms: number
-  /** The retention of notifications. */
+  /** The number of days for which notifications are kept. */
   readonly notification_days: number
-  /** The duration in seconds after which a stream of notifications ends. Its client then reconnects. */
+  /** The duration in seconds after which a stream of notifications ends. The client then reconnects. */
   readonly stream_seconds: number
-  /** The time limit of a call to a ledger object. An object normally answers within milliseconds. */
+  /** The time limit in ms of a call to a ledger object. A ledger object normally responds within milliseconds. */
   readonly ledger_timeout_ms: number
   /**
-   * The maximum size of a ledger's database. A ledger that has reached it refuses changes until the database has
-   * shrunk.
+   * The maximum size of a ledger's database, in bytes. A ledger whose database has reached this size refuses most
+   * changes by clients until the database becomes smaller.
    */
   readonly max_ledger_bytes: number
-  /** The retention of analytics, at least 35 days. The pages in D1 are kept longer. */
+  /** The number of days for which rollups are kept, at least 35. The pages in D1 are kept permanently. */
   readonly rollup_retention_days: number
-  /** The share of requests that is logged, from 0 to 1. Failed (5xx) and slow requests are always logged. */
+  /**
+   * The share of requests that are logged, from 0 to 1. Slow requests and requests that fail with 5xx are always
+   * logged.
+   */
   readonly log_sample_rate: number
-  /** The minimum duration of a slow request. */
+  /** The duration in ms from which a request counts as slow. */
   readonly slow_request_ms: number
-  /** The origins of web pages that may call the API from a browser. `*` allows all origins. Default: none. */
+  /**
+   * The origins whose web pages may call the API from a browser. `*` allows all origins. By default, no origin is
+   * allowed.
+   */
   readonly cors_origins: '*' | readonly string[]
-  /** The hosts in the operator's network that provider keys may use: `host` or `host:port`. */
+  /**
+   * The hosts in the operator's network that the URLs of provider keys and webhook endpoints may name, as `host` or
+   * `host:port`.
+   */
   readonly private_upstreams: readonly string[]
-  /** The URL of the DNS over HTTPS resolver for host names that customers supply. */
+  /** The URL of the DNS-over-HTTPS resolver that resolves the host names in customers' URLs. */
   readonly dns_resolver_url: string
   /**
-   * The settings of Cloudflare Access, with which the operator can sign in to the dashboard; null if only the
+   * The settings of Cloudflare Access, through which the operator can sign in to the dashboard; null if only the
    * operator token is accepted.
    */
   readonly access: AccessConfig | null
@@ -64,18 +76,18 @@ export interface Config {
   /** The base URL of Stripe's API, without a trailing slash. */
   readonly stripe_api_url: string
   /**
-   * The credits that refunds and disputes of payments remove: only the rest of the payment's lot, or also spent
-   * credits.
+   * The credits that a refund or a dispute of a payment removes: only the credits that remain in the lot of the payment
+   * (`remaining`), or also the spent credits (`all`).
    */
   readonly payment_reversals: PaymentReversals
   /** The enabled drop-in endpoints. Default: all. */
   readonly drop_in: readonly DropInEndpoint[]
   readonly gateway: GatewayConfig
-  /** The limits by tier: requests in a UTC minute, events and changes in a UTC month, profiles, and metadata. */
+  /** The limits of each tier. */
   readonly limits: Readonly<Record<Tier, TierLimits>>
 }
 
-/** The drop-in endpoints, by the first segment of their paths. */
+/** The names of the drop-in endpoints. A name is the first segment of the endpoint's path. */
 export const DROP_IN_ENDPOINTS = ['otlp', 'openmeter', 'litellm', 'openmonetize', 'stripe'] as const
 export type DropInEndpoint = (typeof DROP_IN_ENDPOINTS)[number]
 
@@ -83,9 +95,9 @@ export const PAYMENT_REVERSALS = ['remaining', 'all'] as const
 export type PaymentReversals = (typeof PAYMENT_REVERSALS)[number]
 
 export interface AccessConfig {
-  /** The host that issues assertions, such as `yourteam.cloudflareaccess.com`. */
+  /** The host that issues the assertions of Cloudflare Access, such as `yourteam.cloudflareaccess.com`. */
   readonly team_domain: string
-  /** The audience tag of the application. */
+  /** The audience tag of the application in Cloudflare Access. */
   readonly aud: string
 }
 
@@ -93,19 +105,25 @@ export interface PriceFeedConfig {
   readonly url: string
   /** The Ed25519 public key that verifies the feed's signature: 32 bytes in base64. */
   readonly key: string
-  /** The maximum change of a price, in percent, that needs no approval by the operator. */
+  /** The largest change of a price, in percent, that is applied without the operator's approval. */
   readonly bound_percent: number
 }
 
 export interface GatewayConfig {
   /**
-   * The lifetime of the hold of a gateway call. It starts with the call, and starts again when progress is recorded.
+   * The time in ms after which the hold of a gateway call expires. The time starts at the beginning of the call, and
+   * starts again whenever progress is recorded.
    */
   readonly hold_ms: number
-  /** The time limits for a provider's headers, for the first chunk of a stream, and for each later chunk. */
+  /**
+   * The time limit in ms for a provider's response headers. The next fields are the time limits for the first chunk of
+   * a stream and for each later chunk.
+   */
   readonly headers_timeout_ms: number
   readonly first_chunk_timeout_ms: number
   readonly idle_timeout_ms: number
+  /** The time in ms after which a client that reads nothing of a stream is treated as disconnected. */
+  readonly client_timeout_ms: number
 }
 
 export interface TierLimits {
@@ -113,36 +131,43 @@ export interface TierLimits {
   /** The maximum number of events in a UTC month; null for no limit. */
   readonly events_a_month: number | null
   /**
-   * The maximum number of users with a profile in a ledger, and of teams with a profile. Only the users and teams
-   * that were mentioned first may have a profile.
+   * The maximum number of users with a profile in a ledger. The same maximum applies to teams. Only the users and teams
+   * that occur first in the ledger can have a profile.
    */
   readonly profiles: number
-  /** The maximum number of grants, purchases, movements, holds and entitlements in a UTC month; null for no limit. */
+  /**
+   * The maximum number of changes in a UTC month; null for no limit. `StoredQuotas` in `ledger/admission/quotas.ts`
+   * lists these changes.
+   */
   readonly changes_a_month: number | null
   /**
-   * The maximum size of the metadata of a ledger's grants, purchases and entitlements and of the values of its
-   * entitlements, in MB (1,000,000 bytes).
+   * The maximum size in MB (1,000,000 bytes) of certain data of a ledger: the metadata of its grants, purchases and
+   * entitlements, and the values of its entitlements.
    */
   readonly metadata_mb: number
 }
 
 /**
- * The maximum of `MAX_LEDGER_MB`. The platform limits an object's database to 10 GB. Flushes and due work need the
- * rest.
+ * The maximum of `MAX_LEDGER_MB`. The platform limits the database of an object to 10 GB. The difference is reserved
+ * for flushes and due items.
  */
 const MOST_LEDGER_MB = 9_500
 const MINIMUM_IDEMPOTENCY_DAYS = 7
 /**
- * The maximum of `STREAM_SECONDS`. A request may make 1,000 calls of D1. A stream makes one call per second and a few
- * more.
+ * The maximum of `STREAM_SECONDS`. The platform allows 1,000 D1 queries in one request. A stream without notifications
+ * makes about 1.1 queries per second.
  */
 const MOST_STREAM_SECONDS = 800
-/** The minimum of `ROLLUP_RETENTION_DAYS`. Events may be 35 days late, and the burn rate reads 30 days. */
+/**
+ * The minimum of `ROLLUP_RETENTION_DAYS`. An event can arrive up to 35 days late, and the burn rate is computed from 30
+ * days.
+ */
 const MINIMUM_ROLLUP_DAYS = 35
 
 /**
- * Reads the variables. Defaults are safe: an unset `ENVIRONMENT` is production, registration is closed, and new
- * customers get no credits. Throws if a variable is invalid, so that a broken deployment fails at its first request.
+ * Reads the variables. The defaults are safe: `ENVIRONMENT` is production, registration is closed, and new customers
+ * get no credits. Throws if a variable is invalid, so that a broken deployment fails on its first request. Only
+ * `OPEN_REGISTRATION` accepts any text: registration is closed unless the text is `true`.
  */
 export function readConfig(env: Variables): Config {
   const environment = env.ENVIRONMENT ?? 'production'
@@ -155,10 +180,10 @@ export function readConfig(env: Variables): Config {
   }
   const days = wholeNumber('IDEMPOTENCY_DAYS', env.IDEMPOTENCY_DAYS ?? '7', 36_500)
   if (days < MINIMUM_IDEMPOTENCY_DAYS)
-    throw new Error(`IDEMPOTENCY_DAYS must be at least ${MINIMUM_IDEMPOTENCY_DAYS}`)
+    throw new Error(`IDEMPOTENCY_DAYS must be at least ${MINIMUM_IDEMPOTENCY_DAYS}, not ${days}`)
   const rollup_days = wholeNumber('ROLLUP_RETENTION_DAYS', env.ROLLUP_RETENTION_DAYS ?? '800', 36_500)
   if (rollup_days < MINIMUM_ROLLUP_DAYS)
-    throw new Error(`ROLLUP_RETENTION_DAYS must be at least ${MINIMUM_ROLLUP_DAYS}`)
+    throw new Error(`ROLLUP_RETENTION_DAYS must be at least ${MINIMUM_ROLLUP_DAYS}, not ${rollup_days}`)
   const credits_per_usd_micro = decimalMicro('CREDITS_PER_USD', env.CREDITS_PER_USD ?? '1000')
   if (credits_per_usd_micro === 0n) throw new Error('CREDITS_PER_USD must be above 0')
   return {
@@ -195,7 +220,10 @@ export function readConfig(env: Variables): Config {
   }
 }
 
-/** Returns a function that calls `make` once for each set of bindings and then returns the same value. */
+/**
+ * Returns a function that calls `make` once for each bindings object. Later calls with the same object return the first
+ * value.
+ */
 export function oncePerBindings<T extends object>(make: (env: Bindings) => T): (env: Bindings) => T {
   const made = new WeakMap<object, T>()
   return (env) => {
@@ -218,8 +246,8 @@ function decimalMicro(variable: string, text: string): bigint {
 }
 
 /**
- * Reads the time limits of the gateway. By default, a hold lasts longer than each of the other limits, so a hold
- * expires before the end of its call only if the gateway crashed.
+ * Reads the time limits of the gateway. The gateway extends the holds of long calls, for any values of the other
+ * limits. A hold therefore expires before its call ends only if the gateway crashes or cannot reach the ledger.
  */
 function gateway(env: Variables): GatewayConfig {
   const limit = (variable: GatewayVariable, text: string) =>
@@ -229,13 +257,14 @@ function gateway(env: Variables): GatewayConfig {
     headers_timeout_ms: limit('GATEWAY_HEADERS_TIMEOUT_MS', '600000'),
     first_chunk_timeout_ms: limit('GATEWAY_FIRST_CHUNK_TIMEOUT_MS', '120000'),
     idle_timeout_ms: limit('GATEWAY_IDLE_TIMEOUT_MS', '120000'),
+    client_timeout_ms: limit('GATEWAY_CLIENT_TIMEOUT_MS', '600000'),
   }
 }
 
 type GatewayVariable = Extract<keyof Variables, `GATEWAY_${string}_MS`>
 
 const UNLIMITED = 'unlimited'
-/** The maximum of a limit. It is higher than the number of requests that one ledger can process in a minute. */
+/** The maximum value of each limit of a tier. It is so high that no ledger can reach it. */
 const MAX_LIMIT = 1_000_000_000_000
 
 function tierLimits(
@@ -254,7 +283,7 @@ function tierLimits(
   }
 }
 
-/** Reads a monthly limit; null for no limit. */
+/** Reads a monthly limit. Returns null if there is no limit. */
 function monthlyLimit(
   env: Variables,
   variable: `MONTHLY_${'EVENTS' | 'CHANGES'}_${Tier}`,
@@ -280,14 +309,16 @@ function share(variable: string, text: string): number {
 }
 
 /**
- * Reads the settings of Cloudflare Access; null if none are set. Throws if only one variable is set, because the
- * operator could not sign in.
+ * Reads the settings of Cloudflare Access. Returns null if neither variable is set. Throws if only one variable is set,
+ * because the operator could then not sign in.
  */
 function access(env: Variables): AccessConfig | null {
   const { ACCESS_TEAM_DOMAIN: team_domain = '', ACCESS_AUD: aud = '' } = env
   if (team_domain === '' && aud === '') return null
   if (team_domain === '' || aud === '')
-    throw new Error('Set both ACCESS_TEAM_DOMAIN and ACCESS_AUD, or neither')
+    throw new Error(
+      `${aud === '' ? 'ACCESS_AUD' : 'ACCESS_TEAM_DOMAIN'} is not set. Set both ACCESS_TEAM_DOMAIN and ACCESS_AUD, or neither.`,
+    )
   if (!team_domain.includes('.') || URL.parse(`https://${team_domain}`)?.hostname !== team_domain) {
     throw new Error(
       `ACCESS_TEAM_DOMAIN must be a host such as yourteam.cloudflareaccess.com, not ${team_domain}`,
@@ -301,7 +332,7 @@ function access(env: Variables): AccessConfig | null {
   return { team_domain, aud }
 }
 
-/** Reads the settings of the price feed; null without a URL or a key. */
+/** Reads the settings of the price feed. Returns null if the URL or the key is not set. */
 function priceFeed(env: Variables): PriceFeedConfig | null {
   const { PRICE_FEED_URL: url = '', PRICE_FEED_KEY: key = '' } = env
   const bound_percent = wholeNumber(
@@ -318,7 +349,7 @@ function priceFeed(env: Variables): PriceFeedConfig | null {
   return url === '' || key === '' ? null : { url, key, bound_percent }
 }
 
-/** Reads names that are separated by commas. An empty text has no names. */
+/** Reads the names of drop-in endpoints, separated by commas. Returns an empty list for an empty text. */
 function dropIn(text: string): DropInEndpoint[] {
   const names = text
     .split(',')
@@ -327,7 +358,7 @@ function dropIn(text: string): DropInEndpoint[] {
   return names.map((name) => {
     const endpoint = DROP_IN_ENDPOINTS.find((known) => known === name)
     if (endpoint) return endpoint
-    throw new Error(`DROP_IN must be a list of ${DROP_IN_ENDPOINTS.join(', ')}, not ${name}`)
+    throw new Error(`DROP_IN must contain only ${DROP_IN_ENDPOINTS.join(', ')}, not ${name}`)
   })
 }
 
@@ -335,8 +366,8 @@ const MOST_BOUND_PERCENT = 1_000
 const MAX_ORIGINS = 100
 
 /**
- * Reads `*`, or origins separated by commas in the form that browsers send, such as `https://app.example.com`. An
- * empty text has no origins.
+ * Reads `*` or a list of origins separated by commas. An origin has the form that browsers send, such as
+ * `https://app.example.com`. Returns an empty list for an empty text.
  */
 function origins(variable: string, text: string): '*' | readonly string[] {
   if (text.trim() === '*') return '*'
@@ -345,7 +376,7 @@ function origins(variable: string, text: string): '*' | readonly string[] {
     .map((origin) => origin.trim())
     .filter((origin) => origin !== '')
   for (const origin of list) {
-    // Every sandboxed page sends `null`, so allowing `null` would allow any page.
+    // Refuses the origin `null`: every sandboxed page sends `null`, so this origin would allow any page.
     if (!/^https?:/.test(origin) || URL.parse(origin)?.origin !== origin) {
       throw new Error(`${variable} must be * or origins such as https://app.example.com, not ${origin}`)
     }
@@ -356,24 +387,24 @@ function origins(variable: string, text: string): '*' | readonly string[] {
 
 const DEFAULT_RESOLVER = 'https://cloudflare-dns.com/dns-query'
 
-/** Reads the address of the resolver. In development it may be on this machine, without https. */
+/** Reads the URL of the DNS resolver. In development, a local URL may use http. */
 function resolverUrl(text: string, environment: Environment): string {
   const url = URL.parse(text === '' ? DEFAULT_RESOLVER : text)
   const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')
   if (!url || (url.protocol !== 'https:' && !is_local) || url.search !== '' || url.hash !== '') {
-    throw new Error(`DNS_RESOLVER_URL must be an https URL without query and fragment, not ${text}`)
+    throw new Error(`DNS_RESOLVER_URL must be an https URL without a query or fragment, not ${text}`)
   }
   return url.href
 }
 
 const STRIPE = 'https://api.stripe.com'
 
-/** Reads the address of Stripe. Use another address only in tests, because the secret key is sent to it. */
+/** Reads the URL of Stripe's API. Set another URL only in tests, because the Worker sends the Stripe key to it. */
 function stripeUrl(text: string, environment: Environment): string {
   const url = URL.parse(text === '' ? STRIPE : text)
   const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')
   if (!url || (url.protocol !== 'https:' && !is_local) || url.search !== '' || url.hash !== '') {
-    throw new Error(`STRIPE_API_URL must be an https URL without query and fragment, not ${text}`)
+    throw new Error(`STRIPE_API_URL must be an https URL without a query or fragment, not ${text}`)
   }
   return url.href.replace(/\/$/, '')
 }
@@ -387,8 +418,8 @@ function paymentReversals(text: string): PaymentReversals {
 const MAX_HOSTS = 100
 
 /**
- * Reads hosts separated by commas, in the form of a URL: `gpu.internal`, `10.0.0.5:8000` or `[fd00::1]`. An empty
- * text has no hosts.
+ * Reads hosts separated by commas. A host has the form that it has in a URL: `gpu.internal`, `10.0.0.5:8000` or
+ * `[fd00::1]`. Returns an empty list for an empty text.
  */
 function hosts(variable: string, text: string): readonly string[] {
   const list = text
@@ -396,7 +427,7 @@ function hosts(variable: string, text: string): readonly string[] {
     .map((host) => host.trim())
     .filter((host) => host !== '')
   for (const host of list) {
-    // The parser removes the default port.
+    // `URL.parse` removes the default port 80 from the host.
     const url = URL.parse(`http://${host}`)
     const has_default_port = host.endsWith(':80') && url?.host === host.slice(0, -3)
     if (url?.host !== host && !has_default_port) {

@@ -8,7 +8,7 @@ import { forgetAnswers } from './http/output/stored-answers.ts'
 import { forgetFlushFailures } from './ledger/flush/flush-failures.ts'
 import { logFailure, logInfo } from './logging/log.ts'
 import { forgetOutcomes } from './logging/outcomes.ts'
-import { forgetNotifications } from './notifications/retention.ts'
+import { forgetNotifications } from './notifications/store.ts'
 import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
 import { sweepLedgers } from './projection/sweep-ledgers.ts'
 import { checkpointDaily } from './proof/checkpoint.ts'
@@ -22,7 +22,10 @@ import { notifyOperator } from './webhooks/operator-notifications.ts'
 import { HAND_ON_CALLS, SWEEP_CALLS, sweepDeliveries, sweepNotifications } from './webhooks/queue/sweep.ts'
 import { forgetDeliveries } from './webhooks/records/forget.ts'
 
-/** The jobs that run every 15 minutes (`crons` in `wrangler.toml`). Each run does a bounded part of each job. */
+/**
+ * The jobs that run every 15 minutes (`crons` in `wrangler.toml`). Each run does a limited part of the work of each
+ * job.
+ */
 export const JOBS: readonly Job[] = [
   {
     name: 'late_rating',
@@ -111,7 +114,7 @@ export const JOBS: readonly Job[] = [
   { name: 'figures', calls: 9, run: ({ env, now_ms }) => logFigures(env, now_ms) },
 ]
 
-/** The jobs that run every minute, for notifications and webhooks. */
+/** The jobs that run every minute. They process notifications and webhooks. */
 export const MINUTE_JOBS: readonly Job[] = [
   {
     name: 'webhook_deliveries',
@@ -149,7 +152,7 @@ export const MINUTE_JOBS: readonly Job[] = [
 const EVERY_MINUTE = '* * * * *'
 const QUARTER_MS = 15 * MINUTE_MS
 
-/** Runs every job of this trigger. Each run begins with a different job. */
+/** Runs all jobs of the cron trigger. Consecutive runs begin with different jobs. */
 export function runCron({ cron, scheduledTime }: ScheduledController, env: Bindings): Promise<void> {
   const [jobs, every_ms] = cron === EVERY_MINUTE ? [MINUTE_JOBS, MINUTE_MS] : [JOBS, QUARTER_MS]
   return runJobs(env, jobs, Date.now(), Math.floor(scheduledTime / every_ms))

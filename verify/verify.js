@@ -24,7 +24,7 @@ const ED25519 = 1
 
 class Wrong extends Error {}
 
-/** Verifies an export, or its parts in order. `keys` must contain the key of every signature. */
+/** Verifies an export, or the parts of an export in their order. `keys` must contain the key of every signature. */
 export async function verifyExport(chunks, keys) {
   const chain = new Chain(keys)
   let line = 0
@@ -47,9 +47,9 @@ class Chain {
     this.ledger = ''
     this.first = 0
     this.from = 0
-    /** The line number of the part's header. */
+    /** The line number of the header of the current part. */
     this.head = 1
-    /** The number of the next entry. It is reported when a line is invalid. */
+    /** The number of the next entry; null before the first header. The result names it if a line is invalid. */
     this.next = null
     this.hash = ''
     this.open = false
@@ -58,7 +58,7 @@ class Chain {
     this.count = 0
     this.checkpoints = 0
     this.covered = null
-    /** Balances of wallets, in 1e-6 credits. */
+    /** The balances of the wallets, in micro-credits. */
     this.balances = new Map()
     this.hashes = new Map()
   }
@@ -100,14 +100,15 @@ class Chain {
     this.hashes.set(entry.n, hash)
     this.next = entry.n + 1
   }
-  /** Rejects an entry if its balance is not the previous balance plus its amount, or if its lots differ from it. */
-  addUp({ n, w, a, b, l = [] }) {
-    for (const value of [w, a, b])
-      if (!Number.isSafeInteger(value)) throw new Wrong('an amount is not a whole number')
+  /**
+   * Rejects an entry if an amount is not a whole number, if its balance is not the known previous balance plus its
+   * amount, or if it has lots that do not add up to its amount.
+   */
+  addUp(entry) {
+    checkAmounts(entry)
+    const { w, a, b } = entry
     const before = this.balances.get(w) ?? (this.from === 1 ? 0n : BigInt(b) - BigInt(a))
     if (before + BigInt(a) !== BigInt(b)) throw new Wrong(`the balance of wallet ${w} does not add up`)
-    const moved = l.reduce((sum, part) => sum + BigInt(part[1] ?? 0), 0n)
-    if (l.length > 0 && moved !== BigInt(a)) throw new Wrong(`the lots of entry ${n} do not add up`)
     this.balances.set(w, BigInt(b))
   }
   async checkpoint([, quoted = '']) {
@@ -148,9 +149,24 @@ class Chain {
   }
 }
 
+/** Rejects an entry if an amount is not a whole number, or if its lots do not add up to its amount. */
+function checkAmounts({ n, w, a, b, l = [] }) {
+  for (const value of [w, a, b])
+    if (!Number.isSafeInteger(value)) throw new Wrong('an amount is not a whole number')
+  const moved = l.reduce((sum, part) => sum + BigInt(part[1] ?? 0), 0n)
+  if (l.length > 0 && moved !== BigInt(a)) throw new Wrong(`the lots of entry ${n} do not add up`)
+}
+
+/** Returns an amount of credits in micro-credits. */
+function microCredits(text) {
+  const [, sign = '', whole = '', parts = ''] =
+    /^(-?)(\d+)(?:\.(\d{1,6}))?$/.exec(text) ?? refuse('an amount of the receipt is not a number')
+  return BigInt(sign + whole + parts.padEnd(6, '0'))
+}
+
 /**
- * Verifies a receipt: its signature, its entry's hash and balances, and its checkpoint. Compare `entry` and `hash` with
- * an export of the ledger.
+ * Verifies a receipt: its signature, the hash, the number and the balances of its entry, and its checkpoint. Compare
+ * `entry` and `hash` with an export of the ledger.
  */
 export async function verifyReceipt(receipt, keys) {
   try {
@@ -166,6 +182,13 @@ export async function verifyReceipt(receipt, keys) {
     if ((await sha256(`${before}\n${content}`)) !== hash) throw new Wrong('the hash does not match the entry')
     const entry = parse(content)
     if (entry.n !== number) throw new Wrong('the entry has a different number')
+    checkAmounts(entry)
+    const after = BigInt(entry.b)
+    if (
+      microCredits(claims.balance_after) !== after ||
+      microCredits(claims.balance_before) !== after - BigInt(entry.a)
+    )
+      throw new Wrong('the balances do not match the entry')
     const checkpoint = await openNote(claims.checkpoint, keys)
     if (checkpoint.ledger !== claims.ledger || checkpoint.entry < number) {
       throw new Wrong('the checkpoint does not cover the entry')
@@ -179,7 +202,7 @@ export async function verifyReceipt(receipt, keys) {
   }
 }
 
-/** Parses a checkpoint, a note of C2SP signed-note, and verifies its signature. */
+/** Parses a checkpoint, which is a signed note of the C2SP specification, and verifies its signature. */
 async function openNote(note, keys) {
   const [, text = '', ledger = '', first, entry, hash = '', , name = '', signed = ''] =
     NOTE.exec(note) ?? refuse('the checkpoint is not a signed note')

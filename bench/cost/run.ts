@@ -17,11 +17,12 @@ import { type Server, startOurs } from '../throughput/servers.ts'
 import type { Counts } from './counting-worker.ts'
 
 /**
- * `npm run cost`: computes the cost of a million events in USD. Counts the platform operations of this Worker while
- * it ingests at a constant rate, flushes every 5 s and consumes its queue. The CPU time is the time of the whole
- * local runtime. Amounts that the plan includes are not deducted.
+ * `npm run cost`: computes the cost of a million events or requests in USD. Counts the platform operations of this
+ * Worker while it handles the same requests every 5 s, flushes every 5 s and consumes its queue. The CPU time is that
+ * of the whole local runtime. The free allowances of the Cloudflare plan are not deducted.
  *
- * JSON is the file for the numbers. ONLY is a part of the titles of the cases to measure.
+ * Environment variables: JSON is the file that the results are written to. ONLY selects the cases whose title contains
+ * this text.
  */
 
 interface Case {
@@ -44,13 +45,16 @@ const CASES: readonly Case[] = [
 
 const FLUSH_MS = 5000
 const FLUSHES = 3
-/** The wait before a count. It is longer than the wait of the consumer of the queue for a batch. */
+/**
+ * The time without a change before the counts are read. It is longer than the time that the queue waits for a full
+ * batch.
+ */
 const SETTLED_MS = 7000
-/** The time that a commit blocks an object in production: the upper end of 8 to 13 ms. */
+/** The time that a commit blocks an object in production. Commits take 8 to 13 ms, and this is the upper end. */
 const COMMIT_MS = 13
 
 interface Measured {
-  /** The cost of one unit: an event, or a request if no event is ingested. */
+  /** The platform usage of one unit of work, as the `units` of a scenario count them. */
   readonly usage: PlatformUsage
   readonly object_bytes: number
   readonly d1_bytes: number
@@ -66,7 +70,7 @@ async function settled(server: Server): Promise<Counts> {
   for (let quiet_ms = 0; quiet_ms < SETTLED_MS; quiet_ms += 500) {
     await sleep(500)
     const now = await readCounts(server)
-    // Each reading is one statement of D1, which is not counted.
+    // Reading the counts runs one D1 statement, which is not counted.
     if (JSON.stringify(now) !== JSON.stringify(counts)) quiet_ms = 0
     counts = now
   }
@@ -81,7 +85,7 @@ async function measure(server: Server, key: string, { scenario, steps }: Case): 
   const send: Parameters<typeof step>[0] = async (request) => {
     requests++
     const answer = await connection.send(requestText(url, { ...request, key }))
-    if (answer.status >= 300) throw new Error(`${request.path}: ${answer.status} ${answer.body}`)
+    if (answer.status >= 300) throw new Error(`${request.path} returned ${answer.status}: ${answer.body}`)
     return answer
   }
   await step(send, `${scenario}-${steps}-first`)

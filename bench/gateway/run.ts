@@ -10,29 +10,31 @@ import { profileOf } from '../throughput/profile.ts'
 import { median } from '../throughput/report.ts'
 
 /**
- * `npm run bench:gateway`: compares the gateway in raw workerd with a proxy that does nothing, and with a simple
- * proxy that holds and settles in an object. The rounds alternate, so only numbers of the same run can be compared.
+ * `npm run bench:gateway`: compares the gateway in raw workerd with a proxy that does nothing, and with a simple proxy
+ * that holds and settles in an object. The rounds of the three alternate. Compare only numbers of the same run.
  *
- * The added latency is measured with a provider that answers after `DELAY_MS`, which is faster than any model. The rate is
- * measured with a provider that answers immediately. Ten callers then keep the only thread of the runtime busy, and a
- * call mostly waits for other calls.
+ * The added latency is measured with a provider that responds after `DELAYS_MS`, which is faster than most models. The
+ * delays differ, because callers that wait equally long send their next calls together, and then wait for each other.
+ * The rate is measured with a provider that responds immediately. Ten callers then keep the only thread of the runtime
+ * busy, and a call mostly waits for other calls.
  */
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     ms: { type: 'string', default: '1500' },
     callers: { type: 'string', default: '10' },
-    /** Whether the functions of the gateway that use the most time are printed. */
+    /** Whether to print the functions of the gateway that use the most CPU time. */
     profile: { type: 'boolean', default: false },
   },
 })
 const ROUNDS = Number(options.rounds)
 const ROUND_MS = Number(options.ms)
 const CALLERS = Number(options.callers)
-/** The number of chunks of the stream whose CPU time is measured. */
+/** The number of chunks in each stream of the CPU time measurement. */
 const CHUNKS = 3_000
 
-const DELAY_MS = 100
+/** The delays of successive calls, from 80 to 120 ms in a mixed order. 17 and 41 are coprime. */
+const DELAYS_MS = Array.from({ length: 41 }, (_, i) => 80 + ((i * 17) % 41))
 
 const TOKEN = 'bench-operator-token'
 const BODY = {
@@ -53,13 +55,32 @@ interface Round {
   readonly rate: number
   readonly p50: number
   readonly p99: number
-  /** The CPU time of workerd for a call, in µs. */
+  /** The CPU time of workerd for one call, in µs. */
   readonly cpu_us: number
 }
 
-async function measure(side: Side, duration_ms: number, body: object = BODY): Promise<Round> {
+/** A request, and the time that the provider takes for it. */
+interface Timed {
+  readonly body: object
+  readonly delay_ms: number
+}
+
+const AT_ONCE: readonly Timed[] = [{ body: BODY, delay_ms: 0 }]
+const DELAYED: readonly Timed[] = DELAYS_MS.map((delay_ms) => ({
+  body: { ...BODY, metadata: { delay_ms: String(delay_ms) } },
+  delay_ms,
+}))
+
+/** Measures calls for some time. The latencies are without the delay of the provider. */
+async function measure(side: Side, duration_ms: number, timed = AT_ONCE): Promise<Round> {
   const connections = await Promise.all(Array.from({ length: CALLERS }, () => Connection.open(side.url)))
-  const request = requestOf(side, body)
+  const requests = timed.map(({ body, delay_ms }) => ({ request: requestOf(side, body), delay_ms }))
+  let sent = 0
+  const next = () => {
+    const request = requests[sent++ % requests.length]
+    if (!request) throw new Error('there is no request to send')
+    return request
+  }
   const times: number[] = []
   const until = performance.now() + duration_ms
   const began = performance.now()
@@ -67,10 +88,11 @@ async function measure(side: Side, duration_ms: number, body: object = BODY): Pr
   await Promise.all(
     connections.map(async (connection) => {
       while (performance.now() < until) {
-        const sent = performance.now()
+        const { request, delay_ms } = next()
+        const start = performance.now()
         const { status, body } = await connection.send(request)
-        times.push(performance.now() - sent)
-        if (status !== 200) throw new Error(`${side.name} answered ${status}: ${body}`)
+        times.push(performance.now() - start - delay_ms)
+        if (status !== 200) throw new Error(`${side.name} returned ${status}: ${body}`)
       }
     }),
   )
@@ -82,7 +104,7 @@ async function measure(side: Side, duration_ms: number, body: object = BODY): Pr
   return { rate: times.length / seconds, p50: at(0.5), p99: at(0.99), cpu_us }
 }
 
-/** Returns the CPU time of one chunk of a stream, in microseconds. */
+/** Returns the CPU time of workerd for one chunk of a stream, in µs. */
 async function chunkCost(side: Side): Promise<number> {
   const connection = await Connection.open(side.url)
   const request = requestOf(side, { ...BODY, stream: true, seed: CHUNKS })
@@ -148,11 +170,11 @@ try {
   const noRounds = () => new Map<Side['name'], Round[]>(sides.map(({ name }) => [name, []]))
   const loads = [
     {
-      title: `a provider that answers after ${DELAY_MS} ms`,
-      body: { ...BODY, metadata: { delay_ms: String(DELAY_MS) } },
+      title: 'a provider that responds after 80 to 120 ms, without this time',
+      timed: DELAYED,
       rounds: noRounds(),
     },
-    { title: 'a provider that answers at once', body: BODY, rounds: noRounds() },
+    { title: 'a provider that responds at once', timed: AT_ONCE, rounds: noRounds() },
   ]
   for (const side of sides) await measure(side, ROUND_MS / 2)
   if (options.profile) {
@@ -162,7 +184,7 @@ try {
   }
   for (let round = 0; round < ROUNDS; round++) {
     for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
-      for (const { body, rounds } of loads) rounds.get(side.name)?.push(await measure(side, ROUND_MS, body))
+      for (const { timed, rounds } of loads) rounds.get(side.name)?.push(await measure(side, ROUND_MS, timed))
     }
   }
   const figures = (name: Side['name'], rounds: ReturnType<typeof noRounds>) => {

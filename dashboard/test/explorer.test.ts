@@ -16,8 +16,8 @@ import { counted } from './support/events.ts'
 useBrowser()
 
 /**
- * Whether times are compared. `npm run test:explorer` sends 100,000 events and compares them. They have no meaning
- * while other tests run.
+ * Whether the test compares response times with their limits. `npm run test:explorer` sends 100,000 events and compares
+ * the times. While other tests run, the times have no meaning.
  */
 const IS_TIMED = process.env.EXPLORER_EVENTS !== undefined
 const EVENTS = Number(process.env.EXPLORER_EVENTS ?? 3_000)
@@ -39,7 +39,7 @@ const MODELS = [
 ] as const
 
 describeInBrowser(`with ${EVENTS} events`, () => {
-  it(`shows the API's answer to every choice${IS_TIMED ? ` within ${WITHIN_MS} ms` : ''}`, {
+  it(`shows the API's response to every choice${IS_TIMED ? ` within ${WITHIN_MS} ms` : ''}`, {
     timeout: 120_000 + EVENTS * 12,
   }, async () => {
     const { api_key: key } = await newCustomer()
@@ -109,8 +109,8 @@ describeInBrowser(`with ${EVENTS} events`, () => {
 })
 
 /**
- * Returns one of many different events of four weeks: 9 models, 11 features, 211 users and 7 teams, each with
- * metadata.
+ * Returns the event number `i`. The events are spread over four weeks, 9 models, 11 features, 211 users and 7 teams.
+ * Each event has metadata.
  */
 function eventOf(i: number): object {
   const [provider, model] = MODELS[i % MODELS.length] ?? MODELS[0]
@@ -144,8 +144,8 @@ interface Answer {
 }
 
 /**
- * Returns the time from a choice until the page has painted the answer, in milliseconds. The clock of the browser
- * measures it, from the choice to the last change of the page before all expected texts are shown.
+ * Returns the time in milliseconds from the user's choice until the page has painted the response. The browser's clock
+ * measures it. The time ends with the last change of the page before all expected texts are shown.
  */
 async function timeToAnswer(
   page: Page,
@@ -171,7 +171,7 @@ async function timeToAnswer(
   return page.evaluate(() => Math.round(window.painted_ms - window.chosen_ms))
 }
 
-/** Records the times of the last choice and of the last paint with other content. It runs in the page. */
+/** Records the time of the last choice and the time of the last paint that changed the content. Runs in the page. */
 function watchChanges(): void {
   window.chosen_ms = 0
   window.painted_ms = 0

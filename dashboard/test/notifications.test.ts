@@ -108,7 +108,7 @@ describeInBrowser('webhooks', () => {
     await row.getByRole('button', { name: /^Retry/ }).click()
     await expect.poll(() => lowsOf(receiver), { timeout: 15_000 }).toBe(2)
 
-    // A replay leaves out a delivery whose attempt is not recorded yet.
+    // A replay omits a delivery whose attempt is not recorded yet.
     await expect
       .poll(async () => {
         const answer = await api('GET', '/v1/webhook-deliveries?type=credits.low', { key })
@@ -119,7 +119,7 @@ describeInBrowser('webhooks', () => {
     const replay = page.getByRole('form', { name: 'Replay' })
     await replay.getByLabel(/only undelivered/).uncheck()
     await replay.getByRole('button', { name: 'Send again' }).click()
-    await page.getByText(/^[1-9]\d* deliveries are repeated\.$/).waitFor()
+    await page.getByText(/^Repeated deliveries: [1-9]\d*\.$/).waitFor()
     await expect.poll(() => lowsOf(receiver), { timeout: 15_000 }).toBe(3)
 
     await endpoints.getByRole('button', { name: /^Rotate secret/ }).click()

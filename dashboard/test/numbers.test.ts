@@ -15,7 +15,7 @@ import { counted } from './support/events.ts'
 
 useBrowser()
 
-/** The number of ledgers. `LEDGERS=200` makes a longer run. */
+/** The number of generated ledgers. `LEDGERS=200` makes a longer run. */
 const LEDGERS = Number(process.env.LEDGERS ?? 5)
 
 /** Amounts of credits with up to six decimals, including the largest one that a wallet accepts. */
@@ -96,7 +96,7 @@ describeInBrowser('every number on the screen', () => {
     expectQuiet()
     await close()
 
-    /** Expects that the page shows these numbers, with their digits in groups. */
+    /** Expects that the page shows these numbers, with thousands separators. */
     async function expectShown(place: string, wanted: readonly (string | undefined)[]): Promise<void> {
       for (const amount of wanted) expect(amount, place).toMatch(/^-?\d/)
       const missing = async () => {
@@ -118,7 +118,7 @@ function amountOf(text: string | undefined) {
   return (text ?? '') as Parameters<typeof grouped>[0]
 }
 
-/** Ignores a refusal of an amount, because a wallet holds at most 8e9 credits. */
+/** Ignores the API's refusal of an amount, because a wallet holds at most 8e9 credits. Throws every other error. */
 function tooMuch(error: Error): void {
-  if (!/answered (400|409)/.test(error.message)) throw error
+  if (!/returned (400|409)/.test(error.message)) throw error
 }

@@ -90,7 +90,7 @@ describeInBrowser('the operator', () => {
     await row.waitFor({ state: 'detached' })
     await page
       .getByRole('status')
-      .getByText(/[1-9]\d* rated/)
+      .getByText(/Rated: [1-9]\d*\./)
       .waitFor()
     expect(await unratedOf(customer_id)).toEqual([])
     const [rated] = rowsOf(await api('GET', '/v1/events', { key }))

@@ -27,7 +27,7 @@ describeInBrowser('the overview', () => {
     const { stdout } = await promisify(execFile)('sh', ['-c', text])
     expect(JSON.parse(stdout)).toMatchObject({ credits_burned: 15, balance_after: 9985 })
     await page.getByText('9,985 credits').waitFor()
-    await page.getByRole('img', { name: /^Credits of the latest events: 1 bars, the highest 15/ }).waitFor()
+    await page.getByRole('img', { name: /^Credits of the latest events: 1 bar, the highest 15/ }).waitFor()
 
     // Analytics are delayed by the flush and the queue.
     const today = page.getByRole('region', { name: 'Burned today' })
@@ -51,7 +51,7 @@ describeInBrowser('signing in', () => {
     await close()
   })
 
-  it("shows the API's answer to a wrong key", async () => {
+  it("shows the API's response to a wrong key", async () => {
     const { page, expectQuiet, close } = await openDashboard({ expected: [401] })
     await page.getByLabel('API key or operator token').fill('om_live_wrong')
     await page.getByRole('button', { name: 'Sign in', exact: true }).click()

@@ -17,7 +17,7 @@ useBrowser()
 describeInBrowser('payments', () => {
   it('sell a pack at Stripe, and charge the saved card when the wallet runs low', async () => {
     const { api_key: key } = await newCustomer()
-    // A wallet without an automatic top-up answers 404.
+    // The API returns 404 for a wallet without an automatic top-up.
     const options = { expected: [404], leads_to: STRIPE_PAGES, at: '/payments' }
     const { page, expectQuiet, close } = await openDashboard({ credential: key, ...options })
     await page.getByText('No pack yet').waitFor()
@@ -40,12 +40,13 @@ describeInBrowser('payments', () => {
     const stored = rowsOf(await api('GET', '/v1/credit-packs', { key }))
     expect(stored).toMatchObject([{ credits: '1234.000001', price_usd: '13.75', expires_in_days: null }])
 
-    // The wallet is already below the amount, so the saved card is charged immediately. The limit allows one charge.
+    // The balance is already below the threshold, so the saved card is charged immediately. The limit allows one
+    // charge.
     const rule = page.getByRole('form', { name: 'Set the automatic top-up' })
     await rule.getByLabel('When fewer credits').fill('20000.5')
     await rule.getByLabel('Credits to add').fill('500.25')
     await rule.getByLabel('Price (USD)').fill('5.25')
-    await rule.getByLabel('At most in a month').fill('5.25')
+    await rule.getByLabel('Maximum amount in a month').fill('5.25')
     await rule.getByRole('button', { name: 'Set' }).click()
     await page.getByText(/^No card is saved/).waitFor()
     await expectFigures(page, { State: 'paused', 'Spent this month': '0 USD' })

@@ -27,7 +27,7 @@ describeInBrowser('a story', () => {
   it('of a customer, from the first event to a new key', async () => {
     const { api_key: key } = await newCustomer()
     const receiver = await startReceiver()
-    // A wallet without an automatic top-up answers 404.
+    // The API returns 404 for a wallet without an automatic top-up.
     const { page, expectQuiet, close } = await openDashboard({ expected: [404], leads_to: STRIPE_PAGES })
     await signIn(page, key)
     const balance = page.getByRole('region', { name: 'Balance' })
@@ -41,7 +41,7 @@ describeInBrowser('a story', () => {
     expect(event).toMatchObject({ credits_burned: 15, balance_after: 9985 })
     const timeout = Date.parse(event.timestamp) + SHOWN_WITHIN_MS - Date.now()
     const chart = page.getByRole('img', {
-      name: /^Credits of the latest events: 1 bars, the highest 15 credits/,
+      name: /^Credits of the latest events: 1 bar, the highest 15 credits/,
     })
     await Promise.all([balance.getByText('9,985 credits').waitFor({ timeout }), chart.waitFor({ timeout })])
 

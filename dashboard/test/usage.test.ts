@@ -16,7 +16,7 @@ import { useOfModels } from './support/events.ts'
 useBrowser()
 
 describeInBrowser('the usage explorer', () => {
-  it("shows and saves the API's answer by day and model, with all digits", async () => {
+  it("shows and saves the API's response by day and model, with all digits", async () => {
     const { api_key } = await newCustomer()
     await useOfModels(api_key, 60)
     const { page, expectQuiet, close } = await openDashboard({ credential: api_key })
@@ -66,7 +66,7 @@ describeInBrowser('the usage explorer', () => {
     await close()
   })
 
-  it("shows the API's answer to a query that it refuses", async () => {
+  it("shows the API's response to a query that it refuses", async () => {
     const { api_key } = await newCustomer()
     const { page, expectQuiet, close } = await openDashboard({ credential: api_key, expected: [400] })
     await goTo(page, '/usage?from=2024-01-01&to=2026-01-01')

@@ -5,6 +5,7 @@
 docs/proof.md describes the formats. The Ed25519 code follows RFC 8032, section 6, for verification only.
 """
 import base64, hashlib, json, re, sys
+from decimal import Decimal
 
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
@@ -90,6 +91,11 @@ def open_note(note, keys):
     raise Wrong("the checkpoint is not signed by a key of the key set")
 
 
+def check_lots(entry):
+    lots = entry.get("l", [])
+    check(not lots or sum(lot[1] for lot in lots) == entry["a"], "the lots do not add up")
+
+
 def verify_export(data, keys):
     """Returns the hash of each entry. Raises Wrong, with the first wrong entry in its text."""
     lines = data.split(b"\n")
@@ -115,8 +121,7 @@ def verify_export(data, keys):
                     check(sha256(salt, personal) == entry["pc"].encode(), "the personal data do not match the entry")
                 before = balances.get(entry["w"], 0 if start == 1 else entry["b"] - entry["a"])
                 check(before + entry["a"] == entry["b"], "the balance does not add up")
-                lots = entry.get("l", [])
-                check(not lots or sum(lot[1] for lot in lots) == entry["a"], "the lots do not add up")
+                check_lots(entry)
                 balances[entry["w"]], hashes[number], hash, number = entry["b"], stated, stated, number + 1
             elif line.startswith(b'{"checkpoint":'):
                 note = json.loads(line)["checkpoint"]
@@ -151,12 +156,17 @@ def verify_receipt(text, keys):
         entry = claims["entry"]
         stated = sha256(entry["before"].encode(), entry["content"].encode())
         check(stated == entry["hash"].encode(), "the hash does not match the entry")
-        check(json.loads(entry["content"])["n"] == entry["number"], "the entry has a different number")
+        content = json.loads(entry["content"])
+        check(content["n"] == entry["number"], "the entry has a different number")
+        before, after = content["b"] - content["a"], content["b"]
+        stated_balances = [Decimal(claims[name]) * 10**6 for name in ("balance_before", "balance_after")]
+        check(stated_balances == [before, after], "the balances do not match the entry")
+        check_lots(content)
         ledger, _, covered, signed_hash = open_note(claims["checkpoint"], keys)
         check(ledger == claims["ledger"] and covered >= entry["number"], "the checkpoint does not cover the entry")
         check(covered > entry["number"] or signed_hash == stated, "the checkpoint has a different hash")
         return claims
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, ArithmeticError):
         raise Wrong("the receipt is malformed")
 
 

@@ -1,6 +1,6 @@
 /**
- * A Hono app that lets the wallet decide: it holds credits before it calls the model, and a 402 tells the
- * user what to do.
+ * A Hono app that holds credits before it calls the model. If the wallet has too few credits, it returns 402 with a
+ * message for the user.
  */
 
 import { GoogleGenAI } from '@google/genai'
@@ -32,5 +32,5 @@ app.post('/ask', async (c) => {
 
 app.onError((error, c) => {
   if (!(error instanceof InsufficientCreditsError)) throw error
-  return c.json({ message: 'Buy credits to go on.', required: error.required }, 402)
+  return c.json({ message: 'Not enough credits. Buy credits to continue.', required: error.required }, 402)
 })

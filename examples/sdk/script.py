@@ -1,4 +1,4 @@
-"""A script in Python: `OPENMONETIZE_KEY=om_… python3 script.py`. Its events survive a crash in a file."""
+"""A script in Python: `OPENMONETIZE_KEY=om_… python3 script.py`. It stores its events in a file until they are sent."""
 
 import os
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 export interface Site {
-  /** The address of the API. */
+  /** The base URL of the OpenMonetize Edge API. */
   readonly meter: string
   /** An API key with the scopes `portal:write`, `credits:write` and `credits:read`. It never leaves the backend. */
   readonly api_key: string
@@ -10,13 +10,13 @@ export interface Site {
   readonly token_seconds: number
 }
 
-/** Packs that the page offers, side by side. */
+/** The maximum number of credit packs that the page offers. */
 const MOST_PACKS = 3
 
-/** Answers `POST /portal-token` with a token for the user who is signed in. */
+/** Returns a handler that responds to `POST /portal-token` with a token for the user who is signed in. */
 export function portalTokens(site: Site) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    // A page of another site must not get a token with the cookies of this one.
+    // Rejects requests from pages of other sites, which would otherwise get a token with this site's cookies.
     if (request.method !== 'POST' || request.headers.origin !== site.origin) return answer(response, 403, {})
     try {
       answer(response, 200, await portalToken(site, userOf(request)))
@@ -34,20 +34,23 @@ async function portalToken(
   const ask = async (path: string, init: RequestInit = {}) => {
     const headers = { Authorization: `Bearer ${api_key}`, 'Content-Type': 'application/json' }
     const answered = await fetch(meter + path, { ...init, headers })
-    if (!answered.ok) throw new Error(`${path} answered ${answered.status}: ${await answered.text()}`)
+    if (!answered.ok) throw new Error(`${path} returned ${answered.status}: ${await answered.text()}`)
     return answered.json()
   }
   const packs = await ask(`/v1/credit-packs?limit=${MOST_PACKS}`)
   const credit_pack_ids = packs.data.map(({ id }: { readonly id: string }) => id)
   const draft = {
     ...{ user_id, expires_in_seconds: token_seconds, origins: [origin] },
-    // A list without packs is not valid.
+    // The API rejects an empty list of packs.
     ...(credit_pack_ids.length > 0 && { credit_pack_ids }),
   }
   return ask('/v1/portal-tokens', { method: 'POST', body: JSON.stringify(draft) })
 }
 
-/** The user of the session. Your site reads it from its own session, never from a parameter of the request. */
+/**
+ * Returns the id of the user who is signed in. A real site reads it from its session, never from a parameter of the
+ * request. This example reads a cookie instead, and returns `ada` without one.
+ */
 function userOf({ headers }: IncomingMessage): string {
   return /(?:^|; )user=([\w-]+)/.exec(headers.cookie ?? '')?.[1] ?? 'ada'
 }

@@ -1,9 +1,10 @@
 /**
- * Asks the site's own backend for a token. The widgets call it first, and whenever their token has expired.
+ * Returns a new portal token from the site's backend. The widgets call this function when they start and whenever their
+ * token has expired.
  */
 export async function refreshToken() {
   const response = await fetch('/portal-token', { method: 'POST' })
-  if (!response.ok) throw new Error(`the backend answered ${response.status}`)
+  if (!response.ok) throw new Error(`the backend returned ${response.status}`)
   const { token } = await response.json()
   return token
 }

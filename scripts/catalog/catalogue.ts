@@ -27,11 +27,11 @@ interface ProviderEntry {
   readonly models: readonly string[]
 }
 
-/** The result of one build for a provider's models, for the report. */
+/** The number of one provider's models in the catalogue, in total and by source, for the report. */
 export interface ProviderCount {
   readonly id: string
   readonly models: number
-  /** The numbers of models by source. */
+  /** The number of models that the token source has. */
   readonly token_prices: number
   readonly media_prices: number
   readonly lists: number
@@ -47,7 +47,7 @@ export interface Built {
   readonly checked: Checked
 }
 
-/** Builds the catalogue. The same packages and the same overlay always result in the same bytes. */
+/** Builds the catalogue. The result depends only on the installed packages and the overlay. */
 export async function buildCatalogue(): Promise<Built> {
   assertNoNewFields()
   const tokenProviders = await tokenPriceProviders()
@@ -86,10 +86,7 @@ export async function buildCatalogue(): Promise<Built> {
     counts.push({
       id,
       models: models.length,
-      token_prices: first.length,
-      media_prices: withMedia.length - first.length,
-      lists: weighed.added,
-      overlay: models.length - weighed.models.length,
+      ...countBySource(models, { token_prices: first, media_prices: withMedia, lists: weighed.models }),
       agreeing: weighed.agreeing,
     })
     const name = overlay?.name ?? source?.name
@@ -138,8 +135,8 @@ function findBuilt(models: readonly Model[], name: string): Model | undefined {
 type MediaModels = ReadonlyMap<string, Parameters<typeof allPrices>[0]>
 
 /**
- * Returns the models of the token source, with media prices where they have none, and then the models that only the
- * media source has.
+ * Merges the models of the token source and the media source. Adds media prices that the token source does not have.
+ * Then appends the models that only the media source has.
  */
 function mergeModels(models: readonly Model[], media: MediaModels): Model[] {
   const rules = models.map((model) => readMatch(['=', ...model.match].join(' '), model.id))
@@ -175,7 +172,9 @@ function mergeModels(models: readonly Model[], media: MediaModels): Model[] {
   return [...merged, ...onlyHere]
 }
 
-/** Adds the names and rules of the overlay to models of the sources. */
+/**
+ * Returns the models with the overlay's additional names. The overlay's match rules replace the rules of the sources.
+ */
 function withNames(models: readonly Model[], overlay: ProviderOverlay | undefined): Model[] {
   const { names = {}, rules = {} } = overlay ?? {}
   return models.map((model) => ({
@@ -198,9 +197,29 @@ function replacedByOverlay(overlay: ProviderOverlay | undefined, id: string): bo
   )
 }
 
+type Source = 'token_prices' | 'media_prices' | 'lists' | 'overlay'
+
+/** Counts models by the first source that has them. The source of a model that no other source has is the overlay. */
+function countBySource(
+  models: readonly Model[],
+  { token_prices, media_prices, lists }: Readonly<Record<Exclude<Source, 'overlay'>, readonly Model[]>>,
+): Record<Source, number> {
+  const idsOf = (source: readonly Model[]) => new Set(source.map(({ id }) => id))
+  const [tokens, media, listed] = [idsOf(token_prices), idsOf(media_prices), idsOf(lists)]
+  const counts = { token_prices: 0, media_prices: 0, lists: 0, overlay: 0 }
+  for (const { id } of models) {
+    if (tokens.has(id)) counts.token_prices++
+    else if (media.has(id)) counts.media_prices++
+    else if (listed.has(id)) counts.lists++
+    else counts.overlay++
+  }
+  return counts
+}
+
 /**
- * Replaces models by models of the overlay with the same id. Then appends the other models of the overlay, and
- * applies its prices of single units.
+ * Replaces models with the overlay's models of the same id, and appends the other models of the overlay. Removes other
+ * models whose id is a name of an overlay model, and these names from the rules of the remaining models. Then applies
+ * the overlay's amendments, which change the prices of single units.
  */
 function withOverlay(models: readonly Model[], overlay: ProviderOverlay | undefined): Model[] {
   const own = overlayModels(overlay)

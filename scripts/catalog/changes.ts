@@ -19,7 +19,7 @@ export interface Changes {
   readonly gone: readonly string[]
   readonly dearer: readonly Moved[]
   readonly cheaper: readonly Moved[]
-  /** The changed prices that the mix does not contain. */
+  /** The models whose prices have changed, but not their cost of the reference mix, or that have no such cost. */
   readonly others: readonly string[]
 }
 
@@ -29,7 +29,10 @@ interface Moved {
   readonly after: bigint
 }
 
-/** Compares two catalogues by the prices that apply at a time. */
+/**
+ * Compares the committed catalogue with a newly built one. Compares the cost of the reference mix at the prices that
+ * apply at `at_ms`.
+ */
 export function changesBetween(committed: string, built: string, at_ms: number): Changes {
   const before = linesOf(committed)
   const after = linesOf(built)
@@ -61,12 +64,12 @@ export function describeChanges({ added, gone, dearer, cheaper, others }: Change
   return [
     '# Changes of the catalogue',
     '',
-    'Effect on the reference mix: 1,000,000 tokens in, half of them cached, and 250,000 out, in USD.',
+    'Cost in USD of the reference mix: 1,000,000 input tokens, half of them read from a cache, and 250,000 output tokens.',
     movedTable('Dearer', dearer),
     movedTable('Cheaper', cheaper),
     names('New', added),
     names('Gone', gone),
-    names('Changed beside the mix', others),
+    names('Changed without an effect on the reference mix', others),
     '',
   ].join('\n')
 }
@@ -86,7 +89,7 @@ function linesOf(catalogue: string): Map<string, string> {
 
 const MICRO_DECIMALS = 6
 
-/** Returns the cost of the mix in micro-USD; undefined for a model that is not priced by token. */
+/** Returns the cost of the reference mix in micro-USD; undefined for a model that is not priced by token. */
 function mixOf(list: string, at_ms: number): bigint | undefined {
   const { prices } = readPeriods(list)(at_ms)
   let micro = 0n
@@ -103,7 +106,9 @@ function priceOf(prices: UnitPrices, unit: UsageUnit): Rational | undefined {
   return prices.get(unit)?.base
 }
 
-/** Returns the change in percent of the earlier cost. */
+/**
+ * Returns the size of the change in percent of the earlier cost, without a sign; 1,000,000 if the earlier cost is zero.
+ */
 function ratio({ before, after }: Moved): bigint {
   return before === 0n ? 1_000_000n : ((after > before ? after - before : before - after) * 100n) / before
 }

@@ -5,9 +5,9 @@ import { decimal, type Model } from './notation.ts'
 import { currentPrices } from './weigh.ts'
 
 /**
- * A difference between the finished catalogue and a source that does not provide its token prices. There are two such
- * sources. ai-sdk-cost-calculator provides only media prices and missing models. llm-zoo provides no prices and has
- * other maintainers.
+ * A price of the finished catalogue that differs from the price in a source for comparison. Two packages are compared:
+ * ai-sdk-cost-calculator, which provides the catalogue only with prices and models that the token source does not have,
+ * and llm-zoo, which provides the catalogue with nothing.
  */
 export interface Check {
   readonly source: string
@@ -24,7 +24,7 @@ export interface Checked {
   readonly differences: readonly Check[]
 }
 
-/** The day on which both packages were published. */
+/** The date of the compared prices: the day on which both packages were published. */
 const DAY = '2026-09-23'
 
 interface Listed {
@@ -34,12 +34,21 @@ interface Listed {
   readonly prices: Readonly<Record<string, number | undefined>>
 }
 
-/** Compares the catalogue with the sources. `find` returns the model of the finished catalogue for a name. */
+/**
+ * Compares the finished catalogue with the two sources for comparison. `find` returns the catalogue's model for a
+ * provider and a name.
+ */
 export function compareSources(find: (provider: string, name: string) => Model | undefined): Checked {
   const differences: Check[] = []
   const unknown: string[] = []
   let compared = 0
-  for (const { source, provider, model, prices } of [...calculatorPrices(), ...zooPrices()]) {
+  const seen = new Set<string>()
+  for (const listed of [...calculatorPrices(), ...zooPrices()]) {
+    // A source can list a model several times, for example under several names of its provider.
+    const key = JSON.stringify(listed)
+    if (seen.has(key)) continue
+    seen.add(key)
+    const { source, provider, model, prices } = listed
     const ours = find(provider, model)
     if (ours === undefined) {
       unknown.push(`${source}: ${provider} ${model}`)
@@ -76,8 +85,8 @@ function calculatorPrices(): Listed[] {
 }
 
 /**
- * The providers of the package, by the id in the catalogue. Its other providers list models of many hosts under one
- * name.
+ * The ids of providers in the catalogue, by their names in llm-zoo. Other providers of llm-zoo are left out, because
+ * they mix models of several hosts under one name.
  */
 const ZOO_PROVIDERS: Readonly<Record<string, string>> = {
   anthropic: 'anthropic',
@@ -93,12 +102,9 @@ const ZOO_PROVIDERS: Readonly<Record<string, string>> = {
 }
 
 function zooPrices(): Listed[] {
-  const seen = new Set<string>()
   return Object.values(MODEL_CONFIGS).flatMap(({ provider: theirs, fullName, inputPrice, outputPrice }) => {
     const provider = ZOO_PROVIDERS[theirs]
-    const key = `${provider} ${fullName} ${inputPrice} ${outputPrice}`
-    if (provider === undefined || inputPrice <= 0 || seen.has(key)) return []
-    seen.add(key)
+    if (provider === undefined || inputPrice <= 0) return []
     const prices = { input_tokens: inputPrice, output_tokens: outputPrice }
     return [{ source: 'llm-zoo', provider, model: fullName, prices }]
   })

@@ -2,18 +2,18 @@ import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto
 import { writeFile } from 'node:fs/promises'
 
 interface Published {
-  /** The bytes of the feed. */
+  /** The feed as JSON. */
   readonly text: string
-  /** The signature of the bytes, in base64. */
+  /** The Ed25519 signature of `text`, in base64. */
   readonly signature: string
-  /** The value of PRICE_FEED_KEY. */
+  /** The public key in base64, for the setting PRICE_FEED_KEY of a server that reads the feed. */
   readonly public_key: string
   readonly version: number
 }
 
 /**
- * Makes a price feed of a catalogue, and signs it with an Ed25519 key in PEM (PKCS 8). The version of the feed is the
- * minute of its publication.
+ * Converts a catalogue to a price feed, and signs the feed with an Ed25519 private key in PEM (PKCS #8). The version of
+ * the feed is the time of publication as a number, such as 202611281430.
  */
 export function signFeed(catalogue: string, private_key: string, at: Date): Published {
   const { providers }: { providers: readonly { readonly id: string; readonly models: readonly string[] }[] } =
@@ -24,7 +24,8 @@ export function signFeed(catalogue: string, private_key: string, at: Date): Publ
   const digest = createHash('sha256').update(JSON.stringify(published)).digest('hex')
   const text = JSON.stringify({ format: 1, version, published_at, digest, providers: published })
   const key = createPrivateKey(private_key)
-  if (key.asymmetricKeyType !== 'ed25519') throw new Error('PRICE_FEED_SIGNING_KEY must be an Ed25519 key')
+  if (key.asymmetricKeyType !== 'ed25519')
+    throw new Error(`PRICE_FEED_SIGNING_KEY must be an Ed25519 key, not ${key.asymmetricKeyType}`)
   const { x = '' } = createPublicKey(key).export({ format: 'jwk' })
   return {
     text,
@@ -34,7 +35,7 @@ export function signFeed(catalogue: string, private_key: string, at: Date): Publ
   }
 }
 
-/** Writes the feed, and its signature into a file next to it. */
+/** Writes the signed feed to `file`, and its signature to the same name with the suffix `.sig`. */
 export async function publish(
   file: string,
   catalogue: string,

@@ -2,14 +2,16 @@ import { matches, readMatch } from '../../src/pricing/catalogue/match.ts'
 import type { Model, Prices } from './notation.ts'
 
 /**
- * A decision between two sources that disagree. The first source has history, match rules and media. The lists are
- * newer but have none of these. A list therefore adds models and units that the first source does not have. It
- * replaces a price only if a rule in this file says so. The new price applies from the day of the list on, so that
- * earlier events keep their price.
+ * A rule that decides which of two sources is right when their prices differ. The first source has price history, match
+ * rules and media prices. The lists are newer, but have only current token prices. A list therefore adds models and
+ * units that the first source does not have, but replaces a price only if a rule in this file says so. The new price
+ * applies from the date of the list on, so that earlier events keep their price.
  */
 interface Decision {
   readonly provider: string
-  /** A pattern of the names of models. Without a pattern, the rule applies to all models of the provider. */
+  /**
+   * The pattern that the id of a model must match. Without a pattern, the rule applies to all models of the provider.
+   */
   readonly models?: RegExp
   readonly winner: 'first' | 'list'
   readonly why: string
@@ -19,7 +21,7 @@ const DECISIONS: readonly Decision[] = [
   {
     provider: 'openrouter',
     winner: 'list',
-    why: 'prices of routes change daily, and this list is OpenRouter’s own of that day',
+    why: 'OpenRouter’s prices change daily, and the list comes directly from OpenRouter',
   },
   {
     provider: 'mistral',
@@ -36,25 +38,25 @@ const DECISIONS: readonly Decision[] = [
     provider: 'deepseek',
     models: /^deepseek-/,
     winner: 'first',
-    why: 'the list has the price of peak hours only; the first source and the overlay have both',
+    why: 'the list has only the prices of peak hours; the first source and the overlay have all prices',
   },
   {
     provider: 'zai',
     models: /^glm-5\.3-flash$/,
     winner: 'list',
-    why: 'the first source has the launch promotion, half of the price that is listed now (Codeep v2.25.0, docs.venice.ai)',
+    why: 'the first source still has the launch promotion, which is half of the current list price (Codeep v2.25.0, docs.venice.ai)',
   },
   {
     provider: 'openai',
     models: /^gpt-6-luna$/,
     winner: 'first',
-    why: 'the list has the model’s endpoint for decisions, which writes nothing',
+    why: 'the list has the prices of the model’s decision endpoint, which generates no text',
   },
   {
     provider: 'azure',
     models: /^o4-mini$/,
     winner: 'first',
-    why: 'Azure’s page rounds 0.275 to 0.28, as the first source has it',
+    why: 'the first source has Azure’s published price, which rounds 0.275 to 0.28',
   },
 ]
 
@@ -65,23 +67,22 @@ export interface Difference {
   readonly first: string
   readonly list: string
   /**
-   * The decision of a rule; undefined if there is no rule. The price of the first source then stays, and a person
-   * should check it.
+   * The rule that decides the difference. If no rule exists, this is undefined, and the catalogue keeps the price of
+   * the first source until a person has checked it.
    */
   readonly decision: Decision | undefined
 }
 
 export interface Weighed {
   readonly models: Model[]
-  readonly added: number
   readonly agreeing: number
   readonly differences: Difference[]
 }
 
 /**
- * Adds the models and units of a list to the models of the first source. `resold` are the models of the providers
- * whose prices this provider uses. A listed model with the same cost as a resold one is left out, so that it follows
- * the price history of that provider.
+ * Adds the models and units of a list to the models of the first source. `resold` has the models of the makers whose
+ * prices this provider uses. A listed model that the first source does not have is left out if a rule of another model
+ * already gives it its price. It then follows the price history of that model.
  */
 export function weigh(
   provider: string,
@@ -97,14 +98,12 @@ export function weigh(
       if (!exact.has(name)) exact.set(name, index)
   })
   const differences: Difference[] = []
-  let added = 0
   let agreeing = 0
   for (const listedModel of listed) {
     const index = exact.get(listedModel.id.toLowerCase())
     const known = models[index ?? -1]
     if (index === undefined || known === undefined) {
       if (coveredAtSamePrice([...models, ...resold], listedModel, listDate)) continue
-      added += 1
       models.push(listedModel)
       continue
     }
@@ -122,7 +121,7 @@ export function weigh(
     const taken = found.filter(({ decision }) => decision?.winner === 'list')
     models[index] = merged(known, theirs, taken, listDate)
   }
-  return { models, added, agreeing, differences }
+  return { models, agreeing, differences }
 }
 
 function decisionFor(provider: string, model: string): Decision | undefined {
@@ -131,7 +130,7 @@ function decisionFor(provider: string, model: string): Decision | undefined {
   )
 }
 
-/** Reports whether a name that the first source does not list gets the same price there by a rule. */
+/** Reports whether the first model whose rules match the id of a listed model has the same prices on a day. */
 function coveredAtSamePrice(models: readonly Model[], listed: Model, day: string): boolean {
   const name = listed.id.toLowerCase()
   const known = models.find((model) => matches(readMatch(['=', ...model.match].join(' '), model.id), name))
@@ -140,8 +139,8 @@ function coveredAtSamePrice(models: readonly Model[], listed: Model, day: string
 }
 
 /**
- * Returns the unconditional prices on a day. They are the prices of the last period that has begun by then and has no
- * other condition.
+ * Returns the prices that apply on a day: the prices of the last period that has begun by this day. Periods with other
+ * conditions, such as a time of day, are ignored.
  */
 export function currentPrices(model: Model, day: string): Prices {
   const dated = model.periods.filter(
@@ -164,8 +163,8 @@ function disagreements(
 }
 
 /**
- * Reports whether two base prices are equal. Other parts are not compared, because sources write thresholds in
- * several ways, and only the first source marks inclusive thresholds.
+ * Reports whether the base parts of two prices are equal. Prices above a threshold are not compared, because the
+ * sources write thresholds in different ways.
  */
 function samePrice(a: string, b: string): boolean {
   const [first, second] = [a, b].map((price) => Number(price.split(',', 1)[0]))
@@ -173,8 +172,9 @@ function samePrice(a: string, b: string): boolean {
 }
 
 /**
- * Adds units that the first source never had, and new prices that a rule took from the list. They apply from the day
- * of the list on.
+ * Returns a model of the first source with the additions of a list: prices that a rule takes from the list, and units
+ * that the first source never had. Adds such units only if the input prices are equal or a rule takes a price. The
+ * additions apply from the date of the list on.
  */
 function merged(model: Model, theirs: Prices, taken: readonly Difference[], listDate: string): Model {
   const ours = currentPrices(model, listDate)
@@ -185,7 +185,7 @@ function merged(model: Model, theirs: Prices, taken: readonly Difference[], list
     ...taken.map(({ unit, list }) => [unit, list] as const),
   ]
   if (news.length === 0) return model
-  // Periods of hours or of later days stay after the new period, so they still apply.
+  // Inserts the new period before periods with hours or with later dates, so that these still take precedence.
   const later = model.periods.findIndex(
     ({ when }) => when !== undefined && (when > listDate || !/^\d{4}-\d\d-\d\d$/.test(when)),
   )
@@ -195,8 +195,8 @@ function merged(model: Model, theirs: Prices, taken: readonly Difference[], list
 }
 
 /**
- * Returns messages about rules that also match the exact name of another model with other prices. Such a rule would
- * also apply its prices to later names of that kind.
+ * Returns a message for each rule that also matches the exact name of a model with different prices. The rule would
+ * give its prices to similar names of future models too.
  */
 export function borrowedPrices(provider: string, models: readonly Model[], day: string): string[] {
   const rules = models.map((model) => readMatch(['=', ...model.match].join(' '), model.id))

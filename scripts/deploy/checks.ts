@@ -2,16 +2,16 @@ import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/
 import { readConfig } from '../../src/config.ts'
 import { DEVELOPMENT_PORTAL_TOKEN_SECRET } from '../../src/portal-tokens/token.ts'
 import { DEVELOPMENT_SIGNING_KEY } from '../../src/proof/keys.ts'
-import { DEVELOPMENT_ENCRYPTION_KEY } from '../../src/secrets/masters.ts'
+import { DEVELOPMENT_ENCRYPTION_KEY } from '../../src/secrets/data-keys.ts'
 import { MIN_SECRET_CHARS } from '../../src/secrets/usable.ts'
 import { DEVELOPMENT_STRIPE } from '../../src/stripe/account.ts'
 import type { EnvironmentName, Section } from './sections.ts'
 
 /**
- * A finding of the checks before a deployment:
+ * A finding of the checks before a deployment. The kinds are:
  * - `wrong`: the section cannot be deployed;
- * - `missing`: a step that only the deployer can do was not done yet;
- * - `notice`: a setting that may be intended, and that the operator should check.
+ * - `missing`: a step that only the deployer can do is still to be done;
+ * - `notice`: a setting that can be intended, but that the operator should check.
  */
 export interface Finding {
   readonly kind: 'wrong' | 'missing' | 'notice'
@@ -23,16 +23,16 @@ export interface Checked {
   readonly section: Section
   /** The top level of wrangler.toml, which the tests use. */
   readonly tested: Section
-  /** The other environments, which must not share a resource with this one. */
+  /** The other environments. They must not use the same resources as this environment. */
   readonly others: readonly { readonly environment: EnvironmentName; readonly section: Section }[]
-  /** The operator's token for the smoke test, if the environment of the deployer has it. */
+  /** The value of the environment variable OPERATOR_TOKEN, which the smoke test uses; undefined if it is not set. */
   readonly operator_token: string | undefined
 }
 
 const KV_ID = /^[0-9a-f]{32}$/
 const D1_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const REQUIRED_SECRETS = ['OPERATOR_TOKEN', 'ENCRYPTION_KEY', 'LEDGER_SIGNING_KEY']
-/** All secrets of the Worker. None of them may be a variable. */
+/** The names of all secrets of the Worker. wrangler.toml must not set them as variables. */
 export const SECRETS = [
   ...REQUIRED_SECRETS,
   'OPERATOR_TOKEN_NEXT',
@@ -43,7 +43,7 @@ export const SECRETS = [
   ...Object.keys(DEVELOPMENT_STRIPE),
 ]
 
-/** Runs all checks that need no network. */
+/** Returns the findings of all checks of a section that need no network. */
 export function checkSection(checked: Checked): Finding[] {
   return [
     ...checkVariables(checked),
@@ -78,7 +78,7 @@ function checkVariables({ environment, section, tested }: Checked): Finding[] {
   ]
 }
 
-/** Reports variables that the Worker cannot read. It would refuse every request. */
+/** Returns a finding if the Worker could not read its variables. Such a Worker would refuse every request. */
 function unreadable(vars: Readonly<Record<string, string>>): Finding[] {
   try {
     readConfig(vars)
@@ -126,8 +126,8 @@ function checkShared({ section, others }: Checked): Finding[] {
 }
 
 /**
- * Reports whether the id of a resource is still the placeholder. Every environment has the same placeholder, which is
- * already reported as `missing`.
+ * Reports whether the id of a resource is still the placeholder. `checkIds` reports placeholders as `missing`, so they
+ * are not reported again as shared resources.
  */
 function isPlaceholder(resource: string): boolean {
   const [kind, id = ''] = resource.split(':')
@@ -136,21 +136,28 @@ function isPlaceholder(resource: string): boolean {
 
 function checkOperatorToken(token: string | undefined): Finding[] {
   if (token === undefined) return []
-  if (isDevelopmentSecret(token)) return [wrong('OPERATOR_TOKEN is the public token of development')]
+  if (isDevelopmentSecret(token))
+    return [wrong('OPERATOR_TOKEN is the public development token: use the secret token of the deployment')]
   return when(
     token.length < MIN_SECRET_CHARS,
-    wrong(`OPERATOR_TOKEN must have at least ${MIN_SECRET_CHARS} characters`),
+    wrong(`OPERATOR_TOKEN must have at least ${MIN_SECRET_CHARS} characters, not ${token.length}`),
   )
 }
 
-/** Checks the output of `wrangler secret list`. */
+/**
+ * Returns a finding for each required secret that is not in `names`, which are the names that `wrangler secret list`
+ * prints.
+ */
 export function checkSecrets(names: readonly string[]): Finding[] {
   return REQUIRED_SECRETS.filter((name) => !names.includes(name)).map((name) =>
     missing(`the secret ${name}: openssl rand -hex 32 | npx wrangler secret put ${name} --env …`),
   )
 }
 
-/** Checks that the deployed code is committed, except in the development environment. */
+/**
+ * Returns a finding if the code has uncommitted changes or is not in a git checkout, except in the development
+ * environment. `changed_files` is undefined outside a git checkout.
+ */
 export function checkTree(
   environment: EnvironmentName,
   changed_files: readonly string[] | undefined,

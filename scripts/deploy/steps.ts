@@ -8,16 +8,16 @@ export interface Ran {
   readonly output: string
 }
 
-/** The commands and requests that the steps make. A test replaces them. */
+/** The commands and requests of a deployment. Tests replace them. */
 export interface World {
   /** Runs wrangler. With `show`, its output is also printed. */
   wrangler(args: readonly string[], options: { readonly show: boolean }): Promise<Ran>
-  /** Returns the addresses of the Worker that wrangler printed, in the same order. */
+  /** Returns the addresses of the deployed Worker, in the order in which wrangler prints them. */
   deployedTo(): readonly string[]
-  /** Returns the paths that differ from the last commit; undefined outside a git checkout. */
+  /** Returns the files with uncommitted changes; undefined outside a git checkout. */
   changedFiles(): Promise<readonly string[] | undefined>
   commit(): Promise<string | undefined>
-  /** Reports whether the deployment at this URL passes the smoke test. */
+  /** Runs the smoke test, and reports whether the Worker at the URL passes it. */
   smoke(url: string): Promise<boolean>
   say(line: string): void
 }
@@ -26,15 +26,15 @@ export interface Request {
   readonly environment: EnvironmentName
   readonly dry_run: boolean
   readonly allow_dirty: boolean
-  /** The URL of the smoke test, if it is not the address that wrangler prints. */
+  /** The URL for the smoke test. Default: an address that wrangler prints. */
   readonly url: string | undefined
 }
 
 /**
- * Checks, builds, migrates D1, deploys, and runs the smoke test, in this order. Stops at the first failure. D1 is
- * migrated before the deployment, because the old Worker supports both schemas and the new Worker only the new one
- * (docs/deploy.md, "Rolling back"). A dry run uses no network: it builds, and lists the remaining steps. Returns the
- * exit status.
+ * Checks the section, builds the Worker, migrates D1, deploys the Worker, and runs the smoke test, in this order. Stops
+ * at the first failure. Migrates D1 before the deployment, because the old Worker supports both schemas, but the new
+ * Worker supports only the new schema (docs/deploy.md, "Rolling back"). A dry run uses no network: it builds the
+ * Worker, and lists the remaining steps. Returns the exit status.
  */
 export async function deploy(request: Request, checked: Checked, world: World): Promise<number> {
   const { environment, dry_run } = request
@@ -73,18 +73,25 @@ async function release({ environment, url }: Request, world: World): Promise<num
   const commit = await world.commit()
   const tag = commit === undefined ? [] : ['--tag', commit.slice(0, 12)]
   const deployed = await world.wrangler(['deploy', '--env', environment, ...tag], { show: true })
-  if (deployed.code !== 0) return failed('The Worker was not deployed. D1 is migrated.', deployed, world)
+  if (deployed.code !== 0)
+    return failed(
+      'The Worker was not deployed, but D1 is already migrated. The old Worker supports the new schema.',
+      deployed,
+      world,
+    )
 
   const target = url ?? urlOf(world.deployedTo())
   if (target === undefined) {
-    world.say('Deployed to an address that wrangler did not print. Check it with: npm run smoke -- https://…')
+    world.say(
+      'The Worker is deployed, but wrangler printed no address for the smoke test. Run it with: npm run smoke -- https://…',
+    )
     return 1
   }
   if (await world.smoke(target)) {
     world.say(`Deployed to ${target}.`)
     return 0
   }
-  world.say(`Deployed to ${target}, but the smoke test failed. To go back to the version before:`)
+  world.say(`Deployed to ${target}, but the smoke test failed. To go back to the previous version:`)
   world.say(`  npx wrangler rollback --env ${environment}`)
   return 1
 }
@@ -110,7 +117,10 @@ function reported(found: Finding[], world: World): Finding[] {
   return found
 }
 
-/** Reads the names of secrets from the JSON that wrangler prints. A message may precede the JSON. */
+/**
+ * Returns the names of the secrets in the JSON that wrangler prints; undefined if it is invalid. Other text can precede
+ * the JSON.
+ */
 function secretNames(output: string): string[] | undefined {
   const start = output.indexOf('[')
   if (start < 0) return undefined
@@ -123,7 +133,8 @@ function secretNames(output: string): string[] | undefined {
 }
 
 /**
- * Matches the host of an address. Wrangler prints URLs, routes, custom domains, queues and crons in the same list.
+ * Matches an address with a host, and captures the host. Wrangler prints URLs, routes and custom domains in the same
+ * list as queues and crons, which have no host.
  */
 const HOST = /^(?:https:\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:[\s/]|$)/i
 
@@ -133,12 +144,12 @@ function urlOf(targets: readonly string[]): string | undefined {
 }
 
 const TITLES: Readonly<Record<Finding['kind'], string>> = {
-  wrong: 'This must not be deployed:',
-  missing: 'This is still to be done:',
-  notice: 'You should know:',
+  wrong: 'Correct these errors before the deployment:',
+  missing: 'These steps are still to be done:',
+  notice: 'Check these settings:',
 }
 
-/** Prints the findings of a kind, and returns whether there were any. */
+/** Prints the findings of a kind, and returns true if there are any. */
 function report(found: readonly Finding[], kind: Finding['kind'], world: World): boolean {
   const messages = found.filter((finding) => finding.kind === kind).map(({ message }) => message)
   if (messages.length === 0) return false

@@ -5,8 +5,8 @@ export interface Answer {
 }
 
 /**
- * Sends a GET, a POST if there is a body, or a request with the given `method`. Returns any answer, regardless of its
- * status.
+ * Sends a request, and returns the response with any status. The default method is POST with a body, and GET
+ * without one.
  */
 export async function ask(
   url: string,
@@ -25,11 +25,12 @@ export async function ask(
 }
 
 /**
- * Returns a text field of the JSON of an answer. The error does not contain the answer, because it may contain a key.
+ * Returns a text field from the JSON body of a response. Throws if it is missing or not a text. The error does not
+ * contain the body, because the body can contain a key.
  */
 export function field({ text }: Answer, name: string): string {
   const body: unknown = JSON.parse(text)
   const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined
-  if (typeof value !== 'string') throw new Error(`the answer has no ${name}`)
+  if (typeof value !== 'string') throw new Error(`the response has no ${name}`)
   return value
 }

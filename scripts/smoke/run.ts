@@ -4,10 +4,11 @@ import { redact } from '../../src/logging/log.ts'
 import { type Answer, ask, field } from './ask.ts'
 
 /**
- * Checks with a few requests that a deployment works:
- * - it answers, is ready, refuses requests without a key, and refuses the public development keys;
- * - with SMOKE_API_KEY of one of your customers, it also meters an event once; a test key with some credits is best;
- * - with OPERATOR_TOKEN, it also registers a customer, meters an event for it, and closes it.
+ * Checks with a few requests that a deployment works, and returns whether all checks passed:
+ * - the deployment responds, is ready, and refuses requests without a key;
+ * - if it is not on this machine, it refuses the public development keys, and browsers must use https;
+ * - with SMOKE_API_KEY, the API key of a customer, it meters an event once; use a test key with some credits;
+ * - otherwise, with OPERATOR_TOKEN, it registers a customer, meters an event of this customer, and closes the customer.
  */
 export async function smoke(
   url: string,
@@ -29,14 +30,16 @@ export async function smoke(
   return run.failures === 0
 }
 
-/** The maximum time until a new deployment answers. For some seconds, it may not answer everywhere. */
+/**
+ * The maximum time that the smoke test waits for a new deployment, which can take some seconds to respond everywhere.
+ */
 const ANSWERS_WITHIN_MS = 60_000
 const EVENT = {
   event_type: 'TOKEN_USAGE',
   feature_id: 'smoke-test',
   provider: 'OPENAI',
   model: 'gpt-4o',
-  // The token costs 0.0000025 USD, which is 0.005 credits with the default variables.
+  // One input token costs 0.0000025 USD, which is 0.005 credits with the default variables.
   input_tokens: 1,
   output_tokens: 0,
 }
@@ -55,18 +58,18 @@ class Run {
     const deadline = Date.now() + ANSWERS_WITHIN_MS
     for (;;) {
       const answer = await this.ask('/health').catch((error: unknown) => String(error))
-      if (typeof answer !== 'string' && answer.status === 200) return this.check('it answers', true)
+      if (typeof answer !== 'string' && answer.status === 200) return this.check('it responds', true)
       if (Date.now() < deadline) {
         await new Promise((resolve) => setTimeout(resolve, 1_000))
         continue
       }
-      return this.check(`it answers (${typeof answer === 'string' ? answer : answer.status})`, false)
+      return this.check(`it responds (${typeof answer === 'string' ? answer : answer.status})`, false)
     }
   }
 
   async isReady(): Promise<void> {
     const answer = await this.ask('/ready')
-    this.check(`D1, KV and objects answer (${answer.text.slice(0, 200)})`, answer.status === 200)
+    this.check(`D1, KV and objects respond (${answer.text.slice(0, 200)})`, answer.status === 200)
   }
 
   async refusesStrangers(): Promise<void> {
@@ -97,7 +100,7 @@ class Run {
     const same = again.status === 200 && again.text === first.text
     this.check('sent again, it is charged once', same && again.headers.get('Idempotency-Replayed') === 'true')
     const balance = await this.ask('/v1/credits/balance', { key })
-    // The key may have only the scope of events.
+    // A key without the scope for balances is refused with 403.
     if (balance.status !== 403) this.expect('the balance is there', balance, 200)
   }
 
@@ -125,7 +128,7 @@ class Run {
 
   private check(what: string, right: boolean): boolean {
     if (!right) this.failures++
-    // An unexpected answer may contain a secret, so it must not reach the log of a deployment.
+    // An unexpected response can contain a secret, which must not reach the deployment log.
     this.say(redact(`${right ? '  ok' : 'FAIL'} ${what}`, 500))
     return right
   }

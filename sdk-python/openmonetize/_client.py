@@ -1,4 +1,4 @@
-"""The clients: OpenMonetize and, for asyncio, AsyncOpenMonetize."""
+"""The client classes: `OpenMonetize`, and `AsyncOpenMonetize` for asyncio."""
 
 import asyncio
 import functools
@@ -97,16 +97,23 @@ class OpenMonetize:
 
         After a connection ends or fails, connects again and continues after the last notification. Begins after the
         sequence `after`; 0 begins with the oldest stored notification. Without `after`, begins with the next
-        notification. Ends with `break`, or raises after more than `max_retries` consecutive failures.
+        notification. Ends with `break`. Raises after an error that a retry cannot solve, or after more than
+        `max_retries` consecutive failures.
         """
         return stream(self._http, after, max_retries)
 
     def track(self, event: Mapping[str, Any]) -> bool:
-        """Queues an event and returns at once. Returns False if it was not kept; `on_error` receives the error."""
+        """Queues an event and returns at once. If the event is not queued, returns False and calls `on_error`.
+
+        With `on_unavailable="deny"`, raises an error while events cannot be delivered.
+        """
         return self._queue.track(event)
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> None:
-        """Sends the events tracked so far. Raises when some are still queued after `timeout` seconds."""
+        """Sends the events tracked so far. Raises an error if some of them are still queued after `timeout` seconds.
+
+        Raises earlier if a retry cannot succeed.
+        """
         self._queue.flush(timeout)
 
     def close(self, timeout: float = FLUSH_SECONDS) -> None:
@@ -114,7 +121,7 @@ class OpenMonetize:
         self._queue.close(timeout)
 
     def stats(self) -> Dict[str, int]:
-        """Returns the numbers of events that are `queued`, `sent`, `dropped` and `rejected`."""
+        """Returns the number of events in each state: `queued`, `sent`, `dropped` and `rejected`."""
         return self._queue.stats()
 
     def __enter__(self) -> "OpenMonetize":
@@ -147,7 +154,7 @@ class AsyncOpenMonetize:
     async def stream(
         self, after: Optional[int] = None, max_retries: int = MAX_RETRIES
     ) -> AsyncIterator[Dict[str, Any]]:
-        """Iterates like `OpenMonetize.stream`. If cancelled, closes its connection at the next event or comment."""
+        """Iterates like `OpenMonetize.stream`. A cancelled task closes its connection at the next notification."""
         notifications = self.sync.stream(after, max_retries)
         while True:
             yield await _in_thread(functools.partial(next, notifications))

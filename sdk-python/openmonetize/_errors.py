@@ -4,7 +4,7 @@ from typing import Any, Dict, Mapping, Optional, Type
 
 
 class OpenMonetizeError(Exception):
-    """The base class of this package's errors. `status` is 0 when there was no answer."""
+    """The base class of this package's errors. `status` is 0 if the error has no HTTP status."""
 
     def __init__(
         self,
@@ -22,11 +22,11 @@ class OpenMonetizeError(Exception):
         self.detail = detail
         self.status = status
         self.request_id = request_id
-        #: True if the same request may succeed later. A retry with the same idempotency key is safe.
+        #: Whether to retry the same request after a short wait. A retry with the same idempotency key is safe.
         self.retryable = retryable
         #: The wait in seconds before a retry that the server requests in Retry-After.
         self.retry_after = retry_after
-        #: The whole problem document, if the server sent one.
+        #: The whole problem document, if the server sent one. For a rejected event of a batch: `code` and `detail`.
         self.problem: Dict[str, Any] = dict(problem or {})
 
 
@@ -38,29 +38,32 @@ class ConfigurationError(OpenMonetizeError):
 
 
 class ConnectionFailedError(OpenMonetizeError):
-    """The error of a request without an answer. The request may have taken effect."""
+    """The error of a request without a complete response. The server might have processed the request."""
 
 
 class RequestTimeoutError(OpenMonetizeError):
-    """The error of a request without an answer within `timeout`. The request may have taken effect."""
+    """The error of a request that waits longer than `timeout`, or of a flush that does not send all events.
+
+    The server might have processed the request.
+    """
 
 
 class InvalidResponseError(OpenMonetizeError):
-    """The error of an answer that is not from the API, such as an HTML page, a redirect or invalid JSON."""
+    """The error of an invalid response, such as an HTML page, a redirect, invalid JSON or a response over 64 MiB."""
 
 
 class InvalidRequestError(OpenMonetizeError):
-    """The error of status 400. `problem["errors"]` lists the invalid fields."""
+    """The error of status 400. `problem["errors"]` can list the invalid fields."""
 
 
 class InvalidApiKeyError(OpenMonetizeError):
-    """The error of status 401: the API key is missing, invalid, deleted or expired."""
+    """The error of status 401, for example if the API key is missing, invalid, deleted or expired."""
 
 
 class InsufficientCreditsError(OpenMonetizeError):
     """The error of status 402 for a wallet with too few credits.
 
-    `problem` has `balance`, `available_balance` and `required`.
+    `problem` has `balance`, `available_balance` and `required`, except for a rejected event of a batch.
     """
 
 
@@ -69,11 +72,11 @@ class LimitReachedError(OpenMonetizeError):
 
 
 class PermissionDeniedError(OpenMonetizeError):
-    """The error of status 403: the key lacks a scope, the customer is suspended, or the feature is not allowed."""
+    """The error of status 403, for example if the key lacks a scope or the customer is suspended."""
 
 
 class NotFoundError(OpenMonetizeError):
-    """The error of status 404: the object does not exist."""
+    """The error of status 404, for example if the object does not exist."""
 
 
 class ConflictError(OpenMonetizeError):
@@ -97,7 +100,7 @@ class QuotaExceededError(OpenMonetizeError):
 
 
 class ServerError(OpenMonetizeError):
-    """The error of status 500 and above."""
+    """The error of status 500 and above, of a batch response without all results, and of a refusal by `deny`."""
 
 
 _BY_CODE: Dict[str, Type[OpenMonetizeError]] = {
@@ -119,7 +122,10 @@ _BY_STATUS: Dict[int, Type[OpenMonetizeError]] = {
 
 
 def is_retryable(status: int, code: str = "") -> bool:
-    """Reports whether a retry can succeed. A used-up quota or a missing configuration makes every retry fail."""
+    """Reports whether a retry after a short wait can succeed.
+
+    A used-up quota or a missing configuration does not change in that time.
+    """
     if code == "quota_exceeded" or code.endswith("_not_configured"):
         return False
     return status in (408, 429) or (status >= 500 and status not in (501, 505))

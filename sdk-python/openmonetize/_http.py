@@ -1,4 +1,7 @@
-"""Requests with retries. Every attempt sends the same bytes and key. Waits between attempts have full jitter."""
+"""Requests with retries. All attempts send the same bytes and idempotency key.
+
+The wait before a retry is random, but not shorter than `Retry-After`.
+"""
 
 import http.client
 import json
@@ -29,7 +32,7 @@ LONGEST_WAIT = 60.0
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 8.0
 _SURROGATE = re.compile("[\ud800-\udfff]")
-#: The maximum size of an answer. The API's largest answer is much smaller.
+#: The maximum size of a response, in bytes. The API's largest response is much smaller.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
@@ -78,13 +81,13 @@ def backoff(attempt: int, longest: float) -> float:
 
 
 def json_text(value: Any) -> str:
-    """Returns a value as JSON. Escapes lone surrogates, which UTF-8 cannot encode, like JavaScript."""
+    """Returns a value as JSON. Escapes lone surrogates as JavaScript does, because UTF-8 cannot encode them."""
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def path_of(path: str, id: str) -> str:
-    """Inserts an id into a path. Rejects an id that would change the path's segments."""
+    """Inserts an id into a path. Rejects an id that a URL cannot contain or that would change the path's segments."""
     if not isinstance(id, str) or id in ("", ".", "..") or _SURROGATE.search(id):
         raise ConfigurationError(f"{id!r} is not an id for {path}.")
     return path.replace("{id}", quote(id, safe=""))
@@ -127,7 +130,7 @@ class Http:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         for name, value in given.items():
             if _SURROGATE.search(str(value)):
-                raise ConfigurationError(f"{name} cannot be sent: {value!r}.")
+                raise ConfigurationError(f"{name} must not have lone surrogates: {value!r}.")
         if given:
             path += "?" + urlencode(given)
         data = None if body is None else json_text(body).encode()
@@ -186,11 +189,11 @@ class Http:
                 raise self._late() from error
             raise self._unreachable(error.reason) from error
         except (OSError, http.client.HTTPException) as error:
-            # The connection was refused, or was interrupted during an answer.
+            # The connection is interrupted before or during the response.
             raise self._unreachable(error) from error
 
     def _late(self) -> OpenMonetizeError:
-        detail = f"{self.base_url} did not answer within {self.timeout} s."
+        detail = f"No response from {self.base_url} in {self.timeout} s."
         return RequestTimeoutError("timeout", detail, retryable=True)
 
     def _unreachable(self, reason: object) -> OpenMonetizeError:
@@ -211,11 +214,11 @@ class Http:
         shown = " ".join(raw[:400].decode(errors="replace").split())[:200]
         raise InvalidResponseError(
             "invalid_response",
-            f"The answer is not from the API. Check base_url. {shown}".strip(),
+            f"The response is not from the API. Check base_url. {shown}".strip(),
             status=status,
             request_id=request_id,
             retry_after=retry_after,
-            # The server stores the answer under the key, so a retry after a truncated body gets the same answer.
+            # The server stores the response under the key, so a retry after a truncated body gets the same response.
             retryable=is_json if is_ok else is_retryable(status),
         )
 
@@ -231,7 +234,7 @@ def _parse(content_type: str, raw: bytes) -> Tuple[bool, Any]:
 
 
 def _seconds(text: Optional[str]) -> Optional[float]:
-    """Returns the wait of `Retry-After` in seconds. The header is a number of seconds or a date."""
+    """Returns the wait that `Retry-After` requests, in seconds. The header is a number of seconds or a date."""
     if text is None:
         return None
     try:

@@ -51,7 +51,7 @@ class _Waiting:
 
 
 class Queue:
-    """A thread-safe queue. One thread sends the events, in the order in which they were tracked."""
+    """A thread-safe queue. Only one thread at a time sends events. It sends the oldest events first."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class Queue:
             return {"queued": len(self._waiting), **self._stats}
 
     def _store_failure(self, change: Callable[[Store], None]) -> Optional[OpenMonetizeError]:
-        """Changes the store. Returns the error if this fails; the queue continues with the events in memory."""
+        """Changes the store. Returns the error if the change fails. The queue keeps the events in memory."""
         try:
             with self._changed:
                 if self._store is not None:
@@ -243,7 +243,7 @@ class Queue:
         return events, uuid.uuid4().hex, body.encode()
 
     def _deliver(self) -> bool:
-        """Sends a batch once. Returns False if it must be sent again later."""
+        """Sends a batch once. Returns False if the queue must wait before it sends the next batch."""
         if self._batch is None:
             self._batch = self._take()
         events, key, body = self._batch
@@ -251,7 +251,7 @@ class Queue:
             answer = self._http.send("POST", "/v1/events/ingest", body, key, max_retries=0)
             results = answer.get("results")
             if not isinstance(results, list) or len(results) != len(events):
-                raise ServerError("invalid_response", "The answer lacks results of some events.", retryable=True)
+                raise ServerError("invalid_response", "The response lacks the results of some events.", retryable=True)
         except OpenMonetizeError as error:
             return self._not_delivered(events, error)
         again = self._settle(events, results)
@@ -263,7 +263,8 @@ class Queue:
         return True
 
     def _not_delivered(self, events: List[_Waiting], error: OpenMonetizeError) -> bool:
-        # The server refused the whole request because of one event. Sending half of the events at a time finds it.
+        # If the server refuses the whole request, the queue sends half of the events at a time until it finds the event
+        # at fault.
         if error.status in (400, 413, 422):
             self._batch = None
             if len(events) == 1:
@@ -299,7 +300,7 @@ class Queue:
         return again
 
     def _leave_out_time(self, waiting: _Waiting) -> None:
-        """Removes a timestamp that the server refused because this clock is wrong. The server uses its own time."""
+        """Removes a refused timestamp from an event. The server then uses the time at which it receives the event."""
         event = json.loads(waiting.text)
         event.pop("timestamp", None)
         waiting.text = json_text(event)

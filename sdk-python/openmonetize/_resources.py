@@ -1,4 +1,4 @@
-"""The methods of all routes of the API, by resource. Bodies and answers are dictionaries with the API's fields."""
+"""The methods of the API's routes, by resource. Bodies and responses are dictionaries with the API's fields."""
 
 from typing import Any, Mapping, Optional, Union
 
@@ -28,7 +28,7 @@ class _Resource:
 class Events(_Resource):
     def ingest(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
         """Sends one event, or a batch as `{"events": […]}`."""
-        # The key of the header must be equal to the key in the body, if the body has one.
+        # If the body has an idempotency key, the header must have the same key.
         own = None if "events" in body else body.get("idempotency_key")
         return self._send("/v1/events/ingest", body, idempotency_key or own)
 
@@ -184,7 +184,7 @@ class Rating(_Resource):
         return self._send("/v1/rating/simulate", body)
 
     def pricing(self, params: Params = None, **more: Any) -> Union[Json, Page]:
-        """Returns the price of one `model`, or the models of a `provider`, or the providers."""
+        """Returns the price of a `model`, the models of a `provider`, or all providers if neither is given."""
         given = {**(params or {}), **more}
         if given.get("model") is not None:
             return self._get("/v1/rating/pricing", given)

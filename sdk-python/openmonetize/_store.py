@@ -1,13 +1,18 @@
-"""The store of the queue's events, and its implementation with a file."""
+"""The store of a queue's events: the protocol of a store, and a store that uses a file."""
 
 import json
 import os
-from typing import Any, Dict, List, Protocol, Sequence, Tuple
+import threading
+from typing import Any, Dict, List, Protocol, Sequence, Set, Tuple
 
 from ._errors import ConfigurationError
 
 Queued = Tuple[str, str]
 COMPACT_BYTES = 4 * 1024 * 1024
+
+# The files that this process has open. The lock serializes stores that open at the same time in several threads.
+_open: Set[str] = set()
+_opening = threading.Lock()
 
 
 class Store(Protocol):
@@ -29,8 +34,9 @@ class Store(Protocol):
 class FileStore:
     """Stores events in a file.
 
-    When `track` returns, the event is in the file and survives the end of the process. When `flush` returns, it is
-    synced to the disk. The TypeScript client uses the same format. Only one process may use a file at a time.
+    `track` writes the event to the file before it returns, so that the event survives the end of the process. When
+    `flush` returns, the event is synced to the disk and survives a power failure. The TypeScript client uses the same
+    format. Only one process may use a file at a time.
     """
 
     def __init__(self, path: str) -> None:
@@ -39,12 +45,18 @@ class FileStore:
         self._path = os.path.abspath(path)
         self.rejected_path = self._path + ".rejected"
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        self._lock_file()
-        self._kept = self._read()
+        with _opening:
+            self._lock_file()
+            _open.add(self._path)
         self._dead = 0
         self._closed = False
         self._torn = False
-        self._file = self._rewrite()
+        try:
+            self._kept = self._read()
+            self._file = self._rewrite()
+        except BaseException:
+            self._unlock_file()
+            raise
 
     def load(self) -> List[Queued]:
         return list(self._kept.items())
@@ -68,7 +80,7 @@ class FileStore:
 
     def reject(self, event: Queued, reason: str) -> None:
         line = json.dumps({"reason": reason, "event": json.loads(event[1])})
-        with open(self.rejected_path, "a", encoding="utf-8") as file:
+        with open(self.rejected_path, "a", encoding="utf-8", opener=_private) as file:
             file.write(line + "\n")
 
     def sync(self) -> None:
@@ -80,12 +92,12 @@ class FileStore:
             return
         self._closed = True
         self._file.close()
-        os.unlink(self._path + ".lock")
+        self._unlock_file()
 
     def _write(self, lines: str) -> None:
         if self._closed:
             raise ValueError(f"{self._path} is closed")
-        # A write to a full disk may leave an incomplete line, so the next write starts a new line.
+        # A write to a full disk can leave an incomplete line, so the next write starts a new line.
         data = (b"\n" if self._torn else b"") + lines.encode()
         self._torn = True
         while data:
@@ -98,7 +110,7 @@ class FileStore:
         if os.path.exists(following):
             os.unlink(following)
         # The file is unbuffered, so written events survive the end of the process.
-        file = open(following, "ab", buffering=0)
+        file = open(following, "ab", buffering=0, opener=_private)
         try:
             data = "".join(f"+{text}\n" for text in self._kept.values()).encode()
             while data:
@@ -122,7 +134,7 @@ class FileStore:
                 try:
                     value = json.loads(line[1:])
                 except ValueError:
-                    # The line is incomplete because a crash interrupted its write.
+                    # The line is incomplete because its write failed.
                     continue
                 if line.startswith("-") and isinstance(value, str):
                     kept.pop(value, None)
@@ -141,10 +153,24 @@ class FileStore:
             except FileExistsError:
                 with open(name, encoding="utf-8") as file:
                     holder = int(file.read().strip() or 0)
-                # A restarted container may have the same process id, so the lock file may be from an earlier run.
-                if holder != os.getpid() and _is_alive(holder):
-                    raise ConfigurationError(f"{self._path} is the store of process {holder}.") from None
+                # In a restarted container, this process can have the id of a process of an earlier run, whose lock file
+                # still exists.
+                taken = self._path in _open if holder == os.getpid() else _is_alive(holder)
+                if taken:
+                    raise ConfigurationError(
+                        f"{self._path} is the store of process {holder}. Give each process its own file."
+                    ) from None
                 os.unlink(name)
+
+    def _unlock_file(self) -> None:
+        with _opening:
+            _open.discard(self._path)
+            os.unlink(self._path + ".lock")
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file that only its owner can read, because events can contain personal data."""
+    return os.open(path, flags, 0o600)
 
 
 def _is_alive(pid: int) -> bool:

@@ -12,11 +12,11 @@ from ._http import MAX_ANSWER_BYTES, Http, backoff
 
 MAX_RETRIES = 10
 LONGEST_BACKOFF = 30.0
-#: The wait in seconds before the next connection, as the server requests it.
+#: The wait, in seconds, before the next connection after the server has closed one.
 RECONNECT = 1.0
-#: The seconds without data after which a connection is closed. The server sends a comment every 15 seconds.
+#: The time without data, in seconds, after which a connection is closed. The server sends a comment every 15 seconds.
 SILENCE = 45.0
-#: The maximum length of a line. The server's lines are much shorter.
+#: The maximum length of a line, in bytes. The server's lines are much shorter.
 MAX_LINE_BYTES = 1024 * 1024
 
 
@@ -41,14 +41,14 @@ def stream(http: Http, after: Optional[int], max_retries: int = MAX_RETRIES) -> 
 
 
 def _events(http_: Http, after: Optional[int]) -> Iterator[Tuple[int, Optional[str]]]:
-    """Yields the id and data of each event of one connection. An id without data is the position where it begins."""
+    """Yields the id and data of each event of one connection. The first event can have only an id."""
     query = "" if after is None else f"?after={int(after)}"
     headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {http_.api_key}"}
     request = urllib.request.Request(f"{http_.base_url}/v1/stream{query}", headers=headers)
     try:
         with http_._opener.open(request, timeout=SILENCE) as response:
             if "event-stream" not in (response.headers.get("Content-Type") or ""):
-                raise InvalidResponseError("invalid_response", "The answer is not a stream.")
+                raise InvalidResponseError("invalid_response", "The response is not a stream.")
             fields: Dict[str, str] = {}
             while True:
                 line = response.readline(MAX_LINE_BYTES)

@@ -1,4 +1,4 @@
-"""Verifies messages of Standard Webhooks 1.0 with `v1` signatures, which are HMAC-SHA256."""
+"""Verifies webhook messages (Standard Webhooks 1.0) with `v1` signatures, which are HMAC-SHA256."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ MAX_SIGNATURES = 20
 
 
 class WebhookVerificationError(OpenMonetizeError):
-    """The error of a message that is not from the meter, was changed, or is too old."""
+    """The error of a message that cannot be verified, for example because it was changed or is too old."""
 
 
 def verify_webhook(

@@ -1,4 +1,4 @@
-"""Tests `track` with the real server, with a proxy that loses answers, and with a killed process."""
+"""Tests `track` against the real server, through a proxy that loses responses, and with a process that is killed."""
 
 import hashlib
 import hmac
@@ -41,7 +41,7 @@ def event(number: int, **more: Any) -> Dict[str, Any]:
 
 
 class Proxy:
-    """A proxy to the server. `plan` makes it lose an answer, or send its own answer."""
+    """A proxy to the server. Its `plan` relays a request, loses it or its response, or sends another response."""
 
     def __init__(self, plan: Plan = lambda _number: "pass") -> None:
         self.plan = plan
@@ -83,7 +83,7 @@ class Proxy:
 
         class Server(http.server.ThreadingHTTPServer):
             def handle_error(self, *_args: Any) -> None:
-                """Ignores the error of a killed client that does not read its answer."""
+                """Ignores the error of a killed client that does not read its response."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -265,6 +265,28 @@ class Files(WithServer):
             file.write(str(os.getppid()))
         with self.assertRaises(ConfigurationError):
             FileStore(self.path("usage"))
+
+    def test_only_one_store_of_a_process_may_use_a_file(self) -> None:
+        first = FileStore(self.path("usage"))
+        with self.assertRaises(ConfigurationError):
+            FileStore(self.path("usage"))
+        first.close()
+        FileStore(self.path("usage")).close()
+
+    def test_a_file_that_cannot_be_opened_stays_unlocked(self) -> None:
+        os.mkdir(self.path("usage"))
+        with self.assertRaises(OSError):
+            FileStore(self.path("usage"))
+        os.rmdir(self.path("usage"))
+        FileStore(self.path("usage")).close()
+
+    def test_only_the_owner_may_read_the_files(self) -> None:
+        store = FileStore(self.path("usage"))
+        store.append([("a", '{"idempotency_key": "a"}')])
+        store.reject(("a", '{"idempotency_key": "a"}'), "refused")
+        store.close()
+        for path in (self.path("usage"), store.rejected_path):
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
 
 
 class Retries(WithServer):

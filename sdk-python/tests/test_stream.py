@@ -20,7 +20,7 @@ def new_key() -> str:
 
 
 class Scripted(http.server.BaseHTTPRequestHandler):
-    """A server that sends one event on each connection and then ends it. It refuses the second connection."""
+    """A server that sends one event on each connection and then closes it. The server refuses the second connection."""
 
     paths: List[str] = []
 

@@ -1,6 +1,6 @@
 /**
- * Generates `src/api.ts` and `test/calls.json` from the OpenAPI document of this checkout's server. Run `npm run
- * generate -w sdk` after a change of a route.
+ * Generates `src/api.ts` and `test/calls.json` from the OpenAPI document of this checkout's server and the file of its
+ * examples. After you change a route, run `npm run generate -w sdk`.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ try {
   const table = calls(document)
   writeFileSync(API_TYPES, await apiTypes(document))
   writeFileSync(CALLS, `[\n${table.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`)
-  console.log(`The types of the API, and ${table.length} calls.`)
+  console.log(`Wrote the types of the API, and ${table.length} calls.`)
 } finally {
   await server.kill()
   rmSync(directory, { recursive: true, force: true })

@@ -1,7 +1,7 @@
 /**
- * Publishes the package if the tag of this run is `sdk-v` and the package's version, and otherwise only checks the
- * package: `npm run release -w sdk`. The changelog must have a heading with the version, and the server's document must
- * have the same version.
+ * Publishes the package (`npm run release -w sdk`) if the git tag of the workflow is `sdk-v` followed by the package's
+ * version. Otherwise, only checks the package. Throws if the changelog has no heading with the version, or if an
+ * `sdk-v` tag names another version.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ const TAG = 'sdk-v'
 export function problemOf(version: string, changelog: string, tag: string | undefined): string | undefined {
   if (!changelog.includes(`\n## ${version}\n`)) return `CHANGELOG.md has no heading "## ${version}".`
   if (tag?.startsWith(TAG) && tag !== TAG + version)
-    return `The tag is ${tag}, and package.json has ${version}.`
+    return `The tag is ${tag}, but package.json has the version ${version}.`
   return undefined
 }
 

@@ -29,8 +29,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Check that all dependencies respond
-         * @description The result is cached for 5 seconds. If a check fails, the answer is a problem document with the same `checks`.
+         * Check that D1, KV and ledger objects respond
+         * @description The result is cached for 5 seconds. If a dependency does not respond, the response is a problem document that also contains `checks`.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -50,7 +50,7 @@ export interface paths {
         };
         /**
          * Get the start page
-         * @description The page links to the documentation and the health checks. It is HTML or JSON, by `Accept`.
+         * @description The page contains links to the dashboard, the documentation and the health checks. The request header `Accept` selects HTML or JSON.
          */
         get: operations["getRoot"];
         put?: never;
@@ -90,7 +90,7 @@ export interface paths {
         };
         /**
          * Get the API reference as a web page
-         * @description The page works offline, because this deployment serves all of its parts.
+         * @description The deployment serves all files of the page, so the page loads nothing from other hosts.
          */
         get: operations["getDocumentation"];
         put?: never;
@@ -110,7 +110,7 @@ export interface paths {
         };
         /**
          * Get the page of error codes
-         * @description The page explains the meaning of every `code` and the solution. The `type` of a problem document links to its code.
+         * @description The page explains each error `code` and how to solve the problem. The `type` of a problem document links to the code on this page.
          */
         get: operations["getErrorReference"];
         put?: never;
@@ -130,7 +130,7 @@ export interface paths {
         };
         /**
          * Get a file of the API reference
-         * @description The file is a script or a style of the page at `/docs`.
+         * @description The file is a script or a style sheet of the page at `/docs`.
          */
         get: operations["getDocumentationAsset"];
         put?: never;
@@ -149,8 +149,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the public keys that sign checkpoints and receipts
-         * @description Returns a JSON Web Key Set. It also contains replaced keys, so that old signatures can be verified.
+         * Get the public keys that verify checkpoints and receipts
+         * @description Returns a JSON Web Key Set. The set also contains replaced keys, so that old signatures can be verified.
          */
         get: operations["getSigningKeys"];
         put?: never;
@@ -172,7 +172,7 @@ export interface paths {
         put?: never;
         /**
          * Register a customer
-         * @description Only this response contains the first API key. With the operator token, a repeat with the same `Idempotency-Key` returns the same response. In open registration, no credential can protect a stored response, so a repeat is answered with 409.
+         * @description Only this response contains the first API key. If the request contains the operator token, a repeat with the same `Idempotency-Key` gets the same response. A response to a request without a token is not stored, because no credential can encrypt it. A repeat of this request therefore gets a 409 response.
          */
         post: operations["registerCustomer"];
         delete?: never;
@@ -212,7 +212,7 @@ export interface paths {
         };
         /**
          * List the audit log, newest first
-         * @description Lists every accepted change of keys, customers, credits, pricing and entitlements exactly once. Records cannot be changed or deleted. Changes in a ledger appear with its next flush, a few seconds later. A page may contain fewer records than `limit` although `next_cursor` is set.
+         * @description Lists the audit records. The values of `action` are the recorded changes. Each accepted change has exactly one record. Records cannot be changed or deleted. A change in a ledger appears after the next flush of the ledger, within seconds. A page can contain fewer records than `limit` although `next_cursor` is set.
          *
          *     Requires the operator token.
          */
@@ -268,7 +268,7 @@ export interface paths {
         head?: never;
         /**
          * Change a customer's tier, or suspend, close or reactivate it
-         * @description Ledgers apply the change before the response. All other parts apply it within 90 s. Keys of a suspended or closed customer can only read. The two statuses differ only in name. Nothing is deleted. After a 503, repeat the request to complete the change.
+         * @description The ledgers of the customer apply the change before the response is sent. The rest of the API applies it within 90 s. Keys of a SUSPENDED or CLOSED customer can only read. Both statuses have the same effect. No data is deleted. After a 503, repeat the request to complete the change.
          *
          *     Requires the operator token.
          */
@@ -286,7 +286,7 @@ export interface paths {
         put?: never;
         /**
          * Issue an API key to a customer, for example to replace a lost key
-         * @description Only this response contains the key. If the response is lost, repeat the request with the same `Idempotency-Key` and operator token: the response is stored encrypted under that token. The customer's other keys are unaffected.
+         * @description Only this response contains the text of the key. If the response is lost, repeat the request with the same `Idempotency-Key` and the same operator token. The stored response is encrypted with this token. The customer's other keys are unaffected.
          *
          *     Requires the operator token.
          */
@@ -307,7 +307,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Rebuild a customer's analytics from the ledger's pages
+         * Rebuild a customer's analytics from the ledger pages in D1
          * @description Analytics use the old rollups until the new rollups are complete. One call processes up to 25,000 entries.
          *
          *     Requires the operator token.
@@ -351,8 +351,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Replay the given dead letters, or the 100 whose last failure is oldest
-         * @description Replay the given dead letters, or the 100 whose last failure is oldest.
+         * Replay the given dead letters; without ids, the 100 with the oldest last failure
+         * @description Replay the given dead letters; without ids, the 100 with the oldest last failure.
          *
          *     Requires the operator token.
          */
@@ -372,7 +372,7 @@ export interface paths {
         };
         /**
          * Get the figures as Prometheus metrics
-         * @description The figures of `GET /v1/admin/stats` in the text format 0.0.4. Counters (`…_total`) start again at 0 at midnight UTC and are delayed by about a minute.
+         * @description Returns the figures of `GET /v1/admin/stats` in the Prometheus text format 0.0.4. Counters (`…_total`) start again at 0 at midnight UTC. They are delayed by about a minute.
          *
          *     Requires the operator token.
          */
@@ -418,7 +418,7 @@ export interface paths {
         put?: never;
         /**
          * Apply a waiting price feed in spite of large price changes, missing prices or zero prices
-         * @description The prices take effect at the time of the request. All ratings use them within 90 s.
+         * @description The prices take effect at the time of the request. Every rating uses the new prices within 90 s.
          *
          *     Requires the operator token.
          */
@@ -490,7 +490,7 @@ export interface paths {
         put?: never;
         /**
          * Compare ledgers with their D1 pages and analytics, and repair differences
-         * @description Checks the ledgers of one customer. Without `customer_id`, checks up to 40 ledgers, in the order of their ids from the end of the last call. Omits ledgers that were completely checked in the last ten minutes. Pages are repaired from the journal of the ledger object, and analytics from the pages. A cron checks every ledger once a day.
+         * @description Checks the ledgers of one customer. Without `customer_id`, checks up to 40 ledgers, in the order of their ids, starting after the last ledger of the previous call. Omits ledgers whose check was completed in the last ten minutes. Pages are repaired from the journal of the ledger object, and analytics from the pages. A scheduled job checks the ledgers whose last check was more than a day ago.
          *
          *     Requires the operator token.
          */
@@ -512,7 +512,7 @@ export interface paths {
         put?: never;
         /**
          * Rate events that were recorded before their price was set
-         * @description Rates the events of one customer. Without `customer_id`, rates the events of all customers that new or changed prices can affect. Each event is rated at most once, at the price that was in effect at the time of the event. A cron also rates these events.
+         * @description Rates the events of one customer. Without `customer_id`, rates the events of all customers to which a new or changed price, or new credits, can apply. Each event is rated at most once, at the price that was in effect at the time of the event. A scheduled job also rates unrated events.
          *
          *     Requires the operator token.
          */
@@ -584,7 +584,7 @@ export interface paths {
         put?: never;
         /**
          * Create a webhook endpoint of the operator, which is an address that gets notifications
-         * @description Messages are signed according to Standard Webhooks 1.0. Only this answer contains the secret. With an `Idempotency-Key`, the request can be repeated if the answer is lost. The answer is stored encrypted under the credential of the request, and only that credential can read it.
+         * @description Messages are signed according to Standard Webhooks 1.0. Only this response contains the secret. With an `Idempotency-Key`, the request can be repeated if the response is lost. The stored response is encrypted with the credential of the request. Only a request with the same credential gets it again.
          *
          *     Requires the operator token.
          */
@@ -622,7 +622,7 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook endpoint of the operator
-         * @description Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures. The notifications that it missed can be replayed. Later attempts of earlier deliveries use the new address.
+         * @description Omitted fields do not change. `enabled: false` drops the pending deliveries. `enabled: true` also enables an endpoint that was disabled because of failures. The notifications that it missed can be replayed. If `url` changes, pending deliveries are sent to the new address.
          *
          *     Requires the operator token.
          */
@@ -640,7 +640,7 @@ export interface paths {
         put?: never;
         /**
          * Replace the signing keys of a webhook endpoint of the operator
-         * @description Messages are signed with both secrets during the overlap. Only this answer contains the secret. With an `Idempotency-Key`, the request can be repeated if the answer is lost. The answer is stored encrypted under the credential of the request, and only that credential can read it.
+         * @description Messages are signed with both secrets during the overlap. Only this response contains the secret. With an `Idempotency-Key`, the request can be repeated if the response is lost. The stored response is encrypted with the credential of the request. Only a request with the same credential gets it again.
          *
          *     Requires the operator token.
          */
@@ -662,7 +662,7 @@ export interface paths {
         put?: never;
         /**
          * Send a test message to a webhook endpoint of the operator
-         * @description Sends a message of the type `webhook_endpoint.test` once, even if the endpoint is disabled. The answer follows when the attempt has ended. The attempt waits at most 15 seconds for an answer of the receiver.
+         * @description Sends a message of the type `webhook_endpoint.test` once, even if the endpoint is disabled. The response is sent when the attempt has ended. The attempt waits at most 15 seconds for a response from the receiver.
          *
          *     Requires the operator token.
          */
@@ -684,7 +684,7 @@ export interface paths {
         put?: never;
         /**
          * Send notifications of a time range to a webhook endpoint of the operator again
-         * @description Each message has the same id as in its first delivery, so a receiver can recognise a repeated message. One request replays at most 1,000 notifications. Continue with `next_from`.
+         * @description Each message has the same id as in its first delivery, so a receiver can recognise a repeated message. One request replays the first 1,000 notifications, and all further notifications with the same time as the last of them. Continue with `next_from`.
          *
          *     Requires the operator token.
          */
@@ -704,7 +704,7 @@ export interface paths {
         };
         /**
          * List webhook deliveries to the operator's endpoints with their attempts, newest notification first
-         * @description The list contains deliveries that were attempted, postponed or dropped. They are kept for 30 days. A page may have fewer than `limit` rows even if `next_cursor` is set.
+         * @description The list contains deliveries that were attempted, postponed or dropped. They are kept for 30 days. A page can have fewer than `limit` rows even if `next_cursor` is set.
          *
          *     Requires the operator token.
          */
@@ -772,7 +772,7 @@ export interface paths {
         put?: never;
         /**
          * Bill the model calls among the spans of an OpenTelemetry trace export
-         * @description Bills the innermost spans of model calls, once per trace id and span id. `partialSuccess` has the number of rejected spans and the reasons. Content and cost attributes are ignored. The body is OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
+         * @description Bills the innermost spans of model calls, once per trace id and span id. `partialSuccess` has the number of rejected spans and up to five reasons. Content and cost attributes are ignored. The body is OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -816,7 +816,7 @@ export interface paths {
         put?: never;
         /**
          * Bill CloudEvents in OpenMeter's format
-         * @description Accepts one event, a batch, or an event in binary mode. The subject is the user. The mapping of the event type determines what is billed (`PUT /v1/drop-in/openmeter`). Events with the same id and source are billed once. Every field of the protocol is accepted.
+         * @description Accepts one event, a batch, or an event in binary mode. The `subject` of an event is the user. The mapping of the event type determines what is billed (`PUT /v1/drop-in/openmeter`). Events with the same id and source are billed once. Every field of the protocol is accepted.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -858,7 +858,7 @@ export interface paths {
         };
         /**
          * Get the value of an entitlement in OpenMeter's format
-         * @description The customer in the path is a user of this API.
+         * @description The `customer` in the path is the id of a user of this API.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -882,7 +882,7 @@ export interface paths {
         put?: never;
         /**
          * Bill the calls that LiteLLM's generic logger reports
-         * @description Accepts one StandardLoggingPayload, a list of payloads, or one payload per line. Failed calls and cache hits cost nothing. The status is 200 even if some calls are refused, because LiteLLM never repeats a request. Every field of the payload is accepted. Prompts, answers and costs are ignored.
+         * @description Accepts one StandardLoggingPayload, a list of payloads, or one payload per line. Failed calls and cache hits cost nothing. The status is 200 even if some calls are rejected, because LiteLLM never repeats a request. Unknown fields of a payload are accepted. Prompts, answers and costs are ignored.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -904,7 +904,7 @@ export interface paths {
         put?: never;
         /**
          * Bill a meter event in Stripe's format
-         * @description The customer in the payload is the user. The mapping of the event name determines what is billed (`PUT /v1/drop-in/openmeter`). Its JSON Pointers lead into the payload, such as `/value`. Events with the same identifier are billed once.
+         * @description The customer in the payload is the user. The mapping of the event name determines what is billed (`PUT /v1/drop-in/openmeter`). Its JSON Pointers select values in the payload, such as `/value`. Events with the same identifier are billed once.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -1099,8 +1099,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Purchase credits for a user
-         * @description Purchase credits for a user.
+         * Purchase credits for the customer, a user or a team
+         * @description Purchase credits for the customer, a user or a team.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -1279,8 +1279,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get usage by feature, model and day
-         * @description Get usage by feature, model and day.
+         * Get usage by feature, provider, model, event type and day
+         * @description Get usage by feature, provider, model, event type and day.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -1367,8 +1367,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the customer of the key
-         * @description Get the customer of the key.
+         * Get the customer of the API key
+         * @description Get the customer of the API key.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1420,7 +1420,7 @@ export interface paths {
         put?: never;
         /**
          * Receive Stripe's webhooks
-         * @description Stripe signs each event with the secret of the endpoint. An event only names a payment, whose state is then read from Stripe. Events may therefore arrive in any order, late and more than once.
+         * @description Stripe signs each event with the secret of the webhook endpoint. The API takes only the payment from the event, and reads the state of the payment from Stripe. Events can therefore arrive late, in any order, and more than once.
          */
         post: operations["receiveStripeEvent"];
         delete?: never;
@@ -1438,7 +1438,7 @@ export interface paths {
         };
         /**
          * List API keys, newest first, including deleted keys
-         * @description The list never contains the text of a key. A test key lists only test keys.
+         * @description The list never contains the text of a key. A request with a test key lists only test keys.
          *
          *     Requires an API key with the scope `keys:write`.
          */
@@ -1446,7 +1446,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description The new key can have only scopes of the calling key, and cannot expire after the calling key. A live key can create live and test keys. A test key can create only test keys. The first test key opens the test ledger. Only this response contains the key. If the response is lost, repeat the request with the same `Idempotency-Key` and API key: the response is stored encrypted under that API key.
+         * @description The new key can have only scopes that the calling key has. It cannot expire later than the calling key. A live key can create live and test keys. A test key can create only test keys. The creation of the first test key also creates the test ledger. Only this response contains the text of the new key. If the response is lost, repeat the request with the same `Idempotency-Key` and the same calling key. The stored response is encrypted with the calling key.
          *
          *     Requires an API key with the scope `keys:write`.
          */
@@ -1468,7 +1468,7 @@ export interface paths {
         put?: never;
         /**
          * Rotate an API key and keep its name, mode, scopes and expiry
-         * @description Both keys work during the overlap. After the overlap, only the new key works. A key that rotates itself without an overlap is refused immediately, so its request cannot be repeated. Only this response contains the key. If the response is lost, repeat the request with the same `Idempotency-Key` and API key: the response is stored encrypted under that API key.
+         * @description Both keys work during the overlap. After the overlap, only the new key works. If a key rotates itself without an overlap, the ledgers refuse the old key immediately, and the rest of the API refuses it within 90 s. The request can then not be repeated. Only this response contains the text of the new key. If the response is lost, repeat the request with the same `Idempotency-Key` and the same calling key. The stored response is encrypted with the calling key.
          *
          *     Requires an API key with the scope `keys:write`.
          */
@@ -1491,7 +1491,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an API key permanently
-         * @description Ledgers refuse the key before the response. All other parts refuse it within 90 s. Deleting the key again has no effect and returns the same answer. After a 503, repeat the request.
+         * @description When you receive the response, the ledgers of the customer already refuse the key. The rest of the API refuses it within 90 s. If the key is already deleted, the request has no effect and gets the same response. After a 503, repeat the request.
          *
          *     Requires an API key with the scope `keys:write`.
          */
@@ -1532,7 +1532,7 @@ export interface paths {
         };
         /**
          * List recorded events, newest arrival first
-         * @description `from` (inclusive) and `to` (exclusive) filter by event time. With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more entries, `X-Next-Cursor` contains the `cursor` of the remaining rows. With `limit`, the response is one page in that format. With `unrated=true`, no export is available.
+         * @description `from` (inclusive) and `to` (exclusive) filter by event time. With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page. One response covers up to about 20,000 ledger entries, including entries that the filters leave out. If there are more entries, `X-Next-Cursor` contains the `cursor` of the remaining rows. With `limit`, the response is one page in that format. With `unrated=true`, the response is always one page.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1576,7 +1576,7 @@ export interface paths {
         };
         /**
          * Explain how an event was priced and charged
-         * @description The explanation contains the values that were recorded with the event, so that its amount can be recalculated by hand. The provider response is not stored. To see which fields of a response are read, use `calculate` with `explain`. If an earlier catalogue priced the event, the answer names that catalogue and has no unit prices.
+         * @description The explanation contains the values that were recorded with the event, so that its amount can be recalculated by hand. The provider response is not stored. To see which fields of a provider response are read, use `POST /v1/rating/calculate` with `explain`. If the event was priced with an earlier catalogue, the explanation names that catalogue and has no unit prices.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1599,8 +1599,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Void an event and return its credits to the same lots
-         * @description Void an event and return its credits to the same lots.
+         * Void an event and return its credits to the lots from which they were burned
+         * @description Void an event and return its credits to the lots from which they were burned.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -1620,7 +1620,7 @@ export interface paths {
         };
         /**
          * Get a signed receipt of an event
-         * @description Returns a compact JWS (EdDSA). It contains the usage, the price and its computation, the lots, the balance before and after, the entry in the hash chain, and a checkpoint that covers the entry. Amounts are strings.
+         * @description Returns a compact JWS (EdDSA). The receipt contains the usage of the event, the computation of its price, the burned lots, the balances before and after, the entry in the hash chain, and a checkpoint that covers the entry. Amounts are strings.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1642,7 +1642,7 @@ export interface paths {
         };
         /**
          * Get a signed checkpoint of the ledger's last entry
-         * @description Signs the hash of the last entry. The hash depends on all earlier entries. Store the checkpoints and verify that each later export contains them. If the chain of a ledger does not contain its last checkpoint, no new checkpoint is signed (`conflict`).
+         * @description Signs the hash of the last entry. The hash depends on all earlier entries. Store the checkpoints, and verify that each later export contains them. If the hash chain of the ledger does not contain its newest checkpoint, no new checkpoint is signed, and the request fails with `conflict`.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1664,7 +1664,7 @@ export interface paths {
         };
         /**
          * Export the ledger with its hash chain, to verify it offline
-         * @description Streams all entries in order, with hashes and checkpoints, up to a checkpoint of the last entry. A long ledger is exported in parts. The last line of a part contains the first entry of the next part.
+         * @description Streams the entries in order, with their hashes and checkpoints. The last checkpoint of the export covers the last entry. A long ledger is exported in parts. The last line of a part contains the number of the first entry of the next part.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1687,8 +1687,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Calculate the cost of usage in USD and in credits, without moving credits
-         * @description Calculate the cost of usage in USD and in credits, without moving credits.
+         * Calculate the cost of usage in USD and in credits, without burning credits
+         * @description Calculate the cost of usage in USD and in credits, without burning credits.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1709,8 +1709,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Calculate up to 100 costs at once, each validated separately
-         * @description Calculate up to 100 costs at once, each validated separately.
+         * Calculate up to 100 costs in one request; each calculation is validated separately
+         * @description Calculate up to 100 costs in one request; each calculation is validated separately.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1731,8 +1731,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Simulate the cost of recorded events under another burn table
-         * @description Simulates the events of up to 31 days. At most 100,000 events may have arrived since `from`. Provider costs keep their recorded values. Tiers and allowances count from zero at the first event.
+         * Simulate the cost of recorded events with another burn table
+         * @description Simulates the events of up to 31 days. The request is refused if more than 100,000 events or 200,000 ledger entries were recorded since `from`. Provider costs keep their recorded values. Tiers and free units are counted from zero in each wallet, beginning with its first simulated event.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1752,7 +1752,7 @@ export interface paths {
         };
         /**
          * Get the provider prices of a model at a time
-         * @description With `provider` and `model`, the response is the price in force at `at`, in the standard service tier and without a region. Without `model`, the response is a page of the provider's models; without `provider`, a page of the providers. A unit without its own price is billed at the price of the unit that contains it. For example, cached tokens without a price cost as much as input tokens.
+         * @description With `provider` and `model`, the response is the price that applies at `at`, in the standard service tier and without a region. Without `model`, the response is a page of the provider's models; without `provider`, a page of the providers. A unit without its own price is billed at the price of the unit that contains it. For example, cached tokens without a price cost as much as input tokens.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1782,7 +1782,7 @@ export interface paths {
         put?: never;
         /**
          * Set your own price, such as a negotiated rate
-         * @description The price replaces or multiplies the list prices from `effective_from` on. All ratings use it within 90 s. The price that it replaces ends at `effective_from` and stays in the list. Prices are never edited. Live and test keys share prices.
+         * @description From `effective_from` on, the price replaces or multiplies the prices that would otherwise apply. All ratings use it within 90 s. The price that it replaces ends at `effective_from` and remains in the list. Prices are never edited. Live and test mode share prices.
          *
          *     Requires an API key with the scope `pricing:write`.
          */
@@ -1801,8 +1801,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the last versions of burn tables, newest first, including deleted tables
-         * @description List the last versions of burn tables, newest first, including deleted tables.
+         * List the last version of each burn table, newest first, including deactivated tables
+         * @description List the last version of each burn table, newest first, including deactivated tables.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1829,8 +1829,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the last version or an earlier version of a burn table
-         * @description Get the last version or an earlier version of a burn table.
+         * Get a version of a burn table, by default the last version
+         * @description Get a version of a burn table, by default the last version.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1839,7 +1839,7 @@ export interface paths {
         post?: never;
         /**
          * Deactivate a burn table
-         * @description The table applies to no events from now on. Late events with an earlier time still use it, and entries still contain its versions.
+         * @description From now on, the table rates no new events. Late events with an earlier time still use the table. Ledger entries still refer to its versions.
          *
          *     Requires an API key with the scope `pricing:write`.
          */
@@ -1848,7 +1848,7 @@ export interface paths {
         head?: never;
         /**
          * Save a new version of a burn table
-         * @description The given fields replace the fields of the last version. If `effective_from` is absent, a table that starts in the future keeps its start. Otherwise the new version applies from `effective_from` on, but not before now. Earlier events keep the previous version.
+         * @description Each field of the request replaces the same field of the last version. The new version applies from `effective_from` on, but not before now. If `effective_from` is absent, the version applies from now on, or from the start of the last version if that start is in the future. Events with an earlier time keep the previous version.
          *
          *     Requires an API key with the scope `pricing:write`.
          */
@@ -1863,8 +1863,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the burn table that rates an event now
-         * @description Get the burn table that rates an event now.
+         * Get the burn table that rates events now
+         * @description Get the burn table that rates events now.
          *
          *     Requires an API key with the scope `pricing:read`.
          */
@@ -1910,7 +1910,7 @@ export interface paths {
         put?: never;
         /**
          * Record purchased credits as a new lot in a wallet
-         * @description A `payment_reference` is credited only once. A repeat with the same wallet and amounts returns the first purchase with the status 200. A repeat with a different wallet or amount is a conflict.
+         * @description A `payment_reference` is credited only once. A second purchase with the same reference, wallet, amount and price returns the first purchase with status 200. A second purchase with the same reference but another wallet, amount or price is refused with 409.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -1952,7 +1952,7 @@ export interface paths {
         };
         /**
          * List the open lots of a wallet in burn order
-         * @description A wallet has at most 1,000 open lots. Lots that have not begun yet are last. A page continues after the last lot of the previous page, even if that lot has been burned since.
+         * @description A wallet has at most 1,000 open lots. Lots that have not begun yet are at the end of the list. A page continues after the last lot of the previous page, even if this lot has been burned in the meantime.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1974,7 +1974,7 @@ export interface paths {
         };
         /**
          * List ledger entries, newest first
-         * @description Lists the entries of the wallet of `user_id` or `team_id`, or of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more entries, `X-Next-Cursor` contains the `cursor` of the remaining rows. With `limit`, the response is one page in that format.
+         * @description Lists the entries of the wallet of `user_id` or `team_id`. Without `user_id` and `team_id`, lists the entries of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page. One response covers up to about 20,000 ledger entries, including entries that the filters leave out. If there are more entries, `X-Next-Cursor` contains the `cursor` of the remaining rows. With `limit`, the response is one page in that format.
          *
          *     Requires an API key with the scope `credits:read` or a portal token. With a portal token, the wallet may be omitted.
          */
@@ -1997,8 +1997,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Refund a purchase, or return the credits of a burn to the same lots
-         * @description Refund a purchase, or return the credits of a burn to the same lots.
+         * Refund a purchase, or return burned credits to the lots from which they were burned
+         * @description Refund a purchase, or return burned credits to the lots from which they were burned.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2019,8 +2019,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Transfer credits between wallets and keep the expiry of their lots
-         * @description Transfer credits between wallets and keep the expiry of their lots.
+         * Transfer credits between wallets; the credits keep their expiry
+         * @description Transfer credits between wallets; the credits keep their expiry.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2041,8 +2041,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Adjust a balance manually
-         * @description Adjust a balance manually.
+         * Add credits to a wallet or remove credits from it manually
+         * @description Add credits to a wallet or remove credits from it manually.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2063,8 +2063,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Revoke a lot by removing all or some of its credits that are not held
-         * @description Revoke a lot by removing all or some of its credits that are not held.
+         * Revoke a lot: remove all or some of its credits that no hold reserves
+         * @description Revoke a lot: remove all or some of its credits that no hold reserves.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2084,7 +2084,7 @@ export interface paths {
         };
         /**
          * List recurring grants, newest first
-         * @description Lists the grants of one wallet. Without `user_id` and `team_id`, lists the grants of up to 1,000 wallets with recurring grants, holds, or lots that begin or expire later. If there are more such wallets, list the grants of each wallet.
+         * @description Lists the recurring grants of the wallet of `user_id` or `team_id`. Without `user_id` and `team_id`, lists the recurring grants of all wallets. This list covers at most 1,000 wallets that have recurring grants, holds, or lots that begin or expire later. If a ledger has more of these wallets, list the grants of each wallet.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -2157,15 +2157,15 @@ export interface paths {
         get: operations["getAutoTopUp"];
         /**
          * Set the automatic top-up of a wallet
-         * @description When the available credits fall below `below`, the card that a checkout of this wallet has saved is charged. Setting the rule also ends a pause, unless no checkout of this wallet has saved a card. At most one charge of a wallet is under way at a time.
+         * @description When the available credits fall below `below`, the saved card of the wallet is charged. A checkout of the wallet with `save_payment_method` saves the card. This request also ends a pause if a card is saved. A wallet has at most one open charge at a time.
          *
          *     Requires an API key with the scope `credits:write`.
          */
         put: operations["setAutoTopUp"];
         post?: never;
         /**
-         * End the automatic top-up of a wallet, without stopping a charge that is under way
-         * @description End the automatic top-up of a wallet, without stopping a charge that is under way.
+         * Delete the automatic top-up of a wallet; an open charge continues
+         * @description Delete the automatic top-up of a wallet; an open charge continues.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2184,14 +2184,14 @@ export interface paths {
         };
         /**
          * List credit packs, newest first
-         * @description For a portal token, the answer has all packs that the token may sell, in the order of its `credit_pack_ids`. Deleted packs are left out.
+         * @description For a portal token, the response contains the packs in the `credit_pack_ids` of the token, in the same order. Deleted packs are omitted.
          *
          *     Requires an API key with the scope `credits:read` or a portal token. With a portal token, the wallet may be omitted.
          */
         get: operations["listCreditPacks"];
         put?: never;
         /**
-         * Create a credit pack, which a checkout sells at a fixed price
+         * Create a credit pack that a checkout can sell at a fixed price
          * @description Live and test ledgers have separate packs.
          *
          *     Requires an API key with the scope `credits:write`.
@@ -2220,8 +2220,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete a credit pack, without closing its open checkouts
-         * @description Delete a credit pack, without closing its open checkouts.
+         * Delete a credit pack; its open checkouts stay valid
+         * @description Delete a credit pack; its open checkouts stay valid.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2230,7 +2230,7 @@ export interface paths {
         head?: never;
         /**
          * Change the given fields of a credit pack
-         * @description Open checkouts keep their credits and their price.
+         * @description Checkouts that are already open keep their amount of credits and their price.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2247,8 +2247,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Open a checkout, which is a Stripe page for buying credits
-         * @description Opens a checkout of a credit pack, or of `credits` at `price_usd`. The credits are added once, when Stripe has confirmed the payment. A wallet has at most 10 unpaid checkouts. A portal token can open a checkout only for its own wallet and for one of its packs. The return URLs must then be on the origins of the token.
+         * Open a checkout: a Stripe page on which a buyer pays for credits
+         * @description Opens a checkout of a credit pack, or of `credits` at `price_usd`. The credits are added exactly once, after Stripe has confirmed the payment. A wallet can have at most 10 unpaid checkouts. With a portal token, a checkout is possible only for the wallet of the token and for one of its credit packs, and the return URLs must be on the origins of the token.
          *
          *     Requires an API key with the scope `credits:write` or a portal token. With a portal token, the wallet may be omitted.
          */
@@ -2268,7 +2268,7 @@ export interface paths {
         };
         /**
          * List payments, newest first
-         * @description Failed payments are deleted after 90 days, once Stripe has confirmed that they were not paid. All other payments are kept.
+         * @description A failed payment is deleted 90 days after its creation, if Stripe then confirms that it was not paid. If Stripe does not confirm it, the payment is checked again for about a week and then deleted. All other payments are kept.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -2319,8 +2319,8 @@ export interface paths {
         get: operations["listHolds"];
         put?: never;
         /**
-         * Hold an amount of credits, or the maximum cost of a model's usage, before a call
-         * @description Hold an amount of credits, or the maximum cost of a model's usage, before a call.
+         * Hold an amount of credits, or the maximum cost of a planned model call
+         * @description Hold an amount of credits, or the maximum cost of a planned model call.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2363,8 +2363,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Release a hold and its remaining credits
-         * @description Release a hold and its remaining credits.
+         * Release a hold; its remaining credits become available again
+         * @description Release a hold; its remaining credits become available again.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2385,8 +2385,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Set the time from now until a hold expires
-         * @description Set the time from now until a hold expires.
+         * Extend a hold: set the time in seconds, from now, after which it expires
+         * @description Extend a hold: set the time in seconds, from now, after which it expires.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2435,8 +2435,8 @@ export interface paths {
         get: operations["listEntitlements"];
         put?: never;
         /**
-         * Create an entitlement of a user, a team, an API key, a model or the whole customer
-         * @description The entitlement applies from the next event on, in live and test mode. Each mode has separate counters.
+         * Create an entitlement for a user, a team, an API key, a model or the whole customer
+         * @description The entitlement applies to all later events in live and test mode. Each mode has separate counters.
          *
          *     Requires an API key with the scope `entitlements:write`.
          */
@@ -2463,7 +2463,7 @@ export interface paths {
         get: operations["getEntitlement"];
         /**
          * Replace the rules of an entitlement
-         * @description Counters are kept if `unit`, `period`, `rolling`, `anchor` and `time_zone` are unchanged.
+         * @description The counters keep their values if `unit`, `period`, `rolling`, `anchor` and `time_zone` are unchanged. Otherwise, they start again at 0.
          *
          *     Requires an API key with the scope `entitlements:write`.
          */
@@ -2491,8 +2491,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Check whether a use is allowed, estimate its cost, and optionally hold the credits
-         * @description Check whether a use is allowed, estimate its cost, and optionally hold the credits.
+         * Check whether the use of a feature is allowed, estimate its cost, and optionally hold the credits
+         * @description Check whether the use of a feature is allowed, estimate its cost, and optionally hold the credits.
          *
          *     Requires an API key with the scope `entitlements:read`.
          */
@@ -2512,7 +2512,7 @@ export interface paths {
         };
         /**
          * Get usage: events, units, credits and provider cost
-         * @description Accepts up to three groups. One of them may be a time window in `time_zone`. Weeks begin on Monday. All other groups are also filters, which may be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days by hour and of 92 days by user. Events count at their own time. Voided events do not count. The USD amounts of the rows add up to their total.
+         * @description Accepts up to three groups. At most one of them can be a time window, which starts in `time_zone`. Weeks begin on Monday. Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The USD amounts of the rows add up to their total.
          *
          *     Requires an API key with the scope `analytics:read` or a portal token. With a portal token, the wallet may be omitted.
          */
@@ -2534,7 +2534,7 @@ export interface paths {
         };
         /**
          * Get costs: provider cost, revenue and margin
-         * @description Accepts up to three groups. One of them may be a time window in `time_zone`. Weeks begin on Monday. All other groups are also filters, which may be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days by hour and of 92 days by user. Events count at their own time. Voided events do not count. The USD amounts of the rows add up to their total.
+         * @description Accepts up to three groups. At most one of them can be a time window, which starts in `time_zone`. Weeks begin on Monday. Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The USD amounts of the rows add up to their total.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -2556,7 +2556,7 @@ export interface paths {
         };
         /**
          * Get the burn rate and the run-out date of the credits
-         * @description By default, the forecast is for the whole customer, with the sum of the balances of all wallets. With `user` or `team`, it is for this user or team, with the balance of its own wallet.
+         * @description By default, the forecast is based on all usage of the customer and on the sum of the balances of all wallets. With `user` or `team`, it is based on the usage and the wallet of this user or team.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -2586,7 +2586,7 @@ export interface paths {
         put?: never;
         /**
          * Store a key of an AI provider for calls through the gateway
-         * @description The key is encrypted and never returned. Answers have at most its last four characters. Without a name in the request, the gateway uses the newest key of a provider. Live and test ledgers have separate provider keys.
+         * @description The key is encrypted and never returned. Responses contain at most its last four characters. If a call neither sends nor names a provider key, the gateway uses the newest stored key of the provider. Live and test ledgers have separate provider keys.
          *
          *     Requires an API key with the scope `provider-keys:write`.
          */
@@ -2636,7 +2636,7 @@ export interface paths {
         put?: never;
         /**
          * Create a gateway route, which lists further attempts for calls that fail at a provider
-         * @description The route applies to calls of its API and model. No further attempt is made after the first byte of an answer was delivered. A call with neither a route nor the header `X-Meter-Fallback` is attempted once, and so is a call with `X-Meter-Fallback: off`. Live and test ledgers have separate routes.
+         * @description The route applies to calls of its API and model. No further attempt is made after the first byte of a response was delivered. A call with neither a route nor the header `X-Meter-Fallback` is attempted once, and so is a call with `X-Meter-Fallback: off`. An upload of audio is also attempted once. Live and test ledgers have separate routes.
          *
          *     Requires an API key with the scope `provider-keys:write`.
          */
@@ -2698,7 +2698,7 @@ export interface paths {
         put?: never;
         /**
          * Create an alert on a wallet or a limit
-         * @description An alert fires once when its value passes the threshold. It can fire again after the value has passed `rearm_at` in the other direction. A `lot_expiring` alert reports each lot once. Balances, limits and spending are checked in the transaction of each change. `runway_below` is checked every hour, and `lot_expiring` when a lot reaches the threshold. An alert on a balance, a limit or spending does not fire if its value is already past the threshold when the alert is created. Without a user or a team, the alert is on the wallet or the limit of the customer.
+         * @description An alert fires once when its value passes the threshold. `limit_used` also fires when its value reaches the threshold. An alert can fire again after the value has passed `rearm_at` in the opposite direction. `spend_above`, and `limit_used` with a fixed window, can also fire again in each new period or window. A `lot_expiring` alert reports each lot once; a used-up lot can be reported again if returned credits reopen it. Balances, limits and spending are checked in the transaction of each change. `runway_below` is checked every hour. `lot_expiring` is checked when a lot reaches the threshold. If the value of a balance, a limit or spending is already past the threshold when the alert is created, the alert begins in the state `fired`, without a notification. Without `user_id` and `team_id`, the alert applies to the wallet or the limit of the customer.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2736,7 +2736,7 @@ export interface paths {
         head?: never;
         /**
          * Change the given fields of an alert
-         * @description A new threshold without `rearm_at` resets `rearm_at` to its default. The new state depends on the current value.
+         * @description A new threshold without `rearm_at` resets `rearm_at` to its default. If the value of a balance, a limit or spending is past the threshold after the change, the alert is in the state `fired`, without a notification.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2752,7 +2752,7 @@ export interface paths {
         };
         /**
          * Stream notifications as server-sent events
-         * @description Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. Send `Last-Event-ID` or `after` to resume without missing notifications. Without either, the stream begins with the next notification. The server sends a comment after every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its API key. Reconnect when it ends.
+         * @description Each event contains one notification: `event` is its type, `id` is its sequence number, and `data` is the notification as JSON. Send the header `Last-Event-ID` or the parameter `after` to resume without missing notifications. If both are absent, the stream begins with the next new notification. After 15 seconds without an event, the server sends a comment. The stream ends after some minutes. It also ends within 90 seconds after the API key stops working. Reconnect when the stream ends.
          *
          *     Requires an API key with the scope `webhooks:read`.
          */
@@ -2775,8 +2775,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Create a portal token that lets an end user's page read one wallet and sell credit packs
-         * @description With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team. With `credit_pack_ids`, the page also reads these packs (`GET /v1/credit-packs`) and opens checkouts of these packs for the wallet (`POST /v1/payments/checkout`). The return URLs must be on the origins of the token. All other requests are refused. The token ends with the API key that created it. A repeated request with the same `Idempotency-Key` returns the same token, even after its expiry.
+         * Create a portal token, with which an end user's page can read one wallet and sell credit packs
+         * @description With the token, a page can read the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of the given user or team. With `credit_pack_ids`, the page can also read these packs (`GET /v1/credit-packs`) and open checkouts of these packs for the wallet (`POST /v1/payments/checkout`). The return URLs of a checkout must be on the origins of the token. All other requests are refused. The token stops working when the API key that created it stops working. A repeated request with the same `Idempotency-Key` returns the same token, even after its expiry.
          *
          *     Requires an API key with the scope `portal:write`.
          */
@@ -2804,7 +2804,7 @@ export interface paths {
         put?: never;
         /**
          * Create a webhook endpoint, which is an address that gets notifications
-         * @description Messages are signed according to Standard Webhooks 1.0. Only this answer contains the secret. With an `Idempotency-Key`, the request can be repeated if the answer is lost. The answer is stored encrypted under the credential of the request, and only that credential can read it.
+         * @description Messages are signed according to Standard Webhooks 1.0. Only this response contains the secret. With an `Idempotency-Key`, the request can be repeated if the response is lost. The stored response is encrypted with the credential of the request. Only a request with the same credential gets it again.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2842,7 +2842,7 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook endpoint
-         * @description Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures. The notifications that it missed can be replayed. Later attempts of earlier deliveries use the new address.
+         * @description Omitted fields do not change. `enabled: false` drops the pending deliveries. `enabled: true` also enables an endpoint that was disabled because of failures. The notifications that it missed can be replayed. If `url` changes, pending deliveries are sent to the new address.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2860,7 +2860,7 @@ export interface paths {
         put?: never;
         /**
          * Replace the signing keys of a webhook endpoint
-         * @description Messages are signed with both secrets during the overlap. Only this answer contains the secret. With an `Idempotency-Key`, the request can be repeated if the answer is lost. The answer is stored encrypted under the credential of the request, and only that credential can read it.
+         * @description Messages are signed with both secrets during the overlap. Only this response contains the secret. With an `Idempotency-Key`, the request can be repeated if the response is lost. The stored response is encrypted with the credential of the request. Only a request with the same credential gets it again.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2882,7 +2882,7 @@ export interface paths {
         put?: never;
         /**
          * Send a test message to a webhook endpoint
-         * @description Sends a message of the type `webhook_endpoint.test` once, even if the endpoint is disabled. The answer follows when the attempt has ended. The attempt waits at most 15 seconds for an answer of the receiver.
+         * @description Sends a message of the type `webhook_endpoint.test` once, even if the endpoint is disabled. The response is sent when the attempt has ended. The attempt waits at most 15 seconds for a response from the receiver.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2904,7 +2904,7 @@ export interface paths {
         put?: never;
         /**
          * Send notifications of a time range to a webhook endpoint again
-         * @description Each message has the same id as in its first delivery, so a receiver can recognise a repeated message. One request replays at most 1,000 notifications. Continue with `next_from`.
+         * @description Each message has the same id as in its first delivery, so a receiver can recognise a repeated message. One request replays the first 1,000 notifications, and all further notifications with the same time as the last of them. Continue with `next_from`.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -2924,7 +2924,7 @@ export interface paths {
         };
         /**
          * List webhook deliveries with their attempts, newest notification first
-         * @description The list contains deliveries that were attempted, postponed or dropped. They are kept for 30 days. A page may have fewer than `limit` rows even if `next_cursor` is set.
+         * @description The list contains deliveries that were attempted, postponed or dropped. They are kept for 30 days. A page can have fewer than `limit` rows even if `next_cursor` is set.
          *
          *     Requires an API key with the scope `webhooks:read`.
          */
@@ -2990,7 +2990,7 @@ export interface paths {
         };
         /**
          * List users, newest first
-         * @description The list contains every user that was created with POST or mentioned in the ledger, for example by an event or a wallet.
+         * @description The list contains every user that was created with POST, or that occurs in the ledger, for example in an event or as the owner of a wallet.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -2998,7 +2998,7 @@ export interface paths {
         put?: never;
         /**
          * Create a user
-         * @description This request is optional, because the first mention of a user creates it. If the user exists, the answer is 409. The request creates no wallet.
+         * @description This request is optional: the first change of the ledger that names a new user, such as an event or a grant, also creates the user. If the user already exists, the response is 409. The request does not create a wallet.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3026,8 +3026,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Erase a user and keep the ledger
-         * @description Erases the id of the user everywhere, its profile, its entitlements, and the metadata of its events and of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Amounts, transactions and events are kept under the id `erased_id`. Remaining credits can be transferred from the wallet of this id. The id can be used again for a new user without a wallet. A repeated request is answered with 404. If the erasure of a large ledger takes longer than a request, the answer is 503. The erasure continues automatically. Repeat the request to see whether it is complete.
+         * Erase the personal data of a user; the ledger entries are kept
+         * @description Replaces the id of the user with `erased_id`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a `reason` or a `payment_reference`, and idempotency keys are kept, even if they contain the id. Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`. The old id can be used again for a new user, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new user. Later, the response is 404. If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, also without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3052,7 +3052,7 @@ export interface paths {
         };
         /**
          * List teams, newest first
-         * @description The list contains every team that was created with POST or mentioned in the ledger, for example by an event or a wallet.
+         * @description The list contains every team that was created with POST, or that occurs in the ledger, for example in an event or as the owner of a wallet.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -3060,7 +3060,7 @@ export interface paths {
         put?: never;
         /**
          * Create a team
-         * @description This request is optional, because the first mention of a team creates it. If the team exists, the answer is 409. The request creates no wallet.
+         * @description This request is optional: the first change of the ledger that names a new team, such as an event or a grant, also creates the team. If the team already exists, the response is 409. The request does not create a wallet.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3088,8 +3088,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Erase a team and keep the ledger
-         * @description Erases the id of the team everywhere, its profile, its entitlements, and the metadata of its events and of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Amounts, transactions and events are kept under the id `erased_id`. Remaining credits can be transferred from the wallet of this id. The id can be used again for a new team without a wallet. A repeated request is answered with 404. If the erasure of a large ledger takes longer than a request, the answer is 503. The erasure continues automatically. Repeat the request to see whether it is complete.
+         * Erase the personal data of a team; the ledger entries are kept
+         * @description Replaces the id of the team with `erased_id`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a `reason` or a `payment_reference`, and idempotency keys are kept, even if they contain the id. Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`. The old id can be used again for a new team, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new team. Later, the response is 404. If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, also without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3114,7 +3114,7 @@ export interface paths {
         };
         /**
          * Get the numbers of items that the drop-in endpoints received, by outcome
-         * @description Use the counts to find out why no usage arrives. Each count is a total since the first request. The counts of the last ten seconds may be missing, and some counts may be lost. Only `GET /v1/events` is exact.
+         * @description Use the counts to find out why no usage arrives. Each count is a total since the first request. The counts are not exact: recent counts can be missing, and some counts can be lost or added twice. `GET /v1/events` is exact.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -3171,7 +3171,7 @@ export interface components {
             input_tokens?: number;
             output_tokens?: number;
             usage?: components["schemas"]["Usage"];
-            /** @description The provider's response, or its usage part. */
+            /** @description The whole response of the provider, or only its usage part. */
             provider_response?: {
                 [key: string]: unknown;
             };
@@ -3184,7 +3184,7 @@ export interface components {
             region?: string;
             quantity?: number;
             unit?: string;
-            /** @description A hold to settle and close with this event. */
+            /** @description The id of a hold. The event burns its cost from this hold and then closes it. If the hold is not open, the event burns its cost from the wallet. */
             hold_id?: string;
             idempotency_key?: string;
             /**
@@ -3196,7 +3196,7 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description The usage: totals, and the subsets that they include. */
+        /** @description The usage by unit. A unit such as `input_tokens` includes its parts, such as `cache_read_tokens`. */
         Usage: {
             input_tokens?: number;
             input_text_tokens?: number;
@@ -3269,11 +3269,11 @@ export interface components {
             events: unknown[];
         };
         OverlayUnitPrice: {
-            /** @description USD for `per` units, with at most 18 decimals. */
+            /** @description The price of `per` units in USD, with at most 18 decimals. */
             amount: number | string;
-            /** @description The number of units that have the price `amount`, such as 1000000 for USD per million tokens. */
+            /** @description The number of units to which `amount` refers. For a price per million tokens, use 1000000. */
             per: number;
-            /** @description The tiers that replace `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
+            /** @description The tiers whose amounts replace `amount` for the whole request if its total input exceeds the threshold, or reaches it if `inclusive` is true. */
             tiers?: {
                 threshold: number;
                 /** @description Default: false. */
@@ -3311,7 +3311,7 @@ export interface components {
             /** Format: email */
             email: string;
             /**
-             * @description Tiers other than STARTER require the operator token. Default: STARTER.
+             * @description The tier of the customer. A tier other than STARTER requires the operator token. Default: STARTER.
              * @enum {string}
              */
             tier?: "STARTER" | "GROWTH" | "ENTERPRISE";
@@ -3338,7 +3338,7 @@ export interface components {
             id: string;
             /** Format: date-time */
             at: string;
-            /** @description The customer; null if the record concerns no single customer. */
+            /** @description The id of the customer; null if the record does not concern exactly one customer. */
             customer_id: string | null;
             /** @enum {string|null} */
             mode: "live" | "test" | null;
@@ -3348,11 +3348,11 @@ export interface components {
             target: string;
             ip: string | null;
             request_id: string | null;
-            /** @description The fields of the change. Null if the object did not exist at that time, and for bulk actions. */
+            /** @description The changed fields before the change (`before`) or after the change (`after`). Null if the object did not exist, and for bulk actions. */
             before: {
                 [key: string]: unknown;
             } | null;
-            /** @description The fields of the change. Null if the object did not exist at that time, and for bulk actions. */
+            /** @description The changed fields before the change (`before`) or after the change (`after`). Null if the object did not exist, and for bulk actions. */
             after: {
                 [key: string]: unknown;
             } | null;
@@ -3381,7 +3381,7 @@ export interface components {
             status?: "ACTIVE" | "SUSPENDED" | "CLOSED";
         };
         CreatedApiKey: {
-            /** @description The id of the key. The key itself contains the 26 characters after `key_`. */
+            /** @description The id of the key. The text of the key contains the 26 characters that follow `key_` in the id. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -3400,14 +3400,14 @@ export interface components {
             revoked_at: string | null;
             /**
              * Format: date-time
-             * @description The time of a use, at most one hour before the last use.
+             * @description The approximate time of the last use, at most one hour too early. Null if no use was recorded.
              */
             last_used_at: string | null;
-            /** @description The key itself. Only this response contains it. */
+            /** @description The text of the key. Only this response contains it. */
             api_key: string;
         };
         ApiKey: {
-            /** @description The id of the key. The key itself contains the 26 characters after `key_`. */
+            /** @description The id of the key. The text of the key contains the 26 characters that follow `key_` in the id. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -3426,7 +3426,7 @@ export interface components {
             revoked_at: string | null;
             /**
              * Format: date-time
-             * @description The time of a use, at most one hour before the last use.
+             * @description The approximate time of the last use, at most one hour too early. Null if no use was recorded.
              */
             last_used_at: string | null;
         };
@@ -3453,15 +3453,15 @@ export interface components {
                 entries: number;
                 /** @description The number of rollup rows written in this call. */
                 rows: number;
-                /** @description Whether analytics use the new rollups. */
+                /** @description Whether the rebuild of this ledger is complete and analytics use the new rollups. */
                 done: boolean;
             }[];
-            /** @description Whether entries are left. If true, call again, or let the cron continue. */
+            /** @description Whether unprocessed entries remain. If true, call again, or wait until a scheduled job continues. */
             more: boolean;
         };
         Rebuild: {
             /**
-             * @description The ledger to rebuild. Default: every ledger with entries.
+             * @description The mode of the ledger to rebuild. By default, each ledger of the customer that has entries is rebuilt.
              * @enum {string}
              */
             mode?: "live" | "test";
@@ -3474,9 +3474,9 @@ export interface components {
             dead_letter_id: string;
             /** @enum {string} */
             state: "open" | "replayed";
-            /** @description The reason why the last attempt to consume the message failed. */
+            /** @description The reason of the last failed attempt to consume the message. */
             reason: string;
-            /** @description The number of attempts since the message became a dead letter. */
+            /** @description The number of attempts to consume the message since it entered the dead-letter queue, including replays. */
             attempts: number;
             /** Format: date-time */
             sent_at: string;
@@ -3490,11 +3490,11 @@ export interface components {
         DeadLetterReplayed: {
             /** @description The number of messages that this call consumed. No usage is counted twice. */
             replayed: number;
-            /** @description The number of messages that failed again. They stay listed with the reason. */
+            /** @description The number of messages that failed again. They stay in the list of open dead letters, with the new reason. */
             failed: number;
             /** @description The number of requested messages that do not exist or are not open. */
             not_found: number;
-            /** @description Whether more messages were open than one call replays; false if ids were given. If true, call again. */
+            /** @description Whether more messages were open than one call can replay. If true, call again. Always false if the request contains ids. */
             more: boolean;
         };
         DeadLetterReplay: {
@@ -3510,7 +3510,7 @@ export interface components {
         PriceFeed: {
             feed_id: string;
             /**
-             * @description WAITING: the operator must apply or reject the feed. REFUSED: the feed cannot be applied. REPLACED: a newer feed was applied.
+             * @description WAITING: the operator must apply or reject the feed. REFUSED: the feed cannot be applied. REPLACED: another feed with the same or a newer version was applied.
              * @enum {string}
              */
             status: "APPLIED" | "WAITING" | "REFUSED" | "REJECTED" | "REPLACED";
@@ -3541,14 +3541,14 @@ export interface components {
             effective_to: string | null;
             /** Format: date-time */
             created_at: string;
-            /** @description The id of the API key, or `operator`. */
+            /** @description The id of the API key that set the price, or `operator`. */
             created_by: string;
         };
         PriceOverlayInput: {
             provider: string;
             /** @description A model's name, or a prefix followed by `*`. An exact name takes precedence over prefixes. */
             model: string;
-            /** @description The service tier of the price. If absent, the price applies unchanged to all tiers. */
+            /** @description The service tier to which the price applies. If it is absent, the price applies to all tiers: unit prices are the same in each tier, and a multiplier multiplies the price of the tier. */
             service_tier?: string;
             prices: {
                 [key: string]: components["schemas"]["OverlayUnitPrice"];
@@ -3571,12 +3571,12 @@ export interface components {
                 ledger_id: string;
                 /** @enum {string} */
                 status: "OK" | "REPAIRED" | "DIFFERENT" | "CHECKING" | "UNAVAILABLE";
-                /** @description The entry up to which all pages are correct; null if unavailable. */
+                /** @description The number of the entry up to which the pages are correct. 0 if `status` is DIFFERENT, and null if `status` is UNAVAILABLE. */
                 checked_entry: number | null;
-                /** @description The differences that were found, at most 100. REPAIRED means that all differences were repaired. */
+                /** @description The differences that were found, at most 100. If `status` is REPAIRED, all differences were repaired. */
                 differences: components["schemas"]["Difference"][];
             }[];
-            /** @description Whether more ledgers may be due. If true, call again. */
+            /** @description Whether a check is not complete, or other ledgers might be due for a check. If true, send the same body again, as a new request. */
             more: boolean;
         };
         Difference: {
@@ -3589,7 +3589,7 @@ export interface components {
         };
         Reconcile: {
             customer_id?: string;
-            /** @description Whether to check every page. By default, a check begins after the last page that was found correct. Without `customer_id`, every page is also checked if the last full check is 28 days old. */
+            /** @description Whether the check begins with the first page. By default, it begins after the last page that was found correct, or with the first page if the last check found differences that could not be repaired. If an earlier check that began with the first page is not complete, this check continues it. Without `customer_id`, it also begins with the first page at least every 28 days. */
             full?: boolean;
         };
         RerateSummary: {
@@ -3600,7 +3600,7 @@ export interface components {
             unpaid: number;
             /** @description The number of events that still have no price. */
             unpriced: number;
-            /** @description Whether more events must be examined, also because a ledger did not answer. If true, call again. */
+            /** @description Whether unexamined events remain, for example because a ledger did not respond. If true, call again. */
             more: boolean;
         };
         Rerate: {
@@ -3620,12 +3620,12 @@ export interface components {
                     GROWTH: number;
                     ENTERPRISE: number;
                 };
-                /** @description Whether the count is complete. False if the count reached its maximum, because more rows may exist. */
+                /** @description Whether the count is complete. False if the count reached its maximum, because the true number might be higher. */
                 complete: boolean;
             };
             ledgers: {
                 total: number;
-                /** @description Whether the count is complete. False if the count reached its maximum, because more rows may exist. */
+                /** @description Whether the count is complete. False if the count reached its maximum, because the true number might be higher. */
                 complete: boolean;
             };
             /** @description The ledgers that reported a failed flush to D1 and have not completed a later flush. */
@@ -3633,10 +3633,10 @@ export interface components {
                 ledgers_behind: number;
                 /**
                  * Format: date-time
-                 * @description The approximate commit time of the oldest missing entry; null if none.
+                 * @description The approximate commit time of the oldest missing entry; null if no entry is missing.
                  */
                 oldest_at: string | null;
-                /** @description The age of the oldest missing entry in seconds; 0 if none is missing. */
+                /** @description The age of the oldest missing entry in seconds; 0 if no entry is missing. */
                 lag_seconds: number;
             };
             /** @description The ledgers whose usage is in D1 but not yet in analytics. */
@@ -3644,14 +3644,14 @@ export interface components {
                 ledgers_behind: number;
                 /**
                  * Format: date-time
-                 * @description The approximate commit time of the oldest missing entry; null if none.
+                 * @description The approximate commit time of the oldest missing entry; null if no entry is missing.
                  */
                 oldest_at: string | null;
-                /** @description The age of the oldest missing entry in seconds; 0 if none is missing. */
+                /** @description The age of the oldest missing entry in seconds; 0 if no entry is missing. */
                 lag_seconds: number;
             };
             reconcile: {
-                /** @description The number of ledgers whose sums differed at their last check and could not be repaired. */
+                /** @description The number of ledgers whose last check found differences that could not be repaired. */
                 different: number;
                 /** @description The number of ledgers that were never checked. */
                 unchecked: number;
@@ -3660,22 +3660,22 @@ export interface components {
             };
             dead_letters: {
                 open: number;
-                /** @description Whether the count is complete. False if the count reached its maximum, because more rows may exist. */
+                /** @description Whether the count is complete. False if the count reached its maximum, because the true number might be higher. */
                 complete: boolean;
             };
             webhooks: {
-                /** @description The number of pending deliveries. */
+                /** @description The number of pending webhook deliveries. */
                 pending: number;
-                /** @description The seconds since the oldest pending attempt was due; 0 if none is due. */
+                /** @description The seconds since the oldest pending attempt was due; 0 if no attempt is due. */
                 overdue_seconds: number;
-                /** @description The number of enabled endpoints whose last attempt failed. */
+                /** @description The number of enabled webhook endpoints whose last attempt failed. */
                 failing_endpoints: number;
-                /** @description The number of endpoints that were disabled because of failures. */
+                /** @description The number of webhook endpoints that were disabled because of failures. */
                 disabled_endpoints: number;
-                /** @description Whether the count is complete. False if the count reached its maximum, because more rows may exist. */
+                /** @description Whether the count is complete. False if the count reached its maximum, because the true number might be higher. */
                 complete: boolean;
             };
-            /** @description The payments of live ledgers, with a delay of about a minute. Failed payments are counted until they are deleted. */
+            /** @description The payments of live ledgers. The numbers are delayed by about a minute. A failed payment is counted until it is deleted. */
             payments: {
                 by_status: {
                     pending: number;
@@ -3692,12 +3692,12 @@ export interface components {
                 oldest_open_at: string | null;
                 /** @description The age of the oldest payment without an outcome in seconds; 0 if every payment has an outcome. */
                 oldest_open_seconds: number;
-                /** @description The number of wallets with a Stripe customer whose automatic top-up is paused. */
+                /** @description The number of wallets that have a Stripe customer and whose automatic top-up is paused. */
                 top_ups_paused: number;
-                /** @description Whether the count is complete. False if the count reached its maximum, because more rows may exist. */
+                /** @description Whether the count is complete. False if the count reached its maximum, because the true number might be higher. */
                 complete: boolean;
             };
-            /** @description The outcomes of requests in the current and the previous 23 hours, with a delay of about a minute. */
+            /** @description The outcomes of requests in the current hour and the previous 23 hours. The numbers are delayed by about a minute. */
             outcomes: {
                 requests: number;
                 by_status: {
@@ -3713,7 +3713,7 @@ export interface components {
                     [key: string]: number;
                 };
                 replayed: number;
-                /** @description The number of rejected events in batches that were answered 200, by code. */
+                /** @description The number of events that were rejected although their batch got a 200 response, by problem code. */
                 rejected_events: {
                     [key: string]: number;
                 };
@@ -3734,7 +3734,7 @@ export interface components {
                         [key: string]: number;
                     };
                     replayed: number;
-                    /** @description The number of rejected events in batches that were answered 200, by code. */
+                    /** @description The number of events that were rejected although their batch got a 200 response, by problem code. */
                     rejected_events: {
                         [key: string]: number;
                     };
@@ -3742,9 +3742,9 @@ export interface components {
                     hour: string;
                 }[];
             };
-            /** @description An upper estimate of the platform's charges for the hours of `outcomes`, at list prices and without storage. It does not subtract the amounts that the plan includes. Only the platform's bill is exact. */
+            /** @description An upper estimate of the platform's charges for the hours in `outcomes`, at list prices and without storage. It does not subtract the amounts that the platform's plan includes. Only the platform's bill is exact. */
             cost: {
-                /** @description The number of successful requests other than reads, without replays. */
+                /** @description The number of successful write requests, without replays. */
                 changes: number;
                 /** @description The number of ingested events, without replays. */
                 events: number;
@@ -3762,12 +3762,12 @@ export interface components {
                 customer_id: string;
                 /** @enum {string} */
                 mode: "live" | "test";
-                /** @description The provider; null if the events name none. No price can be set for events without a provider or model, and they are never rated. */
+                /** @description The provider; null if the events contain no provider. Events without a provider or model cannot have a price and are never rated. */
                 provider: string | null;
                 model: string | null;
                 /** @description The number of events, at most 10000. */
                 events: number;
-                /** @description Whether more events may exist than were counted. */
+                /** @description Whether there might be more events than were counted. */
                 more_events: boolean;
                 /**
                  * Format: date-time
@@ -3781,7 +3781,7 @@ export interface components {
                 waits_for: "price" | "credits";
             }[];
             next_cursor: string | null;
-            /** @description The ledgers that did not answer. Their models are missing on this page. Repeat the request later. */
+            /** @description The ledgers that did not respond. The page does not contain their models. Repeat the request later. */
             unavailable: {
                 customer_id: string;
                 /** @enum {string} */
@@ -3795,13 +3795,13 @@ export interface components {
             description: string | null;
             enabled: boolean;
             /**
-             * @description `gone`: the receiver answered 410. `failing`: all attempts of five days failed. Null if the endpoint is enabled or was disabled by a request.
+             * @description `gone`: the receiver responded with 410. `failing`: all attempts of five days failed. Null if the endpoint is enabled or was disabled by a request.
              * @enum {string|null}
              */
             disabled_reason: "gone" | "failing" | null;
             /**
              * Format: date-time
-             * @description The time of the first failed attempt since the last success.
+             * @description The time of the first failed attempt since the last success, or since the endpoint was enabled again.
              */
             failing_since: string | null;
             v1a: boolean;
@@ -3831,13 +3831,13 @@ export interface components {
             description: string | null;
             enabled: boolean;
             /**
-             * @description `gone`: the receiver answered 410. `failing`: all attempts of five days failed. Null if the endpoint is enabled or was disabled by a request.
+             * @description `gone`: the receiver responded with 410. `failing`: all attempts of five days failed. Null if the endpoint is enabled or was disabled by a request.
              * @enum {string|null}
              */
             disabled_reason: "gone" | "failing" | null;
             /**
              * Format: date-time
-             * @description The time of the first failed attempt since the last success.
+             * @description The time of the first failed attempt since the last success, or since the endpoint was enabled again.
              */
             failing_since: string | null;
             v1a: boolean;
@@ -3859,14 +3859,14 @@ export interface components {
             updated_at: string;
         };
         OperatorWebhookEndpointDraft: {
-            /** @description An https URL, which is checked now and before each attempt. Its host must not resolve to a private address or be the host of this deployment. In development, `http://localhost:PORT` is also allowed. */
+            /** @description An https URL, which is checked now and before each attempt. Its host must not be the host of this deployment, and must not resolve to a private address, unless the operator allows the host (`PRIVATE_UPSTREAMS`). In development, `http://localhost:PORT` and `http://127.0.0.1:PORT` are also allowed. */
             url: string;
             /** @description The notifications to send, as types or groups, or `*` for all. */
             types: string[];
             description?: string;
             /** @description Default: true. */
             enabled?: boolean;
-            /** @description Adds Ed25519 signatures (`v1a`) to the signatures of the shared secret. `public_key` verifies them. Default: false. */
+            /** @description Whether messages also have Ed25519 signatures (`v1a`), which `public_key` verifies. Default: false. */
             v1a?: boolean;
         };
         WebhookEndpointsPage: {
@@ -3874,13 +3874,13 @@ export interface components {
             next_cursor: string | null;
         };
         OperatorWebhookEndpointChange: {
-            /** @description An https URL, which is checked now and before each attempt. Its host must not resolve to a private address or be the host of this deployment. In development, `http://localhost:PORT` is also allowed. */
+            /** @description An https URL, which is checked now and before each attempt. Its host must not be the host of this deployment, and must not resolve to a private address, unless the operator allows the host (`PRIVATE_UPSTREAMS`). In development, `http://localhost:PORT` and `http://127.0.0.1:PORT` are also allowed. */
             url?: string;
             /** @description The notifications to send, as types or groups, or `*` for all. */
             types?: string[];
             description?: string | null;
             enabled?: boolean;
-            /** @description Adds Ed25519 signatures (`v1a`) to the signatures of the shared secret. `public_key` verifies them. */
+            /** @description Whether messages also have Ed25519 signatures (`v1a`), which `public_key` verifies. */
             v1a?: boolean;
         };
         WebhookSecretRotation: {
@@ -3892,13 +3892,13 @@ export interface components {
             endpoint_id: string;
             notification_id: string;
             type: string;
-            /** @description The number of the notification in its ledger; 0 for a test. */
+            /** @description The sequence number of the notification; 0 for a test message. */
             sequence: number;
             /** @enum {string} */
             status: "pending" | "succeeded" | "failed" | "dropped";
             /**
              * Format: date-time
-             * @description The time of the next attempt; null unless the delivery is pending. While an attempt is running, this is the time when the attempt counts as lost.
+             * @description The time of the next attempt. While an attempt is running, it is the time after which the attempt is considered lost. Null if the delivery is not pending.
              */
             next_attempt_at: string | null;
             /** @description The last 20 attempts, oldest first. */
@@ -3914,23 +3914,23 @@ export interface components {
         WebhookAttempt: {
             /** Format: date-time */
             at: string;
-            /** @description The status of the answer; null if no answer arrived. */
+            /** @description The HTTP status of the response; null if no response arrived. */
             status_code: number | null;
             /**
-             * @description The reason why no answer arrived; null if an answer arrived.
+             * @description The reason why no response arrived; null if a response arrived.
              * @enum {string|null}
              */
             error: "timeout" | "connection_failed" | "address_refused" | "name_not_resolved" | null;
             duration_ms: number;
-            /** @description The first 1 KB of the answer. */
+            /** @description The first 1 KB of the response body, or the part that arrived within a second. */
             answer: string;
         };
         WebhookReplayed: {
-            /** @description The number of deliveries that were started again. */
+            /** @description The number of deliveries that the request started. */
             deliveries: number;
             /**
              * Format: date-time
-             * @description The `from` of the next request, if the range has more notifications than one request replays; null at the end of the range.
+             * @description The `from` of the next request, if the range has more notifications than one request replays. Null if the whole range was replayed.
              */
             next_from: string | null;
         };
@@ -3945,7 +3945,7 @@ export interface components {
              * @description End of the range, exclusive. Default: now.
              */
             to?: string;
-            /** @description Leaves out notifications that the endpoint received. Default: false. */
+            /** @description Whether only notifications that the endpoint has not received are replayed. Default: false. */
             only_failed?: boolean;
         };
         WebhookDeliveriesPage: {
@@ -3972,7 +3972,7 @@ export interface components {
             mode?: "live" | "test";
         };
         RotatedApiKey: {
-            /** @description The id of the key. The key itself contains the 26 characters after `key_`. */
+            /** @description The id of the key. The text of the key contains the 26 characters that follow `key_` in the id. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -3991,10 +3991,10 @@ export interface components {
             revoked_at: string | null;
             /**
              * Format: date-time
-             * @description The time of a use, at most one hour before the last use.
+             * @description The approximate time of the last use, at most one hour too early. Null if no use was recorded.
              */
             last_used_at: string | null;
-            /** @description The key itself. Only this response contains it. */
+            /** @description The text of the key. Only this response contains it. */
             api_key: string;
             /** @description The old key and the time when it stops working. */
             replaces: {
@@ -4019,7 +4019,7 @@ export interface components {
             burn_table_version: number;
             price_version: string;
             /**
-             * @description Present if the event has no price yet. No credits were burned for it.
+             * @description Present if the event has no price yet. It burned no credits, or the credits of a ceiling if `on_unpriced` of the burn table is `ceiling`.
              * @enum {boolean}
              */
             unrated?: true;
@@ -4077,7 +4077,7 @@ export interface components {
             burn_table_version: number;
             price_version: string;
             /**
-             * @description Present if the event has no price yet. No credits were burned for it.
+             * @description Present if the event has no price yet. It burned no credits, or the credits of a ceiling if `on_unpriced` of the burn table is `ceiling`.
              * @enum {boolean}
              */
             unrated?: true;
@@ -4091,8 +4091,10 @@ export interface components {
             };
             /** Format: date-time */
             created_at: string;
-            /** @description The API key that sent the event or opened its hold. Null for events of earlier versions. */
+            /** @description The id of the API key that sent the event or opened its hold. Null for events that were recorded before this field existed. */
             key_id: string | null;
+            /** @description The search context size that the provider response reported. It affects the fee of a request. Absent if the response reported none. */
+            search_context_size?: string;
         };
         EventExplanation: {
             event_id: string;
@@ -4104,31 +4106,31 @@ export interface components {
             price: {
                 rule: {
                     provider: string;
-                    /** @description The model in the list, or the pattern of the price. */
+                    /** @description The model in the catalogue, or the model or prefix for which the price was set. */
                     model: string;
                     /**
-                     * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                     * @description The way in which the price was found. `exact`: by the name or an alias. `rule`: by a rule of the catalogue. `dated`: by the name without its snapshot date. `region`: in the price list of the region. `price`: the price was set at run time.
                      * @enum {string}
                      */
                     matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                    /** @description The spelling of the name that matched. */
+                    /** @description The spelling of the model name that matched. */
                     name?: string;
-                    /** @description The condition of the period in the list. */
+                    /** @description The condition under which the price in the catalogue applies, such as a start date. */
                     period?: string;
                     price_id?: string;
                 } | null;
                 /** @enum {string|null} */
                 source: "override" | "operator" | "feed" | "catalogue" | null;
-                /** @description The source of the price in the catalogue. */
+                /** @description The source from which the catalogue has the price. */
                 published_by?: string;
                 /**
                  * Format: date-time
-                 * @description The time from which the price applies; null for the first prices of a list.
+                 * @description The time from which the price applies; null for the first price of a model in the catalogue.
                  */
                 effective_from: string | null;
                 /** @description The factor that multiplies the prices of the layer below. */
                 multiplier?: number;
-                /** @description The context tier. Its prices apply if the total input exceeds (if inclusive: reaches) `input_tokens`. */
+                /** @description The context tier whose prices apply, because the total input exceeds `input_tokens`, or reaches it if `inclusive` is true. */
                 tier: {
                     input_tokens: number;
                     inclusive: boolean;
@@ -4137,33 +4139,33 @@ export interface components {
                     /** @enum {string} */
                     by: "service_tier" | "region" | "image_size" | "image_quality" | "search_context_size";
                     name: string;
-                    /** @description A decimal or a fraction. */
+                    /** @description The factor that multiplies the prices of `families`, as a decimal or a fraction. */
                     factor?: string;
                     families?: string[];
                 }[];
                 below?: {
                     rule: {
                         provider: string;
-                        /** @description The model in the list, or the pattern of the price. */
+                        /** @description The model in the catalogue, or the model or prefix for which the price was set. */
                         model: string;
                         /**
-                         * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @description The way in which the price was found. `exact`: by the name or an alias. `rule`: by a rule of the catalogue. `dated`: by the name without its snapshot date. `region`: in the price list of the region. `price`: the price was set at run time.
                          * @enum {string}
                          */
                         matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                        /** @description The spelling of the name that matched. */
+                        /** @description The spelling of the model name that matched. */
                         name?: string;
-                        /** @description The condition of the period in the list. */
+                        /** @description The condition under which the price in the catalogue applies, such as a start date. */
                         period?: string;
                         price_id?: string;
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source of the price in the catalogue. */
+                    /** @description The source from which the catalogue has the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first prices of a list.
+                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -4173,26 +4175,26 @@ export interface components {
                     requested: string;
                     rule: {
                         provider: string;
-                        /** @description The model in the list, or the pattern of the price. */
+                        /** @description The model in the catalogue, or the model or prefix for which the price was set. */
                         model: string;
                         /**
-                         * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @description The way in which the price was found. `exact`: by the name or an alias. `rule`: by a rule of the catalogue. `dated`: by the name without its snapshot date. `region`: in the price list of the region. `price`: the price was set at run time.
                          * @enum {string}
                          */
                         matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                        /** @description The spelling of the name that matched. */
+                        /** @description The spelling of the model name that matched. */
                         name?: string;
-                        /** @description The condition of the period in the list. */
+                        /** @description The condition under which the price in the catalogue applies, such as a start date. */
                         period?: string;
                         price_id?: string;
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source of the price in the catalogue. */
+                    /** @description The source from which the catalogue has the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first prices of a list.
+                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -4204,7 +4206,7 @@ export interface components {
             units: {
                 unit: string;
                 model?: string;
-                /** @description The quantity that is billed as this unit, without parts that have separate prices. */
+                /** @description The quantity that is billed at this price. It excludes parts of the unit that have their own prices. */
                 quantity: number;
                 /** @description The reported quantity of the unit, including its parts. */
                 reported: number | null;
@@ -4223,7 +4225,7 @@ export interface components {
                 method: string;
                 credits_per_usd: number;
                 min_charge: number;
-                /** @description The credits before rounding, as a decimal or a fraction; null if they depend on amounts that are not recorded. */
+                /** @description The credits before rounding, as a decimal or a fraction; null if they depend on amounts that the event does not record. */
                 exact_credits: string | null;
                 note?: string;
             } | null;
@@ -4257,7 +4259,7 @@ export interface components {
             amount: number;
             /** @description Credits, with at most 6 decimals. */
             balance_after: number;
-            /** @description The credits that were returned to expired lots. They expire again immediately. */
+            /** @description The part of the returned credits that would have expired if they had not been burned. This part expires immediately. */
             returned_expired?: number;
             to?: {
                 transaction_id: string;
@@ -4270,15 +4272,15 @@ export interface components {
             receipt: string;
         };
         Checkpoint: {
-            /** @description The last entry of the ledger that the checkpoint covers. */
+            /** @description The number of the last ledger entry that the checkpoint covers. */
             entry_number: number;
             /** @description The hash of the last covered entry: SHA-256 in base64url. */
             hash: string;
             /** Format: date-time */
             created_at: string;
-            /** @description The `kid` of the key in the key set. */
+            /** @description The id of the signing key: the `kid` of its public key in the key set. */
             key_id: string;
-            /** @description The signed text, in the form of C2SP signed-note. */
+            /** @description The signed text in the C2SP signed-note format. */
             note: string;
         };
         Calculated: {
@@ -4287,9 +4289,9 @@ export interface components {
             credits: number;
             /** @description USD, with at most 12 decimals. */
             customer_price_usd: number;
-            /** @description The margin in percent of customer_price_usd; null if that price is 0. */
+            /** @description The margin as a percentage of `customer_price_usd`; null if `customer_price_usd` is 0. */
             margin_percent: number | null;
-            /** @description A cheaper alternative for the same request, by list prices. Quality is not considered. */
+            /** @description A cheaper alternative to the request, according to list prices. It does not consider the quality of the result. */
             optimization: {
                 /** @enum {string} */
                 kind: "batch" | "flex" | "cache" | "model";
@@ -4300,21 +4302,21 @@ export interface components {
                 provider_cost_usd: number;
                 assumptions: string[];
             } | null;
-            /** @description The reason why there is no suggestion. */
+            /** @description The reason why `optimization` is null. */
             optimization_note?: string;
             usage: {
                 [key: string]: number;
             };
             breakdown: {
                 unit: string;
-                /** @description The model of this usage, if the response reports usage of another model. */
+                /** @description The model that processed this usage; absent if it is the model of the request. */
                 model?: string;
                 quantity: number;
                 /** @description USD, with at most 12 decimals. */
                 price_usd: number;
                 /** @description USD, with at most 12 decimals. */
                 cost_usd: number;
-                /** @description The reported parts of the unit without their own price. They are billed at this price. */
+                /** @description The reported parts of the unit that have no price of their own. They are billed at this price. */
                 without_own_price?: {
                     unit: string;
                     quantity: number;
@@ -4330,31 +4332,31 @@ export interface components {
             price: {
                 rule: {
                     provider: string;
-                    /** @description The model in the list, or the pattern of the price. */
+                    /** @description The model in the catalogue, or the model or prefix for which the price was set. */
                     model: string;
                     /**
-                     * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                     * @description The way in which the price was found. `exact`: by the name or an alias. `rule`: by a rule of the catalogue. `dated`: by the name without its snapshot date. `region`: in the price list of the region. `price`: the price was set at run time.
                      * @enum {string}
                      */
                     matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                    /** @description The spelling of the name that matched. */
+                    /** @description The spelling of the model name that matched. */
                     name?: string;
-                    /** @description The condition of the period in the list. */
+                    /** @description The condition under which the price in the catalogue applies, such as a start date. */
                     period?: string;
                     price_id?: string;
                 } | null;
                 /** @enum {string|null} */
                 source: "override" | "operator" | "feed" | "catalogue" | null;
-                /** @description The source of the price in the catalogue. */
+                /** @description The source from which the catalogue has the price. */
                 published_by?: string;
                 /**
                  * Format: date-time
-                 * @description The time from which the price applies; null for the first prices of a list.
+                 * @description The time from which the price applies; null for the first price of a model in the catalogue.
                  */
                 effective_from: string | null;
                 /** @description The factor that multiplies the prices of the layer below. */
                 multiplier?: number;
-                /** @description The context tier. Its prices apply if the total input exceeds (if inclusive: reaches) `input_tokens`. */
+                /** @description The context tier whose prices apply, because the total input exceeds `input_tokens`, or reaches it if `inclusive` is true. */
                 tier: {
                     input_tokens: number;
                     inclusive: boolean;
@@ -4363,33 +4365,33 @@ export interface components {
                     /** @enum {string} */
                     by: "service_tier" | "region" | "image_size" | "image_quality" | "search_context_size";
                     name: string;
-                    /** @description A decimal or a fraction. */
+                    /** @description The factor that multiplies the prices of `families`, as a decimal or a fraction. */
                     factor?: string;
                     families?: string[];
                 }[];
                 below?: {
                     rule: {
                         provider: string;
-                        /** @description The model in the list, or the pattern of the price. */
+                        /** @description The model in the catalogue, or the model or prefix for which the price was set. */
                         model: string;
                         /**
-                         * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @description The way in which the price was found. `exact`: by the name or an alias. `rule`: by a rule of the catalogue. `dated`: by the name without its snapshot date. `region`: in the price list of the region. `price`: the price was set at run time.
                          * @enum {string}
                          */
                         matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                        /** @description The spelling of the name that matched. */
+                        /** @description The spelling of the model name that matched. */
                         name?: string;
-                        /** @description The condition of the period in the list. */
+                        /** @description The condition under which the price in the catalogue applies, such as a start date. */
                         period?: string;
                         price_id?: string;
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source of the price in the catalogue. */
+                    /** @description The source from which the catalogue has the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first prices of a list.
+                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -4399,26 +4401,26 @@ export interface components {
                     requested: string;
                     rule: {
                         provider: string;
-                        /** @description The model in the list, or the pattern of the price. */
+                        /** @description The model in the catalogue, or the model or prefix for which the price was set. */
                         model: string;
                         /**
-                         * @description The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @description The way in which the price was found. `exact`: by the name or an alias. `rule`: by a rule of the catalogue. `dated`: by the name without its snapshot date. `region`: in the price list of the region. `price`: the price was set at run time.
                          * @enum {string}
                          */
                         matched_by: "exact" | "rule" | "dated" | "region" | "price";
-                        /** @description The spelling of the name that matched. */
+                        /** @description The spelling of the model name that matched. */
                         name?: string;
-                        /** @description The condition of the period in the list. */
+                        /** @description The condition under which the price in the catalogue applies, such as a start date. */
                         period?: string;
                         price_id?: string;
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source of the price in the catalogue. */
+                    /** @description The source from which the catalogue has the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first prices of a list.
+                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -4430,7 +4432,7 @@ export interface components {
             units: {
                 unit: string;
                 model?: string;
-                /** @description The quantity that is billed as this unit, without parts that have separate prices. */
+                /** @description The quantity that is billed at this price. It excludes parts of the unit that have their own prices. */
                 quantity: number;
                 /** @description The reported quantity of the unit, including its parts. */
                 reported: number | null;
@@ -4449,7 +4451,7 @@ export interface components {
                 method: string;
                 credits_per_usd: number;
                 min_charge: number;
-                /** @description The credits before rounding, as a decimal or a fraction; null if they depend on amounts that are not recorded. */
+                /** @description The credits before rounding, as a decimal or a fraction; null if they depend on amounts that the event does not record. */
                 exact_credits: string | null;
                 note?: string;
             } | null;
@@ -4482,7 +4484,7 @@ export interface components {
             input_tokens?: number;
             output_tokens?: number;
             usage?: components["schemas"]["Usage"];
-            /** @description The provider's response, or its usage part. */
+            /** @description The whole response of the provider, or only its usage part. */
             provider_response?: {
                 [key: string]: unknown;
             };
@@ -4496,7 +4498,7 @@ export interface components {
             feature_id?: string;
             /** Format: date-time */
             at?: string;
-            /** @description Adds `explanation` to the answer: every price with its source, and every quantity with the field that contains it. */
+            /** @description If true, the response contains `explanation`: the source of every price, and the field from which every quantity was read. */
             explain?: boolean;
         };
         BulkCalculated: {
@@ -4507,9 +4509,9 @@ export interface components {
                 credits: number;
                 /** @description USD, with at most 12 decimals. */
                 customer_price_usd: number;
-                /** @description The margin in percent of customer_price_usd; null if that price is 0. */
+                /** @description The margin as a percentage of `customer_price_usd`; null if `customer_price_usd` is 0. */
                 margin_percent: number | null;
-                /** @description A cheaper alternative for the same request, by list prices. Quality is not considered. */
+                /** @description A cheaper alternative to the request, according to list prices. It does not consider the quality of the result. */
                 optimization: {
                     /** @enum {string} */
                     kind: "batch" | "flex" | "cache" | "model";
@@ -4520,21 +4522,21 @@ export interface components {
                     provider_cost_usd: number;
                     assumptions: string[];
                 } | null;
-                /** @description The reason why there is no suggestion. */
+                /** @description The reason why `optimization` is null. */
                 optimization_note?: string;
                 usage: {
                     [key: string]: number;
                 };
                 breakdown: {
                     unit: string;
-                    /** @description The model of this usage, if the response reports usage of another model. */
+                    /** @description The model that processed this usage; absent if it is the model of the request. */
                     model?: string;
                     quantity: number;
                     /** @description USD, with at most 12 decimals. */
                     price_usd: number;
                     /** @description USD, with at most 12 decimals. */
                     cost_usd: number;
-                    /** @description The reported parts of the unit without their own price. They are billed at this price. */
+                    /** @description The reported parts of the unit that have no price of their own. They are billed at this price. */
                     without_own_price?: {
                         unit: string;
                         quantity: number;
@@ -4567,7 +4569,7 @@ export interface components {
             events: number;
             /** @description The credits that the events burned. */
             credits_recorded: number;
-            /** @description The credits that the events burn under the draft. */
+            /** @description The credits that the events would burn with the given burn table. */
             credits_simulated: number;
             /** @description The simulated credits minus the recorded credits. */
             difference: number;
@@ -4575,20 +4577,20 @@ export interface components {
             provider_cost_usd: number;
             /** @description The recorded customer price of the events. */
             customer_price_recorded_usd: number;
-            /** @description The customer price at the draft's credits per USD. */
+            /** @description The simulated customer price: the simulated credits, converted with `credits_per_usd` of the given burn table. */
             customer_price_usd: number;
             /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
             customer_price_difference_usd: number;
             margin_percent: number | null;
-            /** @description The number of events that were recorded without a price. No sum includes them. */
+            /** @description The number of events that still have no price. No sum includes them. */
             unrated_events: number;
-            /** @description The 100 most expensive features. */
+            /** @description The 100 features that burn the most simulated credits. */
             by_feature: {
                 feature_id: string;
                 events: number;
                 /** @description The credits that the events burned. */
                 credits_recorded: number;
-                /** @description The credits that the events burn under the draft. */
+                /** @description The credits that the events would burn with the given burn table. */
                 credits_simulated: number;
                 /** @description The simulated credits minus the recorded credits. */
                 difference: number;
@@ -4596,7 +4598,7 @@ export interface components {
                 provider_cost_usd: number;
                 /** @description The recorded customer price of the events. */
                 customer_price_recorded_usd: number;
-                /** @description The customer price at the draft's credits per USD. */
+                /** @description The simulated customer price: the simulated credits, converted with `credits_per_usd` of the given burn table. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
@@ -4607,7 +4609,7 @@ export interface components {
                 events: number;
                 /** @description The credits that the events burned. */
                 credits_recorded: number;
-                /** @description The credits that the events burn under the draft. */
+                /** @description The credits that the events would burn with the given burn table. */
                 credits_simulated: number;
                 /** @description The simulated credits minus the recorded credits. */
                 difference: number;
@@ -4615,20 +4617,20 @@ export interface components {
                 provider_cost_usd: number;
                 /** @description The recorded customer price of the events. */
                 customer_price_recorded_usd: number;
-                /** @description The customer price at the draft's credits per USD. */
+                /** @description The simulated customer price: the simulated credits, converted with `credits_per_usd` of the given burn table. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
                 margin_percent: number | null;
             } | null;
-            /** @description The 100 most expensive models. The model is null for events without a model. */
+            /** @description The 100 models that burn the most simulated credits. `model` is null for events without a model. */
             by_model: {
                 provider: string | null;
                 model: string | null;
                 events: number;
                 /** @description The credits that the events burned. */
                 credits_recorded: number;
-                /** @description The credits that the events burn under the draft. */
+                /** @description The credits that the events would burn with the given burn table. */
                 credits_simulated: number;
                 /** @description The simulated credits minus the recorded credits. */
                 difference: number;
@@ -4636,7 +4638,7 @@ export interface components {
                 provider_cost_usd: number;
                 /** @description The recorded customer price of the events. */
                 customer_price_recorded_usd: number;
-                /** @description The customer price at the draft's credits per USD. */
+                /** @description The simulated customer price: the simulated credits, converted with `credits_per_usd` of the given burn table. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
@@ -4647,7 +4649,7 @@ export interface components {
                 events: number;
                 /** @description The credits that the events burned. */
                 credits_recorded: number;
-                /** @description The credits that the events burn under the draft. */
+                /** @description The credits that the events would burn with the given burn table. */
                 credits_simulated: number;
                 /** @description The simulated credits minus the recorded credits. */
                 difference: number;
@@ -4655,7 +4657,7 @@ export interface components {
                 provider_cost_usd: number;
                 /** @description The recorded customer price of the events. */
                 customer_price_recorded_usd: number;
-                /** @description The customer price at the draft's credits per USD. */
+                /** @description The simulated customer price: the simulated credits, converted with `credits_per_usd` of the given burn table. */
                 customer_price_usd: number;
                 /** @description `customer_price_usd` minus `customer_price_recorded_usd`. */
                 customer_price_difference_usd: number;
@@ -4666,19 +4668,19 @@ export interface components {
             burn_table: components["schemas"]["BurnTableDraft"];
             /**
              * Format: date-time
-             * @description The start of the event times, inclusive.
+             * @description The start of the range of event times, inclusive.
              */
             from: string;
             /**
              * Format: date-time
-             * @description The end of the event times, exclusive; at most 31 days after `from`.
+             * @description The end of the range of event times, exclusive; at most 31 days after `from`.
              */
             to: string;
         };
         BurnTableDraft: {
             /** @description Default: Draft. */
             name?: string;
-            /** @description The credits for one USD. Default for a new table: the value of the deployment. */
+            /** @description The number of credits for one USD. Default for a new table: the value in the configuration of the deployment. */
             credits_per_usd?: number | string;
             /** @description Default: {"mode":"half_even","step":"0.000001"}. */
             rounding?: {
@@ -4697,7 +4699,7 @@ export interface components {
             on_unpriced?: "flag" | "reject" | "ceiling";
             /** @description Default: []. */
             rules?: ({
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4708,7 +4710,7 @@ export interface components {
                 markup_percent: number | string;
                 fixed?: number | string;
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4723,7 +4725,7 @@ export interface components {
                     };
                 };
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4734,7 +4736,7 @@ export interface components {
                 amount: number | string;
                 unit?: string;
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4757,7 +4759,7 @@ export interface components {
                     flat_amount?: number | string;
                 }[];
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4786,7 +4788,7 @@ export interface components {
             /** @description The id of the model in the catalogue; null if the catalogue does not have the model. */
             catalogue_model: string | null;
             /**
-             * @description The source of the price: the list price, the price feed, a price of the operator for all customers, or your own price.
+             * @description The source of the price. `catalogue`: the list price. `feed`: the price feed. `operator`: a price that the operator set for all customers. `override`: your own price.
              * @enum {string}
              */
             source: "catalogue" | "feed" | "operator" | "override";
@@ -4804,14 +4806,14 @@ export interface components {
                 unit: string;
                 /** @description USD for one unit, with at most 18 decimals. */
                 price_usd: number;
-                /** @description The prices that replace price_usd for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
+                /** @description The prices that replace `price_usd` for the whole request if its total input exceeds `threshold`, or reaches it if `inclusive` is true. */
                 tiers?: {
                     threshold: number;
                     inclusive: boolean;
                     /** @description USD for one unit, with at most 18 decimals. */
                     price_usd: number;
                 }[];
-                /** @description The prices that replace price_usd for a size, a quality or a search context size. */
+                /** @description The prices that replace `price_usd` for a size, a quality or a search context size. */
                 sizes?: {
                     size: string;
                     /** @description USD for one unit, with at most 18 decimals. */
@@ -4826,7 +4828,7 @@ export interface components {
         BurnTableVersion: {
             /** @description The id of the table; null for the deployment's default table. */
             id: string | null;
-            /** @description The version number on entries, counted over all tables of the customer. */
+            /** @description The version number that ledger entries refer to. It is counted over all tables of the customer. */
             version: number;
             name: string;
             credits_per_usd: number;
@@ -4839,7 +4841,7 @@ export interface components {
             /** @enum {string} */
             on_unpriced: "flag" | "reject" | "ceiling";
             rules: ({
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4850,7 +4852,7 @@ export interface components {
                 markup_percent: number;
                 fixed?: number;
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4865,7 +4867,7 @@ export interface components {
                     };
                 };
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4876,7 +4878,7 @@ export interface components {
                 amount: number;
                 unit?: string;
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4899,7 +4901,7 @@ export interface components {
                     flat_amount?: number;
                 }[];
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4915,7 +4917,7 @@ export interface components {
             effective_from: string | null;
             /** Format: date-time */
             effective_to: string | null;
-            /** @description True until the table is deleted. */
+            /** @description False for all versions of a deactivated table. */
             active: boolean;
             /** Format: date-time */
             created_at: string | null;
@@ -4929,7 +4931,7 @@ export interface components {
         };
         BurnTable: {
             name: string;
-            /** @description The credits for one USD. Default for a new table: the value of the deployment. */
+            /** @description The number of credits for one USD. Default for a new table: the value in the configuration of the deployment. */
             credits_per_usd?: number | string;
             /** @description Default: {"mode":"half_even","step":"0.000001"}. */
             rounding?: {
@@ -4948,7 +4950,7 @@ export interface components {
             on_unpriced?: "flag" | "reject" | "ceiling";
             /** @description Default: []. */
             rules?: ({
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4959,7 +4961,7 @@ export interface components {
                 markup_percent: number | string;
                 fixed?: number | string;
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4974,7 +4976,7 @@ export interface components {
                     };
                 };
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -4985,7 +4987,7 @@ export interface components {
                 amount: number | string;
                 unit?: string;
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -5008,7 +5010,7 @@ export interface components {
                     flat_amount?: number | string;
                 }[];
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -5033,7 +5035,7 @@ export interface components {
         };
         BurnTablePatch: {
             name?: string;
-            /** @description The credits for one USD. Default for a new table: the value of the deployment. */
+            /** @description The number of credits for one USD. Default for a new table: the value in the configuration of the deployment. */
             credits_per_usd?: number | string;
             rounding?: {
                 /**
@@ -5047,7 +5049,7 @@ export interface components {
             /** @enum {string} */
             on_unpriced?: "flag" | "reject" | "ceiling";
             rules?: ({
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -5058,7 +5060,7 @@ export interface components {
                 markup_percent: number | string;
                 fixed?: number | string;
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -5073,7 +5075,7 @@ export interface components {
                     };
                 };
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -5084,7 +5086,7 @@ export interface components {
                 amount: number | string;
                 unit?: string;
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -5107,7 +5109,7 @@ export interface components {
                     flat_amount?: number | string;
                 }[];
             } | {
-                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                /** @description The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -5145,7 +5147,7 @@ export interface components {
             /** @description Credits, with at most 6 decimals. */
             balance_after: number;
             /**
-             * @description Present if the payment reference was used before. The answer describes the first purchase. Nothing was added.
+             * @description Present if the payment reference was already used. The response then describes the first purchase, and no credits were added.
              * @enum {boolean}
              */
             already_recorded?: true;
@@ -5156,7 +5158,7 @@ export interface components {
             amount: number | string;
             /**
              * Format: date-time
-             * @description The time when the lot begins. It must be in the future. Until then, its credits are in the balance, but cannot be used. Default: now.
+             * @description The time when the lot begins. It must be in the future. Before this time, the balance includes the credits of the lot, but they cannot be used. Default: now.
              */
             starts_at?: string;
             /**
@@ -5164,7 +5166,7 @@ export interface components {
              * @description The time when the lot expires. It must be in the future. Default: never.
              */
             expires_at?: string;
-            /** @description Lots with a lower value burn first. Default: 50. */
+            /** @description The burn order of the lot. Lots with a lower priority are burned first. Default: 50. */
             priority?: number;
             metadata?: {
                 [key: string]: unknown;
@@ -5175,13 +5177,13 @@ export interface components {
              * @enum {string}
              */
             kind?: "promo" | "paid";
-            /** @description Repeats the grant every period from now on. Months without the same day use their last day. */
+            /** @description Repeats the grant once in every period, starting now. In a month that lacks the day of the first grant, the grant is made on the last day of the month. */
             recurring?: {
                 /** @enum {string} */
                 every: "day" | "week" | "month" | "quarter" | "year";
-                /** @description The maximum amount of earlier lots that remains at the next recurrence. Default: no limit. */
+                /** @description The maximum amount of unreserved credits from earlier lots of this grant that remains at a recurrence. The rest expires. Default: no limit. */
                 rollover_max?: number | string;
-                /** @description The target of each recurrence. A recurrence grants only the difference between this target and the available credits of earlier recurrences. Default: each recurrence grants `amount`. Cannot be combined with `rollover_max`. */
+                /** @description The target for the available credits of this grant. A recurrence grants only the difference between this target and the available credits of this grant, or nothing if the target is reached. Default: each recurrence grants `amount`. Cannot be combined with `rollover_max`. */
                 target_balance?: number | string;
             };
         };
@@ -5191,7 +5193,7 @@ export interface components {
             amount: number | string;
             /**
              * Format: date-time
-             * @description The time when the lot begins. It must be in the future. Until then, its credits are in the balance, but cannot be used. Default: now.
+             * @description The time when the lot begins. It must be in the future. Before this time, the balance includes the credits of the lot, but they cannot be used. Default: now.
              */
             starts_at?: string;
             /**
@@ -5199,7 +5201,7 @@ export interface components {
              * @description The time when the lot expires. It must be in the future. Default: never.
              */
             expires_at?: string;
-            /** @description Lots with a lower value burn first. Default: 50. */
+            /** @description The burn order of the lot. Lots with a lower priority are burned first. Default: 50. */
             priority?: number;
             metadata?: {
                 [key: string]: unknown;
@@ -5216,7 +5218,7 @@ export interface components {
             reserved_balance: number;
             /** @description Credits, with at most 6 decimals. */
             available_balance: number;
-            /** @description The part of `balance` in lots that have not begun yet. Absent if there are no such lots. */
+            /** @description The part of `balance` in lots that have not begun yet. Absent if all lots have begun. */
             pending_balance?: number;
             /** @enum {string} */
             currency: "credits";
@@ -5271,7 +5273,7 @@ export interface components {
                 /** @description Credits, with at most 6 decimals. */
                 amount: number;
             }[];
-            /** @description Absent in answers to portal tokens. */
+            /** @description Absent in responses to requests with a portal token. */
             metadata: {
                 [key: string]: unknown;
             };
@@ -5280,7 +5282,7 @@ export interface components {
         };
         Refund: {
             transaction_id: string;
-            /** @description The credits to refund. Default: everything that can be refunded. */
+            /** @description The credits to refund. Default: all credits of the transaction that can be refunded. */
             amount?: number | string;
             reason?: string;
         };
@@ -5303,7 +5305,7 @@ export interface components {
             reason: string;
         };
         Revocation: {
-            /** @description The credits to remove. Default: all credits of the lot that are not held. */
+            /** @description The credits to remove. Default: all credits of the lot that no hold reserves. */
             amount?: number | string;
             reason: string;
         };
@@ -5350,7 +5352,7 @@ export interface components {
             max_per_day: number | null;
             enabled: boolean;
             /**
-             * @description The reason why nothing is charged: no saved card, three declined charges in a row, or a limit. A pause because of a missing card ends when a card is saved. A pause because of declined charges ends when another card is saved or the top-up is set again.
+             * @description The reason why the automatic top-up is paused: no saved card, three declined charges in a row, or a reached limit. Null if it is not paused. A pause because of a missing card ends when a card is saved. A pause because of declined charges ends when another card is saved, or when the rule is set again.
              * @enum {string|null}
              */
             paused_reason: "no_payment_method" | "declined" | "monthly_limit" | "daily_limit" | null;
@@ -5361,26 +5363,26 @@ export interface components {
                 /** Format: date-time */
                 at: string;
                 failure?: {
-                    /** @description Stripe's code, such as `card_declined`, or a code of this API. */
+                    /** @description The error code of Stripe, such as `card_declined`, or an error code of this API. */
                     code: string;
                     message: string;
                 };
-                /** @description The page on which the card owner confirms the charge. */
+                /** @description The URL of the page on which the card owner can confirm the charge. Absent if no confirmation is required. */
                 url?: string;
             } | null;
-            /** @description The amount of the top-ups in this calendar month (UTC), without failed top-ups. */
+            /** @description The amount in USD of the top-ups in the current calendar month (UTC). Failed top-ups do not count. */
             spent_usd_this_month: number;
         };
         AutoTopUpDraft: {
-            /** @description The card is charged when the available credits fall below this number. Held credits are not available. */
+            /** @description The threshold in credits. The card is charged when the available credits fall below it. Credits that a hold reserves are not available. */
             below: number | string;
-            /** @description The credits of one top-up. */
+            /** @description The credits that one top-up adds. */
             credits: number | string;
-            /** @description The price of one top-up, in whole cents. */
+            /** @description The price of one top-up in USD, without fractions of a cent. */
             price_usd: number | string;
-            /** @description The maximum amount of the top-ups in a calendar month (UTC). Refunds do not reduce the counted amount. */
+            /** @description The maximum amount in USD of all top-ups in a calendar month (UTC). Refunded top-ups also count. */
             max_usd_per_month: number | string;
-            /** @description The maximum number of top-ups in a day (UTC). Default: no limit. */
+            /** @description The maximum number of top-ups on a UTC day. Default: no limit. */
             max_per_day?: number;
             /** @description Default: true. */
             enabled?: boolean;
@@ -5399,10 +5401,10 @@ export interface components {
             updated_at: string;
         };
         CreditPackDraft: {
-            /** @description The name, which is unique in the ledger. Stripe shows it to the buyer. */
+            /** @description The name of the credit pack. It is unique in the ledger. Stripe shows it to the buyer. */
             name: string;
             credits: number | string;
-            /** @description The price in USD with whole cents, at least 0.50. */
+            /** @description The price in USD, without fractions of a cent, at least 0.50. */
             price_usd: number | string;
             /** @description The lifetime of bought credits, in days. Default: the credits do not expire. */
             expires_in_days?: number;
@@ -5412,32 +5414,32 @@ export interface components {
             next_cursor: string | null;
         };
         CreditPackChange: {
-            /** @description The name, which is unique in the ledger. Stripe shows it to the buyer. */
+            /** @description The name of the credit pack. It is unique in the ledger. Stripe shows it to the buyer. */
             name?: string;
             credits?: number | string;
-            /** @description The price in USD with whole cents, at least 0.50. */
+            /** @description The price in USD, without fractions of a cent, at least 0.50. */
             price_usd?: number | string;
             /** @description The lifetime of bought credits, in days. Default: the credits do not expire. */
             expires_in_days?: number | null;
         };
         OpenedCheckout: {
             payment_id: string;
-            /** @description The Stripe page on which the buyer can pay within 24 hours. */
+            /** @description The URL of the Stripe page on which the buyer can pay. It is valid for 24 hours. */
             url: string;
         };
         Checkout: {
             user_id?: string;
             team_id?: string;
-            /** @description The pack to buy, instead of `credits` and `price_usd`. */
+            /** @description The id of the credit pack to buy. Omit it if the request contains `credits` and `price_usd`. */
             credit_pack_id?: string;
             credits?: number | string;
-            /** @description The price in USD with whole cents, at least 0.50. */
+            /** @description The price in USD, without fractions of a cent, at least 0.50. */
             price_usd?: number | string;
             /** Format: uri */
             success_url: string;
             /** Format: uri */
             cancel_url: string;
-            /** @description Saves the card for automatic top-ups of this wallet. Default: false. */
+            /** @description Whether to save the card for automatic top-ups of the wallet. Default: false. */
             save_payment_method?: boolean;
         };
         PaymentsPage: {
@@ -5455,22 +5457,22 @@ export interface components {
             credits: number;
             price_usd: number;
             credit_pack_id?: string;
-            /** @description The id of the purchase; absent until the credits were added. */
+            /** @description The id of the ledger entry that added the credits; absent before the credits are added. */
             transaction_id?: string;
-            /** @description The id of the payment intent at Stripe. Until the intent exists, this is the id of the Checkout session, or null. */
+            /** @description The id of the payment intent in Stripe. Before the payment intent exists, it is the id of the Checkout session, or null. */
             provider_reference: string | null;
             failure?: {
-                /** @description Stripe's code, such as `card_declined`, or a code of this API. */
+                /** @description The error code of Stripe, such as `card_declined`, or an error code of this API. */
                 code: string;
                 message: string;
             };
-            /** @description The amount that was refunded through Stripe. */
+            /** @description The amount in USD that was refunded through Stripe. */
             refunded_usd: number;
-            /** @description The amount in disputes that are open or lost. */
+            /** @description The amount in USD of the disputes that are open or lost. */
             disputed_usd: number;
-            /** @description The credits that refunds and disputes removed and that were not returned. */
+            /** @description The credits that refunds and disputes have removed, minus the credits that were returned. */
             credits_taken_back: number;
-            /** @description The page on which the buyer can pay now. */
+            /** @description The URL of the page on which the buyer can pay. Absent if the payment needs no action by the buyer. */
             url?: string;
             receipt_url?: string;
             /** Format: date-time */
@@ -5484,15 +5486,15 @@ export interface components {
             user_id: string | null;
             team_id: string | null;
             wallet_id: string;
-            /** @description The credits that were held at the start. */
+            /** @description The credits that the hold reserved when it was opened. */
             credits: number;
             /** @description Credits, with at most 6 decimals. */
             captured: number;
             /** @description Credits, with at most 6 decimals. */
             remaining: number;
-            /** @description The wallet's balance without held credits. */
+            /** @description The balance of the wallet minus the credits that holds reserve, and minus the credits of lots that begin later. */
             available_balance: number;
-            /** @description The number of output tokens that the remaining credits cover after the input. */
+            /** @description The number of output tokens that the hold can still pay for, after the cost of the input that was not captured yet. */
             max_output_tokens?: number;
             /** Format: date-time */
             expires_at: string;
@@ -5517,7 +5519,7 @@ export interface components {
             hold_id: string;
             /** @description Credits, with at most 6 decimals. */
             captured: number;
-            /** @description The part of the cost that the wallet could not pay. */
+            /** @description The part of the captured cost that the wallet could not pay. */
             shortfall: number;
             /** @description Credits, with at most 6 decimals. */
             remaining: number;
@@ -5538,7 +5540,7 @@ export interface components {
         };
         EntitlementRecord: {
             id: string;
-            /** @description The feature; null for all features. */
+            /** @description The id of the feature; null if the entitlement covers all features. */
             feature_id: string | null;
             user_id: string | null;
             team_id: string | null;
@@ -5551,7 +5553,7 @@ export interface components {
             unit: "credits" | "events" | "tokens" | "usd";
             /** @enum {string|null} */
             period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING" | null;
-            /** @description The length of a ROLLING window. */
+            /** @description The length of the window, if the period is ROLLING. */
             rolling?: {
                 hours: number;
             } | {
@@ -5571,17 +5573,17 @@ export interface components {
             updated_at: string;
         };
         Entitlement: {
-            /** @description The feature. Required if `key_id` and `model` are absent. Otherwise, omit it to cover all features. */
+            /** @description The id of the feature. Required if `key_id` and `model` are absent. With `key_id` or `model`, omit it to cover all features. */
             feature_id?: string;
             user_id?: string;
             team_id?: string;
-            /** @description An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id. */
+            /** @description The id of an API key. The limit counts the usage of requests with this key, and the captures of holds that this key opened. After a rotation, the new key has another id. */
             key_id?: string;
-            /** @description The name of a model of any provider, exactly as in events. */
+            /** @description The name of a model, exactly as events contain it. The limit applies to this model name at every provider. */
             model?: string;
             /** @enum {string} */
             limit_type: "HARD" | "SOFT" | "NONE";
-            /** @description The limit for a window, in `unit`. */
+            /** @description The limit of the usage in one window, in `unit`. */
             limit_value?: number | string;
             /**
              * @description Default: credits.
@@ -5590,19 +5592,19 @@ export interface components {
             unit?: "credits" | "events" | "tokens" | "usd";
             /** @enum {string} */
             period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING";
-            /** @description The length of a ROLLING window in hours or days, at most 31 days. A use counts for at least this time and at most a sixtieth longer. */
+            /** @description The length of a ROLLING window in hours or days, at most 31 days. Usage counts for at least this time, and for at most 1/60 longer. */
             rolling?: {
                 hours?: number;
                 days?: number;
             };
             /**
              * Format: date-time
-             * @description A time at which a window begins. Default: calendar windows.
+             * @description A time at which a window begins. All other windows follow from it. By default, windows are calendar hours, days, weeks or months.
              */
             anchor?: string;
-            /** @description The IANA time zone of the windows, including daylight saving time. Without `anchor`, windows begin at midnight or at full hours of this zone. Default: UTC. */
+            /** @description The IANA time zone of the windows, including daylight saving time. Without `anchor`, windows begin at midnight or at full hours in this time zone. Default: UTC. */
             time_zone?: string;
-            /** @description Your own configuration: any JSON of up to 16 KB. */
+            /** @description Configuration for your application: any JSON value of up to 16 KB. */
             value?: unknown;
             /** @description Default: true. */
             enabled?: boolean;
@@ -5614,13 +5616,13 @@ export interface components {
             feature_id?: string;
             user_id?: string;
             team_id?: string;
-            /** @description An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id. */
+            /** @description The id of an API key. The limit counts the usage of requests with this key, and the captures of holds that this key opened. After a rotation, the new key has another id. */
             key_id?: string;
-            /** @description The name of a model of any provider, exactly as in events. */
+            /** @description The name of a model, exactly as events contain it. The limit applies to this model name at every provider. */
             model?: string;
             /** @enum {string} */
             limit_type: "HARD" | "SOFT" | "NONE";
-            /** @description The limit for a window, in `unit`. */
+            /** @description The limit of the usage in one window, in `unit`. */
             limit_value?: number | string;
             /**
              * @description Default: credits.
@@ -5629,19 +5631,19 @@ export interface components {
             unit?: "credits" | "events" | "tokens" | "usd";
             /** @enum {string} */
             period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING";
-            /** @description The length of a ROLLING window in hours or days, at most 31 days. A use counts for at least this time and at most a sixtieth longer. */
+            /** @description The length of a ROLLING window in hours or days, at most 31 days. Usage counts for at least this time, and for at most 1/60 longer. */
             rolling?: {
                 hours?: number;
                 days?: number;
             };
             /**
              * Format: date-time
-             * @description A time at which a window begins. Default: calendar windows.
+             * @description A time at which a window begins. All other windows follow from it. By default, windows are calendar hours, days, weeks or months.
              */
             anchor?: string;
-            /** @description The IANA time zone of the windows, including daylight saving time. Without `anchor`, windows begin at midnight or at full hours of this zone. Default: UTC. */
+            /** @description The IANA time zone of the windows, including daylight saving time. Without `anchor`, windows begin at midnight or at full hours in this time zone. Default: UTC. */
             time_zone?: string;
-            /** @description Your own configuration: any JSON of up to 16 KB. */
+            /** @description Configuration for your application: any JSON value of up to 16 KB. */
             value?: unknown;
             /** @description Default: true. */
             enabled?: boolean;
@@ -5655,7 +5657,7 @@ export interface components {
             reason: "feature_not_enabled" | "feature_disabled" | "limit_reached" | "soft_limit_reached" | "insufficient_credits" | "low_credits" | null;
             message: string;
             estimated_cost_credits: number;
-            /** @description The value of the estimated credits (customer_price_usd). */
+            /** @description The estimated price for the customer in USD (`customer_price_usd`). */
             estimated_cost_usd: number;
             current_balance: number;
             limit: {
@@ -5668,7 +5670,7 @@ export interface components {
                 remaining: number;
                 /** @enum {string} */
                 period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING";
-                /** @description The length of a ROLLING window. */
+                /** @description The length of the window, if the period is ROLLING. */
                 rolling?: {
                     hours: number;
                 } | {
@@ -5676,7 +5678,7 @@ export interface components {
                 };
                 /**
                  * Format: date-time
-                 * @description The time when the window ends, or when the oldest use leaves a rolling window; null if time does not reset the limit.
+                 * @description The time when a fixed window ends, or when the oldest use leaves a rolling window. Null if there is no such time.
                  */
                 resets_at: string | null;
                 /** @enum {string} */
@@ -5694,9 +5696,9 @@ export interface components {
             feature_id: string;
             user_id?: string;
             team_id?: string;
-            /** @description The planned use. Without it, only the feature and its limits are checked. */
+            /** @description The planned use. Without it, the check estimates no cost. It checks the feature, its limits and whether credits are available. */
             action?: {
-                /** @description An event type, case-insensitive. */
+                /** @description The event type of the planned use, case-insensitive. */
                 type: string;
                 provider?: string;
                 model?: string;
@@ -5705,12 +5707,12 @@ export interface components {
                 estimated_count?: number;
                 estimated_duration_seconds?: number;
             };
-            /** @description Whether to hold the estimated credits for ten minutes if the use is allowed. Requires the scope credits:write. Default: false. */
+            /** @description Whether to hold the estimated credits for ten minutes. No hold is opened if the use is not allowed, has no `action` or costs no credits. Requires the scope credits:write. Default: false. */
             hold?: boolean;
         };
         UsageAnalytics: {
             data: {
-                /** @description The group of the row. A window is shown as its start time. Null means that the usage has no value. */
+                /** @description The value of each group in `group_by`. The value of a time window is its start time. Null means that the usage has no value for the group. */
                 group: {
                     /** Format: date-time */
                     hour?: string;
@@ -5734,7 +5736,7 @@ export interface components {
                 };
                 /** @description Credits, with at most 6 decimals. */
                 credits: number;
-                /** @description Absent in answers to portal tokens. */
+                /** @description Absent in responses to requests with a portal token. */
                 provider_cost_usd: number;
             }[];
             totals: {
@@ -5744,7 +5746,7 @@ export interface components {
                 };
                 /** @description Credits, with at most 6 decimals. */
                 credits: number;
-                /** @description Absent in answers to portal tokens. */
+                /** @description Absent in responses to requests with a portal token. */
                 provider_cost_usd: number;
             };
             /** Format: date-time */
@@ -5761,7 +5763,7 @@ export interface components {
         };
         CostAnalytics: {
             data: {
-                /** @description The group of the row. A window is shown as its start time. Null means that the usage has no value. */
+                /** @description The value of each group in `group_by`. The value of a time window is its start time. Null means that the usage has no value for the group. */
                 group: {
                     /** Format: date-time */
                     hour?: string;
@@ -5781,7 +5783,7 @@ export interface components {
                 };
                 /** @description USD, with at most 6 decimals. */
                 provider_cost_usd: number;
-                /** @description The sum of `customer_price_usd`, including promotional credits. */
+                /** @description The sum of `customer_price_usd`. It includes the value of burned promotional credits. */
                 revenue_usd: number;
                 /** @description The price paid for the burned credits. */
                 paid_revenue_usd: number;
@@ -5793,7 +5795,7 @@ export interface components {
             totals: {
                 /** @description USD, with at most 6 decimals. */
                 provider_cost_usd: number;
-                /** @description The sum of `customer_price_usd`, including promotional credits. */
+                /** @description The sum of `customer_price_usd`. It includes the value of burned promotional credits. */
                 revenue_usd: number;
                 /** @description The price paid for the burned credits. */
                 paid_revenue_usd: number;
@@ -5826,11 +5828,11 @@ export interface components {
              * @enum {string}
              */
             trend: "rising" | "steady" | "falling";
-            /** @description The number of days until the credits run out; null if nothing was burned in 7 days, or for more than 100 years. */
+            /** @description The number of days until the credits run out; null if nothing was burned in the last 7 days, or if the credits last longer than 100 years. */
             days_remaining: number | null;
             /** Format: date-time */
             run_out_date: string | null;
-            /** @description The assumption behind the run-out date. */
+            /** @description The assumption on which the run-out date is based. */
             assumption: string;
             recommendations: {
                 /** @enum {string} */
@@ -5848,7 +5850,7 @@ export interface components {
             name: string;
             /** @description The last four characters of the key, but at most half of it. */
             last_four: string;
-            /** @description The address of the API; null for the usual address of the provider. */
+            /** @description The address of the API; null for the default address of the provider. */
             base_url: string | null;
             /** @enum {string} */
             mode: "live" | "test";
@@ -5858,14 +5860,14 @@ export interface components {
         ProviderKeyDraft: {
             /** @description A provider of the catalogue. Case, `_` and `-` are ignored. */
             provider: string;
-            /** @description Your own name for the key. It must be unique among the keys of the provider. */
+            /** @description A name of your choice for the key. It must be unique among the keys of the provider. */
             name: string;
             /**
              * Format: password
              * @description The provider's key. Stored encrypted and never returned.
              */
             key: string;
-            /** @description The https address of the provider's API, including its version. Required for providers without a usual address, such as Azure, Vertex or your own servers. Other providers need it only for another region. It must not lead to a private address. */
+            /** @description The https address of the provider's API, including its version. Required for providers without a default address, such as Azure, Vertex or your own servers. Other providers need it only for another region. It must not lead to a private address, unless the operator allows its host (`PRIVATE_UPSTREAMS`). */
             base_url?: string;
         };
         ProviderKeysPage: {
@@ -5901,16 +5903,16 @@ export interface components {
         GatewayRouteDraft: {
             name: string;
             /**
-             * @description The API of the calls. Every target is called with it.
+             * @description The API of the calls. All attempts use this API.
              * @enum {string}
              */
             api: "openai" | "anthropic" | "google";
-            /** @description The models of the calls: a name, a prefix followed by `*`, or `*`. Default: *. */
+            /** @description The models to match: a model name, a prefix followed by `*`, or `*` for all models. Default: *. */
             model?: string;
             /** @description The attempts after the first one, in order. */
             targets: components["schemas"]["GatewayTarget"][];
             /**
-             * @description The action after an attempt with an unknown outcome, for example a timeout or a lost connection. With `next`, another attempt is made, and the provider may charge for both. Default: next.
+             * @description The action after an attempt with an unknown outcome, for example a timeout or a lost connection. With `next`, another attempt is made, and the provider can charge for both. With `stop`, the call ends. Default: next.
              * @enum {string}
              */
             on_ambiguous?: "next" | "stop";
@@ -5919,17 +5921,17 @@ export interface components {
             enabled?: boolean;
         };
         GatewayTarget: {
-            /** @description The name of a stored provider key. Default: the key and the URL of the call. */
+            /** @description The name of a stored provider key. Without it, the attempt uses the key and the URL of the call. */
             provider_key?: string;
             /** @description Replaces the model in the request. Default: the model of the call. */
             model?: string;
         };
         GatewayTimeouts: {
-            /** @description The maximum time until the provider's headers arrive, in seconds. */
+            /** @description The maximum time in seconds until the provider's headers arrive, and then for the rest of a response that is not a stream. */
             headers_seconds?: number;
-            /** @description The maximum time from the headers until the first chunk, in seconds. */
+            /** @description The maximum time in seconds from the headers until the first chunk of a stream or of speech. */
             first_chunk_seconds?: number;
-            /** @description The maximum time between two chunks, in seconds. */
+            /** @description The maximum time in seconds between two chunks of a stream or of speech. */
             idle_seconds?: number;
         };
         GatewayRoutesPage: {
@@ -5938,12 +5940,12 @@ export interface components {
         };
         GatewayRouteChange: {
             name?: string;
-            /** @description The models of the calls: a name, a prefix followed by `*`, or `*`. */
+            /** @description The models to match: a model name, a prefix followed by `*`, or `*` for all models. */
             model?: string;
             /** @description The attempts after the first one, in order. */
             targets?: components["schemas"]["GatewayTarget"][];
             /**
-             * @description The action after an attempt with an unknown outcome, for example a timeout or a lost connection. With `next`, another attempt is made, and the provider may charge for both.
+             * @description The action after an attempt with an unknown outcome, for example a timeout or a lost connection. With `next`, another attempt is made, and the provider can charge for both. With `stop`, the call ends.
              * @enum {string}
              */
             on_ambiguous?: "next" | "stop";
@@ -5988,16 +5990,16 @@ export interface components {
             };
             user_id?: string;
             team_id?: string;
-            /** @description The feature of the limit, required with `limit_used`. With `spend_above`, only the spend of this feature counts. */
+            /** @description The id of a feature. `limit_used` requires the feature of the limit. With `spend_above`, only spending on this feature counts. */
             feature_id?: string;
             /**
-             * @description The period of `spend_above`, in UTC. Default: MONTHLY.
+             * @description The period in which `spend_above` adds up the spending, in UTC. Default: MONTHLY.
              * @enum {string}
              */
             period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY";
-            /** @description A fired alert can fire again after its value has passed `rearm_at` on the other side of the threshold. The unit is the unit of the threshold. Default: 10 % above the threshold for an alert on a falling value, and 10 % below the threshold for an alert on a rising value. */
+            /** @description A fired alert is armed again when its value passes this value in the opposite direction. It has the unit of the threshold. Not allowed with `lot_expiring`. Default: 10 % above the threshold for an alert on a falling value, and 10 % below the threshold for an alert on a rising value. */
             rearm_at?: number | string;
-            /** @description The minimum time between two notifications of the alert. Default: 0. */
+            /** @description The minimum time in seconds between two notifications of the alert. Default: 0. It has no effect with `lot_expiring`. */
             cooldown_seconds?: number;
             enabled?: boolean;
         };
@@ -6007,14 +6009,14 @@ export interface components {
                 percent?: number | string;
                 days?: number | string;
             };
-            /** @description A fired alert can fire again after its value has passed `rearm_at` on the other side of the threshold. The unit is the unit of the threshold. Default: 10 % above the threshold for an alert on a falling value, and 10 % below the threshold for an alert on a rising value. */
+            /** @description A fired alert is armed again when its value passes this value in the opposite direction. It has the unit of the threshold. Not allowed with `lot_expiring`. Default: 10 % above the threshold for an alert on a falling value, and 10 % below the threshold for an alert on a rising value. */
             rearm_at?: number | string;
-            /** @description The minimum time between two notifications of the alert. Default: 0. */
+            /** @description The minimum time in seconds between two notifications of the alert. Default: 0. It has no effect with `lot_expiring`. */
             cooldown_seconds?: number;
             enabled?: boolean;
         };
         PortalToken: {
-            /** @description The token for `Authorization: Bearer`. Everyone who has the token can read its content. */
+            /** @description The token. Send it as `Authorization: Bearer TOKEN`. It is signed but not encrypted, so everyone who has the token can read its claims. */
             token: string;
             /** Format: date-time */
             expires_at: string;
@@ -6022,32 +6024,32 @@ export interface components {
         PortalTokenDraft: {
             user_id?: string;
             team_id?: string;
-            /** @description The lifetime of the token in seconds, at most 3600. The token never works longer than the API key. */
+            /** @description The lifetime of the token in seconds, at most 3600. The token stops working earlier if the API key that created it does. */
             expires_in_seconds: number;
             /** @description The origins of the pages that may use the token. */
             origins: string[];
-            /** @description The credit packs that the page may sell for this wallet, in the order in which it offers them. The API key must also have the scope `credits:write`. */
+            /** @description The ids of the credit packs that the page may sell for the wallet, in the order in which the page shows them. The API key must then also have the scope `credits:write`. */
             credit_pack_ids?: string[];
         };
         WebhookEndpointDraft: {
-            /** @description An https URL, which is checked now and before each attempt. Its host must not resolve to a private address or be the host of this deployment. In development, `http://localhost:PORT` is also allowed. */
+            /** @description An https URL, which is checked now and before each attempt. Its host must not be the host of this deployment, and must not resolve to a private address, unless the operator allows the host (`PRIVATE_UPSTREAMS`). In development, `http://localhost:PORT` and `http://127.0.0.1:PORT` are also allowed. */
             url: string;
             /** @description The notifications to send, as types or groups, or `*` for all. */
             types: string[];
             description?: string;
             /** @description Default: true. */
             enabled?: boolean;
-            /** @description Adds Ed25519 signatures (`v1a`) to the signatures of the shared secret. `public_key` verifies them. Default: false. */
+            /** @description Whether messages also have Ed25519 signatures (`v1a`), which `public_key` verifies. Default: false. */
             v1a?: boolean;
         };
         WebhookEndpointChange: {
-            /** @description An https URL, which is checked now and before each attempt. Its host must not resolve to a private address or be the host of this deployment. In development, `http://localhost:PORT` is also allowed. */
+            /** @description An https URL, which is checked now and before each attempt. Its host must not be the host of this deployment, and must not resolve to a private address, unless the operator allows the host (`PRIVATE_UPSTREAMS`). In development, `http://localhost:PORT` and `http://127.0.0.1:PORT` are also allowed. */
             url?: string;
             /** @description The notifications to send, as types or groups, or `*` for all. */
             types?: string[];
             description?: string | null;
             enabled?: boolean;
-            /** @description Adds Ed25519 signatures (`v1a`) to the signatures of the shared secret. `public_key` verifies them. */
+            /** @description Whether messages also have Ed25519 signatures (`v1a`), which `public_key` verifies. */
             v1a?: boolean;
         };
         User: {
@@ -6070,7 +6072,7 @@ export interface components {
         UserChange: {
             /** Format: email */
             email?: string | null;
-            /** @description Given keys replace existing keys of the same name. A key with the value null is removed. If the field itself is null, all keys are removed. */
+            /** @description The changed keys of the metadata. A key in the request replaces the existing key with the same name. A key with the value null is removed. If `metadata` itself is null, all keys are removed. */
             metadata?: {
                 [key: string]: unknown;
             };
@@ -6079,7 +6081,7 @@ export interface components {
             user_id: string;
             /** @enum {boolean} */
             deleted: true;
-            /** @description The id under which the ledger keeps the amounts and any remaining credits. */
+            /** @description The new id under which the ledger keeps the amounts, transactions, events and remaining credits. */
             erased_id: string;
         };
         Team: {
@@ -6097,7 +6099,7 @@ export interface components {
             };
         };
         TeamChange: {
-            /** @description Given keys replace existing keys of the same name. A key with the value null is removed. If the field itself is null, all keys are removed. */
+            /** @description The changed keys of the metadata. A key in the request replaces the existing key with the same name. A key with the value null is removed. If `metadata` itself is null, all keys are removed. */
             metadata?: {
                 [key: string]: unknown;
             };
@@ -6106,7 +6108,7 @@ export interface components {
             team_id: string;
             /** @enum {boolean} */
             deleted: true;
-            /** @description The id under which the ledger keeps the amounts and any remaining credits. */
+            /** @description The new id under which the ledger keeps the amounts, transactions, events and remaining credits. */
             erased_id: string;
         };
         DropInStatus: {
@@ -6117,7 +6119,7 @@ export interface components {
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description The number of items that were not billed because of an error, by reason. */
+                /** @description The number of items that were not billed because of an error, by reason. A request that is refused as a whole counts as one item. */
                 rejected: {
                     [key: string]: number;
                 };
@@ -6133,7 +6135,7 @@ export interface components {
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description The number of items that were not billed because of an error, by reason. */
+                /** @description The number of items that were not billed because of an error, by reason. A request that is refused as a whole counts as one item. */
                 rejected: {
                     [key: string]: number;
                 };
@@ -6149,7 +6151,7 @@ export interface components {
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description The number of items that were not billed because of an error, by reason. */
+                /** @description The number of items that were not billed because of an error, by reason. A request that is refused as a whole counts as one item. */
                 rejected: {
                     [key: string]: number;
                 };
@@ -6165,7 +6167,7 @@ export interface components {
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description The number of items that were not billed because of an error, by reason. */
+                /** @description The number of items that were not billed because of an error, by reason. A request that is refused as a whole counts as one item. */
                 rejected: {
                     [key: string]: number;
                 };
@@ -6181,7 +6183,7 @@ export interface components {
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description The number of items that were not billed because of an error, by reason. */
+                /** @description The number of items that were not billed because of an error, by reason. A request that is refused as a whole counts as one item. */
                 rejected: {
                     [key: string]: number;
                 };
@@ -6213,9 +6215,9 @@ export interface components {
     };
     responses: never;
     parameters: {
-        /** @description Your own id for the request. An id in another format is replaced with a new id. */
+        /** @description An id of your choice for the request. An id in another format is replaced with a new id. */
         RequestId: string;
-        /** @description With this header, the request takes effect only once. For at least 7 days, a repeat with the same payload returns the same response, and a repeat with another payload returns 422. The header has no effect on requests that change nothing (a calculation, a simulation, a check without a hold). */
+        /** @description With this header, the request takes effect only once. For at least 7 days, a repeat with the same payload returns the same response. A repeat with another payload returns 422. The header has no effect on an entitlement check without a hold, and on a registration without the operator token. */
         IdempotencyKey: string;
     };
     requestBodies: never;
@@ -6293,7 +6295,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The links, relative to this page. */
+            /** @description The links. They are relative to the URL of this page. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6465,9 +6467,9 @@ export interface operations {
     listAuditLog: {
         parameters: {
             query?: {
-                /** @description The customer whose records are listed. `operator` lists the records that concern no single customer. */
+                /** @description The id of the customer whose records are listed. The value `operator` lists the records that do not concern exactly one customer. */
                 customer_id?: string;
-                /** @description The author of the change: the id of an API key, `operator`, `operator:EMAIL` for an operator who signed in with Cloudflare Access, or `public` for an open registration. */
+                /** @description The author of the change. Either the id of an API key, or `operator`, or `operator:EMAIL` if the operator signed in with Cloudflare Access, or `public` if a customer registered without the operator token. */
                 actor?: string;
                 action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "credits.set_auto_top_up" | "credits.delete_auto_top_up" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "credit_packs.create" | "credit_packs.change" | "credit_packs.delete" | "webhook_endpoints.create" | "webhook_endpoints.change" | "webhook_endpoints.rotate_secret" | "webhook_endpoints.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
                 /** @description The id of the changed object, for example of a wallet, a burn table, a key, a customer or a price. */
@@ -6505,7 +6507,7 @@ export interface operations {
                 cursor?: string;
                 status?: "PENDING" | "ACTIVE" | "SUSPENDED" | "CLOSED";
                 tier?: "STARTER" | "GROWTH" | "ENTERPRISE";
-                /** @description The complete email address, case-insensitive. */
+                /** @description The complete email address of the customer. The filter ignores case. */
                 email?: string;
             };
             header?: never;
@@ -6631,7 +6633,7 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
-                /** @description `open`: not replayed yet. `replayed`: replayed in the last 30 days. */
+                /** @description `open`: not consumed yet. `replayed`: consumed by a replay in the last 30 days. */
                 state?: "open" | "replayed";
             };
             header?: never;
@@ -6770,7 +6772,7 @@ export interface operations {
                 /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 provider?: string;
-                /** @description The model as it was set, including its `*`. */
+                /** @description The model or prefix for which the price was set, including the `*` of a prefix. */
                 model?: string;
             };
             header?: never;
@@ -7090,7 +7092,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The number of deliveries that were started again. */
+            /** @description The number of deliveries that the request started. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7281,7 +7283,7 @@ export interface operations {
     getOpenmeterApiMetersMeterQuery: {
         parameters: {
             query?: {
-                /** @description Start of the range, inclusive. Default: 30 days ago. */
+                /** @description Start of the range, inclusive. Default: 30 days before `to`. */
                 from?: string;
                 /** @description End of the range, exclusive. Default: now. */
                 to?: string;
@@ -7336,7 +7338,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Whether the user has access to the feature, and the state of the limit. */
+            /** @description `hasAccess` is true if the user may use the feature now. The other fields describe the limit and are absent without a limit. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7447,7 +7449,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -7475,7 +7477,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7486,7 +7488,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -7512,7 +7514,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7534,7 +7536,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7558,7 +7560,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7583,7 +7585,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7610,7 +7612,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7638,7 +7640,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7666,7 +7668,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7694,7 +7696,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7722,7 +7724,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7750,7 +7752,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -7780,7 +7782,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7827,7 +7829,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7855,7 +7857,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7883,7 +7885,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7913,7 +7915,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7943,7 +7945,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7973,7 +7975,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8003,7 +8005,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8025,7 +8027,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8050,7 +8052,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8078,7 +8080,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer in the form of the original service. */
+            /** @description The response in the format of the original service. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8396,7 +8398,7 @@ export interface operations {
     exportLedger: {
         parameters: {
             query?: {
-                /** @description The first entry, inclusive. Default: the first entry of the chain. */
+                /** @description The number of the first exported entry, inclusive. Default: the first entry of the chain. */
                 from?: number;
             };
             header?: never;
@@ -8405,7 +8407,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One JSON object on each line. */
+            /** @description The export, with one JSON object on each line. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8429,7 +8431,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The price and its breakdown. */
+            /** @description The cost and its breakdown by unit. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8453,7 +8455,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The results in the order of the request, and their totals. */
+            /** @description The results in the order of the request, and the totals of the results without an error. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8477,7 +8479,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Recorded and simulated costs, in total, by feature and by model. */
+            /** @description The recorded and the simulated costs, in total, by feature and by model. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8496,7 +8498,7 @@ export interface operations {
                 cursor?: string;
                 provider?: string;
                 model?: string;
-                /** @description The time of the price, past or future. Default: now. */
+                /** @description The time at which the price applies, in the past or in the future. Default: now. */
                 at?: string;
             };
             header?: never;
@@ -8529,7 +8531,7 @@ export interface operations {
                 /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 provider?: string;
-                /** @description The model as it was set, including its `*`. */
+                /** @description The model or prefix for which the price was set, including the `*` of a prefix. */
                 model?: string;
             };
             header?: never;
@@ -8630,7 +8632,7 @@ export interface operations {
     getBurnTable: {
         parameters: {
             query?: {
-                /** @description A version of the table. Default: the last version. */
+                /** @description The version number. Default: the last version of the table. */
                 version?: number;
             };
             header?: never;
@@ -8709,7 +8711,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The table, or the deployment's default. */
+            /** @description The table, or the deployment's default table if no table of the customer is in force. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9104,7 +9106,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The rule that ended. */
+            /** @description The deleted rule and its last state. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9246,7 +9248,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The payment and its page. */
+            /** @description The id of the payment, and the URL of the Stripe page. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -9465,9 +9467,9 @@ export interface operations {
                 feature_id?: string;
                 user_id?: string;
                 team_id?: string;
-                /** @description An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id. */
+                /** @description The id of an API key. The limit counts the usage of requests with this key, and the captures of holds that this key opened. After a rotation, the new key has another id. */
                 key_id?: string;
-                /** @description The name of a model of any provider, exactly as in events. */
+                /** @description The name of a model, exactly as events contain it. The limit applies to this model name at every provider. */
                 model?: string;
             };
             header?: never;
@@ -9617,7 +9619,7 @@ export interface operations {
                 to?: string;
                 /** @description The groups: up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;
-                /** @description The IANA time zone of `day`, `week` and `month`, including daylight saving time. Default: UTC. If `group_by` contains a window, the offset from UTC must be whole hours. */
+                /** @description The IANA time zone in which `day`, `week` and `month` start, including daylight saving time. Default: UTC. If `group_by` contains a time window, the offset of the zone from UTC must be a whole number of hours. */
                 time_zone?: string;
                 feature?: string[];
                 provider?: string[];
@@ -9625,7 +9627,7 @@ export interface operations {
                 user?: string[];
                 team?: string[];
                 key?: string[];
-                /** @description Another name of the parameter `key`. */
+                /** @description An alias of `key`. The values of `key` and `key_id` are combined. */
                 key_id?: string[];
                 event_type?: string[];
             };
@@ -9635,7 +9637,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Rows by group, and their totals. */
+            /** @description A row for each combination of group values, and the totals of all rows. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9655,7 +9657,7 @@ export interface operations {
                 to?: string;
                 /** @description The groups: up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;
-                /** @description The IANA time zone of `day`, `week` and `month`, including daylight saving time. Default: UTC. If `group_by` contains a window, the offset from UTC must be whole hours. */
+                /** @description The IANA time zone in which `day`, `week` and `month` start, including daylight saving time. Default: UTC. If `group_by` contains a time window, the offset of the zone from UTC must be a whole number of hours. */
                 time_zone?: string;
                 feature?: string[];
                 provider?: string[];
@@ -9663,7 +9665,7 @@ export interface operations {
                 user?: string[];
                 team?: string[];
                 key?: string[];
-                /** @description Another name of the parameter `key`. */
+                /** @description An alias of `key`. The values of `key` and `key_id` are combined. */
                 key_id?: string[];
                 event_type?: string[];
             };
@@ -9673,7 +9675,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Rows by group, and their totals. */
+            /** @description A row for each combination of group values, and the totals of all rows. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10019,7 +10021,7 @@ export interface operations {
     streamNotifications: {
         parameters: {
             query?: {
-                /** @description The sequence after which the stream begins. */
+                /** @description The sequence number after which the stream begins. The header `Last-Event-ID` takes precedence. */
                 after?: number;
             };
             header?: never;
@@ -10244,7 +10246,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The number of deliveries that were started again. */
+            /** @description The number of deliveries that the request started. */
             200: {
                 headers: {
                     [name: string]: unknown;

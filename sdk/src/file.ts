@@ -22,17 +22,17 @@ export interface FileStore extends QueueStore {
   readonly rejectedPath: string
 }
 
-/** The size of the delivered events, in characters, above which the file is compacted. */
+/** The size of the removed events, in characters, above which the file is compacted. */
 const COMPACT_BYTES = 4 * 1024 * 1024
 const SYNC_MS = 20
 
-/** The files that this process has open. */
+/** The store files that this process has locked. */
 const open = new Set<string>()
 
 /**
- * Stores the events of a queue in a file (Node, Bun, Deno). When `track` returns, the event is in the file and
- * survives the end of the process. Some milliseconds later it is synced to the disk and survives a power failure.
- * `flush()` waits for this sync. Only one process may use the file at a time.
+ * Stores the events of a queue in a file (Node, Bun, Deno). `track` writes the event to the file before it returns, so
+ * that the event survives the end of the process. Some milliseconds later it is synced to the disk and survives a power
+ * failure. `flush()` waits for this sync. Only one process may use the file at a time.
  *
  * @example
  * const om = new OpenMonetize({ apiKey, queue: { store: fileStore('/var/lib/app/usage.ndjson') } })
@@ -42,7 +42,12 @@ export function fileStore(file: string): FileStore {
   const full = path.resolve(file)
   mkdirSync(path.dirname(full), { recursive: true })
   lock(full)
-  return new LockedFile(full)
+  try {
+    return new LockedFile(full)
+  } catch (error) {
+    unlock(full)
+    throw error
+  }
 }
 
 class LockedFile implements FileStore {
@@ -55,7 +60,7 @@ class LockedFile implements FileStore {
   #syncing: Promise<void> | undefined
   #dirty = false
   #closed = false
-  /** Reports whether the last write failed, so that the file may end with an incomplete line. */
+  /** Whether the last write failed. The file can then end with an incomplete line. */
   #torn = false
 
   constructor(file: string) {
@@ -107,7 +112,7 @@ class LockedFile implements FileStore {
         if (!this.#dirty || this.#closed) return resolve()
         this.#dirty = false
         fsync(this.#file, (error) => {
-          // EBADF means that compaction has closed this file. Its replacement is already synced.
+          // EBADF means that the file was closed, by `close` or by a compaction, which has synced the new file.
           if (error && error.code !== 'EBADF') reject(error)
           else resolve()
         })
@@ -125,7 +130,7 @@ class LockedFile implements FileStore {
 
   #write(lines: string): void {
     if (this.#closed) throw new Error(`${this.#path} is closed`)
-    // A write to a full disk may leave an incomplete line, so the next write starts a new line.
+    // A write to a full disk can leave an incomplete line, so the next write starts a new line.
     const text = `${this.#torn ? '\n' : ''}${lines}`
     this.#torn = true
     writeAll(this.#file, text)
@@ -138,8 +143,8 @@ class LockedFile implements FileStore {
   }
 
   /**
-   * Replaces the file atomically by a file with only the undelivered events. Returns the new file, open for
-   * appending.
+   * Replaces the file atomically by a file with only the undelivered events. Returns the descriptor of the new file,
+   * which is open for appending.
    */
   #rewrite(): number {
     const next = `${this.#path}.next`
@@ -159,7 +164,7 @@ class LockedFile implements FileStore {
   }
 }
 
-/** Writes a whole text. `writeSync` may write only a part of it. */
+/** Writes a whole text. One call of `writeSync` can write only a part of it. */
 function writeAll(file: number, text: string): void {
   let bytes = encoder.encode(text)
   while (bytes.length > 0) bytes = bytes.subarray(writeSync(file, bytes))
@@ -167,7 +172,7 @@ function writeAll(file: number, text: string): void {
 
 const encoder = new TextEncoder()
 
-/** Returns the events of a file, oldest first. Skips an incomplete line, whose write never succeeded. */
+/** Returns the events of a file that are not removed, oldest first. Skips incomplete lines, whose writes failed. */
 function read(file: string): Map<string, string> {
   const kept = new Map<string, string>()
   if (!existsSync(file)) return kept
@@ -201,7 +206,8 @@ function lock(file: string): void {
       if (!existsSync(name)) throw error
     }
     const holder = Number(readFileSync(name, 'utf8'))
-    // A restarted container may have the same process id, so the lock file may be from an earlier run.
+    // In a restarted container, this process can have the id of a process of an earlier run, whose lock file still
+    // exists.
     const taken = holder === process.pid ? open.has(file) : holder > 0 && isAlive(holder)
     if (taken) {
       throw new ConfigurationError(

@@ -16,7 +16,10 @@ export type { Metering, MeterOptions } from './wrappers/metering.ts'
 
 type Method = (params: Json) => Promise<unknown>
 
-/** The internal methods to meter. Each sends one request; a public method may run tools and send several. */
+/**
+ * The internal methods that are metered. Each of them sends one request. A public method can run tools and send several
+ * requests.
+ */
 const METHODS: Readonly<Record<string, (meter: Meter, inner: Method) => Method>> = {
   generateContentInternal: unary,
   generateContentStreamInternal: streamed,
@@ -25,7 +28,8 @@ const METHODS: Readonly<Record<string, (meter: Meter, inner: Method) => Method>>
 }
 
 /**
- * Returns a client of Google's Gen AI SDK that meters models and chats. `client` is not changed.
+ * Returns a client of Google's Gen AI SDK that meters content generation, embeddings, image generation and chats.
+ * `client` is not changed.
  *
  * @example
  * const ai = meter(new GoogleGenAI({ apiKey }), om, { feature_id: 'chat', user_id: 'ada' })
@@ -45,7 +49,10 @@ export function meter<T extends object>(client: T, om: OpenMonetize, options: Me
   return Object.create(client, { models: { value: models }, chats: { value: chats } })
 }
 
-/** Returns a new instance of an object's class with the same fields, except those in `changed`. */
+/**
+ * Creates an object of the same class from the given fields of `object`. Fields in `changed` replace the object's
+ * fields.
+ */
 function again(object: unknown, fields: readonly string[], changed: Json = {}): object {
   if (typeof object === 'object' && object !== null && fields.every((field) => field in object)) {
     const parts = fields.map((field) => changed[field] ?? Reflect.get(object, field))
@@ -78,7 +85,9 @@ function streamed(meter: Meter, inner: Method): Method {
     try {
       const chunks = await inner(clipped(params, call))
       if (!isIterable(chunks))
-        throw new ConfigurationError('Streams of this @google/genai version are unsupported.')
+        throw new ConfigurationError(
+          'The streams of this @google/genai version are not supported. Use a version from 1 to 4.',
+        )
       return observed(call, chunks, params)
     } catch (error) {
       call.fail()

@@ -13,29 +13,29 @@ import { isObject } from './options.ts'
 export interface RequestOptions {
   /** The signal that cancels the call. A cancelled call throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** The time limit of one attempt, including its answer. Default: the client's `timeoutMs`. */
+  /** The time limit of one attempt, including its response. Default: the client's `timeoutMs`. */
   readonly timeoutMs?: number | undefined
   /** The maximum number of retries. Default: the client's `maxRetries`. */
   readonly maxRetries?: number | undefined
-  /** The idempotency key of every attempt. Default: a random key. */
+  /** The idempotency key of every attempt, except of a `GET` request. Default: a random key. */
   readonly idempotencyKey?: string | undefined
   /** The id that is sent as `X-Request-Id`. */
   readonly requestId?: string | undefined
-  /** Lets the request continue after its page is closed. Browsers limit its body to 64 KB. */
+  /** Whether the request continues after its page is closed. Browsers limit the body of such a request to 64 KB. */
   readonly keepalive?: boolean | undefined
 }
 
-/** An answer: its parsed body, its status and its headers. */
+/** A response: its parsed body, its status and its headers. */
 export interface Answered<T> {
   readonly data: T
   readonly status: number
   readonly requestId: string | undefined
-  /** Reports whether this is the stored answer of an earlier request with the same key. */
+  /** Whether this is the stored response to an earlier request with the same idempotency key. */
   readonly replayed: boolean
   readonly headers: Headers
 }
 
-/** A promise of the body of an answer. `withResponse()` also returns the status and the headers. */
+/** A promise of the body of a response. `withResponse()` also returns the status and the headers. */
 export interface Call<T> extends Promise<T> {
   withResponse(): Promise<Answered<T>>
 }
@@ -48,11 +48,14 @@ export interface HttpConfig {
   readonly fetch: typeof fetch
 }
 
-/** The longest wait before a retry. If the server requests a longer wait, the call throws the server's error. */
+/**
+ * The longest wait before a retry. If the server requests a longer wait, the call is not retried and throws the
+ * server's error.
+ */
 const LONGEST_WAIT_MS = 60_000
 const FIRST_BACKOFF_MS = 500
 const LONGEST_BACKOFF_MS = 8_000
-/** The maximum length of an answer. The API's largest answer is much shorter. */
+/** The maximum length of a response, in characters. The API's largest response is much shorter. */
 const MAX_ANSWER_CHARS = 64 * 1024 * 1024
 
 export class Http {
@@ -62,13 +65,13 @@ export class Http {
     this.config = config
   }
 
-  /** Sends `body` as JSON and returns the parsed answer. */
+  /** Sends `body` as JSON and returns the parsed response. */
   call<T>(method: string, path: string, body?: unknown, options: RequestOptions = {}): Call<T> {
     const answered = this.send<T>(method, path, JSON.stringify(body), options)
     const data = answered.then((answer) => answer.data)
     return Object.assign(data, {
       withResponse() {
-        // The caller receives the error from `answered`.
+        // Prevents an unhandled rejection of `data`, because the caller receives the error from `answered`.
         data.catch(() => undefined)
         return answered
       },
@@ -129,7 +132,7 @@ export class Http {
       if (signal?.aborted) throw signal.reason
       if (cause instanceof OpenMonetizeError) throw cause
       if (controller.signal.aborted) {
-        const detail = `${this.config.baseUrl} did not answer within ${timeoutMs} ms.`
+        const detail = `No response from ${this.config.baseUrl} in ${timeoutMs} ms.`
         throw new TimeoutError({ code: 'timeout', detail, retryable: true })
       }
       const detail = `${this.config.baseUrl} cannot be reached: ${reasonOf(cause)}`
@@ -155,7 +158,7 @@ export async function readAnswer<T>(response: Response): Promise<Answered<T>> {
     broken = true
   }
   if (response.ok && !broken) {
-    // The route's contract determines the type of the body. The client does not validate the server's answers.
+    // The type of the body is from the OpenAPI document. The client does not validate the server's responses.
     return { data: data as T, status, requestId, replayed: headers.has('Idempotency-Replayed'), headers }
   }
   if (!response.ok && isProblem(data)) throw apiError(status, data, { requestId, retryAfterMs })
@@ -163,10 +166,10 @@ export async function readAnswer<T>(response: Response): Promise<Answered<T>> {
   throw new InvalidResponseError({
     status,
     code: 'invalid_response',
-    detail: `The answer is not from the API. Check baseUrl. ${shown}`.trim(),
+    detail: `The response is not from the API. Check baseUrl. ${shown}`.trim(),
     requestId,
     retryAfterMs,
-    // The server stores the answer under the key, so a retry after a truncated body gets the same answer.
+    // The server stores the response under the key, so a retry after a truncated body gets the same response.
     retryable: response.ok ? isJson : isRetryable(status, ''),
   })
 }
@@ -186,13 +189,16 @@ async function readText(response: Response): Promise<string> {
       throw new InvalidResponseError({
         status: response.status,
         code: 'invalid_response',
-        detail: 'The answer is too long.',
+        detail: 'The response is too long.',
       })
     }
   }
 }
 
-/** Returns the wait of `Retry-After` in milliseconds. The header is a number of seconds or a date. */
+/**
+ * Returns the wait that a `Retry-After` header requests, in milliseconds; undefined without a valid header. The header
+ * is a number of seconds or a date.
+ */
 function waitOf(text: string | null): number | undefined {
   if (text === null) return undefined
   const wait_ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
@@ -208,7 +214,10 @@ function reasonOf(cause: unknown): string {
   return cause.cause instanceof Error ? cause.cause.message || cause.message : cause.message
 }
 
-/** Returns a random wait before the next attempt. Its upper bound doubles with each attempt. */
+/**
+ * Returns a random wait before the next attempt, in milliseconds. The upper bound of the wait doubles with each
+ * attempt, up to `longest_ms`.
+ */
 export function backoffMs(attempt: number, longest_ms: number): number {
   return Math.random() * Math.min(longest_ms, FIRST_BACKOFF_MS * 2 ** attempt)
 }
@@ -228,7 +237,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-/** Returns 128 random bits in hexadecimal. `crypto.randomUUID` does not exist on pages without TLS. */
+/** Returns 128 random bits in hexadecimal. `crypto.randomUUID` exists only in secure contexts. */
 export function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, '0'),
@@ -259,7 +268,7 @@ export function queryOf(params: unknown): string {
   for (const [name, value] of Object.entries(Object(params))) {
     if (value === undefined || value === null) continue
     if (LONE_SURROGATE.test(String(value))) {
-      throw new ConfigurationError(`${name} cannot be sent: ${JSON.stringify(value)}.`)
+      throw new ConfigurationError(`${name} must not have lone surrogates: ${JSON.stringify(value)}.`)
     }
     query.set(name, String(value))
   }

@@ -13,7 +13,7 @@ import {
 
 export type { Metering, MeterOptions } from './wrappers/metering.ts'
 
-const PRICED = ['model', 'usage', 'service_tier']
+const PRICED = ['object', 'model', 'usage', 'tool_usage', 'service_tier']
 
 const APIS: readonly Api[] = [
   {
@@ -37,7 +37,7 @@ const APIS: readonly Api[] = [
       const response = isJson(json.response) ? json.response : json
       if (response.object !== 'response') return
       if (response === json) call.progress(charsOf(json.output))
-      take(call, { ...response, output: toolCalls(response.output) })
+      take(call, { ...response, output: toolCalls(response.output), tools: imageTools(response.tools) })
     },
   },
   { name: 'embeddings', path: /\/embeddings$/, input: ['input'], read: take },
@@ -48,7 +48,7 @@ const APIS: readonly Api[] = [
     input: ['prompt'],
     read: (call, json, { size, quality }) => {
       take(call, json)
-      // The answer has no usage: the model is priced per image.
+      // If the response has no usage, the model is priced per image.
       if (call.isFinal || !Array.isArray(json.data)) return
       call.isFinal = true
       call.extra = {
@@ -63,12 +63,13 @@ const APIS: readonly Api[] = [
 function take(call: MeteredCall, json: Json): void {
   if (typeof json.model === 'string') call.model = json.model
   if (!isJson(json.usage)) return
-  call.response = pick({ model: call.model, ...json }, [...PRICED, 'output'])
+  call.response = pick({ model: call.model, ...json }, [...PRICED, 'output', 'tools'])
   call.isFinal = true
 }
 
 /**
- * Returns the tool calls of an output without their content. Tool calls that the provider runs have their own prices.
+ * Returns the tool calls of an output without their content. Tool calls that the provider runs can have separate
+ * prices.
  */
 function toolCalls(output: unknown): Json[] {
   if (!Array.isArray(output)) return []
@@ -78,9 +79,17 @@ function toolCalls(output: unknown): Json[] {
     .map((item) => ({ type: item.type, ...(isJson(item.action) && { action: pick(item.action, ['type']) }) }))
 }
 
+/** Returns the image tools of a response. Their model determines the price of the images. */
+function imageTools(tools: unknown): Json[] | undefined {
+  const found = Array.isArray(tools)
+    ? tools.filter(isJson).filter(({ type }) => type === 'image_generation')
+    : []
+  return found.length === 0 ? undefined : found.map((tool) => pick(tool, ['type', 'model']))
+}
+
 /**
- * Returns an OpenAI client that meters chat completions, responses, embeddings and images, including their helpers
- * and streams. `client` is not changed.
+ * Returns an OpenAI client that meters chat completions, responses, embeddings and image generations, including their
+ * helpers and streams. `client` is not changed.
  *
  * @example
  * const openai = meter(new OpenAI(), om, { feature_id: 'chat', user_id: 'ada', hold: true })

@@ -13,18 +13,21 @@ export interface StreamOptions extends Pick<OpenMonetizeOptions, 'apiKey' | 'bas
   readonly after?: number | undefined
   /** The signal that ends the stream. An aborted stream throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** The maximum number of consecutive failed connections. Default: 10. */
+  /** The maximum number of consecutive failed connections after which the stream connects again. Default: 10. */
   readonly maxRetries?: number | undefined
 }
 
 const DEFAULT_URL = 'http://localhost:8787'
 const MAX_RETRIES = 10
 const LONGEST_BACKOFF_MS = 30_000
-/** The wait before the next connection, as the server requests it. */
+/** The wait before the next connection after the server has closed one. */
 const RECONNECT_MS = 1_000
-/** The time without data after which a connection is closed. The server sends a comment every 15 seconds. */
+/**
+ * The time without data, in milliseconds, after which a connection is closed. The server sends a comment every 15
+ * seconds.
+ */
 const SILENCE_MS = 45_000
-/** The maximum length of an event. The server's events are much shorter. */
+/** The maximum length of an event, in characters. The server's events are much shorter. */
 const MAX_EVENT_CHARS = 1024 * 1024
 
 /**
@@ -84,7 +87,7 @@ async function* events(
     const response = await alive(send(url, { headers, redirect: 'manual', signal: closing.signal }))
     if (!response.ok || !response.body || !/event-stream/.test(response.headers.get('Content-Type') ?? '')) {
       await readAnswer(response)
-      throw new InvalidResponseError({ code: 'invalid_response', detail: 'The answer is not a stream.' })
+      throw new InvalidResponseError({ code: 'invalid_response', detail: 'The response is not a stream.' })
     }
     const reader = response.body.getReader()
     const decoder = new TextDecoder()

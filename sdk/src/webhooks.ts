@@ -1,18 +1,21 @@
 import { OpenMonetizeError } from './errors.ts'
 
-/** A notification of a ledger. `sequence` numbers the notifications of a ledger without gaps. */
+/**
+ * A notification. `sequence` numbers the notifications of a ledger without gaps; it is 0 in a test message.
+ * `customer_id` is null in a notification to an endpoint of the operator.
+ */
 export interface Notification {
   readonly id: string
   readonly type: string
   readonly timestamp: string
   readonly sequence: number
-  readonly customer_id: string
+  readonly customer_id: string | null
   readonly data: Readonly<Record<string, unknown>>
   readonly [field: string]: unknown
 }
 
 export interface VerifyOptions {
-  /** The largest accepted difference between `webhook-timestamp` and this machine's clock. Default: 300. */
+  /** The largest accepted difference between `webhook-timestamp` and this machine's clock, in seconds. Default: 300. */
   readonly toleranceSeconds?: number
 }
 
@@ -24,7 +27,7 @@ export class WebhookVerificationError extends OpenMonetizeError {
 type HeadersLike = Headers | Readonly<Record<string, string | readonly string[] | undefined>>
 
 const TOLERANCE_SECONDS = 300
-/** The maximum length of a message. Standard Webhooks recommends payloads of less than 20 KB. */
+/** The maximum length of a message, in characters. Standard Webhooks recommends payloads of less than 20 KB. */
 const MAX_PAYLOAD_CHARS = 1024 * 1024
 const MAX_SIGNATURES = 20
 
@@ -34,7 +37,7 @@ const MAX_SIGNATURES = 20
  * several secrets while one is rotated.
  *
  * @throws {WebhookVerificationError} if no signature matches, if the time of the message is not within
- * `toleranceSeconds`, or if the message or a secret is malformed.
+ * `toleranceSeconds`, if the message is malformed or too long, or if a secret is empty or not base64.
  */
 export async function verifyWebhook(
   payload: string | Uint8Array,
@@ -60,7 +63,7 @@ export async function verifyWebhook(
     for (const candidate of signatures) {
       const [version, value = ''] = candidate.split(',')
       const bytes = version === key.version ? decode(value) : undefined
-      // WebCrypto compares in constant time.
+      // WebCrypto compares signatures in constant time.
       if (bytes && (await crypto.subtle.verify(key.key.algorithm.name, key.key, bytes, signed)))
         return parse(text)
     }

@@ -17,7 +17,7 @@ interface Row {
 
 const { url } = inject('server')
 
-it('every call of the table gets the answer that the table expects', async () => {
+it('every call of the table gets the response that the table expects', async () => {
   const rows: readonly Row[] = JSON.parse(JSON.stringify(table))
   const known = new Map<unknown, unknown>()
   const clients: Record<string, OpenMonetize> = {

@@ -19,7 +19,7 @@ beforeAll(async () => {
 })
 
 describe('a call', () => {
-  it('answers with the body of the API', async () => {
+  it('returns the body of the API response', async () => {
     const event = await om.events.ingest({ ...CALL, input_tokens: 1000, output_tokens: 500 })
     expect(event).toMatchObject({ credits_burned: 15, provider_cost_usd: 0.0075 })
     const batch = await om.events.ingest({ events: [{ ...CALL, input_tokens: 1000 }] })
@@ -93,7 +93,7 @@ describe('a list', () => {
     expect(all).toEqual(amounts)
   })
 
-  it('answers the three forms of the price list', async () => {
+  it('returns the three forms of the price list', async () => {
     expect(await om.rating.pricing({ provider: 'OPENAI', model: 'gpt-4o' })).toMatchObject({
       model: 'gpt-4o',
     })

@@ -8,7 +8,10 @@ import type { OpenMonetize } from '../src/index.ts'
 import { newCustomer } from './support/server.ts'
 import { json, sse, startUpstream, type Upstream } from './support/upstream.ts'
 
-/** The server of the tests. They run the unchanged examples with the real Worker and stand-ins for the providers. */
+/**
+ * The URL of the server. The tests run the unchanged examples against the real Worker and test doubles of the
+ * providers.
+ */
 const { url } = inject('server')
 const ROOT = path.join(import.meta.dirname, '..', '..')
 const EXAMPLES = path.join(ROOT, 'examples')
@@ -95,7 +98,10 @@ it('hono-app.ts', async () => {
   await expect.poll(lastCredits, { timeout: 10_000 }).toBe(24.2)
   await om.credits.grant({ user_id: 'poor', amount: 1 })
   const refused = await ask('poor')
-  expect([refused.status, await refused.json()]).toMatchObject([402, { message: 'Buy credits to go on.' }])
+  expect([refused.status, await refused.json()]).toMatchObject([
+    402,
+    { message: 'Not enough credits. Buy credits to continue.' },
+  ])
 })
 
 it('chat.ts', async () => {

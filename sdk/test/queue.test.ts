@@ -33,7 +33,7 @@ afterEach(async () => {
   stores = []
 })
 
-/** Creates a client behind a proxy, and a list of the problems that it reports. */
+/** Creates a client that sends through a proxy, and a list of the errors that the client reports. */
 async function behind(plan: LossyProxy['plan'], options: Partial<OpenMonetizeOptions> = {}) {
   proxy = await startProxy(url, plan)
   const { om: direct, apiKey } = await newCustomer(url)
@@ -75,7 +75,7 @@ async function numbers(om: OpenMonetize): Promise<unknown[]> {
 }
 
 describe('track', () => {
-  it('sends events in batches, each once and in order, although every third answer is lost', async () => {
+  it('sends events in batches, each once and in order, although every third response is lost', async () => {
     const plan: LossyProxy['plan'] = (_seen, number) => (number % 3 === 0 ? 'after' : 'pass')
     const { om, direct, proxy } = await behind(plan, { queue: { intervalMs: 10, batchEvents: 20 } })
     const sent = Array.from({ length: 500 }, (_, number) => number)
@@ -174,10 +174,17 @@ describe('track', () => {
     const { om, reported } = await behind(() => away, { queue: { maxEvents: 3 } })
     expect([1, 2, 3, 4, 5].map((number) => om.track(event(number)))).toEqual([true, true, true, false, false])
     expect(om.stats()).toMatchObject({ queued: 3, dropped: 2 })
-    expect(reported[0]?.error).toMatchObject({ code: 'queue_full' })
+    expect(reported[0]?.error).toMatchObject({ code: 'queue_full', retryable: true })
     const small = await behind(() => away, { queue: { maxBytes: 500 } })
     for (let number = 1; number <= 5; number++) small.om.track(event(number))
     expect(small.om.stats()).toMatchObject({ queued: 2, dropped: 3 })
+  })
+
+  it('an event that is too large cannot be tracked again, even while the queue is full', async () => {
+    const { om, reported } = await behind(() => away, { queue: { maxEvents: 1 } })
+    om.track(event(1))
+    expect(om.track(event(2, { metadata: { text: 'x'.repeat(5_000_000) } }))).toBe(false)
+    expect(reported[0]?.error).toMatchObject({ retryable: false, detail: expect.stringContaining('bytes') })
   })
 
   it('flushes until its time limit, and throws the error that stopped it', async () => {
@@ -205,7 +212,23 @@ describe('onUnavailable', () => {
     expect(om.stats()).toEqual({ queued: 0, sent: 0, dropped: 1, rejected: 0 })
   })
 
-  it('deny: track throws while the meter does not answer, and passes again when it does', async () => {
+  it('allow: does not change which of the events that track drops are reported', async () => {
+    const queue = { maxEvents: 2, intervalMs: 60_000 }
+    const { om, reported } = await behind(() => away, { onUnavailable: 'allow', maxRetries: 0, queue })
+    for (const number of [1, 2]) om.track(event(number))
+    await om.flush()
+    for (const number of [3, 4]) om.track(event(number))
+    for (let number = 5; number < 2_006; number++) expect(om.track(event(number))).toBe(false)
+    expect(om.stats()).toEqual({ queued: 2, sent: 0, dropped: 2_003, rejected: 0 })
+    const full = reported.filter(({ error }) => error.code === 'queue_full')
+    expect(full.map(({ event }) => event?.metadata)).toEqual([
+      { number: 5 },
+      { number: 1_005 },
+      { number: 2_005 },
+    ])
+  })
+
+  it('deny: track throws while the meter does not respond, and passes again when it does', async () => {
     let up = false
     const { om } = await behind(() => (up ? 'pass' : away), { onUnavailable: 'deny' })
     om.track(event(1))
@@ -277,6 +300,14 @@ it('continues in memory at any step at which its store fails, and reports it', a
   for (const name of Object.keys(store)) expect(failed.join('\n')).toContain(`${name}: no space`)
 })
 
+it('a file that cannot be opened stays unlocked', () => {
+  const file = path.join(directory, 'unreadable')
+  fs.mkdirSync(file)
+  expect(() => fileStore(file)).toThrow()
+  fs.rmdirSync(file)
+  fileStore(file).close?.()
+})
+
 it('a line that a full disk cut off damages no other line', () => {
   const store = newStore('torn')
   const { writeSync } = fs
@@ -336,7 +367,7 @@ describe('a file store', () => {
     for (let number = 0; number < 30; number++) first.om.track(event(number))
     await expect(first.om.flush({ timeoutMs: 300 })).rejects.toThrow()
     file.close?.()
-    // The server has all events, but no answer has reached the client.
+    // The server has all events, but no response has reached the client.
     expect(await numbers(first.direct)).toHaveLength(30)
     first.proxy.plan = () => 'pass'
     const second = new OpenMonetize({ ...first.options, queue: { store: newStore('restart') } })

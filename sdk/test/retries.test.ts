@@ -26,7 +26,10 @@ let proxy: LossyProxy | undefined
 beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0.1))
 afterEach(() => proxy?.stop())
 
-/** Creates a client behind a proxy that applies each of the `plans` to one request, and relays all later requests. */
+/**
+ * Creates a client that sends through a proxy. The proxy applies each of the `plans` to one request, and relays all
+ * later requests.
+ */
 async function behind(...plans: Plan[]) {
   proxy = await startProxy(url, (_seen, number) => plans[number - 1] ?? 'pass')
   const { om, apiKey } = await newCustomer(url)
@@ -69,7 +72,7 @@ describe('a call that is repeated', () => {
       answer(503, '{"code":"unavailable"}', { ...JSON_TYPE, 'Retry-After': until.toUTCString() }),
     )
     await client.customers.me()
-    // HTTP dates have whole seconds.
+    // An HTTP date has no fractions of a second.
     expect(Date.now()).toBeGreaterThanOrEqual(Math.floor(until.getTime() / 1000) * 1000)
   })
 
@@ -123,7 +126,7 @@ describe('a call that is not repeated', () => {
     expect(seen).toHaveLength(1)
   })
 
-  it('reports that no answer arrived in time', async () => {
+  it('reports that no response arrived in time', async () => {
     const { client } = await behind(() => undefined)
     const error = await client.customers.me({ timeoutMs: 100, maxRetries: 0 }).catch((caught) => caught)
     expect(error).toBeInstanceOf(TimeoutError)

@@ -14,27 +14,55 @@ const EVENT = {
   output_tokens: 500,
 } as const
 const CALLS = 100_000
-/** The maximum median in µs. The measured median was 0.7 µs. */
-const MEDIAN_US = 2
+/**
+ * The maximum median time of a call of `track`, divided by the median time of making the JSON of an event with an id.
+ * The queue must make this JSON. The measured ratio is 2.2 to 2.4. The time alone depends on the machine: the same code took
+ * 0.7 µs on one machine, and 1.5 to 3.0 µs on another.
+ */
+const MAX_JSON_RATIO = 3
 const CALL_OVERHEAD_MS = 2
 
-it('track takes 2 µs at most in the median of 100,000 calls, and keeps its memory', async () => {
+/** Calls that run without a change to the other side of a comparison. */
+const BLOCK = 1000
+
+/**
+ * Returns the median times of `CALLS` calls of each side, in µs. The sides alternate, so that both run under the same
+ * load.
+ */
+function mediansOf(...calls: readonly ((number: number) => void)[]): number[] {
+  const sides = calls.map((call) => ({ call, times: new Float64Array(CALLS) }))
+  for (let block = 0; block < CALLS; block += BLOCK) {
+    for (const { call, times } of sides) {
+      for (let number = block; number < block + BLOCK; number++) {
+        const start = performance.now()
+        call(number)
+        times[number] = performance.now() - start
+      }
+    }
+  }
+  return sides.map(({ times }) => (times.sort()[CALLS / 2] ?? 0) * 1000)
+}
+
+it('track takes at most three times as long as the JSON of an event, and keeps its memory', async () => {
   const received = new Set<string>()
   const om = new OpenMonetize({
     apiKey: 'k',
     fetch: async (_input, init) => Response.json(accept(init, received)),
   })
+  let bytes = 0
   const before = process.memoryUsage().heapUsed
-  const times = new Float64Array(CALLS)
-  for (let call = 0; call < CALLS; call++) {
-    const start = performance.now()
-    om.track(EVENT)
-    times[call] = performance.now() - start
-  }
+  const [json_us = 0, track_us = 0] = mediansOf(
+    (number) => {
+      bytes += JSON.stringify({ ...EVENT, idempotency_key: `key-${number}` }).length
+    },
+    () => om.track(EVENT),
+  )
   const heap_mb = (process.memoryUsage().heapUsed - before) / 2 ** 20
-  const median_us = (times.sort()[CALLS / 2] ?? 0) * 1000
-  console.log(`track: median ${median_us.toFixed(2)} µs, heap +${heap_mb.toFixed(0)} MB for ${CALLS} events`)
-  expect(median_us).toBeLessThanOrEqual(MEDIAN_US)
+  console.log(
+    `track: ${track_us.toFixed(2)} µs, JSON: ${json_us.toFixed(2)} µs, heap +${heap_mb.toFixed(0)} MB`,
+  )
+  expect(bytes).toBeGreaterThan(0)
+  expect(track_us / json_us).toBeLessThanOrEqual(MAX_JSON_RATIO)
   expect(heap_mb).toBeLessThan(150)
   await om.flush()
   expect(received.size).toBe(CALLS)
@@ -79,7 +107,7 @@ it('a wrapped call takes less than 2 ms more than a bare one', async () => {
   }
   const times = { bare: [] as number[], wrapped: [] as number[] }
   for (let call = 0; call < 400; call++) {
-    // Alternates between the two, so that both run under the same load.
+    // Alternates between the bare and the wrapped `fetch`, so that both run under the same load.
     for (const [send, list] of [
       [fetch, times.bare],
       [wrapped, times.wrapped],
@@ -96,14 +124,14 @@ it('a wrapped call takes less than 2 ms more than a bare one', async () => {
   server.close()
 })
 
-/** Returns the answer of the meter to a batch in which all events are accepted. */
+/** Returns the meter's response to a batch in which all events are accepted. */
 function accept(init: RequestInit | undefined, received: Set<string>) {
   const { events }: { events: { idempotency_key: string }[] } = JSON.parse(String(init?.body))
   for (const { idempotency_key } of events) received.add(idempotency_key)
   return { results: events.map((_, index) => ({ index, status: 'accepted' })) }
 }
 
-/** Returns the median without the first quarter, in which the machine warms up. */
+/** Returns the median of all times except the first quarter, in which the code is not optimized yet. */
 function median(times: readonly number[]): number {
   const warm = times.slice(times.length / 4).sort((a, b) => a - b)
   return warm[Math.floor(warm.length / 2)] ?? 0

@@ -12,7 +12,7 @@ beforeEach(async () => {
   ;({ om, apiKey } = await newCustomer(baseUrl))
 })
 
-/** Returns the next notifications of a stream, which stays open. */
+/** Returns the next `count` notifications of a stream. The stream stays open. */
 async function take(notifications: AsyncIterator<Notification>, count: number): Promise<Notification[]> {
   const taken: Notification[] = []
   while (taken.length < count) {
@@ -25,7 +25,7 @@ async function take(notifications: AsyncIterator<Notification>, count: number): 
 
 const sequences = (notifications: readonly Notification[]) => notifications.map(({ sequence }) => sequence)
 
-/** Returns a `fetch` whose connections break after their first part. */
+/** Returns a `fetch` whose connections break after the first part of the response. */
 function breaking(opened: string[]): typeof fetch {
   return async (input, init) => {
     opened.push(String(input))
@@ -68,7 +68,7 @@ describe('stream', () => {
       apiKey,
       baseUrl,
       fetch: async (input, init) => {
-        // The first connection was closed before it had a notification.
+        // The first connection is closed before it receives a notification.
         if (opened.length === 1) {
           await om.credits.grant({ amount: 7 })
           granted.done = true
@@ -85,7 +85,7 @@ describe('stream', () => {
   })
 
   it('throws errors that a retry cannot solve, and lasting ones', async () => {
-    const wrong = stream({ apiKey: `${apiKey.slice(0, -1)}x`, baseUrl })
+    const wrong = stream({ apiKey: `${apiKey.slice(0, -1)}${apiKey.endsWith('x') ? 'y' : 'x'}`, baseUrl })
     await expect(wrong.next()).rejects.toBeInstanceOf(InvalidApiKeyError)
     let attempts = 0
     const problem = { type: 'x', title: 'x', status: 503, detail: 'x', code: 'unavailable', request_id: 'r' }

@@ -14,11 +14,11 @@ const auditQuery = z
   .strictObject({
     customer_id: customerText().optional().openapi({
       description:
-        'The customer whose records are listed. `operator` lists the records that concern no single customer.',
+        'The id of the customer whose records are listed. The value `operator` lists the records that do not concern exactly one customer.',
     }),
     actor: customerText().optional().openapi({
       description:
-        'The author of the change: the id of an API key, `operator`, `operator:EMAIL` for an operator who signed in with Cloudflare Access, or `public` for an open registration.',
+        'The author of the change. Either the id of an API key, or `operator`, or `operator:EMAIL` if the operator signed in with Cloudflare Access, or `public` if a customer registered without the operator token.',
     }),
     action: z.enum(AUDIT_ACTIONS).optional(),
     target: customerText().optional().openapi({
@@ -30,7 +30,7 @@ const auditQuery = z
     limit: pageQuery.limit,
     cursor: z
       .string()
-      .regex(AUDIT_ID, 'must be the next_cursor of an earlier answer')
+      .regex(AUDIT_ID, 'must be the next_cursor of an earlier response')
       .optional()
       .openapi({ description: 'The `next_cursor` of the previous page.' }),
   })
@@ -41,17 +41,16 @@ const auditQuery = z
 
 const state = z.record(z.string(), z.unknown()).nullable().openapi({
   description:
-    'The fields of the change. Null if the object did not exist at that time, and for bulk actions.',
+    'The changed fields before the change (`before`) or after the change (`after`). Null if the object did not exist, and for bulk actions.',
 })
 
 const auditSchema = z
   .object({
     id: z.string(),
     at: z.string().openapi({ format: 'date-time' }),
-    customer_id: z
-      .string()
-      .nullable()
-      .openapi({ description: 'The customer; null if the record concerns no single customer.' }),
+    customer_id: z.string().nullable().openapi({
+      description: 'The id of the customer; null if the record does not concern exactly one customer.',
+    }),
     mode: z.enum(['live', 'test']).nullable(),
     actor: z.string(),
     action: z.enum(AUDIT_ACTIONS),
@@ -72,8 +71,8 @@ const listRoute = route({
   path: '/',
   summary: 'List the audit log, newest first',
   description: [
-    'Lists every accepted change of keys, customers, credits, pricing and entitlements exactly once. Records cannot be changed',
-    'or deleted. Changes in a ledger appear with its next flush, a few seconds later. A page may contain fewer',
+    'Lists the audit records. The values of `action` are the recorded changes. Each accepted change has exactly one record. Records cannot be changed',
+    'or deleted. A change in a ledger appears after the next flush of the ledger, within seconds. A page can contain fewer',
     'records than `limit` although `next_cursor` is set.',
   ].join(' '),
   security: OPERATOR_SECURITY,

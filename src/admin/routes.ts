@@ -1,13 +1,12 @@
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import { authenticate, bearerToken } from '../api-keys/authentication/authenticate.ts'
+import { authenticate, bearerToken, sessionOf } from '../api-keys/authentication/authenticate.ts'
 import { isWellFormed } from '../api-keys/authentication/format.ts'
 import { isOperatorToken } from '../api-keys/authentication/operator.ts'
-import { sessionOf } from '../api-keys/authentication/session.ts'
 import { dashboardRequestOf } from '../dashboard/access.ts'
+import { idempotencyKey } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { jsonBody } from '../http/middleware/body.ts'
-import { idempotencyKey } from '../http/middleware/idempotency-key.ts'
 import { unauthorized } from '../http/middleware/platform-limits.ts'
 import { notFound, problem } from '../http/output/problem.ts'
 import { createRouter } from '../http/route.ts'
@@ -26,8 +25,8 @@ import { providerCostsRoutes } from './prices/provider-costs.ts'
 import { metricsRoutes, statsRoutes } from './stats/routes.ts'
 
 /**
- * Admits only the operator, before the body is read. Answers 403 to a customer's valid key or session, and 401 to
- * missing and invalid credentials.
+ * Admits only the operator. Runs before the request body is read. Returns 403 if the credential is a customer's valid
+ * key, portal token or session, and 401 if the credential is missing or invalid.
  */
 const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
   if (dashboardRequestOf(c)) {
@@ -63,7 +62,7 @@ function operatorOnly(c: Context<AppEnv>): Response {
   })
 }
 
-/** The operator's routes. Mount them before `authenticate`, which would refuse the operator token. */
+/** The operator's routes. They must be mounted before `authenticate`, which refuses the operator token. */
 export const adminRoutes = createRouter()
 
 adminRoutes.use('/*', requireOperator, jsonBody, idempotencyKey)
@@ -80,6 +79,6 @@ adminRoutes.route('/stats', statsRoutes)
 adminRoutes.route('/unrated', unratedRoutes)
 adminRoutes.route('/webhook-endpoints', operatorWebhookEndpointsRoutes)
 adminRoutes.route('/webhook-deliveries', operatorWebhookDeliveriesRoutes)
-// Answers 404 to unknown paths below `/v1/admin`. They would otherwise reach `authenticate`, which answers 401 to the
+// Returns 404 for unknown paths below `/v1/admin`. They would otherwise reach `authenticate`, which returns 401 for the
 // operator token.
 adminRoutes.all('/*', notFound)

@@ -32,7 +32,7 @@ const createAlertRoute = route({
   path: '/',
   summary: 'Create an alert on a wallet or a limit',
   description:
-    'An alert fires once when its value passes the threshold. It can fire again after the value has passed `rearm_at` in the other direction. A `lot_expiring` alert reports each lot once. Balances, limits and spending are checked in the transaction of each change. `runway_below` is checked every hour, and `lot_expiring` when a lot reaches the threshold. An alert on a balance, a limit or spending does not fire if its value is already past the threshold when the alert is created. Without a user or a team, the alert is on the wallet or the limit of the customer.',
+    'An alert fires once when its value passes the threshold. `limit_used` also fires when its value reaches the threshold. An alert can fire again after the value has passed `rearm_at` in the opposite direction. `spend_above`, and `limit_used` with a fixed window, can also fire again in each new period or window. A `lot_expiring` alert reports each lot once; a used-up lot can be reported again if returned credits reopen it. Balances, limits and spending are checked in the transaction of each change. `runway_below` is checked every hour. `lot_expiring` is checked when a lot reaches the threshold. If the value of a balance, a limit or spending is already past the threshold when the alert is created, the alert begins in the state `fired`, without a notification. Without `user_id` and `team_id`, the alert applies to the wallet or the limit of the customer.',
   ...writes,
   request: { body: jsonRequest(alertSchema) },
   answers: { 201: answered },
@@ -64,7 +64,7 @@ const changeRoute = route({
   path: '/{id}',
   summary: 'Change the given fields of an alert',
   description:
-    'A new threshold without `rearm_at` resets `rearm_at` to its default. The new state depends on the current value.',
+    'A new threshold without `rearm_at` resets `rearm_at` to its default. If the value of a balance, a limit or spending is past the threshold after the change, the alert is in the state `fired`, without a notification.',
   ...writes,
   request: { params: alertPath, body: jsonRequest(alertChangeSchema) },
   answers: { 200: answered },

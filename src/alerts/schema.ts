@@ -41,10 +41,11 @@ const thresholdInput = z
 const settings = {
   rearm_at: decimalText(THRESHOLD_DECIMALS.credits, MAXIMA.credits).optional().openapi({
     description:
-      'A fired alert can fire again after its value has passed `rearm_at` on the other side of the threshold. The unit is the unit of the threshold. Default: 10 % above the threshold for an alert on a falling value, and 10 % below the threshold for an alert on a rising value.',
+      'A fired alert is armed again when its value passes this value in the opposite direction. It has the unit of the threshold. Not allowed with `lot_expiring`. Default: 10 % above the threshold for an alert on a falling value, and 10 % below the threshold for an alert on a rising value.',
   }),
   cooldown_seconds: z.int().min(0).max(MAX_COOLDOWN_SECONDS).optional().openapi({
-    description: 'The minimum time between two notifications of the alert. Default: 0.',
+    description:
+      'The minimum time in seconds between two notifications of the alert. Default: 0. It has no effect with `lot_expiring`.',
   }),
   enabled: z.boolean().optional(),
 }
@@ -56,10 +57,10 @@ export const alertSchema = z
     ...subjectFields,
     feature_id: customerId().optional().openapi({
       description:
-        'The feature of the limit, required with `limit_used`. With `spend_above`, only the spend of this feature counts.',
+        'The id of a feature. `limit_used` requires the feature of the limit. With `spend_above`, only spending on this feature counts.',
     }),
     period: z.enum(ALERT_PERIODS).optional().openapi({
-      description: 'The period of `spend_above`, in UTC. Default: MONTHLY.',
+      description: 'The period in which `spend_above` adds up the spending, in UTC. Default: MONTHLY.',
     }),
     ...settings,
   })
@@ -99,7 +100,7 @@ function problemsOfThreshold(
   if (value === 0 && type !== 'balance_below') return [['threshold', 'must be above 0']]
   if (rearm_at === undefined) return []
   if (type === 'lot_expiring')
-    return [['rearm_at', 'is not allowed with lot_expiring: each lot is notified once']]
+    return [['rearm_at', 'is not allowed with lot_expiring, which reports each lot once']]
   const rearm = parseDecimal(rearm_at, THRESHOLD_DECIMALS[unit])
   if (typeof rearm !== 'bigint')
     return [['rearm_at', `must have at most ${THRESHOLD_DECIMALS[unit]} decimals`]]
@@ -135,7 +136,7 @@ export function rulesOf(input: NewAlert): AlertRules {
   }
 }
 
-/** Returns the rules of the alert after a change, or the problems of the changed fields. */
+/** Returns the rules of an alert after a change. Returns the problems if the changed fields are not valid. */
 export function changedRules(
   { id: _id, state: _state, created_at_ms: _created, updated_at_ms: _updated, ...rules }: Alert,
   change: AlertPatch,
@@ -188,7 +189,10 @@ export const alertAnswerSchema = z
 
 export const alertsSchema = pageSchema(alertAnswerSchema)
 
-/** Renders an alert in format 1. */
+/**
+ * Returns the JSON of an alert, in format 1. A replay must return the same JSON, so a change of the JSON requires a new
+ * format number.
+ */
 export function renderAlert(alert: Alert, { mode }: LedgerName): object {
   const { id, type, unit, threshold, rearm_at, owner, feature_id, period, cooldown_ms, enabled, state } =
     alert

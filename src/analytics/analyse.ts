@@ -6,27 +6,37 @@ import { type FieldError, invalid, type Refused } from '../ledger/model/refusal.
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { nameSubjects } from '../projection/read/subjects.ts'
 import { type CellQuery, type Rollup, readCells, readRollup, TooManyCells } from '../usage/rollups/read.ts'
-import { needsHours, needsKeys, needsTeams, needsUsers, type Question } from './question.ts'
+import {
+  admitsKind,
+  admitsSubjects,
+  needsHours,
+  needsKeys,
+  needsTeams,
+  needsUsers,
+  type Question,
+} from './question.ts'
 import type { Answered, NameOf } from './render.ts'
-import { admitsKind, Summary, TooManyGroups } from './summary.ts'
+import { Summary, TooManyGroups } from './summary.ts'
 
 export interface Asked {
   readonly ledger: LedgerName
   readonly caller: Caller
 }
 
-/** The progress of a ledger's rollups, compared with its commits. */
+/** The active rollups of a ledger, the time until which they are complete, and the ledger's total balance. */
 export interface Progress {
   readonly rollup: Rollup | null
   /** The time before which every acknowledged change is in the rollups. */
   readonly as_of_ms: number
-  /** The balance of all wallets together; 0 unless requested. */
+  /** The sum of the balances of all wallets, in micro-credits; 0 if the sum was not requested. */
   readonly balance_micro: bigint
 }
 
 /**
- * Reads the state of the object first: the object refuses deleted keys and returns its last entry. If the rollups
- * include this entry, they are current as of this read. Otherwise, they are current as of their last flush.
+ * Reads a ledger's rollups and, with `with_wallets`, its total balance. Asks the ledger object first: the object
+ * refuses deleted API keys and returns the number of its last entry. If the rollups include this entry, they are
+ * complete as of the response of the object. Otherwise, they are complete as of their last update, or as of the time
+ * when the ledger was opened if it has no rollups yet.
  */
 export async function readProgress(
   env: Bindings,
@@ -62,7 +72,7 @@ export async function analyse(
   return { kind: 'done', question, summary, name, as_of_ms }
 }
 
-/** Adds the cells of the question's range to the summary. The summary skips the cells that the filters exclude. */
+/** Adds the cells in the time range of the question to the summary, if the filters of the question admit them. */
 export async function addUsage(
   db: D1Database,
   rollup: Rollup,
@@ -78,7 +88,10 @@ export async function addUsage(
     admits: (kind) => admitsKind(question.filters, kind),
     ...(users && { user_numbers: [...users] }),
   })
-  for await (const chunk of cells) for (const cell of chunk) summary.add(cell)
+  for await (const chunk of cells) {
+    // Cells of other kinds were skipped when the chunk was read.
+    for (const cell of chunk) if (admitsSubjects(question.filters, cell)) summary.add(cell)
+  }
 }
 
 function subjectsOf(question: Question): CellQuery['subjects'] {

@@ -2,8 +2,10 @@ import type { EventType } from '../ledger/model/vocabulary.ts'
 import { DAY_MS, HOUR_MS } from '../time/durations.ts'
 import { windowOf } from '../time/windows.ts'
 import { offsetText, type TimeZone } from '../time/zones.ts'
+import type { Cell } from '../usage/cells/cells.ts'
+import type { Kind } from '../usage/cells/pack-cells.ts'
 
-/** The time windows. A week begins on Monday. */
+/** The time windows by which usage can be grouped. Weeks begin on Monday. */
 export const WINDOWS = ['hour', 'day', 'week', 'month'] as const
 export type Window = (typeof WINDOWS)[number]
 
@@ -20,8 +22,8 @@ export interface Question {
   /** The accepted values of each filtered dimension; an empty set accepts none. */
   readonly filters: Filters
   /**
-   * The time zone of days, weeks and months; UTC if undefined. If a group is a window, the offsets in the range are
-   * whole hours.
+   * The time zone in which days, weeks and months start; UTC if undefined. If a question groups by a window,
+   * `zoneProblem` refuses a zone whose offset from UTC is not a whole number of hours.
    */
   readonly zone?: TimeZone | undefined
 }
@@ -34,7 +36,7 @@ export interface Filters {
   /** The subject numbers of users. */
   readonly user?: ReadonlySet<number>
   readonly team?: ReadonlySet<number>
-  /** The ids of keys. */
+  /** The ids of API keys. */
   readonly key?: ReadonlySet<string>
 }
 
@@ -43,7 +45,7 @@ const MAX_DAYS = 366
 const MAX_DAYS_BY_HOUR = 31
 const MAX_DAYS_BY_USER = 92
 
-/** Returns the error of an invalid range; undefined if the range is valid. */
+/** Returns an error if the time range is empty or too long for the requested groups and filters. */
 export function rangeProblem(question: Question): { field: 'from' | 'to'; message: string } | undefined {
   const { from_ms, to_ms, group_by } = question
   if (from_ms >= to_ms) return { field: 'from', message: 'must be before to' }
@@ -53,15 +55,15 @@ export function rangeProblem(question: Question): { field: 'from' | 'to'; messag
     : needsUsers(question)
       ? [MAX_DAYS_BY_USER, ' if grouped or filtered by user']
       : [MAX_DAYS, '']
-  // Rounding to whole hours may lengthen a range by up to 2 hours.
+  // Rounding to whole hours can lengthen a range by up to 2 hours.
   return days > most + 1 / 12
     ? { field: 'from', message: `must be at most ${most} days before to${why}` }
     : undefined
 }
 
 /**
- * Returns the error of a time zone whose offset from UTC is not a whole number of hours. Usage is stored by the hour
- * of UTC.
+ * Returns an error if the question groups by a window and the offset of its time zone from UTC is not always a whole
+ * number of hours. Usage is stored by UTC hour, so it cannot be divided at other times.
  */
 export function zoneProblem(question: Question): { field: 'time_zone'; message: string } | undefined {
   const { from_ms, to_ms, group_by, zone } = question
@@ -75,8 +77,8 @@ export function zoneProblem(question: Question): { field: 'time_zone'; message: 
 }
 
 /**
- * Reports whether the answer needs usage by the hour. Usage by the hour is necessary for windows of an hour, and for
- * windows in a time zone, which may not start at midnight UTC.
+ * Reports whether the result needs hourly usage. Hourly usage is necessary for windows of an hour. It is also necessary
+ * for all windows in a time zone other than UTC, because a day of that zone does not always start at midnight UTC.
  */
 export function needsHours({ group_by, zone }: Question): boolean {
   return group_by.includes('hour') || (zone !== undefined && group_by.some(isWindow))
@@ -95,8 +97,34 @@ export function needsKeys({ group_by, filters }: Question): boolean {
 }
 
 /**
- * Returns the error of a question that combines keys with users or teams. Usage by user or team is stored without the
- * key.
+ * Reports whether the filters admit cells of a kind. Does not check the filters by user and team, because a kind has no
+ * user and no team: see `admitsSubjects`.
+ */
+export function admitsKind(
+  filters: Filters,
+  { feature_id, provider, model, event_type, key }: Kind,
+): boolean {
+  return (
+    admits(filters.feature, feature_id) &&
+    admits(filters.provider, provider) &&
+    admits(filters.model, model) &&
+    admits(filters.event_type, event_type) &&
+    admits(filters.key, key)
+  )
+}
+
+/** Reports whether the filters admit the user and the team of a cell. */
+export function admitsSubjects(filters: Filters, { user, team }: Pick<Cell, 'user' | 'team'>): boolean {
+  return admits(filters.user, user) && admits(filters.team, team)
+}
+
+function admits<T>(values: ReadonlySet<T> | undefined, value: T | null): boolean {
+  return values === undefined || (value !== null && values.has(value))
+}
+
+/**
+ * Returns an error if the question combines API keys with users or teams. The rollups store usage by user and team
+ * without the API key.
  */
 export function keyProblem(question: Question): { field: string; message: string } | undefined {
   if (!needsKeys(question) || !(needsUsers(question) || needsTeams(question))) return undefined

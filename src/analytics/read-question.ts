@@ -4,8 +4,8 @@ import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { timeJson } from '../http/input/times.ts'
 import { invalid, type Refused } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
+import { recordedProvider } from '../pricing/catalogue/provider-name.ts'
 import { subjectNumbers } from '../projection/read/subjects.ts'
-import { recordedProvider } from '../rating/provider-name.ts'
 import { DAY_MS } from '../time/durations.ts'
 import { firstKeptDay } from '../usage/rollups/upkeep.ts'
 import {
@@ -20,8 +20,8 @@ import {
 import type { AnalyticsQuery } from './schema.ts'
 
 /**
- * Converts a query to a question for the rollups. Rounds times to whole hours, and replaces provider names with
- * recorded names and subject ids with numbers.
+ * Converts an API query to a question for the rollups. Rounds times to whole hours. Replaces provider names with the
+ * names in the records, and user and team ids with subject numbers.
  */
 export async function readQuestion(
   env: Bindings,
@@ -46,7 +46,7 @@ export async function readQuestion(
       ...(keys && { key: new Set(keys) }),
     },
   }
-  // Compares the times as given: rounding could hide that they are reversed.
+  // Compares the times of the query before rounding. After rounding, a reversed range within one hour would look valid.
   const reversed = query.from !== undefined && query.from >= (query.to ?? now_ms)
   const problem = reversed
     ? { field: 'from', message: 'must be before to' }
@@ -64,7 +64,7 @@ export async function readQuestion(
   return { kind: 'question', ...question, filters }
 }
 
-/** Refuses a range that includes deleted days, because its sums would be too small. */
+/** Returns an error if the range includes deleted days, because its sums would be too small. */
 function forgottenProblem(
   env: Bindings,
   from_ms: number,
@@ -75,13 +75,19 @@ function forgottenProblem(
   return { field: 'from', message: `must not be before ${timeJson(kept_from_ms)}: older days are deleted` }
 }
 
-/** Adds empty sets for the filtered users and teams. The result is for checks that need no subject numbers. */
+/**
+ * Returns the question with an empty set for each user or team filter of the query. The checks need to know only which
+ * filters exist, so they can run before the subject numbers are read.
+ */
 function withSubjects(question: Question, { user, team }: AnalyticsQuery): Question {
   const subjects = { ...(user && { user: new Set<number>() }), ...(team && { team: new Set<number>() }) }
   return { ...question, filters: { ...question.filters, ...subjects } }
 }
 
-/** Returns the numbers of subjects. Omits subjects that are not in D1, because they have no usage in the rollups. */
+/**
+ * Returns the subject numbers of users or teams. Omits ids that are not in D1, because they have no usage in the
+ * rollups.
+ */
 function numbersOf(
   env: Bindings,
   ledger: LedgerName,

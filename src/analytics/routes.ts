@@ -23,9 +23,9 @@ import {
 } from './schema.ts'
 
 const DESCRIPTION =
-  'Accepts up to three groups. One of them may be a time window in `time_zone`. Weeks begin on Monday. All other groups are ' +
-  'also filters, which may be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range ' +
-  'of 366 days, of 31 days by hour and of 92 days by user. Events count at their own time. Voided events do not count. The ' +
+  'Accepts up to three groups. At most one of them can be a time window, which starts in `time_zone`. Weeks begin on Monday. ' +
+  'Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range ' +
+  'of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The ' +
   'USD amounts of the rows add up to their total.'
 
 const usageRoute = route({
@@ -35,7 +35,9 @@ const usageRoute = route({
   description: DESCRIPTION,
   ...scopedOrPortal('analytics:read'),
   request: { query: analyticsQuery },
-  answers: { 200: json('Rows by group, and their totals.', usageSchema) },
+  answers: {
+    200: json('A row for each combination of group values, and the totals of all rows.', usageSchema),
+  },
   problems: ['overloaded'],
 })
 
@@ -46,7 +48,9 @@ const costsRoute = route({
   description: DESCRIPTION,
   ...scoped('analytics:read'),
   request: { query: analyticsQuery },
-  answers: { 200: json('Rows by group, and their totals.', costsSchema) },
+  answers: {
+    200: json('A row for each combination of group values, and the totals of all rows.', costsSchema),
+  },
   problems: ['overloaded'],
 })
 
@@ -55,7 +59,7 @@ const burnRateRoute = route({
   path: '/burn-rate',
   summary: 'Get the burn rate and the run-out date of the credits',
   description:
-    'By default, the forecast is for the whole customer, with the sum of the balances of all wallets. With `user` or `team`, it is for this user or team, with the balance of its own wallet.',
+    'By default, the forecast is based on all usage of the customer and on the sum of the balances of all wallets. With `user` or `team`, it is based on the usage and the wallet of this user or team.',
   ...scoped('analytics:read'),
   request: { query: burnRateQuery },
   answers: { 200: json('The averages, the trend and the run-out date.', burnRateSchema) },

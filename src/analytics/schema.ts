@@ -11,8 +11,8 @@ const MAX_GROUPS_BY = 3
 const MAX_VALUES = 100
 
 /**
- * Returns the schema of a parameter that may be repeated, with one value each time. Names may contain any printable
- * character, so no separator is possible.
+ * Returns the schema of a filter parameter. The parameter can be repeated, with one value each time. A list with a
+ * separator is not possible, because names can contain any printable character.
  */
 function filter<T extends string>(value: z.ZodType<T>) {
   return z
@@ -32,7 +32,10 @@ const groupBy = z
       .array(z.enum(GROUPS, `must be one of ${GROUPS.join(', ')}`))
       .max(MAX_GROUPS_BY, `must have at most ${MAX_GROUPS_BY} groups`)
       .refine((groups) => new Set(groups).size === groups.length, 'must not name a group twice')
-      .refine((groups) => groups.filter(isWindow).length <= 1, `must have only one of ${WINDOWS.join(', ')}`),
+      .refine(
+        (groups) => groups.filter(isWindow).length <= 1,
+        `must have at most one of ${WINDOWS.join(', ')}`,
+      ),
   )
   .optional()
   .openapi({
@@ -47,11 +50,11 @@ const timeZone = timeZoneInput()
   .openapi({
     type: 'string',
     description:
-      'The IANA time zone of `day`, `week` and `month`, including daylight saving time. Default: UTC. If `group_by` contains a window, the offset from UTC must be whole hours.',
+      'The IANA time zone in which `day`, `week` and `month` start, including daylight saving time. Default: UTC. If `group_by` contains a time window, the offset of the zone from UTC must be a whole number of hours.',
     example: 'Europe/Berlin',
   })
 
-/** The query of usage and costs. */
+/** The query parameters of `GET /v1/analytics/usage` and `GET /v1/analytics/costs`. */
 export const analyticsQuery = z.strictObject({
   from: timeQuery().optional().openapi({
     description: 'Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`.',
@@ -67,7 +70,9 @@ export const analyticsQuery = z.strictObject({
   user: filter(customerText()),
   team: filter(customerText()),
   key: filter(customerText()),
-  key_id: filter(customerText()).openapi({ description: 'Another name of the parameter `key`.' }),
+  key_id: filter(customerText()).openapi({
+    description: 'An alias of `key`. The values of `key` and `key_id` are combined.',
+  }),
   event_type: filter(z.enum(EVENT_TYPES)),
 })
 
@@ -92,7 +97,7 @@ const group = z
   })
   .openapi({
     description:
-      'The group of the row. A window is shown as its start time. Null means that the usage has no value.',
+      'The value of each group in `group_by`. The value of a time window is its start time. Null means that the usage has no value for the group.',
   })
 
 const usageSums = {
@@ -105,7 +110,7 @@ const usageSums = {
 const costSums = {
   provider_cost_usd: usdSum,
   revenue_usd: usdSum.openapi({
-    description: 'The sum of `customer_price_usd`, including promotional credits.',
+    description: 'The sum of `customer_price_usd`. It includes the value of burned promotional credits.',
   }),
   paid_revenue_usd: usdSum.openapi({ description: 'The price paid for the burned credits.' }),
   margin_usd: usdSum,
@@ -144,10 +149,10 @@ export const burnRateSchema = z
     }),
     days_remaining: z.number().nullable().openapi({
       description:
-        'The number of days until the credits run out; null if nothing was burned in 7 days, or for more than 100 years.',
+        'The number of days until the credits run out; null if nothing was burned in the last 7 days, or if the credits last longer than 100 years.',
     }),
     run_out_date: time.nullable(),
-    assumption: z.string().openapi({ description: 'The assumption behind the run-out date.' }),
+    assumption: z.string().openapi({ description: 'The assumption on which the run-out date is based.' }),
     recommendations: z.array(
       z.object({
         type: z.enum(RECOMMENDATION_TYPES),

@@ -1,8 +1,10 @@
 import { addSums, type Cell, type CellSums, type MutableSums, noSums } from '../usage/cells/cells.ts'
-import type { Kind } from '../usage/cells/pack-cells.ts'
-import { type Filters, type Group, isWindow, type Question, startOf, type Window } from './question.ts'
+import { type Group, isWindow, type Question, startOf, type Window } from './question.ts'
 
-/** The value of a group: a subject number for users and teams, a time for windows, null if the usage has no value. */
+/**
+ * The value of a row for one group: a subject number for a user or team, the start in epoch milliseconds for a time
+ * window, and a name for other groups. It is null if the usage has no value for the group.
+ */
 export type GroupValue = string | number | null
 
 export interface SummaryRow {
@@ -14,26 +16,29 @@ interface Row extends SummaryRow {
   readonly sums: MutableSums
 }
 
-/** The error of a response that would have too many rows. */
+/** The error for a question whose result would have more than `MAX_GROUPS` rows. */
 export class TooManyGroups extends Error {}
 
 export const MAX_GROUPS = 10_000
 
-/** Sums cells by group, without I/O. Sorts rows by their values, and windows by time. */
+/** Sums cells by group, without I/O. Returns one row for each combination of group values. */
 export class Summary {
   private readonly byGroup = new Map<string, Row>()
   private readonly question: Question
-  /** The start of the window of each hour, cached because many cells share an hour. */
+  /**
+   * The start of the time window that contains each hour, in epoch milliseconds. It is cached, because many cells share
+   * an hour.
+   */
   private readonly starts = new Map<number, number>()
 
   constructor(question: Question) {
     this.question = question
-    // A question without groups has one row, with or without usage.
+    // The result of a question without groups always has one row, even without usage.
     if (question.group_by.length === 0) this.byGroup.set('', { values: [], sums: noSums() })
   }
 
   add(cell: Cell): void {
-    if (passes(cell, this.question.filters)) addSums(this.rowOf(cell).sums, cell)
+    addSums(this.rowOf(cell).sums, cell)
   }
 
   totals(): CellSums {
@@ -78,32 +83,10 @@ export class Summary {
 }
 
 /**
- * The separator of the values in a key. Names that customers choose contain no control characters and are not empty
- * (`customerText`).
+ * The separator between the group values in the key of a row. An empty text means null. Both are unambiguous, because
+ * `customerText` refuses control characters and empty names.
  */
 const SEPARATOR = '\u0000'
-
-function passes(cell: Cell, filters: Filters): boolean {
-  return admits(filters.user, cell.user) && admits(filters.team, cell.team) && admitsKind(filters, cell)
-}
-
-/** Reports whether the filters admit cells of a kind. The cells of other kinds are skipped when cells are read. */
-export function admitsKind(
-  filters: Filters,
-  { feature_id, provider, model, event_type, key }: Kind,
-): boolean {
-  return (
-    admits(filters.feature, feature_id) &&
-    admits(filters.provider, provider) &&
-    admits(filters.model, model) &&
-    admits(filters.event_type, event_type) &&
-    admits(filters.key, key)
-  )
-}
-
-function admits<T>(values: ReadonlySet<T> | undefined, value: T | null): boolean {
-  return values === undefined || (value !== null && values.has(value))
-}
 
 function compareValues(a: readonly GroupValue[], b: readonly GroupValue[]): number {
   for (const [index, value] of a.entries()) {

@@ -4,8 +4,9 @@ import type { PriceEpochs } from '../rating/price-epochs.ts'
 import { FIRST_SCOPES, SCOPES } from './authentication/scopes.ts'
 
 /**
- * The record of a key, stored in KV under the key's hash. The format has a version. A record with an unknown version
- * or unknown values is read from D1 instead. Format 2 has the same fields, but only the first scopes.
+ * The record of an API key. KV stores it under the hash of the key. `v` is the version of the format. If a record has
+ * an unknown version or unknown values, the key is read from D1 instead. Format 2 has the same fields, but only the
+ * scopes in `FIRST_SCOPES`.
  */
 const keyRecord = z.object({
   v: z.literal(3),
@@ -17,8 +18,8 @@ const keyRecord = z.object({
   customer_status: z.enum(CUSTOMER_STATUSES),
   expires_at_ms: z.number().nullable(),
   /**
-   * The time when the key stops working; null if it was not deleted or rotated. It is in the future while a rotated
-   * key overlaps with its successor.
+   * The time when a deleted or rotated key stops working; null for other keys. The time is in the future while a
+   * rotated key overlaps with its successor.
    */
   revoked_at_ms: z.number().nullable(),
 })
@@ -30,18 +31,20 @@ const storedRecord = z.union([
 
 export type KeyRecord = Readonly<z.infer<typeof keyRecord>>
 
-/** A record and the price epochs that its events require. */
+/** The record of a key, with its hash and the price epochs at which its events are rated. */
 export interface FoundKey extends KeyRecord {
+  readonly key_hash: string
   readonly price_epochs: PriceEpochs
 }
 
-/** The fields of a valid key that handlers use. */
-export interface AuthenticatedKey extends Omit<FoundKey, 'v' | 'expires_at_ms' | 'revoked_at_ms'> {
-  /** The time when the key or its session ends; null if it does not end. */
+/** The fields of an authenticated key that request handlers use. */
+export interface AuthenticatedKey
+  extends Omit<FoundKey, 'v' | 'key_hash' | 'expires_at_ms' | 'revoked_at_ms'> {
+  /** The time when the key or its session ends, whichever is first; null if neither ends. */
   readonly ends_at_ms: number | null
 }
 
-/** Parses a record. Returns undefined for a record of an unknown format, so that the caller reads D1. */
+/** Parses a record from KV. Returns undefined if the format is unknown. The caller then reads the key from D1. */
 export function parseKeyRecord(text: string): KeyRecord | undefined {
   try {
     const record = storedRecord.safeParse(JSON.parse(text)).data
@@ -52,8 +55,8 @@ export function parseKeyRecord(text: string): KeyRecord | undefined {
 }
 
 /**
- * Converts a record of format 2 to format 3. Applies the rule of the migration `0016_later_scopes`, so that stored
- * records need no change.
+ * Converts a record of format 2 to format 3, by the rule of the migration `0016_later_scopes`. Records in KV therefore
+ * need no migration.
  */
 function upgraded({
   scopes,

@@ -27,13 +27,13 @@ import {
 } from './schema.ts'
 
 const SECRET_ONCE =
-  'Only this response contains the key. If the response is lost, repeat the request with the same `Idempotency-Key` and API key: the response is stored encrypted under that API key.'
+  'Only this response contains the text of the new key. If the response is lost, repeat the request with the same `Idempotency-Key` and the same calling key. The stored response is encrypted with the calling key.'
 
 const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'List API keys, newest first, including deleted keys',
-  description: 'The list never contains the text of a key. A test key lists only test keys.',
+  description: 'The list never contains the text of a key. A request with a test key lists only test keys.',
   ...scopedToRead('keys:write'),
   request: { query: apiKeysQuery },
   answers: { 200: json('A page of keys.', apiKeysSchema) },
@@ -44,8 +44,8 @@ const createKeyRoute = route({
   path: '/',
   summary: 'Create an API key',
   description: [
-    'The new key can have only scopes of the calling key, and cannot expire after the calling key. A live key can create live and test keys. A test key can create only test keys.',
-    'The first test key opens the test ledger.',
+    'The new key can have only scopes that the calling key has. It cannot expire later than the calling key. A live key can create live and test keys. A test key can create only test keys.',
+    'The creation of the first test key also creates the test ledger.',
     SECRET_ONCE,
   ].join(' '),
   ...scoped('keys:write'),
@@ -59,7 +59,7 @@ const rotateRoute = route({
   path: '/{id}/rotate',
   summary: 'Rotate an API key and keep its name, mode, scopes and expiry',
   description: [
-    'Both keys work during the overlap. After the overlap, only the new key works. A key that rotates itself without an overlap is refused immediately, so its request cannot be repeated.',
+    'Both keys work during the overlap. After the overlap, only the new key works. If a key rotates itself without an overlap, the ledgers refuse the old key immediately, and the rest of the API refuses it within 90 s. The request can then not be repeated.',
     SECRET_ONCE,
   ].join(' '),
   ...scoped('keys:write'),
@@ -73,7 +73,7 @@ const deleteRoute = route({
   path: '/{id}',
   summary: 'Delete an API key permanently',
   description:
-    'Ledgers refuse the key before the response. All other parts refuse it within 90 s. Deleting the key again has no effect and returns the same answer. After a 503, repeat the request.',
+    'When you receive the response, the ledgers of the customer already refuse the key. The rest of the API refuses it within 90 s. If the key is already deleted, the request has no effect and gets the same response. After a 503, repeat the request.',
   ...scoped('keys:write'),
   request: { params: apiKeyPath },
   answers: { 200: json('The deleted key.', apiKeySchema) },
@@ -115,7 +115,7 @@ apiKeysRoutes.openapi(createKeyRoute, async (c) => {
 
 apiKeysRoutes.openapi(rotateRoute, async (c) => {
   const { id } = c.req.valid('param')
-  // Parses the body here, because a request without a body skips the validator and its defaults.
+  // Parses the body here, because the validator does not apply its defaults to a request without a body.
   const { overlap_seconds } = rotationSchema.parse(await c.req.json())
   const rotation = { key_id: id, overlap_ms: overlap_seconds * 1000 }
   try {
@@ -124,7 +124,7 @@ apiKeysRoutes.openapi(rotateRoute, async (c) => {
       const also = recordedAndKept(c, actor, keep)
       return createdOrRefused(c, await rotateApiKey(c.env, actor, rotation, Date.now(), also))
     })
-    // Runs after a replay too: the first attempt may have been interrupted before this step.
+    // Also runs after a replay, because the first attempt might have been interrupted before this step.
     if (response.status === 201) await settleRotation(c, id)
     return response
   } catch (error) {
@@ -159,8 +159,8 @@ function onceOf(c: Context<AppEnv>, operation: string): Once {
 const SETTLE_AGAIN_MS = 2_000
 
 /**
- * Sends the end of the old key to its ledgers and KV. Does not throw if this fails, because the response contains the
- * new key, which cannot be read again. D1 has the end, so the old key is refused within 90 s in any case. A failed
+ * Sends the end of the overlap to the ledgers and KV, so that the old key is then refused. Never throws, because the
+ * response contains the new key, which cannot be read again. D1 already contains the end of the overlap. A failed
  * update is retried once after the response.
  */
 async function settleRotation(c: Context<AppEnv>, key_id: string): Promise<void> {

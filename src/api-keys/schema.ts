@@ -33,7 +33,10 @@ export const apiKeyDraftSchema = z
   })
   .openapi('ApiKeyDraft')
 
-/** The body with which the operator issues a key. The defaults are those of a customer's first key. */
+/**
+ * The request body with which the operator issues a key. By default, the key has the scopes and the mode of a
+ * customer's first key.
+ */
 export const issuedKeySchema = z
   .strictObject({
     ...draftFields,
@@ -63,9 +66,10 @@ const time = z.iso.datetime()
 
 export const apiKeySchema = z
   .object({
-    key_id: z
-      .string()
-      .openapi({ description: 'The id of the key. The key itself contains the 26 characters after `key_`.' }),
+    key_id: z.string().openapi({
+      description:
+        'The id of the key. The text of the key contains the 26 characters that follow `key_` in the id.',
+    }),
     name: z.string(),
     mode: z.enum(MODES),
     scopes: z.array(z.enum(SCOPES)),
@@ -75,9 +79,10 @@ export const apiKeySchema = z
     revoked_at: time.nullable().openapi({
       description: 'The time when the key was deleted, or when it stops working after a rotation.',
     }),
-    last_used_at: time
-      .nullable()
-      .openapi({ description: 'The time of a use, at most one hour before the last use.' }),
+    last_used_at: time.nullable().openapi({
+      description:
+        'The approximate time of the last use, at most one hour too early. Null if no use was recorded.',
+    }),
   })
   .openapi('ApiKey')
 
@@ -85,7 +90,7 @@ export const apiKeysSchema = pageSchema(apiKeySchema).openapi('ApiKeysPage')
 
 export const createdKeySchema = apiKeySchema
   .extend({
-    api_key: z.string().openapi({ description: 'The key itself. Only this response contains it.' }),
+    api_key: z.string().openapi({ description: 'The text of the key. Only this response contains it.' }),
   })
   .openapi('CreatedApiKey')
 

@@ -37,7 +37,7 @@ const editTableRoute = route({
   path: '/{id}',
   summary: 'Save a new version of a burn table',
   description:
-    'The given fields replace the fields of the last version. If `effective_from` is absent, a table that starts in the future keeps its start. Otherwise the new version applies from `effective_from` on, but not before now. Earlier events keep the previous version.',
+    'Each field of the request replaces the same field of the last version. The new version applies from `effective_from` on, but not before now. If `effective_from` is absent, the version applies from now on, or from the start of the last version if that start is in the future. Events with an earlier time keep the previous version.',
   ...scoped('pricing:write'),
   request: { params: burnTablePath, body: jsonRequest(burnTablePatchSchema) },
   answers: { 200: json('The new version.', burnTableAnswerSchema) },
@@ -49,7 +49,7 @@ const deleteTableRoute = route({
   path: '/{id}',
   summary: 'Deactivate a burn table',
   description:
-    'The table applies to no events from now on. Late events with an earlier time still use it, and entries still contain its versions.',
+    'From now on, the table rates no new events. Late events with an earlier time still use the table. Ledger entries still refer to its versions.',
   ...scoped('pricing:write'),
   request: { params: burnTablePath },
   answers: { 200: json('The table.', burnTableAnswerSchema) },
@@ -59,7 +59,7 @@ const deleteTableRoute = route({
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'List the last versions of burn tables, newest first, including deleted tables',
+  summary: 'List the last version of each burn table, newest first, including deactivated tables',
   ...scoped('pricing:read'),
   request: { query: burnTablesQuery },
   answers: { 200: json('A page of tables.', burnTablesSchema) },
@@ -69,16 +69,21 @@ const listRoute = route({
 const activeRoute = route({
   method: 'get',
   path: '/active',
-  summary: 'Get the burn table that rates an event now',
+  summary: 'Get the burn table that rates events now',
   ...scoped('pricing:read'),
-  answers: { 200: json("The table, or the deployment's default.", burnTableAnswerSchema) },
+  answers: {
+    200: json(
+      "The table, or the deployment's default table if no table of the customer is in force.",
+      burnTableAnswerSchema,
+    ),
+  },
   problems: ['overloaded'],
 })
 
 const getRoute = route({
   method: 'get',
   path: '/{id}',
-  summary: 'Get the last version or an earlier version of a burn table',
+  summary: 'Get a version of a burn table, by default the last version',
   ...scoped('pricing:read'),
   request: { params: burnTablePath, query: burnTableQuery },
   answers: { 200: json('The table.', burnTableAnswerSchema) },
@@ -86,8 +91,8 @@ const getRoute = route({
 })
 
 /**
- * The routes of burn tables. They use the customer's live ledger with keys of both modes, because both modes share
- * the tables.
+ * The routes of burn tables. Live and test mode share the tables, which the customer's live ledger stores. A request
+ * with a test key therefore also calls the live ledger.
  */
 export const burnTablesRoutes = createRouter()
 

@@ -18,8 +18,8 @@ import {
 import { CREDIT_DECIMALS } from '../pricing/money.ts'
 
 /**
- * The schema of a burn table. `checkBurnTable` checks the rules that the schema cannot express: units, the order of
- * tiers and conflicting rules.
+ * The schemas of burn tables. `checkBurnTable` makes the checks that a schema cannot express: the conditions of rules,
+ * the names of units, the order of tiers, and ambiguous rules.
  */
 
 const MAX_AMOUNT = 8_000_000_000
@@ -33,15 +33,15 @@ function aboveZero(input: ReturnType<typeof decimalText>) {
 }
 
 /**
- * Returns the schema of a rule. Its parameters are the schemas of amounts and quantities, which are text in parsed
- * requests and numbers in answers.
+ * Returns the schema of a rule. The parameters are functions that return the schemas of amounts and quantities: these
+ * are decimal strings in parsed requests and numbers in responses.
  */
 function ruleSchema<A extends z.ZodType, Q extends z.ZodType, P extends z.ZodType, L extends z.ZodType>(of: {
   readonly amount: () => A
   readonly units: () => Q
-  /** A quantity above 0. */
+  /** Returns the schema of a quantity that must be above 0. */
   readonly size: () => P
-  /** The end of a tier; null for the last tier. */
+  /** Returns the schema of the end of a tier, which is null in the last tier. */
   readonly end: () => L
 }) {
   const { amount, units, size, end } = of
@@ -54,7 +54,7 @@ function ruleSchema<A extends z.ZodType, Q extends z.ZodType, P extends z.ZodTyp
     .default({})
     .openapi({
       description:
-        'Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.',
+        'The events that the rule matches. Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.',
     })
   const unit = z.string()
   const costPlus = z.strictObject({
@@ -121,7 +121,8 @@ const ruleInput = ruleSchema({
 const fields = {
   name: customerText(),
   credits_per_usd: aboveZero(amountInput()).openapi({
-    description: 'The credits for one USD. Default for a new table: the value of the deployment.',
+    description:
+      'The number of credits for one USD. Default for a new table: the value in the configuration of the deployment.',
   }),
   rounding: z.strictObject({
     mode: z.enum(ROUNDING_MODES).default('half_even'),
@@ -155,12 +156,12 @@ const newFields = {
 
 export const burnTableSchema = z.strictObject(newFields).openapi('BurnTable')
 
-/** A table for a simulation. Its name and its times have no effect. */
+/** The schema of a burn table in a simulation. The name and the effective times have no effect. */
 export const draftTableSchema = z
   .strictObject({ ...newFields, name: fields.name.default('Draft') })
   .openapi('BurnTableDraft')
 
-/** The new fields of a table. A given field replaces the whole field of the table. */
+/** The schema of an edit of a burn table. Each field of the request replaces the same field of the table as a whole. */
 export const burnTablePatchSchema = z
   .strictObject({ ...fields, ...timeFields })
   .partial()
@@ -175,7 +176,7 @@ export const burnTableQuery = z.strictObject({
     .regex(/^[1-9]\d{0,8}$/, 'must be a whole number above 0')
     .transform(Number)
     .optional()
-    .openapi({ type: 'integer', description: 'A version of the table. Default: the last version.' }),
+    .openapi({ type: 'integer', description: 'The version number. Default: the last version of the table.' }),
 })
 
 export const burnTablesQuery = z.strictObject(pageQuery)
@@ -189,9 +190,10 @@ export const burnTableAnswerSchema = z
       .string()
       .nullable()
       .openapi({ description: "The id of the table; null for the deployment's default table." }),
-    version: z
-      .int()
-      .openapi({ description: 'The version number on entries, counted over all tables of the customer.' }),
+    version: z.int().openapi({
+      description:
+        'The version number that ledger entries refer to. It is counted over all tables of the customer.',
+    }),
     name: z.string(),
     credits_per_usd: z.number(),
     rounding: z.object({ mode: z.enum(ROUNDING_MODES), step: z.number() }),
@@ -202,7 +204,7 @@ export const burnTableAnswerSchema = z
     ),
     effective_from: time.nullable(),
     effective_to: time.nullable(),
-    active: z.boolean().openapi({ description: 'True until the table is deleted.' }),
+    active: z.boolean().openapi({ description: 'False for all versions of a deactivated table.' }),
     created_at: time.nullable(),
     updated_at: time.nullable().openapi({ description: 'The time when this version was saved.' }),
     deactivated_at: time.nullable(),

@@ -37,7 +37,7 @@ const moved = { 200: json('The movement and the new balance.', movementSchema) }
 const refundRoute = route({
   method: 'post',
   path: '/refund',
-  summary: 'Refund a purchase, or return the credits of a burn to the same lots',
+  summary: 'Refund a purchase, or return burned credits to the lots from which they were burned',
   ...writes,
   request: { body: jsonRequest(refundSchema) },
   answers: moved,
@@ -47,7 +47,7 @@ const refundRoute = route({
 const transferRoute = route({
   method: 'post',
   path: '/transfer',
-  summary: 'Transfer credits between wallets and keep the expiry of their lots',
+  summary: 'Transfer credits between wallets; the credits keep their expiry',
   ...writes,
   request: { body: jsonRequest(transferSchema) },
   answers: moved,
@@ -57,7 +57,7 @@ const transferRoute = route({
 const adjustRoute = route({
   method: 'post',
   path: '/adjust',
-  summary: 'Adjust a balance manually',
+  summary: 'Add credits to a wallet or remove credits from it manually',
   ...writes,
   request: { body: jsonRequest(adjustSchema) },
   answers: moved,
@@ -67,7 +67,7 @@ const adjustRoute = route({
 const revokeRoute = route({
   method: 'post',
   path: '/lots/{id}/revoke',
-  summary: 'Revoke a lot by removing all or some of its credits that are not held',
+  summary: 'Revoke a lot: remove all or some of its credits that no hold reserves',
   ...writes,
   request: { params: lotPath, body: jsonRequest(revokeSchema) },
   answers: moved,
@@ -89,7 +89,7 @@ const recurringRoute = route({
   path: '/recurring-grants',
   summary: 'List recurring grants, newest first',
   description:
-    'Lists the grants of one wallet. Without `user_id` and `team_id`, lists the grants of up to 1,000 wallets with recurring grants, holds, or lots that begin or expire later. If there are more such wallets, list the grants of each wallet.',
+    'Lists the recurring grants of the wallet of `user_id` or `team_id`. Without `user_id` and `team_id`, lists the recurring grants of all wallets. This list covers at most 1,000 wallets that have recurring grants, holds, or lots that begin or expire later. If a ledger has more of these wallets, list the grants of each wallet.',
   ...scoped('credits:read'),
   request: { query: recurringGrantsQuery },
   answers: { 200: json('A page of grants.', recurringGrantsSchema) },
@@ -108,7 +108,7 @@ const stopRoute = route({
 const voidRoute = route({
   method: 'post',
   path: '/{id}/void',
-  summary: 'Void an event and return its credits to the same lots',
+  summary: 'Void an event and return its credits to the lots from which they were burned',
   ...scoped('credits:write'),
   request: { params: z.object({ id: z.string().max(64) }), body: optionalJsonRequest(z.strictObject({})) },
   answers: { 200: json('The returned credits and the new balance.', movementSchema) },

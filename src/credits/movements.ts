@@ -11,15 +11,15 @@ import type { MovementAnswer } from '../ledger/model/answers.ts'
 import type { Movement } from '../ledger/model/messages/credits.ts'
 
 /**
- * The schemas and answers of movements: refunds, transfers, adjustments, revocations of lots, voids of events, and
- * changes of overdraft limits.
+ * Defines the schemas and responses of movements. A movement is a refund, a transfer, an adjustment, the revocation of
+ * a lot, the void of an event, the cancellation of a recurring grant, or a change of an overdraft limit.
  */
 
 export const refundSchema = z
   .strictObject({
     transaction_id: objectId(),
     amount: creditsAmount().optional().openapi({
-      description: 'The credits to refund. Default: everything that can be refunded.',
+      description: 'The credits to refund. Default: all credits of the transaction that can be refunded.',
     }),
     reason: customerText().optional(),
   })
@@ -40,9 +40,9 @@ export const lotPath = z.object({ id: z.string().max(64) })
 
 export const revokeSchema = z
   .strictObject({
-    amount: creditsAmount()
-      .optional()
-      .openapi({ description: 'The credits to remove. Default: all credits of the lot that are not held.' }),
+    amount: creditsAmount().optional().openapi({
+      description: 'The credits to remove. Default: all credits of the lot that no hold reserves.',
+    }),
     reason: customerText(),
   })
   .openapi('Revocation')
@@ -61,7 +61,8 @@ export const movementSchema = z
     amount,
     balance_after: amount,
     returned_expired: amount.optional().openapi({
-      description: 'The credits that were returned to expired lots. They expire again immediately.',
+      description:
+        'The part of the returned credits that would have expired if they had not been burned. This part expires immediately.',
     }),
     to: z.object({ transaction_id: z.string(), wallet_id: z.string(), balance_after: amount }).optional(),
   })
@@ -71,7 +72,7 @@ export const walletSchema = z
   .object({ wallet_id: z.string(), balance: amount, overdraft_limit: amount })
   .openapi('Wallet')
 
-/** Applies the movement in the ledger and answers the request. */
+/** Applies the movement in the ledger and responds to the request. */
 export async function answerMovement(
   c: Context<AppEnv>,
   operation: string,
@@ -83,7 +84,10 @@ export async function answerMovement(
   return answerResult(c, result, renderMovement)
 }
 
-/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
+/**
+ * Renders the result of a movement as JSON in format 1. A replay must return the same JSON, so a change of the JSON
+ * requires a new format number.
+ */
 function renderMovement(answer: MovementAnswer): object {
   if (answer.overdraft_limit !== undefined) {
     return {

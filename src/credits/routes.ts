@@ -53,7 +53,7 @@ const purchaseRoute = route({
   path: '/purchase',
   summary: 'Record purchased credits as a new lot in a wallet',
   description:
-    'A `payment_reference` is credited only once. A repeat with the same wallet and amounts returns the first purchase with the status 200. A repeat with a different wallet or amount is a conflict.',
+    'A `payment_reference` is credited only once. A second purchase with the same reference, wallet, amount and price returns the first purchase with status 200. A second purchase with the same reference but another wallet, amount or price is refused with 409.',
   ...scoped('credits:write'),
   request: { body: jsonRequest(purchaseSchema) },
   answers: {
@@ -79,7 +79,7 @@ const lotsRoute = route({
   summary: 'List the open lots of a wallet in burn order',
   ...scoped('credits:read'),
   description:
-    'A wallet has at most 1,000 open lots. Lots that have not begun yet are last. A page continues after the last lot of the previous page, even if that lot has been burned since.',
+    'A wallet has at most 1,000 open lots. Lots that have not begun yet are at the end of the list. A page continues after the last lot of the previous page, even if this lot has been burned in the meantime.',
   request: { query: lotsQuery },
   answers: { 200: json('A page of lots.', lotsSchema) },
   problems: ['overloaded', 'not_found'],
@@ -90,7 +90,7 @@ const transactionsRoute = route({
   path: '/transactions',
   summary: 'List ledger entries, newest first',
   description:
-    'Lists the entries of the wallet of `user_id` or `team_id`, or of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. ' +
+    'Lists the entries of the wallet of `user_id` or `team_id`. Without `user_id` and `team_id`, lists the entries of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. ' +
     EXPORT_DESCRIPTION,
   ...scopedOrPortal('credits:read'),
   request: { query: transactionsQuery },

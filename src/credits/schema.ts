@@ -15,7 +15,7 @@ const lotFields = {
   amount: creditsAmount(),
   starts_at: timeInput().optional().openapi({
     description:
-      'The time when the lot begins. It must be in the future. Until then, its credits are in the balance, but cannot be used. Default: now.',
+      'The time when the lot begins. It must be in the future. Before this time, the balance includes the credits of the lot, but they cannot be used. Default: now.',
   }),
   expires_at: timeInput()
     .optional()
@@ -25,11 +25,11 @@ const lotFields = {
     .min(0)
     .max(100)
     .default(50)
-    .openapi({ description: 'Lots with a lower value burn first.' }),
+    .openapi({ description: 'The burn order of the lot. Lots with a lower priority are burned first.' }),
   metadata: metadataInput().optional(),
 }
 
-/** Refuses a lot that would expire before it begins, or at the same time. */
+/** Adds an issue if a lot expires before it begins or at the same time. */
 function refuseWrongTimes(
   { starts_at, expires_at }: { starts_at?: number | undefined; expires_at?: number | undefined },
   ctx: z.RefinementCtx,
@@ -43,11 +43,11 @@ const recurringInput = z
     every: z.enum(RECURRING_PERIODS),
     rollover_max: creditsLimit().optional().openapi({
       description:
-        'The maximum amount of earlier lots that remains at the next recurrence. Default: no limit.',
+        'The maximum amount of unreserved credits from earlier lots of this grant that remains at a recurrence. The rest expires. Default: no limit.',
     }),
     target_balance: creditsAmount().optional().openapi({
       description:
-        'The target of each recurrence. A recurrence grants only the difference between this target and the available credits of earlier recurrences. Default: each recurrence grants `amount`. Cannot be combined with `rollover_max`.',
+        'The target for the available credits of this grant. A recurrence grants only the difference between this target and the available credits of this grant, or nothing if the target is reached. Default: each recurrence grants `amount`. Cannot be combined with `rollover_max`.',
     }),
   })
   .superRefine(({ rollover_max, target_balance }, ctx) => {
@@ -60,7 +60,7 @@ const recurringInput = z
   })
   .openapi({
     description:
-      'Repeats the grant every period from now on. Months without the same day use their last day.',
+      'Repeats the grant once in every period, starting now. In a month that lacks the day of the first grant, the grant is made on the last day of the month.',
   })
 
 export const grantSchema = z
@@ -149,7 +149,7 @@ export const creditSchema = z
     balance_after: amount,
     already_recorded: z.literal(true).optional().openapi({
       description:
-        'Present if the payment reference was used before. The answer describes the first purchase. Nothing was added.',
+        'Present if the payment reference was already used. The response then describes the first purchase, and no credits were added.',
     }),
   })
   .openapi('Credited')
@@ -162,7 +162,7 @@ export const balanceSchema = z
     reserved_balance: amount,
     available_balance: amount,
     pending_balance: amount.optional().openapi({
-      description: 'The part of `balance` in lots that have not begun yet. Absent if there are no such lots.',
+      description: 'The part of `balance` in lots that have not begun yet. Absent if all lots have begun.',
     }),
     currency: z.literal('credits'),
     overdraft_limit: amount,

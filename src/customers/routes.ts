@@ -4,11 +4,10 @@ import { authenticate, bearerToken, credentialOf } from '../api-keys/authenticat
 import { isOperatorToken } from '../api-keys/authentication/operator.ts'
 import { OPERATOR_ACTOR, PUBLIC_ACTOR } from '../audit/record.ts'
 import { configOf } from '../config.ts'
-import { auditorOf } from '../http/caller.ts'
+import { auditorOf, idempotencyKey } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { timeJson } from '../http/input/times.ts'
 import { jsonBody } from '../http/middleware/body.ts'
-import { idempotencyKey } from '../http/middleware/idempotency-key.ts'
 import { admitsStranger, tooManyRequests, unauthorized } from '../http/middleware/platform-limits.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { problem, refusalResponse, serviceUnavailable } from '../http/output/problem.ts'
@@ -18,7 +17,10 @@ import { readCustomer } from './accounts.ts'
 import { type Registered, type RegistrationOutcome, register } from './register.ts'
 import { customerSchema, type Registration, registeredSchema, registrationSchema } from './schema.ts'
 
-/** Admits the operator, and requests without a Bearer token if registration is open. Refuses any other token. */
+/**
+ * Admits the operator token. If registration is open, also admits requests without a Bearer token. Refuses any other
+ * token.
+ */
 const registrar = createMiddleware<AppEnv>(async (c, next) => {
   const token = bearerToken(c.req.header('Authorization'))
   if (token === undefined && !configOf(c.env).open_registration) {
@@ -32,7 +34,7 @@ const registrar = createMiddleware<AppEnv>(async (c, next) => {
     return unauthorized(
       c,
       'invalid_api_key',
-      'Registration accepts no API key. Send the operator token or, if registration is open, no token.',
+      'The Bearer token is not the operator token. Send the operator token or, if registration is open, no token.',
     )
   }
   if (token === undefined && !(await admitsStranger(c))) return tooManyRequests(c, 'address')
@@ -44,7 +46,7 @@ const registerRoute = route({
   path: '/register',
   summary: 'Register a customer',
   description:
-    'Only this response contains the first API key. With the operator token, a repeat with the same `Idempotency-Key` returns the same response. In open registration, no credential can protect a stored response, so a repeat is answered with 409.',
+    'Only this response contains the first API key. If the request contains the operator token, a repeat with the same `Idempotency-Key` gets the same response. A response to a request without a token is not stored, because no credential can encrypt it. A repeat of this request therefore gets a 409 response.',
   middleware: [registrar, jsonBody, idempotencyKey],
   security: OPEN_OR_OPERATOR,
   request: { body: jsonRequest(registrationSchema) },
@@ -69,7 +71,7 @@ const meRoute = route({
   answers: { 200: json('The customer.', customerSchema) },
 })
 
-/** The routes of customers, mounted before `authenticate`, because a new customer has no key yet. */
+/** The routes of customers. They are mounted before `authenticate`, because a new customer has no API key yet. */
 export const customersRoutes = createRouter()
 
 customersRoutes.openapi(registerRoute, async (c) => {
@@ -91,7 +93,8 @@ customersRoutes.openapi(registerRoute, async (c) => {
         ? registeredAnswer(registration, outcome)
         : registrationRefused(c, outcome)
     }
-    // A stored answer is encrypted under the credential of its request. An open registration has no credential.
+    // A stored response is encrypted with the credential of its request. A registration without the operator token has
+    // no credential, so the response to it is not stored.
     const once = by_operator
       ? { owner: OPERATOR_ACTOR, operation: 'POST /v1/customers/register', credential: credentialOf(c) }
       : undefined

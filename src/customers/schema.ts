@@ -6,15 +6,14 @@ import { REGIONS } from '../ledger/client/test-ledger.ts'
 export const registrationSchema = z
   .strictObject({
     name: customerText().openapi({ example: 'Acme AI' }),
-    /** The email address. RFC 5321 allows at most 254 characters. */
+    /** The email address of the customer. RFC 5321 allows at most 254 characters. */
     email: z
       .email({ error: (issue) => (issue.input === undefined ? 'required' : 'must be an email address') })
       .max(254, 'must have at most 254 characters')
       .openapi({ example: 'dev@acme.example' }),
-    tier: z
-      .enum(TIERS)
-      .default('STARTER')
-      .openapi({ description: 'Tiers other than STARTER require the operator token.' }),
+    tier: z.enum(TIERS).default('STARTER').openapi({
+      description: 'The tier of the customer. A tier other than STARTER requires the operator token.',
+    }),
     region: z.enum(REGIONS, { error: `must be one of ${REGIONS.join(', ')}` }).optional(),
     jurisdiction: z
       .string()

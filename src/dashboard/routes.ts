@@ -1,16 +1,14 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { deleteCookie, setCookie } from 'hono/cookie'
-import { admitApiKey } from '../api-keys/authentication/authenticate.ts'
+import { admitApiKey, notFromOwnPage } from '../api-keys/authentication/authenticate.ts'
 import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../api-keys/authentication/format.ts'
 import { isOperatorToken, operatorsOf } from '../api-keys/authentication/operator.ts'
-import { notFromOwnPage } from '../api-keys/authentication/session.ts'
 import { configOf } from '../config.ts'
-import type { AppEnv } from '../http/env.ts'
+import { type AppEnv, guard } from '../http/env.ts'
 import { timeJson } from '../http/input/times.ts'
 import { validationHook } from '../http/input/validation.ts'
 import { jsonBody } from '../http/middleware/body.ts'
-import { guard } from '../http/middleware/guard.ts'
 import { unauthorized } from '../http/middleware/platform-limits.ts'
 import { notFound, problem } from '../http/output/problem.ts'
 import { createRouter } from '../http/route.ts'
@@ -20,8 +18,8 @@ import { ASSERTION_HEADER, type Assertion, verifyAssertion } from './cloudflare-
 import { beginSession, endSession, findSession, type Session, type SessionOwner } from './sessions.ts'
 
 /**
- * The sign-in and sign-out routes of the dashboard. They are not part of the public API. They accept no API key in a
- * header, and no request from a page of another origin.
+ * The routes with which the dashboard signs in and out. They are not part of the public API. They do not accept an API
+ * key in a header, and refuse requests from pages of another origin.
  */
 export const dashboardRoutes = createRouter()
 
@@ -30,16 +28,16 @@ const ownPagesOnly = guard((c) => (isOwnPage(c) ? undefined : notFromOwnPage(c))
 const MAX_CREDENTIAL_CHARS = 1_000
 const signInSchema = z.union([
   z.strictObject({ credential: z.string().min(1).max(MAX_CREDENTIAL_CHARS) }),
-  // The sign-in with Cloudflare Access. The assertion is in a header.
+  // The body of a sign-in with Cloudflare Access. The request contains the assertion in a header.
   z.strictObject({ access: z.literal(true) }),
 ])
 
 dashboardRoutes.use('/*', ownPagesOnly)
 
 /**
- * Returns the current session. The sign-in page calls this route first. Without a session, the answer contains the
- * email from the assertion of Cloudflare Access, or the reason why the assertion is refused. In development, the
- * answer also contains the public credentials.
+ * Returns the current session. If there is no session but an assertion of Cloudflare Access, the response contains the
+ * email from the assertion, or the reason why the assertion cannot be used. In development, the response also contains
+ * the public demo credentials.
  */
 dashboardRoutes.get('/session', async (c) => {
   const token = sessionTokenOf(c)

@@ -6,11 +6,11 @@ export function sizeOf(text: string): number {
 export const utf8 = new TextEncoder()
 
 /**
- * Writes a text in UTF-8 to `bytes`, beginning at `at`. `bytes` must have three free bytes for each UTF-16 unit of
- * the text. Returns the number of bytes written.
+ * Writes a text in UTF-8 to `bytes`, beginning at the index `at`, and returns the number of bytes written. From this
+ * index on, `bytes` must have at least three bytes for each UTF-16 code unit of the text.
  */
 export function writeUtf8(text: string, bytes: Uint8Array, at = 0): number {
-  // Most texts are short ASCII texts. For them, this loop is faster than a call of the encoder.
+  // For a short ASCII text, this loop is faster than the encoder. Most texts are short and ASCII.
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
     if (unit >= 0x80) return utf8.encodeInto(text, bytes.subarray(at)).written
@@ -22,26 +22,27 @@ export function writeUtf8(text: string, bytes: Uint8Array, at = 0): number {
 const TWO_BYTE = /[^\0-\xff]/
 
 /**
- * Returns the memory that a text uses, in bytes. If any letter is above U+00FF, V8 stores two bytes for each letter.
+ * Returns the memory that the characters of a text use, in bytes. V8 stores two bytes for each character if any
+ * character is above U+00FF, and otherwise one byte.
  */
 export function memoryOf(text: string): number {
   return isTwoByte(text) ? 2 * text.length : text.length
 }
 
-/** Returns whether a text has a letter above U+00FF. */
+/** Returns whether a text has a character above U+00FF. */
 export function isTwoByte(text: string): boolean {
   return TWO_BYTE.test(text)
 }
 
-/** The limits of one portion. */
+/** The maximum size of one portion, in bytes and in items. */
 export interface PortionLimits {
   readonly bytes: number
   readonly items?: number
 }
 
 /**
- * Splits a list into portions and keeps its order. Each portion is as long as the limits allow. An item above the
- * limits becomes a separate portion.
+ * Splits a list into portions without changing the order of the items. Each portion has as many items as the limits
+ * allow. An item that is larger than `limits.bytes` is the only item of its portion.
  */
 export function portionsOf<T>(
   items: readonly T[],
@@ -68,9 +69,9 @@ export function portionsOf<T>(
 export const MAX_PARAMETER_BYTES = 2_000_000
 
 /**
- * Returns the texts as JSON arrays, in order and in as few arrays as possible. Each array fits into one parameter. A
- * list is bound as one parameter, because a statement accepts at most 100 parameters. Returns no array for an empty
- * list. Throws if a single text is too large.
+ * Joins JSON texts, in their order, into as few JSON arrays as possible. Each array fits into one SQL parameter. A
+ * parameter contains many values, because D1 accepts at most 100 parameters for a statement. Returns no array for an
+ * empty list. Throws if a single text does not fit into a parameter.
  */
 export function jsonParameters(texts: readonly string[]): string[] {
   const portions = portionsOf(texts, sizeInParameter, { bytes: MAX_PARAMETER_BYTES - BRACKETS })
@@ -78,8 +79,8 @@ export function jsonParameters(texts: readonly string[]): string[] {
 }
 
 /**
- * Returns a JSON array of JSON texts. Builds it in one copy: adding brackets to a joined text would copy megabytes
- * again.
+ * Joins JSON texts into one JSON array. The brackets are joined together with the texts. Adding them afterwards would
+ * copy the whole result, which can have several megabytes.
  */
 export function jsonArray(texts: readonly string[]): string {
   const pieces = ['[']
@@ -92,8 +93,8 @@ export function jsonArray(texts: readonly string[]): string {
 }
 
 /**
- * Maps items by `of` and splits the values into JSON arrays, like `jsonParameters`. `items[index]` is the source of
- * the value at `index`.
+ * Maps each item with `of` and writes the values to JSON arrays, each of which fits into one SQL parameter. Each result
+ * has one array (`list`) and the items that its values come from, in the same order.
  */
 export function jsonLists<T>(
   items: readonly T[],
@@ -111,7 +112,7 @@ function sizeInParameter(text: string): number {
   const size = sizeOf(text) + COMMA
   if (size + BRACKETS > MAX_PARAMETER_BYTES)
     throw new Error(
-      `a text of ${size} bytes does not fit into a parameter of D1: the maximum is ${MAX_PARAMETER_BYTES} bytes`,
+      `a text of ${size} bytes, including a comma, does not fit into a parameter of D1: the maximum is ${MAX_PARAMETER_BYTES} bytes, including two brackets`,
     )
   return size
 }

@@ -4,7 +4,6 @@
  */
 
 export * from './schema/customers.ts'
-export * from './schema/kinds.ts'
 export * from './schema/ledgers.ts'
 export * from './schema/operations.ts'
 export * from './schema/proof.ts'

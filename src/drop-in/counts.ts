@@ -4,19 +4,46 @@ import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { timeOrNull } from '../http/input/times.ts'
+import type { Refusal } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { logError } from '../logging/log.ts'
 import { PendingCounts } from '../logging/pending-counts.ts'
 import type { Endpoint } from './endpoints.ts'
-import type { IgnoredReason, RejectedReason } from './reasons.ts'
 
 /**
- * The minimum time between two writes of counts to D1. The outcomes of the drop-in endpoints are counted in the
- * memory of the isolate, so that not every request writes a row. The first count of a ledger in each of these
- * intervals is written immediately. The counts help to set an endpoint up and are not used for billing. Later counts
- * are written with the isolate's first drop-in request of a new interval.
+ * The interval in which an isolate writes its counts to D1. The isolate counts the outcomes of the drop-in endpoints in
+ * memory, so that not every request writes a row. The first count of a ledger in an interval is written immediately.
+ * Later counts are written by the isolate's next write. The counts help operators and customers to set up an endpoint.
+ * They are not used for billing.
  */
 const WRITE_EVERY_MS = 10_000
+
+/**
+ * The reasons why an item of a drop-in request is not billed. The list is closed, because `GET /v1/drop-in` counts
+ * items by reason. A rejected item should have been billed. An ignored item costs nothing.
+ */
+export type RejectedReason =
+  | Refusal['code']
+  /** The request or the item is malformed. */
+  | 'unreadable'
+  /** The usage is missing, or the usage reader does not support it. */
+  | 'no_usage'
+  | 'no_model'
+  | 'no_provider'
+  /** A CloudEvent, or a meter event of Stripe, whose type has no mapping. */
+  | 'no_mapping'
+  /** A value that the mapping requires is missing or has the wrong type. */
+  | 'wrong_data'
+
+export type IgnoredReason =
+  /** A span that is not a model call: HTTP, tools, the application itself. */
+  | 'not_a_model_call'
+  /** A span of an agent or a workflow. Its usage repeats the usage of its calls. */
+  | 'total_of_others'
+  /** A model call that contains another model call, such as a framework's call around the call of its client. */
+  | 'not_a_leaf'
+  | 'failed_call'
+  | 'cache_hit'
 
 export type Outcome =
   | 'received'
@@ -33,7 +60,7 @@ interface Count {
   readonly last_at_ms: number
 }
 
-// Writes 1 row for each outcome.
+// This statement writes 1 row for each ledger, endpoint and outcome.
 const ADD = `
   INSERT INTO drop_in_counts (ledger_id, endpoint, outcome, count, last_at_ms)
   SELECT value ->> 'ledger_id', value ->> 'endpoint', value ->> 'outcome', value ->> 'count', value ->> 'last_at_ms'
@@ -46,12 +73,12 @@ const counts = new PendingCounts<Count>(
   ADD,
   (error) => logError('drop_in_counts_not_written', error),
 )
-/** The start of the current interval: the time when this isolate last began a write that was due. */
+/** The time when the current interval began, which is the time of the last write that was due. */
 let written_at_ms = 0
 /** The ledgers whose counts this isolate has written since `written_at_ms`. */
 let written = new Set<string>()
 
-/** Counts a request and its outcomes, and starts a write in the background if one is due. */
+/** Counts a request and its outcomes in memory. If a write to D1 is due, starts the write in the background. */
 export function countOutcomes(
   c: Context<AppEnv>,
   endpoint: Endpoint,
@@ -64,7 +91,7 @@ export function countOutcomes(
   for (const [outcome, count] of times) {
     counts.add({ ledger_id, endpoint, outcome, count, last_at_ms: now_ms })
   }
-  // Uses the absolute difference, so that writes continue after the clock was set back.
+  // The difference is absolute, so that writes continue if the clock is set back.
   const is_due = Math.abs(now_ms - written_at_ms) >= WRITE_EVERY_MS
   if (!is_due && written.has(ledger_id)) return
   if (is_due) written = new Set()
@@ -73,12 +100,15 @@ export function countOutcomes(
   c.executionCtx.waitUntil(writeCounts(c.env))
 }
 
-/** Adds this isolate's counts to D1. Never throws. Counts that could not be written are kept. */
+/** Adds this isolate's counts to D1. Never throws. If the write fails, the counts stay in memory for the next write. */
 export function writeCounts(env: Pick<Bindings, 'DB'>): Promise<void> {
   return counts.write(env)
 }
 
-/** The maximum number of rows to read. A ledger has at most one row for each outcome of each endpoint. */
+/**
+ * The maximum number of rows that one query reads. A ledger has fewer rows, because it has at most one row for each
+ * outcome of each endpoint.
+ */
 const MAX_ROWS = 500
 const READ = `
   SELECT endpoint, outcome, count, last_at_ms FROM drop_in_counts WHERE ledger_id = ?1
@@ -86,7 +116,10 @@ const READ = `
 
 type Row = Pick<Count, 'outcome' | 'count' | 'last_at_ms'> & { readonly endpoint: string }
 
-/** Returns the state of every endpoint for a ledger. Writes the counts of this isolate first. */
+/**
+ * Returns the state and the counts of every drop-in endpoint for one ledger. Writes the counts of this isolate to D1
+ * first.
+ */
 export async function readCounts(
   env: Bindings,
   ledger: LedgerName,

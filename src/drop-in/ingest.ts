@@ -7,12 +7,12 @@ import type { AppEnv } from '../http/env.ts'
 import { ingest } from '../ledger/client/client.ts'
 import type { BatchItemAnswer } from '../ledger/model/answers.ts'
 import type { Refusal } from '../ledger/model/refusal.ts'
-import { countOutcomes, type Outcome } from './counts.ts'
+import { countOutcomes, type IgnoredReason, type Outcome, type RejectedReason } from './counts.ts'
 import type { Endpoint } from './endpoints.ts'
-import type { IgnoredReason, RejectedReason } from './reasons.ts'
 
 /**
- * An item of a drop-in request: mapped to the fields of `POST /v1/events/ingest`, or excluded from billing.
+ * An item of a drop-in request. An item that is billed has the fields of an event of `POST /v1/events/ingest`. Any
+ * other item has the reason why it is not billed.
  */
 export type Item =
   | { readonly kind: 'event'; readonly event: EventFields }
@@ -20,8 +20,8 @@ export type Item =
   | { readonly kind: 'ignored'; readonly reason: IgnoredReason }
 
 /**
- * The fields of an event. The idempotency key ensures that a retry is billed once. The schema of events validates the
- * other fields.
+ * The fields of an event. The idempotency key ensures that an event is billed only once if the client retries. The
+ * other fields are validated later, with the schema of events.
  */
 export type EventFields = Readonly<Record<string, unknown>> & { readonly idempotency_key: string }
 
@@ -37,9 +37,9 @@ export interface Ingested {
 }
 
 /**
- * Bills the events among the items in the same way as `POST /v1/events/ingest`, and counts every outcome. A refusal
- * of the whole request is returned unchanged, for example a rate limit or an overloaded ledger. The client then
- * repeats the request, and events that were already billed count as duplicates.
+ * Bills the items that are events, in the same way as `POST /v1/events/ingest`, and counts the outcomes. If a whole
+ * batch of events is refused, for example because of a rate limit, returns the refusal. The client can then repeat the
+ * request: events that were already billed are then duplicates.
  */
 export async function ingestItems(
   c: Context<AppEnv>,
@@ -62,7 +62,7 @@ export async function ingestItems(
     if (item.kind === 'ignored') return { status: 'ignored', code: item.reason }
     if (item.kind === 'rejected') return { status: 'rejected', code: item.reason, detail: item.detail }
     const answer = answers.shift()
-    if (!answer) throw new Error('an ingested event has no answer')
+    if (!answer) throw new Error('an ingested event has no result')
     return answer
   })
   countOutcomes(c, endpoint, results.map(outcomeOf), now_ms)
@@ -89,7 +89,8 @@ async function ingestBatch(
   if (read.kind === 'refused') return { refusal: read.refusal }
   const result = await ingest(c.env, ledger, read.message)
   if (result.kind === 'refused') return { refusal: result.refusal }
-  if (result.shape === 'single') throw new Error('a batch was answered as a single event')
+  if (result.shape === 'single')
+    throw new Error('the ledger returned the result of a single event for a batch')
   return { results: result.answer.results }
 }
 
@@ -112,15 +113,15 @@ export function countUnreadable(c: Context<AppEnv>, endpoint: Endpoint): void {
   countOutcomes(c, endpoint, ['rejected:unreadable'], Date.now())
 }
 
-/** Returns an idempotency key for another system's ids, which may have any length and any characters. */
+/** Returns an idempotency key for the ids of another system. The ids can have any length and any characters. */
 export function keyOf(endpoint: Endpoint, ...ids: readonly string[]): string {
   const digest = createHash('sha256').update(JSON.stringify(ids)).digest('base64url')
   return `${endpoint}:${digest}`
 }
 
 /**
- * Describes the rejected items of up to 5 codes. For each code, the text has the number of items and the detail of
- * the first item. The text is empty if no item was rejected.
+ * Returns an error text about the rejected items. For each of up to 5 reasons, the text has the number of items and the
+ * detail of the first item. The text has at most 2,000 characters. It is empty if no item was rejected.
  */
 export function describeRejected(results: readonly ItemResult[], what: string): string {
   const kinds = new Map<string, { count: number; detail: string }>()

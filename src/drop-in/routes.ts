@@ -20,9 +20,10 @@ const endpointSchema = z.object({
   last_received_at: z.string().nullable().openapi({ format: 'date-time' }),
   accepted: z.int(),
   duplicates: z.int(),
-  rejected: z
-    .record(z.string(), z.int())
-    .openapi({ description: 'The number of items that were not billed because of an error, by reason.' }),
+  rejected: z.record(z.string(), z.int()).openapi({
+    description:
+      'The number of items that were not billed because of an error, by reason. A request that is refused as a whole counts as one item.',
+  }),
   ignored: z
     .record(z.string(), z.int())
     .openapi({ description: 'The number of items that cost nothing, by reason.' }),
@@ -33,7 +34,7 @@ const statusRoute = route({
   path: '/',
   summary: 'Get the numbers of items that the drop-in endpoints received, by outcome',
   description:
-    'Use the counts to find out why no usage arrives. Each count is a total since the first request. The counts of the last ten seconds may be missing, and some counts may be lost. Only `GET /v1/events` is exact.',
+    'Use the counts to find out why no usage arrives. Each count is a total since the first request. The counts are not exact: recent counts can be missing, and some counts can be lost or added twice. `GET /v1/events` is exact.',
   ...scoped('analytics:read'),
   answers: {
     200: json(
@@ -62,7 +63,7 @@ statusRoutes.openapi(statusRoute, async (c) => {
   }
 })
 
-/** Returns the route `GET /v1/drop-in` and the routes for the settings of the endpoints. */
+/** Returns the router of `GET /v1/drop-in` and of the settings of the drop-in endpoints. */
 export function dropInStatusRoutes(): OpenAPIHono<AppEnv> {
   const router = createRouter()
   router.route('/', statusRoutes)
@@ -71,8 +72,8 @@ export function dropInStatusRoutes(): OpenAPIHono<AppEnv> {
 }
 
 /**
- * Returns the endpoints for clients of other systems. Their paths do not begin with `/v1`, so a client changes only
- * its base URL and its key.
+ * Returns the router of the drop-in endpoints. Each protocol has its own base path, such as `/otlp`, and the original
+ * paths after it. A client of another system therefore changes only its base URL and its API key.
  */
 export function dropInRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
   const router = createRouter()

@@ -3,22 +3,25 @@ import { pageSchema } from '../http/input/pagination.ts'
 import { RESETS_AT } from '../http/output/problem-schemas.ts'
 import { ENTITLEMENT_PERIODS, LIMIT_TYPES, LIMIT_UNITS } from '../ledger/model/limits.ts'
 
-/** The schemas of the answers of the entitlement routes. */
+/** Defines the schemas of the responses to entitlement requests. */
 
 const time = z.string().openapi({ format: 'date-time' })
 
-/** The subject of a limit of a key or model. */
+/** The fields that identify the API key or the model to which a limit applies. */
 const namedSubject = { key_id: z.string().optional(), model: z.string().optional() }
 
 const rollingSchema = z
   .union([z.object({ hours: z.int() }), z.object({ days: z.int() })])
   .optional()
-  .openapi({ description: 'The length of a ROLLING window.' })
+  .openapi({ description: 'The length of the window, if the period is ROLLING.' })
 
 export const entitlementAnswerSchema = z
   .object({
     id: z.string(),
-    feature_id: z.string().nullable().openapi({ description: 'The feature; null for all features.' }),
+    feature_id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The id of the feature; null if the entitlement covers all features.' }),
     user_id: z.string().nullable(),
     team_id: z.string().nullable(),
     ...namedSubject,
@@ -56,7 +59,7 @@ export const checkAnswerSchema = z
     estimated_cost_credits: z.number(),
     estimated_cost_usd: z
       .number()
-      .openapi({ description: 'The value of the estimated credits (customer_price_usd).' }),
+      .openapi({ description: 'The estimated price for the customer in USD (`customer_price_usd`).' }),
     current_balance: z.number(),
     limit: z
       .object({

@@ -9,7 +9,10 @@ export type EstimateResult =
   | { readonly kind: 'estimated'; readonly event: PricedEvent | null }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** Prices the event that the action of a check would cause. Without an action, the event is null. */
+/**
+ * Prices the event that the planned action of a check would cause. If the check has no action, the event in the result
+ * is null.
+ */
 export function estimate(
   check: CheckInput,
   customer_id: string,
@@ -28,7 +31,7 @@ function eventOf(
 ): EventInput {
   const { type, provider, model, estimated_count: count, estimated_duration_seconds } = action
   const output_tokens = action.estimated_output_tokens
-  // A TOKEN_USAGE event requires usage. Without an estimate, the usage is zero.
+  // A TOKEN_USAGE event requires usage. If the check estimates no tokens, the usage is 0.
   const input_tokens =
     action.estimated_input_tokens ?? (type === 'TOKEN_USAGE' && output_tokens === undefined ? 0 : undefined)
   return {
@@ -47,17 +50,20 @@ function eventOf(
   }
 }
 
-/** The paths of the action's fields, by the paths of the event's fields. */
+/**
+ * The path of a field of the action, by the path of the event field that is derived from it. A refusal of the whole
+ * usage has the path of the action, because several fields can be the reason.
+ */
 const ACTION_FIELDS: Readonly<Record<string, string>> = {
   '/event_type': '/type',
   '/input_tokens': '/estimated_input_tokens',
   '/output_tokens': '/estimated_output_tokens',
-  '/usage': '/estimated_input_tokens',
+  '/usage': '',
   '/image_count': '/estimated_count',
   '/duration_seconds': '/estimated_duration_seconds',
 }
 
-/** Replaces the paths of the event's invalid fields with the paths of the action's fields. */
+/** Replaces the paths of invalid event fields in a refusal with the paths of the action fields that the caller sent. */
 function inAction(refusal: Refusal): Refusal {
   if (refusal.code !== 'invalid_request' || !refusal.errors) return refusal
   return invalid(

@@ -12,7 +12,10 @@ import {
 import { LEVEL_NAMES } from '../ledger/model/refusal.ts'
 import { picoUsd } from '../pricing/money.ts'
 
-/** Renders an answer in format 1. A replay must render an answer identically, so a change requires a new format. */
+/**
+ * Returns the JSON of an entitlement, in format 1. A replay must return the same JSON, so a change of the JSON requires
+ * a new format number.
+ */
 export function renderEntitlement(entitlement: Entitlement): object {
   const { owner, limit, unit, anchor_ms, time_zone, rolling } = entitlement
   const { value, metadata } = freeJsonOf(entitlement)
@@ -29,7 +32,7 @@ export function renderEntitlement(entitlement: Entitlement): object {
     period: entitlement.period,
     anchor: timeOrNull(anchor_ms),
     ...(rolling && { rolling }),
-    // Stored answers of earlier versions have no time zone.
+    // A stored result from an earlier version has no time zone.
     ...(time_zone !== undefined && { time_zone }),
     value: value === undefined ? null : jsonOf(value),
     enabled: entitlement.enabled,
@@ -39,7 +42,9 @@ export function renderEntitlement(entitlement: Entitlement): object {
   }
 }
 
-/** Renders an answer in format 1. `origin` is the origin of the API, to which the actions link. */
+/**
+ * Returns the JSON of a check, in format 1. `origin` is the origin of the API. The links of the actions begin with it.
+ */
 export function renderCheck(answer: CheckAnswer, origin: string): object {
   return {
     allowed: answer.allowed,
@@ -93,7 +98,7 @@ function limitText(limit: LimitAnswer | null): string {
   const { level, value, unit, used, period, rolling } = limit
   const name = unit === 'usd' ? 'USD' : unit
   const window = rolling ? `in any ${lengthText(rolling)}` : WINDOWS[period]
-  return `${LEVEL_NAMES[level]}'s limit of ${value} ${name} ${window}, of which ${used} are used`
+  return `${LEVEL_NAMES[level]}'s limit of ${value} ${name} ${window}, of which ${used} are used or held`
 }
 
 const WINDOWS: Readonly<Record<EntitlementPeriod, string>> = {
@@ -121,7 +126,7 @@ const ACTIONS: Readonly<Record<CheckReason, readonly ActionType[]>> = {
 
 type ActionType = 'upgrade' | 'purchase' | 'increase_limit'
 
-/** Returns the actions that remove the reason, as links to routes of this API. */
+/** Returns the actions with which the customer can remove the reason. Each action has a link to a route of this API. */
 function actionsOf({ reason, limit }: CheckAnswer, origin: string): object[] {
   return reason === null ? [] : ACTIONS[reason].map((type) => actionOf(type, origin, limit))
 }

@@ -26,7 +26,7 @@ import {
   rulesOf,
 } from './schema.ts'
 
-/** The lifetime of the hold of a check. It is equal to the default lifetime of a hold. */
+/** The lifetime in ms of the hold that a check opens. It is equal to the default lifetime of a hold. */
 const HOLD_MS = 600_000
 
 const reads = scoped('entitlements:read')
@@ -36,9 +36,9 @@ const answered = json('The entitlement.', entitlementAnswerSchema)
 const createEntitlementRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Create an entitlement of a user, a team, an API key, a model or the whole customer',
+  summary: 'Create an entitlement for a user, a team, an API key, a model or the whole customer',
   description:
-    'The entitlement applies from the next event on, in live and test mode. Each mode has separate counters.',
+    'The entitlement applies to all later events in live and test mode. Each mode has separate counters.',
   ...writes,
   request: { body: jsonRequest(entitlementSchema) },
   answers: { 201: answered },
@@ -49,7 +49,8 @@ const replaceRoute = route({
   method: 'put',
   path: '/{id}',
   summary: 'Replace the rules of an entitlement',
-  description: 'Counters are kept if `unit`, `period`, `rolling`, `anchor` and `time_zone` are unchanged.',
+  description:
+    'The counters keep their values if `unit`, `period`, `rolling`, `anchor` and `time_zone` are unchanged. Otherwise, they start again at 0.',
   ...writes,
   request: { params: entitlementPath, body: jsonRequest(entitlementPutSchema) },
   answers: { 200: answered },
@@ -89,7 +90,8 @@ const getRoute = route({
 const checkRoute = route({
   method: 'post',
   path: '/check',
-  summary: 'Check whether a use is allowed, estimate its cost, and optionally hold the credits',
+  summary:
+    'Check whether the use of a feature is allowed, estimate its cost, and optionally hold the credits',
   ...scoped('entitlements:read', currentPrices),
   request: { body: jsonRequest(checkSchema) },
   answers: { 200: json('The result of the check.', checkAnswerSchema) },
@@ -105,8 +107,8 @@ const checkRoute = route({
 })
 
 /**
- * The routes of entitlements. The customer's live ledger keeps the definitions, for keys of both modes. The ledger of
- * the key keeps the counters and runs the checks.
+ * The routes of entitlements. The customer's live ledger stores the entitlements for keys of both modes. The ledger of
+ * the key's mode stores the counters and runs the checks.
  */
 export const entitlementsRoutes = createRouter()
 
@@ -176,8 +178,8 @@ entitlementsRoutes.openapi(checkRoute, async (c) => {
 })
 
 /**
- * Returns the owner that the subjects name. Without a subject, returns no owner, so that a list contains the
- * entitlements of all owners.
+ * Returns the owner that the subjects identify. Returns an empty object if there is no subject: a list then contains
+ * the entitlements of all owners, and a replacement keeps the owner of the entitlement.
  */
 function namedOwner(subjects: Parameters<typeof limitOwnerOf>[0]): { readonly owner?: LimitOwner } {
   const owner = limitOwnerOf(subjects)

@@ -30,7 +30,7 @@ import { MAX_QUANTITY } from '../pricing/usage.ts'
 import { countInput, quantityInput } from '../rating/schema.ts'
 import { UTC } from '../time/zones.ts'
 
-/** The largest accepted amounts and counts: 8e9 credits or USD, 1e13 tokens or events. */
+/** The maximum limit for each unit: 8e9 credits or USD, 1e13 tokens or events. */
 const MAX_LIMITS: Readonly<Record<LimitUnit, number>> = {
   credits: 8_000_000_000,
   usd: 8_000_000_000,
@@ -38,23 +38,24 @@ const MAX_LIMITS: Readonly<Record<LimitUnit, number>> = {
   events: MAX_QUANTITY,
 }
 
-/** The id of an API key (`newId('key')`). */
+/** The format of the id of an API key, as `newId('key')` creates it. */
 const KEY_ID = /^key_[0-9a-hjkmnp-tv-z]{26}$/
 
 const limitSubjects = {
   ...subjectFields,
   key_id: z.string().regex(KEY_ID, 'must be the id of an API key').optional().openapi({
     description:
-      'An API key. The limit counts its requests and the captures of its holds. A rotated key has a new id.',
+      'The id of an API key. The limit counts the usage of requests with this key, and the captures of holds that this key opened. After a rotation, the new key has another id.',
   }),
   model: customerText().optional().openapi({
-    description: 'The name of a model of any provider, exactly as in events.',
+    description:
+      'The name of a model, exactly as events contain it. The limit applies to this model name at every provider.',
   }),
 }
 
 type LimitSubjects = z.infer<z.ZodObject<typeof limitSubjects>>
 
-/** Refuses more than one subject. */
+/** Adds an issue if the input contains more than one subject. */
 function refuseTwoSubjects(subjects: LimitSubjects, ctx: z.RefinementCtx): void {
   refuseTwoOwners(subjects, ctx)
   const { user_id, team_id, key_id, model } = subjects
@@ -66,7 +67,7 @@ function refuseTwoSubjects(subjects: LimitSubjects, ctx: z.RefinementCtx): void 
   }
 }
 
-/** Returns the subject whose use an entitlement limits; the customer if no subject is given. */
+/** Returns the subject whose usage an entitlement limits. Returns the customer if the input contains no subject. */
 export function limitOwnerOf({ key_id, model, ...owner }: LimitSubjects): LimitOwner {
   if (key_id !== undefined) return { kind: 'key', id: key_id }
   return model === undefined ? ownerOf(owner) : { kind: 'model', id: model }
@@ -88,20 +89,21 @@ const ruleFields = {
   limit_type: z.enum(LIMIT_TYPES),
   limit_value: decimalInput(UNIT_DECIMALS.usd, { minimum: 0, maximum: MAX_LIMITS.tokens })
     .optional()
-    .openapi({ description: 'The limit for a window, in `unit`.' }),
+    .openapi({ description: 'The limit of the usage in one window, in `unit`.' }),
   unit: z.enum(LIMIT_UNITS).default('credits'),
   period: z.enum(ENTITLEMENT_PERIODS).optional(),
   rolling: rollingInput.optional().openapi({
     description:
-      'The length of a ROLLING window in hours or days, at most 31 days. A use counts for at least this time and at most a sixtieth longer.',
+      'The length of a ROLLING window in hours or days, at most 31 days. Usage counts for at least this time, and for at most 1/60 longer.',
   }),
-  anchor: timeInput()
-    .optional()
-    .openapi({ description: 'A time at which a window begins. Default: calendar windows.' }),
+  anchor: timeInput().optional().openapi({
+    description:
+      'A time at which a window begins. All other windows follow from it. By default, windows are calendar hours, days, weeks or months.',
+  }),
   time_zone: timeZoneInput().optional().openapi({
     type: 'string',
     description:
-      'The IANA time zone of the windows, including daylight saving time. Without `anchor`, windows begin at midnight or at full hours of this zone. Default: UTC.',
+      'The IANA time zone of the windows, including daylight saving time. Without `anchor`, windows begin at midnight or at full hours in this time zone. Default: UTC.',
     example: 'Europe/Berlin',
   }),
   value: z
@@ -114,12 +116,12 @@ const ruleFields = {
       return source?.text
     })
     .optional()
-    .openapi({ description: 'Your own configuration: any JSON of up to 16 KB.' }),
+    .openapi({ description: 'Configuration for your application: any JSON value of up to 16 KB.' }),
   enabled: z.boolean().default(true),
   metadata: metadataInput().optional(),
 }
 
-/** Returns the JSON source of a value. A number keeps the digits that were sent. */
+/** Returns the JSON text of a value. A number keeps its exact value. */
 function valueSource(value: unknown): JsonSource {
   if (value instanceof JsonSource) return value
   return JsonSource.read(value instanceof InexactNumber ? value.source : JSON.stringify(value))
@@ -132,7 +134,7 @@ export const entitlementSchema = z
   .strictObject({
     feature_id: customerId().optional().openapi({
       description:
-        'The feature. Required if `key_id` and `model` are absent. Otherwise, omit it to cover all features.',
+        'The id of the feature. Required if `key_id` and `model` are absent. With `key_id` or `model`, omit it to cover all features.',
     }),
     ...limitSubjects,
     ...ruleFields,
@@ -145,7 +147,9 @@ export const entitlementSchema = z
   .superRefine(refuseWrongRules)
   .openapi('Entitlement')
 
-/** The body that replaces an entitlement. The subject cannot change, so it may be omitted. */
+/**
+ * The request body that replaces an entitlement. The feature and the subject cannot change, so the body can omit them.
+ */
 export const entitlementPutSchema = z
   .strictObject({ feature_id: customerId().optional(), ...limitSubjects, ...ruleFields })
   .superRefine(refuseTwoSubjects)
@@ -184,7 +188,7 @@ function problemsOf(rules: Rules): [keyof Rules, string][] {
   return problems
 }
 
-/** Returns a limit in the smallest part of its unit, or the error of an invalid limit. */
+/** Returns a limit in the smallest part of its unit, or an error text if the limit is invalid. */
 function readLimit(input: DecimalInput, unit: LimitUnit): bigint | string {
   const value = input instanceof InexactNumber ? input.source : input
   const decimals = UNIT_DECIMALS[unit]
@@ -203,7 +207,7 @@ function readLimit(input: DecimalInput, unit: LimitUnit): bigint | string {
   return limit > most * 10n ** BigInt(decimals) ? `must be at most ${most}` : limit
 }
 
-/** Converts rules to the form that the ledger stores. */
+/** Returns the rules of an entitlement in the form that the ledger stores. */
 export function rulesOf({
   limit_value,
   period,
@@ -237,7 +241,7 @@ const actionType = z
   .string()
   .transform((type) => type.toUpperCase())
   .pipe(z.enum(EVENT_TYPES))
-  .openapi({ type: 'string', description: 'An event type, case-insensitive.' })
+  .openapi({ type: 'string', description: 'The event type of the planned use, case-insensitive.' })
 
 export const checkSchema = z
   .strictObject({
@@ -254,10 +258,13 @@ export const checkSchema = z
         estimated_duration_seconds: quantityInput().optional(),
       })
       .optional()
-      .openapi({ description: 'The planned use. Without it, only the feature and its limits are checked.' }),
+      .openapi({
+        description:
+          'The planned use. Without it, the check estimates no cost. It checks the feature, its limits and whether credits are available.',
+      }),
     hold: z.boolean().default(false).openapi({
       description:
-        'Whether to hold the estimated credits for ten minutes if the use is allowed. Requires the scope credits:write.',
+        'Whether to hold the estimated credits for ten minutes. No hold is opened if the use is not allowed, has no `action` or costs no credits. Requires the scope credits:write.',
     }),
   })
   .openapi('EntitlementCheck')

@@ -13,7 +13,7 @@ import { type EventInput, eventSchema, priceEvent } from '../rating/event.ts'
 import { readPlainEvent } from '../rating/plain-event.ts'
 import { batchSchema } from './schema.ts'
 
-/** An ingest request and its time of arrival. */
+/** An ingest request, its time of arrival, and the prices of its customer. */
 export interface IngestRequest {
   readonly caller: Caller
   readonly ledger: LedgerName
@@ -30,8 +30,8 @@ export type ReadResult =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /**
- * Converts a request to a message to the ledger. Validates and prices the events and computes their fingerprints,
- * without I/O.
+ * Converts an ingest request to a message for the ledger. Validates and prices the events and computes the fingerprints
+ * of their idempotency keys, without I/O.
  */
 export function readIngest(request: IngestRequest): ReadResult {
   const { body } = request
@@ -44,14 +44,17 @@ export function readIngest(request: IngestRequest): ReadResult {
   return readBatch({ ...request, body: { ...body, events: body.events.map(cleaned) } })
 }
 
-/** Removes fields that are null. They count as absent, for validation and for the fingerprint. */
+/**
+ * Returns an event without the nulls that mean "absent" (`withoutNulls`). They affect neither the validation nor the
+ * fingerprint.
+ */
 const cleaned = (event: unknown) => withoutNulls(eventSchema, event)
 
 const OPERATION = 'POST /v1/events/ingest'
 
 /**
- * Reads one event. Refuses invalid fields immediately with a 400. Sends all other events to the ledger, even if they
- * have no price.
+ * Reads a request with one event. Returns a refusal if the schema refuses the event, or if the body and the header have
+ * different idempotency keys. Otherwise, returns a message for the ledger, even if the event cannot be priced.
  */
 function readSingle(request: IngestRequest, event: unknown): ReadResult {
   const { item, malformed } = readEvent(event, request)
@@ -70,7 +73,7 @@ function readSingle(request: IngestRequest, event: unknown): ReadResult {
   return { kind: 'read', message }
 }
 
-/** Reads a batch. The whole batch is refused only if its envelope is invalid. */
+/** Reads a batch. Refuses the whole batch only if its envelope is invalid. An invalid event is refused separately. */
 function readBatch(request: IngestRequest): ReadResult {
   const envelope = batchSchema.safeParse(request.body)
   if (!envelope.success) return { kind: 'refused', refusal: invalid(fieldErrors(envelope.error.issues)) }
@@ -90,8 +93,8 @@ function readBatch(request: IngestRequest): ReadResult {
 }
 
 /**
- * The maximum number of fields of an event in a batch, far more than a valid event has. zod takes a millisecond to
- * list a few hundred unknown fields, and a batch may have a thousand events.
+ * The maximum number of fields of an event in a batch. Valid events have far fewer fields. The limit saves CPU time:
+ * zod takes a millisecond to list a few hundred unknown fields, and a batch can have a thousand events.
  */
 const MAX_EVENT_FIELDS = 100
 
@@ -102,7 +105,7 @@ function tooWide(event: unknown): IngestItem | undefined {
   return { event: null, refusal: invalid([{ path: '', message }]) }
 }
 
-/** Refuses an event whose idempotency key is the key of the whole batch. */
+/** Replaces an event by a refusal if the event has the same idempotency key as the whole batch. */
 function withoutBatchKey(item: IngestItem, batch_key: string | undefined): IngestItem {
   if (batch_key === undefined || item.idempotency?.key !== batch_key) return item
   return { event: null, refusal: { code: 'idempotency_mismatch' } }
@@ -110,7 +113,9 @@ function withoutBatchKey(item: IngestItem, batch_key: string | undefined): Inges
 
 interface ReadEvent {
   readonly item: IngestItem
-  /** The refusal of an event with invalid fields. The item has the same refusal. */
+  /**
+   * The refusal of an event that the schema refuses; `item` contains the same refusal. Absent if the schema accepts it.
+   */
   readonly malformed?: Refusal
 }
 
@@ -121,7 +126,7 @@ function readEvent(body: unknown, { ledger, now_ms, book }: IngestRequest): Read
   const priced = priceEvent(input, ledger.customer_id, now_ms, book)
   const hold = holdOf(input.hold_id, ledger)
   if (hold === 'unknown') {
-    const message = 'is not a hold of this customer'
+    const message = 'is not the id of a hold of this ledger'
     return { item: { event: null, refusal: invalid([{ path: '/hold_id', message }]) } }
   }
   const event = priced.kind === 'priced' ? (hold ? { ...priced.event, hold } : priced.event) : null
@@ -135,14 +140,17 @@ function validated(body: unknown): EventInput | Refusal {
   return parsed.success ? parsed.data : invalid(fieldErrors(parsed.error.issues))
 }
 
-/** Returns the hold of an id. The ledger checks whether the hold is open. */
+/**
+ * Returns the hold with an id; undefined if there is no id, and `unknown` if the id does not belong to a hold of this
+ * ledger. The ledger later checks whether the hold is open.
+ */
 function holdOf(id: string | undefined, ledger: LedgerName): WalletItemRef | undefined | 'unknown' {
   return id === undefined ? undefined : (walletItemOf('hold', id, ledger) ?? 'unknown')
 }
 
 /**
- * Returns the key with the fingerprint of the event. The fingerprint covers only the event, so it is the same for a
- * single event and in a batch, and for a key in the header and in the body.
+ * Returns an idempotency key with the fingerprint of its event. The fingerprint covers only the event. It is therefore
+ * the same for a single event and for an event in a batch, and for a key in the header and a key in the body.
  */
 function idempotencyOf(key: string, event: unknown): Idempotency {
   return { key, fingerprint: fingerprintOf(OPERATION, event, 'idempotency_key') }

@@ -15,13 +15,13 @@ import type { BatchAnswer } from '../ledger/model/answers.ts'
 import type { Entry } from '../ledger/model/journal.ts'
 import type { Refusal } from '../ledger/model/refusal.ts'
 import { findProvider, nearestModels } from '../pricing/catalogue/catalogue.ts'
+import { recordedProvider } from '../pricing/catalogue/provider-name.ts'
 import { withAmendments } from '../projection/read/amendments.ts'
 import { type EntriesPage, findEntry } from '../projection/read/list-entries.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { eventSchema } from '../rating/event.ts'
 import { explainRecorded } from '../rating/explain/recorded.ts'
 import { eventExplanationSchema } from '../rating/explain/schema.ts'
-import { recordedProvider } from '../rating/provider-name.ts'
 import { readIngest } from './ingest.ts'
 import { exportEvents, listEvents } from './list.ts'
 import { renderBatchAnswer, renderEvent, renderEventAnswer } from './render.ts'
@@ -59,7 +59,7 @@ const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'List recorded events, newest arrival first',
-  description: `\`from\` (inclusive) and \`to\` (exclusive) filter by event time. ${EXPORT_DESCRIPTION} With \`unrated=true\`, no export is available.`,
+  description: `\`from\` (inclusive) and \`to\` (exclusive) filter by event time. ${EXPORT_DESCRIPTION} With \`unrated=true\`, the response is always one page.`,
   ...scoped('credits:read'),
   request: { query: eventsQuery },
   answers: { 200: listAnswer('A page of events, or an export.', eventsPageSchema) },
@@ -81,7 +81,7 @@ const explainRoute = route({
   path: '/{id}/explain',
   summary: 'Explain how an event was priced and charged',
   description:
-    'The explanation contains the values that were recorded with the event, so that its amount can be recalculated by hand. The provider response is not stored. To see which fields of a response are read, use `calculate` with `explain`. If an earlier catalogue priced the event, the answer names that catalogue and has no unit prices.',
+    'The explanation contains the values that were recorded with the event, so that its amount can be recalculated by hand. The provider response is not stored. To see which fields of a provider response are read, use `POST /v1/rating/calculate` with `explain`. If the event was priced with an earlier catalogue, the explanation names that catalogue and has no unit prices.',
   ...scoped('credits:read', currentPrices),
   request: { params: eventPath },
   answers: { 200: json('The explanation.', eventExplanationSchema) },
@@ -90,7 +90,7 @@ const explainRoute = route({
 
 export const eventsRoutes = createRouter()
 
-// The two bodies of the ingest route. `ingest.ts` validates them.
+// Adds the two possible bodies of the ingest route to the OpenAPI document. `ingest.ts` validates them.
 eventsRoutes.openAPIRegistry.register('Event', eventSchema)
 eventsRoutes.openAPIRegistry.register('EventBatch', batchSchema)
 
@@ -127,7 +127,7 @@ eventsRoutes.openapi(listRoute, async (c) => {
     to_ms: to,
     before_entry: cursor ?? null,
   }
-  // Unrated events have no export, because the ledger object lists them in pages.
+  // Unrated events cannot be exported, because the ledger object returns them only in pages.
   if (wantsAllRows(c) && event.unrated !== true) {
     const found = await exportEvents(c.env, range)
     return found.kind === 'refused'
@@ -165,7 +165,10 @@ eventsRoutes.openapi(explainRoute, async (c) => {
   return found.kind === 'none' ? noSuch(c, 'event', id) : jsonResponse(c, found.explanation)
 })
 
-/** Counts rejected events by code, for the metrics. A batch is answered with 200 even if all events are rejected. */
+/**
+ * Counts the rejected events of a batch by error code. The metrics need these counts, because the response status is
+ * 200 even if all events are rejected.
+ */
 function rejectedByCode({ results }: BatchAnswer): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const result of results) {
@@ -178,7 +181,9 @@ function acceptedEvents({ results }: BatchAnswer): number {
   return results.reduce((count, { status }) => (status === 'accepted' ? count + 1 : count), 0)
 }
 
-/** Adds similar model names from the catalogue to the refusal `unpriced_model` of a ledger. */
+/**
+ * Adds the most similar model names of the catalogue to a refusal `unpriced_model`. Returns other refusals unchanged.
+ */
 function withNearest(refusal: Refusal): Refusal {
   if (refusal.code !== 'unpriced_model') return refusal
   const provider = findProvider(refusal.provider)

@@ -21,12 +21,12 @@ export const batchSchema = z
   .openapi('EventBatch')
 
 /**
- * The body in the OpenAPI document. `ingest.ts` validates it with the schemas of an event and of a batch, because a
- * batch may contain valid and invalid events.
+ * The body of the ingest route. This schema accepts any object. `ingest.ts` validates the events one by one, because a
+ * batch can contain both valid and invalid events.
  */
 export const ingestSchema = z
-  // `z.record` is not used, because zod copies the object without `__proto__`. Strict schemas would then not refuse
-  // that field.
+  // `z.record` is not used, because it copies the object without a field named `__proto__`. The strict schema of an
+  // event would then not refuse this field.
   .custom<Readonly<Record<string, unknown>>>(isRecord, 'must be an object')
   .openapi({
     type: 'object',
@@ -61,10 +61,10 @@ const ratedFields = {
   wallet_id: z.string(),
   burn_table_version: z.int(),
   price_version: z.string(),
-  unrated: z
-    .literal(true)
-    .optional()
-    .openapi({ description: 'Present if the event has no price yet. No credits were burned for it.' }),
+  unrated: z.literal(true).optional().openapi({
+    description:
+      'Present if the event has no price yet. It burned no credits, or the credits of a ceiling if `on_unpriced` of the burn table is `ceiling`.',
+  }),
   warnings: z.array(z.string()).optional(),
   timestamp: time,
 }
@@ -94,7 +94,10 @@ const batchResultSchema = z
 
 export const ingestResultSchema = z.union([ingestedSchema, batchResultSchema])
 
-/** The inputs of the price other than provider, model and usage. Absent if the event did not contain them. */
+/**
+ * The fields besides provider, model and usage that affect the price. A field is absent if neither the event nor its
+ * provider response contained it.
+ */
 const modifierFields = {
   service_tier: z.string().optional(),
   region: z.string().optional(),
@@ -118,9 +121,14 @@ export const eventRecordSchema = z
     transaction_id: z.string(),
     metadata: z.record(z.string(), z.unknown()),
     created_at: time,
-    // This field is last, so that the columns of an export keep their order.
+    // The newest fields are last, so that exports keep the order of the columns that existed before them.
     key_id: z.string().nullable().openapi({
-      description: 'The API key that sent the event or opened its hold. Null for events of earlier versions.',
+      description:
+        'The id of the API key that sent the event or opened its hold. Null for events that were recorded before this field existed.',
+    }),
+    search_context_size: z.string().optional().openapi({
+      description:
+        'The search context size that the provider response reported. It affects the fee of a request. Absent if the response reported none.',
     }),
   })
   .openapi('EventRecord')

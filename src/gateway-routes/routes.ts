@@ -41,7 +41,7 @@ const createRoute = route({
   path: '/',
   summary: 'Create a gateway route, which lists further attempts for calls that fail at a provider',
   description:
-    'The route applies to calls of its API and model. No further attempt is made after the first byte of an answer was delivered. A call with neither a route nor the header `X-Meter-Fallback` is attempted once, and so is a call with `X-Meter-Fallback: off`. Live and test ledgers have separate routes.',
+    'The route applies to calls of its API and model. No further attempt is made after the first byte of a response was delivered. A call with neither a route nor the header `X-Meter-Fallback` is attempted once, and so is a call with `X-Meter-Fallback: off`. An upload of audio is also attempted once. Live and test ledgers have separate routes.',
   ...scoped(SCOPE),
   request: { body: jsonRequest(gatewayRouteDraftSchema) },
   answers: { 201: json('The route.', gatewayRouteSchema) },
@@ -159,7 +159,7 @@ gatewayRoutesRoutes.openapi(changeRoute, async (c) => {
       on_ambiguous: on_ambiguous ?? before.on_ambiguous,
       timeouts: timeouts ? timeoutsOf(timeouts) : before.timeouts,
       enabled: enabled ?? before.enabled,
-      // Every change increases this time, so that concurrent changes are detected.
+      // The time must be higher after every change, because concurrent changes are detected by it.
       updated_at_ms: Math.max(Date.now(), before.updated_at_ms + 1),
     }
     const [updated] = await c.env.DB.batch([
@@ -219,7 +219,10 @@ function routeJson(stored: GatewayRoute, mode: Mode): object {
   }
 }
 
-/** Returns the audit record of a change. The record is written only if the statement before it changed a row. */
+/**
+ * Returns the statement that writes the audit record of a change. It writes the record only if the previous statement
+ * in the batch changed a row.
+ */
 function auditOf(
   c: Context<AppEnv>,
   action: Extract<AuditAction, `gateway_routes.${string}`>,

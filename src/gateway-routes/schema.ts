@@ -12,7 +12,8 @@ const MAX_TIMEOUT_S = 600
 const targetSchema = z
   .strictObject({
     provider_key: customerText().optional().openapi({
-      description: 'The name of a stored provider key. Default: the key and the URL of the call.',
+      description:
+        'The name of a stored provider key. Without it, the attempt uses the key and the URL of the call.',
       example: 'Backup',
     }),
     model: customerText().optional().openapi({
@@ -32,9 +33,13 @@ const seconds = (description: string) =>
 
 const timeoutsSchema = z
   .strictObject({
-    headers_seconds: seconds("The maximum time until the provider's headers arrive, in seconds."),
-    first_chunk_seconds: seconds('The maximum time from the headers until the first chunk, in seconds.'),
-    idle_seconds: seconds('The maximum time between two chunks, in seconds.'),
+    headers_seconds: seconds(
+      "The maximum time in seconds until the provider's headers arrive, and then for the rest of a response that is not a stream.",
+    ),
+    first_chunk_seconds: seconds(
+      'The maximum time in seconds from the headers until the first chunk of a stream or of speech.',
+    ),
+    idle_seconds: seconds('The maximum time in seconds between two chunks of a stream or of speech.'),
   })
   .openapi('GatewayTimeouts')
 
@@ -43,7 +48,7 @@ const fields = {
   model: customerText()
     .refine((model) => !model.slice(0, -1).includes('*'), 'may have * only at its end')
     .openapi({
-      description: 'The models of the calls: a name, a prefix followed by `*`, or `*`.',
+      description: 'The models to match: a model name, a prefix followed by `*`, or `*` for all models.',
       example: 'gpt-4o*',
     }),
   targets: z
@@ -53,7 +58,7 @@ const fields = {
     .openapi({ description: 'The attempts after the first one, in order.' }),
   on_ambiguous: z.enum(ON_AMBIGUOUS).openapi({
     description:
-      'The action after an attempt with an unknown outcome, for example a timeout or a lost connection. With `next`, another attempt is made, and the provider may charge for both.',
+      'The action after an attempt with an unknown outcome, for example a timeout or a lost connection. With `next`, another attempt is made, and the provider can charge for both. With `stop`, the call ends.',
   }),
   timeouts: timeoutsSchema,
   enabled: z.boolean(),
@@ -62,7 +67,7 @@ const fields = {
 export const gatewayRouteDraftSchema = z
   .strictObject({
     name: fields.name,
-    api: z.enum(APIS).openapi({ description: 'The API of the calls. Every target is called with it.' }),
+    api: z.enum(APIS).openapi({ description: 'The API of the calls. All attempts use this API.' }),
     model: fields.model.default('*'),
     targets: fields.targets,
     on_ambiguous: fields.on_ambiguous.default('next'),

@@ -4,27 +4,35 @@ import type { AppEnv } from '../http/env.ts'
 import { problem, refusalResponse } from '../http/output/problem.ts'
 import { readUpTo } from '../http/read-up-to.ts'
 import { noteCall } from '../ledger/client/client.ts'
-import { isRecord } from '../ledger/model/json.ts'
 import type { SettledCall } from '../ledger/model/messages/calls.ts'
 import type { PricedEvent } from '../ledger/model/vocabulary.ts'
-import { logError } from '../logging/log.ts'
+import { logError, logFailure } from '../logging/log.ts'
 import { formatCredits } from '../pricing/money.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
-import { chargeOf, type HeldCall, type HoldPlace, type Shortened, type Used } from './settlement.ts'
-import { deliveredUsage, NOTHING } from './stream/delivered.ts'
-import { Elements } from './stream/elements.ts'
-import { Lines } from './stream/lines.ts'
-import { deliveredText, readingOf } from './stream/readings.ts'
+import { chargeOf, type HeldCall, type HoldPlace, type Used } from './settlement.ts'
+import type { CallTimer } from './stream/call-timer.ts'
+import { deliveredTokens, NOTHING } from './stream/delivered.ts'
 import { type Ending, relay } from './stream/relay.ts'
-import { returnedHeaders } from './upstream.ts'
+import { type ResponseFormat, ResponseReader, usageIn } from './stream/response-reader.ts'
+import { isReadable, returnedHeaders, UNREADABLE } from './upstream.ts'
 
 /**
- * The usage of a call whose client disconnected before the answer was read. The provider has the request, so the
- * estimate of its input is charged.
+ * The usage of a call whose client disconnected before the gateway had read the response. The call is charged by an
+ * estimate from its request, because the provider has possibly received the request.
  */
-const UNANSWERED: Used = { reported: undefined, complete: false, delivered: NOTHING, why: 'client_gone' }
+const UNANSWERED: Used = {
+  reported: undefined,
+  complete: false,
+  delivered: NOTHING,
+  model: undefined,
+  refused: false,
+  why: 'client_gone',
+}
 
-/** Relays the answer of the last attempt of a call, and always settles the hold. */
+/**
+ * Relays the response to the last attempt that was sent, or returns a problem if this attempt failed. Always settles
+ * the hold.
+ */
 export function relayed(
   c: Context<AppEnv>,
   held: HeldCall,
@@ -32,54 +40,74 @@ export function relayed(
   {
     sent,
     provider,
+    timer,
     dialect,
-  }: { readonly sent: Sent; readonly provider: AbortController; readonly dialect: Dialect | undefined },
+  }: {
+    readonly sent: Sent
+    readonly provider: AbortController
+    readonly timer: CallTimer
+    readonly dialect: Dialect
+  },
 ): Response | Promise<Response> {
   if (sent.kind === 'failed') {
     const { why } = sent
     void held.settle(why === 'client_gone' ? chargeOf(held, UNANSWERED) : null)
     return failure(c, why)
   }
+  if (sent.kind === 'refused') {
+    void held.settle(null)
+    return sent.refusal
+  }
   const { response, body } = sent
-  const type = response.headers.get('Content-Type') ?? ''
-  // An HTML page is sent by a proxy between the gateway and the provider, not by the provider.
-  if (!response.ok || body === null || type.includes('text/html')) {
+  if (!isReadable(response.headers)) {
+    provider.abort()
+    void held.settle(null)
+    return problem(c, UNREADABLE)
+  }
+  if (!response.ok || body === null) {
     void held.settle(null)
     return new Response(body, { status: response.status, headers: returnedHeaders(response.headers) })
   }
-  const isEvents = type.includes('text/event-stream')
   const { call, endpoint } = held.pricing
-  if (isEvents || call.stream || endpoint.api === 'speech') {
-    return streamed(c, held, limits, { response, body, provider, isEvents })
+  const type = response.headers.get('Content-Type') ?? ''
+  const format = { api: endpoint.api, dialect, type, cuts: call.lacks_usage, upload: call.upload }
+  const answer = { response, body, provider, timer, format }
+  if (type.includes('text/event-stream') || call.stream || endpoint.api === 'speech') {
+    return streamed(c, held, limits, answer)
   }
-  return whole(c, held, limits, dialect ?? 'openai', { response, body, provider })
+  return whole(c, held, limits, answer)
 }
 
-export type Limits = Pick<GatewayConfig, 'headers_timeout_ms' | 'first_chunk_timeout_ms' | 'idle_timeout_ms'>
+export type Limits = Omit<GatewayConfig, 'hold_ms'>
 
-type Failed = 'client_gone' | 'unreachable' | 'timeout' | 'first_chunk_timeout' | 'not_sent'
+type Failed = 'client_gone' | 'unreachable' | 'timeout' | 'first_chunk_timeout'
 
 export type Sent =
   | {
       readonly kind: 'answered'
       readonly response: Response
-      /** The body of the response, or the same stream after its first chunk was read. */
+      /**
+       * The body of the response. If the first chunk has already been read, the body is a new stream that begins with
+       * this chunk.
+       */
       readonly body: ReadableStream<Uint8Array> | null
     }
   | { readonly kind: 'failed'; readonly why: Failed }
+  /** The gateway refused the client's body while it was relayed. The provider did not get the whole body. */
+  | { readonly kind: 'refused'; readonly refusal: Response }
 
 function failure(c: Context<AppEnv>, why: Failed): Response {
   if (why === 'timeout' || why === 'first_chunk_timeout') {
     return problem(c, {
       code: 'provider_timeout',
       detail:
-        'The provider sent no answer in time. Nothing is charged here, but the provider may charge for the call.',
+        'The provider did not respond in time. Nothing is charged here, but the provider might charge for the call.',
     })
   }
   return problem(c, {
     code: 'provider_unreachable',
     detail:
-      'The provider could not be reached, or the connection failed before an answer. Nothing is charged.',
+      'The provider could not be reached, or its response could not be read completely. Nothing is charged here, but the provider might charge for the call.',
   })
 }
 
@@ -87,71 +115,67 @@ interface Answer {
   readonly response: Response
   readonly body: ReadableStream<Uint8Array>
   readonly provider: AbortController
+  readonly timer: CallTimer
+  readonly format: ResponseFormat
 }
 
-/** Relays a stream. The charge is known only at its end, so the answer has no headers with the charge. */
+/**
+ * Relays a stream. The response has no headers with the charge, because the charge is known only at the end of the
+ * stream.
+ */
 function streamed(
   c: Context<AppEnv>,
   held: HeldCall,
-  { first_chunk_timeout_ms, idle_timeout_ms }: Limits,
-  { response, body, provider, isEvents }: Answer & { readonly isEvents: boolean },
+  { first_chunk_timeout_ms, idle_timeout_ms, client_timeout_ms }: Limits,
+  { response, body, provider, timer, format }: Answer,
 ): Response {
-  const { pricing } = held
-  const { meter, call, endpoint } = pricing
+  const { meter, call } = held.pricing
   const { hold_ms } = configOf(c.env).gateway
-  const reading = readingOf(endpoint.api)
-  const parts = isEvents
-    ? new Lines(reading, call.lacks_usage)
-    : endpoint.api === 'speech'
-      ? UNREAD
-      : new Elements(reading)
-  const used = (why: Shortened | undefined): Used => ({
-    reported: reading.reported(),
-    complete: reading.complete,
-    delivered: reading.delivered,
-    why,
-  })
+  const reader = new ResponseReader(format)
   let noted: { readonly at_ms: number; readonly tokens: number } | undefined
   const note = () => {
-    const tokens = deliveredUsage(reading.delivered, call.media).output_tokens ?? 0
+    const tokens = deliveredTokens(reader.delivered, call.media)
     const at_ms = Date.now()
     if (noted && tokens < 2 * noted.tokens + NOTED_TOKENS && at_ms - noted.at_ms < hold_ms / 3) return
     noted = { at_ms, tokens }
-    const charge = chargeOf(held, { ...used('running'), complete: false })
-    if (charge) c.executionCtx.waitUntil(noteUse(held, charge.event, hold_ms))
+    const charge = chargeOf(held, { ...reader.used(), complete: false, why: 'running' })
+    if (!charge) return
+    timer.extended()
+    c.executionCtx.waitUntil(noteUse(held, charge.event, hold_ms))
   }
   const stream = relay(body, {
-    pass: (chunk) => parts.pass(chunk),
-    end: () => parts.end(),
+    pass: (chunk) => reader.pass(chunk),
+    end: () => reader.end(),
     onChunk: note,
     async onEnd(ending: Ending) {
-      const charge = chargeOf(held, used(ending === 'done' ? undefined : ending))
+      const charge = chargeOf(held, { ...reader.used(), why: ending === 'done' ? undefined : ending })
       const settling = held.settle(charge)
-      if (ending !== 'done' || !meter.trailer || !isEvents) return undefined
+      const { missing } = reader
+      if (!charge || ending !== 'done' || !meter.trailer || missing === undefined) return undefined
       const answer = await settling
-      return answer && new TextEncoder().encode(trailerOf(answer))
+      return answer && new TextEncoder().encode(missing + trailerOf(answer))
     },
     cancel: () => provider.abort(),
     drain: meter.drain,
+    timer,
     first_chunk_timeout_ms,
     idle_timeout_ms,
+    client_timeout_ms,
     client: c.req.raw.signal,
   })
   return new Response(stream, { status: response.status, headers: returnedHeaders(response.headers) })
 }
 
-/** Relays speech unchanged. Audio contains no usage to extract. */
-const UNREAD = { pass: (chunk: Uint8Array) => [chunk], end: () => [] }
-
 /**
- * A note is renewed when the delivered tokens reach twice the noted tokens plus this number, or when a third of the
- * hold's time has passed since the note.
+ * A constant in the rule for notes. A note stores the charge so far of a running call. The first chunk of a stream
+ * causes the first note. A later chunk causes a new note if the number of delivered tokens has reached twice the number
+ * in the last note plus this constant, or if a third of the hold's lifetime has passed since the last note.
  */
 const NOTED_TOKENS = 64
 
 /**
- * Extends the hold of a running call. Notes the charge of `event`, which is charged if the hold expires. Null keeps
- * the earlier note.
+ * Extends the hold of a running call and stores `event` in the ledger as the note of the call. If the hold expires, the
+ * note is charged. If `event` is null, the earlier note is kept. Never throws.
  */
 export async function noteUse(
   { env, ledger, hold }: HoldPlace,
@@ -159,26 +183,27 @@ export async function noteUse(
   lifetime_ms: number,
 ): Promise<void> {
   try {
-    await noteCall(env, ledger, { hold, event, lifetime_ms })
+    const result = await noteCall(env, ledger, { hold, event, lifetime_ms })
+    // A note can arrive after the settlement of its call. The call then needs no note.
+    if (result.kind === 'refused' && result.refusal.code !== 'hold_not_open') {
+      logFailure('gateway_call_not_noted', { ...ledger, code: result.refusal.code })
+    }
   } catch (error) {
     logError('gateway_call_not_noted', error, { ...ledger })
   }
 }
 
-/** Reads a whole answer, settles the hold, and returns the answer with the headers of its charge. */
+/** Reads a whole response, settles the hold, and returns the response with headers that contain the charge. */
 async function whole(
   c: Context<AppEnv>,
   held: HeldCall,
   { headers_timeout_ms }: Limits,
-  dialect: Dialect,
-  { response, body, provider }: Answer,
+  { response, body, provider, timer, format }: Answer,
 ): Promise<Response> {
   const client = c.req.raw.signal
   const leave = () => provider.abort()
   client.addEventListener('abort', leave)
-  const timer = setTimeout(leave, headers_timeout_ms)
-  const { hold_ms } = configOf(c.env).gateway
-  const extending = setInterval(() => c.executionCtx.waitUntil(noteUse(held, null, hold_ms)), hold_ms / 3)
+  timer.start(headers_timeout_ms, leave)
   let bytes: Uint8Array
   try {
     bytes = await readWhole(body)
@@ -187,51 +212,25 @@ async function whole(
     void held.settle(client.aborted ? chargeOf(held, UNANSWERED) : null)
     return failure(c, why)
   } finally {
-    clearTimeout(timer)
-    clearInterval(extending)
+    timer.stop()
     client.removeEventListener('abort', leave)
   }
-  const charge = chargeOf(held, usedIn(held, dialect, bytes))
+  const charge = chargeOf(held, { ...usageIn(format, bytes), why: undefined })
   const answer = await held.settle(charge)
-  // An answer that cannot be charged is not delivered.
+  // If the settlement of a charge fails, the response is not delivered.
   if (charge && !answer) return refusalResponse(c, { code: 'unavailable' })
   const headers = returnedHeaders(response.headers)
-  for (const [name, value] of answer ? meterHeaders(answer) : []) headers.set(name, value)
+  for (const [name, value] of charge && answer ? meterHeaders(answer) : []) headers.set(name, value)
   return new Response(bytes, { status: response.status, headers })
 }
 
-/** The maximum size of an answer that is not a stream. Ten images fit. */
+/** The maximum size of a response that is not a stream, in bytes. A response with ten images is smaller. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 async function readWhole(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
   const bytes = await readUpTo(body, MAX_ANSWER_BYTES)
-  if (!bytes) throw new Error(`the answer has more than ${MAX_ANSWER_BYTES} bytes`)
+  if (!bytes) throw new Error(`the response has more than ${MAX_ANSWER_BYTES} bytes`)
   return bytes
-}
-
-/** Reads the usage of a whole answer. An answer without usage is estimated from its text. */
-function usedIn({ pricing }: HeldCall, dialect: Dialect, bytes: Uint8Array): Used {
-  const text = new TextDecoder('latin1').decode(bytes)
-  const reported = parsed(text)
-  const { api } = pricing.endpoint
-  // An answer with images or with the duration of a transcription needs no usage.
-  const complete =
-    reported !== undefined &&
-    (isRecord(reported.usage) ||
-      isRecord(reported.usageMetadata) ||
-      api === 'images' ||
-      (api === 'transcriptions' && reported.duration !== undefined))
-  const delivered = complete ? NOTHING : deliveredText(dialect, text)
-  return { reported: complete ? reported : undefined, complete, delivered, why: undefined }
-}
-
-function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function meterHeaders({
@@ -246,7 +245,7 @@ function meterHeaders({
   ]
 }
 
-/** Returns the headers of the charge as comments in the event stream. Every client skips comments. */
+/** Returns the headers with the charge as comments of an event stream. Clients ignore comments in event streams. */
 function trailerOf(answer: SettledCall): string {
   return `${meterHeaders(answer)
     .map(([name, value]) => `: ${name}: ${value}\n`)

@@ -2,19 +2,18 @@ import type { Context } from 'hono'
 import { planCall } from '../gateway-routes/plan.ts'
 import type { AppEnv } from '../http/env.ts'
 import { fingerprintOf } from '../http/input/fingerprint.ts'
-import { roomFor } from '../http/middleware/large-bodies.ts'
+import { LARGE_BYTES, roomFor } from '../http/middleware/large-bodies.ts'
 import { invalidRequest, problem, refusalResponse } from '../http/output/problem.ts'
 import { resolveUpstream, type UpstreamFound } from '../provider-keys/upstream.ts'
-import { type Attempt, relayAnswer } from './attempts.ts'
+import { type Attempt, type RelayedBody, relayAnswer } from './attempts.ts'
 import type { MeteredEndpoint, Target } from './dialect.ts'
 import type { Target as FallbackTarget } from './fallback.ts'
 import { type CallHold, holdCall } from './hold.ts'
-import { type BodyProblem, type JsonBody, readJsonBody } from './request/body.ts'
+import { type BodyProblem, declaredLength, type JsonBody, readJsonBody } from './request/body.ts'
 import { type CallRequest, callOfUpload, readCall } from './request/call-request.ts'
 import { estimateInput, type InputEstimate } from './request/estimate.ts'
 import type { MeterHeaders } from './request/headers.ts'
 import { withMember } from './request/members.ts'
-import { readUpload } from './request/multipart.ts'
 import {
   type Cached,
   type CallPrices,
@@ -22,12 +21,14 @@ import {
   pricesOfCall,
   pricesOfTranscription,
 } from './request/prices.ts'
+import { readUpload } from './request/upload.ts'
 import type { HeldCall } from './settlement.ts'
 import { upstreamHeaders, upstreamQuery, upstreamUrl } from './upstream.ts'
 
 /**
- * Makes a metered call: holds credits before anything is sent to the provider, relays the answer, and settles the
- * hold. The ledger object is called twice, and more often for a stream, a slow answer or a further attempt.
+ * Makes a metered call. Places a hold on credits before anything is sent to the provider, relays the response, and
+ * settles the hold. The gateway calls the ledger object twice. For a stream, a slow response or a further attempt, it
+ * calls the ledger object more often.
  */
 export async function meteredCall(
   c: Context<AppEnv>,
@@ -36,11 +37,18 @@ export async function meteredCall(
   meter: MeterHeaders,
 ): Promise<Response> {
   if (endpoint.api === 'transcriptions') return uploadedCall(c, target, endpoint, meter)
-  const room = await roomFor(Math.min(Number(c.req.header('Content-Length') ?? 0), LARGEST_PLACE))
+  let room = await roomFor(Math.min(declaredLength(c.req.raw.headers) ?? 0, LARGEST_PLACE))
   if (!room) return refusalResponse(c, { code: 'overloaded' })
+  // A body without a declared length needs memory once it becomes large: the maximum, until its length is known.
+  const wait = async () => {
+    room = await roomFor(LARGEST_PLACE)
+    return room !== undefined
+  }
   try {
-    const body = await readJsonBody(c.req.raw)
+    const body = await readJsonBody(c.req.raw, { bytes: LARGE_BYTES, wait })
+    if (!room) return refusalResponse(c, { code: 'overloaded' })
     if (body.kind !== 'json') return bodyProblem(c, body)
+    room.shrinkTo(body.bytes.length)
     const read = readCall(endpoint, body.value)
     if (read.kind === 'invalid') return invalidBody(c, read)
     const { call } = read
@@ -51,26 +59,28 @@ export async function meteredCall(
       {
         call,
         input,
-        prices: (pricing) => pricesOfCall(pricing, input, cachedBy(body.text)),
+        prices: (pricing) => pricesOfCall(pricing, input, cachedBy(body.text, pricing.provider)),
         identity: body.text,
         body: (clipped_to, model) => bodyToSend(body, call, clipped_to, model),
         repeatable: true,
       },
     )
   } finally {
-    room.leave()
+    room?.leave()
   }
 }
 
 /**
- * The maximum memory that a body reserves. A body of 16 MB reserves no more. The bodies of an isolate share a limited
- * memory. Other routes reserve more, because they copy a body more often than the gateway does.
+ * The maximum memory that the gateway reserves for a body, in bytes. All bodies in an isolate share a limited memory. A
+ * gateway body of up to 16 MB never reserves more than this maximum. The gateway needs less memory than other routes,
+ * because it copies a body less often.
  */
 const LARGEST_PLACE = 5 * 1024 * 1024
 
 /**
- * Makes a call whose body is an upload, which is relayed while it arrives. A request that repeats an idempotency key
- * must upload a body with the same length and the same first 64 KB.
+ * Makes a call whose body is an upload. The upload is relayed to the provider while it arrives. A request that repeats
+ * an idempotency key must have a body with the same declared length and the same first 64 KB. If no length is declared,
+ * only the first 64 KB must be the same.
  */
 async function uploadedCall(
   c: Context<AppEnv>,
@@ -79,8 +89,7 @@ async function uploadedCall(
   meter: MeterHeaders,
 ): Promise<Response> {
   const upload = await readUpload(c.req.raw)
-  if (upload === 'too_large') return bodyProblem(c, { kind: 'too_large' })
-  if (upload === 'unsupported') return bodyProblem(c, { kind: 'unsupported' })
+  if ('kind' in upload) return bodyProblem(c, upload)
   const call = callOfUpload(upload)
   return heldCall(
     c,
@@ -89,8 +98,12 @@ async function uploadedCall(
       call,
       input: { held: 0, likely: 0 },
       prices: pricesOfTranscription,
-      identity: `${upload.bytes} ${upload.head}`,
-      body: upload.body,
+      identity: `${upload.most_bytes} ${upload.head}`,
+      body: () => upload.body(),
+      upload: {
+        broken: upload.broken,
+        refusal: () => upload.problem && bodyProblem(c, upload.problem),
+      },
       repeatable: false,
     },
   )
@@ -102,17 +115,21 @@ interface Asked {
   readonly meter: MeterHeaders
 }
 
-/** A request body. Only the part that affects the price is read. */
+/** The body of a call, with the values that determine its price. */
 interface Sent {
   readonly call: CallRequest
   readonly input: InputEstimate
   readonly prices: (pricing: Pricing) => CallPrices
-  /** The text that must be equal if an idempotency key is repeated. */
+  /** The text that identifies the body. It must be equal in every request with the same idempotency key. */
   readonly identity: string
-  /** Returns the body to send, with the output limit of a clipped call and the model of a fallback. */
+  /**
+   * Returns the body for the provider. If `clipped_to` is set, it becomes the output limit. If `model` is not null, it
+   * replaces the model.
+   */
   readonly body: (clipped_to: number | undefined, model: string | null) => BodyInit
   /** Whether the body can be sent a second time. */
   readonly repeatable: boolean
+  readonly upload?: RelayedBody
 }
 
 async function heldCall(c: Context<AppEnv>, asked: Asked, sent: Sent): Promise<Response> {
@@ -152,11 +169,14 @@ interface Prepared {
   readonly hold: CallHold
 }
 
-/** Prepares the attempt at a target. Returns undefined if its key cannot be used or the call is not admitted. */
+/**
+ * Prepares the attempt at a target. Returns undefined if the provider key of the target cannot be used, or if the call
+ * has no price or gets no hold at the target.
+ */
 async function attemptAt(
   c: Context<AppEnv>,
   target: Target,
-  { call, body }: Sent,
+  { call, body, upload: relayed }: Sent,
   { own, pricing: asked, hold }: Prepared,
   { provider_key, model }: FallbackTarget,
 ): Promise<Attempt | undefined> {
@@ -176,14 +196,15 @@ async function attemptAt(
     url,
     headers: upstreamHeaders(dialect, url, upstream.key, c.req.raw.headers),
     body: body(hold.clipped_to, model),
+    ...(relayed && { relayed }),
     pricing,
     place: hold.place,
   }
 }
 
 /**
- * Returns the body as the client sent it, with at most three changes. It sets the model of a fallback and the output
- * limit of a clipped call, and requests the usage report of a stream.
+ * Returns the body of the client with at most three changes. A fallback can replace the model. A clipped call gets a
+ * lower output limit. A stream that would report no usage gets a request for the report.
  */
 function bodyToSend(
   body: JsonBody,
@@ -200,14 +221,24 @@ function bodyToSend(
   return text === body.text ? body.bytes : text
 }
 
-/** Replaces the model in the path of a Gemini call. Calls of other APIs have the model in the body. */
+/**
+ * Replaces the model in the path of a Gemini call. Calls of other APIs are unchanged, because their body contains the
+ * model.
+ */
 function withModel(target: Target, model: string | null): Target {
   if (model === null || target.dialect !== 'google') return target
-  return { ...target, path: target.path.replace(/^[^:]+/, `models/${encodeURIComponent(model)}`) }
+  const path = decodeURIComponent(target.path)
+  return { ...target, path: path.replace(/^[^:]+/, `models/${encodeURIComponent(model)}`) }
 }
 
-function cachedBy(text: string): Cached {
-  if (!text.includes('"cache_control"')) return 'none'
+/**
+ * The providers that write prompts to the cache although the request does not ask for it. Only some of their models
+ * have a price for it, such as gpt-5.6 and later models.
+ */
+const WRITE_UNASKED: ReadonlySet<string> = new Set(['openai', 'azure'])
+
+function cachedBy(text: string, provider: string): Cached {
+  if (!text.includes('"cache_control"')) return WRITE_UNASKED.has(provider) ? '5m' : 'none'
   return /"ttl"\s*:\s*"1h"/.test(text) ? '1h' : '5m'
 }
 
@@ -234,6 +265,7 @@ function bodyProblem(c: Context<AppEnv>, found: BodyProblem): Response {
           'Send the body as application/json, or an audio upload as multipart/form-data, without a Content-Encoding.',
       })
     case 'invalid':
+      if (found.error.path !== '') return invalidBody(c, found.error)
       return invalidRequest(c, `The body ${found.error.message}.`, [found.error])
   }
 }

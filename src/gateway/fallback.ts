@@ -1,25 +1,26 @@
 /**
- * Plans the attempts of a call: their order, and whether an outcome leads to another attempt. The functions are pure.
- * Without a plan there is one attempt. No attempt follows after the first byte of an answer was delivered. All
- * attempts use the API of the call. Bodies are not translated. A target can replace only the model in the body.
+ * Decides whether a call has another attempt after an outcome, and at which target. All functions are pure. A call
+ * without a fallback has one attempt. After the first byte of a response is delivered, there is no further attempt. All
+ * attempts use the same API, so bodies are not translated. A target can replace only the model of the call. This file
+ * also parses the header `X-Meter-Fallback` and selects the stored route of a call.
  */
 
-/** A further attempt. */
+/** The target of a further attempt: a provider key and a model. */
 export interface Target {
   /** The name of a stored provider key; null for the key and the URL of the call. */
   readonly provider_key: string | null
-  /** The model; null for the model of the call. */
+  /** The model that replaces the model of the call; null if it is not replaced. */
   readonly model: string | null
 }
 
 /**
- * The action after an attempt that may have had an effect at the provider. With `next`, another attempt follows, and
- * both may cost money.
+ * The action after an ambiguous attempt, for which the provider possibly charges. With `next`, another attempt is made,
+ * and the provider can charge for both. With `stop`, the call ends.
  */
 export type OnAmbiguous = 'next' | 'stop'
 
 export interface Fallback {
-  /** The attempts after the first one, in order; at most `MAX_TARGETS`. */
+  /** The targets of the attempts after the first one, in order; at most `MAX_TARGETS`. */
   readonly targets: readonly Target[]
   readonly on_ambiguous: OnAmbiguous
 }
@@ -28,31 +29,34 @@ export const MAX_TARGETS = 3
 /** The target of the first attempt: the key, the URL and the model of the call. */
 export const OWN: Target = { provider_key: null, model: null }
 
-/** The way in which an attempt ended before a byte of its answer was delivered. */
+/** The outcome of an attempt from which no byte was delivered to the client. */
 export type Ending =
-  /** The provider answered with this status. */
-  | { readonly kind: 'status'; readonly status: number; readonly retry_after_s?: number | undefined }
-  /** Nothing was sent, because the key does not exist, or its address is refused or not resolved. */
+  /** The provider responded with the status `status`, and possibly requested a pause before the next attempt. */
+  | { readonly kind: 'status'; readonly status: number; readonly retry_after_ms?: number | undefined }
+  /**
+   * Nothing was sent, because the provider key cannot be used, or because the call has no price or gets no hold at the
+   * target.
+   */
   | { readonly kind: 'not_sent' }
-  /** The connection failed after the request may have been sent. */
+  /** The connection failed. The provider has possibly received the request. */
   | { readonly kind: 'lost' }
-  /** The provider did not send its headers, or the first chunk of its answer, within the time limit. */
+  /** The provider did not send the headers or the first chunk of its response within the time limit. */
   | { readonly kind: 'timeout'; readonly of: 'headers' | 'first_chunk' }
   /** The client disconnected. */
   | { readonly kind: 'client_gone' }
 
 /**
  * The verdict on an attempt:
- * - `accepted`: its answer is the answer of the call, even if it is an error that every attempt would get;
- * - `refused`: the provider did no work, which costs nothing;
- * - `ambiguous`: the provider may have worked, and may charge for it;
- * - `abandoned`: the client has disconnected.
+ * - `accepted`: the response to the attempt is relayed to the client. It can be an error that every attempt would get.
+ * - `refused`: the provider did no work and does not charge.
+ * - `ambiguous`: it is unknown whether the provider did the work and charges for it.
+ * - `abandoned`: the client disconnected.
  */
 export type Verdict = 'accepted' | 'refused' | 'ambiguous' | 'abandoned'
 
-/** Temporary errors. 529 is Anthropic's "overloaded". */
+/** The statuses of temporary errors. 529 is the status "overloaded" of Anthropic. */
 const TRANSIENT: ReadonlySet<number> = new Set([408, 409, 425, 429, 500, 502, 503, 529])
-/** Errors of the key, the account or the model, which another target may not have. */
+/** The statuses of errors that are caused by the key, the account or the model. Another target can succeed. */
 const OF_THE_TARGET: ReadonlySet<number> = new Set([401, 402, 403, 404])
 /** The statuses of a proxy that has timed out: 504, and 522 and 524 of Cloudflare. */
 const PROXY_TIMEOUTS: ReadonlySet<number> = new Set([504, 522, 524])
@@ -78,28 +82,35 @@ function verdictOfStatus(status: number): Verdict {
 }
 
 export interface Attempt {
-  /** The position of the attempt: 0 for the first one, and then the number of the target, starting at 1. */
+  /**
+   * The position of the attempt: 0 for the first attempt, 1 for the attempt at the first target, 2 for the second
+   * target, and so on.
+   */
   readonly place: number
   readonly target: Target
 }
 
-/** An attempt and how it ended. */
+/** An attempt and its outcome. */
 export interface Made extends Attempt {
   readonly ending: Ending
 }
 
 export interface Next extends Attempt {
-  /** The pause before the attempt. */
+  /** The pause before the attempt, in milliseconds. */
   readonly delay_ms: number
 }
 
-/** The longest pause. A target is not attempted again if its provider requests a longer pause. */
+/**
+ * The maximum pause before an attempt. If a provider requests a longer pause, there is no further attempt at the same
+ * target.
+ */
 export const MAX_DELAY_MS = 2_000
 const FIRST_DELAY_MS = 250
 
 /**
- * Returns the next attempt, or undefined if the call ends with the last one. Skips targets that would fail again.
- * `random` is a number from 0 to 1 that varies the pause before another attempt at the same target.
+ * Returns the next attempt; undefined if the call ends after the attempts in `made`. Skips the targets for which
+ * `delayBefore` returns undefined. `random` is a random number from 0 to 1. It varies the pause before another attempt
+ * at the same target.
  */
 export function nextAttempt(
   { targets, on_ambiguous }: Fallback,
@@ -120,8 +131,8 @@ export function nextAttempt(
 }
 
 /**
- * Returns the delay before an attempt; undefined if the target would fail again, or if its provider requests a pause
- * longer than `MAX_DELAY_MS`.
+ * Returns the pause before an attempt at a target, in milliseconds. Returns undefined if the target would fail again,
+ * or if its provider requests a pause that is longer than `MAX_DELAY_MS`.
  */
 function delayBefore(target: Target, made: readonly Made[], random: number): number | undefined {
   const before = made.filter((attempt) => isSame(attempt.target, target))
@@ -129,7 +140,7 @@ function delayBefore(target: Target, made: readonly Made[], random: number): num
   if (!last) return 0
   if (last.kind === 'not_sent') return undefined
   if (last.kind === 'status' && OF_THE_TARGET.has(last.status)) return undefined
-  const asked_ms = last.kind === 'status' ? (last.retry_after_s ?? 0) * 1_000 : 0
+  const asked_ms = last.kind === 'status' ? (last.retry_after_ms ?? 0) : 0
   if (asked_ms > MAX_DELAY_MS) return undefined
   const backoff_ms = FIRST_DELAY_MS * 2 ** (before.length - 1) * (0.5 + random / 2)
   return Math.min(MAX_DELAY_MS, Math.max(asked_ms, Math.round(backoff_ms)))
@@ -143,23 +154,23 @@ function isSame(a: Target, b: Target): boolean {
 export type FallbackHeader =
   | { readonly kind: 'off' }
   | { readonly kind: 'fallback'; readonly fallback: Fallback }
-  /** The fault, which follows the name of the header in a sentence: `must …`. */
+  /** The error text without its subject, for example `must …`. The name of the header precedes it. */
   | { readonly kind: 'invalid'; readonly message: string }
 
 const MAX_HEADER_CHARS = 1_024
 const MAX_NAME_CHARS = 255
-/** A token or a string of RFC 9651. In an item, parameters may follow it. */
+/** The pattern of a token or a string of RFC 9651. An item consists of a token or a string, and optional parameters. */
 const NAME = String.raw`([A-Za-z*][\w!#$%&'*+.^|~:/-]*|"(?:[^"\\]|\\["\\])*")`
 const ITEM = new RegExp(String.raw`^${NAME}((?:;\s*[a-z_]+=${NAME})*)$`)
 const PARAMETER = new RegExp(String.raw`;\s*([a-z_]+)=${NAME}`, 'g')
-/** Matches commas outside of strings. */
+/** The pattern of a comma that is not in a string. */
 const COMMAS = /,(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/
 
 /**
- * Reads the header as a list of RFC 9651. Each item is the name of a stored provider key, or the token `retry` for
- * the key of the call. An item may have the parameter `model`. The token `off` alone disables the stored route for
- * the call. A name is sent as a string if it has characters that a token cannot have: `"My
- * key";model="llama-3.3-70b"`.
+ * Parses the header `X-Meter-Fallback`, which is a list of RFC 9651. Each item is the name of a stored provider key, or
+ * the token `retry`, which means the key of the call. An item can have the parameter `model`. A name with characters
+ * that a token cannot have must be a string: `"My key";model="llama-3.3-70b"`. The header `off` means that the call has
+ * only one attempt.
  */
 export function parseFallback(text: string): FallbackHeader {
   if (text.length > MAX_HEADER_CHARS) return invalid(`must have at most ${MAX_HEADER_CHARS} characters`)
@@ -170,7 +181,7 @@ export function parseFallback(text: string): FallbackHeader {
   for (const item of items) {
     const target = targetOf(item)
     if (!target) {
-      return invalid('must be off, or a list of provider keys such as retry, "Backup";model="gpt-4o"')
+      return invalid('must be off, or a list of attempts such as retry, "Backup";model="gpt-4o"')
     }
     targets.push(target)
   }
@@ -198,14 +209,20 @@ function invalid(message: string): FallbackHeader {
   return { kind: 'invalid', message }
 }
 
-/** The fields that select a stored route. `model` is a name, a prefix followed by `*`, or `*`. */
+/**
+ * The fields of a stored route that decide whether it applies to a call. `model` is a name, a prefix followed by `*`,
+ * or `*`.
+ */
 interface Matching {
   readonly api: string
   readonly model: string
   readonly enabled: boolean
 }
 
-/** Returns the enabled route that best matches an API and a model: an exact name first, then the longest prefix. */
+/**
+ * Returns the enabled route for an API and a model; undefined if no route matches. An exact model name precedes a
+ * prefix, and a longer prefix precedes a shorter one.
+ */
 export function routeFor<R extends Matching>(
   routes: readonly R[],
   api: string,

@@ -5,24 +5,25 @@ import type { AppEnv } from '../http/env.ts'
 import { openCall } from '../ledger/client/client.ts'
 import type { OpenCallResult, SettledCall } from '../ledger/model/messages/calls.ts'
 import type { Refused } from '../ledger/model/refusal.ts'
-import type { Idempotency } from '../ledger/model/vocabulary.ts'
+import type { Idempotency, WalletItemRef } from '../ledger/model/vocabulary.ts'
 import type { CallPrices, Pricing } from './request/prices.ts'
 import { type Charge, type HoldPlace, settled } from './settlement.ts'
 
-/** A call whose credits must be held. */
+/** A call that needs a hold. */
 export interface CallToHold {
   readonly pricing: Pricing
-  /** The prices of the call at a provider and model. */
+  /** Returns the prices of the call, or a refusal, for a provider and a model. */
   readonly prices: (pricing: Pricing) => CallPrices
   readonly idempotency: Idempotency | undefined
 }
 
-/** Holds the credits of a call before anything is sent to its provider. */
+/** Places the hold of a call. It must be called before anything is sent to the provider. */
 export async function holdCall(c: Context<AppEnv>, call: CallToHold): Promise<CallHold | Refused> {
   const wanted = call.prices(call.pricing)
   if (wanted.kind === 'refused') return wanted
-  // The runtime cancels a request whose client disconnects, unless `waitUntil` has a pending promise. This promise is
-  // pending from before the hold until the call is settled.
+  // The runtime cancels a request when its client disconnects, unless `waitUntil` has a pending promise. Therefore,
+  // `waitUntil` gets a promise before the hold is placed. The promise is pending until the call is settled or gets no
+  // hold.
   const over = Promise.withResolvers<void>()
   c.executionCtx.waitUntil(over.promise)
   try {
@@ -36,7 +37,7 @@ export async function holdCall(c: Context<AppEnv>, call: CallToHold): Promise<Ca
   }
 }
 
-/** The hold of a call. It is replaced if the call moves to another model or provider. */
+/** The hold of a call. If the call moves to another model or provider, another hold replaces it. */
 export class CallHold {
   private readonly c: Context<AppEnv>
   private readonly call: CallToHold
@@ -54,22 +55,25 @@ export class CallHold {
     return this.current.place
   }
 
-  /** The number of output tokens that the hold covers; undefined if the hold covers the whole call. */
+  /**
+   * The maximum number of output tokens that the hold covers; undefined if the hold covers the whole call, or if the
+   * request does not allow a lower output limit.
+   */
   get clipped_to(): number | undefined {
     return this.current.clipped_to
   }
 
   /**
-   * Moves the call to another model or provider. Releases the hold, and admits and holds the call again as a separate
-   * call. Returns false if it is not admitted.
+   * Moves the call to a model and a provider. If they differ from those of the hold, a new hold for the new prices
+   * replaces it in one commit, so that no other call can take its credits or its idempotency key. Returns false if the
+   * call is refused at the new prices (the hold is then kept), or if it gets no new hold.
    */
   async moveTo(pricing: Pricing): Promise<boolean> {
     if (this.current.priced_as === pricedAs(pricing)) return true
     const wanted = this.call.prices(pricing)
     if (wanted.kind === 'refused') return false
-    await settled(this.place, null)
     this.current = { ...this.current, priced_as: '' }
-    const opened = await open(this.c, this.call, pricing, wanted).catch(() => undefined)
+    const opened = await open(this.c, this.call, pricing, wanted, this.place.hold).catch(() => undefined)
     if (opened?.kind !== 'opened') return false
     this.current = opened
     return true
@@ -85,7 +89,7 @@ interface Opened {
   readonly kind: 'opened'
   readonly place: HoldPlace
   readonly clipped_to: number | undefined
-  /** The provider and the model of the hold; empty for a released hold. */
+  /** The provider and the model that the hold was priced for, as one text; empty if the hold was possibly released. */
   readonly priced_as: string
 }
 
@@ -94,6 +98,7 @@ async function open(
   { idempotency }: CallToHold,
   pricing: Pricing,
   { most, least }: AcceptedPrices,
+  replaces?: WalletItemRef,
 ): Promise<Opened | Refused> {
   const { feature_id, user_id, team_id, clip } = pricing.meter
   const ledger = ledgerOf(c)
@@ -105,6 +110,7 @@ async function open(
     lifetime_ms: configOf(c.env).gateway.hold_ms,
     most,
     ...(least && { least }),
+    ...(replaces && { replaces }),
     ...(idempotency && { idempotency }),
   })
   if (result.kind === 'refused') return result
@@ -120,8 +126,8 @@ async function open(
 type AcceptedPrices = Exclude<CallPrices, { readonly kind: 'refused' }>
 
 /**
- * Returns a text that identifies the provider and the model of a call. The price and the limits of the call depend on
- * both.
+ * Returns a text that identifies the provider and the model of a call. Two calls with different texts need different
+ * holds.
  */
 function pricedAs({ provider, call }: Pricing): string {
   return JSON.stringify([provider, call.model])

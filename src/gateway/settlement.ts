@@ -3,40 +3,43 @@ import { settleCall } from '../ledger/client/client.ts'
 import type { SettleCallMessage, SettledCall } from '../ledger/model/messages/calls.ts'
 import type { LedgerName, PricedEvent, WalletItemRef } from '../ledger/model/vocabulary.ts'
 import { logFailure } from '../logging/log.ts'
+import type { UsagePart } from '../pricing/extract/iterations.ts'
 import type { MicroCredits } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
 import type { InputEstimate } from './request/estimate.ts'
 import {
   type Pricing,
   priceEstimated,
+  priceOtherUnit,
   priceReported,
+  priceSeconds,
   priceSpeech,
-  priceTranscription,
+  searchesOf,
 } from './request/prices.ts'
-import { type Delivered, deliveredUsage } from './stream/delivered.ts'
+import { type Delivered, deliveredByTools, deliveredUsage } from './stream/delivered.ts'
 
-/** The hold of a call. */
+/** The hold of a call, and the data that is needed to settle it. */
 export interface HoldPlace {
   readonly env: Bindings
   readonly ledger: LedgerName
   readonly hold: WalletItemRef
-  /** The credits of the hold. */
+  /** The credits that the hold reserves. */
   readonly held: MicroCredits
   readonly key_id: string
 }
 
-/** A call that holds credits. */
+/** A call that has a hold. */
 export interface HeldCall extends HoldPlace {
   readonly pricing: Pricing
   readonly input: InputEstimate
   /**
-   * Settles the call; null releases its hold. The request is kept alive until the call is settled, even if its client
-   * disconnects.
+   * Charges the call, or releases its hold if `charge` is null. The request stays alive until the call is settled, even
+   * if its client disconnects.
    */
   readonly settle: (charge: Charge | null) => Promise<SettledCall | undefined>
 }
 
-/** The reason why a charge is not the usage that the provider reported for a whole answer. */
+/** The reason why the charge is not based on the usage report of a whole response. */
 export type Shortened =
   | 'client_gone'
   | 'provider_failed'
@@ -49,51 +52,80 @@ export interface Used {
   readonly reported: Readonly<Record<string, unknown>> | undefined
   readonly complete: boolean
   readonly delivered: Delivered
+  /** The end of the last cue in milliseconds, if the response consists of subtitles. */
+  readonly subtitles_ms?: number | undefined
+  /** The model that the response names; undefined if it names none. */
+  readonly model: string | undefined
+  /** Whether the response is a refusal, which costs nothing, although its status is 2xx. */
+  readonly refused: boolean
   readonly why: Shortened | undefined
 }
 
 export interface Charge {
   readonly event: PricedEvent
   /**
-   * Whether the charge is limited to the hold. An estimate is limited. A complete report and an exact price of speech
-   * are not.
+   * Whether the charge is limited to the amount of the hold. Estimates are limited, unless nothing is held because the
+   * requested model has no price. Complete usage reports and exact prices of speech are not limited.
    */
   readonly capped: boolean
 }
 
 /**
- * Computes the charge of a call. A complete report is charged as reported. Otherwise missing parts are estimated: the
- * input from the body, the output from the delivered part. Returns null if the usage cannot be priced.
+ * Computes the charge of a call. If the provider sent a complete usage report, the reported usage is charged.
+ * Otherwise, or if the report cannot be priced, the missing parts are estimated: the input from the body of the
+ * request, and the output from the delivered part of the response. Speech is charged by its text (`speechCharge`), and
+ * a transcription without a report by the duration of its audio. A transcription whose reported unit has no price is
+ * charged by the other unit. Returns null if the response is a refusal, if the event is refused, for example because it
+ * would cost too much, or if an upload was not relayed completely and nothing was delivered.
  */
 export function chargeOf(
-  { pricing, input }: HeldCall,
-  { reported, complete, delivered, why }: Used,
+  { pricing: asked, input, held }: Pick<HeldCall, 'pricing' | 'input' | 'held'>,
+  { reported, complete, delivered, model, refused, why, subtitles_ms }: Used,
 ): Charge | null {
+  if (refused) return null
+  const pricing = { ...asked, named: model }
   if (reported && complete) {
     const event = priceReported(pricing, reported)
+    const unpriced = event?.charge.kind === 'unpriced' && pricing.call.upload
+    const other = unpriced ? priceOtherUnit(pricing, event) : undefined
+    if (other) return estimate(other, held, 'other_unit')
     if (event) return { event, capped: false }
   }
-  if (pricing.endpoint.api === 'speech') return speechCharge(pricing, why)
+  if (pricing.endpoint.api === 'speech') return speechCharge(pricing, held, why)
   const output = deliveredUsage(delivered, pricing.call.media)
+  const { upload } = pricing.call
+  // A provider cannot transcribe an upload that it did not get completely.
+  if (upload?.complete === false && why !== undefined && !output.output_tokens) return null
   const event =
     (reported && partly(pricing, reported, output)) ??
-    (pricing.endpoint.api === 'transcriptions'
-      ? priceTranscription(pricing)
-      : estimated(pricing, input, output))
-  if (!event) return null
-  const warnings = [...(event.warnings ?? []), 'estimated', why ?? 'no_usage']
-  return { event: { ...event, warnings }, capped: true }
+    (upload
+      ? priceSeconds(pricing, ((upload.exact ? undefined : subtitles_ms) ?? upload.ms) / 1_000)
+      : estimated(pricing, input, output, deliveredByTools(delivered, pricing.call.media)))
+  return event ? estimate(event, held, why ?? 'no_usage') : null
 }
 
-/** Returns the charge of speech. All of its characters are charged, even if only a part was delivered. */
-function speechCharge(pricing: Pricing, why: Shortened | undefined): Charge | null {
+/** Returns an estimated charge. It does not exceed the hold, unless nothing is held. */
+function estimate(event: PricedEvent, held: MicroCredits, why: Shortened | 'other_unit'): Charge {
+  return {
+    event: { ...event, warnings: [...(event.warnings ?? []), 'estimated', why] },
+    capped: held > 0,
+  }
+}
+
+/**
+ * Returns the charge of a speech call. All characters of the text are charged, even if only a part of the audio was
+ * delivered.
+ */
+function speechCharge(pricing: Pricing, held: MicroCredits, why: Shortened | undefined): Charge | null {
   const speech = priceSpeech(pricing)
   if (!speech || speech.exact) return speech ? { event: speech.event, capped: false } : null
-  const warnings = [...(speech.event.warnings ?? []), 'estimated', why ?? 'no_usage']
-  return { event: { ...speech.event, warnings }, capped: true }
+  return estimate(speech.event, held, why ?? 'no_usage')
 }
 
-/** Prices the reported usage. A delivered quantity replaces the reported quantity if it is larger. */
+/**
+ * Prices an incomplete usage report. If more was delivered than reported, the delivered quantity replaces the reported
+ * one.
+ */
 function partly(
   pricing: Pricing,
   reported: Readonly<Record<string, unknown>>,
@@ -106,24 +138,31 @@ function partly(
 }
 
 /**
- * Prices the estimated input and the delivered output. Images that are not streamed are charged as requested, because
- * the provider makes them even if they are not delivered.
+ * Prices the estimated input and the delivered output of a call without a usage report. `tools` is the delivered usage
+ * of other models that tools called. If the call is not a stream, all requested images are charged, because the
+ * provider creates them even if they are not delivered.
  */
-function estimated(pricing: Pricing, { likely }: InputEstimate, delivered: Usage): PricedEvent | undefined {
+function estimated(
+  pricing: Pricing,
+  { likely }: InputEstimate,
+  delivered: Usage,
+  tools: readonly UsagePart[],
+): PricedEvent | undefined {
   const { stream, beside } = pricing.call
-  const { web_searches: _, ...images } = beside
-  return priceEstimated(pricing, { ...(!stream && images), input_tokens: likely, ...delivered })
+  const searches = delivered.output_tokens === undefined ? {} : searchesOf(pricing)
+  const usage = { ...(!stream && beside), input_tokens: likely, ...searches, ...delivered }
+  return priceEstimated(pricing, usage, tools)
 }
 
 /**
- * The pauses between the attempts to settle, in milliseconds. If the last attempt fails, the noted amount is charged
- * when the hold expires.
+ * The pauses between the attempts to settle a call, in milliseconds. If the last attempt fails, the ledger charges the
+ * note of the call, if it has one, when the hold expires.
  */
 const WAITS_MS = [200, 1_000, 4_000]
 
 /**
- * Settles a call. Retries if the ledger fails or cannot be reached. Returns undefined if all attempts fail. The
- * ledger charges a call once, even if it gets the request several times.
+ * Settles a call. Retries if the ledger object refuses, fails or cannot be reached. Returns undefined if all attempts
+ * fail. Retries are safe, because the ledger charges a call only once.
  */
 export async function settled(
   { env, ledger, hold, held, key_id }: HoldPlace,
@@ -154,7 +193,7 @@ async function attempt(
     const result = await settleCall(env, ledger, message)
     return result.kind === 'done' ? result.answer : undefined
   } catch {
-    // The object failed and logged its error, or it was unreachable. The settlement is retried.
+    // The error needs no log entry here: a ledger object logs its own failures. The caller retries the settlement.
     return undefined
   }
 }

@@ -19,9 +19,9 @@ const readyRoute = route({
   method: 'get',
   path: '/ready',
   security: OPEN,
-  summary: 'Check that all dependencies respond',
+  summary: 'Check that D1, KV and ledger objects respond',
   description:
-    'The result is cached for 5 seconds. If a check fails, the answer is a problem document with the same `checks`.',
+    'The result is cached for 5 seconds. If a dependency does not respond, the response is a problem document that also contains `checks`.',
   answers: {
     200: json('All dependencies respond.', z.object({ status: z.literal('ready'), checks: checksSchema })),
   },

@@ -35,7 +35,7 @@ const reads = scoped('credits:read')
 const openRoute = route({
   method: 'post',
   path: '/',
-  summary: "Hold an amount of credits, or the maximum cost of a model's usage, before a call",
+  summary: 'Hold an amount of credits, or the maximum cost of a planned model call',
   ...rates,
   request: { body: jsonRequest(openHoldSchema) },
   answers: { 201: json('The hold.', holdSchema) },
@@ -75,7 +75,7 @@ const captureRoute = route({
 const releaseRoute = route({
   method: 'post',
   path: '/{id}/release',
-  summary: 'Release a hold and its remaining credits',
+  summary: 'Release a hold; its remaining credits become available again',
   ...writes,
   request: { params: holdPath, body: optionalJsonRequest(z.strictObject({})) },
   answers: { 200: json('The hold.', holdSchema) },
@@ -85,7 +85,7 @@ const releaseRoute = route({
 const extendRoute = route({
   method: 'post',
   path: '/{id}/extend',
-  summary: 'Set the time from now until a hold expires',
+  summary: 'Extend a hold: set the time in seconds, from now, after which it expires',
   ...writes,
   request: { params: holdPath, body: jsonRequest(extendSchema) },
   answers: { 200: json('The hold.', holdSchema) },
@@ -199,7 +199,10 @@ async function answerHold(c: Context<AppEnv>, operation: string, request: HoldRe
   return answerResult(c, result, renderCapture, status)
 }
 
-/** Adds the prefix `/event` to the paths of an event's invalid fields. */
+/**
+ * Adds the prefix `/event` to the paths of the invalid fields in a refusal. The caller then finds the fields in the
+ * body of the capture.
+ */
 function ofEvent(refusal: Refusal): Refusal {
   if (refusal.code !== 'invalid_request' || !refusal.errors) return refusal
   return invalid(

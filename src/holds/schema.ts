@@ -65,7 +65,7 @@ export const captureSchema = z
       ctx.addIssue({
         code: 'custom',
         path: ['credits'],
-        message: 'must be present if event is absent, otherwise omitted',
+        message: 'must be present if event is absent, and absent if event is present',
       })
     }
     for (const field of ['idempotency_key', 'hold_id'] as const) {
@@ -97,12 +97,16 @@ export const holdSchema = z
     user_id: z.string().nullable(),
     team_id: z.string().nullable(),
     wallet_id: z.string(),
-    credits: credits.openapi({ description: 'The credits that were held at the start.' }),
+    credits: credits.openapi({ description: 'The credits that the hold reserved when it was opened.' }),
     captured: credits,
     remaining: credits,
-    available_balance: credits.openapi({ description: "The wallet's balance without held credits." }),
+    available_balance: credits.openapi({
+      description:
+        'The balance of the wallet minus the credits that holds reserve, and minus the credits of lots that begin later.',
+    }),
     max_output_tokens: z.int().optional().openapi({
-      description: 'The number of output tokens that the remaining credits cover after the input.',
+      description:
+        'The number of output tokens that the hold can still pay for, after the cost of the input that was not captured yet.',
     }),
     expires_at: time,
     created_at: time,
@@ -113,7 +117,9 @@ export const capturedSchema = z
   .object({
     hold_id: z.string(),
     captured: credits,
-    shortfall: credits.openapi({ description: 'The part of the cost that the wallet could not pay.' }),
+    shortfall: credits.openapi({
+      description: 'The part of the captured cost that the wallet could not pay.',
+    }),
     remaining: credits,
     balance_after: credits,
     max_output_tokens: z.int().optional(),

@@ -2,11 +2,11 @@ import type { HoldSize } from '../ledger/model/messages/holds.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
 import type { PricedEvent } from '../ledger/model/vocabulary.ts'
 import { findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
+import { providerName } from '../pricing/catalogue/provider-name.ts'
 import type { CostResult } from '../pricing/cost/cost.ts'
 import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'
 import { MAX_USD, picoUsd, usdToParts } from '../pricing/money.ts'
 import { checkUsage, type Usage } from '../pricing/usage.ts'
-import { providerName } from '../rating/provider-name.ts'
 import type { OpenHoldInput } from './schema.ts'
 
 export type SizeResult =
@@ -16,9 +16,9 @@ export type SizeResult =
 const MILLION = 1_000_000
 
 /**
- * Computes the credits that a hold reserves. For a model, this is the maximum cost of the expected usage. It includes
- * all output that the call may produce, and the input at its highest price, because cache reads and writes are
- * unknown before the call. Context tiers follow from the totals.
+ * Computes the amount that a hold reserves. For a model, this is the maximum cost of the expected usage. It includes
+ * the output of `max_output_tokens`, if present. It includes the input at the highest possible price, because cache
+ * reads and writes are unknown before the call. The token totals determine the context tier of the price.
  */
 export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): SizeResult {
   if (input.credits !== undefined) {
@@ -56,8 +56,8 @@ export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): 
     size: {
       kind: 'event',
       event: event(worst.usage, worst.result.cost, price_version),
-      // If the price is above this limit, no wallet can pay for a million tokens, and the answer has no number of
-      // tokens.
+      // If a million output tokens cost more than `MAX_USD`, no wallet can pay for them. The response then has no
+      // `max_output_tokens`.
       ...(million <= MAX_USD && {
         million_output_tokens: event({ output_tokens: MILLION }, million, price_version),
       }),
@@ -65,12 +65,15 @@ export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): 
   }
 }
 
-/** Returns the output of the expected usage from `max_output_tokens`, if given. */
+/** Returns the expected output as usage; empty if the input has no `max_output_tokens`. */
 function outputOf({ max_output_tokens }: OpenHoldInput): Usage {
   return max_output_tokens === undefined ? {} : { output_tokens: max_output_tokens }
 }
 
-/** Returns the expected usage and, for each time to live, the same usage with all text input written to the cache. */
+/**
+ * Returns the expected usage, and variants of it in which all text input is written to the cache. The variants differ
+ * in the time to live of the cache.
+ */
 function worstCases(usage: Usage): Usage[] {
   const { input_tokens = 0, input_audio_tokens = 0, input_image_tokens = 0, input_video_tokens = 0 } = usage
   const written = Math.max(0, input_tokens - input_audio_tokens - input_image_tokens - input_video_tokens)

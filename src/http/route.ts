@@ -5,19 +5,21 @@ import { SmartRouter } from 'hono/router/smart-router'
 import { TrieRouter } from 'hono/router/trie-router'
 import type { H, RouterRoute } from 'hono/types'
 import { invalid } from '../ledger/model/refusal.ts'
-import type { AppEnv } from './env.ts'
+import { type AppEnv, guard } from './env.ts'
 import { unprintableFields } from './input/identifiers.ts'
 import { jsonPointer, validationHook } from './input/validation.ts'
 import { nullsRemoved } from './middleware/body.ts'
-import { guard } from './middleware/guard.ts'
 import { refusalResponse } from './output/problem.ts'
 import { PROBLEMS, type ProblemCode } from './output/problem-codes.ts'
 import { problemResponse } from './output/problem-schemas.ts'
 import { RememberingRouter } from './remembering-router.ts'
 
-/** Creates a resource's router. One schema validates a request and documents it. */
+/**
+ * Creates a router for the routes of a resource. The schema of a route both validates its requests and documents them
+ * in the OpenAPI document.
+ */
 export function createRouter(): OpenAPIHono<AppEnv> {
-  // The inner routers are the same as Hono's default.
+  // The inner routers are the default routers of Hono.
   const router = new SmartRouter<[H, RouterRoute]>({ routers: [new RegExpRouter(), new TrieRouter()] })
   return new OpenAPIHono<AppEnv>({ defaultHook: validationHook, router: new RememberingRouter(router) })
 }
@@ -25,11 +27,11 @@ export function createRouter(): OpenAPIHono<AppEnv> {
 type Responses = RouteConfig['responses']
 
 interface Outcomes {
-  /** The successful responses, by status. */
+  /** The OpenAPI responses for successful requests, by status. */
   readonly answers: Responses
   /**
-   * The problems that this route itself can cause. `openapi/shared.ts` adds the problems of the middleware: the key,
-   * its scope, the body, an invalid field.
+   * The codes of the problems that the handler of the route can return. `openapi/shared.ts` adds the codes of the
+   * problems that middleware can return, for example about the API key, its scope, the body or an invalid field.
    */
   readonly problems?: readonly ProblemCode[]
 }
@@ -37,9 +39,9 @@ interface Outcomes {
 type Declaration<P extends string> = Omit<RouteConfig, 'path' | 'responses'> & { readonly path: P }
 
 /**
- * Declares a route. A handler returns a plain `Response` without a type of its body. Numbers in the body are exact
- * JSON text (`jsonResponse`), which no TypeScript type of a JSON value describes. In a JSON body, null means "absent"
- * for optional fields (`nullsRemoved`).
+ * Declares a route. Its handler returns a `Response` whose body has no TypeScript type, because no type describes the
+ * exact numbers in it (`jsonResponse`). In a JSON body of a request, a null in an optional field means "absent", unless
+ * the schema of the field accepts null (`nullsRemoved`).
  */
 export function route<P extends string, R extends Declaration<P>>(
   declaration: R & { readonly path: P } & Outcomes,
@@ -57,9 +59,9 @@ export function route({ answers, problems = [], ...declaration }: Declaration<st
 }
 
 /**
- * Returns middleware that refuses control characters in the path and query parameters of a route, because problem
- * documents repeat ids. Also refuses unknown query parameters below `/v1/`, even if the route has no query. Loose
- * schemas and the drop-in endpoints accept unknown parameters.
+ * Returns middleware that checks the path and query parameters of a route. It refuses control characters, because
+ * problem documents quote ids. For paths that begin with `/v1/`, it also refuses unknown query parameters, unless the
+ * query schema is loose. The drop-in endpoints have other paths and accept unknown parameters.
  */
 function parametersChecked(request: RouteConfig['request']): MiddlewareHandler<AppEnv> {
   const names = new Set(request?.query instanceof z.ZodObject ? Object.keys(request.query.shape) : [])
@@ -79,7 +81,7 @@ function parametersChecked(request: RouteConfig['request']): MiddlewareHandler<A
   })
 }
 
-/** Returns one OpenAPI response for each status, with all its codes. */
+/** Groups problem codes by status, and returns an OpenAPI response for each status. */
 export function problemsByStatus(
   codes: Iterable<ProblemCode>,
 ): Record<string, ReturnType<typeof problemResponse>> {
@@ -87,54 +89,60 @@ export function problemsByStatus(
   return Object.fromEntries([...by_status].map(([status, shared]) => [status, problemResponse(shared)]))
 }
 
-/** Returns the OpenAPI response of a JSON answer. */
+/** Returns the OpenAPI response for a JSON body. */
 export function json(description: string, schema: z.ZodType): Responses[number] {
   return { description, content: { 'application/json': { schema } } }
 }
 
-/** Returns the OpenAPI request of a required JSON body. */
+/** Returns the OpenAPI declaration of a required JSON body. */
 export function jsonRequest<T extends z.ZodType>(schema: T) {
   return { required: true, content: { 'application/json': { schema } } } as const
 }
 
-/** Returns the OpenAPI request of an optional JSON body. */
+/** Returns the OpenAPI declaration of an optional JSON body. */
 export function optionalJsonRequest<T extends z.ZodType>(schema: T) {
   return { required: false, content: { 'application/json': { schema } } } as const
 }
 
-/** The security schemes of the OpenAPI document. A request must satisfy one of the schemes that a route lists. */
+/**
+ * The security schemes of the OpenAPI document. If a route lists several schemes, a request must satisfy one of them.
+ */
 export const SECURITY_SCHEMES = {
   apiKey: {
     type: 'http',
     scheme: 'bearer',
     description:
-      "A customer's API key, `om_live_…` or `om_test_…`. Its scopes limit the routes that it may use. The scope that a route requires is in `x-required-scope`.",
+      "A customer's API key, `om_live_…` or `om_test_…`. Its scopes limit the routes that it can use. The scope that a route requires is in `x-required-scope`.",
   },
   apiKeyHeader: {
     type: 'apiKey',
     in: 'header',
     name: 'X-API-Key',
     description:
-      'The same API key in its own header. Two different keys in the two headers are refused (401).',
+      'The same API key in the header `X-API-Key`. A request with different keys in `Authorization` and `X-API-Key` is refused (401).',
   },
   portalToken: {
     type: 'http',
     scheme: 'bearer',
     description:
-      "A portal token, `om_portal_…`, from `POST /v1/portal-tokens`. With it, an end user's page reads one wallet and sells credit packs for this wallet.",
+      'A portal token, `om_portal_…`, from `POST /v1/portal-tokens`. With this token, a page can show one wallet to its end user and sell credit packs for the wallet.',
   },
   operator: {
     type: 'http',
     scheme: 'bearer',
-    description: "The operator token: the Worker's secret `OPERATOR_TOKEN`.",
+    description:
+      "The operator token: the Worker's secret `OPERATOR_TOKEN` or, during a rotation, `OPERATOR_TOKEN_NEXT`.",
   },
 } as const
 
-/** The security schemes of a route. The arrays are mutable, because the OpenAPI type requires it. */
+/** The security schemes of a route. The arrays are mutable, because the OpenAPI type requires mutable arrays. */
 type Security = Partial<Record<keyof typeof SECURITY_SCHEMES, string[]>>[]
 
 export const CUSTOMER_SECURITY: Security = [{ apiKey: [] }, { apiKeyHeader: [] }]
 export const OPERATOR_SECURITY: Security = [{ operator: [] }]
-/** The schemes of a route with optional authentication. It accepts no credential other than the operator token. */
+/**
+ * The security schemes of a route with optional authentication. The only credential that the route accepts is the
+ * operator token.
+ */
 export const OPEN_OR_OPERATOR: Security = [{}, { operator: [] }]
 export const OPEN: Security = []

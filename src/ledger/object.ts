@@ -9,6 +9,7 @@ import { Admission } from './admission/admission.ts'
 import { watch } from './alerts/watch.ts'
 import { BurnTables } from './burn-tables/compiled.ts'
 import type { BurnContext } from './burns/rate.ts'
+import { shareErasure } from './client/test-ledger.ts'
 import { Commits, LedgerFull, weightOf } from './commit/commits.ts'
 import type { Draft } from './commit/draft.ts'
 import { type Identity, LedgerStore } from './commit/store.ts'
@@ -31,7 +32,7 @@ import { migrate } from './tables.ts'
 
 /**
  * The ledger of one customer in one mode. It is single-threaded, and only it moves the customer's credits. This file
- * admits requests and connects the parts of the ledger. `operations.ts` has the handlers.
+ * admits requests and connects the parts of the ledger. `operations.ts` contains the handlers.
  */
 export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc {
   private readonly config: Config
@@ -63,6 +64,10 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
       transaction: (write) => storage.transactionSync(write),
       commit: (change, also) => commits.commit(change, undefined, also),
       checkpoint: () => commits.checkpoint(),
+      shareErasure: async () => {
+        const { customer_id, mode } = this.identity()
+        if (mode === 'live') await shareErasure(this.env, customer_id)
+      },
     })
     const { group } = commits
     const now = () => commits.now_ms
@@ -90,8 +95,8 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   }
 
   /**
-   * Runs an operation for a caller. The caller and the message are JSON. An overloaded object refuses the request
-   * without parsing the message.
+   * Runs an operation for a caller. The caller and the message are JSON. An overloaded object refuses a change without
+   * parsing the message.
    */
   handle(
     name: OperationName,
@@ -128,7 +133,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   ): Reply | Promise<Reply> {
     const { access } = operationOf(name)
     const caller = parse<Caller>(caller_json)
-    // The size of the whole message. Texts are sent separately only if they are large.
+    // The size of the whole message, including its texts, which are sent separately only if they are large.
     const length = texts.reduce((sum, text) => sum + memoryOf(text), message_json.length)
     const request: Request = { caller, length, texts }
     const { rate, refusal } = access === 'service' ? {} : this.admission.admit(caller, access)
@@ -150,9 +155,8 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   }
 
   /**
-   * Arms the alarm of a ledger that may be idle, because the platform may have stopped retrying the alarm. `d1_row`
-   * is the last journal row that D1 has. If `d1_row` is less than the object's cursor, D1 was restored from a backup,
-   * and the cursor is moved back.
+   * Arms the alarm again, because Cloudflare might have stopped retrying it. `d1_row` is the last journal row that D1
+   * has. If `d1_row` is less than the object's cursor, D1 was restored from a backup, and the cursor is moved back.
    */
   async wake(d1_row?: number): Promise<void> {
     const { store, alarms, projector } = this.ledger
@@ -167,8 +171,8 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   }
 
   /**
-   * Runs the due tasks. Errors are caught and the alarm is armed again, because the platform stops retrying an alarm
-   * after six failures.
+   * Runs the due tasks. Catches errors and arms the alarm again, because Cloudflare stops retrying an alarm after six
+   * failures.
    */
   override async alarm(): Promise<void> {
     const { store, commits, alarms } = this.ledger
@@ -191,7 +195,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
 
   private idsOf(identity: Identity): LedgerIds {
     const { opened_at_ms } = identity
-    // A failed opening may have set ids with another time.
+    // A failed attempt to open the ledger might have set `ids` with another time.
     if (this.ids?.opened_at_ms !== opened_at_ms) this.ids = new LedgerIds(tagOf(identity), opened_at_ms)
     return this.ids
   }

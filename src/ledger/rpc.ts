@@ -16,13 +16,14 @@ import type { Refused } from './model/refusal.ts'
 import type { Idempotency } from './model/vocabulary.ts'
 
 /**
- * The operations of a ledger object, with the types of their messages and results, the required access, and whether a
- * call may be sent again. The client's calls (`client/`) and the object's handlers (`operations.ts`) use these types.
+ * The operations of a ledger object, with the types of their messages and results, the required access, whether a call
+ * can be sent again, and whether it can take longer. The client's calls (`client/`) and the object's handlers
+ * (`operations.ts`) use these types.
  */
 export const OPERATIONS = {
   /**
-   * Opens the ledger: creates the customer's wallet and adds the sign-up grant. If the ledger is already open, only
-   * stores a newer account.
+   * Opens the ledger: creates the customer's wallet, adds the sign-up grant and stores the account. If the ledger is
+   * already open, only stores a newer account.
    */
   open: operation<ledger.OpenMessage, { readonly kind: 'opened' }>('service'),
   ingest: operation<events.IngestMessage, events.IngestResult>('write', {
@@ -33,35 +34,35 @@ export const OPERATIONS = {
   move: operation<credits.MovementMessage, credits.MovementResult>('write', { repeatable: isKeyed }),
   /** Opens, captures, releases or extends a hold. */
   hold: operation<holds.HoldMessage, holds.HoldResult>('write', { repeatable: isKeyed }),
-  /** Returns one open hold, or the open holds of the ledger or of one wallet, newest first. */
+  /** Returns one hold that is open or ended recently, or open holds of the ledger or of one wallet, newest first. */
   holds: operation<holds.HoldsMessage, holds.HoldsResult>('read'),
   /**
-   * Holds credits for a call of a provider. A message with an idempotency key is not sent again: if the first try was
-   * executed, the second would be refused because the call is running.
+   * Opens a hold for a provider call. A message with an idempotency key is not sent again: if the first try was
+   * executed, the second try would be refused, because the call is running.
    */
   openCall: operation<calls.OpenCallMessage, calls.OpenCallResult>('write', {
     repeatable: (message) => !isKeyed(message),
   }),
-  /** Extends a call's hold, and stores the estimate that is charged if the hold expires. */
+  /** Extends a call's hold. Can also store the estimate that is charged if the hold expires. */
   noteCall: operation<calls.NoteCallMessage, calls.NoteCallResult>('service'),
   /** Charges a call or releases its hold, at most once. Is never refused because of a limit or missing credits. */
   settleCall: operation<calls.SettleCallMessage, calls.SettleCallResult>('service'),
   /** Rates events that were recorded without a price, each at most once. */
   rerate: operation<events.RerateMessage, events.RerateResult>('upkeep'),
-  /** Returns events without a price, and the late ratings of the requested entries. */
+  /** Returns events without a final price, their models on request, and the late ratings of the requested entries. */
   unrated: operation<events.UnratedMessage, events.UnratedResult>('read'),
-  /** Returns the models of the events without a price, with the number of events of each model. */
+  /** Returns summaries of the events without a final price, one for each model. */
   unratedSummaries: operation<events.UnratedSummariesMessage, events.UnratedSummariesResult>('read'),
   balance: operation<credits.WalletMessage, credits.WalletResult<BalanceAnswer>>('read'),
-  /** Returns the open lots of a wallet in burn order, then the lots that begin later. */
+  /** Returns a page of a wallet's lots: the open lots in burn order, then the lots that begin later. */
   lots: operation<credits.LotsMessage, credits.WalletResult<LotsAnswer>>('read'),
-  /** Returns the recurring grants of one wallet or of all wallets, newest first. */
+  /** Returns a page of the recurring grants of one wallet or of all wallets, newest first. */
   recurringGrants: operation<credits.RecurringMessage, credits.WalletResult<RecurringPageAnswer>>('read'),
-  /** Returns the entries that might be missing from D1, newest first, and the number of the last entry that D1 has. */
+  /** Returns a page of unflushed entries, newest first, and the number of the last entry that D1 is known to have. */
   entries: operation<ledger.EntriesMessage, ledger.EntriesResult>('read'),
-  /** Returns the notifications that might be missing from D1, oldest first. */
+  /** Returns a page of unflushed notifications, oldest first. */
   notifications: operation<notifications.NotificationsMessage, notifications.NotificationsResult>('read'),
-  /** Adds a notification of an event outside the ledger, once for each id. */
+  /** Adds a notification of an event outside the ledger, once for each id within the idempotency window. */
   notify: operation<notifications.NotifyMessage, Done | Refused>('service'),
   /** Returns the progress of the commits and of their copies in D1. */
   projectionState: operation<ledger.ProjectionStateMessage, ledger.ProjectionStateResult>('read'),
@@ -72,9 +73,9 @@ export const OPERATIONS = {
   /** Ends a burn table now. It still rates events with earlier times. */
   deactivateBurnTable: operation<burnTables.DeactivateBurnTableMessage, burnTables.BurnTableResult>('write'),
   burnTables: operation<burnTables.BurnTablesMessage, burnTables.BurnTablesResult>('read'),
-  /** Returns the burn table version of a charge, and the part of an event's credits that was returned. */
+  /** Returns the burn table version of a charge, and what voids, refunds and a late rating changed for an event. */
   explain: operation<burnTables.ExplainMessage, burnTables.ExplainResult>('read'),
-  /** Prices items, each by the burn table of its time, without moving credits. */
+  /** Prices items without moving credits. The burn table that is in force at the time of an item prices it. */
   quote: operation<burnTables.QuoteMessage, burnTables.QuoteResult>('read'),
   /** Creates, replaces or deletes an entitlement. The change applies to later events. */
   changeEntitlement: operation<entitlements.ChangeEntitlementMessage, entitlements.EntitlementResult>(
@@ -90,11 +91,11 @@ export const OPERATIONS = {
   alerts: operation<alerts.AlertsMessage, alerts.AlertsResult>('read'),
   /** Checks whether a use would be allowed now. Writes nothing. */
   checkEntitlement: operation<entitlements.CheckMessage, entitlements.CheckResult>('read'),
-  /** Checks a use like `checkEntitlement`, and opens a hold on the estimate if the use is allowed. */
+  /** Checks a use like `checkEntitlement`, and opens a hold on the estimate if the use is allowed and costs credits. */
   checkAndHold: operation<entitlements.CheckAndHoldMessage, entitlements.CheckResult>('write', {
     repeatable: isKeyed,
   }),
-  /** Opens a checkout at Stripe. Is not repeatable, because each call makes a new payment. */
+  /** Opens a checkout at Stripe. Is not repeatable, because each call creates a new payment. */
   checkout: operation<payments.CheckoutMessage, payments.PaymentsResult<payments.CheckoutAnswer>>('write', {
     repeatable: () => false,
     long: true,
@@ -107,24 +108,24 @@ export const OPERATIONS = {
   /** Flushes all commits to D1. */
   catchUp: operation<object, ledger.CatchUpResult>('read', { long: true }),
   /**
-   * Erases a user or a team in the object and in D1. The ledger's entries are kept. Is not repeatable: if the first
-   * answer was lost, the second call would find no subject and report that nothing was erased.
+   * Erases a user or a team in the object and in D1. The ledger's entries are kept. Is repeatable, because the object
+   * returns the alias of an erasure for a day.
    */
-  eraseSubject: operation<ledger.EraseMessage, ledger.EraseResult>('write', {
-    repeatable: () => false,
-    long: true,
-  }),
-  /** Revokes a key from `at_ms` on. Has no effect if the key is already revoked from an earlier time. */
+  eraseSubject: operation<ledger.EraseMessage, ledger.EraseResult>('write', { long: true }),
+  /** Revokes an API key from the time `at_ms`. Has no effect if the key is already revoked from an earlier time. */
   revokeKey: operation<{ readonly key_id: string; readonly at_ms: number }, Done>('service'),
-  /** Stores the customer's account if it is newer than the ledger's copy. */
+  /**
+   * Stores the customer's account if the ledger is open and the account is newer than the ledger's copy. Adds a
+   * notification if the customer becomes suspended.
+   */
   setAccount: operation<Account, Done>('service'),
-  /** Flushes all commits to D1, and returns the sums that D1 should then have. */
+  /** Flushes all commits to D1, and returns the sums that the ledger's rows in D1 must then have. */
   books: operation<object, { readonly kind: 'done'; readonly answer: ledger.Books } | Refused>('service', {
     long: true,
   }),
   /**
-   * Rewrites D1's pages of a range of entries from the journal. `rewritten` is false if no page was rewritten, for
-   * example because the journal does not contain all of these entries.
+   * Writes D1's pages of a range of entries again, from the journal. `rewritten` is false if no page was rewritten, for
+   * example because the journal does not contain all entries of the range.
    */
   rewritePages: operation<
     ledger.EntryRange,
@@ -137,11 +138,11 @@ export const OPERATIONS = {
    * not open.
    */
   acceptBurnTables: operation<BurnTableSnapshot, Done>('service'),
-  /** Returns the revision of the last change of entitlements that this ledger has. */
+  /** Returns the revision of the last change of entitlements that this ledger has stored. */
   entitlementRevision: operation<object, number>('service'),
-  /** Returns the entitlements of a live ledger that changed after a revision, for the customer's test ledger. */
+  /** Returns a page of the entitlements of a live ledger that changed after a revision, for the test ledger. */
   entitlementsAfter: operation<{ readonly revision: number }, readonly Entitlement[]>('service'),
-  /** Stores changed entitlements of the customer's live ledger. `more` is true if there may be further changes. */
+  /** Stores changed entitlements of the customer's live ledger. `more` is true if there might be further changes. */
   acceptEntitlements: operation<readonly Entitlement[], { readonly more: boolean }>('service'),
 }
 
@@ -150,9 +151,9 @@ export type OperationAccess = Access | 'service'
 
 interface Operation<M, R> {
   readonly access: OperationAccess
-  /** Reports whether a call that may have been executed can be sent again. */
+  /** Reports whether a call can be sent again although it might have been executed. */
   readonly repeatable: (message: M) => boolean
-  /** Whether the operation may take three times as long as others, because it also uses D1 or Stripe. */
+  /** Whether the operation can take three times as long as other operations, because it also uses D1 or Stripe. */
   readonly long: boolean
   /** The types of the operation, only for the compiler. The field is never set. */
   readonly types?: { readonly message: M; readonly result: R }
@@ -163,7 +164,7 @@ type TypesOf<N extends OperationName> = NonNullable<(typeof OPERATIONS)[N]['type
 export type MessageOf<N extends OperationName> = TypesOf<N>['message']
 export type ResultOf<N extends OperationName> = TypesOf<N>['result']
 
-/** Returns the rules of an operation, with the types of its message and result. */
+/** Returns the properties of an operation, with the types of its message and result. */
 export function operationOf<N extends OperationName>(name: N): Operation<MessageOf<N>, ResultOf<N>> {
   const operations: { readonly [O in OperationName]: Operation<MessageOf<O>, ResultOf<O>> } = OPERATIONS
   return operations[name]
@@ -195,8 +196,8 @@ export interface LedgerRpc extends Rpc.DurableObjectBranded {
     texts?: readonly string[],
   ): Reply | Promise<Reply>
   /**
-   * Runs the operation `ingest` with a message from `packIngest`. If `packs` is true, the result may also be packed,
-   * by `packResult`.
+   * Runs the operation `ingest` with a message from `packIngest`. If `packs` is true, the result can be in the packed
+   * form of `packResult`.
    */
   ingest(caller: string, packed: string, texts: readonly string[], packs?: boolean): Reply | Promise<Reply>
   wake(d1_row?: number): Promise<void>

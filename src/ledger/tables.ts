@@ -48,7 +48,7 @@ const VERSION_1 = `
     body TEXT NOT NULL
   ) STRICT;
 
-  -- WITHOUT ROWID: one row written for a key, where a rowid table with a TEXT primary key writes two.
+  -- WITHOUT ROWID, because a new key then writes one row. In a rowid table with a TEXT primary key, it writes two.
   CREATE TABLE idempotency_keys (
     idempotency_key TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL,
@@ -94,7 +94,7 @@ const VERSION_1 = `
     definition TEXT NOT NULL
   ) STRICT;
 
-  -- Deleted rows stay: their numbers are never given again, and the test ledger learns of the deletion from them.
+  -- Rows of deleted entitlements are kept: numbers are never reused, and the rows tell the test ledger of deletions.
   CREATE TABLE entitlements (
     number INTEGER PRIMARY KEY,
     entitlement_id TEXT NOT NULL UNIQUE,
@@ -110,14 +110,14 @@ const VERSION_1 = `
   CREATE INDEX entitlements_level ON entitlements (level_key, number) WHERE deleted = 0;
   CREATE UNIQUE INDEX entitlements_revision ON entitlements (revision);
 
-  -- A count may pass 2^53, which SQLite's numbers here do not: it is text, and never computed with in SQL.
+  -- A count can exceed 2^53, the limit of exact numbers in JavaScript. It is text, and SQL does not compute with it.
   CREATE TABLE limit_counters (
     counter INTEGER PRIMARY KEY,
     window_start_ms INTEGER NOT NULL,
     used TEXT NOT NULL
   ) STRICT;
 
-  -- A row for each event without a price, deleted when it has one: they are rare, and a list of them is short work.
+  -- One row for each event without a final price, deleted when the event is rated or voided. Such events are rare.
   CREATE TABLE unrated_events (
     entry INTEGER PRIMARY KEY,
     wallet_number INTEGER NOT NULL,
@@ -149,7 +149,8 @@ const VERSION_2 = `
   ) STRICT, WITHOUT ROWID
 `
 
-// Small columns precede the body, because SQLite must read all overflow pages of the body before a column after it.
+// Small columns precede the body, because SQLite reads all overflow pages of the body before it can read a column after
+// the body.
 const VERSION_3 = `
   CREATE TABLE journal_3 (
     row_id INTEGER PRIMARY KEY,
@@ -274,11 +275,11 @@ const VERSION_6 = `
 `
 
 /**
- * Upgrades to version 6: makes the existing buckets of keys a segment without a filter. Rewrites no bucket, because
- * up to 16,384 of them would take seconds. In version 5, a round rewrote all buckets. An unfinished round has a
- * second set of buckets, which becomes a segment with the same last row, because the keys that the round was adding
- * are still in `key_runs`. The buckets of an unfinished first round are deleted, because `key_runs` has all of their
- * keys.
+ * Upgrades to version 6: turns the existing buckets of keys into a segment without a filter. Rewrites no bucket,
+ * because rewriting up to 16,384 buckets would take seconds. In version 5, a round rewrote all buckets. If a round is
+ * unfinished, there is a second set of buckets. It becomes a segment with the same last row, because the keys that the
+ * round was adding are still in `key_runs`. The buckets of an unfinished first round are deleted, because `key_runs`
+ * contains all of their keys.
  */
 function sealBuckets(sql: SqlStorage): void {
   sql.exec(VERSION_6)
@@ -293,11 +294,10 @@ const VERSION_7 = `
   INSERT INTO meta (key, value) SELECT 'unrated_events', count(*) FROM unrated_events HAVING count(*) > 0
 `
 
-// The new column has the earlier parts of rolling windows. An added column writes no row.
+// The new column contains the earlier parts of rolling windows. An added column writes no row.
 const VERSION_8 = 'ALTER TABLE limit_counters ADD COLUMN earlier TEXT'
 
-// The new column has the sequence number of the last notification up to each row. It is read once at each start. An
-// added column writes no row.
+// The new column contains the sequence number of the last notification up to each row. An added column writes no row.
 const VERSION_9 = 'ALTER TABLE journal ADD COLUMN last_notification INTEGER NOT NULL DEFAULT 0'
 
 // The hash chain begins with the next entry, because earlier entries have no salts. Writes 1 row.
@@ -306,7 +306,8 @@ const VERSION_10 = `
   SELECT 'chain_first_entry', coalesce((SELECT last_entry FROM journal ORDER BY row_id DESC LIMIT 1), 0) + 1
 `
 
-// The indexes contain only rows with a scheduled time. A payment that succeeded is in none of them.
+// The indexes contain only rows with a scheduled time. Most payments that succeeded have no scheduled time, so they are
+// not in the index of payments.
 const VERSION_11 = `
   CREATE TABLE payment_intents (
     number INTEGER PRIMARY KEY,
@@ -337,7 +338,7 @@ const VERSION_12 = `
   ) STRICT
 `
 
-// The hash of each row covers its salt and the hash of the row before it. Both columns are null in rows of earlier
+// The hash of each row covers its salt and the hash of the previous row. `salt` and `hash` are null in rows of earlier
 // versions. Added columns write no row.
 const VERSION_13 = `
   ALTER TABLE journal ADD COLUMN salt TEXT;
@@ -378,7 +379,7 @@ function versionOf(sql: SqlStorage): number {
   )
 }
 
-/** The table of the ledger's single values. Writes 1 row for each value that is set. */
+/** The table `meta`, which stores single values of the ledger by key. Writes 1 row for each value that is set. */
 export class MetaTable {
   private readonly exec: Exec
 
@@ -393,5 +394,9 @@ export class MetaTable {
 
   set(key: string, value: string): void {
     this.exec(WRITE_META, key, value)
+  }
+
+  delete(key: string): void {
+    this.exec('DELETE FROM meta WHERE key = ?', key)
   }
 }

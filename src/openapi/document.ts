@@ -7,7 +7,14 @@ import { createRouter, OPERATOR_SECURITY, problemsByStatus } from '../http/route
 import { isRecord } from '../ledger/model/json.ts'
 import { closeObjects, type Lookup } from './closed.ts'
 import { withExamples } from './examples.ts'
-import { type Access, headersOf, problemsBefore, type RouteShape, SHARED_COMPONENTS } from './shared.ts'
+import {
+  type Access,
+  headersOf,
+  problemsBefore,
+  type RouteShape,
+  readsIdempotencyKey,
+  SHARED_COMPONENTS,
+} from './shared.ts'
 import { ALL_TAGS, INFO, operationIdOf, tagOf } from './words.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -19,8 +26,8 @@ export interface OpenApiDocument extends Json {
 }
 
 /**
- * Generates the OpenAPI document of an app from the zod schemas that validate its requests, and adds the parts that
- * the middleware contributes to the routes.
+ * Generates the OpenAPI document of an app from the zod schemas that validate its requests. Adds the parameters,
+ * headers and problems of the middleware to each route.
  */
 export function openApiDocument(app: Router): OpenApiDocument {
   const { paths, schemas } = generated(app)
@@ -50,19 +57,20 @@ export function openApiDocument(app: Router): OpenApiDocument {
 
 const GENERATED = { openapi: '3.1.0', info: INFO }
 
-/** Generates paths and schemas from zod. */
+/** Generates the paths and the component schemas from the zod schemas of the app. */
 function generated(app: Router): {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Json>>>>
   readonly schemas: Json
 } {
   const { paths = {}, components = {} } = app.getOpenAPI31Document(GENERATED)
-  // A copy through JSON drops `undefined` fields and separates shared schemas.
+  // Copies the document through JSON. The copy has no `undefined` fields and no objects that are shared between
+  // schemas.
   return JSON.parse(JSON.stringify({ paths, schemas: components.schemas ?? {} }), alternatives)
 }
 
 /**
- * Moves the defaults of a body into its descriptions. Generators of types otherwise treat a field with a `default` as
- * required, although requests may omit it.
+ * Moves each `default` of a schema into the description of the field. Otherwise, type generators would treat a field
+ * with a `default` as required, although a request can omit it.
  */
 function withoutDefaults(schema: unknown, is_properties = false): unknown {
   if (Array.isArray(schema)) return schema.map((inner) => withoutDefaults(inner))
@@ -81,8 +89,8 @@ function withoutDefaults(schema: unknown, is_properties = false): unknown {
 }
 
 /**
- * Replaces the schema of an amount (`decimalInput`) with its two forms, because zod's generator supports only one
- * type per schema.
+ * Replaces the schema of an amount (`decimalInput`) with an `anyOf` of its forms, number and string. The generator of
+ * zod supports only one type in a schema.
  */
 function alternatives(_: string, value: unknown): unknown {
   if (!isRecord(value) || !('x-amount' in value)) return value
@@ -115,7 +123,7 @@ function described(method: string, path: string, operation: Json, lookup: Lookup
     has_body: requestBody !== undefined,
   }
   const shared = [
-    ...(method === 'post' ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : []),
+    ...(readsIdempotencyKey(shape) ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : []),
     { $ref: '#/components/parameters/RequestId' },
   ]
   return withExamples(`${method.toUpperCase()} ${path}`, {
@@ -155,7 +163,10 @@ function accessText(access: Access): string {
     : `${text}.`
 }
 
-/** Returns the route's own responses and problems, and the problems of the middleware. */
+/**
+ * Returns all responses of a route: the responses that the route declares, and the problems that the middleware can
+ * return.
+ */
 function allResponses(shape: RouteShape, declared: Json, lookup: Lookup): Json {
   const codes = new Set(problemsBefore(shape))
   const answers = Object.entries(declared).filter(([, response]) => {
@@ -190,7 +201,7 @@ function own(headers: unknown): Json {
   return isRecord(headers) ? headers : {}
 }
 
-/** Closes the schemas of a parameter, a request body or a response. */
+/** Closes the object schemas of a parameter, a request body or a response. */
 function closedContent(value: unknown, lookup: Lookup): Json {
   if (!isRecord(value)) return {}
   const content = isRecord(value.content)

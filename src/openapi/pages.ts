@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto'
 import { INFO } from './words.ts'
 
-/** The small pages for people: HTML without scripts and without other resources. */
+/** Builds small HTML pages for people. The pages have no scripts and load no other resources. */
 
 const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}' +
   'code{background:#8882;padding:.1em .3em;border-radius:3px}h2{margin-top:2rem}:root{color-scheme:light dark}'
 
-/** The Content-Security-Policy of a small page. It allows only the page's own style, by its hash. */
+/**
+ * The Content-Security-Policy of a small page. It allows only the style of the page, which it identifies by its hash.
+ */
 export const SMALL_PAGE_POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
@@ -33,23 +35,26 @@ ${body}
 `
 }
 
-/** The links of `GET /`. They are relative, so that they also work below a path. */
+/**
+ * The links in the response to `GET /`: name, path and label. The paths are relative, so that they also work if the
+ * Worker is mounted below a path.
+ */
 const LINKS = [
   ['dashboard', 'dashboard/', 'Dashboard'],
   ['documentation', 'docs', 'API reference'],
   ['openapi', 'openapi.json', 'OpenAPI document'],
   ['errors', 'docs/errors', 'Error codes'],
   ['health', 'health', 'Health'],
-  ['readiness', 'ready', 'Readiness of all dependencies'],
+  ['readiness', 'ready', 'Readiness of D1, KV and ledger objects'],
 ] as const
 
-/** Returns the answer of `GET /` for programs. */
+/** Returns the body of the JSON response to `GET /`. */
 export function rootJson(): object {
   const links = Object.fromEntries(LINKS.map(([name, path]) => [name, path]))
   return { name: INFO.title, version: INFO.version, links }
 }
 
-/** Returns the page of `GET /` for people. */
+/** Returns the HTML page of `GET /`. */
 export function rootPage(): string {
   const links = LINKS.map(([, path, label]) => `<li><a href="${path}">${label}</a></li>`)
   return htmlPage(
@@ -64,8 +69,8 @@ ${links.join('\n')}
 }
 
 /**
- * Returns `docs/errors.md` as a page. Each code is a heading with an anchor. The `type` of a problem links to this
- * anchor.
+ * Returns `docs/errors.md` as an HTML page. Each error code is a heading with an anchor. The `type` of a problem
+ * document links to the anchor of its code.
  */
 export function errorsPage(markdown: string): string {
   const blocks = markdown.trim().split(/\n{2,}/)
@@ -73,8 +78,8 @@ export function errorsPage(markdown: string): string {
 }
 
 /**
- * Converts a block of Markdown to HTML. Supports only the forms in `docs/errors.md`: headings, lists, and paragraphs
- * of text, `code`, **bold** and links.
+ * Converts a block of Markdown to HTML. Supports only the Markdown that `docs/errors.md` uses: headings, lists, and
+ * paragraphs with `code`, **bold** and links.
  */
 function block(text: string): string {
   const [, level, heading] = /^(#{1,3}) (.+)$/.exec(text) ?? []
@@ -87,7 +92,8 @@ function block(text: string): string {
 }
 
 /**
- * Converts inline Markdown to HTML. Links to other guides become text, because this deployment does not serve them.
+ * Converts inline Markdown to HTML. A link to another guide becomes text, because the deployment does not serve the
+ * other guides.
  */
 function inline(text: string): string {
   return escaped(text)

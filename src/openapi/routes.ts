@@ -10,15 +10,18 @@ import { openApiDocument } from './document.ts'
 import { ASSETS, PAGE, PAGE_POLICY, readAsset } from './page.ts'
 import { errorsPage, rootJson, rootPage, SMALL_PAGE_POLICY } from './pages.ts'
 
-/** The cache time: long enough to load a page with its parts, short enough to show a new deployment soon. */
+/**
+ * The `Cache-Control` header of the pages, the document and the files, with a time of 5 minutes. This time is long
+ * enough to load a page with its files, and short enough to show a new deployment soon.
+ */
 const CACHE_CONTROL = 'public, max-age=300'
 
 const headers = z.object({
   ETag: z.string().openapi({
-    description: 'The ETag of this content, for the request header If-None-Match.',
+    description: 'The ETag of this content. Send it in the request header `If-None-Match`.',
   }),
 })
-const unchanged = { description: 'The content with the ETag in `If-None-Match` is unchanged.', headers }
+const unchanged = { description: 'The content still has the ETag in `If-None-Match`.', headers }
 const text = z.string()
 
 const documentRoute = route({
@@ -41,7 +44,7 @@ const pageRoute = route({
   method: 'get',
   path: '/docs',
   summary: 'Get the API reference as a web page',
-  description: 'The page works offline, because this deployment serves all of its parts.',
+  description: 'The deployment serves all files of the page, so the page loads nothing from other hosts.',
   security: OPEN,
   answers: {
     200: { description: 'The page.', headers, content: { 'text/html': { schema: text } } },
@@ -53,11 +56,12 @@ const rootRoute = route({
   method: 'get',
   path: '/',
   summary: 'Get the start page',
-  description: 'The page links to the documentation and the health checks. It is HTML or JSON, by `Accept`.',
+  description:
+    'The page contains links to the dashboard, the documentation and the health checks. The request header `Accept` selects HTML or JSON.',
   security: OPEN,
   answers: {
     200: {
-      description: 'The links, relative to this page.',
+      description: 'The links. They are relative to the URL of this page.',
       content: {
         'application/json': {
           schema: z.object({ name: text, version: text, links: z.record(text, text) }),
@@ -73,7 +77,7 @@ const errorsRoute = route({
   path: '/docs/errors',
   summary: 'Get the page of error codes',
   description:
-    'The page explains the meaning of every `code` and the solution. The `type` of a problem document links to its code.',
+    'The page explains each error `code` and how to solve the problem. The `type` of a problem document links to the code on this page.',
   security: OPEN,
   answers: {
     200: { description: 'The page.', headers, content: { 'text/html': { schema: text } } },
@@ -85,7 +89,7 @@ const assetRoute = route({
   method: 'get',
   path: '/docs/{file}',
   summary: 'Get a file of the API reference',
-  description: 'The file is a script or a style of the page at `/docs`.',
+  description: 'The file is a script or a style sheet of the page at `/docs`.',
   security: OPEN,
   request: { params: z.object({ file: z.string().openapi({ enum: [...ASSETS] }) }) },
   answers: {
@@ -100,8 +104,8 @@ const assetRoute = route({
 })
 
 /**
- * Returns the routes of the OpenAPI document of `app` and of the pages. The document is generated on the first
- * request.
+ * Returns the routes of the start page, the OpenAPI document of `app`, the API reference and the error codes. The
+ * document is generated on its first request.
  */
 export function documentationRoutes(app: OpenAPIHono<AppEnv>): OpenAPIHono<AppEnv> {
   let served: Served | undefined
@@ -173,8 +177,8 @@ function respond(
 }
 
 /**
- * Reports whether `If-None-Match` matches a tag. The header is `*` or a list of tags, which are compared weakly (RFC
- * 9110, section 13.1.2).
+ * Returns whether `If-None-Match` matches an ETag. The header contains `*` or a list of ETags. ETags are compared
+ * weakly (RFC 9110, section 13.1.2).
  */
 function names(if_none_match: string | undefined, etag: string): boolean {
   if (if_none_match === undefined) return false

@@ -1,7 +1,10 @@
-/** The texts of the OpenAPI document that belong to no single route. */
+/**
+ * Defines the texts of the OpenAPI document that do not belong to a single route: introduction, tags and operation ids.
+ */
 
 /**
- * The version in `package.json`. It is repeated, because the Worker does not contain that file. A test compares both.
+ * The version of the API. It must be equal to the version in `package.json`, which the Worker does not contain. A test
+ * compares the two versions.
  */
 export const VERSION = '0.1.0'
 
@@ -10,16 +13,16 @@ export const INFO = {
   version: VERSION,
   summary: 'Rates a usage event, burns its credits and returns the new balance in one request.',
   description: [
-    'The smart meter for AI products. `POST /v1/events/ingest` rates a usage event from the price list of its provider, burns the credits from a prepaid wallet atomically and exactly once, and answers with the new balance.',
-    'Amounts are JSON numbers, written exactly: credits with at most 6 decimals, USD with at most 12. Requests may also send amounts as decimal strings. Times are RFC 3339. Responses use UTC.',
-    'Errors are RFC 9457 problem documents. The `code` is stable and for programs. The `type` is a link to the solution. A refused request changes nothing, and its idempotency key can be used again.',
-    'Unknown fields of a body and unknown query parameters are refused, and the error names them. In a body, an optional field that is `null` counts as absent, unless the field documents a meaning for null. Bodies may be compressed with gzip or deflate. A known path answers other methods with 405 and `Allow`. Lists are paginated with `limit` and `cursor`. The `cursor` is the `next_cursor` of the previous page. A page may have fewer than `limit` rows although more rows follow.',
+    'The smart meter for AI products. `POST /v1/events/ingest` rates a usage event with the price list of the provider, burns the credits from a prepaid wallet atomically, exactly once for each idempotency key, and returns the new balance.',
+    'Amounts are exact JSON numbers: credits have at most 6 decimals, USD at most 12, and prices of units at most 18. Requests may also send amounts as decimal strings. Times have the RFC 3339 format. Responses use UTC.',
+    'Errors are RFC 9457 problem documents. The `code` never changes, so programs can compare it. The `type` is a link to an explanation with a solution. A refused request changes nothing, and its idempotency key can be used again.',
+    'Unknown fields of a body and unknown query parameters are refused, and the error names them; only the drop-in endpoints accept them. In a body, an optional field that is `null` counts as absent, unless the field documents a meaning for null. Bodies may be compressed with gzip or deflate. If a path exists but does not support the method, the response is 405 with the header `Allow`. Lists are paginated with `limit` and `cursor`. The `cursor` is the `next_cursor` of the previous page. A page can have fewer than `limit` rows although more rows follow.',
   ].join('\n\n'),
   contact: { name: 'OpenMonetize', url: 'https://github.com/openmonetize/openmonetize-edge' },
   license: { name: 'MIT', identifier: 'MIT' },
 }
 
-/** The tags by path prefix. The first match applies. */
+/** The tags of the operations, by path prefix. The first matching prefix applies. */
 const TAGS: readonly (readonly [prefix: string, name: string, description: string])[] = [
   [
     '/v1/events',
@@ -27,43 +30,47 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
     'Usage events. One request rates an event, burns its credits and returns the new balance.',
   ],
   ['/v1/credits', 'Credits', 'Wallets, their lots, and every ledger entry.'],
-  ['/v1/credit-packs', 'Credit packs', 'Credits at a fixed price, sold by checkout.'],
+  ['/v1/credit-packs', 'Credit packs', 'Amounts of credits that a checkout sells at a fixed price.'],
   ['/v1/payments', 'Payments', 'Payments through Stripe.'],
-  ['/v1/holds', 'Holds', 'Credits that are reserved before a call and spent after it.'],
-  ['/v1/entitlements', 'Entitlements', 'Access to features, and limits of their use.'],
-  ['/v1/rating', 'Rating', 'The cost of usage, and the price lists behind it.'],
+  ['/v1/holds', 'Holds', 'Credits that are reserved before a call and captured after the call.'],
+  ['/v1/entitlements', 'Entitlements', 'Access to features, and limits on their usage.'],
+  ['/v1/rating', 'Rating', 'The cost of usage, and the price lists from which it is computed.'],
   ['/v1/burn-tables', 'Burn tables', 'The rules that convert usage to credits.'],
   ['/v1/analytics', 'Analytics', 'Usage, cost and revenue.'],
   ['/v1/alerts', 'Alerts', 'Alerts when wallets, spending or limits pass a threshold.'],
-  ['/v1/stream', 'Notifications', 'The numbered notifications of a ledger, such as a failed payment.'],
+  [
+    '/v1/stream',
+    'Notifications',
+    'The numbered notifications of a ledger, for example about a failed payment.',
+  ],
   ['/v1/users', 'Users', 'The users of a customer.'],
   ['/v1/teams', 'Teams', 'The teams of a customer.'],
-  ['/v1/customers', 'Customers', 'Registration, and the owner of an API key.'],
+  ['/v1/customers', 'Customers', 'The registration of customers, and the customer of an API key.'],
   ['/v1/api-keys', 'API keys', 'The API keys of a customer.'],
   [
     '/v1/portal-tokens',
     'Portal tokens',
-    "Tokens with which an end user's page reads one wallet, and sells credit packs for it.",
+    "Tokens with which an end user's page can read one wallet and sell credit packs for it.",
   ],
   ['/v1/provider-keys', 'Provider keys', 'The keys of AI providers that the gateway uses.'],
   [
     '/v1/gateway-routes',
     'Gateway routes',
-    'Additional attempts of a gateway call that the provider refused or did not answer.',
+    'Rules for further attempts of a gateway call if a provider refuses the call or does not respond.',
   ],
-  ['/v1/ledger', 'Ledger', 'Proof that the ledger was not rewritten: checkpoints and exports.'],
-  ['/v1/webhook-', 'Webhooks', 'Addresses that get notifications, and the log of deliveries.'],
-  ['/v1/admin', 'Operator', 'Operations on the deployment, with the operator token.'],
-  ['/v1/drop-in', 'Drop-in', "Counts and settings of the endpoints for other systems' clients."],
-  ['/otlp', 'OpenTelemetry', 'Drop-in: OTLP/HTTP traces.'],
+  ['/v1/ledger', 'Ledger', 'Checkpoints and exports, which prove that the ledger was not rewritten.'],
+  ['/v1/webhook-', 'Webhooks', 'Endpoints that receive notifications, and the log of deliveries.'],
+  ['/v1/admin', 'Operator', 'Operations of the operator on the deployment. They require the operator token.'],
+  [
+    '/v1/drop-in',
+    'Drop-in',
+    'The counts and the settings of the drop-in endpoints, which serve clients of other systems.',
+  ],
+  ['/otlp', 'OpenTelemetry', 'Drop-in: OTLP/HTTP traces and metrics.'],
   ['/openmeter', 'OpenMeter', 'Drop-in: CloudEvents, meters and entitlements.'],
   ['/litellm', 'LiteLLM', 'Drop-in: the generic logger of LiteLLM.'],
   ['/stripe', 'Stripe', 'Drop-in: meter events.'],
-  [
-    '/openmonetize',
-    'OpenMonetize',
-    'Drop-in: the routes of the original OpenMonetize, as its SDK calls them.',
-  ],
+  ['/openmonetize', 'OpenMonetize', 'Drop-in: the routes that the SDK of the original OpenMonetize calls.'],
   ['/', 'Platform', 'Health and documentation.'],
 ]
 
@@ -75,7 +82,7 @@ export function tagOf(path: string): string {
   return found[1]
 }
 
-/** The operation ids. Generated clients use them as names, so never change an id. */
+/** The operation ids, by method and path. Never change an id, because generated clients use it as a name. */
 const OPERATION_IDS: Readonly<Record<string, string>> = {
   'GET /health': 'getHealth',
   'GET /ready': 'getReadiness',
@@ -220,7 +227,10 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'GET /v1/admin/audit': 'listAuditLog',
 }
 
-/** Returns the operation id of a route. For a route without an entry above, composes it from method and path. */
+/**
+ * Returns the operation id of a route. If `OPERATION_IDS` has no entry for the route, the id is composed from the
+ * method and the path.
+ */
 export function operationIdOf(method: string, path: string): string {
   const named = OPERATION_IDS[`${method.toUpperCase()} ${path}`]
   if (named !== undefined) return named

@@ -4,8 +4,8 @@ import { ownerOf } from '../http/input/identifiers.ts'
 import { answerResult } from '../http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { readTopUp, setTopUp } from '../ledger/client/client.ts'
-import { requirePayments } from './configured.ts'
 import { renderTopUp } from './render.ts'
+import { requirePayments } from './routes.ts'
 import { topUpDraftSchema, topUpQuery, topUpSchema } from './schema.ts'
 
 const setRoute = route({
@@ -13,7 +13,7 @@ const setRoute = route({
   path: '/',
   summary: 'Set the automatic top-up of a wallet',
   description:
-    'When the available credits fall below `below`, the card that a checkout of this wallet has saved is charged. Setting the rule also ends a pause, unless no checkout of this wallet has saved a card. At most one charge of a wallet is under way at a time.',
+    'When the available credits fall below `below`, the saved card of the wallet is charged. A checkout of the wallet with `save_payment_method` saves the card. This request also ends a pause if a card is saved. A wallet has at most one open charge at a time.',
   ...scoped('credits:write', requirePayments),
   request: { query: topUpQuery, body: jsonRequest(topUpDraftSchema) },
   answers: { 200: json('The rule and its state.', topUpSchema) },
@@ -33,10 +33,10 @@ const getRoute = route({
 const deleteRoute = route({
   method: 'delete',
   path: '/',
-  summary: 'End the automatic top-up of a wallet, without stopping a charge that is under way',
+  summary: 'Delete the automatic top-up of a wallet; an open charge continues',
   ...scoped('credits:write', requirePayments),
   request: { query: topUpQuery },
-  answers: { 200: json('The rule that ended.', topUpSchema) },
+  answers: { 200: json('The deleted rule and its last state.', topUpSchema) },
   problems: ['overloaded', 'not_found', 'payments_not_configured'],
 })
 

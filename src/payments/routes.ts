@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { scoped, scopedOrPortal } from '../api-keys/authentication/authenticate.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
-import type { AppEnv } from '../http/env.ts'
+import { type AppEnv, guard } from '../http/env.ts'
 import { ownerOf } from '../http/input/identifiers.ts'
 import { nextCursor } from '../http/input/pagination.ts'
 import { jsonResponse } from '../http/output/json.ts'
@@ -13,7 +13,7 @@ import { openCheckout, readPayments } from '../ledger/client/client.ts'
 import { paymentNumberOf } from '../ledger/model/ledger-ids.ts'
 import type { CheckoutMessage } from '../ledger/model/messages/payments.ts'
 import { formatCredits, type MicroCredits, microCredits } from '../pricing/money.ts'
-import { requirePayments } from './configured.ts'
+import { stripeOf } from '../stripe/account.ts'
 import { findPack } from './packs/store.ts'
 import { renderPayment } from './render.ts'
 import {
@@ -25,15 +25,20 @@ import {
   paymentsSchema,
 } from './schema.ts'
 
+/** Refuses requests about payments if Stripe is not set up for the mode of the key. */
+export const requirePayments = guard((c) =>
+  stripeOf(c.env, ledgerOf(c).mode) ? undefined : refusalResponse(c, { code: 'payments_not_configured' }),
+)
+
 const checkoutRoute = route({
   method: 'post',
   path: '/checkout',
-  summary: 'Open a checkout, which is a Stripe page for buying credits',
+  summary: 'Open a checkout: a Stripe page on which a buyer pays for credits',
   description:
-    'Opens a checkout of a credit pack, or of `credits` at `price_usd`. The credits are added once, when Stripe has confirmed the payment. A wallet has at most 10 unpaid checkouts. A portal token can open a checkout only for its own wallet and for one of its packs. The return URLs must then be on the origins of the token.',
+    'Opens a checkout of a credit pack, or of `credits` at `price_usd`. The credits are added exactly once, after Stripe has confirmed the payment. A wallet can have at most 10 unpaid checkouts. With a portal token, a checkout is possible only for the wallet of the token and for one of its credit packs, and the return URLs must be on the origins of the token.',
   ...scopedOrPortal('credits:write', requirePayments),
   request: { body: jsonRequest(checkoutSchema) },
-  answers: { 201: json('The payment and its page.', checkoutAnswerSchema) },
+  answers: { 201: json('The id of the payment, and the URL of the Stripe page.', checkoutAnswerSchema) },
   problems: [
     'overloaded',
     'not_found',
@@ -49,7 +54,7 @@ const listRoute = route({
   path: '/',
   summary: 'List payments, newest first',
   description:
-    'Failed payments are deleted after 90 days, once Stripe has confirmed that they were not paid. All other payments are kept.',
+    'A failed payment is deleted 90 days after its creation, if Stripe then confirms that it was not paid. If Stripe does not confirm it, the payment is checked again for about a week and then deleted. All other payments are kept.',
   ...scoped('credits:read', requirePayments),
   request: { query: paymentsQuery },
   answers: { 200: json('A page of payments.', paymentsSchema) },
@@ -75,8 +80,8 @@ paymentsRoutes.openapi(checkoutRoute, async (c) => {
     owner: ownerOf(owned),
     urls: { success: success_url, cancel: cancel_url },
     saves_card: save_payment_method,
-    // A checkout of a known payer shows the email address and the saved card of the payer. Only the customer's
-    // backend may open such a checkout.
+    // With a portal token, the checkout does not identify the payer to Stripe. Otherwise, the page would show the email
+    // address and the saved card of the payer to the end user.
     as_guest: c.get('portal') !== undefined,
   }
   const once = { owner: ledgerKey(ledgerOf(c)), operation: 'POST /v1/payments/checkout' }
@@ -122,8 +127,8 @@ interface Chosen {
 }
 
 /**
- * Returns the pack, or the credits and the price that the request names. The schema has refused requests with both or
- * with none.
+ * Returns the product of a checkout: the credits and the price in the request, or the credit pack. The schema ensures
+ * that the request contains either a credit pack or credits with a price.
  */
 async function productOf(
   c: Context<AppEnv>,

@@ -7,7 +7,9 @@ import { PAUSE_REASONS, PAYMENT_STATUSES, PAYMENT_TYPES } from '../ledger/model/
 const MAX_URL = 2_048
 const PLAIN_URL = /^https?:\/\/[\x21-\x5b\x5d-\x7e]+$/i
 
-/** Returns the schema of a URL that the buyer's browser opens. The Worker never requests the URL. */
+/**
+ * Returns the schema of a URL that the buyer's browser opens after the checkout. The Worker never requests this URL.
+ */
 function returnUrl() {
   return z
     .string()
@@ -22,17 +24,18 @@ function returnUrl() {
 export const checkoutSchema = z
   .strictObject({
     ...subjectFields,
-    credit_pack_id: objectId()
-      .optional()
-      .openapi({ description: 'The pack to buy, instead of `credits` and `price_usd`.' }),
+    credit_pack_id: objectId().optional().openapi({
+      description:
+        'The id of the credit pack to buy. Omit it if the request contains `credits` and `price_usd`.',
+    }),
     credits: creditsAmount().optional(),
     price_usd: chargeableUsd()
       .optional()
-      .openapi({ description: 'The price in USD with whole cents, at least 0.50.' }),
+      .openapi({ description: 'The price in USD, without fractions of a cent, at least 0.50.' }),
     success_url: returnUrl(),
     cancel_url: returnUrl(),
     save_payment_method: z.boolean().default(false).openapi({
-      description: 'Saves the card for automatic top-ups of this wallet.',
+      description: 'Whether to save the card for automatic top-ups of the wallet.',
     }),
   })
   .superRefine(refuseTwoOwners)
@@ -52,7 +55,9 @@ export const checkoutSchema = z
 export const checkoutAnswerSchema = z
   .object({
     payment_id: z.string(),
-    url: z.string().openapi({ description: 'The Stripe page on which the buyer can pay within 24 hours.' }),
+    url: z.string().openapi({
+      description: 'The URL of the Stripe page on which the buyer can pay. It is valid for 24 hours.',
+    }),
   })
   .openapi('OpenedCheckout')
 
@@ -66,7 +71,9 @@ const usd = (description: string) => z.number().openapi({ description })
 const time = z.string().openapi({ format: 'date-time' })
 
 const failureSchema = z.object({
-  code: z.string().openapi({ description: "Stripe's code, such as `card_declined`, or a code of this API." }),
+  code: z.string().openapi({
+    description: 'The error code of Stripe, such as `card_declined`, or an error code of this API.',
+  }),
   message: z.string(),
 })
 
@@ -80,21 +87,24 @@ export const paymentSchema = z
     credits: z.number(),
     price_usd: z.number(),
     credit_pack_id: z.string().optional(),
-    transaction_id: z
-      .string()
-      .optional()
-      .openapi({ description: 'The id of the purchase; absent until the credits were added.' }),
+    transaction_id: z.string().optional().openapi({
+      description: 'The id of the ledger entry that added the credits; absent before the credits are added.',
+    }),
     provider_reference: z.string().nullable().openapi({
       description:
-        'The id of the payment intent at Stripe. Until the intent exists, this is the id of the Checkout session, or null.',
+        'The id of the payment intent in Stripe. Before the payment intent exists, it is the id of the Checkout session, or null.',
     }),
     failure: failureSchema.optional(),
-    refunded_usd: usd('The amount that was refunded through Stripe.'),
-    disputed_usd: usd('The amount in disputes that are open or lost.'),
+    refunded_usd: usd('The amount in USD that was refunded through Stripe.'),
+    disputed_usd: usd('The amount in USD of the disputes that are open or lost.'),
     credits_taken_back: z.number().openapi({
-      description: 'The credits that refunds and disputes removed and that were not returned.',
+      description:
+        'The credits that refunds and disputes have removed, minus the credits that were returned.',
     }),
-    url: z.string().optional().openapi({ description: 'The page on which the buyer can pay now.' }),
+    url: z.string().optional().openapi({
+      description:
+        'The URL of the page on which the buyer can pay. Absent if the payment needs no action by the buyer.',
+    }),
     receipt_url: z.string().optional(),
     created_at: time,
   })
@@ -108,20 +118,22 @@ export const topUpDraftSchema = z
   .strictObject({
     below: creditsAmount().openapi({
       description:
-        'The card is charged when the available credits fall below this number. Held credits are not available.',
+        'The threshold in credits. The card is charged when the available credits fall below it. Credits that a hold reserves are not available.',
     }),
-    credits: creditsAmount().openapi({ description: 'The credits of one top-up.' }),
-    price_usd: chargeableUsd().openapi({ description: 'The price of one top-up, in whole cents.' }),
+    credits: creditsAmount().openapi({ description: 'The credits that one top-up adds.' }),
+    price_usd: chargeableUsd().openapi({
+      description: 'The price of one top-up in USD, without fractions of a cent.',
+    }),
     max_usd_per_month: usdCentsLimit().openapi({
       description:
-        'The maximum amount of the top-ups in a calendar month (UTC). Refunds do not reduce the counted amount.',
+        'The maximum amount in USD of all top-ups in a calendar month (UTC). Refunded top-ups also count.',
     }),
     max_per_day: z
       .int()
       .min(1, 'must be at least 1')
       .max(1_000, 'must be at most 1000')
       .optional()
-      .openapi({ description: 'The maximum number of top-ups in a day (UTC). Default: no limit.' }),
+      .openapi({ description: 'The maximum number of top-ups on a UTC day. Default: no limit.' }),
     enabled: z.boolean().default(true),
   })
   .superRefine(({ price_usd, max_usd_per_month }, ctx) => {
@@ -141,7 +153,7 @@ export const topUpSchema = z
     enabled: z.boolean(),
     paused_reason: z.enum(PAUSE_REASONS).nullable().openapi({
       description:
-        'The reason why nothing is charged: no saved card, three declined charges in a row, or a limit. A pause because of a missing card ends when a card is saved. A pause because of declined charges ends when another card is saved or the top-up is set again.',
+        'The reason why the automatic top-up is paused: no saved card, three declined charges in a row, or a reached limit. Null if it is not paused. A pause because of a missing card ends when a card is saved. A pause because of declined charges ends when another card is saved, or when the rule is set again.',
     }),
     last_attempt: z
       .object({
@@ -149,14 +161,14 @@ export const topUpSchema = z
         status: z.enum(PAYMENT_STATUSES),
         at: time,
         failure: failureSchema.optional(),
-        url: z
-          .string()
-          .optional()
-          .openapi({ description: 'The page on which the card owner confirms the charge.' }),
+        url: z.string().optional().openapi({
+          description:
+            'The URL of the page on which the card owner can confirm the charge. Absent if no confirmation is required.',
+        }),
       })
       .nullable(),
     spent_usd_this_month: usd(
-      'The amount of the top-ups in this calendar month (UTC), without failed top-ups.',
+      'The amount in USD of the top-ups in the current calendar month (UTC). Failed top-ups do not count.',
     ),
   })
   .openapi('AutoTopUp')

@@ -23,12 +23,12 @@ const webhookRoute = route({
   path: '/webhook',
   summary: "Receive Stripe's webhooks",
   description:
-    'Stripe signs each event with the secret of the endpoint. An event only names a payment, whose state is then read from Stripe. Events may therefore arrive in any order, late and more than once.',
-  // Any content type is accepted here, so that the signature is checked first.
+    'Stripe signs each event with the secret of the webhook endpoint. The API takes only the payment from the event, and reads the state of the payment from Stripe. Events can therefore arrive late, in any order, and more than once.',
+  // Accepts any content type. The handler checks the content type after the signature.
   middleware: [rawBody(undefined, MEDIA_TYPE)],
   security: OPEN,
   request: {
-    // The operator may have registered the URL with a query.
+    // Accepts any query parameters, because the operator might have registered the URL with a query.
     query: z.looseObject({}),
     headers: z.object({ 'Stripe-Signature': z.string().optional() }),
     body: {
@@ -40,7 +40,7 @@ const webhookRoute = route({
   problems: ['invalid_json', 'invalid_signature', 'overloaded', 'unavailable', 'payments_not_configured'],
 })
 
-/** The routes that are mounted before `authenticate`, because Stripe has no API key. */
+/** The route that receives Stripe's webhooks. It is mounted before `authenticate`, because Stripe has no API key. */
 export const stripeWebhookRoutes = createRouter()
 
 stripeWebhookRoutes.openapi(webhookRoute, async (c) => {
@@ -55,7 +55,8 @@ stripeWebhookRoutes.openapi(webhookRoute, async (c) => {
     if (named === 'unknown') return unavailable(c)
     const result = named && (await checkPayment(c.env, named.ledger, named))
     logInfo('stripe_event_received', { type: event.data.type, payment: named !== undefined })
-    // A missing payment will not appear later, so Stripe need not send the event again.
+    // If the ledger does not have the payment, the event is accepted: a retry by Stripe would not find the payment
+    // either.
     if (result?.kind === 'refused' && result.refusal.code !== 'not_found') {
       return refusalResponse(c, result.refusal)
     }
@@ -65,7 +66,10 @@ stripeWebhookRoutes.openapi(webhookRoute, async (c) => {
   }
 })
 
-/** Returns the mode whose secret signed the request, or the answer to a request that no secret signed. */
+/**
+ * Returns the mode whose webhook secret signed the request. If no secret signed it, returns the response that refuses
+ * the request.
+ */
 async function signedFor(c: Context<AppEnv>): Promise<Mode | Response> {
   const secrets = webhookSecretsOf(c.env)
   if (secrets.length === 0) {
@@ -77,7 +81,7 @@ async function signedFor(c: Context<AppEnv>): Promise<Mode | Response> {
   for (const { mode, secret } of secrets) if (await isSignedBy(secret, signed)) return mode
   if (!(await admitsStranger(c))) return tooManyRequests(c, 'address')
   const detail =
-    'The header Stripe-Signature is missing, too old, or not made with the secret of this endpoint.'
+    'The header Stripe-Signature is missing, has a time more than five minutes before or after the current time, or was not made with the webhook secret of this deployment.'
   return problem(c, { code: 'invalid_signature', detail })
 }
 
@@ -97,9 +101,10 @@ interface NamedPayment {
 }
 
 /**
- * Returns the payment of an object of Stripe. The payment is named in the metadata of the object, or in the metadata
- * of the payment intent that a dispute or a refund refers to. Returns undefined for objects of other systems that
- * share the account, and `unknown` if Stripe did not answer.
+ * Returns the payment to which a Stripe object belongs. The metadata of the object contains the id of the payment. A
+ * dispute or a refund refers to a payment intent whose metadata contains the id. Returns undefined if the object
+ * belongs to no payment of this deployment, for example because another system uses the same Stripe account. Returns
+ * `unknown` if Stripe did not respond with the payment intent and did not refuse the request.
  */
 async function namedPayment(
   env: Bindings,
@@ -125,8 +130,8 @@ async function fromMetadata(
   const ledger = ledgerName(key)
   const number = paymentNumberOf(payment_id, ledger)
   if (number === undefined || ledger.mode !== mode) return undefined
-  // Another deployment may share the Stripe account. Its customers do not exist in this deployment, which must not
-  // create ledgers for them.
+  // Ignores an unknown customer, because another deployment might use the same Stripe account. This deployment must not
+  // create a ledger for a customer of the other deployment.
   const known = await env.DB.prepare(CUSTOMER).bind(ledger.customer_id).first()
   return known ? { ledger, number, reference } : undefined
 }
@@ -142,5 +147,5 @@ function parseJson(bytes: Uint8Array | undefined): unknown {
 }
 
 function unavailable(c: Context<AppEnv>): Response {
-  return problem(c, { code: 'unavailable', detail: 'Stripe did not answer. Deliver the event again later.' })
+  return problem(c, { code: 'unavailable', detail: 'Stripe did not respond. Deliver the event again later.' })
 }

@@ -1,7 +1,6 @@
 import type { Context, Next } from 'hono'
 import { callerOf, ledgerOf } from '../http/caller.ts'
-import type { AppEnv } from '../http/env.ts'
-import { guard } from '../http/middleware/guard.ts'
+import { type AppEnv, guard } from '../http/env.ts'
 import { ALLOWED_HEADERS, EXPOSED_HEADERS, PREFLIGHT_MAX_AGE_S } from '../http/middleware/headers.ts'
 import { admitsCustomer, tooManyRequests, unauthorized } from '../http/middleware/platform-limits.ts'
 import { problem, refusalResponse } from '../http/output/problem.ts'
@@ -10,9 +9,9 @@ import { type PortalToken, portalTokenId, readPortalToken } from './token.ts'
 import { namesOf, PORTAL_USES, useOf, whyClosed } from './uses.ts'
 
 /**
- * Answers a request with a portal token. Only pages of the token's origins may read the answer, for any value of
- * `CORS_ORIGINS`. A page of another origin is refused. A request without `Origin` does not come from a page of
- * another origin and is admitted.
+ * Handles a request with a portal token. Only pages of the token's origins can read the response; `CORS_ORIGINS` has no
+ * effect. Refuses a request from a page of another origin. Admits a request without `Origin`, because browsers send
+ * `Origin` for pages of other origins.
  */
 export async function withPortalToken(c: Context<AppEnv>, text: string, next: Next): Promise<void> {
   const token = readPortalToken(c.env, text)
@@ -37,10 +36,15 @@ async function refuse(
   token: PortalToken | undefined,
   is_own_page: boolean,
 ): Promise<Response | undefined> {
-  if (!token) return unauthorized(c, 'invalid_api_key', 'The portal token is not valid. Use a new token.')
+  if (!token)
+    return unauthorized(
+      c,
+      'invalid_api_key',
+      'The portal token is not valid. Request a new portal token from the backend of the page.',
+    )
   if (!is_own_page) {
     const detail =
-      'This portal token was created for pages of other origins. Request a token for this origin.'
+      'This portal token was not created for the origin of this page. Request a portal token for this origin.'
     return problem(c, { code: 'origin_not_allowed', detail })
   }
   if (token.expires_at_ms <= Date.now()) {
@@ -53,9 +57,9 @@ async function refuse(
 }
 
 /**
- * Limits the request to the token's wallet, and sets the key of the token with one scope as the key of the request.
- * For a route that only D1 answers, calls the ledger object and returns its refusal: the key may be deleted, or the
- * customer suspended.
+ * Limits the request to the wallet of the token. Sets the API key that created the token as the key of the request,
+ * with only the scope that the route requires. If the route requires credit packs, also calls the ledger object and
+ * returns its refusal, because the key might be deleted or the customer suspended.
  */
 async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Promise<Response | undefined> {
   const use = useOf(c)
@@ -74,8 +78,10 @@ async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Prom
   })
   c.set('key', {
     ...{ key_id, customer_id, mode, tier, scopes: [use.scope] },
-    // The ledger object checks the current status, and no route of a token uses prices.
+    // `refuseScope` must not refuse the request because of this status, because the ledger object checks the current
+    // status.
     customer_status: 'ACTIVE',
+    // No route for portal tokens uses prices.
     price_epochs: { operator: 0, customer: 0 },
     ends_at_ms: token.expires_at_ms,
   })
@@ -86,8 +92,8 @@ async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Prom
 }
 
 /**
- * Answers the preflight of a page that will use a portal token. A preflight has no token, so its origin is not
- * compared with the token's origins. The origin of the actual request is compared.
+ * Responds to the preflight of a request with a portal token. The preflight contains no token, so every origin is
+ * accepted. The origin of the actual request is compared with the origins of the token.
  */
 export const portalPreflight = guard((c) => {
   const origin = c.req.header('Origin')

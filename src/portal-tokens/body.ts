@@ -7,8 +7,9 @@ import { problem } from '../http/output/problem.ts'
 import { anotherWallet, namesOf, useOf } from './uses.ts'
 
 /**
- * Adds the token's wallet to the body of a POST with a portal token. Refuses fields that the token may not send. Runs
- * after the body is read and before the route's schema checks the types of values.
+ * Adds the wallet of the portal token to the body of a POST. Refuses fields that a portal token does not permit.
+ * Replaces the idempotency key with a key for the wallet. Runs after the body is read, and before the schema of the
+ * route validates the body.
  */
 export const portalBody = createMiddleware<AppEnv>((c, next) => {
   const portal = c.get('portal')
@@ -39,7 +40,7 @@ interface OwnerField {
   readonly other: string
 }
 
-/** The fields of a price and of a saved card. Only the customer's backend may set them. */
+/** The fields that only the customer's backend may set: the credits, the price, and whether the card is saved. */
 const CLOSED_FIELDS = ['credits', 'price_usd', 'save_payment_method']
 const RETURN_URLS = ['success_url', 'cancel_url']
 
@@ -49,7 +50,7 @@ function refusalOf(
   own: OwnerField,
 ): Refusal | undefined {
   const { origins, owner, credit_pack_ids = [] } = portal
-  // A field that is null counts as absent, as in the schema.
+  // A field with the value null counts as absent, as in the schema of the route.
   const closed = [own.other, ...CLOSED_FIELDS].find((name) => (body[name] ?? null) !== null)
   if (closed !== undefined) return forbidden(`A portal token does not permit the field ${closed}. Omit it.`)
   const named = body[own.name]
@@ -57,7 +58,7 @@ function refusalOf(
   const { credit_pack_id } = body
   if (typeof credit_pack_id === 'string' && !credit_pack_ids.includes(credit_pack_id)) {
     return forbidden(
-      `This portal token was created without the credit pack ${credit_pack_id}. Use one of its credit packs.`,
+      `This portal token does not permit the credit pack ${credit_pack_id}. Use a credit pack from its credit_pack_ids.`,
     )
   }
   const elsewhere = RETURN_URLS.find((name) => {
@@ -70,8 +71,9 @@ function refusalOf(
 }
 
 /**
- * Reports whether an address is on an origin. Compares the text instead of the parsed URL, because every parser,
- * including the buyer's browser, finds the same host in a text that begins with the origin and a slash.
+ * Reports whether a URL is on an origin. Compares the texts and does not parse the URL, because parsers can differ. If
+ * a URL begins with the origin and a slash, every parser finds the same host, including the parser of the buyer's
+ * browser.
  */
 function isOn(origin: string, url: string): boolean {
   return url === origin || url.startsWith(`${origin}/`)
@@ -86,9 +88,9 @@ function ownerField(c: Context<AppEnv>, portal: PortalAccess): OwnerField {
 }
 
 /**
- * Returns the idempotency key of an end user, which is separate for each wallet. A request with an API key cannot
- * send the first character of this key, so the key cannot collide with the keys of the customer's backend or of other
- * end users.
+ * Returns the internal idempotency key for a request with a portal token. It contains the owner of the wallet, so the
+ * keys of two end users cannot collide. It begins with a character that the header `Idempotency-Key` cannot contain, so
+ * it cannot collide with a key of the customer's backend.
  */
 function keyOfWallet({ owner }: PortalAccess, key: string): string {
   return `\u0001portal ${fingerprintOf('portal', owner)} ${key}`

@@ -15,11 +15,11 @@ import { signPortalToken } from './token.ts'
 const createTokenRoute = route({
   method: 'post',
   path: '/',
-  summary: "Create a portal token that lets an end user's page read one wallet and sell credit packs",
+  summary: "Create a portal token, with which an end user's page can read one wallet and sell credit packs",
   description: [
-    'With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team.',
-    'With `credit_pack_ids`, the page also reads these packs (`GET /v1/credit-packs`) and opens checkouts of these packs for the wallet (`POST /v1/payments/checkout`). The return URLs must be on the origins of the token. All other requests are refused.',
-    'The token ends with the API key that created it. A repeated request with the same `Idempotency-Key` returns the same token, even after its expiry.',
+    'With the token, a page can read the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of the given user or team.',
+    'With `credit_pack_ids`, the page can also read these packs (`GET /v1/credit-packs`) and open checkouts of these packs for the wallet (`POST /v1/payments/checkout`). The return URLs of a checkout must be on the origins of the token. All other requests are refused.',
+    'The token stops working when the API key that created it stops working. A repeated request with the same `Idempotency-Key` returns the same token, even after its expiry.',
   ].join(' '),
   ...scoped('portal:write'),
   request: { body: jsonRequest(portalTokenDraft) },
@@ -50,7 +50,7 @@ portalTokensRoutes.openapi(createTokenRoute, async (c) => {
 async function createToken(c: Context<AppEnv>, body: PortalTokenDraft): Promise<Answer | Response> {
   const { customer_id, mode, tier, key_id, ends_at_ms } = c.get('key')
   const owner = ownerOf(body)
-  // The schema requires a user or a team.
+  // Cannot happen, because the schema requires a user or a team.
   if (owner.kind === 'customer') throw new Error('the portal token has no user and no team')
   const { origins, credit_pack_ids } = body
   const refused = credit_pack_ids && (await refusePacks(c, credit_pack_ids))
@@ -72,7 +72,10 @@ async function createToken(c: Context<AppEnv>, body: PortalTokenDraft): Promise<
   return { status: 201, body: { token, expires_at: timeJson(expires_at_ms) } }
 }
 
-/** Refuses credit packs if the API key may not sell, or if a pack does not exist in the ledger. */
+/**
+ * Returns a refusal if the API key lacks the scope `credits:write`, or if a credit pack does not exist in the ledger.
+ * Otherwise, returns undefined.
+ */
 async function refusePacks(c: Context<AppEnv>, ids: readonly string[]): Promise<Response | undefined> {
   if (!c.get('key').scopes.includes('credits:write')) {
     const detail =

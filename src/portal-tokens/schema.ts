@@ -2,22 +2,22 @@ import { z } from '@hono/zod-openapi'
 import { objectId, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 
 /**
- * The maximum lifetime of a token in seconds: one hour, so that a stolen token expires soon. A page requests a new
- * token before its token expires.
+ * The maximum lifetime of a portal token in seconds. It is one hour, so that a stolen token expires soon. A page must
+ * request a new token before the old token expires.
  */
 export const MAX_SECONDS = 3_600
 const MAX_ORIGINS = 10
 const MAX_ORIGIN_CHARS = 255
-/** The maximum number of packs that a page can offer. */
+/** The maximum number of credit packs of a portal token. */
 export const MAX_PACKS = 10
-/** The hosts that browsers treat as secure even over http. */
+/** The hosts for which browsers treat http as secure. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
-/** The form of a host. URL parsers also accept `*` and other characters. */
+/** The format of the host in an origin. URL parsers also accept hosts with `*` and other characters. */
 const HOST = /^[a-z0-9.-]+$|^\[[0-9a-f:]+\]$/
 
 /**
- * An origin exactly as browsers send it (RFC 6454): scheme, host and any port other than the default port of the
- * scheme.
+ * The schema of an origin in the form that browsers send (RFC 6454): scheme, host, and the port unless it is the
+ * default port of the scheme.
  */
 const originInput = z
   .string()
@@ -44,7 +44,7 @@ export const portalTokenDraft = z
       .min(1)
       .max(MAX_SECONDS)
       .openapi({
-        description: `The lifetime of the token in seconds, at most ${MAX_SECONDS}. The token never works longer than the API key.`,
+        description: `The lifetime of the token in seconds, at most ${MAX_SECONDS}. The token stops working earlier if the API key that created it does.`,
       }),
     origins: z
       .array(originInput)
@@ -62,7 +62,7 @@ export const portalTokenDraft = z
       .optional()
       .openapi({
         description:
-          'The credit packs that the page may sell for this wallet, in the order in which it offers them. The API key must also have the scope `credits:write`.',
+          'The ids of the credit packs that the page may sell for the wallet, in the order in which the page shows them. The API key must then also have the scope `credits:write`.',
       }),
   })
   .superRefine(refuseTwoOwners)
@@ -77,7 +77,8 @@ export type PortalTokenDraft = z.infer<typeof portalTokenDraft>
 export const portalTokenSchema = z
   .object({
     token: z.string().openapi({
-      description: 'The token for `Authorization: Bearer`. Everyone who has the token can read its content.',
+      description:
+        'The token. Send it as `Authorization: Bearer TOKEN`. It is signed but not encrypted, so everyone who has the token can read its claims.',
     }),
     expires_at: z.string().openapi({ format: 'date-time' }),
   })

@@ -2,21 +2,21 @@ import type { Context } from 'hono'
 import type { Scope } from '../api-keys/authentication/scopes.ts'
 import type { AppEnv, PortalRights } from '../http/env.ts'
 
-/** A permission of portal tokens. A route that is not in `PORTAL_USES` refuses every token. */
+/** Defines the routes that accept portal tokens. A route that is not in `PORTAL_USES` refuses every portal token. */
 
 export interface Use {
   readonly scope: Scope
   /**
-   * The names of the parameters for the user and the team of the wallet, and the part of the request with these
-   * parameters.
+   * The names of the two parameters that contain the user and the team of the wallet, and the part of the request that
+   * contains them. Absent if the route has no such parameters.
    */
   readonly wallet?: { readonly user: string; readonly team: string; readonly in: 'query' | 'body' }
   /**
-   * The other parameters that a token may not send, for example because they filter by data that only the customer
-   * may read.
+   * The other query parameters that a portal token does not permit, for example because they filter by data that only
+   * the customer may read.
    */
   readonly closed?: readonly string[]
-  /** Whether only tokens with credit packs may use the route. */
+  /** True if the route requires a portal token with credit packs. */
   readonly sells?: true
 }
 
@@ -36,7 +36,7 @@ export const PORTAL_USES: ReadonlyMap<string, Use> = new Map<string, Use>([
       closed: ['key', 'key_id'],
     },
   ],
-  // A token has few packs, so they fit on one page.
+  // The packs of a token always fit on one page, so `limit` and `cursor` are not permitted.
   ['GET /v1/credit-packs', { scope: 'credits:read', closed: ['limit', 'cursor'], sells: true }],
   [
     'POST /v1/payments/checkout',
@@ -44,7 +44,7 @@ export const PORTAL_USES: ReadonlyMap<string, Use> = new Map<string, Use>([
   ],
 ])
 
-/** The groups that would show other users, teams or API keys. */
+/** The values of `group_by` that are not permitted, because they would show other users, teams or API keys. */
 const CLOSED_GROUPS: ReadonlySet<string> = new Set(['user', 'team', 'key'])
 
 export function useOf({ req }: Context<AppEnv>): Use | undefined {
@@ -52,13 +52,13 @@ export function useOf({ req }: Context<AppEnv>): Use | undefined {
 }
 
 /**
- * Returns the reason why the token may not make this request, from its path and query; undefined if the token may
- * make it.
+ * Returns the reason why the path or the query of a request is not permitted with the token. Returns undefined if they
+ * are permitted.
  */
 export function whyClosed(c: Context<AppEnv>, rights: PortalRights): string | undefined {
   const use = useOf(c)
   if (!use) {
-    return 'A portal token can only read the balance, the usage and the transactions of one wallet and buy its credit packs. Use an API key for other requests.'
+    return 'A portal token can only read the balance, the usage and the transactions of one wallet, and read and buy the credit packs of the token. Use an API key for other requests.'
   }
   if (use.sells && rights.credit_pack_ids === undefined) {
     return 'This portal token was created without credit_pack_ids and cannot buy credits. Create a token with credit_pack_ids.'
@@ -80,8 +80,8 @@ export function anotherWallet({ owner }: PortalRights, name: string): string {
 }
 
 /**
- * Returns the request's parameter for the owner of the token's wallet, and the parameter for an owner of the other
- * kind.
+ * Returns the names of two parameters: `own` for the owner of the token's wallet, and `other` for an owner of the other
+ * kind. Returns an empty object if this part of the request has no such parameters.
  */
 export function namesOf(
   { wallet }: Use,

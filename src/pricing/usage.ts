@@ -12,30 +12,32 @@ import {
 export { isUsageUnit, USAGE_UNITS, type UsageUnit } from './units.ts'
 
 /**
- * The consumption in canonical units: totals that include their subsets (contract section 9). Counts are integers
- * from 0 to 1e13. Seconds may have decimals down to a nanosecond. A missing unit is zero, except `requests`, which is
+ * Usage in canonical units. The quantity of a unit includes the quantities of the units that it contains. For example,
+ * `input_tokens` includes `cache_read_tokens`. Counts are integers from 0 to 1e13. Seconds can have decimals down to a
+ * nanosecond. A missing total is computed from its parts. Any other missing unit is zero, except `requests`, which is
  * 1.
  */
 export type Usage = { readonly [U in UsageUnit]?: number }
 
 type MutableUsage = { [U in UsageUnit]?: number }
 
-/** An inconsistency of a usage, at the unit that the caller can correct. */
+/** An invalid quantity or an inconsistency in a usage, and the unit that the caller must correct. */
 export interface UsageProblem {
   readonly unit: UsageUnit
   readonly message: string
 }
 
-/** The maximum quantity of any unit (contract section 1, for tokens). */
+/** The maximum quantity of any unit. */
 export const MAX_QUANTITY = 10_000_000_000_000
 
-/** The number of decimals of seconds. */
+/** The maximum number of decimals of a quantity in seconds. */
 export const SECONDS_DECIMALS = 9
 
 /**
- * Lists inconsistencies, for callers that can correct them. A missing total is computed from its parts and is not an
- * inconsistency: `{cache_read_tokens: 100}` alone means 100 input tokens, all of them cached. A given total that is
- * smaller than its parts is an inconsistency.
+ * Checks a usage, for callers that can refuse it. Returns the valid quantities, with totals that include their parts,
+ * and a list of the invalid quantities and the inconsistencies. A total that is smaller than its parts is an
+ * inconsistency. A missing total is not: it is computed from its parts. `{cache_read_tokens: 100}` alone means 100
+ * input tokens, all of them cached.
  */
 export function checkUsage(usage: Usage): { usage: Usage; problems: UsageProblem[] } {
   const problems: UsageProblem[] = []
@@ -53,9 +55,9 @@ export function checkUsage(usage: Usage): { usage: Usage; problems: UsageProblem
 }
 
 /**
- * Makes any usage consistent. Ingest uses it, because an event with inconsistent usage must not be lost. A quantity
- * that is not a number counts as zero. A total that is smaller than its parts is raised to their sum, so that all
- * reported consumption is billed. `warnings` describes every change.
+ * Returns a consistent version of any usage, for callers that must not refuse it. An invalid quantity is replaced by
+ * the nearest valid quantity, or by zero if it is not a number. A total that is smaller than its parts is raised to
+ * their sum, so that all reported consumption is billed. `warnings` describes every change of a reported quantity.
  */
 export function clampUsage(usage: Usage): { usage: Usage; warnings: readonly string[] } {
   if (isConsistent(usage)) return { usage, warnings: NO_WARNINGS }
@@ -70,8 +72,8 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: readonly str
   raiseTotals(clamped, (unit, given, needed, group) => {
     warnings.push(`${tooSmall(unit, given, needed, group)}; counted as ${plain(needed)}`)
   })
-  // Coarse overlaps are raised first, which may require raising finer overlaps. Two rounds suffice, because units
-  // nest at most two levels here.
+  // Raises overlaps that are too small. A raised overlap can make an overlap inside it too small. Two rounds are
+  // sufficient, because overlaps contain other overlaps at most one level deep.
   for (let round = 0; round < 2; round++) {
     for (const { unit, message, needed } of overlapProblems(clamped)) {
       clamped[unit] = needed
@@ -84,8 +86,8 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: readonly str
 const NO_WARNINGS: readonly string[] = []
 
 /**
- * Returns whether usage has only valid quantities of units that no other unit contains. Such units cannot contradict
- * each other.
+ * Returns whether a usage is surely consistent: all quantities are valid, and no other unit contains any of its units.
+ * Quantities of such units cannot contradict each other.
  */
 function isConsistent(usage: Usage): boolean {
   for (const unit in usage) {
@@ -96,8 +98,9 @@ function isConsistent(usage: Usage): boolean {
 }
 
 /**
- * Returns usage with every total that its parts need, without warnings. The cost engine starts with it, so that a
- * part with a missing total is billed. Returns the same object if no part exceeds its total.
+ * Returns a usage in which no total is smaller than one of its parts. Adds missing totals and raises totals that are
+ * too small, without warnings, so that the cost includes every reported part. Returns the same object if nothing must
+ * change.
  */
 export function inclusiveUsage(usage: Usage): Usage {
   for (const unit in usage) {
@@ -109,8 +112,8 @@ export function inclusiveUsage(usage: Usage): Usage {
 }
 
 /**
- * Does the same as `inclusiveUsage`. Also raises totals that are larger than each part but smaller than the sum of
- * the parts.
+ * Returns a usage in which no total is smaller than the sum of its parts. `inclusiveUsage` only compares a total with
+ * each part.
  */
 export function withTotals(usage: Usage): Usage {
   const filled: MutableUsage = { ...usage }
@@ -123,7 +126,7 @@ function unitsOf(usage: Usage): UsageUnit[] {
 }
 
 function quantityProblem(unit: UsageUnit, value: unknown): string | undefined {
-  if (typeof value !== 'number' || !Number.isFinite(value)) return `${unit} is not a number`
+  if (typeof value !== 'number' || Number.isNaN(value)) return `${unit} is not a number`
   if (value < 0) return `${unit} is negative`
   if (value > MAX_QUANTITY) return `${unit} is above ${MAX_QUANTITY}`
   if (!USAGE_UNITS[unit].decimals && !Number.isInteger(value)) return `${unit} is not a whole number`
@@ -139,7 +142,8 @@ function nearestQuantity(unit: UsageUnit, value: unknown): number {
 type OnRaise = (unit: UsageUnit, given: number, needed: number, group: readonly UsageUnit[]) => void
 
 /**
- * Raises each total to its largest partition, most specific totals first. Reports each given total that it raises.
+ * Raises each total that is too small to the sum of its largest partition, most specific totals first. Adds missing
+ * totals. Calls `onRaise` once for each total that was given and is raised.
  */
 function raiseTotals(usage: MutableUsage, onRaise: OnRaise): void {
   const affected = new Set<UsageUnit>()
@@ -147,20 +151,25 @@ function raiseTotals(usage: MutableUsage, onRaise: OnRaise): void {
   if (affected.size === 0) return
   for (const unit of FINEST_FIRST) {
     if (!affected.has(unit)) continue
+    const given = usage[unit]
+    let needed = given ?? 0
+    let largest: readonly UsageUnit[] | undefined
     for (const group of partitions(unit)) {
-      let needed = 0
-      for (const child of group) needed = sum(unit, needed, usage[child] ?? 0)
-      const given = usage[unit]
-      if (needed <= (given ?? 0)) continue
-      if (given !== undefined) onRaise(unit, given, needed, group)
-      usage[unit] = needed
+      let total = 0
+      for (const child of group) total = sum(unit, total, usage[child] ?? 0)
+      if (total <= needed) continue
+      needed = total
+      largest = group
     }
+    if (largest === undefined) continue
+    usage[unit] = needed
+    if (given !== undefined) onRaise(unit, given, needed, largest)
   }
 }
 
 const FINEST_FIRST = UNIT_NAMES.filter((unit) => partitions(unit).length > 0).reverse()
 
-/** Adds quantities. Seconds are rounded to nanoseconds, so that 0.1 + 0.2 is 0.3. */
+/** Returns the sum of two quantities of a unit. Rounds seconds to nanoseconds, so that 0.1 + 0.2 is 0.3. */
 function sum(unit: UsageUnit, a: number, b: number): number {
   if (!USAGE_UNITS[unit].decimals) return a + b
   return Math.round((a + b) * 10 ** SECONDS_DECIMALS) / 10 ** SECONDS_DECIMALS
@@ -179,8 +188,8 @@ interface OverlapProblem extends UsageProblem {
 }
 
 /**
- * Finds reported overlaps that are too small. Parts of different partitions overlap: if 100 tokens contain 60 audio
- * tokens and 60 cached tokens, at least 20 tokens are both.
+ * Finds reported overlaps that are too small. Ignores overlaps of zero. If 60 of 100 tokens are audio tokens and 60 are
+ * cached tokens, at least 20 tokens are both.
  */
 function overlapProblems(usage: Usage): OverlapProblem[] {
   const problems: OverlapProblem[] = []

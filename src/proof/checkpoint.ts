@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import type { Bindings } from '../bindings.ts'
 import { BudgetSpent } from '../cron/budget.ts'
 import { ledgerName } from '../db/ledger-db.ts'
@@ -6,7 +8,6 @@ import { notify } from '../ledger/client/client.ts'
 import { logError, logFailure, logInfo } from '../logging/log.ts'
 import { DAY_MS } from '../time/durations.ts'
 import { type SigningKey, signingKeyOf } from './keys.ts'
-import { signCheckpoint } from './note.ts'
 import {
   type ChainEnd,
   type Checkpoint,
@@ -20,22 +21,26 @@ import {
 
 export type Checkpointed =
   | { readonly kind: 'signed'; readonly checkpoint: Checkpoint; readonly first_entry: number }
-  /** The ledger has no entry with a hash. */
+  /** The chain is empty: no flushed entry of the ledger has a hash. */
   | { readonly kind: 'empty' }
-  /** The history of the pages differs from the history that the last checkpoint signed. */
+  /** The pages in D1 contradict the newest checkpoint: they have another hash, or no hash, for its entry. */
   | { readonly kind: 'forked'; readonly entry_number: number }
-  /** The request was refused. No checkpoint was signed. */
+  /** The `refusalOf` function refused the request. No checkpoint was signed. */
   | { readonly kind: 'refused'; readonly detail: string }
 
-/** Returns the reason to refuse a request before its checkpoint is made; undefined to accept the request. */
+/**
+ * A function that runs before a checkpoint is signed. It returns the reason to refuse the request, or undefined to
+ * accept it.
+ */
 export type RefusalOf = (chain: {
   readonly first_entry: number
   readonly entry_number: number
 }) => string | undefined
 
 /**
- * Signs the last hash of the chain in D1. If the newest checkpoint is of the same entry, returns that checkpoint.
- * Refuses if the chain does not contain the newest checkpoint, because only one history of a ledger may be signed.
+ * Signs a checkpoint of the last entry of the chain in D1. If a checkpoint of this entry exists, returns the existing
+ * checkpoint. Signs nothing if the chain does not contain the newest checkpoint, because only one history of a ledger
+ * may be signed.
  */
 export async function makeCheckpoint(
   env: Bindings,
@@ -78,9 +83,36 @@ async function signEnd(
   return { ledger_id, entry_number, hash, created_at_ms: now_ms, key_id: key.key_id, note }
 }
 
+/** A position in a ledger's chain: an entry with its hash, and the first entry of the chain. */
+interface ChainPlace {
+  readonly ledger_id: string
+  readonly first_entry: number
+  readonly entry_number: number
+  readonly hash: string
+}
+
+/** The name of the signer in notes. The name is part of the key's hash. */
+const SIGNER = 'openmonetize.ledger'
+/** The signature type of Ed25519 in C2SP signed-note. */
+const ED25519 = 1
+
+/** Signs a statement that the ledger has this hash, in the form of C2SP signed-note (`docs/proof.md`). */
+async function signCheckpoint(key: SigningKey, place: ChainPlace, at_ms: number): Promise<string> {
+  const { ledger_id, first_entry, entry_number, hash } = place
+  const text = `${['openmonetize ledger checkpoint 1', ledger_id, first_entry, entry_number, hash, timeJson(at_ms)].join('\n')}\n`
+  const signature = Buffer.concat([keyHash(key.public_key), await key.sign(text)])
+  return `${text}\n— ${SIGNER} ${signature.toString('base64')}\n`
+}
+
+/** Returns the first four bytes of the SHA-256 hash of name, newline, type and public key. */
+function keyHash(public_key: string): Buffer {
+  const hash = createHash('sha256').update(`${SIGNER}\n`).update(Uint8Array.of(ED25519))
+  return hash.update(Buffer.from(public_key, 'base64url')).digest().subarray(0, 4)
+}
+
 /**
- * The limits of one run: its rounds, the ledgers that one round examines, the ledgers that receive a notification,
- * and the concurrent notifications.
+ * The maximum number of rounds in one run. The next constants limit the ledgers that a round examines, the
+ * notifications of a run, and the concurrent notifications.
  */
 const ROUNDS = 3
 const LEDGERS_A_ROUND = 2_000
@@ -95,8 +127,9 @@ interface Run {
 }
 
 /**
- * Runs the scheduled job. It signs a checkpoint of each ledger that has new entries, once a day, and notifies the
- * ledgers with a webhook endpoint. A round makes 4 calls for all of its ledgers, and one more call for each
+ * Runs the scheduled job for checkpoints. The job signs a checkpoint of each ledger that has new entries and no
+ * checkpoint from the last day, unless its chain is forked. If the ledger has a webhook endpoint, the job also adds a
+ * notification to the ledger. A round makes at most 4 calls for all of its ledgers, and one more call for each
  * notification.
  */
 export async function checkpointDaily({ env, now_ms, after, reach }: Run, rounds = ROUNDS): Promise<void> {
@@ -134,7 +167,10 @@ export async function checkpointDaily({ env, now_ms, after, reach }: Run, rounds
   if (signed > 0) logInfo('checkpoints_signed', { ledgers: signed, notified })
 }
 
-/** Returns the first ledgers up to the limit. At most `endpoints` of them are due and have an endpoint. */
+/**
+ * Returns as many of the first ledgers as possible, so that at most `endpoints` of them are due and have a webhook
+ * endpoint.
+ */
 function upTo(examined: readonly Examined[], endpoints: number): readonly Examined[] {
   let left = endpoints
   const end = examined.findIndex(({ due, has_endpoint }) => due !== null && has_endpoint && left-- === 0)
@@ -142,8 +178,8 @@ function upTo(examined: readonly Examined[], endpoints: number): readonly Examin
 }
 
 /**
- * Sends a checkpoint to the ledger's webhook endpoints. A lost checkpoint is covered by the next one, because a hash
- * depends on all earlier entries.
+ * Adds the notification of a checkpoint to its ledger. Logs a failure and does not retry: the next checkpoint also
+ * covers the entries, because a hash depends on all earlier entries. Throws only `BudgetSpent`.
  */
 async function push(env: Bindings, { ledger_id, ...checkpoint }: MadeCheckpoint): Promise<void> {
   const { entry_number, hash } = checkpoint
@@ -160,7 +196,7 @@ async function push(env: Bindings, { ledger_id, ...checkpoint }: MadeCheckpoint)
   }
 }
 
-/** Converts a checkpoint to the JSON of answers and notifications. */
+/** Returns the JSON of a checkpoint, for responses and notifications. */
 export function checkpointJson({ entry_number, hash, created_at_ms, key_id, note }: Checkpoint) {
   return { entry_number, hash, created_at: timeJson(created_at_ms), key_id, note }
 }

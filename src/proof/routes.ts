@@ -22,11 +22,13 @@ const checkpointSchema = z
   .object({
     entry_number: z
       .int()
-      .openapi({ description: 'The last entry of the ledger that the checkpoint covers.' }),
+      .openapi({ description: 'The number of the last ledger entry that the checkpoint covers.' }),
     hash: z.string().openapi({ description: 'The hash of the last covered entry: SHA-256 in base64url.' }),
     created_at: z.string().openapi({ format: 'date-time' }),
-    key_id: z.string().openapi({ description: 'The `kid` of the key in the key set.' }),
-    note: z.string().openapi({ description: 'The signed text, in the form of C2SP signed-note.' }),
+    key_id: z
+      .string()
+      .openapi({ description: 'The id of the signing key: the `kid` of its public key in the key set.' }),
+    note: z.string().openapi({ description: 'The signed text in the C2SP signed-note format.' }),
   })
   .openapi('Checkpoint')
 
@@ -37,7 +39,7 @@ const checkpointRoute = route({
   path: '/checkpoint',
   summary: "Get a signed checkpoint of the ledger's last entry",
   description:
-    'Signs the hash of the last entry. The hash depends on all earlier entries. Store the checkpoints and verify that each later export contains them. If the chain of a ledger does not contain its last checkpoint, no new checkpoint is signed (`conflict`).',
+    'Signs the hash of the last entry. The hash depends on all earlier entries. Store the checkpoints, and verify that each later export contains them. If the hash chain of the ledger does not contain its newest checkpoint, no new checkpoint is signed, and the request fails with `conflict`.',
   ...scoped('credits:read'),
   answers: { 200: json('The checkpoint.', checkpointSchema) },
   problems: [...PROBLEMS],
@@ -50,7 +52,7 @@ const exportRoute = route({
   path: '/export',
   summary: 'Export the ledger with its hash chain, to verify it offline',
   description:
-    'Streams all entries in order, with hashes and checkpoints, up to a checkpoint of the last entry. A long ledger is exported in parts. The last line of a part contains the first entry of the next part.',
+    'Streams the entries in order, with their hashes and checkpoints. The last checkpoint of the export covers the last entry. A long ledger is exported in parts. The last line of a part contains the number of the first entry of the next part.',
   ...scoped('credits:read'),
   request: {
     query: z.strictObject({
@@ -62,13 +64,14 @@ const exportRoute = route({
         .openapi({
           type: 'integer',
           minimum: 1,
-          description: 'The first entry, inclusive. Default: the first entry of the chain.',
+          description:
+            'The number of the first exported entry, inclusive. Default: the first entry of the chain.',
         }),
     }),
   },
   answers: {
     200: {
-      description: 'One JSON object on each line.',
+      description: 'The export, with one JSON object on each line.',
       content: { 'application/x-ndjson': { schema: z.string() } },
     },
   },
@@ -80,7 +83,7 @@ const receiptRoute = route({
   path: '/{id}/receipt',
   summary: 'Get a signed receipt of an event',
   description:
-    'Returns a compact JWS (EdDSA). It contains the usage, the price and its computation, the lots, the balance before and after, the entry in the hash chain, and a checkpoint that covers the entry. Amounts are strings.',
+    'Returns a compact JWS (EdDSA). The receipt contains the usage of the event, the computation of its price, the burned lots, the balances before and after, the entry in the hash chain, and a checkpoint that covers the entry. Amounts are strings.',
   ...scoped('credits:read', currentPrices),
   request: { params: z.object({ id: objectId() }) },
   answers: { 200: json('The receipt.', z.object({ receipt: z.string() }).openapi('Receipt')) },
@@ -91,9 +94,9 @@ const keysRoute = route({
   method: 'get',
   path: '/.well-known/openmonetize-keys.json',
   security: OPEN,
-  summary: 'Get the public keys that sign checkpoints and receipts',
+  summary: 'Get the public keys that verify checkpoints and receipts',
   description:
-    'Returns a JSON Web Key Set. It also contains replaced keys, so that old signatures can be verified.',
+    'Returns a JSON Web Key Set. The set also contains replaced keys, so that old signatures can be verified.',
   answers: {
     200: json(
       'The keys, newest first.',
@@ -127,7 +130,7 @@ ledgerRoutes.openapi(exportRoute, (c) => {
   const { from } = c.req.valid('query')
   const refusalOf: RefusalOf = ({ entry_number }) =>
     from !== undefined && from > entry_number
-      ? `The last entry of the ledger is ${entry_number}, but "from" is ${from}. Use a lower "from".`
+      ? `The last entry of the ledger is ${entry_number}, but "from" is ${from}. Use at most ${entry_number}.`
       : undefined
   return withCheckpoint(
     c,
@@ -181,7 +184,10 @@ keysRoutes.openapi(keysRoute, async (c) => {
 
 type Signed = Extract<Checkpointed, { readonly kind: 'signed' }> & { readonly key: SigningKey }
 
-/** Flushes all commits to D1 and makes a checkpoint of the last entry. Returns a problem document if this fails. */
+/**
+ * Flushes all commits to D1, makes a checkpoint of the last entry, and returns the result of `answer`. If there is no
+ * checkpoint, returns a problem document.
+ */
 async function withCheckpoint(
   c: Context<AppEnv>,
   answer: (signed: Signed) => Promise<Response>,
@@ -205,7 +211,7 @@ async function withCheckpoint(
       case 'empty':
         return problem(c, {
           code: 'conflict',
-          detail: 'The ledger has no entry with a hash yet. Try again after the first event.',
+          detail: 'The ledger has no entry with a hash yet. Try again after the next event or grant.',
         })
       case 'forked': {
         const detail = `The ledger does not contain its checkpoint of entry ${made.entry_number}. The operator must find the cause.`

@@ -6,10 +6,10 @@ import { findProvider, type ProviderRef } from '../pricing/catalogue/catalogue.t
 import { KEY_TEXT, MAX_KEY_CHARS } from './schema.ts'
 
 /**
- * A provider key of the operator. The Worker's secret `OPERATOR_PROVIDER_KEYS` contains the keys as JSON of at most 5
- * KB, such as `{"OPENAI": {"key": "sk-…", "customers": ["cust_…"]}}`. `customers` is `"*"` if every customer may use
- * the key. The keys are used for live ledgers only, because a customer can grant itself any credits in its test
- * ledger.
+ * A provider key of the operator. The Worker's secret `OPERATOR_PROVIDER_KEYS` contains the operator's keys as JSON of
+ * at most 5 KB, such as `{"OPENAI": {"key": "sk-…", "customers": ["cust_…"]}}`. `customers` is `"*"` if the key is for
+ * all customers. These keys are used only for live ledgers, because a customer can grant itself any number of credits
+ * in its test ledger.
  */
 export interface OperatorKey {
   readonly key: string
@@ -18,7 +18,11 @@ export interface OperatorKey {
 
 const operatorKeySchema = z.strictObject({
   key: z.string().min(1).max(MAX_KEY_CHARS).regex(KEY_TEXT),
-  base_url: z.url({ protocol: /^https?$/ }).optional(),
+  // A query or a fragment would be lost, because the path of each call is appended to the URL.
+  base_url: z
+    .url({ protocol: /^https?$/ })
+    .regex(/^[^?#]*$/)
+    .optional(),
   customers: z.union([z.literal('*'), z.array(z.string()).max(1_000)]),
 })
 
@@ -27,7 +31,10 @@ type OperatorKeys = ReadonlyMap<string, z.infer<typeof operatorKeySchema>>
 const NONE: OperatorKeys = new Map()
 const operatorKeys = oncePerBindings((env) => parse(env.OPERATOR_PROVIDER_KEYS ?? ''))
 
-/** Returns the operator's key of a provider, if the live ledger of the customer may use it. */
+/**
+ * Returns the operator's key for a provider; undefined if there is none, or if it is not for this customer. Must be
+ * called only for live ledgers.
+ */
 export function operatorKeyOf(
   env: Bindings,
   provider: ProviderRef,
@@ -39,7 +46,8 @@ export function operatorKeyOf(
 }
 
 /**
- * Parses the secret. Returns no keys if it is invalid. The log line describes the fault without quoting the secret.
+ * Parses the secret. Ignores keys of unknown providers. If the secret is invalid, returns no keys and logs the reason
+ * without quoting the secret.
  */
 function parse(text: string): OperatorKeys {
   if (text === '') return NONE
@@ -49,7 +57,7 @@ function parse(text: string): OperatorKeys {
     return new Map(keys.flatMap(([id, entry]) => (id === undefined ? [] : [[id, entry]])))
   } catch {
     logFailure('operator_provider_keys_refused', {
-      reason: 'OPERATOR_PROVIDER_KEYS is not JSON of the documented form',
+      reason: 'OPERATOR_PROVIDER_KEYS is not JSON in the documented format',
     })
     return NONE
   }

@@ -20,9 +20,8 @@ import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { newId } from '../ids.ts'
 import { auditStatement } from '../ledger/flush/audit-log.ts'
 import { findProvider, nearestProviders } from '../pricing/catalogue/catalogue.ts'
-import { providerName } from '../rating/provider-name.ts'
-import { requireDataKey } from '../secrets/data-keys.ts'
-import { mastersOf } from '../secrets/masters.ts'
+import { providerName } from '../pricing/catalogue/provider-name.ts'
+import { mastersOf, requireDataKey } from '../secrets/data-keys.ts'
 import { hasUsualAddress, requireProvider } from './providers.ts'
 import {
   providerKeyDraftSchema,
@@ -48,7 +47,7 @@ const createKeyRoute = route({
   path: '/',
   summary: 'Store a key of an AI provider for calls through the gateway',
   description:
-    'The key is encrypted and never returned. Answers have at most its last four characters. Without a name in the request, the gateway uses the newest key of a provider. Live and test ledgers have separate provider keys.',
+    'The key is encrypted and never returned. Responses contain at most its last four characters. If a call neither sends nor names a provider key, the gateway uses the newest stored key of the provider. Live and test ledgers have separate provider keys.',
   ...scoped('provider-keys:write'),
   request: { body: jsonRequest(providerKeyDraftSchema) },
   answers: { 201: json('The stored key, without its secret.', providerKeySchema) },
@@ -186,7 +185,9 @@ function notConfigured(c: Context<AppEnv>): Response {
   return problem(c, { code: 'provider_keys_not_configured', detail: NOT_CONFIGURED })
 }
 
-/** Returns the last four characters of a key, but never more than half of it. */
+/**
+ * Returns the last four characters of a key. For a key with fewer than eight characters, returns at most its last half.
+ */
 function lastFour(key: string): string {
   return key.slice(key.length - Math.min(4, Math.floor(key.length / 2)))
 }
@@ -204,8 +205,9 @@ function providerKeyJson(key: ProviderKey, mode: 'live' | 'test'): object {
 }
 
 /**
- * Returns the audit record of a change. The record is written only if the statement before it changed a row. It
- * contains only the host of the address, because a path may contain a secret.
+ * Returns the statement that writes the audit record of a change. It writes the record only if the previous statement
+ * in the batch changed a row. Of the base URL, the record contains only the host, because the path can contain a
+ * secret.
  */
 function auditOf(
   c: Context<AppEnv>,

@@ -3,9 +3,12 @@ import { MODES } from '../db/schema.ts'
 import { customerText } from '../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../http/input/pagination.ts'
 
-/** The maximum length of a key. Access tokens of Google Cloud are shorter. */
+/**
+ * The maximum length of a provider key, in characters. The longest known keys, which are access tokens of Google Cloud,
+ * are shorter.
+ */
 export const MAX_KEY_CHARS = 4_096
-/** The characters that an HTTP header can contain, without spaces. */
+/** The pattern of a provider key: printable ASCII characters without spaces, which an HTTP header can contain. */
 export const KEY_TEXT = /^[\x21-\x7e]+$/
 
 export const providerKeyDraftSchema = z
@@ -16,7 +19,7 @@ export const providerKeyDraftSchema = z
     }),
     name: customerText().openapi({
       example: 'Production',
-      description: 'Your own name for the key. It must be unique among the keys of the provider.',
+      description: 'A name of your choice for the key. It must be unique among the keys of the provider.',
     }),
     key: z
       .string()
@@ -30,7 +33,7 @@ export const providerKeyDraftSchema = z
     base_url: z.string().optional().openapi({
       example: 'https://api.groq.com/openai/v1',
       description:
-        "The https address of the provider's API, including its version. Required for providers without a usual address, such as Azure, Vertex or your own servers. Other providers need it only for another region. It must not lead to a private address.",
+        "The https address of the provider's API, including its version. Required for providers without a default address, such as Azure, Vertex or your own servers. Other providers need it only for another region. It must not lead to a private address, unless the operator allows its host (`PRIVATE_UPSTREAMS`).",
     }),
   })
   .openapi('ProviderKeyDraft')
@@ -55,7 +58,7 @@ export const providerKeySchema = z
     base_url: z
       .string()
       .nullable()
-      .openapi({ description: 'The address of the API; null for the usual address of the provider.' }),
+      .openapi({ description: 'The address of the API; null for the default address of the provider.' }),
     mode: z.enum(MODES),
     created_at: z.iso.datetime(),
   })

@@ -8,7 +8,7 @@ import { checkAddress } from '../http/outbound/check-address.ts'
 import type { Problem } from '../http/output/problem.ts'
 import { logError, logFailure } from '../logging/log.ts'
 import type { ProviderRef } from '../pricing/catalogue/catalogue.ts'
-import { providerName } from '../rating/provider-name.ts'
+import { providerName } from '../pricing/catalogue/provider-name.ts'
 import { openDataKey } from '../secrets/data-keys.ts'
 import { operatorKeyOf } from './operator-keys.ts'
 import { addressFor, type Dialect, dialectOf, requireProvider, usualAddress } from './providers.ts'
@@ -16,30 +16,39 @@ import { KEY_TEXT, MAX_KEY_CHARS } from './schema.ts'
 import { openKey, readSealedKeys, type SealedKey } from './store.ts'
 
 /**
- * The search for the address and the key of a call through the gateway. An isolate keeps stored keys, and the results
- * of their DNS checks, for 30 seconds.
+ * Selects the base URL and the provider key of a gateway call. For 30 seconds, an isolate keeps stored keys in memory
+ * and does not repeat the check of a base URL that it has accepted.
  */
 
 export type Upstream = UpstreamFound | { readonly ok: false; readonly problem: Problem }
 
 export interface UpstreamFound {
   readonly ok: true
-  /** The address including the version, without a slash at its end. Do not follow redirects from it. */
+  /**
+   * The base URL including the API version, without a slash at its end. The caller must not follow redirects from it,
+   * because their targets are not checked.
+   */
   readonly baseUrl: string
-  /** The provider's key. Never log it or return it. */
+  /** The provider key. It must never be logged or returned to a client. */
   readonly key: string
-  /** The id of the stored key; null for a key of the request or of the operator. */
+  /** The id of the stored provider key; null if the key comes from the request or from the operator. */
   readonly providerKeyId: string | null
-  /** The id of the key's provider in the catalogue. */
+  /** The catalogue's id of the provider that the key belongs to. */
   readonly provider: string
 }
 
 export interface UpstreamQuery {
-  /** The API of the call (`openai`, `anthropic` or `google`), or another provider of the catalogue. */
+  /**
+   * The provider that the call asks for. For a gateway call, it is the API of the call: `openai`, `anthropic` or
+   * `google`.
+   */
   readonly provider: string
-  /** The key in the request's header `X-Provider-Key`. */
+  /** The provider key in the header `X-Provider-Key` of the request. */
   readonly headerKey?: string
-  /** The name of a stored key; absent for the newest key of the provider. */
+  /**
+   * The name of a stored provider key. If it is absent and the request contains no key, the newest key of the provider
+   * is used.
+   */
   readonly name?: string
 }
 
@@ -54,32 +63,39 @@ interface KnownKey {
 interface KnownKeys {
   readonly loaded_at_ms: number
   readonly keys: readonly KnownKey[]
-  /** Ids of keys whose address has been checked since they were loaded. */
+  /** The ids of the keys whose base URL was checked and accepted after the keys were loaded. */
   readonly checked: Set<string>
 }
 
-/** The maximum time during which another isolate uses a deleted key. */
+/**
+ * The time for which an isolate keeps the keys of a ledger. Other isolates can use a deleted key until this time has
+ * passed.
+ */
 export const KEYS_KEPT_MS = 30_000
-/** The time after which a missing key is searched for again, because it may be new. */
+/**
+ * The minimum age of the keys in memory before a missing key is searched for in D1. The customer has possibly just
+ * stored it.
+ */
 const MISSED_AGAIN_MS = 1_000
 
 const known = new ExpiringMap<KnownKeys>({ capacity: 1_000, ttl_ms: KEYS_KEPT_MS })
 
-/** Removes the keys of a ledger from this isolate's memory, after a change. */
+/** Removes the keys of a ledger from this isolate's memory. It must be called after every change of the keys. */
 export function forgetProviderKeys(ledger_id: string): void {
   known.delete(ledger_id)
 }
 
-/** Clears the memory of this isolate, for tests. */
+/** Removes the keys of all ledgers from this isolate's memory. Only tests call it. */
 export function forgetAllProviderKeys(): void {
   known.clear()
 }
 
 /**
- * Returns the address and the key of a call. The key of the request is preferred to a stored key, and a stored key to
- * the key of the operator. Without a name, the stored key is the newest key of the provider. If a name is given, the
- * address is the address of the stored key with this name. If no stored key has this name, the call is refused. The
- * `base_url` of a stored key is checked by DNS at its first use after the key was loaded.
+ * Returns the base URL and the provider key of a call. The key in the request is used first, then a stored key, and
+ * then a key of the operator. If the query has a name, the stored key with this name is selected, and its base URL is
+ * used even for a key in the request. If no stored key has the name, the call is refused. If the query has no name, the
+ * stored key is the newest key of the provider. The `base_url` of a stored key is checked with DNS when it is first
+ * used after the key was loaded.
  */
 export async function resolveUpstream(
   c: Context<AppEnv>,
@@ -105,7 +121,7 @@ export async function resolveUpstream(
 
 const BAD_KEY = `must have 1 to ${MAX_KEY_CHARS} printable ASCII characters, without spaces`
 
-/** The detail of the problem `provider_keys_not_configured`. The routes that store keys use it, too. */
+/** The error text of the problem `provider_keys_not_configured`. The routes that store keys also use it. */
 export const NOT_CONFIGURED =
   'This deployment has no usable encryption key for provider keys. The operator must set the secret ENCRYPTION_KEY.'
 
@@ -113,7 +129,7 @@ function isKeyText(text: string): boolean {
   return text.length <= MAX_KEY_CHARS && KEY_TEXT.test(text)
 }
 
-/** The error that is thrown if no master key can decrypt the data key of the customer. */
+/** The error for a data key that no master key can decrypt. */
 class Locked extends Error {}
 
 async function storedKey(
@@ -136,8 +152,8 @@ async function storedKey(
 }
 
 /**
- * Returns the key of a call. `keys` are sorted from new to old. If several keys have the name, the key of the
- * requested provider is preferred.
+ * Selects the stored key of a call. `keys` must be sorted from new to old. If several keys have the given name, a key
+ * of the requested provider is preferred.
  */
 function choose(
   keys: readonly KnownKey[],
@@ -186,8 +202,9 @@ async function storedUpstream(
 }
 
 /**
- * Checks an address before it is used. The variables of the Worker, or the addresses of the host name, may have
- * changed.
+ * Checks the base URL of a stored key before it is used. It was already checked when it was stored, but the variables
+ * of the Worker or the IP addresses of the host name can have changed since then. Returns undefined if the base URL can
+ * be used.
  */
 async function refuseAddress(c: Context<AppEnv>, base_url: string): Promise<Upstream | undefined> {
   const checked = await checkAddress(c.env, { url: base_url, own_url: c.req.url })
@@ -226,7 +243,7 @@ function noSuchKey(name: string): Upstream {
   return failed('not_found', `Provider key ${name} not found.`)
 }
 
-/** Returns a problem with status 400, for a header of the request or for a field of the stored key. */
+/** Returns a problem with status 400 about a header of the request or a field of the stored key. */
 function invalidAt(path: string, message: string, detail: string): Upstream {
   return { ok: false, problem: { code: 'invalid_request', detail, members: { errors: [{ path, message }] } } }
 }

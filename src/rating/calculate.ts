@@ -3,17 +3,23 @@ import { fieldErrors } from '../http/input/validation.ts'
 import type { Quote, QuoteItem } from '../ledger/model/messages/burn-tables.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
 import { MAX_EVENT_AHEAD_MS } from '../ledger/model/vocabulary.ts'
+import { providerName } from '../pricing/catalogue/provider-name.ts'
 import { type SuggestionResult, suggestSaving } from '../pricing/catalogue/suggestion.ts'
 import type { CostRequest, CostResult } from '../pricing/cost/cost.ts'
 import { costFrom, type PriceBook, pricesInForce } from '../pricing/cost/price-book.ts'
 import { MAX_USD, usdToParts } from '../pricing/money.ts'
-import { checkUsage, type Usage } from '../pricing/usage.ts'
-import { readConsumption } from './consumption.ts'
-import { type CalculationToExplain, readFrom } from './explain/read-from.ts'
-import { providerName } from './provider-name.ts'
+import { checkUsage, type Usage, type UsageUnit } from '../pricing/usage.ts'
+import { readConsumption, readFrom } from './consumption.ts'
 import { type CalculationInput, calculateSchema } from './schema.ts'
 
-/** The provider cost of usage, and the item that the ledger quotes. */
+/** The data that the explanation of a calculation needs in addition to its result. */
+export interface CalculationToExplain {
+  readonly book: PriceBook
+  readonly request: CostRequest
+  readonly read_from: (unit: UsageUnit) => string
+}
+
+/** The provider cost of a calculation, and the item for which the ledger returns a quote in credits. */
 export interface Costed {
   readonly kind: 'costed'
   readonly usage: Usage
@@ -21,7 +27,7 @@ export interface Costed {
   readonly warnings: readonly string[]
   readonly suggestion: SuggestionResult
   readonly item: QuoteItem
-  /** The data for an explanation; absent if no explanation is requested. */
+  /** The data for an explanation; absent if the request does not ask for an explanation. */
   readonly explain?: CalculationToExplain
 }
 
@@ -33,8 +39,8 @@ export type Calculation = Costed & {
 type CostOutcome = Costed | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /**
- * Returns the provider cost of usage at a time. Validates more strictly than ingest, because a refusal does not lose
- * an event.
+ * Returns the provider cost of a calculation, or a refusal. Validates more strictly than ingest: a refused calculation
+ * loses nothing, but the usage of a refused event can be lost.
  */
 export function costOf(input: CalculationInput, now_ms: number, book: PriceBook): CostOutcome {
   const at_ms = input.at ?? now_ms
@@ -90,8 +96,8 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
 }
 
 /**
- * Returns a suggestion. Suggestions use only list prices, so a request with another price in force gets no
- * suggestion.
+ * Returns a suggestion for a cheaper request. Suggestions compare list prices, so there is none if another price is in
+ * force for the model. There is also none for a response that lists its calls.
  */
 function suggestionFor(request: CostRequest, book: PriceBook): SuggestionResult {
   if (request.parts !== undefined)
@@ -102,7 +108,10 @@ function suggestionFor(request: CostRequest, book: PriceBook): SuggestionResult 
     : { kind: 'none', reason: 'suggestions use list prices, but another price is in force' }
 }
 
-/** Combines cost and quote. The cost is known, so no burn table rejects the calculation as unpriced. */
+/**
+ * Combines a cost with its quote. Throws if there is no quote, which only a bug can cause: the cost is known, so no
+ * burn table rejects the calculation as unpriced.
+ */
 export function calculation(costed: Costed, quote: Quote | undefined): Calculation {
   if (quote?.kind !== 'charged') throw new Error('a calculation whose cost is known was not charged')
   return { ...costed, quote }
@@ -110,7 +119,7 @@ export function calculation(costed: Costed, quote: Quote | undefined): Calculati
 
 export type BulkItem = ReturnType<typeof costOf>
 
-/** Calculates each cost separately. An invalid calculation does not affect the others. */
+/** Returns the cost of each calculation. An invalid calculation does not affect the others. */
 export function costEach(inputs: readonly unknown[], now_ms: number, book: PriceBook): BulkItem[] {
   return inputs.map((input) => {
     const parsed = calculateSchema.safeParse(withoutNulls(calculateSchema, input))
@@ -121,7 +130,9 @@ export function costEach(inputs: readonly unknown[], now_ms: number, book: Price
 
 export type BulkResult = Calculation | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** Assigns the quotes to their items. There is one quote for each item that was not refused. */
+/**
+ * Combines the costs with their quotes. `quotes` has one quote for each item that was not refused, in the same order.
+ */
 export function withQuotes(items: readonly BulkItem[], quotes: readonly Quote[]): BulkResult[] {
   let next = 0
   return items.map((item) => (item.kind === 'costed' ? calculation(item, quotes[next++]) : item))

@@ -4,12 +4,13 @@ import { findProvider, nearestProviders, type ProviderRef } from '../pricing/cat
 import type { CostPart } from '../pricing/cost/cost.ts'
 import { coveredBy, type PriceBook } from '../pricing/cost/price-book.ts'
 import { type Extracted, extractUsage } from '../pricing/extract/extract.ts'
+import { sumOf } from '../pricing/extract/iterations.ts'
 import { mediaUsage } from '../pricing/extract/media.ts'
 import type { ReadQuantity } from '../pricing/extract/rules.ts'
-import { isUsageUnit, type Usage, type UsageUnit } from '../pricing/usage.ts'
+import { clampUsage, isUsageUnit, type Usage, type UsageUnit } from '../pricing/usage.ts'
 import { responseNames } from './schema.ts'
 
-/** The fields of `consumptionFields`, parsed by zod. */
+/** The parsed fields of the schema `consumptionFields`. */
 export interface ConsumptionInput {
   readonly provider?: string | undefined
   readonly model?: string | undefined
@@ -26,20 +27,24 @@ export interface ConsumptionInput {
   readonly region?: string | undefined
 }
 
-/** The consumption, read from any input form. Its consistency is not checked yet. */
+/** The consumption of a request, regardless of the form in which it was sent. The usage can still be inconsistent. */
 export interface Consumption {
   readonly provider: ProviderRef | undefined
   readonly model: string | undefined
   readonly usage: Usage
   readonly custom: Readonly<Record<string, number>> | undefined
   readonly modifiers: PriceModifiers | undefined
-  /** The calls of a response that reports several; `usage` is the sum of their usage. */
+  /**
+   * The calls of a response that lists its calls, or whose tools called other models; undefined for other requests.
+   * `usage` is the sum of their usage. Explicit fields that contain usage replace the calls of the response, except for
+   * the calls of tools.
+   */
   readonly parts: readonly CostPart[] | undefined
-  /** True if a response was read. A response without usage costs nothing. */
+  /** True if the request contains a provider's response. The usage can then be empty. */
   readonly reported: boolean
   /** The quantities that were read, each with its path in the response. */
   readonly read: readonly ReadQuantity[]
-  /** The cost in USD that a gateway reports for the call. */
+  /** The cost in USD that the response reports for the call. */
   readonly reported_cost_usd: string | undefined
   readonly warnings: readonly string[]
 }
@@ -48,21 +53,25 @@ export type ConsumptionResult =
   | { readonly kind: 'read'; readonly consumption: Consumption }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** The context that determines the units of the short fields of an input. */
+/** The values besides the input that determine the unit of `duration_seconds`. */
 export interface ConsumptionContext {
   readonly event_type?: EventType
-  /** The time of consumption. */
+  /** The time of the consumption, in epoch milliseconds. */
   readonly at_ms: number
   /**
-   * The prices of the customer and the operator. They may have a price for seconds of audio where the catalogue has a
-   * price for seconds of video, or the opposite.
+   * The prices of the customer and the operator. For the same model, they can have a price for seconds of audio
+   * although the catalogue has a price for seconds of video, or the opposite.
    */
   readonly book: PriceBook
+  /** The usage of other models that the provider's tools called, in addition to the usage of the request. */
+  readonly tool_usage?: readonly CostPart[] | undefined
 }
 
 /**
- * Combines the short fields, canonical usage and a provider's raw response. Explicit fields take precedence over the
- * response. Two explicit fields with different values of one unit are rejected, because one of them is wrong.
+ * Combines the short fields, the canonical usage and the provider's response of a request. Explicit fields take
+ * precedence over the response. Returns a refusal if the provider is unknown, if the response cannot be read or has no
+ * provider, if `provider_api` has no response, or if two explicit fields have different values for the same unit,
+ * because one of them must be wrong.
  */
 export function readConsumption(input: ConsumptionInput, context: ConsumptionContext): ConsumptionResult {
   const provider = input.provider === undefined ? undefined : findProvider(input.provider)
@@ -80,17 +89,18 @@ export function readConsumption(input: ConsumptionInput, context: ConsumptionCon
   if ('path' in explicit) return refused(invalid([explicit]))
   const custom = input.usage?.custom
   const modifiers = modifiersOf(input, extracted)
-  // If explicit fields contain usage, the usage is priced as one call.
+  // If explicit fields contain usage, they replace the calls of the response, and the whole usage is priced as one
+  // call.
   const parts = Object.keys(explicit.usage).length > 0 ? undefined : extracted.parts
+  const own = extracted === NOT_REPORTED ? explicit.usage : { ...extracted.usage, ...explicit.usage }
   return {
     kind: 'read',
     consumption: {
       provider,
       model,
-      usage: extracted === NOT_REPORTED ? explicit.usage : { ...extracted.usage, ...explicit.usage },
+      ...withTools(own, parts, extracted.tool_usage ?? context.tool_usage),
       custom: typeof custom === 'object' ? custom : undefined,
       modifiers,
-      parts,
       reported: input.provider_response !== undefined,
       read: extracted.read,
       reported_cost_usd: extracted.reported_cost_usd,
@@ -99,10 +109,21 @@ export function readConsumption(input: ConsumptionInput, context: ConsumptionCon
   }
 }
 
+/** Adds the calls of tools to the usage and to the calls of a request. */
+function withTools(
+  usage: Usage,
+  parts: readonly CostPart[] | undefined,
+  tools: readonly CostPart[] = [],
+): Pick<Consumption, 'usage' | 'parts'> {
+  if (tools.length === 0) return { usage, parts }
+  const own = parts ?? [{ usage: clampUsage(usage).usage }]
+  return { usage: sumOf([{ usage }, ...tools]), parts: [...own, ...tools] }
+}
+
 type ExtractedUsage = Omit<Extracted, 'warnings'> & { readonly warnings: readonly string[] }
 type ExtractedInput = ExtractedUsage | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** The usage of an input without a provider's response. */
+/** The result for a request without a provider's response. */
 const NOT_REPORTED: ExtractedUsage = { kind: 'extracted', usage: {}, read: [], warnings: [] }
 
 function extract(input: ConsumptionInput, provider: ProviderRef | undefined): ExtractedInput {
@@ -132,8 +153,8 @@ function extract(input: ConsumptionInput, provider: ProviderRef | undefined): Ex
 }
 
 /**
- * Returns the media usage in canonical units. If the event type does not determine the unit of seconds, the prices of
- * the model determine it.
+ * Returns the usage of `image_count` and `duration_seconds` in canonical units. If the event type does not determine
+ * the unit of the duration, the prices of the model determine it.
  */
 function mediaOf(
   { image_count, duration_seconds }: ConsumptionInput,
@@ -146,14 +167,17 @@ function mediaOf(
   return mediaUsage(fields, coveredBy(book, { provider, model, at_ms }))
 }
 
-/** The short fields whose names differ from their units, by unit. */
+/** The name of the short field for a unit, if it differs from the name of the unit. */
 const SHORT_FORMS: Readonly<Record<string, string>> = {
   output_images: 'image_count',
   video_seconds: 'duration_seconds',
   audio_seconds: 'duration_seconds',
 }
 
-/** Returns the usage in the caller's explicit fields, canonical and short. */
+/**
+ * Returns the usage in the explicit fields of the request: canonical usage, short fields, and `media`. Returns an error
+ * if two fields contradict each other.
+ */
 function explicitUsage(input: ConsumptionInput, media: Usage): { usage: Usage } | FieldError {
   const usage: Record<string, number> = {}
   if (input.usage) {
@@ -200,6 +224,33 @@ function modifiersOf(
     ...(image_quality !== undefined && { image_quality }),
     ...(search_context_size !== undefined && { search_context_size }),
   }
+}
+
+/**
+ * Returns a function that returns the source of a unit: a field of the request, paths in the provider's response, one
+ * request, or the parts of the unit.
+ */
+export function readFrom(
+  input: ConsumptionInput,
+  { read, usage }: Pick<Consumption, 'read' | 'usage'>,
+): (unit: UsageUnit) => string {
+  const fields = new Map<string, string>()
+  for (const { unit, path } of read) {
+    const place = `provider_response.${path}`
+    const known = fields.get(unit)
+    fields.set(unit, known === undefined ? place : `${known} + ${place}`)
+  }
+  const media = input.image_count === undefined ? [] : [['output_images', 'image_count'] as const]
+  const seconds = (['video_seconds', 'audio_seconds'] as const).flatMap((unit) =>
+    input.duration_seconds !== undefined && usage[unit] === input.duration_seconds
+      ? [[unit, 'duration_seconds'] as const]
+      : [],
+  )
+  for (const [unit, field] of [...media, ...seconds]) fields.set(unit, field)
+  if (input.input_tokens !== undefined) fields.set('input_tokens', 'input_tokens')
+  if (input.output_tokens !== undefined) fields.set('output_tokens', 'output_tokens')
+  for (const unit of Object.keys(input.usage ?? {})) if (isUsageUnit(unit)) fields.set(unit, `usage.${unit}`)
+  return (unit) => fields.get(unit) ?? (unit === 'requests' ? 'one request' : 'the sum of its parts')
 }
 
 function refused(refusal: Refusal): { readonly kind: 'refused'; readonly refusal: Refusal } {

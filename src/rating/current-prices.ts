@@ -10,12 +10,15 @@ import { OPERATOR, type PriceEpochs } from './price-epochs.ts'
 import { loadOverlays } from './price-overrides/store.ts'
 
 /**
- * The overlays of this isolate by scope, and their refresh. The record of an API key contains the epochs of the
- * prices. An isolate with these epochs rates synchronously. Other isolates first query D1 once. If D1 fails, the
- * isolate does not rate, because an outdated price would result in a wrong bill.
+ * This file caches overlays in the isolate, by scope. The record of an API key contains the current epochs of the
+ * prices. If the cache has the overlays of these epochs, the isolate rates without I/O. Otherwise, it reads the
+ * overlays from D1 first. If D1 fails, the isolate does not rate, because an outdated price would cause a wrong bill.
  */
 
-/** Sets the customer's prices on the context as `prices`, for handlers that rate. */
+/**
+ * Sets the customer's prices on the context as `prices`, for handlers that rate. Responds with `unavailable` if the
+ * prices cannot be read.
+ */
 export const currentPrices = createMiddleware<AppEnv>(async (c, next) => {
   const { customer_id, price_epochs } = c.get('key')
   let book = knownPriceBook(customer_id, price_epochs)
@@ -35,7 +38,10 @@ export const currentPrices = createMiddleware<AppEnv>(async (c, next) => {
   return next()
 })
 
-/** Returns the prices of a customer; undefined if this isolate does not have them at these epochs. */
+/**
+ * Returns the prices of a customer from the cache; undefined if the cache lacks the prices of these epochs, or of newer
+ * epochs that the isolate knows.
+ */
 export function knownPriceBook(customer_id: string, epochs: PriceEpochs): PriceBook | undefined {
   const overrides = knownOverlays(customer_id, epochs.customer)
   const operator = knownOverlays(OPERATOR, epochs.operator)
@@ -45,8 +51,8 @@ export function knownPriceBook(customer_id: string, epochs: PriceEpochs): PriceB
 }
 
 /**
- * Returns the prices of a customer. Reads them from D1 if this isolate does not have them. Throws if D1 does not
- * answer in time.
+ * Returns the prices of a customer. Reads them from D1 if the cache does not have them. Throws if D1 fails or does not
+ * respond in time.
  */
 export async function loadPriceBook(
   env: LoadEnv,
@@ -61,7 +67,10 @@ export async function loadPriceBook(
   return { overrides, operator }
 }
 
-/** Records that this isolate must rate with at least this epoch, after a change of a scope's prices. */
+/**
+ * Records that this isolate must rate with the prices of this epoch or with newer prices. Called after the prices of a
+ * scope have changed.
+ */
 export function requireEpoch(scope: string, epoch: number): void {
   needed(scope, epoch)
 }
@@ -75,7 +84,7 @@ type LoadEnv = Pick<Bindings, 'DB'>
 type Defer = (work: Promise<unknown>) => void
 
 interface ScopeState {
-  /** The newest epoch that this isolate has received. */
+  /** The newest epoch of the scope that this isolate knows. Overlays of an older epoch must not be used. */
   needed: number
   loaded: Loaded | undefined
   loading: Loading | undefined
@@ -83,9 +92,12 @@ interface ScopeState {
 
 interface Loaded {
   readonly overlays: OverlaySet
-  /** The epoch read from D1. */
+  /** The epoch of the overlays in D1 when they were read. */
   readonly epoch: number
-  /** The newest epoch that these overlays satisfy: D1 had no newer overlays when it was queried for this epoch. */
+  /**
+   * The newest epoch for which these overlays can be used. It can be above `epoch`: D1 was read because of this epoch,
+   * and it contained no newer overlays.
+   */
   readonly covers: number
 }
 
@@ -94,12 +106,12 @@ interface Loading {
   readonly work: Promise<void>
 }
 
-/** The scopes with overlays, in the order of their last use. */
+/** The scopes that have or had overlays, least recently used first. */
 const scopes = new Map<string, ScopeState>()
 
 /**
- * The maximum number of cached overlays of all scopes, about 25 MB. Above it, the least recently used overlays are
- * removed from the cache and read again when they are needed.
+ * The maximum number of cached overlays of all scopes together. They take about 25 MB. Above the maximum, the overlays
+ * of the least recently used scopes are removed from the cache and are read again when they are needed.
  */
 const MAX_CACHED_OVERLAYS = 50_000
 const LOAD_TIMEOUT_MS = 2_000
@@ -111,15 +123,16 @@ function knownOverlays(scope: string, epoch: number): OverlaySet | undefined {
 }
 
 /**
- * Returns the state of a scope and records that the scope needs at least this epoch; undefined if the scope never had
- * an overlay.
+ * Returns the state of a scope, and records that `epoch` or a newer epoch of the scope is needed. Returns undefined if
+ * the scope never had an overlay.
  */
 function needed(scope: string, epoch: number): ScopeState | undefined {
   const known = scopes.get(scope)
   if (known === undefined && epoch === 0) return undefined
   const state = known ?? { needed: epoch, loaded: undefined, loading: undefined }
   if (epoch > state.needed) state.needed = epoch
-  // A Map iterates in insertion order, so the most recently used scope is moved to the end.
+  // Moves the scope to the end of the map, because a map iterates in insertion order and the first scopes are removed
+  // first.
   scopes.delete(scope)
   scopes.set(scope, state)
   return state
@@ -130,8 +143,8 @@ function isFresh(state: ScopeState): state is ScopeState & { readonly loaded: Lo
 }
 
 /**
- * Loads a scope once for all requests that need it. A load that started for an older epoch may not contain the needed
- * epoch, so it is not shared.
+ * Reads the overlays of a scope from D1. Concurrent requests share one read. A read that started for an older epoch is
+ * not shared, because its result might not contain the needed epoch.
  */
 async function freshOverlays(env: LoadEnv, scope: string, defer: Defer): Promise<OverlaySet> {
   const state = scopes.get(scope)
@@ -143,7 +156,7 @@ async function freshOverlays(env: LoadEnv, scope: string, defer: Defer): Promise
     const done = () => {
       if (state.loading === loading) state.loading = undefined
     }
-    // The request that started the load may end before the requests that share it.
+    // Keeps the read alive, because the request that started it can end before the requests that share it.
     defer(loading.work.then(done, done))
   }
   const { loading } = state
@@ -161,7 +174,7 @@ async function load(env: LoadEnv, scope: string, state: ScopeState, asked: numbe
   const rows = await loadOverlays(env, scope)
   const epoch = rows.at(-1)?.epoch ?? 0
   const { loaded } = state
-  // Loads may end in any order. The result with the newer epoch is kept.
+  // Concurrent reads can end in any order, so the result with the newest epoch is kept.
   if (loaded === undefined || epoch > loaded.epoch) {
     state.loaded = { overlays: new OverlaySet(rows), epoch, covers: Math.max(asked, epoch) }
   } else {
@@ -187,6 +200,6 @@ function weightOf(loaded: Loaded | undefined): number {
 
 async function inTime(work: Promise<void>): Promise<void> {
   if ((await withDeadline(work, LOAD_TIMEOUT_MS)) === LATE) {
-    throw new Error(`D1 did not answer within ${LOAD_TIMEOUT_MS} ms`)
+    throw new Error(`D1 did not respond within ${LOAD_TIMEOUT_MS} ms`)
   }
 }

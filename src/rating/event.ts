@@ -12,6 +12,8 @@ import {
 } from '../ledger/model/vocabulary.ts'
 import { CATALOGUE_VERSION, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 import { ceilingCost } from '../pricing/catalogue/ceiling.ts'
+import { providerName } from '../pricing/catalogue/provider-name.ts'
+import type { CostPart } from '../pricing/cost/cost.ts'
 import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'
 import { reportedCostWarning } from '../pricing/extract/billing-context.ts'
 import { sumOf } from '../pricing/extract/iterations.ts'
@@ -20,7 +22,6 @@ import { MAX_USD, type PicoUsd, usdToParts } from '../pricing/money.ts'
 import { clampUsage, type Usage } from '../pricing/usage.ts'
 import { DAY_MS } from '../time/durations.ts'
 import { type Consumption, readConsumption } from './consumption.ts'
-import { providerName } from './provider-name.ts'
 import { consumptionFields, customUnitInput, quantityInput } from './schema.ts'
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
@@ -36,11 +37,10 @@ export const eventSchema = z
     ...consumptionFields,
     quantity: quantityInput().optional(),
     unit: customUnitInput().optional(),
-    hold_id: z
-      .string()
-      .max(MAX_HOLD_ID)
-      .optional()
-      .openapi({ description: 'A hold to settle and close with this event.' }),
+    hold_id: z.string().max(MAX_HOLD_ID).optional().openapi({
+      description:
+        'The id of a hold. The event burns its cost from this hold and then closes it. If the hold is not open, the event burns its cost from the wallet.',
+    }),
     idempotency_key: z
       .string()
       .regex(PRINTABLE_ASCII, 'must be 1 to 255 printable ASCII characters')
@@ -55,12 +55,12 @@ export const eventSchema = z
 
 export type EventInput = z.infer<typeof eventSchema>
 
-/** Returns whether a value may be a `hold_id`. */
+/** Returns whether the schema accepts a value as `hold_id`. */
 export function isHoldId(value: unknown): value is string {
   return typeof value === 'string' && value.length <= MAX_HOLD_ID
 }
 
-/** Returns whether a value may be an `idempotency_key`. */
+/** Returns whether the schema accepts a value as `idempotency_key`. */
 export function isIdempotencyKey(value: unknown): value is string {
   return typeof value === 'string' && PRINTABLE_ASCII.test(value)
 }
@@ -69,15 +69,22 @@ export type PriceResult =
   | { readonly kind: 'priced'; readonly event: PricedEvent }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** The maximum age of an event. A queue may delay events for weeks. Each event is rated at its own time. */
+/**
+ * The maximum age of an event. It is long because a customer's queue can delay events for weeks. Each event is rated at
+ * its own time.
+ */
 const MAX_PAST_MS = 35 * DAY_MS
 
-/** Prices a valid event at its own time from the customer's price book. The function is pure. */
+/**
+ * Returns an event with its provider cost at the event's own time and at the prices of the price book, or a refusal.
+ * `tool_usage` is usage of other models that the input does not contain. Has no side effects.
+ */
 export function priceEvent(
   input: EventInput,
   customer_id: string,
   now_ms: number,
   book: PriceBook,
+  tool_usage?: readonly CostPart[],
 ): PriceResult {
   if (input.customer_id !== undefined && input.customer_id !== customer_id) {
     return refused({ code: 'customer_mismatch' })
@@ -87,7 +94,8 @@ export function priceEvent(
     const message = 'must be at most 35 days in the past and 5 minutes in the future'
     return refused(invalid([{ path: '/timestamp', message }]))
   }
-  const read = readConsumption(input, { event_type: input.event_type, at_ms: timestamp_ms, book })
+  const { event_type } = input
+  const read = readConsumption(input, { event_type, at_ms: timestamp_ms, book, tool_usage })
   if (read.kind === 'refused') return read
   const { consumption } = read
   const wrong = problemOf(input, consumption)
@@ -107,20 +115,25 @@ export function priceEvent(
 
 const NONE: readonly string[] = []
 
-/** Joins lists of warnings. Most events have no warnings. */
+/** Joins lists of warnings. Allocates no list if all are empty, because most events have no warnings. */
 function joined(...lists: readonly (readonly string[])[]): readonly string[] {
   return lists.every(({ length }) => length === 0) ? NONE : lists.flat()
 }
 
-/** Removes the usage of other models from an unrated event, because the event is rated later by its own model. */
+/**
+ * Returns the usage that an unrated event records: without the tokens of other models, because late rating uses only
+ * the price of the event's own model. Counts that are reported only for all calls together, for example searches, stay
+ * in the usage. `left` contains a warning about the usage of other models.
+ */
 function withoutOtherModels(
   { parts = [] }: Consumption,
   usage: Usage,
 ): { readonly usage: Usage; readonly left: readonly string[] } {
   const others = [...new Set(parts.flatMap(({ model }) => (model === undefined ? [] : [model])))]
   if (others.length === 0) return { usage, left: [] }
+  const own = parts.filter(({ model }) => model === undefined)
   return {
-    usage: sumOf(parts.filter(({ model }) => model === undefined)),
+    usage: clampUsage(sumOf(own)).usage,
     left: [unreadUsage(`the usage of ${others.join(', ')} is not recorded`)],
   }
 }
@@ -130,14 +143,14 @@ interface Priced {
   readonly warnings: readonly string[]
 }
 
-/** Prices usage. Returns undefined if the cost exceeds the largest amount. */
+/** Returns the provider cost of usage; undefined if the cost exceeds the largest amount. */
 function charge(consumption: Consumption, usage: Usage, at_ms: number, book: PriceBook): Priced | undefined {
   const { provider, model, modifiers, parts } = consumption
   if (!provider || model === undefined) {
     const used = Object.values(usage).some((quantity) => quantity > 0)
     if (!used) return { charge: { kind: 'none', price_version: CATALOGUE_VERSION }, warnings: NONE }
-    // The catalogue has no price for usage without a provider or a model. The burn table prices the usage by unit, or
-    // the table's `on_unpriced` applies.
+    // Usage without a provider or a model has no provider price. The burn table charges the usage by unit, or
+    // `on_unpriced` of the burn table applies.
     return { charge: unpriced(provider, usage, at_ms), warnings: [] }
   }
   const result = costFrom(book, { provider, model, usage, parts, at_ms, ...modifiers })
@@ -156,7 +169,7 @@ function unpriced(provider: ProviderRef | undefined, usage: Usage, at_ms: number
   return { kind: 'unpriced', price_version: CATALOGUE_VERSION, ceiling_cost }
 }
 
-/** Returns a warning if the cost that a gateway reports differs from our cost. Our cost is charged. */
+/** Returns a warning if the reported cost differs from our cost by more than 1 %. Our cost is charged. */
 function reportedCost({ reported_cost_usd }: Consumption, cost: PicoUsd): readonly string[] {
   const warning = reported_cost_usd === undefined ? undefined : reportedCostWarning(cost, reported_cost_usd)
   return warning === undefined ? NONE : [warning]
@@ -192,10 +205,7 @@ function problemOf(
   return errors.length === 0 ? undefined : invalid(errors)
 }
 
-/**
- * Builds the record of an event. Fields are added one by one, because spreads of conditional objects take three times
- * as long.
- */
+/** Returns a priced event. Sets optional fields one by one, because object spreads take three times as long. */
 function eventOf(
   input: EventInput,
   { provider, model, custom, modifiers }: Consumption,

@@ -14,17 +14,17 @@ import {
   type ProviderRef,
 } from '../pricing/catalogue/catalogue.ts'
 import { describePrices, type UnitPriceDescription } from '../pricing/catalogue/description.ts'
+import { providerName } from '../pricing/catalogue/provider-name.ts'
 import { type PriceBook, type PricesInForce, pricesInForce } from '../pricing/cost/price-book.ts'
 import { currentPrices } from './current-prices.ts'
 import { pricingQuery, pricingSchema } from './pricing-schema.ts'
-import { providerName } from './provider-name.ts'
 
 const pricingRoute = route({
   method: 'get',
   path: '/',
   summary: 'Get the provider prices of a model at a time',
   description:
-    'With `provider` and `model`, the response is the price in force at `at`, in the standard service tier and without a region. ' +
+    'With `provider` and `model`, the response is the price that applies at `at`, in the standard service tier and without a region. ' +
     "Without `model`, the response is a page of the provider's models; without `provider`, a page of the providers. " +
     'A unit without its own price is billed at the price of the unit that contains it. For example, cached tokens without a price cost as much as input tokens.',
   ...scoped('pricing:read', currentPrices),
@@ -65,7 +65,10 @@ pricingRoutes.openapi(pricingRoute, (c) => {
   })
 })
 
-/** Returns the models of a provider in the order of the catalogue, followed by models that have only an overlay. */
+/**
+ * Returns the names of a provider's models: the models of the catalogue in its order, followed by models that only have
+ * an overlay.
+ */
 function modelsOf(book: PriceBook, provider: ProviderRef, at_ms: number): string[] {
   const names = allModels(provider).map(({ id }) => id)
   const known = new Set(names.map((name) => name.toLowerCase()))
@@ -76,7 +79,7 @@ function modelsOf(book: PriceBook, provider: ProviderRef, at_ms: number): string
   return [...names, ...new Set(overlaid.filter((model) => !known.has(model)))]
 }
 
-/** Returns a page of a list in memory. The cursor is the index of its first item. */
+/** Returns a page of a list that is in memory. The cursor is the index of the first item of the page. */
 function pageOf<T>(
   all: readonly T[],
   cursor: number | undefined,
@@ -109,8 +112,8 @@ function modelPrice(
 }
 
 /**
- * Returns the period of the overlay that applies. For a list price, returns the start of its period if the catalogue
- * states one.
+ * Returns the start and the end of the price that applies. For a price of the catalogue, the start is null if the
+ * catalogue states none, and the end is always null.
  */
 function effectivePeriod({ overlay }: PricesInForce, model: ModelRef | undefined, at_ms: number): object {
   if (overlay !== undefined) {

@@ -8,9 +8,9 @@ export const pricingQuery = z
     ...pageQuery,
     provider: customerText().optional(),
     model: customerText().optional(),
-    at: timeQuery()
-      .optional()
-      .openapi({ description: 'The time of the price, past or future. Default: now.' }),
+    at: timeQuery().optional().openapi({
+      description: 'The time at which the price applies, in the past or in the future. Default: now.',
+    }),
   })
   .superRefine(({ provider, model }, ctx) => {
     if (model !== undefined && provider === undefined) {
@@ -30,7 +30,7 @@ const modelPriceSchema = z
     }),
     source: z.enum(['catalogue', 'feed', 'operator', 'override']).openapi({
       description:
-        'The source of the price: the list price, the price feed, a price of the operator for all customers, or your own price.',
+        'The source of the price. `catalogue`: the list price. `feed`: the price feed. `operator`: a price that the operator set for all customers. `override`: your own price.',
     }),
     price_version: z.string(),
     effective_from: time.nullable(),
@@ -48,13 +48,14 @@ const modelPriceSchema = z
           .optional()
           .openapi({
             description:
-              'The prices that replace price_usd for the whole request once its total input exceeds (if inclusive: reaches) the threshold.',
+              'The prices that replace `price_usd` for the whole request if its total input exceeds `threshold`, or reaches it if `inclusive` is true.',
           }),
         sizes: z
           .array(z.object({ size: z.string(), price_usd: usd }))
           .optional()
           .openapi({
-            description: 'The prices that replace price_usd for a size, a quality or a search context size.',
+            description:
+              'The prices that replace `price_usd` for a size, a quality or a search context size.',
           }),
       }),
     ),
@@ -63,7 +64,10 @@ const modelPriceSchema = z
 
 const providerSchema = z.object({ provider: z.string(), name: z.string() }).openapi('Provider')
 
-/** The price of one model, a page of a provider's models, or a page of providers. */
+/**
+ * The response of `GET /v1/rating/pricing`: the price of one model, a page of a provider's models, or a page of
+ * providers.
+ */
 export const pricingSchema = z.union([
   modelPriceSchema,
   pageSchema(modelPriceSchema),

@@ -24,32 +24,39 @@ import { simulate } from './simulate.ts'
 const calculateRoute = route({
   method: 'post',
   path: '/calculate',
-  summary: 'Calculate the cost of usage in USD and in credits, without moving credits',
+  summary: 'Calculate the cost of usage in USD and in credits, without burning credits',
   ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(calculateSchema) },
-  answers: { 200: json('The price and its breakdown.', calculatedSchema) },
+  answers: { 200: json('The cost and its breakdown by unit.', calculatedSchema) },
   problems: ['unknown_provider', 'unpriced_model', 'overloaded'],
 })
 
 const bulkRoute = route({
   method: 'post',
   path: '/calculate/bulk',
-  summary: 'Calculate up to 100 costs at once, each validated separately',
+  summary: 'Calculate up to 100 costs in one request; each calculation is validated separately',
   ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(bulkSchema) },
-  answers: { 200: json('The results in the order of the request, and their totals.', calculatedBulkSchema) },
+  answers: {
+    200: json(
+      'The results in the order of the request, and the totals of the results without an error.',
+      calculatedBulkSchema,
+    ),
+  },
   problems: ['overloaded'],
 })
 
 const simulateRoute = route({
   method: 'post',
   path: '/simulate',
-  summary: 'Simulate the cost of recorded events under another burn table',
+  summary: 'Simulate the cost of recorded events with another burn table',
   description:
-    'Simulates the events of up to 31 days. At most 100,000 events may have arrived since `from`. Provider costs keep their recorded values. Tiers and allowances count from zero at the first event.',
+    'Simulates the events of up to 31 days. The request is refused if more than 100,000 events or 200,000 ledger entries were recorded since `from`. Provider costs keep their recorded values. Tiers and free units are counted from zero in each wallet, beginning with its first simulated event.',
   ...scoped('pricing:read'),
   request: { body: jsonRequest(simulateSchema) },
-  answers: { 200: json('Recorded and simulated costs, in total, by feature and by model.', simulatedSchema) },
+  answers: {
+    200: json('The recorded and the simulated costs, in total, by feature and by model.', simulatedSchema),
+  },
   problems: ['conflict', 'overloaded'],
 })
 

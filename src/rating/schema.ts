@@ -9,7 +9,7 @@ import { explanationSchema } from './explain/schema.ts'
 const NOT_NEGATIVE = 'must not be negative'
 const TOO_MANY = 'must be at most 10000000000000'
 
-/** Validates a count of tokens, images or calls. */
+/** Returns the schema of a count, for example of tokens, images or calls: a whole number from 0 to 1e13. */
 export function countInput() {
   return z
     .number('must be a whole number')
@@ -24,7 +24,10 @@ export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_QUANTITY
 }
 
-/** Validates seconds and quantities of a customer's own units, with up to 6 decimals. */
+/**
+ * Returns the schema of a quantity of seconds or of a customer's own unit: a number from 0 to 1e13 with at most 6
+ * decimals.
+ */
 export function quantityInput() {
   return z
     .number('must be a number')
@@ -40,7 +43,7 @@ export function isQuantity(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= MAX_QUANTITY && SIX_DECIMALS.test(String(value))
 }
 
-/** The names of a customer's own units, which only burn tables price. Names of canonical units are rejected. */
+/** The pattern for the names of a customer's own units. Only burn tables have prices for these units. */
 const CUSTOM_UNIT = /^[a-z][a-z0-9_]{0,63}$/
 export function customUnitInput() {
   return z
@@ -66,12 +69,13 @@ const customUsage = z
     `must have at most ${MAX_CUSTOM_UNITS} units`,
   )
 
-/**
- * The canonical usage (contract, section 9): every unit of the table, and the customer's own units under `custom`.
- */
+/** The schema of usage: the canonical units, and the customer's own units under `custom`. */
 export const usageInput = z
   .strictObject({ ...unitFields(), custom: customUsage.optional() })
-  .openapi('Usage', { description: 'The usage: totals, and the subsets that they include.' })
+  .openapi('Usage', {
+    description:
+      'The usage by unit. A unit such as `input_tokens` includes its parts, such as `cache_read_tokens`.',
+  })
 
 function unitFields(): Record<string, z.ZodOptional<z.ZodNumber>> {
   return Object.fromEntries(
@@ -82,14 +86,17 @@ function unitFields(): Record<string, z.ZodOptional<z.ZodNumber>> {
   )
 }
 
-/** Validates names from a provider's response, because they are recorded like names that the caller sends. */
+/**
+ * The schema of the names in a provider's response. They are validated because events record them, like the names that
+ * callers send.
+ */
 export const responseNames = z.object({
   model: customerText().optional(),
   service_tier: customerText().optional(),
   region: customerText().optional(),
 })
 
-/** The fields of consumption that an event and a calculation share. */
+/** The fields for usage that events and calculations have in common. */
 export const consumptionFields = {
   provider: customerText().optional(),
   model: customerText().optional(),
@@ -99,7 +106,7 @@ export const consumptionFields = {
   provider_response: z.record(z.string(), z.unknown(), 'must be an object').optional().openapi({
     type: 'object',
     additionalProperties: true,
-    description: "The provider's response, or its usage part.",
+    description: 'The whole response of the provider, or only its usage part.',
   }),
   provider_api: customerText().optional(),
   image_count: countInput().optional(),
@@ -117,7 +124,7 @@ export const calculateSchema = z
     at: timeInput().optional(),
     explain: z.boolean().optional().openapi({
       description:
-        'Adds `explanation` to the answer: every price with its source, and every quantity with the field that contains it.',
+        'If true, the response contains `explanation`: the source of every price, and the field from which every quantity was read.',
     }),
   })
   .openapi('Calculation')
@@ -131,10 +138,9 @@ export const calculatedSchema = z
     provider_cost_usd: usd,
     credits: z.number(),
     customer_price_usd: usd,
-    margin_percent: z
-      .number()
-      .nullable()
-      .openapi({ description: 'The margin in percent of customer_price_usd; null if that price is 0.' }),
+    margin_percent: z.number().nullable().openapi({
+      description: 'The margin as a percentage of `customer_price_usd`; null if `customer_price_usd` is 0.',
+    }),
     optimization: z
       .object({
         kind: z.enum(['batch', 'flex', 'cache', 'model']),
@@ -146,18 +152,19 @@ export const calculatedSchema = z
       })
       .nullable()
       .openapi({
-        description: 'A cheaper alternative for the same request, by list prices. Quality is not considered.',
+        description:
+          'A cheaper alternative to the request, according to list prices. It does not consider the quality of the result.',
       }),
     optimization_note: z
       .string()
       .optional()
-      .openapi({ description: 'The reason why there is no suggestion.' }),
+      .openapi({ description: 'The reason why `optimization` is null.' }),
     usage: z.record(z.string(), z.number()),
     breakdown: z.array(
       z.object({
         unit: z.string(),
         model: z.string().optional().openapi({
-          description: 'The model of this usage, if the response reports usage of another model.',
+          description: 'The model that processed this usage; absent if it is the model of the request.',
         }),
         quantity: z.number(),
         price_usd: usd,
@@ -167,7 +174,7 @@ export const calculatedSchema = z
           .optional()
           .openapi({
             description:
-              'The reported parts of the unit without their own price. They are billed at this price.',
+              'The reported parts of the unit that have no price of their own. They are billed at this price.',
           }),
       }),
     ),
@@ -182,7 +189,8 @@ export const calculatedSchema = z
 export const MAX_CALCULATIONS = 100
 
 /**
- * The request body. Each calculation is validated separately, so an invalid calculation does not affect the others.
+ * The request body of a bulk calculation. `costEach` validates each calculation separately, so that an invalid
+ * calculation does not affect the others.
  */
 export const bulkSchema = z
   .strictObject({
@@ -211,9 +219,9 @@ const MAX_SIMULATED_DAYS = 31
 export const simulateSchema = z
   .strictObject({
     burn_table: draftTableSchema,
-    from: timeInput().openapi({ description: 'The start of the event times, inclusive.' }),
+    from: timeInput().openapi({ description: 'The start of the range of event times, inclusive.' }),
     to: timeInput().openapi({
-      description: 'The end of the event times, exclusive; at most 31 days after `from`.',
+      description: 'The end of the range of event times, exclusive; at most 31 days after `from`.',
     }),
   })
   .superRefine(({ from, to }, ctx) => {
@@ -230,11 +238,16 @@ export const simulateSchema = z
 const simulatedSums = {
   events: z.int(),
   credits_recorded: z.number().openapi({ description: 'The credits that the events burned.' }),
-  credits_simulated: z.number().openapi({ description: 'The credits that the events burn under the draft.' }),
+  credits_simulated: z
+    .number()
+    .openapi({ description: 'The credits that the events would burn with the given burn table.' }),
   difference: z.number().openapi({ description: 'The simulated credits minus the recorded credits.' }),
   provider_cost_usd: usd,
   customer_price_recorded_usd: usd.openapi({ description: 'The recorded customer price of the events.' }),
-  customer_price_usd: usd.openapi({ description: "The customer price at the draft's credits per USD." }),
+  customer_price_usd: usd.openapi({
+    description:
+      'The simulated customer price: the simulated credits, converted with `credits_per_usd` of the given burn table.',
+  }),
   customer_price_difference_usd: usd.openapi({
     description: '`customer_price_usd` minus `customer_price_recorded_usd`.',
   }),
@@ -247,18 +260,19 @@ export const simulatedSchema = z
   .object({
     ...simulatedSums,
     unrated_events: z.int().openapi({
-      description: 'The number of events that were recorded without a price. No sum includes them.',
+      description: 'The number of events that still have no price. No sum includes them.',
     }),
     by_feature: z
       .array(z.object({ feature_id: z.string(), ...simulatedSums }))
-      .openapi({ description: 'The 100 most expensive features.' }),
+      .openapi({ description: 'The 100 features that burn the most simulated credits.' }),
     other_features: otherSums.openapi({
       description: 'The sum of all other features; null if there are none.',
     }),
     by_model: z
       .array(z.object({ provider: z.string().nullable(), model: z.string().nullable(), ...simulatedSums }))
       .openapi({
-        description: 'The 100 most expensive models. The model is null for events without a model.',
+        description:
+          'The 100 models that burn the most simulated credits. `model` is null for events without a model.',
       }),
     other_models: otherSums.openapi({ description: 'The sum of all other models; null if there are none.' }),
   })

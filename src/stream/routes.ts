@@ -13,7 +13,7 @@ import { createRouter, route } from '../http/route.ts'
 import { invalidField } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { logError } from '../logging/log.ts'
-import { readFlushedNotifications, readNotifications } from '../notifications/read.ts'
+import { readFlushedNotifications, readNotifications } from '../notifications/store.ts'
 import { eventsOf, NOTIFICATIONS_A_READ, NotificationStream, POLL_MS, type StreamSource } from './stream.ts'
 
 const SEQUENCE = /^\d{1,15}$/
@@ -23,7 +23,7 @@ const streamRoute = route({
   path: '/',
   summary: 'Stream notifications as server-sent events',
   description:
-    'Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. Send `Last-Event-ID` or `after` to resume without missing notifications. Without either, the stream begins with the next notification. The server sends a comment after every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its API key. Reconnect when it ends.',
+    'Each event contains one notification: `event` is its type, `id` is its sequence number, and `data` is the notification as JSON. Send the header `Last-Event-ID` or the parameter `after` to resume without missing notifications. If both are absent, the stream begins with the next new notification. After 15 seconds without an event, the server sends a comment. The stream ends after some minutes. It also ends within 90 seconds after the API key stops working. Reconnect when the stream ends.',
   ...scoped('webhooks:read'),
   request: {
     query: z.strictObject({
@@ -35,7 +35,8 @@ const streamRoute = route({
         .openapi({
           type: 'integer',
           minimum: 0,
-          description: 'The sequence after which the stream begins.',
+          description:
+            'The sequence number after which the stream begins. The header `Last-Event-ID` takes precedence.',
         }),
     }),
   },
@@ -45,7 +46,10 @@ const streamRoute = route({
   problems: ['overloaded', 'rate_limited'],
 })
 
-/** The limits of open streams in one isolate, per customer and in total. */
+/**
+ * The maximum number of open streams of one customer in one isolate. `MAX_OPEN` is the maximum of all customers
+ * together.
+ */
 const MAX_OF_CUSTOMER = 100
 const MAX_OPEN = 1_000
 
@@ -79,13 +83,12 @@ streamRoutes.openapi(streamRoute, async (c) => {
     after_sequence,
     lasts_ms: configOf(c.env).stream_seconds * 1000,
   })
-  // A line with only an id is not an event. A client that is disconnected before the first event resumes with this
-  // id.
+  // Sends an id without an event. A client that is disconnected before the first event then resumes from this id.
   const begin = `retry: ${RETRY_MS}\nid: ${asked ?? first.last_sequence}\n\n`
   return streamed(stream, customer_id, begin + eventsOf(first.notifications))
 })
 
-/** The time that a client waits before it reconnects. */
+/** The time in ms that a client waits before it reconnects. */
 const RETRY_MS = 1_000
 
 function streamed(stream: NotificationStream, customer_id: string, begin: string): Response {
@@ -129,23 +132,27 @@ function count(customer_id: string, change: 1 | -1): void {
   open_in_all += change
 }
 
-/** The shared state of this isolate's streams of a ledger. */
+/** The state that all streams of a ledger in this isolate share. */
 interface Known {
-  /** The newest sequence that the last read found. */
+  /** The newest sequence number that the last read found. */
   sequence: number
   /** The time when the last read began. */
   read_at_ms: number
-  /** The time of the last `LISTEN`, which makes the ledger flush notifications early. */
+  /** The time of the last `LISTEN` statement. It tells the ledger to flush notifications early. */
   listened_at_ms: number
 }
 
-/** The state by ledger. All streams of a ledger in this isolate together make at most one read per second. */
+/**
+ * The shared state by ledger id. Because of it, all streams of a ledger in this isolate together usually read the
+ * newest sequence number at most once per second.
+ */
 const ledgers = new Map<string, Known>()
 
 const NEWEST = 'SELECT last_notification FROM ledgers WHERE ledger_id = ?'
 const KEY = 'SELECT expires_at_ms, revoked_at_ms FROM api_keys WHERE key_id = ?1'
 
-// Writes 1 row every few minutes while a stream is open, so that the ledger flushes notifications early.
+// Records that a stream is open, so that the ledger flushes notifications early. Writes 1 row every few minutes while a
+// stream is open.
 const LISTEN = `
   INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms, streamed_until_ms)
   VALUES (?1, 0, 0, 0, ?2)
@@ -182,8 +189,8 @@ function sourceOf(c: Context<AppEnv>): StreamSource {
     async newest() {
       const now_ms = Date.now()
       const known = knownOf(ledger_id)
-      // Other streams that wake up meanwhile use the last result, because they must not await a promise of
-      // this request.
+      // If another stream has just read or is reading, uses the last known result. A request must not await a promise
+      // of another request.
       if (now_ms - known.read_at_ms < POLL_MS) return known.sequence
       known.read_at_ms = now_ms
       if (now_ms - known.listened_at_ms >= RENEW_MS) {
@@ -200,7 +207,7 @@ function sourceOf(c: Context<AppEnv>): StreamSource {
     },
     async isAllowed() {
       const now_ms = Date.now()
-      // A session ends when it expires, when its key or operator token ends, or when the user signs out.
+      // A session can end before it expires, for example because the user signs out or its API key stops working.
       if (session !== undefined) {
         return (await findSession(env, session, operatorsOf(env), now_ms)) !== undefined
       }

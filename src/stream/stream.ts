@@ -1,44 +1,50 @@
-import type { NotificationView } from '../notifications/read.ts'
+import type { NotificationView } from '../notifications/store.ts'
 
-/** The time between two reads of D1. A new notification is delayed by up to this time. */
+/**
+ * The time in ms between two reads of D1. The stream delays a new notification in D1 by up to about twice this time.
+ */
 export const POLL_MS = 1_000
-/** The idle time after which a comment keeps the connection open. */
+/** The time in ms without an event after which the stream sends a comment, which keeps the connection open. */
 const COMMENT_MS = 15_000
-/** The time between two checks that the key is still valid. */
+/** The time in ms between two checks that the API key or the session is still valid. */
 const CHECK_MS = 30_000
 /** The maximum number of notifications that a stream reads at once and keeps in memory. */
 export const NOTIFICATIONS_A_READ = 50
 
 /**
- * The number of calls of D1 after which a stream ends. It is below the 1,000 calls that an invocation may make. An
- * idle stream makes fewer calls in the longest `STREAM_SECONDS`. A stream with notifications in each second ends
- * earlier.
+ * The number of D1 calls after which a stream ends. It is below 1,000, the maximum of the platform for one invocation.
+ * A stream without notifications stays below it even with the maximum of `STREAM_SECONDS`. A stream with notifications
+ * in every second reaches it earlier.
  */
 const MAX_CALLS = 950
-/** The number of calls that read notifications and the names of their users and teams. */
+/** The maximum number of D1 calls of one read, for the notifications and for the ids of their users and teams. */
 const CALLS_OF_READ = 3
-/** The average number of calls that read the newest sequence and, every few minutes, record that a stream is open. */
+/**
+ * The average number of D1 calls that get the newest sequence number. It includes the call that records every few
+ * minutes that a stream is open.
+ */
 const CALLS_OF_NEWEST = 1.1
 
-/** The stream's access to the ledger and to the clock. */
+/** The functions with which a stream reads the ledger and the clock. */
 export interface StreamSource {
-  /** Returns the sequence of the newest notification that can be read. */
+  /** Returns the sequence number of the newest notification that `read` can return. */
   readonly newest: () => Promise<number>
   readonly read: (
     after_sequence: number,
     to_sequence: number,
     limit: number,
   ) => Promise<readonly NotificationView[]>
-  /** Reports whether the key may still read. */
+  /** Reports whether the API key or the session of the stream is still valid. */
   readonly isAllowed: () => Promise<boolean>
   readonly now: () => number
   readonly wait: (ms: number) => Promise<void>
 }
 
 /**
- * The events of one open stream, in the format of server-sent events. The stream reads only after its client has read
- * the last part, so a slow client needs no memory. The stream ends after `lasts_ms`, or when its calls are used up.
- * The client then resumes with its last id.
+ * An open stream of notifications, as server-sent events. The stream reads the next notifications only after the client
+ * has read the last part, so a slow client does not fill the memory. The stream ends after `lasts_ms`, after
+ * `MAX_CALLS` calls, or when the API key or the session is no longer valid. The client then reconnects with the last
+ * id.
  */
 export class NotificationStream {
   private readonly source: StreamSource
@@ -64,7 +70,8 @@ export class NotificationStream {
   }
 
   /**
-   * Returns the next part of the stream; null at its end. Throws if D1 cannot be read. The client then reconnects.
+   * Returns the next part of the stream, or null at the end of the stream. Throws if D1 cannot be read. The stream then
+   * ends, and the client reconnects.
    */
   async next(): Promise<string | null> {
     while (this.is_open) {
@@ -101,15 +108,15 @@ export class NotificationStream {
     this.calls += CALLS_OF_READ
     const read = await this.source.read(this.after, this.newest, NOTIFICATIONS_A_READ)
     const last = read.at(-1)
-    // A range that is older than the retention has no notifications.
+    // If the notifications of the range were deleted after their retention, continues after the range.
     this.after = last?.sequence ?? this.newest
     return last ? eventsOf(read) : null
   }
 }
 
 /**
- * Returns notifications as server-sent events. `JSON.stringify` writes no line breaks, and escapes the line breaks in
- * texts.
+ * Returns notifications as server-sent events. The JSON of a notification has one line, because `JSON.stringify`
+ * escapes line breaks in texts.
  */
 export function eventsOf(notifications: readonly NotificationView[]): string {
   return notifications

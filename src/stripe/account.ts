@@ -5,11 +5,12 @@ import { logFailure } from '../logging/log.ts'
 import { Stripe } from './client.ts'
 
 /**
- * The Stripe account of the operator. A deployment has only one. Live ledgers use the secrets `STRIPE_…`, and test
- * ledgers use only the secrets `STRIPE_TEST_…`.
+ * Reads the secrets of the operator's Stripe account. A deployment has one Stripe account. Live ledgers use only
+ * `STRIPE_SECRET_KEY` and `STRIPE_WEBHOOK_SECRET`. Test ledgers use only `STRIPE_TEST_SECRET_KEY` and
+ * `STRIPE_TEST_WEBHOOK_SECRET`.
  */
 
-/** The secrets for development. They are public, so they are accepted only if `ENVIRONMENT` is `development`. */
+/** The Stripe secrets for development. They are public, so they are accepted only if `ENVIRONMENT` is `development`. */
 export const DEVELOPMENT_STRIPE = {
   STRIPE_SECRET_KEY: 'sk_test_development',
   STRIPE_WEBHOOK_SECRET: 'whsec_development',
@@ -24,17 +25,21 @@ const SECRETS: Readonly<Record<Mode, { readonly key: Secret; readonly webhook: S
   test: { key: 'STRIPE_TEST_SECRET_KEY', webhook: 'STRIPE_TEST_WEBHOOK_SECRET' },
 }
 
-/** Matches secret and restricted keys of Stripe: `sk_live_…`, `rk_test_…`. */
+/** The format of secret keys and restricted keys of Stripe, such as `sk_live_…` and `rk_test_…`. */
 const KEY = /^[sr]k_(live|test)_[\x21-\x7e]{1,250}$/
 
-/** Returns the Stripe client for the payments of a mode; undefined if the mode has no accepted secret key. */
+/**
+ * Returns the Stripe client for the payments of a mode. Returns undefined if no Stripe key is set for the mode, or if
+ * the Stripe key is refused.
+ */
 export function stripeOf(env: Bindings, mode: Mode): Stripe | undefined {
   const name = SECRETS[mode].key
   const secret_key = secretOf(env, name)
   if (secret_key === undefined) return undefined
   const { environment, stripe_api_url: api_url } = configOf(env)
   const [, of] = KEY.exec(secret_key) ?? []
-  // Test money must not buy live credits, and a test ledger must not charge a real card.
+  // Refuses a Stripe key of the other mode: a test payment must not buy live credits, and a test ledger must not charge
+  // a real card.
   const is_allowed = of === mode || (of === 'test' && environment === 'development')
   if (!is_allowed) {
     logFailure('stripe_key_refused', { secret: name })
@@ -43,7 +48,10 @@ export function stripeOf(env: Bindings, mode: Mode): Stripe | undefined {
   return new Stripe({ api_url, secret_key })
 }
 
-/** Returns the webhook secrets that are set up, with the mode of their events. */
+/**
+ * Returns the webhook secrets that are set. Each has the mode of the events that it signs. Omits the public secrets
+ * outside development.
+ */
 export function webhookSecretsOf(env: Bindings): readonly { readonly mode: Mode; readonly secret: string }[] {
   return MODES.flatMap((mode) => {
     const secret = secretOf(env, SECRETS[mode].webhook)
@@ -51,7 +59,7 @@ export function webhookSecretsOf(env: Bindings): readonly { readonly mode: Mode;
   })
 }
 
-/** Reports whether objects of Stripe with this `livemode` may pay a ledger of the mode. */
+/** Reports whether a Stripe object with the given `livemode` may pay for credits of a ledger of the given mode. */
 export function acceptsLivemode(env: Bindings, mode: Mode, livemode: boolean): boolean {
   return livemode === (mode === 'live') || (!livemode && configOf(env).environment === 'development')
 }
@@ -59,6 +67,6 @@ export function acceptsLivemode(env: Bindings, mode: Mode, livemode: boolean): b
 function secretOf(env: Bindings, name: Secret): string | undefined {
   const value = env[name]
   if (value === undefined || value === '') return undefined
-  const is_public = value === DEVELOPMENT_STRIPE[name]
+  const is_public = Object.values<string>(DEVELOPMENT_STRIPE).includes(value)
   return is_public && configOf(env).environment !== 'development' ? undefined : value
 }

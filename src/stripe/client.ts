@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { readUpTo } from '../http/read-up-to.ts'
 import { LATE, withDeadline } from '../time/durations.ts'
-import { encodeForm, type FormFields } from './form.ts'
 import {
   disputesSchema,
   type PaymentIntent,
@@ -12,8 +11,8 @@ import {
 } from './objects.ts'
 
 /**
- * The version of Stripe's API that `objects.ts` reads. Stripe answers in this version, even if the account has
- * another default.
+ * The version of Stripe's API whose objects `objects.ts` reads. Stripe responds in this version, even if the account
+ * has another default version.
  */
 export const STRIPE_VERSION = '2026-10-28.endive'
 
@@ -21,29 +20,37 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export interface StripeOptions {
   readonly api_url: string
-  /** The secret key of the account. Never log it. */
+  /** The secret key of the Stripe account. Never log it. */
   readonly secret_key: string
   readonly timeout_ms?: number
   readonly fetcher?: Fetch
 }
 
-/** The result of a call. Calls never throw. */
+/** A parameter of a request to Stripe. Undefined parameters are left out. */
+type FormValue = string | number | boolean | undefined | FormFields | readonly FormValue[]
+export interface FormFields {
+  readonly [name: string]: FormValue
+}
+
+/** The result of a call to Stripe. A call never throws. */
 export type StripeResult<T> =
   | { readonly kind: 'ok'; readonly value: T }
-  /** Stripe refused the request and did nothing. */
+  /** Stripe refused the request. Nothing was changed at Stripe. */
   | StripeRefusal
-  /** The card was refused, or its owner must confirm the charge. A payment intent may have been created. */
+  /**
+   * The card was declined, or its owner must confirm the charge. `intent` is the payment intent if Stripe created one.
+   */
   | (Omit<StripeRefusal, 'kind'> & { readonly kind: 'declined'; readonly intent: PaymentIntent | undefined })
-  /** Stripe refuses the secret key. */
+  /** Stripe does not accept the secret key. */
   | { readonly kind: 'unauthorized' }
-  /** Stripe may have executed the request. A retry with the same idempotency key is safe. */
+  /** It is unknown whether Stripe executed the request. A retry with the same idempotency key is safe. */
   | { readonly kind: 'unknown'; readonly reason: string; readonly retry_after_ms?: number }
 
 export interface StripeRefusal {
   readonly kind: 'refused'
   readonly status: number
   readonly code: string
-  /** An error text for users. */
+  /** The error text of Stripe, which can be shown to users. */
   readonly message: string
 }
 
@@ -55,8 +62,8 @@ const EXPAND = { expand: ['latest_charge', 'payment_method'] }
 const EXPAND_SESSION = { expand: ['payment_intent.latest_charge', 'payment_intent.payment_method'] }
 
 /**
- * A client for the few endpoints of Stripe that payments use. Each call has a time limit, and the size of its answer
- * is limited. A POST has an idempotency key, which Stripe keeps for 24 hours.
+ * A client for the Stripe endpoints that payments use. The time of each call and the size of each response are limited.
+ * Each POST has an idempotency key. Stripe stores this key for 24 hours.
  */
 export class Stripe {
   private readonly options: StripeOptions
@@ -86,7 +93,10 @@ export class Stripe {
     return this.post(`/v1/payment_intents/${encodeURIComponent(id)}/cancel`, paymentIntentSchema, fields, key)
   }
 
-  /** Returns a page of the payment intents of a customer in a period, newest first, after `starting_after`. */
+  /**
+   * Returns a page of the payment intents of a Stripe customer that were created in a period, newest first. The page
+   * begins after the payment intent `starting_after`.
+   */
   paymentIntentsOf(
     customer: string,
     created: { readonly gte: number; readonly lte: number },
@@ -102,7 +112,7 @@ export class Stripe {
     return this.get('/v1/payment_intents', paymentIntentsSchema, fields)
   }
 
-  /** Returns the newest card of a customer. */
+  /** Returns the newest saved card of a Stripe customer, in a list of at most one card. */
   cardsOf(customer: string) {
     const path = `/v1/customers/${encodeURIComponent(customer)}/payment_methods`
     return this.get(path, paymentMethodsSchema, { type: 'card', limit: 1 })
@@ -158,9 +168,25 @@ export class Stripe {
   }
 }
 
+/** Encodes parameters in the form that Stripe reads: `line_items[0][price_data][currency]=usd`. */
+function encodeForm(fields: FormFields): string {
+  const form = new URLSearchParams()
+  for (const [name, value] of Object.entries(fields)) append(form, name, value)
+  return form.toString()
+}
+
+function append(form: URLSearchParams, name: string, value: FormValue): void {
+  if (value === undefined) return
+  if (typeof value !== 'object') {
+    form.append(name, String(value))
+    return
+  }
+  for (const [key, item] of Object.entries(value)) append(form, `${name}[${key}]`, item)
+}
+
 interface Answer {
   readonly status: number
-  /** The header `Retry-After` in seconds; NaN without the header. */
+  /** The header `Retry-After` in seconds; NaN if the header is missing or is not a number. */
   readonly retry_after: number
   readonly text: string
 }
@@ -180,12 +206,13 @@ function readAnswer<T>({ status, retry_after, text }: Answer, schema: z.ZodType<
     const value = schema.safeParse(parseJson(text))
     return value.success
       ? { kind: 'ok', value: value.data }
-      : { kind: 'unknown', reason: `unexpected answer at ${value.error.issues[0]?.path.join('.') ?? ''}` }
+      : { kind: 'unknown', reason: `unexpected response at ${value.error.issues[0]?.path.join('.') ?? ''}` }
   }
   if (status === 401 || status === 403) return { kind: 'unauthorized' }
   const parsed = errorSchema.safeParse(parseJson(text))
-  // 409: the same key is in use, or an object is locked. If the key was used with other parameters, a look-up finds
-  // the payment.
+  // The outcome is unknown after a 409: another request with the same idempotency key is in progress, or an object is
+  // locked. It is also unknown after `idempotency_error`: the key was used with other parameters, and a later look-up
+  // finds the payment.
   const is_final = status >= 400 && status < 500 && status !== 409 && status !== 429
   if (!is_final || !parsed.success || parsed.data.error.type === 'idempotency_error') {
     const wait_s = Number.isFinite(retry_after) ? Math.min(Math.max(retry_after, 0), MAX_RETRY_AFTER_S) : null
@@ -200,12 +227,12 @@ function readAnswer<T>({ status, retry_after, text }: Answer, schema: z.ZodType<
   }
   if (status !== 402) return { kind: 'refused', ...refusal }
   const intent = paymentIntentSchema.safeParse(error.payment_intent)
-  // The required authentication is reported instead of the reason of the bank.
+  // If the card owner must authenticate, reports `authentication_required` instead of the decline code of the bank.
   const code = error.code === 'authentication_required' ? error.code : refusal.code
   return { kind: 'declined', ...refusal, code, intent: intent.success ? intent.data : undefined }
 }
 
-/** Parses JSON. Returns undefined for a text that is not JSON. No schema accepts undefined. */
+/** Parses JSON. Returns undefined for a text that is not JSON. The schemas refuse undefined. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -216,6 +243,6 @@ function parseJson(text: string): unknown {
 
 async function boundedText(response: Response): Promise<string> {
   const bytes = await readUpTo(response.body, MAX_BYTES)
-  if (!bytes) throw new Error(`the answer has more than ${MAX_BYTES} bytes`)
+  if (!bytes) throw new Error(`the response has more than ${MAX_BYTES} bytes`)
   return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true }).decode(bytes)
 }

@@ -13,7 +13,6 @@ import { noSuch, problem, refusalResponse } from '../http/output/problem.ts'
 import { answerOnce } from '../http/output/stored-answers.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { eraseSubject } from '../ledger/client/client.ts'
-import { shareWithTestLedger } from '../ledger/client/test-ledger.ts'
 import { jsonTextOf } from '../ledger/model/json.ts'
 import {
   addSubject,
@@ -25,7 +24,7 @@ import {
 } from './records.ts'
 import { erasedSchema, type SubjectResource, subjectsPage, subjectsQuery, TEAMS, USERS } from './schema.ts'
 
-/** Returns the routes of users or of teams. `SubjectResource` defines the differences. */
+/** Returns the routes for users or for teams. `resource` defines the differences between the two. */
 function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const { kind, id_field } = resource
   const params = z.object({ [id_field]: customerText() })
@@ -38,7 +37,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     method: 'get',
     path: '/',
     summary: `List ${kind}s, newest first`,
-    description: `The list contains every ${kind} that was created with POST or mentioned in the ledger, for example by an event or a wallet.`,
+    description: `The list contains every ${kind} that was created with POST, or that occurs in the ledger, for example in an event or as the owner of a wallet.`,
     ...reads,
     request: { query: subjectsQuery },
     answers: { 200: json(`A page of ${kind}s.`, subjectsPage(resource)) },
@@ -48,7 +47,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     method: 'post',
     path: '/',
     summary: `Create a ${kind}`,
-    description: `This request is optional, because the first mention of a ${kind} creates it. If the ${kind} exists, the answer is 409. The request creates no wallet.`,
+    description: `This request is optional: the first change of the ledger that names a new ${kind}, such as an event or a grant, also creates the ${kind}. If the ${kind} already exists, the response is 409. The request does not create a wallet.`,
     ...writes,
     request: { body: jsonRequest(resource.create) },
     answers: { 201: record },
@@ -78,12 +77,12 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const eraseRoute = route({
     method: 'delete',
     path,
-    summary: `Erase a ${kind} and keep the ledger`,
+    summary: `Erase the personal data of a ${kind}; the ledger entries are kept`,
     description: [
-      `Erases the id of the ${kind} everywhere, its profile, its entitlements, and the metadata of its events and of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end.`,
-      'Amounts, transactions and events are kept under the id `erased_id`. Remaining credits can be transferred from the wallet of this id.',
-      `The id can be used again for a new ${kind} without a wallet. A repeated request is answered with 404.`,
-      'If the erasure of a large ledger takes longer than a request, the answer is 503. The erasure continues automatically. Repeat the request to see whether it is complete.',
+      `Replaces the id of the ${kind} with \`erased_id\`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a \`reason\` or a \`payment_reference\`, and idempotency keys are kept, even if they contain the id.`,
+      'Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`.',
+      `The old id can be used again for a new ${kind}, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new ${kind}. Later, the response is 404.`,
+      'If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, also without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.',
     ].join(' '),
     ...writes,
     request: { params },
@@ -100,7 +99,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   })
   const full = (c: Context<AppEnv>): Response => {
     const { profiles } = configOf(c.env).limits[c.get('key').tier]
-    const detail = `Only the first ${profiles} ${kind}s may have an email or metadata at this tier. A ${kind} without them needs no request, because its first mention creates it.`
+    const detail = `Only the first ${profiles} ${kind}s of a ledger may have a profile (email or metadata) at this tier. A ${kind} without a profile is created automatically, without this request.`
     return problem(c, { code: 'too_many_open', detail })
   }
   const idOf = (valid: Readonly<Record<string, string>>): string => {
@@ -174,12 +173,10 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
         return problem(c, {
           code: 'unavailable',
           detail:
-            'The erasure is in progress and continues automatically. Repeat the request to see whether it is complete.',
+            'The erasure is not complete. It continues automatically. Repeat the request to get the erased id.',
           headers: { 'Retry-After': '5' },
         })
       case 'erased':
-        // The test ledger also deletes the entitlements of the subject.
-        if (c.get('key').mode === 'live') await shareWithTestLedger(c.env, c.get('key').customer_id)
         return jsonResponse(c, { [id_field]: id, deleted: true, erased_id: result.alias })
     }
   })

@@ -6,23 +6,26 @@ import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { CHANGES_SOMETHING } from '../http/input/validation.ts'
 import type { JsonText } from '../ledger/model/json.ts'
 
-/** The profile of a user or team. */
+/** The profile of a user or a team. Only users have an email. */
 export interface Profile {
   readonly email?: string | undefined
   readonly metadata?: JsonText | undefined
 }
 
-/** The changes of a profile. A field that is null is cleared. */
+/** A change of a profile. A field with the value null is removed. An absent field is unchanged. */
 export interface ProfileChange {
   readonly email?: string | null | undefined
   readonly metadata?: JsonText | null | undefined
 }
 
-/** The definition of one of the two resources. Both have the same routes, but only users have an email. */
+/**
+ * The definition of one of the two resources, users and teams. Both resources have the same routes, but only users have
+ * an email.
+ */
 export interface SubjectResource {
   readonly kind: SubjectKind
   readonly name: 'User' | 'Team'
-  /** The field and path parameter with the customer's own id. */
+  /** The name of the field and of the path parameter that contain the customer's id for the user or team. */
   readonly id_field: 'user_id' | 'team_id'
   readonly create: z.ZodType<Profile & { readonly id: string }>
   readonly change: z.ZodType<ProfileChange>
@@ -39,7 +42,7 @@ function emailInput() {
 
 const changedMetadata = metadataInput().nullable().optional().openapi({
   description:
-    'Given keys replace existing keys of the same name. A key with the value null is removed. If the field itself is null, all keys are removed.',
+    'The changed keys of the metadata. A key in the request replaces the existing key with the same name. A key with the value null is removed. If `metadata` itself is null, all keys are removed.',
 })
 
 const time = z.string().openapi({ format: 'date-time' })
@@ -93,7 +96,8 @@ export function erasedSchema({ name, id_field }: SubjectResource) {
       [id_field]: z.string(),
       deleted: z.literal(true),
       erased_id: z.string().openapi({
-        description: 'The id under which the ledger keeps the amounts and any remaining credits.',
+        description:
+          'The new id under which the ledger keeps the amounts, transactions, events and remaining credits.',
       }),
     })
     .openapi(`Erased${name}`)

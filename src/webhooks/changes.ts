@@ -4,8 +4,7 @@ import { faultOfAddress } from '../http/outbound/check-address.ts'
 import { invalidRequest, noSuch, problem } from '../http/output/problem.ts'
 import type { Answer, KeepAnswer } from '../http/output/stored-answers.ts'
 import { newId } from '../ids.ts'
-import { type DataKey, requireDataKey } from '../secrets/data-keys.ts'
-import { mastersOf } from '../secrets/masters.ts'
+import { type DataKey, mastersOf, requireDataKey } from '../secrets/data-keys.ts'
 import { newSigningKey } from './delivery/signing.ts'
 import { auditOf, type Place } from './place.ts'
 import { beginHandingOn, endHandingOn } from './queue/fan-out.ts'
@@ -29,7 +28,9 @@ import {
 } from './records/secrets.ts'
 import { endpointJson } from './render.ts'
 
-/** The changes of endpoints. Each change and its audit record are written in one batch of D1. */
+/**
+ * Creates, changes and deletes webhook endpoints. Each change and its audit record are written in the same D1 batch.
+ */
 
 export interface EndpointDraft extends Pick<Endpoint, 'url' | 'types' | 'enabled'> {
   readonly description?: string | undefined
@@ -200,7 +201,10 @@ async function dataKeyOf(c: Context<AppEnv>, { owner }: Place, now_ms: number): 
   return mastersOf(c.env).length === 0 ? undefined : requireDataKey(c.env, keyOwner(owner), now_ms)
 }
 
-/** Returns a later time of change, so that a concurrent change is detected. */
+/**
+ * Returns the time of a change. It is higher than the time of the previous change, so that concurrent changes are
+ * detected.
+ */
 function laterThan({ updated_at_ms }: Endpoint): number {
   return Math.max(Date.now(), updated_at_ms + 1)
 }

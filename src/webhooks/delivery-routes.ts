@@ -12,7 +12,7 @@ import { deliveryJson } from './render.ts'
 import { retryNow } from './replay.ts'
 import { deliveriesQuery, deliveriesSchema, deliveryPath, deliverySchema } from './schema.ts'
 
-/** Returns the routes of the deliveries to a customer's endpoints, or to the operator's. */
+/** Returns the routes for the deliveries to the webhook endpoints of customers, or to those of the operator. */
 function deliveryRoutes(kind: 'customer' | 'operator') {
   const is_customer = kind === 'customer'
   const placeOf = is_customer ? customerPlace : operatorPlace
@@ -26,7 +26,7 @@ function deliveryRoutes(kind: 'customer' | 'operator') {
     path: '/',
     summary: `List webhook deliveries${of} with their attempts, newest notification first`,
     description:
-      'The list contains deliveries that were attempted, postponed or dropped. They are kept for 30 days. A page may have fewer than `limit` rows even if `next_cursor` is set.',
+      'The list contains deliveries that were attempted, postponed or dropped. They are kept for 30 days. A page can have fewer than `limit` rows even if `next_cursor` is set.',
     ...reads,
     request: { query: deliveriesQuery },
     answers: { 200: json('A page of deliveries.', deliveriesSchema) },

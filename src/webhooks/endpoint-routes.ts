@@ -28,9 +28,12 @@ import {
 import { sendTest } from './test-message.ts'
 
 const SECRET_ONCE =
-  'Only this answer contains the secret. With an `Idempotency-Key`, the request can be repeated if the answer is lost. The answer is stored encrypted under the credential of the request, and only that credential can read it.'
+  'Only this response contains the secret. With an `Idempotency-Key`, the request can be repeated if the response is lost. The stored response is encrypted with the credential of the request. Only a request with the same credential gets it again.'
 
-/** Returns the routes of a customer's endpoints, or of the operator's. They differ only in access and types. */
+/**
+ * Returns the routes for the webhook endpoints of customers, or for those of the operator. They differ, for example, in
+ * the required credential and in the types of notifications.
+ */
 function endpointRoutes(kind: 'customer' | 'operator') {
   const is_customer = kind === 'customer'
   const placeOf = is_customer ? customerPlace : operatorPlace
@@ -99,7 +102,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     path: '/{id}',
     summary: `Change a webhook endpoint${of}`,
     description:
-      'Omitted fields do not change. `enabled: true` enables an endpoint that was disabled because of failures. The notifications that it missed can be replayed. Later attempts of earlier deliveries use the new address.',
+      'Omitted fields do not change. `enabled: false` drops the pending deliveries. `enabled: true` also enables an endpoint that was disabled because of failures. The notifications that it missed can be replayed. If `url` changes, pending deliveries are sent to the new address.',
     ...writes,
     request: { params: endpointPath, body: jsonRequest(schemas.change) },
     answers: { 200: json('The endpoint.', endpointSchema) },
@@ -147,7 +150,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
   router.openapi(rotateRoute, async (c) => {
     const { id } = c.req.valid('param')
     const place = placeOf(c)
-    // Without a body, the validator does not run, so the schema sets the defaults here.
+    // The validator does not run if the request has no body, so the default values are set here.
     const { overlap_seconds } = rotateSchema.parse(await c.req.json())
     try {
       const repeat = onceWithSecret(c, place, `/webhook-endpoints/${id}/rotate-secret`)
@@ -162,7 +165,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     path: '/{id}/test',
     summary: `Send a test message to a webhook endpoint${of}`,
     description:
-      'Sends a message of the type `webhook_endpoint.test` once, even if the endpoint is disabled. The answer follows when the attempt has ended. The attempt waits at most 15 seconds for an answer of the receiver.',
+      'Sends a message of the type `webhook_endpoint.test` once, even if the endpoint is disabled. The response is sent when the attempt has ended. The attempt waits at most 15 seconds for a response from the receiver.',
     ...writes,
     request: { params: endpointPath },
     answers: { 200: json('The delivery with its attempt.', deliverySchema) },
@@ -191,10 +194,10 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     path: '/{id}/replay',
     summary: `Send notifications of a time range to a webhook endpoint${of} again`,
     description:
-      'Each message has the same id as in its first delivery, so a receiver can recognise a repeated message. One request replays at most 1,000 notifications. Continue with `next_from`.',
+      'Each message has the same id as in its first delivery, so a receiver can recognise a repeated message. One request replays the first 1,000 notifications, and all further notifications with the same time as the last of them. Continue with `next_from`.',
     ...writes,
     request: { params: endpointPath, body: jsonRequest(replaySchema) },
-    answers: { 200: json('The number of deliveries that were started again.', replayedSchema) },
+    answers: { 200: json('The number of deliveries that the request started.', replayedSchema) },
     problems: ['not_found', 'conflict', 'idempotency_mismatch'],
   })
   router.openapi(replayRoute, async (c) => {

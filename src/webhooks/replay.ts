@@ -10,13 +10,17 @@ import {
 } from './records/deliveries.ts'
 import type { SealedEndpoint } from './records/endpoints.ts'
 
-/** The replay of notifications that an endpoint did not get or has lost. */
+/** Replays notifications that a receiver did not get or has lost. */
 
-/** The maximum number of notifications that one request replays. */
-export const MAX_REPLAYED = 1_000
+/**
+ * The maximum number of notifications that one request replays, not counting further notifications with the same time
+ * as the last one. The next request begins with a time, so it could not continue within a millisecond.
+ */
+const MAX_REPLAYED = 1_000
 
-// Halves the range of sequences until it finds the first notification at a time or later. Reads about 2 rows in each
-// of 20 steps, regardless of the number of notifications. Sequences are in the order of time.
+// These statements find the first notification at or after a time with a binary search, because the sequence numbers
+// are in the order of time. The search has about 20 steps and reads about 2 rows in each step, even if there are many
+// notifications.
 const AT_MIDDLE = `
   SELECT at_ms FROM notifications WHERE ledger_id = ?1 AND sequence >= (low + high) / 2 ORDER BY sequence LIMIT 1`
 
@@ -32,22 +36,30 @@ const IN_RANGE = `
   SELECT sequence, type, at_ms FROM notifications
   WHERE ledger_id = ?1 AND sequence >= (${FIRST_AT}) AND at_ms < ?3 ORDER BY sequence LIMIT ${MAX_REPLAYED + 1}`
 
+// The notifications of a millisecond after a sequence number.
+const REST_OF_MILLISECOND = `
+  SELECT sequence, type, at_ms FROM notifications
+  WHERE ledger_id = ?1 AND sequence > ?2 AND sequence < coalesce((
+    SELECT sequence FROM notifications WHERE ledger_id = ?1 AND sequence > ?2 AND at_ms > ?3 ORDER BY sequence LIMIT 1
+  ), 9e15) ORDER BY sequence`
+
 export interface Range {
   readonly from_ms: number
   readonly to_ms: number
-  /** Whether successful deliveries are left out. */
+  /** True to replay only notifications that the endpoint has not received. */
   readonly only_failed: boolean
 }
 
 export interface Replayed {
   readonly deliveries: number
-  /** The start of the range of the next call; null at the end of the range. */
+  /** The start of the range for the next call; null if the whole range was replayed. */
   readonly next_from_ms: number | null
 }
 
 /**
- * Starts the deliveries of a range of notifications again. Also delivers notifications that the endpoint never got.
- * Pending deliveries do not change. If the queue does not accept the messages, the sweep sends them.
+ * Restarts the deliveries of the first notifications in a time range (see `MAX_REPLAYED`). Creates the deliveries that
+ * do not exist. Does not change pending deliveries. If the queue does not accept the messages, the sweep queues the
+ * deliveries later.
  */
 export async function replay(
   env: Bindings,
@@ -56,19 +68,37 @@ export async function replay(
   now_ms: number,
 ): Promise<Replayed> {
   const { owner } = endpoint
-  const { results } = await env.DB.prepare(IN_RANGE).bind(owner, from_ms, to_ms).all<Numbered>()
-  const wanted = deliveriesOf(owner, results.slice(0, MAX_REPLAYED), [endpoint])
+  const { notifications, next_from_ms } = await firstOf(env, owner, from_ms, to_ms)
+  const wanted = deliveriesOf(owner, notifications, [endpoint])
   const options = { due_at_ms: now_ms, succeeded: !only_failed }
   const restarted = await restartDeliveries(env, wanted, options).all<{ readonly delivery_id: string }>()
   const ids = new Set(restarted.results.map(({ delivery_id }) => delivery_id))
   const begun = wanted.filter((one) => ids.has(deliveryId(one)))
   await enqueue(env.WEBHOOKS, begun)
-  return { deliveries: begun.length, next_from_ms: results[MAX_REPLAYED]?.at_ms ?? null }
+  return { deliveries: begun.length, next_from_ms }
+}
+
+async function firstOf(
+  env: Bindings,
+  owner: string,
+  from_ms: number,
+  to_ms: number,
+): Promise<{ readonly notifications: readonly Numbered[]; readonly next_from_ms: number | null }> {
+  const { results } = await env.DB.prepare(IN_RANGE).bind(owner, from_ms, to_ms).all<Numbered>()
+  const notifications = results.slice(0, MAX_REPLAYED)
+  const last = notifications.at(-1)
+  const next = results[MAX_REPLAYED]
+  if (!last || !next) return { notifications, next_from_ms: null }
+  if (next.at_ms > last.at_ms) return { notifications, next_from_ms: next.at_ms }
+  const rest = await env.DB.prepare(REST_OF_MILLISECOND)
+    .bind(owner, last.sequence, last.at_ms)
+    .all<Numbered>()
+  return { notifications: [...notifications, ...rest.results], next_from_ms: last.at_ms + 1 }
 }
 
 /**
- * Makes a delivery due now, and returns its new state; undefined if it does not exist. A delivery with a running
- * attempt does not change.
+ * Restarts a delivery so that it is due now, and returns its new state. Returns undefined if the delivery does not
+ * exist. If an attempt of the delivery is running, nothing changes.
  */
 export async function retryNow(
   env: Bindings,

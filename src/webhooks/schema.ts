@@ -9,7 +9,10 @@ import { DELIVERY_STATUSES } from './records/deliveries.ts'
 import { DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS } from './records/secrets.ts'
 import { isSubscription, MAX_TYPES, OPERATOR_TYPES } from './types.ts'
 
-/** The schemas of endpoints and deliveries. The operator's endpoints subscribe to other types. */
+/**
+ * Defines the schemas of webhook endpoints and deliveries. Customers and the operator have different schemas for
+ * requests, because their endpoints subscribe to different types of notifications.
+ */
 
 const MAX_URL_CHARS = 2_048
 const MAX_DESCRIPTION_CHARS = 500
@@ -34,15 +37,14 @@ function subscriptions(known: readonly string[], examples: readonly [string, str
 const fieldsWith = (types: ReturnType<typeof subscriptions>) => ({
   url: z.string().min(1).max(MAX_URL_CHARS).openapi({
     description:
-      'An https URL, which is checked now and before each attempt. Its host must not resolve to a private address or be the host of this deployment. In development, `http://localhost:PORT` is also allowed.',
+      'An https URL, which is checked now and before each attempt. Its host must not be the host of this deployment, and must not resolve to a private address, unless the operator allows the host (`PRIVATE_UPSTREAMS`). In development, `http://localhost:PORT` and `http://127.0.0.1:PORT` are also allowed.',
     example: 'https://example.com/webhooks',
   }),
   types,
   description: z.string().max(MAX_DESCRIPTION_CHARS).openapi({ example: 'Low balances' }),
   enabled: z.boolean(),
   v1a: z.boolean().openapi({
-    description:
-      'Adds Ed25519 signatures (`v1a`) to the signatures of the shared secret. `public_key` verifies them.',
+    description: 'Whether messages also have Ed25519 signatures (`v1a`), which `public_key` verifies.',
   }),
 })
 
@@ -100,10 +102,11 @@ export const endpointSchema = z
     enabled: z.boolean(),
     disabled_reason: z.enum(['gone', 'failing']).nullable().openapi({
       description:
-        '`gone`: the receiver answered 410. `failing`: all attempts of five days failed. Null if the endpoint is enabled or was disabled by a request.',
+        '`gone`: the receiver responded with 410. `failing`: all attempts of five days failed. Null if the endpoint is enabled or was disabled by a request.',
     }),
     failing_since: optionalTime.openapi({
-      description: 'The time of the first failed attempt since the last success.',
+      description:
+        'The time of the first failed attempt since the last success, or since the endpoint was enabled again.',
     }),
     v1a: z.boolean(),
     public_key: z
@@ -147,17 +150,17 @@ export const replaySchema = z
     }),
     to: timeInput().optional().openapi({ description: 'End of the range, exclusive. Default: now.' }),
     only_failed: z.boolean().default(false).openapi({
-      description: 'Leaves out notifications that the endpoint received.',
+      description: 'Whether only notifications that the endpoint has not received are replayed.',
     }),
   })
   .openapi('WebhookReplay')
 
 export const replayedSchema = z
   .object({
-    deliveries: z.int().openapi({ description: 'The number of deliveries that were started again.' }),
+    deliveries: z.int().openapi({ description: 'The number of deliveries that the request started.' }),
     next_from: optionalTime.openapi({
       description:
-        'The `from` of the next request, if the range has more notifications than one request replays; null at the end of the range.',
+        'The `from` of the next request, if the range has more notifications than one request replays. Null if the whole range was replayed.',
     }),
   })
   .openapi('WebhookReplayed')
@@ -168,13 +171,15 @@ const attemptSchema = z
     status_code: z
       .int()
       .nullable()
-      .openapi({ description: 'The status of the answer; null if no answer arrived.' }),
+      .openapi({ description: 'The HTTP status of the response; null if no response arrived.' }),
     error: z
       .enum(['timeout', 'connection_failed', 'address_refused', 'name_not_resolved'])
       .nullable()
-      .openapi({ description: 'The reason why no answer arrived; null if an answer arrived.' }),
+      .openapi({ description: 'The reason why no response arrived; null if a response arrived.' }),
     duration_ms: z.int(),
-    answer: z.string().openapi({ description: 'The first 1 KB of the answer.' }),
+    answer: z.string().openapi({
+      description: 'The first 1 KB of the response body, or the part that arrived within a second.',
+    }),
   })
   .openapi('WebhookAttempt')
 
@@ -184,11 +189,13 @@ export const deliverySchema = z
     endpoint_id: z.string(),
     notification_id: z.string(),
     type: z.string(),
-    sequence: z.int().openapi({ description: 'The number of the notification in its ledger; 0 for a test.' }),
+    sequence: z
+      .int()
+      .openapi({ description: 'The sequence number of the notification; 0 for a test message.' }),
     status: z.enum(DELIVERY_STATUSES),
     next_attempt_at: optionalTime.openapi({
       description:
-        'The time of the next attempt; null unless the delivery is pending. While an attempt is running, this is the time when the attempt counts as lost.',
+        'The time of the next attempt. While an attempt is running, it is the time after which the attempt is considered lost. Null if the delivery is not pending.',
     }),
     attempts: z.array(attemptSchema).openapi({ description: 'The last 20 attempts, oldest first.' }),
     mode: z.enum(MODES).nullable(),

@@ -16,7 +16,7 @@ const patch = (customer_id: string, body: unknown) =>
 const issue = (customer_id: string, body: unknown, headers = {}) =>
   api(`${BASE}/${customer_id}/api-keys`, { key: OPERATOR_TOKEN, body, headers })
 
-/** Creates a customer whose registration stopped after the customer's row was written. */
+/** Creates a customer whose registration stopped after its row was written to D1. */
 async function pendingCustomer(): Promise<string> {
   const customer_id = unique('cust')
   await env.DB.prepare(
@@ -126,7 +126,7 @@ describe('a customer', () => {
 })
 
 describe('changing tier and status', () => {
-  it('has reached D1, both ledgers and the records of the keys before the answer', async () => {
+  it('has reached D1, both ledgers and the records of the keys before the response', async () => {
     const { customer_id, api_key } = await createCustomer({ tier: 'STARTER' })
     const test = await madeKey(api_key, { mode: 'test' })
     const response = await patch(customer_id, { tier: 'GROWTH', status: 'SUSPENDED' })
@@ -276,7 +276,7 @@ describe('issuing a key', () => {
     expect((await issue(customer_id, { name: 'x' }, headers)).status).toBe(201)
   })
 
-  it('gets the same answer again with the same Idempotency-Key, for each customer', async () => {
+  it('gets the same response again with the same Idempotency-Key, for each customer', async () => {
     const [one, other] = [await createCustomer(), await createCustomer()]
     const headers = { 'Idempotency-Key': unique('issue') }
     const first = await issue(one.customer_id, { name: 'x' }, headers)

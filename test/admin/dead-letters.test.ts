@@ -11,7 +11,7 @@ import { freshLedger, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem } from '../support/messages.ts'
 import { acks, captureUsage, deliverDead, expectRolledUp } from '../support/usage.ts'
 
-/** Tests dead letters: messages that could not be consumed are stored, and the operator can list and replay them. */
+/** Tests dead letters: messages that cannot be consumed are stored, and the operator can list and replay them. */
 
 const PATH = '/v1/admin/dead-letters'
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -38,8 +38,8 @@ async function replay(body: unknown = {}, headers = {}): Promise<Json> {
 }
 
 /**
- * Creates a ledger and the message of its first flush. The message cannot be consumed, because D1 does not have the
- * flush yet.
+ * Creates a ledger and the queue message of its first flush. The message cannot be consumed until the test calls
+ * `flush`, which records the flush in D1.
  */
 async function early(): Promise<{ ledger: TestLedger; body: unknown; flush: () => Promise<void> }> {
   const ledger = await freshLedger(1_000_000)
@@ -196,7 +196,7 @@ describe('a replay', () => {
     expect((await list('?limit=1'))[0]).toMatchObject({ body: '{"v":500}', attempts: 2 })
   })
 
-  it('answers a repeat under the same key as it did, and does nothing', async () => {
+  it('gives a repeat of its key the same response, and does nothing', async () => {
     await deliverDead([{ v: 7 }])
     const headers = { 'Idempotency-Key': crypto.randomUUID() }
     const first = await replay({}, headers)

@@ -55,8 +55,8 @@ describe('the operator', () => {
     expect(await costOf(key, model, { at: yesterday })).toBe(1)
     const again = { ...price(model, 2), effective_from: yesterday }
     await expectProblem(await api(PROVIDER_COSTS, { key: OPERATOR_TOKEN, body: again }), 409, 'conflict')
-    // A customer's price must not begin at a time at which the operator's price has already rated the customer's
-    // events.
+    // A customer's price must not take effect at a time for which the customer's events have already been rated with
+    // the operator's price.
     await expectProblem(await api(OVERRIDES, { key, body: again }), 409, 'conflict')
     expect(await costOf(key, model, { at: yesterday })).toBe(1)
   })
@@ -71,7 +71,7 @@ describe('the operator', () => {
     expect(await jsonOf(await api(query, { key: OPERATOR_TOKEN }))).toMatchObject({ data: [overlay] })
   })
 
-  it('is answered once per idempotency key', async () => {
+  it('gets the same response to a repeat of an idempotency key', async () => {
     const body = price(unique('new-model'))
     const post = () =>
       api(PROVIDER_COSTS, { key: OPERATOR_TOKEN, body, headers: { 'Idempotency-Key': body.model } })

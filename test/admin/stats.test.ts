@@ -78,7 +78,7 @@ describe('ledgers that are behind', () => {
     const before = part(await stats(), 'flush')
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))
-    // D1 answers other statements, but refuses the batch with the ledger's pages.
+    // This D1 refuses the batch that writes the ledger's pages, and runs all other statements.
     const refusesPages = d1Double({
       batch: () => Promise.reject(new Error('D1_ERROR: no such table: ledger_pages')),
     })
@@ -99,7 +99,7 @@ describe('ledgers that are behind', () => {
     expect(await failureReported(ledgerKey(ledger.name))).toEqual([])
   })
 
-  it('exclude a ledger that only lost an answer of D1, although it writes nothing once D1 is back', async () => {
+  it('exclude a ledger that only lost a response from D1, although it writes nothing once D1 is back', async () => {
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))
     const losesAnswers = d1Double({
@@ -264,7 +264,7 @@ describe('outcomes of requests', () => {
         [60_000, 2],
         [100_000, 2],
         [500_000, 3],
-        // The clock was set back by an hour.
+        // Simulates a clock that is set back to an hour before the start.
         [-HOUR_MS, 4],
       ] as const) {
         vi.setSystemTime(start_ms + after_ms)

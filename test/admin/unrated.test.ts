@@ -19,7 +19,7 @@ import { freshLedger, inStore, ledgerOf, runAlarm, type TestLedger } from '../su
 import { batch, eventItem } from '../support/messages.ts'
 import { PROVIDER_COSTS, perThousand, setPrice } from '../support/prices.ts'
 
-/** Tests the operator's list of models that occur in events and have no price. */
+/** Tests the operator's list of models without a price that occur in events. */
 
 const PATH = '/v1/admin/unrated'
 
@@ -35,7 +35,7 @@ async function page(query = ''): Promise<Json> {
 
 const rows = async () => objects((await page()).data)
 
-/** Reads all rows page by page. */
+/** Reads all rows of the list, page by page. */
 async function walked(limit: number): Promise<{ rows: Json[]; pages: number }> {
   const all: Json[] = []
   let cursor = ''
@@ -168,7 +168,7 @@ describe('GET /v1/admin/unrated', () => {
     expect(read.map(({ events }) => events)).toEqual([1, MAX_UNRATED_COUNTED])
   })
 
-  it('names the ledgers that do not answer, and lists the others', async () => {
+  it('names the ledgers that do not respond, and lists the others', async () => {
     const [dead, alive] = [await freshLedger(1), await freshLedger(1)].toSorted((a, b) =>
       ledgerKey(a.name) < ledgerKey(b.name) ? -1 : 1,
     )

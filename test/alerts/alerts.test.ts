@@ -1,9 +1,10 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { eraseSubject, ingest } from '../../src/ledger/client/client.ts'
+import { pastEntry } from '../../src/ledger/burns/reversal.ts'
+import { eraseSubject, ingest, readEntries } from '../../src/ledger/client/client.ts'
 import { type AlertRules, MAX_ALERTS_A_WALLET } from '../../src/ledger/model/alerts.ts'
-import { readNotifications } from '../../src/notifications/read.ts'
+import { readNotifications } from '../../src/notifications/store.ts'
 import { CUSTOMER, rules as entitlementRules, user } from '../support/entitlements.ts'
 import { ask, freshLedger, inStore, rowsWrittenBy, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
@@ -168,7 +169,7 @@ describe('an alert on a limit', () => {
 describe('999 alerts on limits', () => {
   const USERS = 999
 
-  /** Creates a ledger in which each user has a limit on `chat` and an alert at 80 % of the limit. */
+  /** Creates a ledger with 999 users, who each have a limit on `chat` and an alert at 80 % of this limit. */
   async function ledgerOfLimits(): Promise<TestLedger> {
     const ledger = await freshLedger(10_000 * CREDIT)
     const limit = { limit_type: 'SOFT', limit: String(100 * CREDIT), period: 'DAILY' } as const
@@ -217,13 +218,13 @@ describe('999 alerts on limits', () => {
     for (let i = 0; i < 5; i++) await burn(ledger, 10, { user_id: 'u5' })
     expect(await fired(ledger)).toEqual([])
     await burn(ledger, 40, { user_id: 'u5' })
-    // Each burn reads entitlements once for its admission and once for the alert on its limit.
+    // The six burns read entitlements twice each: once for the admission, and once for the alert on the limit.
     expect(looked_up.length).toBeLessThanOrEqual(12)
     expect(new Set(looked_up)).toEqual(new Set(['u5']))
     expect((await fired(ledger)).map(({ data }) => [data.alert_id, data.value_after])).toEqual([
       ['alr_limit_5', 91],
     ])
-    // A fired alert does not change the positions of other alerts, so the next burns still find their alerts.
+    // After one alert has fired, burns of another user still find their own alert.
     await burn(ledger, 85, { user_id: 'u6' })
     await burn(ledger, 1, { user_id: 'u6' })
     expect((await fired(ledger)).map(({ data }) => data.alert_id)).toEqual(['alr_limit_5', 'alr_limit_6'])
@@ -276,6 +277,34 @@ describe('an alert that waits for a time', () => {
     await ask(ledger.stub, 'credit', grant(5 * CREDIT, { expires_at_ms: START + 40 * HOUR }))
     await runAlarm(ledger)
     expect(await fired(ledger)).toHaveLength(2)
+  })
+
+  it('names a used-up lot again if returned credits reopen it after a later notification', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(START)
+    const ledger = await freshLedger()
+    const expiring = () => ask(ledger.stub, 'credit', grant(5 * CREDIT, { expires_at_ms: START + 40 * HOUR }))
+    await alert(ledger, { type: 'lot_expiring', unit: 'days', threshold: 3 * DAY, rearm_at: 3 * DAY })
+    await expiring()
+    await runAlarm(ledger)
+    await burn(ledger, 5)
+    // Reads the burn before the alarm moves it to D1.
+    const read = await readEntries(env, ledger.name, {
+      caller: CALLER,
+      filter: { type: 'BURN' },
+      before_entry: null,
+      limit: 1,
+    })
+    const [entry] = 'answer' in read ? read.answer.entries : []
+    if (!entry) throw new Error('the burn was not read')
+    await expiring()
+    await runAlarm(ledger)
+    await ask(ledger.stub, 'move', { movement: { type: 'VOID', past: pastEntry(entry) } })
+    await runAlarm(ledger)
+    const lots = (await fired(ledger)).map(({ data }) => data.lot_ids)
+    expect(lots).toHaveLength(3)
+    expect(lots[2]).toEqual(lots[0])
+    expect(lots[1]).not.toEqual(lots[0])
   })
 
   it('forecasts the runway from the spending of the last days', async () => {

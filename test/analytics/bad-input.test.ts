@@ -40,7 +40,7 @@ describe.each(['/v1/analytics/usage', '/v1/analytics/costs'])('%s', (route) => {
     ['an empty group', 'group_by=', '/group_by/0', /one of/],
     ['four groups', 'group_by=day,feature,provider,model', '/group_by', /at most 3/],
     ['a group twice', 'group_by=feature,feature', '/group_by', /twice/],
-    ['two windows', 'group_by=day,hour', '/group_by', /only one of/],
+    ['two windows', 'group_by=day,hour', '/group_by', /at most one of/],
     ['a filter of 101 values', many('feature', 101), '/feature', /at most 100/],
     ['a filter of 10,000 values', many('user', 10_000), '/user', /at most 100/],
     ['an empty filter', 'feature=', '/feature', /1 to 255/],

@@ -16,7 +16,10 @@ import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { captureUsage, deliver } from '../support/usage.ts'
 
-/** Tests of analytics over HTTP. They send events, and control the alarm and the queue. */
+/**
+ * Tests the analytics routes over HTTP. The tests send events, and themselves run the ledger's alarm and deliver its
+ * queue messages.
+ */
 
 const DAY_MS = 86_400_000
 const NOW_MS = Date.now()
@@ -34,7 +37,7 @@ async function register(): Promise<Customer> {
   return { key, customer_id, ledger, sent: await captureUsage(ledger) }
 }
 
-/** Flushes all commits and consumes their messages. */
+/** Flushes the customer's ledger, and delivers its queue messages to the consumer. */
 async function project({ ledger, sent }: Customer): Promise<void> {
   await runAlarm(ledger)
   await deliver(sent.splice(0))
@@ -51,7 +54,7 @@ describe('usage and costs', () => {
   beforeAll(async () => {
     customer = await register()
     key = customer.key
-    // mia has paid 0.50 USD for 50 credits, which is 0.01 USD for each.
+    // mia pays 0.50 USD for 50 credits, which is 0.01 USD per credit.
     await purchased(key, { user_id: 'mia', amount: 50, price_usd: 0.5 })
     await ingested(key, { ...GPT_4O, user_id: 'mia', timestamp: daysAgo(3) })
     await ingested(key, { ...GPT_4O, user_id: 'mia', feature_id: 'search', timestamp: daysAgo(3) })
@@ -123,7 +126,8 @@ describe('usage and costs', () => {
   })
 
   it('report the revenue, and the paid part of it', async () => {
-    // The price of 15 credits is 0.015 USD, at 1,000 credits per USD. mia paid 0.01 USD for each credit.
+    // mia burned 30 credits. At 1,000 credits per USD, their revenue is 0.03 USD. mia paid 0.01 USD per credit, so the
+    // paid revenue is 0.30 USD.
     expect((await costs(key, '?group_by=user')).data).toMatchObject([
       {
         group: { user: 'mia' },
@@ -197,7 +201,7 @@ describe('time_zone', () => {
   beforeAll(async () => {
     const customer = await register()
     key = customer.key
-    // One event every five hours in ten days, each with another amount.
+    // 48 events over ten days, one every five hours, each with a different number of tokens.
     const events = Array.from({ length: 48 }, (_, index) => ({
       ...GPT_4O,
       input_tokens: index + 1,
@@ -211,7 +215,7 @@ describe('time_zone', () => {
     const dateOf = new Intl.DateTimeFormat('en-CA', { timeZone: zone })
     const wanted = new Map<string, number>()
     for (let index = 47; index >= 0; index--) {
-      // Usage is stored by hour.
+      // Usage is stored by hour, so an event belongs to the day on which its hour starts.
       const hour_ms = Math.floor((NOW_MS - index * 5 * 3_600_000) / 3_600_000) * 3_600_000
       const date = dateOf.format(hour_ms)
       wanted.set(date, (wanted.get(date) ?? 0) + 1)
@@ -248,7 +252,7 @@ describe('time_zone', () => {
     expect(await usage(key, '?group_by=day&time_zone=UTC')).toMatchObject({ data: answer.data })
   })
 
-  it('refuses windows that begin within an hour of UTC, and answers without windows', async () => {
+  it('refuses windows that begin within an hour of UTC, and succeeds without windows', async () => {
     for (const window of ['hour', 'day', 'week', 'month']) {
       const refused = await api(`/v1/analytics/usage?group_by=${window}&time_zone=Asia/Kolkata`, { key })
       const { errors } = await expectRefused(refused, 400, 'invalid_request')
@@ -278,7 +282,7 @@ describe('as_of', () => {
     const behind = await asOf()
     expect(behind).toBeLessThanOrEqual(Date.now())
     expect((await usage(key)).totals).toMatchObject({ events: 0 })
-    // Analytics count usage only after the queue has delivered it.
+    // The flush alone changes nothing: analytics count usage only after the queue has delivered the message.
     await runAlarm(customer.ledger)
     expect(await asOf()).toBe(behind)
     const consumed = Date.now()
@@ -317,8 +321,8 @@ describe('burn rate', () => {
     await granted(key, { user_id: 'mia', amount: 60 })
     await project(customer)
     const told: Json = await read(key, '/v1/analytics/burn-rate')
-    // The balance is the 10,000 sign-up credits - 60 burned + 60 granted to mia. 45 credits were burned in the last 7
-    // days.
+    // The balance is 10,000 credits from the sign-up, minus 60 burned credits, plus 60 credits granted to mia. Of the
+    // burned credits, 45 were burned in the last 7 days.
     expect(told).toMatchObject({
       balance: 10_000,
       average_per_day_7d: 6.428571,
@@ -362,6 +366,20 @@ describe('burn rate', () => {
       average_per_day_7d: 2.142857,
       days_remaining: 11.66,
       recommendations: [{ type: 'warning', action: 'purchase_credits' }],
+    })
+  })
+
+  it.each(['user', 'team'])('of a %s is that of its wallet and of its usage only', async (kind) => {
+    const customer = await register()
+    const { key } = customer
+    for (const id of ['mia', 'noah']) await granted(key, { [`${kind}_id`]: id, amount: 40 })
+    await ingested(key, { ...GPT_4O, [`${kind}_id`]: 'mia', timestamp: daysAgo(2) })
+    await ingested(key, { ...GPT_4O, [`${kind}_id`]: 'noah', timestamp: daysAgo(3) })
+    await ingested(key, GPT_4O)
+    await project(customer)
+    expect(await read(key, `/v1/analytics/burn-rate?${kind}=mia`)).toMatchObject({
+      balance: 25,
+      average_per_day_7d: 2.142857,
     })
   })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, inject, it } from 'vitest'
-import { GROUPS, type Question } from '../../src/analytics/question.ts'
+import { admitsKind, admitsSubjects, GROUPS, type Question } from '../../src/analytics/question.ts'
 import { renderCosts, renderUsage } from '../../src/analytics/render.ts'
 import { MAX_GROUPS, Summary, TooManyGroups } from '../../src/analytics/summary.ts'
 import type { Cell } from '../../src/usage/cells/cells.ts'
@@ -70,7 +70,10 @@ describe('rows and totals', () => {
   it('exclude values that a filter does not name, and rows without a value', () => {
     const cells = [cellOf({ user: 1 }), cellOf({ user: 2 }), cellOf({}), cellOf({ provider: null, user: 1 })]
     const filtered = (filters: Question['filters']) =>
-      summaryOf({ ...QUESTION, filters }, cells).totals().events
+      summaryOf(
+        QUESTION,
+        cells.filter((cell) => admitsKind(filters, cell) && admitsSubjects(filters, cell)),
+      ).totals().events
     expect(filtered({ user: new Set([1]) })).toBe(2)
     expect(filtered({ user: new Set([1, 2]), provider: new Set(['OPENAI']) })).toBe(2)
     expect(filtered({ user: new Set() })).toBe(0)
@@ -146,12 +149,12 @@ describe('rows and totals', () => {
   })
 })
 
-/** Returns the answer with its numbers as text, because parsing them as doubles would hide further digits. */
+/** Returns the response with its numbers as strings, because numbers that are parsed as doubles would lose digits. */
 function numbersAsText(answer: object) {
   return JSON.parse(JSON.stringify(answer).replaceAll(/":(-?\d+(?:\.\d+)?)/g, `":"$1"`))
 }
 
-/** Converts a decimal with at most 6 decimals to an integer of millionths. */
+/** Converts a number with at most 6 decimal places to millionths. Throws for any other text. */
 function scaled(text = ''): bigint {
   const [, sign, whole = '', fraction = ''] = /^(-?)(\d+)(?:\.(\d{1,6}))?$/.exec(text) ?? []
   if (whole === '') throw new Error(`not a number of at most 6 decimals: ${text}`)

@@ -37,7 +37,7 @@ const EVERY_METHOD = {
 }
 
 describe('POST /v1/burn-tables', () => {
-  it('keeps a table with every method and answers it exactly', async () => {
+  it('keeps a table with every method and returns it exactly', async () => {
     const { api_key } = await createCustomer()
     const response = await postTable(api_key, EVERY_METHOD)
     expect(response.status).toBe(201)
@@ -90,7 +90,7 @@ describe('POST /v1/burn-tables', () => {
     })
   })
 
-  it('answers a repeat with the same bytes, regardless of later changes of the table', async () => {
+  it('returns the same bytes for a repeat, regardless of later changes of the table', async () => {
     const { api_key } = await createCustomer()
     const key = { 'Idempotency-Key': 'table-1' }
     const first = await postTable(api_key, EVERY_METHOD, key)
@@ -207,6 +207,19 @@ describe('DELETE /v1/burn-tables/:id', () => {
     expect(await read(api_key, `/v1/burn-tables/${id}`)).toEqual(table)
     const patch = { key: api_key, method: 'PATCH', body: { name: 'x' } }
     await expectRefused(await api(`/v1/burn-tables/${id}`, patch), 409, 'conflict')
+  })
+
+  it('deactivates every version of the table, and no other table', async () => {
+    const { api_key } = await createCustomer()
+    const { id } = await saved(api_key)
+    const other = await saved(api_key)
+    await edited(api_key, id, { name: 'edited' })
+    const first = () => read(api_key, `/v1/burn-tables/${id}?version=2`)
+    expect(await first()).toMatchObject({ active: true, deactivated_at: null })
+    const { table } = await deleted(api_key, id)
+    const { deactivated_at } = table
+    expect(await first()).toMatchObject({ version: 2, active: false, deactivated_at })
+    expect(await read(api_key, `/v1/burn-tables/${other.id}`)).toMatchObject({ active: true })
   })
 })
 

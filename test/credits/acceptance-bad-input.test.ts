@@ -15,8 +15,9 @@ import { createKey } from '../support/keys.ts'
 
 /**
  * Invalid requests to every route that moves credits, except grants and purchases, which `grants.test.ts` tests. Each
- * is refused with the name of its field and moves nothing. All requests use one customer. The wallet of `u` had 100
- * credits, of which 15 are burned and 40 held. The customer's own wallet has the sign-up grant.
+ * request is refused with a pointer to the invalid field, and changes no balance. All requests use one customer. The
+ * wallet of user `u` starts with 100 credits, of which 15 are burned and 40 are held. The customer's wallet has the
+ * sign-up grant.
  */
 
 interface Ids {
@@ -109,7 +110,7 @@ describe('an adjustment', () => {
     ['under -9e9', { amount: -9_000_000_001 }, '/amount', /8000000000/],
     ['without a reason', { reason: undefined }, '/reason', /required/],
     ['with an empty reason', { reason: '' }, '/reason', /./],
-    ['of a user and a team', { team_id: 't' }, '/team_id', /not both/],
+    ['of a user and a team', { team_id: 't' }, '/team_id', /cannot be combined with user_id/],
     ['with an unknown field', { kind: 'paid' }, '/kind', /unknown field/],
   ]
   it.each(bad)('%s', async (_, fields, pointer, message) => {
@@ -145,7 +146,7 @@ describe('an overdraft limit', () => {
     ['of seven decimals', { overdraft_limit: '0.0000001' }, '/overdraft_limit', /6 decimals/],
     ['over 9e9', { overdraft_limit: 9e9 }, '/overdraft_limit', /8000000000/],
     ['that is missing', { overdraft_limit: undefined }, '/overdraft_limit', /required/],
-    ['of a user and a team', { team_id: 't' }, '/team_id', /not both/],
+    ['of a user and a team', { team_id: 't' }, '/team_id', /cannot be combined with user_id/],
     ['with an unknown field', { balance: 5 }, '/balance', /unknown field/],
   ]
   it.each(bad)('%s', async (_, fields, pointer, message) => {
@@ -167,8 +168,18 @@ describe('a transfer', () => {
   const bad: readonly (readonly [name: string, fields: Json, pointer: string, message: RegExp])[] = [
     ['from nowhere', { from: undefined }, '/from', /required/],
     ['to nowhere', { to: undefined }, '/to', /required/],
-    ['from a user and a team', { from: { user_id: 'a', team_id: 'b' } }, '/from/team_id', /not both/],
-    ['to a user and a team', { to: { user_id: 'a', team_id: 'b' } }, '/to/team_id', /not both/],
+    [
+      'from a user and a team',
+      { from: { user_id: 'a', team_id: 'b' } },
+      '/from/team_id',
+      /cannot be combined with user_id/,
+    ],
+    [
+      'to a user and a team',
+      { to: { user_id: 'a', team_id: 'b' } },
+      '/to/team_id',
+      /cannot be combined with user_id/,
+    ],
     ['to a wallet’s id', { to: { wallet_id: 'wal_1' } }, '/to/wallet_id', /unknown field/],
     ['to a customer', { to: { customer_id: 'cust_1' } }, '/to/customer_id', /unknown field/],
     ['to a user with a control character', { to: { user_id: 'a\n' } }, '/to/user_id', /control/],
@@ -314,7 +325,7 @@ describe('a hold', () => {
   ]
   it.each(requests)('of another customer, or an unknown one, is not %s', async (_, method, path, body) => {
     const wrong = [theirs.hold, 'hold_x', ids.recurring.replace('rg_', 'hold_'), ids.recurring, ids.burn]
-    // An id with a number that the ledger has not assigned yet.
+    // Adds a hold id whose number the ledger has not assigned yet.
     wrong.push(`${ids.hold.slice(0, 15)}zzzzzzzz${ids.hold.slice(23)}`)
     for (const id of wrong) {
       const response = await send(`/v1/holds/${id}${path}`, body, method)

@@ -94,7 +94,7 @@ describe('a lot that has expired', () => {
 })
 
 describe('an event that was accepted', () => {
-  it('is answered again when its time lies too far back by now', async () => {
+  it('is replayed even when its timestamp has become too old', async () => {
     const { api_key } = await createCustomer()
     const event = { ...GPT_4O, timestamp: inMs(-34 * DAY_MS), idempotency_key: 'old' }
     const first = await ingest(api_key, event)
@@ -105,7 +105,7 @@ describe('an event that was accepted', () => {
     await expectRefused(await ingest(api_key, { ...event, idempotency_key: 'new' }), 400, 'invalid_request')
   })
 
-  it('is repeated six days later, with the time of the first answer', async () => {
+  it('is replayed six days later, with the time of the first response', async () => {
     const { api_key } = await createCustomer()
     const event = { ...GPT_4O, idempotency_key: 'week' }
     const first = await ingest(api_key, event)

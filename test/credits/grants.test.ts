@@ -25,7 +25,7 @@ beforeAll(async () => {
   key = customer.api_key
 })
 
-/** Returns a body that the route accepts, in which one field has the JSON text `raw`. */
+/** Returns a valid JSON body for the route, in which the text `raw` replaces the value of one field. */
 function withRaw(path: string, field: string, raw: string): string {
   const body: Record<string, unknown> = {
     user_id: 'zoe',
@@ -334,7 +334,7 @@ describe('a grant or a purchase is refused', () => {
   })
 
   it('for a user and a team at once', async () => {
-    await expectBothRefuse('team_id', '"red"', /not both/)
+    await expectBothRefuse('team_id', '"red"', /cannot be combined with user_id/)
   })
 
   it('for an unknown kind, and for a field of the other kind', async () => {

@@ -4,7 +4,7 @@ import { balanceOf } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Tests that a payment is credited only once, even if it is reported several times. */
+/** Tests that a purchase with a payment reference is credited only once, even if it is reported several times. */
 
 const PURCHASE = { user_id: 'w', amount: 100, price_usd: 10, payment_reference: 'pi_1' }
 
@@ -18,7 +18,7 @@ function purchase(key: string, body: object, idempotencyKey?: string) {
 }
 
 describe('a purchase with a payment_reference that was used before', () => {
-  it('answers 200 with the first purchase and adds nothing, at any later balance', async () => {
+  it('returns 200 with the first purchase and adds nothing, at any later balance', async () => {
     const { api_key: key } = await createCustomer()
     const first = await purchase(key, PURCHASE)
     expect(first.status).toBe(201)
@@ -56,7 +56,7 @@ describe('a purchase with a payment_reference that was used before', () => {
     expect((await purchase(key, { ...PURCHASE, payment_reference: 'pi_2' }, 'k')).status).toBe(201)
   })
 
-  it('replays a keyed answer byte for byte, and refuses its key for another payload', async () => {
+  it('replays a keyed response byte for byte, and refuses its key for another payload', async () => {
     const { api_key: key } = await createCustomer()
     await purchase(key, PURCHASE)
     const again = await purchase(key, PURCHASE, 'k')

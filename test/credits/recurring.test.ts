@@ -3,8 +3,11 @@ import { api, jsonOf, textField } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** The first year after this year whose February has 28 days. */
-const NEXT = new Date().getUTCFullYear() + 1
+/**
+ * A year that is not a leap year. It is not the next year, because the clock of a test near the end of a year could
+ * otherwise be ahead of the times that the test sets.
+ */
+const NEXT = new Date().getUTCFullYear() + 2
 const YEAR = NEXT % 4 === 0 ? NEXT + 1 : NEXT
 
 beforeEach(() => {
@@ -107,21 +110,22 @@ describe('a recurring grant', () => {
   it('with a target balance grants only the difference between the target and its own lots', async () => {
     const { api_key: key } = await createCustomer()
     const post = (path: string, body: object) => api(path, { key, body })
-    vi.setSystemTime(Date.UTC(2027, 0, 1))
+    vi.setSystemTime(Date.UTC(YEAR, 0, 1))
     await grant(key, { every: 'day', target_balance: 80 }, { priority: 1 })
     await post('/v1/credits/grant', { user_id: 'u', amount: 1000 })
-    vi.setSystemTime(Date.UTC(2027, 0, 2))
+    vi.setSystemTime(Date.UTC(YEAR, 0, 2))
     expect(await balance(key)).toBe(1100)
     expect((await post('/v1/credits/adjust', { user_id: 'u', amount: -70.5, reason: 'x' })).status).toBe(200)
     expect((await post('/v1/holds', { feature_id: 'f', user_id: 'u', credits: 9.5 })).status).toBe(201)
-    vi.setSystemTime(Date.UTC(2027, 0, 3))
-    // The first lot has 29.5 credits left, because the hold has expired after ten minutes and returned its credits.
+    vi.setSystemTime(Date.UTC(YEAR, 0, 3))
+    // The first lot has 29.5 credits left, because the hold expires after ten minutes and returns its credits. The
+    // recurring grant adds 50.5 credits, up to its target of 80.
     expect(await balance(key)).toBe(1029.5 + 50.5)
     expect(await lines(key)).toEqual([
-      '2027-01-01 GRANT 100',
-      '2027-01-01 GRANT 1000',
-      '2027-01-02 ADJUSTMENT -70.5',
-      '2027-01-03 GRANT 50.5',
+      `${YEAR}-01-01 GRANT 100`,
+      `${YEAR}-01-01 GRANT 1000`,
+      `${YEAR}-01-02 ADJUSTMENT -70.5`,
+      `${YEAR}-01-03 GRANT 50.5`,
     ])
     const { data } = await jsonOf(await api('/v1/credits/recurring-grants?user_id=u', { key }))
     expect(data).toMatchObject([{ amount: 100, target_balance: 80, rollover_max: null }])

@@ -55,7 +55,7 @@ describe('POST /v1/credits/lots/{id}/revoke', () => {
     expect(await jsonOf(capture)).toMatchObject({ captured: 15, balance_after: 0 })
   })
 
-  it('gives a repeat of its key the same answer, and removes nothing more', async () => {
+  it('gives a repeat of its key the same response, and removes nothing more', async () => {
     const { api_key: key } = await createCustomer()
     const lot = textField(await granted(key, { user_id: 'u', amount: 40 }), 'lot_id')
     const headers = { 'Idempotency-Key': 'once' }

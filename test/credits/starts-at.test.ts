@@ -38,7 +38,7 @@ describe('a lot that begins later', () => {
     const begun = await balance(key)
     expect(begun).toMatchObject({ balance: 99, available_balance: 99 })
     expect(begun).not.toHaveProperty('pending_balance')
-    // The lot burned first, because of its priority.
+    // The scheduled lot has started, and it burns first because of its priority.
     expect(objects((await read(key, '/v1/credits/lots?user_id=u')).data)).toMatchObject([
       { lot_id: later.lot_id, remaining: 89, starts_at: at(2) },
       { remaining: 10 },
@@ -72,7 +72,7 @@ describe('a lot that begins later', () => {
     expect(await jsonOf(refund)).toMatchObject({ amount: -50, balance_after: 0 })
   })
 
-  it('gives a repeat of its key the same answer, even after it has begun', async () => {
+  it('gives a repeat of its key the same response, even after it has begun', async () => {
     const { api_key: key } = await createCustomer()
     const body = { user_id: 'u', amount: 100, starts_at: at(1) }
     const headers = { 'Idempotency-Key': 'once' }

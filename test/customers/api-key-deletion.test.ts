@@ -57,7 +57,7 @@ describe('deleting a key', () => {
     expect(record.revoked_at_ms).toEqual(expect.any(Number))
   })
 
-  it('can be repeated, at once and ten times at once, with the same answer', async () => {
+  it('can be repeated, at once and ten times at once, with the same response', async () => {
     const { api_key } = await createCustomer()
     const key = await madeKey(api_key)
     const responses = await Promise.all(Array.from({ length: 10 }, () => remove(api_key, key.key_id)))

@@ -108,7 +108,7 @@ describe('rotating a key', () => {
     expect(answers).toBe(1)
   })
 
-  it('is answered the same again with its Idempotency-Key', async () => {
+  it('gets the same response again with its Idempotency-Key', async () => {
     const { api_key } = await createCustomer()
     const old = await madeKey(api_key)
     const post = () => rotate(api_key, old.key_id, { overlap_seconds: 60 }, { 'Idempotency-Key': 'rotate' })

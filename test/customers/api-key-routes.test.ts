@@ -216,7 +216,7 @@ describe('the rows of keys', () => {
     ]
     for (const refusal of refusals) {
       const { detail } = await expectRefused(refusal, 409, 'conflict')
-      expect(detail).toContain('1000 API keys that are active or ended within a day')
+      expect(detail).toContain('1000 API keys that are active or ended within the last day')
     }
     expect(await balanceOf(api_key)).toBe(10_000)
   })

@@ -12,11 +12,11 @@ import { expectProblem } from '../support/problems.ts'
 const register = (body: unknown, key?: string) =>
   api('/v1/customers/register', key === undefined ? { body } : { body, key })
 
-/** Sends a registration to the Worker with other variables or bindings. */
+/** Sends a registration to a Worker whose variables or bindings are replaced by `bindings`. */
 const registerIn = (bindings: Partial<Bindings>, body: unknown, key?: string) =>
   deployed(bindings, '/v1/customers/register', key === undefined ? { body } : { body, key })
 
-/** Returns a D1 that runs its first query, but loses the answer. */
+/** Returns a D1 database that runs a query, but then throws as if the response were lost. */
 function losingFirst(): D1Database {
   const prepare = (sql: string) => ({
     bind: (...values: unknown[]) => ({
@@ -34,7 +34,7 @@ function losingFirst(): D1Database {
 const balanceOf = async (key: string) => (await jsonOf(await api('/v1/credits/balance', { key }))).balance
 
 describe('registering', () => {
-  it('answers with the customer and its only copy of the key, and gives the sign-up credits', async () => {
+  it('returns the customer and the only copy of its key, and gives the sign-up credits', async () => {
     const email = uniqueEmail()
     const response = await register({ name: 'Käse AI 🧀', email })
     expect(response.status).toBe(201)
@@ -235,7 +235,7 @@ describe('an interrupted registration', () => {
     }
   })
 
-  it('returns the key when the activation succeeded and only its answer was lost', async () => {
+  it('returns the key when the activation succeeded and only its response was lost', async () => {
     const losesAnAnswer = d1FailingAt(1, 'after its effect')
     const response = await registerIn({ DB: losesAnAnswer }, { name: 'x', email: uniqueEmail() })
     expect(response.status).toBe(201)

@@ -28,7 +28,10 @@ beforeAll(async () => {
   next = await newPair('next')
 })
 
-/** The answer of the certs endpoint, and the number of requests to it. All other requests of the Worker fail. */
+/**
+ * The response from the simulated certs endpoint of Cloudflare Access. `requests` counts the requests to it. All other
+ * outgoing requests of the Worker fail.
+ */
 let certs: () => Response | Promise<Response>
 let requests = 0
 
@@ -128,8 +131,8 @@ describe('an assertion is refused', () => {
     ['for another application', () => jwt({ aud: ['c3'.repeat(32)] }), /another application/],
     ['of another team', () => jwt({ iss: 'https://evil.cloudflareaccess.com' }), /another team/],
     ['without an expiry', () => jwt({ exp: undefined }), /claims/],
-    ['of a service token', () => jwt({ email: undefined, common_name: 'ci' }), /names no person/],
-    ['with a text that is no email', () => jwt({ email: 'operator\nadmin' }), /names no person/],
+    ['of a service token', () => jwt({ email: undefined, common_name: 'ci' }), /contains no valid email/],
+    ['with a text that is no email', () => jwt({ email: 'operator\nadmin' }), /contains no valid email/],
     [
       'without a signature',
       () => jwt({}, { alg: 'none' }).then((text) => text.replace(/[^.]+$/, '')),
@@ -211,14 +214,14 @@ describe('the keys of a team', () => {
   const jwk = { kid: 'k', kty: 'RSA', n: 'A'.repeat(342), e: 'AQAB' }
   it.each<[string, () => Response | Promise<Response>]>([
     ['the endpoint is down', () => Promise.reject(new Error('connection refused'))],
-    ['it answers an error', () => new Response('{"keys":[]}', { status: 503 })],
+    ['it returns an error', () => new Response('{"keys":[]}', { status: 503 })],
     ['it leads elsewhere', () => Response.redirect('https://evil.example/certs', 302)],
-    ['it answers no JSON', () => new Response('<html>')],
+    ['it returns no JSON', () => new Response('<html>')],
     ['it has no key', () => Response.json({ keys: [] })],
     ['it has too many keys', () => Response.json({ keys: Array.from({ length: 21 }, () => jwk) })],
     ['a key is short', () => Response.json({ keys: [{ ...jwk, n: 'A'.repeat(171) }] })],
     ['a key is symmetric', () => Response.json({ keys: [{ kid: 'k', kty: 'oct', k: 'AAAA' }] })],
-    ['the answer is oversized', () => Response.json({ keys: [jwk], padding: 'x'.repeat(70_000) })],
+    ['the response is oversized', () => Response.json({ keys: [jwk], padding: 'x'.repeat(70_000) })],
   ])('are missing while %s, and the operator token still signs in', async (_, answer) => {
     certs = answer
     const fetch = worker()
@@ -243,7 +246,7 @@ it('a half or wrong configuration is refused', () => {
   expect(readConfig({}).access).toBeNull()
 })
 
-/** Returns the Worker with Cloudflare Access, in an isolate without cached keys. */
+/** Returns the fetch function of a new Worker with Cloudflare Access and without cached keys. */
 function worker(variables: Partial<typeof env> = {}): (request: Request) => Promise<Response> {
   const app = createApp()
   const bindings = { ...env, ACCESS_TEAM_DOMAIN: TEAM, ACCESS_AUD: AUD, ...variables }
@@ -269,7 +272,7 @@ async function newPair(kid: string): Promise<Pair> {
   }
 }
 
-/** Sets the keys with which the certs endpoint answers. */
+/** Makes the certs endpoint return the public keys of these pairs. */
 async function serve(...pairs: readonly Pair[]): Promise<void> {
   const keys = await Promise.all(
     pairs.map(async ({ kid, keys: { publicKey } }) => {
@@ -302,7 +305,7 @@ function unsigned(claims: object, header: object): string {
     .join('.')
 }
 
-/** Returns a token of an algorithm confusion attack: it is signed with HMAC, and the public key is the secret. */
+/** Returns a forged token for an algorithm confusion attack. Its HMAC signature uses the public key as the secret. */
 async function signedByPublicKey(): Promise<string> {
   const text = unsigned({}, { alg: 'HS256', kid: current.kid })
   const spki = (await crypto.subtle.exportKey('spki', current.keys.publicKey)) as ArrayBuffer

@@ -14,8 +14,8 @@ import { sharedServer } from '../support/shared-server.ts'
 useRealTime()
 
 /**
- * Runs the unchanged code blocks of docs/alerts-and-webhooks.md with the server of `npm start` and a receiver of its
- * messages.
+ * Runs the unchanged code blocks of docs/alerts-and-webhooks.md. They use the server of `npm start` and a receiver for
+ * its notifications.
  */
 
 const PAGE = readFileSync(path.join(ROOT, 'docs', 'alerts-and-webhooks.md'), 'utf8')
@@ -70,7 +70,7 @@ async function post(target: string, key: string, body: object): Promise<Record<s
     headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
     body: JSON.stringify(body),
   })
-  if (!response.ok) throw new Error(`${target} answered ${response.status}: ${await response.text()}`)
+  if (!response.ok) throw new Error(`${target} returned ${response.status}: ${await response.text()}`)
   return { ...Object(await response.json()) }
 }
 
@@ -93,7 +93,7 @@ function bash(script: string): string {
   })
 }
 
-/** Runs the code of a module with its imports and with the given names. */
+/** Runs the code of a module. `names` has the values for its imports and for its global names. */
 async function run(code: string, names: Readonly<Record<string, unknown>>): Promise<unknown> {
   const [imports = '', ...lines] = code.split('\n')
   expect(imports).toMatch(/^import \{ \w+ \} from '@openmonetize\/edge\/\w+'$/)
@@ -106,7 +106,7 @@ it('the page has only the blocks that run here', () => {
 })
 
 it.each(['/v1/alerts', '/v1/webhook-endpoints', '/v1/webhook-deliveries'])(
-  'its curl line of %s gets the documented answer',
+  'its curl line of %s gets the documented response',
   (target) => {
     const script = blockWith('sh', target)
     const promised = /# \d{3} (.*)/.exec(script)?.[1] ?? ''
@@ -142,7 +142,7 @@ it('its TypeScript streams notifications', async () => {
   }
   const names = { stream, process: { env: { KEY, URL } }, console: { log } }
   const running = run(block, names)
-  // The stream delivers only later notifications, so the test causes some.
+  // The stream delivers only notifications that are created after it opens, so the test creates some.
   const granting = setInterval(() => void post('/v1/credits/grant', KEY, { amount: 1 }), 500)
   try {
     await expect(running).rejects.toBe(ended)

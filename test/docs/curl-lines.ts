@@ -2,9 +2,9 @@ import { expect } from 'vitest'
 import { api, jsonOf, textField } from '../support/api.ts'
 
 /**
- * Runs the curl lines of a guide against the API, in order. Checks the status and the part of the answer in the
- * comment below each line. A line such as `HOLD=... # the hold_id of that answer` sets the variable as the comment
- * describes.
+ * Runs the curl commands of a guide against the API, in order. The comment below a command states the expected status
+ * and a part of the response, and both are checked. A line such as `HOLD=... # the hold_id of that response` sets a
+ * variable to a field of the previous response.
  */
 export async function runCurlLines(
   page: string,
@@ -14,7 +14,8 @@ export async function runCurlLines(
     block.replaceAll('\\\n', ' '),
   )
   const steps = blocks.flatMap((block) => stepsOf(block.split('\n')))
-  // All curl lines must be found, because a line that this code cannot parse would not be tested.
+  // The number of parsed steps must equal the number of curl commands on the page. Otherwise, a command that this code
+  // cannot parse would not be tested.
   expect(steps.filter((step) => 'words' in step)).toHaveLength(page.split('\ncurl ').length - 1)
   const variables = new Map(given)
   let last: Readonly<Record<string, unknown>> = {}
@@ -44,7 +45,7 @@ interface Variable {
 
 function stepsOf(lines: readonly string[]): (Curl | Variable)[] {
   return lines.flatMap((line, index): (Curl | Variable)[] => {
-    const [, variable, field] = /^([A-Z]+)=\.\.\. +# the (\w+) of that answer$/.exec(line) ?? []
+    const [, variable, field] = /^([A-Z]+)=\.\.\. +# the (\w+) of that response$/.exec(line) ?? []
     if (variable !== undefined && field !== undefined) return [{ variable, field }]
     if (line === '' || line.startsWith('#')) return []
     const [, status, answer] = /^# (\d{3}) (\{.*\})$/.exec(lines[index + 1] ?? '') ?? []
@@ -57,7 +58,7 @@ function stepsOf(lines: readonly string[]): (Curl | Variable)[] {
   })
 }
 
-/** Splits a command into words like a shell: handles quotes, joins adjacent parts, and replaces variables. */
+/** Splits a command into words like a shell: removes quotes, joins adjacent parts, and replaces variables. */
 function wordsOf(line: string, variables: ReadonlyMap<string, string>): string[] {
   return [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) =>
     word.replaceAll(/'([^']*)'|"([^"]*)"|([^'"]+)/g, (_, single?: string, double?: string, bare?: string) => {

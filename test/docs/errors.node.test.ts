@@ -11,7 +11,7 @@ it('docs/errors.md has a heading and the status of every problem code, because e
   }
 })
 
-it('docs/errors.md has only codes that answers use', () => {
+it('docs/errors.md has only codes that responses use', () => {
   const headings = [...page.matchAll(/^## (.+)$/gm)].map(([, code]) => code)
   expect(headings.sort()).toEqual(Object.keys(PROBLEMS).sort())
 })

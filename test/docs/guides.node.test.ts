@@ -11,8 +11,8 @@ import { ROOT } from '../support/npm-start.ts'
 import { sharedServer } from '../support/shared-server.ts'
 
 /**
- * Runs the modules of the guides, as a reader would save them, with the server of `npm start` and doubles of the
- * providers. A module is a JavaScript block whose first line names its file.
+ * Saves and runs the modules of the guides in the same way as a reader would. A module is a JavaScript block whose
+ * first line names its file. The tests use the server of `npm start` and simulated providers.
  */
 
 const WORK = mkdtempSync(path.join(tmpdir(), 'openmonetize-guides-'))
@@ -25,7 +25,7 @@ const PAGES = [
 
 let providers: Server | undefined
 let meter_url = ''
-/** The requests that the doubles of the providers received. */
+/** The requests that the simulated providers have received. */
 const asked: unknown[] = []
 
 beforeAll(async () => {
@@ -63,7 +63,7 @@ describe('docs/integration.md', () => {
         text: expect.stringMatching(/\w/),
         metered: { status: 200, body: { provider_cost_usd: cost, credits_burned: credits } },
       })
-      // The double answers with the same id again, like a provider that receives a retry.
+      // The simulated provider returns the same id again, as in a retry, so the event is not charged twice.
       expect(await ask('ada', prompt)).toEqual(first)
     },
   )
@@ -110,7 +110,8 @@ describe('docs/integration.md', () => {
     }
     const size = { input_tokens: 1000, max_output_tokens: 2000 }
     const result = await stream('dan', [], gone, size)
-    // The charge is for 1,000 input tokens, and for 2 output tokens, the estimate for the 7 characters that arrived.
+    // The charge is for 1,000 input tokens and for 2 output tokens. The 2 tokens are the estimate for the 7 characters
+    // that arrived.
     expect(result).toMatchObject({ metered: { status: 200, body: { credits_burned: 5.04 } } })
     expect(await balance('dan')).toMatchObject({ balance: 44.96, reserved_balance: 0 })
   })
@@ -132,7 +133,7 @@ describe('docs/integration.md', () => {
 })
 
 describe('meter.js', () => {
-  it('treats an exhausted quota as an answer, instead of waiting for the next month', async () => {
+  it('returns the 429 response for an exhausted quota, instead of waiting for the next month', async () => {
     const of_others = process.env.METER_KEY
     process.env.METER_KEY = await registerCustomer('STARTER')
     try {
@@ -275,7 +276,7 @@ async function balance(user_id: string): Promise<unknown> {
   return (await call('GET', `/v1/credits/balance?user_id=${user_id}`)).body
 }
 
-/** Starts doubles of the three providers' APIs, with the routes that the guides use. */
+/** Starts a server that simulates the APIs of the three providers, with the routes that the guides use. */
 function startProviders(port: number): Promise<Server> {
   const started = createServer((request, response) => {
     let body = ''

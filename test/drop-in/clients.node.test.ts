@@ -16,7 +16,7 @@ import { z } from 'zod'
 import { sharedServer } from '../support/shared-server.ts'
 import { CHAT } from './spans.ts'
 
-/** Runs the unmodified clients of other systems with the server of `npm start`. */
+/** Runs the unmodified clients of other metering systems against the server of `npm start`. */
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -55,7 +55,10 @@ async function events(): Promise<Json[]> {
   return data
 }
 
-/** Starts a proxy that forwards the first request but answers it with 503, as if the answer were lost. */
+/**
+ * Starts a proxy that forwards all requests. It returns 503 for the first request, as if the server's response were
+ * lost.
+ */
 async function losingFirstAnswer(): Promise<{ url: string; requests: () => number; close: () => void }> {
   let requests = 0
   const server = createServer(async (request, response) => {
@@ -98,7 +101,7 @@ describe.each([
     return { tracer: provider.getTracer('test'), flush: () => provider.forceFlush() }
   }
 
-  it('sends the trace of an agent, which is billed for its calls once, also when the answer is lost', async () => {
+  it('sends the trace of an agent, which is billed for its calls once, also when the response is lost', async () => {
     const lossy = await losingFirstAnswer()
     const exporter = new Exporter({
       url: `${lossy.url}/otlp/v1/traces`,
@@ -143,7 +146,7 @@ describe.each([
 })
 
 describe('the AI SDK with its telemetry', () => {
-  /** Returns an upstream that gives the answers in order. */
+  /** Returns an OpenAI provider of the AI SDK whose calls get these responses in order. */
   function upstream(answers: readonly (() => Response)[]) {
     let asked = 0
     return createOpenAI({

@@ -6,7 +6,7 @@ import { createCustomer } from '../support/customers.ts'
 
 let made = 0
 
-/** Returns a StandardLoggingPayload in the form in which LiteLLM sends it, with null for Python's None. */
+/** Returns a StandardLoggingPayload as LiteLLM sends it: Python's None is null. */
 function payload(fields: Json = {}, usage: Json = {}): Json {
   made += 1
   const usage_object = {
@@ -140,6 +140,17 @@ describe('a call that LiteLLM logs', () => {
       { provider: 'GOOGLE', usage: { input_tokens: 1000, output_tokens: 500, output_reasoning_tokens: 100 } },
     ],
     [
+      'images of the Responses API, at the price of their model',
+      {
+        response: {
+          tools: [{ type: 'function' }, { type: 'image_generation', model: 'gpt-image-1' }],
+          tool_usage: { image_gen: { input_tokens: 0, output_tokens: 1000 } },
+        },
+      },
+      {},
+      { model: 'gpt-4o', credits_burned: 95, usage: { input_tokens: 1000, output_tokens: 1500 } },
+    ],
+    [
       'Bedrock, with its provider in the name of the model',
       { custom_llm_provider: 'bedrock', model: 'bedrock/anthropic.claude-3-5-sonnet-20241022-v2:0' },
       {},
@@ -174,7 +185,7 @@ describe('a call that LiteLLM logs', () => {
     expect((await read(key, '/v1/drop-in')).litellm).toMatchObject({ rejected: { [code]: 1 } })
   })
 
-  it('is stored without its prompt and answer', async () => {
+  it('is stored without its prompt and completion', async () => {
     const { api_key, customer_id } = await createCustomer()
     expect(JSON.stringify(await sent(api_key, [payload()]))).not.toContain(CANARY)
     expect(await storedOf(customer_id)).not.toContain(CANARY)

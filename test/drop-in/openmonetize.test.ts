@@ -6,8 +6,8 @@ import { balanceOf, granted, type Json, listed, objects, read } from '../support
 import { createCustomer, uniqueEmail } from '../support/customers.ts'
 
 /**
- * Tests the routes of the original OpenMonetize with the paths and bodies that its SDK sends, and the fields that it
- * reads.
+ * Tests the routes of the original OpenMonetize API. The tests send the paths and bodies that the OpenMonetize SDK
+ * sends, and check the fields that it reads.
  */
 
 function sent(key: string, path: string, body?: unknown, method?: string): Promise<Response> {
@@ -37,7 +37,7 @@ function tokenUsage(customerId: string, fields: Json = {}): Json {
 }
 
 describe('events', () => {
-  it('are billed at once, answered with 202, and billed once', async () => {
+  it('are billed at once and only once, and get 202', async () => {
     const { api_key, customer_id } = await createCustomer()
     const events = [tokenUsage(customer_id, { metadata: { session: 's1' } }), tokenUsage(customer_id)]
     const response = await sent(api_key, '/v1/events/ingest', { events })
@@ -187,6 +187,15 @@ describe('credits', () => {
     })
   })
 
+  it('are added for each request without a key in the body, because the header Idempotency-Key is ignored', async () => {
+    const { api_key } = await createCustomer()
+    const headers = { 'Idempotency-Key': 'header' }
+    const body = { userId: 'zoe', amount: 5 }
+    const grant = () => api('/openmonetize/v1/credits/grant', { key: api_key, body, headers })
+    expect(await dataOf(await grant())).toMatchObject({ newBalance: '5' })
+    expect(await dataOf(await grant())).toMatchObject({ newBalance: '10' })
+  })
+
   it('of a wrong amount are a 400 in the shape of the original', async () => {
     const { api_key } = await createCustomer()
     const response = await sent(api_key, '/v1/credits/grant', { userId: 'zoe', amount: -5 })
@@ -280,7 +289,7 @@ it('analytics have the shapes of the service and of its SDK', async () => {
 
 it('the credits of the last days are their exact sum, not a multiple of the rounded average', async () => {
   const { api_key, customer_id } = await createCustomer()
-  // The events cost 15 and 1.925 credits.
+  // The two events cost 15 and 1.925 credits, which are 16.925 credits in total.
   const events = [tokenUsage(customer_id), { ...tokenUsage(customer_id), inputTokens: 385, outputTokens: 0 }]
   expect((await sent(api_key, '/v1/events/ingest', { events })).status).toBeLessThan(300)
   await settle(customer_id)

@@ -75,8 +75,8 @@ describe('a model call among spans', () => {
 })
 
 /**
- * The attributes of the same call in several conventions, with 1,000 input and 500 output tokens. `cached` is the
- * number of cached input tokens.
+ * The attributes of one model call with 1,000 input tokens and 500 output tokens, in the conventions of several
+ * instrumentations. `cached` is the number of cached input tokens.
  */
 const SPELLINGS: readonly (readonly [string, Attributes, { readonly cached?: number }])[] = [
   [
@@ -137,7 +137,7 @@ describe('usage in the spelling of', () => {
     expect(event).toMatchObject({
       model: 'gpt-4o',
       usage: { input_tokens: 1000, ...(cached !== undefined && { cache_read_tokens: cached }) },
-      // Cached input of gpt-4o costs half the price.
+      // Cached input tokens of gpt-4o cost half the price of input tokens.
       credits_burned: cached === undefined ? 15 : 14,
     })
     expect(event?.warnings ?? []).toEqual([])
@@ -146,8 +146,8 @@ describe('usage in the spelling of', () => {
 
 describe('a trace of an agent', () => {
   /**
-   * Returns the trace of an agent that calls a model twice and a tool once. The agent's own span has the sum of the
-   * tokens.
+   * Returns the trace of an agent that calls a model directly and calls a tool, which also calls the model. The agent's
+   * own span also has a token count, which must not be billed.
    */
   function agentTrace(marks: Attributes, child: Attributes = CHAT): TestSpan[] {
     const agent = span({ ...CHAT, 'gen_ai.operation.name': 'invoke_agent', ...marks })
@@ -166,7 +166,7 @@ describe('a trace of an agent', () => {
     const key = await newKey()
     const trace = agentTrace(marks)
     expect(await sent(key, exportOf(trace))).toEqual({})
-    // The span of the agent ends last, and often arrives in a later request.
+    // Sends the agent's span again, because it ends last and therefore often arrives in a later request.
     expect(await sent(key, exportOf(trace.slice(0, 1)))).toEqual({})
     const events = await eventsOf(key)
     expect(events.map(({ credits_burned }) => credits_burned)).toEqual([15, 15])
@@ -317,7 +317,10 @@ function sendProtobuf(
   return api(path, { key, body, headers: { 'Content-Type': 'application/x-protobuf', ...headers } })
 }
 
-/** Returns the number and text fields of a protobuf message, by field number. */
+/**
+ * Returns the numeric and text fields of a protobuf message by field number. With `inner`, reads the nested message
+ * in the field with the number `inner`.
+ */
 async function fieldsOf(response: Response, inner?: number): Promise<Map<number, string | number>> {
   let reader = new BinaryReader(new Uint8Array(await response.arrayBuffer()))
   if (inner !== undefined) {
@@ -389,7 +392,7 @@ describe('in protobuf', () => {
     }
   })
 
-  it('a refused key is answered with a status', async () => {
+  it('a refused key gets a response with a status', async () => {
     const response = await sendProtobuf('om_live_nobody', protobufOf([span(CHAT)]))
     expect(response.status).toBe(401)
     expect((await fieldsOf(response)).get(1)).toBe(16)
@@ -436,7 +439,10 @@ it('unknown and odd fields of an export are accepted', async () => {
   expect(await sent(key, body)).toEqual({})
 })
 
-/** Returns Claude Code's token metric of one interval, with a data point for each kind of token. */
+/**
+ * Returns an OTLP metrics export of Claude Code for one interval. Its token metric has a data point for each kind of
+ * token.
+ */
 function tokenMetric(
   key: string,
   fields: { temporality?: number; kinds?: Record<string, number> } = {},
@@ -457,7 +463,7 @@ function tokenMetric(
   return { resourceMetrics: [{ resource: {}, scopeMetrics: [{ metrics: [tokens, cost] }] }] }
 }
 
-/** Returns the request with the points of only one kind, as a collector sends them that splits requests by kind. */
+/** Returns the export with only the data points of one kind of token. Some collectors split exports in this way. */
 function onlyKind(body: Json, kind: string): unknown {
   return JSON.parse(JSON.stringify(body), (name, value) =>
     name === 'dataPoints'
@@ -473,6 +479,14 @@ async function sentMetrics(key: string, body: unknown): Promise<Json> {
 }
 
 describe('the token counters of Claude Code', () => {
+  it('name the user of the resource, and not the installation that each data point names', async () => {
+    const key = await newKey()
+    const resource = { attributes: keyValues({ 'openmonetize.user_id': 'ann', 'user.id': 'host' }) }
+    const [metrics] = (tokenMetric(key) as { resourceMetrics: [object] }).resourceMetrics
+    expect(await sentMetrics(key, { resourceMetrics: [{ ...metrics, resource }] })).toEqual({})
+    for (const event of await eventsOf(key)) expect(event).toMatchObject({ user_id: 'ann' })
+  })
+
   it('become one event for each kind, model and interval, billed once in any form of sending', async () => {
     const key = await newKey()
     const body = tokenMetric(key)
@@ -482,7 +496,8 @@ describe('the token counters of Claude Code', () => {
     const events = await eventsOf(key)
     const of = { feature_id: 'claude_code', user_id: 'zoe', provider: 'ANTHROPIC' }
     for (const event of events) expect(event).toMatchObject({ ...of, model: 'claude-sonnet-4-5-20250929' })
-    // The tokens cost 3, 15, 0.30 and 3.75 USD a million for 100, 500, 400 and 500 tokens, with a markup of 100 %.
+    // The prices per million tokens are 3 USD for input, 15 USD for output, 0.30 USD for cache reads and 3.75 USD for
+    // cache writes. The markup is 100 %.
     const billed = events.map(({ usage, credits_burned }) => [JSON.stringify(usage), credits_burned])
     expect(Object.fromEntries(billed)).toEqual({
       '{"input_tokens":100}': 0.6,

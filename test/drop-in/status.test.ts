@@ -36,7 +36,7 @@ describe('GET /v1/drop-in', () => {
 it('counts cost no row for each request, but one for each outcome when they are written', async () => {
   const { api_key } = await createCustomer()
   const { db, counts } = countingD1()
-  // The first count of a ledger in an isolate is written at once.
+  // An isolate writes the first count of a ledger immediately, so the test sends one request before it measures.
   await api('/otlp/v1/traces', { key: api_key, body: exportOf([span(CHAT)]) })
   await writeCounts({ DB: db })
   const before = counts.rows_written
@@ -45,7 +45,7 @@ it('counts cost no row for each request, but one for each outcome when they are 
   }
   expect(counts.rows_written).toBe(before)
   await writeCounts({ DB: db })
-  // One row each for the received, the accepted and the ignored requests.
+  // Writes one row each for received requests, accepted events and ignored spans.
   expect(counts.rows_written - before).toBeLessThanOrEqual(3)
   expect((await read(api_key, '/v1/drop-in')).otlp).toMatchObject({
     accepted: 6,
@@ -70,7 +70,7 @@ describe('an endpoint that the deployment has switched off', () => {
     '/openmonetize/v1/events/ingest',
   ]
 
-  it.each(PATHS)('answers 404: %s', async (path) => {
+  it.each(PATHS)('returns 404: %s', async (path) => {
     const { api_key } = await createCustomer()
     const response = await apiWith({ DROP_IN: 'stripe' }, path, { key: api_key, body: {} })
     expect(response.status).toBe(404)
@@ -81,7 +81,7 @@ describe('an endpoint that the deployment has switched off', () => {
 
 it('OpenTelemetry is billed while D1 is down, and events that need a mapping get a 503', async () => {
   const { api_key } = await createCustomer()
-  // After this request, the isolate has cached the key.
+  // Makes the isolate cache the API key, because D1 is down afterwards.
   await read(api_key, '/v1/drop-in')
   const bindings = { DB: brokenD1() }
   const traces = { key: api_key, body: exportOf([span(CHAT)]) }

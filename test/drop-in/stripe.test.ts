@@ -5,8 +5,10 @@ import { createCustomer } from '../support/customers.ts'
 
 const MAPPING = { type: 'api_requests', feature_id: 'api', unit: 'api_calls', quantity: '/value' }
 
-function sent(key: string, fields: Readonly<Record<string, string>>): Promise<Response> {
-  const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+type Texts = Readonly<Record<string, string>>
+
+function sent(key: string, fields: Texts, more: Texts = {}): Promise<Response> {
+  const headers = { 'Content-Type': 'application/x-www-form-urlencoded', ...more }
   return api('/stripe/v1/billing/meter_events', {
     key,
     body: new URLSearchParams(fields).toString(),
@@ -39,6 +41,16 @@ it('a meter event is billed for its customer, once for its identifier', async ()
   expect(await listed(key, '/v1/events')).toMatchObject([
     { user_id: 'cus_zoe', feature_id: 'api', usage: { custom: { api_calls: 25 } } },
   ])
+})
+
+it('a meter event without an identifier has the idempotency key of the request as its identifier', async () => {
+  const key = await customerWithMapping()
+  const { identifier: _, ...event } = EVENT
+  for (const idempotency_key of ['retry', 'retry', 'other']) {
+    const response = await sent(key, event, { 'Idempotency-Key': idempotency_key })
+    expect(await response.json()).toMatchObject({ identifier: idempotency_key })
+  }
+  expect(await listed(key, '/v1/events')).toHaveLength(2)
 })
 
 it.each<[string, Record<string, string>]>([

@@ -14,7 +14,7 @@ beforeAll(async () => {
 const LIMIT = { limit_type: 'HARD', limit_value: 1, period: 'DAILY' }
 const NOT_AN_AMOUNT = 'must be a number, or a string with a plain decimal'
 
-/** The rules that both POST and PUT refuse. */
+/** The invalid rules of an entitlement, which both POST and PUT refuse. */
 const rules: [what: string, fields: Json, path: string, message: string][] = [
   ['no limit_type', { limit_type: undefined }, '/limit_type', 'required'],
   ['an unknown limit_type', { limit_type: 'hard' }, '/limit_type', 'must be one of'],
@@ -150,7 +150,12 @@ const rules: [what: string, fields: Json, path: string, message: string][] = [
   ],
   ['metadata that is a list', { limit_type: 'NONE', metadata: [] }, '/metadata', 'must be an object'],
   ['an unknown field', { limit_type: 'NONE', limit: 5 }, '/limit', 'unknown field'],
-  ['a user and a team', { limit_type: 'NONE', user_id: 'u', team_id: 't' }, '/team_id', 'not both'],
+  [
+    'a user and a team',
+    { limit_type: 'NONE', user_id: 'u', team_id: 't' },
+    '/team_id',
+    'cannot be combined with user_id',
+  ],
   ['an empty user', { limit_type: 'NONE', user_id: '' }, '/user_id', '1 to 255'],
   ['a user of 256 characters', { limit_type: 'NONE', user_id: 'x'.repeat(256) }, '/user_id', '1 to 255'],
   ['a control character', { limit_type: 'NONE', team_id: 'a\nb' }, '/team_id', 'control characters'],

@@ -89,7 +89,7 @@ describe('the reasons of a check', () => {
     expect(await checked(key, { user_id: 'ann', action: ACTION })).toMatchObject({
       allowed: false,
       reason: 'limit_reached',
-      message: "The use would exceed the user's limit of 20 credits a month, of which 15 are used.",
+      message: "The use would exceed the user's limit of 20 credits a month, of which 15 are used or held.",
       limit: {
         level: 'user',
         value: 20,
@@ -141,7 +141,7 @@ describe('the reasons of a check', () => {
       allowed: true,
       reason: 'soft_limit_reached',
       message:
-        "The use is allowed, but it exceeds the customer's limit of 0.01 USD in total, of which 0 are used.",
+        "The use is allowed, but it exceeds the customer's limit of 0.01 USD in total, of which 0 are used or held.",
       limit: { level: 'customer', value: 0.01, used: 0, remaining: 0.01, resets_at: null, unit: 'usd' },
       actions: [{ type: 'increase_limit' }],
     })

@@ -24,7 +24,7 @@ async function held(body: object): Promise<string> {
   return textField(await posted('/v1/holds', { feature_id: 'chat', ...body }, 201), 'hold_id')
 }
 
-/** Returns the used quantity of the limit of `chat`. */
+/** Returns how much of the limit on `chat` is used. */
 async function used(): Promise<unknown> {
   const { limit } = await checked(key)
   if (typeof limit !== 'object' || limit === null || !('used' in limit)) throw new Error('there is no limit')
@@ -143,7 +143,7 @@ describe('a check with a hold', () => {
     expect(await read(key, '/v1/holds')).toMatchObject({ data: [] })
   })
 
-  it('is answered again for its key, byte for byte, with one hold', async () => {
+  it('gives a repeat of its key the same response, byte for byte, with one hold', async () => {
     const headers = { 'Idempotency-Key': 'check-1' }
     const body = { feature_id: 'chat', action: ACTION, hold: true }
     const first = await api('/v1/entitlements/check', { key, body, headers })
@@ -183,7 +183,8 @@ describe('a check with a hold', () => {
   })
 
   it('writes 2 rows, journal and wallet, with a key or without', async () => {
-    // The first hold changes the indexed time at which the wallet next falls due.
+    // The first hold also changes the wallet's next due time, which has an index. The test therefore measures only
+    // later holds.
 
     await checked(key, { action: ACTION, hold: true })
     const ledger = ledgerOf(customer.customer_id)

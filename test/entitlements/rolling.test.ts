@@ -8,7 +8,9 @@ import { checked, entitled, put } from './support.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
-/** A time at which a part of a window of one hour begins. */
+/**
+ * The start time of the tests. A new minute begins at this time, and rolling windows of one hour count use by minute.
+ */
 const NOON = Date.UTC(2030, 4, 6, 12)
 
 let customer: TestCustomer
@@ -48,12 +50,14 @@ describe('a rolling limit', () => {
     await ingested(key, GPT_4O)
     later(59 * MINUTE_MS)
     const refused = await expectRefused(await ingest(key, GPT_4O), 402, 'limit_reached')
-    // The first event is freed after an hour and a minute, because its whole part must leave the window.
+    // The first event leaves the window after an hour and a minute, because use is counted by minute, and the whole
+    // minute must leave the window.
     const first_frees = at(61 * MINUTE_MS)
     expect(refused).toMatchObject({ limit: 3, used: 3, resets_at: first_frees })
     expect(refused.detail).toContain(`The oldest use leaves the window at ${first_frees}.`)
     expect(await checked(key)).toMatchObject({
-      message: "The use would exceed the customer's limit of 3 events in any hour, of which 3 are used.",
+      message:
+        "The use would exceed the customer's limit of 3 events in any hour, of which 3 are used or held.",
       limit: { period: 'ROLLING', rolling: { hours: 1 }, used: 3, remaining: 0, resets_at: first_frees },
     })
     later(61 * MINUTE_MS - 1)

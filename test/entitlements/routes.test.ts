@@ -155,7 +155,7 @@ describe('the list of entitlements', () => {
 describe('Idempotency-Key', () => {
   const BODY = { feature_id: 'once', limit_type: 'NONE' }
 
-  it('gives the same answer again, byte for byte, regardless of later changes of the entitlement', async () => {
+  it('gives the same response again, byte for byte, regardless of later changes of the entitlement', async () => {
     const headers = { 'Idempotency-Key': 'make-once' }
     const first = await postEntitlement(key, BODY, headers)
     const text = await first.text()

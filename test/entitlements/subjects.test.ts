@@ -58,7 +58,7 @@ describe('a limit of an API key', () => {
     expect(await checked(other.api_key, { action: ACTION })).toMatchObject({
       allowed: false,
       reason: 'limit_reached',
-      message: "The use would exceed the API key's limit of 1 events in total, of which 1 are used.",
+      message: "The use would exceed the API key's limit of 1 events in total, of which 1 are used or held.",
       limit: { level: 'key', key_id: other.key_id, used: 1 },
     })
     expect(await checked(key, { action: ACTION })).toMatchObject({ allowed: true, limit: null })

@@ -16,7 +16,7 @@ import {
 } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 
-/** An event of 5,000,000 credits, which is more than any customer in these tests has. */
+/** An event that costs 5,000,000 credits, which is more than any customer in these tests has. */
 const UNAFFORDABLE = { ...GPT_4O, input_tokens: 1_000_000_000, output_tokens: 0 }
 
 function events(count: number, event: (index: number) => object = () => GPT_4O): { events: object[] } {
@@ -34,7 +34,7 @@ function withKey(key: string): Record<string, string> {
 describe('a batch of 1,000 mixed events', () => {
   it('counts and explains each of them, in order', async () => {
     const { api_key } = await createCustomer()
-    // Sends 100 events first, which cost 1,500 of the 10,000 credits.
+    // These 100 earlier events cost 1,500 of the customer's 10,000 credits.
     const earlier = await ingested(
       api_key,
       events(100, (i) => keyed(`earlier-${i}`)),
@@ -42,8 +42,8 @@ describe('a batch of 1,000 mixed events', () => {
     expect(earlier).toMatchObject({ accepted: 100, credits_burned: 1500, balance_after: 8500 })
     const earlierIds = objects(earlier.results).map(({ id }) => id)
 
-    // Of every ten events, five are new, one repeats an event of this batch, one repeats an earlier event, and three
-    // are invalid.
+    // Every ten events of the batch consist of five new events, a repeat of an event in the batch, a repeat of an
+    // earlier event, and three invalid events.
     const wrong = (index: number): [event: object, code: string, detail: RegExp] => {
       const cases: [object, string, RegExp][] = [
         [
@@ -131,7 +131,7 @@ describe('a batch of 1,000 mixed events', () => {
     expect(burns).toHaveLength(600)
     expect(burns.reduce((sum, { amount }) => sum + Number(amount), 0)).toBe(-9000)
 
-    // The idempotency keys of the rejected events are unused.
+    // A rejected event does not use up its idempotency key, so a valid event can use the key.
     for (const index of [7, 8, 9, 17]) {
       const response = await ingest(api_key, keyed(`wrong-${index}`))
       expect(response.headers.get('Idempotency-Replayed')).toBeNull()
@@ -199,7 +199,7 @@ describe('the events of a batch', () => {
     expect(answer).toMatchObject({ credits_burned: 9995, balance_after: 5 })
   })
 
-  it('may burn several wallets: the balance of the answer is of the last that burned', async () => {
+  it('may burn several wallets: the response has the balance of the last wallet that burned', async () => {
     const { api_key } = await createCustomer()
     await granted(api_key, { user_id: 'zoe', amount: 100 })
     const answer = await ingested(api_key, {
@@ -273,7 +273,7 @@ describe('the events of a batch', () => {
 })
 
 describe('the key of a batch', () => {
-  it('gives the same answer again, byte for byte, rejections included', async () => {
+  it('gives the same response again, byte for byte, rejections included', async () => {
     const { api_key } = await createCustomer()
     const batch = {
       events: [
@@ -288,7 +288,8 @@ describe('the key of a batch', () => {
     expect(JSON.parse(text)).toMatchObject({ accepted: 1, duplicates: 1, rejected: 2 })
     expect(first.headers.get('Idempotency-Replayed')).toBeNull()
 
-    // The rejected events now succeed alone, and the repeated batch returns its first answer.
+    // After a purchase, the rejected events succeed one at a time. A repeat of the batch still returns the first
+    // response.
     await purchased(api_key, { amount: 6_000_000, price_usd: 6000 })
     for (const event of [{ ...UNAFFORDABLE, idempotency_key: 'poor' }, keyed('bad')]) {
       const alone = await ingest(api_key, event)
@@ -369,7 +370,7 @@ describe('the key of a batch', () => {
     expect(await again.text()).toBe(text)
   })
 
-  it('keeps the answer to the longest refusals that 4 MB can hold', async () => {
+  it('keeps the response with the longest refusals that 4 MB can hold', async () => {
     const { api_key } = await createCustomer()
     const long = 'ü'.repeat(1900)
     const batch = events(1000, (i) => ({ event_type: 'CUSTOM', feature_id: 'f', [`${long}${i}`]: 1 }))

@@ -50,7 +50,7 @@ describe('500 events at once on a wallet that can pay for exactly 137 of them', 
 })
 
 describe('the same key sent 100 times at once', () => {
-  it('burns once and gets the same answer 100 times', async () => {
+  it('burns once and gets the same response 100 times', async () => {
     const { api_key } = await createCustomer()
     const responses = await Promise.all(
       Array.from({ length: 100 }, () => ingest(api_key, GPT_4O, { 'Idempotency-Key': 'one' })),
@@ -100,8 +100,8 @@ describe('single events, batches, grants and readers all at once', () => {
       balanceOf(api_key, '?user_id=zoe').then((balance) => expect(Number(balance)).toBeGreaterThanOrEqual(0)),
     ]).flat()
     await Promise.all(work)
-    // The wallet can now pay for the events that it could not pay for before. In the end, each key has burned exactly
-    // once.
+    // After this grant, the wallet can pay for all events. A repeat of all events must leave exactly one burn for each
+    // key.
     await granted(api_key, { user_id: 'zoe', amount: 1000 })
     const last = await ingested(api_key, {
       events: Array.from({ length: 60 }, (_, i) => ({

@@ -13,7 +13,7 @@ const GPT_4O = {
 }
 
 describe('one event, end to end', () => {
-  it('is rated, burned once and answered with the new balance', async () => {
+  it('is rated and burned once, and the response has the new balance', async () => {
     const { api_key, customer_id } = await createCustomer()
     const balance = await jsonOf(await api('/v1/credits/balance', { key: api_key }))
     expect(balance).toMatchObject({

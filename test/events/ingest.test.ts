@@ -28,7 +28,7 @@ beforeAll(async () => {
   await granted(customer.api_key, { amount: 1_000_000 })
 })
 
-describe('the answer to an event', () => {
+describe('the response to an event', () => {
   it('has exactly these fields', async () => {
     const { api_key } = customer
     const before = await balanceOf(api_key)
@@ -433,7 +433,7 @@ describe('media and custom units', () => {
   })
 })
 
-/** Returns the date of the last day with this weekday (0 is Sunday) that is at least two days ago. */
+/** Returns the date of the most recent day that has this weekday (0 is Sunday) and is at least two days ago. */
 function lastDay(weekday: number): string {
   const back = (new Date(inMs(-2 * DAY_MS)).getUTCDay() - weekday + 7) % 7
   return inMs(-(2 + back) * DAY_MS).slice(0, 10)

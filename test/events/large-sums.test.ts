@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { granted, ingest, ingested, objects } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 
-/** An event of 5e9 credits by the default burn table, with input for 2.5 million USD. */
+/** An event whose input tokens cost 2.5 million USD, which are 5,000,000,000 credits with the default burn table. */
 const FIVE_BILLION = {
   event_type: 'TOKEN_USAGE',
   feature_id: 'chat',
@@ -11,7 +11,7 @@ const FIVE_BILLION = {
   input_tokens: 1_000_000_000_000,
 } as const
 
-it('a batch may burn more from its wallets together than one of them can hold, and is answered again', async () => {
+it('a batch may burn more from its wallets together than one of them can hold, and is replayed', async () => {
   const { api_key } = await createCustomer()
   for (const user_id of ['ann', 'bob']) await granted(api_key, { user_id, amount: 8_000_000_000 })
   const events = ['ann', 'bob'].map((user_id) => ({ ...FIVE_BILLION, user_id }))

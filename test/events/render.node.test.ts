@@ -4,7 +4,10 @@ import { stringifyJson } from '../../src/http/output/json.ts'
 import type { BatchItemAnswer } from '../../src/ledger/model/answers.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 
-/** Tests that a replay stays byte-identical across deployments, for as long as its key is kept. */
+/**
+ * Tests that the replay of a response stays byte-identical after later deployments, for as long as the idempotency key
+ * is kept.
+ */
 
 const MOST = microCredits(8_000_000_000_000_000)
 
@@ -12,7 +15,7 @@ function text(results: readonly BatchItemAnswer[]): string {
   return stringifyJson(renderBatchAnswer({ batch_id: 'batch_1', results }))
 }
 
-describe('the answer to a batch in format 1', () => {
+describe('the response to a batch in format 1', () => {
   it('has these bytes', () => {
     const results: BatchItemAnswer[] = [
       {

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import { verifyExport } from '../../verify/verify.js'
 
-/** A request that changes something. The answer is null while the outcome is unknown. */
+/** A request that changes the ledger. `answer` is null while the outcome is unknown. */
 export interface Sent {
   readonly route: string
   readonly body: object
   readonly key: string
-  /** The numbers in the metadata of the request's events; empty for other requests. */
+  /** The numbers of the request's events, which are in their metadata; empty for a request without events. */
   readonly numbers: readonly number[]
   /** The number of the event that the request voids. */
   readonly voids?: number
@@ -31,7 +31,7 @@ interface Transaction {
 
 interface ExportLine {
   readonly entry?: { readonly e?: { readonly rr?: unknown } }
-  /** The personal data of the entry. `mt` is the metadata as text. */
+  /** The personal data of the entry. `mt` is the metadata as JSON text. */
   readonly personal?: { readonly mt?: string }
 }
 
@@ -39,7 +39,7 @@ const OPERATOR_TOKEN = 'dev-operator-token'
 const GRANTED = 1_000_000
 const ANALYTICS_WITHIN_MS = 60_000
 
-/** A client that records its requests and their answers across crashes of the server. */
+/** A client that records its requests and their responses across crashes of the server. */
 export class Client {
   readonly sent: Sent[] = []
   private readonly url: string
@@ -50,11 +50,14 @@ export class Client {
   /** The ids of acknowledged holds that no request has ended yet. */
   private readonly openHolds: string[] = []
   private readonly voidable: { readonly id: string; readonly n: number }[] = []
-  /** The number of events of erased users. The erasure also removes their metadata, so they are only counted. */
+  /**
+   * The number of events that were sent for users who can be erased. An erasure removes the metadata with the event's
+   * number, so these events are only counted.
+   */
   private ghosts = 0
   private ghostsFound: Listed[] = []
   private table_id = ''
-  /** The hashes in the kept checkpoints, by the number of their last entry. */
+  /** The hashes of the stored checkpoints, by the number of the last entry that they cover. */
   private readonly checkpoints = new Map<number, string>()
 
   private constructor(url: string, key: string, customer_id: string) {
@@ -81,7 +84,7 @@ export class Client {
     return client
   }
 
-  /** Sends requests from many concurrent callers until the server stops answering. */
+  /** Sends requests from concurrent callers until the server no longer responds. */
   async load(callers: number): Promise<void> {
     this.running = true
     await Promise.all(Array.from({ length: callers }, () => this.callUntilItFails()))
@@ -101,7 +104,7 @@ export class Client {
     }
   }
 
-  /** Stores the ids of a hold or an event, so that later requests can end or void it. */
+  /** Stores the id of a new hold or event, so that a later request can end the hold or void the event. */
   private remember({ route, numbers: [n] }: Sent, answer: string): void {
     if (route === '/v1/holds') this.openHolds.push(JSON.parse(answer).hold_id)
     if (route !== '/v1/events/ingest') return
@@ -110,7 +113,8 @@ export class Client {
   }
 
   /**
-   * Sends an erasure, or another price of one feature. These requests have no key and do not change the set of events.
+   * Erases a random user, or changes the price of a feature. These requests have no idempotency key, and they neither
+   * add nor void events.
    */
   private async changeSomethingUnkeyed(): Promise<void> {
     if (Math.random() < 0.5) {
@@ -125,7 +129,7 @@ export class Client {
     return { match: { feature: 'feature 2' }, method: 'flat', amount }
   }
 
-  /** Returns a random request with an idempotency key, so that its outcome can be checked afterwards. */
+  /** Returns a random request with an idempotency key, so that a repeat shows its outcome. */
   private nextRequest(): Sent {
     const request = (route: string, body: object, more: Partial<Sent> = {}): Sent => ({
       route,
@@ -185,22 +189,22 @@ export class Client {
     }
   }
 
-  /** Returns the body of the answer. Throws if the request gets no answer. */
+  /** Sends a request with its idempotency key, and returns the response body. Throws if no response arrives. */
   async send({ route, body, key }: Sent): Promise<string> {
     const { status, text } = await this.call('POST', route, body, key)
-    if (status >= 300) throw new Error(`${route} answered ${status}: ${text}`)
+    if (status >= 300) throw new Error(`${route} returned ${status}: ${text}`)
     return text
   }
 
-  /** Repeats a request with its idempotency key. */
+  /** Sends a request again with its idempotency key, and returns the response. */
   async repeat(sent: Sent): Promise<string> {
     sent.answer ??= await this.send(sent)
     return this.send(sent)
   }
 
   /**
-   * Returns all events in the lists of the API, by the number in their metadata. Stores events of erased users
-   * separately.
+   * Reads all events from the API, and returns them by the number in their metadata. Stores events of users who can be
+   * erased separately.
    */
   async eventsByNumber(): Promise<Map<number, Listed[]>> {
     const found = new Map<number, Listed[]>()
@@ -218,8 +222,8 @@ export class Client {
   }
 
   /**
-   * Checks that each transaction begins with the balance after the previous one, and that each wallet's balance is
-   * the sum of its transactions.
+   * Checks that each transaction starts with the balance after the previous transaction, and that the balance of each
+   * wallet is the sum of its transactions.
    */
   async assertBooks(): Promise<void> {
     const byWallet = new Map<string, Transaction[]>()
@@ -238,14 +242,18 @@ export class Client {
         expect([micro(balance_after), micro(balance_before) + micro(amount)], id).toEqual([after, after])
         after = micro(balance_before)
       }
-      // The list is newest first, so the last transaction is the wallet's first one.
+      // The list has the newest transactions first, so `after` now has the balance before the wallet's first
+      // transaction.
       expect(after).toBe(0)
       byWallet.delete(wallet_id)
     }
     expect([...byWallet.keys()]).toEqual([])
   }
 
-  /** Checks that analytics, after a short time, count every event and its credits once, and no voided events. */
+  /**
+   * Waits until analytics have processed all events, and checks that they count each event and its credits once and
+   * omit voided events.
+   */
   async assertAnalytics(found: ReadonlyMap<number, readonly Listed[]>): Promise<void> {
     const voided = new Set(this.sent.flatMap(({ voids }) => voids ?? []))
     const kept = [...found].flatMap(([n, events]) => (voided.has(n) ? [] : events)).concat(this.ghostsFound)
@@ -272,7 +280,7 @@ export class Client {
     }
   }
 
-  /** Stores a checkpoint, which later exports must contain. */
+  /** Stores the current checkpoint, with which later exports must agree. */
   async keepCheckpoint(): Promise<void> {
     const { status, text } = await this.call('GET', '/v1/ledger/checkpoint')
     expect(status, text).toBe(200)
@@ -280,7 +288,7 @@ export class Client {
     this.checkpoints.set(entry_number, hash)
   }
 
-  /** Checks that the export is valid, agrees with the stored checkpoints, and contains each event once. */
+  /** Checks that the exported ledger is valid, agrees with the stored checkpoints, and contains each event once. */
   async assertProved(found: ReadonlyMap<number, readonly Listed[]>): Promise<void> {
     const response = await fetch(`${this.url}/.well-known/openmonetize-keys.json`)
     const { keys }: { readonly keys: { readonly kid: string; readonly x: string }[] } = await response.json()
@@ -305,7 +313,7 @@ export class Client {
     expect(proved.toSorted((a, b) => a - b)).toEqual([...found.keys()].toSorted((a, b) => a - b))
   }
 
-  /** Checks that the ledger object, D1's pages and the rollups have the same sums. */
+  /** Checks that the ledger object, the pages in D1 and the rollups have the same sums. */
   async assertReconciled(): Promise<void> {
     const response = await fetch(`${this.url}/v1/admin/reconcile`, {
       method: 'POST',
@@ -348,7 +356,7 @@ export class Client {
   }
 }
 
-/** Converts credits in JSON, with at most six decimals, to micro-credits. */
+/** Converts credits with at most six decimal places to micro-credits. */
 function micro(amount: number): number {
   return Math.round(amount * 1e6)
 }

@@ -18,9 +18,9 @@ import { alarmOf, dump, failNextTransaction, type Moment, powerCut } from './inj
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * A ledger object is stopped by a deployment, a drained host, or a crash of the runtime. Answered requests must then
- * be on disk. Other requests must have taken effect once or not at all. A client that retries with the same key must
- * get the same answers as without the crash.
+ * Tests crashes of a ledger object: a deployment, the maintenance of a host or a crash of the runtime stops the object.
+ * Requests that got a result before the crash must be on disk. Each other request must have taken effect once or not
+ * at all. A client that retries with the same idempotency key must get the same result as without the crash.
  */
 
 const CREDITS = 1000
@@ -39,7 +39,7 @@ describe('power fails inside the transaction', () => {
     expect(await dump(ledger)).toEqual(before)
   })
 
-  it('and an event without a key is answered `unavailable`, and is not sent again by the Worker', async () => {
+  it('and an event without a key fails with `unavailable`, and is not sent again by the Worker', async () => {
     const ledger = await freshLedger(CREDITS)
     const before = await dump(ledger)
     await powerCut(ledger, 'inside the transaction')
@@ -76,7 +76,7 @@ describe('power fails after the transaction, before the disk has it', () => {
 })
 
 describe('power fails before the reply', () => {
-  it('and an event without a key is answered `unavailable` although it was burned', async () => {
+  it('and an event without a key fails with `unavailable` although it was burned', async () => {
     const ledger = await freshLedger(CREDITS)
     await powerCut(ledger, 'before the reply')
     expect(await send(ledger)).toEqual({ kind: 'refused', refusal: { code: 'unavailable' } })
@@ -145,10 +145,10 @@ describe('the disk refuses a transaction', () => {
 })
 
 describe('a request that hits a bug', () => {
-  it('fails alone: its neighbours in the same commit are answered', async () => {
+  it('fails alone: its neighbours in the same commit succeed', async () => {
     const ledger = await freshLedger(CREDITS)
     const good = (key: string) => single(eventItem(100, { key }))
-    // The item has no event and no refusal. The Worker never sends such an item.
+    // The Worker never sends an item like this one, which has neither an event nor a refusal.
     const bad = single({ event: null, refusal: null })
     const results = await runInDurableObject(ledger.stub, (instance) =>
       Promise.allSettled([good('a'), bad, good('b')].map((message) => ask(instance, 'ingest', message))),
@@ -170,10 +170,11 @@ describe('a deploy in the middle of traffic', () => {
     const again = await Promise.all(keys.map((key) => send(ledger, key)))
     expect(again.every(({ kind }) => kind !== 'refused')).toBe(true)
     expect(await storedBalances(ledger)).toEqual({ customer: 1_000_000 - 100 * 100 })
-    // The retry of an acknowledged request gets the same answer.
+    // A request that got a result before the crash gets the same result again.
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === 'rejected') {
-        // The test runtime ends requests with its own error, without the flags of a real deployment.
+        // The test runtime ends these requests with its own error, which does not have the properties of the error in a
+        // real deployment.
         expect(String(outcome.reason)).toContain('abortAllDurableObjects')
       } else if (outcome.value.kind !== 'refused') {
         expect(again[i]).toEqual({ ...outcome.value, kind: 'replayed' })

@@ -25,8 +25,8 @@ import { alarmOf } from './injection.ts'
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * Faults during a flush: an outage of D1, a lost request or answer, and an alarm that the platform delivers twice. No
- * page may be missing or written twice, and the alarm must be set again.
+ * Tests faults during a flush: an outage of D1, a lost request, a lost response, and an alarm that the platform
+ * delivers twice. After each fault, no page is missing or written twice, and the alarm is set again.
  */
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -47,7 +47,10 @@ function use(ledger: TestLedger, events: number): Promise<unknown> {
   return ingest(env, ledger.name, batch(items))
 }
 
-/** Checks that D1 has each entry of the journal once, and that the pages of each wallet form a chain. */
+/**
+ * Checks that D1 has each journal entry once, and that each page of a wallet starts with the balance after the wallet's
+ * previous page.
+ */
 async function expectComplete(ledger: TestLedger): Promise<void> {
   const pages = await storedPages(ledger)
   const numbers = pages.flatMap((page) => page.entries.map((entry) => entry.number)).sort((a, b) => a - b)
@@ -61,8 +64,8 @@ async function expectComplete(ledger: TestLedger): Promise<void> {
   expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(false)
 }
 
-// A flush of entries that name users has two batches: the first assigns numbers to the users, and the second writes
-// pages.
+// A flush of entries with user ids sends two batches to D1. The first assigns numbers to the users, and the second
+// writes the pages.
 const USERS = 1
 const PAGES = 2
 
@@ -145,7 +148,7 @@ describe('a request that needs D1 while D1 is down', () => {
     '/v1/events',
   ]
 
-  it.each(paths)('%s is answered 503', async (path) => {
+  it.each(paths)('%s returns 503', async (path) => {
     const { api_key: key, customer_id } = await createCustomer()
     await runAlarm(ledgerOf(customer_id))
     expect((await deployed({}, path, { key })).status).toBe(200)
@@ -175,7 +178,7 @@ describe('a ledger whose D1 is', () => {
     })
     return wrap(db.prepare(query))
   }
-  /** Returns a D1 that runs `before` before each statement. */
+  /** Returns a D1 database that calls `before` with each statement before it runs the statement. */
   const d1With = (before: (query: string) => Promise<void>): D1Database =>
     Object.create(env.DB, {
       prepare: { value: (query: string) => statementOf(env.DB, before, query) },

@@ -25,9 +25,9 @@ import { alarmOf, configure, failNextTransaction, gather, powerCut } from './inj
 vi.setConfig({ testTimeout: 60_000 })
 
 /**
- * Tests the flush from the ledger object through D1 and the queue to the rollups, with faults at every step. After
- * each fault, D1's pages must contain every acknowledged event once and no other event. The sums of the cursor, of
- * the pages' columns and of the rollups must be equal.
+ * Tests the flush from the ledger object through D1 and the queue to the rollups, with faults at every step. After each
+ * fault, the pages in D1 must contain each acknowledged event once and no other event. The sums in the flush cursor, in
+ * the columns of the pages and in the rollups must be equal.
  */
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -39,7 +39,7 @@ afterEach(() => {
 class World {
   readonly ledger: TestLedger
   readonly queue: FlakyQueue
-  /** The ids of all events that were answered with 2xx. */
+  /** The ids of all events that the ledger acknowledged. */
   readonly acknowledged = new Set<string>()
   private round = 0
   private hashes: readonly string[] = []
@@ -49,7 +49,7 @@ class World {
     this.queue = queue
   }
 
-  /** Creates a ledger with events of users, teams and several hours. Some of them are in D1. */
+  /** Creates a ledger with events of several users, teams and hours. Flushes only some of them to D1. */
   static async begin(): Promise<World> {
     const ledger = await freshLedger(1_000_000_000)
     const world = new World(ledger, await FlakyQueue.behind(ledger))
@@ -90,7 +90,10 @@ class World {
     await this.queue.install()
   }
 
-  /** Consumes the arrived messages in the given order, and checks that D1 and the rollups agree with the ledger. */
+  /**
+   * Delivers the arrived messages to the consumer in the given order, and checks that D1 and the rollups agree with the
+   * ledger.
+   */
   async expectWhole(
     order: (bodies: readonly unknown[]) => unknown[] = (bodies) => [...bodies],
   ): Promise<void> {
@@ -121,7 +124,7 @@ class World {
     await expectRolledUp(ledger, { events: acknowledged.size })
     const { hashes } = await expectChained(ledger)
     expect(hashes).toHaveLength(entries.length)
-    // An entry must keep its first hash after lost and repeated messages and after restores.
+    // The hash of an entry must never change, even after lost messages, repeated messages or a restored D1.
     hashes.forEach((hash, i) => {
       expect(hash).toBe(this.hashes[i] ?? hash)
     })
@@ -129,7 +132,7 @@ class World {
   }
 }
 
-/** Returns the sums of the pages' columns, computed in D1. */
+/** Returns the sums of the columns of the ledger's pages, computed in D1. */
 async function pageSums(ledger: TestLedger): Promise<Record<string, bigint>> {
   const usd = (name: string) =>
     `cast(sum(${name}_micro) AS TEXT) AS ${name}_micro, sum(${name}_pico) AS ${name}_pico`
@@ -209,7 +212,7 @@ describe('the queue', () => {
     const world = await World.begin()
     world.queue.breaks(fault)
     await world.alarm()
-    // D1 has the flush, but the cursor advances only after the message is in the queue.
+    // D1 already has the pages of the flush, but the ledger's cursor advances only when the message is in the queue.
     expect(await inStore(world.ledger, ({ journal }) => journal.isDirty)).toBe(true)
     await world.use(5)
     await world.alarm()
@@ -265,7 +268,7 @@ describe('a user is erased', () => {
   it('and D1 fails in the middle: nothing is flushed or sent until D1 has deleted the name', async () => {
     const world = await World.begin()
     await world.alarm()
-    // There is nothing to flush, so the first batch in D1 is the one in which the erasure deletes the name.
+    // Nothing is unflushed, so the first batch that fails is the batch in which the erasure deletes the name.
     await world.queue.install(d1FailingAt(1, 'before its effect'))
     expect(await erase(world)).toMatchObject({ kind: 'refused', refusal: { code: 'unavailable' } })
     expect(await inStore(world.ledger, ({ erasures }) => erasures.all())).toMatchObject([
@@ -303,7 +306,7 @@ describe('the object ends', () => {
     await world.queue.install()
     await world.alarm()
     const retried = await ingest(env, world.ledger.name, batch([event]))
-    if (retried.kind !== 'done' || retried.shape !== 'batch') throw new Error('not answered')
+    if (retried.kind !== 'done' || retried.shape !== 'batch') throw new Error('the retry got no result')
     expect(retried.answer.results).toMatchObject([{ status: 'duplicate' }])
     for (const item of retried.answer.results)
       if (item.status === 'duplicate') world.acknowledged.add(item.id)
@@ -338,7 +341,7 @@ describe('the object ends', () => {
 })
 
 describe('an alarm that the platform gave up after its tries', () => {
-  /** Returns a ledger whose object is running and assumes that its alarm is set. */
+  /** Returns a ledger whose alarm is deleted, although its running object assumes that the alarm is set. */
   async function givenUp(): Promise<World> {
     const world = await World.begin()
     const rings_at_ms = (await alarmOf(world.ledger)) ?? 0
@@ -377,7 +380,10 @@ describe('a full disk', () => {
 })
 
 describe('D1 is restored from an older backup', () => {
-  /** Restores D1 to its state after the first flush. The users of later flushes and the rollups are also lost. */
+  /**
+   * Returns a ledger whose D1 data is set back to the state after the first flush. The users of later flushes and the
+   * rollups are lost too.
+   */
   async function restored(): Promise<World> {
     const world = await World.begin()
     const ledger_id = ledgerKey(world.ledger.name)
@@ -413,7 +419,10 @@ describe('D1 is restored from an older backup', () => {
     return world
   }
 
-  /** Checks the ledger after the restore. The messages of the lost flushes are consumed again. */
+  /**
+   * Checks that the ledger has detected the restore, delivers all messages again, and checks that D1 and the rollups
+   * agree with the ledger.
+   */
   async function whole(world: World): Promise<void> {
     expect(log.mock.calls.flat().join()).toMatch(/d1_was_restored/)
     await world.expectWhole()

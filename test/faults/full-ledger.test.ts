@@ -17,13 +17,13 @@ import { configure } from './injection.ts'
 vi.setConfig({ testTimeout: 60_000 })
 
 /**
- * The database of an object grows if D1 is unavailable for longer than keys are kept, or if a ledger has too much
- * data. The platform limits it to 10 GB. At a configured limit below that, the ledger answers changes with 503,
- * without losing data. It accepts changes again when the database has become smaller. These tests use a small limit.
+ * Tests a ledger whose database is too large. The database of an object grows while D1 is unavailable, or if a ledger
+ * has too much data. The platform limits it to 10 GB. At a lower, configured limit, the ledger refuses changes with 503
+ * and loses no data. It accepts changes again when the database is smaller. These tests set a small limit.
  */
 
 const DAY_MS = 86_400_000
-/** Events of 0 credits, which only take space. */
+/** A batch of events that cost 0 credits and have large metadata. */
 const EVENTS = {
   events: Array.from({ length: 40 }, () => ({
     event_type: 'FEATURE_ACCESS',
@@ -51,8 +51,8 @@ function databaseBytes(): Promise<number> {
 }
 
 /**
- * Sends events while D1 is down, until the ledger answers 503. Returns the number of accepted events and the last
- * answer.
+ * Sends events until they fail with 503, because nothing is flushed meanwhile. Returns the number of accepted
+ * events and the last response.
  */
 async function fill(): Promise<{ accepted: number; refusal: Response }> {
   const bound = (await databaseBytes()) + 1_000_000
@@ -69,7 +69,7 @@ async function fill(): Promise<{ accepted: number; refusal: Response }> {
 }
 
 describe('a ledger whose database has grown to its bound', () => {
-  it('refuses changes with 503 and Retry-After, and answers reads and replays', async () => {
+  it('refuses changes with 503 and Retry-After, and serves reads and replays', async () => {
     await withD1(ledger, brokenD1(), async () => {
       const event = { ...GPT_4O, idempotency_key: unique('k') }
       const first = await ingest(key, event)
@@ -99,7 +99,7 @@ describe('a ledger whose database has grown to its bound', () => {
     })
   })
 
-  it('answers requests that share a group with a refused one', async () => {
+  it('serves replays that share a group with refused requests', async () => {
     await withD1(ledger, brokenD1(), async () => {
       const event = { ...GPT_4O, idempotency_key: unique('k') }
       await ingest(key, event)

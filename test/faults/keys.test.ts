@@ -3,18 +3,18 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { hashApiKey } from '../../src/api-keys/authentication/format.ts'
 import { forgetCachedKeys } from '../../src/api-keys/authentication/lookup.ts'
 import type { Bindings } from '../../src/bindings.ts'
-import type { OperationName } from '../../src/ledger/rpc.ts'
 import { cachedRecord, madeBy, madeKey } from '../customers/support.ts'
 import { api } from '../support/api.ts'
 import { apiWith } from '../support/app.ts'
 import { balanceOf, expectRefused, GPT_4O, ingest, listed, read } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, type TestCustomer } from '../support/customers.ts'
 import { brokenKv, d1FailingAt } from '../support/d1.ts'
-import { inStore, ledgerOf } from '../support/ledgers.ts'
+import { inStore, ledgerOf, ledgersLosing } from '../support/ledgers.ts'
 
 /**
- * A change of keys or of a customer is written to D1, then to the ledgers, then to KV. The tests interrupt each of
- * the three steps, as a crash of the Worker or a network failure would, and then repeat the request.
+ * Tests failures while a key or a customer is changed. The Worker writes the change to D1, then to the ledgers, and
+ * then to KV. The tests interrupt each of the three steps, as a crash of the Worker or a network failure would, and
+ * then repeat the request.
  */
 
 let log: ReturnType<typeof vi.spyOn>
@@ -24,25 +24,6 @@ beforeEach(() => {
 afterEach(() => {
   log.mockRestore()
 })
-
-/** Returns a ledger namespace that loses every call of one operation before it arrives. */
-function ledgersLosing(operation: OperationName): Bindings['LEDGER'] {
-  const lost = () => Promise.reject(Object.assign(new Error('Network connection lost.'), { retryable: true }))
-  return Object.create(env.LEDGER, {
-    idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },
-    get: {
-      value: (id: DurableObjectId, options?: DurableObjectNamespaceGetDurableObjectOptions) => {
-        const stub = env.LEDGER.get(id, options)
-        return new Proxy(stub, {
-          get:
-            (target, property) =>
-            (...args: unknown[]) =>
-              args[0] === operation ? lost() : Reflect.apply(Reflect.get(target, property), target, args),
-        })
-      },
-    },
-  })
-}
 
 const makes = (customer: TestCustomer, bindings: Partial<Bindings>, body = {}, headers = {}) =>
   apiWith(bindings, '/v1/api-keys', { key: customer.api_key, body: { name: 'x', ...body }, headers })
@@ -60,7 +41,7 @@ describe('making a key', () => {
     expect(await keysOf(customer)).toBe(2)
   })
 
-  it('returns the key when D1 has made it and only the answer is lost, and again for a repeat', async () => {
+  it('returns the key when D1 has made it and only the response is lost, and again for a repeat', async () => {
     const customer = await createCustomer()
     const headers = { 'Idempotency-Key': 'make' }
     const lost = await makes(customer, { DB: d1FailingAt(1, 'after its effect') }, {}, headers)
@@ -97,7 +78,7 @@ describe('deleting a key', () => {
 
   const CUTS: [string, () => Partial<Bindings>][] = [
     ['D1 fails', () => ({ DB: d1FailingAt(1, 'before its effect') })],
-    ['the answer of D1 is lost', () => ({ DB: d1FailingAt(1, 'after its effect') })],
+    ['the response from D1 is lost', () => ({ DB: d1FailingAt(1, 'after its effect') })],
     ['the ledger is not reached', () => ({ LEDGER: ledgersLosing('revokeKey') })],
     ['KV fails', () => ({ API_KEYS: brokenKv() })],
   ]
@@ -147,7 +128,7 @@ describe('rotating a key', () => {
     expect((await rotates(customer, key.key_id, {})).status).toBe(201)
   })
 
-  it('returns the new key when only an answer of D1 is lost', async () => {
+  it('returns the new key when only a response from D1 is lost', async () => {
     const customer = await createCustomer()
     const key = await madeKey(customer.api_key)
     const next = await madeBy(await rotates(customer, key.key_id, { DB: d1FailingAt(1, 'after its effect') }))
@@ -173,13 +154,13 @@ describe('rotating a key', () => {
     }
   })
 
-  it('tries the ledger again automatically, after the answer', async () => {
+  it('tries the ledger again automatically, after the response', async () => {
     const customer = await createCustomer()
     const key = await madeKey(customer.api_key)
     const stale = await cachedRecord(key.api_key)
     let calls = 0
     const real = env.LEDGER
-    // The retry of a lost call is lost, too.
+    // Loses the first call and its retry.
     const loses_two: Bindings['LEDGER'] = Object.create(real, {
       idFromName: { value: (name: string) => real.idFromName(name) },
       get: {
@@ -190,7 +171,7 @@ describe('rotating a key', () => {
       },
     })
     expect((await rotates(customer, key.key_id, { LEDGER: loses_two })).status).toBe(201)
-    // One more call adds the notification of the new key.
+    // Two calls are lost, the third revokes the key, and the fourth adds the notification about the new key.
     expect(calls).toBe(4)
     await stale.restore()
     await expectRefused(await ingest(key.api_key, GPT_4O), 401, 'revoked_api_key')
@@ -207,7 +188,7 @@ describe('suspending a customer', () => {
 
   const CUTS: [string, () => Partial<Bindings>][] = [
     ['D1 fails', () => ({ DB: d1FailingAt(1, 'before its effect') })],
-    ['the answer of D1 is lost', () => ({ DB: d1FailingAt(1, 'after its effect') })],
+    ['the response from D1 is lost', () => ({ DB: d1FailingAt(1, 'after its effect') })],
     ['the ledgers are not reached', () => ({ LEDGER: ledgersLosing('setAccount') })],
     ['KV fails', () => ({ API_KEYS: brokenKv() })],
   ]
@@ -230,7 +211,7 @@ describe('suspending a customer', () => {
     }
   })
 
-  it('issues a key in spite of a lost answer of D1', async () => {
+  it('issues a key in spite of a lost response from D1', async () => {
     const { customer_id } = await createCustomer()
     const response = await apiWith(
       { DB: d1FailingAt(1, 'after its effect') },

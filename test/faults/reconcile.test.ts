@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest, readBooks } from '../../src/ledger/client/client.ts'
 import { Projector } from '../../src/ledger/flush/projector.ts'
@@ -18,6 +18,7 @@ import { d1Double } from '../support/d1.ts'
 import {
   ask,
   freshLedger,
+  ledgersLosing,
   partOf,
   runAlarm,
   storedPages,
@@ -27,7 +28,10 @@ import {
 import { batch, eventItem } from '../support/messages.ts'
 import { captureUsage, deliver } from '../support/usage.ts'
 
-/** Tests the reconciliation of ledgers during concurrent changes and in special states. */
+/**
+ * Tests the reconciliation of ledgers during concurrent changes and in unusual states, for example with ledgers that do
+ * not respond.
+ */
 
 interface UsedLedger extends TestLedger {
   readonly ledger_id: string
@@ -48,7 +52,7 @@ async function usedLedger(): Promise<UsedLedger> {
   return used
 }
 
-/** Returns a D1 that runs `happen` before it answers the first statement of this kind. */
+/** Returns a D1 database that calls `happen` before it runs the first statement that contains `kind`. */
 function interrupted(kind: string, happen: () => Promise<unknown>): D1Database {
   let waits = true
   const prepare = (query: string) => {
@@ -69,7 +73,7 @@ function interrupted(kind: string, happen: () => Promise<unknown>): D1Database {
 
 async function booksOf(ledger: TestLedger): Promise<Books> {
   const result = await readBooks(env, ledger.name)
-  if (result.kind === 'refused') throw new Error('the ledger did not answer')
+  if (result.kind === 'refused') throw new Error('the ledger did not respond')
   return result.answer
 }
 
@@ -88,6 +92,62 @@ it('old days that are deleted while the days are read cause no difference', asyn
   expect(await checkedRollups(ledger, interrupted('by_day', expire))).toEqual([])
 })
 
+it('old days are deleted even if a run ends between two generations of their ledger', async () => {
+  const ledger = await usedLedger()
+  const name = 'zzzz'
+  // A run reads 2,000 watermarks: here 1,999 ledgers without days, and the retired generation of the last ledger.
+  await env.DB.batch([
+    env.DB.prepare(
+      `INSERT INTO rollup_watermarks
+      WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1999)
+      SELECT 'zzz' || i, 1, 'active', 1, 0, 0, totals, expired, 0 FROM n, rollup_watermarks WHERE ledger_id = ?`,
+    ).bind(ledger.ledger_id),
+    env.DB.prepare(
+      `INSERT INTO rollup_watermarks
+      SELECT ?2, 1, 'retired', 1, 0, 0, totals, expired, 0 FROM rollup_watermarks WHERE ledger_id = ?1`,
+    ).bind(ledger.ledger_id, name),
+    env.DB.prepare('UPDATE rollup_days SET ledger_id = ?2, generation = 2 WHERE ledger_id = ?1').bind(
+      ledger.ledger_id,
+      name,
+    ),
+    env.DB.prepare('UPDATE rollup_watermarks SET ledger_id = ?2, generation = 2 WHERE ledger_id = ?1').bind(
+      ledger.ledger_id,
+      name,
+    ),
+  ])
+  for (let after = 'zzz', runs = 0; runs === 0 || after !== ''; runs++) {
+    await expireDays(env.DB, 1, Date.now() + 3 * DAY_MS, after, (reached) => {
+      after = reached
+    })
+    expect(runs).toBeLessThan(10)
+  }
+  const { results } = await env.DB.prepare('SELECT day FROM rollup_days WHERE ledger_id = ?').bind(name).all()
+  expect(results).toEqual([])
+  await env.DB.prepare("DELETE FROM rollup_watermarks WHERE ledger_id GLOB 'zzz*'").run()
+})
+
+it.each(['not JSON', '[]', '{"v":9}'])(
+  'a damaged day (%s) does not keep old days of other ledgers',
+  async (by_day) => {
+    const [broken, other] = [await usedLedger(), await usedLedger()]
+    await env.DB.prepare('UPDATE rollup_days SET by_day = ? WHERE ledger_id = ?')
+      .bind(by_day, broken.ledger_id)
+      .run()
+    for (let after = '', runs = 0; runs === 0 || after !== ''; runs++) {
+      await expireDays(env.DB, 1, Date.now() + 3 * DAY_MS, after, (reached) => {
+        after = reached
+      })
+      expect(runs).toBeLessThan(1_000)
+    }
+    const { results } = await env.DB.prepare(
+      'SELECT DISTINCT ledger_id FROM rollup_days WHERE ledger_id IN (?, ?)',
+    )
+      .bind(broken.ledger_id, other.ledger_id)
+      .all()
+    expect(results).toEqual([{ ledger_id: broken.ledger_id }])
+  },
+)
+
 it('days are compared even if the rollups have changed since the books were read', async () => {
   const ledger = await usedLedger()
   const books = await booksOf(ledger)
@@ -96,9 +156,10 @@ it('days are compared even if the rollups have changed since the books were read
   expect(await checkRollups(env.DB, ledger.ledger_id, books)).toMatchObject([{ kind: 'usage_of_days' }])
 })
 
-it('ledgers that do not answer do not delay the check of others', async () => {
+it('ledgers that do not respond do not delay the check of others', async () => {
   const ledger = await usedLedger()
-  // Adds more ledgers than one call checks. They precede all others and were never opened.
+  // Adds 45 ledgers to D1 that were never opened, which is more than one call checks. Their ids sort before all other
+  // ids.
   const ghosts = Array.from({ length: 45 }, (_, i) => `0-${unique('ghost')}-${i}`)
   const insert = env.DB.prepare(
     'INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms) VALUES (?, 0, 0, 0)',
@@ -129,7 +190,7 @@ it('a full check continues where the last call stopped', async () => {
     checked,
     differences: [],
   })
-  // The damage is in pages that were already checked, so only a check from the beginning would find it.
+  // Damages a page that was already checked, so only a check from the beginning would find the damage.
   await env.DB.prepare('UPDATE ledger_pages SET events = 7 WHERE ledger_id = ? AND flush_entry = 1')
     .bind(ledger.ledger_id)
     .run()
@@ -183,10 +244,28 @@ it('a ledger far ahead of D1 is checked after its flush', async () => {
   expect(await check()).toMatchObject({ kind: 'done', status: 'OK' })
 })
 
+it('a ledger that is unavailable is logged with the reason', async () => {
+  const ledger = await usedLedger()
+  const warned = vi.spyOn(console, 'warn').mockImplementation(() => {})
+  const now_ms = Date.now() + DAY_MS
+  const run = (LEDGER = env.LEDGER) =>
+    reconcileDue({ ...env, LEDGER }, { since_ms: now_ms - 60_000, full: false, now_ms })
+  for (let more = true; more; ) more = (await run(ledgersLosing('books'))).more
+  const lines = warned.mock.calls.map(([line]) => JSON.parse(String(line)))
+  warned.mockRestore()
+  const expected = {
+    level: 'warn',
+    event: 'ledger_not_reconciled',
+    ledger: ledger.ledger_id,
+    code: 'unavailable',
+  }
+  expect(lines).toContainEqual(expected)
+})
+
 it('pages rewritten during an erasure do not restore the id', async () => {
   const ledger = await usedLedger()
   const down = d1Double({ batch: () => Promise.reject(new Error('D1 is gone')) })
-  // The journal has the alias by then, but D1 still has the id.
+  // The erasure replaces the id with an alias in the journal, but fails before it reaches D1, which still has the id.
   const erased = await withD1(ledger, down, () =>
     ask(ledger.stub, 'eraseSubject', { kind: 'user', id: 'ann' }),
   )

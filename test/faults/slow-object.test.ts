@@ -10,7 +10,10 @@ import { rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 import { groupOf } from './injection.ts'
 
-/** Tests an object that does not answer: requests end after a limited time, and a retry with the same key is safe. */
+/**
+ * Tests an object that does not respond: requests time out, and a retry with the same idempotency key does not charge
+ * twice.
+ */
 
 const IMPATIENT = { ...env, LEDGER_TIMEOUT_MS: '300' }
 
@@ -27,7 +30,7 @@ describe('a call', () => {
     expect(calls).toBe(1)
   })
 
-  it('that is answered in time returns that answer, and leaves no timer', async () => {
+  it('that completes in time returns its result, and leaves no timer', async () => {
     const { name } = await freshLedger()
     const clear = vi.spyOn(globalThis, 'clearTimeout')
     expect(await call(env, name, true, (stub) => stub.ping())).toBe('pong')
@@ -59,7 +62,7 @@ describe('over HTTP', () => {
     expect(await balanceOf(api_key)).toBe(10_000)
   })
 
-  it('a change whose answer was lost is replayed to the retry with its key, and burned once', async () => {
+  it('a change whose result was lost is replayed to the retry with its key, and burned once', async () => {
     const { api_key, customer_id } = await createCustomer()
     const ledger = ledgerOf(customer_id)
     await hangOnce(ledger, 'after the commit')
@@ -73,7 +76,7 @@ describe('over HTTP', () => {
   })
 })
 
-/** Makes the ledger never answer its next change. */
+/** Makes the ledger object never respond to its next change. */
 async function hangOnce(ledger: TestLedger, moment: 'before the commit' | 'after the commit'): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const group = groupOf(instance)

@@ -13,11 +13,12 @@ import {
   type Target,
   verdictOf,
 } from '../../src/gateway/fallback.ts'
+import { retryAfterMs } from '../../src/http/outbound/retry-after.ts'
 
 const status = (code: number, retry_after_s?: number): Ending => ({
   kind: 'status',
   status: code,
-  retry_after_s,
+  retry_after_ms: retry_after_s && retry_after_s * 1_000,
 })
 const BACKUP: Target = { provider_key: 'Backup', model: null }
 const SMALL: Target = { provider_key: 'Backup', model: 'small' }
@@ -44,7 +45,29 @@ describe('how an attempt ended', () => {
   })
 })
 
-/** Returns the positions in the fallback list of the attempts that are made, if they end with `endings`. */
+describe('the pause that a provider requests with Retry-After', () => {
+  const now_ms = Date.parse('2026-11-30T12:00:00Z')
+
+  it.each([
+    ['0', 0],
+    ['7', 7_000],
+    ['1.5', 1_500],
+    [' 60 ', 60_000],
+    ['Mon, 30 Nov 2026 12:01:00 GMT', 60_000],
+    ['Monday, 30-Nov-26 12:01:00 GMT', 60_000],
+    ['Mon, 30 Nov 2026 11:00:00 GMT', 0],
+    ['9'.repeat(400), 1_000_000_000],
+    ['Mon, 30 Nov 9999 12:00:00 GMT', 1_000_000_000],
+    ...['-5', '+5', '', 'soon', '1e3', '0x10', '5 s', '2026-12-01', 'Nonsense, 99 Foo 2026'].map(
+      (text) => [text, undefined] as const,
+    ),
+    [null, undefined],
+  ] as const)('%j is %j ms', (header, expected) => {
+    expect(retryAfterMs(header, now_ms)).toBe(expected)
+  })
+})
+
+/** Returns the fallback positions of the attempts that are made when the attempts end with `endings` in order. */
 function places(fallback: Fallback, endings: readonly Ending[], random = 0): number[] {
   const made: Made[] = []
   for (const ending of endings) {
@@ -108,7 +131,7 @@ describe('the attempts of a call', () => {
       fc.record({
         kind: fc.constant('status' as const),
         status: fc.integer({ min: 100, max: 599 }),
-        retry_after_s: fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined }),
+        retry_after_ms: fc.option(fc.integer({ min: 0, max: 100_000_000 }), { nil: undefined }),
       }),
       fc.constantFrom<Ending>({ kind: 'not_sent' }, LOST, LATE, { kind: 'client_gone' }),
     )

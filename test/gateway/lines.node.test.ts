@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { bounded } from '../../src/gateway/stream/bounded.ts'
 import { Elements } from '../../src/gateway/stream/elements.ts'
 import { Lines } from '../../src/gateway/stream/lines.ts'
 import { readingOf } from '../../src/gateway/stream/readings.ts'
@@ -10,7 +11,7 @@ const word = (content: string) =>
 const STOP = event({ choices: [{ delta: {}, finish_reason: 'stop' }], usage: null })
 const REPORT = event({ choices: [], usage: { prompt_tokens: 5, completion_tokens: 7 } })
 
-/** Returns an arbitrary that divides a text into pieces of random sizes. */
+/** Returns a fast-check arbitrary that splits a text into pieces of random sizes. */
 const pieces = (text: string) =>
   fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 100 }).map((sizes) => {
     const bytes = new TextEncoder().encode(text)
@@ -32,6 +33,7 @@ function textOf(chunks: readonly Uint8Array[]): string {
 describe.each([
   ['\n', '\n\n'],
   ['\r\n', '\r\n\r\n'],
+  ['\r', '\r\r'],
 ])('lines that end with %j', (_, end) => {
   const words = ['Hello ', 'äöü ', '漢字 ', '"quoted\\" ', 'usage '].map(word)
   const before = [...words, STOP].map((line) => line + end).join('')
@@ -61,11 +63,51 @@ describe.each([
     )
   })
 
-  it('wait only after the end of the answer', () => {
+  it('wait only after the end of the completion', () => {
     const lines = new Lines(readingOf('chat'), true)
     const half = new TextEncoder().encode(`${words[0]}${end}data: {"choi`)
     expect(textOf(lines.pass(half))).toBe(textOf([half]))
   })
+})
+
+it.each(['\n', '\r\n', '\r'])(
+  'an event of several data lines is read, and its report is removed: %j',
+  (end) => {
+    const lined = (line: string) => {
+      const json = JSON.stringify(JSON.parse(line.slice('data: '.length)), null, 1)
+      return `${json.replaceAll(/^/gm, 'data: ').replaceAll('\n', end)}${end}${end}`
+    }
+    const before = ['Hello ', 'you'].map((text) => lined(word(text))).join('') + lined(STOP)
+    const text = `${before}${lined(REPORT)}data: [DONE]${end}${end}`
+    fc.assert(
+      fc.property(pieces(text), fc.boolean(), (chunks, cuts) => {
+        const reading = readingOf('chat')
+        const lines = new Lines(reading, cuts)
+        const passed = [...chunks.flatMap((chunk) => lines.pass(chunk)), ...lines.end()]
+        expect(textOf(passed)).toBe(cuts ? text.replace(lined(REPORT), '') : text)
+        expect(reading.reported()).toMatchObject({ usage: { completion_tokens: 7 } })
+        expect(reading.delivered.pieces).toBe(2)
+        expect(lines.missing).toBe('')
+      }),
+    )
+  },
+)
+
+it.each([
+  ['\n\n', ''],
+  ['\r\n\r\n', ''],
+  ['\r\r', ''],
+  ['\n', '\n'],
+  ['\r', '\n'],
+  ['', '\n\n'],
+])('a stream that ends with %j lacks %j', (end, missing) => {
+  for (const cuts of [true, false]) {
+    const lines = new Lines(readingOf('chat'), cuts)
+
+    for (const byte of new TextEncoder().encode(`${STOP}${end}`)) lines.pass(new Uint8Array([byte]))
+    lines.end()
+    expect(lines.missing).toBe(missing)
+  }
 })
 
 it('a last line without an end is passed on, unless it is the report', () => {
@@ -93,4 +135,46 @@ it('the elements of an array are read in any pieces', () => {
       expect(reading.complete).toBe(true)
     }),
   )
+})
+
+it('a line or an element of more than 16 MB is relayed, and its usage is read', () => {
+  const usage = { input_tokens: 22, output_tokens: 4_160 }
+  const response = {
+    service_tier: 'flex',
+    output: [{ type: 'message', text: '"quoted\\" '.repeat(50_000) }],
+    result: 'A'.repeat(17_000_000),
+    usage,
+  }
+  const text = JSON.stringify({ type: 'response.completed', response })
+  const chunksOf = (whole: string) =>
+    whole.match(/[\s\S]{1,65537}/g)?.map((piece) => Buffer.from(piece)) ?? []
+  const reading = readingOf('responses')
+  const lines = new Lines(reading, true)
+  const chunks = chunksOf(`data: ${text}\n\n`)
+  expect(textOf(chunks.flatMap((chunk) => lines.pass(chunk)))).toBe(`data: ${text}\n\n`)
+  expect(reading.complete).toBe(true)
+  expect(reading.reported()).toMatchObject({ service_tier: 'flex', output: [{ type: 'message' }], usage })
+
+  const gemini = {
+    data: 'A'.repeat(17_000_000),
+    finishReason: 'STOP',
+    usageMetadata: { promptTokenCount: 5 },
+  }
+  const whole = readingOf('generate')
+  const elements = new Elements(whole)
+  for (const chunk of chunksOf(`[${JSON.stringify(gemini)}]`)) elements.pass(chunk)
+  expect(whole.reported()).toMatchObject({ usageMetadata: { promptTokenCount: 5 } })
+})
+
+it('a JSON text that is too long loses only its long strings, wherever it is cut', () => {
+  const escapes = String.raw`\"\\\\\n\\`
+  for (let length = 0; length <= escapes.length; length++) {
+    const begun = bounded(`{"model":"m","data":"${'x'.repeat(2 ** 24)}${escapes.slice(0, length)}`)
+    expect(begun.length).toBeLessThan(100)
+    expect(JSON.parse(`${begun}${escapes.slice(length)}","usage":{}}`)).toMatchObject({
+      model: 'm',
+      usage: {},
+    })
+  }
+  expect(bounded('x'.repeat(2 ** 24 + 1))).toBe('')
 })

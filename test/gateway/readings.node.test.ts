@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { MeteredApi } from '../../src/gateway/dialect.ts'
 import { mediaRates, modalityOf } from '../../src/gateway/request/media.ts'
-import { deliveredUsage, NOTHING } from '../../src/gateway/stream/delivered.ts'
+import { deliveredByTools, deliveredUsage, NOTHING } from '../../src/gateway/stream/delivered.ts'
 import { readingOf } from '../../src/gateway/stream/readings.ts'
 
 it('the input of a message is the one that its start reports, for any names of tools', () => {
@@ -18,13 +18,27 @@ it('the input of a message is the one that its start reports, for any names of t
   expect(reading.reported()).toMatchObject({ usage: { ...usage, output_tokens: 20 } })
 })
 
-/** Returns the usage that the lines of an interrupted stream have delivered. */
-function delivered(api: MeteredApi, body: Readonly<Record<string, unknown>>, ...lines: readonly object[]) {
+type Body = Readonly<Record<string, unknown>>
+
+function readingOfLines(api: MeteredApi, lines: readonly object[]) {
   const reading = readingOf(api)
   for (const line of lines) reading.take(JSON.stringify(line))
-  return deliveredUsage(reading.delivered, mediaRates(api, body))
+  return reading.delivered
 }
-/** Returns bytes in base64. The name of a field in the bytes does not appear in the text. */
+
+/** Returns the usage that is estimated from the lines of an interrupted stream, without the images of tools. */
+function delivered(api: MeteredApi, body: Body, ...lines: readonly object[]) {
+  return deliveredUsage(readingOfLines(api, lines), mediaRates(api, body))
+}
+
+/** Returns the usage of tools that is estimated from the lines of an interrupted response. */
+function byTools(body: Body, ...lines: readonly object[]) {
+  return deliveredByTools(readingOfLines('responses', lines), mediaRates('responses', body))
+}
+/**
+ * Returns this number of bytes in base64. The bytes contain the name of a field, which does not appear in the base64
+ * text.
+ */
 const base64 = (bytes: number) => Buffer.alloc(bytes, 'audio.delta').toString('base64')
 const chat = (delta: object) => ({ choices: [{ index: 0, delta, finish_reason: null }] })
 const parts = (...all: readonly object[]) => ({ candidates: [{ content: { parts: all } }] })
@@ -75,7 +89,35 @@ it.each([
     ...partial(index),
   }))
   const tools = [{ type: 'function' }, { type: 'image_generation', quality, size }]
-  expect(delivered('responses', { model: 'gpt-5', tools }, ...of_tool)).toEqual(output(2, 3))
+  const using = { model: 'gpt-5', tools }
+  expect(byTools(using, ...of_tool)).toEqual([{ model: 'gpt-image-1', usage: output(2, 3) }])
+  expect(delivered('responses', using, ...of_tool)).toEqual({})
+})
+
+const ofImage = (type: string, more: object) => ({ type: `response.${type}`, output_index: 0, ...more })
+const preview = (item_id: string, partial_image_index: number) =>
+  ofImage('image_generation_call.partial_image', {
+    item_id,
+    partial_image_index,
+    partial_image_b64: base64(99),
+  })
+const completed = (item_id: string) => ofImage('image_generation_call.completed', { item_id })
+const finished = (id: string, result: string | null = base64(900)) =>
+  ofImage('output_item.done', { item: { id, type: 'image_generation_call', status: 'completed', result } })
+
+it.each([
+  ['only its end', [finished('a')], 1, 0],
+  ['its events at the end', [completed('a'), finished('a')], 1, 0],
+  ['a preview and its end', [preview('a', 0), preview('a', 1), completed('a'), finished('a')], 1, 2],
+  ['two images at once', [preview('a', 0), preview('b', 0), finished('b'), finished('a')], 2, 2],
+  ['an image after another', [preview('a', 0), finished('a'), finished('b')], 2, 1],
+  ['an image that failed', [finished('a', null)], 0, 0],
+  ['an image that was begun', [ofImage('image_generation_call.generating', { item_id: 'a' })], 0, 0],
+] as const)('an image of a tool is counted once: %s', (_, lines, images, previews) => {
+  const tools = [{ type: 'image_generation', model: 'gpt-image-2', quality: 'low', size: '1024x1024' }]
+  const tokens = images * 272 + previews * 100
+  const usage = { output_tokens: tokens, output_image_tokens: tokens }
+  expect(byTools({ tools }, ...lines)).toEqual(images === 0 ? [] : [{ model: 'gpt-image-2', usage }])
 })
 
 it('an image without usage is counted, for models that are priced by image', () => {
@@ -107,10 +149,22 @@ it('an image in a chat completion is an image', () => {
   })
 })
 
+it('reasoning in a list of parts is output', () => {
+  const thinking = [{ type: 'text', text: 'x'.repeat(40) }]
+  const content = [
+    { type: 'thinking', thinking },
+    { type: 'text', text: 'yes!' },
+  ]
+  expect(delivered('chat', {}, chat({ content }))).toEqual({ output_tokens: 11 })
+})
+
 it('searches are counted where a stream shows them', () => {
   const call = { type: 'response.web_search_call.in_progress', item_id: 'ws_1' }
   const done = { type: 'response.web_search_call.completed', item_id: 'ws_1' }
   expect(delivered('responses', {}, call, done)).toEqual({ web_searches: 1 })
+  const file = (state: string) => ({ type: `response.file_search_call.${state}`, item_id: 'fs_1' })
+  const lines = ['in_progress', 'searching', 'completed'].map(file)
+  expect(delivered('responses', {}, ...lines)).toEqual({ storage_searches: 1 })
   const content_block = { type: 'server_tool_use', id: 's', name: 'web_search', input: {} }
   expect(delivered('messages', {}, { type: 'content_block_start', index: 1, content_block })).toEqual({
     web_searches: 1,

@@ -34,7 +34,7 @@ const amounts = ({ balance, reserved_balance, available_balance }: Record<string
   available_balance,
 ]
 
-/** Creates a user's wallet with this number of credits. */
+/** Creates a customer, and grants `credits` to the wallet of user `u`. Returns the API key. */
 async function walletOf(credits: number) {
   const { api_key: key } = await createCustomer()
   await ok(key, '/v1/credits/grant', { user_id: 'u', amount: credits }, 201)
@@ -164,8 +164,8 @@ describe('a hold', () => {
 describe('a hold by model', () => {
   it('reserves the worst case, and returns the number of output tokens that it covers', async () => {
     const key = await walletOf(1000)
-    // gpt-4o costs 2.5 USD a million input tokens and 10 USD a million output tokens, at 2,000 credits per USD. 1,000
-    // input tokens cost 5 credits, and 2,000 output tokens 40 credits.
+    // gpt-4o costs 2.5 USD per million input tokens and 10 USD per million output tokens. At 2,000 credits per USD,
+    // 1,000 input tokens cost 5 credits, and 2,000 output tokens cost 40 credits.
     const opened = await hold(key, {
       user_id: 'u',
       provider: 'OPENAI',
@@ -192,11 +192,11 @@ describe('a hold by model', () => {
     ['anthropic', 'claude-sonnet-4-5', { input_tokens: 250_000 }, 64_000],
     ['google', 'gemini-2.5-pro', { input_tokens: 199_999 }, 8192],
     ['openai', 'gpt-4o', { input_tokens: 1000 }, 0],
-  ])('of %s %s covers its input and the output that it answers', async (provider, model, usage, output) => {
+  ])('of %s %s covers its input and the output that it returns', async (provider, model, usage, output) => {
     const { api_key: key } = await createCustomer()
     const sized = { provider, model, usage, max_output_tokens: output }
     const { credits } = await hold(key, { user_id: 'u', ...sized })
-    // The wallet has exactly the credits of the hold, so a charge above the hold is a shortfall.
+    // The wallet of `v` has exactly the credits of the hold, so a charge above the hold would be a shortfall.
     await ok(key, '/v1/credits/grant', { user_id: 'v', amount: credits }, 201)
     const { id, max_output_tokens } = await hold(key, { user_id: 'v', ...sized })
     expect(max_output_tokens).toBeGreaterThanOrEqual(output)
@@ -208,8 +208,7 @@ describe('a hold by model', () => {
 
   it('counts the input of a model with a more expensive cache write as written to the cache', async () => {
     const key = await walletOf(1000)
-    // A million tokens of claude-sonnet-4-5 cost 3 USD for input, 6 USD for one-hour cache writes, and 15 USD for
-    // output.
+    // A million tokens of claude-sonnet-4-5 cost 3 USD as input, 6 USD as one-hour cache writes, and 15 USD as output.
     const opened = await hold(key, {
       user_id: 'u',
       provider: 'ANTHROPIC',
@@ -263,7 +262,7 @@ describe('a capture that falls short', () => {
   it('earns the part of the price that it took', async () => {
     const key = await walletOf(10)
     const { id } = await hold(key, { user_id: 'u', credits: 10 })
-    // The event costs 15 credits, of which the wallet can pay 10. The price is 0.001 USD a credit.
+    // The event costs 15 credits, of which the wallet can pay 10. A credit has a price of 0.001 USD.
     const captured = await ok(key, `/v1/holds/${id}/capture`, { event: { ...EVENT, user_id: 'u' } })
     expect(captured).toMatchObject({ captured: 10, shortfall: 5 })
     const event = await jsonOf(await api(`/v1/events/${textField(captured, 'event_id')}`, { key }))

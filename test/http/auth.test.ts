@@ -25,7 +25,7 @@ describe('a request with a valid key', () => {
       { 'x-api-key': api_key },
       { Authorization: `Bearer ${api_key}`, 'X-API-Key': api_key },
       { Authorization: 'Basic cHJveHk6cHJveHk=', 'X-API-Key': api_key },
-      // Imitates a proxy or a configuration file that sends the header without a value.
+      // A proxy or a configuration file can add a header without a key.
       { Authorization: `Bearer ${api_key}`, 'X-API-Key': '' },
       { Authorization: 'Bearer', 'X-API-Key': api_key },
     ]) {
@@ -126,7 +126,7 @@ describe('a request that is refused', () => {
     await expectProblem(await probe('/v1/write', write), 403, 'insufficient_scope')
   })
 
-  it('writes for a suspended customer: 403, while its reads are answered', async () => {
+  it('writes for a suspended customer: 403, while its reads succeed', async () => {
     const { customer_id } = await createCustomer()
     await env.DB.prepare(`UPDATE customers SET status = 'SUSPENDED' WHERE customer_id = ?`)
       .bind(customer_id)

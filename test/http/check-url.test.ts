@@ -146,7 +146,7 @@ describe('the hosts that the operator allows', () => {
   })
 })
 
-describe('an address that DNS answers', () => {
+describe('an address that DNS returns', () => {
   it.each([
     ['93.184.216.34', true],
     ['127.0.0.1', false],

@@ -15,9 +15,15 @@ const preflight = (bindings: Readonly<Record<string, string>>, origin: string, p
     },
   })
 
-/** The request headers in `docs/gateway.md`. */
+/** The names of the request headers that `docs/gateway.md` describes. */
 const METER_HEADERS = new Set(gatewayDocs.match(/X-(?:Meter|Provider)-[A-Za-z]+(?:-[A-Za-z]+)*/g)).difference(
-  new Set(['X-Meter-Event-Id', 'X-Meter-Credits-Burned', 'X-Meter-Balance', 'X-Provider-Request-Id']),
+  new Set([
+    'X-Meter-Event-Id',
+    'X-Meter-Credits-Burned',
+    'X-Meter-Balance',
+    'X-Meter-Attempts',
+    'X-Provider-Request-Id',
+  ]),
 )
 
 const corsHeaders = ({ headers }: Response) =>
@@ -34,7 +40,7 @@ describe('CORS', () => {
     }
   })
 
-  it('answers the preflight of a listed origin without a key', async () => {
+  it('responds to the preflight of a listed origin without a key', async () => {
     const response = await preflight(LISTED, APP)
     expect(response.status).toBe(204)
     expect(await response.text()).toBe('')
@@ -57,15 +63,15 @@ describe('CORS', () => {
     const { headers } = await preflight(LISTED, APP, '/gateway/openai/v1/chat/completions')
     const allowed = headers.get('Access-Control-Allow-Headers')?.split(',') ?? []
     for (const name of METER_HEADERS) expect(allowed).toContain(name)
-    // The SDKs of OpenAI and Anthropic send these headers from web pages, too.
+    // The SDKs of OpenAI and Anthropic also send these headers from web pages.
     for (const name of ['X-Stainless-Lang', 'X-Stainless-Retry-Count', 'OpenAI-Project', 'Anthropic-Version'])
       expect(allowed).toContain(name)
     const exposed = headers.get('Access-Control-Expose-Headers')?.split(',') ?? []
-    for (const name of ['X-Meter-Event-Id', 'X-Meter-Credits-Burned', 'X-Meter-Balance'])
+    for (const name of ['X-Meter-Event-Id', 'X-Meter-Credits-Burned', 'X-Meter-Balance', 'X-Meter-Attempts'])
       expect(exposed).toContain(name)
   })
 
-  it('lets a listed origin read answers and errors, and declares that answers differ by origin', async () => {
+  it('lets a listed origin read responses and errors, and declares that responses differ by origin', async () => {
     for (const path of ['/health', '/v1/credits/balance', '/nowhere']) {
       const response = await deployed(LISTED, path, { headers: { Origin: 'http://localhost:3000' } })
       expect(response.headers.get('Access-Control-Allow-Origin')).toBe('http://localhost:3000')
@@ -105,7 +111,7 @@ describe('CORS', () => {
     expect(response.headers.get('Allow')).toBe('GET, HEAD, OPTIONS')
   })
 
-  it('answers a HEAD like its GET, without the body', async () => {
+  it('responds to HEAD like GET, without the body', async () => {
     const response = await deployed(LISTED, '/health', { method: 'HEAD', headers: { Origin: APP } })
     expect(response.status).toBe(200)
     expect(await response.text()).toBe('')

@@ -7,7 +7,7 @@ import { api, apiRequest, jsonOf, send } from '../support/api.ts'
 import { brokenD1, brokenKv } from '../support/d1.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Requests `/ready` with the given bindings object. The result of a check is cached for each bindings object. */
+/** Requests `/ready` with the given bindings. The Worker caches the result of the check for each bindings object. */
 function ready(bindings: Bindings): Promise<Response> {
   const request = apiRequest('/ready')
   return send(request, async () => {
@@ -19,7 +19,7 @@ function ready(bindings: Bindings): Promise<Response> {
 }
 
 describe('GET /health', () => {
-  it('reports that the process answers, without a key and without checking dependencies', async () => {
+  it('reports that the process responds, without a key and without checking dependencies', async () => {
     const response = await api('/health')
     expect(response.status).toBe(200)
     expect(await jsonOf(response)).toEqual({ status: 'ok' })

@@ -4,7 +4,7 @@ import { expectRefused } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
 import { deployed, sendDeployed } from '../support/deployment.ts'
 
-/** Tests hostile requests. No answer may be a 5xx or reveal internals of the service. */
+/** Tests hostile requests. No response may be a 5xx or reveal internals of the service. */
 
 describe('the headers for browsers', () => {
   const EXPECTED = {
@@ -176,7 +176,7 @@ describe('a header', () => {
     expect(response.headers.get('X-Request-Id')).toMatch(/^req_/)
   })
 
-  it('that requests an encoding of the answer or overrides the method is ignored', async () => {
+  it('that requests an encoding of the response or overrides the method is ignored', async () => {
     const { api_key } = await createCustomer()
     const headers = { 'X-HTTP-Method-Override': 'DELETE', 'Accept-Encoding': 'x', Accept: 'text/html' }
     const response = await api('/v1/credits/balance', { key: api_key, headers })

@@ -36,6 +36,15 @@ it('bodies enter in the order of their arrival, and small ones do not overtake l
   expect(order).toEqual([0, 1, 2, 3, 4])
 })
 
+it('a body that is smaller than expected frees the rest of its memory', async () => {
+  const first = await entered(5 * MB)
+  const second = entered(4 * MB)
+  first.shrinkTo(MB)
+  const others = await second
+  first.leave()
+  others.leave()
+})
+
 async function entered(bytes: number): Promise<Room> {
   const room = await roomFor(bytes)
   if (!room) throw new Error('no room in time')

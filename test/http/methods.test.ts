@@ -17,7 +17,7 @@ describe.each([...paths])('%s', (path, known) => {
   const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].toSorted()
   const filled = path.replaceAll(/\{\w+\}/g, 'some-id')
 
-  it('answers every other method with 405 and Allow, before it requires a key', async () => {
+  it('returns 405 and Allow for every other method, before it requires a key', async () => {
     for (const method of METHODS.filter((other) => !methods.includes(other))) {
       const response = await api(filled, { method })
       await expectProblem(response, 405, 'method_not_allowed')
@@ -25,7 +25,7 @@ describe.each([...paths])('%s', (path, known) => {
     }
   })
 
-  it('answers OPTIONS with its methods', async () => {
+  it('returns its methods for OPTIONS', async () => {
     const response = await api(filled, { method: 'OPTIONS' })
     expect(response.status).toBe(204)
     expect(allowOf(response)).toEqual(allowed)

@@ -6,7 +6,7 @@ it.each([
   'D1_ERROR: database or disk is full: SQLITE_FULL',
   'database or disk is full: SQLITE_FULL',
   'disk I/O error: SQLITE_IOERR',
-])('is answered 503: %s', (message) => expect(isOutage(new Error(message))).toBe(true))
+])('is an outage: %s', (message) => expect(isOutage(new Error(message))).toBe(true))
 
 it.each([
   'D1_ERROR: no such table: customers: SQLITE_ERROR',

@@ -14,7 +14,10 @@ import { createKey } from '../support/keys.ts'
 import { rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** A rate limiter that admits each key `limit` times. Only one test, at the end, uses the platform's own limiter. */
+/**
+ * A simulated rate limiter that admits each key `allowed` times. Only the last test uses the real rate limiter of the
+ * platform.
+ */
 class Limiter implements RateLimit {
   readonly keys: string[] = []
   private readonly allowed: number
@@ -46,7 +49,7 @@ function from(address: string, options: ApiOptions = {}): ApiOptions {
   return { ...options, headers: { ...options.headers, 'CF-Connecting-IP': address } }
 }
 
-/** Returns a D1 that counts its queries. */
+/** Returns a D1 database that counts its queries. */
 function countingD1(): { readonly db: D1Database; asked: () => number } {
   let asked = 0
   const db = d1Double({
@@ -80,7 +83,7 @@ describe('without a valid key', () => {
   ]
 
   it.each(strangers)(
-    '%s is answered up to the limit, and then gets 429',
+    '%s gets its own status up to the limit, and then 429',
     async (_, path, options, status) => {
       const limits = { IP_LIMIT: new Limiter(2) }
       expect((await deployed(limits, path, from(ADDRESS, options()))).status).toBe(status)
@@ -88,7 +91,7 @@ describe('without a valid key', () => {
       const refused = await deployed(limits, path, from(ADDRESS, options()))
       expect(rateHeaders(refused)).toEqual({ policy: null, rate: null, retry_after: '60' })
       await expectProblem(refused, 429, 'rate_limited')
-      // Each request is counted once, independently of the number of look-ups.
+      // Each request counts once against the limit, although it can look up several keys.
       expect(limits.IP_LIMIT.keys).toEqual([ADDRESS, ADDRESS, ADDRESS])
       expect((await deployed(limits, path, from('203.0.113.8', options()))).status).toBe(status)
     },
@@ -104,7 +107,7 @@ describe('without a valid key', () => {
     await expectProblem(second, 429, 'rate_limited')
   })
 
-  it('D1 gets no more look-ups of keys than an address may send requests', async () => {
+  it('D1 gets no more look-ups of keys than the number of requests that an IP address can send', async () => {
     const { db, asked } = countingD1()
     const limits = { IP_LIMIT: new Limiter(3), DB: db }
     for (let count = 0; count < 20; count++) {
@@ -130,7 +133,7 @@ describe('without a valid key', () => {
       statuses.push(response.status)
     }
     expect(statuses).toEqual([...Array(4).fill(401), ...Array(6).fill(429)])
-    // Each of the four look-ups reads the key's record and the operator's epoch.
+    // Four look-ups are allowed, and each reads two KV entries: the record of the key and the epoch of the operator.
     expect(asked).toBe(8)
   })
 
@@ -141,7 +144,8 @@ describe('without a valid key', () => {
     expect((await deployed(limits, BALANCE, from('2001:db8:1:3::1'))).status).toBe(401)
     expect((await deployed(limits, BALANCE)).status).toBe(401)
     expect((await deployed(limits, BALANCE)).status).toBe(429)
-    // Outside Cloudflare, any client can set the header, so a value that is not an address is ignored.
+    // Outside Cloudflare, any client can set the header `CF-Connecting-IP`, so a value that is not an IP address is
+    // ignored.
     expect((await deployed(limits, BALANCE, from('x'.repeat(9000)))).status).toBe(429)
   })
 })
@@ -192,7 +196,7 @@ describe('the flood limit of a customer', () => {
     const refused = await deployed(limits, BALANCE, { key: api_key })
     expect(rateHeaders(refused)).toEqual({ policy: null, rate: null, retry_after: '60' })
     await expectProblem(refused, 429, 'rate_limited')
-    // This limit also applies to routes that call no ledger object.
+    // The flood limit also applies to routes that call no ledger object.
     expect(await status(api_key, '/v1/customers/me')).toBe(429)
     expect(await status(api_key, '/v1/rating/pricing')).toBe(429)
     expect(await status(test.api_key)).not.toBe(429)

@@ -10,7 +10,7 @@ import { ledgerOf } from '../support/ledgers.ts'
 import { limitTier, rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** The documented requests a minute of the first tier. */
+/** The number of requests per minute that the STARTER tier allows. */
 const STARTER = 100
 const POLICY = `"default";q=${STARTER};w=60`
 const NOON = Date.UTC(2026, 10, 23, 12)
@@ -32,7 +32,7 @@ function balance(key: string): Promise<Response> {
   return api(BALANCE, { key })
 }
 
-/** Sends this number of requests at once. Returns the number of requests that the rate limit did not refuse. */
+/** Sends `requests` concurrent requests. Returns the number of requests that the rate limit did not refuse. */
 async function passed(requests: number, send: (index: number) => Promise<Response>): Promise<number> {
   const responses = await Promise.all(Array.from({ length: requests }, (_, index) => send(index)))
   return responses.filter(({ status }) => status !== 429).length
@@ -44,7 +44,7 @@ describe('the requests of a customer in a minute', () => {
     const sends = [
       () => balance(api_key),
       () => ingest(api_key, GPT_4O),
-      // Requests that the ledger refuses for another reason are counted, too.
+      // The rate limit also counts requests that the ledger refuses for another reason.
       () => api(`${BALANCE}?user_id=nobody`, { key: api_key }),
       () => api('/v1/credits/grant', { key: api_key, body: { amount: 1 } }),
     ]
@@ -53,7 +53,7 @@ describe('the requests of a customer in a minute', () => {
     expect(await passed(10, send)).toBe(0)
   })
 
-  it('are counted down in the headers of every answer, and refused with the time to wait', async () => {
+  it('are counted down in the headers of every response, and refused with the time to wait', async () => {
     const { api_key } = await starter()
     expect(rateHeaders(await balance(api_key))).toEqual({
       policy: POLICY,
@@ -144,7 +144,8 @@ describe('one request', () => {
     const { api_key } = await starter()
     const { transaction_id } = await granted(api_key, { amount: 10 })
     const { id } = await ingested(api_key, GPT_4O)
-    // A refund first looks up its transaction, and a void its event. Each takes another call of the ledger.
+    // A refund calls the ledger twice, because it first looks up its transaction. A void also calls it twice, because
+    // it first looks up its event. Each request counts only once.
     const refund = await api('/v1/credits/refund', { key: api_key, body: { transaction_id } })
     expect(rateHeaders(refund).rate).toBe('"default";r=97;t=60')
     const voided = await api(`/v1/events/${id}/void`, { key: api_key, method: 'POST' })
@@ -162,7 +163,7 @@ describe('one request', () => {
     expect((await balance(api_key)).status).toBe(429)
   })
 
-  it('whose answer was lost is tried again without being counted again, and so replayed', async () => {
+  it('whose result was lost is tried again without being counted again, and so replayed', async () => {
     const { api_key, customer_id } = await starter()
     const ledger = ledgerOf(customer_id)
     await limitTier(ledger, 'STARTER', { requests_a_minute: 1 })
@@ -190,7 +191,7 @@ describe('one request', () => {
     await limitTier(ledgerOf(customer_id), 'STARTER', { requests_a_minute: 4 })
     const event = { ...GPT_4O, idempotency_key: unique('key') }
     await expectNothingMoved(api_key, async () => {
-      // Three earlier reads were counted. The next read is the last one that is allowed.
+      // Three reads were already counted, so the next read is the last request that the limit of four allows.
       await balance(api_key)
       const refused = await ingest(api_key, event)
       await expectProblem(refused, 429, 'rate_limited')
@@ -213,7 +214,8 @@ describe('one request', () => {
 })
 
 /**
- * Returns ledger objects that lose the next `count` answers to events. The calls fail with an error of the runtime.
+ * Returns a namespace of ledger objects in which the next `count` ingest calls take effect but fail with a network
+ * error.
  */
 function losingAnswers(count: number): typeof env.LEDGER {
   let lost = 0
@@ -235,7 +237,7 @@ describe('callers that are not counted', () => {
   it('a deleted key: its holder does not use up the customer’s minute', async () => {
     const { api_key, customer_id } = await starter()
     const leaked = await createKey(customer_id)
-    // The caches still have the key, but the ledger refuses it.
+    // Revokes the key only in the ledger, so that the caches still accept it.
     expect((await balance(leaked.api_key)).status).toBe(200)
     await revokeLedgerKey(env, ledgerOf(customer_id).name, leaked.key_id, Date.now())
     const refused = await Promise.all(Array.from({ length: STARTER + 20 }, () => balance(leaked.api_key)))

@@ -3,7 +3,7 @@ import { type Fetch, resolveName } from '../../src/http/outbound/resolve.ts'
 
 const URL_OF_RESOLVER = 'https://dns.example/dns-query'
 
-/** Returns a resolver with one answer for each type of DNS question. */
+/** Returns a simulated DNS resolver with one response for each record type. */
 function answering(answers: Readonly<Record<string, () => Response | Promise<Response>>>): Fetch {
   return async (url) => {
     const type = new URL(url).searchParams.get('type') ?? ''
@@ -40,7 +40,7 @@ describe('resolving a name', () => {
     ['no address', json(NOTHING), json(NOTHING), 'none'],
     ['no such name', json({ Status: 3 }), json({ Status: 3 }), 'none'],
     ['a failure', json({ Status: 2 }), json(found(28, '2606:4700::1')), 'unknown'],
-    ['one answer only', json(found(1, '8.8.8.8')), json({}, 500), 'unknown'],
+    ['one response only', json(found(1, '8.8.8.8')), json({}, 500), 'unknown'],
     ['a redirect', new Response(null, { status: 302 }), json(NOTHING), 'unknown'],
     ['no JSON', new Response('<html>'), json(NOTHING), 'unknown'],
     ['another form', json({ answers: [] }), json(NOTHING), 'unknown'],
@@ -65,7 +65,7 @@ describe('resolving a name', () => {
     expect(await resolve(fetcher)).toEqual({ kind: 'unknown' })
   })
 
-  it('is unknown when the answer is too long', async () => {
+  it('is unknown when the response is too long', async () => {
     const long = () => new Response(JSON.stringify({ Status: 0, padding: 'x'.repeat(70_000) }))
     expect(await resolve(answering({ A: long, AAAA: long }))).toEqual({ kind: 'unknown' })
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { seal, unseal } from '../../src/http/output/stored-answers.ts'
 
-describe('a sealed answer', () => {
+describe('a sealed response', () => {
   const text = '{"api_key":"om_live_secret","name":"Käse 🧀"}'
 
   it('can be decrypted with its credential and place, and has a different ciphertext each time', () => {

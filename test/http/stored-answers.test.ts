@@ -1,33 +1,40 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
+import { idempotencyKey } from '../../src/http/caller.ts'
 import { jsonBody } from '../../src/http/middleware/body.ts'
 import { requestId } from '../../src/http/middleware/headers.ts'
-import { idempotencyKey } from '../../src/http/middleware/idempotency-key.ts'
+import { requestLog } from '../../src/http/middleware/request-log.ts'
 import { onError, refusalResponse } from '../../src/http/output/problem.ts'
 import { type Answer, answerOnce } from '../../src/http/output/stored-answers.ts'
 import { createRouter } from '../../src/http/route.ts'
+import { listenToConsole } from '../support/console.ts'
 import { runJob } from '../support/cron.ts'
 import { unique } from '../support/customers.ts'
 import { countedD1 } from '../support/d1.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Creates an app with a POST route that writes one row to D1, in the same batch as its stored answer. */
+/**
+ * Creates an app with a POST route. The route writes one row to D1, in the same batch as the response that it stores
+ * for replays.
+ */
 function counting(owner: string, meanwhile: () => Promise<unknown> = async () => {}) {
   let made = 0
   const app = createRouter()
   app.onError(onError)
-  app.use(requestId, jsonBody, idempotencyKey)
+  app.use(requestLog, requestId, jsonBody, idempotencyKey)
   app.post('/count', async (c) => {
-    const body: { readonly refuse?: boolean } = await c.req.json()
+    const body: { readonly refuse?: boolean; readonly unique?: boolean } = await c.req.json()
     return answerOnce(c, { owner, operation: 'POST /count' }, async (keep) => {
-      if (body.refuse) return refusalResponse(c, { code: 'conflict', detail: 'Not now.' })
+      const refuse = () => refusalResponse(c, { code: 'conflict', detail: 'Not now.' })
+      if (body.refuse) return refuse()
       made += 1
       const answer: Answer = { status: 201, body: { made, price: JSON.rawJSON('0.00000000000000000010') } }
       const insert = c.env.DB.prepare(
         'INSERT INTO wallets (ledger_id, wallet_number, wallet_id, owner_kind) VALUES (?1, ?2, ?1, ?1)',
       ).bind(owner, made)
       await meanwhile()
+      if (body.unique && (await keysOf(owner)) === 1) return refuse()
       await c.env.DB.batch([insert, ...keep(answer)])
       return answer
     })
@@ -40,7 +47,8 @@ function counting(owner: string, meanwhile: () => Promise<unknown> = async () =>
         ...(key !== undefined && { 'Idempotency-Key': key }),
       }
       const init = { method: 'POST', headers, body: JSON.stringify(body) }
-      const response = await app.fetch(new Request('https://test/count', init), { ...env, DB }, ctx)
+      const bindings = { ...env, DB, LOG_SAMPLE_RATE: '1' }
+      const response = await app.fetch(new Request('https://test/count', init), bindings, ctx)
       await waitOnExecutionContext(ctx)
       return response
     },
@@ -56,7 +64,7 @@ const keysOf = (owner: string) =>
     .bind(owner)
     .first<number>('rows')
 
-describe('a POST that no ledger answers', () => {
+describe('a POST that no ledger handles', () => {
   it('is done once per key: a repeat gets the same bytes and is marked as a repeat', async () => {
     const { post, changes } = counting(unique('owner'))
     const first = await post({ a: 1, b: 2 }, 'k')
@@ -107,7 +115,7 @@ describe('a POST that no ledger answers', () => {
     expect((await theirs.post({ a: 2 }, 'k')).headers.get('Idempotency-Replayed')).toBeNull()
   })
 
-  it('sent ten times at once is done once, and all ten requests get the same answer', async () => {
+  it('sent ten times at once is done once, and all ten requests get the same response', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     let waiting = 0
     const { post, changes } = counting(unique('owner'), () => {
@@ -122,7 +130,32 @@ describe('a POST that no ledger answers', () => {
     expect(await changes()).toBe(1)
   })
 
-  it('reads and writes as much with thousands of kept answers as with none', async () => {
+  it('that is refused because a faster request has its key gets the stored response, and is logged as a repeat', async () => {
+    const output = listenToConsole()
+    try {
+      const owner = unique('owner')
+      let faster: Response | undefined
+      const app = counting(owner, async () => {
+        if (faster) return
+        faster = new Response()
+        faster = await app.post({ unique: true }, 'k')
+      })
+      const slower = await app.post({ unique: true }, 'k')
+      expect(slower.status).toBe(201)
+      expect(await slower.text()).toBe(await faster?.text())
+      const lines = output.records().filter(({ event }) => event === 'request')
+      expect(lines.map(({ status, code, outcome }) => [status, code, outcome])).toEqual([
+        [201, undefined, 'ok'],
+        [201, undefined, 'replayed'],
+      ])
+      await expectProblem(await app.post({ unique: false }, 'k'), 422, 'idempotency_mismatch')
+      expect(output.records().at(-1)).toMatchObject({ code: 'idempotency_mismatch' })
+    } finally {
+      vi.restoreAllMocks()
+    }
+  })
+
+  it('reads and writes as much with thousands of kept responses as with none', async () => {
     const owner = unique('owner')
     const { post } = counting(owner)
     const insert = `
@@ -138,7 +171,7 @@ describe('a POST that no ledger answers', () => {
     expect(costs[1]).toEqual(costs[0])
   })
 
-  it('has its answers deleted by the cron once they are older than the window', async () => {
+  it('has its responses deleted by the cron once they are older than the window', async () => {
     const owner = unique('owner')
     const { post } = counting(owner)
     await post({}, 'old')

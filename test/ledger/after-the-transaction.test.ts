@@ -14,15 +14,15 @@ import {
 import { eventItem, single } from '../support/messages.ts'
 
 /**
- * A group whose commit throws is tried again, one request at a time. After the transaction has closed, a second try
- * would burn twice. Therefore, an error after the transaction must not be treated as a failed commit.
+ * Tests errors after the transaction of a commit. If a commit fails, its requests are committed again, one at a time.
+ * After the transaction has closed, this would burn twice, so a later error must not count as a failed commit.
  */
 
 const CREDITS = 1000
 
 vi.spyOn(console, 'error').mockImplementation(() => undefined)
 
-/** Makes `publish` throw once, as if it had a bug or memory had run out. */
+/** Makes the next call of `publish` throw, as if it had a bug or the memory had run out. */
 async function breakPublishing(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const store = storeOf(instance)
@@ -38,7 +38,7 @@ async function burns(ledger: TestLedger): Promise<number> {
 }
 
 describe('a change that was written and could not be published', () => {
-  it('is answered as unknown and burned at most once, without a key', async () => {
+  it('fails with unavailable and is burned at most once, without a key', async () => {
     const ledger = await freshLedger(CREDITS)
     await breakPublishing(ledger)
     const result = await ingest(env, ledger.name, single(eventItem(100)))
@@ -66,7 +66,7 @@ describe('a change that was written and could not be published', () => {
 })
 
 describe('an alarm that cannot be set', () => {
-  it('changes neither the answer nor the burn, and the next commit sets the alarm', async () => {
+  it('changes neither the result nor the burn, and the next commit sets the alarm', async () => {
     const ledger = await freshLedger(CREDITS)
     await runAlarm(ledger)
     let sets = 0

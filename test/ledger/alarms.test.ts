@@ -16,8 +16,8 @@ import {
 import { batch, eventItem, grant, metadataOf, single } from '../support/messages.ts'
 
 /**
- * Tests the time, the work and the cost of a ledger's alarm. The platform bills each setting of an alarm as a written
- * row.
+ * Tests when a ledger sets its alarm, what the alarm does, and what it costs. The platform bills each setting of an
+ * alarm as a written row.
  */
 
 const CREDITS = 1_000_000_000
@@ -29,7 +29,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Returns a function that returns how often the object has set its alarm since this call. */
+/** Counts how often the object sets its alarm. Returns a function that returns the count. */
 async function alarmsSet(ledger: TestLedger): Promise<() => number> {
   let sets = 0
   await runInDurableObject(ledger.stub, (_, { storage }) => {
@@ -84,7 +84,7 @@ describe('a flush', () => {
     const ledger = await freshLedger(CREDITS)
     for (let i = 0; i < 50; i++) await burn(ledger, `k${i}`)
     await inStore(ledger, ({ journal }) => {
-      // Makes each row so large that it fills a flush.
+      // Makes each flush contain only one row, as if each row were large enough to fill a flush.
       const rowsAfter = journal.rowsAfter.bind(journal)
       journal.rowsAfter = function* (row_id) {
         for (const row of rowsAfter(row_id)) return yield row
@@ -122,7 +122,7 @@ describe('a flush', () => {
 
 describe('a wallet that is broken', () => {
   it("does not delay the expiry of other wallets' lots, and is named in the log", async () => {
-    // The clock is a year ahead, so that the platform does not run the alarm for the due items of this test.
+    // The clock is a year ahead, so that the platform does not run the alarm before the test does.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + YEAR_MS })
     const ledger = await freshLedger(CREDITS)
     const expires_at_ms = Date.now() + HOUR_MS
@@ -144,5 +144,33 @@ describe('a wallet that is broken', () => {
     const expired = (await journalEntries(ledger)).filter(({ type }) => type === 'EXPIRATION')
     expect(expired.map(({ wallet }) => wallet)).toEqual([2, 4])
     expect(log.mock.calls.flat().join()).toContain('wallet 3 is broken')
+  })
+
+  it('does not delay the alarm for other wallets that become due later', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + YEAR_MS })
+    const ledger = await freshLedger(CREDITS)
+    const due_at_ms = Date.now() + HOUR_MS
+    const creditUntil = (id: string, expires_at_ms: number) =>
+      ask(ledger.stub, 'credit', grant(1000, { owner: { kind: 'user', id }, expires_at_ms }))
+    await creditUntil('bob', due_at_ms)
+    await creditUntil('zoe', due_at_ms + 5_000)
+    await runAlarm(ledger)
+    await runInDurableObject(ledger.stub, (_, { storage }) => {
+      storage.sql.exec("UPDATE wallets SET balance_micro = balance_micro + 1 WHERE wallet_key = 'user:bob'")
+    })
+    await evictDurableObject(ledger.stub)
+    vi.setSystemTime(due_at_ms)
+    // The object restarts with the alarm, so all failures are consecutive. After four failures, the delay is 8 s.
+    for (let failure = 0; failure < 4; failure++) await runAlarm(ledger)
+    const armed = () => runInDurableObject(ledger.stub, (_, { storage }) => storage.getAlarm())
+    expect(await armed()).toBe(due_at_ms + 5_000)
+    // A commit also arms the alarm for its own wallet.
+    await creditUntil('ann', due_at_ms + 2_000)
+    expect(await armed()).toBe(due_at_ms + 2_000)
+    vi.setSystemTime(due_at_ms + 5_000)
+    await runAlarm(ledger)
+    expect(await storedBalances(ledger)).toMatchObject({ 'user:ann': 0, 'user:bob': 1001, 'user:zoe': 0 })
+    // Without later due times, the broken wallet waits for its retry delay of 16 s.
+    expect(await armed()).toBe(due_at_ms + 5_000 + 16_000)
   })
 })

@@ -1,97 +1,32 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { noteCall, openCall, readOpenHolds, settleCall } from '../../src/ledger/client/client.ts'
-import type { CallAnswer, OpenCallMessage, SettledCall } from '../../src/ledger/model/messages/calls.ts'
-import type { Refusal } from '../../src/ledger/model/refusal.ts'
+import { changeHold, noteCall, settleCall } from '../../src/ledger/client/client.ts'
+import type { CallAnswer } from '../../src/ledger/model/messages/calls.ts'
 import type { Idempotency, PricedEvent } from '../../src/ledger/model/vocabulary.ts'
+import { microCredits } from '../../src/pricing/money.ts'
 import {
-  freshLedger,
-  journalEntries,
-  rowsWrittenBy,
-  storedBalances,
-  type TestLedger,
-} from '../support/ledgers.ts'
-import { CALLER, costOf, eventItem } from '../support/messages.ts'
+  balance,
+  CREDITS,
+  later,
+  MINUTE_MS,
+  open,
+  opened,
+  refusal,
+  reserved,
+  settle,
+  use,
+} from '../support/calls.ts'
+import { freshLedger, journalEntries, rowsWrittenBy } from '../support/ledgers.ts'
+import { CALLER, costOf } from '../support/messages.ts'
 
 /**
- * Tests the operations of a provider call: the hold before the call, the notes while it runs, and the charge at its
- * end.
+ * Tests the ledger operations of a provider call: the hold before the call, the notes while the call runs, and the
+ * charge at its end.
  */
-
-const CREDITS = 1_000_000
-const MINUTE_MS = 60_000
 
 afterEach(() => {
   vi.useRealTimers()
 })
-
-/** Returns an event that costs exactly `credits_micro`, with this number of output tokens. */
-function use(credits_micro: number, output_tokens = 100): PricedEvent {
-  const { event } = eventItem(credits_micro, { usage: { input_tokens: 1000, output_tokens } })
-  if (!event) throw new Error('an item without an event')
-  return event
-}
-
-type Opening = Partial<Omit<OpenCallMessage, 'most' | 'least'>> & {
-  readonly most?: PricedEvent
-  readonly least?: PricedEvent
-}
-
-async function open(ledger: TestLedger, opening: Opening = {}) {
-  return openCall(env, ledger.name, {
-    caller: CALLER,
-    feature_id: 'gateway',
-    lifetime_ms: MINUTE_MS,
-    most: use(100_000),
-    ...opening,
-  })
-}
-
-async function opened(ledger: TestLedger, opening: Opening = {}): Promise<CallAnswer> {
-  const result = await open(ledger, opening)
-  if (result.kind === 'refused') throw new Error(JSON.stringify(result.refusal))
-  return result.answer
-}
-
-async function refusal(ledger: TestLedger, opening: Opening = {}): Promise<Refusal> {
-  const result = await open(ledger, opening)
-  if (result.kind !== 'refused') throw new Error('the call was opened')
-  return result.refusal
-}
-
-async function settle(
-  ledger: TestLedger,
-  { hold, credits: held }: CallAnswer,
-  event: PricedEvent | null,
-  capped = false,
-): Promise<SettledCall> {
-  const result = await settleCall(env, ledger.name, {
-    hold,
-    key_id: CALLER.key_id,
-    event,
-    capped,
-    held,
-  })
-  if (result.kind === 'refused') throw new Error(JSON.stringify(result.refusal))
-  return result.answer
-}
-
-async function reserved(ledger: TestLedger): Promise<number> {
-  const result = await readOpenHolds(env, ledger.name, {
-    caller: CALLER,
-    of: null,
-    before_number: null,
-    limit: 100,
-  })
-  if (result.kind === 'refused') throw new Error(result.refusal.code)
-  return result.answer.holds.reduce((sum, { hold }) => sum + hold.remaining, 0)
-}
-
-const balance = async (ledger: TestLedger) => (await storedBalances(ledger)).customer
-
-function later(ms: number): void {
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms })
-}
 
 describe('the hold of a call', () => {
   it('is its largest use, and is freed when the call is released', async () => {
@@ -106,11 +41,30 @@ describe('the hold of a call', () => {
   it('is refused when the wallet cannot pay its largest use, unless it may be smaller', async () => {
     const ledger = await freshLedger(50_500)
     expect(await refusal(ledger)).toMatchObject({ code: 'insufficient_credits', required: '0.1' })
-    // The input and the first output token cost 1,000, and 49 further tokens cost 1,000 each.
+    // The wallet has 50,500 micro-credits. The input and the first output token cost 1,000 together, and 49 more output
+    // tokens cost 1,000 each.
     expect(await opened(ledger, { least: use(1_000, 1) })).toMatchObject({
       credits: 50_000,
       output_tokens: 50,
     })
+  })
+
+  it('of a use without a price is empty, but needs a wallet that can spend something', async () => {
+    const charge = { kind: 'unpriced', price_version: 'test', ceiling_cost: null } as const
+    const most = { ...use(0), charge }
+    const least = { ...use(0, 1), charge }
+    const ledger = await freshLedger(1)
+    expect(await opened(ledger, { most })).toMatchObject({ credits: 0, output_tokens: 100 })
+    const paid = await opened(ledger, { most: use(1) })
+    for (const opening of [{ most }, { most, least }]) {
+      expect(await refusal(ledger, opening)).toMatchObject({
+        code: 'insufficient_credits',
+        required: '0.000001',
+        available_balance: '0',
+      })
+    }
+    await settle(ledger, paid, null)
+    expect(await opened(ledger, { most, least })).toMatchObject({ credits: 0, output_tokens: 100 })
   })
 
   it('is refused when the wallet cannot pay the smallest use', async () => {
@@ -122,7 +76,7 @@ describe('the hold of a call', () => {
   })
 
   it('may be zero, for a call without a price', async () => {
-    const ledger = await freshLedger()
+    const ledger = await freshLedger(1)
     const unpriced: PricedEvent = { ...use(0), charge: { kind: 'unpriced', price_version: 'test' } }
     const call = await opened(ledger, { most: unpriced })
     expect(call.credits).toBe(0)
@@ -171,7 +125,7 @@ describe('the charge of a call', () => {
     expect(await balance(ledger)).toBe(960_000)
   })
 
-  it('is the noted estimate, marked as an estimate, once the hold has expired; a later settlement changes nothing', async () => {
+  it('is the noted estimate, marked as an estimate, once the hold has expired; a later release changes nothing', async () => {
     const ledger = await freshLedger(CREDITS)
     const call = await opened(ledger, { user_id: 'u1' })
     for (const credits of [5_000, 30_000]) {
@@ -180,7 +134,7 @@ describe('the charge of a call', () => {
       expect(noted.kind).toBe('done')
     }
     later(2 * MINUTE_MS)
-    expect(await settle(ledger, call, use(90_000))).toMatchObject({ credits: 30_000, balance_after: 970_000 })
+    expect(await settle(ledger, call, null)).toMatchObject({ credits: 30_000, balance_after: 970_000 })
     const entries = await journalEntries(ledger)
     expect(entries.filter(({ type }) => type === 'BURN')).toHaveLength(1)
     expect(entries.at(-1)?.event).toMatchObject({
@@ -229,6 +183,25 @@ describe('the charge of a call', () => {
     expect(await reserved(ledger)).toBe(0)
     expect(await settle(ledger, call, null)).toMatchObject({ credits: 100_000 })
   })
+
+  it('is the whole note if nothing was held, as far as the wallet can pay it', async () => {
+    const unpriced: PricedEvent = { ...use(0), charge: { kind: 'unpriced', price_version: 'test' } }
+    for (const [available, charged] of [
+      [CREDITS, 30_000],
+      [20_000, 20_000],
+    ] as const) {
+      const ledger = await freshLedger(available)
+      const call = await opened(ledger, { most: unpriced })
+      await noteCall(env, ledger.name, { hold: call.hold, event: use(30_000), lifetime_ms: MINUTE_MS })
+      later(2 * MINUTE_MS)
+      expect(await settle(ledger, call, null)).toMatchObject({ credits: charged })
+      const { event } = (await journalEntries(ledger)).at(-1) ?? {}
+      expect(event?.warnings).toEqual(charged < 30_000 ? ['shortfall of 0.01 credits'] : undefined)
+      // The price of a credit is 0.001 USD.
+      expect(event?.price).toEqual({ micro: charged / 1_000, pico: 0 })
+      vi.useRealTimers()
+    }
+  })
 })
 
 describe('the key of a call', () => {
@@ -250,6 +223,40 @@ describe('the key of a call', () => {
     expect(await refusal(ledger, { idempotency })).toEqual({ code: 'already_processed', event_id: null })
     const { event_id } = await settle(ledger, call, use(1))
     expect(await refusal(ledger, { idempotency })).toEqual({ code: 'already_processed', event_id })
+  })
+
+  it('is free for a call with another body after a call that cost nothing, and only then', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const other = { ...idempotency, fingerprint: 'f2' }
+    const mismatch = { code: 'idempotency_mismatch' }
+    const released = await opened(ledger, { idempotency })
+    expect(await refusal(ledger, { idempotency: other })).toEqual(mismatch)
+    await settle(ledger, released, null)
+    expect(await refusal(ledger, { idempotency: other, most: use(CREDITS + 1) })).toMatchObject({
+      code: 'insufficient_credits',
+    })
+    const corrected = await opened(ledger, { idempotency: other })
+    expect(await refusal(ledger, { idempotency: other })).toEqual({
+      code: 'already_processed',
+      event_id: null,
+    })
+    expect(await refusal(ledger, { idempotency })).toEqual(mismatch)
+    const { event_id } = await settle(ledger, corrected, use(1))
+    expect(await refusal(ledger, { idempotency: other })).toEqual({ code: 'already_processed', event_id })
+    expect(await refusal(ledger, { idempotency })).toEqual(mismatch)
+  })
+
+  it('is refused for a call if it was used for a hold of a client, even after the hold was released', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const size = { kind: 'credits', credits: microCredits(1) } as const
+    const open = { op: 'open', feature_id: 'chat', size, lifetime_ms: MINUTE_MS } as const
+    const result = await changeHold(env, ledger.name, { caller: CALLER, request: open, idempotency })
+    if (result.kind === 'refused' || result.of !== 'hold') throw new Error('not opened')
+    const { hold } = result.answer
+    await changeHold(env, ledger.name, { caller: CALLER, request: { op: 'release', hold } })
+    expect(await refusal(ledger, { idempotency: { ...idempotency, fingerprint: 'f2' } })).toEqual({
+      code: 'idempotency_mismatch',
+    })
   })
 
   it('is unused after a refusal, and refused for another call', async () => {

@@ -149,7 +149,7 @@ describe('a check without an action', () => {
   })
 })
 
-it('a check applies due items in its answer, and changes nothing', () => {
+it('a check applies due items in its result, and changes nothing', () => {
   const ledger = new MemoryLedger()
   ledger.credit(1, grant(100, { expires_at_ms: NOON }))
   expect(checkOf(ledger, NOON - 1, eventItem(100))).toMatchObject({ allowed: true })
@@ -173,7 +173,7 @@ const row = fc
     entitlement(owner, {
       ...rule,
       ...(rule.period === 'ROLLING' && { rolling: { hours: 24 } }),
-      // The limits are scaled by unit, so that a few events reach each of them.
+      // Scales the limit by its unit, so that a few events reach any limit.
       limit: String(
         rule.unit === 'usd' ? limit * 1000 : rule.unit === 'events' ? Math.ceil(limit / 40) : limit,
       ),

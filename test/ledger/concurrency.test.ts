@@ -17,7 +17,9 @@ import { eventItem, single } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** Tests the ledger with many concurrent callers, without HTTP. Checks the object's tables and D1. */
+/**
+ * Tests the ledger object with many concurrent callers, without HTTP. Checks the data in the object's tables and in D1.
+ */
 
 const PRICE = 15_000_000
 
@@ -41,7 +43,8 @@ describe('500 events at once on a wallet that can pay for exactly 137', () => {
     const pages = await storedPages(ledger)
     expect(pages.flatMap((page) => page.entries).reduce((sum, { amount }) => sum + amount, 0)).toBe(0)
     expect(pages.at(-1)?.balance_after_micro).toBe(0)
-    // The key of a refused request is still unused, and a used key returns its stored answer.
+    // A refused request does not use up its idempotency key, so its repeat is refused again. The repeat of an accepted
+    // request is a replay.
     await evictDurableObject(ledger.stub)
     const again = await Promise.all(Array.from({ length: 500 }, (_, i) => send(i)))
     expect(countKinds(again)).toEqual({ replayed: 137, refused: 363 })
@@ -60,13 +63,13 @@ describe('500 events at once on a wallet that can pay for exactly 137', () => {
     )
     const commits = (await inStore(ledger, (store) => [...store.journal.rowsAfter(0)].length)) - before
     expect(commits).toBeLessThan(137 / 2)
-    // Each commit writes a journal row and a wallet row. One more row is for the lot that was used up.
+    // Each commit writes a journal row and a wallet row. Using up the lot writes one more row.
     expect(rows).toBeLessThanOrEqual(2 * commits + 1)
   })
 })
 
 describe('the same key 100 times at once', () => {
-  it('burns once and gives 100 identical answers', async () => {
+  it('burns once and returns 100 identical results', async () => {
     const ledger = await freshLedger(137 * PRICE)
     const item = single(eventItem(PRICE, { key: 'k' }))
     const results = await Promise.all(Array.from({ length: 100 }, () => ingest(env, ledger.name, item)))

@@ -7,7 +7,7 @@ import { eventItem, grant } from '../support/messages.ts'
 const DUE = 1_000_000
 const CUSTOMER = { kind: 'customer' } as const
 
-/** Returns the fields of the entries that the tests compare. */
+/** Returns the ledger's entries, with only the fields that the tests compare. */
 function statement(ledger: MemoryLedger) {
   return ledger.entries.map(({ type, amount, balance_after, lots, at_ms, effective_at_ms }) => ({
     type,
@@ -77,7 +77,7 @@ describe('a lot that is due', () => {
     expect(statement(ledger).map(({ type }) => type)).toEqual(['GRANT', 'EXPIRATION', 'GRANT'])
   })
 
-  it('is not touched by a replay: the answer stays the same', () => {
+  it('is not touched by a replay: the result stays the same', () => {
     const ledger = new MemoryLedger()
     ledger.credit(1, grant(10, { expires_at_ms: DUE }))
     ledger.burn(2, eventItem(5, { key: 'k' }))

@@ -6,7 +6,10 @@ import { ZERO_CREDITS } from '../../src/pricing/money.ts'
 import { MemoryLedger } from '../support/memory-ledger.ts'
 import { grant } from '../support/messages.ts'
 
-/** Creates a group with a commit in memory, which logs its runs and can be made to fail. */
+/**
+ * Creates a group commit on a ledger in memory. `log` has the commits that succeed. A commit fails if `fails` returns
+ * true for its number.
+ */
 function groupWith(fails: (attempt: number) => boolean = () => false, durable = async () => {}) {
   const ledger = new MemoryLedger()
   const log: string[] = []
@@ -23,7 +26,7 @@ function groupWith(fails: (attempt: number) => boolean = () => false, durable = 
   return { group, log, ledger }
 }
 
-/** Returns a request that leaves a mark in its draft. The marks show how often each request was committed. */
+/** Returns a request that adds an entry with this name. The entries show how often each request is committed. */
 function mark(name: string) {
   return (draft: Draft) => {
     applyCredit(draft, grant(1, { reason: name }))
@@ -36,7 +39,7 @@ function marks(ledger: MemoryLedger): (string | undefined)[] {
 }
 
 describe('requests that arrive together', () => {
-  it('share one commit, in the order of their arrival, and are answered after it', async () => {
+  it('share one commit, in the order of their arrival, and get their results after it', async () => {
     const { group, log, ledger } = groupWith()
     const answers = ['a', 'b', 'c'].map(async (name) => log.push(await group.submit(1, mark(name))))
     await Promise.all(answers)
@@ -112,7 +115,7 @@ describe('a commit that throws', () => {
     expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(results[1]).toMatchObject({ reason: { message: 'a bug in one request' } })
     expect(marks(ledger)).toEqual(['a', 'c'])
-    // The log does not contain the shared commit and the commit of the faulty request, because they were rolled back.
+    // The log has neither the shared commit (1) nor the commit of the faulty request (3), because both are rolled back.
     expect(log).toEqual(['commit 2', 'commit 4'])
   })
 

@@ -9,8 +9,8 @@ import { ask, freshLedger, storeOf, type TestLedger } from '../support/ledgers.t
 import { batch, CALLER, eventItem, grant, metadataOf } from '../support/messages.ts'
 
 /**
- * Tests the memory limits of an object. An isolate has 128 MB and is shared, so the data and the work of an object
- * are limited in bytes, and not only in counts.
+ * Tests the memory limits of an object. Several objects can share an isolate of 128 MB, so the data and the work of an
+ * object are limited in bytes, and not only in number.
  */
 
 const CREDITS = 1_000_000_000
@@ -20,8 +20,8 @@ afterEach(() => {
 })
 
 /**
- * Sends requests in one turn of the event loop, so that all of them have arrived before the first is executed.
- * Returns their answers.
+ * Sends all requests in one turn of the event loop, so that all of them arrive before the first one is executed.
+ * Returns the kind of each result, or the code of its refusal.
  */
 function together(ledger: TestLedger, messages: readonly string[]): Promise<string[]> {
   return runInDurableObject(ledger.stub, async (instance) => {
@@ -69,7 +69,7 @@ describe('a request that waits for a commit', () => {
   })
 
   it('is not joined by reads that would have to write, when there is no room', async () => {
-    // The clock is a year ahead, so that the platform does not run the alarm for the due items of this test.
+    // The clock is a year ahead, so that the platform does not run the alarm before the test does.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 365 * 86_400_000 })
     const ledger = await freshLedger(CREDITS)
     const expires_at_ms = Date.now() + 3_600_000
@@ -105,7 +105,7 @@ describe('a batch of 1,000 duplicates out of twelve old batches, in any order', 
   })
 })
 
-/** Returns the number of journal rows whose body is read by row number while `work` runs. */
+/** Runs `work`, and returns how many journal bodies it reads by row number. */
 async function bodiesRead(ledger: TestLedger, work: () => Promise<IngestResult>): Promise<number> {
   let reads = 0
   await runInDurableObject(ledger.stub, (instance, { storage: { sql } }) => {
@@ -120,7 +120,7 @@ async function bodiesRead(ledger: TestLedger, work: () => Promise<IngestResult>)
     Reflect.set(storeOf(instance), 'sql', counted)
   })
   const result = await work()
-  if (result.kind === 'refused' || result.shape !== 'batch') throw new Error('not a batch that was answered')
+  if (result.kind === 'refused' || result.shape !== 'batch') throw new Error('not the result of a batch')
   expect(new Set(result.answer.results.map(({ status }) => status))).toEqual(new Set(['duplicate']))
   return reads
 }

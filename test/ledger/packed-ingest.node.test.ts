@@ -12,7 +12,7 @@ const text = fc.oneof(
 const count = fc.oneof(fc.nat(), fc.constantFrom(0, 1e13, 0.123456789))
 const usd = fc.record({ micro: fc.maxSafeNat(), pico: fc.nat(999_999) })
 const price_version = text
-/** Arbitrary values of all fields of an event. The test fails for a new field that is not packed. */
+/** The fast-check arbitraries for all fields of an event. A new field must be added here and must be packed. */
 const FIELDS = {
   event_type: fc.constantFrom(...EVENT_TYPES),
   feature_id: text,
@@ -74,7 +74,7 @@ describe('a packed message of ingest', () => {
     )
   })
 
-  it('keeps the order of the units of usage, which answers show', () => {
+  it('keeps the order of the units of usage, which responses show', () => {
     const usages = [
       { output_tokens: 1, input_tokens: 2 },
       { input_tokens: 2, output_tokens: 1 },

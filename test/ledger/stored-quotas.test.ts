@@ -1,15 +1,21 @@
 import { evictDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { TierLimits } from '../../src/config.ts'
+import { openLedger } from '../../src/ledger/client/client.ts'
 import { api, textField } from '../support/api.ts'
 import { answered, balanceOf, expectRefused, GPT_4O, granted, ingested, read } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
-import { inStore, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
+import { createKey } from '../support/keys.ts'
+import { ACCOUNT, inStore, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { limitTier } from '../support/limits.ts'
 
-/** Tests the quotas of requests other than events: the changes in a month, and the total metadata. */
+/** Tests the quotas that do not count events: the number of changes per month, and the total size of the metadata. */
 
-/** Metadata of 1,000 bytes as JSON. */
+/** The numbers of the counters of quotas: see `src/ledger/admission/quotas.ts`. */
+const CHANGES_COUNTER = 0
+const METADATA = -1
+/** Metadata whose JSON text has 1,000 bytes. */
 const KILOBYTE = { note: 'x'.repeat(989) }
 
 afterEach(() => {
@@ -23,7 +29,7 @@ async function customerWith(limits: Partial<TierLimits>) {
   return { ...customer, key: customer.api_key, ledger }
 }
 
-/** Restarts the object with changed limits. */
+/** Restarts the ledger object with other limits for its tier. */
 async function restart(ledger: TestLedger, limits: Partial<TierLimits>): Promise<void> {
   await evictDurableObject(ledger.stub)
   await limitTier(ledger, 'ENTERPRISE', limits)
@@ -116,6 +122,49 @@ describe('the metadata of a ledger', () => {
     expect(JSON.stringify(deleted)).not.toContain('xxx')
   })
 
+  it.each(['user', 'team'])('of the entitlements of a %s is freed by the erasure, once', async (kind) => {
+    const { key, ledger, customer_id } = await customerWith(THREE_KILOBYTES)
+    const { api_key: test_key } = await createKey(customer_id, { mode: 'test' })
+    const test_ledger = ledgerOf(customer_id, 'test')
+    await openLedger(env, { ledger: test_ledger.name, signup_grant_micro: 0, account: ACCOUNT })
+    const texts = { metadata: KILOBYTE, value: KILOBYTE }
+    const erase = (by = key) => api(`/v1/${kind}s/zoe`, { key: by, method: 'DELETE' })
+    const used = async (of: TestLedger) =>
+      Number((await inStore(of, ({ limits }) => limits.read(METADATA)?.used)) ?? 0)
+    const own = await answered(
+      key,
+      '/v1/entitlements',
+      entitlement('a', { [`${kind}_id`]: 'zoe', ...texts }),
+      201,
+    )
+    await answered(key, '/v1/entitlements', entitlement('b', { [`${kind}_id`]: 'zoe' }), 201)
+    await granted(key, { [`${kind}_id`]: 'zoe', amount: 1, metadata: KILOBYTE })
+    expect(await used(ledger)).toBe(3_000)
+    await runAlarm(ledger)
+    expect((await erase()).status).toBe(200)
+    expect((await api(`/v1/entitlements/${textField(own, 'id')}`, { key })).status).toBe(404)
+    // The metadata of the grant still counts.
+    expect(await used(ledger)).toBe(1_000)
+    await restart(ledger, THREE_KILOBYTES)
+    expect(await used(ledger)).toBe(1_000)
+    // The next user or team with the id has no entitlements.
+    await granted(key, { [`${kind}_id`]: 'zoe', amount: 1 })
+    expect((await erase()).status).toBe(200)
+    expect(await used(ledger)).toBe(1_000)
+    await answered(key, '/v1/entitlements', entitlement('a', { metadata: KILOBYTE }), 201)
+    // The copies of the entitlements in the test ledger never counted there.
+    await granted(test_key, { [`${kind}_id`]: 'zoe', amount: 1, metadata: KILOBYTE })
+    await answered(
+      key,
+      '/v1/entitlements',
+      entitlement('c', { [`${kind}_id`]: 'zoe', metadata: { a: 1 } }),
+      201,
+    )
+    await runAlarm(test_ledger)
+    expect((await erase(test_key)).status).toBe(200)
+    expect(await used(test_ledger)).toBe(1_000)
+  })
+
   it('of events has no such quota, because the number of events has one', async () => {
     const { key } = await customerWith({ metadata_mb: 0 })
     await ingested(key, { ...GPT_4O, metadata: KILOBYTE })
@@ -182,6 +231,18 @@ describe('the changes of a month', () => {
     const refund = { transaction_id: textField(event, 'id').replace('evt_', 'txn_') }
     await expectRefused(await api('/v1/credits/refund', { key, body: refund }), 429, 'quota_exceeded')
     expect(await read(key, '/v1/credits/balance')).toMatchObject({ balance: 9_995, reserved_balance: 0 })
+  })
+
+  it('include voids and cancellations of recurring grants, which are accepted even above the quota', async () => {
+    const { key, ledger } = await customerWith({ changes_a_month: 3 })
+    const event = await ingested(key, GPT_4O)
+    const grant = await granted(key, { amount: 1, recurring: { every: 'month' } })
+    await answered(key, `/v1/events/${textField(event, 'id')}/void`, {})
+    await granted(key, { amount: 1 })
+    await expectRefused(await api('/v1/credits/grant', { key, body: { amount: 1 } }), 429, 'quota_exceeded')
+    const path = `/v1/credits/recurring-grants/${textField(grant, 'recurring_grant_id')}`
+    expect((await api(path, { key, method: 'DELETE' })).status).toBe(200)
+    expect(await inStore(ledger, ({ limits }) => limits.read(CHANGES_COUNTER)?.used)).toBe(4n)
   })
 
   it('are counted from the start of each month, by arrival', async () => {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ingest, setLedgerAccount } from '../../src/ledger/client/client.ts'
 import type { NotificationType } from '../../src/ledger/model/notifications.ts'
-import { type NotificationView, readNotifications } from '../../src/notifications/read.ts'
+import { type NotificationView, readNotifications } from '../../src/notifications/store.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { CUSTOMER, rules } from '../support/entitlements.ts'
 import { ACCOUNT, ask, freshLedger, rowsWrittenBy, runAlarm, type TestLedger } from '../support/ledgers.ts'
@@ -133,7 +133,7 @@ describe('a limit', () => {
       unit: 'credits',
     })
     expect(others).toEqual([])
-    // This request is refused, so it writes nothing.
+    // The reached limit refuses this event, so nothing is written.
     expect(await rowsWrittenBy(ledger, () => ingest(env, ledger.name, single(eventItem(1))))).toBe(0)
     expect(await notificationsOf(ledger, 'limit.reached')).toHaveLength(1)
   })

@@ -4,8 +4,12 @@ import { describe, expect, it } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { eraseSubject, notify } from '../../src/ledger/client/client.ts'
 import type { Notice } from '../../src/ledger/model/notifications.ts'
-import { readFlushedNotifications, readNotifications, unhandedLedgers } from '../../src/notifications/read.ts'
-import { forgetNotifications } from '../../src/notifications/retention.ts'
+import {
+  forgetNotifications,
+  readFlushedNotifications,
+  readNotifications,
+  unhandedLedgers,
+} from '../../src/notifications/store.ts'
 import { d1FailingAt } from '../support/d1.ts'
 import {
   ask,
@@ -31,14 +35,16 @@ async function listed(ledger: TestLedger, after_sequence = 0, limit = 100): Prom
   return read.notifications.map(({ sequence }) => sequence)
 }
 
-/** Sets the row of the ledger in D1 as if it had a webhook endpoint. The flush reads this row. */
+/** Changes the ledger's row in D1 as if a webhook endpoint existed. The flush reads this row. */
 async function listen(ledger: TestLedger): Promise<void> {
   await env.DB.prepare('UPDATE ledgers SET handed_notification = last_notification WHERE ledger_id = ?')
     .bind(ledgerKey(ledger.name))
     .run()
 }
 
-/** Gives the object a queue that stores its messages or fails. Returns the list of messages. */
+/**
+ * Gives the object a queue that stores its messages, or fails if `fails` is true. Returns the list of stored messages.
+ */
 async function hintsOf(ledger: TestLedger, fails = false): Promise<unknown[]> {
   const hints: unknown[] = []
   await runInDurableObject(ledger.stub, (instance) => {
@@ -91,7 +97,7 @@ describe('notifications', () => {
     expect(await rowsWrittenBy(ledger, () => add(ledger, 'second'))).toBe(1)
   })
 
-  it('have no gap after a failed commit, a failure of D1, or a flush whose answer is lost', async () => {
+  it('have no gap after a failed commit, a failure of D1, or a flush whose response is lost', async () => {
     const ledger = await freshLedger()
     await add(ledger, 'a')
     await inStore(ledger, (store) => {

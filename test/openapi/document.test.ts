@@ -9,13 +9,13 @@ import { api } from '../support/api.ts'
 import { asObject, document, objectAt, operations } from '../support/documented.ts'
 
 describe('the OpenAPI document', () => {
-  it('is served as the Worker makes it, and is the document with which the tests compare every answer', async () => {
+  it('is served as the Worker makes it, and is the document with which the tests compare every response', async () => {
     const response = await api('/openapi.json')
     expect(response.headers.get('Content-Type')).toBe('application/json')
     expect(await response.json()).toEqual(document)
   })
 
-  it('is fetched once: its ETag answers 304 without a body, and it is the same every time', async () => {
+  it('is fetched once: a request with its ETag gets 304 without a body, and it is the same every time', async () => {
     const first = await api('/openapi.json')
     const etag = first.headers.get('ETag') ?? ''
     expect(etag).toMatch(/^"[\w-]{22}"$/)
@@ -33,10 +33,30 @@ describe('the OpenAPI document', () => {
   it('knows every route of the app', () => {
     const documented = operations.map(({ method, path }) => `${method} ${path}`)
     const mounted = createApp()
-      // Leaves out the dashboard's own routes, which only its pages use.
+      // Leaves out the routes under /dashboard, which only the pages of the dashboard use.
       .routes.filter(({ method, path }) => method !== 'ALL' && !/^\/dashboard(\/|$)/.test(path))
       .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`)
     expect(new Set(documented)).toEqual(new Set(mounted))
+  })
+
+  it('describes the header Idempotency-Key for exactly the routes that read it', () => {
+    const ignoring = operations.filter(
+      ({ operation }) => !JSON.stringify(operation.parameters ?? []).includes('/IdempotencyKey"'),
+    )
+    const paths = ignoring.filter(({ method }) => method === 'POST').map(({ path }) => path)
+    expect(paths.filter((path) => !DROP_IN.test(path))).toEqual([
+      '/v1/payments/stripe/webhook',
+      '/v1/rating/calculate',
+      '/v1/rating/calculate/bulk',
+      '/v1/rating/simulate',
+    ])
+    expect(operations.filter(({ path, method }) => method === 'POST' && DROP_IN.test(path))).toEqual(
+      ignoring.filter(({ path, method }) => method === 'POST' && DROP_IN.test(path)),
+    )
+    const stripe = operations.find(({ path }) => path === '/stripe/v1/billing/meter_events')
+    expect(stripe?.operation.parameters).toContainEqual(
+      expect.objectContaining({ name: 'Idempotency-Key', in: 'header' }),
+    )
   })
 
   it('describes the inputs that validation accepts', () => {
@@ -88,22 +108,22 @@ describe.each(operations)('$method $path', ({ method, path, operation }) => {
     }
   })
 
-  it('answers with objects whose fields are all listed', () => {
+  it('returns objects whose fields are all listed', () => {
     for (const response of Object.values(objectAt(operation, 'responses'))) {
       expectClosed(asObject(response).content, `${method} ${path}`)
     }
   })
 })
 
-/** The routes without an API key: a new customer has no key yet, and Stripe signs its events. */
+/** The routes that require no API key: a customer who registers has no key yet, and Stripe signs its events instead. */
 const OPEN = new Set([
   '/v1/customers/register',
   '/openmonetize/v1/customers/register',
   '/v1/payments/stripe/webhook',
 ])
-/** The paths of other systems' clients. */
+/** Matches the paths of routes for the clients of other systems. */
 const DROP_IN = /^\/(otlp|openmeter|litellm|stripe|openmonetize)\//
-/** The routes without a scope: any key may read its own customer. */
+/** The routes that require no scope, because every API key may read its own customer. */
 const WITHOUT_SCOPE = new Set(['/v1/customers/me'])
 
 it('allows no further fields in objects whose fields are listed', () => {
@@ -111,8 +131,8 @@ it('allows no further fields in objects whose fields are listed', () => {
 })
 
 /**
- * Checks that all objects in a schema allow no further fields. The parts of an `allOf` cannot be closed one by one,
- * so `closeObjects` must have merged them.
+ * Checks that every object with listed fields in a schema forbids additional fields. The parts of an `allOf` cannot do
+ * so separately, so `closeObjects` must have merged each `allOf` with fields.
  */
 function expectClosed(value: unknown, where: string): void {
   if (Array.isArray(value)) for (const inner of value) expectClosed(inner, where)

@@ -5,7 +5,10 @@ import { createCustomer } from '../support/customers.ts'
 import { expectDocumented } from '../support/documented.ts'
 import { fill, fillPath } from '../support/requests.ts'
 
-/** Tests that the comparison of answers with the OpenAPI document and the filling of routes detect errors. */
+/**
+ * Tests two test helpers: the comparison of responses with the OpenAPI document must detect errors, and so must the
+ * filling of route parameters.
+ */
 
 interface Change {
   readonly status?: number
@@ -13,7 +16,7 @@ interface Change {
   readonly body?: unknown
 }
 
-/** Changes a real answer of the balance route, and compares it with the OpenAPI document. */
+/** Changes a real response from the balance route, and compares the result with the OpenAPI document. */
 async function changed({ status, headers = {}, body }: Change): Promise<void> {
   const { api_key } = await createCustomer()
   const request = apiRequest('/v1/credits/balance', { key: api_key })
@@ -47,7 +50,7 @@ const PROBLEM = {
 }
 const AS_PROBLEM = { 'Content-Type': 'application/problem+json' }
 
-describe('an answer', () => {
+describe('a response', () => {
   it('in its documented form passes, and so does a problem', async () => {
     await changed({})
     await changed({ body: BALANCE })

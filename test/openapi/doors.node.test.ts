@@ -5,14 +5,17 @@ import { expect, it } from 'vitest'
 const tests = path.join(import.meta.dirname, '..')
 
 /**
- * The files that may call the Worker directly: the definition of `send`, the helpers of the dashboard, and the tests
- * that call another app or read an endless answer.
+ * The test files that may call the Worker without `send`: the file that defines `send`, the helpers of the dashboard and
+ * of the gateway, whose routes are not in the OpenAPI document, and tests that call another app or read an endless
+ * response.
  */
 const DOORS = [
   'dashboard/cloudflare-access.test.ts',
   'dashboard/sessions.test.ts',
   'dashboard/support.ts',
   'docs/event-path.test.ts',
+  'gateway/provider.ts',
+  'gateway/support.ts',
   'support/api.ts',
   'support/deployment.ts',
   'support/probe.ts',
@@ -22,7 +25,7 @@ const DOORS = [
   'stream/support.ts',
 ]
 
-it('every test asks the Worker through `send`, which compares the answer with the OpenAPI document', () => {
+it('every test calls the Worker through `send`, which compares the response with the OpenAPI document', () => {
   const asking = readdirSync(tests, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts') && !file.endsWith('.node.test.ts'))
     .filter((file) =>

@@ -8,14 +8,12 @@ import { operations } from '../support/documented.ts'
 import { dnsAnswer } from '../webhooks/support.ts'
 
 /**
- * Sends the examples of the OpenAPI document, in order, for a new customer, and compares the answers. Ids, keys and
- * times differ from the recording, so each recorded value is mapped to the current value at the same place.
- * Everything else must be equal.
+ * Sends the example requests of the OpenAPI document, in order, for a new customer. Compares the responses with the
+ * recorded responses. Ids, keys and times differ in each run, so each recorded value is mapped to the current value at
+ * the same place. Everything else must be equal.
  */
 
-/**
- * The operations without an example, because their answers depend on the deployment and the time, or are not JSON.
- */
+/** The operations without examples, because their responses depend on the deployment or the time, or are not JSON. */
 const WITHOUT_EXAMPLE = new Set([
   'GET /ready',
   'GET /openapi.json',
@@ -32,10 +30,13 @@ const WITHOUT_EXAMPLE = new Set([
   'POST /v1/admin/customers/{id}/rebuild',
 ])
 
-/** The file with the examples. Change it if an answer changes intentionally. */
+/** The file with the examples. If a response changes intentionally, change the file too. */
 const FILE = 'src/openapi/examples.json'
 
-/** The operations for the clients of other systems. The documentation of these systems has examples. */
+/**
+ * Matches the operations for the clients of other systems, which need no example, because the documentation of these
+ * systems has examples.
+ */
 const DROP_IN = /^\w+ \/(otlp|openmeter|litellm|stripe|openmonetize)\//
 
 afterEach(() => vi.restoreAllMocks())
@@ -48,7 +49,7 @@ it('every route has an example', () => {
   expect(new Set(missing), `${FILE} lacks an example, or has one too many`).toEqual(WITHOUT_EXAMPLE)
 })
 
-it('every example gets its documented answer', async () => {
+it('every example gets its documented response', async () => {
   const real = globalThis.fetch
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
     const url = input instanceof Request ? input.url : String(input)
@@ -71,18 +72,21 @@ const TIME = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}(?:\.\d{3})?Z)?$/
 const KEY = /^(?:om_(?:live|portal)_[\w.…-]+|whsec_[A-Za-z0-9+/]+=*)$/
 /** The name of the field with a duration, which differs in each run. */
 const DURATION = 'duration_ms'
-/** The part of a price version that is a digest of the catalogue and its sources. It changes with each rebuild. */
+/**
+ * Matches the start of a price version: the digest of the catalogue and its sources, which changes when the catalogue
+ * is rebuilt.
+ */
 const PRICE_VERSION = /^[0-9a-f]{10}(?=:)/
 
 class Story {
-  /** The current values of the recorded values. */
+  /** The current values of ids, keys and times, by their recorded values. */
   private readonly known = new Map<string, string>()
   private readonly fields = new Map<string, string>()
 
-  /** Returns the value that a field had in the first answer that contained it. */
+  /** Returns the value of a field in the first response that contained it. Throws if no response contained it. */
   now(field: string): string {
     const value = this.fields.get(field)
-    if (value === undefined) throw new Error(`no answer had a ${field} yet`)
+    if (value === undefined) throw new Error(`no response had a ${field} yet`)
     return value
   }
 

@@ -10,7 +10,7 @@ import { expectProblem } from '../support/problems.ts'
 import { fill, fillPath } from '../support/requests.ts'
 
 /**
- * Tests for every route of the OpenAPI document which keys it admits, and that no key can read or change another
+ * Tests each route of the OpenAPI document: it admits only the right keys, and no key can read or change another
  * customer's data.
  */
 
@@ -28,7 +28,7 @@ function accessOf({ security }: Readonly<Record<string, unknown>>): 'open' | 'cu
   return text === '[{"operator":[]}]' ? 'operator' : 'open'
 }
 
-/** The routes that answer with an empty list for an unknown user, like the original OpenMonetize. */
+/** Matches the routes that return an empty list for an unknown user, like the original OpenMonetize API. */
 const EMPTY_LIST = /^\/openmonetize\/.*\/transactions$/
 
 let owner: Belongings
@@ -41,7 +41,7 @@ function send(method: string, path: string, options: Omit<ApiOptions, 'method'>)
 }
 
 /**
- * Returns a body that no schema accepts. The answer to a caller without access must not show that the body is
+ * Returns a request body that is not valid JSON. The response to a caller without access must not show that the body is
  * invalid.
  */
 function broken(method: string): Omit<ApiOptions, 'method'> {
@@ -59,7 +59,7 @@ describe("with a customer's key and the objects of another customer", () => {
     const { method, path } = operation
     const before = await storedOf(owner.customer_id)
     for (const { path: filled, body, carries } of fill(operation, owner)) {
-      // Uses a new customer each time, because the data of one request must not affect the next answer.
+      // Uses a new customer for each request, because the data of one request must not affect the next response.
       const stranger = await createCustomer()
       const sent = `${filled} ${JSON.stringify(body)}`
       const response = await send(method, filled, { key: stranger.api_key, ...(body && { body }) })
@@ -75,7 +75,10 @@ describe("with a customer's key and the objects of another customer", () => {
 })
 
 describe("with a customer's test key and the objects of its live ledger", () => {
-  /** The routes whose objects belong to the live ledger, for both ledgers. */
+  /**
+   * Matches the routes of burn tables and entitlements. The live ledger stores them, and they apply to the test ledger
+   * too.
+   */
   const SHARED = /^(\/openmonetize)?\/v1\/(burn-tables|entitlements|customers\/\{\w+\}\/entitlements)/
   let test_key = ''
   beforeAll(async () => {
@@ -118,7 +121,7 @@ describe('with a deleted key', () => {
     const { customer_id, api_key } = await createCustomer()
     const key = await createKey(customer_id)
     deleted = key.api_key
-    // This request puts the key into all caches.
+    // Sends a request with the key, so that all caches contain it.
     expect((await api('/v1/credits/balance', { key: deleted })).status).toBe(200)
     expect((await api(`/v1/api-keys/${key.key_id}`, { key: api_key, method: 'DELETE' })).status).toBe(200)
   })
@@ -173,7 +176,7 @@ describe('of a suspended customer', () => {
     expect(await storedOf(suspended.customer_id)).toBe(before)
   })
 
-  it.each(customers.filter(({ method }) => method === 'GET'))('$method $path answers', async (operation) => {
+  it.each(customers.filter(({ method }) => method === 'GET'))('$method $path succeeds', async (operation) => {
     const [request] = fill(operation, suspended)
     const response = await api(request?.path ?? '', { key: suspended.api_key })
     expect(response.status, await response.clone().text()).toBe(200)
@@ -201,7 +204,7 @@ it('every parameter of a path has a known value', () => {
   for (const { path } of operations) expect(fillPath(path, owner)).not.toContain('{')
 })
 
-it('an answer that names the owner of an API key names only its own customer', async () => {
+it('a response that names the owner of an API key names only its own customer', async () => {
   const { api_key, customer_id } = await createCustomer()
   expect(textField(await jsonOf(await api('/v1/customers/me', { key: api_key })), 'customer_id')).toBe(
     customer_id,

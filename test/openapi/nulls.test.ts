@@ -11,7 +11,7 @@ import { bodySchema, fill } from '../support/requests.ts'
 
 const withBody = operations.filter(({ operation }) => bodySchema(operation) !== undefined)
 
-/** Returns the optional fields for which null only means that the field is absent. */
+/** Returns the optional fields for which null has no meaning of its own. */
 function nullable(properties: Readonly<Record<string, unknown>>, required: readonly string[]): string[] {
   return Object.keys(properties).filter((name) => {
     const schema = JSON.stringify(resolve(properties[name]))
@@ -37,8 +37,8 @@ describe.each(withBody)('$method $path', (operation) => {
     const answer = await jsonOf(response)
     const errors: unknown[] = Array.isArray(answer.errors) ? answer.errors : []
     const refused = errors.filter((error) => isRecord(error) && absent.includes(String(error.path).slice(1)))
-    // A `PATCH` without fields, and a body that needs one of several fields, are refused because of the missing
-    // fields.
+    // Only errors about missing fields are allowed: a `PATCH` without fields is refused, and so is a body that needs
+    // one of several fields.
     const allowed = /required|must have|must give|requires|give /
     expect(refused.filter((error) => !allowed.test(JSON.stringify(error)))).toEqual([])
   })
@@ -84,7 +84,7 @@ describe('null', () => {
     expect(await again.text()).toBe(await first.text())
   })
 
-  it('is accepted wherever an answer has it, so an entitlement can be sent back as it was read', async () => {
+  it('is accepted wherever a response has it, so an entitlement can be sent back as it was read', async () => {
     const { api_key } = await createCustomer()
     const rules = { limit_type: 'HARD', limit_value: 5, unit: 'events', period: 'DAILY' }
     const created = await jsonOf(

@@ -41,7 +41,7 @@ describe('GET /docs', () => {
     expect(await (await api('/docs/start.js')).text()).toContain('validatorUrl: null')
   })
 
-  it('answers 304 for known content', async () => {
+  it('returns 304 for known content', async () => {
     const etag = (await api('/docs/swagger-ui.css')).headers.get('ETag') ?? ''
     const again = await api('/docs/swagger-ui.css', { headers: { 'If-None-Match': etag } })
     expect(again.status).toBe(304)

@@ -28,7 +28,10 @@ import {
 
 const stripe = withStripe()
 
-/** The credits at the beginning: the sign-up credits and those of the checkout that saved the card. */
+/**
+ * The credits of the wallet at the start: 10,000 sign-up credits, and 1,000 credits from the checkout that saved the
+ * card.
+ */
 const START = 11_000
 
 describe('an automatic top-up', () => {
@@ -68,7 +71,7 @@ describe('an automatic top-up', () => {
     expect(await balanceOf(customer.api_key)).toBe(1000)
   })
 
-  it('charges once for a charge whose answer is lost', async () => {
+  it('charges once for a charge whose response is lost', async () => {
     const customer = await withCard(stripe.current())
     const { api_key: key } = customer
     await setTopUp(key)
@@ -80,7 +83,7 @@ describe('an automatic top-up', () => {
       last_attempt: { status: 'pending' },
       spent_usd_this_month: 10,
     })
-    // No other charge may be made while the first charge has no outcome.
+    // These calls must not start another charge, because the first charge has no outcome yet.
     await burn(key, 0.000001).catch(() => undefined)
     await ring(customer)
     stripe.current().fault = () => undefined
@@ -192,6 +195,30 @@ describe('an automatic top-up', () => {
     expect(await topUpOf(key)).toMatchObject({ paused_reason: null })
   })
 
+  it('does not charge a declined card again after a limit that was reached during the pause', async () => {
+    const customer = await withCard(stripe.current(), { behaviour: 'declined' })
+    const { api_key: key } = customer
+    await setTopUp(key, { max_usd_per_month: 10 })
+    await burn(key, START)
+    for (const wait of [0, HOUR_MS, 6 * HOUR_MS]) {
+      later(wait)
+      await ring(customer)
+    }
+    const charges = stripe.current().intents.size
+    const intent = [...stripe.current().intents.values()].at(-1)
+    if (!intent) throw new Error('the card was not charged')
+    await deliver(stripe.current().event('payment_intent.succeeded', stripe.current().succeed(intent)))
+    expect(await balanceOf(key)).toBe(1000)
+    await burn(key, 1000)
+    later(DAY_MS)
+    await ring(customer)
+    expect(await topUpOf(key)).toMatchObject({ paused_reason: 'monthly_limit' })
+    later(32 * DAY_MS)
+    await ring(customer)
+    expect(stripe.current().intents.size).toBe(charges)
+    expect(await topUpOf(key)).toMatchObject({ paused_reason: 'declined' })
+  })
+
   it('continues at once after a pause when a checkout saves another card, or a person sets it', async () => {
     const customer = await withCard(stripe.current(), { behaviour: 'declined' })
     const { api_key: key } = customer
@@ -300,8 +327,8 @@ describe('the rows of a burn', () => {
     await setTopUp(key)
     expect(await rows()).toBe(before)
     await burn(key, 10_466)
-    // This event takes the balance from 504 to 489 credits, below the threshold. The two more rows are the payer's
-    // row and its index entry.
+    // This event reduces the balance from 504 to 489 credits, which is below the threshold. The two additional rows are
+    // the row of the payer and its index entry.
     expect(await rows()).toBe(before + 2)
     expect(await rows()).toBe(before)
   })

@@ -98,7 +98,7 @@ describe('a checkout', () => {
     expect(await balanceOf(key)).toBe(11_000)
   })
 
-  it('replays its answer for its key, and makes one session for it', async () => {
+  it('replays its response for its key, and makes one session for it', async () => {
     const { api_key: key } = await createCustomer()
     const request = {
       key,
@@ -120,7 +120,7 @@ describe('a checkout', () => {
     await checkout(key, { user_id: 'zoe' })
   })
 
-  it('answers 503 and keeps no open payment when Stripe is down', async () => {
+  it('returns 503 and keeps no open payment when Stripe is down', async () => {
     const { api_key: key } = await createCustomer()
     for (const fault of ['lost', 'down', 'busy', 'broken'] as const) {
       stripe.current().fault = () => fault
@@ -130,7 +130,7 @@ describe('a checkout', () => {
         503,
         'unavailable',
       )
-      expect(problem.detail).toMatch(/^Stripe did not answer/)
+      expect(problem.detail).toMatch(/^Stripe did not respond/)
     }
     const payments = await listed(key, '/v1/payments')
     expect(payments.map(({ status }) => status)).toEqual(['failed', 'failed', 'failed', 'failed'])

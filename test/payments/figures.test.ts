@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
-import { readPaymentFigures } from '../../src/payments/figures.ts'
+import { readPaymentFigures } from '../../src/ledger/payments/figures.ts'
 import { HOUR_MS, MINUTE_MS } from '../../src/time/durations.ts'
 import { read } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, type TestCustomer } from '../support/customers.ts'
@@ -11,7 +11,7 @@ import { burn, checkout, deliver, later, ring, setTopUp, withCard, withStripe } 
 
 const stripe = withStripe()
 
-/** Returns the figures of a ledger in D1. */
+/** Returns the numbers of payments that D1 has for a ledger. */
 function reported({ customer_id }: TestCustomer) {
   return env.DB.prepare('SELECT * FROM payment_figures WHERE ledger_id = ?').bind(customer_id).first()
 }
@@ -67,7 +67,7 @@ it('counts a paused top-up', async () => {
   expect(await reported(customer)).toMatchObject({ ...NONE, succeeded: 1, failed: 3, top_ups_paused: 1 })
 })
 
-it('is reported within a minute, and again while D1 does not answer', async () => {
+it('is reported within a minute, and again while D1 does not respond', async () => {
   const customer = await createCustomer()
   const ledger = ledgerOf(customer.customer_id)
   const { url } = await checkout(customer.api_key)
@@ -75,7 +75,8 @@ it('is reported within a minute, and again while D1 does not answer', async () =
   expect(await alarmAt()).toBeLessThanOrEqual(Date.now() + MINUTE_MS)
   await withD1(ledger, brokenD1(), () => runAlarm(ledger))
   expect(await reported(customer)).toBeNull()
-  // The payment is settled by this event. No check with Stripe is scheduled, so the alarm is only for the report.
+  // This event gives the payment its outcome. No further check with Stripe is scheduled, so the alarm is only for the
+  // report to D1.
   await deliver(stripe.current().event('payment_intent.succeeded', stripe.current().pay(url)))
   expect(await alarmAt()).toBeLessThanOrEqual(Date.now() + MINUTE_MS)
   await ring(customer)

@@ -21,15 +21,18 @@ import {
 } from './support.ts'
 
 /**
- * Tests money that Stripe has received late or in an unusual way. It must be credited once. Otherwise, a log line and
- * the payment must contain the reason.
+ * Tests payments that Stripe receives late or in an unusual way. Such a payment must be credited once. If it is not
+ * credited, a log line and the payment must state the reason.
  */
 
 const stripe = withStripe()
 const { tell } = stripe
 
 const SIGN_UP = 10_000
-/** The credits at the beginning: the sign-up credits and those of the checkout that saved the card. */
+/**
+ * The credits of the wallet at the start: 10,000 sign-up credits, and 1,000 credits from the checkout that saved the
+ * card.
+ */
 const START = 11_000
 const KEPT_MS = 90 * DAY_MS
 
@@ -53,7 +56,9 @@ async function expired(body = {}): Promise<TestCustomer & { readonly id: string;
   return { ...customer, id, intent: stripe.current().payLate(url) }
 }
 
-/** Creates a paid checkout whose payment differs from the request. */
+/**
+ * Creates a checkout, and pays it with a payment intent that has the fields of `wrong` in place of the requested ones.
+ */
 async function paidWrongly(
   wrong: object,
 ): Promise<TestCustomer & { readonly id: string; readonly intent: Intent }> {
@@ -130,8 +135,8 @@ describe('a payment that failed here and is paid at Stripe later', () => {
     const waiting = await paymentOf(key, id)
     expect(waiting).toMatchObject({ status: 'pending', provider_reference: intent.id })
     expect(waiting).not.toHaveProperty('failure')
-    // The lots expire after a day. Until then, the payment is not credited, and alarms do not check with Stripe
-    // before the next scheduled time.
+    // The wallet is full until its lots expire after a day, so the payment is not credited. Alarms before the next
+    // scheduled time do not check with Stripe.
     const asked = () => stripe.current().calls.length
     const before = asked()
     for (let rings = 0; rings < 5; rings++) await ring(customer)
@@ -142,7 +147,7 @@ describe('a payment that failed here and is paid at Stripe later', () => {
     expect(await balanceOf(key)).toBe(SIGN_UP + 1000)
   })
 
-  it('is checked again, with waits, while Stripe does not answer', async () => {
+  it('is checked again, with waits, while Stripe does not respond', async () => {
     const customer = await expired()
     later(KEPT_MS)
     stripe.current().fault = () => 'down'
@@ -158,7 +163,7 @@ describe('a payment that failed here and is paid at Stripe later', () => {
   })
 })
 
-it('a failed payment that Stripe does not answer about is deleted about a week later', async () => {
+it('a failed payment is deleted about a week later if Stripe does not respond', async () => {
   const customer = await createCustomer()
   const { payment_id: id } = await checkout(customer.api_key)
   later(2 * DAY_MS)
@@ -191,7 +196,7 @@ describe('a paid payment', () => {
     expect(await storedBalances(ledgerOf(customer_id))).toEqual({ customer: (SIGN_UP + 2000) * 1_000_000 })
   })
 
-  it('whose answer was lost is found for a user who was erased meanwhile', async () => {
+  it('whose response was lost is found for a user who was erased meanwhile', async () => {
     const customer = await createCustomer()
     const { api_key: key, customer_id } = customer
     await granted(key, { user_id: 'zoe', amount: 10 })
@@ -208,14 +213,14 @@ describe('a paid payment', () => {
     const { customer: _, ...others } = await storedBalances(ledgerOf(customer_id))
     expect(Object.values(others)).toEqual([2_010_000_000])
     expect(stripe.current().succeeded()).toHaveLength(2)
-    // The payment has an outcome, so its customer and card at Stripe were removed.
+    // The payment has an outcome, so the ledger has deleted the ids of its customer and card at Stripe.
     const [top_up] = await inStore(ledgerOf(customer_id), (store) => store.paymentIntents.list(99, 1))
     expect(top_up).toMatchObject({ type: 'top_up', status: 'succeeded' })
     expect(top_up).not.toHaveProperty('customer')
     expect(top_up).not.toHaveProperty('card')
   })
 
-  it('whose answer was lost is found among many payments of its customer at Stripe', async () => {
+  it('whose response was lost is found among many payments of its customer at Stripe', async () => {
     const customer = await withCard(stripe.current())
     const { api_key: key, payer } = customer
     await setTopUp(key)
@@ -310,7 +315,7 @@ describe('a late event', () => {
   it('passes its reference to a check that waits for another one, too', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const { stub } = ledgerOf(customer_id)
-    // The object stops while Stripe creates the page, so the payment has no ids of Stripe.
+    // The object stops while Stripe creates the page, so the payment has no Stripe ids.
     stripe.current().fault = ({ method }) => {
       if (method !== 'POST') return undefined
       void runInDurableObject(stub, (_, state) => state.abort('stopped')).catch(() => undefined)
@@ -332,7 +337,7 @@ describe('a late event', () => {
     const { api_key: key, customer_id, payer } = customer
     await setTopUp(key)
     await burn(key, START)
-    // The card is detached between the look-up and the charge.
+    // Detaches the card after the look-up and before the charge.
     stripe.current().fault = ({ path }) => {
       if (path === '/v1/payment_intents') stripe.current().cards.set(payer, [])
       return undefined

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
-import { type NotificationView, readNotifications } from '../../src/notifications/read.ts'
+import { type NotificationView, readNotifications } from '../../src/notifications/store.ts'
 import { HOUR_MS } from '../../src/time/durations.ts'
 import { listed } from '../support/client.ts'
 import type { TestCustomer } from '../support/customers.ts'
@@ -10,13 +10,16 @@ import { burn, deliver, later, ring, setTopUp, withCard, withStripe } from './su
 
 const stripe = withStripe()
 
-/** The amounts of a top-up without refunds. */
+/** The amounts in the notification of a top-up without refunds or disputes. */
 const NEW = { credits: 1000, price_usd: 10, refunded_usd: 0, disputed_usd: 0, credits_taken_back: 0 }
 
-/** The credits at the beginning: the sign-up credits and those of the checkout that saved the card. */
+/**
+ * The credits of the wallet at the start: 10,000 sign-up credits, and 1,000 credits from the checkout that saved the
+ * card.
+ */
 const START = 11_000
 
-/** Returns the notifications of payments, oldest first. */
+/** Returns the customer's notifications about payments and top-ups, oldest first. */
 async function noticesOf({ customer_id }: TestCustomer): Promise<Pick<NotificationView, 'type' | 'data'>[]> {
   const range = { caller: CALLER, after_sequence: 0, limit: 1000 }
   const read = await readNotifications(env, ledgerOf(customer_id).name, range)

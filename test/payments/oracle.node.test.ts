@@ -5,8 +5,8 @@ import { isSignedBy } from '../../src/stripe/signature.ts'
 import { signedEvent } from '../support/stripe.ts'
 
 /**
- * Compares our code with Stripe's own package. The package signs webhooks that our code verifies, verifies webhooks
- * that the double signs, and must send the same requests as our code.
+ * Compares our code with Stripe's official package. Our code must verify the webhooks that the package signs. The
+ * package must verify the webhooks that the simulated Stripe of the tests signs. Both must send the same requests.
  */
 
 const official = new StripePackage('sk_test_1')
@@ -57,7 +57,7 @@ interface Sent {
   readonly key: string | null
 }
 
-/** Returns a network that records requests and answers none of them. */
+/** Returns a fetch function that records each request and responds with 400. */
 function recorder() {
   const sent: Sent[] = []
   const record = async (input: unknown, init: RequestInit = {}): Promise<Response> => {
@@ -155,7 +155,7 @@ describe('a request to Stripe', () => {
   })
 })
 
-describe('an answer of Stripe', () => {
+describe('a response from Stripe', () => {
   const ask = (respond: () => Response | Promise<Response>) =>
     new Stripe({
       api_url: 'https://api.stripe.com',

@@ -22,10 +22,10 @@ import { type CardBehaviour, type Fault, ScriptedStripe } from '../support/strip
 import { later } from './support.ts'
 
 /**
- * Tests random histories of one wallet with a top-up rule. They contain payments, declines, refunds, disputes, lost
- * and repeated webhooks, failures of Stripe, and stops of the object before and after calls and in transactions. In
- * every history, the credits must equal the paid money, each payment must be charged once, the monthly limit must not
- * be exceeded, and no charge may follow a third decline.
+ * Tests random histories of one wallet with a top-up rule. They contain payments, declines, refunds, disputes, lost and
+ * repeated webhooks, failures of Stripe, and stops of the object before calls, after calls and in transactions. In
+ * every history, the credits equal the paid money, each payment is charged once, the charges stay within the monthly
+ * limit, and no charge follows a third decline.
  */
 
 const RULE = {
@@ -58,7 +58,7 @@ const act = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ op: fc.constant('hint' as const), pick, times: fc.integer({ min: 1, max: 3 }) }),
   },
-  // A failed checkout is paid after all, because its bank was slow.
+  // A checkout is paid after it has failed, because the bank is slow.
   { weight: 1, arbitrary: fc.record({ op: fc.constant('pay late' as const), pick }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('card' as const), behaviour }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('set' as const) }) },
@@ -126,7 +126,7 @@ class Life {
   private fault: { fault: Fault; calls: number } | null = null
   private stop: 'before a call' | 'after a call' | null = null
   private burned = 0
-  /** The number of declined charges since the last new card, change of the rule or success. */
+  /** The number of declined charges since the last success, the last new card or the last change of the rule. */
   private declines = 0
   private charged = 0
 
@@ -167,13 +167,14 @@ class Life {
       case 'pay': {
         const open = [...stripe.sessions.values()].filter(({ status }) => status === 'open')
         const session = open[one.pick % Math.max(1, open.length)]
-        // Stripe expires a page after a day. Pages that were created for a charge are paid by the card's owner.
+        // A page expires at Stripe after a day. An open page is paid with a new card, and a page that replaces a charge
+        // is paid by the card's owner.
         if (session && stripe.isOpen(session)) stripe.pay(session.id, stripe.newCard(one.behaviour))
         return
       }
       case 'pay late': {
-        // Excludes deleted payments. Also excludes top-ups, because their monthly limit applies to charges and not to
-        // payments by the owner.
+        // Selects only checkouts. The list does not have deleted payments. Top-ups are excluded, because their monthly
+        // limit applies to charges and not to payments by the card's owner.
         const checkouts = (await this.payments()).filter(({ type }) => type === 'checkout')
         const unpaid = [...stripe.sessions.values()].filter(
           ({ status, intent, metadata }) =>
@@ -231,7 +232,7 @@ class Life {
     }
   }
 
-  /** Checks the invariants that hold at any time. */
+  /** Checks the invariants that hold at any time, also while payments are in progress. */
   async check(): Promise<void> {
     const { stripe } = this
     const paid = stripe.succeeded()
@@ -251,7 +252,7 @@ class Life {
     this.countDeclines()
   }
 
-  /** Ends all faults, delivers all webhooks, and checks that the ledger then agrees with Stripe. */
+  /** Ends all faults, delivers all webhooks, and checks that the ledger agrees with Stripe afterwards. */
   async end(reversals: PaymentReversals): Promise<void> {
     this.fault = null
     this.stop = null
@@ -259,7 +260,7 @@ class Life {
       await runAlarm(this.ledger).catch(() => undefined)
       later(DAY_MS)
     }
-    // Removes the rule, so that no further top-up starts, and completes the top-ups that have started.
+    // Removes the top-up rule, so that no further top-up starts, and completes the top-ups that have already started.
     await setTopUp(env, this.ledger.name, { caller: CALLER, owner: { kind: 'customer' }, rule: null })
     for (let days = 0; days < 4; days++) {
       for (const payment of await this.payments()) await this.tell(payment)
@@ -297,17 +298,20 @@ class Life {
     } as const
     const key = crypto.randomUUID()
     const message = { movement, idempotency: { key, fingerprint: key } }
-    // Repeats a request with its key until it is answered, like a client.
+    // Repeats the request with the same idempotency key until it gets a result, as a client does.
     for (let tries = 0; tries < 5; tries++) {
       const result = await ask(this.ledger.stub, 'move', message).catch(() => undefined)
       if (!result) continue
       if (result.kind !== 'refused') this.burned += amount
       return
     }
-    throw new Error('the burn was not answered')
+    throw new Error('the burn got no result')
   }
 
-  /** Delivers a webhook, which names the payment and the object at Stripe. */
+  /**
+   * Delivers the effect of a webhook: makes the ledger check the payment with Stripe, with the id of its latest payment
+   * intent.
+   */
   private tell({ number, payment_id }: PaymentAnswer): Promise<unknown> {
     const intent = [...this.stripe.intents.values()].findLast(
       ({ metadata }) => metadata.payment_id === payment_id,
@@ -334,10 +338,10 @@ class Life {
       const result = await readPayments(env, this.ledger.name, question)
       if (result.kind === 'done') return result.answer.payments
     }
-    throw new Error('the payments were not answered')
+    throw new Error('the payments could not be read')
   }
 
-  /** Counts declined charges. A new card, a change of the rule or a success resets the count. */
+  /** Counts declined charges. A success, a new card or a change of the rule resets the count. */
   private countDeclines(): void {
     const charges = [...this.stripe.intents.values()].filter(
       ({ card, error }) => card !== null && error?.code !== 'authentication_required',
@@ -360,7 +364,7 @@ class Life {
     return fault
   }
 
-  /** Stops the object while it waits for Stripe, so that an answer of Stripe is lost. */
+  /** Stops the object while it waits for Stripe, so that it loses Stripe's response. */
   private halt(fault: Fault): Fault {
     this.stop = null
     void runInDurableObject(this.ledger.stub, (_, state) => state.abort('stopped')).catch(() => undefined)

@@ -1,4 +1,6 @@
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { openCall } from '../../src/ledger/client/client.ts'
 import { DAY_MS } from '../../src/time/durations.ts'
 import {
   answered,
@@ -10,7 +12,8 @@ import {
   listed,
   read,
 } from '../support/client.ts'
-import { createCustomer, type TestCustomer } from '../support/customers.ts'
+import { createCustomer, type TestCustomer, unique } from '../support/customers.ts'
+import { CALLER, eventItem } from '../support/messages.ts'
 import { withReversals } from '../support/reversals.ts'
 import {
   burn,
@@ -26,8 +29,8 @@ import {
 } from './support.ts'
 
 /**
- * Tests the operator's policy `PAYMENT_REVERSALS=all`: refunds and disputes also take back spent credits, even below
- * a balance of zero.
+ * Tests the operator's policy `PAYMENT_REVERSALS=all`: refunds and disputes also take back credits that are already
+ * spent, so the balance can become negative.
  */
 
 const stripe = withStripe()
@@ -36,7 +39,7 @@ beforeEach(() => withReversals('all'))
 
 type Paid = TestCustomer & { readonly id: string; readonly intent: Intent }
 
-/** Creates a paid checkout of 1,000 credits for $10 in a wallet without other credits. */
+/** Creates a customer with a paid checkout of 1,000 credits for $10, and burns all other credits of the wallet. */
 async function paid(): Promise<Paid> {
   const customer = await createCustomer()
   const { payment_id: id, url } = await checkout(customer.api_key)
@@ -100,6 +103,32 @@ describe('a refund', () => {
     expect(await paymentOf(key, id)).toMatchObject({ status: 'refunded', credits_taken_back: 1000 })
   })
 
+  it('refuses no use that costs nothing', async () => {
+    const payment = await paid()
+    const { api_key: key, customer_id } = payment
+    await burn(key, 1000)
+    await refund(payment, 1000)
+    const rules = [{ match: { feature: 'free' }, method: 'flat', amount: '0' }]
+    await answered(key, '/v1/burn-tables', { name: 'free', credits_per_usd: 1000, rules }, 201)
+    const unrated = { ...GPT_4O, model: unique('model') }
+    for (const event of [unrated, { ...GPT_4O, feature_id: 'free' }]) {
+      expect(await answered(key, '/v1/events/ingest', event)).toMatchObject({
+        credits_burned: 0,
+        balance_after: -1000,
+      })
+    }
+    const action = { type: 'token_usage', provider: 'openai', model: 'gpt-4o', estimated_input_tokens: 1000 }
+    const check = (feature_id: string) => answered(key, '/v1/entitlements/check', { feature_id, action })
+    expect(await check('free')).toMatchObject({ allowed: true, estimated_cost_credits: 0 })
+    expect(await check('chat')).toMatchObject({ allowed: false, reason: 'insufficient_credits' })
+    await expectRefused(await ingest(key, GPT_4O), 402, 'insufficient_credits')
+    const { event: most } = eventItem(0, { feature_id: 'free' })
+    if (!most) throw new Error('an item without an event')
+    const opening = { caller: CALLER, feature_id: 'free', lifetime_ms: 1000, most }
+    const opened = await openCall(env, { customer_id, mode: 'live' }, opening)
+    expect(opened).toMatchObject({ answer: { credits: 0 } })
+  })
+
   it('leaves a wallet that cannot burn until new credits have repaid the debt', async () => {
     const payment = await paid()
     const { api_key: key } = payment
@@ -107,8 +136,8 @@ describe('a refund', () => {
     await burn(key, 1000)
     await refund(payment, 1000)
     await expectRefused(await ingest(key, GPT_4O), 402, 'insufficient_credits')
-    // The overdraft limit applies only to burns. Owed credits do not use it, and do not prevent a change of the
-    // limit.
+    // The overdraft limit applies only to burns. A debt from a refund does not use up the limit, and the limit can be
+    // changed in spite of the debt.
     await answered(key, '/v1/credits/wallets', { overdraft_limit: 10 }, 200, 'PATCH')
     await granted(key, { amount: 1000 })
     expect(await balanceOf(key)).toBe(0)

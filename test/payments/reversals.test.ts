@@ -16,7 +16,7 @@ async function paid(): Promise<TestCustomer & { readonly id: string; readonly in
   return { ...customer, id, intent }
 }
 
-/** The sign-up credits. They are not part of the payment's lot, and are burned first. */
+/** The number of sign-up credits. They are in a separate lot, which is burned before the lot of the payment. */
 const SIGN_UP = 10_000
 
 describe('a refund', () => {
@@ -68,7 +68,7 @@ describe('a refund', () => {
     expect(await paymentOf(key, payment_id)).toMatchObject({ status: 'refunded' })
   })
 
-  it('is found by the sweep when Stripe did not answer after its webhook', async () => {
+  it('is found by the sweep when Stripe did not respond after its webhook', async () => {
     const customer = await paid()
     stripe.current().refund(customer.intent, 1000)
     stripe.current().fault = () => 'down'

@@ -77,7 +77,7 @@ describe('an event of Stripe', () => {
     expect(await balanceOf(key)).toBe(10_000)
   })
 
-  it('is answered 503 while Stripe cannot tell the owner of the payment, so that Stripe delivers it again', async () => {
+  it('gets 503 while Stripe cannot tell the owner of the payment, so that Stripe delivers it again', async () => {
     stripe.current().fault = () => 'down'
     const dispute = { id: 'dp_1', object: 'dispute', payment_intent: 'pi_1' }
     const event = signedEvent('charge.dispute.created', dispute, WEBHOOK_SECRETS.live)
@@ -93,7 +93,7 @@ describe('a deployment without Stripe', () => {
     STRIPE_TEST_WEBHOOK_SECRET: '',
   }
 
-  it('answers events with payments_not_configured', async () => {
+  it('responds to events with payments_not_configured', async () => {
     const { body, headers } = signedEvent('ping', { id: 'x', object: 'ping' }, WEBHOOK_SECRETS.live)
     const response = await deployed(NONE, PATH, { method: 'POST', body, headers })
     await expectRefused(response, 503, 'payments_not_configured')
@@ -112,7 +112,7 @@ describe('a deployment without Stripe', () => {
     ['GET', '/v1/credit-packs/pack_1'],
     ['PATCH', '/v1/credit-packs/pack_1'],
     ['DELETE', '/v1/credit-packs/pack_1'],
-  ])('answers payments_not_configured, after the key: %s %s', async (method, path) => {
+  ])('returns payments_not_configured, after it has checked the key: %s %s', async (method, path) => {
     const { api_key: key } = await createCustomer()
     const request = { method, ...(method.startsWith('P') && { body: {} }) }
     await expectRefused(await deployed(NONE, path, request), 401, 'missing_api_key')

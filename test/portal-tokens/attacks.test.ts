@@ -21,12 +21,12 @@ import {
 } from './support.ts'
 
 /**
- * Tests requests that must be refused with a portal token: other routes of the OpenAPI document, other wallets, other
- * pages, and changed tokens.
+ * Tests requests with a portal token that must be refused: requests to other routes of the OpenAPI document, for other
+ * wallets or from other pages, and requests with a changed token.
  */
 
 let owner: Belongings
-/** The tokens of the owner's user and of a user without data. */
+/** The portal token of a user with data. `stranger` is the token of a user without data. */
 let token = ''
 let stranger = ''
 beforeAll(async () => {
@@ -40,11 +40,11 @@ const secured = operations.filter(({ operation }) =>
 )
 const nameOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`
 const READS = [BALANCE, USAGE, TRANSACTIONS]
-/** The operations that refuse a portal token, including purchases, because these tokens have no credit packs. */
+/** The operations that refuse both portal tokens. Purchases are among them, because the tokens have no credit packs. */
 const closed = secured.filter((operation) => !READS.map((path) => `GET ${path}`).includes(nameOf(operation)))
 /**
- * The end of the registration routes. They accept the operator token or no token, and treat every key as a wrong
- * token.
+ * The end of the paths of the registration routes. These routes accept the operator token or no token, and treat any
+ * API key as a wrong token.
  */
 const REGISTRATION = '/customers/register'
 
@@ -59,7 +59,7 @@ it.each(closed)('$method $path refuses a portal token, and changes nothing', asy
   const { method, path } = operation
   const before = await storedOf(owner.customer_id)
   for (const { path: filled, body } of fill(operation, owner).slice(0, 1)) {
-    // Registration ignores the header X-API-Key, also with an API key.
+    // The registration routes ignore the header X-API-Key, so the token is sent only in Authorization there.
     const places = [
       { key: token },
       ...(path.endsWith(REGISTRATION) ? [] : [{ headers: { 'X-API-Key': token } }]),
@@ -120,10 +120,10 @@ describe('another wallet', () => {
     }
   })
 
-  it('is in no answer to a token whose request names no wallet', async () => {
+  it('is in no response to a request that has a token and names no wallet', async () => {
     for (const path of READS) {
       const text = await (await api(path, { key: stranger })).text()
-      // The token itself has the customer's id.
+      // Ignores the customer's id, because the token itself contains it.
       const seen = secretsOf(owner).filter((secret) => secret !== owner.customer_id && text.includes(secret))
       expect(seen, path).toEqual([])
     }
@@ -227,7 +227,7 @@ describe('the secrets of the deployment', () => {
 describe('the pages that may use a token', () => {
   const allowed = (response: Response) => response.headers.get('Access-Control-Allow-Origin')
 
-  it('are those of its origins: the answer allows that origin exactly, errors too', async () => {
+  it('are those of its origins: every response, even an error, allows exactly that origin', async () => {
     for (const path of READS) {
       const response = await fromPage(path, token)
       expect([response.status, allowed(response)]).toEqual([200, APP])
@@ -247,7 +247,7 @@ describe('the pages that may use a token', () => {
     'https://APP.example.com',
     'https://app.example.com.evil.example',
     '*',
-  ])('exclude %s, which gets no answer', async (origin) => {
+  ])('exclude %s, which gets a 403', async (origin) => {
     for (const path of READS) {
       const response = await fromPage(path, token, origin)
       await expectProblem(response, 403, 'origin_not_allowed')
@@ -275,7 +275,7 @@ describe('the pages that may use a token', () => {
     expect(allowed(response)).toBe(APP)
   })
 
-  it('get an answer to their preflight, which has no token yet, for its uses and nothing else', async () => {
+  it('get a response to their preflight, which has no token yet, for its uses and nothing else', async () => {
     const preflight = (path: string, method: string) =>
       api(path, {
         method: 'OPTIONS',

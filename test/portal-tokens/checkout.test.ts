@@ -12,8 +12,8 @@ import { WEBHOOK_SECRETS } from '../support/stripe.ts'
 import { APP, CHECKOUT, ELSEWHERE, fromPage, make, PACKS, portalToken } from './support.ts'
 
 /**
- * Tests portal tokens with `credit_pack_ids`. An end user's page can sell only these packs, only for one wallet, and
- * only at the price of the pack.
+ * Tests portal tokens with `credit_pack_ids`. The page of an end user can sell only these credit packs, only to the
+ * wallet of the token, and only at the price of the pack.
  */
 
 const stripe = withStripe()
@@ -46,7 +46,7 @@ async function bought(token: string, body: object = {}): Promise<Json> {
   return jsonOf(response)
 }
 
-/** Returns the forms that were sent to Stripe. */
+/** Returns the requests for checkout pages that were sent to Stripe. */
 const sessions = () => stripe.current().calls.filter(({ path }) => path === '/v1/checkout/sessions')
 
 describe('a portal token with credit packs', () => {
@@ -257,7 +257,7 @@ describe('a portal token with credit packs ends', () => {
     () => buy(token, {}, { 'Idempotency-Key': 'earlier' }),
   ]
 
-  it('at once when the key that made it is deleted, for repeats of an answer too', async () => {
+  it('at once when the key that made it is deleted, for repeated requests too', async () => {
     const { api_key, key_id } = await createKey(customer.customer_id)
     const token = await tokenOf({}, api_key)
     expect((await buy(token, {}, { 'Idempotency-Key': 'earlier' })).status).toBe(201)

@@ -226,7 +226,7 @@ describe('POST /v1/portal-tokens', () => {
     expect((await make(customer.api_key, { user_id: 'ann', origins })).status).toBe(201)
   })
 
-  it('answers 503 where the deployment has no secret, or a public or short one', async () => {
+  it('returns 503 if the deployment has no secret, or a public or short one', async () => {
     const body = { user_id: 'ann', expires_in_seconds: 60, origins: ['https://a.example'] }
     for (const bindings of [
       { PORTAL_TOKEN_SECRET: '' },

@@ -3,7 +3,10 @@ import { checkBurnTable } from '../../src/pricing/burn-table/check.ts'
 import type { BurnRule, RuleMatch } from '../../src/pricing/burn-table/definition.ts'
 import { costing, credits, definition, table } from './burn-table-support.ts'
 
-/** Returns a table of flat rules that charge 1, 2, 3 … by their position. Events that match no rule cost 0.5. */
+/**
+ * Returns a burn table with a flat rule for each match. The first rule charges 1 credit, the second 2 credits, and so
+ * on. An event that matches no rule costs 0.5 credits.
+ */
 function tableOf(matches: readonly RuleMatch[]) {
   return table(
     matches.map((match, index): BurnRule => ({ match, method: 'flat', amount: String(index + 1) })),
@@ -101,6 +104,7 @@ describe('two rules are ambiguous', () => {
     ['that name a model in two cases', { model: 'gpt-4o' }, { model: 'GPT-4o' }],
     ['that name a provider in two spellings', { provider: 'stability_ai' }, { provider: 'Stability-AI' }],
     ['that name a provider by two names', { provider: 'aws' }, { provider: 'bedrock' }],
+    ['with prefixes of the two names of a provider', { provider: 'aw*' }, { provider: 'AM*' }],
     ['with equal prefixes', { feature: 'a', model: 'gpt*' }, { feature: 'a', model: 'GPT*' }],
   ])('%s', (_, first, second) => {
     expect(check({ feature: 'z' }, first, second)).toEqual({
@@ -119,6 +123,22 @@ describe('two rules are ambiguous', () => {
     ['that overlap in prefixes of different length', { feature: 'c*', model: 'gpt-4o' }, { feature: 'ch*' }],
     ['with features in two cases, which are two features', { feature: 'chat' }, { feature: 'Chat' }],
     ['that never match the same event', { model: 'a*' }, { model: 'b*' }],
+    ['with prefixes of two providers', { provider: 'op*' }, { provider: 'an*' }],
+    [
+      'with prefixes of the names of a provider of different length',
+      { provider: 'aw*' },
+      { provider: 'ama*' },
+    ],
+    [
+      'with prefixes of the names of a provider, but two models',
+      { provider: 'aw*', model: 'a' },
+      { provider: 'am*', model: 'b' },
+    ],
+    [
+      'of which one has a prefix of an alias that records do not have',
+      { provider: 'aw*' },
+      { provider: 'be*' },
+    ],
   ])('but two %s are not', (_, first, second) => {
     expect(check(first, second)).toEqual({ kind: 'sound' })
   })

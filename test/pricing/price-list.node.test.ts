@@ -29,7 +29,7 @@ describe('the notation of prices', () => {
     expect([...readUnitPrice('0.04,HD-1024x1024:0.08').sizes.keys()]).toEqual(['hd-1024x1024'])
   })
 
-  it.each(['', '-1', '1,000', 'NaN', 'free', '1/0'])('refuses %j as a price', (text) => {
+  it.each(['', '-1', '1,000', 'NaN', 'free', '1/0', '1/2/3'])('refuses %j as a price', (text) => {
     expect(() => readRational(text)).toThrow(/invalid price/)
   })
 

@@ -7,8 +7,8 @@ import { clampUsage, type Usage } from '../../src/pricing/usage.ts'
 import { provider } from './support.ts'
 
 /**
- * Tests the cost of whole responses and of pricing conditions. The rows have their calculation in a comment and, if
- * the price is not an ordinary price of the catalogue, its source.
+ * Tests the cost of whole responses and of pricing conditions. A comment in each row states the calculation. If the
+ * price is not an ordinary price of the catalogue, the row also states its source.
  */
 
 const AT = '2026-09-22T12:00:00Z'
@@ -21,7 +21,7 @@ interface Row {
   readonly body?: object
   readonly usage?: Usage
   readonly conditions?: Readonly<Record<string, string>>
-  /** The cost in USD, or the reason why there is no price. */
+  /** The expected cost in USD, or the reason why the response has no price. */
   readonly cost: string
   readonly warnings?: readonly (string | RegExp)[]
 }
@@ -74,7 +74,7 @@ describe('Anthropic', () => {
     {
       what: 'fast mode of Opus 5.5 doubles the cache too (docs.litellm.ai/blog/claude_opus_5_5)',
       from: 'anthropic',
-      // (8 × 1000 + 0.4 × 10000 + 10 × 2000 + 40 × 100) / 1e6
+      // In millionths of a USD: 1000 input × 8 + 10,000 cached × 0.4 + 2000 writes × 10 + 100 output × 40.
       body: message('claude-opus-5-5', {
         input_tokens: 1000,
         cache_read_input_tokens: 10_000,
@@ -102,7 +102,8 @@ describe('Anthropic', () => {
     {
       what: 'compaction and message are two calls, each with its own context tier',
       from: 'anthropic',
-      // Sonnet 4.5: 150,000 × 3 + 120,000 × 3 + 2 × 100 × 15. Neither message has more than 200,000 input tokens.
+      // In millionths of a USD: (150,000 + 120,000) input × 3 + (100 + 100) output × 15. Neither call has more than
+      // 200,000 input tokens, so no long-context price applies.
       body: message('claude-sonnet-4-5-20250929', {
         input_tokens: 120_000,
         output_tokens: 100,
@@ -116,7 +117,7 @@ describe('Anthropic', () => {
     {
       what: 'iterations with an hour of cache that only their sum reports',
       from: 'anthropic',
-      // Opus 4.8: 10 × 1000 for the one-hour cache write + 5 × 20 + 25 × 10
+      // In millionths of a USD: 1000 one-hour cache writes × 10 + 20 input × 5 + 10 output × 25.
       body: message('claude-opus-4-8', {
         input_tokens: 20,
         cache_creation_input_tokens: 1000,
@@ -132,7 +133,8 @@ describe('Anthropic', () => {
       what: 'an advisor at a reseller has the reseller’s price',
       from: 'amazon',
       model: 'us.anthropic.claude-sonnet-4-6',
-      // Regional prices are 1.1 times the standard prices: 3.3 × 100 + 16.5 × 10 + 5.5 × 1000 + 27.5 × 100
+      // In millionths of a USD, at regional prices (1.1 times the standard prices): 100 input × 3.3 + 10 output × 16.5
+      // for the message, and 1000 input × 5.5 + 100 output × 27.5 for the advisor.
       body: message('claude-sonnet-4-6', {
         input_tokens: 100,
         output_tokens: 10,
@@ -204,7 +206,7 @@ describe('Gemini', () => {
     {
       what: 'the OpenAI endpoint with all thoughts in the details and the total',
       from: 'google',
-      // 2.5 Flash: 100 × 0.3 + (20 + 300) × 2.5
+      // In millionths of a USD: 100 input × 0.3 + (20 output + 300 thoughts) × 2.5.
       body: {
         model: 'gemini-2.5-flash',
         usage: {
@@ -238,7 +240,7 @@ describe('shapes from any provider', () => {
     {
       what: 'Claude in the Responses shape',
       from: 'anthropic',
-      // Sonnet 4.6: 200 × 3 + 700 × 0.3 + 100 × 3.75 + 10 × 15
+      // In millionths of a USD: 200 input × 3 + 700 cached × 0.3 + 100 writes × 3.75 + 10 output × 15.
       body: {
         object: 'response',
         model: 'claude-sonnet-4-6',
@@ -255,14 +257,14 @@ describe('shapes from any provider', () => {
     {
       what: 'GPT in the shape of Anthropic, whose cache is beside the input',
       from: 'openai',
-      // GPT-5: 100 × 1.25 + 900 × 0.125 + 10 × 10
+      // In millionths of a USD: 100 input × 1.25 + 900 cached × 0.125 + 10 output × 10.
       body: message('gpt-5', { input_tokens: 100, cache_read_input_tokens: 900, output_tokens: 10 }),
       cost: '0.0003375',
     },
     {
       what: 'OpenTelemetry’s JSON, with attributes as a list and an hour of no cache',
       from: 'anthropic',
-      // Sonnet 4.5: 200 × 3 + 800 × 0.3 + 300 × 15
+      // In millionths of a USD: 200 input × 3 + 800 cached × 0.3 + 300 output × 15.
       body: {
         attributes: [
           { key: 'gen_ai.response.model', value: { stringValue: 'claude-sonnet-4-5-20250929' } },
@@ -277,7 +279,7 @@ describe('shapes from any provider', () => {
     {
       what: 'OpenInference attributes',
       from: 'openai',
-      // GPT-4o: 400 × 2.5 + 600 × 1.25 + 50 × 10
+      // In millionths of a USD: 400 input × 2.5 + 600 cached × 1.25 + 50 output × 10.
       body: {
         attributes: {
           'llm.model_name': 'gpt-4o',
@@ -293,7 +295,7 @@ describe('shapes from any provider', () => {
       what: 'AI SDK 4 with what Anthropic cached in its metadata',
       from: 'anthropic',
       model: 'claude-sonnet-4-6',
-      // 10 × 3 + 1000 × 0.3 + 200 × 3.75 + 20 × 15
+      // In millionths of a USD: 10 input × 3 + 1000 cached × 0.3 + 200 writes × 3.75 + 20 output × 15.
       body: {
         usage: { promptTokens: 10, completionTokens: 20, totalTokens: 30 },
         providerMetadata: { anthropic: { cacheCreationInputTokens: 200, cacheReadInputTokens: 1000 } },
@@ -301,10 +303,57 @@ describe('shapes from any provider', () => {
       cost: '0.00138',
     },
     {
+      what: 'AI SDK 4 with what Bedrock cached in its metadata',
+      from: 'aws',
+      model: 'us.anthropic.claude-sonnet-4-6',
+      // In millionths of a USD: 10 input × 3.3 + 1000 cached × 0.33 + 200 writes × 4.125 + 20 output × 16.5.
+      body: {
+        usage: { promptTokens: 10, completionTokens: 20, totalTokens: 30 },
+        providerMetadata: { bedrock: { usage: { cacheReadInputTokens: 1000, cacheWriteInputTokens: 200 } } },
+      },
+      cost: '0.001518',
+    },
+    {
+      what: 'AI SDK 4 from Bedrock without a cache, whose counts are then no numbers',
+      from: 'aws',
+      model: 'us.anthropic.claude-sonnet-4-6',
+      body: {
+        usage: { promptTokens: 10, completionTokens: 20, totalTokens: 30 },
+        providerMetadata: { bedrock: { usage: { cacheReadInputTokens: null, cacheWriteInputTokens: null } } },
+      },
+      cost: '0.000363',
+    },
+    {
+      what: 'AI SDK 5 with what Bedrock cached',
+      from: 'aws',
+      model: 'us.anthropic.claude-sonnet-4-6',
+      body: {
+        usage: { inputTokens: 10, cachedInputTokens: 1000, outputTokens: 20, totalTokens: 30 },
+        providerMetadata: { bedrock: { usage: { cacheWriteInputTokens: 200 } } },
+      },
+      cost: '0.001518',
+    },
+    {
+      what: 'AI SDK 6 from Bedrock with an hour of cache in its raw usage',
+      from: 'aws',
+      model: 'us.anthropic.claude-sonnet-4-6',
+      // In millionths of a USD: 100 input × 3.3 + 700 cached × 0.33 + 300 one-hour writes × 6.6 + 20 output × 16.5.
+      body: {
+        usage: {
+          inputTokens: 1100,
+          inputTokenDetails: { noCacheTokens: 100, cacheReadTokens: 700, cacheWriteTokens: 300 },
+          outputTokens: 20,
+          totalTokens: 1120,
+          raw: { inputTokens: 100, cacheDetails: [{ ttl: '1h', inputTokens: 300 }] },
+        },
+      },
+      cost: '0.002871',
+    },
+    {
       what: 'AI SDK 6 with an hour of cache in its raw usage',
       from: 'anthropic',
       model: 'claude-sonnet-4-6',
-      // 100 × 3 + 700 × 0.3 + 300 × 6 + 20 × 15
+      // In millionths of a USD: 100 input × 3 + 700 cached × 0.3 + 300 one-hour writes × 6 + 20 output × 15.
       body: {
         usage: {
           inputTokens: 1100,
@@ -319,7 +368,8 @@ describe('shapes from any provider', () => {
     {
       what: 'a realtime event names its model inside',
       from: 'openai',
-      // gpt-realtime: 100 × 4 + 100 × 32 + 20 × 16 + 80 × 64
+      // In millionths of a USD: 100 text input × 4 + 100 audio input × 32 + 20 text output × 16 + 80 audio
+      // output × 64.
       body: {
         type: 'response.done',
         response: {
@@ -338,7 +388,7 @@ describe('shapes from any provider', () => {
     {
       what: 'cached tokens above the input are beside it, with a warning',
       from: 'openai',
-      // GPT-4o: 100 × 2.5 + 500 × 1.25
+      // In millionths of a USD: 100 input × 2.5 + 500 cached × 1.25.
       body: {
         model: 'gpt-4o',
         usage: { prompt_tokens: 100, completion_tokens: 0, prompt_tokens_details: { cached_tokens: 500 } },
@@ -494,7 +544,7 @@ describe('a model never gets the price of another one', () => {
 describe('every unit has its own price', () => {
   const hour = { input_tokens: 1000, cache_write_tokens: 1000, cache_write_1h_tokens: 1000 }
   check([
-    // A one-hour cache write costs twice the input price: platform.claude.com/docs/en/about-claude/pricing.
+    // A one-hour cache write costs twice the input price (platform.claude.com/docs/en/about-claude/pricing).
     {
       what: 'an hour of Claude at Vertex',
       from: 'google',
@@ -584,7 +634,7 @@ describe('prices that depend on more', () => {
     v4('2026-08-31T01:00:00Z', '1.32'),
     v4('2026-08-31T04:00:00Z', '0.66'),
     v4('2026-09-04T09:59:59Z', '1.32'),
-    // Source of the prices of Veo 3.1: ai.google.dev/gemini-api/docs/pricing
+    // The prices of Veo 3.1 are from ai.google.dev/gemini-api/docs/pricing.
     {
       what: 'Veo at 1080p',
       from: 'google',
@@ -610,7 +660,8 @@ describe('prices that depend on more', () => {
       cost: '4',
       warnings: [/no price for size 4k/],
     },
-    // 1,000 requests cost 6, 10 or 14 USD (docs.perplexity.ai/getting-started/pricing).
+    // 1,000 requests to Sonar Pro cost 6, 10 or 14 USD, by search context size
+    // (docs.perplexity.ai/getting-started/pricing).
     {
       what: 'Sonar Pro, medium',
       from: 'perplexity',
@@ -626,7 +677,7 @@ describe('prices that depend on more', () => {
       usage: { input_tokens: 0 },
       cost: '0.014',
     },
-    // Source of the prices of Nova by region: models.dev, from the price list of AWS.
+    // The prices of Nova by region are from models.dev, which has them from the price list of AWS.
     {
       what: 'Nova by profile',
       from: 'amazon',
@@ -688,7 +739,8 @@ describe('prices that depend on more', () => {
 
 describe('model families of 2026, from the lists of 2026-11-20', () => {
   const at = '2026-11-25T05:00:00Z'
-  // Each row has 50,000 input tokens, 50,000 cached input tokens and 10,000 output tokens, below every context tier.
+  // Each row has 50,000 input tokens, 50,000 cached input tokens and 10,000 output tokens. No long-context price
+  // applies to this size.
   const row = (from: string, model: string, tenth: Usage, cost: string): Row => ({
     what: `${from} ${model}`,
     from,

@@ -38,7 +38,7 @@ describe('the units', () => {
           Object.entries(two).some(([f, v]) => f === facet && v !== value),
         )
         if (family !== other || clash || a === b || contains(a, b) || contains(b, a)) continue
-        // All remaining pairs must have a common unit.
+        // Any other pair of units must have a common unit, which counts the quantity that both include.
         expect(overlap(a, b), `${a} and ${b}`).toBeDefined()
       }
     }
@@ -60,6 +60,11 @@ describe('checking usage', () => {
       'parts that overlap',
       { input_tokens: 100, input_audio_tokens: 60, cache_read_tokens: 60, cache_audio_read_tokens: 20 },
       {},
+    ],
+    [
+      'parts of several partitions, whose total is then filled in from the largest',
+      { input_audio_tokens: 5, cache_read_tokens: 10, cache_write_tokens: 2 },
+      { input_tokens: 12 },
     ],
     ['seconds with decimals', { audio_seconds: 1.25, input_audio_seconds: 1.25 }, {}],
     [
@@ -100,6 +105,13 @@ describe('checking usage', () => {
     ['negative tokens', { input_tokens: -1 }, 'input_tokens', /negative/],
     ['fractions of tokens', { output_tokens: 1.5 }, 'output_tokens', /whole number/],
     ['a value that is not a number', { output_tokens: Number.NaN }, 'output_tokens', /not a number/],
+    [
+      'a total below two partitions, and names only the largest',
+      { input_tokens: 1, input_audio_tokens: 5, cache_read_tokens: 10 },
+      'input_tokens',
+      /is 1, .*add up to 10/,
+    ],
+    ['an infinite quantity', { output_tokens: Number.POSITIVE_INFINITY }, 'output_tokens', /above 1/],
     ['too many', { input_tokens: 1e13 + 1 }, 'input_tokens', /above 10000000000000/],
   ])('refuses %s', (_what, usage, unit, message) => {
     expect(checkUsage(usage).problems).toEqual([{ unit, message: expect.stringMatching(message) }])
@@ -121,6 +133,12 @@ describe('clamping usage', () => {
     ['takes fractions to the nearest whole', { input_tokens: 10.4 }, { input_tokens: 10 }],
     ['counts a value that is not a number as zero', { input_tokens: Number.NaN }, { input_tokens: 0 }],
     ['limits absurd quantities', { input_tokens: 1e300 }, { input_tokens: 1e13 }],
+    ['limits an infinite quantity', { input_tokens: Number.POSITIVE_INFINITY }, { input_tokens: 1e13 }],
+    [
+      'raises a total to the largest of its partitions',
+      { input_tokens: 1, input_audio_tokens: 5, cache_read_tokens: 10 },
+      { input_tokens: 10, input_audio_tokens: 5, cache_read_tokens: 10 },
+    ],
     [
       'raises an overlap that is too small for its totals',
       { input_tokens: 10, input_audio_tokens: 10, cache_read_tokens: 10, cache_audio_read_tokens: 1 },
@@ -130,6 +148,16 @@ describe('clamping usage', () => {
     const result = clampUsage(usage)
     expect(result.usage).toEqual(clamped)
     expect(result.warnings).toHaveLength(1)
+  })
+
+  it('fills in a missing total from the largest partition of its parts, without a warning', () => {
+    const usage = { input_audio_tokens: 5, cache_read_tokens: 10 }
+    expect(clampUsage(usage)).toEqual({ usage: { ...usage, input_tokens: 10 }, warnings: [] })
+  })
+
+  it('names the change of an infinite quantity', () => {
+    const { warnings } = clampUsage({ output_tokens: Number.POSITIVE_INFINITY })
+    expect(warnings).toEqual(['output_tokens is above 10000000000000; counted as 10000000000000'])
   })
 
   it('leaves consistent usage unchanged, without a warning', () => {
@@ -146,7 +174,7 @@ describe('clamping usage', () => {
       fc.property(wild, (usage) => {
         const once = clampUsage(usage).usage
         const big = Object.values(once).some((quantity) => quantity > 1e13)
-        // The sum of parts near the bound can exceed the bound.
+        // A warning is allowed for a very large quantity, because the sum of its parts can exceed the bound.
         return big || clampUsage(once).warnings.length === 0
       }),
       { numRuns: 10_000 },

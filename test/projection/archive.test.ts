@@ -7,8 +7,8 @@ import { inStore, ledgerOf, runAlarm, type TestLedger, watermark } from '../supp
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * Tests entries that are older than the idempotency window. They are only in D1, because the object has freed them.
- * All reads must find them there, with the same answers as before.
+ * Tests entries that are older than the idempotency window. The ledger object has freed them, so they are only in D1.
+ * Every read must find them there, and must return the same as before.
  */
 
 const DAY_MS = 86_400_000
@@ -32,11 +32,14 @@ async function post(path: string, body: object = {}): Promise<Json> {
   return jsonOf(response)
 }
 
-/** Advances the clock by some days and runs the alarm, which flushes rows and frees those past their window. */
+/**
+ * Advances the clock by `days` days and runs the alarm, which flushes journal rows and frees the rows that are older
+ * than the idempotency window.
+ */
 async function archived(days = 9): Promise<void> {
   await runAlarm(ledger)
   vi.setSystemTime(Date.now() + days * DAY_MS)
-  // The last row that D1 has is kept until D1 has another row, so one more event is flushed.
+  // Flushes one more event, because the object keeps the last row that D1 has until D1 has another row.
   await ingested(key, { ...GPT_4O, event_type: 'FEATURE_ACCESS' })
   await runAlarm(ledger)
   await runAlarm(ledger)
@@ -54,7 +57,7 @@ async function oldestEntry(): Promise<number> {
 }
 
 describe('an event that the object has freed', () => {
-  it('is answered as before, in the list and by its id, and can be voided once', async () => {
+  it('is returned as before, in the list and by its id, and can be voided once', async () => {
     await purchased(key, { amount: 1000, price_usd: 10 })
     const burned = await ingested(key, { ...GPT_4O, user_id: 'ann', metadata: { run: 7 } })
     const id = String(burned.id)
@@ -77,7 +80,7 @@ describe('an event that the object has freed', () => {
     await post(`/v1/events/${String(id)}/void`)
     await runAlarm(ledger)
     const { usage } = await inStore(ledger, ({ journal }) => journal.cursor)
-    // The remaining event is the event of `archived`, which costs the same as the voided one.
+    // Only the event that `archived` sends remains. It costs the same as the voided event.
     expect(usage.events).toBe(1n)
     const { credits_micro, price_pico } = usage
     expect(price_pico).toBe(credits_micro * 1_000n)
@@ -124,7 +127,7 @@ describe('the list of transactions, read page by page', () => {
     do {
       const query: string = cursor === null ? '' : `&cursor=${cursor}`
       const page: Promise<Json> = read(key, `/v1/credits/transactions?limit=9${query}`)
-      // Writes, flushes and frees rows at the same time, while the clock advances.
+      // While the page is read, the ledger writes, flushes and frees rows, because the clock advances.
       vi.setSystemTime(Date.now() + DAY_MS / 4)
       const writing = Array.from({ length: 3 }, () => ingested(key, { events: [GPT_4O, GPT_4O] }))
       const [got] = await Promise.all([page, runAlarm(ledger), ...writing])
@@ -143,7 +146,7 @@ describe('the list of transactions, read page by page', () => {
   })
 })
 
-/** Returns the number of the entry in an id. It is in base 32, after ten characters for the time. */
+/** Returns the entry number in an id. The number is in base 32, and follows the ten characters of the time. */
 function numberIn(id: string): number {
   const digits = '0123456789abcdefghjkmnpqrstvwxyz'
   return [...id.slice(4 + 10, 4 + 18)].reduce((number, char) => number * 32 + digits.indexOf(char), 0)

@@ -39,7 +39,22 @@ beforeAll(async () => {
     })
     await runAlarm(ledger)
   }
-  await ingested(key, { events: [GPT_4O, { ...GPT_4O, user_id: 'ann' }] })
+  // The response of a search model reports the context size, which determines the fee of the request.
+  const usage = { prompt_tokens: 10, completion_tokens: 20, search_context_size: 'high' }
+  const searched = {
+    event_type: 'TOKEN_USAGE',
+    feature_id: 'search',
+    provider: 'PERPLEXITY',
+    provider_response: { model: 'sonar', usage },
+  }
+  await ingested(key, { events: [searched, { ...GPT_4O, user_id: 'ann' }] })
+})
+
+it('includes the search context size of an event as the last column', async () => {
+  const rows = (await lines('/v1/events')).filter(({ feature_id }) => feature_id === 'search')
+  expect(rows).toMatchObject([{ model: 'sonar', search_context_size: 'high' }])
+  const [columns] = csvRows(await exported('/v1/events', CSV))
+  expect(columns?.slice(-2)).toEqual(['key_id', 'search_context_size'])
 })
 
 async function exported(path: string, headers: Record<string, string>): Promise<string> {
@@ -59,7 +74,7 @@ async function lines(path: string): Promise<Json[]> {
   )
 }
 
-/** Parses CSV according to RFC 4180. */
+/** Parses CSV in the format of RFC 4180, and returns the rows with their fields. */
 function csvRows(text: string): string[][] {
   const rows: string[][] = []
   let row: string[] = []
@@ -108,8 +123,8 @@ describe.each(queries)('%s%s', (path, query) => {
 })
 
 /**
- * Returns the value of a CSV field. A text loses the leading apostrophe, which prevents a spreadsheet from running it
- * as a formula. Other values are parsed as JSON.
+ * Returns the value of a CSV field whose original value is `like`. For a text, removes the leading apostrophe, which
+ * prevents a spreadsheet from running the text as a formula. Parses other values as JSON.
  */
 function valueIn(field: string, like: unknown): unknown {
   if (like === null || like === undefined) return field === '' ? null : field
@@ -137,7 +152,7 @@ it('amounts are exact decimals in both formats', async () => {
   }
 })
 
-describe('the answer is JSON unless the request prefers an export', () => {
+describe('the response is JSON unless the request prefers an export', () => {
   const accepts = [
     '',
     '*/*',

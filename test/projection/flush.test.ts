@@ -32,7 +32,7 @@ function giveWallet(ledger: TestLedger, kind: 'user' | 'team', id: string): Prom
   return ask(ledger.stub, 'credit', grant(1000, { owner: { kind, id } }))
 }
 
-/** Returns the entries of all pages, sorted by number. They have no keys and owners. */
+/** Returns the entries of all pages, sorted by number. Entries in pages have no idempotency key and no owner. */
 function entriesOf(pages: readonly StoredPage[]) {
   return pages.flatMap((page) => page.entries).sort((a, b) => a.number - b.number)
 }
@@ -58,10 +58,10 @@ async function subjects(ledger: TestLedger): Promise<SubjectRow[]> {
   return results
 }
 
-/** The maximum size of a parameter or a row of D1. Local runs do not enforce it. */
+/** The maximum size of a parameter or a row in D1, in bytes. The local D1 does not enforce it. */
 const D1_MAX_BYTES = 2_000_000
 
-/** Returns a D1 that measures the longest parameter of its statements. */
+/** Returns a D1 database that records the length of the longest parameter of its statements, in bytes. */
 function measuredD1(): { readonly db: D1Database; readonly longest: () => number } {
   let longest = 0
   const prepare = (query: string) => ({
@@ -172,7 +172,7 @@ describe('a flush', () => {
       )
     }
     const { db, longest } = measuredD1()
-    // One alarm runs only a limited number of steps, so several alarms are needed.
+    // Runs several alarms, because one alarm flushes only a limited number of rows.
     for (let i = 0; i < 3; i++) await withD1(ledger, db, () => runAlarm(ledger))
     expect(longest()).toBeLessThan(D1_MAX_BYTES)
     await expectSameAsJournal(ledger)
@@ -184,7 +184,7 @@ describe('a flush', () => {
     for (const { bytes } of results) expect(bytes).toBeLessThan(D1_MAX_BYTES)
   })
 
-  it('moves the watermark over rows that hold answers and no entries', async () => {
+  it('moves the watermark over rows that hold results and no entries', async () => {
     const ledger = await freshLedger(1000)
     await runAlarm(ledger)
     const refused = batch([eventItem(5000)], { key: 'batch', fingerprint: 'f' })
@@ -276,7 +276,7 @@ describe('users and teams in D1', () => {
   it('keep ids that look like something else apart', async () => {
     const ledger = await freshLedger(CREDITS)
     const ids = ['1', '01', '1.0', 'null', 'true', '[]', '"', "' OR 1=1 --", '🦄', 'A', 'a', ' a', 'a%']
-    // These are two different ids: the same letter in composed and in decomposed form.
+    // Adds two different ids that look the same: a letter in composed form and in decomposed form.
     ids.push('\u00e9', 'e\u0301')
     await send(
       ledger,

@@ -12,7 +12,7 @@ import { expectProblem } from '../support/problems.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** Tests lists over HTTP, which combine the entries of the object with those of D1. */
+/** Tests lists over HTTP. A list combines the entries in the ledger object with the entries in D1. */
 
 interface Client {
   readonly key: string
@@ -69,7 +69,7 @@ function ids(rows: readonly Row[]): unknown[] {
 
 let sent = 0
 
-/** Sends events of 1 micro-credit. Each has its own feature, which identifies it. */
+/** Sends `count` events that cost 1 micro-credit each. Each event has a different feature, which identifies it. */
 async function send({ ledger }: Client, count: number, options: EventOptions = {}): Promise<void> {
   const items = Array.from({ length: count }, () => eventItem(1, { feature_id: `f${++sent}`, ...options }))
   await ingest(env, ledger.name, count === 1 && items[0] ? single(items[0]) : batch(items))
@@ -124,7 +124,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     const [sevens = [], threes = [], ones = []] = await Promise.all(walks)
     await Promise.all(traffic)
     for (const rows of [sevens, threes, ones]) {
-      // A list may begin with newer rows. It then contains all rows that existed before.
+      // A list can begin with rows that are newer than its first request. After them, it must contain all earlier rows.
       const seen = ids(rows)
       expect(new Set(seen).size).toBe(seen.length)
       expect(seen.slice(-before.rows.length)).toEqual(ids(before.rows))
@@ -132,7 +132,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     }
   })
 
-  it('contains an event from its answer on, before and after a flush', async () => {
+  it('contains an event once its request has succeeded, before and after a flush', async () => {
     const customer = await client()
     for (let i = 0; i < 3; i++) {
       await send(customer, 1)
@@ -151,7 +151,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     expect(await walk(customer, path)).toEqual(before)
   })
 
-  it('has each row once, even if D1 has pages that the object does not know because an answer was lost', async () => {
+  it('has each row once, even if D1 has pages that the object does not know because a response was lost', async () => {
     const customer = await client()
     await send(customer, 10)
     await flush(customer)
@@ -167,7 +167,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     expect(ids(await walk(customer, path))).toEqual(ids(before))
   })
 
-  it('reaches the oldest row through more pages of D1 than one answer reads', async () => {
+  it('reaches the oldest row through more pages of D1 than one request reads', async () => {
     const customer = await client()
     const query = path === '/v1/events' ? '?feature_id=oldest' : '?type=GRANT'
     await send(customer, 1, { feature_id: 'oldest' })
@@ -197,7 +197,7 @@ async function ledgerGrant({ ledger }: Client, kind: 'user' | 'team', id: string
   await ask(ledger.stub, 'credit', grant(1_000_000, { owner: { kind, id } }))
 }
 
-/** Creates a customer with entries for every filter of a list. Half of them are in D1. */
+/** Creates a customer whose entries cover all filters of a list. Half of the entries are already in D1. */
 async function day(): Promise<Client> {
   const customer = await client()
   await ledgerGrant(customer, 'user', 'ann')

@@ -13,7 +13,7 @@ import { freshLedger, inStore, runAlarm, storedPages, type TestLedger } from '..
 import { batch, eventItem, grant } from '../support/messages.ts'
 import { captureUsage, deliver, rollupRows } from '../support/usage.ts'
 
-/** Creates a ledger of three wallets and three flushes, all of which are in the rollups. */
+/** Creates a ledger with three wallets and three flushes. The rollups include all three flushes. */
 async function usedLedger(): Promise<TestLedger> {
   const ledger = await freshLedger(1_000_000_000)
   const sent = await captureUsage(ledger)
@@ -32,7 +32,7 @@ async function usedLedger(): Promise<TestLedger> {
 
 async function reconcile(ledger: TestLedger, full = true): Promise<Reconciliation> {
   const result = await reconcileLedger(env, ledger.name, { full, now_ms: Date.now() })
-  if (result.kind !== 'done') throw new Error('the ledger did not answer')
+  if (result.kind !== 'done') throw new Error('the ledger did not respond')
   return result
 }
 
@@ -41,7 +41,7 @@ const run = (ledger: TestLedger, query: string, ...values: (string | number)[]) 
     .bind(ledgerKey(ledger.name), ...values)
     .run()
 
-/** Returns all data that a reconciliation could change. */
+/** Returns the ledger's pages and rollups, which are all data that a reconciliation could change. */
 async function books(ledger: TestLedger): Promise<object> {
   const { results } = await env.DB.prepare(
     'SELECT * FROM ledger_pages WHERE ledger_id = ? ORDER BY flush_entry, wallet_number',
@@ -63,7 +63,7 @@ describe('equal books', () => {
     const ledger = await usedLedger()
     await reconcile(ledger)
     await ingest(env, ledger.name, batch([eventItem(7)]))
-    // The damage is before the checked range, so only a full check finds it.
+    // Damages a page of the first flush, which was already checked, so only a full check finds the damage.
     await run(
       ledger,
       'UPDATE ledger_pages SET events = events + 1 WHERE ledger_id = ? AND flush_entry = ?',
@@ -195,7 +195,7 @@ describe('differences that cannot be repaired', () => {
   it('is reported at every check until it is repaired', async () => {
     const ledger = await usedLedger()
     const [first] = await storedPages(ledger)
-    // The journal is freed, so the damage is older than its oldest row.
+    // Frees the journal rows, so that the damaged page is older than the oldest row and cannot be rewritten.
     await inStore(ledger, (store) => void store.journal.forgetBefore(Date.now() + 1_000_000))
     await run(
       ledger,
@@ -232,7 +232,7 @@ describe('differences that cannot be repaired', () => {
 
 it('a gap is reported as whole flushes, wherever a read of a thousand ends', async () => {
   const ledger_id = unique('long')
-  // Two wallets have one entry each in every flush. The second wallet's page is missing from one flush.
+  // Each flush has one entry in each of two wallets. In one flush, the page of the second wallet is missing.
   const insert = `
     INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count, first_at_ms,
       last_at_ms, balance_before_micro, balance_after_micro, oldest_ms, events, burned_micro, cost_micro, cost_pico, price_micro,
@@ -254,8 +254,8 @@ it('a gap is reported as whole flushes, wherever a read of a thousand ends', asy
 
 it('a flush whose sums pass 2^63 is compared to the last digit', async () => {
   const ledger_id = unique('rich')
-  // One flush has the pages of three wallets, with the largest or smallest values in their columns. Each page is
-  // correct, but SQLite's sum of the pages overflows.
+  // One flush has a page for each of three wallets, with the largest or smallest possible values in the columns. Each
+  // value is valid, but a sum of the pages in SQLite overflows.
   const insert = `
     INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count, first_at_ms,
       last_at_ms, balance_before_micro, balance_after_micro, oldest_ms, events, burned_micro, cost_micro, cost_pico, price_micro,

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { eraseSubject } from '../../src/ledger/client/client.ts'
-import { readNotifications } from '../../src/notifications/read.ts'
+import { readNotifications } from '../../src/notifications/store.ts'
 import { checkpointDaily } from '../../src/proof/checkpoint.ts'
 import { exportLines } from '../../src/proof/export.ts'
 import { verifyExport, verifyReceipt } from '../../verify/verify.js'
@@ -26,7 +26,7 @@ beforeEach(async () => {
   ledger = ledgerOf(customer.customer_id)
 })
 
-/** Makes entries of most types in two flushes and two wallets. Returns the id of an event. */
+/** Creates entries of most types in two wallets, and flushes them twice. Returns the id of an event. */
 async function live(): Promise<string> {
   await purchased(key, { amount: 50, price_usd: 5, payment_reference: 'pi_1' })
   await granted(key, { user_id: 'ann', amount: 100, reason: 'hi', metadata: { note: 'é "quoted" 🚀' } })
@@ -114,7 +114,8 @@ describe('an export', () => {
         const result = await verifyExport([changed], keys)
         const line = starts.findLastIndex((start) => start <= at)
         const entry = result.ok ? 'accepted' : result.entry
-        // The first line precedes all entries, and the checkpoint and the end follow them.
+        // A change in the first line is reported without an entry. A change in the last lines, which are the checkpoint
+        // and the end, is reported with the last entry.
         expect(entry, `byte ${at}`).toBe(line === 0 ? null : Math.min(line, 4))
         if (line > 0) continue
         const problem = bit === 0x80 ? 'the text is not UTF-8' : expect.stringMatching(/^the first line /)
@@ -134,7 +135,8 @@ describe('an export', () => {
       const result = await verifyExport([changed], keys)
       const line = starts.findLastIndex((start) => start <= at)
       if (result.ok) throw new Error(`byte ${at} is accepted`)
-      // The first line contains the hash before entry 6. If they do not match, either of the two may be reported.
+      // The first line contains the hash before entry 6. If it does not match, the first line or entry 6 can be
+      // reported.
       if (line > 0) expect(result.entry, `byte ${at}`).toBe(Math.min(line + 5, 10))
       else if (result.entry !== null) expect(result, `byte ${at}`).toMatchObject({ line: 2 })
       else expect(result.problem, `byte ${at}`).toMatch(/^the first line /)
@@ -232,7 +234,7 @@ describe('a checkpoint', () => {
     await ingested(key, GPT_4O)
     await runAlarm(ledger)
     const ledger_id = ledgerKey(ledger.name)
-    const tampered = `UPDATE ledger_pages SET hash_after = replace(hash_after, substr(hash_after, 1, 1), '_') WHERE ledger_id = ? AND last_entry = 9`
+    const tampered = `UPDATE ledger_pages SET hash_after = substr(hash_after, 2) || substr(hash_after, 1, 1) WHERE ledger_id = ? AND last_entry = 9`
     await env.DB.prepare(tampered).bind(ledger_id).run()
     const response = await api('/v1/ledger/checkpoint', { key })
     expect(response.status).toBe(409)
@@ -292,8 +294,8 @@ describe('a checkpoint', () => {
     const last = `${prefix}${numberOf(2500)}`
     expect(places[0]).toBe(`${prefix}${numberOf(2000)}`)
     expect(await signedOf(prefix)).toBe(2500)
-    // Each round of up to 2,000 ledgers reads once, and writes the key and the checkpoints in one batch. There are
-    // two rounds.
+    // The job runs two rounds of up to 2,000 ledgers. Each round makes two calls: it reads the ledgers, and writes the
+    // key and the checkpoints in one batch.
     expect(counts).toMatchObject({ calls: 4, statements: 6 })
     expect(places.at(-1)).toBe('')
     const note = await env.DB.prepare('SELECT note FROM checkpoints WHERE ledger_id = ?')
@@ -315,8 +317,7 @@ describe('a checkpoint', () => {
       .bind(prefix)
       .run()
     await daily(prefix, Date.now() + 86_400_001)
-    // D1 does not have the pages between the last checkpoint and the entry that `flushed_entry` names, so no
-    // checkpoint is added.
+    // The pages between the last checkpoint and the entry `flushed_entry` are missing in D1, so no checkpoint is added.
     expect(await signedOf(prefix)).toBe(3)
     expect(
       log.mock.calls
@@ -411,7 +412,7 @@ function lineStarts(bytes: Uint8Array): number[] {
   return starts
 }
 
-/** Returns the position of the daily job directly before a ledger. */
+/** Returns a position of the daily job directly before a ledger, so that the job continues with this ledger. */
 function placeBefore(ledger_id: string): string {
   return `${ledger_id.slice(0, -1)}!`
 }
@@ -425,7 +426,9 @@ function daily(
   return checkpointDaily({ env: bindings, now_ms, after, reach })
 }
 
-/** Adds ledgers with flushed entries to D1, after all others in the order of ids. Returns the prefix of their ids. */
+/**
+ * Adds ledgers with flushed entries to D1. Their ids sort after all other ids. Returns the common prefix of the ids.
+ */
 async function grownLedgers(count: number): Promise<string> {
   const prefix = `zz_${crypto.randomUUID()}_`
   await env.DB.prepare(
@@ -439,7 +442,7 @@ async function grownLedgers(count: number): Promise<string> {
 
 const numberOf = (count: number) => String(count).padStart(5, '0')
 
-/** Returns the number of checkpoints of the ledgers with this prefix. */
+/** Returns the number of checkpoints in D1 for the ledgers whose ids start with `prefix`. */
 function signedOf(prefix: string): Promise<number | null> {
   return env.DB.prepare(
     "SELECT count(*) AS n FROM checkpoints WHERE ledger_id > ?1 AND ledger_id < ?1 || '~'",

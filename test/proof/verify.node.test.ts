@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { compactVerify, createLocalJWKSet } from 'jose'
 import { afterAll, describe, expect, it } from 'vitest'
 
-/** Tests the verifiers that customers use, with a recorded export and a recorded receipt of a ledger. */
+/** Tests the verifiers that customers run, with a recorded export and a recorded receipt of a ledger. */
 
 const ROOT = path.join(import.meta.dirname, '../..')
 const RECORDED = path.join(import.meta.dirname, 'recorded')
@@ -24,7 +24,7 @@ function run(command: string, ...args: string[]) {
 const node = (...args: string[]) => run(process.execPath, 'verify/bin.js', ...args)
 const python = (...args: string[]) => run('python3', 'docs/proof/verify.py', KEYS, ...args)
 
-/** Writes a copy of the export in which one digit of a line is changed. Returns its path. */
+/** Writes a copy of the recorded export with one changed digit in line `line`. Returns the path of the copy. */
 function changed(line: number): string {
   const lines = readFileSync(EXPORT, 'utf8').split('\n')
   const text = lines[line] ?? ''
@@ -36,8 +36,8 @@ function changed(line: number): string {
 }
 
 /**
- * Writes a copy of the export in which the content of an entry is changed and all hashes are computed again. Returns
- * its path.
+ * Writes a copy of the recorded export in which one entry is changed and all hashes are computed again. Returns the
+ * path of the copy.
  */
 function rehashed(number: number, change: (entry: string) => string): string {
   let before = ''
@@ -118,6 +118,95 @@ describe("the script for Python's standard library", () => {
       status: 1,
       output: expect.stringMatching(/\nthe receipt is malformed$/),
     })
+  })
+})
+
+/** The parts of a receipt's claims that the tests change. */
+interface Claims {
+  readonly balance_before: string
+  readonly balance_after: string
+  readonly entry: { readonly before: string; readonly content: string }
+}
+
+interface Resigned {
+  readonly receipt: string
+  readonly keys: string
+}
+
+/**
+ * Writes a copy of the recorded receipt with changed claims, a hash that matches its entry, and the signature of a new
+ * key. Writes a set of keys with the recorded key and the new key. Returns the paths of the receipt and of the keys.
+ */
+function resigned(change: (claims: Claims) => Claims): Resigned {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const [, body = ''] = readFileSync(RECEIPT, 'utf8').split('.')
+  const { entry, ...claims } = change(JSON.parse(Buffer.from(body, 'base64url').toString()))
+  const hash = createHash('sha256').update(`${entry.before}\n${entry.content}`).digest('base64url')
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const text = `${encode({ alg: 'EdDSA', kid: 'new' })}.${encode({ ...claims, entry: { ...entry, hash } })}`
+  const receipt = path.join(scratch, 'resigned.jws')
+  writeFileSync(receipt, `${text}.${sign(null, Buffer.from(text), privateKey).toString('base64url')}`)
+  const keys = path.join(scratch, 'resigned-keys.json')
+  const recorded: { readonly keys: readonly object[] } = JSON.parse(readFileSync(KEYS, 'utf8'))
+  const added = { ...publicKey.export({ format: 'jwk' }), kid: 'new' }
+  writeFileSync(keys, JSON.stringify({ keys: [...recorded.keys, added] }))
+  return { receipt, keys }
+}
+
+function withContent(claims: Claims, change: (content: string) => string): Claims {
+  return { ...claims, entry: { ...claims.entry, content: change(claims.entry.content) } }
+}
+
+describe.each([
+  {
+    verifier: 'verify.js',
+    verify: ({ receipt, keys }: Resigned) => node('--keys', keys, '--receipt', receipt),
+    // Without an export, nothing shows that this entry is not in the ledger.
+    accepted: /receipt of entry 4/,
+  },
+  {
+    verifier: 'verify.py',
+    verify: ({ receipt, keys }: Resigned) => run('python3', 'docs/proof/verify.py', keys, EXPORT, receipt),
+    accepted: /\nthe receipt does not match the export$/,
+  },
+])('$verifier, of a receipt with a true hash and signature', ({ verify, accepted }) => {
+  it('accepts the balances of its entry, also with fractions and below zero', () => {
+    expect(verify(resigned((claims) => claims)).status).toBe(0)
+    const fractions = resigned((claims) => ({
+      ...withContent(claims, (content) =>
+        content
+          .replace('"a":-15000000,"b":85000000', '"a":-1500001,"b":-1500000')
+          .replace('[3,-15000000]', '[3,-1500001]'),
+      ),
+      balance_before: '0.000001',
+      balance_after: '-1.5',
+    }))
+    expect(verify(fractions).output).toMatch(accepted)
+  })
+
+  it.each<[string, (claims: Claims) => Claims, RegExp]>([
+    [
+      'a wrong balance before',
+      (claims) => ({ ...claims, balance_before: '99' }),
+      /the balances do not match the entry$/,
+    ],
+    [
+      'a wrong balance after',
+      (claims) => ({ ...claims, balance_after: '85.000001' }),
+      /the balances do not match the entry$/,
+    ],
+    [
+      'a balance that is no number',
+      (claims) => ({ ...claims, balance_after: 'x' }),
+      /is not a number$|is malformed$/,
+    ],
+    [
+      'lots that do not add up',
+      (claims) => withContent(claims, (content) => content.replace('[3,-15000000]', '[3,-1]')),
+      /the lots .*do not add up$/,
+    ],
+  ])('refuses %s', (_name, change, problem) => {
+    expect(verify(resigned(change))).toEqual({ status: 1, output: expect.stringMatching(problem) })
   })
 })
 

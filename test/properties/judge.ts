@@ -30,20 +30,22 @@ export type Request =
 
 export type Result = CreditResult | IngestResult | HoldResult | MovementResult
 
-/** The contents of a ledger: all its wallets, and the journal entries since the last read. */
+/** The contents of a ledger: all its wallets, and the journal entries that were added since the last read. */
 export interface Snapshot {
   readonly wallets: readonly Wallet[]
   readonly entries: readonly Entry[]
   readonly closed_holds: readonly HoldRecord[]
 }
 
-/** Sends generated commands to the ledger and to the reference, and compares their answers and contents. */
+/**
+ * Compares the results and the contents of a ledger with those of the reference implementation, for generated commands.
+ */
 export class Judge {
   readonly reference: Reference
-  /** All entries that were read from the ledger, oldest first. */
+  /** All entries that were read from the ledger so far, oldest first. */
   readonly entries: Entry[] = []
   private readonly bodies = new Map<string, string>()
-  /** The sums of the parts of all entries, by wallet and lot. Lot 0 is the wallet's overdraft. */
+  /** The sums of the lot parts of all entries, by wallet and lot number. Lot 0 is the wallet's overdraft. */
   private readonly lotSums = new Map<string, number>()
   private readonly sums = new Map<number, number>()
   private readonly givenBack = new Map<number, number>()
@@ -55,7 +57,7 @@ export class Judge {
     this.reference = new Reference(clock_ms, opened_at_ms)
   }
 
-  /** Converts picks to numbers of this ledger; null if there is nothing to pick. */
+  /** Replaces the random picks of a request with numbers of this ledger. Returns null if there is nothing to pick. */
   resolve(act: Act): Act | null {
     switch (act.op) {
       case 'capture':
@@ -103,7 +105,7 @@ export class Judge {
       case 'event':
         return { rpc: 'ingest', message: single(this.item(act)) }
       case 'batch': {
-        // Imitates the Worker: an event cannot have the key of its batch.
+        // Refuses an event with the idempotency key of its batch, as the Worker does.
         const items = act.events.map((event): IngestItem => {
           const reused = event.key !== null && event.key === act.key
           return reused ? { event: null, refusal: { code: 'idempotency_mismatch' } } : this.item(event)
@@ -158,28 +160,28 @@ export class Judge {
   }
 
   /**
-   * Applies a request to the reference, and compares the ledger's answer. Requests must be passed in the order of
-   * arrival.
+   * Applies a request to the reference, and compares the reference's result with the ledger's result. Requests must be
+   * passed in the order of arrival.
    */
   answered(act: Act, result: Result): void {
     const said = this.reference.act(act)
-    same(this.plainAnswer(result), this.plainSaid(said), () => `the answer to ${JSON.stringify(act)}`)
+    same(this.plainAnswer(result), this.plainSaid(said), () => `the result of ${JSON.stringify(act)}`)
     if (act.key === null || result.kind === 'refused') return
     const answer = JSON.stringify(result.answer, (field, value) => (field === 'of' ? undefined : value))
     const body = `${answer} ${bodyOf(result) ?? ''}`
-    // For an event that was first sent in a batch, only this replay contains the whole answer, so there may be
-    // nothing to compare.
+    // Compares a replay with the earlier result. No earlier result is known for an event that was first sent in a
+    // batch.
     if (result.kind === 'replayed') same(body, this.bodies.get(act.key) ?? body, () => 'the replay')
     this.bodies.set(act.key, body)
   }
 
-  /** Deletes a key from the reference, after the ledger has deleted it. */
+  /** Deletes an idempotency key from the reference. Call it after the ledger has deleted the key. */
   forgot(key: string): void {
     this.reference.keys.delete(key)
     this.bodies.delete(key)
   }
 
-  /** Compares the contents of the ledger with the reference, and checks their consistency. */
+  /** Compares the contents of the ledger with the contents of the reference, and checks that they are consistent. */
   looked({ wallets, entries, closed_holds }: Snapshot): void {
     const { reference } = this
     same(
@@ -224,7 +226,7 @@ export class Judge {
     for (const wallet of wallets) this.conserved(wallet)
   }
 
-  /** Checks that a refused request has changed nothing except due items. */
+  /** Checks that a refused request changes nothing, except that due items are applied. */
   unchanged(before: Snapshot['wallets'], after: Snapshot): void {
     const due = after.entries.every(({ type, amount, at_ms, effective_at_ms }) => {
       if (type === 'ADJUSTMENT') return amount === 0
@@ -255,7 +257,7 @@ export class Judge {
     if (type === 'VOID' || (type === 'REFUND' && amount > 0)) this.gaveBack(entry)
   }
 
-  /** Checks that voids and refunds together never return more than was burned. */
+  /** Checks that the voids and refunds of an entry together return no more than its amount. */
   private gaveBack({ number, amount, description }: Entry): void {
     const burned = this.entries.find(
       (other) =>
@@ -267,7 +269,10 @@ export class Judge {
     expect(given, `what was given back of entry ${burned.number}`).toBeLessThanOrEqual(0 - burned.amount)
   }
 
-  /** Checks rules 1 and 4 with the ledger's own entries. */
+  /**
+   * Checks that the balance, the lots and the overdraft of a wallet equal the sums of its entries, and that its holds
+   * do not exceed its credits.
+   */
   private conserved(wallet: Wallet): void {
     const { number, balance, holds, overdrawn, overdraft_limit } = wallet
     const lots = unusedLots(wallet)
@@ -482,14 +487,17 @@ export class Judge {
 }
 
 /**
- * Returns the number of the item that is `pick` places before the newest of `count` items. Returns 0, an unassigned
- * number, if there is no such item.
+ * Returns the number of the item that is `pick` positions before the newest of `count` items. Returns 0, which is never
+ * assigned, if no such item exists.
  */
 function pickLast(count: number, pick: number): number {
   return Math.max(0, count - pick)
 }
 
-/** Returns the exact body of the HTTP answer to an event, a batch or a credit; undefined for other requests. */
+/**
+ * Returns the exact body of the HTTP response to an event, a batch, a grant or a purchase. Returns undefined for other
+ * requests.
+ */
 function bodyOf(result: Exclude<Result, { readonly kind: 'refused' }>): string | undefined {
   if ('shape' in result) {
     return stringifyJson(
@@ -554,9 +562,8 @@ function plainWallet({
 }
 
 /**
- * Returns a wallet without the next times and rollovers of its recurring grants, because a recurrence that cannot add
- * a lot changes only these. Pending lots are listed with the other lots, because a lot may have begun in the
- * meantime.
+ * Returns a wallet without the fields that a due item can change without an entry: the next times and rollovers of
+ * recurring grants. Lists pending lots together with the other lots, because a pending lot can start in the meantime.
  */
 function withoutGrants(wallet: Wallet): object {
   const { recurring: _, rollovers: __, pending: ___, ...kept } = wallet
@@ -567,7 +574,7 @@ function byNumber([a = 0]: readonly number[], [b = 0]: readonly number[]): numbe
   return a - b
 }
 
-/** Compares plain JSON like `toEqual`, but in a tenth of the time, because there are millions of comparisons. */
+/** Compares JSON values like `toEqual`, but needs a tenth of the time, which matters for millions of comparisons. */
 function same(actual: unknown, expected: unknown, what: () => string): void {
   if (JSON.stringify(actual) === JSON.stringify(expected)) return
   expect(actual, what()).toEqual(expected)

@@ -15,7 +15,7 @@ const PATH = '/v1/provider-keys'
 afterEach(() => vi.restoreAllMocks())
 
 describe('storing a provider key', () => {
-  it('answers with only the last four characters of the key', async () => {
+  it('returns only the last four characters of the key', async () => {
     const { api_key } = await createCustomer()
     const secret = `${unique('sk-proj')}-abcd`
     const response = await api(PATH, {

@@ -131,7 +131,7 @@ describe('the upstream of a call', () => {
     const id = idOf(await storedKey(customer.api_key, { provider: 'OPENAI', name: 'Main', key: 'sk-main' }))
     expect(await upstreamOf(customer, { provider: 'openai' })).toMatchObject({ ok: true })
     vi.useFakeTimers({ toFake: ['Date'] })
-    // Deletes the key in D1, as another isolate would, while this isolate has it in memory.
+    // Deletes the provider key in D1, as another isolate would, while this isolate still has the key in memory.
     await env.DB.prepare('DELETE FROM provider_keys WHERE provider_key_id = ?').bind(id).run()
     expect(await upstreamOf(customer, { provider: 'openai' })).toMatchObject({ ok: true })
     vi.advanceTimersByTime(KEYS_KEPT_MS)
@@ -178,7 +178,7 @@ describe('an address behind a name', () => {
     expect(resolver).toHaveBeenCalledTimes(2)
   })
 
-  it('that has become private is refused, and so is one that the resolver does not answer', async () => {
+  it('that has become private is refused, and so is one that cannot be resolved', async () => {
     const names: Record<string, readonly string[] | undefined> = { 'api.own.example': ['93.184.216.34'] }
     resolverWith(names)
     const customer = await createCustomer()
@@ -243,6 +243,7 @@ describe("the operator's provider keys", () => {
     '{"OPENAI": {"key": "sk-canary"}}',
     '{"OPENAI": {"key": "sk canary", "customers": "*"}}',
     '{"OPENAI": {"key": "sk-canary", "customers": "*", "base_url": "nowhere"}}',
+    '{"OPENAI": {"key": "sk-canary", "customers": "*", "base_url": "https://proxy.example/v1?api-version=1"}}',
   ])('are neither accepted nor logged if the secret is %s', async (OPERATOR_PROVIDER_KEYS) => {
     const said = listenToConsole()
     const customer = await createCustomer()

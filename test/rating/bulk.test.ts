@@ -22,14 +22,15 @@ async function calculated(calculations: readonly unknown[], by = key): Promise<J
 }
 
 describe('POST /v1/rating/calculate/bulk', () => {
-  it('answers each as calculate does, in order, with sums', async () => {
+  it('returns the same results as calculate, in order, with sums', async () => {
     const other = { ...GPT_4O, model: 'gpt-4o-mini' }
     const answer = await expectNothingMoved(key, () => calculated([GPT_4O, other, GPT_4O]))
     const alone = await Promise.all(
       [GPT_4O, other, GPT_4O].map(async (body) => jsonOf(await api('/v1/rating/calculate', { key, body }))),
     )
     expect(answer.results).toEqual(alone.map((result, index) => ({ index, ...result })))
-    // The cost is 2 × 0.0075 USD, plus 1,000 tokens at 0.15 and 500 tokens at 0.60 USD per million.
+    // The total cost is 2 × 0.0075 USD for gpt-4o, plus 1,000 tokens at 0.15 USD and 500 tokens at 0.60 USD per million
+    // for the other model.
     expect(answer.totals).toEqual({ provider_cost_usd: 0.01545, credits: 30.9, customer_price_usd: 0.0309 })
   })
 
@@ -59,7 +60,7 @@ describe('POST /v1/rating/calculate/bulk', () => {
     expect(answer.totals).toEqual({ provider_cost_usd: 0.0075, credits: 15, customer_price_usd: 0.015 })
   })
 
-  it('answers zero sums when all are refused', async () => {
+  it('returns zero sums when all are refused', async () => {
     expect((await calculated([{}])).totals).toEqual({
       provider_cost_usd: 0,
       credits: 0,

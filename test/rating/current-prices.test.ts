@@ -24,7 +24,7 @@ const EVENT = { event_type: 'TOKEN_USAGE', feature_id: 'chat', ...CALCULATION }
 
 const done = () => {}
 
-/** Returns the epochs of prices that the look-up of a key returns. */
+/** Looks up an API key, and returns the price epochs in the result. */
 async function epochsOf(api_key: string, bindings: Partial<typeof env> = {}, now_ms = Date.now()) {
   const found = await lookUp(api_key, bindings, now_ms)
   return found?.price_epochs
@@ -42,7 +42,7 @@ describe('a change of prices', () => {
     expect([await costOf(key, 'gpt-4o'), await costOf(key, model)]).toEqual([0.00375, 7])
   })
 
-  it('is in KV before the answer, and applies in every isolate that looks up the key later', async () => {
+  it('is in KV before the response, and applies in every isolate that looks up the key later', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const epoch = () => env.API_KEYS.get(`epoch:${customer_id}`)
     expect(await epoch()).toBeNull()
@@ -63,7 +63,7 @@ describe('a change of prices', () => {
     const now_ms = Date.now()
     const before = await epochsOf(key, {}, now_ms)
     expect(before?.customer).toBe(1)
-    // Another isolate changes the prices, and this isolate is not notified.
+    // Writes the new epoch of another isolate, which has changed the prices without notifying this isolate.
     await env.API_KEYS.put(`epoch:${customer_id}`, '2')
     expect(await epochsOf(key, {}, now_ms + 29_999)).toEqual(before)
     expect((await epochsOf(key, {}, now_ms + 30_000))?.customer).toBe(2)
@@ -114,9 +114,9 @@ describe('the epochs in the record of a key', () => {
 describe('a rating', () => {
   it('without overlays makes no query to D1, not even as the first one of an isolate', async () => {
     const { api_key: key } = await createCustomer()
-    // This request is the first use of the key in this hour, which is recorded in D1 after the answer.
+    // Uses the key once before the measurement, because the first use of a key in an hour is recorded in D1.
     await costOf(key, 'gpt-4o')
-    // Removes the operator's prices, which an earlier test may have set.
+    // Removes the epoch of the operator's prices, which an earlier test can have set.
     await env.API_KEYS.delete('epoch:operator')
     inAnotherIsolate()
     const { bindings, statements } = recordedD1()
@@ -167,13 +167,13 @@ describe('a rating', () => {
     log.mockRestore()
     const again = await apiWith({}, '/v1/events/ingest', { key, body: { ...EVENT, idempotency_key: 'k' } })
     expect(await again.json()).toMatchObject({ provider_cost_usd: 0.015 })
-    // Prices in memory need no query to D1.
+    // The prices are in memory now, so this request succeeds although D1 is down.
     expect((await apiWith({ DB: brokenD1() }, '/v1/events/ingest', { key, body: EVENT })).status).toBe(200)
   })
 })
 
 describe('loads that end in a different order from their start', () => {
-  /** Returns a D1 whose answers wait until the test releases them. */
+  /** Returns a D1 database whose results wait until the test calls `letGo`. */
   function heldD1(): { readonly db: D1Database; readonly letGo: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>()
     const prepare = (sql: string) => {
@@ -192,13 +192,13 @@ describe('loads that end in a different order from their start', () => {
     return { db: d1Double({ prepare }), letGo: resolve }
   }
 
-  it('leave the newer prices: a late answer replaces nothing and does not count for a newer epoch', async () => {
+  it('leave the newer prices: a late result replaces nothing and does not count for a newer epoch', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     await setPrice(OVERRIDES, key, HALF)
     inAnotherIsolate()
     const held = heldD1()
     const late = loadPriceBook({ DB: held.db }, customer_id, { operator: 0, customer: 1 }, done)
-    // The late load reads D1 before this change, but gets its answer after it.
+    // The load `late` reads D1 before this change of the prices, but gets its result after the change.
     await vi.waitUntil(async () => (await env.DB.prepare('SELECT 1').first()) !== null)
     await setPrice(OVERRIDES, key, { ...HALF, model: 'o3' })
     const fresh = await loadPriceBook(env, customer_id, { operator: 0, customer: 2 }, done)
@@ -229,7 +229,7 @@ describe('loads that end in a different order from their start', () => {
     const epochs = { operator: 0, customer: 1 }
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const slow = loadPriceBook({ DB: held.db }, customer_id, epochs, done)
-    const refused = expect(slow).rejects.toThrow('D1 did not answer within 2000 ms')
+    const refused = expect(slow).rejects.toThrow('D1 did not respond within 2000 ms')
     vi.advanceTimersByTime(2_000)
     await refused
     vi.useRealTimers()

@@ -22,7 +22,7 @@ interface Fraction {
   readonly bottom: bigint
 }
 
-/** Converts a number of an answer, which may have the form `a/b`, to a fraction. */
+/** Converts a number in a response to a fraction. The number is a decimal or has the form `a/b`. */
 function fraction(value: unknown): Fraction {
   const [above = '', below = '1'] = String(value).split('/')
   const read = (text: string) => {
@@ -46,7 +46,9 @@ function object(value: unknown): Json {
   return { ...value }
 }
 
-/** Computes the cost and the credits from the units, prices and rules in an explanation. */
+/**
+ * Calculates the cost in pico-USD and the credits in micro-credits from the units, prices and rules in an explanation.
+ */
 function redo(explanation: Json): { readonly cost: bigint; readonly credits: bigint } {
   const sum = objects(explanation.units).reduce(
     (total, { quantity, price_usd, price_fraction }) =>
@@ -76,7 +78,7 @@ async function explained(id: unknown): Promise<Json> {
   return read(key, `/v1/events/${String(id)}/explain`)
 }
 
-/** Returns every few models of each provider that are priced by token. */
+/** Returns a sample of the models that are priced by token: up to four of each provider. */
 function models(): { provider: string; model: string }[] {
   return allProviders().flatMap((provider) =>
     allModels(provider)
@@ -317,7 +319,7 @@ describe('GET /v1/events/:id/explain', () => {
     expect(await explained(captured.id)).toMatchObject({ status: 'rated', credits_burned: 15 })
   })
 
-  it('answers 404 to another customer, and for an unknown id', async () => {
+  it('returns 404 to another customer, and for an unknown id', async () => {
     const { id } = await ingested(key, GPT_4O)
     const stranger = (await createCustomer()).api_key
     expect((await api(`/v1/events/${String(id)}/explain`, { key: stranger })).status).toBe(404)

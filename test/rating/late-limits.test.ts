@@ -1,13 +1,25 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { textField } from '../support/api.ts'
 import { balanceOf, answered as ok } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 
-/** Tests that limits count an event that is rated late in the same way as an event that was rated at its arrival. */
+/** Tests that limits count an event that is rated late in the same way as an event that is rated when it arrives. */
 
 const HOUR_MS = 3_600_000
+/** A time in the middle of a month, so that no monthly limit restarts during a test. */
+const MIDDLE_MS = Date.UTC(new Date().getUTCFullYear() + 1, 5, 15, 12)
 
-/** Returns an event that costs 15 credits once its price is known: 0.0075 USD at 2,000 credits per USD. */
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: MIDDLE_MS })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/**
+ * Returns an event of a model without a price. With the later price, the event costs 0.0075 USD, which is 15 credits at
+ * 2,000 credits per USD.
+ */
 const event = (model: string, more: object = {}) => ({
   event_type: 'TOKEN_USAGE',
   feature_id: 'chat',

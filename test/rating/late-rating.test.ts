@@ -1,5 +1,7 @@
+import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, expect, inject, it, vi } from 'vitest'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client/client.ts'
 import { findProvider } from '../../src/pricing/catalogue/catalogue.ts'
 import { OPERATOR } from '../../src/rating/price-epochs.ts'
@@ -7,7 +9,7 @@ import { addOverlay, loadOverlays } from '../../src/rating/price-overrides/store
 import { runJob } from '../support/cron.ts'
 import { unique } from '../support/customers.ts'
 import { countedD1 } from '../support/d1.ts'
-import { ask, freshLedger, inStore, runAlarm, type TestLedger } from '../support/ledgers.ts'
+import { ask, freshLedger, inStore, ledgersLosing, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem, grant } from '../support/messages.ts'
 
 /** Tests the scheduled job that rates events whose price was added later. */
@@ -21,13 +23,13 @@ beforeEach(async () => {
 })
 
 const ONE_USD = { amount: '1', per: 1_000_000 }
-/** The late price of an event, in micro-credits: 0.0015 USD at 2,000 credits per USD. */
+/** The charge of an event that is rated late, in micro-credits: 0.0015 USD at 2,000 credits per USD. */
 const PRICE_MICRO = 3_000_000
 const PLENTY = 1_000_000_000
 
 const provider = findProvider('openai')?.id ?? ''
 
-/** Records events of a model without a price, and flushes them. */
+/** Ingests events of a model without a price, and flushes the ledger. */
 async function record(ledger: TestLedger, model: string, events: number): Promise<void> {
   for (let left = events; left > 0; left -= 1_000) {
     const items = Array.from({ length: Math.min(left, 1_000) }, () =>
@@ -57,7 +59,7 @@ async function priceComes(model: string): Promise<void> {
 
 const unratedIn = (ledger: TestLedger) => inStore(ledger, (store) => store.unrated.count())
 
-/** Runs the job, and returns the number of its calls of ledger objects and of its D1 statements. */
+/** Runs the job. Returns the number of its calls to ledger objects, and the number of its D1 statements. */
 async function callsOf(): Promise<{ ledgers: number; statements: number }> {
   let ledgers = 0
   const LEDGER: typeof env.LEDGER = Object.create(env.LEDGER, {
@@ -73,7 +75,7 @@ async function callsOf(): Promise<{ ledgers: number; statements: number }> {
   return { ledgers, statements: counts.statements }
 }
 
-/** The number of ledgers. `npm run test:late-rating` uses 200 ledgers with 10,000 events. */
+/** The number of ledgers in the test. `npm run test:late-rating` uses 200 ledgers with 10,000 events in total. */
 const LEDGERS = inject('ledgers') ?? 50
 
 it(`reaches every one of ${LEDGERS} ledgers and ${LEDGERS * 50} events in bounded runs`, async () => {
@@ -118,9 +120,51 @@ it('examines only the models that a price change names', async () => {
   await record(ledger, changed, 3)
   while ((await callsOf()).ledgers > 0);
   await priceComes(changed)
-  // The three calls read the models, read the events of one model, and rate these events.
+  // The job makes three calls: it reads the models without a price, reads the events of the changed model, and rates
+  // these events.
   expect((await callsOf()).ledgers).toBe(3)
   expect(await unratedIn(ledger)).toBe(700)
+})
+
+it('rates the events of other ledgers although one ledger is damaged', async () => {
+  const model = unique('model').toLowerCase()
+  const ledgers = [await freshLedger(PLENTY), await freshLedger(PLENTY), await freshLedger(PLENTY)]
+  for (const ledger of ledgers) await record(ledger, model, 2)
+  const [first, second, third] = ledgers.toSorted((a, b) => (ledgerKey(a.name) < ledgerKey(b.name) ? -1 : 1))
+  if (!first || !second || !third) throw new Error('there are three ledgers')
+  await runInDurableObject(second.stub, (_, { storage }) => {
+    storage.sql.exec('DROP INDEX unrated_models')
+    storage.sql.exec("UPDATE unrated_events SET record = 'not JSON'")
+  })
+  await priceComes(model)
+  await runJob('late_rating')
+  expect(await unratedIn(first)).toBe(0)
+  expect(await unratedIn(third)).toBe(0)
+  expect(await unratedIn(second)).toBe(2)
+})
+
+it('does not complete a pass whose models were not read, and logs the refusal', async () => {
+  const model = unique('changed').toLowerCase()
+  const ledger = await freshLedger(PLENTY)
+  await record(ledger, model, 3)
+  while ((await callsOf()).ledgers > 0);
+  await priceComes(model)
+  const warned = vi.spyOn(console, 'warn').mockImplementation(() => undefined)
+  // The first call and its repeat fail, and later calls succeed.
+  let calls = 0
+  const losing = ledgersLosing('unrated')
+  const LEDGER: typeof env.LEDGER = Object.create(losing, {
+    get: { value: (id: DurableObjectId) => (++calls <= 2 ? losing : env.LEDGER).get(id) },
+  })
+  await runJob('late_rating', { ...env, LEDGER })
+  const logged = warned.mock.calls.map(([line]) => JSON.parse(String(line)))
+  warned.mockRestore()
+  expect(logged).toEqual([
+    { level: 'warn', event: 'ledger_not_rerated', ledger: ledgerKey(ledger.name), code: 'unavailable' },
+  ])
+  expect(await unratedIn(ledger)).toBe(3)
+  await runJob('late_rating')
+  expect(await unratedIn(ledger)).toBe(0)
 })
 
 it('continues with unpaid events that a credit left, once the credit is flushed', async () => {

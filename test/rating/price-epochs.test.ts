@@ -11,12 +11,12 @@ async function change(scope: string, epoch: number): Promise<void> {
   await env.DB.prepare(INSERT).bind(scope, epoch).run()
 }
 
-/** Returns a KV whose `put` is the given function. */
+/** Returns a KV namespace whose `put` method is the given function. */
 function kvWith(put: (key: string, value: string) => Promise<void>): { readonly API_KEYS: KVNamespace } {
   return { API_KEYS: Object.create(env.API_KEYS, { put: { value: put } }) }
 }
 
-/** Publishes an epoch, and waits for the work after the answer. */
+/** Publishes the epoch of a scope, and waits for the work that continues after the response. */
 async function publish(bindings: { readonly API_KEYS?: KVNamespace }, scope: string): Promise<void> {
   let later: Promise<unknown> | undefined
   await publishEpoch({ ...env, ...bindings }, scope, (work) => (later = work), 1)
@@ -40,7 +40,7 @@ describe('publishing an epoch', () => {
     await change(scope, 1)
     const written: string[] = []
     const put = async (key: string, value: string) => {
-      // Another isolate changes the prices and publishes them before this write arrives.
+      // Imitates another isolate that changes the prices and publishes their epoch before this write arrives.
       const next = Number(value) + 1
       if (next <= 3) {
         await change(scope, next)
@@ -54,7 +54,7 @@ describe('publishing an epoch', () => {
     expect(await readKvEpoch(env, scope)).toBe(3)
   })
 
-  it('continues after the answer while KV refuses, as KV does for more than one write a second', async () => {
+  it('continues after the response while KV refuses, as KV does for more than one write a second', async () => {
     const scope = unique('scope')
     await change(scope, 1)
     let refusals = 3

@@ -6,6 +6,8 @@ import data from '../../src/pricing/catalogue.json' with { type: 'json' }
 import type { Fetch } from '../../src/rating/price-feed/download.ts'
 import { sha256 } from '../../src/rating/price-feed/feed.ts'
 import { readPriceFeed } from '../../src/rating/price-feed/read.ts'
+import { applyFeed, findFeed } from '../../src/rating/price-feed/store.ts'
+import { loadOverlays, MAX_OVERLAYS } from '../../src/rating/price-overrides/store.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { GPT_4O, granted, ingested, type Json, objects, read } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
@@ -20,11 +22,18 @@ import {
 } from '../support/prices.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** The feed and its signature that a scripted server returns. */
+/** The feed and the signature that the simulated feed server returns. */
 interface Served {
   readonly feed: Uint8Array
   readonly signature: string
 }
+
+/** Fills the operator's scope with prices of other models. */
+const FILL_SCOPE = `
+  INSERT INTO price_overlays (scope, epoch, overlay_id, provider, model, service_tier, prices, effective_from_ms,
+    effective_to_ms, created_at_ms, created_by)
+  WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MAX_OVERLAYS})
+  SELECT 'operator', i, 'po_' || i, 'openai', 'other-' || i, NULL, '{"multiplier":"1"}', 0, 1, 0, 'operator' FROM n`
 
 const FEED_URL = 'https://prices.test/feed.json'
 
@@ -65,7 +74,7 @@ afterEach(() => {
 
 type Lines = ReadonlyMap<string, (line: string) => string | null>
 
-/** Returns the committed catalogue as a feed, with some changed or added lines of OpenAI. */
+/** Returns the committed catalogue as a price feed, in which `edits` replaces or adds lines of OpenAI models. */
 async function feedOf(
   edits: Lines = new Map(),
   added: readonly string[] = [],
@@ -263,6 +272,19 @@ describe('a feed that is refused', () => {
     },
   )
 
+  it('because of the key is applied when the key is corrected, and is refused once until then', async () => {
+    const fetcher = serving(await feedOf(at(3)))
+    const raw = await crypto.subtle.exportKey('raw', (await newPair()).publicKey)
+    if (!(raw instanceof ArrayBuffer)) throw new Error('not a raw key')
+    const mistyped = { ...bindings, PRICE_FEED_KEY: Buffer.from(raw).toString('base64') }
+    const refused = await readPriceFeed(mistyped, Date.now(), fetcher)
+    expect(refused).toMatchObject({ status: 'REFUSED', version: null })
+    expect(await readPriceFeed(mistyped, Date.now(), fetcher)).toMatchObject({ feed_id: refused?.feed_id })
+    expect(await readPriceFeed(bindings, Date.now(), fetcher)).toMatchObject({ status: 'APPLIED' })
+    expect(await costOf(key, 'gpt-4o')).toBe(0.008)
+    expect(objects((await feeds()).data)).toMatchObject([{ status: 'APPLIED' }])
+  })
+
   it('because it is older leaves the prices of the newer one in force', async () => {
     const older = await feedOf(at(2.9))
     await readFrom(await feedOf(at(3)))
@@ -325,6 +347,30 @@ describe('a feed that needs the operator', () => {
     expect(await readFrom(served)).toMatchObject({ status: 'REJECTED' })
     expect(await costOf(key, 'gpt-4o')).toBe(LIST_COST)
     await expectProblem(await decide('apply', feed_id), 409, 'conflict')
+  })
+
+  it('keeps an older one from being applied, until it is rejected', async () => {
+    const older = await feedOf(at(3))
+    const feed_id = (await readFrom(await feedOf(at(25))))?.feed_id ?? ''
+    expect(await readFrom(older)).toMatchObject({
+      status: 'REFUSED',
+      reasons: [expect.stringMatching(/waits for approval/)],
+    })
+    expect((await decide('reject', feed_id)).status).toBe(200)
+    expect(await readFrom(older)).toMatchObject({ status: 'APPLIED' })
+    expect(await costOf(key, 'gpt-4o')).toBe(0.008)
+  })
+
+  it('is not applied if the operator has set the maximum number of prices meanwhile', async () => {
+    const feed = await readFrom(await feedOf(at(25)))
+    if (feed === undefined) throw new Error('no feed')
+    await env.DB.prepare(FILL_SCOPE).run()
+    await expectProblem(await decide('apply', feed.feed_id), 409, 'conflict')
+    await expect(applyFeed(env.DB, feed, true, Date.now(), [])).rejects.toThrow('NOT NULL')
+    expect(await findFeed(env.DB, feed)).toMatchObject({ status: 'WAITING' })
+    expect(await loadOverlays(env, 'operator')).toHaveLength(MAX_OVERLAYS)
+    inAnotherIsolate()
+    expect(await costOf(key, 'gpt-4o')).toBe(LIST_COST)
   })
 
   it('is replaced by a newer one that is applied', async () => {

@@ -32,7 +32,7 @@ async function simulated(key: string, burn_table: Json, times: Json = LAST_DAY):
   return body
 }
 
-/** A burn table with rules of every kind, so that the test detects an event with a different rating. */
+/** A burn table with rules of every kind, so that a test fails if the simulation rates an event unlike a live burn. */
 const DRAFT = {
   credits_per_usd: 750,
   rounding: { mode: 'ceil', step: 0.01 },
@@ -91,11 +91,12 @@ describe('POST /v1/rating/simulate', () => {
       seed: 7,
     })
     for (const { api_key } of [past, other]) await granted(api_key, { user_id: 'zoe', amount: 1e6 })
-    for (const part of [events.slice(0, 40), events.slice(40, 80), events.slice(80)]) {
+    for (const from of [0, 40, 80]) {
+      const part = events.slice(from, from + 40)
       const body = { events: part.map(([event, user_id]) => ({ ...event, user_id })) }
       for (const { api_key } of [past, other]) await ingested(api_key, body)
-      // The earlier events are flushed to D1. The last events are only in the object.
-      if (part !== events.slice(80)) await runAlarm(ledgerOf(past.customer_id))
+      // Flushes all events except the last ones to D1. The last events are only in the ledger object.
+      if (from < 80) await runAlarm(ledgerOf(past.customer_id))
     }
     const spent = async (key: string) =>
       10_000 + 1e6 - Number(await balanceOf(key)) - Number(await balanceOf(key, '?user_id=zoe'))
@@ -107,7 +108,7 @@ describe('POST /v1/rating/simulate', () => {
     expect(answer.credits_simulated).toBeCloseTo(live, 5)
     expect(answer.difference).toBeCloseTo(live - recorded, 5)
 
-    // For the customer whose events were burned with this table, the simulation shows no difference.
+    // The other customer's events were burned with this burn table, so the simulation shows no difference.
     expect(await simulated(other.api_key, DRAFT)).toMatchObject({
       credits_recorded: answer.credits_simulated,
       credits_simulated: answer.credits_simulated,

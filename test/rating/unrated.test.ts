@@ -26,8 +26,8 @@ const event = (model: string, more: object = {}) => ({
 })
 
 /**
- * Adds a price from an hour ago: 5 USD per million input tokens and 10 USD per million output tokens. 1,000 input and
- * 500 output tokens cost 0.01 USD or 20 credits.
+ * Adds a price of 5 USD per million input tokens and 10 USD per million output tokens, which took effect an hour ago.
+ * 1,000 input tokens and 500 output tokens then cost 0.01 USD, which is 20 credits.
  */
 const priceComes = (model: string) =>
   ok(
@@ -133,7 +133,7 @@ describe('an event of a model without a price', () => {
     await expectProblem(await api(`/v1/events/${id}/void`, { key, body: {} }), 409, 'already_voided')
   })
 
-  it('replays its first answer, even after its later rating', async () => {
+  it('replays its first response, even after its later rating', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const model = unique('model')
     const body = event(model, { idempotency_key: 'k' })
@@ -187,6 +187,72 @@ describe('an event of a model without a price', () => {
         entries: [{ type: 'REFUND', amount: back * 1e6, new_lots: [{ kind: 'paid', expires_at_ms: null }] }],
       },
     })
+  })
+
+  it('creates a lot for each use of the repaid overdraft when it is voided, and its entry describes all', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const model = unique('model')
+    const table = { name: 'careful', credits_per_usd: 1000, on_unpriced: 'ceiling', rules: [] }
+    await ok(key, '/v1/burn-tables', table, 201)
+    const limit = { user_id: 'u', overdraft_limit: 1_000_000 }
+    await api('/v1/credits/wallets', { key, method: 'PATCH', body: limit })
+    const charged = await ok(key, '/v1/events/ingest', event(model, { user_id: 'u' }))
+    const first = Number(charged.credits_burned)
+    await ok(
+      OPERATOR_TOKEN,
+      '/v1/admin/provider-costs',
+      {
+        provider: 'OPENAI',
+        model,
+        effective_from: new Date(Date.now() - HOUR_MS).toISOString(),
+        prices: { input_tokens: { amount: '100', per: 1000 } },
+      },
+      201,
+    )
+    expect(await rerate(customer_id)).toMatchObject({ rated: 1 })
+    const both = -Number(await balanceOf(key, '?user_id=u'))
+    expect(both).toBeGreaterThan(first)
+    expect(first).toBeGreaterThan(0)
+    await ok(key, '/v1/credits/grant', { user_id: 'u', amount: both }, 201)
+    await ok(key, `/v1/events/${textField(charged, 'id')}/void`, {})
+    const { data } = await jsonOf(await api('/v1/credits/lots?user_id=u', { key }))
+    expect(data).toMatchObject([{ remaining: first }, { remaining: both - first }])
+    const ledger = { customer_id, mode: 'live' } as const
+    const read = await readEntries(env, ledger, { caller: CALLER, filter: {}, before_entry: null, limit: 1 })
+    if (!('answer' in read)) throw new Error('the entries cannot be read')
+    const [voided] = read.answer.entries
+    expect(voided).toMatchObject({ type: 'VOID', amount: both * 1e6 })
+    expect(voided?.new_lots?.map(({ number }) => number)).toEqual(voided?.lots.map(([lot]) => lot))
+  })
+
+  it.each([
+    { calls: 'calls of its own model', own: 100, credits: 80 },
+    { calls: 'only calls of another model', own: 0, credits: 60 },
+  ])('keeps the searches of a response with $calls, and charges them later', async ({ own, credits }) => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const [model, other] = [unique('claude-model'), unique('claude-other')]
+    const tokens = (input_tokens: number) => ({ input_tokens, output_tokens: 0 })
+    const iterations = [
+      ...(own > 0 ? [{ type: 'message', ...tokens(own) }] : []),
+      { type: 'advisor_message', model: other, ...tokens(5000) },
+    ]
+    const usage = { ...tokens(own), server_tool_use: { web_search_requests: 3 }, iterations }
+    const recorded = await ok(key, '/v1/events/ingest', {
+      event_type: 'TOKEN_USAGE',
+      feature_id: 'chat',
+      provider: 'ANTHROPIC',
+      provider_response: { id: 'msg_1', type: 'message', role: 'assistant', model, content: [], usage },
+    })
+    const warning = expect.stringContaining(`the usage of ${other} is not recorded`)
+    expect(recorded).toMatchObject({ unrated: true, credits_burned: 0, warnings: [warning] })
+    const read = { ...(own > 0 && { input_tokens: own }), web_searches: 3 }
+    expect((await events(key, ''))[0]?.usage).toEqual(read)
+    const effective_from = new Date(Date.now() - HOUR_MS).toISOString()
+    const prices = { input_tokens: { amount: '0.1', per: 1000 }, web_searches: { amount: '0.01', per: 1 } }
+    const price = { provider: 'ANTHROPIC', model, effective_from, prices }
+    await ok(OPERATOR_TOKEN, '/v1/admin/provider-costs', price, 201)
+    expect(await rerate(customer_id)).toMatchObject({ rated: 1 })
+    expect(await balanceOf(key)).toBe(10_000 - credits)
   })
 
   it('is rated by the cron, for every customer that has such events', async () => {

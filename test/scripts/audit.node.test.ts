@@ -5,7 +5,7 @@ import path from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { type Ended, runScript } from '../support/npm-start.ts'
 
-/** Runs `npm run audit` with the real npm and a registry that returns the answers of the test. */
+/** Runs `npm run audit` with the real npm and a simulated registry, whose responses the tests define. */
 
 const cache = mkdtempSync(path.join(tmpdir(), 'openmonetize-audit-'))
 let registry: Server | undefined
@@ -18,8 +18,8 @@ afterEach(() => {
 })
 
 /**
- * Starts a registry that answers the request for advisories. npm then requests the versions of the packages with
- * findings.
+ * Starts a simulated registry that handles npm's request for advisories. It also handles the following requests for the
+ * versions of vulnerable packages.
  */
 async function serve(status: number, advisories: unknown): Promise<string> {
   const server = createServer((request, response) => {
@@ -43,7 +43,7 @@ function audit(url: string, ...args: readonly string[]): Promise<Ended> {
   const env = {
     npm_config_registry: url,
     npm_config_fetch_retries: '0',
-    // Uses a new cache for each run, because npm caches advisories.
+    // Uses a new npm cache for each run, because npm caches advisories.
     npm_config_cache: mkdtempSync(path.join(cache, 'npm-')),
     npm_config_update_notifier: 'false',
   }
@@ -73,7 +73,7 @@ describe('npm run audit', () => {
 
   it.each(['moderate', 'low'])('reports a vulnerability of %s severity, and passes', async (severity) => {
     const { code, output } = await audit(await serve(200, advisory(severity)))
-    expect(output).toMatch(/0 vulnerabilities of high or critical severity, [1-9]\d* of less/)
+    expect(output).toMatch(/0 vulnerabilities of high or critical severity, [1-9]\d* of lower severity/)
     expect(code).toBe(0)
   })
 
@@ -83,12 +83,12 @@ describe('npm run audit', () => {
   })
 
   it.each([404, 405, 500])(
-    'passes loudly when the registry answers %i, unless it is required',
+    'passes loudly when the registry returns %i, unless it is required',
     async (status) => {
       const url = await serve(status, { error: 'no' })
       expect(await audit(url)).toEqual({
         code: 0,
-        output: `The dependencies could not be audited: the registry answered ${status} instead of a list of advisories. The check is skipped.\n`,
+        output: `The dependencies could not be audited: the registry returned ${status} instead of a list of advisories. The check is skipped.\n`,
       })
       expect((await audit(url, '--required')).code).toBe(1)
     },

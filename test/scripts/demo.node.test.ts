@@ -12,7 +12,7 @@ describe('npm run demo', () => {
   let url: string
   const others: Server[] = []
 
-  /** Starts a server that is not the API. */
+  /** Starts a server that does not run the API, and returns its URL. */
   async function serve(listener: RequestListener): Promise<string> {
     const port = await freePort()
     const other = createServer(listener)
@@ -59,18 +59,18 @@ describe('npm run demo', () => {
     expect(code).toBe(1)
   })
 
-  it('explains the next step when no server answers', async () => {
+  it('explains the next step when no server responds', async () => {
     const { code, output } = await demo(`http://127.0.0.1:${await freePort()}`)
-    expect(output).toMatch(/No server answers on http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
+    expect(output).toMatch(/No server responds at http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
     expect(output).toContain('npm start')
     expect(output).not.toContain('    at ')
     expect(code).toBe(1)
   })
 
-  it('reports an answer of another program', async () => {
+  it('reports a response from another program', async () => {
     const website = await serve((_, response) => response.end('<h1>It works!</h1>'))
     const { code, output } = await demo(website)
-    expect(output).toContain('does not answer like OpenMonetize Edge')
+    expect(output).toContain('does not respond like OpenMonetize Edge')
     expect(code).toBe(1)
   })
 })

@@ -53,7 +53,7 @@ describe('a faulty deployment', () => {
         'an unknown path is not found',
       ],
     ],
-    ['refuses everything', 403, ['an event without a key is refused', 'D1, KV and objects answer']],
+    ['refuses everything', 403, ['an event without a key is refused', 'D1, KV and objects respond']],
   ])('fails the smoke test when it %s', async (_, status, failures) => {
     const server = createServer((request, response) => {
       request.resume()

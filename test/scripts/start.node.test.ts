@@ -7,13 +7,16 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../scripts/local-server.ts'
 import { npmStart, ROOT, runScript, type StartedServer } from '../support/npm-start.ts'
 
-/** Tests a first session in a new clone: `npm start`, its three curl lines, Ctrl-C, and `npm start` again. */
+/**
+ * Tests a first session in a new clone: `npm start`, the three curl commands that it prints, Ctrl-C, and `npm start`
+ * again.
+ */
 
 const FOLDER = mkdtempSync(path.join(tmpdir(), 'openmonetize-'))
 const STATE_DIR = path.join(FOLDER, 'state')
 const UNSET = { BASE_URL: undefined, PORT: undefined }
 
-/** The started servers. They are stopped at the end, also after a failed test. */
+/** The servers that the tests have started. They are stopped at the end, even after a failed test. */
 const servers: StartedServer[] = []
 
 afterAll(async () => {
@@ -27,7 +30,7 @@ async function start(port?: number) {
   return server
 }
 
-/** Returns wrangler's own report about the migrations of the state. */
+/** Returns the output of `wrangler d1 migrations list`, which lists the pending migrations of the local D1 database. */
 function pendingMigrations(): string {
   const wrangler = path.join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
   const args = ['d1', 'migrations', 'list', 'DB', '-c', 'wrangler.toml', '--local', '--persist-to', STATE_DIR]
@@ -35,7 +38,7 @@ function pendingMigrations(): string {
   return spawnSync(process.execPath, [wrangler, ...args], { cwd: ROOT, env, encoding: 'utf8' }).stdout
 }
 
-/** Sends the request of a printed curl line. Returns the answer. */
+/** Sends the request of a printed curl command, and returns the body of the response. */
 async function curl(line: string): Promise<unknown> {
   const url = /^curl (\S+)/.exec(line)?.[1]
   if (!url) throw new Error(`not a curl line: ${line}`)
@@ -56,8 +59,8 @@ describe('npm start', () => {
   }, async () => {
     const began_ms = Date.now()
     const first = await start()
-    // The duration is only printed, because it depends on the machine and its load.
-    console.log(`npm start answered after ${Date.now() - began_ms} ms`)
+    // Only prints the duration, because it depends on the machine and its load.
+    console.log(`npm start was ready after ${Date.now() - began_ms} ms`)
     const [balance = '', ingest = '', calculate = '', ...more] = curlLines(first.output)
     expect(more).toEqual([])
     expect(await curl(balance)).toMatchObject({ balance: 10_000 })
@@ -89,16 +92,17 @@ describe('npm start', () => {
       ),
     })
 
-    // The demo finds only the server of this checkout, on any port.
+    // The demo uses only the server of this checkout, which it finds on any port.
     const demo = (env: object) => runScript('demo.ts', { ...UNSET, STATE_DIR, ...env })
     expect(await demo({})).toMatchObject({ code: 0, output: expect.stringContaining(`on ${first.url}\n`) })
     expect(await demo({ PORT: String(first.port) })).toMatchObject({ code: 0 })
     expect(await demo({ PORT: String(port) })).toEqual({
       code: 1,
-      output: `\nThe server of this checkout is on ${first.url}, and not on port ${port}.\n\n`,
+      output: `\nThe server of this checkout is on ${first.url}, not on port ${port}. Unset PORT, or name a server with BASE_URL.\n\n`,
     })
 
-    // Kills only the process of `npm start`. The server that it started is still running and uses the state.
+    // Kills only the process of `npm start`. The server process that it has started still runs and uses the state
+    // directory.
     first.child.kill('SIGKILL')
     expect(await runScript('start.ts', { STATE_DIR, PORT: String(port) })).toMatchObject({ code: 1 })
 
@@ -190,7 +194,7 @@ describe('npm run db:seed', () => {
     const url = `http://127.0.0.1:${await freePort()}`
     expect(await runScript('seed.ts', { STATE_DIR: path.join(FOLDER, 'fresh') }, [url])).toEqual({
       code: 1,
-      output: `The server on ${url} does not use the state in ${path.join(FOLDER, 'fresh')}.\n`,
+      output: `No server at ${url} uses the state in ${path.join(FOLDER, 'fresh')}. Omit the URL.\n`,
     })
   })
 })

@@ -3,8 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { Bindings } from '../../src/bindings.ts'
 import { forgetAllProviderKeys } from '../../src/provider-keys/upstream.ts'
 import { open, seal } from '../../src/secrets/aes-gcm.ts'
-import { requireDataKey, rewrapDataKeys } from '../../src/secrets/data-keys.ts'
-import { mastersOf } from '../../src/secrets/masters.ts'
+import { mastersOf, requireDataKey, rewrapDataKeys } from '../../src/secrets/data-keys.ts'
 import { rowsOf, storedKey, upstreamOf } from '../provider-keys/support.ts'
 import { listenToConsole } from '../support/console.ts'
 import { createCustomer } from '../support/customers.ts'
@@ -21,7 +20,10 @@ beforeEach(async () => {
 
 const withSecrets = (secrets: Partial<Bindings>): Bindings => ({ ...env, ...secrets })
 
-/** Runs the job once from the beginning, and returns its counts. */
+/**
+ * Runs the job that encrypts data keys again, once from the beginning. Returns its counts and the position that it has
+ * reached.
+ */
 async function rewrap(secrets: Partial<Bindings>) {
   let reached = ''
   const done = await rewrapDataKeys(withSecrets(secrets), Date.now(), {
@@ -49,15 +51,16 @@ describe('replacing the encryption key', () => {
   it('keeps every provider key readable at each step, and ends with only the new key', async () => {
     const [first, second] = [await createCustomer(), await createCustomer()]
     await store(first.api_key, before)
-    // Both keys are set. The old key can still decrypt, and new data can be decrypted with both keys.
+    // Both master keys are set. Data that was encrypted with the old key can be read, and new data can be read with
+    // either key.
     expect(await keyOf(first, during)).toBe('sk-main')
     await store(second.api_key, during)
     for (const secrets of [before, during, after]) expect(await keyOf(second, secrets)).toBe('sk-main')
-    // The job adds the missing data keys.
+    // The job encrypts the data key of the first customer with the new master key too.
     expect(await rewrap(during)).toEqual({ written: 1, deleted: 0, locked: 0, reached: '' })
     expect(await rewrap(during)).toMatchObject({ written: 0, deleted: 0 })
     for (const secrets of [before, during, after]) expect(await keyOf(first, secrets)).toBe('sk-main')
-    // The old key is removed, so the job deletes the data keys that were encrypted with it.
+    // The old master key is no longer set, so the job deletes the data keys that are encrypted with it.
     expect(await rewrap(after)).toEqual({ written: 0, deleted: 2, locked: 0, reached: '' })
     for (const customer of [first, second]) {
       expect(await keyOf(customer, after)).toBe('sk-main')
@@ -100,7 +103,8 @@ describe('the data key of a customer', () => {
         .bind(...values)
         .run()
     const said = listenToConsole()
-    // With a changed URL, the key would be sent to another server.
+    // Changes the base URL of the provider key. The key must not be decrypted, because it would be sent to another
+    // server.
     const moved = "UPDATE provider_keys SET base_url = 'http://localhost:1' WHERE ledger_id = ?"
     await set(moved, owner.customer_id)
     expect(await keyOf(owner, before)).toBe('invalid_request')

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { notify } from '../../src/ledger/client/client.ts'
-import { type NotificationView, readFlushedNotifications } from '../../src/notifications/read.ts'
+import { type NotificationView, readFlushedNotifications } from '../../src/notifications/store.ts'
 import { NotificationStream, type StreamSource } from '../../src/stream/stream.ts'
 import { api } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
@@ -12,7 +12,10 @@ async function add(ledger: TestLedger, id: string): Promise<void> {
   await notify(env, ledger.name, { id, notice })
 }
 
-/** Returns a source of notifications in D1, with a clock that advances only while the stream waits. */
+/**
+ * Returns a stream's source, which reads the ledger's notifications from D1. Its clock advances only while the stream
+ * waits.
+ */
 function sourceOf(ledger: TestLedger) {
   const reads = { newest: 0 }
   let now_ms = 0
@@ -80,7 +83,7 @@ describe('a stream', () => {
       if (part === null) break
     }
     expect(parts).toEqual([':\n\n', ':\n\n', ':\n\n', null])
-    // The streams read D1 once a second, and do not call the object.
+    // Together, the streams read D1 once per second, and they do not call the ledger object.
     expect(reads.newest).toBe(60)
   })
 
@@ -96,8 +99,8 @@ describe('a stream', () => {
       wait: async (ms) => {
         now_ms += ms
       },
-      // A read of notifications costs three statements: for the notifications, the names of their users, and the
-      // names of their teams.
+      // A read of notifications runs three statements: one for the notifications, one for the names of their users, and
+      // one for the names of their teams.
       read: (_after, to) => counted(3, [viewOf(to)]),
       newest: () => counted(1, ++sequence),
       isAllowed: () => counted(1, true),

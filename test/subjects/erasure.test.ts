@@ -1,9 +1,10 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { pastEntry } from '../../src/ledger/burns/reversal.ts'
 import { moveCredits, openLedger } from '../../src/ledger/client/client.ts'
 import { unpackRow } from '../../src/ledger/journal/packing.ts'
+import { idOf } from '../customers/support.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import {
   balanceOf,
@@ -34,7 +35,10 @@ import { booksOf, d1RowsWith, erased, objectRowsWith, teamPath, userPath } from 
 
 let key: string
 let ledger: TestLedger
-/** A name that occurs in no other row, with characters that are special in JSON and SQL. */
+/**
+ * The id of the user or team that is erased. It occurs in no other row, and has characters that are special in JSON and
+ * SQL.
+ */
 let name: string
 
 beforeEach(async () => {
@@ -50,8 +54,8 @@ const RESOURCES = [
 ] as const
 
 /**
- * Creates all data of a user: a profile, credits, and events on the wallet of the user and on other wallets. Also
- * creates data of other users.
+ * Creates data of every kind for a user or a team: a profile, credits, and events on its own wallet and on other
+ * wallets. Also creates data of others.
  */
 async function live(field: 'user_id' | 'team_id', id: string, call: string): Promise<Json[]> {
   const other = field === 'user_id' ? { team_id: 'payers' } : { user_id: 'payer' }
@@ -117,7 +121,8 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
 
         const alias = await erased(key, one(name))
 
-        // Over HTTP, every row of the books still exists with its amounts, under the alias and without metadata.
+        // The API still returns every event and transaction with the same amounts, but with the alias and without
+        // metadata.
         const eventsAfter = await listed(key, '/v1/events')
         expect(withoutSubject(eventsAfter)).toEqual(withoutSubject(events))
         eventsAfter.forEach((row, i) => {
@@ -206,7 +211,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
     expect(await balanceOf(key, query)).toBe(7)
     expect(await balanceOf(key, `?${field}=${alias}`)).toBe(balance)
 
-    // The new user with the same id can also be erased, and gets another alias.
+    // The same id now belongs to a new user or team, which can also be erased and gets another alias.
     const second = await erased(key, one(name))
     expect(second).not.toBe(alias)
     expect(await balanceOf(key, `?${field}=${second}`)).toBe(7)
@@ -226,8 +231,8 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
 })
 
 /**
- * Returns the rows of the object and of D1 that contain the whole name. A longer name with the same beginning belongs
- * to another user.
+ * Returns the rows of the object and of D1 that contain the id. A row that contains only a longer id with this
+ * beginning is not returned, because it belongs to another user.
  */
 async function namesLeft(id: string): Promise<string[]> {
   const rows = [...(await objectRowsWith(ledger, id)), ...(await d1RowsWith(id))]
@@ -313,6 +318,31 @@ describe('other data that names a user', () => {
     for (let i = 0; i < 2; i++) await ingested(key, { ...GPT_4O, user_id: name })
   })
 
+  it('entitlements are deleted from the test ledger, too, if the alarm completes the erasure', async () => {
+    const customer_id = ledger.name.customer_id
+    const test: TestLedger['name'] = { customer_id, mode: 'test' }
+    await openLedger(env, { ledger: test, signup_grant_micro: 1_000_000_000, account: ACCOUNT })
+    await createKey(customer_id, { mode: 'test' })
+    const limit = { feature_id: 'chat', user_id: name, limit_type: 'HARD', limit_value: 1, unit: 'events' }
+    await post('/v1/entitlements', { ...limit, period: 'TOTAL' })
+    await ingested(key, { ...GPT_4O, user_id: name })
+    const inTest = { name: test, stub: env.LEDGER.get(env.LEDGER.idFromName(`${customer_id}:test`)) }
+    expect(await objectRowsWith(inTest, name)).toHaveLength(1)
+    await runAlarm(ledger)
+    const prepare = (sql: string) => {
+      if (sql.includes("mode = 'test'")) throw new Error('D1 is gone')
+      return env.DB.prepare(sql)
+    }
+    for (let i = 0; i < 2; i++) {
+      const remove = () => api(userPath(name), { key, method: 'DELETE' })
+      await expectRefused(await withD1(ledger, d1Double({ prepare }), remove), 503, 'unavailable')
+    }
+    expect(await objectRowsWith(inTest, name)).toHaveLength(1)
+    await runAlarm(ledger)
+    expect(await objectRowsWith(inTest, name)).toEqual([])
+    expect(await namesLeft(name)).toEqual([])
+  })
+
   it('recurring grants to the wallet end', async () => {
     await post('/v1/credits/grant', { user_id: name, amount: 10, recurring: { every: 'month' } })
     expect(await listed(key, '/v1/credits/recurring-grants', query())).toHaveLength(1)
@@ -324,7 +354,7 @@ describe('other data that names a user', () => {
 })
 
 describe('an erasure that is interrupted', () => {
-  /** Returns a D1 whose batches fail from the given one on, before or after they take effect. */
+  /** Returns a D1 database in which batch number `first` and all later batches fail, before or after their effect. */
   function failingD1(first: number, after: boolean): D1Database {
     let calls = 0
     return d1Double({
@@ -332,10 +362,22 @@ describe('an erasure that is interrupted', () => {
         const fails = ++calls >= first
         if (fails && !after) throw new Error('D1 is gone')
         const results = await env.DB.batch(statements)
-        if (fails) throw new Error('D1 did it, but the answer was lost')
+        if (fails) throw new Error('D1 did it, but the response was lost')
         return results
       },
     })
+  }
+
+  const alarmOf = ({ stub }: TestLedger) => runInDurableObject(stub, (_, { storage }) => storage.getAlarm())
+
+  async function auditedErasures(): Promise<Json[]> {
+    await runAlarm(ledger)
+    const { results } = await env.DB.prepare(
+      "SELECT actor, target FROM audit_log WHERE scope = ? AND action = 'users.erase'",
+    )
+      .bind(ledger.name.customer_id)
+      .all<Json>()
+    return results
   }
 
   const breaks = [1, 2, 3, 4].flatMap((batch) => [
@@ -354,28 +396,75 @@ describe('an erasure that is interrupted', () => {
         api(userPath(name), { key, method: 'DELETE' }),
       )
       await expectRefused(broken, 503, 'unavailable')
-      // New events arrive after a part of the erasure. They belong to a new user if the old one is already erased.
+      // A new event arrives while the erasure is incomplete. It belongs to a new user if the old user is already
+      // erased.
       await ingested(key, GPT_4O)
-      await erased(key, userPath(name))
+      const alias = await erased(key, userPath(name))
       await runAlarm(ledger)
       expect(await namesLeft(name)).toEqual([])
       expect(withoutSubject((await listed(key, '/v1/events')).slice(1))).toEqual(withoutSubject(before))
       expect((await ingest(key, keyed)).headers.get('Idempotency-Replayed')).toBe('true')
-      await expectRefused(await api(userPath(name), { key, method: 'DELETE' }), 404, 'not_found')
+      expect(await erased(key, userPath(name))).toBe(alias)
     },
   )
 
-  it.each(breaks.filter(({ batch }) => batch > 2))(
-    'at D1’s batch $batch (done: $after) is completed by the alarm, too',
+  it.each(breaks)(
+    'at D1’s batch $batch (done: $after) is completed by the alarm, too, and a repeat gets its response',
     async ({ batch, after }) => {
       await live('user_id', name, unique('call'))
+      const events = await listed(key, '/v1/events')
       await withD1(ledger, failingD1(batch, after), () => api(userPath(name), { key, method: 'DELETE' }))
-      expect(await inStore(ledger, (store) => store.erasures.all().length)).toBe(1)
+      expect(await inStore(ledger, (store) => store.erasures.isPending)).toBe(true)
+      expect(await alarmOf(ledger)).not.toBeNull()
       await runAlarm(ledger)
-      expect(await inStore(ledger, (store) => store.erasures.all())).toEqual([])
+      expect(await inStore(ledger, (store) => store.erasures.isPending)).toBe(false)
       expect(await namesLeft(name)).toEqual([])
+      const alias = await erased(key, userPath(name))
+      const hers = (await listed(key, '/v1/events', `?user_id=${alias}`)).map(({ id }) => id)
+      expect(hers).toEqual(events.filter(({ user_id }) => user_id === name).map(({ id }) => id))
+      const actions = await auditedErasures()
+      expect(actions).toEqual([{ actor: idOf(key), target: alias }])
     },
   )
+
+  it('before it has begun begins in the next object, and needs no further request', async () => {
+    await live('user_id', name, unique('call'))
+    await withD1(ledger, failingD1(1, false), () => api(userPath(name), { key, method: 'DELETE' }))
+    expect(await inStore(ledger, (store) => store.erasures.all())).toEqual([])
+    await expect(
+      runInDurableObject(ledger.stub, (_, state) => state.abort('the machine has failed')),
+    ).rejects.toThrow('the machine has failed')
+    const again = ledgerOf(ledger.name.customer_id)
+    expect(await alarmOf(again)).not.toBeNull()
+    await runAlarm(again)
+    ledger = again
+    expect(await namesLeft(name)).toEqual([])
+  })
+
+  it('is requested once, also if it is repeated while D1 is down, and not for an id without data', async () => {
+    await live('user_id', name, unique('call'))
+    const remove = () => api(userPath(name), { key, method: 'DELETE' })
+    await withD1(ledger, failingD1(1, false), async () => {
+      for (let i = 0; i < 3; i++) await expectRefused(await remove(), 503, 'unavailable')
+    })
+    expect(await inStore(ledger, (store) => store.erasures.requests.all().length)).toBe(1)
+    await runAlarm(ledger)
+    await expectRefused(await api(userPath('nobody'), { key, method: 'DELETE' }), 404, 'not_found')
+    expect(await inStore(ledger, (store) => store.erasures.isPending)).toBe(false)
+  })
+
+  it('is refused while a hundred others wait for D1', async () => {
+    await live('user_id', name, unique('call'))
+    await withD1(ledger, failingD1(1, false), async () => {
+      await inStore(ledger, ({ erasures }) => {
+        for (let i = 0; i < 100; i++)
+          erasures.requests.add({ kind: 'user', id: `waits-${i}`, caller: CALLER })
+      })
+      await expectRefused(await api(userPath(name), { key, method: 'DELETE' }), 503, 'overloaded')
+    })
+    await runAlarm(ledger)
+    await erased(key, userPath(name))
+  })
 
   it('by the end of the object continues with the next one', async () => {
     await live('user_id', name, unique('call'))
@@ -384,8 +473,7 @@ describe('an erasure that is interrupted', () => {
       runInDurableObject(ledger.stub, (_, state) => state.abort('the machine has failed')),
     ).rejects.toThrow('the machine has failed')
     const again = ledgerOf(ledger.name.customer_id)
-    const alarm = await runInDurableObject(again.stub, (_, { storage }) => storage.getAlarm())
-    expect(alarm).not.toBeNull()
+    expect(await alarmOf(again)).not.toBeNull()
     await runAlarm(again)
     ledger = again
     expect(await namesLeft(name)).toEqual([])
@@ -394,7 +482,7 @@ describe('an erasure that is interrupted', () => {
   it('keeps the flush from restoring the name: later uses of the id belong to a new person', async () => {
     await live('user_id', name, unique('call'))
     const query = `?user_id=${encodeURIComponent(name)}`
-    // The erasure is incomplete: the object has removed the user, but D1 still has it.
+    // Interrupts the erasure: the ledger object has removed the user, but D1 still has the user.
     await withD1(ledger, failingD1(3, false), () => api(userPath(name), { key, method: 'DELETE' }))
     const event = await ingested(key, { ...GPT_4O, user_id: name })
     expect(event.wallet_id).toBe((await read(key, '/v1/credits/balance')).wallet_id)
@@ -430,7 +518,9 @@ describe('an erasure beside other work', () => {
     const answers = await Promise.all(
       [ann, bob, ann].map((id) => api(userPath(id), { key, method: 'DELETE' })),
     )
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 404])
+    const aliases = await Promise.all(answers.map(async (answer) => (await jsonOf(answer)).erased_id))
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(aliases[2]).toBe(aliases[0])
     expect([...(await namesLeft(ann)), ...(await namesLeft(bob))]).toEqual([])
   })
 
@@ -471,9 +561,43 @@ describe('an erasure beside other work', () => {
     await runAlarm(ledger)
     const before = await inStore(ledger, (store) => store.rowsWritten)
     await erased(key, userPath(name))
-    // The request writes its own journal row and the journal row of the audit record. The erasure writes five rows:
-    // start, journal, removal from D1, one round of pages, and end.
-    expect(await inStore(ledger, (store) => store.rowsWritten)).toBe(before + 7)
+    // The request writes two journal rows: one for itself and one for its audit record. It also stores and removes the
+    // request. The erasure writes six rows: its start, a journal row, the removal from D1, one round of pages, and two
+    // for its end.
+    expect(await inStore(ledger, (store) => store.rowsWritten)).toBe(before + 10)
+  })
+})
+
+describe('a repeated erasure', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('gets the same response for a day, and then a 404; the object keeps only a salted hash of the id', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const DAY_MS = 86_400_000
+    await granted(key, { user_id: name, amount: 5 })
+    const at_ms = Date.now()
+    const alias = await erased(key, userPath(name))
+    vi.setSystemTime(at_ms + DAY_MS - 1_000)
+    expect(await erased(key, userPath(name))).toBe(alias)
+    const rows = await objectRowsWith(ledger, 'erasures_completed')
+    expect(rows).toHaveLength(1)
+    expect(rows[0]).not.toContain(name)
+    vi.setSystemTime(at_ms + DAY_MS + 60_000)
+    await expectRefused(await api(userPath(name), { key, method: 'DELETE' }), 404, 'not_found')
+    await runAlarm(ledger)
+    expect(await objectRowsWith(ledger, 'erasures_completed')).toEqual([])
+  })
+
+  it('erases a new user of the id, and keeps teams and users of the same id apart', async () => {
+    await granted(key, { user_id: name, amount: 5 })
+    const alias = await erased(key, userPath(name))
+    await expectRefused(await api(teamPath(name), { key, method: 'DELETE' }), 404, 'not_found')
+    await ingested(key, { ...GPT_4O, user_id: name })
+    const next = await erased(key, userPath(name))
+    expect(next).not.toBe(alias)
+    expect(await erased(key, userPath(name))).toBe(next)
   })
 })
 
@@ -498,7 +622,7 @@ describe('reading users', () => {
     expect(await read(key, userPath(name))).toMatchObject({ user_id: name })
   })
 
-  it('concurrently makes one flush after the other, and each answer is complete', async () => {
+  it('concurrently makes one flush after the other, and each response is complete', async () => {
     const ids = Array.from({ length: 20 }, (_, i) => `seen-${i}`)
     await Promise.all(
       ids.map(async (user_id) => {
@@ -510,8 +634,8 @@ describe('reading users', () => {
   })
 })
 
-describe('an erasure of a customer that has answers with a secret in D1', () => {
-  it('completes, although a sealed answer is not JSON and is not searched for a name', async () => {
+describe('an erasure of a customer that has responses with a secret in D1', () => {
+  it('completes, although a sealed response is not JSON and is not searched for a name', async () => {
     await granted(key, { user_id: name, amount: 1 })
     const made = await api('/v1/api-keys', {
       key,

@@ -48,14 +48,15 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     expect(changed.status).toBe(200)
 
     const response = await api(one(id), { key, method: 'DELETE' })
-    expect({ status: response.status, ...(await jsonOf(response)) }).toEqual({
+    const answer = await jsonOf(response)
+    expect({ status: response.status, ...answer }).toEqual({
       status: 200,
       [field]: id,
       deleted: true,
       erased_id: expect.stringMatching(/^erased_[0-9a-z]{26}$/),
     })
     await expectRefused(await api(one(id), { key }), 404, 'not_found')
-    await expectRefused(await api(one(id), { key, method: 'DELETE' }), 404, 'not_found')
+    expect(await jsonOf(await api(one(id), { key, method: 'DELETE' }))).toEqual(answer)
     await expectRefused(
       await api(one(id), { key, method: 'PATCH', body: { metadata: null } }),
       404,
@@ -64,7 +65,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     expect((await listed(key, path)).map((row) => row[field])).not.toContain(id)
   })
 
-  it('answers 409 for an existing user, created or only mentioned', async () => {
+  it('returns 409 for an existing user, created or only mentioned', async () => {
     const [id, seen] = [unique('twice'), unique('seen')]
     expect((await api(path, { key, body: { [field]: id } })).status).toBe(201)
     await expectRefused(await api(path, { key, body: { [field]: id } }), 409, 'conflict')
@@ -82,7 +83,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
   })
 
   const unknowns = ['nobody', 'a/b', '%', '.well-known', '👩‍👩‍👧']
-  it.each(unknowns)('answers 404 for %s', async (id) => {
+  it.each(unknowns)('returns 404 for %s', async (id) => {
     const problem = await expectRefused(await api(one(id), { key }), 404, 'not_found')
     expect(problem.detail).toContain(id)
     await expectRefused(await api(one(id), { key, method: 'DELETE' }), 404, 'not_found')
@@ -336,7 +337,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     for (const [id, mention] of mentions) {
       const before_ms = Date.now()
       await mention(id)
-      // Each new user is immediately found as the newest one of the list.
+      // The new user or team is immediately the newest one in the list.
       const subject = await read(api_key, one(id))
       expect(subject).toEqual({ [field]: id, created_at: expect.any(String) })
       expect(Date.parse(String(subject.created_at))).toBeGreaterThanOrEqual(before_ms)

@@ -1,13 +1,13 @@
-import { Chain, type LinkedEntry } from '../../src/ledger/chain/link.ts'
+import { Chain, type LinkedEntry } from '../../src/ledger/chain/chain.ts'
 import type { Entry, JournalRecord } from '../../src/ledger/model/journal.ts'
 
-/** Returns entries in the form in which pages store them, without hashes. */
+/** Returns the entries of a journal in the form that pages store, without hashes. */
 export function linked(entries: readonly Entry[]): LinkedEntry[] {
   const chain = new Chain('cust_1', Number.MAX_SAFE_INTEGER, null)
   return entries.map((entry) => chain.link(entry))
 }
 
-/** Returns records of the journal without the random salts of their commit. */
+/** Returns journal records without the random salts of their commits. Throws if an entry has no valid salt. */
 export function unsalted(records: readonly JournalRecord[]): JournalRecord[] {
   return records.map((record) => {
     if (record.kind !== 'entry') return record

@@ -4,23 +4,27 @@ import { codesOf } from '../../src/http/output/problem-schemas.ts'
 import { isRecord } from '../../src/ledger/model/json.ts'
 
 /**
- * Compares an answer of the Worker with the OpenAPI document: path and method, status, content type, headers and
- * body. The requests of all tests use this function (`api.ts`), so a test that gets an undocumented answer fails.
+ * Throws if the OpenAPI document does not describe a response. Compares the path, the method, the status, the content
+ * type, the headers and the body. All requests of tests use this function (`api.ts`), so a test fails if it gets an
+ * undocumented response.
  */
 export async function expectDocumented(request: Request, response: Response): Promise<void> {
   const problem = await whatIsUndocumented(request, response)
   if (problem === undefined) return
   const body = await response.clone().text()
   throw new Error(
-    `not in the OpenAPI document: ${request.method} ${new URL(request.url).pathname} answered ${response.status}, and ${problem}\n${body.slice(0, 2000)}`,
+    `not in the OpenAPI document: ${request.method} ${new URL(request.url).pathname} returned ${response.status}, and ${problem}\n${body.slice(0, 2000)}`,
   )
 }
 
 type Json = Readonly<Record<string, unknown>>
 
-/** The OpenAPI document that the Worker serves. */
+/** The OpenAPI document of the Worker. */
 export const document: Json = JSON.parse(inject('openapi'))
-/** The document without its examples. Their fields (`id`, `type`) have another meaning in JSON Schema. */
+/**
+ * The OpenAPI document without its examples, because fields of examples, such as `id` and `type`, have another meaning
+ * in JSON Schema.
+ */
 const rules: Json = JSON.parse(inject('openapi'), (name, value) => (name === 'examples' ? undefined : value))
 const schemas = dereference(rules)
 
@@ -39,7 +43,10 @@ export const operations: readonly Operation[] = Object.entries(objectAt(rules, '
     })),
 )
 
-/** The paths in the order of the router, for example `/v1/burn-tables/active` before `/v1/burn-tables/{id}`. */
+/**
+ * The operations in an order in which fixed paths precede paths with parameters: `/v1/burn-tables/active` is before
+ * `/v1/burn-tables/{id}`, as in the router.
+ */
 const routes = operations
   .map((operation) => ({ ...operation, pattern: patternOf(operation.path) }))
   .toSorted((a, b) => a.path.split('{').length - b.path.split('{').length)
@@ -54,7 +61,7 @@ async function whatIsUndocumented(request: Request, response: Response): Promise
   const { pathname } = new URL(request.url)
   if (request.method === 'OPTIONS') return undefined
   const found = operationOf(request.method, pathname)
-  // The answers of the gateway have the formats of the providers.
+  // Does not check the responses from the gateway, because they have the formats of the providers.
   if (!found && pathname.startsWith('/gateway/') && response.status === 403) return undefined
   if (!found) return outsideOfTheDocument(response)
   const documented = objectAt(found.operation, 'responses')[String(response.status)]
@@ -62,7 +69,10 @@ async function whatIsUndocumented(request: Request, response: Response): Promise
   return wrongHeaders(documented, response) ?? (await wrongBody(documented, request, response))
 }
 
-/** Checks the answer to a request without a route in the document. Such a request must be refused. */
+/**
+ * Checks the response to a request for a route that is not in the document. Returns an error if the request is not
+ * refused.
+ */
 async function outsideOfTheDocument(response: Response): Promise<string | undefined> {
   if (![401, 403, 404, 405, 429].includes(response.status)) return 'there is no such route'
   if (response.status === 405 && !response.headers.has('Allow')) return 'a 405 names the methods in Allow'
@@ -78,7 +88,7 @@ async function outsideOfTheDocument(response: Response): Promise<string | undefi
   return known.includes(String(code)) ? undefined : `there is no such route, and the code is ${String(code)}`
 }
 
-/** The headers of HTTP, of browsers and of CORS, which routes do not list. */
+/** The general response headers for HTTP, browsers and CORS, which the routes in the document do not list. */
 const GENERAL = new Set([
   'access-control-allow-origin',
   'access-control-expose-headers',
@@ -107,12 +117,12 @@ function wrongHeaders(documented: Json, response: Response): string | undefined 
     if (problem !== undefined) return `the header ${name}: ${problem}`
   }
   for (const [name, { required }] of known) {
-    if (required === true && !response.headers.has(name)) return `the answer lacks the header ${name}`
+    if (required === true && !response.headers.has(name)) return `the response lacks the header ${name}`
   }
   return undefined
 }
 
-/** The content types of binary bodies, of which the test reads the bytes. */
+/** Matches the content types of binary bodies, which are not parsed as text or JSON. */
 const BINARY = /protobuf$/
 
 async function wrongBody(
@@ -141,7 +151,10 @@ async function wrongBody(
   return wrongValue(body, asObject(media.schema))
 }
 
-/** Returns the deepest fault that JSON Schema finds in a value, because that fault contains the name of the field. */
+/**
+ * Returns the errors of a value against a JSON Schema; undefined for a valid value. Returns the most deeply nested
+ * errors, because they contain the name of the field.
+ */
 function wrongValue(value: unknown, schema: Json): string | undefined {
   const { valid, errors } = validate(value, asSchema(schema), '2020-12', schemas, true)
   if (valid) return undefined
@@ -158,7 +171,7 @@ function patternOf(path: string): RegExp {
   return new RegExp(`^${literal}/?$`)
 }
 
-/** Returns the object itself, or the object that its `$ref` names. */
+/** Returns the object that `$ref` refers to; without `$ref`, returns the object itself. */
 export function resolve(value: unknown): Json {
   const object = asObject(value)
   if (typeof object.$ref !== 'string') return object
@@ -177,7 +190,10 @@ export function asObject(value: unknown): Json {
   return value
 }
 
-/** Returns the part of the document itself, which `dereference` has marked, and not a copy. */
+/**
+ * Returns the same object with the type of a schema. A copy would not work, because `dereference` has marked the
+ * original object.
+ */
 function asSchema(schema: Json): Schema {
   return schema
 }

@@ -18,11 +18,11 @@ import { nameSubjects } from '../../src/projection/read/subjects.ts'
 import { unique } from './customers.ts'
 import { CALLER } from './messages.ts'
 
-/** Access to separate ledger objects without HTTP, to their contents, and to D1. */
+/** Gives tests access to ledger objects without HTTP, to the data in these objects, and to the data in D1. */
 
 export interface TestLedger {
   readonly name: LedgerName
-  /** Returns a new stub each time, because a stub does not survive the end of its object. */
+  /** A new stub on every access, because a stub does not work after its object has stopped. */
   readonly stub: DurableObjectStub<CustomerLedger>
 }
 
@@ -36,10 +36,29 @@ export function ledgerOf(customer_id: string, mode: Mode = 'live'): TestLedger {
   }
 }
 
-/** The account of a customer without restrictions. */
+/** Returns a namespace of ledger objects in which all calls of one operation fail before they reach the object. */
+export function ledgersLosing(operation: OperationName): Bindings['LEDGER'] {
+  const lost = () => Promise.reject(Object.assign(new Error('Network connection lost.'), { retryable: true }))
+  return Object.create(env.LEDGER, {
+    idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },
+    get: {
+      value: (id: DurableObjectId, options?: DurableObjectNamespaceGetDurableObjectOptions) => {
+        const stub = env.LEDGER.get(id, options)
+        return new Proxy(stub, {
+          get:
+            (target, property) =>
+            (...args: unknown[]) =>
+              args[0] === operation ? lost() : Reflect.apply(Reflect.get(target, property), target, args),
+        })
+      },
+    },
+  })
+}
+
+/** The account of an active ENTERPRISE customer. */
 export const ACCOUNT: Account = { tier: 'ENTERPRISE', status: 'ACTIVE', revision: 1 }
 
-/** Returns a ledger that no other test uses, with this number of credits at the start. */
+/** Creates a ledger that no other test uses, with `signup_grant_micro` micro-credits in the customer's wallet. */
 export async function freshLedger(signup_grant_micro = 0): Promise<TestLedger> {
   const ledger = ledgerOf(unique('ledger'))
   const result = await openLedger(env, { ledger: ledger.name, signup_grant_micro, account: ACCOUNT })
@@ -47,7 +66,7 @@ export async function freshLedger(signup_grant_micro = 0): Promise<TestLedger> {
   return ledger
 }
 
-/** Sends a message to a ledger object in the same way as the Worker, and returns the result. */
+/** Calls an operation of a ledger object in the same way as the Worker, and returns the result. */
 export async function ask<N extends OperationName>(
   object: Pick<LedgerRpc, 'handle'>,
   name: N,
@@ -57,7 +76,7 @@ export async function ask<N extends OperationName>(
   return parse(result)
 }
 
-/** Returns a part of a ledger object. It is private in the object, but tests measure and break it. */
+/** Returns a private field of a ledger object, so that tests can measure it or make it fail. */
 export function partOf<T>(
   instance: CustomerLedger,
   name: keyof LedgerContext,
@@ -72,19 +91,22 @@ export function storeOf(instance: CustomerLedger): LedgerStore {
   return partOf(instance, 'store', LedgerStore)
 }
 
-/** Runs `use` inside the object, on its store. */
+/** Runs `use` inside the ledger object with its store, and returns the result. */
 export function inStore<T>(ledger: TestLedger, use: (store: LedgerStore) => T): Promise<T> {
   return runInDurableObject(ledger.stub, (instance) => use(storeOf(instance)))
 }
 
-/** Counts the rows that the object writes while `work` runs. The object must not restart during that time. */
+/**
+ * Runs `work`, and returns the number of rows that the ledger object writes meanwhile. The object must not restart
+ * during the work.
+ */
 export async function rowsWrittenBy(ledger: TestLedger, work: () => Promise<unknown>): Promise<number> {
   const before = await inStore(ledger, (store) => store.rowsWritten)
   await work()
   return (await inStore(ledger, (store) => store.rowsWritten)) - before
 }
 
-/** Returns every entry in the journal of the object, oldest first. */
+/** Returns all entries in the journal of the ledger object, oldest first. */
 export function journalEntries(ledger: TestLedger): Promise<Entry[]> {
   return runInDurableObject(ledger.stub, (_, { storage }) =>
     storage.sql
@@ -95,7 +117,7 @@ export function journalEntries(ledger: TestLedger): Promise<Entry[]> {
   )
 }
 
-/** Returns the balances of the wallets in the table of the object, by wallet key. */
+/** Returns the balances in the object's table of wallets, by wallet key. */
 export function storedBalances(ledger: TestLedger): Promise<Record<string, number>> {
   return runInDurableObject(ledger.stub, (_, { storage }) => {
     const rows = storage.sql.exec<{ wallet_key: string; balance_micro: number }>(
@@ -105,7 +127,7 @@ export function storedBalances(ledger: TestLedger): Promise<Record<string, numbe
   })
 }
 
-/** Runs the tasks of the alarm now, even if the alarm is not set. */
+/** Runs the alarm of the ledger object immediately, even if the alarm is not set. */
 export function runAlarm(ledger: TestLedger): Promise<void> {
   return runInDurableObject(ledger.stub, (instance) => instance.alarm())
 }
@@ -126,7 +148,7 @@ interface PageRow extends Omit<StoredPage, 'entries'> {
   readonly body: string
 }
 
-/** Returns the pages of a ledger in D1, in the order of their entries. */
+/** Returns the ledger's pages in D1, in the order of their entries. */
 export async function storedPages(ledger: TestLedger): Promise<StoredPage[]> {
   const ledger_id = ledgerKey(ledger.name)
   const { results } = await env.DB.prepare(
@@ -150,14 +172,14 @@ export interface Watermark {
   readonly flushed_entry: number
 }
 
-/** Returns the watermark of the ledger in D1; null if D1 has no row of the ledger. */
+/** Returns the ledger's watermark in D1; null if D1 has no row for the ledger. */
 export function watermark(ledger: TestLedger): Promise<Watermark | null> {
   return env.DB.prepare('SELECT flushed_row, flushed_entry FROM ledgers WHERE ledger_id = ?')
     .bind(ledgerKey(ledger.name))
     .first<Watermark>()
 }
 
-/** Replaces the D1 of the object while `work` runs, for example by one that counts or fails. */
+/** Runs `work` while the ledger object uses another D1 database, for example one that counts queries or fails. */
 export async function withD1<T>(ledger: TestLedger, db: D1Database, work: () => Promise<T>): Promise<T> {
   await giveEnv(ledger, { ...env, DB: db })
   try {

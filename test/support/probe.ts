@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { z } from '@hono/zod-openapi'
 import { authenticate, scoped } from '../../src/api-keys/authentication/authenticate.ts'
 import type { Bindings } from '../../src/bindings.ts'
+import { idempotencyKey } from '../../src/http/caller.ts'
 import { creditsAmount, usdAmount } from '../../src/http/input/amounts.ts'
 import { fingerprintOf } from '../../src/http/input/fingerprint.ts'
 import { customerText } from '../../src/http/input/identifiers.ts'
@@ -10,14 +11,13 @@ import { metadataInput } from '../../src/http/input/metadata.ts'
 import { timeInput } from '../../src/http/input/times.ts'
 import { jsonBody } from '../../src/http/middleware/body.ts'
 import { requestId, responseHeaders } from '../../src/http/middleware/headers.ts'
-import { idempotencyKey } from '../../src/http/middleware/idempotency-key.ts'
 import { jsonResponse } from '../../src/http/output/json.ts'
 import { notFound, onError } from '../../src/http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../../src/http/route.ts'
 
 /**
- * A small app that tests the shared parts of all routes. It has the middleware of the Worker in the same order, and
- * routes that only return their input.
+ * Provides a small app for tests of the code that all routes share. The app has the middleware of the Worker in the
+ * same order, and routes that only return their input.
  */
 
 const fields = z.strictObject({
@@ -86,7 +86,7 @@ function probeApp() {
 
 const app = probeApp()
 
-/** Sends a request to the probe. A test can replace the bindings. */
+/** Sends a request to the probe app. `bindings` replaces bindings of the Worker. */
 export async function probe(
   path: string,
   init: RequestInit = {},

@@ -1,23 +1,25 @@
 /**
- * The messages of errors that tests cause on purpose in the runtime. The runtime would print each of them as an
- * uncaught exception with a stack of addresses. Only these exact messages are removed from the output.
+ * The messages of errors that tests cause in the runtime on purpose. The runtime prints each of them as an uncaught
+ * exception with a stack of addresses. Only exceptions with these messages are removed from the output.
  */
 const CAUSED_BY_TESTS = [
-  // In test/faults: an object is aborted, or its disk refuses a write.
+  // Errors of test/faults: an object is aborted, or its disk refuses a write.
   'the power failed',
   'the machine has failed',
   'the disk is full',
   'the written commit could not be published',
-  // In test/faults/d1.test.ts: the balance in the table is too high by one.
+  // An error of test/faults/d1.test.ts: the stored balance of a wallet is too high by one.
   'wallet 2 is broken: its balance is 996 and its lots hold 995',
-  // In test/ledger/tables.test.ts: an object of a later deployment, and an object that is too old.
+  // Errors of test/ledger/tables.test.ts: the tables of an object are newer than the code, or they have no version.
   'the tables of this ledger have version 99, but',
   'the tables of this ledger have no version:',
+  // An error of test/rating/late-rating.test.ts: the unrated events of a ledger are damaged.
+  'malformed JSON: SQLITE_ERROR',
 ]
 
 /**
- * The notes about alarms that tests run, a header that is intentionally not ASCII, and the local secrets of each
- * file.
+ * Matches notes of the runtime that are expected: about alarms, about the local secrets of each test file, and about a
+ * header that is not ASCII on purpose.
  */
 const NOTES = [
   /^NOSENTRY SQLite alarm /,
@@ -40,11 +42,11 @@ function isExpected(message: string): boolean {
   )
 }
 
-/** Removes the expected messages from the output of the vitest process, which receives the log of the runtime. */
+/** Removes expected messages from the output of the vitest process, to which the runtime writes its log. */
 export default function setup(): void {
   for (const stream of [process.stdout, process.stderr]) {
     let current = stream.write
-    // `write` is an accessor, because vitest replaces it and restores an older function while tests run.
+    // Defines `write` as an accessor, because vitest replaces the function and later restores an older one.
     Object.defineProperty(stream, 'write', {
       configurable: true,
       get:

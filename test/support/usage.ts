@@ -19,11 +19,11 @@ import { startOfDay } from '../../src/usage/rollups/rows.ts'
 import { reference, said } from '../projection/usage/arbitraries.ts'
 import { storedPages, type TestLedger } from './ledgers.ts'
 
-/** Helpers that move usage from the ledger object to the rollups, through a queue that the test controls. */
+/** Moves usage from the ledger object to the rollups, through a simulated queue that the test controls. */
 
 /**
- * Captures the later messages of the object in the form in which the queue delivers them. No message reaches the real
- * queue.
+ * Replaces the object's queue. Returns a list to which all later messages are added, in the form in which the queue
+ * delivers them.
  */
 export async function captureUsage(ledger: TestLedger): Promise<unknown[]> {
   const bodies: unknown[] = []
@@ -55,7 +55,7 @@ export interface Delivery {
 /** The result of the consumer for each message: acknowledged or retried. */
 export type Answer = 'ack' | 'retry'
 
-/** Delivers one batch to the consumer of the Worker. */
+/** Delivers one batch of messages to the queue consumer of the Worker. Returns the result for each message. */
 export async function deliver(bodies: readonly unknown[], options: Delivery = {}): Promise<Answer[]> {
   const { queue = 'usage', attempts = 1, bindings = env } = options
   const messages = bodies.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts, body }))
@@ -65,12 +65,12 @@ export async function deliver(bodies: readonly unknown[], options: Delivery = {}
   const { explicitAcks, retryMessages } = await getQueueResult(batch, ctx)
   return messages.map(({ id }) => {
     if (retryMessages.some(({ msgId }) => msgId === id)) return 'retry'
-    if (!explicitAcks.includes(id)) throw new Error(`message ${id} was not answered`)
+    if (!explicitAcks.includes(id)) throw new Error(`message ${id} was neither acknowledged nor retried`)
     return 'ack'
   })
 }
 
-/** Delivers messages to the dead-letter consumer. */
+/** Delivers messages to the consumer of the dead-letter queue. */
 export function deliverDead(bodies: readonly unknown[], options: Delivery = {}): Promise<Answer[]> {
   return deliver(bodies, { queue: DEAD_LETTER_QUEUE, ...options })
 }
@@ -79,7 +79,7 @@ export function acks(count: number): Answer[] {
   return Array.from({ length: count }, () => 'ack')
 }
 
-/** Returns every row of the active rollups without its generation and ledger. */
+/** Returns all rows of the ledger's active rollups, without their generation and ledger id. */
 export async function rollupRows(ledger: TestLedger): Promise<Record<string, unknown[]>> {
   const rollup = await readRollup(env.DB, ledgerKey(ledger.name))
   const rows = async (table: string) =>
@@ -91,7 +91,7 @@ export async function rollupRows(ledger: TestLedger): Promise<Record<string, unk
   return { days: await rows('rollup_days'), users: await rows('rollup_users') }
 }
 
-/** Returns the usage of every entry whose pages are in D1, from these pages. */
+/** Returns the usage of all entries that are in D1, calculated from the pages. */
 export async function flushedDeltas(ledger: TestLedger): Promise<UsageDelta[]> {
   const pages = await storedPages(ledger)
   const entries = pages.flatMap((page) => page.entries).sort((a, b) => a.number - b.number)
@@ -114,7 +114,7 @@ export async function cellsOf(rollup: Rollup, query: Omit<CellQuery, 'from_ms' |
   return cells
 }
 
-/** Returns the sums of the columns of the pages in D1. */
+/** Returns the sums of the usage columns of the ledger's pages in D1. */
 async function pageSums(ledger: TestLedger): Promise<UsageTotals> {
   const sums = [
     'events',
@@ -141,7 +141,7 @@ async function pageSums(ledger: TestLedger): Promise<UsageTotals> {
   }
 }
 
-/** Expects that the rollups agree with the pages in every column and count nothing twice. */
+/** Checks that the rollups agree with the pages in every column, and that they count nothing twice. */
 export async function expectRolledUp(
   ledger: TestLedger,
   expected?: { readonly events: number },
@@ -168,7 +168,7 @@ export async function expectRolledUp(
   expect(said(await cellsOf(rollup, { grain: 'day', subjects: 'none' }))).toEqual(reference(deltas, byDay))
 }
 
-/** Adds a ledger to D1 that has no object and no pages, with this number of entries. */
+/** Adds a ledger with `entries` flushed entries to D1. The ledger has no object and no pages. */
 export async function knownLedger(ledger_id: string, entries: number): Promise<void> {
   const query =
     'INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms) VALUES (?, 1, ?, 1)'
@@ -176,7 +176,7 @@ export async function knownLedger(ledger_id: string, entries: number): Promise<v
 }
 
 /**
- * Adds the usage of consecutive entries to the rollups of a ledger, like messages of one flush that arrive together.
+ * Adds the usage of consecutive entries to the rollups of a ledger, as if all messages of one flush arrived together.
  */
 export async function foldDeltas(
   ledger_id: string,

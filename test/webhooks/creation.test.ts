@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { handOn } from '../../src/webhooks/queue/fan-out.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
@@ -47,9 +48,30 @@ it('an endpoint gets what happens after its creation, also if D1 gets earlier no
   await flush()
   expect(hosts.map(keysSentTo)).toEqual([[between, after], [after]])
 
-  // A replay also sends earlier notifications.
+  // A replay also sends notifications that are older than the endpoint.
   pass(1_000)
   const body = { from, to: new Date().toISOString() }
   const replayed = await api(`/v1/webhook-endpoints/${idOf(second)}/replay`, { key, body })
   expect(await jsonOf(replayed)).toMatchObject({ deliveries: 3 })
+})
+
+it('a replay ends after whole milliseconds, so that the next one never begins where it began', async () => {
+  const simulation = new Simulation()
+  simulation.receiver('first.example', status(200))
+  const owner = await createCustomer()
+  const endpoint = await createEndpoint(owner, { url: 'https://first.example/hook', types: ['*'] })
+  const at_ms = Date.now() - 60_000
+  // In order: 1,200 notifications of one millisecond, and one of the next millisecond.
+  const sql = `
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 1200)
+    INSERT INTO notifications (ledger_id, sequence, type, at_ms, data)
+    SELECT ?1, i, 'credits.low', ?2 + (i > 1200), '{}' FROM n`
+  await env.DB.prepare(sql).bind(owner.customer_id, at_ms).run()
+  const replay = async (from_ms: number) => {
+    const body = { from: new Date(from_ms).toISOString(), to: new Date().toISOString() }
+    return jsonOf(await api(`/v1/webhook-endpoints/${idOf(endpoint)}/replay`, { key: owner.api_key, body }))
+  }
+  const next_from = new Date(at_ms + 1).toISOString()
+  expect(await replay(at_ms)).toMatchObject({ deliveries: 1_200, next_from })
+  expect(await replay(at_ms + 1)).toMatchObject({ deliveries: 1, next_from: null })
 })

@@ -22,7 +22,7 @@ afterEach(async () => {
   await env.DB.prepare('DELETE FROM webhook_deliveries').run()
 })
 
-/** Creates a ledger with one endpoint at `receiver.example`, and puts a notification into the queue. */
+/** Creates a ledger with one webhook endpoint at `receiver.example`, and queues the delivery of one notification. */
 async function oneDelivery(script: Parameters<Simulation['receiver']>[1]) {
   const simulation = new Simulation()
   const { owner, endpoints } = await ownerWith(['receiver.example'])
@@ -152,7 +152,7 @@ describe('a receiver that fails', () => {
       { status_code: 301 },
     ],
     ['a refused connection', refuse, { status_code: null, error: 'connection_failed' }],
-    ['no answer in time', hang, { status_code: null, error: 'timeout' }],
+    ['no response in time', hang, { status_code: null, error: 'timeout' }],
   ] as const)('with %s is tried again', async (_, script, attempt) => {
     const { simulation, log } = await oneDelivery(script)
     await simulation.drain()
@@ -177,7 +177,7 @@ describe('a receiver that fails', () => {
     const begun_ms = simulation.now_ms
     await simulation.drain()
     const { due_at_ms } = await log()
-    // An HTTP date has whole seconds.
+    // The tolerance is two seconds, because an HTTP date has only whole seconds.
     expect(Math.abs((due_at_ms ?? 0) - begun_ms - delay_ms)).toBeLessThan(2_000)
     await simulation.runUntil(begun_ms + 3 * DAY_MS)
     expect((await log()).status).toBe('succeeded')
@@ -284,7 +284,8 @@ describe('a retry', () => {
 })
 
 async function notificationTypes(customer_id: string): Promise<string[]> {
-  // Deletes the notifications of the test, because they have the numbers of the notifications of the ledger.
+  // Deletes the notifications that the test has inserted, because the ledger's real notifications have the same
+  // sequence numbers.
   await env.DB.prepare('DELETE FROM notifications WHERE ledger_id = ?').bind(customer_id).run()
   await runAlarm(ledgerOf(customer_id))
   const { results } = await env.DB.prepare('SELECT type FROM notifications WHERE ledger_id = ?')
@@ -293,7 +294,7 @@ async function notificationTypes(customer_id: string): Promise<string[]> {
   return results.map(({ type }) => type)
 }
 
-describe('an answer', () => {
+describe('a response', () => {
   it('of 10 MB is read to its first KB', async () => {
     let pulled = 0
     const chunk = new Uint8Array(64 * 1024).fill(97)

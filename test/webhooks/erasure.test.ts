@@ -10,7 +10,7 @@ import { ask, ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { CALLER, grant } from '../support/messages.ts'
 import { createEndpoint, dnsAnswer, idOf, logOf, type Script, Simulation } from './support.ts'
 
-/** The erasure of a user or a team whose notifications are delivered, pending, retried or replayed. */
+/** Tests the erasure of a user or a team whose notifications are delivered, pending, retried or replayed. */
 
 beforeEach(() => {
   listenToConsole()
@@ -23,7 +23,7 @@ afterEach(async () => {
   await env.DB.prepare('DELETE FROM webhook_deliveries').run()
 })
 
-/** Creates a ledger with an endpoint, and a notification for each of these subjects. */
+/** Creates a ledger with one webhook endpoint, and a notification about each of these users or teams. */
 async function ledgerWith(kind: SubjectKind, ids: readonly string[], script: Script) {
   const owner = await createCustomer()
   const ledger = ledgerOf(owner.customer_id)
@@ -54,28 +54,28 @@ async function ledgerWith(kind: SubjectKind, ids: readonly string[], script: Scr
 const named = (simulation: Simulation, kind: SubjectKind) =>
   simulation.received.map(({ body }) => JSON.parse(body).data[`${kind}_id`])
 
-/** Returns all data of the deliveries in D1, as text. */
+/** Returns all rows of webhook deliveries in D1 as JSON text. */
 async function storedText(): Promise<string> {
   return JSON.stringify((await env.DB.prepare('SELECT * FROM webhook_deliveries').all()).results)
 }
 
-/** The forms in which a receiver may repeat an id. */
+/** The forms in which the response from a receiver can contain an id. */
 const SPELLINGS: readonly (readonly [string, (id: string) => string])[] = [
   ['as text', (id) => id],
   ['as JSON', (id) => JSON.stringify({ id })],
   ['URL-encoded', (id) => encodeURIComponent(id)],
   ['as a form', (id) => new URLSearchParams({ id }).toString()],
   ['as base64', (id) => Buffer.from(id).toString('base64')],
-  ['cut by the limit of kept answers', (id) => 'x'.repeat(1_024 - 10) + id],
+  ['cut by the limit of kept responses', (id) => 'x'.repeat(1_024 - 10) + id],
 ]
 
 describe.each(['user', 'team'] as const)('the erasure of a %s', (kind) => {
   const id = () => unique('ann müller+1@example.com/"x"')
 
-  it.each(SPELLINGS)('deletes the answers of receivers about it: its id %s', async (_, spell) => {
+  it.each(SPELLINGS)('deletes the responses from receivers that contain its id %s', async (_, spell) => {
     const erased = id()
     const other = unique('bob')
-    // The receiver answers with a failure twice, which is retried, and then with a success.
+    // The receiver returns 500 twice and then 200, so each delivery is retried once.
     const { owner, simulation, erase } = await ledgerWith(kind, [erased, other], (n, { body }) => {
       const text = spell(JSON.parse(body).data[`${kind}_id`])
       return new Response(text, { status: n < 2 ? 500 : 200 })
@@ -98,7 +98,7 @@ describe.each(['user', 'team'] as const)('the erasure of a %s', (kind) => {
     ])
   })
 
-  it('reaches deliveries that wait: the next attempt names the alias, and its answer is not kept', async () => {
+  it('reaches deliveries that wait: the next attempt names the alias, and its response is not kept', async () => {
     const erased = id()
     const { owner, simulation, erase } = await ledgerWith(kind, [erased], (n, { body }) => {
       return new Response(body, { status: n === 0 ? 500 : 200 })
@@ -112,7 +112,7 @@ describe.each(['user', 'team'] as const)('the erasure of a %s', (kind) => {
     expect(delivery).toMatchObject({ status: 'succeeded', attempts: [{ answer: '' }, { answer: '' }] })
   })
 
-  it('reaches an attempt that is under way: its answer is not kept', async () => {
+  it('reaches an attempt that is under way: its response is not kept', async () => {
     const erased = id()
     let answer = (_: Response) => {}
     const answered = new Promise<Response>((resolve) => {
@@ -154,7 +154,7 @@ describe.each(['user', 'team'] as const)('the erasure of a %s', (kind) => {
     expect(await storedText()).not.toContain('example.com')
   })
 
-  it('reaches answers about notifications that are no longer kept', async () => {
+  it('reaches responses about notifications that are no longer kept', async () => {
     const erased = id()
     const { owner, simulation, erase } = await ledgerWith(
       kind,

@@ -4,7 +4,7 @@ import { listenToConsole } from '../support/console.ts'
 import { countedD1, countingD1, d1Double, d1FailingAt } from '../support/d1.ts'
 import { dnsAnswer, hang, logOf, notifies, ownerWith, Simulation, status } from './support.ts'
 
-/** Tests with endpoints and crashes that must not affect other deliveries. */
+/** Tests that a slow endpoint, a failing endpoint or a crash does not affect other deliveries. */
 
 beforeEach(() => {
   listenToConsole()
@@ -28,8 +28,8 @@ describe('an endpoint that hangs', () => {
     simulation.receiver('healthy.example', status(200))
     await notifies(simulation, slow.customer_id, types(30))
     await notifies(simulation, healthy.customer_id, types(10))
-    // A batch has ten messages. The fourth batch contains the messages of the healthy endpoint. At that time, no
-    // attempt of the other endpoint has ended.
+    // Delivers four batches of ten messages. The fourth batch has the messages of the healthy endpoint. When it runs,
+    // no attempt to the other endpoint has ended.
     for (let batch = 0; batch < 4; batch++) await simulation.deliver({ settle: false })
     expect(simulation.receivedBy('healthy.example')).toHaveLength(10)
     const log = await logOf(healthy.customer_id)
@@ -38,7 +38,7 @@ describe('an endpoint that hangs', () => {
     expect(simulation.most_at_once.get('hangs.example')).toBeLessThanOrEqual(6)
   })
 
-  it('gets all of its messages in time once it answers', async () => {
+  it('gets all of its messages in time once it responds', async () => {
     const simulation = new Simulation()
     let works = false
     const { owner } = await ownerWith(['hangs.example'])
@@ -55,7 +55,8 @@ describe('an endpoint that hangs', () => {
   it('gets its waiting messages after the slow attempts, and at most its share at once', async () => {
     const simulation = new Simulation()
     const { owner } = await ownerWith(['slow.example'])
-    // The time until the answer is longer than the wait of a run, and shorter than the time limit of an attempt.
+    // The receiver responds after 30 ms. A run of the consumer does not wait that long, but an attempt does not time
+    // out yet.
     simulation.receiver(
       'slow.example',
       () => new Promise((resolve) => setTimeout(resolve, 30, new Response())),
@@ -71,7 +72,10 @@ describe('an endpoint that hangs', () => {
 })
 
 describe('attempts that are slow', () => {
-  /** Creates endpoints with deliveries that failed and are due again, and with more deliveries in the queue. */
+  /**
+   * Creates an endpoint for each host. Each endpoint has failed deliveries that are due again, and more deliveries in
+   * the queue.
+   */
   async function waiting(hosts: readonly string[], failed: number, queued: number) {
     const simulation = new Simulation()
     const { owner } = await ownerWith(hosts)
@@ -82,7 +86,7 @@ describe('attempts that are slow', () => {
     simulation.now_ms += 600_000
     for (const host of hosts) simulation.receiver(host, hang)
     await notifies(simulation, owner.customer_id, types(queued))
-    // Imitates the flush. Each notification is about a user and a team, whose names must be read.
+    // Makes each notification belong to a user and a team, as a flush does, so that their names must be read.
     await env.DB.prepare('UPDATE notifications SET user_number = 1, team_number = 1').run()
     return { simulation, owner }
   }
@@ -94,10 +98,10 @@ describe('attempts that are slow', () => {
     simulation.env = { ...simulation.env, DB: db }
     const [received, fetches] = [simulation.received.length, simulation.fetches]
     await simulation.deliver()
-    // Six attempts run at the same time. Each of them is followed by nine others.
+    // Six attempts run at the same time, and each of them is followed by nine more.
     const attempts = simulation.received.length - received
     expect(attempts).toBe(60)
-    // Each attempt may queue a message for the next attempt.
+    // Adds one call for each attempt, because an attempt can queue a message for the next attempt.
     const calls = counts.statements + (simulation.fetches - fetches) + attempts
     expect(calls).toBeGreaterThan(500)
     expect(calls).toBeLessThanOrEqual(1_000)
@@ -191,7 +195,7 @@ describe('a crash', () => {
     simulation.receiver('receiver.example', (n, ...rest) => (n === 0 ? hang(n, ...rest) : new Response()))
     await notifies(simulation, owner.customer_id, types(1))
     const healthy = simulation.env
-    // The second batch of D1 records the slow attempt.
+    // Makes the second D1 batch fail, which would record the slow attempt.
     simulation.env = { ...healthy, DB: d1FailingAt(2, 'before its effect') }
     await simulation.deliver()
     simulation.env = healthy
@@ -208,7 +212,7 @@ describe('a delivery costs', () => {
       const simulation = new Simulation()
       const { owner } = await ownerWith(['receiver.example'])
       simulation.receiver('receiver.example', status(code))
-      // The first failure is also stored in the row of the endpoint.
+      // Fails once before the measurement, because the first failure also changes the row of the endpoint.
       await notifies(simulation, owner.customer_id, types(1))
       await simulation.deliver()
       await notifies(simulation, owner.customer_id, types(5))

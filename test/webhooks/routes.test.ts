@@ -37,7 +37,7 @@ afterEach(async () => {
 })
 
 describe('a webhook endpoint', () => {
-  it('is created with its secret, which no later answer contains', async () => {
+  it('is created with its secret, which no later response contains', async () => {
     const { api_key } = await createCustomer()
     const response = await api(PATH, { key: api_key, body: { ...BODY, v1a: true } })
     expect(response.status).toBe(201)
@@ -188,8 +188,8 @@ describe('a rotated secret', () => {
 })
 
 /**
- * Reports whether the library verifies a message. Sets the clock, which the library reads, to the time of the
- * message.
+ * Reports whether the library of a receiver accepts a message. Sets the clock to the time of the message, because the
+ * library reads the clock.
  */
 function isVerified(secret: string, body: string, headers: Record<string, string>, now_ms: number): boolean {
   vi.useFakeTimers({ now: now_ms, toFake: ['Date'] })
@@ -284,7 +284,7 @@ describe('the log of deliveries', () => {
     const request = { key: owner.api_key, method: 'POST' }
     const retried = await deployed(simulation.env, `/v1/webhook-deliveries/${failed.id}/retry`, request)
     expect((await jsonOf(retried)).status).toBe('pending')
-    // The routes use the real clock.
+    // Sets the simulated clock to the real time, which the routes use.
     simulation.now_ms = Date.now()
     await simulation.drain()
     const after = await jsonOf(await api(`/v1/webhook-deliveries/${failed.id}`, { key: owner.api_key }))

@@ -15,7 +15,7 @@ import {
   violations,
 } from './support/site.ts'
 
-/** Tests of the example pages in Chromium, on another origin than the API. */
+/** Tests of the example pages in Chromium. The pages and the API have different origins. */
 
 const world = useWorld()
 const PAGES = ['html', 'react', 'vue'] as const
@@ -26,7 +26,7 @@ const LOOKS = [
   { width: 360, colours: 'dark' },
 ] as const
 
-/** The time at which the tests start. */
+/** The time at which the tests start, in milliseconds. */
 const STARTED = Date.now()
 const GRANTED = '7999999999.123456'
 const HOSTILE = `"><img src=x onerror="top.hacked=1"><script>top.hacked=1</script>{price}`
@@ -132,7 +132,7 @@ describeInBrowser('a page with widgets', () => {
     })
   })
 
-  it('opens one checkout although its answer was lost, and shows the refusals of the API', async () => {
+  it('opens one checkout although its response was lost, and shows the refusals of the API', async () => {
     const { page, close } = await openPage(world(), `${site.origin}/html/`, { user: 'clicker' })
     const { stripe } = world().stripe
     const sessions = () => stripe.calls.filter(({ path }) => path === '/v1/checkout/sessions').length
@@ -352,7 +352,7 @@ describeInBrowser('a page with widgets', () => {
         Object.assign(widget, { token: text })
       }
     }, token)
-    // The browser hides the answer of the API from a page of another origin.
+    // The browser hides the API's response from a page of another origin.
     await refused
     const headers = { Authorization: `Bearer ${token}`, Origin: other.origin }
     const response = await fetch(`${world().meter}/v1/credits/balance`, { headers })

@@ -4,8 +4,8 @@ import type { Exact } from './decimal.ts'
 import { noteRate } from './pace.ts'
 
 /**
- * Functions that call the API with the session of the page. Paths, parameters, bodies and answers have the types of
- * the OpenAPI document. Numbers in answers are `Decimal`.
+ * Functions that call the API with the session cookie of the dashboard. Paths, parameters, bodies and responses have
+ * the types of the OpenAPI document. Numbers in responses are `Decimal`.
  */
 
 const BASE = '/dashboard/api'
@@ -22,7 +22,7 @@ type Json<R> = R extends { content: { 'application/json': infer A } } ? A : neve
 export type AnswerOf<P extends keyof paths, M extends Method = 'get'> =
   Operation<P, M> extends { responses: infer R } ? Exact<Json<R[keyof R & (200 | 201)]>> : never
 
-/** A row of a list. */
+/** The type of a row in the list that `GET` on the path `P` returns. */
 export type RowOf<P extends keyof paths> =
   AnswerOf<P> extends { readonly data: readonly (infer Row)[] } ? Row : never
 
@@ -30,7 +30,7 @@ type Parameters<O, K extends 'query' | 'path'> = O extends { parameters: { [Key 
   ? V
   : never
 
-/** The query parameters of an operation. Undefined parameters are omitted. */
+/** The type of an operation's query parameters. A request omits parameters that are undefined. */
 type QueryOf<P extends keyof paths, M extends Method> = {
   readonly [K in keyof Parameters<Operation<P, M>, 'query'>]:
     | Parameters<Operation<P, M>, 'query'>[K]
@@ -39,7 +39,10 @@ type QueryOf<P extends keyof paths, M extends Method> = {
 type BodyOf<P extends keyof paths, M extends Method> =
   Operation<P, M> extends { requestBody?: { content: { 'application/json': infer B } } } ? Loose<B> : never
 
-/** The type of a body whose numbers may also be decimal strings. The API accepts these for every amount. */
+/**
+ * The type of a body in which each field is optional and a number can also be a decimal string. The API accepts decimal
+ * strings for amounts.
+ */
 type Loose<T> = T extends number
   ? number | string
   : T extends readonly (infer U)[]
@@ -49,16 +52,16 @@ type Loose<T> = T extends number
       : T
 
 interface Options<P extends keyof paths, M extends Method> {
-  /** The values of `{…}` in the path. */
+  /** The values that replace the placeholders in the path, such as `{id}`, by name. */
   readonly path?: Readonly<Record<string, string>>
   readonly query?: QueryOf<P, M>
   readonly body?: BodyOf<P, M>
-  /** The idempotency key. A repeated change with the same key gets the stored answer. */
+  /** The idempotency key. A repeated change with the same key gets the stored response. */
   readonly idempotency_key?: string
   readonly signal?: AbortSignal
 }
 
-/** The error of a call: a problem document of the API, or an error with status 0, such as a failed connection. */
+/** The error of a failed call. It has the problem document of the API, or status 0 if there is no response. */
 export class ApiProblem extends Error {
   readonly status: number
   readonly code: string
@@ -66,7 +69,7 @@ export class ApiProblem extends Error {
   readonly errors: readonly { readonly path: string; readonly message: string }[]
 
   constructor(status: number, document: ProblemDocument) {
-    super(document.detail ?? document.title ?? `The API answered ${status}.`)
+    super(document.detail ?? document.title ?? `The API returned ${status}.`)
     this.status = status
     this.code = document.code ?? 'unknown'
     this.request_id = document.request_id
@@ -98,7 +101,7 @@ export async function call<M extends Method, P extends PathOf<M>>(
   return (text === '' ? undefined : parseExact(text)) as AnswerOf<P, M>
 }
 
-/** Requests an answer in a format other than JSON, such as `text/csv`. */
+/** Requests a response in a format other than JSON, such as `text/csv`. */
 export async function download<P extends PathOf<'get'>>(
   path: P,
   accept: string,
@@ -107,7 +110,7 @@ export async function download<P extends PathOf<'get'>>(
   return (await send('get', pathOf(path, options), { ...options, accept })).blob()
 }
 
-/** Calls a sign-in route. These routes are not part of the public API. */
+/** Calls the dashboard's `/session` route, which reads, starts and ends sessions. It is not part of the public API. */
 export async function callSession<A>(method: Method, body?: object): Promise<A> {
   const response = await send(method, '/session', { body }, false)
   const text = await response.text()

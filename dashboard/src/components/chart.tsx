@@ -22,7 +22,7 @@ interface ChartProps {
 
 const WIDTH = 720
 const HEIGHT = 200
-/** The height above the bars, for the text of the highest amount. */
+/** The height of the space above the bars, which shows the highest amount as text. */
 const TOP = 26
 /** The maximum number of bars that are separate elements. With more bars, each series is one shape. */
 const MOST_SEPARATE = 120
@@ -31,7 +31,8 @@ const MAX_LABELS = 7
 
 /** A chart of stacked bars. It has a text for screen readers and a table of the same amounts. */
 export function Chart({ title, labels, series, unit, axis }: ChartProps): VNode {
-  // The table may have many rows, such as the 720 hours of a month. It is rendered when the user opens it.
+  // The table can have many rows, such as the 720 hours of a month. Therefore, it is rendered only when the user opens
+  // it.
   const [is_open, setOpen] = useState(false)
   const totals = labels.map((_, at) => sum(series.flatMap(({ values }) => values[at] ?? [])))
   const most = largest(totals)
@@ -39,7 +40,7 @@ export function Chart({ title, labels, series, unit, axis }: ChartProps): VNode 
   const every = Math.ceil(labels.length / MAX_LABELS)
   if (compare(most, zero) === 0) return <p class="quiet">There is no usage in this period.</p>
   const highest = unit === undefined ? grouped(most) : `${grouped(most)} ${unit}`
-  const text = `${title}: ${labels.length} bars, the highest ${highest}. The table below has the amounts.`
+  const text = `${title}: ${labels.length} ${labels.length === 1 ? 'bar' : 'bars'}, the highest ${highest}. The table below has the amounts.`
   return (
     <figure class="chart">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT + 24}`} role="img" aria-label={text}>
@@ -113,7 +114,7 @@ function Bar({ label, parts }: { readonly label: string; readonly parts: readonl
   )
 }
 
-/** Shows all parts of a series as one shape. Thousands of elements would block the browser for seconds. */
+/** Shows the parts of each series as one shape. Thousands of elements would block the browser for seconds. */
 function Outlines({ parts }: { readonly parts: readonly Part[] }): VNode {
   return (
     <>
@@ -138,7 +139,9 @@ interface Part {
   readonly height: number
 }
 
-/** Returns the parts of the bar at a label, from bottom to top. Skips parts that are zero. */
+/**
+ * Returns the parts of one bar, from bottom to top. `at` is the index of the bar's label. Skips parts that are zero.
+ */
 function partsOf(series: readonly Series[], at: number, step: number, most: Decimal): Part[] {
   const width = Math.max(1, Math.min(48, step - (step > 6 ? 3 : 1)))
   const x = at * step + (step - width) / 2
@@ -162,7 +165,7 @@ export function Meter({
   readonly label: string
   readonly used: Decimal
   readonly limit: Decimal
-  /** Shows the bar in the warning colour from 90 % on. */
+  /** Whether the bar has the warning colour from 90 % of the limit. */
   readonly is_limit?: boolean
 }): VNode {
   const part = share(used, limit)

@@ -55,7 +55,7 @@ export default function Alerts(): VNode {
           empty={
             <Empty title="No alert yet">
               <p>
-                Create one below, such as a balance below 100 credits. Each alert that fires sends a
+                Create one below, for example for a balance below 100 credits. Each alert that fires sends a
                 notification to your <a href={href('/webhooks')}>webhook endpoints</a>.
               </p>
             </Empty>

@@ -23,7 +23,7 @@ export function useAudit(filter: AuditFilter): List<Audit> {
 
 interface AuditTableProps {
   readonly list: List<Audit>
-  /** Hides the customer column, because all changes are of the customer of the page. */
+  /** Whether all changes are of one customer. The table then has no customer column. */
   readonly of_one?: boolean
 }
 
@@ -34,7 +34,8 @@ export function AuditTable({ list, of_one = false }: AuditTableProps): VNode {
       empty={
         <Empty title="No change">
           <p>
-            Changes of keys, customers, credits, prices and entitlements are recorded here, within seconds.
+            Changes of customers, API keys, credits, prices, entitlements and settings are recorded here,
+            within seconds.
           </p>
         </Empty>
       }
@@ -75,7 +76,7 @@ function customerOf({ customer_id, mode }: Audit): VNode {
   )
 }
 
-/** The changed fields, one per line. */
+/** Shows each changed field on a separate line, with its values before and after the change. */
 function Change({ before, after }: Pick<Audit, 'before' | 'after'>): VNode {
   if (before === null && after === null) return <>–</>
   const names = new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])

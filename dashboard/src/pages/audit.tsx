@@ -5,7 +5,7 @@ import { AuditTable, useAudit } from './audit-table.tsx'
 
 const FILTERS = [
   ['customer_id', 'Customer id'],
-  ['actor', 'Author: a key id, operator or public'],
+  ['actor', 'Author (a key id, "operator" or "public")'],
   ['target', 'Id of the changed object'],
 ] as const
 
@@ -14,7 +14,7 @@ export default function AuditPage(): VNode {
   return (
     <Page
       title="Audit log"
-      lead="All changes of keys, customers, credits, prices and entitlements. These records cannot be changed or deleted."
+      lead="The accepted changes of customers, API keys, credits, prices, entitlements and settings. These records cannot be changed or deleted."
     >
       <Card title="Find">
         <div class="fields filters">

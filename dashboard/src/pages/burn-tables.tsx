@@ -202,7 +202,7 @@ function Editor({ table, done }: { readonly table: BurnTable; readonly done: () 
         <AmountInput label="Rounded to" name="rounding_step" value={table.rounding.step} required />
         <AmountInput label="Minimum charge per event" name="min_charge" value={table.min_charge} required />
         <Select
-          label="A model without a price"
+          label="Events of a model without a price"
           name="on_unpriced"
           value={table.on_unpriced}
           options={ON_UNPRICED.map((choice) => [choice, UNPRICED_NAMES[choice]] as const)}
@@ -231,7 +231,10 @@ function draftOf(fields: Fields) {
   }
 }
 
-/** Parses the rules. Throws if they are not JSON; the API validates all else. Numbers keep their exact digits. */
+/**
+ * Parses the rules of a burn table and keeps the exact digits of numbers. Throws if the text is not JSON. The API
+ * validates the rules.
+ */
 function rulesOf(text: string): [] {
   try {
     return parseExact(text) as []

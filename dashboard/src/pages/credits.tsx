@@ -21,7 +21,10 @@ const TYPES = ['PURCHASE', 'GRANT', 'BURN', 'REFUND', 'VOID', 'EXPIRATION', 'TRA
 const PERIODS = ['day', 'week', 'month', 'quarter', 'year'] as const
 type Period = (typeof PERIODS)[number]
 
-/** The page of the wallet in the query, which is the customer's, a user's or a team's wallet. */
+/**
+ * The page of one wallet: the wallet of the user or team in the query, or the customer's wallet if the query has
+ * neither.
+ */
 export default function Credits(): VNode {
   const { query } = route.value
   const owner = ownerOf(query)
@@ -49,7 +52,7 @@ export default function Credits(): VNode {
     for (const one of [balance, lots, recurring, transactions]) one.reload()
   }
   return (
-    <Page title="Credits" lead="Lots in the order in which they burn, and every movement.">
+    <Page title="Credits" lead="The lots of a wallet in the order in which they burn, and its transactions.">
       <WalletPicker />
       <Show from={balance}>
         {(data) => (
@@ -57,10 +60,13 @@ export default function Credits(): VNode {
             <Figure name="Balance">
               <Amount value={data.balance} unit="credits" />
             </Figure>
-            <Figure name="Available" note="Not reserved by a hold">
+            <Figure name="Available" note="Without credits that holds reserve or that begin later">
               <Amount value={data.available_balance} unit="credits" />
             </Figure>
-            <Figure name="Overdraft limit" note="The amount by which this wallet may be below zero">
+            <Figure
+              name="Overdraft limit"
+              note="The balance of this wallet can fall below zero by this amount"
+            >
               <Amount value={data.overdraft_limit} unit="credits" />
             </Figure>
           </div>
@@ -206,7 +212,7 @@ async function purchase(fields: Fields, owner: Owner, idempotency_key: string): 
   await call('post', '/v1/credits/purchase', { body, idempotency_key })
 }
 
-/** Returns the expiry of a lot, which is the end of the chosen day in UTC. */
+/** Returns the `expires_at` of a new lot: the end of the chosen day in UTC, or no field if no day is chosen. */
 function lotOf({ expires }: Fields): { readonly expires_at?: string } {
   return expires === undefined ? {} : { expires_at: `${expires}T23:59:59Z` }
 }
@@ -279,7 +285,7 @@ function RecurringGrants({
                     <Action
                       label="Stop"
                       of={recurring_grant_id}
-                      confirm="Stop this grant? Granted lots are kept."
+                      confirm="Stop this recurring grant? Lots already granted are kept."
                       run={() => stop(recurring_grant_id)}
                     />
                   ),

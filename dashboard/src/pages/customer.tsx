@@ -13,7 +13,7 @@ import { STATUSES, TIERS } from './customers.tsx'
 
 type Reconciled = AnswerOf<'/v1/admin/reconcile', 'post'>
 
-/** The operator's page of one customer. */
+/** The page on which the operator manages one customer. */
 export default function CustomerPage(): VNode {
   const id = decodeURIComponent(route.value.path.split('/')[2] ?? '')
   const customer = useApi((signal) => call('get', '/v1/admin/customers/{id}', { path: { id }, signal }), [id])
@@ -33,7 +33,7 @@ export default function CustomerPage(): VNode {
       body: { customer_id: id },
     })
     setNote(
-      `${examined} events without a price examined: ${rated} rated, ${unpaid} not payable, ${unpriced} still without a price.`,
+      `Examined events without a price: ${examined}. Rated: ${rated}. Not payable: ${unpaid}. Still without a price: ${unpriced}.`,
     )
     audit.reload()
   }
@@ -143,5 +143,5 @@ export function describe({ ledgers, more }: Reconciled): string {
     )
     return `${ledger_id}: ${status}${found.length > 0 ? ` (${found.join('; ')})` : ''}`
   })
-  return `${parts.join('. ')}${more ? '. More ledgers follow. Run the check again.' : '.'}`
+  return `${parts.join('. ')}${more ? '. The check is not complete. Run it again.' : '.'}`
 }

@@ -48,12 +48,12 @@ function AllEvents(): VNode {
   // A reload shows only the first page, so the live view stops when further pages are shown.
   const is_first_page = (list.rows?.length ?? 0) <= PAGE
   const newest = list.rows?.[0]?.id
-  // Requests only the newest event. Events without a price may get a price, so a list with such events is always
-  // outdated.
+  // Requests only the newest event. An event without a price can get a price later, so a list with an unrated event is
+  // always outdated.
   const isOutdated = async () => {
     if (list.rows?.some(({ unrated }) => unrated)) return true
     const { data } = await call('get', '/v1/events', { query: { ...filters, limit: 1 } })
-    // An answer without a row means that no recent event matches. The list may have older events.
+    // A response without rows means that no recent event matches. Older events in the list can still match.
     return data.length > 0 && data[0]?.id !== newest
   }
   usePolling(async () => {
@@ -172,14 +172,22 @@ function OneEvent({ id }: { readonly id: string }): VNode {
     explanation.reload()
   }
   return (
-    <Page title="Event" lead="The parts of this charge." actions={<a href={href('/events')}>All events</a>}>
+    <Page
+      title="Event"
+      lead="How this charge was calculated."
+      actions={<a href={href('/events')}>All events</a>}
+    >
       <Show from={event}>{(data) => <Facts event={data} />}</Show>
       <Show from={explanation}>
         {(data) => (
           <>
             <Explained explanation={data} />
             {may('credits:write') && data.status !== 'voided' && (
-              <Action label="Void this event" confirm="Return the credits to the same lots?" run={giveBack} />
+              <Action
+                label="Void this event"
+                confirm="Void this event and return its credits to the same lots?"
+                run={giveBack}
+              />
             )}
           </>
         )}

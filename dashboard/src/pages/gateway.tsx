@@ -11,7 +11,8 @@ interface Client {
 }
 
 /**
- * The clients of docs/gateway.md. The code reads the API key from an environment variable and does not contain it.
+ * Clients of docs/gateway.md, each with sample code. The code reads the API key from an environment variable, so
+ * that it does not contain the key.
  */
 const CLIENTS: readonly Client[] = [
   {
@@ -78,7 +79,7 @@ export default function Gateway(): VNode {
   return (
     <Page
       title="Gateway"
-      lead="One base URL for your AI clients. The gateway reserves credits for each call and charges its exact usage."
+      lead="One base URL for your AI clients. The gateway reserves credits for each call and charges its usage."
     >
       <Card title="1. Put the API key into the environment">
         <Code label="The environment" text={`export OPENMONETIZE_API_KEY=${quoted(shownKey())}`} />

@@ -15,9 +15,11 @@ type Stats = AnswerOf<'/v1/admin/stats'>
 
 export default function Health(): VNode {
   const stats = useApi((signal) => call('get', '/v1/admin/stats', { signal }), [])
+  // The figures of a used deployment always change, and each read of them reads rows of D1 for each ledger. Therefore,
+  // a change of the figures does not restart the polling every second.
   usePolling(() => !stats.is_loading && stats.reload(), undefined)
   return (
-    <Page title="Health" lead="The progress of acknowledged events to D1, the analytics and the webhooks.">
+    <Page title="Health" lead="Whether accepted events reach D1, analytics and webhooks in time.">
       <Show from={stats}>{(data) => <Figures stats={data} />}</Show>
       <DeadLetters changed={stats.reload} />
       <Reconciliation changed={stats.reload} />
@@ -141,7 +143,9 @@ function DeadLetters({ changed }: { readonly changed: () => void }): VNode {
   const [note, setNote] = useState<string>()
   const replay = async () => {
     const { replayed, failed, more } = await call('post', '/v1/admin/dead-letters/replay', { body: {} })
-    setNote(`${replayed} replayed, ${failed} failed${more ? '. More letters are open. Replay again' : ''}.`)
+    setNote(
+      `${replayed} replayed, ${failed} failed${more ? '. More dead letters are open. Replay again' : ''}.`,
+    )
     list.reload()
     changed()
   }
@@ -183,8 +187,8 @@ function Reconciliation({ changed }: { readonly changed: () => void }): VNode {
   return (
     <Card title="Reconcile" actions={<Action label="Check the next ledgers" run={run} />}>
       <p class="quiet">
-        Compares balances of the ledgers with their pages in D1 and with the analytics. A scheduled job does
-        it daily.
+        Compares ledgers with their pages in D1 and with the analytics, and repairs differences. A scheduled
+        job checks each ledger about once a day.
       </p>
       {note !== undefined && <p role="status">{note}</p>}
     </Card>

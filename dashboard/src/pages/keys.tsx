@@ -11,7 +11,10 @@ import { Table } from '../components/table.tsx'
 import { Time } from '../components/time.tsx'
 import { may, session, signIn } from '../session.ts'
 
-/** The times for which an old key works after its rotation, so that clients can be changed. */
+/**
+ * The times, in seconds, for which an old key can still be used after its rotation. In this time, clients change to the
+ * new key.
+ */
 const OVERLAPS = [
   ['0', 'ends at once'],
   ['3600', 'works for another hour'],
@@ -33,15 +36,18 @@ export default function Keys(): VNode {
     const key = await call('post', '/v1/api-keys/{id}/rotate', { path: { id }, body })
     setMade(key)
     setRotated(undefined)
-    // The session ends with its old key, so this signs in with the new key.
+    // The session ends with its old key. Therefore, the page signs in with the new key.
     if (id === own) await signIn(key.api_key)
     list.reload()
   }
   return (
-    <Page title="API keys" lead="The keys that may send usage, read it, and change prices.">
+    <Page
+      title="API keys"
+      lead="The keys of your servers. The scopes of a key determine which requests it may send."
+    >
       {made && (
         <Card title={`The key ${made.name}`}>
-          <p>Copy it now. It is shown once, and only its hash is stored.</p>
+          <p>Copy it now. It is shown only once.</p>
           <Code label="The new API key" text={made.api_key} />
         </Card>
       )}
@@ -93,8 +99,8 @@ export default function Keys(): VNode {
                           of={name}
                           confirm={
                             key_id === own
-                              ? 'This key is used by your session, which then ends. Delete the key?'
-                              : 'Requests with this key are refused at once. Delete it?'
+                              ? 'Delete the key of your session? The session then ends.'
+                              : 'Delete this key? Requests with it are then refused, after 90 seconds at the latest.'
                           }
                           run={() => remove(key_id)}
                         />

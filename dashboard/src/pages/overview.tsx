@@ -19,8 +19,8 @@ const LATEST = 20
 const LAG_MS = 2_000
 
 /**
- * The first page of a customer. The balance and the latest events are current. Days, models and the forecast include
- * an event seconds later.
+ * The first page of a customer. The balance and the latest events are current. The usage by day and model and the
+ * forecast include an event some seconds later.
  */
 export default function Overview(): VNode {
   const balance = useApi((signal) => call('get', '/v1/credits/balance', { signal }), [])
@@ -30,7 +30,8 @@ export default function Overview(): VNode {
   const usage = useApi((signal) => readUsage(signal), [newest])
   const forecast = useApi((signal) => call('get', '/v1/analytics/burn-rate', { signal }), [now])
   usePolling(() => !balance.is_loading && balance.reload(), now)
-  // Analytics include a burn some seconds later. Reads them again until they include the latest event.
+  // Analytics include a burn only some seconds later. Therefore, the page reads them again until they include the
+  // latest event.
   const is_behind = usage.data !== undefined && isBehind(usage.data, events.data?.data[0])
   useEffect(() => {
     const timer = is_behind ? window.setTimeout(usage.reload, LAG_MS) : undefined
@@ -93,7 +94,7 @@ interface Usage {
   readonly as_of: string
 }
 
-/** Reads the usage by day and by model. Adds days without usage, which the answer omits, with 0 credits. */
+/** Reads the usage by day and by model. The API omits days without usage; this function adds them with 0 credits. */
 async function readUsage(signal: AbortSignal): Promise<Usage> {
   const today_ms = Math.floor(Date.now() / DAY_MS) * DAY_MS
   const from = new Date(today_ms - (DAYS - 1) * DAY_MS).toISOString()
@@ -135,7 +136,7 @@ function Runway({
   readonly forecast: AnswerOf<'/v1/analytics/burn-rate'>
 }): VNode {
   if (days_remaining === null || run_out_date === null)
-    return <span class="unit">No credits were burned in 7 days.</span>
+    return <span class="unit">Not within 100 years at the rate of the last 7 days.</span>
   return (
     <>
       <Amount value={days_remaining} />{' '}
@@ -150,7 +151,7 @@ function Latest({ events }: { readonly events: readonly EventRow[] }): VNode {
   if (events.length === 0) {
     return (
       <Empty title="No events yet">
-        <p>Send the first event. This page shows it within two seconds.</p>
+        <p>Send the first event. This page shows it within seconds.</p>
         <Code label="The command that sends the first event" text={firstEvent(shownKey())} />
       </Empty>
     )
@@ -194,7 +195,7 @@ function TopModels({ models }: { readonly models: readonly UsageRow[] }): VNode 
   if (shown.length === 0) return <p class="quiet">No credits were burned in this time.</p>
   return (
     <Table
-      caption="The models that burned most"
+      caption="The models that burned the most credits"
       rows={shown}
       rowKey={({ group }) => `${group.provider}\n${group.model}`}
       columns={[

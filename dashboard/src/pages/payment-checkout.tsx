@@ -9,7 +9,7 @@ import { href } from '../router.ts'
 
 type Pack = RowOf<'/v1/credit-packs'>
 
-/** The option for an amount of credits instead of a pack. No pack has this id. */
+/** The value of the option that sells an amount of credits instead of a pack. No pack has this id. */
 const AMOUNT = ''
 
 /** A form that creates a checkout for a pack or an amount of credits, and opens its Stripe page. */
@@ -61,8 +61,8 @@ async function checkOut(fields: Fields, idempotency_key: string): Promise<void> 
     cancel_url: here + href('/payments', { checkout: 'cancelled' }),
   }
   const { url } = await call('post', '/v1/payments/checkout', { body, idempotency_key })
-  if (!isWebAddress(url)) throw new Error('the API returned no web address for the checkout')
-  // Opens the page in this tab. Browsers block a new tab after a request as a pop-up.
+  if (!isWebAddress(url)) throw new Error(`the checkout URL "${url}" does not begin with http:// or https://`)
+  // Opens the page in this tab. If a page opens a new tab after a request, browsers block the tab as a pop-up.
   location.assign(url)
 }
 

@@ -107,7 +107,8 @@ function PackTable({ rows, change, remove }: PackTableProps): VNode {
         { title: 'Price', numeric: true, cell: ({ price_usd }) => <Amount value={price_usd} unit="USD" /> },
         {
           title: 'Credits last',
-          cell: ({ expires_in_days: days }) => (days === null ? 'forever' : `${days} days`),
+          cell: ({ expires_in_days: days }) =>
+            days === null ? 'forever' : `${days} ${String(days) === '1' ? 'day' : 'days'}`,
         },
         {
           title: '',

@@ -16,8 +16,8 @@ const PAUSES: Readonly<Record<NonNullable<Rule['paused_reason']>, string>> = {
   no_payment_method: 'No card is saved. Pay a checkout of this wallet that saves the card.',
   declined:
     'Three charges in a row were declined. Save another card or set the top-up again to end the pause.',
-  monthly_limit: 'The limit of this month is reached. The next month (UTC) ends the pause.',
-  daily_limit: 'The limit of this day is reached. The next day (UTC) ends the pause.',
+  monthly_limit: 'The limit of this month is reached. The pause ends when the next month (UTC) begins.',
+  daily_limit: 'The limit of this day is reached. The pause ends when the next day (UTC) begins.',
 }
 
 /** The automatic top-up of the wallet in the query. */
@@ -146,13 +146,13 @@ function RuleFields({ rule }: { readonly rule: Rule | null }): VNode {
       <AmountInput label="Credits to add" name="credits" value={rule?.credits ?? ''} required />
       <AmountInput label="Price (USD)" name="price_usd" value={rule?.price_usd ?? ''} required />
       <AmountInput
-        label="At most in a month (USD)"
+        label="Maximum amount in a month (USD)"
         name="max_usd_per_month"
         value={rule?.max_usd_per_month ?? ''}
         required
       />
       <Input
-        label="Charges in a day, at most"
+        label="Maximum number of charges in a day"
         name="max_per_day"
         type="number"
         min={1}

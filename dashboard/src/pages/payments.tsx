@@ -25,7 +25,7 @@ const STATUSES: Readonly<Record<Payment['status'], string>> = {
   disputed: 'disputed',
 }
 
-/** The number of packs on a page, which is the maximum of the API. A checkout offers only the loaded packs. */
+/** The number of packs that one request loads, which is the API's maximum. A checkout offers only the loaded packs. */
 const MAX_PACKS = 100
 
 export default function Payments(): VNode {
@@ -85,7 +85,10 @@ function NotConfigured(): VNode {
   )
 }
 
-/** The notice after a return from Stripe. The return does not prove a payment, so the notice does not confirm one. */
+/**
+ * The notice after the browser returns from Stripe. The return does not prove a payment, so the notice does not confirm
+ * one.
+ */
 function Returned({ from }: { readonly from: string | null }): VNode | null {
   if (from === 'paid') {
     return (
@@ -97,7 +100,7 @@ function Returned({ from }: { readonly from: string | null }): VNode | null {
   if (from !== 'cancelled') return null
   return (
     <p class="notice" role="status">
-      The checkout was left without a payment. It can be paid for 24 hours after it was opened.
+      The checkout was left without a payment. It can still be paid within 24 hours after it was opened.
     </p>
   )
 }
@@ -179,7 +182,7 @@ function Status({ payment }: { readonly payment: Payment }): VNode {
   )
 }
 
-/** The links to pay or confirm the payment and to its receipt, and the payment's id at Stripe. */
+/** Shows the links to pay or confirm a payment, the link to its receipt, and its id at Stripe. */
 function AtStripe({ payment }: { readonly payment: Payment }): VNode {
   const { payment_id, status, url, receipt_url, provider_reference } = payment
   const links = [

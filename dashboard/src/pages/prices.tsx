@@ -12,7 +12,7 @@ type Feeds = AnswerOf<'/v1/admin/price-feed'>
 export default function Prices(): VNode {
   const feeds = useApi((signal) => call('get', '/v1/admin/price-feed', { signal }), [])
   return (
-    <Page title="Price feed" lead="Published prices that need your approval, and applied prices.">
+    <Page title="Price feed" lead="The price feeds that were read. A waiting feed needs your approval.">
       <Show from={feeds}>{(data) => <Feed feeds={data} reload={feeds.reload} />}</Show>
     </Page>
   )

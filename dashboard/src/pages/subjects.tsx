@@ -13,7 +13,10 @@ export default function Subjects(): VNode {
   const users = useList((cursor, signal) => call('get', '/v1/users', { query: { cursor }, signal }), [])
   const teams = useList((cursor, signal) => call('get', '/v1/teams', { query: { cursor }, signal }), [])
   return (
-    <Page title="Users and teams" lead="The users and teams of your events, recorded with their first event.">
+    <Page
+      title="Users and teams"
+      lead="The users and teams in your ledger. Each is recorded when the ledger first names it, for example in an event."
+    >
       <Card title="Users">
         <ListView
           list={users}
@@ -138,7 +141,7 @@ function Links({ id, field, erase }: LinksProps): VNode {
         <Action
           label="Erase"
           of={id}
-          confirm="Erase the id, the email and the metadata? The ledger's amounts stay."
+          confirm="Erase the id, the profile, the entitlements, the alerts and the metadata? Recurring grants and the automatic top-up end. The amounts stay."
           run={erase}
         />
       )}

@@ -15,8 +15,8 @@ type Named = Pick<Row, 'provider' | 'model'>
 
 const DAY_MS = 86_400_000
 /**
- * The earliest start of a price, in days before today. The API allows 35 days before the current time, and the form
- * sends the beginning of a day.
+ * The earliest start of a price, in days before today. The API accepts up to 35 days before the current time. The form
+ * sends the beginning of a day, which can be almost one day earlier.
  */
 const DAYS_BACK = 34
 
@@ -35,7 +35,7 @@ export default function Unrated(): VNode {
       body: {},
     })
     setNote(
-      `${ledgers} ledgers: ${examined} events without a price examined, ${rated} rated, ${unpaid} not payable, ${unpriced} still without a price${more ? '. Not all events were examined. Rate them again' : ''}.`,
+      `Ledgers: ${ledgers}. Examined events without a price: ${examined}. Rated: ${rated}. Not payable: ${unpaid}. Still without a price: ${unpriced}${more ? '. Not all events were examined. Rate them again' : ''}.`,
     )
     list.reload()
   }
@@ -48,8 +48,7 @@ export default function Unrated(): VNode {
       {note !== undefined && <p role="status">{note}</p>}
       {unavailable.length > 0 && (
         <p class="notice">
-          {unavailable.length} ledgers did not answer: {unavailable.map(ledgerText).join(', ')}. Reload the
-          page later.
+          Ledgers that did not respond: {unavailable.map(ledgerText).join(', ')}. Reload the page later.
         </p>
       )}
       {priced && (
@@ -128,7 +127,7 @@ function nameOf({ provider, model }: Named): string {
 
 function waitsFor({ provider, model, waits_for }: Row): string {
   if (waits_for === 'credits') return 'credits of its wallet'
-  return provider === null || model === null ? "a rule of the customer's burn table" : 'a price'
+  return provider === null || model === null ? 'nothing. It is never rated' : 'a price'
 }
 
 /** A form for the first price of a model. The price applies to all customers. */

@@ -164,7 +164,7 @@ function Endpoints({ rows, list, deliveries, show }: EndpointsProps): VNode {
                   <Action
                     label="Rotate secret"
                     of={url}
-                    confirm="Rotate the secret? The old secret also signs for one more day."
+                    confirm="Rotate the secret? For one more day, messages are also signed with the old secret."
                     run={() => rotate(id)}
                   />
                   <Action label="Delete" of={url} confirm="Delete this endpoint?" run={() => remove(id)} />
@@ -183,7 +183,7 @@ function State({ endpoint }: { readonly endpoint: Endpoint }): VNode {
   return (
     <>
       <span>{enabled ? 'enabled' : 'disabled'}</span>
-      {disabled_reason === 'gone' && <div class="quiet">the receiver answered 410 Gone</div>}
+      {disabled_reason === 'gone' && <div class="quiet">the receiver responded with 410 Gone</div>}
       {disabled_reason === 'failing' && <div class="quiet">every attempt of five days failed</div>}
       {failing_since !== null && (
         <div class="quiet">
@@ -199,7 +199,10 @@ function State({ endpoint }: { readonly endpoint: Endpoint }): VNode {
   )
 }
 
-/** A form that repeats the deliveries of a range. Shows the progress after each call. Stops when the page closes. */
+/**
+ * A form that sends the notifications of a range of days again. It shows the progress before each call, and stops when
+ * the page is closed.
+ */
 function Replay({
   endpoints,
   done,
@@ -221,7 +224,7 @@ function Replay({
     const first = new Date(Math.max(Date.parse(day), Date.now() - MAX_REPLAY_DAYS * DAY_MS + 60_000))
     let total = 0
     for (let from: string | null = first.toISOString(); from !== null && is_open.current; ) {
-      setProgress(`${total} deliveries so far; from ${from} on…`)
+      setProgress(`Deliveries so far: ${total}. Continues from ${from}…`)
       const body = { from, to, only_failed: only_failed !== undefined }
       const idempotency_key = `${key}-${Date.parse(from)}`
       const answer: { readonly deliveries: string; readonly next_from: string | null } = await call(
@@ -232,7 +235,7 @@ function Replay({
       total += Number(answer.deliveries)
       from = answer.next_from
     }
-    setProgress(`${total} deliveries are repeated.`)
+    setProgress(`Repeated deliveries: ${total}.`)
     done()
   }
   return (

@@ -8,7 +8,7 @@ import { parseExact } from '../../../widgets/src/exact.ts'
 
 const shared = inject('dashboard')
 
-/** The address of the server. */
+/** The URL of the server under test. */
 export const URL_OF_SERVER = shared?.url ?? ''
 export const OPERATOR_TOKEN = 'dev-operator-token'
 
@@ -44,7 +44,7 @@ interface OpenOptions {
   readonly leads_to?: string
 }
 
-/** The time limit of a wait. It is long, because the machine may be busy. */
+/** The time limit of a wait, in milliseconds. It is long, because the machine can be busy. */
 const PATIENCE_MS = 15_000
 
 /** Opens the dashboard in a separate browser context. */
@@ -138,7 +138,7 @@ export async function violations(page: Page): Promise<string[]> {
   return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
 }
 
-/** Fails if the page is wider than its window, so that it scrolls sideways. */
+/** Fails if the page is wider than its window and therefore scrolls sideways. */
 export async function expectFits(page: Page, place = ''): Promise<void> {
   const excess = await page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -148,7 +148,10 @@ export async function expectFits(page: Page, place = ''): Promise<void> {
 
 const SCREENSHOTS = path.join(import.meta.dirname, '../../../docs/dashboard')
 
-/** Writes a screenshot for the guide if `SCREENSHOTS=1` is set. Otherwise, a test run changes no file. */
+/**
+ * Writes a screenshot for the guide if `SCREENSHOTS=1` is set. Otherwise writes nothing, so that a test run changes no
+ * files.
+ */
 export async function picture(page: Page, name: string): Promise<void> {
   if (process.env.SCREENSHOTS === undefined) return
   mkdirSync(SCREENSHOTS, { recursive: true })
@@ -182,7 +185,7 @@ export async function textOf(download: Download): Promise<string> {
   return Buffer.concat(parts).toString()
 }
 
-/** Returns the rows of a list of the API. */
+/** Returns the rows in a response that is a list. */
 export function rowsOf(answer: unknown): readonly Readonly<Record<string, string>>[] {
   return Object(answer).data
 }
@@ -193,8 +196,8 @@ interface ApiOptions {
 }
 
 /**
- * Calls the API in the same way as a client with a key. Numbers in the answer are returned as their digits. Throws if
- * the API refuses the request.
+ * Calls the API in the same way as a client with a key. Numbers in the response are returned as their digits. Throws
+ * if the API refuses the request.
  */
 export async function api(method: string, place: string, { key, body }: ApiOptions): Promise<unknown> {
   const response = await fetch(URL_OF_SERVER + place, {
@@ -203,6 +206,6 @@ export async function api(method: string, place: string, { key, body }: ApiOptio
     ...(body && { body: JSON.stringify(body) }),
   })
   const text = await response.text()
-  if (!response.ok) throw new Error(`${method} ${place} answered ${response.status}: ${text}`)
+  if (!response.ok) throw new Error(`${method} ${place} returned ${response.status}: ${text}`)
   return text === '' ? undefined : parseExact(text)
 }

@@ -16,17 +16,22 @@ export interface Shared {
   readonly buyer: string
 }
 
-/** Starts the shared parts. Without Chromium, starts nothing: the browser tests are then skipped with a note. */
+/**
+ * Starts the shared parts. If Chromium is not installed, starts nothing and prints a warning, and the browser tests are
+ * skipped.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (!existsSync(CHROMIUM)) {
-    console.warn(`No Chromium at ${CHROMIUM}: the dashboard is not tested. CHROMIUM names another place.`)
+    console.warn(
+      `No Chromium at ${CHROMIUM}: the tests of the dashboard are skipped. Set CHROMIUM to the path of a Chromium.`,
+    )
     project.provide('dashboard', null)
     return async () => undefined
   }
   const state = mkdtempSync(path.join(tmpdir(), 'openmonetize-dashboard-'))
   const stripe = await serveStripe()
   const buyer = await serveBuyer(stripe.stripe)
-  // Analytics are delayed by the flush and the queue. Test ledgers have no Stripe account.
+  // The delays are short, because analytics wait for the flush. Ledgers in test mode have no Stripe account.
   const VARS = `FLUSH_DELAY_MS=100 NOTIFICATION_DELAY_MS=50 STRIPE_API_URL=${stripe.url} STRIPE_TEST_SECRET_KEY=`
   const [server, browser] = await Promise.all([
     npmStart({ state, env: { VARS } }),
@@ -44,7 +49,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The shared parts; null without Chromium. */
+    /** The shared parts; null if Chromium is not installed. */
     readonly dashboard: Shared | null
   }
 }

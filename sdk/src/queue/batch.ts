@@ -3,7 +3,7 @@ import { randomKey } from '../http.ts'
 import type { Schemas } from '../types.ts'
 import type { Waiting } from './waiting.ts'
 
-/** The body and the idempotency key of one ingest request. Retries send both unchanged. */
+/** The events, the body and the idempotency key of one ingest request. Retries send the same body and key. */
 export interface Batch {
   readonly events: readonly Waiting[]
   readonly key: string
@@ -15,12 +15,13 @@ export function batchOf(events: readonly Waiting[]): Batch {
 }
 
 /**
- * Returns the error of each event of a batch; undefined for an accepted event. Throws if the answer is incomplete.
+ * Returns the error of each event of a batch; undefined for an accepted event or a duplicate. Throws if the response is
+ * incomplete.
  */
 export function outcomesOf(batch: Batch, answer: Schemas['BatchResult']): (OpenMonetizeError | undefined)[] {
   const { results } = answer
   if (!Array.isArray(results) || results.length !== batch.events.length) {
-    const detail = 'The answer lacks results.'
+    const detail = 'The response lacks results of events. Check baseUrl.'
     throw new ServerError({ code: 'invalid_response', detail, retryable: true })
   }
   return results.map(({ status, error }) => (status === 'rejected' ? rejection(error) : undefined))

@@ -7,15 +7,15 @@ import { forgetQueue, watchQueue } from './hooks.ts'
 import type { QueueStore } from './store.ts'
 import { leaveOutTime, type Waiting, WaitingList, waitingEvent } from './waiting.ts'
 
-/** The numbers of tracked events by state. */
+/** The number of tracked events in each state. */
 export interface QueueStats {
-  /** The number of events that are not sent yet. */
+  /** The number of events that are still in the queue. */
   queued: number
   /** The number of events that the server has accepted, including duplicates. */
   sent: number
   /**
-   * The number of events that the queue did not accept, because it was full or closed or the event was too large.
-   * With `onUnavailable: 'allow'`, also counts events whose delivery failed.
+   * The number of events that the queue did not accept, because it was full or closed or the event was too large. With
+   * `onUnavailable: 'allow'`, the number includes events whose delivery failed.
    */
   dropped: number
   /** The number of events that the server refused permanently or that cannot be written as a JSON object. */
@@ -36,7 +36,7 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 const DEFAULT_INTERVAL_MS = 1_000
 const DEFAULT_BATCH_EVENTS = 500
 const BATCH_BYTES = 1_000_000
-/** The maximum size of a page's last batch, in bytes. Browsers allow a closing page to send 64 KB. */
+/** The maximum size of a page's last batch of several events, in bytes. Browsers allow a closing page to send 64 KB. */
 const KEEPALIVE_BYTES = 60_000
 /** The maximum size of an event, in bytes. The API accepts bodies of up to 4 MB. */
 const MAX_EVENT_BYTES = 3_900_000
@@ -52,9 +52,9 @@ const TIMER_GRACE_MS = 1_000
 const REPORT_EVERY = 1_000
 
 /**
- * Sends tracked events in their order, one request at a time. A page that becomes hidden sends one more request. An
- * event stays in the queue until it is accepted, refused permanently or dropped. Its idempotency key makes retries
- * safe.
+ * A queue of tracked events. It sends the oldest events first, one request at a time. When a page becomes hidden, the
+ * queue sends one additional request. An event stays in the queue until it is accepted, refused permanently or dropped.
+ * Its idempotency key makes retries safe.
  */
 export class Queue {
   readonly #http: Http
@@ -64,12 +64,14 @@ export class Queue {
   readonly #report: (error: OpenMonetizeError, event?: Event) => void
   readonly #waiting = new WaitingList()
   #stats = { sent: 0, dropped: 0, rejected: 0 }
+  /** The number of events that `track` dropped. */
+  #untracked = 0
   #loading: Promise<void> | undefined
   #batch: Batch | undefined
   #batchLimit: number
   /**
-   * The time until which the running delivery owns the queue. The lease expires because a cancelled Worker request
-   * never releases it.
+   * The time until which the running delivery has exclusive use of the queue. This lease expires, because a cancelled
+   * Worker request never releases it.
    */
   #leaseUntil = 0
   #failures = 0
@@ -116,7 +118,7 @@ export class Queue {
     const problem = this.#problemOf(waiting.bytes)
     if (problem) {
       this.#stats.dropped++
-      if (this.#stats.dropped % REPORT_EVERY === 1) this.#report(problem, event)
+      if (this.#untracked++ % REPORT_EVERY === 0) this.#report(problem, event)
       return false
     }
     this.#waiting.add(waiting)
@@ -156,7 +158,10 @@ export class Queue {
     }
   }
 
-  /** The error of the last delivery; undefined if the last delivery succeeded. */
+  /**
+   * The last error because of which events must be sent again. Undefined if there was no such error since the last
+   * successful delivery.
+   */
   get failure(): OpenMonetizeError | undefined {
     return this.#failure
   }
@@ -197,13 +202,14 @@ export class Queue {
 
   #problemOf(bytes: number): OpenMonetizeError | undefined {
     const { maxBytes = DEFAULT_MAX_BYTES, maxEvents = Number.POSITIVE_INFINITY } = this.#options
-    const full = this.#waiting.bytes + bytes > maxBytes || this.#waiting.size >= maxEvents
-    const detail = this.#closed
+    const permanent = this.#closed
       ? 'The client is closed.'
-      : bytes > MAX_EVENT_BYTES
-        ? `The event has ${bytes} bytes; at most ${MAX_EVENT_BYTES} can be sent.`
-        : full && `The queue is full with ${this.#waiting.size} events of ${this.#waiting.bytes} bytes.`
-    return detail ? new OpenMonetizeError({ code: 'queue_full', detail, retryable: full }) : undefined
+      : bytes > MAX_EVENT_BYTES && `The event has ${bytes} bytes; at most ${MAX_EVENT_BYTES} can be sent.`
+    const full = this.#waiting.bytes + bytes > maxBytes || this.#waiting.size >= maxEvents
+    const detail =
+      permanent ||
+      (full && `The queue is full with ${this.#waiting.size} events of ${this.#waiting.bytes} bytes.`)
+    return detail ? new OpenMonetizeError({ code: 'queue_full', detail, retryable: !permanent }) : undefined
   }
 
   #schedule(now: number, context?: TrackContext): void {
@@ -219,12 +225,15 @@ export class Queue {
       this.#timerAt = 0
       this.#drain().catch((cause) => this.#storeFailed(cause))
     }, wait_ms)
-    // The timer does not keep the process running. When the process ends, the `beforeExit` listener flushes the
-    // queue.
+    // The timer does not keep the process running. Before a process without further work ends, the `beforeExit`
+    // listener flushes the queue.
     if (typeof timer === 'object') Object(timer).unref?.()
   }
 
-  /** Keeps the runtime running until the events are sent. Each context has at most one such task at a time. */
+  /**
+   * Keeps the runtime running until the events are sent or `flush` fails. A context has at most one task that still
+   * waits for further events.
+   */
   #keepAlive(context: object, waitUntil: (work: Promise<void>) => void): void {
     if (this.#keepers.has(context)) return
     this.#keepers.add(context)
@@ -241,7 +250,8 @@ export class Queue {
 
   async #drain(): Promise<void> {
     await this.#loading
-    // Another delivery is running. A Worker cannot await its promise, which may belong to another request.
+    // Another delivery is running. A Worker cannot await the promise of that delivery, because it can belong to another
+    // request.
     if (Date.now() < this.#leaseUntil) return
     try {
       while (this.#waiting.size > 0 && Date.now() >= this.#nextAttemptAt) {
@@ -255,7 +265,7 @@ export class Queue {
     if (this.#waiting.size > 0) this.#schedule(Date.now())
   }
 
-  /** Sends a batch once. Returns false if it must be sent again later. */
+  /** Sends a batch once. Returns false if the queue must wait before it sends the next batch. */
   async #deliver(batch: Batch, keepalive = false): Promise<boolean> {
     try {
       const options = { maxRetries: 0, idempotencyKey: batch.key, keepalive }
@@ -276,7 +286,8 @@ export class Queue {
     } catch (error) {
       if (!(error instanceof OpenMonetizeError)) throw error
       if (keepalive) return false
-      // The server refused the whole request. Sending half of the events at a time finds the event at fault.
+      // If the server refuses the whole request, the queue sends half of the events at a time until it finds the event
+      // at fault.
       if ([400, 413, 422].includes(error.status)) {
         this.#batch = undefined
         if (batch.events.length === 1) await this.#reject(batch.events, error)
@@ -294,8 +305,8 @@ export class Queue {
   }
 
   /**
-   * Processes the outcome of each event. Returns the last retryable error. An event whose timestamp is refused is sent
-   * again without it, and causes no error.
+   * Processes the outcome of each event. Returns the last retryable error. If the server refuses a timestamp that the
+   * queue set, the event is sent again without the timestamp. This is not reported as an error.
    */
   async #settle(batch: Batch, answer: Schemas['BatchResult']): Promise<OpenMonetizeError | undefined> {
     const delivered: Waiting[] = []
@@ -363,7 +374,7 @@ export class Queue {
   }
 
   #timeout(timeoutMs: number): OpenMonetizeError {
-    const detail = `${this.#waiting.size} events are still waiting after ${timeoutMs} ms.`
+    const detail = `Events still queued after ${timeoutMs} ms: ${this.#waiting.size}.`
     return new TimeoutError({ code: 'timeout', detail, retryable: true })
   }
 }

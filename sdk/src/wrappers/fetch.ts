@@ -6,25 +6,34 @@ import { isJson, type Json, type Meter, type MeteredCall } from './metering.ts'
 export interface Api {
   /** The value of `provider_api` for this API. */
   readonly name: string
-  /** The pattern of the API's path. */
+  /** The pattern that the path of a request must match. */
   readonly path: RegExp
   readonly event_type?: Event['event_type']
-  /** The request fields that limit the output. If a request has none, the limit is written to the first field. */
+  /**
+   * The request fields that limit the output. The wrapper writes the limit of `clip` to the field that the request has,
+   * or to the first of them if the request has none.
+   */
   readonly limits?: readonly string[]
-  /** The request fields that the model reads. */
+  /** The request fields with the content that the model reads. */
   readonly input: readonly string[]
-  /** Requests the usage of streams with `stream_options.include_usage`. */
+  /**
+   * Whether the wrapper adds `stream_options.include_usage` to streaming requests, so that the provider reports the
+   * usage.
+   */
   readonly asksForUsage?: boolean
-  /** Reads an answer, or one event of a stream. */
+  /** The function that reads the usage from a response or from one event of a stream. */
   readonly read: (call: MeteredCall, json: Json, request: Json) => void
 }
 
 type Fetch = typeof fetch
 
-/** The maximum length of text that is read for usage. Longer answers and stream events are only passed on. */
+/**
+ * The maximum length, in characters, of a response or an unfinished stream event that is kept to read its usage. No
+ * usage is read from a longer one.
+ */
 const MAX_CHARS = 32 * 1024 * 1024
 
-/** Returns a `fetch` that meters the calls of `apis` and passes all other requests through. */
+/** Returns a `fetch` that meters the calls of `apis` with a JSON body and passes all other requests through. */
 export function meteredFetch(inner: Fetch, meter: Meter, apis: readonly Api[]): Fetch {
   return async (input, init) => {
     const path = new URL(input instanceof Request ? input.url : String(input)).pathname
@@ -74,7 +83,7 @@ export function meteredFetch(inner: Fetch, meter: Meter, apis: readonly Api[]): 
   }
 }
 
-/** Removes `Content-Length`, because the changed body may have another length. */
+/** Removes `Content-Length`, because the changed body can have a different length. */
 function withoutLength(init: RequestInit | undefined): RequestInit | undefined {
   if (!init?.headers) return init
   const headers = new Headers(init.headers)
@@ -95,14 +104,28 @@ function metered(
   const decoder = new TextDecoder()
   const encoder = new TextEncoder()
   let rest = ''
-  /** Adds a text to `rest` and reads the complete events. Returns the text to pass on. */
+  /** The last characters of `rest`, in which the end of an event can begin. */
+  let seam = ''
+  /** Adds a text to `rest` and reads the usage of the complete events. Returns the text that the caller receives. */
   const take = (text: string): string => {
     rest += text
-    if (rest.length > MAX_CHARS) rest = ''
-    if (!isStream) return text
-    const events = rest.split(/(?<=\n\n|\r\n\r\n|\r\r)/)
-    rest = /(\n\n|\r\n\r\n|\r\r)$/.test(rest) ? '' : (events.pop() ?? '')
-    return events.filter((event) => keeps(event)).join('')
+    if (!isStream) {
+      if (rest.length > MAX_CHARS) rest = ''
+      return text
+    }
+    // Searches only the new text, because a search of all of `rest` would make long events quadratic.
+    const searched = seam + text
+    seam = searched.slice(-3)
+    let passed = ''
+    if (/\n\n|\r\n\r\n|\r\r/.test(searched)) {
+      const events = rest.split(/(?<=\n\n|\r\n\r\n|\r\r)/)
+      rest = /(\n\n|\r\n\r\n|\r\r)$/.test(rest) ? '' : (events.pop() ?? '')
+      passed = events.filter((event) => keeps(event)).join('')
+    }
+    if (rest.length <= MAX_CHARS) return passed
+    const unread = rest
+    rest = ''
+    return passed + unread
   }
   const keeps = (event: string): boolean => {
     let kept = true
@@ -110,7 +133,7 @@ function metered(
       const json = line.startsWith('data:') ? parse(line.slice(5)) : undefined
       if (!json) continue
       read(json)
-      // The caller did not request the usage chunk, and may not support a chunk without choices.
+      // Drops the usage chunk, because the caller did not request it and might not support a chunk without choices.
       if (dropsUsage && json.usage && Array.isArray(json.choices) && json.choices.length === 0) kept = false
     }
     return kept
@@ -134,7 +157,8 @@ function metered(
             if (!dropsUsage && value) controller.enqueue(value)
             else if (dropsUsage && passed + last) controller.enqueue(encoder.encode(passed + last))
             if (done) return controller.close()
-            // A stream does not call `pull` again after a call that enqueued nothing.
+            // A stream does not call `pull` again after a call that enqueues nothing, so the loop reads until there is
+            // text.
             if (!dropsUsage || passed) return
           }
         } catch (error) {
@@ -155,8 +179,8 @@ function metered(
 }
 
 /**
- * Returns the response of a refused call. Its `headers` throw the error, which reaches the caller unchanged. A
- * provider's client would retry a `fetch` that throws, and wrap its error.
+ * Returns the response to a call that the meter refuses. Reading its `headers` throws the error, which reaches the
+ * caller unchanged. If `fetch` itself threw the error, the provider's client would retry the call and wrap the error.
  */
 function refusal(error: OpenMonetizeError): Response {
   const response = new Response(JSON.stringify({ error: { code: error.code, message: error.message } }), {
@@ -179,12 +203,12 @@ function parse(text: string): Json | undefined {
   }
 }
 
-/** The part of a provider's client that the wrappers use: a copy of the client with another `fetch`. */
+/** The method of a provider's client that the wrappers use. It returns a copy of the client with another `fetch`. */
 export interface FetchClient<T> {
   withOptions(options: { fetch: Fetch }): T
 }
 
-/** Returns the `fetch` of a client. */
+/** Returns the `fetch` of a provider's client, or the global `fetch` if the client has none. */
 export function fetchOf(client: object): Fetch {
   const own: unknown = Reflect.get(client, 'fetch')
   return isFetch(own) ? own : (input, init) => globalThis.fetch(input, init)

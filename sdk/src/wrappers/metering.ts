@@ -3,11 +3,9 @@ import { ConfigurationError, InsufficientCreditsError, OpenMonetizeError } from 
 import type { TrackContext } from '../queue/queue.ts'
 import type { Event, Schemas } from '../types.ts'
 
-/**
- * The options of a wrapped client: the subject and feature of its calls, with the API's field names, and its holds.
- */
+/** The options of a wrapped client. Fields of the API have the names of the API. */
 export interface MeterOptions {
-  /** The feature of the calls. Default: the provider's name. */
+  /** The feature of the calls. Default: the provider's name in lower case. */
   readonly feature_id?: string
   readonly user_id?: string
   readonly team_id?: string
@@ -17,13 +15,19 @@ export interface MeterOptions {
    * provider.
    */
   readonly provider?: string
-  /** Reserves the maximum cost of a call before the provider is called. Without enough credits, the call throws. */
+  /**
+   * Whether the maximum cost of a call is reserved before the provider is called. Without enough credits, the call
+   * throws, unless `clip` can lower its output limit.
+   */
   readonly hold?: boolean
-  /** Lowers the output limit of the request to the number of tokens that the wallet can pay for. Requires `hold`. */
+  /**
+   * Whether the output limit of a request is lowered to the number of tokens that the wallet can pay for. Requires
+   * `hold`.
+   */
   readonly clip?: boolean
-  /** The output tokens that `hold` reserves for a call without an output limit. Default: 4,096. */
+  /** The number of output tokens for which `hold` reserves credits if a call has no output limit. Default: 4,096. */
   readonly max_output_tokens?: number
-  /** The `ctx` of a Worker's request. Its `waitUntil` keeps the Worker running until the usage is sent. */
+  /** The `ctx` of a Worker's request. Its `waitUntil` keeps the Worker running while the usage is sent. */
   readonly context?: TrackContext
 }
 
@@ -45,14 +49,17 @@ const DEFAULT_OUTPUT_TOKENS = 4_096
 const HOLD_SECONDS = 600
 /** The maximum time of one attempt to create a hold, in milliseconds. */
 const HOLD_TIMEOUT_MS = 5_000
-/** The average length of a token, for estimates. A hold assumes shorter tokens, so that it reserves enough. */
+/**
+ * The average length of a token in characters, for estimates. A hold assumes shorter tokens, so that it reserves
+ * enough.
+ */
 const CHARS_PER_TOKEN = 4
 const CHARS_PER_HELD_TOKEN = 3
 /** The maximum number of characters that an image or a file adds to an estimate. */
 const MEDIA_CHARS = 4_500
 const CLIP_ATTEMPTS = 3
 
-/** A call before it is sent to the provider. */
+/** A call that is not yet sent to the provider. */
 export interface Call {
   /** The `provider_api` that names the format of the usage: `chat`, `responses`, `anthropic`, `gemini` … */
   readonly api: string | undefined
@@ -70,7 +77,7 @@ export class Meter {
 
   constructor(om: OpenMonetize, metering: Metering, provider: string) {
     if (typeof om?.record !== 'function')
-      throw new ConfigurationError('The second argument must be an OpenMonetize client.')
+      throw new ConfigurationError('The argument om must be an OpenMonetize client.')
     if (typeof metering !== 'function') check(metering)
     this.#om = om
     this.#metering = metering
@@ -78,8 +85,8 @@ export class Meter {
   }
 
   /**
-   * Prepares a call and, with the option `hold`, reserves its maximum cost. Throws when the meter refuses the hold.
-   * Other errors of the meter are thrown only with `onUnavailable: 'deny'`.
+   * Starts the metering of a call. With the option `hold`, reserves the maximum cost of the call. Throws if the meter
+   * refuses the hold. Other errors of the meter are thrown only with `onUnavailable: 'deny'`.
    */
   async begin(call: Call): Promise<MeteredCall> {
     const options = typeof this.#metering === 'function' ? check(this.#metering()) : this.#metering
@@ -151,18 +158,20 @@ export class Meter {
 
 /** A call in progress. It collects the usage of the call and reports it once. */
 export class MeteredCall {
-  /** The output limit to send, which the hold covers. Undefined without `clip` or a hold. */
+  /**
+   * The output limit that the request must have, because the hold covers no more. Undefined without `clip` or a hold.
+   */
   readonly max_output_tokens: number | undefined
   model: string | undefined
   /** The `provider_api` that names the format of `response`. */
   api: string | undefined
   /** The usage and other priced fields of the provider's response, without its content. */
   response: Readonly<Record<string, unknown>> | undefined
-  /** Reports whether the provider's numbers cover the whole call. */
+  /** Whether the provider's numbers cover the whole call. */
   isFinal = false
-  /** The number of characters that the caller received and the provider has not reported yet. */
+  /** The number of characters that the caller has received but the provider's usage does not include yet. */
   delivered = 0
-  /** Other fields of the event. */
+  /** Additional fields of the event, such as `image_count`. */
   extra: Partial<Event> = {}
   readonly #om: OpenMonetize
   readonly #call: Call
@@ -201,8 +210,8 @@ export class MeteredCall {
   }
 
   /**
-   * Reports a call that ended, with or without an error. Estimates usage that the provider has not reported, and
-   * marks the event as estimated. Without any output or usage, reports nothing and releases the hold.
+   * Ends a call, with or without an error, and reports its usage. Estimates usage that the provider has not reported,
+   * and marks the event as estimated. If there is no output and no usage, reports nothing and releases the hold.
    */
   end(): void {
     if (this.#ended) return
@@ -229,7 +238,7 @@ export class MeteredCall {
     )
   }
 
-  /** Releases the hold of a call that cost nothing. */
+  /** Ends a call that cost nothing, and releases its hold. */
   fail(): void {
     if (this.#ended) return
     this.#ended = true
@@ -244,7 +253,7 @@ export class MeteredCall {
   /** Returns an estimate of the usage that the provider has not reported. */
   #estimate(): Partial<Event> {
     const output_tokens = Math.ceil(this.delivered / CHARS_PER_TOKEN)
-    // The last usage of an unfinished stream covers all input, but not all output.
+    // If a stream is not finished, its last usage covers all input, but not all output.
     if (this.response) return this.delivered > 0 ? { output_tokens } : {}
     return { input_tokens: Math.ceil(charsOf(this.#call.input) / CHARS_PER_TOKEN), output_tokens }
   }

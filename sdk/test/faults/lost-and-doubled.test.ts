@@ -9,7 +9,7 @@ import { newCustomer, startServer } from '../support/server.ts'
 
 /**
  * Combines the faults between a product and its meter: the server is killed and started again, a proxy loses every
- * third answer, and the product is killed while its file has events. `npm run test:sdk` runs the full version, with
+ * third response, and the product is killed while its file has events. `npm run test:sdk` runs the full version, with
  * 20,000 events and ten kills of the product.
  */
 const EVENTS = Number(process.env.SDK_EVENTS ?? 2_000)
@@ -36,7 +36,7 @@ it(`bills each of ${EVENTS} events once, although the client is killed ${CLIENT_
   try {
     let client = start()
     for (const [number, victim] of victims().entries()) {
-      // The kills are spread over the events. Each of them is at a random event of its share.
+      // The events are divided into one part for each kill. Each kill happens at a random event of its part.
       const at = Math.floor(((number + Math.random()) * EVENTS * 0.9) / (CLIENT_KILLS + SERVER_KILLS))
       await expect.poll(noted, { timeout: 60_000, interval: 10 }).toBeGreaterThanOrEqual(at)
       if (victim === 'server') {
@@ -68,7 +68,7 @@ it(`bills each of ${EVENTS} events once, although the client is killed ${CLIENT_
     for (const numbers of order.values()) expect(numbers).toEqual(numbers.toSorted((a, b) => b - a))
     console.log(
       `${found.size} events once each, ${EVENTS - found.size} not tracked when the client ended; ` +
-        `${cut.length} ends of the client, ${proxy.seen.length} requests, every third answer lost`,
+        `${cut.length} ends of the client, ${proxy.seen.length} requests, every third response lost`,
     )
   } finally {
     await proxy.stop()
@@ -77,7 +77,7 @@ it(`bills each of ${EVENTS} events once, although the client is killed ${CLIENT_
   }
 })
 
-/** Returns the order of the kills. The server is killed between two kills of the client. */
+/** Returns the processes to kill, in order. The kills of the server are spread over the kills of the client. */
 function victims(): ('client' | 'server')[] {
   const share = Math.max(1, Math.floor(CLIENT_KILLS / (SERVER_KILLS + 1)))
   const all: ('client' | 'server')[] = []

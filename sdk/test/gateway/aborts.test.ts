@@ -13,9 +13,10 @@ import {
   leaveAt,
   placesToLeave,
   sse,
+  UNPRICED_DIALECTS,
 } from './streams.ts'
 
-/** Tests of the table in `docs/gateway.md`: the ways in which a call can end, and its charges. */
+/** Tests of the table in `docs/gateway.md`, which has the charge for each way in which a call can end. */
 
 let provider: PacedProvider
 let gateway: Gateway
@@ -107,7 +108,28 @@ describe.each(DIALECTS)('a stream of $name', (dialect) => {
   })
 })
 
-describe('a call without an answer', () => {
+describe.each(UNPRICED_DIALECTS)('a stream of $name, for a model without a price', (dialect) => {
+  it('is charged for the delivered part at the price of the model that it names', {
+    timeout: ABORTS_TIMEOUT_MS,
+  }, async () => {
+    await leaveAt(gateway, provider, dialect, [1, 30])
+  })
+
+  it('is charged at most what the wallet has', async () => {
+    const { target, body, head, output } = dialect
+    const customer = await gatewayCustomer(gateway.url, provider.url)
+    await customer.om.credits.grant({ user_id: 'ada', amount: 0.01 })
+    provider.play({ chunks: [...head, ...output], end: 'cut' })
+    const response = await post(gateway, customer, target, body, { 'X-Meter-User': 'ada' })
+    await expect(response.text()).rejects.toThrow()
+    expect(await customer.burned(1)).toBe(10_000)
+    expect((await customer.events(1))[0]?.warnings).toEqual(
+      expect.arrayContaining(['estimated', 'provider_failed', expect.stringMatching(/^shortfall of /)]),
+    )
+  })
+})
+
+describe('a call without a response', () => {
   it('costs nothing when the provider sends no headers in time', async () => {
     const customer = await gatewayCustomer(gateway.url, provider.url)
     provider.play({ chunks: [], mute: true })
@@ -131,7 +153,7 @@ describe('a call without an answer', () => {
   })
 
   it.each([true, false])(
-    'costs its input when its client disconnects before the answer, stream: %s',
+    'costs its input when its client disconnects before the response, stream: %s',
     async (stream) => {
       const customer = await gatewayCustomer(gateway.url, provider.url)
       provider.play({ chunks: [], mute: true })

@@ -11,10 +11,7 @@ import { AGENTS } from './agents.ts'
 import { type GatewayCustomer, gatewayCustomer } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/**
- * Tests that run the code blocks of `docs/gateway.md` in the form in which a reader copies them, with the URL and the
- * key of a test.
- */
+/** Tests that run the code blocks of `docs/gateway.md` as a reader copies them, with the URL and the key of a test. */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -29,7 +26,7 @@ const blocks = [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, langua
   code: code.replaceAll('https://METER', gateway.url),
 }))
 
-/** Returns the only code block in a language that contains a text. */
+/** Returns the code block in a language that contains a text. Throws if there is not exactly one. */
 function block(language: string, text: string): string {
   const found = blocks.filter((one) => one.language === language && one.code.includes(text))
   if (found.length !== 1) throw new Error(`${found.length} blocks in ${language} contain ${text}`)
@@ -38,7 +35,7 @@ function block(language: string, text: string): string {
 
 const customerOf = () => gatewayCustomer(gateway.url, upstream.url)
 
-/** Runs a module of the page that makes a client, and returns a variable of it. */
+/** Runs a code block of the page as a module, and returns the client in its variable `name`. */
 async function evaluated(code: string, name: string, { apiKey }: GatewayCustomer): Promise<object> {
   const messages = [{ role: 'user', content: 'Hello' }]
   const process = { env: { OPENMONETIZE_API_KEY: apiKey } }
@@ -53,14 +50,14 @@ it('has no code block that is not tested here', () => {
   )
 })
 
-it('OpenAI: the module makes a call that Ada pays', async () => {
+it('OpenAI: the module sends a call that is charged to the user ada', async () => {
   const customer = await customerOf()
   upstream.play(json(scripts.CHAT_COMPLETION))
   await evaluated(block('ts', 'new OpenAI('), 'openai', customer)
   expect((await customer.events(1))[0]).toMatchObject({ user_id: 'ada' })
 })
 
-it('Anthropic: the module makes a client of the gateway', async () => {
+it('Anthropic: the module creates a client that calls the gateway', async () => {
   const customer = await customerOf()
   upstream.play(json(scripts.MESSAGE))
   const anthropic: Anthropic = Object(await evaluated(block('ts', 'new Anthropic('), 'anthropic', customer))
@@ -72,7 +69,7 @@ it('Anthropic: the module makes a client of the gateway', async () => {
   expect(await customer.burned(1)).toBe(await customer.price(scripts.MESSAGE_PRICE))
 })
 
-it('Gemini: the module makes a client of the gateway', async () => {
+it('Gemini: the module creates a client that calls the gateway', async () => {
   const customer = await customerOf()
   upstream.play(json(scripts.geminiChunk('Well.', scripts.GEMINI_USAGE, 'STOP')))
   const ai: GoogleGenAI = Object(await evaluated(block('ts', 'new GoogleGenAI('), 'ai', customer))
@@ -91,7 +88,7 @@ it('curl: the line streams, with the charge at the end', async () => {
 
 const [claude, codex] = AGENTS
 
-/** Makes a call in the same way as Claude Code with these variables. */
+/** Sends a call as Claude Code does with the environment variables `env`. */
 async function claudeCall(env: Readonly<Record<string, string | undefined>>) {
   const sent = Object.fromEntries(
     (env.ANTHROPIC_CUSTOM_HEADERS ?? '').split('\n').map((line) => line.split(': ', 2)),
@@ -104,7 +101,7 @@ async function claudeCall(env: Readonly<Record<string, string | undefined>>) {
   return response.text()
 }
 
-it('Claude Code: the lines of the shell', async () => {
+it('Claude Code: the shell commands set variables for calls through the gateway', async () => {
   const customer = await customerOf()
   upstream.play(json(scripts.MESSAGE))
   const env = {
@@ -122,7 +119,7 @@ it('Claude Code: the lines of the shell', async () => {
   expect((await customer.events(1))[0]).toMatchObject({ user_id: 'ada', feature_id: 'gateway' })
 })
 
-it('Claude Code: its settings', async () => {
+it('Claude Code: the settings file sets variables for calls through the gateway', async () => {
   const customer = await customerOf()
   upstream.play(json(scripts.MESSAGE))
   const settings: { env: Record<string, string> } = JSON.parse(

@@ -3,7 +3,7 @@ import { json, sse, startUpstream, type Upstream } from '../support/upstream.ts'
 import { type GatewayCustomer, gatewayCustomer, post } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** Tests of further attempts of a call, by its header and by a stored route, and of their cost. */
+/** Tests of the further attempts that a header or a stored route requests for a call, and of their cost. */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -40,7 +40,8 @@ async function customerWithBackup(): Promise<GatewayCustomer> {
 }
 
 /**
- * The header with the name of the call's own key. Without it, the call would use the newest key, which is the backup.
+ * The header that selects the provider key `openai`. Without the header, a call uses the newest key, which is the
+ * backup.
  */
 const OWN = { 'X-Meter-Provider-Key': 'openai' }
 
@@ -78,14 +79,15 @@ describe('a call with further attempts', () => {
       const headers = { ...OWN, 'X-Meter-Fallback': `Backup;model="${model}"` }
       const tokens = body({ max_tokens: 100_000 })
       const response = await post(gateway, customer, CHAT, model === 'o1-pro' ? tokens : body(), headers)
-      expect([response.status, upstream.requests.length]).toEqual([502, 1])
+      expect([response.status, await response.json()]).toEqual([401, { error: { message: 'no 401' } }])
+      expect(upstream.requests).toHaveLength(1)
       await expect.poll(customer.held).toBe(0)
       upstream.play(refusal(401), answer)
     }
     expect((await customer.om.events.list()).data).toEqual([])
   })
 
-  it('answers with the last refusal and costs nothing when all are refused', async () => {
+  it('returns the last refusal and costs nothing when all are refused', async () => {
     const customer = await customerWithBackup()
     upstream.play(refusal(429), refusal(500))
     const headers = { ...OWN, 'X-Meter-Fallback': 'Backup' }
@@ -93,6 +95,35 @@ describe('a call with further attempts', () => {
     expect([response.status, await response.json()]).toEqual([500, { error: { message: 'no 500' } }])
     await expect.poll(customer.held).toBe(0)
     expect((await customer.om.events.list()).data).toEqual([])
+  })
+
+  it('returns the last real response, with its headers, if no further attempt can be made', async () => {
+    const customer = await customerWithBackup()
+    const limited = json({ error: { message: 'slow down' } }, 429, { 'Retry-After': '7' })
+    upstream.play(limited, limited)
+    const headers = { ...OWN, 'X-Meter-Fallback': 'Backup, Unknown, "Also unknown"' }
+    const response = await post(gateway, customer, CHAT, body(), headers)
+    expect([response.status, response.headers.get('Retry-After')]).toEqual([429, '7'])
+    expect(await response.json()).toEqual({ error: { message: 'slow down' } })
+    expect(upstream.requests).toHaveLength(2)
+    await expect.poll(customer.held).toBe(0)
+    expect((await customer.om.events.list()).data).toEqual([])
+  })
+
+  it('is sent to the attempt after a skipped one, and charged once', async () => {
+    const customer = await customerWithBackup()
+    upstream.play(refusal(429), answer)
+    const headers = { ...OWN, 'X-Meter-Fallback': 'Unknown, Backup;model="o1-pro", Backup' }
+    const large = body({ max_tokens: 100_000 })
+    const response = await post(gateway, customer, CHAT, large, headers)
+    expect(await response.json()).toEqual(scripts.CHAT_COMPLETION)
+    expect(upstream.requests).toHaveLength(2)
+    expect(await customer.burned(1)).toBe(await customer.price(scripts.CHAT_PRICE))
+    expect((await customer.events(1))[0]?.warnings).toEqual([
+      'attempt 1: refused (status 429)',
+      'attempt 2: refused (not_sent)',
+      'attempt 3: refused (not_sent)',
+    ])
   })
 
   it('states the possible cost of an attempt whose connection was lost', async () => {
@@ -106,7 +137,7 @@ describe('a call with further attempts', () => {
     ])
   })
 
-  it('is not repeated once a part of its answer was delivered', async () => {
+  it('is not repeated once a part of its response was delivered', async () => {
     const customer = await customerWithBackup()
     upstream.play(sse(scripts.CHAT_WORDS.slice(0, 3), { cut: true }), stream)
     const headers = { ...OWN, 'X-Meter-Fallback': 'Backup' }
@@ -144,6 +175,17 @@ describe('a stored route', () => {
       '/openai/chat/completions',
       '/backup/chat/completions',
     ])
+  })
+
+  it('returns the timeout of the last attempt that was sent, if the next one cannot be made', async () => {
+    const customer = await customerWithBackup()
+    const targets = [{ provider_key: 'Unknown' }]
+    await stored(customer, 'gateway-routes', { ...draft, targets, timeouts: { headers_seconds: 1 } })
+    upstream.play(() => {})
+    const response = await post(gateway, customer, CHAT, body(), OWN)
+    expect(response.status).toBe(504)
+    expect(await response.text()).toContain('provider_timeout')
+    await expect.poll(customer.held).toBe(0)
   })
 
   it('may end with an attempt whose effect is unknown, and is off for a call that requests it', async () => {

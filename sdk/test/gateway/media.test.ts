@@ -5,7 +5,10 @@ import { type PacedProvider, startPacedProvider } from './paced-provider.ts'
 import * as scripts from './scripts.ts'
 import { CHUNKS, type Dialect, inputOf, leaveAt, sse } from './streams.ts'
 
-/** Tests of streams of audio, images and searches whose clients disconnect, by the rules of `docs/gateway.md`. */
+/**
+ * Tests of the charges for streams with audio, images or searches if the client disconnects, and for images of the
+ * Responses API. `docs/gateway.md` has the rules.
+ */
 
 const gateway = inject('server')
 let provider: PacedProvider
@@ -21,7 +24,7 @@ const base64 = (bytes: number) => Buffer.alloc(bytes, 7).toString('base64')
 const named = (event: { readonly type: string }) => `event: ${event.type}\n${sse(event)}`
 const repeated = (chunk: string) => Array.from({ length: CHUNKS }, () => chunk)
 
-/** Returns a stream of equal chunks, and the usage of `k` of them. */
+/** Returns a stream of equal chunks. `usage` returns the output usage of the first `k` chunks. */
 function stream(
   name: string,
   { target, body, chunk }: { readonly target: string; readonly body: object; readonly chunk: string },
@@ -38,6 +41,41 @@ function stream(
     tail: [],
     charge: (k, { price }) => price(priceOf(k)),
     whole: priceOf(CHUNKS),
+  }
+}
+
+const DRAWING = {
+  model: 'gpt-5',
+  input: 'A shoe',
+  tools: [{ type: 'image_generation', quality: 'low', size: '1024x1536', partial_images: 3 }],
+}
+const IMAGE_ITEM = { id: 'ig_1', type: 'image_generation_call', status: 'completed', result: base64(60_000) }
+
+/** Returns a response of the Responses API whose image tool used `tokens` output tokens. */
+const drawing = (input_tokens: number, tokens: number) => ({
+  object: 'response',
+  model: 'gpt-5',
+  tools: [{ type: 'image_generation', model: 'gpt-image-1' }],
+  output: [IMAGE_ITEM],
+  usage: { input_tokens, output_tokens: 0, total_tokens: input_tokens },
+  tool_usage: {
+    image_gen: {
+      input_tokens: 0,
+      output_tokens: tokens,
+      output_tokens_details: { image_tokens: tokens, text_tokens: 0 },
+    },
+  },
+})
+
+/** Returns a stream of equal events about an image. `tokens` returns the tokens of the image after `k` events. */
+function drawn(name: string, type: string, fields: object, tokens: (k: number) => number): Dialect {
+  const body = { ...DRAWING, stream: true }
+  const chunk = named({ type, ...fields, ...{ partial_image_b64: base64(60_000) } })
+  const of_gpt_5 = { provider: 'OPENAI', model: 'gpt-5' }
+  return {
+    ...stream(name, { target: 'openai/v1/responses', body, chunk }, of_gpt_5, () => ({})),
+    charge: (k, { price }) =>
+      price({ provider: 'OPENAI', provider_response: drawing(inputOf(body), tokens(k)) }),
   }
 }
 
@@ -117,24 +155,13 @@ const STREAMS: readonly Dialect[] = [
     { provider: 'OPENAI', model: 'gpt-image-1' },
     (k) => image(1_056 + 100 * k),
   ),
-  stream(
+  drawn(
     'parts of an image in responses',
-    {
-      target: 'openai/v1/responses',
-      body: {
-        model: 'gpt-5',
-        stream: true,
-        input: 'A shoe',
-        tools: [{ type: 'image_generation', quality: 'low', size: '1024x1536', partial_images: 3 }],
-      },
-      chunk: named({
-        type: 'response.image_generation_call.partial_image',
-        ...{ partial_image_b64: base64(60_000), partial_image_index: 1 },
-      }),
-    },
-    { provider: 'OPENAI', model: 'gpt-5' },
-    (k) => image(408 + 100 * k),
+    'response.image_generation_call.partial_image',
+    { partial_image_index: 1 },
+    (k) => 408 + 100 * k,
   ),
+  drawn('an image of responses without parts', 'response.output_item.done', { item: IMAGE_ITEM }, () => 408),
   stream(
     'searches of responses',
     {
@@ -144,6 +171,16 @@ const STREAMS: readonly Dialect[] = [
     },
     { provider: 'OPENAI', model: 'gpt-5' },
     (k) => ({ web_searches: k }),
+  ),
+  stream(
+    'file searches of responses',
+    {
+      target: 'openai/v1/responses',
+      body: { model: 'gpt-5', stream: true, input: 'News', tools: [{ type: 'file_search' }] },
+      chunk: named({ type: 'response.file_search_call.in_progress', ...{ item_id: 'fs_1' } }),
+    },
+    { provider: 'OPENAI', model: 'gpt-5' },
+    (k) => ({ storage_searches: k }),
   ),
 ]
 
@@ -165,7 +202,7 @@ it.each([
     const response = await post(gateway, customer, 'openai/v1/audio/speech', body, { signal: leave.signal })
     await response.body?.getReader().read()
     leave.abort()
-    // 168 characters take 14 seconds with 20 tokens each.
+    // 168 characters are 14 seconds of speech, and a second has 20 tokens.
     const usage = { input_tokens: 42, output_tokens: 280 }
     expect(await customer.burned(1)).toBe(await customer.price({ provider: 'OPENAI', model, usage }))
     expect((await customer.events(1))[0]?.warnings).toEqual(['estimated', 'client_gone'])
@@ -199,4 +236,27 @@ it('a call whose client leaves is not charged searches that its tools allow', as
   await expect((await post(gateway, customer, 'openai/v1/responses', body)).text()).rejects.toThrow()
   const usage = { input_tokens: inputOf(body), output_tokens: 2 }
   expect(await customer.burned(1)).toBe(await customer.price({ provider: 'OPENAI', model: 'gpt-5', usage }))
+})
+
+it('an image of the Responses API has the price of its image model, and a hold for it', async () => {
+  const customer = await gatewayCustomer(gateway.url, provider.url)
+  const answer = { ...drawing(50, 4160), usage: { input_tokens: 50, output_tokens: 20, total_tokens: 70 } }
+  const body = { ...DRAWING, max_output_tokens: 100 }
+  provider.play({ chunks: [JSON.stringify(answer)], type: 'application/json' })
+  await (await post(gateway, customer, 'openai/v1/responses', body)).text()
+  const text = await customer.price({
+    provider: 'OPENAI',
+    model: 'gpt-5',
+    usage: { input_tokens: 50, output_tokens: 20 },
+  })
+  const drawn = await customer.price({ provider: 'OPENAI', model: 'gpt-image-1', usage: image(4160) })
+  expect(await customer.burned(1)).toBe(text + drawn)
+  expect((await customer.events(1))[0]?.warnings).toBeUndefined()
+
+  await customer.om.credits.grant({ user_id: 'ada', amount: 1 })
+  provider.play({ chunks: [JSON.stringify(answer)], type: 'application/json' })
+  const refused = await post(gateway, customer, 'openai/v1/responses', body, { 'X-Meter-User': 'ada' })
+  expect(refused.status).toBe(402)
+  expect(await refused.json()).toMatchObject({ error: { code: 'insufficient_credits' } })
+  expect(provider.calls).toEqual([])
 })

@@ -6,7 +6,7 @@ import { json, sse, startUpstream, type Upstream } from '../support/upstream.ts'
 import { gatewayCustomer, post } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** Tests of unusual requests and answers, which are large, compressed, broken, refused or clipped. */
+/** Tests of unusual requests and responses: large, compressed, broken, refused or clipped ones. */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -40,7 +40,7 @@ function statusOf(apiKey: string, target: string, type: string, length: number):
   })
 }
 
-describe('an answer', () => {
+describe('a response', () => {
   it('of 10 MB arrives byte by byte, after a request of 10 MB', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     const large = { ...scripts.CHAT_COMPLETION, filler: 'ä漢'.repeat(2_000_000) }
@@ -125,6 +125,9 @@ describe('an answer', () => {
     })
     const response = await post(gateway, customer, CHAT, body())
     expect(response.status).toBe(502)
+    const message =
+      'The provider could not be reached, or its response could not be read completely. Nothing is charged here, but the provider might charge for the call.'
+    expect(await response.json()).toMatchObject({ error: { code: 'provider_unreachable', message } })
     await expect.poll(customer.held).toBe(0)
     expect((await customer.om.events.list()).data).toEqual([])
   })
@@ -163,6 +166,40 @@ describe('a request', () => {
     expect(sent).toBe(streamed.replace('{"x":1.0 }', '{"x":1.0 ,"include_usage":true}'))
   })
 
+  it.each([
+    ['a conversation as text', 1, { conversation: 'conv_1' }],
+    ['a conversation as an object', 1, { conversation: { id: 'conv_1' } }],
+    [
+      'a stored prompt and a file',
+      2,
+      {
+        prompt: { id: 'pmpt_1', version: '2' },
+        input: [{ role: 'user', content: [{ type: 'input_file', file_id: 'file_1' }] }],
+      },
+    ],
+    [
+      'fields of a tool with these names',
+      0,
+      {
+        tools: [
+          { type: 'function', name: 'f', parameters: { properties: { prompt: { id: { type: 'string' } } } } },
+        ],
+      },
+    ],
+  ])('holds 16,000 tokens for each reference: %s', async (_, references, more) => {
+    const customer = await gatewayCustomer(gateway.url, upstream.url)
+    const draft = { model: 'gpt-5', max_output_tokens: 1000, input: 'Hello', ...more }
+    let held = 0
+    upstream.play(async (response, request) => {
+      held = await customer.held()
+      await json(scripts.RESPONSE)(response, request)
+    })
+    expect((await post(gateway, customer, 'openai/v1/responses', draft)).status).toBe(200)
+    const input_tokens = Math.ceil(JSON.stringify(draft).length / 3) + references * 16_000
+    const usage = { input_tokens, output_tokens: 1000 }
+    expect(micro(held)).toBe(await customer.price({ provider: 'OPENAI', model: 'gpt-5', usage }))
+  })
+
   it('is clipped to the output that its wallet can pay, if it requests that', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     await customer.om.credits.grant({ user_id: 'ada', amount: 5 })
@@ -187,7 +224,7 @@ describe('a request', () => {
     const first = await post(gateway, customer, CHAT, open, user)
     expect(first.status).toBe(200)
     expect(upstream.requests[0]?.body).toEqual(open)
-    // The call used more credits than the wallet had.
+    // The call uses more credits than the wallet has.
     expect(first.headers.get('X-Meter-Balance')).toBe('0')
     expect((await customer.events(1))[0]?.warnings?.[0]).toMatch(/^shortfall of /)
     expect((await post(gateway, customer, CHAT, open, user)).status).toBe(402)
@@ -371,47 +408,4 @@ it('speech is charged by its characters, exactly, and images by their number or 
     }),
   )
   expect(image?.event_type).toBe('IMAGE_GENERATION')
-})
-
-describe('an upload of audio', () => {
-  const form = (bytes: number, model = 'whisper-1') => {
-    const data = new FormData()
-    data.append('file', new File([new Uint8Array(bytes)], 'speech.mp3', { type: 'audio/mpeg' }))
-    data.append('model', model)
-    data.append('response_format', 'text')
-    return data
-  }
-  const upload = (apiKey: string, body: FormData) =>
-    fetch(`${gateway.url}/gateway/openai/v1/audio/transcriptions`, {
-      method: 'POST',
-      headers: { Authorization: `Bearer ${apiKey}` },
-      body,
-    })
-
-  it('of 20 MB arrives byte by byte, and its answer without usage is charged by its length', async () => {
-    const customer = await gatewayCustomer(gateway.url, upstream.url)
-    upstream.play((response) => {
-      response.writeHead(200, { 'Content-Type': 'text/plain' }).end('Hello')
-    })
-    const bytes = 20_000_000
-    expect(await (await upload(customer.apiKey, form(bytes))).text()).toBe('Hello')
-    const { text, headers } = upstream.requests[0] ?? {}
-    expect(Number(headers?.['content-length'])).toBe(text?.length)
-    expect(text?.length).toBeGreaterThan(bytes)
-    const [event] = await customer.events(1)
-    // A second has 16,000 bytes. The form adds some hundreds of bytes.
-    expect(event?.usage).toEqual({ audio_seconds: 1251 })
-    expect(event?.warnings).toEqual(['estimated', 'no_usage'])
-  })
-
-  it('larger than 25 MB is refused, and so is one that no wallet can pay', async () => {
-    const customer = await gatewayCustomer(gateway.url, upstream.url)
-    upstream.play(json({}))
-    const type = 'multipart/form-data; boundary=x'
-    const target = 'openai/v1/audio/transcriptions'
-    expect(await statusOf(customer.apiKey, target, type, 25 * 1024 * 1024 + 1)).toBe(413)
-    await customer.om.credits.adjust({ amount: -9_999.999, reason: 'poor' })
-    expect((await upload(customer.apiKey, form(1_000_000))).status).toBe(402)
-    expect(upstream.requests).toHaveLength(0)
-  })
 })

@@ -13,7 +13,7 @@ import { json, type Script, sse, startUpstream, type Upstream } from '../support
 import { gatewayCustomer, PROVIDER_KEY } from './gateway.ts'
 import * as scripts from './scripts.ts'
 
-/** Tests of the providers' own SDKs. Only their base URL and their key are changed. */
+/** Tests with the providers' SDKs. Only the base URL and the key of each SDK are changed. */
 
 const gateway = inject('server')
 let upstream: Upstream
@@ -48,13 +48,13 @@ describe.each([
       baseURL,
       maxRetries: 2,
     })
-    // Both major versions have the methods of this test, so the type of the newest one is used for both.
+    // The methods that this test calls are the same in both major versions, so the type of the newest version is used.
     const openai: OpenAI = Object(made)
     return { ...customer, openai }
   }
   const chat = { model: scripts.CHAT_MODEL, messages: MESSAGES }
 
-  it('gets the answer of the provider, and the charge of exactly its usage', async () => {
+  it("gets the provider's response, and the charge of exactly its usage", async () => {
     const { openai, burned, price } = await client(json(scripts.CHAT_COMPLETION))
     const { data, response } = await openai.chat.completions.create(chat).withResponse()
     expect(data).toMatchObject(scripts.CHAT_COMPLETION)
@@ -250,7 +250,7 @@ describe.each([
   }
   const request = { model: scripts.GEMINI_MODEL, contents: 'How was the third quarter?' }
 
-  it('gets the answer of the provider, and the charge of exactly its usage', async () => {
+  it("gets the provider's response, and the charge of exactly its usage", async () => {
     const whole = { ...scripts.geminiChunk('Well.', scripts.GEMINI_USAGE, 'STOP') }
     const { ai, burned, price } = await client(json(whole))
     expect((await ai.models.generateContent(request)).text).toBe('Well.')
@@ -313,13 +313,19 @@ describe.each([
     const customer = await customerOf(...script)
     const baseURL = `${gateway.url}/gateway/openai/v1`
     const provider = chat({ apiKey: customer.apiKey, baseURL })
-    return { ...customer, model: provider.chat(scripts.CHAT_MODEL) }
+    return { ...customer, model: provider.chat(scripts.CHAT_MODEL), responses: provider.responses('gpt-5') }
   }
 
   it('generates and is charged', async () => {
     const { model: made, burned, price } = await model(json(scripts.CHAT_COMPLETION))
     expect((await generate(made)).text).toBe('Within 30 days.')
     expect(await burned(1)).toBe(await price(scripts.CHAT_PRICE))
+  })
+
+  it('generates with the Responses API and is charged', async () => {
+    const { responses, burned, price } = await model(json(scripts.RESPONSE))
+    expect((await generate(responses)).text).toBe('Yes.')
+    expect(await burned(1)).toBe(await price(scripts.RESPONSE_PRICE))
   })
 
   it('streams and is charged', async () => {

@@ -8,8 +8,9 @@ import * as scripts from './scripts.ts'
 const PROMPT = 'canary-of-the-prompt-4f1c'
 const ANSWER = 'canary-of-the-answer-9a2e'
 const KNOWN = 'canary-of-the-metadata-77d0'
+const PASSED_KEY = 'sk-canary-of-a-passed-key-31b8'
 
-it('no table, queue, log or error contains prompts, answers or keys of providers', async () => {
+it('no table, queue, log or error contains prompts, responses or provider keys', async () => {
   const upstream = await startUpstream()
   const state = newState()
   const log = path.join(path.dirname(state), 'log')
@@ -48,17 +49,48 @@ it('no table, queue, log or error contains prompts, answers or keys of providers
   })
   answers.push(await call(body()))
   answers.push(await call(body({ model: PROMPT.repeat(20) })), await call(`{"broken": "${PROMPT}`))
-  await customer.events(4)
-  // Waits for the flush to D1 and the queue.
+  answers.push(await call(body(), { 'X-Provider-Key': PASSED_KEY, 'X-Meter-Provider-Key': 'openai' }))
+  upstream.play(sse(answered(scripts.MESSAGE_EVENTS), { named: true }))
+  const messages = { model: scripts.CLAUDE_MODEL, max_tokens: 100, stream: true, messages: body().messages }
+  await (await post(gateway, customer, 'anthropic/v1/messages', messages)).text()
+  upstream.play(json(answered([scripts.GEMINI_CHUNKS.at(-1)])[0]))
+  const target = `${gateway.url}/gateway/google/v1beta/models/${scripts.GEMINI_MODEL}:generateContent`
+  const gemini = await fetch(`${target}?key=${customer.apiKey}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ contents: [{ role: 'user', parts: [{ text: PROMPT }] }] }),
+  })
+  expect(await gemini.text()).toContain(ANSWER)
+  upstream.play(json({ text: ANSWER, usage: { type: 'duration', seconds: 7 } }))
+  const upload = new FormData()
+  upload.set('model', 'whisper-1')
+  upload.set('prompt', PROMPT)
+  upload.set('file', new File([PROMPT.repeat(100)], `${PROMPT}.mp3`))
+  const transcribed = await fetch(`${gateway.url}/gateway/openai/v1/audio/transcriptions`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${customer.apiKey}` },
+    body: upload,
+  })
+  expect(await transcribed.text()).toContain(ANSWER)
+  await customer.events(7)
+  // Waits until the flush has written the events to D1 and the queue.
   await expect.poll(() => bytesIn(state).includes(KNOWN), { timeout: 10_000 }).toBe(true)
   await new Promise((resolve) => setTimeout(resolve, 1_000))
   await gateway.kill()
   const everything = bytesIn(path.dirname(state)) + answers.join()
   expect(everything).toContain('"event":"request"')
-  for (const secret of [PROMPT, ANSWER, PROVIDER_KEY]) expect(everything.includes(secret), secret).toBe(false)
+  for (const secret of [PROMPT, ANSWER, PROVIDER_KEY, PASSED_KEY, customer.apiKey])
+    expect(everything.includes(secret), secret).toBe(false)
   await upstream.stop()
   await gateway.stop()
 })
+
+/** Returns chunks of a provider with the canary in place of each of their texts. */
+function answered(chunks: readonly unknown[]): object[] {
+  return JSON.parse(JSON.stringify(chunks), (name, value) =>
+    name === 'text' && typeof value === 'string' ? ANSWER : value,
+  )
+}
 
 /** Returns the content of all files in a folder as text. */
 function bytesIn(folder: string): string {

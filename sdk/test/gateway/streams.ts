@@ -4,7 +4,7 @@ import { type GatewayCustomer, gatewayCustomer, post } from './gateway.ts'
 import type { PacedProvider } from './paced-provider.ts'
 import * as scripts from './scripts.ts'
 
-/** Streams of the four dialects, and clients that close them early. */
+/** Streams in the four dialects of the gateway, and clients that close a stream early. */
 
 /** The number of chunks with output in each stream. */
 export const CHUNKS = 60
@@ -20,11 +20,11 @@ export interface Dialect {
   readonly name: string
   readonly target: string
   readonly body: object
-  /** The chunks before output, with output, and at the end. */
+  /** The chunks of the stream: `head` before the output, `output`, and `tail` after the output. */
   readonly head: readonly string[]
   readonly output: readonly string[]
   readonly tail: readonly string[]
-  /** Returns the price of a call that delivered `k` chunks with output, by the table of the docs. */
+  /** Returns the price of a call that delivered `k` chunks with output, by the table in `docs/gateway.md`. */
   readonly charge: (k: number, customer: GatewayCustomer) => Promise<number>
   readonly whole: Parameters<GatewayCustomer['price']>[0]
 }
@@ -32,115 +32,122 @@ export interface Dialect {
 /** Returns the estimate of the input: one token for four characters of the body. */
 export const inputOf = (body: object) => Math.ceil(JSON.stringify(body).length / 4)
 
-export const chatBody = {
-  model: scripts.CHAT_MODEL,
+const chatBodyFor = (model: string) => ({
+  model,
   stream: true,
   max_tokens: 4000,
   messages: [{ role: 'user', content: INPUT_TEXT }],
-}
-const responsesBody = { model: 'gpt-5', stream: true, max_output_tokens: 4000, input: INPUT_TEXT }
-const messagesBody = {
-  model: scripts.CLAUDE_MODEL,
-  stream: true,
-  max_tokens: 4000,
-  messages: [{ role: 'user', content: INPUT_TEXT }],
-}
+})
+export const chatBody = chatBodyFor(scripts.CHAT_MODEL)
 const geminiBody = {
   contents: [{ parts: [{ text: INPUT_TEXT }] }],
   generationConfig: { maxOutputTokens: 4000 },
 }
 
-export const DIALECTS: readonly Dialect[] = [
-  {
-    name: 'chat completions',
-    target: 'openai/v1/chat/completions',
-    body: chatBody,
-    head: [],
-    output: many(() => sse(scripts.chatChunk({ content: TEXT }))),
-    tail: [sse(scripts.CHAT_STOP), sse(scripts.CHAT_REPORT), scripts.DONE],
-    charge: (k, { price }) =>
-      price({
-        provider: 'OPENAI',
-        model: scripts.CHAT_MODEL,
-        input_tokens: inputOf(chatBody),
-        output_tokens: 2 * k,
-      }),
-    whole: scripts.CHAT_PRICE,
-  },
-  {
-    name: 'responses',
-    target: 'openai/v1/responses',
-    body: responsesBody,
-    head: [named(scripts.responseEvents('')[0] ?? { type: '' })],
-    output: many((index) =>
-      named({ type: 'response.output_text.delta', ...{ sequence_number: index, delta: TEXT, item_id: 'm' } }),
-    ),
-    tail: [named({ type: 'response.completed', ...{ sequence_number: 99, response: scripts.RESPONSE } })],
-    charge: (k, { price }) =>
-      price({
-        provider: 'OPENAI',
-        model: 'gpt-5',
-        input_tokens: inputOf(responsesBody),
-        output_tokens: 2 * k,
-      }),
-    whole: scripts.RESPONSE_PRICE,
-  },
-  {
-    name: 'messages',
-    target: 'anthropic/v1/messages',
-    body: messagesBody,
-    head: [named(scripts.MESSAGE_START)],
-    output: many(() =>
-      named({
-        type: 'content_block_delta',
-        ...{ index: 0, delta: { type: 'text_delta', text: TEXT } },
-      }),
-    ),
-    tail: scripts.MESSAGE_EVENTS.slice(-3).map(named),
-    charge: (k, { price }) =>
-      price({
-        ...scripts.MESSAGE_PRICE,
-        provider_response: {
-          model: scripts.CLAUDE_MODEL,
-          usage: { ...scripts.CLAUDE_USAGE, output_tokens: 2 * k },
-        },
-      }),
-    whole: scripts.MESSAGE_PRICE,
-  },
-  {
-    name: 'generateContent',
-    target: `google/v1beta/models/${scripts.GEMINI_MODEL}:streamGenerateContent?alt=sse`,
-    body: geminiBody,
-    head: [],
-    output: many((index) =>
-      sse(
-        scripts.geminiChunk(TEXT, {
-          promptTokenCount: 1200,
-          candidatesTokenCount: 7 * (index + 1),
-          totalTokenCount: 1200 + 7 * (index + 1),
+/** Returns the four dialects. If `asked` is set, each request names this model, and the responses name their own. */
+function dialects(asked?: string): readonly Dialect[] {
+  const chatBody = chatBodyFor(asked ?? scripts.CHAT_MODEL)
+  const responsesBody = { model: asked ?? 'gpt-5', stream: true, max_output_tokens: 4000, input: INPUT_TEXT }
+  const messagesBody = chatBodyFor(asked ?? scripts.CLAUDE_MODEL)
+  return [
+    {
+      name: 'chat completions',
+      target: 'openai/v1/chat/completions',
+      body: chatBody,
+      head: [],
+      output: many(() => sse(scripts.chatChunk({ content: TEXT }))),
+      tail: [sse(scripts.CHAT_STOP), sse(scripts.CHAT_REPORT), scripts.DONE],
+      charge: (k, { price }) =>
+        price({
+          provider: 'OPENAI',
+          model: scripts.CHAT_MODEL,
+          input_tokens: inputOf(chatBody),
+          output_tokens: 2 * k,
+        }),
+      whole: scripts.CHAT_PRICE,
+    },
+    {
+      name: 'responses',
+      target: 'openai/v1/responses',
+      body: responsesBody,
+      head: [named(scripts.responseEvents('')[0] ?? { type: '' })],
+      output: many((index) =>
+        named({
+          type: 'response.output_text.delta',
+          ...{ sequence_number: index, delta: TEXT, item_id: 'm' },
         }),
       ),
-    ),
-    tail: [sse(scripts.geminiChunk('', scripts.GEMINI_USAGE, 'STOP'))],
-    charge: (k, { price }) =>
-      price({
-        ...scripts.GEMINI_PRICE,
-        provider_response: {
-          modelVersion: scripts.GEMINI_MODEL,
-          usageMetadata: {
-            promptTokenCount: 1200,
-            candidatesTokenCount: 7 * k,
-            totalTokenCount: 1200 + 7 * k,
+      tail: [named({ type: 'response.completed', ...{ sequence_number: 99, response: scripts.RESPONSE } })],
+      charge: (k, { price }) =>
+        price({
+          provider: 'OPENAI',
+          model: 'gpt-5',
+          input_tokens: inputOf(responsesBody),
+          output_tokens: 2 * k,
+        }),
+      whole: scripts.RESPONSE_PRICE,
+    },
+    {
+      name: 'messages',
+      target: 'anthropic/v1/messages',
+      body: messagesBody,
+      head: [named(scripts.MESSAGE_START)],
+      output: many(() =>
+        named({
+          type: 'content_block_delta',
+          ...{ index: 0, delta: { type: 'text_delta', text: TEXT } },
+        }),
+      ),
+      tail: scripts.MESSAGE_EVENTS.slice(-3).map(named),
+      charge: (k, { price }) =>
+        price({
+          ...scripts.MESSAGE_PRICE,
+          provider_response: {
+            model: scripts.CLAUDE_MODEL,
+            usage: { ...scripts.CLAUDE_USAGE, output_tokens: 2 * k },
           },
-        },
-      }),
-    whole: scripts.GEMINI_PRICE,
-  },
-]
+        }),
+      whole: scripts.MESSAGE_PRICE,
+    },
+    {
+      name: 'generateContent',
+      target: `google/v1beta/models/${asked ?? scripts.GEMINI_MODEL}:streamGenerateContent?alt=sse`,
+      body: geminiBody,
+      head: [],
+      output: many((index) =>
+        sse(
+          scripts.geminiChunk(TEXT, {
+            promptTokenCount: 1200,
+            candidatesTokenCount: 7 * (index + 1),
+            totalTokenCount: 1200 + 7 * (index + 1),
+          }),
+        ),
+      ),
+      tail: [sse(scripts.geminiChunk('', scripts.GEMINI_USAGE, 'STOP'))],
+      charge: (k, { price }) =>
+        price({
+          ...scripts.GEMINI_PRICE,
+          provider_response: {
+            modelVersion: scripts.GEMINI_MODEL,
+            usageMetadata: {
+              promptTokenCount: 1200,
+              candidatesTokenCount: 7 * k,
+              totalTokenCount: 1200 + 7 * k,
+            },
+          },
+        }),
+      whole: scripts.GEMINI_PRICE,
+    },
+  ]
+}
+
+export const DIALECTS = dialects()
+/** The dialects with a model in the request that has no price, such as the name of a deployment at Azure. */
+export const UNPRICED_DIALECTS = dialects('my-deployment')
 
 /**
- * Reads a stream until it has received `count` chunks of the provider, and reports each chunk. Then closes the
- * connection.
+ * Reads a stream until it has received `count` chunks of the provider, then closes the connection. Calls `onChunks`
+ * with the number of chunks received so far.
  */
 export async function leaveAfter(
   response: Response,
@@ -214,8 +221,8 @@ export async function leaveAt(
 }
 
 /**
- * Returns the numbers of chunks after which a client disconnects: all numbers with `GATEWAY_ABORTS=all`, and
- * otherwise the first, the middle and the last ones.
+ * Returns the numbers of chunks after which a client disconnects: all numbers with `GATEWAY_ABORTS=all`, and otherwise
+ * some numbers at the beginning, in the middle and at the end.
  */
 export function placesToLeave(): readonly number[] {
   const all = Array.from({ length: CHUNKS }, (_, index) => index + 1)

@@ -35,7 +35,7 @@ async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
   ).json()
   return (
     Object.entries(document.paths)
-      // Leaves out the pages for people, and the drop-in endpoints, which clients of other systems call.
+      // Omits the pages for people, and the drop-in endpoints, which clients of other systems call.
       .filter(
         ([name]) => name !== '/' && !/^\/(docs|otlp|openmeter|litellm|openmonetize|stripe)\b/.test(name),
       )
@@ -51,8 +51,8 @@ async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
 }
 
 /**
- * The routes that have no method in the client: streams and exports, the key set, the webhooks of Stripe, the metrics
- * for Prometheus, and the webhooks of the operator, which are set up once.
+ * The routes without a method in the client: streams and exports, the key set, the webhooks of Stripe, the metrics for
+ * Prometheus, and the webhooks of the operator.
  */
 const WITHOUT_METHOD =
   /^(GET \/\.well-known\/|GET \/v1\/(stream|ledger\/export)$|POST \/v1\/payments\/stripe\/|\w+ \/v1\/admin\/(metrics$|webhook-))/
@@ -94,7 +94,7 @@ describe('every method, and every route of the API', () => {
     }
   })
 
-  it('delivers after the answers of a Worker whose client lives as long as its module', async () => {
+  it('delivers after the responses of a Worker whose client lives as long as its module', async () => {
     const { om, apiKey } = await newCustomer(url)
     const script = await bundled(
       `import { OpenMonetize } from '../../src/index.ts'
@@ -119,7 +119,9 @@ describe('every method, and every route of the API', () => {
 
   const browser = existsSync(CHROMIUM)
   if (!browser)
-    console.warn(`There is no ${CHROMIUM}: the tests in a browser are skipped. CHROMIUM names another one.`)
+    console.warn(
+      `No Chromium at ${CHROMIUM}: the tests in a browser are skipped. Set CHROMIUM to the path of a Chromium.`,
+    )
 
   it.skipIf(!browser)('works in Chromium', { timeout: BROWSER_MS * 2 }, async () => {
     const script = await bundled(
@@ -157,7 +159,7 @@ describe('every method, and every route of the API', () => {
       baseUrl: ${JSON.stringify(baseUrl)}, onError() {}, queue: { store: indexedDbStore('usage'), intervalMs: 60000 ${more} } })`
       const event = `{ event_type: 'API_CALL', feature_id: 'search' }`
       await inPage(script, async (page) => {
-        // No server answers, so the events stay in the store after the page was closed.
+        // No server responds, so the events stay in the store after the page is closed.
         await page.evaluate(`(async () => {
         const om = ${client('http://127.0.0.1:1')}
         for (let number = 0; number < 40; number++) om.track(${event})

@@ -43,7 +43,7 @@ describe.each([
     upstream.play(...script)
     const customer = await newMetered(url)
     const client = new Client({ apiKey: 'test', vertexai, httpOptions: { baseUrl: upstream.url } })
-    // Both major versions have the methods of this test, so the type of the newest one is used for both.
+    // The methods that this test calls are the same in both major versions, so the type of the newest version is used.
     const ai: GoogleGenAI = Object(meter(client, customer.om, options))
     const priced = (usageMetadata: object) =>
       customer.price({
@@ -54,7 +54,7 @@ describe.each([
     return { ...customer, ai, client, priced }
   }
 
-  it('burns an answer with cache and thoughts', async () => {
+  it('burns a response with cache and thoughts', async () => {
     const { ai, client, burned, priced } = await wrapped([json(last)])
     await ai.models.generateContent(REQUEST)
     expect(await burned()).toBe(await priced(USAGE))

@@ -48,9 +48,9 @@ const changeRoute = route({
   path: '/{id}',
   summary: "Change a customer's tier, or suspend, close or reactivate it",
   description: [
-    'Ledgers apply the change before the response. All other parts apply it within 90 s. Keys of a suspended or',
-    'closed customer can only read. The two statuses differ only in name. Nothing is deleted. After a 503, repeat',
-    'the request to complete the change.',
+    'The ledgers of the customer apply the change before the response is sent. The rest of the API applies it within 90 s.',
+    'Keys of a SUSPENDED or CLOSED customer can only read. Both statuses have the same effect. No data is deleted.',
+    'After a 503, repeat the request to complete the change.',
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { params: customerPath, body: jsonRequest(accountChangeSchema) },
@@ -63,8 +63,8 @@ const issueRoute = route({
   path: '/{id}/api-keys',
   summary: 'Issue an API key to a customer, for example to replace a lost key',
   description: [
-    'Only this response contains the key. If the response is lost, repeat the request with the same',
-    '`Idempotency-Key` and operator token: the response is stored encrypted under that token.',
+    'Only this response contains the text of the key. If the response is lost, repeat the request with the same',
+    '`Idempotency-Key` and the same operator token. The stored response is encrypted with this token.',
     "The customer's other keys are unaffected.",
   ].join(' '),
   security: OPERATOR_SECURITY,
@@ -141,8 +141,8 @@ adminCustomersRoutes.openapi(issueRoute, async (c) => {
 })
 
 /**
- * Returns the statement that adds the audit record of a change. Put it directly after the statement that makes the
- * change: it adds nothing if that statement affected no row.
+ * Returns the statement that adds the audit record of a change. The statement must directly follow the statement that
+ * makes the change. It adds no record if the change affected no row.
  */
 function auditChangedAccount(c: Context<AppEnv>, before: Customer, after: Customer): D1PreparedStatement {
   const { customer_id } = before

@@ -22,7 +22,9 @@ export const customersQuery = z.strictObject({
   ...idPageQuery('cust'),
   status: z.enum(CUSTOMER_STATUSES).optional(),
   tier: z.enum(TIERS).optional(),
-  email: customerText().optional().openapi({ description: 'The complete email address, case-insensitive.' }),
+  email: customerText()
+    .optional()
+    .openapi({ description: 'The complete email address of the customer. The filter ignores case.' }),
 })
 
 export const accountChangeSchema = z

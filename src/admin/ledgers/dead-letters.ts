@@ -18,7 +18,7 @@ const STATES = ['open', 'replayed'] as const
 const listQuery = z.strictObject({
   ...idPageQuery('dl'),
   state: z.enum(STATES).default('open').openapi({
-    description: '`open`: not replayed yet. `replayed`: replayed in the last 30 days.',
+    description: '`open`: not consumed yet. `replayed`: consumed by a replay in the last 30 days.',
   }),
 })
 
@@ -29,10 +29,11 @@ const letterSchema = z
     dead_letter_id: z.string(),
     state: z.enum(STATES),
     reason: z.string().openapi({
-      description: 'The reason why the last attempt to consume the message failed.',
+      description: 'The reason of the last failed attempt to consume the message.',
     }),
     attempts: z.int().openapi({
-      description: 'The number of attempts since the message became a dead letter.',
+      description:
+        'The number of attempts to consume the message since it entered the dead-letter queue, including replays.',
     }),
     sent_at: time,
     failed_at: time,
@@ -66,14 +67,15 @@ const replayedSchema = z
       .int()
       .openapi({ description: 'The number of messages that this call consumed. No usage is counted twice.' }),
     failed: z.int().openapi({
-      description: 'The number of messages that failed again. They stay listed with the reason.',
+      description:
+        'The number of messages that failed again. They stay in the list of open dead letters, with the new reason.',
     }),
     not_found: z
       .int()
       .openapi({ description: 'The number of requested messages that do not exist or are not open.' }),
     more: z.boolean().openapi({
       description:
-        'Whether more messages were open than one call replays; false if ids were given. If true, call again.',
+        'Whether more messages were open than one call can replay. If true, call again. Always false if the request contains ids.',
     }),
   })
   .openapi('DeadLetterReplayed')
@@ -83,7 +85,7 @@ const OPERATION = 'POST /v1/admin/dead-letters/replay'
 const replayRoute = route({
   method: 'post',
   path: '/replay',
-  summary: 'Replay the given dead letters, or the 100 whose last failure is oldest',
+  summary: 'Replay the given dead letters; without ids, the 100 with the oldest last failure',
   security: OPERATOR_SECURITY,
   request: { body: optionalJsonRequest(replaySchema) },
   answers: { 200: json('The result.', replayedSchema) },

@@ -11,7 +11,8 @@ import { answerWork } from '../record-action.ts'
 const rebuildSchema = z
   .strictObject({
     mode: z.enum(MODES).optional().openapi({
-      description: 'The ledger to rebuild. Default: every ledger with entries.',
+      description:
+        'The mode of the ledger to rebuild. By default, each ledger of the customer that has entries is rebuilt.',
     }),
   })
   .openapi('Rebuild')
@@ -23,19 +24,22 @@ const rebuiltSchema = z
         mode: z.enum(MODES),
         entries: z.int().openapi({ description: 'The number of entries processed in this call.' }),
         rows: z.int().openapi({ description: 'The number of rollup rows written in this call.' }),
-        done: z.boolean().openapi({ description: 'Whether analytics use the new rollups.' }),
+        done: z.boolean().openapi({
+          description: 'Whether the rebuild of this ledger is complete and analytics use the new rollups.',
+        }),
       }),
     ),
-    more: z
-      .boolean()
-      .openapi({ description: 'Whether entries are left. If true, call again, or let the cron continue.' }),
+    more: z.boolean().openapi({
+      description:
+        'Whether unprocessed entries remain. If true, call again, or wait until a scheduled job continues.',
+    }),
   })
   .openapi('Rebuilt')
 
 const rebuildRoute = route({
   method: 'post',
   path: '/{id}/rebuild',
-  summary: "Rebuild a customer's analytics from the ledger's pages",
+  summary: "Rebuild a customer's analytics from the ledger pages in D1",
   description: [
     'Analytics use the old rollups until the new rollups are complete.',
     `One call processes up to ${ENTRIES_A_CALL.toLocaleString('en')} entries.`,
@@ -61,7 +65,7 @@ rebuildRoutes.openapi(rebuildRoute, async (c) => {
     )
   } catch (error) {
     if (error instanceof BrokenPages) {
-      const detail = `Analytics are unchanged: ${error.message}. Repair the pages with POST /v1/admin/reconcile.`
+      const detail = `The analytics of the ledger are unchanged: ${error.message}. Repair the pages with POST /v1/admin/reconcile.`
       return problem(c, { code: 'conflict', detail })
     }
     return serviceUnavailable(c, 'rollups_not_rebuilt', error)
@@ -98,9 +102,9 @@ async function rebuildCustomer(
   return { ledgers, more: ledgers.some(({ done }) => !done) }
 }
 
-// Selects the ledgers with entries that need a rebuild. During the rebuild of one ledger, skips the other ledger if
-// its rebuild was completed after this rebuild began: an earlier call started both. Otherwise, repeated calls would
-// never end.
+// Selects the ledgers that have entries and need a rebuild. The rebuild of a customer's ledgers can take several calls.
+// While the rebuild of one ledger is in progress, the query skips a ledger whose rebuild was completed after that
+// rebuild began. Otherwise, each call would repeat a completed rebuild.
 const SELECT_UNDONE = `
   WITH some AS (
     SELECT l.ledger_id, b.state_at_ms AS began_at_ms, a.state_at_ms AS active_at_ms

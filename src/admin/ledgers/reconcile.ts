@@ -7,6 +7,7 @@ import { createRouter, json, optionalJsonRequest, route } from '../../http/route
 import { DIFFERENCE_KINDS } from '../../projection/reconcile/difference.ts'
 import { type ReconcileResult, reconcileLedger } from '../../projection/reconcile/reconcile.ts'
 import { LEDGERS_A_CALL, reconcileDue } from '../../projection/reconcile/reconcile-all.ts'
+import { isFullCheckOpen, readReconciliation } from '../../projection/reconcile/store.ts'
 import { answerWork } from '../record-action.ts'
 
 const reconcileSchema = z
@@ -14,7 +15,7 @@ const reconcileSchema = z
     customer_id: objectId().min(1).optional(),
     full: z.boolean().optional().openapi({
       description:
-        'Whether to check every page. By default, a check begins after the last page that was found correct. Without `customer_id`, every page is also checked if the last full check is 28 days old.',
+        'Whether the check begins with the first page. By default, it begins after the last page that was found correct, or with the first page if the last check found differences that could not be repaired. If an earlier check that began with the first page is not complete, this check continues it. Without `customer_id`, it also begins with the first page at least every 28 days.',
     }),
   })
   .openapi('Reconcile')
@@ -35,17 +36,20 @@ const resultSchema = z
       z.object({
         ledger_id: z.string(),
         status: z.enum([...RECONCILIATION_STATUSES, 'UNAVAILABLE']),
-        checked_entry: z
-          .int()
-          .nullable()
-          .openapi({ description: 'The entry up to which all pages are correct; null if unavailable.' }),
+        checked_entry: z.int().nullable().openapi({
+          description:
+            'The number of the entry up to which the pages are correct. 0 if `status` is DIFFERENT, and null if `status` is UNAVAILABLE.',
+        }),
         differences: z.array(differenceSchema).openapi({
           description:
-            'The differences that were found, at most 100. REPAIRED means that all differences were repaired.',
+            'The differences that were found, at most 100. If `status` is REPAIRED, all differences were repaired.',
         }),
       }),
     ),
-    more: z.boolean().openapi({ description: 'Whether more ledgers may be due. If true, call again.' }),
+    more: z.boolean().openapi({
+      description:
+        'Whether a check is not complete, or other ledgers might be due for a check. If true, send the same body again, as a new request.',
+    }),
   })
   .openapi('Reconciled')
 
@@ -55,15 +59,18 @@ const reconcileRoute = route({
   summary: 'Compare ledgers with their D1 pages and analytics, and repair differences',
   description:
     `Checks the ledgers of one customer. Without \`customer_id\`, checks up to ${LEDGERS_A_CALL} ledgers, in the ` +
-    'order of their ids from the end of the last call. Omits ledgers that were completely checked in the last ten ' +
-    'minutes. Pages are repaired from the journal of the ledger object, and analytics from the pages. A cron ' +
-    'checks every ledger once a day.',
+    'order of their ids, starting after the last ledger of the previous call. Omits ledgers whose check was ' +
+    'completed in the last ten minutes. Pages are repaired from the journal of the ledger object, and analytics ' +
+    'from the pages. A scheduled job checks the ledgers whose last check was more than a day ago.',
   request: { body: optionalJsonRequest(reconcileSchema) },
   answers: { 200: json('The result.', resultSchema) },
   problems: ['not_found', 'idempotency_mismatch'],
 })
 
-/** The minimum time between two checks of a ledger, so that a repeated call checks other ledgers. */
+/**
+ * The minimum time in ms between two complete checks of a ledger by requests without `customer_id`. A repeated request
+ * therefore checks other ledgers.
+ */
 const NOT_AGAIN_FOR_MS = 600_000
 
 const OPERATION = 'POST /v1/admin/reconcile'
@@ -81,20 +88,29 @@ reconcileRoutes.openapi(reconcileRoute, async (c) => {
       return { ledgers: results.map(renderResult), more }
     })
   }
-  const ledgers = MODES.map((mode) => ({ customer_id, mode }))
-  const known = await knownLedgers(ledgerDb(c.env, customer_id), ledgers.map(ledgerKey))
-  if (known.size === 0) {
+  const names = MODES.map((mode) => ({ customer_id, mode }))
+  const db = ledgerDb(c.env, customer_id)
+  const known = await knownLedgers(db, names.map(ledgerKey))
+  const ledgers = names.filter((name) => known.has(ledgerKey(name)))
+  if (ledgers.length === 0) {
     return problem(c, {
       code: 'not_found',
       detail: `Customer ${customer_id} was not found or has no ledger entries.`,
     })
   }
   return answerWork(c, work, async () => {
+    // While the full check of one ledger is not complete, a repeated request does not begin the other ledger's full
+    // check again. Otherwise, the checks of two long ledgers would never both be complete.
+    const checks = await Promise.all(
+      ledgers.map(async (ledger) => ({ ledger, last: await readReconciliation(db, ledgerKey(ledger)) })),
+    )
+    const begins_full = full && !checks.some(({ last }) => isFullCheckOpen(last))
     const results: ReconcileResult[] = []
-    for (const ledger of ledgers) {
-      if (known.has(ledgerKey(ledger))) results.push(await reconcileLedger(c.env, ledger, { full, now_ms }))
+    for (const { ledger, last } of checks) {
+      results.push(await reconcileLedger(c.env, ledger, { full: begins_full, now_ms, last }))
     }
-    return { ledgers: results.map(renderResult), more: false }
+    const more = results.some((result) => result.kind === 'done' && result.more)
+    return { ledgers: results.map(renderResult), more }
   })
 })
 

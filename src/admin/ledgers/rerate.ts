@@ -18,7 +18,7 @@ const summarySchema = z
     unpriced: z.int().openapi({ description: 'The number of events that still have no price.' }),
     more: z.boolean().openapi({
       description:
-        'Whether more events must be examined, also because a ledger did not answer. If true, call again.',
+        'Whether unexamined events remain, for example because a ledger did not respond. If true, call again.',
     }),
   })
   .openapi('RerateSummary')
@@ -28,7 +28,7 @@ const rerateRoute = route({
   path: '/',
   summary: 'Rate events that were recorded before their price was set',
   description:
-    'Rates the events of one customer. Without `customer_id`, rates the events of all customers that new or changed prices can affect. Each event is rated at most once, at the price that was in effect at the time of the event. A cron also rates these events.',
+    'Rates the events of one customer. Without `customer_id`, rates the events of all customers to which a new or changed price, or new credits, can apply. Each event is rated at most once, at the price that was in effect at the time of the event. A scheduled job also rates unrated events.',
   request: { body: optionalJsonRequest(rerateSchema) },
   answers: { 200: json('The result.', summarySchema) },
   problems: ['not_found', 'idempotency_mismatch'],

@@ -36,11 +36,13 @@ const unratedSchema = z
         ...ledgerFields,
         provider: z.string().nullable().openapi({
           description:
-            'The provider; null if the events name none. No price can be set for events without a provider or model, and they are never rated.',
+            'The provider; null if the events contain no provider. Events without a provider or model cannot have a price and are never rated.',
         }),
         model: z.string().nullable(),
         events: z.int().openapi({ description: `The number of events, at most ${MAX_UNRATED_COUNTED}.` }),
-        more_events: z.boolean().openapi({ description: 'Whether more events may exist than were counted.' }),
+        more_events: z
+          .boolean()
+          .openapi({ description: 'Whether there might be more events than were counted.' }),
         oldest_at: z.iso.datetime().openapi({ description: 'The arrival time of the oldest event.' }),
         waits_for: z.enum(['price', 'credits']).openapi({
           description:
@@ -51,7 +53,7 @@ const unratedSchema = z
     next_cursor: z.string().nullable(),
     unavailable: z.array(z.object(ledgerFields)).openapi({
       description:
-        'The ledgers that did not answer. Their models are missing on this page. Repeat the request later.',
+        'The ledgers that did not respond. The page does not contain their models. Repeat the request later.',
     }),
   })
   .openapi('UnratedModels')

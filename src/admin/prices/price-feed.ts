@@ -11,6 +11,7 @@ import { problem, serviceUnavailable } from '../../http/output/problem.ts'
 import { answerOnce } from '../../http/output/stored-answers.ts'
 import { createRouter, json, jsonRequest, route } from '../../http/route.ts'
 import { auditStatement } from '../../ledger/flush/audit-log.ts'
+import { OPERATOR } from '../../rating/price-epochs.ts'
 import { applyAndPublish } from '../../rating/price-feed/read.ts'
 import {
   appliedVersion,
@@ -18,7 +19,9 @@ import {
   listFeeds,
   rejectFeed,
   type StoredFeed,
+  sizeProblem,
 } from '../../rating/price-feed/store.ts'
+import { loadOverlays } from '../../rating/price-overrides/store.ts'
 
 const time = z.string().openapi({ format: 'date-time' })
 
@@ -27,7 +30,7 @@ const feedSchema = z
     feed_id: z.string(),
     status: z.enum(PRICE_FEED_STATUSES).openapi({
       description:
-        'WAITING: the operator must apply or reject the feed. REFUSED: the feed cannot be applied. REPLACED: a newer feed was applied.',
+        'WAITING: the operator must apply or reject the feed. REFUSED: the feed cannot be applied. REPLACED: another feed with the same or a newer version was applied.',
     }),
     version: z.int().nullable().openapi({
       description: 'The version of the feed; null if the feed could not be read.',
@@ -65,7 +68,8 @@ const applyRoute = route({
   method: 'post',
   path: '/apply',
   summary: 'Apply a waiting price feed in spite of large price changes, missing prices or zero prices',
-  description: 'The prices take effect at the time of the request. All ratings use them within 90 s.',
+  description:
+    'The prices take effect at the time of the request. Every rating uses the new prices within 90 s.',
   request: { body: jsonRequest(decisionSchema) },
   answers: { 200: json('The feed.', feedSchema) },
   problems: ['conflict', 'not_found', 'idempotency_mismatch'],
@@ -116,6 +120,11 @@ async function decide(c: Context<AppEnv>, decision: 'apply' | 'reject', feed_id:
           ? `Price feed ${feed_id} has version ${feed.version}. Only a version after ${applied} can be applied.`
           : `Price feed ${feed_id} is ${feed.status}. Only a WAITING feed can be applied or rejected.`
         return problem(c, { code: 'conflict', detail })
+      }
+      if (decision === 'apply') {
+        const overlays = await loadOverlays(c.env, OPERATOR)
+        const detail = sizeProblem(feed.changes, overlays.length)
+        if (detail !== undefined) return problem(c, { code: 'conflict', detail })
       }
       const now_ms = Date.now()
       const status = decision === 'apply' ? 'APPLIED' : 'REJECTED'

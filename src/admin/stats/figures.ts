@@ -2,17 +2,17 @@ import type { Bindings } from '../../bindings.ts'
 import type { Config } from '../../config.ts'
 import type { CustomerStatus, Tier } from '../../db/schema.ts'
 import { LEDGERS_BEHIND } from '../../ledger/flush/flush-failures.ts'
+import { type AllPaymentFigures, readPaymentFigures } from '../../ledger/payments/figures.ts'
 import { logInfo } from '../../logging/log.ts'
 import { hourOf } from '../../logging/outcomes.ts'
-import { type AllPaymentFigures, readPaymentFigures } from '../../payments/figures.ts'
 import { HOUR_MS } from '../../time/durations.ts'
 import { readWebhookFigures, type WebhookFigures } from '../../webhooks/figures.ts'
 import type { Activity } from './cost-estimate.ts'
 import { allHours, type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
 
 /**
- * The figures for operators and alerts, all from D1. Every statement reads a bounded number of rows. `complete` is
- * false if a count reaches this bound, because more rows may exist.
+ * The figures for operators and alerts, all from D1. Every SQL statement reads a limited number of rows. `complete` is
+ * false if a count reaches the limit, because D1 might contain more rows.
  */
 export interface Figures {
   readonly customers: {
@@ -26,9 +26,9 @@ export interface Figures {
   readonly dead_letters: { readonly count: number; readonly complete: boolean }
   readonly webhooks: WebhookFigures
   readonly payments: AllPaymentFigures
-  /** The start of the hours of the outcomes: the current hour and the previous 23 hours. */
+  /** The start of the first hour in `hours`, which contains the current hour and the previous 23 hours. */
   readonly since_ms: number
-  /** The hours with requests, oldest first. */
+  /** The outcomes of each hour with requests, oldest hour first. */
   readonly hours: readonly HourOfOutcomes[]
 }
 
@@ -41,16 +41,16 @@ export interface CustomerCount {
 export interface Backlog {
   readonly ledgers_behind: number
   /**
-   * The commit time of the oldest missing entry; null if none is missing. For rollups, the time is approximate: it is
-   * the last commit time of a page of the same flush.
+   * The commit time of the oldest missing entry; null if no entry is missing. For rollups, the time is approximate: it
+   * is the last commit time in a page of the flush that contains the entry.
    */
   readonly oldest_at_ms: number | null
 }
 
 export interface Reconciled {
-  /** The number of ledgers whose sums differed at their last check and could not be repaired. */
+  /** The number of ledgers whose last check found differences that could not be repaired. */
   readonly different: number
-  /** The time of the last check of a ledger; null if there was none. */
+  /** The time at which any ledger was last checked; null if no ledger was checked yet. */
   readonly last_run_at_ms: number | null
   /** The number of ledgers that were never checked. */
   readonly unchecked: number
@@ -91,7 +91,7 @@ const COUNT_DEAD_LETTERS = `SELECT count(*) AS count FROM (SELECT 1 FROM dead_le
 const SELECT_OUTCOMES = `
   SELECT hour_ms, outcome, count FROM outcome_counts WHERE hour_ms >= ?1 ORDER BY hour_ms, outcome LIMIT ?2`
 
-/** Reads the figures from D1. Throws if D1 does not answer. */
+/** Reads the figures from D1. Throws if D1 does not respond. */
 export async function readFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<Figures> {
   const { DB } = env
   const since_ms = hourOf(now_ms) - (HOURS - 1) * HOUR_MS
@@ -129,13 +129,14 @@ export async function readFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Pr
 }
 
 /**
- * Returns the time since `oldest_at_ms` in whole seconds; 0 if it is null, or in the future because clocks differ.
+ * Returns the time since `oldest_at_ms` in whole seconds. Returns 0 if `oldest_at_ms` is null, or if it is in the
+ * future because clocks differ.
  */
 export function lagSeconds(oldest_at_ms: number | null, now_ms: number): number {
   return oldest_at_ms === null ? 0 : Math.max(0, Math.round((now_ms - oldest_at_ms) / 1_000))
 }
 
-/** Returns the activity in the hours of the figures, to estimate the cost. */
+/** Returns the activity in the current and the previous 23 hours, from which the cost is estimated. */
 export function activityOf(figures: Figures, now_ms: number, { flush_delay_ms }: Config): Activity {
   const { requests, changes, events } = allHours(figures.hours)
   return {

@@ -10,8 +10,8 @@ import { allHours } from './outcome-figures.ts'
 import type { Metric, Sample } from './prometheus.ts'
 
 /**
- * Returns the figures of `GET /v1/admin/stats` as Prometheus metrics. Labels have fixed sets of values and never name
- * a customer, so the number of series does not grow.
+ * Returns the figures of `GET /v1/admin/stats` as Prometheus metrics. Each label has a fixed set of values and never
+ * contains a customer, so the number of series does not grow.
  */
 export function metricsOf(figures: Figures, now_ms: number, config: Config): Metric[] {
   return [
@@ -19,7 +19,7 @@ export function metricsOf(figures: Figures, now_ms: number, config: Config): Met
     ...counters(figures, now_ms),
     gauge(
       'estimated_cost_usd',
-      "An upper estimate of the platform's charges for the current and the previous 23 hours.",
+      "An upper estimate of the platform's charges for the current hour and the previous 23 hours.",
       { value: formatUsd(estimatedCost(activityOf(figures, now_ms, config))) },
     ),
     gauge('figures_complete', '1 if the count is complete, 0 if more rows may exist than were counted.', [
@@ -47,20 +47,24 @@ function gauges(figures: Figures, now_ms: number): Metric[] {
     gauge('ledgers', 'Ledgers.', { value: ledgers.count }),
     ...backlog('flush', 'D1 after a failed flush', flush, now_ms),
     ...backlog('rollups', 'analytics', rollups, now_ms),
-    gauge('reconcile_different_ledgers', 'Ledgers whose sums differed and could not be repaired.', {
-      value: reconcile.different,
-    }),
+    gauge(
+      'reconcile_different_ledgers',
+      'Ledgers whose last check found differences that could not be repaired.',
+      {
+        value: reconcile.different,
+      },
+    ),
     gauge('reconcile_unchecked_ledgers', 'Ledgers that were never checked.', { value: reconcile.unchecked }),
     gauge(
       'reconcile_last_run_timestamp_seconds',
-      'Unix time of the last check of a ledger.',
+      'Unix time at which any ledger was last checked.',
       reconcile.last_run_at_ms === null ? [] : { value: reconcile.last_run_at_ms / 1_000 },
     ),
     gauge('dead_letters', 'Usage messages that could not be consumed.', { value: dead_letters.count }),
     gauge('webhook_deliveries_pending', 'Pending webhook deliveries.', {
       value: webhooks.pending,
     }),
-    gauge('webhook_overdue_seconds', 'The time since the oldest pending webhook attempt was due.', {
+    gauge('webhook_overdue_seconds', 'Seconds since the oldest pending webhook attempt was due.', {
       value: lagSeconds(webhooks.oldest_due_at_ms, now_ms),
     }),
     gauge('webhook_endpoints_failing', 'Enabled webhook endpoints whose last attempt failed.', {
@@ -74,10 +78,12 @@ function gauges(figures: Figures, now_ms: number): Metric[] {
       'Payments of live ledgers by status.',
       PAYMENT_STATUSES.map((status) => ({ labels: { status }, value: payments[status] })),
     ),
-    gauge('payments_oldest_open_seconds', 'The age of the oldest payment without an outcome.', {
+    gauge('payments_oldest_open_seconds', 'Age in seconds of the oldest payment without an outcome.', {
       value: lagSeconds(payments.oldest_open_at_ms, now_ms),
     }),
-    gauge('top_ups_paused', 'Wallets whose automatic top-up is paused.', { value: payments.top_ups_paused }),
+    gauge('top_ups_paused', 'Wallets with a Stripe customer whose automatic top-up is paused.', {
+      value: payments.top_ups_paused,
+    }),
   ]
 }
 
@@ -86,16 +92,16 @@ function backlog(name: string, target: string, { ledgers_behind, oldest_at_ms }:
     gauge(`${name}_ledgers_behind`, `Ledgers with entries that are missing in ${target}.`, {
       value: ledgers_behind,
     }),
-    gauge(`${name}_lag_seconds`, `The age of the oldest entry that is missing in ${target}.`, {
+    gauge(`${name}_lag_seconds`, `Age in seconds of the oldest entry that is missing in ${target}.`, {
       value: lagSeconds(oldest_at_ms, now_ms),
     }),
   ]
 }
 
 /**
- * Returns the outcomes since midnight UTC. The counters start again at 0 each day. Prometheus treats this like a
- * restart, so `rate` and `increase` stay correct. A sum of the last 24 hours would not be a counter, because it can
- * fall.
+ * Returns the outcomes since midnight UTC as counters. The counters start again at 0 each day. Prometheus treats the
+ * fall to 0 like a restart, so `rate` and `increase` stay correct. A sum over the last 24 hours could fall to other
+ * values, so it would not be a counter.
  */
 function counters({ hours }: Figures, now_ms: number): Metric[] {
   const midnight_ms = Math.floor(now_ms / DAY_MS) * DAY_MS
@@ -103,7 +109,7 @@ function counters({ hours }: Figures, now_ms: number): Metric[] {
   return [
     counter(
       'requests',
-      'Requests since midnight UTC by class of status.',
+      'Requests since midnight UTC by status class.',
       (['2xx', '4xx', '5xx'] as const).map((status) => ({
         labels: { status },
         value: today.statuses[status],
@@ -114,15 +120,15 @@ function counters({ hours }: Figures, now_ms: number): Metric[] {
       'Refused and failed requests since midnight UTC by problem code.',
       byCode(today.codes),
     ),
-    counter('replayed_requests', 'Requests since midnight UTC that were answered with a stored answer.', {
+    counter('replayed_requests', 'Requests since midnight UTC that got a stored response.', {
       value: today.replayed,
     }),
     counter(
       'rejected_events',
-      'Events since midnight UTC that were rejected in batches answered 200, by problem code.',
+      'Events since midnight UTC that were rejected although their batch got a 200 response, by problem code.',
       byCode(today.rejected_events),
     ),
-    counter('changes', 'Successful requests since midnight UTC other than reads, without replays.', {
+    counter('changes', 'Successful write requests since midnight UTC, without replays.', {
       value: today.changes,
     }),
     counter('events', 'Events ingested since midnight UTC, without replays.', { value: today.events }),
@@ -130,8 +136,8 @@ function counters({ hours }: Figures, now_ms: number): Metric[] {
 }
 
 /**
- * Returns one sample for each code, even before its first occurrence. Otherwise, `increase` would miss the first
- * occurrence.
+ * Returns one sample for each problem code, with 0 for a code that has not occurred. Otherwise, `increase` would miss
+ * the first occurrence of a code.
  */
 function byCode(counts: Readonly<Record<string, number>>): Sample[] {
   const known = Object.entries(PROBLEMS).map(([code, { status }]) => ({
@@ -139,7 +145,8 @@ function byCode(counts: Readonly<Record<string, number>>): Sample[] {
     value: counts[code] ?? 0,
   }))
   const all = Object.values(counts).reduce((sum, count) => sum + count, 0)
-  // Codes that only another version of the Worker defines. `outcome-figures.ts` counts them as 4xx.
+  // The number of problems with unknown codes, which another version of the Worker counted. `outcome-figures.ts` counts
+  // them as 4xx.
   const unknown = all - known.reduce((sum, { value }) => sum + value, 0)
   return [...known, { labels: { code: 'other', status: '400' }, value: unknown }]
 }

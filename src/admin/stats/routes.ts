@@ -27,18 +27,18 @@ import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts'
 const count = z.int().min(0)
 const complete = z.boolean().openapi({
   description:
-    'Whether the count is complete. False if the count reached its maximum, because more rows may exist.',
+    'Whether the count is complete. False if the count reached its maximum, because the true number might be higher.',
 })
 const time = z.string().openapi({ format: 'date-time' })
 
 const backlogSchema = z.object({
   ledgers_behind: count,
-  oldest_at: time
-    .nullable()
-    .openapi({ description: 'The approximate commit time of the oldest missing entry; null if none.' }),
+  oldest_at: time.nullable().openapi({
+    description: 'The approximate commit time of the oldest missing entry; null if no entry is missing.',
+  }),
   lag_seconds: z
     .number()
-    .openapi({ description: 'The age of the oldest missing entry in seconds; 0 if none is missing.' }),
+    .openapi({ description: 'The age of the oldest missing entry in seconds; 0 if no entry is missing.' }),
 })
 
 const outcomesSchema = z.object({
@@ -48,9 +48,10 @@ const outcomesSchema = z.object({
     .record(z.string(), count)
     .openapi({ description: 'The number of refused and failed requests, by problem code.' }),
   replayed: count,
-  rejected_events: z
-    .record(z.string(), count)
-    .openapi({ description: 'The number of rejected events in batches that were answered 200, by code.' }),
+  rejected_events: z.record(z.string(), count).openapi({
+    description:
+      'The number of events that were rejected although their batch got a 200 response, by problem code.',
+  }),
 })
 
 const usd = z.number().min(0)
@@ -58,7 +59,7 @@ const usd = z.number().min(0)
 const costSchema = z
   .object({
     changes: count.openapi({
-      description: 'The number of successful requests other than reads, without replays.',
+      description: 'The number of successful write requests, without replays.',
     }),
     events: count.openapi({ description: 'The number of ingested events, without replays.' }),
     estimated_usd: usd,
@@ -69,7 +70,7 @@ const costSchema = z
   })
   .openapi({
     description:
-      "An upper estimate of the platform's charges for the hours of `outcomes`, at list prices and without storage. It does not subtract the amounts that the plan includes. Only the platform's bill is exact.",
+      "An upper estimate of the platform's charges for the hours in `outcomes`, at list prices and without storage. It does not subtract the amounts that the platform's plan includes. Only the platform's bill is exact.",
   })
 
 const statsSchema = z
@@ -89,23 +90,22 @@ const statsSchema = z
     }),
     reconcile: z.object({
       different: count.openapi({
-        description:
-          'The number of ledgers whose sums differed at their last check and could not be repaired.',
+        description: 'The number of ledgers whose last check found differences that could not be repaired.',
       }),
       unchecked: count.openapi({ description: 'The number of ledgers that were never checked.' }),
       last_run_at: time.nullable(),
     }),
     dead_letters: z.object({ open: count, complete }),
     webhooks: z.object({
-      pending: count.openapi({ description: 'The number of pending deliveries.' }),
-      overdue_seconds: z
-        .number()
-        .openapi({ description: 'The seconds since the oldest pending attempt was due; 0 if none is due.' }),
+      pending: count.openapi({ description: 'The number of pending webhook deliveries.' }),
+      overdue_seconds: z.number().openapi({
+        description: 'The seconds since the oldest pending attempt was due; 0 if no attempt is due.',
+      }),
       failing_endpoints: count.openapi({
-        description: 'The number of enabled endpoints whose last attempt failed.',
+        description: 'The number of enabled webhook endpoints whose last attempt failed.',
       }),
       disabled_endpoints: count.openapi({
-        description: 'The number of endpoints that were disabled because of failures.',
+        description: 'The number of webhook endpoints that were disabled because of failures.',
       }),
       complete,
     }),
@@ -120,19 +120,20 @@ const statsSchema = z
             'The age of the oldest payment without an outcome in seconds; 0 if every payment has an outcome.',
         }),
         top_ups_paused: count.openapi({
-          description: 'The number of wallets with a Stripe customer whose automatic top-up is paused.',
+          description:
+            'The number of wallets that have a Stripe customer and whose automatic top-up is paused.',
         }),
         complete,
       })
       .openapi({
         description:
-          'The payments of live ledgers, with a delay of about a minute. Failed payments are counted until they are deleted.',
+          'The payments of live ledgers. The numbers are delayed by about a minute. A failed payment is counted until it is deleted.',
       }),
     outcomes: outcomesSchema
       .extend({ since: time, hours: z.array(outcomesSchema.extend({ hour: time })) })
       .openapi({
         description:
-          'The outcomes of requests in the current and the previous 23 hours, with a delay of about a minute.',
+          'The outcomes of requests in the current hour and the previous 23 hours. The numbers are delayed by about a minute.',
       }),
     cost: costSchema,
     as_of: time,
@@ -151,7 +152,7 @@ const metricsRoute = route({
   path: '/',
   summary: 'Get the figures as Prometheus metrics',
   description:
-    'The figures of `GET /v1/admin/stats` in the text format 0.0.4. Counters (`…_total`) start again at 0 at midnight UTC and are delayed by about a minute.',
+    'Returns the figures of `GET /v1/admin/stats` in the Prometheus text format 0.0.4. Counters (`…_total`) start again at 0 at midnight UTC. They are delayed by about a minute.',
   answers: {
     200: { description: 'The metrics.', content: { 'text/plain': { schema: z.string() } } },
   },

@@ -1,10 +1,10 @@
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { dashboardRequestOf } from '../../dashboard/access.ts'
-import type { AppEnv } from '../../http/env.ts'
+import { findSession, type Session } from '../../dashboard/sessions.ts'
+import { idempotencyKey } from '../../http/caller.ts'
+import { type AppEnv, guard } from '../../http/env.ts'
 import { jsonBody } from '../../http/middleware/body.ts'
-import { guard } from '../../http/middleware/guard.ts'
-import { idempotencyKey } from '../../http/middleware/idempotency-key.ts'
 import {
   admitsCustomer,
   admitsLookup,
@@ -18,15 +18,16 @@ import { logError } from '../../logging/log.ts'
 import { withPortalToken } from '../../portal-tokens/access.ts'
 import { portalBody } from '../../portal-tokens/body.ts'
 import { isPortalToken } from '../../portal-tokens/token.ts'
+import { noteKeyUse } from '../last-used.ts'
 import { isWellFormed } from './format.ts'
-import { findApiKey, findKeyByHash, isKnownKey, type KeyLookup, noteKeyUse } from './lookup.ts'
+import { findApiKey, findKeyByHash, isKnownKey, type KeyLookup } from './lookup.ts'
+import { operatorsOf } from './operator.ts'
 import type { Scope } from './scopes.ts'
-import { sessionOf } from './session.ts'
 
 /**
- * Authenticates a request and stores its key as `key`, or refuses the request. Runs before the body is read. Limits
- * the rate of requests without a valid key by address, and of requests with a valid key by customer. The lookup of a
- * cached key needs no I/O.
+ * Authenticates a request and stores its key as `key` in the context, or refuses the request. Runs before the body is
+ * read. Limits the rate of requests: by IP address if the key is missing, invalid or not cached, and by customer if the
+ * key is valid. The lookup of a cached key needs no I/O.
  */
 export const authenticate = authenticateBy(
   (c) => ({
@@ -36,12 +37,12 @@ export const authenticate = authenticateBy(
   'Authorization: Bearer KEY or as X-API-Key: KEY',
 )
 
-/** The key in each place of a request, by the name of the place. */
+/** The API keys that a request contains, by the name of the header or parameter. */
 type Places = Readonly<Record<string, string | undefined>>
 
 /**
- * Authenticates with the key from any of several places. Refuses a request with different keys in two places. A 401
- * for a missing key names the places in `advised`.
+ * Returns a middleware that authenticates with a key from any of several headers or parameters. Refuses a request that
+ * contains two different keys. If the key is missing, the 401 response recommends the text in `advised`.
  */
 export function authenticateBy(
   places: (c: Context<AppEnv>) => Places,
@@ -57,7 +58,7 @@ async function authenticateKeys(
   next: Next,
 ): Promise<Response | undefined> {
   if (dashboardRequestOf(c)) return authenticateSession(c, next)
-  // An empty value counts as absent. It may come from an unset variable of the caller.
+  // An empty value counts as absent, because it can come from an unset variable of the caller.
   let place = ''
   let key: string | undefined
   let other: string | undefined
@@ -84,22 +85,23 @@ async function authenticateKeys(
   return undefined
 }
 
-/** Stores the record of an API key as `key` of the request, or returns a refusal. */
+/** Looks up an API key and stores its record as `key` in the context, or returns a refusal. */
 export async function admitApiKey(c: Context<AppEnv>, key: string): Promise<Response | undefined> {
-  // The answer is the same for a wrong checksum and an unknown key.
+  // A key with a wrong checksum gets the same response as an unknown key.
   const now_ms = Date.now()
   if (!isKnownKey(key, now_ms) && !isWellFormed(key)) return unknownKey(c)
   return admitFound(c, findApiKey(c.env, key, now_ms, lookupOf(c)), now_ms)
 }
 
 /**
- * Authenticates a request of the dashboard with the key of its session. Both the session and the key must be valid.
+ * Authenticates a request from the dashboard with the API key of its session. The session and the key must both be
+ * valid.
  */
 async function authenticateSession(c: Context<AppEnv>, next: Next): Promise<Response | undefined> {
   const session = await sessionOf(c)
   if (session instanceof Response) return session
   if (session.kind === 'operator') {
-    const detail = 'This page is signed in as the operator. Sign in with an API key of a customer.'
+    const detail = 'The dashboard is signed in as the operator. Sign in with an API key of a customer.'
     return unauthorized(c, 'invalid_api_key', detail)
   }
   const now_ms = Date.now()
@@ -108,6 +110,31 @@ async function authenticateSession(c: Context<AppEnv>, next: Next): Promise<Resp
   if (refused) return refused
   await next()
   return undefined
+}
+
+/**
+ * Returns the session of a request of the dashboard. Refuses a request from a page of another origin or without a
+ * valid session.
+ */
+export async function sessionOf(c: Context<AppEnv>): Promise<Session | Response> {
+  const request = dashboardRequestOf(c)
+  if (request && !request.is_own_page) return notFromOwnPage(c)
+  const token = request?.session
+  if (token === undefined) {
+    return unauthorized(c, 'missing_api_key', 'There is no session. Sign in to the dashboard.')
+  }
+  const session = await findSession(c.env, token, operatorsOf(c.env), Date.now())
+  if (session) return session
+  const detail = 'This session has ended, or its key was deleted or replaced. Sign in again.'
+  return unauthorized(c, 'invalid_api_key', detail)
+}
+
+export function notFromOwnPage(c: Context<AppEnv>): Response {
+  return problem(c, {
+    code: 'origin_not_allowed',
+    detail:
+      'Only pages of the dashboard may use its session. Open the dashboard and repeat the action there.',
+  })
 }
 
 function lookupOf(c: Context<AppEnv>): KeyLookup {
@@ -137,7 +164,7 @@ async function admitFound(
     }
     if (!(await admitsCustomer(c, record))) return tooManyRequests(c, 'customer')
     const { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs } = record
-    noteKeyUse(c.env, key_id, now_ms, (work) => c.executionCtx.waitUntil(work))
+    noteKeyUse(c.env, record, now_ms, (work) => c.executionCtx.waitUntil(work))
     const ends_at_ms = earlier(session_ends_at_ms, earlier(record.expires_at_ms, record.revoked_at_ms))
     c.set('key', { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs, ends_at_ms })
   } catch (error) {
@@ -151,8 +178,9 @@ async function admitFound(
 }
 
 /**
- * Returns the access rules of a route, to spread into `route`. The scope is checked before the body is read. The
- * OpenAPI document contains the scope, for callers and for the access tests. `then` runs after the check.
+ * Returns the access rules of a route. Spread the result into the argument of `route`. The scope is checked before the
+ * body is read. The middleware `then` runs after the check. The OpenAPI document contains the scope for callers and for
+ * the access tests.
  */
 export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>[]) {
   return {
@@ -170,7 +198,7 @@ export function scopedOrPortal(scope: Scope, ...then: readonly MiddlewareHandler
   return { ...scoped(scope, portalBody, ...then), security: [...CUSTOMER_SECURITY, { portalToken: [] }] }
 }
 
-/** Returns the rules of `scoped` for a route whose body is read by `body`. */
+/** Returns the rules of `scoped` for a route whose request body is read by the middleware `body`. */
 export function scopedWith(
   scope: Scope,
   body: MiddlewareHandler<AppEnv>,
@@ -180,13 +208,14 @@ export function scopedWith(
 }
 
 /**
- * Returns the rules of `scoped` for a read that requires a write scope. A suspended customer may still use the route.
+ * Returns the rules of `scoped` for a route that only reads but requires a write scope. A suspended customer can still
+ * use the route.
  */
 export function scopedToRead(scope: Scope) {
   return { ...scoped(scope), middleware: [...requireScope(scope, 'read')] }
 }
 
-/** Returns the middleware that checks the scope, then reads the body and the idempotency key. */
+/** Returns the middlewares that check the scope, then read the body, then read the idempotency key. */
 function requireScope(
   scope: Scope,
   access = accessOf(scope),
@@ -196,8 +225,8 @@ function requireScope(
 }
 
 /**
- * Returns a 403 if the key lacks the scope that `what` requires, or if a suspended customer writes; otherwise
- * undefined.
+ * Returns a 403 response if the key lacks the scope, or if a suspended or closed customer tries to write. Otherwise,
+ * returns undefined. `what` is the part of the API that the 403 response names.
  */
 export function refuseScope(
   c: Context<AppEnv>,
@@ -227,8 +256,8 @@ function accessOf(scope: Scope): 'read' | 'write' {
 
 /** Returns the key or token of an authenticated request. Never log or store it. */
 export function credentialOf(c: Context<AppEnv>): string {
-  // Prefers the bearer token, because the operator's routes ignore an API key that is sent with it. The token of a
-  // session is as secret as a key.
+  // Prefers the bearer token to the header `X-API-Key`, because the operator's routes ignore `X-API-Key` if a bearer
+  // token is sent. A session token is as secret as an API key.
   const credential =
     dashboardRequestOf(c)?.session ?? bearerToken(c.req.header('Authorization')) ?? c.req.header('X-API-Key')
   if (credential === undefined) throw new Error('the authenticated request has no credential')
@@ -236,8 +265,8 @@ export function credentialOf(c: Context<AppEnv>): string {
 }
 
 /**
- * Returns the token of an `Authorization: Bearer` header. The scheme is case-insensitive (RFC 9110, section 11.1).
- * Ignores a header of another scheme, because a proxy may have added it.
+ * Returns the token of an `Authorization: Bearer` header; undefined if there is no token. The scheme is
+ * case-insensitive (RFC 9110, section 11.1). Ignores a header with another scheme, because a proxy might have added it.
  */
 export function bearerToken(authorization: string | undefined): string | undefined {
   const [scheme = '', ...rest] = (authorization ?? '').split(' ')
@@ -246,8 +275,8 @@ export function bearerToken(authorization: string | undefined): string | undefin
 }
 
 /**
- * Returns the earlier of two ends; null means no end. A key ends when it expires, when its overlap after a rotation
- * ends, or with its session.
+ * Returns the earlier of two end times; null means no end. The authority of a request ends when its key expires, when
+ * the overlap after a rotation ends, or when its session ends.
  */
 function earlier(one_ms: number | null, other_ms: number | null): number | null {
   if (one_ms === null || other_ms === null) return one_ms ?? other_ms

@@ -4,9 +4,9 @@ import { settleRevocation } from '../revocation.ts'
 import { type ApiKey, type KeyContext, MAX_KEY_ROWS, readKeyContext } from '../rows.ts'
 import { type Authority, exceeds, FULL_AUTHORITY } from './scopes.ts'
 
-/** Decides which keys a caller may change. Reads D1, because a cached record of the calling key may be 90 s old. */
+/** Decides which keys a caller may change. Reads the calling key from D1, because a cached record can be 90 s old. */
 
-/** The caller of a key change: one of the customer's own keys, or the operator. */
+/** The caller that changes a key: an API key of the same customer, or the operator. */
 export interface KeyActor {
   readonly customer_id: string
   /** The id of the calling key; undefined for the operator. */
@@ -26,7 +26,7 @@ export interface KeyRefused {
     | 'overloaded'
     | 'unavailable'
   readonly detail: string
-  /** The invalid fields of a 400. */
+  /** The invalid fields of the request, if the response is a 400. */
   readonly errors?: readonly FieldError[]
 }
 
@@ -35,8 +35,8 @@ export interface AdmittedContext extends KeyContext {
 }
 
 /**
- * Reads the state for a key change from D1. Returns a refusal if the customer does not exist or the caller may change
- * no key.
+ * Reads the state that a key change requires from D1. Returns a refusal if the customer does not exist, or if the
+ * caller is not allowed to change any key.
  */
 export async function admitKeyChange(
   env: Bindings,
@@ -50,10 +50,11 @@ export async function admitKeyChange(
   if (maker_id === undefined) {
     return account.status === 'PENDING' ? UNFINISHED : { kind: 'admitted', ...context }
   }
-  // The key has ended: rows of ended keys are eventually deleted, as their number is limited.
+  // A key without a row was deleted, expired or rotated earlier: the rows of such keys are eventually removed.
   if (!maker) return refusedBecause('revoked_api_key')
   if (isOver(maker.revoked_at_ms, now_ms)) {
-    // A cache still admits the key: its deletion may have reached only D1.
+    // A cache still admitted the key. If its deletion was interrupted after the change in D1, this call completes the
+    // deletion.
     await settleRevocation(env, customer_id, maker.key_id)
     return refusedBecause('revoked_api_key')
   }
@@ -65,8 +66,8 @@ export async function admitKeyChange(
 }
 
 /**
- * Returns the authority that the caller may give to other keys. A key that is being replaced may still create keys,
- * but no key with a later end.
+ * Returns the authority that the caller may give to other keys. A rotated key can still create keys during its overlap,
+ * but only keys that end no later than the overlap.
  */
 export function authorityOf({ maker }: AdmittedContext): Authority {
   if (!maker) return FULL_AUTHORITY
@@ -89,7 +90,7 @@ export function refuseTooMany(
 ): KeyRefused | undefined {
   if (maker && recent_keys >= MAX_KEY_ROWS) {
     return conflict(
-      `This customer has ${recent_keys} API keys that are active or ended within a day. The maximum is ${MAX_KEY_ROWS}. Retry tomorrow.`,
+      `This customer has ${recent_keys} API keys that are active or ended within the last day. The maximum is ${MAX_KEY_ROWS}. Retry tomorrow.`,
     )
   }
   if (keys_in_force < max_keys) return undefined
@@ -98,15 +99,15 @@ export function refuseTooMany(
 }
 
 /**
- * Refuses an end that is not in the future. The schema does not check this, because a replay may arrive after the end
- * of the key.
+ * Refuses an `expires_at` that is not in the future. The schema does not check this, because a replay can arrive after
+ * the key has expired.
  */
 export function refusePastEnd({ ends_at_ms }: Authority, now_ms: number): KeyRefused | undefined {
   if (!isOver(ends_at_ms, now_ms)) return undefined
   return { kind: 'refused', ...invalid([{ path: '/expires_at', message: 'must be in the future' }], 'body') }
 }
 
-/** Refuses to replace a key that has ended or was replaced before. */
+/** Refuses to rotate a key that has expired or that was already deleted or rotated. */
 export function refuseEnded(
   { expires_at_ms, revoked_at_ms }: ApiKey,
   now_ms: number,

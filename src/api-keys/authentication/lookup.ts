@@ -14,8 +14,8 @@ interface Entry<V> {
 }
 
 /**
- * A map in the memory of one isolate. Entries expire after `ttl_ms`. Above `capacity`, the least recently used entry
- * is evicted.
+ * A map in the memory of one isolate. Each entry expires after `ttl_ms`. If the map exceeds `capacity`, the least
+ * recently used entry is evicted.
  */
 export class ExpiringMap<V> {
   private readonly entries = new Map<string, Entry<V>>()
@@ -36,7 +36,7 @@ export class ExpiringMap<V> {
     if (!entry) return undefined
     this.entries.delete(key)
     if (entry.expires_at_ms <= now_ms) return undefined
-    // A Map iterates in insertion order: move the entry to the end.
+    // Moves the entry to the end, because a Map iterates in insertion order and the first entry is evicted.
     this.entries.set(key, entry)
     return entry.value
   }
@@ -60,34 +60,40 @@ export class ExpiringMap<V> {
   }
 }
 
-/** The minimum cache time and the minimum expiration time that KV accepts, in seconds. */
+/** The minimum cache time that KV accepts, in seconds. `KV_COPY_S` is the minimum expiration time that KV accepts. */
 const KV_EDGE_CACHE_S = 30
 const KV_COPY_S = 60
 
 const known = new ExpiringMap<FoundKey>({ capacity: 10_000, ttl_ms: 30_000 })
 const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
 
-/** The hashes of recently found keys, cached because hash and checksum take 13 us per request. */
+/**
+ * The hashes of recently found keys. They are cached because computing the hash and the checksum takes 13 us per
+ * request.
+ */
 const hashes = new ExpiringMap<string>({ capacity: 10_000, ttl_ms: 30_000 })
 
-/** Reports whether a text is a recently found key. The format of such a key needs no check. */
+/** Reports whether a text is a recently found key, whose format was already checked. */
 export function isKnownKey(text: string, now_ms: number): boolean {
   return hashes.get(text, now_ms) !== undefined
 }
 
-/** The parts of a request that a lookup needs. */
+/** The functions of a request that a key lookup needs. */
 export interface KeyLookup {
-  /** Runs work after the response. */
+  /** Lets a promise complete after the response is sent. */
   readonly defer: (work: Promise<unknown>) => void
-  /** Reports whether one more key that this isolate has not cached may be looked up. */
+  /** Reports whether the rate limit admits one more lookup of a key that this isolate has not cached. */
   readonly admitsLookup: () => Promise<boolean>
-  /** Reports whether D1 may be queried for one more key that is not in KV. Most such keys do not exist. */
+  /**
+   * Reports whether the rate limit admits one more D1 query for a key that is not in KV. Most keys that are not in KV
+   * do not exist.
+   */
   readonly admitsStranger: () => Promise<boolean>
 }
 
 /**
- * Creates a key and its hash. The text of the key is not part of its row in D1. Only the answer to its creation
- * contains it.
+ * Creates a key id, the text of the key and its hash. The row of the key in D1 contains the hash but not the text. Only
+ * the response to the creation of the key contains the text.
  */
 export function mintApiKey(mode: Mode): {
   readonly key_id: string
@@ -99,12 +105,12 @@ export function mintApiKey(mode: Mode): {
   return { key_id, api_key, key_hash: hashApiKey(api_key) }
 }
 
-/** The record of a key; undefined if the key does not exist, `limited` if the limit of lookups is reached. */
+/** The record of a key; undefined if the key does not exist; `limited` if the rate limit of lookups is reached. */
 type Found = FoundKey | 'limited' | undefined
 
 /**
- * Finds the record of a well-formed key. Reads this isolate's memory, then KV, then D1. KV also caches misses, so a
- * new key may be found only in D1.
+ * Finds the record of a well-formed key. Reads this isolate's memory, then KV, then D1. KV also caches misses, so it
+ * can miss a new key that D1 contains.
  */
 export function findApiKey(
   env: Bindings,
@@ -122,8 +128,8 @@ export function findApiKey(
 }
 
 /**
- * Finds a key like `findApiKey`, by its hash. Returns no promise for a key in memory, because each promise takes CPU
- * time of the request.
+ * Finds the record of a key by its hash, like `findApiKey`. For a key in memory, returns the record without a promise,
+ * because each promise costs CPU time.
  */
 export function findKeyByHash(
   env: Bindings,
@@ -163,8 +169,9 @@ export function forgetCachedKeys(): void {
 }
 
 /**
- * Reads a key from KV. Reads the operator's epoch in parallel with the record, and the customer's epoch after it,
- * because only the record names the customer. Returns undefined if KV fails, or lacks the record or an epoch.
+ * Reads a key from KV. Reads the operator's price epoch in parallel with the record. Reads the customer's price epoch
+ * after the record, because the record contains the customer's id. Returns undefined if KV fails, if it lacks the
+ * record or an epoch, or if the format of the record is unknown.
  */
 async function readFromKv(env: Bindings, hash: string): Promise<FoundKey | undefined> {
   try {
@@ -175,7 +182,7 @@ async function readFromKv(env: Bindings, hash: string): Promise<FoundKey | undef
     const record = text === null ? undefined : parseKeyRecord(text)
     const customer = record && (await readKvEpoch(env, record.customer_id))
     if (!record || operator === undefined || customer === undefined) return undefined
-    return { ...record, price_epochs: { operator, customer } }
+    return { ...record, key_hash: hash, price_epochs: { operator, customer } }
   } catch (error) {
     logError('key_record_not_read', error)
     return undefined
@@ -190,13 +197,13 @@ async function readFromD1(
   const selected = await selectKey(env, hash)
   if (!selected) return undefined
   defer(copyToKv(env, hash, selected.record))
-  return { ...selected.record, price_epochs: selected.price_epochs }
+  return { ...selected.record, key_hash: hash, price_epochs: selected.price_epochs }
 }
 
 /**
- * Copies a key from D1 to KV, then reads D1 again. If the key was revoked between the first read and the copy, the
- * copy would reactivate the key on every route that the ledger object does not check. In this case, the copy is
- * corrected. If the correction fails, the copy expires. A later revocation overwrites the copy.
+ * Copies a key from D1 to KV, then reads D1 again. If the key was revoked between the first read and the copy, the copy
+ * is corrected. Otherwise, the copy would reactivate the key on every route that does not call the ledger object. If
+ * the correction fails, the copy remains until it expires. A later revocation overwrites the copy.
  */
 async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise<void> {
   const copied = JSON.stringify(record)
@@ -210,51 +217,4 @@ async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise
   } catch (error) {
     logError('key_record_not_copied', error, { key_id: record.key_id })
   }
-}
-
-/**
- * The maximum difference between the stored time of the last use of a key and its actual last use. Recording a use
- * writes at most 1 row per hour and key, and does not delay requests.
- */
-export const LAST_USED_PRECISION_MS = 3_600_000
-/** The pause after a failure, so that an unavailable D1 is not called by every request. */
-const RETRY_MS = 60_000
-
-const noted = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: LAST_USED_PRECISION_MS })
-const failed = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: RETRY_MS })
-
-// Every isolate runs this statement. Only the first run in an hour writes a row.
-const NOTE = `
-  UPDATE api_keys SET last_used_at_ms = ?2
-  WHERE key_id = ?1 AND (last_used_at_ms IS NULL OR last_used_at_ms <= ?2 - ${LAST_USED_PRECISION_MS})`
-
-/**
- * Records a use after the response, unless this isolate has recorded a use of the key within the last hour or failed
- * to do so within the last minute.
- */
-export function noteKeyUse(
-  env: Pick<Bindings, 'DB'>,
-  key_id: string,
-  now_ms: number,
-  defer: (work: Promise<unknown>) => void,
-): void {
-  if (noted.get(key_id, now_ms) || failed.get(key_id, now_ms)) return
-  noted.set(key_id, true, now_ms)
-  defer(writeKeyUse(env, key_id, now_ms))
-}
-
-async function writeKeyUse(env: Pick<Bindings, 'DB'>, key_id: string, now_ms: number): Promise<void> {
-  try {
-    await env.DB.prepare(NOTE).bind(key_id, now_ms).run()
-  } catch (error) {
-    noted.delete(key_id)
-    failed.set(key_id, true, now_ms)
-    logError('key_use_not_noted', error, { key_id })
-  }
-}
-
-/** Removes all recorded uses and failures, for tests. */
-export function forgetNotedUses(): void {
-  noted.clear()
-  failed.clear()
 }

@@ -1,9 +1,9 @@
 import type { Mode } from '../../db/schema.ts'
 
 /**
- * The scopes of the first release. A key with all of these scopes also has the later scopes: the migration
- * `0016_later_scopes` adds them in D1, and `record.ts` adds them to records of format 2 in KV. Never add to this
- * list.
+ * The scopes of the first release. A key from that release with all first scopes also has all later scopes: the
+ * migration `0016_later_scopes` adds them in D1, and `record.ts` adds them to records of format 2 from KV. Never add a
+ * scope to this list.
  */
 export const FIRST_SCOPES = [
   'events:write',
@@ -18,7 +18,7 @@ export const FIRST_SCOPES = [
 ] as const
 
 /**
- * The scopes of API keys. A customer's first key has all of them. `docs/api-keys.md` lists the permissions of each
+ * All scopes of API keys. A customer's first key has all scopes. `docs/api-keys.md` lists the permissions of each
  * scope.
  */
 export const SCOPES = [
@@ -32,21 +32,21 @@ export const SCOPES = [
 
 export type Scope = (typeof SCOPES)[number]
 
-/** The authority of a key and its end. `exceeds` compares the authority of two keys. */
+/** The permissions of a key and the time until which they are valid. `exceeds` compares the authority of two keys. */
 export interface Authority {
   readonly mode: Mode
   readonly scopes: readonly Scope[]
-  /** The end of the key in epoch milliseconds; null if the key does not end. */
+  /** The time at which the key stops working, in epoch milliseconds; null if there is no such time. */
   readonly ends_at_ms: number | null
 }
 
-/** The operator's authority: it may issue any key to any customer. */
+/** The authority of the operator, who may issue any key to any customer. */
 export const FULL_AUTHORITY: Authority = { mode: 'live', scopes: SCOPES, ends_at_ms: null }
 
 /**
- * Returns the error of a key that may not create or delete another key; undefined if it may do so. A live key may
- * create and delete test keys, because only a live key can create the first test key. A key that expires may delete a
- * key that does not expire, but may not create such a key.
+ * Returns the error text if a key with the authority `own` must not create or delete a key with the authority `wanted`.
+ * Returns undefined if it may. A live key may create and delete test keys, because only a live key can create the first
+ * test key. A key that expires may delete a key that does not expire, but must not create one.
  */
 export function exceeds(wanted: Authority, own: Authority, what: 'create' | 'delete'): string | undefined {
   if (wanted.mode === 'live' && own.mode === 'test') {
@@ -54,9 +54,9 @@ export function exceeds(wanted: Authority, own: Authority, what: 'create' | 'del
   }
   const missing = wanted.scopes.filter((scope) => !own.scopes.includes(scope))
   if (missing.length > 0) {
-    return `A key can ${what} only keys whose scopes it has itself. This key lacks ${missing.join(', ')}.`
+    return `A key can ${what} another key only if it has all scopes of that key. This key lacks ${missing.join(', ')}.`
   }
   if (what === 'delete' || own.ends_at_ms === null) return undefined
   if (wanted.ends_at_ms !== null && wanted.ends_at_ms <= own.ends_at_ms) return undefined
-  return `A key cannot create a key that expires later than itself. This key expires at ${new Date(own.ends_at_ms).toISOString()}.`
+  return `A key cannot create another key that expires later. This key expires at ${new Date(own.ends_at_ms).toISOString()}.`
 }

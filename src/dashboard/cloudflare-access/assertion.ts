@@ -4,8 +4,8 @@ import { configOf, oncePerBindings } from '../../config.ts'
 import { AccessKeys, isSignedBy, keyId } from './keys.ts'
 
 /**
- * The header with which Cloudflare Access identifies the signed-in person. Its value is a JWT, signed with a key of
- * the team.
+ * The header in which Cloudflare Access sends the identity of the signed-in person. Its value is a JWT that is signed
+ * with a key of the team.
  * https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/validating-json/
  */
 export const ASSERTION_HEADER = 'Cf-Access-Jwt-Assertion'
@@ -16,11 +16,12 @@ export type Assertion =
   | { readonly kind: 'unavailable' }
 
 const MAX_CHARS = 8 * 1024
-/** The tolerated clock difference for `nbf`. */
+/** The tolerated clock difference in ms for the claim `nbf` (not before). */
 const SKEW_MS = 30_000
 const PARTS = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/
 
-// `crit` lists extensions that a reader must support. This reader supports none.
+// Refuses a token with `crit`, which lists extensions that a verifier must support. This verifier supports no
+// extension.
 const headerSchema = z.object({ alg: z.literal('RS256'), kid: keyId, crit: z.undefined().optional() })
 
 const claimsSchema = z.object({
@@ -30,14 +31,14 @@ const claimsSchema = z.object({
   nbf: z.number().optional(),
 })
 
-/** The claims of a person. An assertion of a service token has no email. */
+/** The claim that identifies a person. The assertion of a service token has no email. */
 const personSchema = z.object({ email: z.email().max(320) })
 
 const keysOf = oncePerBindings((env) => new AccessKeys(configOf(env).access?.team_domain ?? ''))
 
 /**
- * Verifies the assertion of a request. Returns undefined, without a read from the network, if the request has no
- * assertion or the deployment does not use Cloudflare Access.
+ * Verifies the assertion of a request. Returns undefined, without a network request, if there is no assertion or if the
+ * deployment does not use Cloudflare Access.
  */
 export async function verifyAssertion(
   env: Bindings,
@@ -64,7 +65,8 @@ export async function verifyAssertion(
   if (exp * 1_000 <= now_ms) return refused('The assertion has expired.')
   if (nbf !== undefined && nbf * 1_000 > now_ms + SKEW_MS) return refused('The assertion is not valid yet.')
   const person = personSchema.safeParse(sent)
-  if (!person.success) return refused('The assertion names no person: a service token cannot sign in.')
+  if (!person.success)
+    return refused('The assertion contains no valid email. A service token cannot sign in to the dashboard.')
   return { kind: 'valid', email: person.data.email, expires_at_ms: exp * 1_000 }
 }
 

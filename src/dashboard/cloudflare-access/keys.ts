@@ -4,16 +4,18 @@ import { logFailure } from '../../logging/log.ts'
 import { HOUR_MS, withDeadline } from '../../time/durations.ts'
 
 /**
- * The maximum number of keys of a team. A team has its current key and, for a week after a rotation, the previous
- * key.
+ * The maximum number of keys that a team's key list can contain. The list normally contains two keys: the current key
+ * and the previous key.
  */
 const MAX_KEYS = 20
 const MAX_BYTES = 64 * 1024
 const TIMEOUT_MS = 5_000
-/** The age from which cached keys are read again, and the age up to which they are used if this read fails. */
+/**
+ * The age in ms from which cached keys are read again. If the read fails, cached keys are used up to the age `KEPT_MS`.
+ */
 const FRESH_MS = HOUR_MS
 const KEPT_MS = 24 * HOUR_MS
-/** The minimum time between two reads, so that not every request with an unknown key id causes a read. */
+/** The minimum time in ms between two reads. It limits the reads that requests with unknown key ids cause. */
 const PAUSE_MS = 60_000
 
 export const keyId = z.string().min(1).max(200)
@@ -25,7 +27,7 @@ const certsSchema = z.object({
         kid: keyId,
         kty: z.literal('RSA'),
         alg: z.literal('RS256').optional(),
-        // A modulus of 2,048 to 8,192 bits.
+        // The modulus must have 2,048 to 8,192 bits.
         n: z.string().regex(/^[A-Za-z0-9_-]{342,1366}$/),
         e: z.string().regex(/^[A-Za-z0-9_-]{1,10}$/),
       }),
@@ -36,7 +38,7 @@ const certsSchema = z.object({
 
 const ALGORITHM = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 
-/** The public keys of a team of Cloudflare Access, cached in one isolate. */
+/** The public keys of a Cloudflare Access team, cached in one isolate. */
 export class AccessKeys {
   private readonly url: string
   private keys: ReadonlyMap<string, CryptoKey> = new Map()
@@ -49,8 +51,8 @@ export class AccessKeys {
   }
 
   /**
-   * Returns the key with an id; undefined if the last read keys do not include it, `unavailable` if no read succeeded
-   * in the last 24 hours.
+   * Returns the key with the id `kid`. Returns undefined if the keys that were last read do not include it, and
+   * `unavailable` if no read of the keys succeeded in the last 24 hours.
    */
   async find(kid: string, now_ms: number): Promise<CryptoKey | undefined | 'unavailable'> {
     const known = this.keys.get(kid)
@@ -63,14 +65,14 @@ export class AccessKeys {
     return now_ms - this.read_at_ms < KEPT_MS ? this.keys.get(kid) : 'unavailable'
   }
 
-  /** Reads the keys of the team. Logs a failure and never throws. */
+  /** Reads the keys of the team. Never throws: a failure is logged, and the cached keys stay. */
   private async read(now_ms: number): Promise<void> {
     try {
       const signal = AbortSignal.timeout(TIMEOUT_MS)
       const response = await fetch(this.url, { signal, redirect: 'manual' })
       if (response.status !== 200) throw new Error(`the status is ${response.status}`)
       const bytes = await readUpTo(response.body, MAX_BYTES)
-      if (!bytes) throw new Error(`the answer has more than ${MAX_BYTES} bytes`)
+      if (!bytes) throw new Error(`the response has more than ${MAX_BYTES} bytes`)
       const { keys } = certsSchema.parse(JSON.parse(new TextDecoder().decode(bytes)))
       const imported = keys.map(async ({ kid, kty, n, e }) => {
         const key = await crypto.subtle.importKey('jwk', { kty, n, e }, ALGORITHM, false, ['verify'])
@@ -85,7 +87,7 @@ export class AccessKeys {
   }
 }
 
-/** Reports whether the signature of a text is valid for a public key. */
+/** Reports whether a signature of a text was made with the private key that belongs to the public key `key`. */
 export function isSignedBy(key: CryptoKey, signature: Uint8Array, text: string): Promise<boolean> {
   return crypto.subtle.verify(ALGORITHM, key, signature, new TextEncoder().encode(text))
 }

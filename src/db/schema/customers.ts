@@ -1,15 +1,24 @@
 import { sql } from 'drizzle-orm'
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import { CUSTOMER_STATUSES, MODES, TIERS } from './kinds.ts'
 
-/** The customers, their keys and their prices. */
+/** The customers, and the keys, prices, gateway routes and credit packs that they set up. */
+
+export const TIERS = ['STARTER', 'GROWTH', 'ENTERPRISE'] as const
+export type Tier = (typeof TIERS)[number]
+
+/** The states of a customer. PENDING: the registration has not issued its first key yet and can be repeated. */
+export const CUSTOMER_STATUSES = ['PENDING', 'ACTIVE', 'SUSPENDED', 'CLOSED'] as const
+export type CustomerStatus = (typeof CUSTOMER_STATUSES)[number]
+
+export const MODES = ['live', 'test'] as const
+export type Mode = (typeof MODES)[number]
 
 export const customers = sqliteTable(
   'customers',
   {
     customer_id: text().primaryKey(),
     name: text().notNull(),
-    /** The email address as the request spelled it. */
+    /** The email address, with the same upper-case and lower-case letters as in the request. */
     email: text().notNull(),
     /** The email address in lower case; unique. */
     email_key: text().notNull(),
@@ -17,12 +26,15 @@ export const customers = sqliteTable(
     status: text({ enum: CUSTOMER_STATUSES }).notNull(),
     region: text(),
     created_at_ms: integer().notNull(),
-    /** The revision, increased by every change of tier or status. Ledger objects accept only a newer revision. */
+    /**
+     * The revision of the tier and the status. Every change of either increases it, except the change from PENDING to
+     * ACTIVE. Ledger objects accept only a newer revision.
+     */
     account_revision: integer().notNull().default(1),
   },
   (table) => [
     uniqueIndex('customers_email_key').on(table.email_key),
-    // This index serves the operator's counts.
+    // The statistics for operators use this index to count customers.
     index('customers_status_tier').on(table.status, table.tier),
   ],
 )
@@ -36,7 +48,7 @@ export const apiKeys = sqliteTable(
       .references(() => customers.customer_id),
     mode: text({ enum: MODES }).notNull(),
     name: text().notNull(),
-    /** The SHA-256 hash of the whole key, in hex. The key itself is never stored. */
+    /** The SHA-256 hash of the whole key, in hex. The table never contains the key itself. */
     key_hash: text().notNull(),
     /** The scopes, separated by spaces. */
     scopes: text().notNull(),
@@ -57,10 +69,11 @@ export const apiKeys = sqliteTable(
 )
 
 /**
- * The prices that override the catalogue's prices. They are set by the operator, by the operator's price feed and by
- * each customer. A row is never edited, except that a later change sets its end. Every row is one change of its
- * scope. The newest row's `epoch` therefore identifies the current prices, and isolates compare it with the prices in
- * memory. The primary key lets only one of two concurrent changes succeed.
+ * The prices that override the catalogue's prices. The operator, the operator's price feed and each customer can set
+ * them. Every row is one change of the prices of its scope. A row is never edited, except that a later change sets its
+ * end. The `epoch` of the newest row identifies the current prices. Isolates compare it with the epoch of the prices in
+ * memory. The primary key rejects a row whose epoch is already used. The request then loads the prices again and
+ * retries.
  */
 export const priceOverlays = sqliteTable(
   'price_overlays',
@@ -77,8 +90,8 @@ export const priceOverlays = sqliteTable(
     /** The service tier that the price applies to; null for all tiers. */
     service_tier: text(),
     /**
-     * The prices as JSON: `{units: {unit: {amount, per, tiers?}}}` or `{multiplier}`, and `{list}` for prices of the
-     * feed. Amounts are decimal strings.
+     * The prices as JSON: `{units: {unit: {amount, per, tiers?}}}` or `{multiplier}`, and `{list}` for a price from the
+     * operator's price feed. Amounts are decimal strings.
      */
     prices: text().notNull(),
     effective_from_ms: integer().notNull(),
@@ -95,8 +108,8 @@ export const priceOverlays = sqliteTable(
 )
 
 /**
- * The data key of a customer, which encrypts the customer's secrets. Each row contains the data key encrypted under
- * one master key.
+ * The data keys of customers and of the operator. A data key encrypts the secrets of one customer or of the operator.
+ * Each row contains one data key, encrypted with one master key.
  */
 export const dataKeys = sqliteTable(
   'data_keys',
@@ -110,7 +123,7 @@ export const dataKeys = sqliteTable(
   (table) => [primaryKey({ columns: [table.customer_id, table.master_id] })],
 )
 
-/** The keys of AI providers that ledgers use through the gateway. */
+/** The provider keys, which the gateway sends to AI providers on behalf of a ledger. */
 export const providerKeys = sqliteTable(
   'provider_keys',
   {
@@ -119,21 +132,24 @@ export const providerKeys = sqliteTable(
     /** The provider's id in the catalogue. */
     provider: text().notNull(),
     name: text().notNull(),
-    /** The base URL; null for the provider's usual address. */
+    /** The base URL of the provider's API; null for the provider's default URL. */
     base_url: text(),
     /**
-     * The provider key, encrypted with AES-256-GCM under the customer's data key. The encryption is bound to ledger,
-     * provider, id and address.
+     * The provider key, encrypted with AES-256-GCM and the customer's data key. It can be decrypted only with the same
+     * ledger, provider, id and base URL.
      */
     sealed: text().notNull(),
-    /** The last characters of the key, at most four, which help a person to recognise the key. */
+    /** The last characters of the key, at most four. A person can recognise the key by them. */
     last_four: text().notNull(),
     created_at_ms: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.provider_key_id] })],
 )
 
-/** The fallbacks of calls through the gateway, for each API and model. */
+/**
+ * The gateway routes of ledgers. A gateway route sets the fallback targets and timeouts of gateway calls to one API,
+ * for one model, for all models with a prefix, or for all models.
+ */
 export const gatewayRoutes = sqliteTable(
   'gateway_routes',
   {
@@ -143,7 +159,7 @@ export const gatewayRoutes = sqliteTable(
     api: text().notNull(),
     /** The model's name, a prefix followed by `*`, or `*`. */
     model: text().notNull(),
-    /** The settings as JSON: targets, on_ambiguous and timeouts. */
+    /** The settings as JSON: `targets`, `on_ambiguous` and the timeouts. */
     settings: text().notNull(),
     enabled: integer().notNull(),
     created_at_ms: integer().notNull(),
@@ -162,7 +178,7 @@ export const creditPacks = sqliteTable(
     name: text().notNull(),
     credits_micro: integer().notNull(),
     price_cents: integer().notNull(),
-    /** The lifetime of bought credits; null for no end. */
+    /** The number of days until the bought credits expire; null if they never expire. */
     expires_in_days: integer(),
     created_at_ms: integer().notNull(),
     /** The time of the last change. Every change increases it. */

@@ -1,10 +1,15 @@
 import { sql } from 'drizzle-orm'
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import { SUBJECT_KINDS } from './kinds.ts'
 
-/** The projection of the ledgers: the data that their objects flush. */
+/** The projection of the ledgers: the data that ledger objects flush to D1. */
 
-/** The watermark of each ledger's journal in D1. It guards the flush: D1 applies each flush exactly once. */
+export const SUBJECT_KINDS = ['user', 'team'] as const
+export type SubjectKind = (typeof SUBJECT_KINDS)[number]
+
+/**
+ * The watermark of each ledger: the last journal row that was flushed to D1. The watermark ensures that D1 applies each
+ * flush exactly once.
+ */
 export const ledgers = sqliteTable(
   'ledgers',
   {
@@ -14,32 +19,36 @@ export const ledgers = sqliteTable(
     /** The number of the last entry in D1. */
     flushed_entry: integer().notNull(),
     flushed_at_ms: integer().notNull(),
-    /** The number of events without a price at the last flush. */
+    /** The number of events without a final price at the last flush. */
     unrated: integer().notNull().default(0),
-    /** The number of the newest entry without a price at the last flush; 0 if all have prices. */
+    /** The number of the newest entry of such an event at the last flush; 0 if there is none. */
     unrated_entry: integer().notNull().default(0),
     /** The number of the last notification in D1. */
     last_notification: integer().notNull().default(0),
     /**
-     * The number of the last notification that was passed to the ledger's webhook endpoints; null if the ledger has
-     * no endpoints.
+     * The number of the last notification that the webhook fan-out has processed. When the first webhook endpoint is
+     * added, it is set to `last_notification`. Null if the ledger has no webhook endpoints.
      */
     handed_notification: integer(),
     /**
-     * The number of the first entry of the hash chain, and the hash of `flushed_entry`; null before the chain began.
+     * `chain_first_entry` is the number of the first entry in the hash chain. `chain_hash` is the hash of
+     * `flushed_entry`. Each is null if the ledger has no hash chain yet.
      */
     chain_first_entry: integer(),
     chain_hash: text(),
-    /** The hash of `flushed_row`; null for a row of an earlier version. */
+    /** The hash of the journal row `flushed_row`; null if an earlier version of this software wrote the row. */
     flushed_hash: text(),
-    /** The time until which the ledger flushes notifications early for a stream; null before the first stream. */
+    /**
+     * The time until which the ledger flushes notifications early, because a client reads its event stream; null before
+     * the first stream.
+     */
     streamed_until_ms: integer(),
   },
   (table) => [
     // This index contains only ledgers with unrated events. Late rating finds them without reading the other ledgers.
     index('ledgers_unrated').on(table.ledger_id).where(sql`${table.unrated} > 0`),
-    // This index contains only ledgers with notifications that were not passed to their webhook endpoints. The sweep
-    // uses it to find lost messages.
+    // This index contains only ledgers with notifications that the webhook fan-out has not processed. The sweep uses it
+    // to find lost queue messages.
     index('ledgers_unhanded')
       .on(table.ledger_id)
       .where(sql`${table.handed_notification} < ${table.last_notification}`),
@@ -47,8 +56,9 @@ export const ledgers = sqliteTable(
 )
 
 /**
- * The entries of one wallet in one flush. `flush_entry` is the number of the first entry of the flush, so the key
- * orders pages by flush. There is no gap between flushes.
+ * The pages. A page has the entries of one wallet in one flush. `flush_entry` is the number of the first entry of the
+ * flush, so the primary key orders pages by flush. Each flush begins with the entry after the last entry of the
+ * previous flush.
  */
 export const ledgerPages = sqliteTable(
   'ledger_pages',
@@ -65,14 +75,14 @@ export const ledgerPages = sqliteTable(
     balance_before_micro: integer().notNull(),
     balance_after_micro: integer().notNull(),
     /**
-     * The earliest time of the page's entries, as lists show it: the time of an event, or the time when another entry
-     * took effect.
+     * The earliest time at which lists can show an entry of the page: the time when the entry took effect, or the
+     * timestamp of its event.
      */
     oldest_ms: integer().notNull(),
     /**
-     * The sum of the usage that the page's entries add to analytics (`src/usage/cells/delta.ts`). A void counts as -1
-     * event. USD are stored as whole 1e-6 USD and a remainder in 1e-12 USD of the same sign. These columns come
-     * before the body: a query that sums pages does not read the body.
+     * The sums of the usage that the page's entries add to analytics (`src/usage/cells/delta.ts`). A void counts as -1
+     * event. An amount of USD has two columns with the same sign: whole units of 1e-6 USD (`_micro`) and the remainder
+     * in 1e-12 USD (`_pico`). The sums come before `body`, so that a query that adds pages does not read the body.
      */
     events: integer().notNull(),
     burned_micro: integer().notNull(),
@@ -85,7 +95,8 @@ export const ledgerPages = sqliteTable(
     /** The packed entries as a JSON array, oldest first. */
     body: text().notNull(),
     /**
-     * The hash of the chain before the first entry and after the last entry; null for entries from before the chain.
+     * The hashes of the chain before the first entry and after the last entry. Each is null if its entry is older than
+     * the chain.
      */
     hash_before: text(),
     hash_after: text(),
@@ -103,8 +114,8 @@ export const ledgerPages = sqliteTable(
 )
 
 /**
- * The users and teams of a customer. Pages refer to a subject by its number, so the erasure of its id changes no
- * page. The row stays, because its number is never assigned to another subject.
+ * The subjects of ledgers: users and teams of a customer. Pages refer to a subject by its number, not by its id. An
+ * erasure keeps the row, because the number must never be assigned to another subject.
  */
 export const subjects = sqliteTable(
   'subjects',
@@ -112,7 +123,7 @@ export const subjects = sqliteTable(
     ledger_id: text().notNull(),
     kind: text({ enum: SUBJECT_KINDS }).notNull(),
     number: integer().notNull(),
-    /** The customer's own id of the subject. An erasure replaces it with an alias. */
+    /** The id that the customer uses for the subject. An erasure replaces the id with an alias. */
     external_id: text().notNull(),
     email: text(),
     /** The metadata as JSON. */
@@ -149,7 +160,10 @@ export const holds = sqliteTable(
     wallet_number: integer().notNull(),
     status: text({ enum: ['captured', 'released', 'expired'] }).notNull(),
     feature_id: text().notNull(),
-    /** The subject numbers of the user and the team; null if the hold named no user or no team. */
+    /**
+     * `user_number` is the subject number of the user, and `team_number` is that of the team. Each is null if the hold
+     * has no such subject.
+     */
     user_number: integer(),
     team_number: integer(),
     credits_micro: integer().notNull(),
@@ -169,10 +183,13 @@ export const notifications = sqliteTable(
     sequence: integer().notNull(),
     type: text().notNull(),
     at_ms: integer().notNull(),
-    /** The subject numbers of the user and the team in the data; null without a user or a team. */
+    /**
+     * `user_number` is the subject number of the user in the data, and `team_number` is that of the team. Each is null
+     * if the data has no such subject.
+     */
     user_number: integer(),
     team_number: integer(),
-    /** The data as JSON, without the ids of the user and the team. */
+    /** The data of the notification as JSON, without the ids of the user and the team. */
     data: text().notNull(),
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.sequence] })],

@@ -2,8 +2,8 @@ import { isRecord } from '../../ledger/model/json.ts'
 import { type EventFields, type Item, keyOf } from '../ingest.ts'
 
 /**
- * The StandardLoggingPayload that LiteLLM's generic logger sends. Its usage has the form of the provider's own usage.
- * Its cost, prompts and answers are ignored.
+ * The `StandardLoggingPayload` of LiteLLM's generic logger. Its usage is compatible with OpenAI's API, regardless of
+ * the provider. Its cost, prompts and answers are ignored.
  */
 type Json = Readonly<Record<string, unknown>>
 
@@ -11,7 +11,7 @@ export function itemOfPayload(payload: unknown, feature_id: string): Item {
   if (!isRecord(payload)) return rejected('unreadable', 'A log entry must be an object.')
   const { status, cache_hit, call_type } = payload
   if (status === 'failure') return { kind: 'ignored', reason: 'failed_call' }
-  // In the old payload (`generic_api_use_v1`), every value is a text in the notation of Python.
+  // In the old payload format (`generic_api_use_v1`), every value is a string in Python notation, such as 'True'.
   if (cache_hit === true || cache_hit === 'True') return { kind: 'ignored', reason: 'cache_hit' }
   const id = textOf(payload.id) ?? textOf(payload.litellm_call_id)
   if (id === undefined)
@@ -26,7 +26,7 @@ export function itemOfPayload(payload: unknown, feature_id: string): Item {
   const consumed = consumedIn(payload, provider)
   if (!consumed) {
     const kind = textOf(call_type)?.slice(0, 40) ?? 'call'
-    return rejected('no_usage', `The log entry of a ${kind} has no usage.`)
+    return rejected('no_usage', `The log entry (${kind}) has no usage.`)
   }
   const metadata = isRecord(payload.metadata) ? payload.metadata : {}
   const user_id =
@@ -50,7 +50,7 @@ export function itemOfPayload(payload: unknown, feature_id: string): Item {
   return { kind: 'event', event }
 }
 
-/** Providers whose LiteLLM name differs from the catalogue's. */
+/** The providers whose name in LiteLLM differs from their name in the catalogue. */
 const PROVIDERS: Readonly<Record<string, string>> = {
   azure_text: 'azure',
   'text-completion-openai': 'openai',
@@ -73,6 +73,7 @@ function consumedIn(payload: Json, provider: string): object | undefined {
   const metadata = isRecord(payload.metadata) ? payload.metadata : {}
   const usage = [metadata.usage_object, response.usage, countsOf(payload)].find(isRecord)
   const service_tier = textOf(response.service_tier)
+  const { tool_usage } = response
   const images = Array.isArray(response.data) ? response.data.length : 0
   if (!usage || !Object.values(usage).some((value) => typeof value === 'number' && value > 0)) {
     const is_image = /image/.test(textOf(payload.call_type) ?? '')
@@ -83,20 +84,27 @@ function consumedIn(payload: Json, provider: string): object | undefined {
     provider_response: {
       usage: withoutRepeatedReasoning(withoutNulls(usage), provider),
       ...(service_tier !== undefined && { service_tier }),
+      ...(isRecord(tool_usage) && { tool_usage, tools: imageTools(response.tools) }),
     },
   }
 }
 
-/** Returns the token counts that every payload has. They are used if the payload has no detailed usage. */
+/** Returns the image tools of a response. Their model determines the price of the images. */
+function imageTools(tools: unknown): Json[] {
+  return Array.isArray(tools) ? tools.filter(isRecord).filter(({ type }) => type === 'image_generation') : []
+}
+
+/** Returns the two token counts of a payload. They are used if the payload has no detailed usage. */
 function countsOf({ prompt_tokens, completion_tokens }: Json): Json | undefined {
   if (typeof prompt_tokens !== 'number' || typeof completion_tokens !== 'number') return undefined
   return { prompt_tokens, completion_tokens }
 }
 
 /**
- * Removes xAI's reasoning tokens if the total shows that LiteLLM has added them to the completion tokens. xAI reports
- * reasoning tokens separately from the completion tokens, so the usage reader would add them again. Both kinds have
- * the same price.
+ * Removes the details of the completion tokens, including the reasoning tokens, from the usage of xAI if the total
+ * shows that LiteLLM has added the reasoning tokens to the completion tokens. xAI does not count reasoning tokens as
+ * completion tokens, so the usage reader adds them and would count them twice. Reasoning tokens and other completion
+ * tokens have the same price.
  */
 function withoutRepeatedReasoning(usage: Json, provider: string): Json {
   const { prompt_tokens, completion_tokens, total_tokens, completion_tokens_details, ...rest } = usage
@@ -106,7 +114,7 @@ function withoutRepeatedReasoning(usage: Json, provider: string): Json {
   return { ...rest, prompt_tokens, completion_tokens, total_tokens }
 }
 
-/** Removes nulls. LiteLLM sends null for every detail that a provider does not report. */
+/** Removes the fields that are null. LiteLLM sends null for every detail that a provider does not report. */
 function withoutNulls(usage: Json): Json {
   return Object.fromEntries(
     Object.entries(usage).flatMap(([key, value]) =>
@@ -115,7 +123,7 @@ function withoutNulls(usage: Json): Json {
   )
 }
 
-/** Reads a time, which is a number of seconds since 1970 or a text. */
+/** Returns a time as a text. The payload has either a number of seconds since 1970 or a text. */
 function timeOf(value: unknown): string | undefined {
   if (typeof value === 'number' && value > 0) {
     const date = new Date(Math.round(value * 1000))

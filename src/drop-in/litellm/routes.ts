@@ -20,7 +20,7 @@ const eventsRoute = route({
   path: '/events',
   summary: "Bill the calls that LiteLLM's generic logger reports",
   description:
-    'Accepts one StandardLoggingPayload, a list of payloads, or one payload per line. Failed calls and cache hits cost nothing. The status is 200 even if some calls are refused, because LiteLLM never repeats a request. Every field of the payload is accepted. Prompts, answers and costs are ignored.',
+    'Accepts one StandardLoggingPayload, a list of payloads, or one payload per line. Failed calls and cache hits cost nothing. The status is 200 even if some calls are rejected, because LiteLLM never repeats a request. Unknown fields of a payload are accepted. Prompts, answers and costs are ignored.',
   ...scopedWith('events:write', body, whenEnabled('litellm'), currentPrices),
   request: {
     body: {
@@ -78,7 +78,10 @@ liteLlmRoutes.openapi(eventsRoute, async (c) => {
   })
 })
 
-/** Reads JSON or lines of JSON. LiteLLM sends both as `application/json`, so the text determines the format. */
+/**
+ * Reads a body that is one JSON value or has one JSON value per line. LiteLLM sends both formats as `application/json`,
+ * so the format is detected from the text.
+ */
 function readPayloads(c: Context<AppEnv>): readonly unknown[] | Response {
   const bytes = c.get('body_bytes') ?? new Uint8Array()
   const whole = parseBody(bytes)
@@ -97,8 +100,8 @@ const NEWLINE = 0x0a
 const COMMA = 0x2c
 
 /**
- * Joins lines of JSON to one JSON list, without decoding them to a text. Every line break can become a comma, because
- * a line break inside a JSON string is always escaped.
+ * Joins lines of JSON into one JSON list. Works on the bytes, without decoding them to a text. Every line break can be
+ * replaced by a comma, because a line break inside a JSON string is always escaped.
  */
 function linesAsList(bytes: Uint8Array): Uint8Array {
   const end = bytes.findLastIndex((byte) => byte > SPACE) + 1

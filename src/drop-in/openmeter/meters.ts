@@ -3,7 +3,10 @@ import { HOUR_MS } from '../../time/durations.ts'
 import type { OwnRequest } from '../dispatch.ts'
 import type { Mapping } from './mapping.ts'
 
-/** The translation of OpenMeter's meter query to a query of our analytics, for the feature of a mapping. */
+/**
+ * Translates a meter query of OpenMeter to a query of `GET /v1/analytics/usage` for one feature. The feature is that of
+ * the meter's mapping.
+ */
 
 const repeated = () => z.union([z.string(), z.array(z.string())]).optional()
 
@@ -11,7 +14,7 @@ export const meterQuery = z.looseObject({
   from: z
     .string()
     .optional()
-    .openapi({ description: 'Start of the range, inclusive. Default: 30 days ago.' }),
+    .openapi({ description: 'Start of the range, inclusive. Default: 30 days before `to`.' }),
   to: z.string().optional().openapi({ description: 'End of the range, exclusive. Default: now.' }),
   windowSize: z.enum(['HOUR', 'DAY', 'MONTH'], 'must be HOUR, DAY or MONTH').optional(),
   windowTimeZone: z.literal('UTC', 'must be UTC').optional(),
@@ -40,10 +43,10 @@ export const meterAnswer = z.object({
   ),
 })
 
-/** Maps OpenMeter's group names to ours. */
+/** The group names of OpenMeter with the names of the same groups in this API. */
 const GROUPS: Readonly<Record<string, string>> = { subject: 'user', model: 'model', provider: 'provider' }
 
-/** Finds the mapping of a meter by its type, feature or unit. */
+/** Finds the mapping whose event type, feature or unit is the name of the meter. */
 export function meterOf(slug: string, mappings: readonly Mapping[]): Mapping | undefined {
   return (
     mappings.find(({ type }) => type === slug) ??
@@ -52,7 +55,10 @@ export function meterOf(slug: string, mappings: readonly Mapping[]): Mapping | u
   )
 }
 
-/** Returns the query of our analytics, or the name of a group that we do not support. */
+/**
+ * Returns the request to `GET /v1/analytics/usage`. If the query names an unsupported group, returns the name of the
+ * group.
+ */
 export function usageQuery(
   query: MeterQuery,
   mapping: Mapping,

@@ -38,7 +38,7 @@ const eventsRoute = route({
   path: '/api/v1/events',
   summary: "Bill CloudEvents in OpenMeter's format",
   description:
-    'Accepts one event, a batch, or an event in binary mode. The subject is the user. The mapping of the event type determines what is billed (`PUT /v1/drop-in/openmeter`). Events with the same id and source are billed once. Every field of the protocol is accepted.',
+    'Accepts one event, a batch, or an event in binary mode. The `subject` of an event is the user. The mapping of the event type determines what is billed (`PUT /v1/drop-in/openmeter`). Events with the same id and source are billed once. Every field of the protocol is accepted.',
   ...scopedWith('events:write', body, whenEnabled('openmeter'), currentPrices),
   request: {
     body: {
@@ -69,12 +69,12 @@ const entitlementRoute = route({
   method: 'get',
   path: '/api/v1/customers/{customer}/entitlements/{feature}/value',
   summary: "Get the value of an entitlement in OpenMeter's format",
-  description: 'The customer in the path is a user of this API.',
+  description: 'The `customer` in the path is the id of a user of this API.',
   ...scoped('analytics:read', whenEnabled('openmeter')),
   request: { params: z.object({ customer: customerText(), feature: customerText() }) },
   answers: {
     200: json(
-      'Whether the user has access to the feature, and the state of the limit.',
+      '`hasAccess` is true if the user may use the feature now. The other fields describe the limit and are absent without a limit.',
       z.object({
         hasAccess: z.boolean(),
         balance: z.number().optional(),
@@ -223,7 +223,9 @@ const checkedSchema = z.object({
   limit: z.object({ value: z.number(), used: z.number() }).nullable(),
 })
 
-/** The maximum numbers of refused events in the detail and in `errors`. */
+/**
+ * `MAX_NAMED` is the maximum number of rejected events in `detail`, and `MAX_ERRORS` is the maximum number in `errors`.
+ */
 const MAX_NAMED = 20
 const MAX_ERRORS = 100
 const MAX_ID = 100

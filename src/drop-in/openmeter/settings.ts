@@ -8,8 +8,8 @@ import { DAY_MS, LATE, withDeadline } from '../../time/durations.ts'
 import { type Mapping, mappingsSchema } from './mapping.ts'
 
 /**
- * The mappings of ledgers, which D1 stores. An isolate keeps them for 30 seconds. A change therefore applies to every
- * request after at most that time.
+ * The mappings of ledgers in the memory of this isolate. An isolate keeps mappings from D1 for 30 seconds, so every
+ * request uses a changed mapping after at most 30 seconds.
  */
 const cached = new ExpiringMap<readonly Mapping[]>({ capacity: 5_000, ttl_ms: 30_000 })
 
@@ -17,23 +17,25 @@ const TIMEOUT_MS = 2_000
 
 const READ = `SELECT settings FROM drop_in_settings WHERE ledger_id = ?1 AND endpoint = 'openmeter'`
 
-/** Reads the mappings of a ledger. Throws if D1 does not answer within `TIMEOUT_MS`. */
+/**
+ * Returns the mappings of a ledger, from memory or from D1. Throws if D1 fails or does not respond within `TIMEOUT_MS`.
+ */
 export async function readMappings(env: Bindings, ledger: LedgerName): Promise<readonly Mapping[]> {
   const ledger_id = ledgerKey(ledger)
   const known = cached.get(ledger_id, Date.now())
   if (known) return known
   const reading = env.DB.prepare(READ).bind(ledger_id).first<{ readonly settings: string }>()
   const row = await withDeadline(reading, TIMEOUT_MS)
-  if (row === LATE) throw new Error(`D1 did not answer within ${TIMEOUT_MS} ms`)
+  if (row === LATE) throw new Error(`D1 did not respond within ${TIMEOUT_MS} ms`)
   const { mappings } = row ? mappingsSchema.parse(JSON.parse(row.settings)) : { mappings: [] }
   cached.set(ledger_id, mappings, Date.now())
   return mappings
 }
 
-/** The maximum number of changes a day. It is limited because each change leaves a permanent audit record. */
+/** The maximum number of changes of a ledger's mappings per UTC day. Each change adds a permanent audit record. */
 export const MAX_CHANGES_A_DAY = 100
 
-// Writes 1 row, or none after the maximum number of changes of the day.
+// This statement writes 1 row, or no row if the ledger has reached the maximum number of changes for the day.
 const WRITE = `
   INSERT INTO drop_in_settings (ledger_id, endpoint, settings, changed_at_ms, day, changes)
   VALUES (?1, 'openmeter', ?2, ?3, ?4, 1)
@@ -43,8 +45,8 @@ const WRITE = `
   WHERE day <> excluded.day OR changes < ${MAX_CHANGES_A_DAY}`
 
 /**
- * Replaces the mappings and records the change in the audit log. Returns false after the maximum number of changes of
- * the day.
+ * Replaces the mappings of a ledger and records the change in the audit log. Returns false, without a change, if the
+ * ledger has reached the maximum number of changes for the day.
  */
 export async function writeMappings(
   env: Bindings,

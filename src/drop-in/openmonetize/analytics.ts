@@ -5,15 +5,15 @@ import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
 import { type Asked, type Fields, number, rows, sumOf, type Translation, text } from './translation.ts'
 
 /**
- * The translations of usage and costs. An answer has the fields of the original service and the fields of its SDK's
- * types.
+ * The translations of the routes for usage and costs. In the original service, the server and the types of its SDK
+ * differ in some field names. Responses from this API contain the fields under both names.
  */
 
 const RANGE = ['start_date', 'end_date', 'startDate', 'endDate', 'customerId', 'user_id', 'userId']
 
 /**
- * Returns the range and the user of the query. As in the original service, the default is the last 30 days. The
- * original service includes the end of the range, but here the end is excluded.
+ * Returns the range and the user of the query. The default range is the last 30 days, as in the original service. The
+ * original service includes the end of the range; this API excludes it.
  */
 function rangeOf({ params }: Asked): Readonly<Record<string, string | undefined>> {
   return {
@@ -28,7 +28,7 @@ async function analyticsBy(asked: Asked, what: 'usage' | 'costs', group_by: stri
   return asked.send({ method: 'GET', path: `/v1/analytics/${what}`, query })
 }
 
-/** The group, credits and cost of each row. */
+/** The name of a group, with its credits and its cost in USD. */
 interface Share {
   readonly name: string
   readonly credits: number
@@ -100,7 +100,7 @@ async function usage(asked: Asked): Promise<Response> {
   })
 }
 
-/** Merges the rows of one name into one share. */
+/** Merges shares that have the same name. */
 function merged(shares: readonly Share[]): Share[] {
   return [...Map.groupBy(shares, ({ name }) => name)].map(([name, same]) => ({
     name,
@@ -154,13 +154,13 @@ async function costs(asked: Asked): Promise<Response> {
 async function burnRate(asked: Asked): Promise<Response> {
   const user = asked.params.user_id ?? asked.params.userId
   const rate = await asked.send({ method: 'GET', path: '/v1/analytics/burn-rate', query: { user } })
-  // Usage is stored by the hour. The range ends with the current hour.
+  // The range ends at the end of the current hour, because usage is stored by the hour.
   const end_ms = Math.ceil(Date.now() / HOUR_MS) * HOUR_MS
   const days = async (count: number, average: unknown) => {
     const query = { from: timeJson(end_ms - count * DAY_MS), to: timeJson(end_ms), user }
     const { totals } = await asked.send({ method: 'GET', path: '/v1/analytics/usage', query })
     return {
-      // The average is rounded, so the sum cannot be computed from it.
+      // The sum is read separately, because it cannot be computed from the rounded average.
       creditsBurned: String(isRecord(totals) ? number(totals.credits) : 0),
       averagePerDay: number(average).toFixed(2),
     }
@@ -179,7 +179,12 @@ async function burnRate(asked: Asked): Promise<Response> {
 const read = { method: 'get', scope: 'analytics:read', status: 200, query: RANGE } as const
 
 export const analyticsTranslations: readonly Translation[] = [
-  { ...read, path: '/v1/analytics/usage', summary: 'Get usage by feature, model and day', run: usage },
+  {
+    ...read,
+    path: '/v1/analytics/usage',
+    summary: 'Get usage by feature, provider, model, event type and day',
+    run: usage,
+  },
   {
     ...read,
     path: '/v1/analytics/cost-breakdown',

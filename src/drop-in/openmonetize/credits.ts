@@ -2,7 +2,7 @@ import { jsonResponse } from '../../http/output/json.ts'
 import { listAll } from './pages.ts'
 import { type Asked, type Fields, number, pick, type Translation, text } from './translation.ts'
 
-/** The translations of wallets: balances, purchases, grants and transactions. */
+/** The translations of the routes for wallets: balances, purchases, grants and transactions. */
 
 const balanceOfUser: Pick<Translation, 'method' | 'summary' | 'scope' | 'status' | 'run'> = {
   method: 'get',
@@ -56,7 +56,7 @@ function transactionOf(row: Fields): object {
   }
 }
 
-/** Maps the body's fields of a lot to our fields. */
+/** The body fields of a purchase or a grant, with the names of the same fields in this API. */
 const LOT = {
   user_id: 'user_id',
   team_id: 'team_id',
@@ -104,7 +104,7 @@ export const creditTranslations: readonly Translation[] = [
   {
     method: 'post',
     path: '/v1/credits/purchase',
-    summary: 'Purchase credits for a user',
+    summary: 'Purchase credits for the customer, a user or a team',
     scope: 'credits:write',
     status: 200,
     problems: ['conflict', 'idempotency_mismatch', 'too_many_open'],

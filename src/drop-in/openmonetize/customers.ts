@@ -2,7 +2,7 @@ import { jsonResponse } from '../../http/output/json.ts'
 import { listAll } from './pages.ts'
 import { type Fields, pick, type Translation } from './translation.ts'
 
-/** The translations of customers, their keys and their users. */
+/** The translations of the routes for customers and their users. */
 
 function customerOf(customer: Fields): object {
   return {
@@ -43,7 +43,7 @@ export const customerTranslations: readonly Translation[] = [
   {
     method: 'get',
     path: '/v1/customers/me',
-    summary: 'Get the customer of the key',
+    summary: 'Get the customer of the API key',
     scope: 'credits:read',
     status: 200,
     async run({ c, send }) {

@@ -15,19 +15,22 @@ import { currentPrices } from '../../rating/current-prices.ts'
 import type { Dispatch, OwnRequest } from '../dispatch.ts'
 import { whenEnabled } from '../endpoints.ts'
 
-/** Maps a route of the original OpenMonetize to our route, and our answer to the form of the original service. */
+/**
+ * A route of the original OpenMonetize. `run` handles the request with this API and returns the response in the format
+ * of the original service.
+ */
 export interface Translation {
   readonly method: 'get' | 'post' | 'put' | 'delete'
-  /** The path, with parameter names in braces. */
+  /** The path of the route, with parameter names in braces. */
   readonly path: string
   readonly summary: string
-  /** The required scope; undefined for a route without a key. */
+  /** The scope that the route requires; undefined if the route needs no API key. */
   readonly scope?: Scope
-  /** The status of a successful answer. */
+  /** The status of a successful response. */
   readonly status: 200 | 201 | 202 | 204
-  /** A second possible status of a successful answer. */
+  /** A second possible status of a successful response. */
   readonly or?: 200
-  /** Query parameters, all optional. */
+  /** The names of the query parameters, all of which are optional. */
   readonly query?: readonly string[]
   readonly problems?: readonly ProblemCode[]
   readonly run: (asked: Asked) => Promise<Response>
@@ -38,17 +41,24 @@ export type Fields = Readonly<Record<string, unknown>>
 /** A request to a translated route. */
 export interface Asked {
   readonly c: Context<AppEnv>
-  /** The parameters of the path and of the query. A repeated parameter has its first value. */
+  /** The parameters of the path and of the query. If a query parameter is repeated, only its first value is used. */
   readonly params: Readonly<Record<string, string | undefined>>
-  /** The body with its field names in snake_case. The original service also accepts camelCase. */
+  /**
+   * The fields of the body, with their names in snake_case. The request can have camelCase names, because the original
+   * service also accepts them.
+   */
   readonly body: Fields
   /**
-   * Sends a request to our API. Throws `Refused` if the API refuses it; the route then returns the answer of the API.
+   * Sends a request to this API and returns the body of the response. Throws `Refused` if the status is not 2xx. The
+   * handler of the drop-in route then returns the refusal unchanged.
    */
   readonly send: (request: OwnRequest) => Promise<Fields>
 }
 
-/** A refusal by our API, which the route returns unchanged. */
+/**
+ * The error for a response from this API that is not 2xx. The handler of the drop-in route returns the response
+ * unchanged.
+ */
 class Refused extends Error {
   readonly response: Response
 
@@ -73,7 +83,7 @@ export function addTranslation(
     code === 204
       ? { description: 'Done.' }
       : {
-          description: 'The answer in the form of the original service.',
+          description: 'The response in the format of the original service.',
           content: { 'application/json': { schema: openObject } },
         }
   const on = whenEnabled('openmonetize')
@@ -120,7 +130,7 @@ export function addTranslation(
   })
 }
 
-/** Reports whether the path, query or body names a customer other than the customer of the key. */
+/** Returns whether the path, the query or the body names a customer other than the customer of the API key. */
 function isOfAnother({ c, params, body }: Asked): boolean {
   const key: AuthenticatedKey | undefined = c.get('key')
   if (!key) return false
@@ -141,7 +151,10 @@ function readFields(c: Context<AppEnv>): Fields | Response {
   return invalidRequest(c, 'The body must be an object.', [{ path: '', message: 'must be an object' }])
 }
 
-/** Renames the fields to snake_case and removes nulls. If a field has both spellings, the first one is used. */
+/**
+ * Renames the fields to snake_case and removes the fields that are null. If a field occurs in both spellings, the first
+ * one is used.
+ */
 export function snakeCase(fields: Fields): Fields {
   const named = new Map<string, unknown>()
   for (const [name, value] of Object.entries(fields)) {
@@ -151,7 +164,10 @@ export function snakeCase(fields: Fields): Fields {
   return Object.fromEntries(named)
 }
 
-/** Picks fields of a body, under the same or other names. Absent fields are left out. */
+/**
+ * Copies the fields in `names` from a body and gives each field its new name. Fields that the body does not have are
+ * skipped.
+ */
 export function pick(body: Fields, names: Readonly<Record<string, string>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(names).flatMap(([from, to]) => (body[from] === undefined ? [] : [[to, body[from]]])),
@@ -162,12 +178,14 @@ export function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/** Returns a numeric field of an answer; 0 if the field is not a number. */
+/** Returns the value if it is a number, and otherwise 0. */
 export function number(value: unknown): number {
   return typeof value === 'number' ? value : 0
 }
 
-/** Adds decimals of at most 12 places exactly. A sum of doubles is not exact: 0.1 + 0.2 is not 0.3. */
+/**
+ * Returns the exact sum of numbers with at most 12 decimal places. Adding doubles is not exact: 0.1 + 0.2 is not 0.3.
+ */
 export function sumOf(amounts: readonly number[]): number {
   const sum = amounts.reduce((total, amount) => {
     const exact = parseDecimal(amount, USD_DECIMALS)

@@ -2,11 +2,12 @@ import type { EventFields, Item } from '../ingest.ts'
 import { type Attributes, type AttributeValue, hasIds, type Span, USER_ATTRIBUTES } from './span.ts'
 
 /**
- * Decides which spans are model calls, and maps those spans to events. Instrumentations mark their spans in several
- * ways. A span of an agent or a workflow repeats the usage of its calls, so it is never billed.
+ * Detects the spans that are model calls and maps them to events. Instrumentation libraries identify model calls with
+ * different attributes. The span of an agent or a workflow repeats the usage of the model calls in it, so it is never
+ * billed.
  */
 
-/** The settings for all spans of a request, from its headers. */
+/** The settings for all spans or data points of a request, read from the headers of the request. */
 export interface SpanOptions {
   readonly user_attribute: string | undefined
   readonly team_attribute: string | undefined
@@ -33,7 +34,7 @@ const CALL_OPERATIONS = new Set([
   ...['image_generation', 'speech', 'transcription', 'responses', 'messages', 'summarize'],
 ])
 const CALL_KINDS = new Set(['llm', 'embedding', 'reranker', 'generation', 'chat', 'completion', 'rerank'])
-/** The span kinds of OpenInference, OpenLLMetry and Langfuse that may contain model calls. */
+/** The span kinds of OpenInference, OpenLLMetry and Langfuse whose spans can contain model calls. */
 const TOTAL_KINDS = new Set(['agent', 'chain', 'workflow', 'task', 'span', 'evaluator', 'graph'])
 
 function kindOf({ attributes }: Span): Kind {
@@ -42,7 +43,8 @@ function kindOf({ attributes }: Span): Kind {
   if (marks.includes('other')) return 'other'
   if (marks.includes('call')) return 'call'
   if (!hasUsage(attributes)) return 'other'
-  // Some instrumentations name no operation. The span of an agent's run then has the name of the agent.
+  // Some instrumentation libraries set no operation name. A span with the name of an agent is then the run of that
+  // agent, and not a model call.
   return attributes.has('gen_ai.agent.name') || attributes.has('agent_name') ? 'total' : 'call'
 }
 
@@ -56,7 +58,8 @@ function marksOf(attributes: Attributes): Kind[] {
   }
   const ai_sdk = textOf(attributes, 'ai.operationId')
   if (ai_sdk !== undefined) {
-    // `ai.generateText` repeats the usage of the `ai.generateText.doGenerate` of each step.
+    // In the AI SDK, the span `ai.generateText` repeats the usage of its inner spans `ai.generateText.doGenerate`. Each
+    // inner span is one model call.
     if (/\.do[A-Z]\w*$/.test(ai_sdk)) marks.push('call')
     else marks.push(ai_sdk === 'ai.toolCall' ? 'other' : 'total')
   }
@@ -75,8 +78,8 @@ function marksOf(attributes: Attributes): Kind[] {
 }
 
 /**
- * Finds the spans that contain a call with usage in the same request. If such a span is also a call, its usage
- * includes the usage of the inner call, so it is not billed.
+ * Returns the spans that contain a model call with usage. Only spans of the same request are known. The usage of a
+ * returned span includes the usage of the inner call, so the span is not billed even if it is a model call itself.
  */
 function spansWithCallsInside(spans: readonly Span[], kinds: readonly (Kind | undefined)[]): Set<Span> {
   const by_id = new Map(spans.map((span) => [idOf(span, span.span_id), span]))
@@ -84,7 +87,8 @@ function spansWithCallsInside(spans: readonly Span[], kinds: readonly (Kind | un
   for (const [index, span] of spans.entries()) {
     if (kinds[index] !== 'call' || !hasUsage(span.attributes)) continue
     let parent = parentOf(span, by_id)
-    // The ancestors of a visited span were visited together with it. This condition also ends a cycle.
+    // If a span was already added, its ancestors were added together with it. The check also stops the loop if the
+    // parent ids form a cycle.
     while (parent && !containing.has(parent)) {
       containing.add(parent)
       parent = parentOf(parent, by_id)
@@ -103,36 +107,31 @@ function idOf({ trace_id }: Span, span_id: string): string {
 }
 
 function itemOfCall(span: Span, options: SpanOptions): Item {
-  const { attributes, resource, trace_id, span_id, end_ms } = span
+  const { attributes, trace_id, span_id, end_ms } = span
   if (!hasIds(span)) {
     const detail =
-      'The span has no trace id of 16 bytes or no span id of 8 bytes. Without both, a retry would be billed twice.'
+      'The span has no trace id of 16 bytes or no span id of 8 bytes. Both ids are required, because without them a retry would be billed twice.'
     return { kind: 'rejected', reason: 'unreadable', detail }
   }
   if (!hasUsage(attributes)) {
     if (span.is_error) return { kind: 'ignored', reason: 'failed_call' }
-    const detail = 'The span of a model call has no gen_ai.usage.* attributes, so nothing can be billed.'
+    const detail =
+      'The span of a model call has no usage attributes, such as gen_ai.usage.input_tokens, so nothing can be billed.'
     return { kind: 'rejected', reason: 'no_usage', detail }
   }
   const provider = firstText(attributes, PROVIDERS)
   if (provider === undefined) {
-    const detail = 'The span has no gen_ai.provider.name, gen_ai.system or llm.provider.'
+    const detail = `The span has none of the attributes ${PROVIDERS.join(', ')}.`
     return { kind: 'rejected', reason: 'no_provider', detail }
   }
   const model = firstText(attributes, MODELS)
   if (model === undefined) {
-    const detail = 'The span has no gen_ai.response.model or gen_ai.request.model.'
+    const detail = `The span has none of the attributes ${MODELS.join(', ')}.`
     return { kind: 'rejected', reason: 'no_model', detail }
   }
-  const either = (keys: readonly (string | undefined)[]) =>
-    firstText(attributes, keys) ?? firstText(resource, keys)
-  const user_id = either([options.user_attribute, ...USER_ATTRIBUTES])
-  const team_id = either([options.team_attribute, 'openmonetize.team_id'])
   const event: EventFields = {
     event_type: 'TOKEN_USAGE',
-    feature_id: either(['openmonetize.feature_id']) ?? options.feature_id ?? DEFAULT_FEATURE,
-    ...(user_id !== undefined && { user_id }),
-    ...(team_id !== undefined && { team_id }),
+    ...attributionOf(span, options, DEFAULT_FEATURE),
     provider: PROVIDER_NAMES[provider] ?? provider,
     model,
     provider_response: { attributes: usageAttributes(attributes) },
@@ -141,6 +140,27 @@ function itemOfCall(span: Span, options: SpanOptions): Item {
     metadata: { trace_id, span_id },
   }
   return { kind: 'event', event }
+}
+
+/**
+ * Returns the feature, the user and the team of a span or data point. The user attribute of the request's header and
+ * `openmonetize.user_id` have priority over other user attributes, also if only the resource has them. For example,
+ * Claude Code writes the id of its installation to the `user.id` of each data point.
+ */
+export function attributionOf(
+  { attributes, resource }: { readonly attributes: Attributes; readonly resource: Attributes },
+  options: SpanOptions,
+  default_feature: string,
+): { readonly feature_id: string; readonly user_id?: string; readonly team_id?: string } {
+  const either = (keys: readonly (string | undefined)[]) =>
+    firstText(attributes, keys) ?? firstText(resource, keys)
+  const user_id = either([options.user_attribute, 'openmonetize.user_id']) ?? either(USER_ATTRIBUTES)
+  const team_id = either([options.team_attribute, 'openmonetize.team_id'])
+  return {
+    feature_id: either(['openmonetize.feature_id']) ?? options.feature_id ?? default_feature,
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+  }
 }
 
 const DEFAULT_FEATURE = 'otlp'
@@ -154,12 +174,12 @@ const MODELS = [
   'ai.model.id',
 ]
 
-/** Providers whose name in instrumentations differs from the catalogue's. */
+/** The providers whose name in span attributes differs from their name in the catalogue. */
 const PROVIDER_NAMES: Readonly<Record<string, string>> = { gateway: 'vercel-ai-gateway' }
 
 /**
- * Maps earlier names of usage attributes to the names in the current semantic conventions, which the usage reader
- * supports.
+ * Names of usage attributes that the usage reader does not support, each with its name in the current semantic
+ * conventions, which the usage reader supports.
  */
 const CURRENT_NAMES: Readonly<Record<string, string>> = {
   'ai.usage.tokens': 'gen_ai.usage.input_tokens',
@@ -174,10 +194,14 @@ const CURRENT_NAMES: Readonly<Record<string, string>> = {
 }
 
 const USAGE = /^(gen_ai\.usage|llm\.usage|llm\.token_count|ai\.usage)\./
-/** The names of costs and sums, which are not usage. */
+/** The pattern of the names of attributes that have a cost or a sum as their value. */
 const NO_USAGE = /cost|total|credits/i
 
-/** Returns the usage attributes without costs and sums. The price list determines the cost. */
+/**
+ * Returns the usage attributes, with the names in `CURRENT_NAMES` replaced. Leaves out costs and sums, because the cost
+ * of a call is computed from its usage. Also leaves out other attributes that begin with `ai.usage.` or `llm.usage.`,
+ * because the usage reader does not support them.
+ */
 function usageAttributes(attributes: Attributes): Record<string, AttributeValue> {
   const usage = new Map<string, AttributeValue>()
   for (const [key, value] of attributes) {
@@ -198,8 +222,8 @@ function hasUsage(attributes: Attributes): boolean {
 }
 
 /**
- * Returns a time as text. A time outside the range of `Date` becomes the text of its number, so that the validation
- * refuses its event.
+ * Returns a time as an ISO 8601 text. Returns a time outside the range of `Date` as a decimal number, which the
+ * validation of events rejects.
  */
 export function timestampOf(end_ms: number): string {
   const date = new Date(end_ms)
@@ -214,7 +238,10 @@ export function firstText(attributes: Attributes, keys: readonly (string | undef
   return undefined
 }
 
-/** Returns an attribute as text; undefined if it is empty or a boolean. Ids may be numbers. */
+/**
+ * Returns an attribute as a text; undefined if the attribute is absent, empty or a boolean. A number is converted to a
+ * text, because some ids are numbers.
+ */
 function textOf(attributes: Attributes, key: string): string | undefined {
   const value = attributes.get(key)
   if (value === undefined || value === '' || typeof value === 'boolean') return undefined

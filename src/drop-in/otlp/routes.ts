@@ -22,28 +22,31 @@ const IS_PROTOBUF = /^application\/(x-)?protobuf\s*(?:;|$)/i
 const body = rawBody(/^application\/(json|(x-)?protobuf)\s*(?:;|$)/i, `application/json or ${PROTOBUF}`)
 
 /**
- * The limits of a JSON body. A span has about 30 attributes with five values each, and the batch of an exporter has
- * 512 spans.
+ * The limits of a JSON body. By default, a batch of an exporter has at most 512 spans. A span has about 30 attributes,
+ * and each attribute has five JSON values. Such a batch has about 77,000 values.
  */
 const JSON_LIMITS = { ...LIMITS, values: 400_000 }
 
 const anything = { type: 'object', additionalProperties: true } as const
 
-/** An item, and the number of its spans or data points. */
+/** An item, and the number of spans or data points that it was read from. */
 interface Counted {
   readonly item: Item
   readonly count: number
 }
 
-/** The differences between OTLP's signals. */
+/** A signal of OTLP: traces or metrics. The fields are the differences between the signals. */
 interface Signal {
   readonly path: string
   readonly summary: string
   readonly description: string
-  /** The request's field with the items, and the answer's field with the number of rejected items. */
+  /**
+   * `list` is the field of the request that contains the items. `rejected` is the field of the response for the number
+   * of rejected items.
+   */
   readonly list: string
   readonly rejected: string
-  /** The name of the rejected items in a message. */
+  /** The name of an item in error texts. */
   readonly what: string
   readonly items: (request: ExportRequest, options: SpanOptions) => readonly Counted[] | Undecodable
 }
@@ -57,7 +60,7 @@ const PROTOCOL = 'The body is OTLP/HTTP as JSON or protobuf. Every field of the 
 const TRACES: Signal = {
   path: '/v1/traces',
   summary: 'Bill the model calls among the spans of an OpenTelemetry trace export',
-  description: `Bills the innermost spans of model calls, once per trace id and span id. \`partialSuccess\` has the number of rejected spans and the reasons. Content and cost attributes are ignored. ${PROTOCOL}`,
+  description: `Bills the innermost spans of model calls, once per trace id and span id. \`partialSuccess\` has the number of rejected spans and up to five reasons. Content and cost attributes are ignored. ${PROTOCOL}`,
   list: 'resourceSpans',
   rejected: 'rejectedSpans',
   what: 'span',
@@ -172,7 +175,8 @@ function readRequest(c: Context<AppEnv>): ExportRequest | Response {
 }
 
 /**
- * Reads the settings from the headers. Exporters send the headers of `OTEL_EXPORTER_OTLP_HEADERS` with every request.
+ * Reads the settings from the headers of the request. An exporter sends the headers in its setting
+ * `OTEL_EXPORTER_OTLP_HEADERS` with every request.
  */
 function optionsOf(c: Context<AppEnv>): SpanOptions {
   const header = (name: string) => {
@@ -191,7 +195,8 @@ function isProtobuf(c: Context<AppEnv>): boolean {
 }
 
 /**
- * Converts problems of protobuf requests to google.rpc.Status in protobuf. It must be registered before `inDialect`.
+ * Middleware that converts the problem response to a protobuf request into a `google.rpc.Status` in protobuf. It must
+ * be registered before `inDialect`.
  */
 export const protobufProblems = createMiddleware<AppEnv>(async (c, next) => {
   await next()

@@ -1,17 +1,16 @@
 import { type EventFields, type Item, keyOf } from '../ingest.ts'
-import { firstText, type SpanOptions, timestampOf } from './model-calls.ts'
+import { attributionOf, firstText, type SpanOptions, timestampOf } from './model-calls.ts'
 import type { Point } from './points.ts'
-import { USER_ATTRIBUTES } from './span.ts'
 
 /**
- * The reader of the token counters of coding agents that export no spans. Claude Code counts each kind of token in a
- * separate series, as deltas. Each series and interval becomes one event, because a collector may send the series of
- * one model in several requests.
+ * Reads the token counters of coding agents that export no spans. Claude Code counts each kind of token in a separate
+ * series, as deltas. Each series and interval becomes one event, because a collector can send the series of one model
+ * in several requests.
  */
 
 const TOKENS = 'claude_code.token.usage'
 
-/** The units of each kind of tokens. No kind includes the tokens of another kind, as in the API of Anthropic. */
+/** The usage units of each kind of token. As in Anthropic's API, no kind includes the tokens of another kind. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
   input: ['input_tokens'],
   output: ['output_tokens'],
@@ -21,7 +20,9 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
 
 const MAX_TOKENS = 10_000_000_000_000
 
-/** An item for an event or for an ignored or rejected point, with the number of its points. */
+/**
+ * An item, with the number of data points that it was read from. An item that is an event can have several data points.
+ */
 export interface PointItem {
   readonly item: Item
   readonly count: number
@@ -51,14 +52,14 @@ function problemOf({ metric, attributes, is_delta, value, time_ns }: Point): Ite
   if (metric !== TOKENS) return { kind: 'ignored', reason: 'not_a_model_call' }
   if (!is_delta) {
     const detail =
-      'The sum is cumulative. Set OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta, its default in Claude Code.'
+      'The sum is not a delta. Set OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta, which is the default of Claude Code.'
     return { kind: 'rejected', reason: 'wrong_data', detail }
   }
   if (KINDS[String(attributes.get('type'))] === undefined) {
     return {
       kind: 'rejected',
       reason: 'no_usage',
-      detail: 'The attribute type of the point is not a known type of tokens.',
+      detail: 'The attribute "type" of the data point must be input, output, cacheRead or cacheCreation.',
     }
   }
   if (!Number.isInteger(value) || value < 0 || value > MAX_TOKENS) {
@@ -72,14 +73,18 @@ function problemOf({ metric, attributes, is_delta, value, time_ns }: Point): Ite
     return {
       kind: 'rejected',
       reason: 'unreadable',
-      detail: 'The point has no time. Without a time, a retry would be billed twice.',
+      detail:
+        'The point has no time. Set timeUnixNano: it identifies the point and is the time of its event.',
     }
   }
   if (firstText(attributes, ['model']) !== undefined) return undefined
   return { kind: 'rejected', reason: 'no_model', detail: 'The point has no model.' }
 }
 
-/** Returns a text that identifies the series and the interval of an event. It is also the idempotency key. */
+/**
+ * Returns a text that identifies the series and the interval of a data point. The text is also the idempotency key of
+ * the event.
+ */
 function seriesOf({ attributes, resource, start_ns, time_ns }: Point): string {
   const sorted = (map: Point['attributes']) => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1))
   return keyOf('otlp', TOKENS, start_ns, time_ns, JSON.stringify([sorted(attributes), sorted(resource)]))
@@ -91,15 +96,9 @@ function eventOf(key: string, group: readonly Point[], options: SpanOptions): Ev
     for (const unit of KINDS[String(attributes.get('type'))] ?? []) usage[unit] = (usage[unit] ?? 0) + value
   }
   const [{ attributes, resource, time_ns } = EMPTY] = group
-  const either = (keys: readonly (string | undefined)[]) =>
-    firstText(attributes, keys) ?? firstText(resource, keys)
-  const user_id = either([options.user_attribute, ...USER_ATTRIBUTES])
-  const team_id = either([options.team_attribute, 'openmonetize.team_id'])
   return {
     event_type: 'TOKEN_USAGE',
-    feature_id: either(['openmonetize.feature_id']) ?? options.feature_id ?? DEFAULT_FEATURE,
-    ...(user_id !== undefined && { user_id }),
-    ...(team_id !== undefined && { team_id }),
+    ...attributionOf({ attributes, resource }, options, DEFAULT_FEATURE),
     provider: 'anthropic',
     model: firstText(attributes, ['model']) ?? '',
     usage,

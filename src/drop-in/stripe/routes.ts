@@ -21,9 +21,14 @@ const meterEventsRoute = route({
   path: '/v1/billing/meter_events',
   summary: "Bill a meter event in Stripe's format",
   description:
-    'The customer in the payload is the user. The mapping of the event name determines what is billed (`PUT /v1/drop-in/openmeter`). Its JSON Pointers lead into the payload, such as `/value`. Events with the same identifier are billed once.',
+    'The customer in the payload is the user. The mapping of the event name determines what is billed (`PUT /v1/drop-in/openmeter`). Its JSON Pointers select values in the payload, such as `/value`. Events with the same identifier are billed once.',
   ...scopedWith('events:write', body, whenEnabled('stripe'), currentPrices),
   request: {
+    headers: z.object({
+      'Idempotency-Key': z.string().optional().openapi({
+        description: 'The identifier of the event, if the body has no `identifier`.',
+      }),
+    }),
     body: {
       required: true,
       content: {
@@ -127,7 +132,8 @@ function readEvent(c: Context<AppEnv>): MeterEvent | Response {
     if (key !== undefined && key !== '__proto__') payload.set(key, value)
     if (payload.size > MAX_FIELDS) return refuse('payload', `must have at most ${MAX_FIELDS} fields`)
   }
-  // Stripe creates an identifier if the request has none. stripe-node sends its idempotency key with each retry.
+  // Like Stripe, this endpoint creates an identifier if the request has none. The idempotency key is used first,
+  // because stripe-node sends the same key with each retry.
   const identifier = form.get('identifier') ?? c.get('idempotency_key') ?? crypto.randomUUID()
   return {
     event_name,

@@ -1,35 +1,48 @@
 import { isRecord } from '../../ledger/model/json.ts'
+import type { UsagePart } from '../../pricing/extract/iterations.ts'
+import type { UsageUnit } from '../../pricing/units.ts'
 import type { Usage } from '../../pricing/usage.ts'
 import type { MeteredApi, MeteredEndpoint } from '../dialect.ts'
 import type { MediaRates } from '../stream/delivered.ts'
-import { isByImage, mediaRates, modalityOf } from './media.ts'
-import type { Upload } from './multipart.ts'
+import { countOf, largestOf, textOf, valuesAt, valuesOf } from './fields.ts'
+import { imageToolUsage, isByImage, mediaRates, modalityOf } from './media.ts'
+import type { UploadedAudio } from './upload.ts'
 
-/** The fields of a request body that affect its price. */
+/** The values in a request body that affect the price of the call. */
 export interface CallRequest {
   readonly model: string
   readonly stream: boolean
-  /** The limit of output tokens that the caller set for one answer. */
+  /** The maximum number of output tokens of one completion, if the client or the API determines it. */
   readonly max_output?: number
-  /** The path of the limit in the body, even if the body has no limit; absent if the API has no limit. */
+  /**
+   * The path in the body where the API accepts `max_output`, even if the body does not set it; absent if the API has no
+   * such limit.
+   */
   readonly limit_path?: readonly string[]
-  /** The number of answers. */
+  /** The number of completions that the request asks for. */
   readonly answers: number
-  /** Whether the stream reports usage only if the gateway requests it. */
+  /** True if the stream reports no usage unless the gateway adds a request for it to the body. */
   readonly lacks_usage: boolean
-  /** The maximum usage besides text tokens. */
+  /** The largest expected usage in units other than text tokens and searches, such as images. */
   readonly beside: Usage
-  /** The form of the output whose tokens cost most, if it is not text. */
+  /** The largest expected usage of other models that the provider's tools call; empty if there are none. */
+  readonly tool_usage: readonly UsagePart[]
+  /** The largest expected number of searches, by their unit. */
+  readonly searches: Usage
+  /** The type of output with the most expensive tokens; undefined if it is text. */
   readonly modality: 'audio' | 'image' | undefined
-  /** The rates for the estimate of delivered media. */
+  /** The rates for estimating the tokens of delivered audio and images. */
   readonly media: MediaRates
+  /** The service tier that the body requests; `fast` for Anthropic's fast mode. Absent for the standard tier. */
   readonly service_tier?: string
+  /** The region that the body requests, such as `us` for Anthropic. */
+  readonly region?: string
   readonly image_size?: string
   readonly quality?: string
-  /** The text to speak. */
+  /** The text to convert to speech. */
   readonly spoken?: string
-  /** The bytes of audio to transcribe. */
-  readonly audio_bytes?: number
+  /** The upload with the audio to transcribe. */
+  readonly upload?: UploadedAudio
 }
 
 export type ReadCall =
@@ -38,27 +51,33 @@ export type ReadCall =
 
 type Body = Readonly<Record<string, unknown>>
 
-/** The assumed number of searches in one call, unless its tools set a maximum. */
+/**
+ * The assumed number of searches of each kind in a call that can search. In Anthropic's API, it is the assumed number
+ * of searches of each search tool without `max_uses`.
+ */
 const SEARCHES = 5
-/** The maximum number of answers in one call. No provider accepts more. */
+/** The maximum number of completions in one call. No provider accepts more. */
 const MAX_ANSWERS = 128
-/** The number of tokens of a large image in high quality. */
+/** The number of tokens of a large image in high quality, rounded up. */
 const IMAGE_OUTPUT_TOKENS = 6_500
 
-/** Reads a JSON body. Fields that do not affect the price are ignored here; the provider validates them. */
+/**
+ * Reads the values in a JSON body that affect the price. Refuses background requests and bodies without a valid model
+ * name. Ignores all other fields, because the provider validates them.
+ */
 export function readCall(endpoint: MeteredEndpoint, body: Body): ReadCall {
   const model = endpoint.model ?? body.model
   if (typeof model !== 'string' || model === '' || model.length > 255) {
     return { kind: 'invalid', path: '/model', message: 'must be the name of a model, of 1 to 255 characters' }
   }
   if (body.background === true) {
-    const message = 'is not supported: the usage of a background response is not in its answer'
+    const message = 'is not supported: the response to a background request does not contain the usage'
     return { kind: 'invalid', path: '/background', message }
   }
   const fields = READERS[endpoint.api](body)
   const stream = endpoint.stream ?? (body.stream === true || body.stream_format === 'sse')
-  const { service_tier } = body
-  const tier = typeof service_tier === 'string' && service_tier.length <= 64 ? service_tier : undefined
+  const service_tier = tierOf(endpoint.api, body)
+  const region = endpoint.api === 'messages' ? textOf(valuesOf(body, 'inference_geo')) : undefined
   return {
     kind: 'read',
     call: {
@@ -66,81 +85,111 @@ export function readCall(endpoint: MeteredEndpoint, body: Body): ReadCall {
       answers: 1,
       lacks_usage: false,
       beside: {},
+      tool_usage: [],
+      searches: {},
       modality: modalityOf(model, body),
       media: mediaRates(endpoint.api, body),
       ...fields,
       stream,
-      ...(tier !== undefined && !STANDARD_TIERS.has(tier) && { service_tier: tier }),
+      ...(service_tier !== undefined && { service_tier }),
+      ...(region !== undefined && { region }),
     },
   }
 }
 
-/** The assumed model of an upload until its model is known. It is the most expensive model of its kind. */
-const DEAREST_TRANSCRIPTION = 'whisper-1'
+/**
+ * The model that is assumed for an upload until its field `model` was read. No transcription model of OpenAI has a
+ * higher price in the catalogue, so the hold is not too small for the model that is read later.
+ */
+const DEAREST_TRANSCRIPTION = 'gpt-live-transcribe'
 
 /**
- * Describes the call of an upload. The field with the model may follow the file, so the model is read at each use.
+ * Returns the values of an upload that affect its price. `model` is a getter, because the field with the model can
+ * follow the file and is then found only later.
  */
-export function callOfUpload({ model, stream, bytes }: Upload): CallRequest {
+export function callOfUpload(upload: UploadedAudio): CallRequest {
   return {
     get model() {
-      return model() ?? DEAREST_TRANSCRIPTION
+      return upload.model ?? DEAREST_TRANSCRIPTION
     },
-    stream,
+    // The type of the response decides whether it is a stream.
+    stream: false,
     answers: 1,
     lacks_usage: false,
     beside: {},
+    tool_usage: [],
+    searches: {},
     modality: undefined,
     media: mediaRates('transcriptions', {}),
-    audio_bytes: bytes,
+    upload,
   }
 }
 
-/** The tiers that get the standard price until the answer names the tier that served the call. */
-const STANDARD_TIERS: ReadonlySet<string> = new Set(['auto', 'default', 'standard', 'standard_only'])
+/**
+ * The service tiers that are priced as the standard tier until the response names the tier that served the call. No API
+ * of the gateway accepts `batch`, but some providers ignore a tier that they do not know.
+ */
+const STANDARD_TIERS: ReadonlySet<string> = new Set([
+  'auto',
+  'default',
+  'standard',
+  'standard_only',
+  'unspecified',
+  'batch',
+])
+
+/** Returns the service tier that the body requests; undefined for the standard tier. */
+function tierOf(api: MeteredApi, body: Body): string | undefined {
+  if (api === 'messages' && body.speed === 'fast') return 'fast'
+  const tier = textOf(valuesOf(body, 'serviceTier'))?.replace(/^service_tier_/i, '')
+  return tier === undefined || STANDARD_TIERS.has(tier.toLowerCase()) ? undefined : tier
+}
 
 type Fields = Partial<Omit<CallRequest, 'model' | 'stream' | 'service_tier'>>
 
 const READERS: Readonly<Record<MeteredApi, (body: Body) => Fields>> = {
   chat(body) {
     const usage: unknown = isRecord(body.stream_options) ? body.stream_options.include_usage : undefined
-    const name = body.max_tokens !== undefined && body.max_completion_tokens === undefined
+    const searching = searchTools(body.tools, SEARCHES)
     return {
-      ...limited(body, [name ? 'max_tokens' : 'max_completion_tokens']),
-      answers: answersOf(body.n),
+      ...limited(body, ['max_completion_tokens'], ['max_tokens']),
+      answers: answersOf([body.n]),
       lacks_usage: body.stream === true && usage !== true,
-      beside: searches(body.web_search_options === undefined ? 0 : SEARCHES),
+      searches: { ...searching, ...(body.web_search_options !== undefined && { web_searches: SEARCHES }) },
     }
   },
   responses: (body) => ({
     ...limited(body, ['max_output_tokens']),
-    beside: searches(toolsLike(body.tools, /^web_search/).length > 0 ? SEARCHES : 0),
+    searches: searchTools(body.tools, countOf(body.max_tool_calls) ?? SEARCHES),
+    tool_usage: imageToolUsage(body),
   }),
-  messages: (body) => ({
-    ...limited(body, ['max_tokens']),
-    beside: searches(
-      toolsLike(body.tools, /^web_search/).reduce(
-        (sum, { max_uses }) => sum + (countOf(max_uses) ?? SEARCHES),
-        0,
-      ),
-    ),
-  }),
+  messages(body) {
+    const tools = toolsOf(body.tools).filter(({ type }) => /^web_search/.test(textOf([type]) ?? ''))
+    const web_searches = tools.reduce((sum, { max_uses }) => sum + (countOf(max_uses) ?? SEARCHES), 0)
+    return { ...limited(body, ['max_tokens']), searches: web_searches > 0 ? { web_searches } : {} }
+  },
   generate(body) {
-    const config = isRecord(body.generationConfig) ? body.generationConfig : body.generation_config
-    const name =
-      isRecord(body.generationConfig) || config === undefined ? 'generationConfig' : 'generation_config'
-    const limit =
-      isRecord(config) && config.max_output_tokens !== undefined ? 'max_output_tokens' : 'maxOutputTokens'
+    const spellings = ['generationConfig', 'generation_config'] as const
+    const [own, other] =
+      isRecord(body.generation_config) && !isRecord(body.generationConfig)
+        ? [spellings[1], spellings[0]]
+        : spellings
     return {
-      ...limited(body, [name, limit]),
-      answers: answersOf(isRecord(config) ? config.candidateCount : undefined),
-      beside: searches(JSON.stringify(body.tools ?? '').includes('oogle') ? SEARCHES : 0),
+      ...limited(
+        body,
+        [own, 'maxOutputTokens'],
+        [own, 'max_output_tokens'],
+        [other, 'maxOutputTokens'],
+        [other, 'max_output_tokens'],
+      ),
+      answers: answersOf(valuesAt(body, 'generationConfig', 'candidateCount')),
+      searches: googleSearches(body.tools),
     }
   },
   embed: () => ({ max_output: 0 }),
   embeddings: () => ({ max_output: 0 }),
   images(body) {
-    const images = answersOf(body.n)
+    const images = answersOf([body.n])
     const by_token = !isByImage('images', body)
     return {
       max_output: by_token ? IMAGE_OUTPUT_TOKENS * images : 0,
@@ -156,31 +205,55 @@ const READERS: Readonly<Record<MeteredApi, (body: Body) => Fields>> = {
   transcriptions: () => ({}),
 }
 
-/** Returns the path of a limit, and the limit if the body has a valid one. */
-function limited(body: Body, path: readonly string[]): Fields {
-  let value: unknown = body
-  for (const name of path) value = isRecord(value) ? value[name] : undefined
-  const max_output = countOf(value)
-  return { limit_path: path, ...(max_output !== undefined && { max_output }) }
+type Path = readonly [string, ...string[]]
+
+/**
+ * Returns the path of the output limit, and the limit if the body contains a valid one. If the body contains several
+ * limits, returns the largest, because it is not known which of them the provider uses.
+ */
+function limited(body: Body, ...paths: readonly [Path, ...Path[]]): Fields {
+  const given = paths.flatMap((path) => {
+    const max_output = countOf(
+      path.reduce<unknown>((node, name) => (isRecord(node) ? node[name] : undefined), body),
+    )
+    return max_output === undefined ? [] : [{ limit_path: path, max_output }]
+  })
+  const [largest] = given.toSorted((a, b) => b.max_output - a.max_output)
+  return largest ?? { limit_path: paths[0] }
 }
 
-function answersOf(value: unknown): number {
-  return Math.min(Math.max(countOf(value) ?? 1, 1), MAX_ANSWERS)
+function answersOf(values: readonly unknown[]): number {
+  return Math.min(Math.max(largestOf(values) ?? 1, 1), MAX_ANSWERS)
 }
 
-function countOf(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= 1e9
-    ? value
-    : undefined
+/** Returns the tools in a body. Google's JSON accepts a single tool in place of a list. */
+function toolsOf(tools: unknown): readonly Body[] {
+  return [tools].flat().filter(isRecord)
 }
 
-function searches(web_searches: number): Usage {
-  return web_searches === 0 ? {} : { web_searches }
+/** The units of the searches of the tools of OpenAI and of providers with the same API, by the type of the tool. */
+const SEARCH_TOOLS: readonly (readonly [RegExp, UsageUnit])[] = [
+  [/^web_search/, 'web_searches'],
+  [/^(?:file|collections)_search/, 'storage_searches'],
+  [/^x_search/, 'social_searches'],
+]
+
+function searchTools(tools: unknown, most: number): Usage {
+  const types = toolsOf(tools).map(({ type }) => textOf([type]) ?? '')
+  const found = SEARCH_TOOLS.filter(([pattern]) => most > 0 && types.some((type) => pattern.test(type)))
+  return Object.fromEntries(found.map(([, unit]) => [unit, most]))
 }
 
-function toolsLike(tools: unknown, type: RegExp): Body[] {
-  if (!Array.isArray(tools)) return []
-  return tools.filter(
-    (tool: unknown): tool is Body => isRecord(tool) && typeof tool.type === 'string' && type.test(tool.type),
-  )
+/** The units of the searches of Google's tools, by the name of the tool. */
+const GOOGLE_TOOLS: readonly (readonly [string, UsageUnit])[] = [
+  ['googleSearch', 'web_searches'],
+  ['googleSearchRetrieval', 'web_searches'],
+  ['enterpriseWebSearch', 'web_searches'],
+  ['googleMaps', 'map_searches'],
+]
+
+function googleSearches(tools: unknown): Usage {
+  const all = toolsOf(tools)
+  const found = GOOGLE_TOOLS.filter(([name]) => all.some((tool) => valuesOf(tool, name).length > 0))
+  return Object.fromEntries(found.map(([, unit]) => [unit, SEARCHES]))
 }

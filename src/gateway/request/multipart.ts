@@ -1,113 +1,214 @@
-/** The reader of audio uploads. It relays them as they arrive, and reads the few fields that affect the price. */
-
-export const MAX_MULTIPART_BYTES = 25 * 1024 * 1024
-/**
- * The number of bytes of an upload that are read before it is priced. A field after the file is read while it is
- * relayed.
- */
-const HEAD_BYTES = 64 * 1024
-/**
- * The number of bytes that two searches share. It is larger than the headers of a field and the name of a model
- * together.
- */
-const OVERLAP = 1024
-
-export interface Upload {
-  readonly kind: 'upload'
-  /** Returns the model; undefined until its field was read. */
-  readonly model: () => string | undefined
-  /** Whether the field `stream` in the first bytes is `true`. */
-  readonly stream: boolean
-  /** The declared length of the body, or the maximum length if none is declared. */
-  readonly bytes: number
-  /** The first bytes, as Latin-1. */
-  readonly head: string
-  /** Returns the body with its declared length. The stream fails if it is longer than the maximum. */
-  readonly body: () => ReadableStream<Uint8Array>
-}
+import type { FieldError } from '../../ledger/model/refusal.ts'
 
 /**
- * Reads the beginning of an upload. Returns `too_large` if the declared length is too large, and `unsupported` if the
- * body is not a form.
+ * Parses multipart forms (RFC 2046, RFC 7578) chunk by chunk, while they are relayed. Parsers of forms differ in what
+ * they tolerate, and a field that only the provider's parser finds could change the price of the call. Therefore, a
+ * form that two parsers could read differently is refused.
  */
-export async function readUpload(request: Request): Promise<Upload | 'too_large' | 'unsupported'> {
-  const type = request.headers.get('Content-Type') ?? ''
-  const announced = request.headers.get('Content-Length')
-  const length = announced === null ? undefined : Number(announced)
-  if (!/^multipart\/form-data\s*;.*boundary=/i.test(type) || !request.body) return 'unsupported'
-  if (length !== undefined && !(length <= MAX_MULTIPART_BYTES)) return 'too_large'
-  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader()
-  const fields = new Fields()
-  const chunks: Uint8Array[] = []
-  let read = 0
-  while (read < HEAD_BYTES) {
-    const { done, value } = await reader.read()
-    if (done) break
-    chunks.push(value)
-    read += value.length
-    fields.take(value)
-  }
-  const head = new TextDecoder('latin1').decode(Buffer.concat(chunks).subarray(0, HEAD_BYTES))
-  return {
-    kind: 'upload',
-    model: () => fields.model,
-    stream: /name="stream"\r\n(?:[^\r\n]+\r\n)*\r\ntrue\r\n/.test(head),
-    bytes: length ?? MAX_MULTIPART_BYTES,
-    head,
-    body: () => bodyOf(chunks, reader, fields, length),
-  }
+
+/** The fields that the gateway reads. A form can contain each of them only once. */
+const READ_FIELDS = ['model', 'response_format', 'file'] as const
+
+type ReadField = (typeof READ_FIELDS)[number]
+
+/** The maximum length of the value of a field that is read, in bytes. */
+const MAX_VALUE_BYTES = 255
+const MAX_HEADER_BYTES = 4 * 1024
+/** The maximum length of the white space after the boundary in a delimiter line, in bytes. */
+const MAX_PADDING_BYTES = 64
+const MAX_PARTS = 100
+
+const CR = 0x0d
+const BLANK_LINE = '\r\n\r\n'
+/** The characters that RFC 2046 allows in a boundary. */
+const BOUNDARY = /^[\w'()+,./:=? -]{0,69}[\w'()+,./:=?-]$/
+const HEADER = /^([!-9;-~]+):[ \t]*([\t -~\x80-\xff]*)$/
+const PARAMETER = /[ \t]*;[ \t]*([\w!#$&+.^`|~*-]+)=(?:"((?:[^"\\]|\\.)*)"|([^ \t";,]+))/y
+/** The encodings of a part that do not change its bytes. */
+const UNCHANGED = /^(?:7bit|8bit|binary)?\s*$/i
+
+/** Returns the boundary in the header `Content-Type`; undefined if the header has no valid boundary, or two. */
+export function boundaryOf(content_type: string): string | undefined {
+  const boundary = parametersOf(content_type.trim(), 'multipart/form-data')?.get('boundary')
+  return boundary !== undefined && BOUNDARY.test(boundary) ? boundary : undefined
 }
 
-function bodyOf(
-  head: readonly Uint8Array[],
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  fields: Fields,
-  length: number | undefined,
-): ReadableStream<Uint8Array> {
-  const { readable, writable } =
-    length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length)
-  // A provider that refuses an upload stops reading it. This is not a failure of the gateway. The provider's answer
-  // follows.
-  send(head, reader, fields, writable.getWriter()).catch(() => {})
-  return readable
-}
+/** Reads the chunks of a form. Keeps only the values of short fields and at most one header or delimiter. */
+export class FormReader {
+  /** The reason why the form must be refused. After a problem, the following chunks are ignored. */
+  problem: FieldError | undefined
+  private readonly delimiter: Buffer
+  private readonly onFile: (bytes: Uint8Array) => void
+  private readonly names = new Set<string>()
+  private readonly values = new Map<string, string>()
+  private state: 'preamble' | 'delimiter' | 'headers' | 'part' | 'epilogue' = 'preamble'
+  private parts = 0
+  /** The name of the current part. */
+  private name = ''
+  private value = ''
+  /**
+   * The bytes that were not read yet. At first, they are a line break that is not in the body. With it, the first
+   * delimiter does not differ from the others, which begin with a line break.
+   */
+  private rest = Buffer.from('\r\n')
+  /** The number of bytes in `rest` that do not belong to the content of the current part. */
+  private lead = 2
 
-async function send(
-  head: readonly Uint8Array[],
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  fields: Fields,
-  writer: WritableStreamDefaultWriter<Uint8Array>,
-): Promise<void> {
-  let sent = 0
-  const pass = async (chunk: Uint8Array) => {
-    sent += chunk.length
-    if (sent > MAX_MULTIPART_BYTES) throw new Error(`the upload has more than ${MAX_MULTIPART_BYTES} bytes`)
-    await writer.write(chunk)
+  /** `onFile` gets the content of the part `file`, in pieces. */
+  constructor(boundary: string, onFile: (bytes: Uint8Array) => void) {
+    this.delimiter = Buffer.from(`\n--${boundary}`)
+    this.onFile = onFile
   }
-  try {
-    for (const chunk of head) await pass(chunk)
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      fields.take(next.value)
-      await pass(next.value)
-    }
-    await writer.close()
-  } catch (error) {
-    await Promise.allSettled([reader.cancel(), writer.abort(error)])
+
+  /** Returns the value of a field; undefined until its part was read completely. */
+  get(name: Exclude<ReadField, 'file'>): string | undefined {
+    return this.values.get(name)
   }
-}
 
-const MODEL = /name="?model"?\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,255})\r\n/
-
-/** Finds the field `model` in the bytes of a form while they are relayed. */
-class Fields {
-  model: string | undefined
-  private readonly decoder = new TextDecoder('latin1')
-  private last = ''
+  /** Returns whether the headers of a part with this name were read. */
+  has(name: string): boolean {
+    return this.names.has(name)
+  }
 
   take(chunk: Uint8Array): void {
-    if (this.model !== undefined) return
-    const text = this.last + this.decoder.decode(chunk)
-    this.model = MODEL.exec(text)?.[1]
-    this.last = text.slice(-OVERLAP)
+    if (this.problem) return
+    let data = Buffer.concat([this.rest, chunk])
+    for (let used = this.step(data); used !== undefined; used = this.step(data)) data = data.subarray(used)
+    // The rest is copied, so that the memory of the chunk can be freed.
+    this.rest = Buffer.from(data)
   }
+
+  /** Reads the beginning of `data`. Returns the number of bytes that were read; undefined if more bytes are needed. */
+  private step(data: Buffer): number | undefined {
+    if (this.problem) return undefined
+    if (this.state === 'delimiter') return this.readDelimiter(data)
+    return this.state === 'headers' ? this.readHeaders(data) : this.readContent(data)
+  }
+
+  private readContent(data: Buffer): number | undefined {
+    const at = data.indexOf(this.delimiter)
+    if (at < 0) {
+      // The last bytes can be the beginning of a delimiter.
+      const read = Math.max(0, data.length - this.delimiter.length)
+      this.pass(data, read)
+      return read > 0 ? read : undefined
+    }
+    const isFirst = this.state === 'preamble'
+    if (data[at - 1] !== CR || this.state === 'epilogue' || (!isFirst && at - 1 < this.lead)) {
+      return this.fail('', 'contains a line that begins with the boundary but is not a delimiter line')
+    }
+    this.pass(data, at - 1)
+    if (this.state === 'part') this.endPart()
+    this.state = 'delimiter'
+    return at + this.delimiter.length
+  }
+
+  /** Passes the bytes of `data` before `end` to the reader of the current part. */
+  private pass(data: Buffer, end: number): void {
+    const start = Math.min(this.lead, end)
+    this.lead -= start
+    if (this.state !== 'part' || start === end) return
+    if (this.name === 'file') this.onFile(data.subarray(start, end))
+    else if (isRead(this.name)) {
+      const room = MAX_VALUE_BYTES + 1 - this.value.length
+      this.value += data.toString('latin1', start, Math.min(end, start + room))
+    }
+  }
+
+  private endPart(): void {
+    if (this.name === 'model' && !/^[ -~\x80-\xff]{1,255}$/.test(this.value)) {
+      this.fail('/model', 'must be the name of a model, of 1 to 255 characters')
+    } else if (isRead(this.name)) this.values.set(this.name, this.value)
+  }
+
+  /** Reads the rest of a delimiter line, after the boundary. */
+  private readDelimiter(data: Buffer): number | undefined {
+    if (data.length < 2) return undefined
+    if (data.toString('latin1', 0, 2) === '--') {
+      this.state = 'epilogue'
+      return 2
+    }
+    const end = data.indexOf('\r\n')
+    if (end < 0 && data.length <= MAX_PADDING_BYTES) return undefined
+    if (end < 0 || end > MAX_PADDING_BYTES || !/^[ \t]*$/.test(data.toString('latin1', 0, end))) {
+      return this.fail('', 'contains a line that begins with the boundary but is not a delimiter line')
+    }
+    this.parts += 1
+    if (this.parts > MAX_PARTS) return this.fail('', `must have at most ${MAX_PARTS} parts`)
+    this.state = 'headers'
+    return end + 2
+  }
+
+  private readHeaders(data: Buffer): number | undefined {
+    const end = data.indexOf(BLANK_LINE)
+    if (end < 0 && data.length <= MAX_HEADER_BYTES) return undefined
+    const read = end < 0 || end > MAX_HEADER_BYTES ? undefined : headersOf(data.toString('latin1', 0, end))
+    const name = read && nameOf(read.get('content-disposition'))
+    if (!read || name === undefined) {
+      return this.fail(
+        '',
+        `contains a part without valid headers of at most ${MAX_HEADER_BYTES} bytes, or without a name`,
+      )
+    }
+    if (isRead(name)) {
+      if (this.names.has(name)) return this.fail(`/${name}`, 'must be sent only once')
+      if (!UNCHANGED.test(read.get('content-transfer-encoding') ?? '')) {
+        return this.fail(`/${name}`, 'must be sent without a Content-Transfer-Encoding')
+      }
+    }
+    this.names.add(name)
+    this.name = name
+    this.value = ''
+    this.state = 'part'
+    // The last line break stays in `rest`, so that a delimiter that follows it immediately is found and refused.
+    this.lead = 2
+    return end + 2
+  }
+
+  private fail(path: string, message: string): undefined {
+    this.problem = { path, message }
+  }
+}
+
+function isRead(name: string): name is ReadField {
+  return READ_FIELDS.some((field) => field === name)
+}
+
+/** Returns the headers of a part by their names in lower case; undefined if a header is invalid or is repeated. */
+function headersOf(text: string): ReadonlyMap<string, string> | undefined {
+  const headers = new Map<string, string>()
+  for (const line of text.split('\r\n')) {
+    const [, name, value] = HEADER.exec(line) ?? []
+    if (name === undefined || value === undefined || headers.has(name.toLowerCase())) return undefined
+    headers.set(name.toLowerCase(), value.trim())
+  }
+  return headers
+}
+
+/**
+ * Returns the name of a part; undefined if the part has no name, or a name that some parsers decode, for example
+ * `name*=UTF-8''model`.
+ */
+function nameOf(disposition: string | undefined): string | undefined {
+  const parameters = disposition === undefined ? undefined : parametersOf(disposition, 'form-data')
+  if (!parameters || [...parameters.keys()].some((key) => key.startsWith('name*'))) return undefined
+  const name = parameters.get('name')
+  return name === undefined || /[\\%]/.test(name) ? undefined : name
+}
+
+/**
+ * Returns the parameters of a header that begins with `type`, by their names in lower case. Returns undefined if the
+ * header is invalid, or if it repeats a parameter.
+ */
+function parametersOf(header: string, type: string): ReadonlyMap<string, string> | undefined {
+  if (header.slice(0, type.length).toLowerCase() !== type) return undefined
+  const parameters = new Map<string, string>()
+  for (let at = type.length; at < header.length; at = PARAMETER.lastIndex) {
+    PARAMETER.lastIndex = at
+    const [, key = '', quoted, token] = PARAMETER.exec(header) ?? []
+    const name = key.toLowerCase()
+    if (name === '' || parameters.has(name)) return undefined
+    parameters.set(name, quoted ?? token ?? '')
+  }
+  return parameters
 }

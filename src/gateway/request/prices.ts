@@ -3,14 +3,20 @@ import type { Refusal } from '../../ledger/model/refusal.ts'
 import type { PricedEvent } from '../../ledger/model/vocabulary.ts'
 import { findModel, findProvider } from '../../pricing/catalogue/catalogue.ts'
 import type { PriceBook } from '../../pricing/cost/price-book.ts'
+import type { UsagePart } from '../../pricing/extract/iterations.ts'
+import { DEFAULT_IMAGE_MODEL, searchesAlways } from '../../pricing/extract/tools.ts'
 import type { Usage } from '../../pricing/usage.ts'
-import { type EventInput, priceEvent } from '../../rating/event.ts'
+import { type EventInput, type PriceResult, priceEvent } from '../../rating/event.ts'
 import type { MeteredApi, MeteredEndpoint } from '../dialect.ts'
+import { modelOf } from '../stream/reading.ts'
 import type { CallRequest } from './call-request.ts'
 import type { InputEstimate } from './estimate.ts'
 import type { MeterHeaders } from './headers.ts'
 
-/** The data that prices the usage of a call: the customer's prices, the subjects, the endpoint and the request. */
+/**
+ * The data that is needed to price a call: the customer's prices, the user and the team, the provider, the endpoint and
+ * the request.
+ */
 export interface Pricing {
   readonly key: AuthenticatedKey
   readonly book: PriceBook
@@ -18,6 +24,8 @@ export interface Pricing {
   readonly provider: string
   readonly endpoint: MeteredEndpoint
   readonly call: CallRequest
+  /** The model that the response names; absent if it names none, and before the response. */
+  readonly named?: string | undefined
 }
 
 export type CallPrices =
@@ -25,51 +33,96 @@ export type CallPrices =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /**
- * The assumed output of a call without a limit. It is smaller if the context window of the model has fewer tokens
- * left. The catalogue does not contain the output limits of models.
+ * The assumed number of output tokens of a call without an output limit. If the context window of the model has fewer
+ * tokens left, the smaller number is assumed. The catalogue does not contain the output limits of models.
  */
 const MODEL_OUTPUT_TOKENS = 32_768
 
-/** Prices the largest expected usage of a call. Also prices the smallest usage if the hold may be smaller. */
+/**
+ * Returns the price of the largest expected usage of a call. If a smaller hold is sufficient for the call, also returns
+ * the price of the smallest usage.
+ */
 export function pricesOfCall(pricing: Pricing, input: InputEstimate, cached: Cached): CallPrices {
   const { call, meter, provider } = pricing
   const speech = call.spoken === undefined ? undefined : priceSpeech(pricing)
   if (speech) return { kind: 'priced', most: speech.event }
   const room = call.max_output ?? modelOutput(provider, call.model, input.held)
-  const largest = priced(pricing, usageOf(pricing, input.held, room * call.answers, cached))
+  const largest = pricedWithTools(
+    pricing,
+    call.tool_usage,
+    usageOf(pricing, input.held, room * call.answers, cached),
+  )
   if (largest.kind === 'refused') return largest
   const most = largest.event
-  // A limit set by the caller is held completely, unless the caller allows a smaller hold.
+  // An output limit in the request needs a hold for the whole limit, unless the header `X-Meter-Clip` allows a smaller
+  // hold.
   if (call.max_output !== undefined && !meter.clip) return { kind: 'priced', most }
-  const smallest = priced(pricing, usageOf(pricing, input.held, Math.min(room, 1), cached))
+  const smallest = pricedWithTools(
+    pricing,
+    call.tool_usage,
+    usageOf(pricing, input.held, Math.min(room, 1), cached),
+  )
   return smallest.kind === 'refused' ? smallest : { kind: 'priced', most, least: smallest.event }
 }
 
-/** The cache write that the body requests, by its lifetime. A cache write costs more than a cache read. */
+/**
+ * The lifetime of the cache write that the body requests. The whole input is priced as a cache write, which costs more
+ * than a cache read.
+ */
 export type Cached = 'none' | '5m' | '1h'
 
-function usageOf({ call }: Pricing, input_tokens: number, output_tokens: number, cached: Cached): Usage {
-  const beside = { ...call.beside, ...(output_tokens === 1 && { output_image_tokens: undefined }) }
+function usageOf(pricing: Pricing, input_tokens: number, output_tokens: number, cached: Cached): Usage {
+  const { beside, modality, searches } = pricing.call
+  const other = { ...beside, ...(output_tokens === 1 && { output_image_tokens: undefined }) }
   return {
-    ...withoutUndefined(beside),
+    ...searchesOf(pricing),
+    ...searches,
+    ...withoutUndefined(other),
     ...(input_tokens > 0 && { input_tokens }),
     ...(output_tokens > 0 && { output_tokens }),
-    ...(call.modality && output_tokens > 0 && { [`output_${call.modality}_tokens`]: output_tokens }),
+    ...(modality && output_tokens > 0 && { [`output_${modality}_tokens`]: output_tokens }),
     ...(cached !== 'none' && { cache_write_tokens: input_tokens }),
     ...(cached === '1h' && { cache_write_1h_tokens: input_tokens }),
   }
+}
+
+/** Returns the search of a model that searches the web for every chat completion; empty for other models. */
+export function searchesOf({ provider, endpoint, call }: Pricing): Usage {
+  return endpoint.api === 'chat' && searchesAlways(findProvider(provider), call.model)
+    ? { web_searches: 1 }
+    : {}
+}
+
+/**
+ * Prices an estimated usage and the estimated usage of tools. If the model of a tool has no price, uses the price of
+ * the default image model, which is the most expensive one. If the provider has no price for this model either, prices
+ * only the usage of the call's own model.
+ */
+function pricedWithTools(
+  pricing: Pricing,
+  tools: readonly UsagePart[],
+  usage: Usage,
+  model = pricing.call.model,
+): PriceResult {
+  if (tools.length === 0) return priced(pricing, usage, { model })
+  const defaults = tools.map((part) => ({ ...part, model: DEFAULT_IMAGE_MODEL }))
+  for (const parts of [tools, defaults]) {
+    const result = priced(pricing, usage, { model }, parts)
+    if (result.kind === 'refused' || result.event.charge.kind !== 'unpriced') return result
+  }
+  return priced(pricing, usage, { model })
 }
 
 function withoutUndefined(usage: Readonly<Record<string, number | undefined>>): Usage {
   return Object.fromEntries(Object.entries(usage).filter(([, quantity]) => quantity !== undefined))
 }
 
-/** Tokens per second of speech, and spoken characters per second. */
+/** The number of tokens and the number of characters per second of speech. */
 const SPEECH = { tokens_a_second: 20, characters_a_second: 12 }
 
 /**
- * Prices speech, because providers report no usage for it. The price of its characters is exact. If the model has no
- * price for characters, the tokens are estimated.
+ * Prices speech from the text, because a response that contains only audio reports no usage. If the model has a price
+ * for characters, the result is exact. Otherwise, the number of tokens is estimated.
  */
 export function priceSpeech(
   pricing: Pricing,
@@ -83,28 +136,30 @@ export function priceSpeech(
   return event && { event, exact: false }
 }
 
-/** Bytes per second of audio. The low number makes a hold large enough. The usual number is for an estimate. */
-const AUDIO_BYTES_A_SECOND = { held: 2_000, likely: 16_000 }
+/** The usual number of bytes per second of audio. A hold never covers less than the duration at this rate. */
+const USUAL_BYTES_A_SECOND = 16_000
 const TRANSCRIPTION = { input_tokens_a_second: 10, output_tokens_a_second: 4 }
 
-/** Prices an audio upload by its bytes, because its duration is unknown until the transcription. */
+/** Prices an audio upload by its size, because its duration is unknown until it was relayed. */
 export function pricesOfTranscription(pricing: Pricing): CallPrices {
-  const most = priceTranscription(pricing, AUDIO_BYTES_A_SECOND.held)
-  const least = priceTranscription(pricing, AUDIO_BYTES_A_SECOND.likely)
+  const { model, upload } = pricing.call
+  const { most_audio_bytes: bytes, lowest_rate: rate } = upload ?? { most_audio_bytes: 0, lowest_rate: 1 }
+  const most = priceSeconds(pricing, bytes / rate)
+  const least = priceSeconds(pricing, bytes / Math.max(rate, USUAL_BYTES_A_SECOND))
   if (most && least) return { kind: 'priced', least, most }
-  const { model } = pricing.call
   return {
     kind: 'refused',
     refusal: { code: 'unpriced_model', provider: pricing.provider, model, nearest: [] },
   }
 }
 
-/** Prices a transcription by its seconds, or by tokens if the model has no price for seconds. */
-export function priceTranscription(
-  pricing: Pricing,
-  bytes_a_second = AUDIO_BYTES_A_SECOND.likely,
-): PricedEvent | undefined {
-  const seconds = Math.max(1, Math.ceil((pricing.call.audio_bytes ?? 0) / bytes_a_second))
+/**
+ * Prices a transcription by its duration in seconds, rounded up, or by its estimated tokens if the model has no price
+ * for seconds.
+ */
+export function priceSeconds(pricing: Pricing, duration: number): PricedEvent | undefined {
+  // The measured duration is a sum of frames. A deviation of less than a millisecond does not add a second.
+  const seconds = Math.max(1, Math.ceil(Number(duration.toFixed(3))))
   const by_second = priceEstimated(pricing, { audio_seconds: seconds })
   if (by_second?.charge.kind === 'priced' && !by_second.warnings) return by_second
   const input_tokens = seconds * TRANSCRIPTION.input_tokens_a_second
@@ -115,6 +170,16 @@ export function priceTranscription(
   })
 }
 
+/**
+ * Prices a transcription whose reported unit has no price: reported seconds by their tokens, and reported tokens by
+ * their seconds. Returns undefined if the model has no price for these either.
+ */
+export function priceOtherUnit(pricing: Pricing, { usage = {} }: PricedEvent): PricedEvent | undefined {
+  const tokens = usage.input_audio_tokens ?? usage.input_tokens ?? 0
+  const event = priceSeconds(pricing, usage.audio_seconds ?? tokens / TRANSCRIPTION.input_tokens_a_second)
+  return event?.charge.kind === 'priced' ? event : undefined
+}
+
 function modelOutput(provider: string, model: string, input_tokens: number): number {
   const found = findProvider(provider)
   const window = found && findModel(found, model)?.context_window
@@ -122,7 +187,7 @@ function modelOutput(provider: string, model: string, input_tokens: number): num
   return Math.max(1, Math.min(MODEL_OUTPUT_TOKENS, window - input_tokens))
 }
 
-/** The `provider_api` of an event, by endpoint. It selects the reader of the provider's usage. */
+/** The `provider_api` of an event, by the API of the endpoint. It selects the usage reader. */
 const PROVIDER_APIS: Partial<Readonly<Record<MeteredApi, string>>> = {
   chat: 'chat',
   responses: 'responses',
@@ -131,8 +196,8 @@ const PROVIDER_APIS: Partial<Readonly<Record<MeteredApi, string>>> = {
 }
 
 /**
- * Prices the usage that a provider reported. The units in `usage` replace the reported units. If the provider names a
- * model without a price, the price of the requested model is used.
+ * Prices the usage that a provider reported. Quantities in `usage` replace reported quantities of the same unit. If the
+ * model in the response has no price, uses the price of the requested model.
  */
 export function priceReported(
   pricing: Pricing,
@@ -140,38 +205,48 @@ export function priceReported(
   usage: Usage = {},
 ): PricedEvent | undefined {
   const provider_api = PROVIDER_APIS[pricing.endpoint.api]
-  const as = (model: string) => {
-    const response = { provider_response: reported, ...(provider_api !== undefined && { provider_api }) }
-    const result = priced(pricing, usage, { model, ...response })
-    return result.kind === 'priced' ? result.event : undefined
-  }
+  const response = { provider_response: reported, ...(provider_api !== undefined && { provider_api }) }
   const asked = pricing.call.model
-  const named = modelOf(reported) ?? asked
-  const event = as(named)
-  if (event?.charge.kind !== 'unpriced' || named === asked) return event
-  const other = as(asked)
-  return other?.charge.kind === 'priced' ? other : event
-}
-
-function modelOf(reported: Readonly<Record<string, unknown>>): string | undefined {
-  const model = reported.model ?? reported.modelVersion
-  return typeof model === 'string' && model !== '' && model.length <= 255 ? model : undefined
+  return pricedAs([modelOf(reported) ?? pricing.named ?? asked, asked], (model) =>
+    priced(pricing, usage, { model, ...response }),
+  )
 }
 
 /**
- * Prices an estimate. Returns undefined if the estimate is refused. A call without a price was already refused at its
- * hold.
+ * Prices an estimated usage, and the estimated usage of `tools`. If the requested model has no price, uses the price of
+ * the model that the response names. Returns undefined if the event is refused, for example because it would cost too
+ * much. An event without a price has a charge of the kind `unpriced`.
  */
-export function priceEstimated(pricing: Pricing, usage: Usage): PricedEvent | undefined {
-  const result = priced(pricing, usage)
-  return result.kind === 'priced' ? result.event : undefined
+export function priceEstimated(
+  pricing: Pricing,
+  usage: Usage,
+  tools: readonly UsagePart[] = [],
+): PricedEvent | undefined {
+  const asked = pricing.call.model
+  return pricedAs([asked, pricing.named ?? asked], (model) => pricedWithTools(pricing, tools, usage, model))
+}
+
+/** Returns the event of the first of two models, or of the other one if only that has a price. */
+function pricedAs(
+  [first, other]: readonly [string, string],
+  price: (model: string) => PriceResult,
+): PricedEvent | undefined {
+  const as = (model: string) => {
+    const result = price(model)
+    return result.kind === 'priced' ? result.event : undefined
+  }
+  const event = as(first)
+  if (event?.charge.kind !== 'unpriced' || other === first) return event
+  const second = as(other)
+  return second?.charge.kind === 'priced' ? second : event
 }
 
 function priced(
   { key, book, meter, provider, endpoint, call }: Pricing,
   usage: Usage,
   reported: Partial<EventInput> = {},
-) {
+  tools?: readonly UsagePart[],
+): PriceResult {
   const { user_id, team_id, feature_id, metadata } = meter
   const input: EventInput = {
     event_type: endpoint.event_type,
@@ -184,11 +259,12 @@ function priced(
     ...(Object.keys(usage).length > 0 && { usage: { ...usage, custom: undefined } }),
     ...(call.image_size !== undefined && { image_size: call.image_size }),
     ...(call.quality !== undefined && { quality: call.quality }),
-    ...(call.service_tier !== undefined &&
-      reported.provider_response === undefined && {
-        service_tier: call.service_tier,
-      }),
+    // A response names the tier and the region that served the call.
+    ...(reported.provider_response === undefined && {
+      ...(call.service_tier !== undefined && { service_tier: call.service_tier }),
+      ...(call.region !== undefined && { region: call.region }),
+    }),
     ...reported,
   }
-  return priceEvent(input, key.customer_id, Date.now(), book)
+  return priceEvent(input, key.customer_id, Date.now(), book, tools)
 }

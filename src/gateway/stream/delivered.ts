@@ -1,21 +1,24 @@
+import type { UsagePart } from '../../pricing/extract/iterations.ts'
 import type { Usage } from '../../pricing/usage.ts'
 
 /**
- * The output that the gateway has relayed. The usage of an answer without a usage report is estimated from this
- * output.
+ * The output that the gateway has relayed so far. If the provider sends no usage report, the usage is estimated from
+ * it.
  */
 export interface Delivered {
-  /** The number of lines with text. */
+  /** The number of lines of the stream that contain text. */
   readonly pieces: number
-  /** The number of bytes of text, as escaped in JSON. */
+  /** The number of bytes of text, after JSON escaping. */
   readonly bytes: number
-  /** The number of bytes of audio. */
+  /** The number of bytes of audio, after base64 decoding. */
   readonly audio: number
-  /** The number of images, finished or not. */
+  /** The number of images. An image counts even if only a preview of it was delivered. */
   readonly images: number
-  /** The number of previews of unfinished images. */
+  /** The number of previews that show unfinished images. */
   readonly partial_images: number
   readonly searches: number
+  /** The number of searches in the client's files. */
+  readonly file_searches: number
 }
 
 export const NOTHING: Delivered = {
@@ -25,29 +28,42 @@ export const NOTHING: Delivered = {
   images: 0,
   partial_images: 0,
   searches: 0,
+  file_searches: 0,
 }
 
-/** The rates for the estimate of the media of one call. */
+/** Returns whether no output was delivered. */
+export function isNothing({ pieces, audio, images, searches }: Delivered): boolean {
+  return pieces === 0 && audio === 0 && images === 0 && searches === 0
+}
+
+/** The rates for estimating the tokens of the audio and images of one call. */
 export interface MediaRates {
   readonly audio_bytes_a_token: number
-  /** The tokens of an image; undefined if the model is priced by image. */
+  /** The number of tokens of an image; undefined if the price of the model is per image. */
   readonly image_tokens: number | undefined
+  /** The model of a tool that creates the images; absent if the model of the call creates them. */
+  readonly image_model?: string
 }
 
-/** The bytes of text per token. A line with text has at least one token. */
+/** The number of bytes of text per token. Each line with text counts as at least one token. */
 const TEXT_BYTES_A_TOKEN = 4
-/** The number of tokens that each unfinished image adds. */
+/** The number of tokens of each preview of an unfinished image. */
 const PARTIAL_IMAGE_TOKENS = 100
 
-/** Estimates the usage of the delivered output. Returns an empty usage if nothing was delivered. */
+/**
+ * Returns the estimated usage of the delivered output; empty if nothing was delivered. Excludes the images of a tool,
+ * which `deliveredByTools` returns.
+ */
 export function deliveredUsage(
-  { pieces, bytes, audio, images, partial_images, searches }: Delivered,
-  { audio_bytes_a_token, image_tokens }: MediaRates,
+  { pieces, bytes, audio, images, partial_images, searches, file_searches }: Delivered,
+  { audio_bytes_a_token, image_tokens, image_model }: MediaRates,
 ): Usage {
   const text = Math.max(pieces, Math.ceil(bytes / TEXT_BYTES_A_TOKEN))
   const output_audio_tokens = Math.ceil(audio / audio_bytes_a_token)
   const output_image_tokens =
-    image_tokens === undefined ? 0 : images * image_tokens + partial_images * PARTIAL_IMAGE_TOKENS
+    image_tokens === undefined || image_model !== undefined
+      ? 0
+      : imageTokens(image_tokens, { images, partial_images })
   const output_tokens = text + output_audio_tokens + output_image_tokens
   return {
     ...(output_tokens > 0 && { output_tokens }),
@@ -55,15 +71,51 @@ export function deliveredUsage(
     ...(output_image_tokens > 0 && { output_image_tokens }),
     ...(image_tokens === undefined && images > 0 && { output_images: images }),
     ...(searches > 0 && { web_searches: searches }),
+    ...(file_searches > 0 && { storage_searches: file_searches }),
   }
 }
 
-/** Returns a pattern that matches the values of text fields in JSON that is not parsed. */
+/** Returns the estimated usage of the delivered images that a tool created with another model. */
+export function deliveredByTools(
+  { images, partial_images }: Delivered,
+  { image_tokens, image_model }: MediaRates,
+): readonly UsagePart[] {
+  if (images === 0 || image_tokens === undefined || image_model === undefined) return NO_PARTS
+  return [imagePart(image_model, imageTokens(image_tokens, { images, partial_images }))]
+}
+
+/** Returns the estimated number of output tokens of the delivered output, including the images of tools. */
+export function deliveredTokens(delivered: Delivered, rates: MediaRates): number {
+  return deliveredByTools(delivered, rates).reduce(
+    (sum, { usage }) => sum + (usage.output_tokens ?? 0),
+    deliveredUsage(delivered, rates).output_tokens ?? 0,
+  )
+}
+
+const NO_PARTS: readonly UsagePart[] = []
+
+/** Returns the usage of an image model that created images. */
+export function imagePart(model: string, tokens: number): UsagePart {
+  return { model, usage: { output_tokens: tokens, output_image_tokens: tokens } }
+}
+
+/** Returns the number of tokens of some images, of which each has `each` tokens, and of their previews. */
+export function imageTokens(
+  each: number,
+  { images, partial_images }: Pick<Delivered, 'images' | 'partial_images'>,
+): number {
+  return images * each + partial_images * PARTIAL_IMAGE_TOKENS
+}
+
+/**
+ * Returns a pattern that finds the values of text fields in unparsed JSON. `fields` is a regular expression of their
+ * names.
+ */
 export function textsOf(fields: string): RegExp {
   return new RegExp(`"(?:${fields})"\\s*:\\s*"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"`, 'g')
 }
 
-/** Counts output in lines without parsing them. */
+/** Counts the output in the lines of a stream without parsing the lines. */
 export class OutputCount implements Delivered {
   pieces = 0
   bytes = 0
@@ -71,7 +123,8 @@ export class OutputCount implements Delivered {
   images = 0
   partial_images = 0
   searches = 0
-  /** The bytes of text before the last encrypted reasoning. */
+  file_searches = 0
+  /** The number of bytes of text up to and including the last encrypted reasoning. */
   private unsealed = 0
   private readonly texts: RegExp
 
@@ -80,7 +133,12 @@ export class OutputCount implements Delivered {
   }
 
   text(data: string): void {
-    this.addText(lengthOf(data, this.texts))
+    this.addTexts(data, this.texts)
+  }
+
+  /** Counts the text of other fields. */
+  addTexts(data: string, fields: RegExp): void {
+    this.addText(lengthOf(data, fields))
   }
 
   addText(bytes: number): void {
@@ -89,12 +147,15 @@ export class OutputCount implements Delivered {
     this.bytes += bytes
   }
 
-  /** Counts audio in base64. */
+  /** Counts the bytes of audio that a field contains in base64. */
   addAudio(data: string, field: RegExp): void {
     this.audio += decodedLength(lengthOf(data, field))
   }
 
-  /** Counts the bytes of encrypted reasoning that exceed the readable text before it. */
+  /**
+   * Counts encrypted reasoning, which a field contains in base64. It can encrypt the same text as the readable
+   * reasoning before it, so only its additional bytes are counted.
+   */
   addSealed(data: string, field: RegExp): void {
     this.addText(Math.max(0, decodedLength(lengthOf(data, field)) - (this.bytes - this.unsealed)))
     this.unsealed = this.bytes
@@ -108,7 +169,7 @@ function lengthOf(data: string, pattern: RegExp): number {
   return length
 }
 
-/** Returns the number of bytes that a base64 text encodes. */
+/** Returns the number of bytes that a base64 text of the given length encodes. */
 function decodedLength(base64: number): number {
   return Math.floor((base64 * 3) / 4)
 }

@@ -1,8 +1,9 @@
-import type { Reading } from './readings.ts'
+import { bounded } from './bounded.ts'
+import type { Reading } from './reading.ts'
 
 /**
- * Reads the elements of a JSON array while the array is relayed. Gemini streams an array to clients that do not
- * request events.
+ * Reads the elements of a JSON array while the array is relayed. Gemini streams its response as an array if the client
+ * does not request server-sent events.
  */
 export class Elements {
   private readonly reading: Reading
@@ -37,7 +38,7 @@ export class Elements {
         }
       }
     }
-    if (this.depth > 0) this.begun = (this.begun + text.slice(start)).slice(0, MAX_ELEMENT)
+    if (this.depth > 0) this.begun = bounded(this.begun + text.slice(start))
     return [chunk]
   }
 
@@ -45,5 +46,3 @@ export class Elements {
     return []
   }
 }
-
-const MAX_ELEMENT = 16 * 1024 * 1024

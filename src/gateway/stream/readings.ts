@@ -2,43 +2,28 @@ import { isRecord } from '../../ledger/model/json.ts'
 import type { Dialect } from '../../provider-keys/providers.ts'
 import type { MeteredApi } from '../dialect.ts'
 import { type Delivered, OutputCount, textsOf } from './delivered.ts'
-
-/**
- * The usage that a stream of one API reports in its data lines. Lines with usage are parsed only when the usage is
- * needed.
- */
-export interface Reading {
-  /** Reads the text of a line, decoded as Latin-1. */
-  take(data: string): void
-  /** Whether the provider has reported the usage of the whole answer. */
-  readonly complete: boolean
-  /** Whether the answer has ended. Only its usage may follow. */
-  readonly ended: boolean
-  /** Reports whether a line is the usage report that only the gateway requested. */
-  isReport(data: string): boolean
-  /**
-   * Returns the last state that the provider reported, in the form of its whole answer; undefined if it reported
-   * none.
-   */
-  reported(): Readonly<Record<string, unknown>> | undefined
-  readonly delivered: Delivered
-}
+import { parsed, Reading, recordOf } from './reading.ts'
 
 const HAS_USAGE = /"usage"\s*:\s*\{/
 const NO_CHOICES = /"choices"\s*:\s*\[\s*\]/
 const FINISH = /"finish_reason"\s*:\s*"/
-/** Matches the base64 text of audio in chat completions and of media of Gemini. */
+/** The pattern of the base64 text of audio in chat completions, and of media in Gemini's responses. */
 const MEDIA = textsOf('data')
 const IMAGE_URL = /"url"\s*:\s*"data:image\//g
 
-class ChatReading implements Reading {
+/** The pattern of output that is a list of parts, as for the reasoning models of Mistral. */
+const CONTENT_PARTS = /"content"\s*:\s*\[/
+const PART_TEXTS = textsOf('text|thinking')
+
+class ChatReading extends Reading {
   readonly delivered = new OutputCount('content|reasoning_content|reasoning|arguments|refusal|transcript')
   private last: string | undefined
   private hasReport = false
   private finished = false
 
-  take(data: string): void {
+  protected read(data: string): void {
     this.delivered.text(data)
+    if (CONTENT_PARTS.test(data)) this.delivered.addTexts(data, PART_TEXTS)
     if (data.includes('"audio"')) this.delivered.addAudio(data, MEDIA)
     if (data.includes('"images"')) this.delivered.images += data.match(IMAGE_URL)?.length ?? 0
     if (FINISH.test(data)) this.finished = true
@@ -55,7 +40,7 @@ class ChatReading implements Reading {
     return this.finished
   }
 
-  isReport(data: string): boolean {
+  override isReport(data: string): boolean {
     return HAS_USAGE.test(data) && NO_CHOICES.test(data)
   }
 
@@ -67,23 +52,48 @@ class ChatReading implements Reading {
 const RESPONSE_END = /"response\.(?:completed|incomplete|failed)"/
 const DELTA = textsOf('delta')
 const SEALED = textsOf('encrypted_content')
+/** The pattern of the type of an event about an image, or about an output item that can be an image. */
+const IMAGE_EVENT = /"response\.(?:image_generation_call\.(?:partial_image|completed)|output_item\.done)"/
+const IMAGE_CALL = /"type"\s*:\s*"image_generation_call"/g
+const IMAGE_RESULT = /"result"\s*:\s*"/
+const ITEM_ID = /"(?:item_)?id"\s*:\s*"([^"\\]{1,200})"/
 const FIRST_PART = /"partial_image_index"\s*:\s*0\b/
+/** The maximum number of images whose ids are compared. No response has more images. */
+const MAX_IMAGE_IDS = 1_000
 
-class ResponsesReading implements Reading {
+class ResponsesReading extends Reading {
   readonly delivered = new OutputCount('delta')
-  readonly isReport = never
   private last: string | undefined
+  /** The ids of the counted images. An image has several events: one for each preview, and one for its end. */
+  private readonly images = new Set<string>()
 
-  take(data: string): void {
+  protected read(data: string): void {
     if (RESPONSE_END.test(data)) this.last = data
     else if (data.includes('audio.delta"')) this.delivered.addAudio(data, DELTA)
-    else if (data.includes('"response.image_generation_call.partial_image"')) {
-      this.delivered.partial_images += 1
-      // The index begins at zero for each image.
-      if (FIRST_PART.test(data) || this.delivered.images === 0) this.delivered.images += 1
-    } else if (data.includes('"response.web_search_call.in_progress"')) this.delivered.searches += 1
-    else if (data.includes('"response.output_item.done"')) this.delivered.addSealed(data, SEALED)
+    else if (IMAGE_EVENT.test(data)) this.takeItem(data)
+    else if (data.includes('"response.web_search_call.in_progress"')) this.delivered.searches += 1
+    else if (data.includes('"response.file_search_call.in_progress"')) this.delivered.file_searches += 1
     else this.delivered.text(data)
+  }
+
+  private takeItem(data: string): void {
+    const is_preview = data.includes('.partial_image"')
+    const is_image = is_preview || data.includes('"response.image_generation_call.completed"')
+    if (is_preview) this.delivered.partial_images += 1
+    if (is_image || (data.includes('"image_generation_call"') && IMAGE_RESULT.test(data))) {
+      this.addImage(data, is_preview)
+    } else this.delivered.addSealed(data, SEALED)
+  }
+
+  /** Counts an image once. Without an id, a preview with the index zero begins an image. */
+  private addImage(data: string, is_preview: boolean): void {
+    const id = ITEM_ID.exec(data)?.[1]
+    const is_new =
+      id === undefined
+        ? this.delivered.images === 0 || (is_preview && FIRST_PART.test(data))
+        : !this.images.has(id) && this.images.size < MAX_IMAGE_IDS
+    if (id !== undefined && is_new) this.images.add(id)
+    if (is_new) this.delivered.images += 1
   }
 
   get complete(): boolean {
@@ -108,17 +118,17 @@ const SIGNATURE = textsOf('signature')
 const REDACTED = textsOf('data')
 
 /**
- * Reads a stream of messages of Anthropic. `message_start` has the exact input. Each `message_delta` has the totals
- * so far, which replace the earlier totals.
+ * Reads a stream of Anthropic's Messages API. `message_start` has the exact input tokens. Each `message_delta` has the
+ * totals so far, which replace the totals of earlier events.
  */
-class MessagesReading implements Reading {
+class MessagesReading extends Reading {
   readonly delivered = new OutputCount('text|thinking|partial_json')
-  readonly isReport = never
   private start: string | undefined
   private delta: string | undefined
 
-  take(data: string): void {
-    // The event is sent once. It is identified by its type, because a tool may have the same name.
+  protected read(data: string): void {
+    // `message_start` is sent once. The pattern includes `"type"`, because a tool can also have the name
+    // `message_start`.
     if (this.start === undefined && START.test(data)) this.start = data
     else if (data.includes('"message_delta"') && HAS_USAGE.test(data)) this.delta = data
     else if (data.includes('"signature_delta"')) this.delivered.addSealed(data, SIGNATURE)
@@ -147,14 +157,13 @@ const FINISH_REASON = /"finishReason"\s*:\s*"/
 const INLINE_DATA = /"inline_?[dD]ata"/
 const IMAGE_PART = /"mime_?[tT]ype"\s*:\s*"image\//g
 
-/** Reads a stream of Gemini. Every chunk has the totals so far, so the last totals are used. */
-class GenerateReading implements Reading {
+/** Reads a stream of Gemini. Every chunk has the totals so far, so the usage of the last chunk is used. */
+class GenerateReading extends Reading {
   readonly delivered = new OutputCount('text|code|output')
-  readonly isReport = never
   private last: string | undefined
   private finished = false
 
-  take(data: string): void {
+  protected read(data: string): void {
     this.delivered.text(data)
     if (data.includes('"functionCall"')) this.delivered.addText(callsIn(data))
     if (INLINE_DATA.test(data)) {
@@ -179,14 +188,17 @@ class GenerateReading implements Reading {
   }
 }
 
-/** Reads a stream of images, speech or a transcription. Its last event contains the usage. */
-class EventReading implements Reading {
+/**
+ * Reads a stream of the APIs for images, speech or transcriptions. The last event of these streams contains the usage.
+ */
+class EventReading extends Reading {
   readonly delivered = new OutputCount('delta')
-  readonly isReport = never
   private last: string | undefined
+  private speaks = false
 
-  take(data: string): void {
+  protected read(data: string): void {
     if (HAS_USAGE.test(data)) this.last = data
+    else if (data.includes('"speech.audio.delta"')) this.speaks = true
     else if (data.includes('.partial_image"')) {
       this.delivered.partial_images += 1
       this.delivered.images = Math.max(this.delivered.images, 1)
@@ -194,6 +206,10 @@ class EventReading implements Reading {
       this.delivered.text(data)
       this.delivered.images += data.match(IMAGE)?.length ?? 0
     }
+  }
+
+  override get refused(): boolean {
+    return super.refused && !this.speaks
   }
 
   get complete(): boolean {
@@ -209,7 +225,7 @@ class EventReading implements Reading {
   }
 }
 
-/** Matches a finished image, in an event or in an answer that is not a stream. */
+/** The pattern of a finished image, in an event of a stream or in a response that is not a stream. */
 const IMAGE = /"(?:b64_json|url)"\s*:\s*"/g
 
 export function readingOf(api: MeteredApi): Reading {
@@ -228,14 +244,21 @@ export function readingOf(api: MeteredApi): Reading {
   }
 }
 
-/** Reads the output of an answer that is not a stream, for an estimate of an answer without usage. */
+/**
+ * Counts the text of a response that is not a stream. The count is used to estimate the usage if the response reports
+ * none.
+ */
 export function deliveredText(dialect: Dialect, text: string): Delivered {
   const count = new OutputCount(dialect === 'openai' ? 'content|text|arguments|refusal' : 'text|thinking')
   count.text(text)
+  if (dialect === 'openai') count.images = text.match(IMAGE_CALL)?.length ?? 0
   return count
 }
 
-/** Returns the length of the function calls in a line, as JSON. Gemini sends their arguments as objects. */
+/**
+ * Returns the length of the function calls in a line, as JSON. The line must be parsed, because Gemini sends the
+ * arguments of function calls as objects.
+ */
 function callsIn(data: string): number {
   const candidates = parsed(data)?.candidates
   let bytes = 0
@@ -252,25 +275,7 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-function never(): boolean {
-  return false
-}
-
-function parsed(data: string | undefined): Readonly<Record<string, unknown>> | undefined {
-  if (data === undefined) return undefined
-  try {
-    const value: unknown = JSON.parse(data)
-    return isRecord(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function recordOf(value: unknown): Readonly<Record<string, unknown>> {
-  return isRecord(value) ? value : {}
-}
-
-/** Removes nulls, so that a null in a later report does not replace an earlier number. */
+/** Removes the fields that are null, so that a null in a later report does not replace a number in an earlier one. */
 function known(usage: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null))
 }

@@ -1,45 +1,52 @@
-/** The way a relayed stream ended. */
+import type { CallTimer } from './call-timer.ts'
+
+/** The reason why a relayed stream ended. */
 export type Ending = 'done' | 'client_gone' | 'provider_failed' | 'first_chunk_timeout' | 'idle_timeout'
 
 export interface RelayOptions {
-  /** Reads a chunk and returns the bytes to pass on. */
+  /** Reads a chunk and returns the bytes to relay to the client. */
   readonly pass: (chunk: Uint8Array) => readonly Uint8Array[]
-  /** Returns the bytes that were held back. */
+  /** Returns the bytes that are still held back when the stream ends. */
   readonly end: () => readonly Uint8Array[]
   readonly onChunk: () => void
   /**
-   * The function that is called once, after the stream has ended. The returned bytes are added to a stream that ended
-   * normally.
+   * Handles the end of the stream. It is called once. If the stream ended normally, the returned bytes are added to it.
    */
   readonly onEnd: (ending: Ending) => Promise<Uint8Array | undefined>
   /** Aborts the request to the provider. */
   readonly cancel: () => void
   /** Whether a stream is read to its end after its client has disconnected. */
   readonly drain: boolean
+  readonly timer: CallTimer
   readonly first_chunk_timeout_ms: number
   readonly idle_timeout_ms: number
-  /** Aborts when the client disconnects. The stream's `cancel` also reports a disconnect. */
+  /** The time after which a client that reads nothing is treated as disconnected. */
+  readonly client_timeout_ms: number
+  /**
+   * The signal that aborts when the client disconnects. A disconnect can also be reported by the `cancel` of the
+   * stream.
+   */
   readonly client: AbortSignal
 }
 
 /**
- * Relays a provider's stream chunk by chunk. Aborts the request to the provider when the client disconnects, unless
- * `drain` is true. The chunks are pulled directly, because the `flush` of a `TransformStream` does not run on an
- * abort, and `tee` continues to read without a client.
+ * Relays a provider's stream chunk by chunk. If the client disconnects or stops reading, aborts the request to the
+ * provider, unless `drain` is true. The chunks are relayed with `pull`. A `TransformStream` is not suitable, because
+ * its `flush` does not run after an abort. `tee` is not suitable, because it continues to read when the client is gone.
  */
 export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): ReadableStream<Uint8Array> {
   const reader = body.getReader()
-  const silence = new Silence(options.first_chunk_timeout_ms)
+  const { timer } = options
   let over = false
 
   const finish = (ending: Ending): Promise<Uint8Array | undefined> => {
     if (over) return Promise.resolve(undefined)
     over = true
-    silence.stop()
+    timer.stop()
     options.client.removeEventListener('abort', leave)
     if (ending !== 'done') {
       options.cancel()
-      // The body is cancelled in addition to the request. Errors of the cancellation are ignored.
+      // The body is cancelled in addition to the request. Errors of this cancellation are ignored.
       reader.cancel().catch(() => {})
     }
     return options.onEnd(ending)
@@ -47,11 +54,12 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
 
   let started = false
   const read = async (): Promise<Uint8Array | Ending> => {
-    const chunk = await silence.wait(reader.read())
+    const limit_ms = started ? options.idle_timeout_ms : options.first_chunk_timeout_ms
+    const chunk = await timer.wait(limit_ms, reader.read())
+    if (!over) timer.start(options.client_timeout_ms, stalled)
     if (chunk === 'silent') return started ? 'idle_timeout' : 'first_chunk_timeout'
     if (chunk === 'failed') return 'provider_failed'
     if (chunk.done) return 'done'
-    if (!started) silence.allow(options.idle_timeout_ms)
     started = true
     return chunk.value
   }
@@ -64,7 +72,7 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
   }
 
   const drain = async (): Promise<void> => {
-    // A pull may already be reading a chunk. That chunk is drained first.
+    // If a `pull` is already waiting for a chunk, this chunk is drained first.
     for (let chunk = await (reading ?? next()); ; chunk = await next()) {
       if (typeof chunk === 'string') {
         await finish(chunk)
@@ -83,9 +91,18 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
     else void finish('client_gone')
   }
 
+  let output: ReadableStreamDefaultController<Uint8Array> | undefined
+  const stalled = (): void => {
+    leave()
+    output?.error(new Error('the client did not read the stream in time'))
+  }
+
   options.client.addEventListener('abort', leave)
   return new ReadableStream<Uint8Array>(
     {
+      start(controller) {
+        output = controller
+      },
       async pull(controller) {
         for (;;) {
           const chunk = await next()
@@ -114,17 +131,16 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
 }
 
 /**
- * Waits for the first chunk of a stream, and returns the whole stream. Returns `silent` if the chunk does not arrive
- * within the time limit, and `failed` if the stream fails before the chunk.
+ * Waits for the first chunk of a stream and returns a stream that begins with this chunk. Returns `silent` if the chunk
+ * does not arrive within the time limit, and `failed` if the stream fails before its first chunk.
  */
 export async function begin(
   body: ReadableStream<Uint8Array>,
   timeout_ms: number,
+  timer: CallTimer,
 ): Promise<ReadableStream<Uint8Array> | 'silent' | 'failed'> {
   const reader = body.getReader()
-  const silence = new Silence(timeout_ms)
-  const first = await silence.wait(reader.read())
-  silence.stop()
+  const first = await timer.wait(timeout_ms, reader.read())
   if (first === 'silent' || first === 'failed') {
     reader.cancel().catch(() => {})
     return first
@@ -142,55 +158,4 @@ export async function begin(
     },
     { highWaterMark: 0 },
   )
-}
-
-/**
- * A time limit for each of many waits. The waits share one timer. If the timer fires before the current wait has
- * reached the limit, it is set again for the rest of that wait.
- */
-class Silence {
-  private limit_ms: number
-  private since_ms: number | null = null
-  private timer: ReturnType<typeof setTimeout> | undefined
-  private giveUp: (() => void) | undefined
-
-  constructor(limit_ms: number) {
-    this.limit_ms = limit_ms
-  }
-
-  /** Changes the limit of the following waits. */
-  allow(limit_ms: number): void {
-    this.stop()
-    this.limit_ms = limit_ms
-  }
-
-  /**
-   * Returns the result of the work, `failed` if the work is rejected, or `silent` if the work takes longer than the
-   * limit.
-   */
-  wait<T>(work: Promise<T>): Promise<T | 'silent' | 'failed'> {
-    this.since_ms = Date.now()
-    this.timer ??= setTimeout(() => this.check(), this.limit_ms)
-    return new Promise((resolve) => {
-      this.giveUp = () => resolve('silent')
-      const end = (result: T | 'failed') => {
-        this.since_ms = null
-        resolve(result)
-      }
-      work.then(end, () => end('failed'))
-    })
-  }
-
-  stop(): void {
-    clearTimeout(this.timer)
-    this.timer = undefined
-  }
-
-  private check(): void {
-    this.timer = undefined
-    if (this.since_ms === null) return
-    const left_ms = this.since_ms + this.limit_ms - Date.now()
-    if (left_ms <= 0) this.giveUp?.()
-    else this.timer = setTimeout(() => this.check(), left_ms)
-  }
 }

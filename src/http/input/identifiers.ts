@@ -3,46 +3,43 @@ import type { FieldError } from '../../ledger/model/refusal.ts'
 import type { WalletOwner } from '../../ledger/model/vocabulary.ts'
 
 const MAX_CHARACTERS = 255
-// Cc: control characters (C0, DEL and C1). Cs: a surrogate without its other half, which UTF-8 cannot encode.
+// The Unicode categories are Cc, which are control characters, and Cs, which are lone surrogates. UTF-8 cannot encode a
+// lone surrogate.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
-// Most texts are ASCII. For these, a test without Unicode properties takes a quarter of the time.
-const PRINTABLE_ASCII = /^[ -~]*$/
-
 /**
- * Reports whether `customerText` accepts a value. Also returns false for some accepted texts: texts of up to 255
- * characters with more than 255 UTF-16 units.
+ * Returns true only for values that `customerText` accepts. Returns false for a few accepted values: texts with at most
+ * 255 characters but more than 255 UTF-16 code units.
  */
 export function isPlainText(value: unknown): value is string {
-  return (
-    typeof value === 'string' &&
-    value !== '' &&
-    value.length <= MAX_CHARACTERS &&
-    (PRINTABLE_ASCII.test(value) || !UNPRINTABLE.test(value))
-  )
+  return typeof value === 'string' && value !== '' && value.length <= MAX_CHARACTERS && !isUnprintable(value)
 }
 
-/** Reports whether `customerId` accepts a value, with the same exception as `isPlainText`. */
+/**
+ * Returns true only for values that `customerId` accepts. Returns false for the same few accepted values as
+ * `isPlainText`.
+ */
 export function isPlainId(value: unknown): value is string {
   return isPlainText(value) && value !== '.' && value !== '..'
 }
 
-/** Reports whether a text has control characters or lone surrogates, which no id or name may have. */
+/** Returns whether a text has control characters or lone surrogates. Ids and names must not have them. */
 export function isUnprintable(text: string): boolean {
-  return !PRINTABLE_ASCII.test(text) && UNPRINTABLE.test(text)
+  return UNPRINTABLE.test(text)
 }
 
 const NOT_PRINTABLE = 'must not have control characters or lone surrogates'
 
 /**
- * Returns the schema for a customer's own id or name: 1 to 255 characters (code points), without control characters
- * and lone surrogates.
+ * Returns the schema for an id or a name that a customer chooses. It has 1 to 255 characters (code points), without
+ * control characters and lone surrogates.
  */
 export function customerText() {
   return z
     .string()
     .superRefine((text, ctx) => {
-      // A code point is one or two UTF-16 units: count code points only between the two bounds.
+      // A code point has one or two UTF-16 code units. The code points are therefore counted only if the number of
+      // units leaves the result open.
       const too_long =
         text.length > 2 * MAX_CHARACTERS ||
         (text.length > MAX_CHARACTERS && [...text].length > MAX_CHARACTERS)
@@ -56,8 +53,8 @@ export function customerText() {
 }
 
 /**
- * Returns the schema for the id of an object of this API in a body. In paths and queries, `parametersChecked` refuses
- * unprintable characters.
+ * Returns the schema for the id of an object of this API. It refuses unprintable characters. In paths and queries,
+ * `parametersChecked` also refuses them.
  */
 export function objectId() {
   return z
@@ -66,7 +63,7 @@ export function objectId() {
     .refine((id) => !isUnprintable(id), NOT_PRINTABLE)
 }
 
-/** Returns the errors of the fields of a path or a query that have control characters or lone surrogates. */
+/** Returns an error for each parameter of a path or a query that has control characters or lone surrogates. */
 export function unprintableFields(
   fields: Readonly<Record<string, string | readonly string[]>>,
 ): FieldError[] {
@@ -76,14 +73,16 @@ export function unprintableFields(
 }
 
 /**
- * Returns the schema for an id that may be part of a path. It refuses `.` and `..`, because clients and proxies
- * remove them from paths.
+ * Returns the schema for an id that a customer chooses and that can be part of a path. It refuses `.` and `..`, because
+ * clients and proxies remove them from paths.
  */
 export function customerId() {
   return customerText().refine((id) => id !== '.' && id !== '..', 'must not be . or ..')
 }
 
-/** The fields of the owner of a wallet: a user or a team. Without both fields, the owner is the customer. */
+/**
+ * The fields that name the owner of a wallet: a user or a team. If both fields are absent, the owner is the customer.
+ */
 export const subjectFields = {
   user_id: customerId().optional(),
   team_id: customerId().optional(),
@@ -94,10 +93,13 @@ interface Subject {
   readonly team_id?: string | undefined
 }
 
-/** Refuses a wallet with two owners. Only events may name a user and a team together. */
+/**
+ * Adds an error if a request names both a user and a team as the owner of a wallet. Requests that use a feature, such
+ * as an event or a new hold, can name both.
+ */
 export function refuseTwoOwners(subject: Subject, ctx: z.RefinementCtx): void {
   if (subject.user_id === undefined || subject.team_id === undefined) return
-  ctx.addIssue({ code: 'custom', path: ['team_id'], message: 'must have user_id or team_id, not both' })
+  ctx.addIssue({ code: 'custom', path: ['team_id'], message: 'cannot be combined with user_id' })
 }
 
 export function ownerOf({ user_id, team_id }: Subject): WalletOwner {

@@ -6,7 +6,8 @@ import { JsonSource, MAX_FREE_JSON_BYTES } from './json-source.ts'
 const MAX_KEYS = 50
 
 /**
- * Returns the schema for a customer's own JSON object of up to 50 keys and 16 KB in UTF-8. The output is JSON text.
+ * Returns the schema for metadata: a JSON object of the customer's choice with up to 50 keys and 16 KB in UTF-8. The
+ * output is JSON text.
  */
 export function metadataInput() {
   return z
@@ -20,24 +21,28 @@ export function metadataInput() {
     .openapi({ type: 'object', additionalProperties: true, maxProperties: MAX_KEYS })
 }
 
-/** Returns the text of a value that `metadataInput` accepts; undefined if `metadataInput` must check the value. */
+/**
+ * Returns the JSON text of metadata that is clearly valid, without running a zod schema. Returns undefined if
+ * `metadataInput` must check the value.
+ */
 export function plainMetadata(value: unknown): JsonText | undefined {
   return value instanceof JsonSource && value.isObject && problemOf(value) === undefined
     ? value.text
     : undefined
 }
 
-// `z.record` is not used, because zod copies a record without `__proto__`, which is a valid name in metadata.
+// `z.record` is not used, because zod drops the field `__proto__` when it copies a record. The name is valid in
+// metadata.
 function isObject(value: unknown): boolean {
   if (value instanceof JsonSource) return value.isObject
   return isRecord(value)
 }
 
 /**
- * The error of metadata with an inexact number. It occurs only if the field name `metadata` is written with escapes,
- * because other metadata is not parsed.
+ * The error text for metadata with a number that a double cannot represent. This error is rare: metadata that the scan
+ * of the body keeps as text (`JsonSource`) never has it.
  */
-const INEXACT = 'has a number with more digits than JSON numbers keep: send it as a string'
+const INEXACT = 'has a number with more digits than a double can hold: send it as a string'
 
 function problemOf({ bytes, keys = 0 }: JsonSource): string | undefined {
   if (keys > MAX_KEYS) return `must have at most ${MAX_KEYS} keys`

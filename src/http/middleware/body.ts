@@ -11,32 +11,34 @@ import { invalidRequest, problem, refusalResponse, unsupportedMediaType } from '
 import { roomFor } from './large-bodies.ts'
 
 export const MAX_BODY_BYTES = 4 * 1024 * 1024
-/** The maximum depth of JSON. Deeper JSON could overflow the stack of a recursive function. */
+/** The maximum depth of nesting in JSON. With deeper JSON, a recursive function could overflow the stack. */
 export const MAX_DEPTH = 64
-/** The maximum number of fields of one object, far above the number in any schema or provider response. */
+/** The maximum number of fields of one object. Schemas and provider responses have far fewer fields. */
 export const MAX_FIELDS = 10_000
 /**
- * The maximum number of values in a whole body. Values in free JSON do not count. The parsed values take up to 5 MB.
+ * The maximum number of values in a whole body, not counting values in free JSON. The parsed values of such a body take
+ * up to 5 MB.
  */
 export const MAX_VALUES = 150_000
 
-/** The limits of the bodies of this API. */
+/** The limits for JSON bodies of this API. */
 export const LIMITS: JsonLimits = { fields: MAX_FIELDS, values: MAX_VALUES, depth: MAX_DEPTH }
 /**
- * The length above which the fields and values of a text are always counted. Shorter texts cannot exceed the limits
- * by much.
+ * The length above which the fields and values of a text are always counted, in characters or bytes. A shorter text
+ * cannot contain many more than the limits allow.
  */
 const ALWAYS_SCANNED_LENGTH = 50_000
 const HAS_FREE_JSON = /"(?:metadata|value)"/
 
-/** The methods whose body is read, even if the route accepts no body. */
+/** The HTTP methods for which a body is read, even if the route accepts no body. */
 export const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 export const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 
 const limitSize = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
 
 /**
- * The decoders by content coding. In RFC 9110, section 8.4.1, `deflate` is the zlib format and `x-gzip` is `gzip`.
+ * The decoders by content coding. According to RFC 9110, section 8.4.1, `deflate` is the zlib format, and `x-gzip` is
+ * the same as `gzip`.
  */
 const DECODERS: ReadonlyMap<string, Decoder> = new Map([
   ['gzip', gunzipSync],
@@ -44,14 +46,16 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map([
   ['deflate', inflateSync],
 ])
 
-/** A body format. `types` is undefined if the route checks the content type. */
+/**
+ * A body format. `types` is the pattern of its content types; undefined if the route checks the content type itself.
+ */
 interface BodyFormat {
   readonly types: RegExp | undefined
-  /** The expected content types, for the 415. */
+  /** The names of the expected content types, for the detail of a 415. */
   readonly expected: string
   /**
-   * Passes the decoded bytes to the route. `bytes` is undefined if the body cannot be decoded. Returns a refusal;
-   * undefined if the body is accepted.
+   * Passes the decoded bytes to the route. `bytes` is undefined if the body cannot be decoded. Returns an error
+   * response if the body is refused, and undefined if it is accepted.
    */
   readonly provide: (
     c: Context<AppEnv>,
@@ -61,14 +65,15 @@ interface BodyFormat {
 }
 
 /**
- * Reads the body of a POST, PUT or PATCH once as JSON. Validators get the same object from `c.req.json()`. A request
- * without a body continues with `{}`, because the route's schema decides whether a body is required.
+ * Middleware that reads the body of a POST, PUT or PATCH once and parses it as JSON. `c.req.json()` then returns the
+ * parsed value. For a request without a body, the value is `{}`, because the schema of the route decides whether a body
+ * is required.
  */
 export const jsonBody = bodyOf({ types: JSON_TYPE, expected: 'application/json', provide: provideBody })
 
 /**
- * Reads the body of another format once and stores its decoded bytes as `body_bytes`. The route parses them. If
- * `types` is undefined, the route checks the content type.
+ * Returns middleware that reads a body in a format other than JSON. It stores the decoded bytes as `body_bytes`, and
+ * the route parses them. If `types` is undefined, the route must check the content type.
  */
 export function rawBody(types: RegExp | undefined, expected: string): MiddlewareHandler<AppEnv> {
   return bodyOf({
@@ -79,7 +84,7 @@ export function rawBody(types: RegExp | undefined, expected: string): Middleware
         return problem(c, {
           code: 'invalid_json',
           detail:
-            'The body cannot be decoded by its Content-Encoding. Send it in the encoding of this header.',
+            'The body does not have the encoding that the header Content-Encoding names. Correct the header or the body.',
         })
       }
       if (types && type === undefined && bytes.length > 0) return unsupportedMediaType(c, expected)
@@ -96,7 +101,7 @@ function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<App
     const encoding = (c.req.header('Content-Encoding') ?? 'identity').trim().toLowerCase()
     const decoder = DECODERS.get(encoding)
     if (!decoder && encoding !== 'identity' && encoding !== '') return unsupportedEncoding(c)
-    // The size of an encoded body and of a body without Content-Length is known only after it is read.
+    // For an encoded body and for a body without Content-Length, the size is known only after the body is read.
     const declared = decoder ? 0 : Math.min(Number(c.req.header('Content-Length') ?? 0), MAX_BODY_BYTES)
     let room = await roomFor(declared)
     if (!room) return refusalResponse(c, { code: 'overloaded' })
@@ -121,7 +126,7 @@ function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<App
 
 type Decoder = typeof gunzipSync
 
-/** Returns the decoded body, undefined if it cannot be decoded, or a refusal. */
+/** Reads and decodes the body. Returns undefined if it cannot be decoded, and an error response if it is too large. */
 async function readBytes(
   c: Context<AppEnv>,
   decoder: Decoder | undefined,
@@ -130,8 +135,8 @@ async function readBytes(
   const read = async () => {
     bytes = new Uint8Array(await c.req.arrayBuffer())
   }
-  // The runtime reads no more than a declared length. `limitSize` is used only without such a length, because it
-  // opens the body as a stream.
+  // If a length within the limit is declared, the runtime reads no more than this length. Other bodies need
+  // `limitSize`, which is slower because it opens a body without a declared length as a stream.
   const is_declared = c.req.header('Transfer-Encoding') === undefined
   const length = Number((is_declared && c.req.header('Content-Length')) || Number.NaN)
   const refused = length <= MAX_BODY_BYTES ? await read() : await limitSize(c, read)
@@ -141,7 +146,7 @@ async function readBytes(
   return decoded
 }
 
-/** Parses the body for `c.req.json()`, or returns a refusal. */
+/** Parses the body for `c.req.json()`. Returns an error response if the body is refused. */
 function provideBody(
   c: Context<AppEnv>,
   bytes: Uint8Array | undefined,
@@ -159,7 +164,10 @@ function provideBody(
   return
 }
 
-/** Removes nulls that mean "absent" before a body is validated and fingerprinted. Runs after `jsonBody`. */
+/**
+ * Returns middleware that removes the nulls that mean "absent" from a body. It must run after `jsonBody`, and before
+ * the body is validated and its fingerprint is computed.
+ */
 export function nullsRemoved(schema: z.ZodType): MiddlewareHandler<AppEnv> {
   return createMiddleware<AppEnv>(async (c, next) => {
     provideJson(c.req, withoutNulls(schema, await c.req.json()))
@@ -167,14 +175,14 @@ export function nullsRemoved(schema: z.ZodType): MiddlewareHandler<AppEnv> {
   })
 }
 
-/** Replaces Hono's `json`, which would parse the text again at every call. */
+/** Replaces the function `json` of the request, because the function of Hono parses the text again on every call. */
 export function provideJson(request: object, value: unknown): void {
   Object.defineProperty(request, 'json', { value: () => Promise.resolve(value), configurable: true })
 }
 
 /**
- * Decodes bytes. Returns undefined if they do not have this encoding, and `too_large` if the decoded bytes exceed the
- * limit.
+ * Decodes the bytes of a body. Returns undefined if the bytes do not have the encoding of the decoder, and `too_large`
+ * if the decoded bytes exceed the limit.
  */
 function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' | undefined {
   try {
@@ -184,27 +192,29 @@ function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' |
   }
 }
 
-/** Parses the JSON bytes of a body that is not part of this API, within limits. Does not keep free JSON as text. */
+/**
+ * Parses a JSON body in the format of another system, and checks the limits. Parses free JSON like all other values.
+ */
 export function parseBody(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown } | JsonProblem {
   return readJson(bytes, { ...limits, free: false })
 }
 
 /**
- * Parses a body. Free JSON stays text (`JsonSource`). `JSON.parse` creates `__proto__` as an own property. This
- * property changes no prototype, because no later code copies properties by assignment. A strict schema refuses the
- * property as an unknown field.
+ * Parses a body and keeps free JSON as text (`JsonSource`). A field `__proto__` is harmless: `JSON.parse` creates it as
+ * a normal property, and no later code copies properties by assignment, which would change a prototype. A strict schema
+ * refuses it as an unknown field.
  */
 function readJson(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown } | JsonProblem {
   try {
     return readText(new Utf8Text(bytes), limits)
   } catch {
-    // The body is not JSON or not UTF-8. Invalid UTF-8 is refused, because replacement characters would make
+    // The body is not JSON, or it is not UTF-8. Invalid UTF-8 is refused, because replacement characters could make
     // different ids equal.
     return 'invalid'
   }
 }
 
-/** Parses a text within limits. Throws if the text is not JSON. */
+/** Parses a JSON text and checks the limits. Throws if the text is not JSON or not UTF-8. */
 function readText(characters: Utf8Text, limits: JsonLimits): { readonly value: unknown } | JsonProblem {
   const whole = characters.length > ALWAYS_SCANNED_LENGTH ? undefined : characters.slice(0)
   const isScanned = whole === undefined || (limits.free !== false && HAS_FREE_JSON.test(whole))
@@ -216,7 +226,7 @@ function readText(characters: Utf8Text, limits: JsonLimits): { readonly value: u
   return { value }
 }
 
-/** Returns the 400 for a body that is refused before validation. */
+/** Returns the 400 response for a body that is refused before it is validated. */
 export function jsonProblem(
   c: Context<AppEnv>,
   found: JsonProblem,
@@ -245,11 +255,11 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (levels === 0) return true
   if (Array.isArray(value)) return value.some((inner) => isDeeperThan(inner, levels - 1))
-  // Iterates over the names, because a list of the values takes 3 % of the memory of a batch. Parsed JSON inherits no
-  // names.
+  // The loop needs no list of the values, which would take 3 % of the memory of a batch. `for … in` is safe here,
+  // because parsed JSON has no inherited properties.
   for (const name in value) {
     const inner: unknown = Reflect.get(value, name)
-    // Calls the function only for objects, because a call for every value takes three times as long.
+    // The function is called only for objects. A call for every value takes three times as long.
     if (typeof inner === 'object' && isDeeperThan(inner, levels - 1)) return true
   }
   return false

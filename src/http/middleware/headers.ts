@@ -6,18 +6,20 @@ import { type Config, configOf } from '../../config.ts'
 import { newId } from '../../ids.ts'
 import { RATE_WINDOW_MS } from '../../ledger/admission/rate-limit.ts'
 import type { RateCount } from '../../ledger/model/account.ts'
-import type { AppEnv } from '../env.ts'
+import { type AppEnv, guard } from '../env.ts'
 import { problem } from '../output/problem.ts'
-import { guard } from './guard.ts'
 
 /**
- * The headers of every response, and the answers that consist of headers: preflights, `OPTIONS`, and 405 with
- * `Allow`.
+ * Sets the headers of every response. Also responds to CORS preflights, to `OPTIONS`, and to unsupported methods (405
+ * with `Allow`).
  */
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 
-/** Sets the request id and returns it with every response. Uses the caller's id if it is safe in a log line. */
+/**
+ * Middleware that sets the request id and returns it in every response. It accepts the id in the header `X-Request-Id`
+ * if the id is safe in a log line. Otherwise, it creates an id.
+ */
 export const requestId = createMiddleware<AppEnv>(async (c, next) => {
   const offered = c.req.header('X-Request-Id')
   const id = offered !== undefined && REQUEST_ID.test(offered) ? offered : newId('req')
@@ -27,8 +29,9 @@ export const requestId = createMiddleware<AppEnv>(async (c, next) => {
 })
 
 /**
- * The default headers. A route may override them: `/docs` needs another policy. Responses contain balances and
- * sometimes a key, so browsers must not cache, sniff, frame or embed them, or run code in them.
+ * The default headers of responses. Responses contain balances and sometimes an API key. Browsers must therefore not
+ * cache, sniff, frame or embed them, and must not run code in them. A route can override the headers. For example,
+ * `/docs` needs another content security policy.
  */
 const DEFAULTS: readonly (readonly [string, string])[] = [
   ['Cache-Control', 'no-store'],
@@ -38,27 +41,27 @@ const DEFAULTS: readonly (readonly [string, string])[] = [
   ['Cross-Origin-Resource-Policy', 'same-origin'],
 ]
 
-/** The HSTS policy: one year, without `includeSubDomains`, because other services may use subdomains. */
+/** The HSTS policy. It is valid for one year, and does not include subdomains, because other services can use them. */
 const HSTS = 'max-age=31536000'
 
-/** Sets the headers of every response. */
+/** Middleware that sets the default headers of every response, HSTS outside development, and the rate limit headers. */
 export const responseHeaders = createMiddleware<AppEnv>(async (c, next) => {
   await next()
   const { headers } = c.res
   for (const [name, value] of DEFAULTS) if (!headers.has(name)) headers.set(name, value)
-  // Development uses http. A browser that once got HSTS over https would refuse http on localhost for a year.
+  // Development uses http. If a browser got HSTS from localhost over https once, it would refuse http on localhost for
+  // a year.
   if (configOf(c.env).environment !== 'development') headers.set('Strict-Transport-Security', HSTS)
   setRateLimit(headers, c.get('rate'))
 })
 
-/** The name of the only policy, which limits the number of requests in a UTC minute. */
+/** The name of the only rate limit policy. It limits the number of requests per UTC minute. */
 const POLICY = '"default"'
 
 /**
- * Adds the rate count of a ledger object to the response of every request that the object counted, including 4xx. The
- * headers have the form of draft-ietf-httpapi-ratelimit-headers-11: the policy is `q` requests in `w` seconds, and
- * `r` requests are left until the count resets in `t` seconds. A request whose response lacks these headers was not
- * counted by a ledger object.
+ * Adds the rate limit headers to a response, also to an error response, if a ledger object has counted the request.
+ * Their format is that of draft-ietf-httpapi-ratelimit-headers-11: the policy allows `q` requests in `w` seconds, and
+ * `r` requests are left until the count resets in `t` seconds.
  */
 function setRateLimit(headers: Headers, rate: RateCount | undefined): void {
   if (!rate) return
@@ -67,13 +70,13 @@ function setRateLimit(headers: Headers, rate: RateCount | undefined): void {
   headers.set('RateLimit', `${POLICY};r=${remaining};t=${resets_in_s}`)
 }
 
-/** Returns the count of the ledger that will refuse requests first. */
+/** Returns the tighter of two rate counts: the count of the ledger that will refuse requests first. */
 export function tighter(rate: RateCount | undefined, other: RateCount): RateCount {
   if (!rate || !other.allowed) return other
   return rate.allowed && other.remaining < rate.remaining ? other : rate
 }
 
-/** The maximum time that Chrome caches a preflight. */
+/** The time for which browsers can cache a preflight, in seconds. It is the longest time that Chrome accepts. */
 export const PREFLIGHT_MAX_AGE_S = 7_200
 
 export const ALLOWED_HEADERS = [
@@ -93,7 +96,10 @@ export const EXPOSED_HEADERS = [
   'Retry-After',
 ]
 
-/** The request headers of the gateway, and the headers in which the providers' SDKs send their key and version. */
+/**
+ * The request headers of the gateway, and the headers that the providers' SDKs send, for example for their API key and
+ * their version.
+ */
 const GATEWAY_REQUEST_HEADERS = [
   'X-Meter-User',
   'X-Meter-Team',
@@ -133,19 +139,20 @@ const SHARED = {
     'X-Meter-Event-Id',
     'X-Meter-Credits-Burned',
     'X-Meter-Balance',
+    'X-Meter-Attempts',
     'X-Provider-Request-Id',
   ],
   maxAge: PREFLIGHT_MAX_AGE_S,
-  // Requests from other origins use no cookies. Their pages send an API key.
+  // Pages of other origins do not use cookies. They send an API key.
   credentials: false,
 }
 
 const handlers = new WeakMap<Config, MiddlewareHandler<AppEnv>>()
 
 /**
- * Answers cross-origin requests from the origins in `CORS_ORIGINS`. Does nothing if the variable is empty. A
- * preflight has no key, so it is answered before authentication. Other origins get the same responses without the
- * header that allows their page to read them.
+ * Middleware that allows pages of the origins in `CORS_ORIGINS` to read responses. It does nothing if the variable is
+ * empty. It must run before authentication, because a preflight has no API key. Other origins get the same responses,
+ * but without the header that allows their pages to read them.
  */
 export const cors = createMiddleware<AppEnv>((c, next) => {
   const config = configOf(c.env)
@@ -165,8 +172,9 @@ function handlerOf(config: Config): MiddlewareHandler<AppEnv> {
 }
 
 /**
- * Answers 405 to a wrong method on a path of `app`, and 204 to `OPTIONS`. Both answers list the methods in `Allow`.
- * Runs before authentication, because paths and methods are public: the OpenAPI document contains them.
+ * Returns middleware that responds with 405 if a path of `app` does not support the method, and with 204 to `OPTIONS`.
+ * Each of these responses lists the supported methods in `Allow`. The middleware can run before authentication, because
+ * the paths and methods of the API are public.
  */
 export function allowedMethods(app: OpenAPIHono<AppEnv>): MiddlewareHandler<AppEnv> {
   let paths: Paths | undefined
@@ -188,18 +196,17 @@ export function allowedMethods(app: OpenAPIHono<AppEnv>): MiddlewareHandler<AppE
 const METHOD = /^[A-Z]{1,20}$/
 
 interface Path {
-  /** The segments of the path; undefined for a parameter. */
+  /** The segments of the path. A parameter is undefined. */
   readonly segments: readonly (string | undefined)[]
   readonly methods: Set<string>
 }
 
 interface Paths {
   /**
-   * The paths without parameters. They are matched first, so that `ingest` in `/v1/events/ingest` is not an id of
-   * `/v1/events/{id}`.
+   * The paths without parameters. They are matched first, so that `/v1/events/ingest` does not match `/v1/events/{id}`.
    */
   readonly exact: ReadonlyMap<string, Path>
-  /** The paths with parameters by number of segments, the most specific path first. */
+  /** The paths with parameters, by their number of segments. Paths with fewer parameters are first. */
   readonly patterns: ReadonlyMap<number, readonly Path[]>
 }
 

@@ -1,21 +1,21 @@
-/** The length above which a body needs reserved memory. The Worker reads smaller bodies immediately. */
-const LARGE_BYTES = 256 * 1024
+/** The size above which a body needs reserved memory, in bytes. Other bodies are processed without waiting. */
+export const LARGE_BYTES = 256 * 1024
 
 /**
- * The maximum size of all large bodies that an isolate processes at once. A body takes about ten times its size in
- * memory until it is answered, and all requests share the isolate's 128 MB.
+ * The maximum total size of the large bodies that an isolate processes at the same time, in bytes. All requests share
+ * the 128 MB of the isolate, and a body takes about ten times its size in memory until its request is handled.
  */
 const MAX_BYTES_AT_ONCE = 5 * 1024 * 1024
 
 const MAX_WAIT_MS = 10_000
 /**
- * The time after which reserved memory is free again. A request whose client has disconnected is cancelled without
- * notice and cannot release its memory.
+ * The time after which reserved memory counts as free. This is necessary because the runtime cancels a request without
+ * notice when its client disconnects. Such a request cannot release its memory.
  */
 const MAX_HELD_MS = 30_000
 /**
- * The time after which a waiting request checks for free memory without being woken. The request that should have
- * woken it may have been cancelled.
+ * The time after which a waiting request checks for free memory even if no other request wakes it. A request that was
+ * cancelled does not wake others.
  */
 const LOOKS_AFTER_MS = 1_000
 
@@ -26,22 +26,27 @@ interface Place {
 
 const places = new Set<Place>()
 
-/** The functions that wake the waiting requests, in the order of arrival. */
+/** The functions that wake the waiting requests, in the order in which the requests arrived. */
 const waiting: (() => void)[] = []
 
-/** The memory reserved for a body. */
+/** The memory that is reserved for one body. */
 export interface Room {
   /**
-   * Sets the reserved memory to the size of the body's characters, after the body is read. The body may then use more
-   * than the maximum. In this case, later bodies wait longer.
+   * Adjusts the reserved memory after the body was read: it is twice the size if the body has two-byte characters. The
+   * reserved memory can then exceed the maximum, so that later bodies wait longer.
    */
   weigh(bytes: Uint8Array): void
+  /** Frees the reserved memory above `bytes` bytes, for a body that was smaller than expected. */
+  shrinkTo(bytes: number): void
   leave(): void
 }
 
-const NO_ROOM_NEEDED: Room = { weigh: () => {}, leave: () => {} }
+const NO_ROOM_NEEDED: Room = { weigh: () => {}, shrinkTo: () => {}, leave: () => {} }
 
-/** Reserves memory for a body. Waits until enough memory is free; undefined if the maximum time is over. */
+/**
+ * Reserves memory for a body of `bytes` bytes, if the body is large. Waits until enough memory is free. Returns
+ * undefined if `MAX_WAIT_MS` passes before enough memory is free.
+ */
 export async function roomFor(bytes: number): Promise<Room | undefined> {
   if (bytes <= LARGE_BYTES) return NO_ROOM_NEEDED
   const until_ms = Date.now() + MAX_WAIT_MS
@@ -54,11 +59,15 @@ export async function roomFor(bytes: number): Promise<Room | undefined> {
 }
 
 function roomOf(place: Place): Room {
-  // There may also be memory for the next waiting request.
+  // The next waiting request is also woken, because there can be enough memory for it, too.
   wakeNext()
   return {
     weigh: (read) => {
       if (hasTwoByteLetters(read)) place.bytes = 2 * read.length
+    },
+    shrinkTo: (bytes) => {
+      place.bytes = Math.min(place.bytes, bytes)
+      wakeNext()
     },
     leave: () => {
       places.delete(place)
@@ -68,9 +77,9 @@ function roomOf(place: Place): Room {
 }
 
 /**
- * Waits in the queue until another request leaves or the timer ends. Returns the last position of this request, which
- * is 0 if it was woken. The timer belongs to this request. Without a timer, the runtime would cancel the request,
- * because none of its own work is pending.
+ * Waits in the queue at position `at` until another request wakes this request or the timer fires. Returns the last
+ * position in the queue; 0 if the request was woken. The timer is necessary because a cancelled request does not wake
+ * others, and because the runtime cancels a request that waits only for a promise of another request.
  */
 async function turn(at: number): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -88,7 +97,7 @@ function wakeNext(): void {
   waiting.shift()?.()
 }
 
-/** Reserves memory for a body; undefined if not enough memory is free. */
+/** Reserves memory for a body. Returns undefined if not enough memory is free. */
 function takePlace(bytes: number): Place | undefined {
   if (!hasRoom(bytes)) return undefined
   const place = { bytes, since_ms: Date.now() }
@@ -97,7 +106,8 @@ function takePlace(bytes: number): Place | undefined {
 }
 
 /**
- * The lowest first byte in UTF-8 of letters above U+00FF. If a string has such a letter, each letter takes two bytes.
+ * The lowest first byte of a character above U+00FF in UTF-8. If a string contains such a character, each of its
+ * characters takes two bytes in memory.
  */
 const FIRST_OF_TWO_BYTE_LETTERS = 0xc4
 

@@ -2,23 +2,23 @@ import { z } from 'zod'
 import { isPublicAddress } from './addresses.ts'
 
 /**
- * Resolves names by DNS over HTTPS, in the JSON format of Cloudflare and Google. A name must not be called if one of
- * its addresses is not public. The platform resolves the name again when it connects. This check cannot detect a name
- * that changes between the two resolutions (DNS rebinding).
+ * The result of resolving a host name. A request must not be sent to a name if one of its IP addresses is not public.
+ * Names are resolved with DNS over HTTPS, in the JSON format of Cloudflare and Google. The platform resolves the name
+ * again when it connects. An address that changes between the two resolutions (DNS rebinding) cannot be detected.
  */
 export type Resolution =
   | { readonly kind: 'public' }
-  /** A name with at least one address that is not public. */
+  /** At least one IP address of the name is not public. */
   | { readonly kind: 'private' }
-  /** A name without an address. */
+  /** The name has no IP address. */
   | { readonly kind: 'none' }
-  /** The resolver returned no usable answer. Do not call the name, and retry later. */
+  /** The resolver returned no usable response. The caller must not send a request to the name, and can retry later. */
   | { readonly kind: 'unknown' }
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export interface Resolver {
-  /** The URL of the resolver, without a query. */
+  /** The URL of the DNS resolver, without a query. */
   readonly url: string
   readonly timeout_ms?: number
   readonly fetcher?: Fetch
@@ -35,7 +35,10 @@ const answerSchema = z.object({
   Answer: z.array(z.object({ type: z.int(), data: z.string() })).optional(),
 })
 
-/** Resolves the IPv4 and IPv6 addresses of a name, because all of them must be public. Never throws. */
+/**
+ * Resolves a host name. Checks all of its IPv4 and IPv6 addresses, because the platform can connect to any of them.
+ * Never throws.
+ */
 export async function resolveName(name: string, resolver: Resolver): Promise<Resolution> {
   try {
     const found = await Promise.all(Object.keys(ADDRESS_TYPES).map((type) => addresses(name, type, resolver)))
@@ -55,10 +58,10 @@ async function addresses(name: string, type: string, resolver: Resolver): Promis
     signal: AbortSignal.timeout(timeout_ms),
   })
   const text = await response.text()
-  if (response.status !== 200 || text.length > MAX_ANSWER_CHARS) throw new Error('no answer')
+  if (response.status !== 200 || text.length > MAX_ANSWER_CHARS) throw new Error('no usable response')
   const { Status, Answer = [] } = answerSchema.parse(JSON.parse(text))
   if (Status === NXDOMAIN) return []
-  if (Status !== NOERROR) throw new Error('no answer')
-  // The answer also contains the aliases that lead to the addresses.
+  if (Status !== NOERROR) throw new Error('no usable response')
+  // Other records are left out, because `Answer` also contains the aliases (CNAME) that lead to the addresses.
   return Answer.filter((record) => record.type === ADDRESS_TYPES[type]).map(({ data }) => data)
 }

@@ -6,16 +6,16 @@ import { type AppEnv, routeOf } from '../env.ts'
 import { nextCursor } from '../input/pagination.ts'
 import { jsonResponse, stringifyJson } from './json.ts'
 
-/** Streams lists as CSV or NDJSON, if `Accept` requests one of these formats. */
+/** Streams a list as CSV or NDJSON if the header `Accept` requests one of these formats. */
 
 const EXPORTS = { csv: 'text/csv', ndjson: 'application/x-ndjson' } as const
 
 export type ExportFormat = keyof typeof EXPORTS
 
 /**
- * Returns the export format that the request prefers. Returns null if it prefers JSON, has no `Accept`, or accepts no
- * supported type. If several types are equally preferred, exact types precede wildcards, and earlier types precede
- * later types.
+ * Returns the export format that the header `Accept` prefers. Returns null if the request prefers JSON, has no
+ * `Accept`, or accepts no supported type. Among types with equal preference, exact types precede wildcards, and earlier
+ * types precede later types.
  */
 export function exportFormat(c: Context): ExportFormat | null {
   const accepted = parseAccept(c.req.header('Accept') ?? '').flatMap(({ type, q }) => {
@@ -32,10 +32,10 @@ function formatOf(type: string): ExportFormat | null | undefined {
   return ['application/json', 'application/*', '*/*'].includes(type) ? null : undefined
 }
 
-/** The header with the cursor of an export that ends before the last row. */
+/** The response header that contains the cursor of the remaining rows, if an export ends before the last row. */
 const NEXT_CURSOR = 'X-Next-Cursor'
 
-/** Returns the OpenAPI response of a list in all its formats. */
+/** Returns the OpenAPI response of a list, with JSON, CSV and NDJSON as its formats. */
 export function listAnswer(description: string, schema: z.ZodType) {
   const text = (of: string) => ({ schema: z.string().openapi({ description: of }) })
   return {
@@ -48,30 +48,33 @@ export function listAnswer(description: string, schema: z.ZodType) {
     }),
     content: {
       'application/json': { schema },
-      [EXPORTS.csv]: text('CSV by RFC 4180, with a header row.'),
+      [EXPORTS.csv]: text('CSV according to RFC 4180, with a header row.'),
       [EXPORTS.ndjson]: text('One row as a JSON object on each line.'),
     },
   }
 }
 
-/** The text in the descriptions of lists that can be exported. */
+/** The text about exports for the descriptions of lists in the OpenAPI document. */
 export const EXPORT_DESCRIPTION =
-  'With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page, up to 20,000 ledger entries. If there are more entries, `X-Next-Cursor` contains the `cursor` of the remaining rows. With `limit`, the response is one page in that format.'
+  'With `Accept: text/csv` or `application/x-ndjson`, the response streams all rows instead of a page. One response covers up to about 20,000 ledger entries, including entries that the filters leave out. If there are more entries, `X-Next-Cursor` contains the `cursor` of the remaining rows. With `limit`, the response is one page in that format.'
 
-/** Reports whether the request is for all rows: an export without `limit`. With `limit`, an export has one page. */
+/**
+ * Returns whether the response must contain all rows: the request is an export without `limit`. With `limit`, an export
+ * contains one page.
+ */
 export function wantsAllRows(c: Context): boolean {
   return exportFormat(c) !== null && c.req.query('limit') === undefined
 }
 
 export interface Rows<T> {
-  /** The columns of CSV. */
+  /** The names of the CSV columns, in order. */
   readonly columns: readonly string[]
   readonly next_before_entry: number | null
   readonly chunks: AsyncIterable<readonly T[]> | Iterable<readonly T[]>
   readonly render: (row: T) => object
 }
 
-/** Answers with a page in the format that the request prefers. */
+/** Returns a response with one page of a list, in the format that the request prefers. */
 export function pageResponse<T>(
   c: Context<AppEnv>,
   page: Omit<Rows<T>, 'chunks'>,
@@ -83,7 +86,7 @@ export function pageResponse<T>(
   return jsonResponse(c, { data, next_cursor: nextCursor(page.next_before_entry) })
 }
 
-/** Answers with all rows. The request must be for all rows (`wantsAllRows`). */
+/** Returns a response that streams all rows. The caller must first check that `wantsAllRows` returns true. */
 export function exportResponse<T>(c: Context<AppEnv>, rows: Rows<T>): Response {
   return streamed(c, exportFormat(c) ?? 'ndjson', rows)
 }
@@ -109,8 +112,8 @@ async function* textOf<T>(
 }
 
 /**
- * Streams an export only as fast as the client reads. A failure closes the connection without the end of the body, so
- * that clients do not take an incomplete export for a complete export.
+ * Streams an export only as fast as the client reads it. If the export fails, the connection is closed before the end
+ * of the body. A client can therefore detect an incomplete export.
  */
 export function streamText(
   c: Context<AppEnv>,
@@ -135,7 +138,7 @@ export function streamText(
         await texts.return(undefined)
       },
     },
-    // Reads no rows before the client reads the body, so that a HEAD request reads no rows.
+    // With this setting, no rows are read before the client reads the body. A HEAD request therefore reads no rows.
     { highWaterMark: 0 },
   )
   return c.body(body, 200, headers)
@@ -155,13 +158,14 @@ function csvLine(values: readonly unknown[]): string {
   return `${values.map(csvField).join(',')}\r\n`
 }
 
-// Spreadsheets read text that begins with one of these characters as a formula, so an apostrophe is added. The list
-// also contains the apostrophe, so that removing one apostrophe always restores the text.
+// Spreadsheets interpret a text that begins with one of these characters as a formula, so an apostrophe is put before
+// it. The pattern also contains the apostrophe: every text that begins with an apostrophe gets another one, so removing
+// one apostrophe always restores the original text.
 const FORMULA = /^[=+\-@\t\r\n'＝＋－＠]/
 
 /**
- * Returns a field in the format of RFC 4180. A missing value is empty, decimals are exact, and lists and objects are
- * JSON. Text is written so that spreadsheets do not read it as a formula.
+ * Formats a value as a CSV field (RFC 4180). A missing value becomes an empty field. Decimals are exact. Lists and
+ * objects become JSON. Spreadsheets cannot interpret the field as a formula.
  */
 function csvField(value: unknown): string {
   if (value === null || value === undefined) return ''

@@ -31,8 +31,11 @@ export const PROBLEMS = {
   rate_limited: { status: 429, title: 'Too many requests in a minute' },
   quota_exceeded: { status: 429, title: 'The monthly quota is used up' },
   internal_error: { status: 500, title: 'Internal error' },
-  provider_unreachable: { status: 502, title: 'The provider could not be reached' },
-  provider_timeout: { status: 504, title: 'The provider did not answer in time' },
+  provider_unreachable: {
+    status: 502,
+    title: 'The provider could not be reached, or its response could not be read',
+  },
+  provider_timeout: { status: 504, title: 'The provider did not respond in time' },
   overloaded: { status: 503, title: 'Too many requests at once' },
   payments_not_configured: { status: 503, title: 'Payments are not set up' },
   provider_keys_not_configured: { status: 503, title: 'Provider keys are not set up' },

@@ -1,15 +1,18 @@
 import { z } from '@hono/zod-openapi'
 import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
-/** The schemas of the problem documents. Each code has a schema with its additional members. */
+/**
+ * Defines the schemas of the problem documents. Each problem code has a schema, which contains the members that are
+ * specific to the code.
+ */
 
 const exact = (description: string) => z.number().openapi({ description })
 const nearest = z.array(z.string()).openapi({ description: 'Similar names, closest first.' })
 const checked = z.object({ ok: z.boolean(), latency_ms: z.number() })
 
-/** The meaning of `resets_at` in every answer about a limit. */
+/** The description of `resets_at`, which is the same in every response about a limit. */
 export const RESETS_AT =
-  'The time when the window ends, or when the oldest use leaves a rolling window; null if time does not reset the limit.'
+  'The time when a fixed window ends, or when the oldest use leaves a rolling window. Null if there is no such time.'
 
 const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   invalid_request: {
@@ -24,7 +27,7 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   },
   insufficient_credits: {
     balance: exact('Credits in the wallet, including held credits.'),
-    available_balance: exact('The balance without held credits and credits of lots that begin later.'),
+    available_balance: exact('The balance minus held credits, and minus credits of lots that begin later.'),
     required: exact('Credits that the request requires.'),
     wallet_id: z.string(),
   },
@@ -32,12 +35,12 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
     feature_id: z.string(),
     level: z
       .enum(['user', 'team', 'key', 'model', 'customer'])
-      .openapi({ description: 'The subject of the limit.' }),
-    key_id: z.string().optional().openapi({ description: 'The API key of a limit at the level key.' }),
-    model: z.string().optional().openapi({ description: 'The model of a limit at the level model.' }),
+      .openapi({ description: 'The kind of subject that the limit applies to.' }),
+    key_id: z.string().optional().openapi({ description: 'The id of the API key, if `level` is `key`.' }),
+    model: z.string().optional().openapi({ description: 'The model, if `level` is `model`.' }),
     unit: z.enum(['credits', 'events', 'tokens', 'usd']),
     limit: exact('The limit for a window, in `unit`.'),
-    used: exact('The amount used in the current window, in `unit`.'),
+    used: exact('The amount that is used in the current window or held, in `unit`.'),
     resets_at: z.iso.datetime().nullable().openapi({ description: RESETS_AT }),
   },
   feature_not_allowed: {
@@ -46,7 +49,7 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   },
   already_processed: {
     event_id: z.string().nullable().openapi({
-      description: 'The event of the call; null while the call runs.',
+      description: 'The event of the call; null while the call runs, and if its charge has no event.',
     }),
   },
   unpriced_model: { nearest },
@@ -63,7 +66,7 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   },
 }
 
-/** Returns the schema of the problem documents with a code. */
+/** Returns the schema of the problem documents that have the given code. */
 export function problemSchema(code: ProblemCode): z.ZodType {
   const { status, title } = PROBLEMS[code]
   return z
@@ -81,7 +84,9 @@ export function problemSchema(code: ProblemCode): z.ZodType {
     .openapi(problemSchemaName(code))
 }
 
-/** Returns the name of a code's schema in the OpenAPI document, for example `InsufficientCreditsProblem`. */
+/**
+ * Returns the name of the schema of a problem code in the OpenAPI document, for example `InsufficientCreditsProblem`.
+ */
 export function problemSchemaName(code: ProblemCode): string {
   const words = code.split('_').map((word) => word.charAt(0).toUpperCase() + word.slice(1))
   return `${words.join('')}Problem`
@@ -89,7 +94,7 @@ export function problemSchemaName(code: ProblemCode): string {
 
 const REF = '#/components/schemas/'
 
-/** Returns the OpenAPI response of one status with any of these codes. `codesOf` reads the codes from it. */
+/** Returns the OpenAPI response for the problem codes of one status. `codesOf` can read the codes from it. */
 export function problemResponse(codes: readonly ProblemCode[]) {
   const refs = codes.map((code) => ({ $ref: REF + problemSchemaName(code) }))
   const mapping = Object.fromEntries(codes.map((code) => [code, REF + problemSchemaName(code)]))
@@ -105,12 +110,14 @@ export function problemResponse(codes: readonly ProblemCode[]) {
 const CODES_BY_REF = new Map<string, ProblemCode>()
 for (const code of problemCodes()) CODES_BY_REF.set(REF + problemSchemaName(code), code)
 
-/** Returns all codes in the order of `PROBLEMS`. */
+/** Returns all problem codes in the order of `PROBLEMS`. */
 export function problemCodes(): ProblemCode[] {
   return Object.keys(PROBLEMS).filter((code): code is ProblemCode => code in PROBLEMS)
 }
 
-/** Returns the codes that an OpenAPI response declares; empty if the response is not a problem. */
+/**
+ * Returns the problem codes that an OpenAPI response declares. Returns an empty list if the response is not a problem.
+ */
 export function codesOf(response: unknown): ProblemCode[] {
   const text = JSON.stringify(response)
   const found = [...text.matchAll(/"\$ref":"([^"]+)"/g)]

@@ -12,19 +12,19 @@ import { jsonResponse, stringifyJson } from './json.ts'
 import { REPLAYED, refusalResponse } from './problem.ts'
 
 /**
- * Idempotency of POSTs that a ledger object does not answer. The answer is stored in the same D1 batch as the change,
- * so that both are written or neither. `writeKept` stores the answer of a change that D1 does not make. A refused
- * request does not use up its key. These keys are separate from the keys of the ledger objects: the same key in a
- * burn and in such a POST counts as two keys.
+ * The idempotency settings of a POST that no ledger object handles. Its response is stored in the same D1 batch as the
+ * change, so that D1 writes both or neither. `writeKept` stores the response to a POST whose change is not made in D1.
+ * A refused request does not use up its idempotency key. Ledger objects store their idempotency keys separately, so a
+ * burn and a POST of this kind can have the same key.
  */
 export interface Once {
-  /** The owner of the keys: `ledgerKey` of a customer's ledger, or `operator`. */
+  /** The owner of the idempotency key: `ledgerKey` of a customer's ledger, or `operator`. */
   readonly owner: string
-  /** The method and path of the request. */
+  /** The method and the path of the request. */
   readonly operation: string
   /**
-   * The credential of the request, for answers that contain a secret. Such an answer is stored encrypted under the
-   * credential, and only the same credential can read it again.
+   * The credential of the request, set only if the response contains a secret. The response is then encrypted with the
+   * credential before it is stored. Only a request with the same credential gets it again.
    */
   readonly credential?: string
 }
@@ -35,10 +35,11 @@ export interface Answer {
 }
 
 /**
- * Returns the statements to append to the D1 batch of the change; none if the request has no key. If another request
- * with the same key was faster, the whole batch fails. Do not catch this error, because `answerOnce` turns it into a
- * replay. With `if_changed`, put the statements directly after the statement that makes the change. They store
- * nothing if the change affected no row.
+ * Returns the statements that store the response. The caller must append them to the D1 batch of the change. The list
+ * is empty if the request has no idempotency key. If another request with the same key was faster, the whole batch
+ * fails. The caller must not catch this error, because `answerOnce` then returns the stored response. With
+ * `if_changed`, the statements store nothing if the previous statement changed no row. They must directly follow the
+ * statement that makes the change, or a statement that writes a row only if the change was made.
  */
 export type KeepAnswer = (
   answer: Answer,
@@ -46,8 +47,8 @@ export type KeepAnswer = (
 ) => D1PreparedStatement[]
 
 /**
- * Writes the statements of `KeepAnswer` for a change that D1 does not make. Their batch fails in the same way as a
- * batch with the change.
+ * Runs the statements of `KeepAnswer` for a change that is not made in D1. If another request with the same key was
+ * faster, it fails in the same way as a batch with a change.
  */
 export async function writeKept(
   env: Pick<Bindings, 'DB'>,
@@ -57,8 +58,10 @@ export async function writeKept(
 }
 
 /**
- * Answers a POST once per idempotency key. `change` makes the change in one batch with the statements from `keep`. It
- * returns the answer to store, or a problem document. Without a key or without `once`, only calls `change`.
+ * Makes the change of a POST only once for each idempotency key. `change` must make the change in the same batch as the
+ * statements from `keep`. It returns the response to store, or a problem document. If the key was already used,
+ * `change` is not called, and the stored response is returned. The request is refused if the key was used for another
+ * request or with another credential. If the request has no key or `once` is undefined, nothing is stored.
  */
 export async function answerOnce(
   c: Context<AppEnv>,
@@ -71,8 +74,8 @@ export async function answerOnce(
   if (earlier !== undefined) return earlier
   try {
     const made = await change((answer, options) => keepStatements(c, once, idempotency, answer, options))
-    // A refusal may be the effect of a faster request with the same key, for example because it registered the same
-    // email.
+    // The refusal can be caused by a faster request with the same key. For example, the faster request has already
+    // registered the same email address.
     const faster = made instanceof Response ? await earlierAnswer(c, once, idempotency) : undefined
     return faster ?? respond(c, made)
   } catch (error) {
@@ -101,18 +104,20 @@ async function earlierAnswer(
   if (row.fingerprint !== fingerprint) return refusalResponse(c, { code: 'idempotency_mismatch' })
   const body = credential === undefined ? row.body : unseal(row.body, credential, placeOf(owner, key))
   if (body === undefined) return refusalResponse(c, SEALED_FOR_ANOTHER)
+  // The stored response can replace a refusal, whose code must not be in the log line of the request.
+  c.set('problem_code', undefined)
   return c.body(body, row.status, { 'Content-Type': 'application/json', ...REPLAYED })
 }
 
 const SEALED_FOR_ANOTHER: Refusal = {
   code: 'conflict',
   detail:
-    'This idempotency key was used with another credential. Only that credential can read the secret in the answer again. Use that credential or another idempotency key.',
+    'This idempotency key was used with another credential. Only that credential can read the secret in the response again. Use that credential or another idempotency key.',
 }
 
 const placeOf = (owner: string, key: string) => `${owner} ${key}`
 
-// Writes 1 row.
+// This statement writes 1 row.
 const INSERT_ANSWER = `
   INSERT INTO stored_answers (owner, idempotency_key, fingerprint, status, body, created_at_ms)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ?7 OR changes() > 0`
@@ -137,16 +142,17 @@ const END_OF_ROUND = `
   SELECT owner, idempotency_key FROM stored_answers WHERE (owner, idempotency_key) > (?1, ?2)
   ORDER BY owner, idempotency_key LIMIT 1 OFFSET ${ANSWERS_A_ROUND - 1}`
 
-// Writes 1 row for each deleted answer.
+// This statement writes 1 row for each deleted response.
 const FORGET_ANSWERS = `
   DELETE FROM stored_answers WHERE created_at_ms < ?3 AND (owner, idempotency_key) IN (
     SELECT owner, idempotency_key FROM stored_answers WHERE (owner, idempotency_key) > (?1, ?2)
     ORDER BY owner, idempotency_key LIMIT ${ANSWERS_A_ROUND})`
 
 /**
- * Deletes answers that are older than the idempotency window. Reads at most `rounds` times 10,000 answers in the
- * order of their keys, starting after the key `after`. An index by time would add a written row to every POST with a
- * key.
+ * Deletes stored responses that are older than the idempotency window. Makes at most `rounds` rounds. Each round reads
+ * up to 10,000 responses in the order of their owners and keys, and reports the position of its end to `reach`. The
+ * first round begins after the position `after`. At the end of the table, the position is empty. The table has no index
+ * by time, because D1 would then count one more written row for every POST with a key.
  */
 export async function forgetAnswers(
   env: Pick<Bindings, 'DB'>,
@@ -172,21 +178,23 @@ function respond(c: Context<AppEnv>, answer: Answer | Response): Response {
 }
 
 /**
- * An answer with a secret is stored encrypted under the credential of its request. The credential is never stored, so
- * the database alone reveals nothing. A repeat of the request contains the credential. The encryption is AES-256-GCM
- * with a key from HKDF-SHA-256. API keys and session tokens have 256 random bits, and operator tokens must be random,
- * so no key stretching is necessary.
+ * Encrypts stored responses that contain a secret, with the credential of their request. The credential is never
+ * stored, so the secret cannot be read from the database alone. A repeated request contains the credential again. The
+ * encryption is AES-256-GCM with a key from HKDF-SHA-256. No key stretching is necessary, because API keys and session
+ * tokens have 256 random bits and operator tokens must be random.
  */
 
 const PURPOSE = 'openmonetize stored answer'
 
-/** Encrypts a text. `place` is the row of the answer, so that the text cannot be decrypted in another row. */
+/**
+ * Encrypts a text. `place` identifies the row of the response. The text can be decrypted only with the same `place`.
+ */
 export function seal(text: string, credential: string, place: string): string {
   return sealBytes(Buffer.from(text), keyOf(credential, place))
 }
 
 /**
- * Decrypts a text. Returns undefined if it was encrypted under another credential or for another row, or if it is
+ * Decrypts a text. Returns undefined if it was encrypted with another credential or for another row, or if it is
  * damaged.
  */
 export function unseal(sealed: string, credential: string, place: string): string | undefined {

@@ -5,14 +5,17 @@ import type { LedgerStore } from '../commit/store.ts'
 import { type Alert, THRESHOLD_DECIMALS } from '../model/alerts.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { free, type Lot } from '../model/lots.ts'
+import { creditsOf } from '../model/notifications.ts'
 import { unusedLots, type Wallet, walletKey } from '../model/wallet.ts'
-import { creditsOf } from '../notifications/amounts.ts'
 import { settle } from '../wallets/settle.ts'
 import { step } from './edge.ts'
 import { BETWEEN_CHECKS_MS, checkRunway, spendingKey, spendingOf } from './values.ts'
 import { alertFields, NOTIFICATION_OF, valueFields } from './watch.ts'
 
-/** The alerts that become due at a certain time. The alarm checks them. */
+/**
+ * Checks the alerts whose values change with time: the alerts on expiring lots and on the runway. The alarm runs the
+ * checks.
+ */
 
 /** The maximum number of lots that a notification lists. The notification's count includes all lots. */
 const MAX_LISTED = 10
@@ -33,7 +36,7 @@ export class TimedAlerts {
     return earliest(this.store.alerts.timed().map((alert) => this.dueAt(alert)))
   }
 
-  /** Returns the time of the next check of the alerts on changed wallets; null if there is none. */
+  /** Returns the earliest time at which an alert on one of the wallets must be checked; null if there is none. */
   dueOf(wallets: ReadonlyMap<string, Wallet>): number | null {
     let first: number | null = null
     for (const [key, wallet] of wallets) {
@@ -49,7 +52,7 @@ export class TimedAlerts {
     if (due.length === 0) return
     await this.group.submit(1, (draft) => {
       for (const { id, owner } of due) {
-        // The alert may have been deleted or its wallet erased since the alerts were selected.
+        // The alert might have been deleted, or its wallet erased, since the alerts were selected.
         const alert = this.store.alerts.all().get(id)
         const wallet = draft.wallet(owner)
         if (alert) checkAlert(draft, alert, wallet && settle(draft, wallet), this.ids())
@@ -58,8 +61,8 @@ export class TimedAlerts {
   }
 
   /**
-   * Returns the time of the next check of an alert. Returns null for a broken wallet, because its settlement reports
-   * the error.
+   * Returns the time of the next check of an alert; null if there is none. Also returns null if the wallet cannot be
+   * read, so that the alerts on other wallets are still checked.
    */
   private dueAt(alert: Alert): number | null {
     try {
@@ -70,7 +73,10 @@ export class TimedAlerts {
   }
 }
 
-/** Returns the time of the next check of an alert. Returns null if no check is due until the wallet changes. */
+/**
+ * Returns the time at which the alarm checks an alert next. Returns null if the alarm does not check alerts of this
+ * type, or if the wallet has no lot that the alert must report.
+ */
 function alertDueAt(alert: Alert, wallet: Wallet | undefined): number | null {
   if (alert.type === 'runway_below') return (alert.state.runway?.checked_at_ms ?? 0) + BETWEEN_CHECKS_MS
   if (alert.type !== 'lot_expiring') return null
@@ -82,7 +88,7 @@ function alertDueAt(alert: Alert, wallet: Wallet | undefined): number | null {
   return first
 }
 
-/** Checks an alert that is due. Writes its state, and adds a notification if the alert fires. */
+/** Checks an alert if its check is due. Updates the alert's state, and adds a notification if the alert fires. */
 function checkAlert(draft: Draft, alert: Alert, wallet: Wallet | undefined, ids: LedgerIds): void {
   const due_at_ms = alertDueAt(alert, wallet)
   if (due_at_ms === null || due_at_ms > draft.at_ms) return
@@ -106,7 +112,11 @@ function watchRunway(draft: Draft, alert: Alert, wallet: Wallet | undefined, ids
   })
 }
 
-/** Adds one notification for all lots that are due now. Each lot is in only one notification of an alert. */
+/**
+ * Adds one notification for all lots that are due now. An alert reports a lot only once while the lot stays open. When
+ * the alert fires again, it forgets reported lots that are closed, because its state must not grow with each lot. If
+ * returned credits reopen a forgotten lot, the alert can report the lot again.
+ */
 function notifyExpiring(draft: Draft, alert: Alert, wallet: Wallet, ids: LedgerIds): void {
   const lots = openLots(alert, wallet).filter(
     ({ expires_at_ms }) => (expires_at_ms ?? 0) - aheadMs(alert) <= draft.at_ms,
@@ -135,7 +145,8 @@ function notifyExpiring(draft: Draft, alert: Alert, wallet: Wallet, ids: LedgerI
 }
 
 /**
- * Returns the lots of the wallet that expire and have unreserved credits, except the lots of earlier notifications.
+ * Returns the wallet's lots that have an expiry and unreserved credits, and that the alert has not reported or has
+ * forgotten: see `notifyExpiring`.
  */
 function openLots({ state }: Alert, wallet: Wallet): Lot[] {
   const notified = new Set(state.lots)

@@ -10,9 +10,8 @@ import {
 import type { Entry } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { LimitCounter } from '../model/limits.ts'
-import type { NotificationData, NotificationType } from '../model/notifications.ts'
+import { type NotificationData, type NotificationType, ownerFields } from '../model/notifications.ts'
 import type { Wallet } from '../model/wallet.ts'
-import { ownerFields } from '../notifications/amounts.ts'
 import { step } from './edge.ts'
 import type { AlertRows, CounterFinder } from './rows.ts'
 import {
@@ -26,10 +25,10 @@ import {
   spentBy,
 } from './values.ts'
 
-/** The committed state that `watch` compares with the changes of a commit. */
+/** The committed state that `watch` reads. */
 export interface WatchedState {
   readonly alerts: Pick<AlertRows, 'ofWallet' | 'ofCounter'>
-  /** A number that changes with every change of an entitlement. */
+  /** A number that changes whenever an entitlement changes. */
   readonly entitlementsVersion: number
   wallet(key: string): Wallet | undefined
   limitCounter(counter: number): LimitCounter | undefined
@@ -44,9 +43,9 @@ export const NOTIFICATION_OF: Readonly<Record<AlertType, NotificationType>> = {
 }
 
 /**
- * Evaluates the alerts on the wallets and limits that a commit changes. Runs after the last request of the commit,
- * and compares the values before and after the whole commit. Except for the counters of spending, writes nothing
- * unless an alert fires or arms.
+ * Evaluates the alerts on the wallets and limits that a commit changes. Runs after the last request of the commit, and
+ * uses the values after the whole commit. Updates the counters of spending, and changes an alert only if the alert
+ * fires or arms.
  */
 export function watch(draft: Draft, ids: LedgerIds, state: WatchedState): void {
   const watcher = new Watcher(draft, ids, state)
@@ -136,7 +135,7 @@ class Watcher {
       if (spent === 0) continue
       const sum = spendingOf(wallet.counters, key, at_ms) + BigInt(spent)
       const { end_ms } = spendingWindow(period, at_ms)
-      // The sum can be below 0, because credits that were burned in earlier periods may be returned in this period.
+      // The sum can be below 0, because credits from an earlier period can be returned in this period.
       const quantity = String(sum < 0n ? 0n : sum)
       wallet.counters = { ...wallet.counters, [key]: { resets_at_ms: end_ms, quantity } }
     }
@@ -163,7 +162,7 @@ function spendingRead({ type, period, feature_id }: Alert): (readonly [string, S
   return type === 'spend_above' && period ? [[spendingKey(period, feature_id), { period, feature_id }]] : []
 }
 
-/** Returns the state of an alert in a window. An alert that fired in an earlier window is armed. */
+/** Returns the state of an alert in a window. An alert that fired in another window is armed. */
 function inWindow(state: AlertState, window_start_ms: number): AlertState {
   return state.window_start_ms === window_start_ms ? state : { ...state, fired: false, window_start_ms }
 }
@@ -190,7 +189,7 @@ export function valueFields(rules: AlertRules, before: number | null, after: num
   return { value_before: before === null ? null : inUnit(rules, before), value_after: inUnit(rules, after) }
 }
 
-/** Converts a value to a number in its unit. */
+/** Converts an alert's value from an integer to a decimal number in the alert's unit. */
 export function inUnit({ unit }: Pick<AlertRules, 'unit'>, value: number): number {
   return Number(formatDecimal(BigInt(value), THRESHOLD_DECIMALS[unit]))
 }

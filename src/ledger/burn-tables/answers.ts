@@ -5,7 +5,7 @@ import { notFound, type Refused } from '../model/refusal.ts'
 import type { BurnTables } from './compiled.ts'
 import type { BurnTableRows } from './rows.ts'
 
-/** Answers a question about burn tables. Refuses an unknown table or version. */
+/** Reads burn tables. Refuses an unknown table or version. */
 export function readBurnTables(
   rows: BurnTableRows,
   tables: BurnTables,
@@ -57,6 +57,10 @@ export function storedAnswer(rows: BurnTableRows, version: BurnTableVersion): Bu
   return burnTableAnswer(rows, { ...version, definition: rows.definition(version.version) })
 }
 
+/**
+ * Returns a version as a result. A table is deactivated as a whole, but only the row of its last version has the time,
+ * so the results of all its versions have the `deactivated_at_ms` of the last version.
+ */
 export function burnTableAnswer(rows: BurnTableRows, row: BurnTableRow): BurnTableAnswer {
   const first = rows.versions.find(({ table_id }) => table_id === row.table_id)
   return {
@@ -67,11 +71,11 @@ export function burnTableAnswer(rows: BurnTableRows, row: BurnTableRow): BurnTab
     effective_to_ms: row.effective_to_ms,
     created_at_ms: first?.created_at_ms ?? row.created_at_ms,
     updated_at_ms: row.created_at_ms,
-    deactivated_at_ms: row.deactivated_at_ms,
+    deactivated_at_ms: row.deactivated_at_ms ?? lastVersion(rows, row.table_id)?.deactivated_at_ms ?? null,
   }
 }
 
-/** Returns the answer to the save of a version, regardless of later changes of its table. */
+/** Returns the result of the request that saved a version. Later changes of the table do not change the result. */
 export function savedAnswer(rows: BurnTableRows, version: number): BurnTableAnswer {
   const found = rows.versions.find((row) => row.version === version)
   if (!found) throw new Error(`the ledger has no burn table version ${version}`)

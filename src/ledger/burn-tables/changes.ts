@@ -20,8 +20,8 @@ import { lastVersion, noTable, storedAnswer } from './answers.ts'
 import type { BurnTableRows } from './rows.ts'
 
 /**
- * The maximum numbers of a customer's active tables, of all versions, and of the characters of all definitions.
- * Within these limits, all tables fit into one snapshot.
+ * The maximum number of active tables, of versions, and of characters in all definitions of one customer. Within these
+ * limits, the snapshot of all tables fits into one RPC message.
  */
 const MAX_TABLES = 50
 const MAX_VERSIONS = 5_000
@@ -66,7 +66,8 @@ export function applyBurnTable(
 }
 
 /**
- * Returns the state for the audit log. The version identifies the table's rules, because no version is ever edited.
+ * Returns the fields of a version that the audit log records. The number of the version identifies its rules, because
+ * the rules of a version never change.
  */
 function auditState({ version, effective_from_ms, effective_to_ms }: VersionTimes): AuditState {
   return {
@@ -98,7 +99,7 @@ function createdRow(
   }
 }
 
-/** Returns the fields of a definition, with the deployment's credits per USD by default. */
+/** Returns a complete definition. Uses the deployment's credits per USD if the new definition does not set them. */
 export function completeDefinition(
   { name, credits_per_usd, rounding, min_charge, on_unpriced, rules }: NewDefinition,
   { credits_per_usd_micro }: BurnDefaults,
@@ -108,9 +109,10 @@ export function completeDefinition(
 }
 
 /**
- * Returns the next version of a table. The version never takes effect before now, because the prices of the past must
- * not change. An edit without `effective_from` keeps the start of a future table. `began_at_ms` decides between
- * tables. It changes only if the edit sets a future start, or makes a future table start now.
+ * Returns the row of a table's next version. The version never takes effect in the past, because the prices of past
+ * events must not change. If the table starts in the future, an edit without `effective_from` keeps its start.
+ * `began_at_ms` decides which table applies if several tables are in force. `began_at_ms` changes only if the edit sets
+ * a future start, or makes a future table start now.
  */
 function editedRow(
   rows: BurnTableRows,
@@ -146,7 +148,10 @@ function withFields(definition: BurnTableDefinition, fields: ChangedFields): Bur
   }
 }
 
-/** Ends a table now. Does not change a table that has already ended. The draft's commit writes the end. */
+/**
+ * Deactivates a table at the time of the draft. Does not change a table that is already deactivated. The draft's commit
+ * writes the change.
+ */
 export function deactivateBurnTable(draft: Draft, rows: BurnTableRows, id: string): Audited<BurnTableResult> {
   const last = lastVersion(rows, id)
   if (!last) return { outcome: noTable(id) }
@@ -176,13 +181,13 @@ function problemOf(rows: BurnTableRows, row: BurnTableRow): Refused | undefined 
   const all = versions.reduce((sum, { length }) => sum + length, characters)
   if (versions.length >= MAX_VERSIONS || all > MAX_CHARACTERS) {
     return conflict(
-      'The maximum number or total size of burn table versions is reached. Versions cannot be deleted.',
+      `Burn tables have at most ${MAX_VERSIONS} versions with ${MAX_CHARACTERS} characters in total, and this version would be number ${versions.length + 1} with a total of ${all} characters. Versions cannot be deleted.`,
     )
   }
   return undefined
 }
 
-/** Returns the refusal of a definition; undefined if the definition is valid. */
+/** Returns the refusal of an invalid definition; undefined if the definition is valid. */
 export function definitionRefusal(definition: BurnTableDefinition, base = ''): Refusal | undefined {
   const check = checkBurnTable(definition)
   switch (check.kind) {

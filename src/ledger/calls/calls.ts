@@ -1,9 +1,7 @@
 import {
-  CREDIT_DECIMALS,
-  ceilDivide,
-  formatDecimal,
   lesser,
   MAX_MICRO_CREDITS,
+  type MicroCredits,
   microCredits,
   ZERO_CREDITS,
 } from '../../pricing/money.ts'
@@ -12,21 +10,11 @@ import { burnEntry, overQuota, payingWallet, recordOf } from '../burns/burn.ts'
 import { type BurnContext, countUse, type Rated, rate } from '../burns/rate.ts'
 import type { Draft } from '../commit/draft.ts'
 import { keepAnswer } from '../commit/replay.ts'
-import {
-  admit,
-  capturedQuantities,
-  count,
-  countInPlaceOf,
-  type Meter,
-  metersOf,
-  quantitiesOf,
-  reserveLimits,
-} from '../entitlements/limits.ts'
+import { capturedQuantities, count, countInPlaceOf, metersOf, reserveLimits } from '../entitlements/limits.ts'
 import { captureParts, endHold, findHold, heldBy, holdState } from '../holds/funds.ts'
 import { capturedUse } from '../holds/holds.ts'
 import type { Entry } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import type { LimitUnit, Quantities } from '../model/limits.ts'
 import type {
   CallAnswer,
   NoteCallMessage,
@@ -38,22 +26,22 @@ import type {
 } from '../model/messages/calls.ts'
 import { notFound, type Refused, refused } from '../model/refusal.ts'
 import type { Idempotency, PricedEvent, WalletItemRef } from '../model/vocabulary.ts'
-import {
-  available,
-  type Hold,
-  insufficientCredits,
-  MAX_OPEN_HOLDS,
-  remaining,
-  spendable,
-  type Wallet,
-} from '../model/wallet.ts'
+import { available, type Hold, MAX_OPEN_HOLDS, remaining, spendable, type Wallet } from '../model/wallet.ts'
 import { reserve, take } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
-import { settlementOf } from './noted.ts'
+import { mostNoted, settlementOf, shortfallOf } from './noted.ts'
+import { chargeRest, isNoted, restOf } from './rest.ts'
+import { sizeOf } from './size.ts'
 
-/** Holds credits for a call. A refusal changes nothing and leaves the key unused. */
+/**
+ * Opens a hold for a provider call. A refused call opens no hold and does not store its idempotency key. If the hold
+ * replaces the hold of an earlier attempt, releases that hold first, in the same commit. No other request can therefore
+ * take its credits or its key in between. It is released even if the new hold is refused.
+ */
 export function openCall(draft: Draft, message: OpenCallMessage, context: BurnContext): OpenCallResult {
-  const { idempotency } = message
+  const { idempotency, replaces } = message
+  const replaced = replaces && draft.walletByNumber(replaces.wallet)
+  if (replaced) releaseCall(draft, settle(draft, replaced), replaces)
   const repeated = refuseRepeat(draft, idempotency, context.ids)
   if (repeated) return repeated
   const over = overQuota(draft, context) ?? overStored(draft, context.quotas)
@@ -92,6 +80,7 @@ export function openCall(draft: Draft, message: OpenCallMessage, context: BurnCo
   const wallet_id = context.ids.wallet(changed.number)
   keepAnswer(draft, idempotency, {
     of: 'hold',
+    call: true,
     hold: state,
     hold_id,
     wallet_id,
@@ -102,8 +91,9 @@ export function openCall(draft: Draft, message: OpenCallMessage, context: BurnCo
 }
 
 /**
- * Refuses a key whose call is running or was charged. A released call costs nothing, and its key may be used again.
- * Clients can therefore repeat a call that the provider refused.
+ * Refuses an idempotency key if its call is running or was charged, if it was used for another operation, or if the
+ * ledger does not accept the key. A released call costs nothing, so its key can be used again, also for a call with
+ * another body. A client can therefore repeat or correct a call that the provider refused.
  */
 function refuseRepeat(
   draft: Draft,
@@ -111,97 +101,26 @@ function refuseRepeat(
   ids: LedgerIds,
 ): Refused | undefined {
   const check = draft.checkKey(idempotency)
-  if (check.kind === 'unused') return undefined
-  if (check.kind === 'refused') return check
-  const { record } = check
-  if (record.kind !== 'answer' || record.answer.of !== 'hold')
-    throw new Error('the idempotency key does not belong to a call')
-  const ref: WalletItemRef = record.answer.hold
+  if (!idempotency || check.kind === 'unused') return undefined
+  const unusable = check.kind === 'refused' ? check : undefined
+  const record = draft.keyRecord(idempotency)
+  const answer = record?.kind === 'answer' && record.answer.of === 'hold' ? record.answer : undefined
+  if (unusable && !answer?.call) return unusable
+  if (!answer) throw new Error('the idempotency key does not belong to a call')
+  const ref: WalletItemRef = answer.hold
   const wallet = draft.walletByNumber(ref.wallet)
   if (wallet && findHold(settle(draft, wallet), ref)) {
-    return refused({ code: 'already_processed', event_id: null })
+    return unusable ?? refused({ code: 'already_processed', event_id: null })
   }
-  const entry = settlement(draft, ref)
-  return entry && refused({ code: 'already_processed', event_id: ids.event(entry) })
-}
-
-interface Size {
-  readonly quantities: Quantities
-  readonly meters: readonly Meter[]
-  readonly output_tokens: number
+  const entry = entryOf(draft, settlementOf(ref))
+  if (!entry) return undefined
+  return unusable ?? refused({ code: 'already_processed', event_id: entry.event ? ids.event(entry) : null })
 }
 
 /**
- * Returns the size of a call's hold. The size covers the largest use of the call, or as much of the use as the wallet
- * and the limits allow.
- */
-function sizeOf(
-  draft: Draft,
-  wallet: Wallet,
-  message: OpenCallMessage,
-  context: BurnContext,
-): Size | Refused {
-  const most = rate(message.most, wallet, draft.at_ms, context)
-  if (most.kind === 'refused') return most
-  const whole = quantitiesOf(most, message.most.usage)
-  const output_tokens = outputOf(message.most)
-  const admitted = (quantities: Quantities) => {
-    const { feature_id, user_id, team_id, most } = message
-    const subject = { feature_id, user_id, team_id, model: most.model }
-    return admit(draft, subject, quantities, context.default_entitlement, context.key_id)
-  }
-  const use = admitted(whole)
-  const spend = BigInt(spendable(wallet))
-  if (use.kind === 'admitted' && whole.credits <= spend) {
-    return { quantities: whole, meters: use.meters, output_tokens }
-  }
-  if (!message.least) {
-    return use.kind === 'refused' ? use : refused(insufficientCredits(context.ids, wallet, whole.credits))
-  }
-  const least = rate(message.least, wallet, draft.at_ms, context)
-  if (least.kind === 'refused') return least
-  const start = quantitiesOf(least, message.least.usage)
-  const minimal = admitted(start)
-  if (minimal.kind === 'refused') return minimal
-  if (start.credits > spend) return refused(insufficientCredits(context.ids, wallet, start.credits))
-  const first = outputOf(message.least)
-  const steps = BigInt(output_tokens - first)
-  const rooms = [...minimal.meters.flatMap(roomOf), { unit: 'credits' as const, room: spend - start.credits }]
-  let taken = steps
-  for (const { unit, room } of rooms) {
-    const fitting = stepsIn(room, whole[unit] - start[unit], steps)
-    if (fitting < taken) taken = fitting
-  }
-  const quantities = between(start, whole, taken, steps)
-  const partial = admitted(quantities)
-  if (partial.kind === 'refused') return partial
-  return { quantities, meters: partial.meters, output_tokens: first + Number(taken) }
-}
-
-function outputOf({ usage }: PricedEvent): number {
-  return usage?.output_tokens ?? 0
-}
-
-/** Returns the quantity that a HARD limit allows in addition to the smallest use. */
-function roomOf({ entitlement: { limit_type, unit }, limit, window, quantity }: Meter) {
-  return limit_type === 'HARD' && limit !== null ? [{ unit, room: limit - window.used - quantity }] : []
-}
-
-/** Returns how many of `steps` fit into `room`, if all steps together need `span`. */
-function stepsIn(room: bigint, span: bigint, steps: bigint): bigint {
-  return span <= room || span <= 0n ? steps : (room * steps) / span
-}
-
-/** Returns the quantities after `taken` of `steps` equal steps from `start` to `whole`, rounded up. */
-function between(start: Quantities, whole: Quantities, taken: bigint, steps: bigint): Quantities {
-  if (steps <= 0n) return start
-  const part = (unit: LimitUnit) => start[unit] + ceilDivide((whole[unit] - start[unit]) * taken, steps)
-  return { credits: part('credits'), events: part('events'), tokens: part('tokens'), usd: part('usd') }
-}
-
-/**
- * Stores the estimate of the output that a call has delivered so far, and extends the call's hold. Each note replaces
- * the previous note.
+ * Extends a call's hold, and stores the estimate of the call's use so far, if the message has an estimate that can be
+ * rated. A new estimate replaces an older one. Notes can arrive out of order, so the times of their events decide which
+ * one is newer. Of two estimates with the same time, the larger one is kept.
  */
 export function noteCall(draft: Draft, message: NoteCallMessage, context: BurnContext): NoteCallResult {
   const found = openHold(draft, message.hold)
@@ -212,33 +131,32 @@ export function noteCall(draft: Draft, message: NoteCallMessage, context: BurnCo
   const hold = heldBy(wallet, message.hold)
   hold.expires_at_ms = draft.at_ms + lifetime_ms
   if (event && rated?.kind === 'rated') {
-    const credits = lesser(rated.credits_micro, remaining(hold))
+    const credits = lesser(rated.credits_micro, mostNoted(hold))
+    const { noted } = hold.call ?? {}
+    const late_ms = noted ? noted.record.timestamp_ms - event.timestamp_ms : 0
+    if (noted && (late_ms > 0 || (late_ms === 0 && noted.credits > credits))) return { kind: 'done' }
     const { user_id: _user, team_id: _team, ...record } = recordOf(event, rated, credits, hold.key_id)
     hold.call = { noted: { credits, record } }
   }
   return { kind: 'done' }
 }
 
-/** Ends a call: charges its event, or releases its hold. A repeat returns the first charge. */
+/**
+ * Ends a call: charges its event, or releases its hold. A repeat returns the first charge. If the hold has expired and
+ * the stored estimate was charged, charges the rest of the event.
+ */
 export function settleCall(draft: Draft, message: SettleCallMessage, context: BurnContext): SettleCallResult {
   const { hold: ref, event } = message
   const wallet = draft.walletByNumber(ref.wallet)
   if (!wallet) return notFound('Hold')
-  // Settling charges an expired hold if its call noted an estimate.
+  // `settle` closes an expired hold, and charges its estimate if it has one.
   const settled = settle(draft, wallet)
-  const earlier = settlement(draft, ref)
-  if (earlier) return charged(context.ids, earlier)
+  const earlier = entryOf(draft, settlementOf(ref))
+  if (earlier) return charged(context.ids, earlier, restAfter(draft, settled, message, earlier, context))
   const isOpen = findHold(settled, ref) !== undefined
   if (event === null) {
-    const changed = isOpen ? draft.change(settled) : settled
-    // A released call counts as a change, because the end of its hold is stored. A charged call counts as an event
-    // instead.
-    if (isOpen) countStored(draft)
-    if (isOpen) endHold(draft, changed, heldBy(changed, ref), 'released')
-    return {
-      kind: 'done',
-      answer: { event_id: null, credits: ZERO_CREDITS, balance_after: changed.balance },
-    }
+    const { balance } = releaseCall(draft, settled, ref)
+    return { kind: 'done', answer: { event_id: null, credits: ZERO_CREDITS, balance_after: balance } }
   }
   const rated = rate(event, settled, draft.at_ms, context)
   const changed = draft.change(settled)
@@ -253,10 +171,21 @@ export function settleCall(draft: Draft, message: SettleCallMessage, context: Bu
     : { kind: 'done', answer: { event_id: null, credits: ZERO_CREDITS, balance_after: changed.balance } }
 }
 
+/** Releases the hold of a call, if it is open. Returns the wallet. */
+function releaseCall(draft: Draft, settled: Wallet, ref: WalletItemRef): Wallet {
+  if (!findHold(settled, ref)) return settled
+  const changed = draft.change(settled)
+  // A released call counts towards the quota of changes, because the end of its hold is stored. A call with a charged
+  // event counts towards the quota of events instead.
+  countStored(draft)
+  endHold(draft, changed, heldBy(changed, ref), 'released')
+  return changed
+}
+
 /**
- * Charges a call to its open hold. Charges the rest to the other credits of the wallet, unless the charge is capped
- * at the hold. The limits of the hold's model count the charge, because a provider may report `gpt-4o` as one of its
- * dated versions.
+ * Charges a call to its open hold. If the charge exceeds the hold, charges as much of the rest as possible to the other
+ * credits of the wallet, unless the charge is capped at the hold. The limits on the hold's model count the charge,
+ * because a provider can report the model under another name, such as a dated version of `gpt-4o`.
  */
 function chargeHold(
   draft: Draft,
@@ -266,7 +195,7 @@ function chargeHold(
   rated: Rated,
 ): Entry {
   const hold = heldBy(wallet, ref)
-  const wanted = capped ? BigInt(lesser(rated.credits_micro, remaining(hold))) : rated.credits_micro
+  const wanted = wantedOf(rated, capped, remaining(hold))
   const { amount, lots, shortfall_micro } = captureParts(draft, wallet, hold, wanted)
   countUse(wallet, rated)
   const record = recordOf(event, rated, amount, hold.key_id, shortfallOf(shortfall_micro))
@@ -276,9 +205,14 @@ function chargeHold(
   return entry
 }
 
+/** Returns the micro-credits that a call costs: at most `held`, if its charge is capped. */
+function wantedOf({ credits_micro }: Rated, capped: boolean, held: MicroCredits): bigint {
+  return capped ? BigInt(lesser(credits_micro, held)) : credits_micro
+}
+
 /**
- * Charges a call whose hold ended without a charge. Charges at most what the wallet can pay, and at most the hold if
- * the charge is capped.
+ * Charges a call whose hold ended without a charge. Charges at most what the wallet can pay, and at most the credits of
+ * the hold if the charge is capped.
  */
 function chargeLate(
   draft: Draft,
@@ -287,11 +221,10 @@ function chargeLate(
   event: PricedEvent,
   rated: Rated,
 ): Entry {
-  const most = capped ? held : MAX_MICRO_CREDITS
-  const amount = lesser(rated.credits_micro, microCredits(Math.min(Math.max(0, spendable(wallet)), most)))
+  const wanted = wantedOf(rated, capped, held)
+  const amount = lesser(wanted, microCredits(Math.min(spendable(wallet), MAX_MICRO_CREDITS)))
   const lots = take(draft, wallet, amount)
   countUse(wallet, rated)
-  const wanted = capped ? BigInt(lesser(rated.credits_micro, held)) : rated.credits_micro
   const about = ['hold_not_open', ...shortfallOf(wanted - BigInt(amount))]
   const record = recordOf(event, rated, amount, key_id, about)
   const meters = metersOf(
@@ -303,9 +236,9 @@ function chargeLate(
 }
 
 /**
- * Charges all remaining credits of the hold; returns undefined if the hold is not open. Used if the burn table
- * accepted the model when the call began but refuses it now. The call cannot be refused any more, and its output must
- * be paid.
+ * Charges all remaining credits of the hold; returns undefined if the hold is not open. Called if the burn table
+ * accepted the model when the call began, but refuses it now. The call can no longer be refused, and its output must be
+ * paid for.
  */
 function chargeHeld(
   draft: Draft,
@@ -328,12 +261,6 @@ function chargeHeld(
   return entry
 }
 
-function shortfallOf(shortfall_micro: bigint): string[] {
-  return shortfall_micro === 0n
-    ? []
-    : [`shortfall of ${formatDecimal(shortfall_micro, CREDIT_DECIMALS)} credits`]
-}
-
 /** Returns the wallet in which a hold is open; undefined if the hold is not open. */
 function openHold(draft: Draft, ref: WalletItemRef): Wallet | undefined {
   const wallet = draft.walletByNumber(ref.wallet)
@@ -342,19 +269,41 @@ function openHold(draft: Draft, ref: WalletItemRef): Wallet | undefined {
 }
 
 /**
- * Returns the entry that charged a call; undefined if the call was not charged. Checks the key like the key of a
- * batch, because a full key store still accepts batch keys.
+ * Returns the entry with a key that the ledger has created for a call; undefined if there is none. Checks the key as a
+ * batch key, because the ledger accepts batch keys even if it stores the maximum number of keys.
  */
-function settlement(draft: Draft, ref: WalletItemRef): Entry | undefined {
-  const check = draft.checkKey(settlementOf(ref), 'batch')
+function entryOf(draft: Draft, key: Idempotency): Entry | undefined {
+  const check = draft.checkKey(key, 'batch')
   return check.kind === 'replay' && check.record.kind === 'entry' ? check.record : undefined
 }
 
-function charged(ids: LedgerIds, entry: Entry): SettleCallResult {
+function charged(ids: LedgerIds, entry: Entry, rest?: Entry): SettleCallResult {
   const answer = {
     event_id: entry.event ? ids.event(entry) : null,
-    credits: microCredits(0 - entry.amount),
-    balance_after: entry.balance_after,
+    credits: microCredits(0 - entry.amount - (rest?.amount ?? 0)),
+    balance_after: (rest ?? entry).balance_after,
   }
   return { kind: 'done', answer }
+}
+
+/**
+ * Returns the entry with the rest of a call whose stored estimate was charged; undefined if there is no rest. Charges
+ * the rest once, if the settlement is larger than the estimate: as much as the wallet can pay.
+ */
+function restAfter(
+  draft: Draft,
+  settled: Wallet,
+  { hold: ref, event, capped, held }: SettleCallMessage,
+  noted: Entry,
+  context: BurnContext,
+): Entry | undefined {
+  if (!isNoted(noted)) return undefined
+  const known = entryOf(draft, restOf(ref))
+  if (known || !event) return known
+  const rated = rate(event, settled, draft.at_ms, context)
+  if (rated.kind === 'refused') return undefined
+  const owed = wantedOf(rated, capped, held) + BigInt(noted.amount)
+  const amount = owed > 0n ? lesser(owed, spendable(settled)) : ZERO_CREDITS
+  if (amount === 0) return undefined
+  return chargeRest(draft, draft.change(settled), { ref, event, rated, amount }, noted, context)
 }

@@ -6,7 +6,8 @@ import type { Refused } from '../model/refusal.ts'
 import { openLedger, shareBurnTables, shareEntitlements } from './client.ts'
 
 /**
- * The regions for a customer's ledgers, as location hints of Cloudflare. A ledger stays where it was first opened.
+ * The regions in which a customer's ledgers can be opened, as Cloudflare location hints. A ledger stays in the region
+ * in which it was first opened.
  */
 export const REGIONS = [
   'wnam',
@@ -21,9 +22,9 @@ export const REGIONS = [
 ] as const satisfies readonly DurableObjectLocationHint[]
 
 /**
- * Opens the customer's test ledger if it is not open, with the deployment's sign-up grant. Copies the burn tables and
- * the entitlements of the live ledger, and throws if the copying fails. Call this before the first test key exists.
- * Can be repeated.
+ * Opens the customer's test ledger with the deployment's sign-up grant if it is not open. Copies the burn tables and
+ * the entitlements of the live ledger, and throws if they cannot be copied. Call this before the customer's first test
+ * key is created. Can be repeated.
  */
 export async function openTestLedger(
   env: Bindings,
@@ -50,14 +51,27 @@ const HAS_TEST_KEYS = "SELECT 1 FROM api_keys WHERE customer_id = ? AND mode = '
 
 /**
  * Copies burn tables and entitlements to the customer's test ledger if the customer has test keys. Without test keys,
- * the test ledger may never have been opened, and a call would decide its location. A failure is only logged, because
- * the change itself is committed. The next change, or a repeat of this change, copies everything.
+ * the test ledger might not be open yet, and a call would decide its location. A failure is only logged, because the
+ * change itself is committed. The next change, or a repeat of this change, copies what is missing.
  */
 export async function shareWithTestLedger(env: Bindings, customer_id: string): Promise<void> {
   try {
-    const test_key = await env.DB.prepare(HAS_TEST_KEYS).bind(customer_id).first()
-    if (test_key) await Promise.all([shareBurnTables(env, customer_id), shareEntitlements(env, customer_id)])
+    if (!(await hasTestKeys(env, customer_id))) return
+    await Promise.all([shareBurnTables(env, customer_id), shareEntitlements(env, customer_id)])
   } catch (error) {
     logError('definitions_not_shared', error, { customer_id })
   }
+}
+
+/**
+ * Deletes the entitlements of an erased user or team also from the customer's test ledger, if the customer has test
+ * keys. The live ledger calls this before an erasure is complete, and repeats it after a failure. Throws on any
+ * failure.
+ */
+export async function shareErasure(env: Bindings, customer_id: string): Promise<void> {
+  if (await hasTestKeys(env, customer_id)) await shareEntitlements(env, customer_id)
+}
+
+async function hasTestKeys(env: Bindings, customer_id: string): Promise<boolean> {
+  return (await env.DB.prepare(HAS_TEST_KEYS).bind(customer_id).first()) !== null
 }

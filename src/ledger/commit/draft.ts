@@ -15,17 +15,20 @@ import { copyWallet, newWallet, unusedLots, type Wallet, walletKey } from '../mo
 
 /**
  * A unit of work. The requests of a group are applied to the draft in order, so each request builds on the changes of
- * the earlier requests. Nothing outside the draft changes until the draft is written. A dropped draft has no effect.
+ * the earlier requests. Nothing outside the draft changes until the draft is written. A draft that is not written has
+ * no effect.
  */
 export class Draft {
   readonly at_ms: number
   readonly records: JournalRecord[] = []
   readonly wallets = new Map<string, Wallet>()
-  /** The lots that were used up or expired, by number; null for a lot that was opened again. */
+  /**
+   * The lots that this commit closes, because they have no credits left, by number; null for a lot that it opens again.
+   */
   readonly closedLots = new Map<number, Lot | null>()
-  /** The returned parts of each burn, by the number of the burn's entry. */
+  /** The credits of each burn that voids, refunds and late ratings have returned, by the number of the burn's entry. */
   readonly givenBacks = new Map<number, GivenBack>()
-  /** The state of limit counters, by the number of the counter. */
+  /** The state of the counters of limits and quotas that this commit changes, by the number of the counter. */
   readonly limitCounters = new Map<number, LimitCounter>()
   /**
    * The entitlements that this commit creates, replaces or deletes. Burns of the same commit use the earlier
@@ -35,8 +38,8 @@ export class Draft {
   /** The limits that this commit's uses or holds reach, in the order in which they are reached. */
   readonly reachedLimits: ReachedLimit[] = []
   /**
-   * The times at which limits were last reached and notified, by the number of the counter. For a fixed window, the
-   * time is the start of the window.
+   * The times of the last notification that a limit was reached, by the number of the limit's counter. For a fixed
+   * window, the time is the start of the window.
    */
   readonly limitMarks = new Map<number, number>()
   /** The changed alerts by id; null for a deleted alert. */
@@ -47,21 +50,21 @@ export class Draft {
    * The ratings of unrated events that are rated in this commit, by the number of the entry; null for a voided event.
    */
   readonly closedUnrated = new Map<number, Amendment | null>()
-  /** The payments of this commit's purchases, by reference. */
+  /** The payments of this commit's purchases, by the reference of the payment. */
   readonly payments = new Map<string, RecordedPayment>()
-  /** The payments through Stripe that this commit makes or changes, by number. */
+  /** The payments through Stripe that this commit creates or changes, by number. */
   readonly paymentIntents = new Map<number, Payment>()
-  /** The payers of wallets, by the wallet's key. */
+  /** The payers that this commit changes, by the key of their wallet. */
   readonly payers = new Map<string, Payer>()
   /**
-   * The times when the alarm decides about the top-ups of wallets, by the wallet's key; null if no decision is due.
+   * The times at which the alarm decides whether to top up a wallet, by the wallet's key; null if no decision is due.
    */
   readonly payersDue = new Map<string, number | null>()
   /** The new versions of burn tables. */
   readonly burnTables: BurnTableRow[] = []
-  /** The versions whose tables end at the time of the commit. */
+  /** The last versions of the burn tables that this commit ends. */
   readonly endedBurnTables: number[] = []
-  /** The keys that were looked up or recorded. */
+  /** The idempotency keys that this draft has looked up or recorded. */
   private readonly keys = new Map<string, KeyState>()
   private entry: number
   private lot: number
@@ -87,7 +90,7 @@ export class Draft {
     this.committed_notification = counters.notification
   }
 
-  /** The number of events that were accepted in the UTC month of this draft. */
+  /** The number of events that the ledger has accepted in the UTC month of this draft. */
   get month_events(): number {
     return this.monthEvents
   }
@@ -97,7 +100,7 @@ export class Draft {
     return { entry, lot, wallet, hold, at_ms, month_events, notification }
   }
 
-  /** Reports whether the commit has a notification. */
+  /** Whether the commit adds a notification. */
   get notifies(): boolean {
     return this.notification > this.committed_notification
   }
@@ -109,7 +112,7 @@ export class Draft {
     return lists.every(({ length }) => length === 0) && maps.every(({ size }) => size === 0)
   }
 
-  /** Looks up many keys together. `checkKey` then answers from memory. */
+  /** Looks up many keys together. `checkKey` then reads them from memory. */
   loadKeys(idempotencies: readonly Idempotency[]): void {
     const { keys } = this
     const open = idempotencies.filter(({ key }) => !keys.has(key))
@@ -120,8 +123,8 @@ export class Draft {
 
   /**
    * Returns whether the key is unused, was used for the same request, or was used for a different request. When the
-   * ledger stores the maximum number of keys, only new keys of batches are accepted, because one batch key covers up
-   * to a thousand events.
+   * ledger stores the maximum number of keys, refuses a new key, unless `of` is `batch`. One batch key covers up to a
+   * thousand events.
    */
   checkKey(idempotency: Idempotency | undefined, of: 'request' | 'batch' = 'request'): KeyCheck {
     if (!idempotency) return UNUSED
@@ -136,6 +139,13 @@ export class Draft {
     return used.fingerprint === fingerprint ? { kind: 'replay', ...used.read() } : MISMATCH
   }
 
+  /** Returns the record of a used key, even if the key was used for another request; undefined for an unused key. */
+  keyRecord(idempotency: Idempotency): JournalRecord | undefined {
+    this.loadKeys([idempotency])
+    const { record, used } = this.keys.get(idempotency.key) ?? UNKNOWN_KEY
+    return record ?? used?.read().record
+  }
+
   /** Returns the owner's wallet for reading; undefined if the owner has no wallet. */
   wallet(owner: WalletOwner): Wallet | undefined {
     const key = walletKey(owner)
@@ -148,8 +158,8 @@ export class Draft {
   }
 
   /**
-   * Returns the wallet that has an open lot; undefined if the lot is closed or never existed. The stored wallets are
-   * searched only if the lot is open.
+   * Returns the wallet that has a lot; undefined if the lot is closed or never existed. Searches the stored wallets
+   * only if the lot exists and is not closed.
    */
   walletOfLot(number: number): Wallet | undefined {
     for (const wallet of this.wallets.values()) {
@@ -159,7 +169,7 @@ export class Draft {
     return this.committed.walletOfLot(number)
   }
 
-  /** Returns a closed lot; undefined if the lot is open or never existed. */
+  /** Returns a closed lot; undefined if the lot is not closed or never existed. */
   closedLot(number: number): Lot | undefined {
     const known = this.closedLots.get(number)
     return known === undefined ? this.committed.closedLot(number) : (known ?? undefined)
@@ -180,7 +190,8 @@ export class Draft {
   }
 
   /**
-   * Returns an event that was recorded without a price and is not rated yet; undefined if it was rated or voided.
+   * Returns an event that an earlier commit recorded without a price, if it has not been rated or voided; otherwise
+   * undefined.
    */
   unratedEvent(entry: number): UnratedEvent | undefined {
     return this.closedUnrated.has(entry) ? undefined : this.committed.unratedEvent(entry)
@@ -197,17 +208,19 @@ export class Draft {
     this.closedUnrated.set(entry, amendment)
   }
 
-  /** Returns the final rating of an event that was recorded without a price. */
+  /**
+   * Returns the final rating of an event that was recorded without a price; undefined if the event has no final rating.
+   */
   amendment(entry: number): Amendment | undefined {
     return this.closedUnrated.get(entry) ?? this.committed.amendment(entry)
   }
 
-  /** Returns the purchase that recorded a payment. */
+  /** Returns the purchase that recorded the payment with this reference; undefined if there is none. */
   payment(reference: string): RecordedPayment | undefined {
     return this.payments.get(reference) ?? this.committed.payment(reference)
   }
 
-  /** Returns a payment through Stripe. */
+  /** Returns the payment through Stripe with this number; undefined if there is none. */
   paymentIntent(number: number): Payment | undefined {
     return this.paymentIntents.get(number) ?? this.committed.paymentIntent(number)
   }
@@ -225,7 +238,7 @@ export class Draft {
     return this.paymentNumber
   }
 
-  /** Returns the draft's own copy of a wallet, which may be changed. */
+  /** Returns the draft's own copy of a wallet. The caller can change the copy. */
   change(wallet: Wallet): Wallet {
     const key = walletKey(wallet.owner)
     const known = this.wallets.get(key)
@@ -251,7 +264,7 @@ export class Draft {
     return ++this.lot
   }
 
-  /** Changes a wallet's balance by the entry's amount, and appends the entry. The caller moves the lots. */
+  /** Changes a wallet's balance by the entry's amount, and appends the entry. The caller must change the lots. */
   append(wallet: Wallet, entry: NewEntry): Entry {
     wallet.balance = microCredits(wallet.balance + entry.amount)
     if (isAcceptedEvent(entry)) this.monthEvents += 1
@@ -268,8 +281,8 @@ export class Draft {
   }
 
   /**
-   * Adds a notification to the commit. It costs no additional row in the object, and one row in D1. The number of
-   * notifications of a request is bounded, because a change of many lots or events adds only one.
+   * Adds a notification to the commit. A notification usually costs no additional row in the object, and one row in D1.
+   * Changes of many lots or events share notifications: see `notifyOfChanges`.
    */
   notify({ type, data }: Notice, idempotency?: Idempotency): void {
     const length = JSON.stringify(data).length
@@ -292,7 +305,10 @@ export class Draft {
   }
 }
 
-/** A key that a draft looked up or recorded. One map holds both values, because two maps take a third longer. */
+/**
+ * An idempotency key that a draft looked up or recorded. One map holds `used` and `record`, because two maps take a
+ * third longer.
+ */
 interface KeyState {
   /** The key's use by an earlier commit. */
   readonly used: KeyUse | undefined
@@ -310,7 +326,7 @@ export interface ReachedLimit {
   readonly used: bigint
 }
 
-/** The last used numbers and the last time of a ledger. They are part of every commit. */
+/** The last numbers that a ledger has used, and the time of its last commit. Every commit stores them. */
 export interface Counters {
   readonly entry: number
   readonly lot: number
@@ -330,36 +346,39 @@ export interface Counters {
 export interface LedgerReader {
   wallet(key: string): Wallet | undefined
   walletByNumber(number: number): Wallet | undefined
-  /** Returns the wallet with this open lot. Reads wallet after wallet until it finds the lot. */
+  /**
+   * Returns the wallet that contains a lot; undefined if no wallet contains it. Reads the wallets one by one until it
+   * finds the lot.
+   */
   walletOfLot(number: number): Wallet | undefined
   closedLot(number: number): Lot | undefined
   givenBack(entry: number): GivenBack | undefined
-  /** Returns the entitlements that apply to a use, the most specific first. `key_id` is the API key of the use. */
+  /** Returns the entitlements that apply to a use, the most specific first. `key_id` is the id of the API key. */
   entitlementsOf(subject: Subject, key_id?: string): readonly Entitlement[]
   limitCounter(counter: number): LimitCounter | undefined
   unratedEvent(entry: number): UnratedEvent | undefined
   unpaidEvents(wallet_number: number, after_entry: number): readonly UnratedEvent[]
   amendment(entry: number): Amendment | undefined
-  /** Returns the purchase that recorded a payment. */
+  /** Returns the purchase that recorded the payment with this reference; undefined if there is none. */
   payment(reference: string): RecordedPayment | undefined
   paymentIntent(number: number): Payment | undefined
   payer(wallet_key: string): Payer | undefined
-  /** Returns the number of the last payment; 0 before the first payment. */
+  /** Returns the number of the newest payment; 0 if there is none. */
   lastPaymentNumber(): number
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
-  /** Reports whether the store has its maximum number of keys. */
+  /** Reports whether the ledger stores the maximum number of idempotency keys. */
   keysAreFull(): boolean
 }
 
-/** The part of a burn that voids and refunds returned. */
+/** The credits of a burn that voids, refunds and a late rating have returned, and whether the burn is voided. */
 export interface GivenBack {
   readonly amount: MicroCredits
   readonly voided: boolean
 }
 
 /**
- * Returns the number of events that were accepted in the UTC month of `now_ms`, by arrival. The count is written with
- * the entry of each event in one transaction, so it is exact after any crash.
+ * Returns the number of accepted events that arrived in the UTC month of `now_ms`. One transaction writes the count and
+ * the entry of an event, so the count is exact after a crash.
  */
 export function eventsInMonth({ at_ms, month_events }: Counters, now_ms: number): number {
   return monthOf(now_ms).start_ms <= at_ms ? month_events : 0

@@ -42,16 +42,16 @@ const UPSERT_WALLET = `
 
 const REVOKED_AT = 'SELECT revoked_at_ms AS at_ms FROM revoked_keys WHERE key_id = ?'
 
-/** The maximum number of API keys in memory. A full cache is cleared. A customer has few keys. */
+/** The maximum number of API keys in the cache. A full cache is cleared. A customer has few keys. */
 const MAX_KEYS_IN_MEMORY = 1_000
 
-// Keeps the earliest time, regardless of the order in which the times arrive.
+// Stores a revocation time unless the key already has the same or an earlier one.
 const REVOKE = `
   INSERT INTO revoked_keys (key_id, revoked_at_ms) VALUES (?, ?)
   ON CONFLICT (key_id) DO UPDATE SET revoked_at_ms = excluded.revoked_at_ms
     WHERE excluded.revoked_at_ms < revoked_at_ms`
 
-// The wallets have no index by lot, because it would cost a row for each new lot, and few lots are revoked. The
+// No index finds the wallet of a lot, because it would cost a row for each new lot, and few lots are revoked. The
 // statement reads wallets as text until it finds the wallet with the lot. It parses only wallets that contain the
 // number. docs/limits.md has the measured times.
 const WALLET_OF_LOT = `
@@ -66,25 +66,25 @@ const SUM_BALANCES = `
   SELECT count(*) AS count, sum(balance_micro / 1000000) AS credits, sum(balance_micro % 1000000) AS micro FROM wallets`
 const MICRO_PER_CREDIT = 1_000_000n
 
-/** The maximum number of wallets that one read of all holds, or of all recurring grants, checks. */
+/** The maximum number of wallets to read for a list of all holds or of all recurring grants. */
 const MAX_DUE_READ = 1000
 
 /** The maximum number of a wallet's unpaid events in a page. */
 const UNPAID_A_PAGE = 100
 
 /**
- * The capacity of the cache of wallets. Wallets are weighted by their lists, because a wallet has up to 1,000 lots
- * and ledgers share an isolate.
+ * The maximum total weight of the cached wallets: see `weightOfWallet`. The weight is limited because a wallet can have
+ * 1,000 lots, and several ledgers share the memory of an isolate.
  */
 const MAX_CACHED_WEIGHT = 50_000
 
 /**
- * The maximum number of owners without a wallet in memory. Without this cache, the search for their wallets takes a
+ * The maximum size of the cache of owners that have no wallet. Without this cache, the search for their wallets takes a
  * quarter of the time in which an event is processed.
  */
 const MAX_WITHOUT_WALLET = 10_000
 
-/** The maximum number of wallet keys in memory, by wallet number. A full cache is cleared. */
+/** The maximum size of the cache of wallet keys by wallet number. A full cache is cleared. */
 const MAX_NUMBERS_IN_MEMORY = 10_000
 
 interface StoredWallet {
@@ -101,8 +101,8 @@ export interface Written {
 
 /**
  * The object's SQLite database, with the parts of the committed state that are in memory. `tables.ts` defines the
- * tables. `journal/rows.ts` has the statements of the journal. This file has the statements of wallets and their
- * lots.
+ * tables. `journal/rows.ts` contains the statements of the journal. This file contains the statements of wallets,
+ * closed lots, returned credits and revoked keys.
  */
 export class LedgerStore implements LedgerReader {
   readonly account: AccountRow
@@ -120,15 +120,15 @@ export class LedgerStore implements LedgerReader {
   private readonly meta: MetaTable
   private readonly walletCache = new WeightedCache<string, StoredWallet>(MAX_CACHED_WEIGHT)
   /**
-   * The owners without a wallet. Each event searches for the wallets of its user and its team, and most of them have
-   * no wallet.
+   * The owners that have no wallet. Events search for the wallets of their users and teams, and most users and teams
+   * have no wallet.
    */
   private readonly withoutWallet = new Set<string>()
-  /** The keys of wallets by number. Without this cache, the query takes 15 us for each settled hold. */
+  /** The keys of wallets by number. Without this cache, a query takes 15 microseconds for each settled hold. */
   private readonly keysByNumber = new Map<number, string>()
   /**
-   * The time from which each API key in use is revoked; infinity if it is not revoked. Without this cache, the query
-   * takes 9 us for each request.
+   * The revocation time of each API key in use; infinity if the key is not revoked. Without this cache, a query takes 9
+   * microseconds for each request.
    */
   private readonly revokedAt = new Map<string, number>()
   /** The last journal row that the checkpoint of limit counters includes. */
@@ -139,7 +139,7 @@ export class LedgerStore implements LedgerReader {
 
   private readonly sql: SqlStorage
 
-  /** Creates a store on existing tables: see `migrate`. */
+  /** Creates a store. `migrate` must have created the tables. */
   constructor(sql: SqlStorage) {
     this.sql = sql
     const exec: Exec = (query, ...bindings) => this.exec(query, ...bindings)
@@ -152,13 +152,14 @@ export class LedgerStore implements LedgerReader {
     this.alerts = new AlertRows(exec)
     this.payments = new PaymentRows(exec)
     this.paymentIntents = new PaymentIntentRows(exec, this.meta)
-    this.erasures = new Erasures(exec)
-    // The counters of flushed rows are in the checkpoint, because it is written before rows count as flushed.
+    this.erasures = new Erasures(exec, this.meta)
+    // The checkpoint contains the counters of all flushed rows, because it is written before the rows are marked as
+    // flushed.
     this.limits = new LimitCounters(exec, () => Math.max(this.lastCounted, this.journal.flushedRow))
     this.load()
   }
 
-  /** Reads the state at the start of the object. The time does not depend on the size of the ledger. */
+  /** Reads the state when the object starts. Takes the same time for a ledger of any size. */
   load(): void {
     this.forgetWallets()
     this.revokedAt.clear()
@@ -174,7 +175,9 @@ export class LedgerStore implements LedgerReader {
     this.journal.load()
   }
 
-  /** Drops wallets and journal rows from memory after they were rewritten. */
+  /**
+   * Removes wallets and journal rows from memory. Call this after stored wallets or journal rows have been rewritten.
+   */
   dropCaches(): void {
     this.forgetWallets()
     this.journal.dropCache()
@@ -188,11 +191,19 @@ export class LedgerStore implements LedgerReader {
     return this.journal.counters
   }
 
-  /** Stores the position up to which D1 has the journal. Throws if the position does not move forward. */
+  /**
+   * Stores the position up to which D1 has the journal. Throws if the checkpoint of limit counters is not up to date,
+   * or if the position does not move forward.
+   */
   writeCursor(cursor: Cursor): void {
-    // Flushed rows may be deleted, so their counters must be in the checkpoint.
+    // Flushed rows can be deleted, so their counters must be in the checkpoint.
     if (this.limits.isDirty) throw new Error('the checkpoint lacks changes of limit counters')
-    if (cursor.row <= this.journal.flushedRow) throw new Error('the cursor of the flush must move forward')
+    const { flushedRow } = this.journal
+    if (cursor.row <= flushedRow) {
+      throw new Error(
+        `the cursor of the flush must move forward from row ${flushedRow}, not to row ${cursor.row}`,
+      )
+    }
     this.journal.writeCursor(cursor)
   }
 
@@ -202,8 +213,9 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Writes a row for each limit counter that changed, and one row for the position of the checkpoint. Call this in a
-   * transaction, and call `checkpointed` afterwards.
+   * Writes a row for each limit counter that changed, and one row for the position of the checkpoint. After a change of
+   * entitlements, also deletes unused counters and marks. Call this in a transaction, and call `checkpointed`
+   * afterwards.
    */
   writeCheckpoint(): void {
     this.limits.writeCheckpoint()
@@ -251,7 +263,7 @@ export class LedgerStore implements LedgerReader {
     return this.wallet(key)
   }
 
-  /** Returns a wallet's owner. Parses only the owner, so it also works for a broken wallet. */
+  /** Returns a wallet's owner. Reads only the owner, so it works even if the wallet breaks a rule of `assertWallet`. */
   walletOwner(number: number): WalletOwner {
     const [row] = this.exec("SELECT state ->> 'owner' AS owner FROM wallets WHERE wallet_number = ?", number)
     if (!row) throw new Error(`the ledger has no wallet ${number}`)
@@ -259,8 +271,8 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Returns the number of wallets and the sum of their balances. Reads a row for each wallet. Sums in two parts,
-   * because SQLite's integers end at 2^63.
+   * Returns the number of wallets and the sum of their balances. Reads a row for each wallet. Sums whole credits and
+   * micro-credits separately, because SQLite's integers must be less than 2^63.
    */
   balances(): { readonly count: number; readonly balance_micro: string } {
     const [row] = this.exec(SUM_BALANCES)
@@ -281,7 +293,10 @@ export class LedgerStore implements LedgerReader {
     return this.unrated.hasModel(provider, model)
   }
 
-  /** Returns the time at which a limit was last reached. For a fixed window, returns the start of the window. */
+  /**
+   * Returns the time of the last notification that a limit was reached. For a fixed window, returns the start of the
+   * window.
+   */
   reachedAt(counter: number): number | undefined {
     return this.limits.reachedAt(counter)
   }
@@ -316,7 +331,8 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Writes changed entitlements of the live ledger, their source of truth. Skips changes that are already stored.
+   * Writes changed entitlements from the live ledger, which is their source of truth. Skips changes that are already
+   * stored.
    */
   acceptEntitlements(changed: readonly Entitlement[]): void {
     const { revision } = this.entitlements.last
@@ -396,13 +412,16 @@ export class LedgerStore implements LedgerReader {
     return rows.flatMap((row) => this.wallet(String(row.wallet_key)) ?? [])
   }
 
-  /** Returns the time when the next wallet is due; null if no wallet has a due time. */
-  nextDueAt(): number | null {
-    const [row] = this.exec('SELECT min(due_at_ms) AS at_ms FROM wallets WHERE due_at_ms IS NOT NULL')
+  /** Returns the earliest stored due time of a wallet after `after_ms`; null if no wallet has one. */
+  nextDueAt(after_ms = -1): number | null {
+    const [row] = this.exec('SELECT min(due_at_ms) AS at_ms FROM wallets WHERE due_at_ms > ?', after_ms)
     return row && row.at_ms !== null && row.at_ms !== undefined ? Number(row.at_ms) : null
   }
 
-  /** Reports whether an API key is revoked. A rotated key is stored as revoked from the end of its overlap on. */
+  /**
+   * Reports whether an API key is revoked. The revocation time of a rotated key is the time until which the key and its
+   * successor are both valid.
+   */
   isRevoked(key_id: string, now_ms: number): boolean {
     let at_ms = this.revokedAt.get(key_id)
     if (at_ms === undefined) {
@@ -419,10 +438,19 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Writes the erasure, and removes the subject from all tables except the journal. Call this in a transaction.
-   * Afterwards, the subject's id may be used for a new user or team.
+   * Returns the entitlements that the erasure of a user or team deletes. Returns none in a test ledger: its
+   * entitlements are copies of the live ledger's entitlements, and it receives their deletion from the live ledger.
+   */
+  entitlementsToErase({ kind, id }: Erasure): readonly Entitlement[] {
+    return this.known?.mode === 'live' ? this.entitlements.ownedBy({ kind, id }) : []
+  }
+
+  /**
+   * Writes the erasure, and removes the subject from the other tables except the journal. Call this in a transaction.
+   * Afterwards, the subject's id can be used for a new user or team.
    */
   beginErasure(erasure: Erasure): void {
+    this.erasures.requests.remove(erasure)
     this.erasures.write(erasure)
     this.erasures.remember(erasure, this.counters.entry)
     this.erasures.eraseFromWallets(erasure)
@@ -449,9 +477,9 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Returns the due time to store. An earlier time replaces the stored time. A later time replaces the stored time
-   * only after the stored time has passed. A change of the time costs an index row, for example at each capture of
-   * the hold that ends first. An early time costs only one early alarm.
+   * Returns the due time to store. An earlier time replaces the stored time. A later time, or null, replaces the stored
+   * time only after the stored time has passed. Each change of the stored time costs an index row, so captures of the
+   * hold that ends first must not change it. A stored time that is too early costs only one early alarm.
    */
   private dueToStore(key: string, wallet: Wallet, at_ms: number): number | null {
     const due_at_ms = walletDueAt(wallet)
@@ -461,10 +489,7 @@ export class LedgerStore implements LedgerReader {
       : due_at_ms
   }
 
-  /**
-   * Writes the unrated events of a draft. An event that was recorded and voided in the same commit is added and
-   * removed again.
-   */
+  /** Writes the changes of a draft to the unrated events. */
   private writeUnrated({ records, unpaidCharges, closedUnrated }: Draft): void {
     const added: Entry[] = []
     for (const record of records) if (record.kind === 'entry' && record.event?.unrated) added.push(record)
@@ -509,7 +534,10 @@ export class LedgerStore implements LedgerReader {
   }
 }
 
-/** Returns the weight of a wallet in the cache: 1, plus 1 for each item of its lists. */
+/**
+ * Returns the weight of a wallet in the cache: 1, plus 1 for each lot, hold, part of a hold, recurring grant, counter
+ * and rollover.
+ */
 function weightOfWallet({
   lots,
   pending = [],

@@ -14,13 +14,14 @@ import { settle } from '../wallets/settle.ts'
 
 export type CreditOutcome =
   | { readonly kind: 'done' | 'replayed'; readonly format: number; readonly entry: Entry }
-  /** The outcome for a payment that was recorded before: nothing is added. */
+  /** The outcome if the payment was already recorded. No credits are added. */
   | ({ readonly entry?: never } & Answered<RecordedPayment>)
   | Refused
 
 /**
- * Adds a lot to the owner's wallet, and creates the wallet if the owner has none. A refusal changes nothing.
- * Quotas do not apply to the sign-up grant.
+ * Adds a lot to the owner's wallet, and the recurring grant if the message has one. Creates the wallet if the owner has
+ * none. A refusal changes nothing. Adds no lot if the payment of a purchase was already recorded. Without `quotas`,
+ * checks and counts no quota: no quota applies to the sign-up grant or to payments through Stripe.
  */
 export function applyCredit(draft: Draft, message: CreditMessage, quotas?: StoredQuotas): CreditOutcome {
   const replayed = replayedEntryOr(draft, message.idempotency, 'payment')
@@ -76,8 +77,8 @@ export function applyCredit(draft: Draft, message: CreditMessage, quotas?: Store
 }
 
 /**
- * Returns the first purchase of a payment again. Returns a conflict if the wallet or the amounts differ from that
- * purchase.
+ * Returns the purchase that has already recorded a payment. Returns a conflict if the wallet or the amounts of the
+ * message differ from that purchase.
  */
 function recordedBefore(
   draft: Draft,
@@ -88,7 +89,7 @@ function recordedBefore(
   if (draft.wallet(owner)?.number !== payment.wallet || amount !== payment.amount || !isSamePrice) {
     return refused({
       code: 'conflict',
-      detail: `The payment_reference "${payment_reference}" was already used for a different wallet or with different amounts.`,
+      detail: `The payment_reference "${payment_reference}" was already used with a different wallet, amount or price. Use a new reference for a new payment.`,
     })
   }
   keepAnswer(draft, idempotency, { of: 'payment', payment })
@@ -96,8 +97,8 @@ function recordedBefore(
 }
 
 /**
- * Returns the result of a grant or a purchase. Its answer depends only on the stored record, so every replay has the
- * same answer.
+ * Returns the result of a grant or a purchase. Its `answer` depends only on the stored record, so every replay has the
+ * same `answer`.
  */
 export function creditResult(ids: LedgerIds, outcome: CreditOutcome): CreditResult {
   if (outcome.kind === 'refused') return outcome
@@ -117,7 +118,10 @@ function paymentAnswer(ids: LedgerIds, payment: RecordedPayment): CreditAnswer {
   }
 }
 
-/** Returns the answer to a grant or a purchase. Uses only its entry, so every replay equals the first answer. */
+/**
+ * Returns the `answer` in the result of a grant or a purchase. Computes it only from the entry, so a replay has the
+ * same `answer` as the first request.
+ */
 export function creditAnswer(ids: LedgerIds, entry: Entry): CreditAnswer {
   const [lot] = entry.new_lots ?? []
   if (!lot) throw new Error(`entry ${entry.number} is not a grant or a purchase`)

@@ -36,8 +36,8 @@ import type { EntitlementRows } from './rows.ts'
 import { hasSameWindows } from './windows.ts'
 
 /**
- * Creates, replaces or deletes an entitlement, alone in its commit. The change applies to later events. A refusal
- * changes nothing. Stores the result for the replay of its key.
+ * Creates, replaces or deletes an entitlement. The commit contains no other request, and the change applies to later
+ * events. A refusal changes nothing. Stores the result, so that replays of the idempotency key return it.
  */
 export function applyEntitlement(
   draft: Draft,
@@ -67,8 +67,9 @@ export function applyEntitlement(
 }
 
 /**
- * Returns the rules for the audit log. Omits user ids, team ids and metadata, because an erasure does not change the
- * audit log. A static `value` may contain any data, so the log has only the beginning of its SHA-256 digest.
+ * Returns the fields of an entitlement that the audit log records. Omits user ids, team ids and metadata, because an
+ * erasure does not change the audit log. A static `value` can contain any data, so the log contains only the beginning
+ * of its SHA-256 digest.
  */
 function auditState(entitlement: Entitlement): AuditState {
   const {
@@ -103,8 +104,9 @@ function digest(value: JsonText): string {
 }
 
 /**
- * Counts the change and the size of the entitlement's metadata and value, and subtracts the size of the JSON that
- * they replace. Returns a refusal if the quotas do not allow the change. A deletion only subtracts.
+ * Counts a change of an entitlement towards the quotas. Adds the size of its new metadata and value, and subtracts the
+ * size of the old ones. A deletion only subtracts. Counts nothing and returns a refusal if the quotas do not allow the
+ * change.
  */
 function storeTexts(
   draft: Draft,
@@ -120,6 +122,14 @@ function storeTexts(
   const over = overStored(draft, quotas, textsOf(changed), removed)
   if (!over) countStored(draft, textsOf(changed), removed)
   return over
+}
+
+/**
+ * Subtracts the metadata and values of an erased user's or team's entitlements from the quota of metadata. Call this
+ * before the erasure removes them.
+ */
+export function uncountErased(draft: Draft, owned: readonly Entitlement[]): void {
+  for (const entitlement of owned) uncountStored(draft, textsOf(entitlement))
 }
 
 function textsOf(entitlement: Entitlement): (JsonText | undefined)[] {
@@ -173,12 +183,12 @@ function fixed(path: string): Refused {
   return invalidField(path, 'cannot be changed: delete this entitlement and create a new one')
 }
 
-/** Reports whether both rules use the same counter. */
+/** Reports whether two sets of rules use the same counter. */
 function isSameMeter(a: EntitlementRules, b: EntitlementRules): boolean {
   return a.unit === b.unit && hasSameWindows(a, b)
 }
 
-/** Answers a question about entitlements. Refuses an unknown entitlement. */
+/** Reads entitlements. Refuses an unknown or deleted entitlement. */
 export function readEntitlements(rows: EntitlementRows, question: EntitlementsQuestion): EntitlementsResult {
   if (question.kind === 'list') return { kind: 'done', answer: rows.list(question) }
   const found = rows.byId(question.id)

@@ -23,18 +23,19 @@ import { withoutUse } from './rolling.ts'
 import { type LimitWindow, limitWindow, withUse } from './windows.ts'
 
 /**
- * The limits of a feature. They are checked and counted in the commit that burns. A feature is on or off. The user,
- * the team, the API key, the model and the customer may each have limits. Either all limits count a burn, or none of
- * them. A use counts at the time when it arrives, regardless of its timestamp. Quantities are exact integers.
+ * Checks and counts the limits on features, in the commit of the burn. A feature is on or off. The user, the team, the
+ * API key, the model and the customer can each have limits. A burn counts towards all of its limits or towards none. A
+ * use counts at the time when it arrives, regardless of its timestamp. A late price can count later: see `windows.ts`.
+ * Quantities are exact integers.
  */
 
-/** A limit, or a count without a limit, at the time of a request. */
+/** An entitlement that limits or only counts a request, with its state when the request arrives. */
 export interface Meter {
   readonly entitlement: Entitlement
   readonly window: LimitWindow
-  /** The counter before the request; undefined if it has counted nothing. */
+  /** The counter before the request; undefined if it has neither counted nor reserved anything. */
   readonly counter: LimitCounter | undefined
-  /** The quantity of the request, in the smallest part of the unit. */
+  /** The quantity of the request, in the smallest fraction of the entitlement's unit. */
   readonly quantity: bigint
   /** The limit; null if the meter only counts. */
   readonly limit: bigint | null
@@ -42,7 +43,7 @@ export interface Meter {
 
 export type Admission = { readonly kind: 'admitted'; readonly meters: readonly Meter[] } | Refused
 
-/** Returns the quantities of one event in every unit of limits. */
+/** Returns the quantities of one event, in each unit that a limit can have. */
 export function quantitiesOf(
   { credits_micro, price }: { readonly credits_micro: bigint; readonly price: bigint },
   usage: Usage = {},
@@ -56,7 +57,8 @@ export function quantitiesOf(
 }
 
 /**
- * Returns the quantities of a capture in every unit of limits. A capture may burn fewer credits than its event costs.
+ * Returns the quantities of a capture, in each unit that a limit can have. A capture can burn fewer credits than its
+ * event costs.
  */
 export function capturedQuantities(
   rated: { readonly credits_micro: bigint; readonly price: bigint },
@@ -91,9 +93,9 @@ export function admit(
 }
 
 /**
- * Returns the reason why the feature cannot be used; undefined if it can be used. The most specific row of the user,
- * the team and the customer decides, or the default if none of them has a row. Rows of the API key and the model can
- * only switch the feature off.
+ * Returns the reason why the feature cannot be used; undefined if it can be used. Of the rows of the user, the team and
+ * the customer, the most specific row decides. If none of the three has a row, the default decides. Rows of the API key
+ * and the model can only switch the feature off.
  */
 export function offReason(
   rows: readonly Entitlement[],
@@ -109,10 +111,7 @@ export function offReason(
   return decided ? undefined : 'feature_disabled'
 }
 
-/**
- * Returns the meters of the rows, each in its window at `at_ms`. For a late use, `at_ms` is the time when the use
- * arrived.
- */
+/** Returns the meters of the rows that have a period, each in its window for a use that arrived at `at_ms`. */
 export function metersOf(
   draft: Draft,
   rows: readonly Entitlement[],
@@ -139,7 +138,8 @@ export function metersOf(
 }
 
 /**
- * Returns the first meter of this type whose limit the request would exceed. Reaching the limit exactly is allowed.
+ * Returns the first meter with the given type of limit whose limit the request would exceed. A request that exactly
+ * reaches a limit does not exceed it.
  */
 export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SOFT'): Meter | undefined {
   return meters.find(
@@ -154,8 +154,8 @@ export function count(draft: Draft, meters: readonly Meter[]): Counts {
   const counted = meters.flatMap((meter): Counted[] => {
     const { entitlement, window, counter, quantity } = meter
     const { start_ms, counted, is_over } = window
-    // A late price may be lower than the first burn. It subtracts at most what was counted, because the limit may be
-    // younger than the event.
+    // If a late price is lower than the first burn, the quantity is negative. Subtracts at most the counted quantity,
+    // because the limit can be newer than the event.
     const change = counted + quantity < 0n ? -counted : quantity
     if (change === 0n || is_over) return []
     draft.limitCounters.set(entitlement.counter, withUse(entitlement, counter, window, change))
@@ -165,7 +165,7 @@ export function count(draft: Draft, meters: readonly Meter[]): Counts {
   return counted.length === 0 ? {} : { counted }
 }
 
-/** Records a limit that this change reaches, for the notification of the commit. */
+/** If a change reaches a limit, records the limit for the notification of the commit. */
 function noteReached(draft: Draft, { entitlement, window, limit }: Meter, change: bigint): void {
   const used = window.used + change
   if (limit !== null && window.used < limit && used >= limit) {
@@ -174,8 +174,8 @@ function noteReached(draft: Draft, { entitlement, window, limit }: Meter, change
 }
 
 /**
- * Returns the sums of the quantities of an event and of its late price. A late price below the first burn has
- * negative quantities.
+ * Returns the sums of the quantities that an event and its late rating counted, for each counter and window. The
+ * quantities of the late rating are negative if the late price is lower than the first burn.
  */
 export function netCounted(first: readonly Counted[] = [], late: readonly Counted[] = []): Counted[] {
   const net = new Map<string, Counted>()
@@ -188,8 +188,8 @@ export function netCounted(first: readonly Counted[] = [], late: readonly Counte
 }
 
 /**
- * Subtracts counted quantities from the counters that still have the window of the count. Skips the other counters,
- * because that window is over.
+ * Subtracts counted quantities from their counters. Skips a counter that no longer has the window in which the quantity
+ * was counted.
  */
 export function giveBack(draft: Draft, counted: readonly Counted[] = []): void {
   for (const [counter, window_start_ms, quantity] of counted) {
@@ -216,9 +216,10 @@ export function reserveLimits(draft: Draft, meters: readonly Meter[]): Pick<Hold
 }
 
 /**
- * Counts the usage of a capture instead of its hold's reservation, and returns the counts for the entry. Never
- * refuses, because captured usage was already consumed. Counts in the current window, even if the hold was opened in
- * an earlier window. Uses the feature, the user, the team and the API key of the hold, and the model of the event.
+ * Counts the usage of a capture, and releases up to the same quantity from its hold's reservation. Returns the counts
+ * for the entry. Never refuses, because captured usage has already happened. Counts in the current window, even if the
+ * hold was opened in an earlier window. Uses the feature, the user, the team and the API key of the hold, and the model
+ * of `event`, or of the hold if `event` has none.
  */
 export function countInPlaceOf(draft: Draft, hold: Hold, quantities: Quantities, event?: Subject): Counts {
   const model = event?.model ?? hold.model
@@ -250,11 +251,12 @@ export function release(draft: Draft, hold: Hold): void {
 
 function unreserve(draft: Draft, counter: number, quantity: bigint): void {
   const known = draft.limitCounter(counter)
-  // The counter may be missing, because its entitlement was deleted or received a new counter.
+  // The counter can be missing, because its entitlement was deleted or received a new counter.
   if (!known || quantity === 0n) return
   const { reserved = 0n, ...kept } = known
   const rest = reserved - quantity
-  if (rest < 0n) throw new Error(`counter ${counter} would release more than it has reserved`)
+  if (rest < 0n)
+    throw new Error(`counter ${counter} has ${reserved} reserved, less than the ${quantity} to release`)
   draft.limitCounters.set(counter, rest === 0n ? kept : { ...kept, reserved: rest })
 }
 
@@ -283,7 +285,7 @@ export function quantityText(unit: LimitUnit, quantity: bigint): string {
 }
 
 /**
- * Returns the refusal of a use at a limit. `feature_id` is the feature of the use, because the limit may apply to all
+ * Returns the refusal of a use at a limit. `feature_id` is the feature of the use, because the limit can apply to all
  * features.
  */
 export function limitReached(

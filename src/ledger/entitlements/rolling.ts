@@ -2,13 +2,13 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../time/durations.ts'
 import { type LimitCounter, quantityJson, type RollingLength } from '../model/limits.ts'
 
 /**
- * Rolling windows. A window is counted in 60 parts of equal length. Each part begins at a whole multiple of this
- * length. A use counts until its whole part has left the window. A use therefore counts for at least the length of
- * the window, and for at most one part longer. A check includes all uses in the last period of the window's length.
+ * Counts uses in rolling windows. A window is divided into 60 parts of equal length. Each part begins at a whole
+ * multiple of the length of a part. A use counts until the part that contains it has completely left the window. A use
+ * therefore counts for at least the length of the window, and for at most one part longer.
  */
 
 /**
- * The number of parts of a window. A window of n hours has parts of n minutes. A counter lists at most one part more.
+ * The number of parts of a window. A window of n hours has parts of n minutes. A counter stores at most one more part.
  */
 export const ROLLING_PARTS = 60
 
@@ -22,13 +22,13 @@ export function rollingMs(rolling: RollingLength): number {
   return 'hours' in rolling ? rolling.hours * HOUR_MS : rolling.days * DAY_MS
 }
 
-/** Returns the start of the part that contains a moment. */
+/** Returns the start of the part that contains the time `at_ms`. */
 export function partStart(length_ms: number, at_ms: number): number {
   const part_ms = length_ms / ROLLING_PARTS
   return Math.floor(at_ms / part_ms) * part_ms
 }
 
-/** Returns the time at which a part has left the window. */
+/** Returns the time at which the part that begins at `start_ms` has completely left the window. */
 function partLeavesAt(length_ms: number, start_ms: number): number {
   return start_ms + length_ms / ROLLING_PARTS + length_ms
 }
@@ -84,8 +84,8 @@ export function withRollingUse(
 }
 
 /**
- * Subtracts a quantity from the window or the part that begins at `start_ms`. Returns undefined if the counter does
- * not have this window or part any more. Throws if less was counted.
+ * Subtracts a quantity from the window or the part that begins at `start_ms`. Returns undefined if the counter no
+ * longer has this window or part. Throws if the counted quantity is smaller.
  */
 export function withoutUse(
   counter: LimitCounter,
@@ -96,7 +96,8 @@ export function withoutUse(
   const found = parts.find((part) => part.start_ms === start_ms)
   if (!found) return undefined
   const rest = found.quantity - quantity
-  if (rest < 0n) throw new Error('a counter would subtract more than it has counted')
+  if (rest < 0n)
+    throw new Error(`a counter cannot subtract ${quantity} from the ${found.quantity} that it counted`)
   return withParts(
     counter,
     parts.map((part) => (part === found ? { start_ms, quantity: rest } : part)),
@@ -117,7 +118,9 @@ function partsOf({ window_start_ms, used, earlier = [] }: LimitCounter): Part[] 
   return parts
 }
 
-/** Returns a counter with these parts, which are whole minutes apart. Omits earlier parts without a count. */
+/**
+ * Returns a counter with the given parts, whose starts are whole minutes apart. Omits earlier parts without a count.
+ */
 function withParts({ reserved }: LimitCounter, parts: readonly Part[]): LimitCounter {
   const latest = parts.at(-1)
   if (!latest) throw new Error('a counter has no window')

@@ -6,12 +6,12 @@ import type { EntitlementsAnswer, EntitlementsQuestion } from '../model/messages
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
 
-// Reads the highest number and the highest revision: two rows, each from the end of an index.
+// Reads the highest number and the highest revision. Reads only two rows.
 const LAST = `
   SELECT coalesce((SELECT max(number) FROM entitlements), 0) AS number,
     coalesce((SELECT max(revision) FROM entitlements), 0) AS revision`
 
-// Reads every row, because the counters have no index. Used once after each start of the object.
+// Reads every row, because the counters have no index. Used at most once after each start of the object.
 const LAST_COUNTER = 'SELECT coalesce(max(counter), 0) AS counter FROM entitlements'
 
 const UPSERT = `
@@ -21,14 +21,14 @@ const UPSERT = `
     counter = excluded.counter, revision = excluded.revision, deleted = excluded.deleted,
     entitlement = excluded.entitlement`
 
-// Changes the owner of an entitlement. Used only when its user or team is erased.
+// Changes the owner of a deleted entitlement. Changes a row only if its user or team is erased.
 const MOVE = 'UPDATE entitlements SET level_key = ?1 WHERE number = ?2 AND level_key <> ?1'
 
 const AT = 'SELECT entitlement FROM entitlements WHERE feature_id = ? AND level_key = ? AND deleted = 0'
 
 /**
- * The levels at which a feature has rows, other than the customer's level. The key of a level begins with its kind
- * and a colon. The character after the colon in ASCII is `;`, so each range has one kind.
+ * Finds the levels at which a feature has rows, except the customer's level. The key of a level begins with its kind
+ * and a colon. In ASCII, `;` directly follows the colon, so each range contains exactly one kind.
  */
 const KINDS = `
   SELECT
@@ -41,9 +41,11 @@ const KINDS = `
     EXISTS (SELECT 1 FROM entitlements
       WHERE feature_id = ?1 AND deleted = 0 AND level_key >= 'model:' AND level_key < 'model;') AS models`
 
+const OWNED_BY = 'SELECT entitlement FROM entitlements WHERE level_key = ?'
+
 const CHANGED_AFTER = 'SELECT entitlement FROM entitlements WHERE revision > ? ORDER BY revision LIMIT ?'
 
-/** The maximum number of features in memory, and the maximum number of rows of users, teams, keys and models. */
+/** The maximum size of the cache of features, and of the cache of rows of users, teams, API keys and models. */
 const MAX_CACHED = 5_000
 
 interface Feature {
@@ -58,16 +60,16 @@ interface Feature {
 const NO_ROWS: readonly Entitlement[] = []
 
 /**
- * A customer's entitlements in the table, with a cache of used rows. Once a feature is cached, an event reads no row
- * if the feature has no rows, or only the customer's row.
+ * The table of a customer's entitlements, with a cache of the rows in use. Once a feature is cached, an event reads no
+ * row if at most the customer has a row for the feature, and no API key or model has a row for all features.
  */
 export class EntitlementRows {
   private readonly exec: Exec
   private readonly features = new Map<string, Feature>()
   private readonly members = new Map<string, Entitlement | null>()
   /**
-   * The highest number of a counter. After a failed transaction, it may be higher than all stored numbers. The
-   * numbers may have gaps.
+   * The highest number that a counter has received. After a failed transaction, it can be higher than all stored
+   * numbers, so the numbers can have gaps.
    */
   private lastCounter: number | undefined
   private changes = 0
@@ -76,7 +78,7 @@ export class EntitlementRows {
     this.exec = exec
   }
 
-  /** A number that changes when any row may have changed. */
+  /** A number that changes whenever a row might have changed. */
   get version(): number {
     return this.changes
   }
@@ -90,8 +92,8 @@ export class EntitlementRows {
 
   /**
    * Returns the rows that apply to a use, the most specific first: the rows of the user, the team, the API key, the
-   * model and the customer. An API key and a model may also have a row of all features, which follows the row of the
-   * feature.
+   * model and the customer. An API key and a model can also have a row for all features, which follows their row for
+   * the feature.
    */
   of({ feature_id, user_id, team_id, model }: Subject, key_id?: string): readonly Entitlement[] {
     const own = this.feature(feature_id)
@@ -112,9 +114,14 @@ export class EntitlementRows {
     return rows
   }
 
-  /** Returns the row of a feature and owner; undefined if no such row exists. */
+  /** Returns the entitlement of a feature and owner; undefined if there is none or it is deleted. */
   at(feature_id: string, owner: LimitOwner): Entitlement | undefined {
     return read(this.exec(AT, feature_id, walletKey(owner)))[0]
+  }
+
+  /** Returns all rows of an owner, including the rows of deleted entitlements. */
+  ownedBy(owner: LimitOwner): Entitlement[] {
+    return read(this.exec(OWNED_BY, walletKey(owner)))
   }
 
   byId(id: string): Entitlement | undefined {
@@ -146,12 +153,12 @@ export class EntitlementRows {
   }
 
   /**
-   * Writes an entitlement and its indexes. Writes 5 rows for a new entitlement, 4 for a changed entitlement, and 2
-   * for a deleted entitlement.
+   * Writes an entitlement and its indexes. Writes 5 rows for a new entitlement, 4 for a changed entitlement, and 2 for
+   * a deleted entitlement, or 3 if its owner is erased.
    */
   write(entitlement: Entitlement): void {
     const { number, id, feature_id, owner, counter, revision, deleted } = entitlement
-    // The row of a deleted entitlement stays, because its numbers must not be used again.
+    // The row of a deleted entitlement is kept, because its numbers must not be used again.
     const text = JSON.stringify(deleted ? limitsOf(entitlement) : entitlement)
     if (this.lastCounter !== undefined) this.lastCounter = Math.max(this.lastCounter, counter)
     this.exec(UPSERT, number, id, feature_id, walletKey(owner), counter, revision, deleted ? 1 : 0, text)
@@ -159,11 +166,13 @@ export class EntitlementRows {
     this.forget()
   }
 
-  /** Deletes the entitlements of a user or team. Their rows stay with the alias, without metadata and value. */
+  /**
+   * Deletes the entitlements of a user or team. Keeps their rows with the alias as the owner, without metadata and
+   * value. `uncountErased` subtracts these texts from the quota of metadata.
+   */
   erase({ kind, id, alias }: Erased): void {
     let { revision } = this.last
-    const own = walletKey({ kind, id })
-    for (const row of read(this.exec('SELECT entitlement FROM entitlements WHERE level_key = ?', own))) {
+    for (const row of this.ownedBy({ kind, id })) {
       this.write({ ...limitsOf(row), owner: { kind, id: alias }, deleted: true, revision: ++revision })
     }
   }
@@ -202,9 +211,7 @@ export class EntitlementRows {
   }
 }
 
-/**
- * Returns the part of a row that is kept in memory. The part excludes the customer's own JSON, which may have 32 KB.
- */
+/** Returns the part of a row that is kept in memory. It excludes the customer's own JSON, which can have 32 KB. */
 function limitsOf(row: Entitlement): Entitlement {
   const { metadata: _, value: __, metadata_text: ___, value_text: ____, ...limits } = row
   return limits

@@ -1,10 +1,10 @@
 import type { SubjectKind } from '../../db/schema.ts'
-import { commitmentOf } from '../chain/link.ts'
+import { commitmentOf } from '../chain/chain.ts'
 import { unpackRow } from '../journal/packing.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { isRecord } from '../model/json.ts'
 
-/** The subject of an erasure. The alias replaces the customer's own id everywhere. */
+/** The subject of an erasure. The alias replaces the customer's own id, except in free texts. */
 export interface Erased {
   readonly kind: SubjectKind
   /** The customer's own id of the subject. */
@@ -41,9 +41,9 @@ const FREE_FIELDS: ReadonlySet<string> = new Set([
 const METADATA: ReadonlySet<string> = new Set(['metadata', 'metadata_text'])
 
 /**
- * Removes the subject from the body of a journal row. Replaces the subject's id with the alias, and removes the
- * metadata of the entries of the subject's events and wallet. Keeps amounts, numbers and the order of the records.
- * Also keeps answers to keyed requests, with the alias.
+ * Removes the subject from the body of a journal row. Replaces the subject's id with the alias. Removes the metadata
+ * from the entries of the subject's events, and from the entries of the subject's wallet. Keeps the amounts, the
+ * numbers and the order of the records. Also keeps stored results, but with the alias.
  */
 export function eraseFromRow(format: number, body: string, erased: Erased): string {
   const records: unknown = JSON.parse(body)
@@ -55,8 +55,8 @@ export function eraseFromRow(format: number, body: string, erased: Erased): stri
 }
 
 /**
- * Removes the subject from the state of a wallet, as the wallet's owner and in open holds. Ends the recurring grants
- * and the top-up of the subject's own wallet.
+ * Replaces the subject's id with the alias in the state of a wallet: as the wallet's owner, and in open holds. Ends the
+ * recurring grants and the top-up of the subject's own wallet.
  */
 export function eraseFromWallet(state: string, erased: Erased): string {
   const wallet: unknown = JSON.parse(state)
@@ -77,8 +77,8 @@ export function eraseFromEntry(entry: string, erased: Erased): string {
 
 /**
  * Removes the subject from a packed record. Entries have the fields `e`, `w`, and `mt` or `md`. If an entry has
- * personal data of the subject, replaces its salt with the commitment. The hash chain is unchanged, and no guess can
- * be tested against the commitment.
+ * personal data of the subject, replaces its salt with the commitment. The hash chain does not change. Without the
+ * salt, a guess at the data cannot be tested against the commitment.
  */
 function eraseFromRecord(record: unknown, unpacked: JournalRecord | undefined, erased: Erased): unknown {
   if (!isRecord(record)) throw new Error('a record of a journal row is not an object')
@@ -108,7 +108,7 @@ function rename(value: JsonObject, erased: Erased): JsonObject {
   if (isSubject(value, erased)) return { ...value, id: alias }
   return Object.fromEntries(
     Object.entries(value).flatMap(([name, field]): [string, unknown][] => {
-      // Removes the metadata of an entitlement of the subject.
+      // Removes the metadata of the subject's own entitlements.
       if (METADATA.has(name) && isSubject(value.owner, erased)) return []
       if (FREE_FIELDS.has(name)) return [[name, field]]
       return [[name, ID_FIELDS[kind].has(name) && field === id ? alias : renameIn(field, erased)]]

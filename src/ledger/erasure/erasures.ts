@@ -1,12 +1,14 @@
 import type { SubjectKind } from '../../db/schema.ts'
 import type { PastEntry } from '../model/messages/credits.ts'
 import { walletKey } from '../model/wallet.ts'
-import type { Exec } from '../tables.ts'
+import type { Exec, MetaTable } from '../tables.ts'
 import { type Erased, eraseFromEntry, eraseFromRow, eraseFromWallet } from './erasure.ts'
+import { ErasureRequests } from './requests.ts'
 
 /**
- * An erasure in progress. It first erases the journal, then the subject's row in D1, then D1's pages. Every step can
- * be repeated. The progress is written with each step, so an erasure continues after any interruption.
+ * An erasure in progress. It erases the subject first from the journal, then from the subject's row in D1, and last
+ * from D1's pages. Every step can be repeated. Each step stores its progress, so an erasure continues after any
+ * interruption.
  */
 export interface Erasure extends Erased {
   /** The subject's number in D1. */
@@ -17,7 +19,7 @@ export interface Erasure extends Erased {
   readonly until_row: number
   /** Whether the subject's row in D1 is erased. Flushes wait until this is true. */
   readonly forgotten: boolean
-  /** The last page that was erased. */
+  /** The last page that was searched. */
   readonly page_entry: number
   readonly page_wallet: number
 }
@@ -38,16 +40,22 @@ const WALLETS_OF_SUBJECT = 'SELECT wallet_key, state FROM wallets WHERE instr(st
 const UNRATED_OF_SUBJECT = `
   SELECT entry, record FROM unrated_events WHERE instr(record, ?) > 0 OR wallet_number = ?`
 
-/** The maximum number of recent erasures in memory. Callers may have read an id before its erasure. */
+/**
+ * The maximum number of recent erasures that are kept in memory. They are kept because a caller might have read an id
+ * before its erasure.
+ */
 const MAX_REMEMBERED = 100
 
 /** The erasures in progress, and the data of their subjects in the object's own tables. */
 export class Erasures {
+  /** The erasures that have not begun, and the recently completed erasures. */
+  readonly requests: ErasureRequests
   private readonly exec: Exec
   private readonly remembered: { readonly erased: Erased; readonly last_entry: number }[] = []
 
-  constructor(exec: Exec) {
+  constructor(exec: Exec, meta: MetaTable) {
     this.exec = exec
+    this.requests = new ErasureRequests(meta)
   }
 
   /** Keeps an erasure in memory. `last_entry` is the last entry that can name its subject. */
@@ -57,7 +65,7 @@ export class Erasures {
   }
 
   /**
-   * Returns a past entry with erased ids replaced by aliases. The caller may have read the entry just before an
+   * Returns a past entry with erased ids replaced by aliases. The caller might have read the entry just before an
    * erasure, and a void or refund of the entry must not write the erased id again.
    */
   renamed(past: PastEntry): PastEntry {
@@ -80,6 +88,11 @@ export class Erasures {
     return this.exec('SELECT * FROM erasures ORDER BY alias').map(erasureOf)
   }
 
+  /** Reports whether an erasure has not begun or is in progress. The alarm must then continue. */
+  get isPending(): boolean {
+    return this.all().length > 0 || this.requests.all().length > 0
+  }
+
   write(erasure: Erasure): void {
     this.exec(
       WRITE,
@@ -97,9 +110,12 @@ export class Erasures {
     )
   }
 
-  /** Removes a finished erasure, which has the last copy of the subject's id. */
-  remove({ alias }: Erasure): void {
-    this.exec('DELETE FROM erasures WHERE alias = ?', alias)
+  /**
+   * Removes a completed erasure, which contains the last stored copy of the subject's id. Call this in a transaction.
+   */
+  complete(erasure: Erasure, now_ms: number): void {
+    this.exec('DELETE FROM erasures WHERE alias = ?', erasure.alias)
+    this.requests.complete(erasure, now_ms)
   }
 
   /**
@@ -133,8 +149,8 @@ export class Erasures {
   }
 
   /**
-   * Rewrites the journal rows from `first_row` to `last_row` that name the subject. Writes 1 row for each rewritten
-   * row.
+   * Rewrites the journal rows from `first_row` to `last_row` that name the subject or have entries of its wallet.
+   * Writes 1 row for each rewritten row.
    */
   eraseFromJournal(erased: Erased, first_row: number, last_row: number): void {
     const by_name = JSON.stringify(erased.id)

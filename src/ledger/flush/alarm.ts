@@ -4,7 +4,7 @@ import { earliest } from '../../time/durations.ts'
 import { TimedAlerts } from '../alerts/timed.ts'
 import type { GroupCommit } from '../commit/commits.ts'
 import type { Draft } from '../commit/draft.ts'
-import { nextAlarmAt } from '../commit/schedule.ts'
+import { nextAlarmAt, type Work } from '../commit/schedule.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { walletDueAt } from '../model/wallet.ts'
 import { payAt } from '../payments/payers.ts'
@@ -15,15 +15,15 @@ import type { Projection, Projector } from './projector.ts'
 
 const MAX_DUE_WALLETS_PER_ALARM = 500
 /**
- * The maximum number of characters of journal rows that one alarm deletes, which takes about a second. Requests run
- * between the alarms.
+ * The number of characters of deleted journal rows after which an alarm stops deleting. Their deletion takes about a
+ * second. Requests run between the deletions and between the alarms.
  */
 const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 
 /** The minimum time between two flushes for notifications. */
 const BETWEEN_FLUSHES_MS = 400
 
-/** The delay after which an alarm counts as lost, because the platform has given up its retries. */
+/** The delay after which an alarm that has not run counts as lost, because Cloudflare no longer retries it. */
 const ALARM_LOST_MS = 60_000
 
 /**
@@ -48,12 +48,12 @@ interface Options {
   readonly payments: LedgerPayments
   readonly config: () => Config
   readonly projection: () => Projection
-  /** The time of a commit that is made now. */
+  /** Returns the time that a commit has if it is made now. */
   readonly now: () => number
   readonly log: (event: string, error: unknown, fields?: LogFields) => void
 }
 
-/** The only alarm of a ledger object, with its tasks and its next time. */
+/** Runs the tasks of a ledger object's only alarm, and sets the time of the next alarm. */
 export class LedgerAlarm {
   private readonly options: Options
   private readonly store: LedgerStore
@@ -84,7 +84,7 @@ export class LedgerAlarm {
 
   /**
    * Runs all tasks, even if some of them fail: due items, alerts, payments, the flush, and the deletion of old rows.
-   * The flush and the deletion run while payments wait for Stripe. The caller arms the alarm again.
+   * The flush and the deletion run while payments wait for Stripe. The caller must arm the alarm again.
    */
   async ring(): Promise<Flushed> {
     this.at_ms = null
@@ -121,8 +121,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Arms the alarm at the start of the object, because a crash or the platform may have lost the alarm of an
-   * unflushed journal.
+   * Arms the alarm again when the object starts or is woken, because the alarm that should flush the journal can be
+   * lost, for example in a crash.
    */
   async restore(): Promise<void> {
     this.at_ms = await this.options.storage.getAlarm()
@@ -130,9 +130,9 @@ export class LedgerAlarm {
   }
 
   /**
-   * Arms the alarm after a commit: for its wallets and payments, for the alerts on its wallets, and for the flush.
-   * The flush is early if an endpoint or a stream waits for the commit's notifications. A minimum time between
-   * flushes keeps a busy ledger from writing a page for each notification.
+   * Arms the alarm after a commit: for its wallets and payments, for the alerts on its wallets, and for the flush. The
+   * flush runs early if an endpoint or a stream waits for the commit's notifications. A minimum time between flushes
+   * keeps a busy ledger from writing a page for each notification.
    */
   armForCommit(draft: Draft): void {
     const { wallets, notifies } = draft
@@ -153,7 +153,7 @@ export class LedgerAlarm {
   }
 
   /**
-   * Arms the alarm for the next due work of the ledger. Every alarm deletes old rows, so only overdue rows set an
+   * Arms the alarm for the next due task of the ledger. Every alarm deletes old rows, so only overdue rows set an
    * alarm. Rows are overdue after an alarm that did not delete all old rows, or after a long idle time.
    */
   armForAll(flushed: Flushed = 'all'): void {
@@ -161,31 +161,41 @@ export class LedgerAlarm {
     const oldest_at_ms = this.store.journal.oldestFreeableAt()
     this.arm({
       due_at_ms: this.store.nextDueAt(),
+      // A wallet that cannot be settled stays due, and would hide the later due times of other wallets.
+      later_due_at_ms: this.failures.settle === 0 ? null : this.store.nextDueAt(now_ms),
       pay_at_ms: this.store.identity ? this.options.payments.nextAt(now_ms) : null,
       alert_at_ms: this.alerts.due(),
       flush_at_ms: flushed === 'a part' ? now_ms : now_ms + this.options.config().flush_delay_ms,
       forget_at_ms: oldest_at_ms !== null && oldest_at_ms < this.forgetsBefore() ? now_ms : null,
-      erasing: this.store.erasures.all().length > 0,
+      erasing: this.store.erasures.isPending,
     })
   }
 
   /**
-   * Arms the alarm for the earliest of these times. Moves the alarm only to an earlier time, so most commits do not
-   * set it again.
+   * Arms the alarm for the earliest of the given times. Moves an alarm that is not lost only to an earlier time, so
+   * most commits do not set it again.
    */
   private arm(next: {
     readonly due_at_ms: number | null
+    readonly later_due_at_ms?: number | null
     readonly pay_at_ms: number | null
     readonly alert_at_ms: number | null
     readonly flush_at_ms: number
     readonly forget_at_ms: number | null
-    /** Whether an erasure is in progress. The flush continues the erasure. */
+    /** Whether an erasure has not begun or is in progress. The flush begins and continues erasures. */
     readonly erasing?: boolean
   }): void {
     const { failures } = this
     const flushes = this.store.journal.isDirty || next.erasing === true
-    const at_ms = nextAlarmAt(Date.now(), [
-      { at_ms: next.due_at_ms, failures: failures.settle },
+    const now_ms = Date.now()
+    // Only wallets that are already due wait for the retry delay. A wallet that becomes due later was not tried yet.
+    const settling = (at_ms: number | null): Work => ({
+      at_ms,
+      failures: at_ms !== null && at_ms > now_ms ? 0 : failures.settle,
+    })
+    const at_ms = nextAlarmAt(now_ms, [
+      settling(next.due_at_ms),
+      settling(next.later_due_at_ms ?? null),
       { at_ms: next.pay_at_ms, failures: failures.pay },
       { at_ms: next.alert_at_ms, failures: failures.alerts },
       { at_ms: flushes ? next.flush_at_ms : null, failures: failures.flush },
@@ -207,7 +217,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Settles the due wallets, each separately. A broken wallet fails at every alarm and must not affect the others.
+   * Settles each due wallet separately. A wallet that cannot be settled fails in every alarm, and must not affect other
+   * wallets.
    */
   private async settleDueWallets(): Promise<void> {
     const keys = this.inOrderOfDue(this.store.dueWallets(this.options.now(), MAX_DUE_WALLETS_PER_ALARM))
@@ -215,7 +226,7 @@ export class LedgerAlarm {
       keys.map((key) =>
         this.options.group.submit(1, (draft) => {
           const wallet = draft.wallets.get(key) ?? this.store.wallet(key)
-          // Writes the wallet even if no item is due yet, because the write changes the wallet's due time.
+          // Writes the wallet even if no item is due yet, because the write corrects the wallet's stored due time.
           if (wallet) draft.change(settle(draft, wallet))
         }),
       ),
@@ -226,8 +237,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Sorts wallets by their first due items, so that their entries are in that order. The time in a wallet's row may
-   * be earlier than its first due item.
+   * Sorts wallets by the times of their first due items, so that their entries are in this order. Does not use the
+   * times in the wallets' rows, because they can be earlier.
    */
   private inOrderOfDue(keys: readonly string[]): string[] {
     const due = keys.map((key) => ({ key, at_ms: this.dueAt(key) }))
@@ -236,8 +247,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Returns the time of the first due item of a wallet. Returns 0 for a wallet that cannot be read, so that it is
-   * settled first and the error is logged.
+   * Returns the time of the first due item of a wallet, or the largest integer if it has none. Returns 0 for a wallet
+   * that cannot be read, so that it is settled first and the error is logged.
    */
   private dueAt(key: string): number {
     try {
@@ -249,8 +260,7 @@ export class LedgerAlarm {
   }
 
   /**
-   * Records in D1 that the flush fails repeatedly, and removes the record after a successful flush. A single failure
-   * is not recorded.
+   * Records in D1 that the flush has failed at least twice in succession. Removes the record after a successful flush.
    */
   private async reportFlush(): Promise<void> {
     const failures = this.failures.flush
@@ -277,7 +287,7 @@ export class LedgerAlarm {
     }
   }
 
-  /** Returns the time before which journal rows can be deleted, because the idempotency window is over. */
+  /** Returns the time before which journal rows can be deleted: the start of the idempotency window. */
   private forgetsBefore(): number {
     return Date.now() - this.options.config().idempotency_window_ms
   }

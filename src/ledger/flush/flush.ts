@@ -2,7 +2,7 @@ import { jsonParameters } from '../../db/json-parameters.ts'
 import { logFailure } from '../../logging/log.ts'
 import { subtractTotals, totalsOf } from '../../usage/cells/cells.ts'
 import { type UsageDelta, usageDeltas } from '../../usage/cells/delta.ts'
-import { Chain, type LinkedEntry } from '../chain/link.ts'
+import { Chain, type LinkedEntry } from '../chain/chain.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
 import type { SubjectNumber } from '../journal/packed-page.ts'
@@ -16,9 +16,10 @@ import { bytesToFlush, insertPages, packPages } from './pages.ts'
 import { mentionsOf, type NewWallet, numberSubjects, numbersOfSubjects } from './subjects.ts'
 
 /**
- * The maximum number of bytes of the journal rows in a flush, on disk and in memory. A flush may also consist of one
- * larger row. `bytesToFlush` counts the bytes that a page adds to its rows, except for numbers that replace shorter
- * ids. Even a single page with the whole flush therefore fits into a row of D1.
+ * The maximum total size of the journal rows in a flush, in bytes, on disk and in memory. A flush can also consist of
+ * one larger row. `bytesToFlush` includes the bytes that a page adds to its journal rows, except the additional bytes
+ * of subject numbers that are longer than their ids. A single page with the whole flush therefore fits into a row of
+ * D1.
  */
 const MAX_FLUSH_BYTES = 1_700_000
 const MAX_FLUSH_ROWS = 500
@@ -33,8 +34,7 @@ const INSERT_WALLETS = `
   FROM json_each(?2) WHERE true
   ON CONFLICT DO NOTHING`
 
-// Writes the holds that end in a flush, one row for each hold. Writes nothing if the watermark has moved, like the
-// statement of the pages.
+// Writes the closed holds of a flush, one row for each hold. Writes nothing if the watermark has moved.
 const INSERT_HOLDS = `
   INSERT INTO holds (ledger_id, hold_number, wallet_number, status, feature_id, user_number, team_number,
     credits_micro, captured_micro, created_at_ms, expires_at_ms, closed_at_ms)
@@ -50,8 +50,8 @@ const MOVE_WATERMARK = `
   WHERE ledger_id = ? AND flushed_row = ?`
 
 /**
- * The result of a flush. `flushed` has the part of the journal that D1 has received since the cursor. With `nothing`,
- * the journal has no rows after the cursor.
+ * The result of a flush. `flushed` contains the part of the journal that D1 has received since the cursor. `nothing`
+ * means that the journal has no rows after the cursor.
  */
 export type FlushResult =
   | {
@@ -68,10 +68,10 @@ export type FlushResult =
 /**
  * Writes the next part of the journal to D1, and returns the part that D1 has received since the cursor.
  *
- * Writes each part exactly once. Pages and watermark are written in one atomic batch, and only if the watermark is
- * still where this flush begins. If an earlier attempt moved the watermark but its answer was lost, this flush writes
- * nothing and returns the writes of that attempt. Throws if D1 fails, or if D1 and the journal have different
- * histories. The caller then retries.
+ * Writes each part exactly once. One atomic batch writes the pages and the watermark, and only if the watermark is
+ * still the position at which this flush begins. If an earlier attempt moved the watermark but D1's response was lost,
+ * this flush writes nothing, and returns the part that the earlier attempt wrote. Throws if D1 fails, or if D1 and the
+ * journal have different histories. The caller retries later.
  */
 export async function flushJournal(
   store: LedgerStore,
@@ -116,7 +116,8 @@ export async function flushJournal(
   const pages = packPages(linked, number, deltas)
   await turns.end()
   const flush_entry = entries[0]?.number ?? 0
-  // The time is not before the flushed commits, even if the clock runs backwards. `assertCommonPast` requires this.
+  // This time is never earlier than the times of the flushed commits, even if the clock moves backwards.
+  // `assertCommonPast` requires this.
   const flushed_at_ms = Math.max(now_ms, journal.counters.at_ms)
   const results = await db.batch<Watermark>([
     db.prepare(MAKE_LEDGER).bind(ledger_id),
@@ -151,7 +152,7 @@ export async function flushJournal(
   return { kind: 'flushed', to, entries, deltas, notifications }
 }
 
-/** Returns the hash chain up to the cursor's entry. */
+/** Returns a hash chain that continues after the cursor's entry. */
 function chainAfterCursor(journal: JournalRows, ledger_id: string): Chain {
   return chainAfter(journal, ledger_id, { entry: journal.flushedEntry(), hash: journal.cursor.hash })
 }
@@ -190,10 +191,10 @@ export async function since(
 }
 
 /**
- * Asserts that D1's watermark is a row of this journal. The watermark is not a row of the journal in two cases. If
- * the object was restored to an earlier time, D1 is ahead of the journal, or the journal has another row with the
- * same number. Continuing would then lose commits. If D1 was restored from a backup, the watermark may be older than
- * the oldest row of the journal.
+ * Asserts that D1's watermark is the position of a row in this journal, or 0 if no row of the journal was deleted. The
+ * assertion fails in two cases. First, if the object was restored to an earlier time, D1 is ahead of the journal, or
+ * the journal has a different row with the same number. A flush would then lose commits. Second, if D1 was restored
+ * from an old backup, the watermark can be older than the oldest row of the journal.
  */
 export function assertCommonPast(
   journal: JournalRows,
@@ -204,34 +205,35 @@ export function assertCommonPast(
   if (row && row.last_entry === flushed_entry && row.at_ms <= flushed_at_ms) {
     if (row.hash === flushed_hash) return
     throw new Error(
-      `D1 has another history of the ledger: row ${flushed_row} has the hash ${flushed_hash} in D1 and ${row.hash} in the object. The object may have been restored from an older state: see docs/operations.md.`,
+      `D1 has another history of the ledger: row ${flushed_row} has the hash ${flushed_hash} in D1 and ${row.hash} in the object. The object might have been restored from an older state: see docs/operations.md.`,
     )
   }
   const where = `D1 has the ledger up to row ${flushed_row} and entry ${flushed_entry}`
   const has = `the object has rows ${journal.oldestRow()} to ${journal.lastRow}`
   if (flushed_row < journal.oldestRow()) {
     throw new Error(
-      `${where}, and ${has}: the rows in between are missing. D1 may have been restored from a backup that is too old: see docs/operations.md.`,
+      `${where}, and ${has}: the rows in between are missing. D1 might have been restored from a backup that is too old: see docs/operations.md.`,
     )
   }
   throw new Error(
-    `${where}, but ${has}. The object may have been restored from an older state: see docs/operations.md.`,
+    `${where}, but ${has}. The object might have been restored from an older state: see docs/operations.md.`,
   )
 }
 
 /**
- * Asserts that D1 has the same history of the ledger. A restored object can commit numbers that D1 already has. The
- * hashes then differ, because every entry has a random salt.
+ * Asserts that D1 has the same history of the ledger. A restored object can commit entries with numbers that D1 already
+ * has. The hashes then differ, because every entry has a random salt.
  */
 function assertSameChain(hash: string | null, { flushed_entry, chain_hash }: Watermark): void {
   if (hash === chain_hash) return
   throw new Error(
-    `D1 has another history of the ledger: entry ${flushed_entry} has the hash ${chain_hash} in D1 and ${hash} in the object. The object may have been restored from an older state: see docs/operations.md.`,
+    `D1 has another history of the ledger: entry ${flushed_entry} has the hash ${chain_hash} in D1 and ${hash} in the object. The object might have been restored from an older state: see docs/operations.md.`,
   )
 }
 
 /**
- * The number of characters of the journal that a flush processes before it lets requests run. This takes about 3 ms.
+ * The number of characters of the journal that a flush processes before it lets waiting requests run. Processing them
+ * takes about 3 ms.
  */
 const CHARACTERS_A_TURN = 256 * 1024
 const ENTRIES_A_STEP = 256
@@ -267,8 +269,8 @@ function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
 }
 
 /**
- * Returns the wallets that these rows created. A created wallet may have no entry, for example after a change of its
- * overdraft limit.
+ * Returns the wallets that the given journal rows created. A new wallet can have no entry, for example after a change
+ * of its overdraft limit.
  */
 function newWallets(store: LedgerStore, rows: readonly JournalRow[]): NewWallet[] {
   const wallets: NewWallet[] = []
@@ -330,7 +332,7 @@ export async function rewind(store: LedgerStore, ledger_id: string, to: Watermar
     const entries = unpackRow(format, body).filter((record) => record.kind === 'entry')
     usage = subtractTotals(usage, totalsOf(usageDeltas(entries, () => 0)))
     for (const entry of entries) chain.link(entry)
-    // Parsing blocks the object's only thread, so waiting requests run here.
+    // Parsing blocks the object's only thread, so this wait lets requests run.
     if (++rows % ROWS_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0))
   }
   assertSameChain(chain.hash, { ...to, chain_hash: from.hash })

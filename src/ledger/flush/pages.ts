@@ -2,7 +2,7 @@ import { jsonArray, MAX_PARAMETER_BYTES, memoryOf, portionsOf, sizeOf } from '..
 import { PICO_PER_MICRO } from '../../pricing/money.ts'
 import { totalsOf } from '../../usage/cells/cells.ts'
 import { type UsageDelta, usageDeltas } from '../../usage/cells/delta.ts'
-import { Chain, type LinkedEntry } from '../chain/link.ts'
+import { Chain, type LinkedEntry } from '../chain/chain.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { FORMAT } from '../journal/packed-entry.ts'
 import { packPage, type SubjectNumber } from '../journal/packed-page.ts'
@@ -53,17 +53,16 @@ function insertFrom(source: string): string {
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3`
 }
 
-// A body is not inside the JSON of the columns. With a body of 1.2 MB in that JSON, SQLite took 136 ms to read 18
-// columns, and D1 ran no other query during that time. A body that is bound separately takes 0.2 ms.
+// The body is bound separately from the JSON of the columns, so that the statement takes 0.2 ms. With a body of 1.2 MB
+// inside that JSON, SQLite takes 136 ms to read 18 columns, and D1 runs no other query during that time.
 const INSERT_PAGE = insertFrom('SELECT ?4 AS columns, ?5 AS body')
 
-// A busy ledger flushes few, large pages. A ledger with many wallets flushes thousands of small pages, in few
-// statements.
+// Inserts many small pages in one statement, because a ledger with many wallets flushes thousands of small pages.
 const INSERT_PAGES = insertFrom(
   "SELECT ?4 -> ('$[' || key || ']') AS columns, value AS body FROM json_each(?5)",
 )
 
-/** The minimum length of a body that is bound separately. */
+/** The minimum length of a body, in characters, that is bound in its own statement. */
 const LARGE_BODY = 16 * 1024
 
 /**
@@ -73,8 +72,8 @@ const LARGE_BODY = 16 * 1024
 const PAGES_A_STATEMENT = 256
 
 /**
- * Returns the statements that write a flush's pages if the watermark is still `from_row`. Writes 2 rows for each
- * page, and a third row for a page with a late entry.
+ * Returns the statements that write a flush's pages if the watermark is still `from_row`. Writes 2 rows for each page,
+ * and a third row for a page whose oldest entry is more than an hour older than its first commit.
  */
 export function insertPages(
   db: D1Database,
@@ -160,15 +159,14 @@ function packRun(
 }
 
 /**
- * Returns the earlier of the two times at which lists may show an entry: its effective time, and the time of its
- * event.
+ * Returns the earlier of the two times at which lists can show an entry: its effective time, and the time of its event.
  */
 function shownAt({ at_ms, effective_at_ms = at_ms, event }: Entry): number {
   return Math.min(effective_at_ms, event && !event.rerates ? event.timestamp_ms : effective_at_ms)
 }
 
 /**
- * Returns the sums as decimal text, because a sum may exceed 2^53. STRICT columns accept the text as an integer. An
+ * Returns the sums as decimal text, because a sum can exceed 2^53. STRICT columns accept the text as an integer. An
  * amount of USD uses two columns, both signed.
  */
 function sumColumns(deltas: readonly UsageDelta[]) {
@@ -185,7 +183,10 @@ function sumColumns(deltas: readonly UsageDelta[]) {
   }
 }
 
-/** The maximum of a column, 9e18 micro. More than a thousand events of the largest amount reach it. */
+/**
+ * The largest value of a column, about 9.2e18. A sum in micro-credits or micro-USD reaches it only with more than a
+ * thousand events of the largest amount.
+ */
 const COLUMN_MAX = 2n ** 63n - 1n
 
 function column(sum: bigint): string {
@@ -205,7 +206,8 @@ function assertChain(run: readonly Entry[]): void {
 }
 
 /**
- * The maximum number of bytes of the journal rows in a run, as in a flush. A run may also consist of one larger row.
+ * The maximum total size of the journal rows in a run, in bytes, measured as for a flush. A run can also consist of one
+ * larger row.
  */
 const MAX_BYTES = 1_700_000
 
@@ -214,9 +216,9 @@ const DELETE_PAGES = `
     AND (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?4`
 
 /**
- * Replaces D1's pages of a range of entries from the journal. The range consists of complete flushes. Returns false
- * and writes nothing if the journal lacks entries of the range, or if its hash chain does not match the pages before
- * and after the range.
+ * Writes D1's pages of a range of entries again, from the journal. The range must consist of the entries of whole
+ * flushes. Returns false and writes nothing if the journal lacks entries of the range, or if its hash chain does not
+ * match the pages before and after the range.
  */
 export async function rewritePages(
   store: LedgerStore,
@@ -225,8 +227,8 @@ export async function rewritePages(
   { from_entry, to_entry }: EntryRange,
 ): Promise<boolean> {
   const { journal } = store
-  // The range is read twice, because it may be larger than the memory, and nothing may be written unless the journal
-  // has all of it.
+  // The journal must contain the whole range before anything is written. The range is read once to check this and once
+  // to write it, because it can be larger than the memory.
   const ends = await hashesAround(db, ledger_id, { from_entry, to_entry })
   const head = ends.before === null ? null : { entry: from_entry - 1, hash: ends.before }
   const checked = new Chain(ledger_id, journal.chainFirstEntry, head)
@@ -249,7 +251,7 @@ export async function rewritePages(
 }
 
 // Reads the hash of the last entry before the range, and the hash before the first entry after the range. If no flush
-// follows the range, the watermark has the second hash.
+// follows the range, the watermark contains the second hash.
 const HASHES_AROUND = `
   SELECT
     (SELECT hash_after FROM ledger_pages WHERE ledger_id = ?1 AND last_entry = ?2 - 1 AND flush_entry =
@@ -263,7 +265,7 @@ interface HashesAround {
   readonly after: string | null
 }
 
-/** Returns the hashes in D1's chain before and after a range of complete flushes. */
+/** Returns the hashes in D1's chain before and after the entries of whole flushes. */
 async function hashesAround(
   db: D1Database,
   ledger_id: string,
@@ -273,17 +275,21 @@ async function hashesAround(
   return (await statement.first<HashesAround>()) ?? { before: null, after: null }
 }
 
+/** Adds the entries to the chain. Returns false if entries are missing, or if the chain does not accept an entry. */
 function isWhole(runs: Iterable<readonly Entry[]>, chain: Chain): boolean {
   for (const run of runs) {
     if (run.length === 0) return false
-    for (const entry of run) chain.link(entry)
+    for (const entry of run) {
+      if (!chain.accepts(entry)) return false
+      chain.link(entry)
+    }
   }
   return true
 }
 
 /**
- * Yields the entries of a range, in runs of about one flush. Ends with an empty run if the journal lacks some of the
- * entries.
+ * Yields the entries of a range, in runs of about the size of a flush. Ends with an empty run if the journal lacks some
+ * of the entries.
  */
 function* runsOf(journal: JournalRows, from_entry: number, to_entry: number): Generator<Entry[]> {
   let run: Entry[] = []
@@ -313,8 +319,8 @@ function* runsOf(journal: JournalRows, from_entry: number, to_entry: number): Ge
 }
 
 /**
- * Returns the number of the last row that ends before an entry, found by bisection. The row itself may be deleted.
- * Returns undefined if a row between the oldest and the newest row is missing.
+ * Finds the number of the last row that ends before an entry, by bisection. The row itself can already be deleted.
+ * Returns undefined if a row that the bisection reads is missing.
  */
 function rowBefore(journal: JournalRows, entry: number): number | undefined {
   let low = journal.oldestRow() - 1

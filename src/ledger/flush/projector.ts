@@ -5,18 +5,21 @@ import { sendUsage } from '../../usage/queue/message.ts'
 import { recordChange } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'
 import type { LedgerStore } from '../commit/store.ts'
+import { uncountErased } from '../entitlements/entitlements.ts'
 import { eraseFromPages, forgetSubject, subjectNumber } from '../erasure/erase-subject.ts'
 import type { Erasure } from '../erasure/erasures.ts'
+import type { ErasureRequest } from '../erasure/requests.ts'
 import { readWatermark } from '../journal/cursor.ts'
 import type { Caller } from '../model/account.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import type { EntryRange, ErasureResult } from '../model/messages/ledger.ts'
+import type { EntryRange, EraseResult, ErasureResult } from '../model/messages/ledger.ts'
+import { OVERLOADED } from '../model/refusal.ts'
 import { walletKey } from '../model/wallet.ts'
 import { assertCommonPast, flushJournal, rewind } from './flush.ts'
 import { hintNotifications } from './notifications.ts'
 import { rewritePages } from './pages.ts'
 
-/** The targets of the projection. They are looked up at each use. */
+/** The database and the queues to which a ledger is projected. They are looked up on each use. */
 export interface Projection {
   readonly db: D1Database
   /** The queue for the usage of flushed entries. */
@@ -33,20 +36,24 @@ interface Options {
   readonly transaction: (write: () => void) => void
   /** Commits a change. `also` runs in the same transaction. */
   readonly commit: (change: (draft: Draft) => void, also: () => void) => void
-  /** Writes checkpoints up to the end of the journal. Flushed rows may be deleted afterwards. */
+  /** Writes checkpoints up to the end of the journal. Flushed rows can be deleted afterwards. */
   readonly checkpoint: () => void
+  /** Copies the deletion of a subject's entitlements from a live ledger to the test ledger. */
+  readonly shareErasure: () => Promise<void>
 }
 
 /**
- * The maximum numbers of flushes and of erasure steps in one call. A step is a few journal rows, or one round in D1.
+ * `MAX_FLUSHES` is the maximum number of flushes in one call of `flush`. `MAX_STEPS` is the maximum number of erasure
+ * steps that one `Steps` counts. A step erases from at most `JOURNAL_ROWS_A_STEP` journal rows, or from one round of
+ * pages in D1.
  */
 const MAX_FLUSHES = 40
 const MAX_STEPS = 200
 const JOURNAL_ROWS_A_STEP = 32
 
 /**
- * Runs all writes from a ledger object to D1, one task at a time. Two flushes at once would write the same rows, and
- * a flush during an erasure would restore erased data.
+ * Runs the flushes, the rewrites of pages and the erasures of a ledger in D1, one task at a time. Two flushes at once
+ * would write the same rows, and a flush during an erasure would restore erased data.
  */
 export class Projector {
   private readonly options: Options
@@ -62,16 +69,22 @@ export class Projector {
   }
 
   /**
-   * Flushes the current journal and continues erasures. Runs in the alarm. Later commits wait for the next flush,
-   * because a busy ledger would otherwise keep writing pages of a few entries.
+   * Flushes the rows that the journal has now, continues erasures, and begins requested erasures. The alarm calls this.
+   * Without a requested erasure, starts no further flush for later commits, because a busy ledger would otherwise keep
+   * writing pages of a few entries.
    */
   advance(): Promise<'all' | 'a part'> {
     return this.alone(async () => {
       const { store } = this.options
       const flushed = await this.flush(store.journal.lastRow)
+      const { erasures } = store
+      erasures.requests.forgetCompleted(Date.now())
       const steps = new Steps()
       let erased = true
-      for (const erasure of store.erasures.all()) erased &&= await this.eraseUntil('erased', erasure, steps)
+      for (const erasure of erasures.all()) erased &&= await this.eraseUntil('erased', erasure, steps)
+      for (const request of flushed ? erasures.requests.all() : []) {
+        erased &&= (await this.eraseRequested(request, steps)).kind !== 'in_progress'
+      }
       return flushed && erased ? 'all' : 'a part'
     })
   }
@@ -96,8 +109,8 @@ export class Projector {
 
   /**
    * Rewrites pages from the journal. Returns false if `rewritePages` wrote nothing, or if a pending erasure needs
-   * another call. Erases subjects with pending erasures from D1 first, because the journal may already have the alias
-   * of an id that D1 still has.
+   * another call. Erases the rows of subjects with pending erasures in D1 first, because the journal can already
+   * contain an alias while D1 still contains the id.
    */
   rewrite(range: EntryRange): Promise<boolean> {
     return this.alone(async () => {
@@ -109,33 +122,40 @@ export class Projector {
   }
 
   /**
-   * Erases a user or team from the object, from D1's mapping and from D1's pages, in this order. Keeps amounts,
-   * numbers and hash chains. Afterwards the id is free. Its next use creates a new subject without a wallet.
+   * Erases a user or team from the object, from the subject's row in D1 and from D1's pages, in this order. Keeps
+   * amounts, numbers and hash chains. Afterwards, the customer can use the id again. Its next use creates a new subject
+   * without a wallet. Stores the request first, so that the alarm completes the erasure if this call does not.
    */
-  erase(caller: Caller, kind: SubjectKind, id: string): Promise<ErasureResult> {
+  erase(caller: Caller, kind: SubjectKind, id: string): Promise<EraseResult> {
     return this.alone(async () => {
-      const steps = new Steps()
-      const { erasures } = this.options.store
-      const resumed = erasures.all().find((erasure) => erasure.kind === kind && erasure.id === id)
-      if (resumed && !(await this.eraseUntil('erased', resumed, steps))) return { kind: 'in_progress' }
-      // A resumed erasure concerns its original subject. A new subject with the same id is erased as well.
-      const erasure = await this.begin(caller, kind, id)
-      if (erasure === 'behind') return { kind: 'in_progress' }
-      if (!erasure) return resumed ? { kind: 'erased', alias: resumed.alias } : { kind: 'none' }
-      if (!(await this.eraseUntil('erased', erasure, steps))) return { kind: 'in_progress' }
-      return { kind: 'erased', alias: erasure.alias }
+      const request = { kind, id, caller }
+      if (!this.options.store.erasures.requests.add(request)) return OVERLOADED
+      return this.eraseRequested(request, new Steps())
     })
   }
 
+  private async eraseRequested(request: ErasureRequest, steps: Steps): Promise<ErasureResult> {
+    const { erasures } = this.options.store
+    const { kind, id } = request
+    const resumed = erasures.all().find((erasure) => erasure.kind === kind && erasure.id === id)
+    if (resumed && !(await this.eraseUntil('erased', resumed, steps))) return { kind: 'in_progress' }
+    // A resumed erasure concerns its original subject. A new subject with the same id is erased as well.
+    const erasure = await this.begin(request)
+    if (erasure === 'behind') return { kind: 'in_progress' }
+    if (!erasure) {
+      erasures.requests.remove(request)
+      const alias = erasures.requests.aliasOf(request, Date.now())
+      return alias === undefined ? { kind: 'none' } : { kind: 'erased', alias }
+    }
+    if (!(await this.eraseUntil('erased', erasure, steps))) return { kind: 'in_progress' }
+    return { kind: 'erased', alias: erasure.alias }
+  }
+
   /**
-   * Begins an erasure. Returns undefined if the subject does not exist, and `behind` if the flush to D1 did not
-   * finish.
+   * Begins a requested erasure. Returns undefined if the subject does not exist, and `behind` if the flush to D1 did
+   * not finish.
    */
-  private async begin(
-    caller: Caller,
-    kind: SubjectKind,
-    id: string,
-  ): Promise<Erasure | 'behind' | undefined> {
+  private async begin({ caller, kind, id }: ErasureRequest): Promise<Erasure | 'behind' | undefined> {
     const { store, projection, commit } = this.options
     if (!(await this.flush(store.journal.lastRow))) return 'behind'
     const { db, ledger_id } = projection()
@@ -155,11 +175,13 @@ export class Projector {
       page_wallet: 0,
     }
     commit(
-      (draft) =>
+      (draft) => {
+        uncountErased(draft, store.entitlementsToErase(erasure))
         recordChange(draft, caller, {
           outcome: undefined,
           change: { action: `${kind}s.erase`, target: erasure.alias, before: null, after: null },
-        }),
+        })
+      },
       () => store.beginErasure(erasure),
     )
     store.dropCaches()
@@ -203,11 +225,14 @@ export class Projector {
       if (!place) break
       progress(place)
     }
-    store.erasures.remove(erasure)
+    await this.options.shareErasure()
+    this.options.transaction(() => store.erasures.complete(erasure, Date.now()))
     return true
   }
 
-  /** Flushes until D1 has the journal up to `row_id`. Returns false if one call does not have enough flushes. */
+  /**
+   * Flushes until D1 has the journal up to `row_id`. Returns false if one call cannot flush all rows up to `row_id`.
+   */
   private async flush(row_id: number): Promise<boolean> {
     const { store, projection, checkpoint } = this.options
     if (!(await this.forgetErased())) return false
@@ -237,7 +262,7 @@ export class Projector {
     return store.journal.flushedRow >= row_id
   }
 
-  /** Erases the subjects of pending erasures from D1. Returns false if one call is not enough. */
+  /** Erases the rows of subjects with pending erasures in D1. Returns false if one call is not enough. */
   private async forgetErased(): Promise<boolean> {
     const steps = new Steps()
     for (const erasure of this.options.store.erasures.all()) {
@@ -253,7 +278,7 @@ export class Projector {
   }
 }
 
-/** The erasure steps that are left in a call. */
+/** Counts erasure steps, up to `MAX_STEPS`. A flush and the operation that runs it count their steps separately. */
 class Steps {
   private left = MAX_STEPS
 

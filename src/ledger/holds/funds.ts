@@ -13,14 +13,14 @@ import {
 } from '../model/wallet.ts'
 import { expireFreed, releaseParts, take, takeReserved } from '../wallets/funds.ts'
 
-/** Moves credits of holds, for captures and for events that settle a hold. */
+/** Captures and closes holds, for hold requests, events that settle a hold, calls through the gateway, and expiries. */
 
-/** Returns the open hold of a reference; undefined if the hold is closed or never existed. */
+/** Returns the hold that a reference names; undefined if the hold is closed or never existed. */
 export function findHold(wallet: Wallet, ref: WalletItemRef): Hold | undefined {
   return wallet.holds.find((hold) => hold.number === ref.number && hold.created_at_ms === ref.created_at_ms)
 }
 
-/** Returns the open hold of a reference. Throws if the hold is not open. */
+/** Returns the hold that a reference names. Throws if the hold is not open. */
 export function heldBy(wallet: Wallet, ref: WalletItemRef): Hold {
   const hold = findHold(wallet, ref)
   if (!hold) throw new Error(`hold ${ref.number} is not open`)
@@ -38,19 +38,22 @@ export function isOfSubjects(
 export interface Captured {
   readonly amount: MicroCredits
   readonly lots: readonly LotPart[]
-  /** The requested amount that could not be taken. It is a bigint because a request may exceed any wallet. */
+  /**
+   * The requested amount that could not be taken. It is a bigint because a request can exceed the credits of any
+   * wallet.
+   */
   readonly shortfall_micro: bigint
 }
 
 /**
- * Takes credits from a hold, then from unreserved credits and the overdraft, up to the available credits. Returns a
+ * Takes credits from a hold, then from unreserved credits and the unused overdraft, as far as they suffice. Returns a
  * shortfall instead of failing, because a capture pays for usage that has already happened. All captures of a hold
  * together take at most `MAX_MICRO_CREDITS`.
  */
 export function captureParts(draft: Draft, wallet: Wallet, hold: Hold, wanted_micro: bigint): Captured {
   const bounded = BigInt(lesser(wanted_micro, microCredits(MAX_MICRO_CREDITS - hold.captured)))
-  // Reads the available credits before taking any, because the balance changes only when the entry is appended.
-  const beyond = microCredits(Math.min(Math.max(0, spendable(wallet)), MAX_MICRO_CREDITS))
+  // Reads the spendable credits before taking any, because the balance changes only when the entry is appended.
+  const beyond = spendable(wallet)
   const from_hold = lesser(bounded, remaining(hold))
   const { taken, left } = takeReserved(draft, wallet, hold.parts, from_hold)
   hold.parts = left
@@ -61,7 +64,7 @@ export function captureParts(draft: Draft, wallet: Wallet, hold: Hold, wanted_mi
   return { amount, lots, shortfall_micro: wanted_micro - BigInt(amount) }
 }
 
-/** Closes a hold and frees the rest of its reservation. */
+/** Closes a hold, and releases the credits that it still reserves. */
 export function endHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
   const { parts } = hold
   const state = closeHold(draft, wallet, hold, status)
@@ -88,8 +91,8 @@ export function holdState(wallet: Wallet, hold: Hold, status: HoldStatus): HoldS
 }
 
 /**
- * Removes a hold from its wallet, releases its limits, and records how it ended. The caller releases the credits that
- * the hold still reserves.
+ * Removes a hold from its wallet, releases the quantities that it reserves in limits, and records how it ended. The
+ * caller must release the credits that the hold still reserves.
  */
 export function closeHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
   wallet.holds.splice(wallet.holds.indexOf(hold), 1)

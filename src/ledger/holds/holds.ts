@@ -45,7 +45,7 @@ import { captureParts, endHold, findHold, heldBy, holdState, isOfSubjects } from
 type HoldStored = Extract<StoredAnswer, { of: 'hold' | 'capture' }>
 type Outcome = HoldStored | Refused
 
-/** Opens, captures, releases and extends holds, each at most once for its key. A refusal changes nothing. */
+/** Opens, captures, releases or extends a hold, at most once for the idempotency key. A refusal changes nothing. */
 export function applyHold(draft: Draft, message: HoldMessage, context: BurnContext): HoldResult {
   const { request, idempotency } = message
   const replayed = replayedAnswer(draft, idempotency, 'hold', 'capture')
@@ -78,8 +78,8 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
 }
 
 /**
- * Reports whether the ledger has used the number of a hold. If there is no open hold with a used number, the hold is
- * closed.
+ * Reports whether the hold can exist: the ledger has opened a hold with this number, and the creation time in the id is
+ * not in the future. A hold that can exist and is not open is closed.
  */
 function isNumbered(draft: Draft, { number, created_at_ms }: WalletItemRef): boolean {
   return number >= 1 && number <= draft.counters.hold && created_at_ms <= draft.at_ms
@@ -98,7 +98,7 @@ export function openHold(
     return refused({ code: 'too_many_open', what: 'holds', limit: MAX_OPEN_HOLDS })
   }
   if (size.credits_micro === 0n) {
-    const message = 'costs nothing by the price list, so no hold is needed'
+    const message = 'costs no credits, so no hold is needed'
     return invalidField('/usage', message, `This usage ${message}.`)
   }
   const { feature_id, user_id, team_id } = request
@@ -143,16 +143,25 @@ interface Size {
   readonly credits_micro: bigint
   readonly quantities: Quantities
   readonly model?: string | undefined
-  /** The rate and the input credits of the hold; set if a model prices output tokens. */
+  /**
+   * The output rate and the input credits of the hold; absent if the output rate is unknown or 0, or if a value would
+   * be too large.
+   */
   readonly output?: Pick<Hold, 'output_rate' | 'input_credits'>
 }
 
-/** Returns the quantities of an amount of credits in every unit of limits, by the current burn table. */
+/**
+ * Returns the quantities of an amount of credits, in each unit that a limit can have. The current burn table determines
+ * the price.
+ */
 function quantitiesOfCredits(draft: Draft, credits_micro: bigint, { tables }: BurnContext): Quantities {
   return quantitiesOf({ credits_micro, price: priceOf(tables.at(draft.at_ms), credits_micro) })
 }
 
-/** Returns the size of a hold in credits. If a model prices output tokens, input and output are separate. */
+/**
+ * Returns the size of a hold in credits. If the model has a price for output tokens, also returns the output rate and
+ * the credits of the input.
+ */
 function sizeOf(draft: Draft, wallet: Wallet, size: HoldSize, context: BurnContext): Size | Refused {
   if (size.kind === 'credits') {
     const credits_micro = BigInt(size.credits)
@@ -234,7 +243,7 @@ function capture(
   }
 }
 
-/** Returns an event with the user and team of its hold, if the event names no user and no team. */
+/** Returns the event. If it names neither a user nor a team, adds the user and the team of its hold. */
 function eventOfHold(event: PricedEvent, { user_id, team_id }: Hold): PricedEvent {
   if (event.user_id !== undefined || event.team_id !== undefined) return event
   return {
@@ -244,7 +253,10 @@ function eventOfHold(event: PricedEvent, { user_id, team_id }: Hold): PricedEven
   }
 }
 
-/** Refuses an event over the quota, or an event whose user or team uses a different wallet than the hold. */
+/**
+ * Refuses an event above the monthly quota. Also refuses an event that a different wallet than the hold's would pay
+ * for, unless the event has the user and the team of the hold.
+ */
 function refusalOf(
   draft: Draft,
   wallet: Wallet,
@@ -264,7 +276,7 @@ function refusalOf(
 export function capturedUse(
   draft: Draft,
   amount: MicroCredits,
-  { feature_id, user_id, team_id, key_id }: Hold,
+  { feature_id, user_id, team_id, key_id }: Omit<CapturedUse, 'price'>,
   { tables }: BurnContext,
 ): CapturedUse {
   return {

@@ -10,15 +10,15 @@ import {
 } from './hash.ts'
 
 const MIN_BITS = 8
-/** The shared result for keys without rows. Most keys are new. */
+/** The result that all keys without rows share. Most keys are new, so this saves an array for each of them. */
 const NO_ROWS: readonly number[] = []
 const WORDS = ENTRY_BYTES / 4
 
 /**
  * An index of entries in memory. It is one typed array with open addressing and linear probing. The three words of an
  * entry are adjacent, so a lookup usually touches one cache line. The first bits of the hash decide an entry's first
- * slot, so entries with equal first bits are adjacent. The buckets of a segment can therefore be read from the index
- * without sorting.
+ * slot, so entries with equal first bits are close together. The buckets of a segment can therefore be read from the
+ * index without sorting.
  */
 export class KeyIndex {
   private bits: number
@@ -26,7 +26,7 @@ export class KeyIndex {
   private slots: Uint32Array
   private used = 0
 
-  /** Allocates space for a number of entries, so that loading them does not grow the index step by step. */
+  /** Creates an index with space for a number of entries, so that loading them does not grow the index step by step. */
   constructor(entries = 0) {
     this.bits = bitsFor(entries)
     this.room = room(this.bits)
@@ -65,7 +65,7 @@ export class KeyIndex {
     let at = this.home(first)
     for (let walked = 0; walked < 1 << this.bits; walked++) {
       const row = slots[at + 2] ?? 0
-      // Displaced entries follow the last slot of the range, up to the next free slot.
+      // Entries that did not fit into their first slot follow the last slot of the range, up to the next free slot.
       if (row === 0 && walked >= homes) return
       const high = slots[at + 1] ?? 0
       if (row !== 0 && high >= first && high <= last) use(slots[at] ?? 0, high, row)
@@ -134,7 +134,7 @@ function room(bits: number): number {
 
 /**
  * The limits of a run. A run is written when the journal has grown by `run_rows` rows or `run_keys` keys since the
- * last run.
+ * last run or segment.
  */
 export interface RunLimits {
   readonly run_rows: number
@@ -151,9 +151,9 @@ const HASHES_AFTER = `
 const ROWS_A_READ = 256
 
 /**
- * The runs on disk. Each run copies the entries of up to thousands of journal rows into one row. At the first lookup
- * after a start, the object builds the index from the runs and the journal rows after the last run. Without runs, it
- * would read up to one row for each key.
+ * The runs on disk. A run is one row that contains a copy of the entries of up to thousands of journal rows. At the
+ * first lookup after a start, the object builds the index in memory from the runs and the journal rows after the last
+ * run. Without runs, the object would read up to one row for each key.
  */
 export class KeyRuns {
   private readonly exec: Exec
@@ -170,8 +170,8 @@ export class KeyRuns {
   }
 
   /**
-   * Writes a run if the journal has grown enough between the two positions. Returns the position up to which the
-   * newest run has the keys. Must run in a transaction. Writes 1 row for a run.
+   * Writes a run if the journal has grown enough between the two positions. Returns the position up to which the run
+   * contains the keys; `from` if no run was written. Must run in a transaction. Writes 1 row for a run.
    */
   extend(from: KeyPosition, to: KeyPosition): KeyPosition {
     const { run_rows, run_keys } = this.limits
@@ -203,7 +203,7 @@ export class KeyRuns {
       const [run] = this.exec(RUN_AFTER, read_row, last_row)
       if (!run) break
       const { length, low, high, row } = readEntries(run.entries)
-      // The first run may begin with rows that are deleted or already in a segment.
+      // The first run can begin with rows that are deleted or already in a segment.
       const most_back = last_row - read_row
       for (let at = 0; at < length; at++) {
         const short = row[at] ?? 0
@@ -220,7 +220,7 @@ export class KeyRuns {
       const rows = this.exec(HASHES_AFTER, after_row, ROWS_A_READ)
       for (const { row_id, key_hashes, keys_total } of rows) {
         after_row = Number(row_id)
-        yield { row: after_row, keys_total: Number(keys_total), hashes: hashesOf(key_hashes) }
+        yield { row: after_row, keys_total: Number(keys_total), hashes: hashesOf(key_hashes, after_row) }
       }
       if (rows.length < ROWS_A_READ) return
     }
@@ -235,8 +235,8 @@ export function addHashes(index: KeyIndex, row_id: number, hashes: Uint32Array):
 
 const NO_HASHES = new Uint32Array(0)
 
-function hashesOf(blob: SqlStorageValue | undefined): Uint32Array {
+function hashesOf(blob: SqlStorageValue | undefined, row_id: number): Uint32Array {
   if (blob === null) return NO_HASHES
   if (blob instanceof ArrayBuffer) return new Uint32Array(blob)
-  throw new Error('the key hashes of a journal row are not a blob')
+  throw new Error(`the key hashes of journal row ${row_id} are not a blob`)
 }

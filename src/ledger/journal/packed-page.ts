@@ -1,6 +1,6 @@
 import { jsonArray } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
-import type { LinkedEntry } from '../chain/link.ts'
+import type { LinkedEntry } from '../chain/chain.ts'
 import type { Entry } from '../model/journal.ts'
 import { parseStored } from '../model/json.ts'
 import {
@@ -14,7 +14,7 @@ import {
   unpackEntry,
 } from './packed-entry.ts'
 
-/** Returns the number of a user or team in pages. */
+/** Returns the number that replaces the id of a user or team in pages. */
 export type SubjectNumber = (kind: SubjectKind, id: string) => number
 
 /**
@@ -28,8 +28,8 @@ interface PagedEntry {
 }
 
 /**
- * Packs a page of entries. A page has no idempotency keys, and has numbers instead of the customer's own ids of users
- * and teams. The content of each entry has exactly the text that its hash covers.
+ * Packs a page of entries. A page contains no idempotency keys, and contains numbers instead of the customer's own ids
+ * of users and teams. The content of each entry is exactly the text that its hash covers.
  */
 export function packPage(entries: readonly LinkedEntry[], number: SubjectNumber): string {
   return jsonArray(
@@ -74,8 +74,8 @@ export interface ChainedEntry {
   readonly content: string
   readonly hash: string
   /**
-   * The personal data, and the salt with which their commitment can be verified. Both are absent after an erasure of
-   * any of the data.
+   * The personal data, and the salt with which the commitment to the data can be verified. `personal` and `salt` are
+   * absent if any of the data was erased.
    */
   readonly personal?: string
   readonly salt?: string

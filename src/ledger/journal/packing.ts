@@ -1,7 +1,7 @@
 import type { AuditRecord } from '../../audit/record.ts'
 import { isTwoByte, jsonArray, sizeOf, utf8 } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
-import { newSalt } from '../chain/salts.ts'
+import { newSalt } from '../chain/row-hash.ts'
 import type { AnswerRecord, JournalRecord, NotificationRecord, StoredAnswer } from '../model/journal.ts'
 import { parseStored } from '../model/json.ts'
 import type { NotificationData, NotificationType } from '../model/notifications.ts'
@@ -41,7 +41,7 @@ interface PackedAnswer {
  */
 const ROW_LENGTH = 256 * 1024
 
-/** The maximum size of a row. The platform's limit is 2 MB, which local runs do not enforce. */
+/** The maximum size of a row, in bytes. Cloudflare's limit is 2 MB, which local runs do not enforce. */
 export const MAX_ROW_BYTES = 1_900_000
 
 export interface PackedRow {
@@ -50,11 +50,11 @@ export interface PackedRow {
   readonly records: readonly JournalRecord[]
 }
 
-/** The number of records that one call writes to JSON. One call for each record takes 5 % longer. */
+/** The number of records that one call of `JSON.stringify` writes. A call for each record takes 5 % longer. */
 const RECORDS_A_TEXT = 8
 /**
- * The length in characters above which a text is divided into one text for each record, so that rows are filled
- * evenly.
+ * The maximum length, in characters, of a text with several records. A longer text is divided into one text for each
+ * record, so that rows are filled evenly.
  */
 const TEXT_LENGTH = 6 * 1024
 
@@ -89,7 +89,7 @@ function bodyOf(texts: readonly string[]): string | ArrayBuffer {
 }
 
 /**
- * The length in characters above which a row may be bound as bytes. Shorter rows are strings, which are bound faster.
+ * The length in characters above which a row can be bound as bytes. Shorter rows are strings, which are bound faster.
  */
 const BYTES_FROM = 64 * 1024
 

@@ -1,5 +1,4 @@
-import { rowHash } from '../chain/row-hash.ts'
-import { newSalt } from '../chain/salts.ts'
+import { newSalt, rowHash } from '../chain/row-hash.ts'
 import type { Counters, Draft } from '../commit/draft.ts'
 import { WeightedCache } from '../commit/weighted-cache.ts'
 import { packCounters } from '../entitlements/counters.ts'
@@ -12,7 +11,7 @@ import { type Cursor, NOTHING_PROJECTED, readCursor, writeCursor } from './curso
 import { FORMAT } from './packed-entry.ts'
 import { assertRowSize, packRows, unpackRow } from './packing.ts'
 
-/** A row of the journal that might be missing from D1. */
+/** A stored row of the journal. */
 export interface JournalRow {
   readonly row_id: number
   readonly format: number
@@ -56,14 +55,14 @@ const OLDEST_FREEABLE = `
   WHERE row_id < ? ORDER BY row_id LIMIT ?`
 
 /**
- * The maximum number of journal rows in one read. Rows are read in small groups, because the unflushed rows together
- * may exceed an isolate's memory. A caller can stop at any row, because no database cursor stays open.
+ * The maximum number of journal rows in one read. Rows are read in small groups, because all unflushed rows together
+ * can exceed an isolate's memory. A caller can stop at any row, because no database cursor stays open.
  */
 const ROWS_A_READ = 8
 
 /**
- * The capacity of the cache of unpacked rows for replays, in characters of their bodies. It is small, because several
- * ledgers share an isolate.
+ * The capacity, in characters, of the cache of unpacked rows, which replays use. It is small, because several ledgers
+ * share the memory of an isolate.
  */
 const MAX_CACHED_LENGTH = 1024 * 1024
 
@@ -77,7 +76,7 @@ const NOTHING_COMMITTED: Counters = {
   notification: 0,
 }
 
-/** The written rows of a draft, which `publish` makes visible. */
+/** The rows that a commit has written. `publish` makes them visible. */
 export interface WrittenRows {
   readonly keys: RecordedKeys
   /** The hash of the last row. */
@@ -154,7 +153,7 @@ export class JournalRows {
     return this.chainFirst
   }
 
-  /** Reports whether there are rows that might be missing from D1. */
+  /** Whether the journal has unflushed rows. */
   get isDirty(): boolean {
     return this.last > this.flushed.row
   }
@@ -235,7 +234,7 @@ export class JournalRows {
     }
   }
 
-  /** Yields the rows that might be missing from D1 and that contain entries below `before_entry`, newest first. */
+  /** Yields the unflushed rows that contain entries with numbers below `before_entry`, newest first. */
   *unflushedBefore(before_entry: number): Generator<JournalRow> {
     let before_row = this.last + 1
     for (;;) {
@@ -259,7 +258,7 @@ export class JournalRows {
     }
   }
 
-  /** Returns the number of the last entry that D1 is known to have, derived from the first unflushed row. */
+  /** Returns the number of the last entry that D1 is known to have. Computes it from the first unflushed row. */
   flushedEntry(): number {
     const [row] = this.exec(
       'SELECT first_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
@@ -268,7 +267,7 @@ export class JournalRows {
     return row ? Number(row.first_entry) - 1 : this.committed.entry
   }
 
-  /** Returns the commit time of the oldest row that might be missing from D1; null if D1 has all rows. */
+  /** Returns the commit time of the oldest unflushed row; null if D1 has all rows. */
   unflushedSince(): number | null {
     const [row] = this.exec(
       'SELECT at_ms FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
@@ -285,19 +284,19 @@ export class JournalRows {
     return Number(row.last_wallet)
   }
 
-  /** Returns the number of the oldest row that is not freed; 1 if the journal is empty. */
+  /** Returns the number of the oldest row in the journal; 1 if the journal is empty. */
   oldestRow(): number {
     const [row] = this.exec('SELECT min(row_id) AS row_id FROM journal')
     return Number(row?.row_id ?? 1)
   }
 
-  /** Clears the cache of unpacked rows, after rows were rewritten. */
+  /** Clears the cache of unpacked rows. Call this after rows have been rewritten. */
   dropCache(): void {
     this.unpacked.clear()
   }
 
   /**
-   * Returns the last entry of a row, its commit time and its hash; undefined if the row does not exist or was freed.
+   * Returns the last entry of a row, its commit time and its hash; undefined if the row does not exist or was deleted.
    * The hash is null for a row of an earlier version.
    */
   rowAt(row_id: number): Pick<JournalRow, 'last_entry' | 'at_ms' | 'hash'> | undefined {
@@ -306,8 +305,8 @@ export class JournalRows {
   }
 
   /**
-   * Returns the keys that were used before, each with its use. Parses each row only once, because parsing is slow,
-   * and looks up all keys that the row may contain. Only the records of the row decide whether a key was used.
+   * Returns the keys that were used before, each with its use. Parses each row only once, because parsing is slow, and
+   * looks up all keys that the row can contain. Only the records of the row decide whether a key was used.
    */
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const found = new Map<string, KeyUse>()
@@ -325,7 +324,7 @@ export class JournalRows {
   }
 
   /**
-   * Reports whether the idempotency window has its maximum number of keys. New keys are then refused, unless
+   * Reports whether the idempotency window contains the maximum number of keys. New keys are then refused, unless
    * `checkKey` is called with `batch`.
    */
   keysAreFull(): boolean {
@@ -333,10 +332,10 @@ export class JournalRows {
   }
 
   /**
-   * Frees some of the oldest rows and their keys. Frees only flushed rows that were committed before `at_ms`. Keeps
-   * the last flushed row, because the next flush begins there and a start reads its counters from the newest row.
-   * Must be called in a transaction. Returns the number of freed characters, which is 0 if no row could be freed.
-   * Writes 1 row for each freed row, and the rows of the idempotency store that are deleted with it.
+   * Deletes some of the oldest rows and their keys. Deletes only flushed rows that were committed before `at_ms`. Keeps
+   * the last flushed row, because the next flush begins after it, and a start of the object reads the counters from the
+   * newest row. Must be called in a transaction. Returns the number of deleted characters, which is 0 if no row can be
+   * deleted. Writes 1 row for each deleted row, and 1 row for each row that the idempotency store deletes.
    */
   forgetBefore(at_ms: number): number {
     const oldest_at_ms = this.oldestFreeableAt()
@@ -353,7 +352,7 @@ export class JournalRows {
     return freed
   }
 
-  /** Returns the commit time of the oldest flushed row that can be freed; null if there is none. */
+  /** Returns the commit time of the oldest flushed row that can be deleted; null if there is none. */
   oldestFreeableAt(): number | null {
     const [row] = this.exec(
       'SELECT at_ms FROM journal WHERE row_id < ? ORDER BY row_id LIMIT 1',

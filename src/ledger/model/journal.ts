@@ -11,8 +11,8 @@ import type { EventType, Idempotency, LotKind, RatedFields, WalletOwner } from '
 import type { HoldState } from './wallet.ts'
 
 /**
- * The journal: the ledger's append-only record of commits, which is also the outbox to D1. This file defines the
- * records as the code uses them. `packing.ts` defines their stored form.
+ * The journal is the ledger's record of commits, and also the outbox to D1. This file defines the records as the code
+ * uses them. `packing.ts` and `packed-entry.ts` define their stored form.
  */
 
 export const ENTRY_TYPES = [
@@ -35,19 +35,19 @@ export interface Entry {
   readonly wallet: number
   /** The owner of the wallet. Present only on the wallet's first entry. */
   readonly owner?: WalletOwner
-  /** The commit time, never earlier than that of the previous entry. */
+  /** The commit time. It is never earlier than the commit time of the previous entry. */
   readonly at_ms: number
   /**
-   * The time at which the entry took effect, if earlier than its commit: for example, an expiration that was applied
-   * late.
+   * The time at which the entry took effect, if it is earlier than the commit time. For example, an expiration can be
+   * applied late.
    */
   readonly effective_at_ms?: number
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
   readonly lots: readonly LotPart[]
   /**
-   * The lots that the entry created. A purchase or a grant creates one lot. A transfer creates one or more lots.
-   * Other entries create at most one lot.
+   * The lots that the entry created. A purchase or a grant creates one lot. The receiving entry of a transfer creates
+   * one or more lots. Other entries create at most one lot.
    */
   readonly new_lots?: readonly NewLot[]
   readonly event?: EventRecord
@@ -61,7 +61,7 @@ export interface Entry {
   readonly payment_reference?: string
   readonly metadata?: JsonText
   readonly idempotency?: Idempotency
-  /** The salt of the commitment to the entry's personal data. It is deleted when any of these data are erased. */
+  /** The salt of the commitment to the entry's personal data. It is deleted when any of the personal data is erased. */
   readonly salt?: string
   /** The commitment to the personal data. Present only after the salt was deleted. */
   readonly commitment?: string
@@ -79,7 +79,7 @@ export interface NewLot {
   readonly starts_at_ms?: number
 }
 
-/** The cell in which analytics sum usage: its time, feature, subjects and model. */
+/** The dimensions by which analytics sum usage. */
 export interface UsageCell {
   readonly timestamp_ms: number
   /** The type of the event; absent for a hold that was captured by credits, without an event. */
@@ -98,24 +98,27 @@ export interface UsageQuantities {
   readonly custom?: Readonly<Record<string, number>>
 }
 
-/** The usage of a burn without an event. Its time is that of the entry. */
+/** The usage of a burn without an event. Its time is the time of the entry. */
 export interface CapturedUse {
   readonly feature_id: string
   readonly user_id?: string
   readonly team_id?: string
   readonly key_id?: string
-  /** The value of the credits, at the credits per USD of the burn table in force. */
+  /** The value of the credits in USD, calculated with the `credits_per_usd` of the burn table that applied. */
   readonly price: UsdParts
 }
 
-/** The part of a burn's usage that a void or a refund reverses. The entry's amount is the number of its credits. */
+/**
+ * The part of a burn's usage that a void or a refund reverses. The amount of the entry is the number of returned
+ * credits.
+ */
 export interface Reversal extends UsageCell {
   readonly price: UsdParts
   /** The cost and the usage of a voided event. A refund does not change them. */
   readonly voided?: UsageQuantities & { readonly cost: UsdParts }
 }
 
-/** The usage event behind a burn. */
+/** The usage event that a burn charges, or that an entry rates late. */
 export interface EventRecord extends RatedFields {
   /** The entry of the event that this entry rates late; absent in the event's own entry. */
   readonly rerates?: Rerated
@@ -132,8 +135,8 @@ export interface Rerated {
 }
 
 /**
- * The stored answer to a request with an idempotency key, for replays, if a single entry does not contain the whole
- * answer.
+ * The stored result of a request with an idempotency key, for replays, if a single entry does not contain the whole
+ * result.
  */
 export interface AnswerRecord {
   readonly kind: 'answer'
@@ -167,16 +170,19 @@ export function paymentOf(
 export type StoredAnswer =
   | ({ readonly of: 'batch' } & BatchAnswer)
   | ({ readonly of: 'movement' } & MovementAnswer)
-  /** The answer to a purchase whose payment was recorded before. */
+  /** The result of a purchase whose payment was recorded before. */
   | { readonly of: 'payment'; readonly payment: RecordedPayment }
   | { readonly of: 'entitlement'; readonly entitlement: Entitlement }
   | { readonly of: 'alert'; readonly alert: Alert }
   | { readonly of: 'check'; readonly check: CheckAnswer }
-  | ({ readonly of: 'hold' } & HoldAnswer)
+  /**
+   * `call` is true for the hold of a provider call. It is absent for other holds, and in records of earlier versions.
+   */
+  | ({ readonly of: 'hold'; readonly call?: true } & HoldAnswer)
   | ({ readonly of: 'capture' } & CaptureAnswer)
   /**
-   * The answer to the change of a burn table. The number is enough to repeat the answer. Only a deactivation changes
-   * a version, and the answer does not contain it.
+   * The result of a change of a burn table. The number of the version is enough to build the result again. Only a
+   * deactivation changes a version, and the result does not contain the deactivation.
    */
   | { readonly of: 'burn_table'; readonly version: number }
 
@@ -196,7 +202,9 @@ export interface AuditedRecord {
   readonly idempotency?: undefined
 }
 
-/** A notification of the same commit. If it has an idempotency key, the ledger made the key: see `applyNotice`. */
+/**
+ * A notification that the commit adds. If it has an idempotency key, the ledger has created the key: see `applyNotice`.
+ */
 export interface NotificationRecord extends Notification {
   readonly kind: 'notification'
   readonly idempotency?: Idempotency
@@ -204,7 +212,7 @@ export interface NotificationRecord extends Notification {
 
 export type JournalRecord = Entry | AnswerRecord | HoldRecord | AuditedRecord | NotificationRecord
 
-/** The usage that a burn counted. A void or a refund reverses it. */
+/** The usage that a burn counted. A void reverses it, and a refund reverses a part of its price. */
 export interface PastUsage extends UsageCell, UsageQuantities {
   readonly cost: UsdParts
   readonly price: UsdParts

@@ -12,14 +12,15 @@ import {
 import type { LotKind } from './vocabulary.ts'
 
 /**
- * A lot: credits that an entry added to a wallet, such as a grant or a purchase. An open lot has remaining credits.
+ * A lot: credits that an entry added to a wallet, such as a grant or a purchase. An open lot has begun and has
+ * remaining credits.
  */
 export interface Lot {
   readonly number: number
   readonly kind: LotKind
   /** The priority from 0 to 100. Lots with a lower priority are burned first. */
   readonly priority: number
-  /** The time from which the lot cannot be burned; null for no expiry. */
+  /** The time at which the lot's unreserved credits expire; null for no expiry. */
   readonly expires_at_ms: number | null
   /** The time from which the lot can be burned, if it begins after its creation. */
   readonly starts_at_ms?: number
@@ -27,11 +28,11 @@ export interface Lot {
   readonly amount: MicroCredits
   /** The price paid for `amount`; absent for free credits. */
   readonly price?: UsdParts
-  /** The number of the recurring grant that created the lot. */
+  /** The number of the recurring grant that granted the lot's credits. */
   readonly recurring?: number
   /** The remaining amount, including held credits. */
   left: MicroCredits
-  /** The part of the price that belongs to `left`; absent while it is the whole price. */
+  /** The part of the price that belongs to `left`; absent until credits are taken from the lot. */
   price_left?: UsdParts
   /** The part of `left` that open holds reserve. */
   held: MicroCredits
@@ -58,8 +59,8 @@ export function paidOf([, , paid]: LotPart): PicoUsd {
 export const OVERDRAFT = 0
 
 /**
- * The maximum number of open lots in a wallet. It is limited because burns iterate over the lots, and all of them are
- * written with the wallet.
+ * The maximum number of lots in a wallet that are not used up. It is limited because each burn iterates over the lots,
+ * and the wallet is written with all of its lots.
  */
 export const MAX_OPEN_LOTS = 1000
 
@@ -67,7 +68,7 @@ export const MAX_OPEN_LOTS = 1000
 export type LotPlace = Pick<Lot, 'priority' | 'expires_at_ms' | 'kind' | 'number'>
 
 /**
- * The place of a lot in the list of lots. `as_of_ms` is the time of the first page, which determines the order of all
+ * The position of a lot in a list of lots. `as_of_ms` is the time of the first page, which determines the order of all
  * pages.
  */
 export interface ListedLotPlace extends LotPlace {
@@ -106,7 +107,7 @@ export function sumOfFree(lots: readonly Lot[]): MicroCredits {
 
 /**
  * Returns the parts of lots that a burn of `amount` takes, in burn order and without held credits. Throws if the lots
- * have less than `amount`.
+ * have fewer unreserved credits.
  */
 export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: Lot; part: MicroCredits }[] {
   const parts: { lot: Lot; part: MicroCredits }[] = []
@@ -123,8 +124,8 @@ export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: 
 }
 
 /**
- * Takes `amount` out of `lots` in burn order, and removes empty lots. Throws if the amount is not available. The
- * caller must check this first, so the error shows a bug, and nothing is written.
+ * Takes `amount` out of `lots` in burn order, and removes empty lots. Throws if the lots have fewer unreserved credits.
+ * The caller must check this first, so the error indicates a bug, and nothing is written.
  */
 export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; part: LotPart }[] {
   const takes = inBurnOrder(lots, amount).map(({ lot, part }) => ({ lot, part: withdraw(lot, part) }))
@@ -161,9 +162,9 @@ function priceLeft({ price, price_left = price }: Lot): PicoUsd {
 }
 
 /**
- * Selects the parts of a burn that give back the next `amount`, after `given` credits were already given back. The
- * parts are in the reverse of burn order, so the lots that burn first stay burned. Throws if the burn has fewer
- * credits.
+ * Returns the parts of a burn that return the next `amount` credits, after `given` credits have already been returned.
+ * The parts are in the reverse of burn order, so the credits that were burned first are returned last. Throws if the
+ * unreturned part of the burn has fewer credits.
  */
 export function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount: MicroCredits): LotPart[] {
   const returned: LotPart[] = []
@@ -177,7 +178,9 @@ export function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount
     skip -= from
     open -= to - from
   }
-  if (open !== 0) throw new Error(`the burn has ${open} micro-credits less than the amount to return`)
+  if (open !== 0) {
+    throw new Error(`the unreturned part of the burn is ${open} micro-credits less than the amount to return`)
+  }
   return returned
 }
 
@@ -197,7 +200,7 @@ export function removeEmpty(lots: Lot[]): void {
 }
 
 /**
- * Returns the time at which a lot next falls due: its expiry, or null if it never expires or is held completely. Held
+ * Returns the time at which a lot is due next: its expiry, or null if it never expires or holds reserve all of it. Held
  * credits do not expire.
  */
 export function lotDueAt(lot: Lot): number | null {

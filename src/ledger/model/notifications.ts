@@ -1,6 +1,10 @@
+import { formatCredits, microCredits } from '../../pricing/money.ts'
+import type { WalletOwner } from './vocabulary.ts'
+
 /**
- * Notifications: events that a ledger reports to its customer. Each ledger numbers them 1, 2, 3 … without gaps. A
- * notification is part of the commit that causes it, so it exists if and only if the change was committed.
+ * Defines the notifications with which a ledger reports events to its customer. Each ledger numbers them 1, 2, 3 …
+ * without gaps. A notification is part of the commit that causes it, so it exists if and only if the change was
+ * committed.
  */
 
 export const NOTIFICATION_TYPES = [
@@ -41,14 +45,29 @@ export type JsonValue =
   | { readonly [name: string]: JsonValue }
 
 /**
- * The `data` of a notification, as clients receive it. Amounts are numbers in credits, and ids are public ids. Users
- * and teams may appear only in `user_id` and `team_id` at the top level, because an erasure searches only there. Free
- * text of the customer is not included.
+ * The `data` of a notification, as clients receive it. Amounts of credits are numbers, and ids are public ids. Users
+ * and teams must appear only in `user_id` and `team_id` at the top level, because the flush replaces ids with numbers
+ * only in these two fields. In other fields, an erased id would remain in D1. Free text of the customer is not
+ * included.
  */
 export interface NotificationData {
   readonly user_id?: string
   readonly team_id?: string
   readonly [name: string]: JsonValue | undefined
+}
+
+/**
+ * Converts micro-credits to a number of credits for the data of a notification. JSON shows the exact amount, because
+ * doubles up to 8e9 are less than 1e-6 apart.
+ */
+export function creditsOf(amount_micro: number): number {
+  return Number(formatCredits(microCredits(amount_micro)))
+}
+
+/** Returns the field that names the owner of a wallet. Returns no field for the customer. */
+export function ownerFields(owner: WalletOwner): Pick<NotificationData, 'user_id' | 'team_id'> {
+  if (owner.kind === 'customer') return {}
+  return owner.kind === 'user' ? { user_id: owner.id } : { team_id: owner.id }
 }
 
 /** A notification without its sequence number and time. */

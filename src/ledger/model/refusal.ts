@@ -2,9 +2,10 @@ import type { Level, LimitUnit, OffReason, RollingLength } from './limits.ts'
 import type { WalletOwner } from './vocabulary.ts'
 
 /**
- * The expected refusals of the ledger, and of the rating before it. A refused request changes nothing and leaves its
- * idempotency key unused. A refusal is plain JSON in RPC and in the journal. `detailOf` returns its text, and
- * `http/problem.ts` its HTTP status. Both must handle every code.
+ * The expected refusals of the ledger, and of the rating that precedes the ledger. A refused request makes no change of
+ * its own and does not use up its idempotency key. After `unavailable`, the outcome can be unknown: the ledger might
+ * have executed the request. A refusal is plain JSON in RPC. `detailOf` returns its text, and `http/output/problem.ts`
+ * returns its HTTP status. The two must handle every code.
  */
 export type Refusal =
   | { readonly code: 'invalid_request'; readonly detail: string; readonly errors: readonly FieldError[] }
@@ -19,7 +20,7 @@ export type Refusal =
   | {
       readonly code: 'insufficient_credits'
       readonly wallet_id: string
-      /** The amounts as decimal strings of credits, because the required amount may exceed the largest balance. */
+      /** The amounts as decimal strings of credits, because the required amount can exceed the largest balance. */
       readonly balance: string
       readonly available_balance: string
       readonly required: string
@@ -41,11 +42,11 @@ export type Refusal =
       readonly used: string
       readonly needed: string
       /**
-       * The time at which the limit resets, or, if it rolls, at which the oldest use leaves the window. Null for no
-       * such time.
+       * The time at which the limit resets. For a rolling limit, the time at which the oldest use leaves the window.
+       * Null if there is no such time.
        */
       readonly resets_at_ms: number | null
-      /** The length of the window, if the limit rolls. */
+      /** The length of the window of a rolling limit. */
       readonly rolling?: RollingLength
     }
   | { readonly code: 'feature_not_allowed'; readonly feature_id: string; readonly reason: OffReason }
@@ -66,7 +67,7 @@ export type Refusal =
   | { readonly code: 'already_voided' }
   /**
    * A call with this idempotency key was already opened. `event_id` is the event that was charged; null while the
-   * call runs.
+   * call runs, or if the charge has no event.
    */
   | { readonly code: 'already_processed'; readonly event_id: string | null }
   | { readonly code: 'hold_not_open' }
@@ -87,9 +88,9 @@ export type Refusal =
       readonly limit: number
       readonly resets_at_ms: number
     }
-  /** The ledger is overloaded. With `keys_full`, it has its maximum number of idempotency keys. */
+  /** The ledger is overloaded. `keys_full` means that it stores the maximum number of idempotency keys. */
   | { readonly code: 'overloaded'; readonly keys_full?: true }
-  /** The ledger could not be reached. With `stripe`, Stripe did not answer. */
+  /** The ledger could not be reached or could not handle the request. `stripe` means that Stripe did not respond. */
   | { readonly code: 'unavailable'; readonly stripe?: true }
   /** The deployment has no usable Stripe key for the mode of the ledger. */
   | { readonly code: 'payments_not_configured' }
@@ -125,22 +126,22 @@ export function detailOf(refusal: Refusal): string {
       return 'This idempotency key was already used with another request. Use a new key for a new request.'
     case 'too_many_open':
       if (refusal.what === 'alerts') {
-        return `The limit of ${refusal.limit} alerts of this kind or on this wallet is reached. Delete an alert, then retry.`
+        return `The limit of ${refusal.limit} alerts is reached: in the ledger, of this kind, or on this wallet. Delete an alert, then retry.`
       }
       if (refusal.what === 'MB of metadata') {
         return `The metadata of the ledger's grants, purchases and entitlements would exceed the tier's limit of ${refusal.limit} MB. Send the request without metadata.`
       }
       return refusal.what === 'payments'
         ? `The ledger has reached its limit of ${refusal.limit} payments without an outcome. Unpaid checkouts end after a day, so retry later.`
-        : `The wallet has reached its limit of ${refusal.limit} open ${refusal.what}. Close or use some, then retry.`
+        : `The wallet has reached its limit of ${refusal.limit} open ${refusal.what}. ${refusal.what === 'checkouts' ? 'Retry after one is paid or ends, at most 24 hours after it was opened.' : 'Close or use some, then retry.'}`
     case 'hold_not_open':
       return 'This hold is not open: it was captured, was released, or has expired. Open a new hold.'
     case 'already_voided':
       return 'This event is already voided.'
     case 'already_processed':
       return refusal.event_id === null
-        ? 'A call with this idempotency key is running. Its answer will not be stored: use a new key for a new call.'
-        : `A call with this idempotency key was made and charged as ${refusal.event_id}. Its answer is not stored: use a new key for a new call.`
+        ? 'A call with this idempotency key is running, or was charged without an event. Its response is not stored: use a new key for a new call.'
+        : `A call with this idempotency key was made and charged as ${refusal.event_id}. Its response is not stored: use a new key for a new call.`
     case 'revoked_api_key':
       return 'This API key was deleted or replaced. Use another key.'
     case 'customer_suspended':
@@ -151,11 +152,11 @@ export function detailOf(refusal: Refusal): string {
       return `The monthly quota of ${refusal.limit} ${refusal.of ?? 'events'} is used up. The quota resets at ${new Date(refusal.resets_at_ms).toISOString()}.`
     case 'overloaded':
       return refusal.keys_full
-        ? 'This ledger has reached its limit of idempotency keys. Send events in batches with one key each, or retry with the same key after older keys have expired.'
+        ? 'This ledger has reached its limit of idempotency keys. Send events in batches with one key for each batch, or retry with the same key after older keys have expired.'
         : 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
     case 'unavailable':
       return refusal.stripe
-        ? 'Stripe did not answer, so the checkout was not opened and nothing was charged. Wait, then retry.'
+        ? 'Stripe did not respond, so the checkout was not opened and nothing was charged. Wait, then retry.'
         : 'The ledger could not be reached. Retry with the same idempotency key: the request takes effect at most once.'
     case 'payments_not_configured':
       return 'This deployment has no usable Stripe key for this mode. Ask the operator to set one up (docs/payments.md), or add credits with POST /v1/credits/purchase.'
@@ -172,10 +173,10 @@ function limitDetail(refusal: Refusal & { code: 'limit_reached' }): string {
   const name = unit === 'usd' ? 'USD' : unit
   const features = all_features ? 'all features' : 'this feature'
   const reset = resetText(resets_at_ms, rolling !== undefined)
-  return `The use would exceed the ${LEVEL_NAMES[level]}'s limit of ${limit} ${name} for ${features}: ${used} are used, and the request needs ${needed}. ${reset}`
+  return `The use would exceed the ${LEVEL_NAMES[level]}'s limit of ${limit} ${name} for ${features}: ${used} are used or held, and the request needs ${needed}. ${reset}`
 }
 
-/** The names of the levels in texts for people. */
+/** The names of the levels in error texts. */
 export const LEVEL_NAMES: Readonly<Record<Level, string>> = {
   user: 'user',
   team: 'team',
@@ -190,18 +191,18 @@ function resetText(resets_at_ms: number | null, rolls: boolean): string {
   return rolls ? `The oldest use leaves the window at ${at}.` : `The limit resets at ${at}.`
 }
 
-/** The maximum number of errors that one answer lists. */
+/** The maximum number of errors that one response lists. */
 const MAX_ERRORS = 50
 
 /**
- * The maximum length of a path in a detail. A path may contain a field name of any length from the client, and the
+ * The maximum length of a path in a detail. A path can contain a field name of any length from the client, and the
  * details of a batch are stored.
  */
 const MAX_PATH_SHOWN = 200
 
 /**
- * Returns a 400 that lists the invalid fields. Its detail names the first of them. `what` is the invalid part, such
- * as the query.
+ * Returns a refusal with the status 400 that lists the invalid fields. Its detail names the first field. `what` is the
+ * invalid part, such as the query.
  */
 export function invalid(
   errors: readonly FieldError[],
@@ -236,7 +237,7 @@ export function refused(refusal: Refusal): Refused {
   return { kind: 'refused', refusal }
 }
 
-/** Returns a 400 about one field. */
+/** Returns a refusal with the status 400 about one invalid field. */
 export function invalidField(path: string, message: string, detail = `${path} ${message}.`): Refused {
   return refused({ code: 'invalid_request', detail, errors: [{ path, message }] })
 }
@@ -245,7 +246,7 @@ export function conflict(detail: string): Refused {
   return refused({ code: 'conflict', detail })
 }
 
-/** Returns a 404 that names the missing object, such as `Hold hold_1 not found.` */
+/** Returns a refusal with the status 404 that names the missing object, such as `Hold hold_1 not found.` */
 export function notFound(what: string, remedy?: string): Refused {
   return refused({
     code: 'not_found',
@@ -253,7 +254,7 @@ export function notFound(what: string, remedy?: string): Refused {
   })
 }
 
-/** Returns the 404 for an owner without a wallet. */
+/** Returns the refusal with the status 404 for an owner without a wallet. */
 export function walletNotFound(owner: WalletOwner): Refused {
   const what = owner.kind === 'customer' ? 'Wallet' : `Wallet of the ${owner.kind} ${owner.id}`
   return notFound(

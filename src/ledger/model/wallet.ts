@@ -18,11 +18,11 @@ export interface Wallet {
   readonly number: number
   readonly owner: WalletOwner
   readonly created_at_ms: number
-  /** Whether an entry of the wallet was appended. The first entry of a wallet contains its owner. */
+  /** Whether the journal has an entry of the wallet. The first entry of a wallet contains the owner. */
   announced: boolean
   /** The remaining credits of all lots minus the used overdraft. */
   balance: MicroCredits
-  /** The maximum overdraft that burns and holds may use. */
+  /** The maximum overdraft that burns and holds can use. */
   overdraft_limit: MicroCredits
   /** The amount by which the wallet is overdrawn, including `owed`. */
   overdrawn: MicroCredits
@@ -45,15 +45,15 @@ export interface Wallet {
   /**
    * The rollovers of each recurring grant with a `rollover_max`, by the grant's number, oldest first. A new rollover
    * replaces earlier rollovers with at least as much `room`. Rollovers are kept after the grant ends, because credits
-   * of its lots may still be returned.
+   * of its lots can still be returned.
    */
   rollovers?: Readonly<Record<string, readonly Rollover[]>>
   /**
-   * The amount below which the top-up rule charges. Absent while the rule is disabled. `noted` is set once the alarm
-   * is scheduled to charge.
+   * The amount of available credits below which the top-up rule charges the card. Absent without an enabled rule.
+   * `noted` is set while the available credits are below this amount.
    */
   top_up?: { readonly below: MicroCredits; readonly noted?: true }
-  /** The counters of burn table rules and of alerts on spending. Absent until use is first counted. */
+  /** The counters of burn table rules and of alerts on spending or the runway. Absent until use is first counted. */
   counters?: PeriodCounters
 }
 
@@ -68,12 +68,12 @@ export interface Hold {
   readonly team_id?: string
   /** The API key that opened the hold. Captures count as usage of this key. */
   readonly key_id?: string
-  /** The model of the event that determined the size of the hold. Absent if no event determined it. */
+  /** The model of the event that determined the size of the hold. Absent without such an event or its model. */
   readonly model?: string
   readonly created_at_ms: number
   /** The amount that was reserved when the hold was opened. */
   readonly credits: MicroCredits
-  /** The credits for a million output tokens, if the size of the hold was determined by a model. */
+  /** The credits for a million output tokens; absent if they were not computed when the hold was opened. */
   readonly output_rate?: MicroCredits
   /** The part of the hold for the input, if there is an `output_rate`. Captures use this part first. */
   readonly input_credits?: MicroCredits
@@ -94,10 +94,10 @@ export interface Hold {
 
 /** A running call to a provider. */
 export interface HeldCall {
-  /** The estimate that is charged if the hold expires; absent until something was delivered. */
+  /** The estimate that is charged if the hold expires; absent until an estimate is stored. */
   readonly noted?: {
     readonly credits: MicroCredits
-    /** The event without user and team, which are stored in the hold. */
+    /** The event without its user and team, which the hold contains. */
     readonly record: Omit<RatedFields, 'user_id' | 'team_id'>
   }
 }
@@ -141,7 +141,7 @@ export function remaining(hold: Hold): MicroCredits {
   return microCredits(hold.parts.reduce((sum, [, amount]) => sum + amount, 0))
 }
 
-/** Returns the part of a hold's input that no capture has paid yet. */
+/** Returns the part of a hold's input credits that no capture has used yet. */
 export function inputLeft({
   input_credits = ZERO_CREDITS,
   captured,
@@ -174,24 +174,25 @@ export function usedOverdraft(wallet: Wallet): MicroCredits {
 
 /**
  * Returns the balance minus held credits and credits of lots that begin later. It can be below zero if the overdraft
- * is used.
+ * is used or reserved.
  */
 export function available(wallet: Wallet): MicroCredits {
   return microCredits(wallet.balance - reserved(wallet) - pendingCredits(wallet))
 }
 
 /**
- * Returns the credits that can be burned or held now, including the unused overdraft. The sum with the held credits
- * is limited to the maximum balance.
+ * Returns the credits that can be burned or held now, including the unused overdraft. Together with the held credits,
+ * they are at most the maximum balance. Returns 0 if the refund or dispute of a payment has taken the wallet below its
+ * overdraft limit, so that a use that costs nothing is not refused.
  */
 export function spendable(wallet: Wallet): MicroCredits {
   const held = reserved(wallet)
   const free = wallet.balance - held - pendingCredits(wallet) + wallet.overdraft_limit
-  return microCredits(Math.min(free, MAX_MICRO_CREDITS - held))
+  return microCredits(Math.max(0, Math.min(free, MAX_MICRO_CREDITS - held)))
 }
 
 /**
- * Returns the refusal if `amount` more credits in `lots` more lots would exceed a maximum of the wallet; otherwise
+ * Returns a refusal if `amount` more credits or `lots` more lots would exceed a maximum of the wallet; otherwise
  * undefined.
  */
 export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number): Refusal | undefined {
@@ -205,7 +206,7 @@ export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number):
   }
 }
 
-/** Returns the time at which the next item of the wallet falls due; null for never. */
+/** Returns the time at which the next item of the wallet is due; null if no item will be due. */
 export function walletDueAt(wallet: Wallet): number | null {
   // Builds no list of times, because this function runs for every event of a batch.
   let first: number | null = null
@@ -228,7 +229,7 @@ export function startOf({ starts_at_ms, created_at_ms }: Lot): number {
 }
 
 /**
- * Asserts rules 1, 4 and 6 of the design, before a wallet is written and after it is read. Throws if a rule is
+ * Asserts rules 1, 4 and 6 of `docs/design.md`, before a wallet is written and after it is read. Throws if a rule is
  * broken: this is a bug, and the commit must fail.
  */
 export function assertWallet(wallet: Wallet): void {
@@ -281,7 +282,7 @@ function check(holds: boolean, wallet: Wallet, what: string): void {
 }
 
 /**
- * Returns the refusal of a request that requires more credits than the wallet has. `required_micro` may exceed the
+ * Returns the refusal of a request that requires more credits than the wallet has. `required_micro` can exceed the
  * maximum balance.
  */
 export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_micro: bigint): Refusal {
@@ -299,7 +300,7 @@ export const HOLD_STATUSES = ['open', 'captured', 'released', 'expired'] as cons
 
 export type HoldStatus = (typeof HOLD_STATUSES)[number]
 
-/** A hold in the form of answers. The journal and D1 also store closed holds in this form. */
+/** A hold in the form in which results contain it. The journal also stores closed holds in this form. */
 export interface HoldState {
   readonly number: number
   readonly wallet: number
@@ -317,8 +318,8 @@ export interface HoldState {
 }
 
 /**
- * A rollover of a recurring grant. `room` is the number of credits that can still be returned to lots from before the
- * rollover without expiring.
+ * A rollover of a recurring grant. `room` is the number of credits that can still be returned, without expiring, to
+ * lots that are older than the rollover.
  */
 export interface Rollover {
   readonly at_ms: number
@@ -338,11 +339,11 @@ export interface RecurringGrant {
   readonly priority: number
   /** The lifetime of each lot; null for lots that do not expire. */
   readonly lifetime_ms: number | null
-  /** The maximum number of credits that earlier lots keep when the next lot is granted; null for no limit. */
+  /** The maximum number of unreserved credits that earlier lots keep at a recurrence; null for no limit. */
   readonly rollover_max: MicroCredits | null
   /**
-   * The target of each recurrence, which grants only the difference between the target and the grant's remaining
-   * credits. If absent, each recurrence grants `amount`.
+   * The target of each recurrence, which grants only the difference between the target and the unreserved credits of
+   * the grant's lots. If absent, each recurrence grants `amount`.
    */
   readonly target?: MicroCredits
   readonly reason?: string

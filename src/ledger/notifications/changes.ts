@@ -6,9 +6,8 @@ import { rollingMs } from '../entitlements/rolling.ts'
 import type { Entry, HoldRecord } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { ALL_FEATURES, type LimitOwner } from '../model/limits.ts'
-import type { NotificationData } from '../model/notifications.ts'
+import { creditsOf, type NotificationData, ownerFields } from '../model/notifications.ts'
 import { available, type Wallet } from '../model/wallet.ts'
-import { creditsOf, ownerFields } from './amounts.ts'
 
 /** The committed state that determines the notifications of a commit. */
 export interface CommittedState {
@@ -16,20 +15,20 @@ export interface CommittedState {
   /** Reports whether a model of a provider has events without a price. */
   hasUnrated(provider: string, model: string): boolean
   /**
-   * Returns the start of the window in which a limit was last reached. For a rolling limit, returns the time at which
-   * it was last reached.
+   * Returns the time of the last notification that a limit was reached. For a fixed window, returns the start of the
+   * window.
    */
   reachedAt(counter: number): number | undefined
 }
 
-/** The maximum number of ids in a notification. The notification also has the total number. */
+/** The maximum number of ids that a notification lists. The notification also contains the total number. */
 const MAX_LISTED = 10
 
 /**
- * Adds the notifications of a commit's changes. Runs after the last request of the commit. In one commit, the expired
- * lots of a wallet share one notification. Its expired holds also share one, and the late ratings of a model share
- * one. A burn adds a notification only if its event has no price, or if it uses up the available credits or reaches a
- * limit.
+ * Adds the notifications of a commit's changes, without those of alerts. Runs after the last request of the commit. In
+ * a commit, one notification covers all expired lots of a wallet, one covers all expired holds of a wallet, and one
+ * covers all late ratings of a model. A burn adds a notification only if its event has no price or is rated late, or if
+ * it uses up the available credits or reaches a limit.
  */
 export function notifyOfChanges(draft: Draft, ids: LedgerIds, committed: CommittedState): void {
   new Changes(draft, ids, committed).notify()
@@ -139,8 +138,8 @@ class Changes {
   }
 
   /**
-   * Adds a notification for the first unrated event of a model. The next notification is added only after all events
-   * of the model were rated and another unrated event follows.
+   * Adds a notification for the first unrated event of a model. Adds the next one only if another unrated event arrives
+   * after all events of the model have been rated or voided.
    */
   private notifyUnrated(entry: Entry): void {
     const { provider = '', model = '', feature_id } = entry.event ?? {}
@@ -186,7 +185,10 @@ class Changes {
     })
   }
 
-  /** Notifies once for each fixed window, and for a rolling limit at most once within the length of its window. */
+  /**
+   * Adds notifications for the limits that the commit reaches: at most one in each fixed window, and at most one within
+   * the length of a rolling window.
+   */
   private notifyReached(): void {
     const { draft } = this
     for (const { entitlement, window, limit, used } of draft.reachedLimits) {

@@ -2,14 +2,13 @@ import { formatCredits, formatDecimal } from '../../pricing/money.ts'
 import { exactNumber } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import type { NotificationData, NotificationType } from '../model/notifications.ts'
+import { type NotificationData, type NotificationType, ownerFields } from '../model/notifications.ts'
 import type { PauseReason, Payment } from '../model/payments.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
-import { ownerFields } from '../notifications/amounts.ts'
 
-/** The notifications of payments. Each notification is part of the commit that changes the payment. */
+/** Adds the notifications of payments. Each notification is part of the commit that changes the payment. */
 
-/** Adds the notifications of a payment's change. */
+/** Adds the notifications about a change of a payment. */
 export function announceChange(draft: Draft, before: Payment, after: Payment, ids: LedgerIds): void {
   const add = (type: NotificationType) => draft.notify({ type, data: dataOf(after, ids) })
   if (after.refunded_cents !== before.refunded_cents) add('payment.refunded')

@@ -15,18 +15,20 @@ import { applyReport, FAILED_KEPT_MS, FIRST_ASK_MS, LAST_ASKS, newPayment } from
 import { decide, openTopUp, putOff } from './top-up.ts'
 
 export const MAX_OPEN_CHECKOUTS = 10
-/** The number of payments without an outcome in a ledger at which new checkouts are refused. */
+/** The maximum number of payments without an outcome in a ledger. At this number, new checkouts are refused. */
 export const MAX_OPEN_PAYMENTS = 10_000
 /**
  * The maximum number of payments, and the maximum number of top-ups, that one alarm processes. It keeps alarms short
- * even if Stripe does not answer.
+ * even if Stripe does not respond.
  */
 const MAX_AN_ALARM = 20
-/** The maximum number of concurrent checks. The platform allows six connections. */
+/**
+ * The maximum number of checks and top-ups that an alarm runs at a time. Cloudflare allows six concurrent connections.
+ */
 const AT_ONCE = 4
 /** The maximum number of steps of one check. A charge that the card's owner must confirm takes two steps. */
 const MAX_STEPS = 3
-/** The wait before the next try if payments are not set up or the customer is suspended. */
+/** The wait before the next try if payments are not set up or the customer is not active. */
 const NOT_NOW_MS = HOUR_MS
 
 interface Options {
@@ -44,8 +46,8 @@ interface Options {
 }
 
 /**
- * The options of a check. `open` opens a checkout in place of the first question to Stripe. `reference` is an id from
- * a webhook.
+ * The options of a check. `open` opens a checkout instead of reading the state of the payment from Stripe. `reference`
+ * is an id from a webhook.
  */
 interface How {
   readonly open?: (payment: Payment) => Promise<Report>
@@ -53,15 +55,15 @@ interface How {
 }
 
 /**
- * The payments of a ledger. A payment's row is durable before Stripe is called, and `applyReport` applies the reports
- * of Stripe. If a report was lost or repeated, the next check updates the row from Stripe.
+ * Runs the payments of a ledger. A payment's row is durable before Stripe is called, and `applyReport` applies the
+ * reports of Stripe. If a report is lost, the next check updates the row from Stripe. A repeated report is harmless.
  */
 export class LedgerPayments {
   private readonly options: Options
   private readonly running = new Map<number, Promise<Payment | Refused>>()
   /** The figures that were last written to D1, as JSON; undefined after a start of the object. */
   private reported: string | undefined
-  /** Whether the latest figures are not written to D1 yet. */
+  /** Whether a write of changed figures to D1 was started and has not succeeded yet. */
   private unreported = false
   private readonly waiting = new Map<number, { how: How; readonly checked: Promise<Payment | Refused> }>()
 
@@ -83,7 +85,7 @@ export class LedgerPayments {
     let report: Report = { kind: 'unknown', reason: 'not asked' }
     const open = async (current: Payment): Promise<Report> => {
       report = await stripe.open(current)
-      // Without an answer, the address of the page is unknown. The checkout ends as failed, and the buyer can start
+      // Without a response, the address of the page is unknown. The checkout ends as failed, and the buyer can start
       // another checkout.
       return report.kind === 'unknown' ? NOT_OPENED : report
     }
@@ -94,9 +96,10 @@ export class LedgerPayments {
   }
 
   /**
-   * Asks Stripe about a payment and applies the answer. Only one check of a payment runs at a time, so answers are
-   * applied in the order in which Stripe sent them. A check that is requested while another check runs starts after
-   * it, because the payment may have changed in the meantime.
+   * Asks Stripe about a payment and applies the response. Only one check of a payment runs at a time, so responses are
+   * applied in the order in which Stripe sent them. A check that is requested while another check runs starts after the
+   * running check, because the payment can change in the meantime. All checks that wait for the running check become
+   * one check.
    */
   check(number: number, how: How = {}): Promise<Payment | Refused> {
     const waiting = this.waiting.get(number)
@@ -126,10 +129,11 @@ export class LedgerPayments {
     const failed = await runAll([...due, ...asked])
     await this.reportFigures(now_ms)
     for (const error of failed.slice(0, 3)) this.options.log('payment_not_processed', error)
-    if (failed.length > 0) throw new Error(`${failed.length} payments or top-ups were not processed`)
+    if (failed.length > 0)
+      throw new Error(`the number of unprocessed payments and top-ups is ${failed.length}`)
   }
 
-  /** Returns the time of the alarm's next work; null for never. */
+  /** Returns the time of the alarm's next task for payments; null if there is none. */
   nextAt(now_ms: number): number | null {
     return this.unreported ? now_ms : this.options.store.paymentIntents.nextAt()
   }
@@ -166,7 +170,7 @@ export class LedgerPayments {
       }
       const report = await (open ? open(payment) : stripe.ask(payment, reference))
       if (is_old && (isUnpaid(report) || (is_last_ask && report.kind !== 'paid'))) return this.forget(number)
-      // The commit reads the payment again, because its owner may have been erased in the meantime.
+      // The commit reads the payment again, because its owner might have been erased in the meantime.
       const after = commits.commit((draft) => {
         const current = draft.paymentIntent(number)
         const how = { ids: ids(), policy: this.options.reversals() }
@@ -177,7 +181,7 @@ export class LedgerPayments {
     }
   }
 
-  /** Charges the saved card of a low wallet. Writes the payment's row before calling Stripe. */
+  /** Charges the saved card of a low wallet. Writes the payment's row before charging the card. */
   private async topUp(wallet_key: string): Promise<void> {
     const { commits, storage, store, provider } = this.options
     const stripe = provider()
@@ -230,7 +234,7 @@ function isUnpaid(report: Report): boolean {
 const NOT_OPENED: Report = {
   kind: 'failed',
   code: 'not_opened',
-  message: 'Stripe did not answer.',
+  message: 'Stripe did not respond.',
   declined: false,
 }
 

@@ -1,5 +1,4 @@
-import type { Stripe, StripeResult } from '../../stripe/client.ts'
-import type { FormFields } from '../../stripe/form.ts'
+import type { FormFields, Stripe, StripeResult } from '../../stripe/client.ts'
 import type { Disputes, PaymentIntent, Session } from '../../stripe/objects.ts'
 import { HOUR_MS } from '../../time/durations.ts'
 import type { Card, Payment } from '../model/payments.ts'
@@ -15,7 +14,10 @@ export interface ProviderOptions {
   readonly log: (event: string, fields: Readonly<Record<string, string | number>>) => void
 }
 
-/** The time for which an idempotency key is used. Stripe keeps the answer to a key for 24 hours. */
+/**
+ * The time for which an idempotency key is used at Stripe. It is shorter than the 24 hours for which Stripe stores the
+ * response for a key.
+ */
 const KEY_LIVES_MS = 23 * HOUR_MS
 /** The maximum difference between Stripe's clock and the clock of this machine. */
 const CLOCKS_DIFFER_S = 600
@@ -27,7 +29,7 @@ const MAX_PAGES = 10
 /** The states of disputes that took no money, or after which Stripe returned the money. */
 const HARMLESS = /^(?:won|prevented|warning_.*)$/
 
-/** Starts payments at Stripe and reads their outcomes. Never throws. All calls may be repeated. */
+/** Starts payments at Stripe and reads their outcomes. Never throws. All calls can be repeated. */
 export class PaymentProvider {
   private readonly options: ProviderOptions
 
@@ -50,8 +52,9 @@ export class PaymentProvider {
   }
 
   /**
-   * Returns the state of a payment at Stripe, and charges a top-up that was not charged yet. Uses the reference of a
-   * webhook if the payment has no session id and no intent id.
+   * Returns the state of a payment at Stripe, and charges a top-up that was not charged yet. If the card's owner must
+   * confirm the charge, creates the page for it. Uses the reference of a webhook if the payment has no session id and
+   * no intent id.
    */
   async ask(payment: Payment, reference?: string): Promise<Report> {
     if (payment.session_id !== undefined) return this.readSession(payment, payment.session_id)
@@ -62,7 +65,7 @@ export class PaymentProvider {
     if (reference?.startsWith('cs_')) return this.readSession(payment, reference)
     if (reference?.startsWith('pi_')) return this.readIntent(payment, reference)
     if (payment.type === 'top_up') return this.charge(payment)
-    // Stripe's answer with the page was lost, so the buyer has never received the page.
+    // Stripe's response with the page was lost, so the buyer has never received the page.
     return { kind: 'failed', code: 'not_opened', message: 'The checkout was not opened.', declined: false }
   }
 
@@ -79,17 +82,19 @@ export class PaymentProvider {
   }
 
   /**
-   * Charges the card of a top-up, at most once. Within a day, the idempotency key prevents a second charge. Later, a
-   * look-up finds an existing charge. A failed payment is never charged again, because it is not counted in the
-   * limits.
+   * Charges the card of a top-up, at most once. A repeated call first looks for an existing charge. For 23 hours, the
+   * idempotency key also prevents a second charge; afterwards, a repeated call charges nothing. A failed payment is
+   * never charged again, because it is not counted in the limits.
    */
   private async charge(payment: Payment): Promise<Report> {
     const { stripe, now, idOf } = this.options
     const has_failed = payment.status === 'failed'
-    if (payment.asked > 0 || has_failed) {
+    // If the object stopped during the first request, `asked` is 0 although Stripe can have made the charge.
+    const is_key_over = now() - payment.created_at_ms > KEY_LIVES_MS
+    if (payment.asked > 0 || has_failed || is_key_over) {
       const found = await this.findIntent(payment)
       if (found) return found
-      if (has_failed || now() - payment.created_at_ms > KEY_LIVES_MS) {
+      if (has_failed || is_key_over) {
         return { kind: 'failed', code: 'not_charged', message: 'Stripe made no charge.', declined: false }
       }
     }
@@ -113,8 +118,9 @@ export class PaymentProvider {
   }
 
   /**
-   * Returns the state of the payment intent of a payment; undefined if Stripe has none. Searches only the time in
-   * which the charge could be started.
+   * Returns the state of the payment intent of a payment; undefined if Stripe has none or refuses the request, or if
+   * the payment has no customer at Stripe. Searches only the payment intents from the period in which the charge could
+   * have started.
    */
   private async findIntent(payment: Payment): Promise<Report | undefined> {
     const { stripe, idOf } = this.options
@@ -151,7 +157,7 @@ export class PaymentProvider {
     const { payment_intent: intent, status } = result.value
     if (typeof intent === 'string') return this.readIntent(payment, intent)
     if (intent?.status === 'succeeded') return this.paid(payment, intent)
-    // Stripe may still process a payment after the page has expired.
+    // Stripe can still process a payment after the page has expired.
     if (status !== 'expired' || intent?.status === 'processing')
       return intent ? { kind: 'open', intent_id: intent.id } : { kind: 'open' }
     return payment.needs_action
@@ -166,7 +172,8 @@ export class PaymentProvider {
 
   /**
    * Creates a page on which the card's owner confirms a charge. Cancels the payment intent of the first charge before
-   * that, so that only one of the two can be paid. Each step has its own idempotency key and may be repeated.
+   * that, so that only one of the two payment intents can be paid. Each step has its own idempotency key and can be
+   * repeated.
    */
   private async requestAction(payment: Payment, intent_id: string): Promise<Report> {
     const { stripe, idOf } = this.options
@@ -192,8 +199,8 @@ export class PaymentProvider {
       {
         mode: 'payment',
         client_reference_id: this.options.idOf(payment),
-        // Buyers can pay only with cards, because other methods may be paid days later, or cannot be charged by
-        // top-ups.
+        // Buyers can pay only with cards, because a payment with another method can take days, or top-ups cannot charge
+        // the method.
         payment_method_types: ['card'],
         line_items: [{ quantity: 1, price_data: { currency: 'usd', unit_amount, product_data: { name } } }],
         success_url: urls.success,
@@ -237,8 +244,8 @@ export class PaymentProvider {
   }
 
   /**
-   * Returns the report of a paid payment intent. Never reports it as paid if its payment, amount, currency or mode
-   * differs from the request.
+   * Returns the report of a paid payment intent. Never reports the payment as paid if the payment id, the amount, the
+   * currency or the mode of the payment intent differs from the request.
    */
   private async paid(payment: Payment, intent: PaymentIntent): Promise<Report> {
     const { id: intent_id, amount_received, currency, livemode, customer } = intent

@@ -14,7 +14,7 @@ import { reverse } from './reversal.ts'
 /** The waits between checks with Stripe. The last wait is used for all further checks. */
 const ASK_AGAIN_MS = [60_000, 120_000, 300_000, 900_000, 3_600_000, 10_800_000, 21_600_000] as const
 
-/** The wait before the first check of a payment whose first answer was lost. */
+/** The wait before the first check of a new payment, and before a failed look-up of a card is repeated. */
 export const FIRST_ASK_MS = ASK_AGAIN_MS[0]
 
 /**
@@ -23,8 +23,8 @@ export const FIRST_ASK_MS = ASK_AGAIN_MS[0]
  */
 export const FAILED_KEPT_MS = 90 * DAY_MS
 /**
- * The number of checks after which an old failed payment is deleted even if Stripe does not answer. These checks take
- * about a week.
+ * The number of checks after which an old failed payment is deleted even if Stripe does not respond. This number of
+ * checks takes about six days, or 30 hours if payments are not set up.
  */
 export const LAST_ASKS = 30
 
@@ -35,8 +35,9 @@ interface Settling {
 }
 
 /**
- * Applies a report of Stripe to a payment: changes its credits, its status and its payer in one commit. Reports from
- * requests, webhooks and the alarm may be applied in any order and repeatedly. A payment is credited only once.
+ * Applies a report of Stripe to a payment: changes its credits, its status and its payer in one commit. Requests,
+ * webhooks and the alarm can cause repeated reports, but a payment is credited only once. `LedgerPayments` applies the
+ * reports of a payment in the order in which Stripe sent them.
  */
 export function applyReport(draft: Draft, before: Payment, report: Report, how: Settling): Payment {
   const after = afterReport(draft, before, report, how)
@@ -75,13 +76,13 @@ function afterReport(draft: Draft, before: Payment, report: Report, how: Settlin
         asked: 0,
         ask_at_ms: before.created_at_ms + FAILED_KEPT_MS,
       } as const
-      return intent_id === undefined ? failed : { ...withoutPayer(failed), intent_id }
+      if (intent_id !== undefined) return { ...withoutPayer(failed), intent_id }
+      return isInFlight(draft, before) ? failed : withoutPayer(failed)
     }
     case 'not_accepted':
       return before.credited ? kept(draft, before) : afterDecision(draft, before, report)
     case 'unknown':
-      // A webhook reported a change of this credited payment, but Stripe did not answer, so another check is
-      // scheduled.
+      // A credited payment is checked because a webhook reported a change. The check is repeated until Stripe responds.
       return isSettled(before) && !before.credited
         ? kept(draft, before)
         : askAgain(draft, before, report.retry_after_ms)
@@ -118,8 +119,17 @@ function kept(draft: Draft, payment: Payment): Payment {
 }
 
 /**
- * Removes the ids of the payer's customer and card, because the payer may have been erased. Later checks with Stripe
- * use the payment intent.
+ * Reports whether the payer's row names the payment as its top-up without an outcome. An erasure deletes the row. A
+ * top-up that fails without a payment intent keeps its customer and card only if its payer was not erased. The check
+ * before its deletion searches the payment intents of the customer.
+ */
+function isInFlight(draft: Draft, { owner, number }: Payment): boolean {
+  return draft.payer(owner)?.in_flight === number
+}
+
+/**
+ * Removes the ids of the payer's customer and card, because the payer might have been erased. Later checks with Stripe
+ * use the payment intent, if there is one.
  */
 function withoutPayer<T extends Pick<Payment, 'customer' | 'card'>>(
   payment: T,
@@ -129,8 +139,8 @@ function withoutPayer<T extends Pick<Payment, 'customer' | 'card'>>(
 }
 
 /**
- * Reports whether a payment has an outcome. Only a report of a payment can change the outcome, because a failed
- * payment may still be paid later.
+ * Reports whether a payment has an outcome. Only a report that money was paid can change the outcome, because a failed
+ * payment can still be paid later.
  */
 function isSettled(payment: Payment): boolean {
   return !isUnsettled(payment)
@@ -201,7 +211,7 @@ function creditedBy({ entry, at_ms, wallet, lot }: RecordedPayment): Credited {
   return { entry, at_ms, wallet, lot }
 }
 
-/** Adds a new payment to the draft. It is not started at Stripe yet. */
+/** Adds a new payment to the draft. Does not start the payment at Stripe. */
 export function newPayment(
   draft: Draft,
   asked: Pick<

@@ -3,17 +3,19 @@ import { type Draft, monthOf } from '../commit/draft.ts'
 import type { Card, PauseReason, Payer, Payment, TopUpRule } from '../model/payments.ts'
 import { available, walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
-import { count, isLimitReached, LOOK_FOR_CARD_MS, pause } from './payers.ts'
+import { count, isLimitReached, LOOK_FOR_CARD_MS, MAX_DECLINES, pause } from './payers.ts'
 import { newPayment } from './settlement.ts'
 
 /** The decision about the next top-up of a wallet. */
 type Decision =
-  /** The top-up has nothing to do until the wallet or its payer changes. */
+  /** No top-up is needed until the wallet or its payer changes. */
   | { readonly kind: 'rest' }
   | { readonly kind: 'pause'; readonly reason: PauseReason; readonly until_ms: number | null }
   | { readonly kind: 'charge'; readonly rule: TopUpRule; readonly customer: string }
 
-/** Decides whether to top up a wallet now. Runs before the card is looked up, and again in the commit. */
+/**
+ * Decides whether to top up a wallet now. Runs before the card is looked up, and again in the commit of the payment.
+ */
 export function decide(draft: Draft, payer: Payer): Decision {
   const { rule, customer } = payer
   const wallet = draft.wallet(payer.owner)
@@ -41,7 +43,9 @@ export function openTopUp(draft: Draft, wallet_key: string, card: Card | null): 
     putOff(draft, payer, decision)
     return undefined
   }
-  const is_declined_card = payer.paused === 'declined' && card?.fingerprint === payer.declined_card
+  // The pause can have another reason by now, such as a limit.
+  const had_declines = payer.declines >= MAX_DECLINES
+  const is_declined_card = had_declines && card?.fingerprint === payer.declined_card
   if (!card || is_declined_card || !payer.urls) {
     const reason = card ? 'declined' : 'no_payment_method'
     putOff(draft, payer, { kind: 'pause', reason, until_ms: draft.at_ms + LOOK_FOR_CARD_MS })
@@ -58,8 +62,8 @@ export function openTopUp(draft: Draft, wallet_key: string, card: Card | null): 
     customer,
     card,
   })
-  const { paused, ...running } = payer
-  const declines = paused === 'declined' ? 0 : payer.declines
+  const { paused: _, ...running } = payer
+  const declines = had_declines ? 0 : payer.declines
   draft.payers.set(
     wallet_key,
     count({ ...running, declines, in_flight: payment.number, last_top_up: payment.number }, payment, 1),

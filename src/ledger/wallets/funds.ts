@@ -22,10 +22,10 @@ import { fullRefusal, unusedLots, type Wallet } from '../model/wallet.ts'
 import { lapsed } from './rollover.ts'
 
 /**
- * Moves credits into and out of a wallet's lots. The functions change the lots of the draft's copy of the wallet.
- * Functions that return the moved parts leave it to the caller to append the entry. `giveBack`, `beginLot`,
- * `expireFreed` and `expireLot` append the entry themselves. The caller must first check that the movement is
- * possible. Otherwise, the functions throw.
+ * Moves credits into and out of a wallet's lots. The functions change the lots of the draft's copy of the wallet. If a
+ * function returns the moved parts, the caller must append the entry. `giveBack`, `beginLot`, `expireFreed` and
+ * `expireLot` append the entry themselves. The caller must first check that the movement is possible. If it is not
+ * possible, the function or the commit throws.
  */
 
 /** Takes credits out of the lots in burn order, then out of the overdraft. */
@@ -47,8 +47,8 @@ export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPar
 }
 
 /**
- * Takes credits like a burn, and the rest from the overdraft, regardless of the overdraft limit. Until the overdraft
- * is repaid, it reduces the credits that can be burned.
+ * Takes credits from the lots like a burn, and takes the rest from the overdraft, regardless of the overdraft limit.
+ * Until the overdraft is repaid, it reduces the credits that can be burned.
  */
 export function takeBelowZero(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
   const before = wallet.overdrawn
@@ -78,7 +78,7 @@ export function reserve(wallet: Wallet, amount: MicroCredits): LotPart[] {
   return withoutZeros([...parts, [OVERDRAFT, microCredits(amount - from_lots)]])
 }
 
-/** Ends a reservation and returns the freed amount of each lot. */
+/** Releases the reserved parts of lots. Returns the released amount of each lot. */
 export function releaseParts(wallet: Wallet, parts: readonly LotPart[]): { lot: Lot; part: MicroCredits }[] {
   const freed: { lot: Lot; part: MicroCredits }[] = []
   for (const [number, part] of parts) {
@@ -92,8 +92,8 @@ export function releaseParts(wallet: Wallet, parts: readonly LotPart[]): { lot: 
 
 /**
  * Takes the first `amount` of a hold's parts. Returns the taken parts and the parts that the hold still reserves. A
- * reserved part of the overdraft is taken like a burn, out of lots first, because there may be new lots. The same lot
- * may occur twice in the taken parts.
+ * reserved part of the overdraft is taken like a burn, first out of lots, because the wallet can have new lots. The
+ * same lot can occur twice in the taken parts.
  */
 export function takeReserved(
   draft: Draft,
@@ -162,7 +162,7 @@ export function beginLot(draft: Draft, wallet: Wallet, lot: Lot, at_ms: number):
 
 /**
  * Adds a lot to the usable lots, after it has repaid the overdraft. Returns the part that left the lot and the part
- * that repaid the overdraft, or no parts.
+ * that repaid the overdraft; no parts if nothing was repaid.
  */
 function enterLot(draft: Draft, wallet: Wallet, lot: Lot): LotPart[] {
   const repaid = repay(wallet, lot.left)
@@ -182,7 +182,10 @@ function removeLot(wallet: Wallet, lot: Lot): void {
 /** A new lot that is not in a wallet yet. */
 export type NewFunds = Omit<Lot, 'left' | 'held' | 'price_left'>
 
-/** Returns the reason why a wallet cannot take back `amount`, which was taken as `taken`; undefined if it can. */
+/**
+ * Returns a refusal if a wallet cannot take back `amount` credits, which were taken as the parts `taken`; otherwise
+ * undefined.
+ */
 export function giveBackRefusal(
   wallet: Wallet,
   amount: MicroCredits,
@@ -193,10 +196,11 @@ export function giveBackRefusal(
 
 /**
  * Returns credits to the lots from which they were taken, and appends the entry with the lots. Reopens lots that were
- * used up. Credits that would have expired in the meantime, with their lot or at a rollover, expire at once in entries
- * after it. The other credits first repay the used overdraft. If credits were taken from the overdraft, and the
- * overdraft has been repaid since, they become a new lot, because no record shows which lot repaid the overdraft.
- * `burnedAt` returns the time at which the credits of a lot were taken, in epoch milliseconds.
+ * used up. Credits that would have expired in the meantime, with their lot or at a rollover, expire at once, in
+ * separate entries. The other credits first repay the used overdraft. If a part was taken from the overdraft, the
+ * credits that remain after this repayment become a new lot, because no record shows which lot repaid the overdraft
+ * before. A burn with a late rating can have two such parts. `burnedAt` returns the time at which the credits of a lot
+ * were taken, in epoch milliseconds.
  */
 export function giveBack(
   draft: Draft,
@@ -205,19 +209,23 @@ export function giveBack(
   burnedAt: (lot: number) => number,
   fields: Omit<NewEntry, 'lots' | 'new_lots'>,
 ): { readonly entry: Entry; readonly expired: MicroCredits } {
-  const { parts, expired, new_lot } = returnParts(draft, wallet, taken, burnedAt)
-  const new_lots = new_lot && { new_lots: [newLot(new_lot)] }
-  const entry = draft.append(wallet, { ...fields, lots: parts, ...new_lots })
+  const { parts, expired, new_lots } = returnParts(draft, wallet, taken, burnedAt)
+  const entry = draft.append(wallet, {
+    ...fields,
+    lots: parts,
+    ...(new_lots.length > 0 && { new_lots: new_lots.map(newLot) }),
+  })
   for (const part of expired) draft.append(wallet, { type: 'EXPIRATION', amount: part[1], lots: [part] })
   return { entry, expired: microCredits(expired.reduce((sum, [, gone]) => sum - gone, 0)) }
 }
 
-/** The returned parts of a burn, including the parts that expire again. */
+/** The returned parts of a burn, including the parts that expire at once. */
 interface Returned {
   readonly parts: readonly LotPart[]
-  /** The parts that must be removed again at once as expired. */
+  /** The returned parts that must expire at once. */
   readonly expired: readonly LotPart[]
-  readonly new_lot: Lot | null
+  /** The lots of credits from a repaid overdraft: at most one for each part that was taken from the overdraft. */
+  readonly new_lots: readonly Lot[]
 }
 
 function returnParts(
@@ -228,7 +236,7 @@ function returnParts(
 ): Returned {
   const parts: LotPart[] = []
   const expired: LotPart[] = []
-  let new_lot: Lot | null = null
+  const new_lots: Lot[] = []
   for (const part of taken) {
     const [number, amount] = part
     const open = wallet.lots.find((lot) => lot.number === number)
@@ -242,7 +250,8 @@ function returnParts(
     parts.push(...withoutZeros([lotPart(OVERDRAFT, repaid, paid_repaid)]))
     if (!lot) {
       if (rest === 0) continue
-      new_lot = lotOfItsOwn(draft, rest)
+      const new_lot = lotOfItsOwn(draft, rest)
+      new_lots.push(new_lot)
       insertLot(wallet.lots, new_lot)
       parts.push([new_lot.number, rest])
       continue
@@ -251,7 +260,7 @@ function returnParts(
     if (gone > 0) expired.push(lotPart(number, -gone, picoUsd(paid_back - paid_rest)))
     if (rest > 0) returnToLot(draft, wallet, open, lot, lotPart(number, rest, paid_rest))
   }
-  return { parts, expired, new_lot }
+  return { parts, expired, new_lots }
 }
 
 function closedLot(draft: Draft, number: number): Lot {
@@ -310,8 +319,8 @@ function withoutZeros(parts: readonly LotPart[]): LotPart[] {
 }
 
 /**
- * Expires the credits that a hold frees, if their lot has expired, or if they exceed the room of a rollover since the
- * hold reserved them.
+ * Expires credits that a hold releases, if their lot has expired, or if they exceed the `room` of a rollover that
+ * happened after the hold reserved them.
  */
 export function expireFreed(
   draft: Draft,

@@ -13,7 +13,7 @@ import { createRouter, json, jsonRequest, route } from '../../http/route.ts'
 import { newId } from '../../ids.ts'
 import { auditStatement } from '../../ledger/flush/audit-log.ts'
 import { microCredits } from '../../pricing/money.ts'
-import { requirePayments } from '../configured.ts'
+import { requirePayments } from '../routes.ts'
 import { packChangeSchema, packDraftSchema, packPath, packSchema, packsQuery, packsSchema } from './schema.ts'
 import {
   type CreditPack,
@@ -29,7 +29,7 @@ import {
 const createRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Create a credit pack, which a checkout sells at a fixed price',
+  summary: 'Create a credit pack that a checkout can sell at a fixed price',
   description: 'Live and test ledgers have separate packs.',
   ...scoped('credits:write', requirePayments),
   request: { body: jsonRequest(packDraftSchema) },
@@ -42,7 +42,7 @@ const listRoute = route({
   path: '/',
   summary: 'List credit packs, newest first',
   description:
-    'For a portal token, the answer has all packs that the token may sell, in the order of its `credit_pack_ids`. Deleted packs are left out.',
+    'For a portal token, the response contains the packs in the `credit_pack_ids` of the token, in the same order. Deleted packs are omitted.',
   ...scopedOrPortal('credits:read', requirePayments),
   request: { query: packsQuery },
   answers: { 200: json('A page of packs.', packsSchema) },
@@ -63,7 +63,7 @@ const changeRoute = route({
   method: 'patch',
   path: '/{id}',
   summary: 'Change the given fields of a credit pack',
-  description: 'Open checkouts keep their credits and their price.',
+  description: 'Checkouts that are already open keep their amount of credits and their price.',
   ...scoped('credits:write', requirePayments),
   request: { params: packPath, body: jsonRequest(packChangeSchema) },
   answers: { 200: json('The changed pack.', packSchema) },
@@ -73,7 +73,7 @@ const changeRoute = route({
 const deleteRoute = route({
   method: 'delete',
   path: '/{id}',
-  summary: 'Delete a credit pack, without closing its open checkouts',
+  summary: 'Delete a credit pack; its open checkouts stay valid',
   ...scoped('credits:write', requirePayments),
   request: { params: packPath },
   answers: { 200: json('The deleted pack.', packSchema) },
@@ -106,7 +106,7 @@ async function create(c: Context<AppEnv>, created: CreditPack, keep: KeepAnswer)
     ...keep(answer, { if_changed: true }),
   ])
   if (inserted?.meta.changes === 1) return answer
-  const detail = `A credit pack with the name ${created.name} already exists, or there are ${MAX_CREDIT_PACKS} packs, which is the limit. Use another name, or delete a pack.`
+  const detail = `A credit pack with the name ${created.name} already exists, or the ledger has the maximum of ${MAX_CREDIT_PACKS} credit packs. Use another name, or delete a pack.`
   return problem(c, { code: 'conflict', detail })
 }
 
@@ -142,7 +142,7 @@ creditPacksRoutes.openapi(changeRoute, async (c) => {
       credits_micro: credits ?? before.credits_micro,
       price_cents: price_usd ?? before.price_cents,
       expires_in_days: expires_in_days === undefined ? before.expires_in_days : expires_in_days,
-      // Every change increases this time, so that concurrent changes are detected.
+      // Each change increases this time, because `updatePack` compares it to detect concurrent changes.
       updated_at_ms: Math.max(Date.now(), before.updated_at_ms + 1),
     }
     const [updated] = await c.env.DB.batch([
@@ -185,7 +185,10 @@ function packJson(c: Context<AppEnv>, pack: CreditPack): object {
   }
 }
 
-/** Returns the audit record of a change. The record is written only if the statement before it changed a row. */
+/**
+ * Returns the statement that writes the audit record of a change. It writes the record only if the previous statement
+ * changed a row.
+ */
 function auditOf(
   c: Context<AppEnv>,
   action: Extract<AuditAction, `credit_packs.${string}`>,

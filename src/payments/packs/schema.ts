@@ -5,7 +5,7 @@ import { customerText } from '../../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../../http/input/pagination.ts'
 import { CHANGES_SOMETHING } from '../../http/input/validation.ts'
 
-/** The maximum lifetime in days: a hundred years. */
+/** The maximum lifetime of bought credits, in days: about 100 years. */
 const MAX_DAYS = 36_500
 
 export function daysInput() {
@@ -15,12 +15,12 @@ export function daysInput() {
 const fields = {
   name: customerText().openapi({
     example: '10,000 credits',
-    description: 'The name, which is unique in the ledger. Stripe shows it to the buyer.',
+    description: 'The name of the credit pack. It is unique in the ledger. Stripe shows it to the buyer.',
   }),
   credits: creditsAmount().openapi({ example: 10_000 }),
   price_usd: chargeableUsd().openapi({
     example: 25,
-    description: 'The price in USD with whole cents, at least 0.50.',
+    description: 'The price in USD, without fractions of a cent, at least 0.50.',
   }),
 }
 

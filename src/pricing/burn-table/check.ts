@@ -1,5 +1,5 @@
 import { findProvider, nearestProviders } from '../catalogue/catalogue.ts'
-import { compileMatch, DIMENSIONS, matchText, patternProblem } from './choice.ts'
+import { ambiguityTexts, compileMatch, DIMENSIONS, patternProblem } from './choice.ts'
 import {
   type BurnRule,
   type BurnTableDefinition,
@@ -10,7 +10,7 @@ import {
 } from './definition.ts'
 import { unitProblem } from './units.ts'
 
-/** An error in a definition. `path` is a JSON Pointer to the faulty value. */
+/** An error in the definition of a burn table. `path` is a JSON Pointer to the invalid value. */
 export interface DefinitionProblem {
   readonly path: string
   readonly message: string
@@ -49,7 +49,7 @@ function matchProblems(match: RuleMatch): DefinitionProblem[] {
 }
 
 /**
- * Returns the error in a provider's name. No event can name an unknown provider, so a rule with such a name would
+ * Returns an error if the provider in a condition is unknown. No event can name an unknown provider, so the rule would
  * never match.
  */
 function providerProblem(written: string): string | undefined {
@@ -101,17 +101,14 @@ interface Pair {
   readonly second: number
 }
 
-/**
- * Finds ambiguous rules. Rules are ordered by specificity, so two rules are ambiguous only if they match the same
- * events.
- */
+/** Finds pairs of ambiguous rules, between which specificity does not decide. */
 function ambiguousPairs(rules: readonly BurnRule[]): Pair[] {
   const firstWith = new Map<string, number>()
   return rules.flatMap(({ match }, second) => {
-    const text = matchText(compileMatch(match))
-    const first = firstWith.get(text)
+    const texts = ambiguityTexts(compileMatch(match))
+    const first = texts.map((text) => firstWith.get(text)).find((index) => index !== undefined)
     if (first !== undefined) return [{ first, second }]
-    firstWith.set(text, second)
+    for (const text of texts) firstWith.set(text, second)
     return []
   })
 }

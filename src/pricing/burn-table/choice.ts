@@ -1,16 +1,17 @@
-import { findProvider } from '../catalogue/catalogue.ts'
+import { allProviders, findProvider } from '../catalogue/catalogue.ts'
 import { plainName } from '../catalogue/modifiers.ts'
+import { providerName } from '../catalogue/provider-name.ts'
 import type { RuleMatch } from './definition.ts'
 
 /**
- * The compiled conditions of a rule. The most specific rule that matches an event charges it. Within one field, a
- * name is more specific than a prefix, a longer prefix is more specific than a shorter prefix, and `*` is the least
- * specific. Rules are compared by feature first, then by provider, then by model: a customer's rule for its own
- * product precedes a rule for the model behind the product. Two rules are therefore ambiguous only if they match the
- * same events.
+ * The compiled conditions of a rule. Of all rules that match an event, the most specific rule determines the charge.
+ * Within one field, a name is more specific than a prefix, a longer prefix is more specific than a shorter prefix, and
+ * `*` is the least specific. Rules are compared by feature first, then by provider, then by model. A rule for a feature
+ * therefore precedes a rule for the model that the feature uses. Two rules are ambiguous if all their conditions are
+ * equal, or differ only in prefixes of equal length that match the two names of one provider.
  *
- * Features are case-sensitive. Providers ignore case and separators, and may have any alias of the catalogue. Models
- * ignore case, as in the catalogue.
+ * Features are compared case-sensitively. Providers are compared without case and separators, and all aliases of a
+ * provider in the catalogue are equal. Models are compared without case, as in the catalogue.
  */
 export interface CompiledMatch {
   readonly feature: Pattern
@@ -28,8 +29,8 @@ export interface Subject {
   readonly feature: string | undefined
   readonly provider: string | undefined
   /**
-   * The provider's name as records spell it. A prefix in a rule matches this spelling too, because it may be copied
-   * from a record.
+   * The provider's name as it is spelled in records. A prefix in a rule also matches this spelling, because a customer
+   * can copy the prefix from a record.
    */
   readonly recorded_provider: string | undefined
   readonly model: string | undefined
@@ -46,20 +47,43 @@ export function compileMatch(match: RuleMatch): CompiledMatch {
   }
 }
 
-/** Returns the error in a pattern; undefined if the pattern is valid. */
+/** Returns an error if a pattern contains `*` before its end; undefined if the pattern is valid. */
 export function patternProblem(pattern: string): string | undefined {
   const star = pattern.indexOf('*')
   if (star !== -1 && star !== pattern.length - 1) return 'may have * only at its end'
   return undefined
 }
 
-/** Returns a key. Two matches have the same key only if they match the same events. */
+/** Returns a text that identifies a match. Two matches have the same text only if all their conditions are equal. */
 export function matchText({ feature, provider, model }: CompiledMatch): string {
   return JSON.stringify([feature, provider, model].flatMap(({ kind, text }) => [kind, text]))
 }
 
 /**
- * Compares specificity. Returns a negative number if `a` is more specific than `b`. Rules are tried in this order.
+ * Returns texts that identify the events of a match. Two matches are ambiguous if they have a text in common. A prefix
+ * of a provider with two names has a further text, because the id and the name in records have different prefixes.
+ */
+export function ambiguityTexts(match: CompiledMatch): string[] {
+  const { provider } = match
+  const texts = [matchText(match)]
+  if (provider.kind !== 'beginning') return texts
+  for (const names of twoNames()) {
+    if (!names.some((name) => fits(provider, name))) continue
+    texts.push(JSON.stringify([matchText({ ...match, provider: ANY }), provider.text.length, ...names]))
+  }
+  return texts
+}
+
+/** Returns the id and the name in records of each provider whose names differ. */
+function twoNames(): string[][] {
+  return allProviders()
+    .map((provider) => [plainName(provider.id), plainName(providerName(provider))])
+    .filter(([id, recorded]) => id !== recorded)
+}
+
+/**
+ * Compares the specificity of two matches, as a sort function. Returns a negative number if `a` is more specific than
+ * `b`.
  */
 export function compareSpecificity(a: CompiledMatch, b: CompiledMatch): number {
   return (
@@ -108,7 +132,7 @@ const normalize: Record<Dimension, (text: string, beginning: boolean) => string>
   model: (text) => text.toLowerCase(),
 }
 
-/** Returns the same text for all names and aliases of a provider of the catalogue. */
+/** Returns a normalized provider name. All names and aliases of a provider in the catalogue give the same text. */
 function providerText(name: string): string {
   return plainName(findProvider(name)?.id ?? name)
 }

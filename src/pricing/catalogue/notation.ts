@@ -2,22 +2,23 @@ import { parseDecimal } from '../money.ts'
 import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
 
 /**
- * A price in the notation of the catalogue and of overlays: a decimal, followed by its variants. `3` · `3,>200000:6`
- * (6 if total input exceeds 200,000) · `2,>=200000:4` (4 if total input is at least 200,000) ·
- * `0.04,1024x1792:0.08,hd-1024x1024:0.08` (per image, by quality and size).
+ * The price of a unit. The notation of the catalogue and of overlays is a decimal, followed by its variants: `3` ·
+ * `3,>200000:6` (6 if total input exceeds 200,000) · `2,>=200000:4` (4 if total input is at least 200,000) ·
+ * `0.04,1024x1792:0.08,hd-1024x1024:0.08` (per image, by size and quality).
  */
 export interface UnitPrice {
   readonly base: Rational
   readonly tiers: readonly PriceTier[]
   /**
-   * The prices by `size`, `quality` or `quality-size` of media, or by search context size. Keys are in lower case.
+   * The prices that replace `base`. The key is a search context size, or the `size`, `quality` or `quality-size` of an
+   * image or video. Keys are in lower case.
    */
   readonly sizes: ReadonlyMap<string, Rational>
 }
 
 /**
- * A price that applies if total input exceeds (if inclusive: reaches) the threshold. The whole request is then billed
- * at `price`.
+ * A price for requests with long input. If the total input exceeds the threshold, or reaches it if `inclusive` is true,
+ * the whole request is billed at `price`.
  */
 export interface PriceTier {
   readonly threshold: number
@@ -32,7 +33,7 @@ export interface Rational {
 
 export type UnitPrices = ReadonlyMap<UsageUnit, UnitPrice>
 
-/** The maximum number of decimals of a price. No price list has more. Prices have at most 12 significant digits. */
+/** The maximum number of decimals of a price. It is greater than the number of decimals of any known price list. */
 const PRICE_DECIMALS = 24
 const PRICE_SCALE = 10n ** BigInt(PRICE_DECIMALS)
 
@@ -65,8 +66,8 @@ export function readUnitPrice(text: string): UnitPrice {
 }
 
 /**
- * Converts prices in USD for one unit to the form of a price list. `new Map([...prices, ...pricesPerUnit(overlay)])`
- * merges them over a model's prices. Throws if a unit is unknown or a price is invalid.
+ * Converts prices in USD for one unit to the form of a price list. To override some of a model's prices, use `new
+ * Map([...prices, ...pricesPerUnit(overlay)])`. Throws if a unit is unknown or a price is invalid.
  */
 export function pricesPerUnit(prices: { readonly [U in UsageUnit]?: string }): UnitPrices {
   const converted = new Map<UsageUnit, UnitPrice>()
@@ -79,12 +80,16 @@ export function pricesPerUnit(prices: { readonly [U in UsageUnit]?: string }): U
   return converted
 }
 
-/** Reads a decimal, or a fraction of two decimals (`5/3`) for ratios without a finite decimal. */
+/**
+ * Reads a decimal, or a fraction of two decimals for a ratio that no decimal can express (`5/3`). Throws if the text
+ * has neither form, is negative or has too many decimals, or if the divisor is zero.
+ */
 export function readRational(text: string): Rational {
-  const [top = '', bottom = '1'] = text.split('/')
+  const [top = '', bottom = '1', ...others] = text.split('/')
   const numerator = parseDecimal(top, PRICE_DECIMALS)
   const denominator = parseDecimal(bottom, PRICE_DECIMALS)
   if (
+    others.length > 0 ||
     typeof numerator === 'string' ||
     typeof denominator === 'string' ||
     numerator < 0n ||
@@ -95,7 +100,7 @@ export function readRational(text: string): Rational {
   return bottom === '1' ? { numerator, denominator: PRICE_SCALE } : { numerator, denominator }
 }
 
-/** Splits a catalogue line into its fields. */
+/** Splits a line of the catalogue into its fields, which are separated by ` | `. */
 export function fields(line: string): string[] {
   return line.split(' | ')
 }

@@ -29,7 +29,8 @@ import {
 import type { PriceList } from './price-list.ts'
 
 /**
- * All prices of a customer except the catalogue's prices. The customer's own overrides precede the operator's prices.
+ * All prices of a customer except the catalogue's prices. `overrides` contains the customer's own prices. They take
+ * precedence over the prices for all customers in `operator`.
  */
 export interface PriceBook {
   readonly overrides: OverlaySet
@@ -38,12 +39,15 @@ export interface PriceBook {
 
 export const NO_OVERLAYS: PriceBook = { overrides: OverlaySet.EMPTY, operator: OverlaySet.EMPTY }
 
-/** Returns the provider's cost for this customer. The exact sum is rounded once, half-even, to 1e-12 USD. */
+/** Returns the provider's cost at the prices of a customer. Rounds only the exact sum, half-even, to 1e-12 USD. */
 export function costFrom(book: PriceBook, request: CostRequest): CostResult {
   return request.parts === undefined ? costOfOne(book, request) : costOfParts(book, request, request.parts)
 }
 
-/** Prices each call of a response by its own model. The result is unpriced if one of the models has no price. */
+/**
+ * Returns the cost of all calls of a response, each at the prices of its own model. Returns `unpriced` if one of the
+ * models has no price, or no price for its usage.
+ */
 function costOfParts(book: PriceBook, request: CostRequest, parts: readonly CostPart[]): CostResult {
   const listed: ListedUsage[] = []
   for (const part of parts) {
@@ -66,8 +70,9 @@ function partPrices(
 }
 
 /**
- * Returns the conditions that price one call of a response. At a reseller, the call's model has the same prefix as
- * the model of the request, for example `global.anthropic.`, if the prefixed name has a price.
+ * Returns the conditions that select the prices of one call of a response. Resellers of Claude and GPT add a prefix to
+ * their names, for example `global.anthropic.` or `openai/`. If the model of the request has such a prefix, adds it to
+ * the name of the call's model, provided that the name with the prefix has a price.
  */
 export function partConditions(
   book: PriceBook,
@@ -75,7 +80,7 @@ export function partConditions(
   model: string | undefined,
 ): PriceConditions {
   if (model === undefined) return request
-  const [, prefix = ''] = /^(.*[./])claude/.exec(request.model) ?? []
+  const [, prefix = ''] = /^(.*[./])(?:claude|gpt)/.exec(request.model) ?? []
   const resold = { ...request, model: `${prefix}${model}` }
   return prefix === '' || pricesFor(book, resold) === undefined ? { ...request, model } : resold
 }
@@ -94,9 +99,7 @@ function costOfOne(book: PriceBook, request: CostRequest): CostResult {
     : priceUsage(chosen.list, request.usage, chosen.warnings)
 }
 
-/**
- * Returns the units that are billed at a model's prices for this customer; an empty set for a model without prices.
- */
+/** Returns the units that a model's prices cover for a customer; an empty set if the model has no prices. */
 export function coveredBy(book: PriceBook, conditions: PriceConditions): ReadonlySet<UsageUnit> {
   const model = findModel(conditions.provider, conditions.model)
   const overlays = overlaysFor(book, conditions)
@@ -110,17 +113,17 @@ const NO_UNITS: ReadonlySet<UsageUnit> = new Set()
 
 export type PriceSource = 'override' | 'operator' | 'feed' | 'catalogue'
 
-/** A price list with its source. */
+/** The prices of a model that apply to a customer, with their source. */
 export interface PricesInForce {
   readonly source: PriceSource
-  /** The overlay that applies; undefined for a catalogue price. */
+  /** The overlay with the highest precedence; undefined if the catalogue's prices apply. */
   readonly overlay: PriceOverlay | undefined
   readonly prices: UnitPrices
   readonly price_version: string
   readonly model: ModelRef | undefined
 }
 
-/** Returns the prices of a model for this customer, for display; undefined for a model without prices. */
+/** Returns the prices of a model for a customer, for display; undefined if the model has no prices. */
 export function pricesInForce(book: PriceBook, conditions: PriceConditions): PricesInForce | undefined {
   const model = findModel(conditions.provider, conditions.model)
   const overlays = overlaysFor(book, conditions) ?? []
@@ -131,15 +134,15 @@ export function pricesInForce(book: PriceBook, conditions: PriceConditions): Pri
   return { source: sourceOf(book, overlay), overlay, prices, price_version: chosen.list.version, model }
 }
 
-/** An overlay that determines a price, and the source of the overlay. */
+/** An overlay that contributes to a price, and the source of the overlay. */
 export interface Layer {
   readonly source: PriceSource
   readonly overlay: PriceOverlay
 }
 
 /**
- * Returns the overlays that determine a price, highest precedence first. A multiplier applies to the overlays below
- * it.
+ * Returns the overlays that contribute to a price, highest precedence first. A multiplier multiplies the price that
+ * results from the overlays after it in the list and from the catalogue.
  */
 export function layersOf(book: PriceBook, conditions: PriceConditions): readonly Layer[] {
   return deciding(book, overlaysFor(book, conditions) ?? [])
@@ -154,15 +157,15 @@ function deciding(book: PriceBook, overlays: readonly PriceOverlay[]): Layer[] {
 
 export type PricesOfVersion =
   | ({ readonly kind: 'found'; readonly layers: readonly Layer[] } & ChosenPrices)
-  /** The version names an overlay that this customer does not have, or prices for other conditions. */
+  /** The version refers to an overlay that the customer does not have, or to prices for other conditions. */
   | { readonly kind: 'unknown' }
-  /** The version needs list prices of a catalogue other than this deployment's. */
+  /** The version refers to list prices of a catalogue that is not the catalogue of this deployment. */
   | { readonly kind: 'other_catalogue'; readonly catalogue: string }
 
 /**
- * Returns the prices that a stored `price_version` identifies, even if they were replaced. An event that is rated
- * with them again has the same cost. `conditions` are the event's conditions: model, time, tier, region and image
- * size.
+ * Returns the prices that a stored `price_version` identifies, even if other prices have replaced them. With these
+ * prices, an event has the same cost as when it was recorded. `conditions` must be the conditions of the event: model,
+ * time, tier, region, image size, image quality and search context size.
  */
 export function pricesOfVersion(
   book: PriceBook,
@@ -170,8 +173,8 @@ export function pricesOfVersion(
   conditions: PriceConditions,
 ): PricesOfVersion {
   let result: PricesOfVersion = { kind: 'unknown' }
-  // An event of several calls has the price versions of all their models. The first version that fits the conditions
-  // is used.
+  // The price version of an event with several calls contains one version for each price list. Uses the first version
+  // that fits the conditions.
   for (const one of version.split(VERSION_AND).slice(0, MAX_VERSIONS)) {
     result = pricesOfOneVersion(book, one, conditions)
     if (result.kind === 'found') return result
@@ -179,7 +182,7 @@ export function pricesOfVersion(
   return result
 }
 
-/** The maximum number of versions that are compared for one event. */
+/** The maximum number of versions that are tried for one event. */
 const MAX_VERSIONS = 20
 
 function pricesOfOneVersion(book: PriceBook, version: string, conditions: PriceConditions): PricesOfVersion {
@@ -198,7 +201,8 @@ function pricesOfOneVersion(book: PriceBook, version: string, conditions: PriceC
 const OVERLAY_ID = /^(po_[0-9a-z]{26})/
 
 /**
- * Reads a version. The forms are: `po_1` · `po_1@catalogue` · `po_1*po_2` · `po_1*catalogue:provider/model@label` ·
+ * Reads the overlay ids and the catalogue version from a price version. A price version has a form such as `po_1` ·
+ * `po_1@catalogue` · `po_1@catalogue:@label` · `po_1*po_2` · `po_1*catalogue:provider/model@label` ·
  * `catalogue:provider/model@label`.
  */
 function readVersion(version: string): { overlay_ids: string[]; catalogue: string | undefined } {
@@ -212,8 +216,8 @@ function readVersion(version: string): { overlay_ids: string[]; catalogue: strin
 }
 
 /**
- * Returns the overlays that apply, in the order customer, operator, feed. Returns undefined if no overlay applies.
- * Allocates no memory if the book has no overlays.
+ * Returns the overlays that apply: first the customer's, then the operator's, then the price feed's. Returns undefined
+ * if no overlay applies. Allocates no memory if the price book is empty.
  */
 function overlaysFor(book: PriceBook, conditions: PriceConditions): PriceOverlay[] | undefined {
   if (book.overrides.size === 0 && book.operator.size === 0) return undefined
@@ -240,9 +244,9 @@ function sourceOf(book: PriceBook, overlay: PriceOverlay | undefined): PriceSour
 }
 
 /**
- * Returns the price list of `overlays[from]`, the overlays after it and the catalogue. An overlay with its own prices
- * hides the later overlays and the catalogue. A multiplier multiplies the price list of the later overlays and the
- * catalogue.
+ * Returns the price list that results from `overlays[from]`, the later overlays and the catalogue. An overlay with
+ * prices replaces the later overlays and the catalogue. An overlay with a multiplier multiplies the price list that
+ * results from the later overlays and the catalogue. Returns undefined if there is no price.
  */
 function stackedPrices(
   overlays: readonly PriceOverlay[],
@@ -286,8 +290,8 @@ function stackedUnitPrices(
 const NONE: readonly string[] = []
 
 /**
- * Returns a warning if a price for all tiers is billed for a tier other than the standard tier. The caller may expect
- * a discount.
+ * Returns a warning if the request names a special service tier but the overlay's price is for all tiers. The caller
+ * could expect a discount for the special tier.
  */
 function tierWarnings(overlay: PriceOverlay, { provider, service_tier }: PriceConditions): readonly string[] {
   if (service_tier === undefined || overlay.service_tier !== null) return NONE
@@ -298,15 +302,18 @@ function tierWarnings(overlay: PriceOverlay, { provider, service_tier }: PriceCo
 
 interface Prepared {
   readonly terms: OverlayTerms
-  /** The price lists by their base: the list that a multiplier multiplies, or the model whose minimums apply. */
+  /**
+   * The compiled price lists of the overlay. The key is the price list that a multiplier multiplies, or the model whose
+   * minimum quantities apply.
+   */
   readonly lists: WeakMap<object, PriceList>
-  /** The model with the prices of the feed. */
+  /** The model with the price feed's prices in place of the catalogue's prices. */
   fed?: ModelRef
 }
 
 /**
- * Returns a model with the feed's prices. If the catalogue does not have the model, the result is a new model of the
- * provider.
+ * Returns a model with the price feed's prices in place of the catalogue's prices. If the catalogue does not contain
+ * the model, returns a new model of the provider.
  */
 function fedModel(
   overlay: PriceOverlay,
@@ -329,9 +336,9 @@ function fedModel(
 const NO_MODEL = {}
 
 /**
- * The maximum number of compiled price lists. A list is freed with its overlay. One overlay with `*` may apply to
- * every model of a provider, so the number is limited. At the maximum, all lists are removed. A list takes a few
- * kilobytes, so the maximum is about 20 MB.
+ * The maximum number of compiled price lists in the cache. A list is freed with its overlay, but one overlay with `*`
+ * can have a list for every model of a provider. When the cache is full, it is cleared. A list takes a few kilobytes,
+ * so a full cache takes about 20 MB.
  */
 const MAX_LISTS = 5_000
 let preparedOverlays = new WeakMap<PriceOverlay, Prepared>()

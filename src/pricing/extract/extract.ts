@@ -3,7 +3,7 @@ import { nearest } from '../catalogue/nearest.ts'
 import type { UsageUnit } from '../units.ts'
 import type { Usage } from '../usage.ts'
 import { type BillingContext, billingContext } from './billing-context.ts'
-import { readIterations, sumOf, type UsagePart } from './iterations.ts'
+import { countsOfAllCalls, readIterations, sumOf, type UsagePart } from './iterations.ts'
 import { mediaOfBody } from './media.ts'
 import {
   envelopes,
@@ -20,12 +20,20 @@ import { correctedSums } from './sums.ts'
 import { toolUsage } from './tools.ts'
 import { unreadNumbers } from './unread.ts'
 
-/** The usage of a provider's response. Units with the quantity zero are left out, so the usage may be empty. */
+/**
+ * The usage of a provider's response, without the usage in `tool_usage`. Units with the quantity zero are omitted, so
+ * the usage can be empty. In some cases, `output_tokens` is present although it is 0.
+ */
 export interface Extracted extends BillingContext {
   readonly kind: 'extracted'
   readonly usage: Usage
-  /** The calls of a response that reports several; `usage` is the sum of their usage. */
+  /**
+   * The calls of a response that lists its calls. `usage` is the sum of their usage, but no call has
+   * `output_reasoning_tokens`.
+   */
   readonly parts?: readonly UsagePart[]
+  /** The usage of other models that the provider's tools called, such as the image model of the image tool. */
+  readonly tool_usage?: readonly UsagePart[]
   readonly model?: string
   /** The quantities that were read, each with its path in the response. */
   readonly read: readonly ReadQuantity[]
@@ -41,10 +49,12 @@ export interface ExtractError {
 }
 
 /**
- * Reads the usage of a whole response or of its usage part. If `api` is given, it determines how the body is read,
- * and the body must match it. Otherwise, the shape that explains the most numbers of the body is used. If several
- * shapes explain the same count of numbers, the provider's own shape is used. The provider alone is not sufficient,
- * because gateways answer in the shapes of other providers. `model` is the name that the caller sent. Never throws.
+ * Reads the usage from a whole response or from its usage part. Tries the shapes of `api`. If `api` is absent, or is
+ * `default` and no shape has this name, tries the shapes that `candidatesFor` returns. Uses the shape that explains the
+ * most numbers of the body. If several shapes explain equally many numbers, uses the first of them; the provider's own
+ * shapes come first. The provider does not determine the shape alone, because gateways respond in the shapes of other
+ * providers. If no shape fits, reads the body with `mediaOfBody`. `model` is the name that the caller sent. Never
+ * throws.
  */
 export function extractUsage(
   provider: ProviderRef | undefined,
@@ -89,7 +99,7 @@ function extracted(
   const iterations = readIterations(root, model)
   const corrected = correctedSums(reading, isGoogle)
   const counted = new Set(reading.read.map(({ unit }) => unit))
-  const tools = toolUsage(whole, name, counted)
+  const tools = toolUsage(reading, { provider, model: name, counted })
   const usage: { [U in UsageUnit]?: number } = {
     ...corrected.usage,
     ...(iterations && sumOf(iterations.parts)),
@@ -105,11 +115,12 @@ function extracted(
       ? []
       : unreadNumbers(root, seen)),
   ]
-  const read = [...reading.read, ...(iterations?.read ?? []), ...tools.read]
+  const read = [...reading.read, ...(iterations?.read ?? []), ...tools.read, ...tools.parts_read]
   return {
     kind: 'extracted',
     usage,
     ...(iterations && { parts: partsOf(iterations.parts, usage) }),
+    ...(tools.parts.length > 0 && { tool_usage: tools.parts }),
     ...(model === undefined ? {} : { model }),
     ...billingContext(body),
     read,
@@ -118,23 +129,21 @@ function extracted(
 }
 
 /**
- * Returns the calls of a response. The first call of the response's own model also has the counts for all calls
- * together, for example searches.
+ * Returns the calls of a response. Adds the counts that are reported only for all calls together, for example searches,
+ * to the first call of the response's own model. If there is no such call, they are a call of their own. Omits the
+ * count of reasoning tokens.
  */
-function partsOf(parts: readonly UsagePart[], usage: Usage): UsagePart[] {
-  const sum = sumOf(parts)
-  const rest = Object.fromEntries(Object.entries(usage).filter(([unit]) => !Object.hasOwn(sum, unit)))
+function partsOf(parts: readonly UsagePart[], usage: Usage): readonly UsagePart[] {
+  const beside = countsOfAllCalls(parts, usage)
+  if (Object.keys(beside).length === 0) return parts
   const first = parts.findIndex((part) => part.model === undefined)
-  const { output_reasoning_tokens: _inside, ...beside } = rest
+  if (first === -1) return [{ usage: beside }, ...parts]
   return parts.map((part, index) =>
-    index === Math.max(first, 0) ? { ...part, usage: { ...part.usage, ...beside } } : part,
+    index === first ? { ...part, usage: { ...part.usage, ...beside } } : part,
   )
 }
 
-/**
- * Returns whether a body without an envelope is the usage part of a response, and not a response that contains a
- * usage part.
- */
+/** Returns whether a body is only the usage part of a response, not a response that contains a usage part. */
 function isUsagePart(body: Record<string, unknown>): boolean {
   const inside = [
     'usage',
@@ -154,8 +163,8 @@ function hasOtherTokens({ root }: Reading): boolean {
 }
 
 /**
- * Converts OpenTelemetry's attributes to an object. They are a list of keys and typed values, with whole numbers as
- * text.
+ * Converts the attributes of an OpenTelemetry span to an object. They are a list of keys and typed values, in which
+ * whole numbers can be text.
  */
 function withPlainAttributes(body: Record<string, unknown>): Record<string, unknown> {
   const list = ownValue(body, 'attributes')
@@ -177,8 +186,8 @@ const MAX_ATTRIBUTES = 1000
 const shapeTexts = new Map<string, Shape>()
 
 /**
- * Returns the shape of a text. The result is cached. The cache is limited, because only the catalogue and `shapes.ts`
- * contain shapes.
+ * Returns the shape that a text describes. Caches the result. The cache needs no limit, because all texts come from the
+ * catalogue and from `shapes.ts`.
  */
 function shapeOf(text: string): Shape {
   const known = shapeTexts.get(text)
@@ -193,7 +202,7 @@ const isFor = (provider: ProviderRef) => (shape: NamedShape) =>
 
 interface Candidate {
   readonly shape: Shape
-  /** True if the shape applies only to a usage part without other token counts. */
+  /** True if the shape applies only to a usage part that has no other token count. */
   readonly alone: boolean
 }
 
@@ -203,7 +212,10 @@ const candidate = ({ shape, alone }: NamedShape): Candidate => ({
 })
 const listedShape = (text: string): Candidate => ({ shape: shapeOf(text), alone: false })
 
-/** A cache of the candidates by provider. The number of providers in the catalogue limits the cache. */
+/**
+ * A cache of the candidates by provider id. It has at most one item per provider of the catalogue, and one item for
+ * requests without a provider.
+ */
 const guessed = new Map<string, readonly Candidate[]>()
 
 function guessedShapes(provider: ProviderRef | undefined): readonly Candidate[] {
@@ -215,8 +227,9 @@ function guessedShapes(provider: ProviderRef | undefined): readonly Candidate[] 
 }
 
 /**
- * Returns the provider's own shapes, then the shapes of any provider. If several shapes explain the same count of
- * numbers, the first is used.
+ * Returns the shapes to try: the provider's own shapes, then the shapes of any provider. Omits the shapes that are used
+ * only if the caller names their API. The order matters if several shapes explain equally many numbers: the first of
+ * them is used.
  */
 function candidatesFor(provider: ProviderRef | undefined): readonly Candidate[] {
   const general = SHAPES.filter(({ providers, explicit }) => providers === undefined && explicit !== true)

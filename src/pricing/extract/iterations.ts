@@ -1,11 +1,14 @@
-import type { UsageUnit } from '../units.ts'
+import { isUsageUnit, type UsageUnit } from '../units.ts'
 import { MAX_QUANTITY, type Usage } from '../usage.ts'
 import { isRecord, type Located, ownValue, type ReadQuantity } from './rules.ts'
 import { unreadUsage } from './unread.ts'
 
-/** One of several calls that a response reports. Each call is billed by its own model and its own context size. */
+/**
+ * One of the calls of a response: a call that the response lists, or a tool's calls of another model. Each call is
+ * billed at the price of its own model and its own context tier.
+ */
 export interface UsagePart {
-  /** The model of the call; undefined for the model of the response. */
+  /** The model of the call; absent if it is the model of the response. */
   readonly model?: string
   readonly usage: Usage
 }
@@ -28,10 +31,10 @@ const FIELDS = [
 ] as const
 
 /**
- * Reads Anthropic's `usage.iterations`. The sum of the iterations is billed, because the counts outside the list do
- * not include compaction (platform.claude.com/docs/en/build-with-claude/compaction) and advisors. An advisor has a
- * different model. Returns undefined if there are no iterations, or if the iterations of the response's own model add
- * up to less than a count outside the list.
+ * Reads Anthropic's `usage.iterations`. The sum of the iterations is billed, because the counts outside this list do
+ * not include compaction (platform.claude.com/docs/en/build-with-claude/compaction) and calls of advisors, which have
+ * another model. Returns undefined if no iteration has a count of input tokens. Also returns undefined if the sum of
+ * the iterations of the response's own model is less than a count outside the list.
  */
 export function readIterations(root: Located, model: string | undefined): Iterations | undefined {
   const list = ownValue(root.value, 'iterations')
@@ -58,12 +61,15 @@ export function readIterations(root: Located, model: string | undefined): Iterat
   }
   const warnings =
     list.length > MAX_ITERATIONS
-      ? [unreadUsage(`${list.length - MAX_ITERATIONS} iterations are not read`)]
+      ? [unreadUsage(`the number of iterations that are not read is ${list.length - MAX_ITERATIONS}`)]
       : []
   return { parts: withLongWrites(parts, root.value), read, seen, warnings }
 }
 
-/** Sums one count of some iterations. As in the response, input tokens exclude cached tokens. */
+/**
+ * Returns the sum of one response field over some iterations. As in the response, the sum of `input_tokens` excludes
+ * cached tokens.
+ */
 function total(usages: readonly Usage[], field: (typeof FIELDS)[number]): number {
   return usages.reduce((sum, usage) => {
     const { input_tokens = 0, cache_read_tokens = 0, cache_write_tokens = 0, output_tokens = 0 } = usage
@@ -89,7 +95,7 @@ function partUsage(item: Record<string, unknown>): Usage {
 }
 
 /**
- * Distributes one-hour cache writes that only the total reports. They are assigned to the iterations of the
+ * Distributes the one-hour cache writes that the response reports only as a total. Assigns them to iterations of the
  * response's own model that wrote to the cache.
  */
 function withLongWrites(parts: readonly UsagePart[], root: Record<string, unknown>): UsagePart[] {
@@ -105,12 +111,22 @@ function withLongWrites(parts: readonly UsagePart[], root: Record<string, unknow
   })
 }
 
-/** Adds the usage of several calls. */
+/** Returns the sum of the usage of several calls, for each unit. */
 export function sumOf(parts: readonly { readonly usage: Usage }[]): Usage {
   const sum: { [U in UsageUnit]?: number } = {}
   for (const { usage } of parts)
-    for (const [unit, quantity] of entriesOf(usage)) sum[unit] = (sum[unit] ?? 0) + quantity
+    for (const unit in usage) if (isUsageUnit(unit)) sum[unit] = (sum[unit] ?? 0) + (usage[unit] ?? 0)
   return sum
+}
+
+/**
+ * Returns the usage that a response reports only for all calls together, for example searches. Omits the count of
+ * reasoning tokens, which are part of the output tokens of the calls.
+ */
+export function countsOfAllCalls(parts: readonly { readonly usage: Usage }[], usage: Usage): Usage {
+  const ofCalls = sumOf(parts)
+  const { output_reasoning_tokens: _inside, ...others } = usage
+  return Object.fromEntries(Object.entries(others).filter(([unit]) => !Object.hasOwn(ofCalls, unit)))
 }
 
 function entriesOf(usage: Usage): (readonly [UsageUnit, number])[] {

@@ -1,29 +1,30 @@
 /**
- * The places of usage in responses, as rules in the notation of the catalogue's rules.
+ * The shapes of responses: rules that state where a response contains usage. The catalogue uses the same notation.
  *
  * A shape is `root; model; rule; rule …`. A rule `path! > unit` reads a number at the path below the root and adds it
- * to the unit. `!` marks a number or a root that a body of this shape must have. Several rules may add to one unit,
- * for parts that a provider reports in addition to a total. A rule `> nothing` reads a number that another number
- * contains. `/` separates the steps of a path. A path that starts with `/` begins at the body. `[modality=AUDIO]`
- * selects the first item of a list that has this value in this field. `#[type=x]` counts such items. `a or b` reads
- * the first existing path; an equal number at the other path is a repetition.
+ * to the unit. `!` marks a number or a root that a body of this shape must have. Several rules can add to one unit, if
+ * a provider reports parts separately from a total. A rule `> nothing` reads a number that is part of another number
+ * and is not billed separately. `/` separates the steps of a path. A path that starts with `/` begins at the body.
+ * `[modality=AUDIO]` selects the first item of a list whose field `modality` is `AUDIO`. `#[type=x]` counts the items
+ * whose field `type` is `x`. `a or b` reads the first path that exists. An equal number at the other path counts as a
+ * repetition.
  *
- * The catalogue has the shapes of its providers (from @pydantic/genai-prices). This file has further shapes: more
- * detailed shapes of some providers, and shapes of gateways, SDKs and telemetry, which belong to no provider.
+ * The catalogue contains the shapes of its providers (from @pydantic/genai-prices). This file contains more detailed
+ * shapes of some providers, and the shapes of gateways, SDKs and telemetry, which belong to no provider.
  */
 export interface NamedShape {
   readonly api: string
   readonly shape: string
   /**
-   * The providers of the shape; if not given, all providers. The shape replaces the catalogue's shape of the same
-   * api.
+   * The providers that use the shape; absent if any provider can use it. For these providers, the shape replaces the
+   * catalogue's shape with the same `api`.
    */
   readonly providers?: readonly string[]
   /**
-   * True if the shape is used only when the caller names the api, because another shape reads the same body better.
+   * True if the shape is used only when the caller names its `api`, because another shape reads the same body better.
    */
   readonly explicit?: true
-  /** True if the shape is used only for a usage part without other token counts. */
+  /** True if the shape is used only for a usage part that has no other token count. */
   readonly alone?: true
 }
 
@@ -60,8 +61,8 @@ const RESPONSES = [
 ].join('; ')
 
 /**
- * Anthropic's shape. `input_tokens` does not include cache reads and writes. The counts by lifetime repeat the
- * writes.
+ * The shape of Anthropic's API. `input_tokens` does not include cache reads and cache writes. The five-minute and
+ * one-hour counts are parts of the cache writes.
  */
 const ANTHROPIC = [
   'usage',
@@ -79,8 +80,8 @@ const ANTHROPIC = [
 ].join('; ')
 
 /**
- * The shape of Claude at resellers. Their price of a cache write is the price of a five-minute write; one-hour writes
- * cost more.
+ * The shape of Claude at resellers. It does not count five-minute cache writes separately, because resellers bill them
+ * at their price of a cache write. One-hour writes cost more.
  */
 const RESOLD_ANTHROPIC = [
   'usage',
@@ -123,7 +124,7 @@ const MODALITIES = [
   ['TEXT', 'text'],
   ['AUDIO', 'audio'],
   ['IMAGE', 'image'],
-  // Pages of documents are read as images.
+  // Gemini reads the pages of documents as images.
   ['DOCUMENT', 'image'],
   ['VIDEO', 'video'],
 ] as const
@@ -134,7 +135,10 @@ const byModality = (lists: readonly string[], unit: (modality: string) => string
     return `${paths.join(' or ')} > ${unit(modality)}`
   })
 
-/** The rules of Gemini. The candidates do not include thoughts, and the prompt does not include tool results. */
+/**
+ * The rules of Gemini. The count of the candidates does not include thoughts, and the count of the prompt does not
+ * include tool results.
+ */
 const GEMINI_RULES = [
   'promptTokenCount > input_tokens',
   'cachedContentTokenCount > cache_read_tokens',
@@ -155,12 +159,15 @@ const GEMINI_RULES = [
 
 const GEMINI = ['usageMetadata', 'modelVersion', ...GEMINI_RULES].join('; ')
 
-/** The same rules in the spelling of the Python SDK. */
+/** The shape of Gemini with the snake_case names of Google's Python SDK. */
 const GEMINI_SNAKE = ['usage_metadata', 'model_version', ...GEMINI_RULES]
   .map((rule) => rule.replace(/[a-z][A-Z]/g, (pair) => `${pair[0]}_${pair[1]?.toLowerCase()}`))
   .join('; ')
 
-/** The shape of Google's Interactions API. Its totals do not include thoughts and fetched tool results. */
+/**
+ * The shape of Google's Interactions API. The total output does not include thoughts, and the total input does not
+ * include tool results.
+ */
 const INTERACTIONS = [
   'usage',
   'model',
@@ -174,8 +181,9 @@ const INTERACTIONS = [
 ].join('; ')
 
 /**
- * The shapes of the Vercel AI SDK: version 4; version 5, with totals only; versions 6 and 7, with details; and the
- * provider-level form of versions 6 and 7.
+ * The shape of version 4 of the Vercel AI SDK. `AI_SDK_5` is the shape of version 5, which has no objects with details.
+ * `AI_SDK_6` is the shape of versions 6 and 7, which have such objects. `AI_SDK_MODEL` is the shape of the provider
+ * interface of versions 6 and 7.
  */
 const AI_SDK_4 = [
   'usage',
@@ -185,23 +193,31 @@ const AI_SDK_4 = [
   '/providerMetadata/openai/reasoningTokens > output_reasoning_tokens',
   'completionTokens! > output_tokens',
 ].join('; ')
-/** The rule for one-hour cache writes, which are only in the provider's own usage. */
-const ANTHROPIC_HOUR =
-  'raw/cache_creation/ephemeral_1h_input_tokens or /providerMetadata/anthropic/usage/cache_creation/ephemeral_1h_input_tokens > cache_write_1h_tokens'
-const ANTHROPIC_METADATA = [
-  ANTHROPIC_HOUR,
-  '/providerMetadata/anthropic/cacheCreationInputTokens > input_tokens',
-  '/providerMetadata/anthropic/cacheCreationInputTokens > cache_write_tokens',
-]
 /**
- * The shape of version 4 with Anthropic. Versions 4 and 5 report Anthropic's cache writes only in the provider's
- * metadata. Version 4 also reports Anthropic's cache reads only there.
+ * The rule for one-hour cache writes of Anthropic and Amazon Bedrock. The AI SDK reports them only in the provider's
+ * own usage object.
+ */
+const HOUR_WRITES = `${[
+  'raw/cache_creation/ephemeral_1h_input_tokens',
+  '/providerMetadata/anthropic/usage/cache_creation/ephemeral_1h_input_tokens',
+  'raw/cacheDetails/[ttl=1h]/inputTokens',
+  '/providerMetadata/bedrock/usage/cacheDetails/[ttl=1h]/inputTokens',
+].join(' or ')} > cache_write_1h_tokens`
+/** The places of a count in the metadata of the providers Anthropic and Amazon Bedrock. */
+const metadata = (anthropic: string, bedrock: string) =>
+  `/providerMetadata/anthropic/${anthropic} or /providerMetadata/bedrock/usage/${bedrock}`
+const CACHE_WRITES = metadata('cacheCreationInputTokens', 'cacheWriteInputTokens')
+const CACHE_READS = metadata('cacheReadInputTokens', 'cacheReadInputTokens')
+const WRITES_BESIDE = [HOUR_WRITES, `${CACHE_WRITES} > input_tokens`, `${CACHE_WRITES} > cache_write_tokens`]
+/**
+ * The shape of version 4 of the Vercel AI SDK for Anthropic and Amazon Bedrock. Versions 4 and 5 report cache writes
+ * only in the provider's metadata. Version 4 also reports the cache reads only in this metadata.
  */
 const AI_SDK_4_BESIDE = [
   AI_SDK_4,
-  ...ANTHROPIC_METADATA,
-  '/providerMetadata/anthropic/cacheReadInputTokens > input_tokens',
-  '/providerMetadata/anthropic/cacheReadInputTokens > cache_read_tokens',
+  ...WRITES_BESIDE,
+  `${CACHE_READS} > input_tokens`,
+  `${CACHE_READS} > cache_read_tokens`,
 ].join('; ')
 const AI_SDK_5 = [
   'totalUsage or usage',
@@ -211,13 +227,13 @@ const AI_SDK_5 = [
   'reasoningTokens > output_reasoning_tokens',
   'outputTokens! > output_tokens',
 ].join('; ')
-/** The shape of version 5 for providers whose input count excludes cached tokens. */
+/** The shape of version 5 of the Vercel AI SDK for providers whose input count excludes cached tokens. */
 const AI_SDK_5_BESIDE = [
   AI_SDK_5.replace(
     'inputTokens! > input_tokens;',
     'inputTokens! > input_tokens; cachedInputTokens > input_tokens;',
   ),
-  ...ANTHROPIC_METADATA,
+  ...WRITES_BESIDE,
 ].join('; ')
 const AI_SDK_6 = [
   'totalUsage or usage',
@@ -226,7 +242,7 @@ const AI_SDK_6 = [
   'inputTokenDetails/cacheReadTokens or cachedInputTokens > cache_read_tokens',
   'inputTokenDetails/cacheWriteTokens > cache_write_tokens',
   'inputTokenDetails/noCacheTokens! > nothing',
-  ANTHROPIC_HOUR,
+  HOUR_WRITES,
   'outputTokenDetails/reasoningTokens or reasoningTokens > output_reasoning_tokens',
   'outputTokens! > output_tokens',
 ].join('; ')
@@ -241,9 +257,9 @@ const AI_SDK_MODEL = [
 ].join('; ')
 
 /**
- * Returns the alternative names of an OpenTelemetry count, joined by `or`. `gen_ai.usage.input_tokens` includes
- * cached tokens. Keys with dots are single keys. Instrumentations write the names of cache counts with dots, with
- * underscores, or under `details`.
+ * Returns the alternative keys of an OpenTelemetry attribute, joined by `or`. Instrumentations write the names of
+ * counts with dots, with underscores, or under `details`. A key with dots is a single key, not a path.
+ * `gen_ai.usage.input_tokens` includes cached tokens.
  */
 const telemetry = (prefix: string, names: readonly string[]) =>
   names.flatMap((name) => [`${prefix}${name}`, `${prefix}details.${name}`]).join(' or ')
@@ -262,13 +278,13 @@ const OPEN_TELEMETRY = [
   'gen_ai.response.model or gen_ai.request.model',
   ...telemetryRules('gen_ai.usage.'),
 ].join('; ')
-/** The same attributes with nested objects in place of keys with dots. */
+/** The shape of OpenTelemetry attributes that are nested objects and do not have keys with dots. */
 const NESTED_TELEMETRY = [
   'attributes/gen_ai/usage or gen_ai/usage!',
   '/attributes/gen_ai/response/model or /attributes/gen_ai/request/model or /gen_ai/response/model or /gen_ai/request/model',
   ...telemetryRules('').map((rule) => rule.replace(/\b\.\b/g, '/')),
 ].join('; ')
-/** The shape of OpenInference, which Arize and other tools record. */
+/** The shape of OpenInference attributes, which Arize and other tools record. */
 const OPEN_INFERENCE = [
   'attributes',
   'llm.model_name',
@@ -313,6 +329,16 @@ const IMAGES = [
   'output_tokens_details/image_tokens > output_image_tokens',
 ].join('; ')
 
+/**
+ * The shape of the tokens that the image tool of the Responses API used. The response names the image model only in the
+ * list of its tools.
+ */
+export const IMAGE_TOOL = [
+  'tool_usage/image_gen!',
+  '/tools/[type=image_generation]/model',
+  ...IMAGES.replaceAll('! >', ' >').split('; ').slice(2),
+].join('; ')
+
 const XAI_SERVER_TOOLS = [
   'server_side_tool_usage_details/web_search_calls > web_searches',
   'server_side_tool_usage_details/x_search_calls > social_searches',
@@ -350,8 +376,9 @@ const COHERE_UNITS = [
 ]
 
 /**
- * The shape of Mistral's OCR pages. Annotated pages are reported separately from other pages. Older responses do not
- * distinguish them. The caller then names the api `ocr_annotated` if all pages are annotated.
+ * The shape of Mistral's OCR API, which reports annotated pages separately from other pages. Older responses do not
+ * distinguish annotated pages. For such a response, the caller must name the api `ocr_annotated` if all pages are
+ * annotated.
  */
 const OCR = [
   'usage_info',
@@ -432,8 +459,8 @@ export const SHAPES: readonly NamedShape[] = [
 ]
 
 /**
- * The shapes of the catalogue that are used only if the caller names the api, because other shapes read the same body
- * better.
+ * The APIs of each provider whose shapes in the catalogue are used only if the caller names the API, because other
+ * shapes read the same body better.
  */
 export const EXPLICIT_APIS: Readonly<Record<string, readonly string[]>> = {
   cohere: ['tokens'],

@@ -1,30 +1,114 @@
+import type { ProviderRef } from '../catalogue/catalogue.ts'
 import type { UsageUnit } from '../units.ts'
-import { isRecord, type Located, ownValue, type ReadQuantity } from './rules.ts'
-import { unreadUsage } from './unread.ts'
+import { MAX_QUANTITY } from '../usage.ts'
+import type { UsagePart } from './iterations.ts'
+import {
+  isRecord,
+  type Located,
+  ownValue,
+  type Reading,
+  type ReadQuantity,
+  readBody,
+  readShape,
+} from './rules.ts'
+import { IMAGE_TOOL } from './shapes.ts'
+import { unreadNumbers, unreadUsage } from './unread.ts'
 
-/** The calls of a provider's tools that a response reports outside its usage part. */
+/** The calls of a provider's own tools, such as web search, that a response reports outside its usage part. */
 export interface ToolUsage {
+  /** The quantities that belong to the response's own model. */
   readonly read: readonly ReadQuantity[]
+  /** The usage of other models that tools called, and its quantities. */
+  readonly parts: readonly UsagePart[]
+  readonly parts_read: readonly ReadQuantity[]
   readonly warnings: readonly string[]
+}
+
+interface ToolContext {
+  readonly provider: ProviderRef | undefined
+  /** The name that the caller sent, or the name in the response. */
+  readonly model: string | undefined
+  /** The units that the usage part already reports. */
+  readonly counted: ReadonlySet<UsageUnit>
 }
 
 /** The maximum number of items of one list that are read. */
 const MAX_ITEMS = 10_000
 
-/** Reads the tool calls of a response. `counted` contains the units that the usage part already reports. */
-export function toolUsage(
-  whole: Located,
-  model: string | undefined,
-  counted: ReadonlySet<UsageUnit>,
-): ToolUsage {
-  const calls = callsOf(whole)
+/** Reads the tool calls of a response. */
+export function toolUsage({ whole }: Reading, { provider, model, counted }: ToolContext): ToolUsage {
+  const image = imageTool(whole)
+  const calls = callsOf(whole, image.parts.length > 0)
   const grounding = groundingOf(whole, model)
-  // xAI also counts the calls in its usage part.
+  const always = isCompletion(whole) && searchesAlways(provider, model)
+  // xAI reports the calls both in the output items and in the usage part. They must be counted only once.
   const reported = Object.hasOwn(usagePart(whole) ?? {}, 'server_side_tool_usage_details')
-  const read = [...(reported ? [] : calls.read), ...grounding].filter(({ unit, quantity }) => {
-    return quantity > 0 && !counted.has(unit)
-  })
-  return { read, warnings: reported ? [] : calls.warnings }
+  const found: readonly ReadQuantity[] = [
+    ...(reported ? [] : calls.read),
+    ...grounding,
+    ...(always ? [{ unit: 'web_searches', path: 'model', quantity: 1 } as const] : []),
+  ]
+  return {
+    read: found.filter(({ unit, quantity }) => quantity > 0 && !counted.has(unit)),
+    parts: image.parts,
+    parts_read: image.read,
+    warnings: [...(reported ? [] : calls.warnings), ...image.warnings],
+  }
+}
+
+/**
+ * Returns whether a model searches the web for every chat completion. OpenAI's search models do, and have a fee for
+ * each completion (platform.openai.com/docs/guides/tools-web-search?api-mode=chat).
+ */
+export function searchesAlways(
+  provider: { readonly id: string } | undefined,
+  model: string | undefined,
+): boolean {
+  const sells = provider?.id === 'openai' || provider?.id === 'azure'
+  return sells && /^gpt-[\w.-]+-search-(?:preview|api)(?:-|$)/.test(model?.toLowerCase() ?? '')
+}
+
+/** Returns whether a response is a chat completion. A usage part alone does not show this. */
+function isCompletion({ value }: Located): boolean {
+  return Array.isArray(ownValue(value, 'choices')) || /^chat\.completion/.test(textAt(value, 'object') ?? '')
+}
+
+const IMAGE_SHAPE = readShape(IMAGE_TOOL)
+
+/** The model of the image tool of the Responses API, if neither the request nor the response names another model. */
+export const DEFAULT_IMAGE_MODEL = 'gpt-image-1'
+
+/** The names that are accepted as the name of an image model. Warnings contain the name. */
+const MODEL_NAME = /^[\w.:@/-]{1,100}$/
+
+/**
+ * Reads the usage of the tools of the Responses API, which the usage part does not include. The tokens of the image
+ * tool have the prices of an image model.
+ */
+function imageTool(whole: Located): {
+  readonly parts: readonly UsagePart[]
+  readonly read: readonly ReadQuantity[]
+  readonly warnings: readonly string[]
+} {
+  const reported = ownValue(whole.value, 'tool_usage')
+  if (!isRecord(reported)) return { parts: [], read: [], warnings: [] }
+  const path = pathIn(whole, 'tool_usage')
+  const reading = readBody(IMAGE_SHAPE, [whole])
+  const { usage, read, seen, model = '' } = 'problem' in reading ? NOTHING_READ : reading
+  // `callsOf` counts the web searches in the output.
+  const known = new Set([...seen, `${path}.web_search.num_requests`])
+  const named = MODEL_NAME.test(model) ? model : DEFAULT_IMAGE_MODEL
+  return {
+    parts: read.length > 0 ? [{ model: named, usage }] : [],
+    read,
+    warnings: unreadNumbers({ value: reported, path }, known),
+  }
+}
+
+const NOTHING_READ = { usage: {}, read: [], seen: new Set<string>(), model: undefined }
+
+function pathIn({ path }: Located, key: string): string {
+  return path === '' ? key : `${path}.${key}`
 }
 
 function usagePart(whole: Located): Record<string, unknown> | undefined {
@@ -33,23 +117,25 @@ function usagePart(whole: Located): Record<string, unknown> | undefined {
 }
 
 /**
- * Counts the calls in the output items of the Responses API. Opening a found page and searching in it are part of a
- * web search.
+ * Counts the tool calls in the output items of the Responses API. Opening a found page and searching in the page are
+ * not counted, because they are part of the web search. If the output is missing, counts the web searches in
+ * `tool_usage`. `images_read` is true if the usage of the image tool was read.
  */
-function callsOf(whole: Located): ToolUsage {
+function callsOf(whole: Located, images_read: boolean): Pick<ToolUsage, 'read' | 'warnings'> {
   const output = listAt(whole.value, 'output')
-  if (output === undefined) return { read: [], warnings: [] }
-  const path = whole.path === '' ? 'output' : `${whole.path}.output`
+  if (output === undefined) return { read: requestsOf(whole), warnings: [] }
+  const path = pathIn(whole, 'output')
   const ofType = (type: string) => output.filter((item) => textAt(item, 'type') === type)
   const searches = ofType('web_search_call').filter((item) => {
     const action = ownValue(item, 'action')
     return !isRecord(action) || textAt(action, 'type') === undefined || textAt(action, 'type') === 'search'
   })
-  // A container may exist longer than a response. One response therefore does not determine the container's fee.
+  // A container can exist longer than a response. The fee of a container therefore cannot be computed from one
+  // response.
   const containers = new Set(
     ofType('code_interpreter_call').map((item) => textAt(item, 'container_id') ?? 'unnamed'),
   )
-  const images = ofType('image_generation_call').length
+  const images = images_read ? 0 : ofType('image_generation_call').length
   return {
     read: [
       { unit: 'web_searches', path: `${path}[web_search_call]`, quantity: searches.length },
@@ -68,13 +154,21 @@ function callsOf(whole: Located): ToolUsage {
   }
 }
 
+function requestsOf(whole: Located): ReadQuantity[] {
+  const tools = ownValue(whole.value, 'tool_usage')
+  const search = isRecord(tools) ? ownValue(tools, 'web_search') : undefined
+  const quantity = isRecord(search) ? ownValue(search, 'num_requests') : undefined
+  if (typeof quantity !== 'number' || !Number.isInteger(quantity) || quantity > MAX_QUANTITY) return []
+  return [{ unit: 'web_searches', path: pathIn(whole, 'tool_usage.web_search.num_requests'), quantity }]
+}
+
 function counted(quantity: number, name: string): string {
   return quantity === 1 ? `1 ${name} was used` : `${quantity} ${name}s were used`
 }
 
 /**
- * Counts the searches of Gemini's grounding. Since generation 3, every distinct query of a prompt is billed. In
- * earlier generations, a grounded prompt is billed once, with any number of queries
+ * Counts the searches of Gemini's grounding. From generation 3 on, Google bills every distinct query of a prompt. For
+ * earlier generations, Google bills a prompt with grounding once, regardless of the number of queries
  * (ai.google.dev/gemini-api/docs/pricing).
  */
 function groundingOf(whole: Located, model: string | undefined): ReadQuantity[] {
@@ -104,7 +198,7 @@ function groundingOf(whole: Located, model: string | undefined): ReadQuantity[] 
 
 function groundingMetadata(whole: Located): Located[] {
   const located = (value: unknown, path: string): Located[] =>
-    isRecord(value) ? [{ value, path: whole.path === '' ? path : `${whole.path}.${path}` }] : []
+    isRecord(value) ? [{ value, path: pathIn(whole, path) }] : []
   const candidates = (listAt(whole.value, 'candidates') ?? []).flatMap((candidate, index) => [
     ...located(ownValue(candidate, 'groundingMetadata'), `candidates[${index}].groundingMetadata`),
     ...located(ownValue(candidate, 'grounding_metadata'), `candidates[${index}].grounding_metadata`),

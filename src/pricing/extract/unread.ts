@@ -1,9 +1,10 @@
 import { isRecord, type Located } from './rules.ts'
 
 /**
- * The patterns of redundant numbers. A positive number of a usage object is read, matches one of these patterns, or
- * causes a warning. Redundant numbers are totals, parts that a total already contains, times, costs (which are
- * compared and not added), and free services of providers.
+ * The patterns for the paths of numbers that are not needed. A positive number in a usage object causes a warning if no
+ * rule reads it and no pattern matches its path. Numbers that are not needed are totals, parts that another number
+ * includes, copies of other numbers, times, costs, services that are free of charge, and quantities that are not
+ * billed.
  */
 const REDUNDANT: readonly RegExp[] = [
   // Totals of the other numbers.
@@ -11,50 +12,50 @@ const REDUNDANT: readonly RegExp[] = [
   /(^|\.)(gen_ai\.usage|llm\.usage|llm\.token_count)\.(total|total_tokens)$/,
   // Times and speeds.
   /(^|[._])(prompt|completion|queue|total|load|eval|prompt_eval|generation)_?(time|duration)$|latency|_ms$|_per_sec(ond)?$/,
-  // Costs, which `reportedCostWarning` compares.
+  // Costs. `reportedCostWarning` compares the cost of the call with our cost.
   /(^|[._])cost([._]|$)|cost_|_cost|(^|\.)is_byok$|ticks$/,
-  // Accepted or rejected prediction tokens, which the completion includes.
+  // Accepted and rejected prediction tokens, which the count of completion tokens includes.
   /(accepted|rejected)_?prediction_?tokens$/,
-  // Thinking tokens, which are part of the output and have its price, because the reseller has no other price.
+  // Thinking tokens at a reseller. They are part of the output, and resellers have no separate price for them.
   /(^|\.)output_tokens_details\.thinking_tokens$/,
-  // Cache hits of a server that has no discount for them.
+  // Cache hits of servers that give no discount for cache hits.
   /(^|\.)num_cached_tokens$/,
-  // The part of a total that is not in its reported parts.
+  // The rest of a total, for example text tokens or uncached tokens, which is billed at the price of the total.
   /(^|\.)(prompt_tokens_details|completion_tokens_details|input_tokens_details|output_tokens_details)\.text_tokens$/,
   /(^|\.)(prompt_cache_miss_tokens|uncached_tokens|nocachetokens|nocache|texttokens)$/,
   /(^|\.)(input_?token_?details|output_?token_?details|inputtokens|outputtokens)\.(text|texttokens|text_tokens|nocache|nocachetokens|total)$/,
-  // The five-minute part of cache writes, which has the price of cache writes.
+  // Five-minute cache writes, which are billed at the price of cache writes.
   /(^|\.)cache_creation\.ephemeral_5m_input_tokens$/,
   // Tools that are free of charge; only their tokens are billed.
   /(^|\.)(web_fetch_requests|mcp_calls|num_server_side_tools_used|url_context_calls)$/,
   // Quantities that are not billed.
   /(^|\.)(doc_size_bytes|totalbillablecharacters|total_billable_characters|num_images_generated|index|created|created_at)$/,
-  // Counts of parts of a call, which the total of the call contains.
+  // Counts of parts of a call, which the totals of the call include.
   /(^|\.)gen_ai\.usage\.details\.(input|output)_tokens$/,
-  // The provider's original values, which an SDK also reports in its own fields.
+  // The original values of the provider. The SDK also reports them in its own fields.
   /(^|\.)raw\./,
 ]
 
-/** The limits of the search for numbers in a usage object. */
+/** The limits of the search for numbers in a usage object, and of the warnings about them. */
 const MAX_NUMBERS = 500
 const MAX_DEPTH = 8
 const MAX_NAMED = 5
 
 /**
- * Returns warnings about the positive numbers of a usage object that no rule explains. The last warning counts the
- * numbers that are not named.
+ * Returns a warning for each positive number of a usage object that no rule reads and no pattern of `REDUNDANT`
+ * matches. If there are more than `MAX_NAMED` such numbers, the last warning contains only the count of the others.
  */
 export function unreadNumbers(root: Located, seen: ReadonlySet<string>): string[] {
   const unread = [...numbersOf(root.value, root.path, 0)].slice(0, MAX_NUMBERS).filter(({ path, value }) => {
     if (value <= 0 || seen.has(path)) return false
     const name = path.toLowerCase()
-    // The attributes of a span may also contain values other than usage.
+    // The attributes of a span can also contain values other than usage.
     if (root.path.endsWith('attributes') && !/usage|token_count/.test(name)) return false
     return !REDUNDANT.some((pattern) => pattern.test(name))
   })
   const named = unread.slice(0, MAX_NAMED).map(({ path, value }) => unreadUsage(`${path} is ${value}`))
   const more = unread.length - named.length
-  return more > 0 ? [...named, unreadUsage(`${more} more numbers are not read`)] : named
+  return more > 0 ? [...named, unreadUsage(`the count of further unread numbers is ${more}`)] : named
 }
 
 /** Returns the warning about usage that is not in the cost. */

@@ -2,16 +2,19 @@ import type { Bindings } from '../../bindings.ts'
 import { BudgetSpent } from '../../cron/budget.ts'
 import { readPlace, writePlace } from '../../cron/run-jobs.ts'
 import { ledgerDb, ledgerName } from '../../db/ledger-db.ts'
-import { logError, logInfo } from '../../logging/log.ts'
+import { logError, logInfo, logWarning } from '../../logging/log.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import { type ReconcileResult, reconcileLedger } from './reconcile.ts'
 import { postponeReconciliation } from './store.ts'
 
-/** The maximum number of ledgers that one call checks, and the number of concurrent checks. */
+/** The maximum number of ledgers that one call checks. `AT_ONCE` of them are checked concurrently. */
 export const LEDGERS_A_CALL = 40
 const AT_ONCE = 4
 
-/** The time after which every page of a ledger is checked again. Checks in between read only new pages. */
+/**
+ * The interval at which all pages of a ledger are checked. The daily checks between these full checks read only new
+ * pages, unless the last check found a difference that could not be repaired.
+ */
 const FULL_EVERY_MS = 28 * DAY_MS
 const CHECK_EVERY_MS = DAY_MS
 
@@ -19,8 +22,8 @@ const LEDGERS_A_READ = 2_000
 /** The maximum number of reads in one search for due ledgers. */
 const MAX_READS = 20
 
-// Reads ledgers in the order of the primary key, with a flag for due ledgers. The statement reads 2 rows for each
-// ledger.
+// Reads ledgers in the order of the primary key, and returns for each whether its check is due. The statement reads 2
+// rows for each ledger.
 const DUE = `
   SELECT l.ledger_id, coalesce(r.full_at_ms, 0) AS full_at_ms,
     coalesce(r.checked_at_ms, 0) < ?2 OR (r.status = 'CHECKING' AND r.checked_at_ms < ?3) AS is_due
@@ -35,12 +38,15 @@ interface Ledger {
 
 export interface ReconciledLedgers {
   readonly results: readonly ReconcileResult[]
-  /** True if more ledgers may be due. */
+  /** True if a check is not complete, or if the check of more ledgers can be due. */
   readonly more: boolean
 }
 
 interface Options {
-  /** The start of the round. A ledger that was checked after this time is due only if its check is incomplete. */
+  /**
+   * The start of the current round of checks. A ledger that was checked after this time is due only if its check is
+   * incomplete.
+   */
   readonly since_ms: number
   /** True to check every page. */
   readonly full: boolean
@@ -48,17 +54,17 @@ interface Options {
 }
 
 /**
- * The name under which the position in the ledgers is stored. Every call continues from this position, including
- * calls of an operator.
+ * The name under which the id of the last checked ledger is stored. Every call continues after this ledger, even a call
+ * by an operator.
  */
 const JOB = 'reconciliation'
 
 /**
- * Reconciles ledgers that are due. Begins where the last call ended. Continues with the first ledger after the last
- * one, so that every ledger is checked.
+ * Reconciles ledgers whose check is due. Begins after the ledger where the last call ended. After the last ledger,
+ * continues with the first ledger, so that every ledger is checked in turn.
  */
 export async function reconcileDue(env: Bindings, options: Options): Promise<ReconciledLedgers> {
-  const { since_ms, full, now_ms } = options
+  const { full, now_ms } = options
   const { due, end } = await dueLedgers(env.DB, options, await readPlace(env.DB, JOB))
   const ledgers = due.slice(0, LEDGERS_A_CALL)
   const results: ReconcileResult[] = []
@@ -67,8 +73,7 @@ export async function reconcileDue(env: Bindings, options: Options): Promise<Rec
     results.push(
       ...(await Promise.all(
         some.map(({ ledger_id, full_at_ms }) => {
-          // A full check that one call could not finish is continued and does not start again.
-          const all = (full && full_at_ms < since_ms) || now_ms - full_at_ms >= FULL_EVERY_MS
+          const all = full || now_ms - full_at_ms >= FULL_EVERY_MS
           return reconcileOne(env, ledger_id, all, now_ms)
         }),
       )),
@@ -76,12 +81,14 @@ export async function reconcileDue(env: Bindings, options: Options): Promise<Rec
     await writePlace(env.DB, JOB, some.at(-1)?.ledger_id ?? '')
   }
   if (due.length <= LEDGERS_A_CALL && end !== undefined) await writePlace(env.DB, JOB, end)
-  return { results, more: due.length > LEDGERS_A_CALL || end !== undefined }
+  const is_incomplete = results.some((result) => result.kind === 'done' && result.more)
+  return { results, more: is_incomplete || due.length > LEDGERS_A_CALL || end !== undefined }
 }
 
 /**
- * Returns the ledgers that are due. The search stops when it has found more ledgers than one call checks. It also
- * stops after a maximum number of reads; `end` is then the position after which the next call continues.
+ * Returns ledgers whose check is due. Stops when it has found more ledgers than one call checks, or when it has
+ * searched all ledgers. Also stops after `MAX_READS` reads. In this case only, `end` is the ledger after which the next
+ * call continues.
  */
 async function dueLedgers(
   db: D1Database,
@@ -106,8 +113,8 @@ async function dueLedgers(
 }
 
 /**
- * Reconciles one ledger. If the ledger is unavailable, its check is postponed, so that it does not delay other
- * ledgers.
+ * Reconciles one ledger. If the ledger is unavailable, postpones its check, so that it does not delay the checks of
+ * other ledgers.
  */
 async function reconcileOne(
   env: Bindings,
@@ -119,6 +126,7 @@ async function reconcileOne(
   try {
     const result = await reconcileLedger(env, ledger, { full, now_ms })
     if (result.kind === 'done') return result
+    logWarning('ledger_not_reconciled', { ledger: ledger_id, code: result.kind })
   } catch (error) {
     if (error instanceof BudgetSpent) throw error
     logError('ledger_not_reconciled', error, { ledger: ledger_id })
@@ -132,7 +140,10 @@ async function reconcileOne(
   return { kind: 'unavailable', ledger_id }
 }
 
-/** Runs the scheduled job, which reconciles each ledger once a day. */
+/**
+ * Reconciles the ledgers that were not checked in the last day or whose check is incomplete, at most `LEDGERS_A_CALL`
+ * of them. A scheduled job calls this function.
+ */
 export async function reconcileDaily(env: Bindings, now_ms: number): Promise<void> {
   const since_ms = now_ms - CHECK_EVERY_MS
   const { results } = await reconcileDue(env, { since_ms, full: false, now_ms })

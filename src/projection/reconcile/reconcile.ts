@@ -10,40 +10,56 @@ import { ENTRIES_A_CALL, rebuildLedger } from '../../usage/rollups/rebuild.ts'
 import { checkPages, NOTHING_CHECKED, type PagesCheck } from './check-pages.ts'
 import { bringUpRollups, checkRollups } from './check-rollups.ts'
 import { type Difference, MAX_DIFFERENCES } from './difference.ts'
-import { readReconciliation, writeReconciliation } from './store.ts'
+import {
+  isFullCheckOpen,
+  readReconciliation,
+  type StoredReconciliation,
+  writeReconciliation,
+} from './store.ts'
 
 export interface Reconciliation {
   readonly ledger_id: string
   readonly status: ReconciliationStatus
   readonly checked_entry: number
-  /** The differences that were found. With status REPAIRED, they were repaired. */
+  /** The differences that remain; with status REPAIRED, the differences that were repaired. */
   readonly differences: readonly Difference[]
+  /** True if the check is not complete. The next check continues it. */
+  readonly more: boolean
 }
 
 export type ReconcileResult =
   | ({ readonly kind: 'done' } & Reconciliation)
-  /** The ledger could not be checked, for example because the ledger or D1 did not answer. */
+  /** The ledger could not be checked, for example because the ledger or D1 did not respond. */
   | { readonly kind: 'unavailable'; readonly ledger_id: string }
 
+interface ReconcileOptions {
+  readonly full: boolean
+  readonly now_ms: number
+  readonly last?: StoredReconciliation | null
+}
+
 /**
- * Compares the sums of a ledger object, D1's pages and the rollups. Repairs pages from the journal and rollups from
- * pages, and compares again. Checks every page if `full` is true, at the first check, and after a check with status
- * DIFFERENT. Otherwise checks the pages after the last check.
+ * Compares a ledger object with its pages in D1 and with its rollups. If there are differences, repairs the pages from
+ * the journal and the rollups from the pages, and compares again. Begins a full check, which begins with the first
+ * page, if `full` is true, on the first check, and after a check with status DIFFERENT. Otherwise checks only the pages
+ * since the last check. If the last full check is not complete, continues it even if `full` is true. `last` is the
+ * stored result of the last check; if it is undefined, reads it.
  */
 export async function reconcileLedger(
   env: Bindings,
   ledger: LedgerName,
-  { full, now_ms }: { readonly full: boolean; readonly now_ms: number },
+  { full, now_ms, last }: ReconcileOptions,
 ): Promise<ReconcileResult> {
   const db = ledgerDb(env, ledger.customer_id)
   const ledger_id = ledgerKey(ledger)
-  const before = await readReconciliation(db, ledger_id)
-  const from_first_page = full || !before || before.status === 'DIFFERENT'
+  const before = last === undefined ? await readReconciliation(db, ledger_id) : last
+  const continues_full = isFullCheckOpen(before)
+  const from_first_page = !before || before.status === 'DIFFERENT' || (full && !continues_full)
   const after = from_first_page ? NOTHING_CHECKED : before.checked
   const first = await check(env, ledger, after)
   if (first.kind === 'unavailable') return { kind: 'unavailable', ledger_id }
-  let { pages, differences } = first
-  let status: ReconciliationStatus = first.more ? 'CHECKING' : 'OK'
+  let { pages, differences, more } = first
+  let status: ReconciliationStatus = more ? 'CHECKING' : 'OK'
   if (differences.length > 0) {
     await repair(env, ledger, differences, now_ms)
     const second = await check(env, ledger, after)
@@ -51,22 +67,23 @@ export async function reconcileLedger(
     status = second.differences.length > 0 ? 'DIFFERENT' : 'REPAIRED'
     if (status === 'DIFFERENT') differences = second.differences
     pages = second.pages
+    more = status === 'REPAIRED' && second.more
     for (const { kind, from_entry, to_entry, expected, found } of differences) {
       logFailure('ledger_differs', { ledger: ledger_id, status, kind, from_entry, to_entry, expected, found })
     }
   }
-  // While a ledger has a difference, each check begins with the first page.
+  // As long as a ledger has a difference, every check begins with the first page.
   const checked = status === 'DIFFERENT' ? NOTHING_CHECKED : pages.checked
-  const full_at_ms = from_first_page ? now_ms : (before?.full_at_ms ?? now_ms)
+  const full_at_ms = from_first_page || continues_full ? now_ms : before.full_at_ms
   const reported = differences.slice(0, MAX_DIFFERENCES)
   await writeReconciliation(db, ledger_id, {
-    status,
+    status: more ? 'CHECKING' : status,
     checked_at_ms: now_ms,
     full_at_ms,
     checked,
     differences: reported,
   })
-  return { kind: 'done', ledger_id, status, checked_entry: checked.entry, differences: reported }
+  return { kind: 'done', ledger_id, status, checked_entry: checked.entry, differences: reported, more }
 }
 
 type Check =
@@ -75,7 +92,7 @@ type Check =
       readonly kind: 'checked'
       readonly pages: PagesCheck
       readonly differences: readonly Difference[]
-      /** True if the ledger has more pages or messages than one check reads. */
+      /** True if the ledger has more pages, or more usage that is not in the rollups, than one check processes. */
       readonly more: boolean
     }
 
@@ -86,7 +103,7 @@ async function check(env: Bindings, ledger: LedgerName, after: PagesCheck['check
   const db = ledgerDb(env, ledger.customer_id)
   const ledger_id = ledgerKey(ledger)
   const pages = await checkPages(db, ledger_id, books, after)
-  // Rollups are computed from pages, so pages are repaired first.
+  // Rollups are computed from pages, so they are compared only if the pages are complete and correct.
   if (pages.more || pages.differences.length > 0) {
     return { kind: 'checked', pages, differences: pages.differences, more: pages.more }
   }
@@ -95,8 +112,8 @@ async function check(env: Bindings, ledger: LedgerName, after: PagesCheck['check
 }
 
 /**
- * Repairs pages from the journal, then rollups from pages. One call rebuilds a limited number of entries. The cron
- * continues the rebuild.
+ * Repairs pages from the journal, and then rollups from pages. One call adds a limited number of entries to the new
+ * rollups. A scheduled job continues the rebuild.
  */
 async function repair(
   env: Bindings,
@@ -118,7 +135,7 @@ async function repair(
       case 'usage_of_days':
         of_rollups = true
         break
-      // These differences do not identify a page. The other kinds identify the pages to repair.
+      // These two kinds do not identify the wrong pages. Differences of the other kinds identify the pages to repair.
       case 'balance':
       case 'usage_of_pages':
     }
@@ -127,7 +144,7 @@ async function repair(
   try {
     await rebuildLedger(ledgerDb(env, ledger.customer_id), ledgerKey(ledger), ENTRIES_A_CALL, now_ms)
   } catch (error) {
-    // The pages could not be repaired, so the rollups remain unchanged. The second check reports the difference.
+    // Entries are still missing in the pages, so the rollups are not rebuilt. The second check reports the difference.
     if (!(error instanceof BrokenPages)) throw error
   }
 }

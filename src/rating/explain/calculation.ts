@@ -5,12 +5,11 @@ import type { AppEnv } from '../../http/env.ts'
 import { readExplanation } from '../../ledger/client/client.ts'
 import { layersOf, partConditions } from '../../pricing/cost/price-book.ts'
 import { usdFromParts } from '../../pricing/money.ts'
-import type { BulkResult, Calculation } from '../calculate.ts'
+import type { BulkResult, Calculation, CalculationToExplain } from '../calculate.ts'
 import { explainCharge, roundingJson } from './charge.ts'
 import { layersJson, modifiersJson, tierJson, unitsJson } from './price.ts'
-import type { CalculationToExplain } from './read-from.ts'
 
-/** Adds the explanations that calculations request, with one read of the ledger for each burn table version. */
+/** Adds explanations to the calculations that request them. Calls the ledger once for each burn table version. */
 export async function explainEach<R extends BulkResult>(
   c: Context<AppEnv>,
   results: readonly R[],

@@ -12,7 +12,9 @@ import { formatDecimal, microCredits, usdFromParts } from '../../pricing/money.t
 import { explainCharge, roundingJson } from './charge.ts'
 import { layersJson, modifiersJson, tierJson, unitsJson } from './price.ts'
 
-/** Explains a recorded event from its price version, its burn table version and its usage. */
+/**
+ * Explains the price and the charge of a recorded event, from its price version, its burn table version and its usage.
+ */
 export function explainEvent(
   ids: LedgerIds,
   entry: Entry & { readonly event: EventRecord },
@@ -91,7 +93,8 @@ const NO_PROVIDER: Explained = {
 }
 
 /**
- * Finds the prices of the recorded price version. Returns a note instead if they do not result in the recorded cost.
+ * Finds the prices of the recorded price version and computes the cost again. Returns a note in place of the prices if
+ * they are not available or do not result in the recorded cost.
  */
 function priceOfEvent(event: EventRecord, conditions: PriceConditions, book: PriceBook): Explained {
   const { price_version: version, usage = {} } = event
@@ -106,7 +109,7 @@ function priceOfEvent(event: EventRecord, conditions: PriceConditions, book: Pri
   if (prices.kind === 'other_catalogue') {
     return {
       kind: 'not',
-      note: `The event was priced by catalogue ${prices.catalogue}, which this deployment does not have. The recorded cost is unchanged.`,
+      note: `The event was priced with catalogue ${prices.catalogue}, which this deployment does not have. The recorded cost is unchanged.`,
     }
   }
   if (prices.kind === 'unknown' && !several) {
@@ -141,8 +144,8 @@ function modifiersOf({ modifiers = {} }: EventRecord): object[] {
 }
 
 /**
- * Returns the source of a unit's quantity: a field of the event's record, one request, or the parts of the unit. The
- * provider's response is not stored.
+ * Returns where the quantity of a unit comes from: a field of the recorded event, one request, or the parts of the
+ * unit. Paths in the provider's response are not available, because the response is not stored.
  */
 function recordedField({ usage = {} }: EventRecord, unit: string): string {
   if (Object.hasOwn(usage, unit)) return `usage.${unit}`

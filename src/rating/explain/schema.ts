@@ -7,21 +7,29 @@ const layerFields = {
   rule: z
     .object({
       provider: z.string(),
-      model: z.string().openapi({ description: 'The model in the list, or the pattern of the price.' }),
+      model: z.string().openapi({
+        description: 'The model in the catalogue, or the model or prefix for which the price was set.',
+      }),
       matched_by: z.enum(['exact', 'rule', 'dated', 'region', 'price']).openapi({
         description:
-          'The kind of match. exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.',
+          'The way in which the price was found. `exact`: by the name or an alias. `rule`: by a rule of the catalogue. `dated`: by the name without its snapshot date. `region`: in the price list of the region. `price`: the price was set at run time.',
       }),
-      name: z.string().optional().openapi({ description: 'The spelling of the name that matched.' }),
-      period: z.string().optional().openapi({ description: 'The condition of the period in the list.' }),
+      name: z.string().optional().openapi({ description: 'The spelling of the model name that matched.' }),
+      period: z.string().optional().openapi({
+        description: 'The condition under which the price in the catalogue applies, such as a start date.',
+      }),
       price_id: z.string().optional(),
     })
     .nullable(),
   source: z.enum(['override', 'operator', 'feed', 'catalogue']).nullable(),
-  published_by: z.string().optional().openapi({ description: 'The source of the price in the catalogue.' }),
-  effective_from: time
-    .nullable()
-    .openapi({ description: 'The time from which the price applies; null for the first prices of a list.' }),
+  published_by: z
+    .string()
+    .optional()
+    .openapi({ description: 'The source from which the catalogue has the price.' }),
+  effective_from: time.nullable().openapi({
+    description:
+      'The time from which the price applies; null for the first price of a model in the catalogue.',
+  }),
   multiplier: z
     .number()
     .optional()
@@ -34,13 +42,15 @@ export const explanationSchema = z
       ...layerFields,
       tier: z.object({ input_tokens: z.int(), inclusive: z.boolean() }).nullable().openapi({
         description:
-          'The context tier. Its prices apply if the total input exceeds (if inclusive: reaches) `input_tokens`.',
+          'The context tier whose prices apply, because the total input exceeds `input_tokens`, or reaches it if `inclusive` is true.',
       }),
       modifiers: z.array(
         z.object({
           by: z.enum(['service_tier', 'region', 'image_size', 'image_quality', 'search_context_size']),
           name: z.string(),
-          factor: z.string().optional().openapi({ description: 'A decimal or a fraction.' }),
+          factor: z.string().optional().openapi({
+            description: 'The factor that multiplies the prices of `families`, as a decimal or a fraction.',
+          }),
           families: z.array(z.string()).optional(),
         }),
       ),
@@ -54,7 +64,8 @@ export const explanationSchema = z
         unit: z.string(),
         model: z.string().optional(),
         quantity: z.number().openapi({
-          description: 'The quantity that is billed as this unit, without parts that have separate prices.',
+          description:
+            'The quantity that is billed at this price. It excludes parts of the unit that have their own prices.',
         }),
         reported: z
           .number()
@@ -78,7 +89,7 @@ export const explanationSchema = z
         min_charge: z.number(),
         exact_credits: z.string().nullable().openapi({
           description:
-            'The credits before rounding, as a decimal or a fraction; null if they depend on amounts that are not recorded.',
+            'The credits before rounding, as a decimal or a fraction; null if they depend on amounts that the event does not record.',
         }),
         note: z.string().optional(),
       })

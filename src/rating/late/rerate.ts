@@ -1,10 +1,14 @@
 import type { Bindings } from '../../bindings.ts'
+import { BudgetSpent } from '../../cron/budget.ts'
+import { isOutage } from '../../db/errors.ts'
 import { ledgerDb, ledgerKey, ledgerName } from '../../db/ledger-db.ts'
 import { readUnrated, rerateEvents } from '../../ledger/client/client.ts'
 import type { Caller } from '../../ledger/model/account.ts'
 import type { Entry } from '../../ledger/model/journal.ts'
+import type { Refused } from '../../ledger/model/refusal.ts'
 import type { RerateItem, UnratedModel } from '../../ledger/model/unrated.ts'
 import type { LedgerName } from '../../ledger/model/vocabulary.ts'
+import { logError, logWarning } from '../../logging/log.ts'
 import { CATALOGUE_VERSION, findModel, findProvider } from '../../pricing/catalogue/catalogue.ts'
 import { OverlaySet } from '../../pricing/catalogue/overlay.ts'
 import { costFrom, type PriceBook } from '../../pricing/cost/price-book.ts'
@@ -22,16 +26,19 @@ import {
   readMark,
 } from './late-ratings.ts'
 
-/** The outcome of late rating. */
+/** The outcome of one run of late rating. */
 export interface RerateSummary {
   readonly ledgers: number
   readonly examined: number
   readonly rated: number
-  /** The number of events that have a price but were not rated, because their wallets have too few credits. */
+  /**
+   * The number of events that now have a price but could not be rated, for example because their wallets have too few
+   * credits: see `RerateOutcome`.
+   */
   readonly unpaid: number
   /** The number of events that still have no price. */
   readonly unpriced: number
-  /** True if the next run must examine more events. */
+  /** True if events can be left for the next run. */
   readonly more: boolean
 }
 
@@ -47,18 +54,21 @@ const NOTHING_RATED: RerateSummary = {
 const CALLER: Caller = { key_id: OPERATOR }
 const EVENTS_A_ROUND = 500
 /**
- * The maximum number of rounds of one run for one ledger. It limits the delay that a ledger with many events causes
- * for other ledgers.
+ * The maximum number of rounds for one ledger in one run, so that a ledger with many events does not delay other
+ * ledgers for long.
  */
 const ROUNDS_A_LEDGER = 20
 const MAX_LEDGERS = 200
-/** The maximum number of models in one search. If a ledger has more, all its unrated events are examined. */
+/**
+ * The maximum number of models to which a search for unrated events is limited. If a ledger has more models without a
+ * price, all its unrated events are examined.
+ */
 const MAX_MODELS = 1_000
 
 /**
- * Rates the events of the ledgers that need late rating (see `ledgersToRate`). Begins after `after_ledger_id`, where
- * the last run ended. Calls `reach` after each ledger, and with an empty id after the last ledger. Runs only one
- * statement if no ledger needs late rating.
+ * Rates unrated events in the ledgers that need late rating (see `ledgersToRate`). Begins after the ledger
+ * `after_ledger_id`. Calls `reach` with the id of each processed ledger, and with an empty id after the last ledger, so
+ * that the caller can store where the next run begins. Runs only one statement if no ledger needs late rating.
  */
 export async function rerateChanged(
   env: Bindings,
@@ -73,17 +83,25 @@ export async function rerateChanged(
   }
   const operator = await loadOverlays(env, OPERATOR)
   for (const progress of found) {
-    const one = await rerateLedger(env, progress, operator, 'changed')
-    summary = add(summary, one)
-    // The position of an incomplete ledger is stored. The next run begins with the next ledger. A later run continues
-    // this ledger.
+    try {
+      summary = add(summary, await rerateLedger(env, progress, operator, 'changed'))
+    } catch (error) {
+      if (error instanceof BudgetSpent || isOutage(error)) throw error
+      // For example, the ledger is damaged. The events of other ledgers are still rated.
+      logError('ledger_not_rerated', error, { ledger: progress.ledger_id })
+    }
+    // Moves on even if the pass over this ledger is incomplete: its position is stored, and a later run continues the
+    // pass.
     reach(progress.ledger_id)
   }
   if (found.length < MAX_LEDGERS) reach('')
   return { ...summary, more: summary.more || found.length === MAX_LEDGERS }
 }
 
-/** Does the same as `rerateChanged`, from the first ledger on. The caller repeats the call until `more` is false. */
+/**
+ * Rates unrated events like `rerateChanged`, but always begins with the first ledger. The caller must repeat the call
+ * until `more` is false.
+ */
 export function rerateAll(env: Bindings): Promise<RerateSummary> {
   return rerateChanged(env, '', () => undefined)
 }
@@ -93,9 +111,9 @@ const LEDGERS_OF_CUSTOMER = `
   UNION SELECT ledger_id FROM ledgers WHERE ledger_id IN (?1, ?2)`
 
 /**
- * Returns the existing ledgers of a customer. A ledger exists if D1 has its row. The live ledger also exists if the
- * customer is registered. Other ledgers must not be called, because the first call would create the object in the
- * caller's location.
+ * Returns the existing ledgers of a customer. A ledger exists if D1 has a row for it. The live ledger also exists if
+ * the customer's registration is complete. Other ledgers must not be called, because the first call would create the
+ * object in the location of the caller.
  */
 export async function ledgersOfCustomer(env: Bindings, customer_id: string): Promise<LedgerName[]> {
   const { results } = await env.DB.prepare(LEDGERS_OF_CUSTOMER)
@@ -104,7 +122,10 @@ export async function ledgersOfCustomer(env: Bindings, customer_id: string): Pro
   return results.map(({ ledger_id }) => ledgerName(ledger_id))
 }
 
-/** Examines every unrated event of some ledgers, even if no price changed. */
+/**
+ * Examines all unrated events of the given ledgers, or a part of them if `more` is true, and rates events that now have
+ * a price. Does so even if no price changed.
+ */
 export async function rerateLedgers(env: Bindings, ledgers: readonly LedgerName[]): Promise<RerateSummary> {
   const operator = await loadOverlays(env, OPERATOR)
   let summary = NOTHING_RATED
@@ -127,8 +148,8 @@ function add(a: RerateSummary, b: Omit<RerateSummary, 'ledgers'>): RerateSummary
 }
 
 /**
- * Examines the unrated events of one ledger, newest first. Continues an incomplete pass. Stores the progress after
- * each round.
+ * Examines the unrated events of one ledger, newest first, and rates events that now have a price. Continues an
+ * incomplete pass if there is one. Stores the progress after each round.
  */
 async function rerateLedger(
   env: Bindings,
@@ -142,6 +163,11 @@ async function rerateLedger(
   const book = { overrides: new OverlaySet(own), operator: new OverlaySet(operator) }
   const pass = nextPass(progress, pricesMark(operator, own), which === 'all')
   const models = pass.all ? undefined : await concernedModels(env, ledger, progress, operator, own)
+  // Without the models, the pass would be recorded as complete although it has not examined their events.
+  if (models && 'kind' in models) {
+    logRefusal(progress, models)
+    return { ...NOTHING_RATED, more: true }
+  }
   let { before_entry } = pass
   let [examined, rated, unpaid, unpriced] = [0, 0, 0, 0]
   for (let round = 0; round < ROUNDS_A_LEDGER; round++) {
@@ -153,12 +179,18 @@ async function rerateLedger(
       without_metadata: true,
       ...(models && { selection: { after_entry: progress.entry, models } }),
     })
-    if (page.kind === 'refused') break
+    if (page.kind === 'refused') {
+      logRefusal(progress, page)
+      break
+    }
     const { events, next_before_entry } = page.answer
     const items = events.flatMap((entry) => priced(entry, book) ?? [])
     if (items.length > 0) {
       const result = await rerateEvents(env, ledger, { caller: CALLER, items })
-      if (result.kind === 'refused') break
+      if (result.kind === 'refused') {
+        logRefusal(progress, result)
+        break
+      }
       rated += result.answer.rated
       unpaid += result.answer.unpaid
     }
@@ -173,9 +205,14 @@ async function rerateLedger(
   return { examined, rated, unpaid, unpriced, more: true }
 }
 
+/** Logs that a ledger refused a call, for example because it was unavailable. The next run continues the pass. */
+function logRefusal({ ledger_id }: LateRating, { refusal }: Refused): void {
+  logWarning('ledger_not_rerated', { ledger: ledger_id, code: refusal.code })
+}
+
 /**
- * Returns the models of unrated events that the price changes since the last complete pass can affect; undefined for
- * all models.
+ * Returns the models without a price that price changes since the last complete pass can affect. Returns undefined if
+ * every unrated event must be examined, and a refusal if the ledger refuses the call.
  */
 async function concernedModels(
   env: Bindings,
@@ -183,8 +220,9 @@ async function concernedModels(
   progress: LateRating,
   operator: readonly StoredOverlay[],
   own: readonly StoredOverlay[],
-): Promise<UnratedModel[] | undefined> {
-  // Before the first complete pass, every event is new. New events are examined regardless of their model.
+): Promise<readonly UnratedModel[] | Refused | undefined> {
+  // The first pass examines every event as a new event. New events are examined regardless of their model, so no models
+  // are needed.
   if (progress.entry === 0) return []
   const known = readMark(progress.prices)
   const sameCatalogue = known.catalogue === CATALOGUE_VERSION
@@ -195,12 +233,13 @@ async function concernedModels(
   if (sameCatalogue && changed.length === 0) return []
   const message = { caller: CALLER, before_entry: 0, limit: 1, amended: [], models_limit: MAX_MODELS + 1 }
   const result = await readUnrated(env, ledger, message)
-  const models = result.kind === 'refused' ? [] : (result.answer.models ?? [])
+  if (result.kind === 'refused') return result
+  const models = result.answer.models ?? []
   if (models.length > MAX_MODELS) return undefined
   return sameCatalogue ? modelsOf(changed, models) : models.filter(({ provider }) => findProvider(provider))
 }
 
-/** Returns the models to which some of the overlays apply, at any time and in any service tier. */
+/** Returns the models to which at least one of the overlays applies, regardless of the time and the service tier. */
 function modelsOf(overlays: readonly StoredOverlay[], models: readonly UnratedModel[]): UnratedModel[] {
   const always = { service_tier: null, effective_from_ms: 0, effective_to_ms: null }
   const set = new OverlaySet(overlays.map((overlay) => ({ ...overlay, ...always })))
@@ -215,7 +254,10 @@ function modelsOf(overlays: readonly StoredOverlay[], models: readonly UnratedMo
   })
 }
 
-/** Returns the price at the event's own time; undefined if there is still no price. */
+/**
+ * Returns an unrated event with its provider cost at the event's own time; undefined if there is still no price or if
+ * the cost exceeds the largest amount.
+ */
 function priced({ number, event }: Entry, book: PriceBook): RerateItem | undefined {
   const provider = event?.provider === undefined ? undefined : findProvider(event.provider)
   if (!event || !provider || event.model === undefined) return undefined

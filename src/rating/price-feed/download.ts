@@ -12,7 +12,8 @@ const MAX_SIGNATURE_BYTES = 200
 const TIMEOUT_MS = 10_000
 
 /**
- * Downloads a feed and its signature with https, without redirects, at most 5 MB, within 10 seconds. Never throws.
+ * Downloads a feed of at most 5 MB and its signature over https. Follows no redirects. Stops after `timeout_ms`, by
+ * default 10 seconds. Never throws.
  */
 export async function downloadFeed(
   url: string,
@@ -27,13 +28,15 @@ export async function downloadFeed(
   ])
   try {
     const read = await withDeadline(work, timeout_ms)
-    if (read === LATE) return failed(`The feed did not arrive within ${timeout_ms} ms.`)
+    if (read === LATE) return failed(`The feed and its signature did not arrive within ${timeout_ms} ms.`)
     const [bytes, signature] = read
     return { kind: 'read', bytes, signature: new TextDecoder().decode(signature).trim() }
   } catch (error) {
     if (error instanceof FeedFailure) return failed(error.message)
     return failed(
-      signal.aborted ? `The feed did not arrive within ${timeout_ms} ms.` : 'The feed cannot be reached.',
+      signal.aborted
+        ? `The feed and its signature did not arrive within ${timeout_ms} ms.`
+        : 'The feed cannot be reached.',
     )
   }
 }

@@ -6,14 +6,15 @@ import { requireEpoch } from '../current-prices.ts'
 import { OPERATOR, publishEpoch } from '../price-epochs.ts'
 import { loadOverlays } from '../price-overrides/store.ts'
 import { compareFeed, type FeedChanges } from './compare.ts'
-import { downloadFeed, type Fetch } from './download.ts'
+import { type Download, downloadFeed, type Fetch } from './download.ts'
 import { type PriceFeed, readFeed, sha256 } from './feed.ts'
 import {
-  appliedVersion,
   applyFeed,
   findFeed,
+  forgetFeed,
   fresh,
   keepFeed,
+  latestVersion,
   type NewFeed,
   type StoredFeed,
   seeAgain,
@@ -21,8 +22,11 @@ import {
 } from './store.ts'
 
 /**
- * Reads the price feed. Applies the feed, unless it is invalid, is not newer than the applied feed, or needs the
- * operator's approval. Ratings use the prices in force and are not delayed. Does nothing if no feed is configured.
+ * Downloads the price feed and stores it with the decision about it. A failed download is stored as a refused feed.
+ * Applies the feed if it is valid, is newer than all applied and waiting feeds, and does not need the operator's
+ * approval. Decides about a stored feed again only if it was refused, because a corrected key, fewer prices of the
+ * operator or a new version of the Worker can make it valid. Ratings do not wait for the feed. Returns the stored feed;
+ * undefined if no feed is configured.
  */
 export async function readPriceFeed(
   env: Bindings,
@@ -39,42 +43,57 @@ export async function readPriceFeed(
       : download.reason,
   )
   const known = await findFeed(env.DB, { content_hash })
+  if (known !== undefined && known.status !== 'REFUSED') return seeAgain(env.DB, known, now_ms)
+  const feed = { content_hash, ...(await decide(env, price_feed, download, now_ms)) }
   if (known !== undefined) {
-    await seeAgain(env.DB, known, now_ms)
-    return known
+    const isSame = feed.status === 'REFUSED' && feed.reasons[0] === known.reasons[0]
+    if (isSame) return seeAgain(env.DB, known, now_ms)
+    await forgetFeed(env.DB, known)
   }
-  const read =
-    download.kind === 'read'
-      ? await readFeed(download.bytes, download.signature, price_feed.key)
-      : { kind: 'refused' as const, reason: download.reason }
-  if (read.kind === 'refused') return refuse(env, { content_hash, version: null }, [read.reason], now_ms)
-  return decide(env, price_feed, content_hash, read.feed, now_ms)
+  return store(env, feed, now_ms)
 }
+
+type Decided = Omit<NewFeed, 'content_hash'>
 
 async function decide(
   env: Bindings,
-  { bound_percent }: PriceFeedConfig,
-  content_hash: string,
-  feed: PriceFeed,
+  { key, bound_percent }: PriceFeedConfig,
+  download: Download,
   now_ms: number,
-): Promise<StoredFeed> {
-  const { version } = feed
-  const applied = await appliedVersion(env.DB)
-  if (version <= applied) {
-    const reason = `Version ${version} is not newer than version ${applied}, which is already applied.`
-    return refuse(env, { content_hash, version }, [reason], now_ms)
+): Promise<Decided> {
+  if (download.kind === 'failed') return refused(null, download.reason)
+  const read = await readFeed(download.bytes, download.signature, key)
+  if (read.kind === 'refused') return refused(null, read.reason)
+  const { version } = read.feed
+  const latest = await latestVersion(env.DB)
+  if (version <= latest) {
+    const reason = `Version ${version} is not newer than version ${latest}, which is already applied or waits for approval.`
+    return refused(version, reason)
   }
-  const { changes, problem } = await changesOf(env, feed, bound_percent, now_ms)
-  if (problem !== undefined) return refuse(env, { content_hash, version }, [problem], now_ms)
+  const { changes, problem } = await changesOf(env, read.feed, bound_percent, now_ms)
+  if (problem !== undefined) return refused(version, problem)
   const { reasons, set, end } = changes
-  const found: NewFeed = { content_hash, status: 'WAITING', version, reasons, changes: { set, end } }
-  if (reasons.length > 0) {
-    logError('price_feed_waits', new Error(reasons[0]), { version, reasons: reasons.length })
-    return keepFeed(env.DB, found, now_ms)
+  return { status: reasons.length > 0 ? 'WAITING' : 'APPLIED', version, reasons, changes: { set, end } }
+}
+
+function refused(version: number | null, reason: string): Decided {
+  return { status: 'REFUSED', version, reasons: [reason], changes: { set: [], end: [] } }
+}
+
+/** Stores a feed, and applies it if this was decided. */
+async function store(env: Bindings, feed: NewFeed, now_ms: number): Promise<StoredFeed> {
+  const { status, version, reasons } = feed
+  if (status === 'APPLIED') {
+    const applied = fresh(feed, now_ms)
+    await applyAndPublish(env, applied, false, now_ms, [])
+    return applied
   }
-  const stored: StoredFeed = { ...fresh(found, now_ms), status: 'APPLIED' }
-  await applyAndPublish(env, stored, false, now_ms, [])
-  return stored
+  if (status === 'WAITING') {
+    logError('price_feed_waits', new Error(reasons[0]), { version, reasons: reasons.length })
+  } else {
+    logError('price_feed_refused', new Error(reasons[0]), { version })
+  }
+  return keepFeed(env.DB, feed, now_ms)
 }
 
 async function changesOf(
@@ -87,7 +106,7 @@ async function changesOf(
   const fed = overlays.filter(({ created_by }) => created_by === FEED)
   const compared = compareFeed(feed, new OverlaySet(fed).allFed(now_ms), bound_percent, now_ms)
   const had = new Set(fed.map(({ provider, model }) => `${provider}/${model}`))
-  // Only a model that never had a price gets a price for past events.
+  // A new price applies to past events only if neither the catalogue nor an earlier feed had a price of the model.
   const set = compared.set.map((one) => ({
     ...one,
     is_new: one.is_new && !had.has(`${one.provider}/${one.model}`),
@@ -96,7 +115,7 @@ async function changesOf(
   return { changes, problem: sizeProblem(changes, overlays.length) }
 }
 
-/** Applies a feed and publishes its prices to every isolate. */
+/** Applies a feed and publishes the new epoch, so that every isolate loads the prices of the feed. */
 export async function applyAndPublish(
   env: Bindings,
   feed: StoredFeed,
@@ -112,14 +131,4 @@ export async function applyAndPublish(
   await Promise.all(later)
   const { version, changes } = feed
   logInfo('price_feed_applied', { version, set: changes.set.length, ended: changes.end.length })
-}
-
-async function refuse(
-  env: Bindings,
-  about: Pick<NewFeed, 'content_hash' | 'version'>,
-  reasons: readonly string[],
-  now_ms: number,
-): Promise<StoredFeed> {
-  logError('price_feed_refused', new Error(reasons[0]), { version: about.version })
-  return keepFeed(env.DB, { ...about, status: 'REFUSED', reasons, changes: { set: [], end: [] } }, now_ms)
 }

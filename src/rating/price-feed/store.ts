@@ -6,7 +6,10 @@ import { OPERATOR } from '../price-epochs.ts'
 import { MAX_OVERLAYS } from '../price-overrides/store.ts'
 import type { FeedChanges } from './compare.ts'
 
-/** A price feed in D1. Its prices are stored in the operator's scope and have the scope's epochs. */
+/**
+ * This file stores price feeds in D1. The prices of a feed are overlays in the operator's scope, with the epochs of
+ * this scope.
+ */
 
 export interface StoredFeed {
   readonly feed_id: string
@@ -24,7 +27,7 @@ type FeedRow = Omit<StoredFeed, 'reasons' | 'changes'> & {
   readonly changes: string
 }
 
-/** The maximum number of stored feeds. The newest feeds are kept. */
+/** The number of newest feeds that are kept. Older feeds are deleted, except for the applied feed. */
 const MAX_FEEDS = 100
 /** The maximum length of the changes of one feed, in characters. D1 stores texts of up to 2 MB. */
 const MAX_CHANGES_LENGTH = 1_000_000
@@ -40,7 +43,7 @@ export async function findFeed(
   return row === null ? undefined : parsed(row)
 }
 
-/** Returns the feeds, newest first. */
+/** Returns the newest feeds, at most `MAX_FEEDS`, newest first. */
 export async function listFeeds(db: D1Database): Promise<StoredFeed[]> {
   const { results } = await db.prepare(`${SELECT} ORDER BY feed_id DESC LIMIT ${MAX_FEEDS}`).all<FeedRow>()
   return results.map(parsed)
@@ -50,17 +53,35 @@ function parsed(row: FeedRow): StoredFeed {
   return { ...row, reasons: JSON.parse(row.reasons), changes: JSON.parse(row.changes) }
 }
 
-/** Returns the version of the feed whose prices are in force; 0 before the first feed is applied. */
-export async function appliedVersion(db: D1Database): Promise<number> {
-  const sql = `SELECT max(version) AS version FROM price_feeds WHERE status IN ('APPLIED', 'REPLACED')`
-  return (await db.prepare(sql).first<number | null>('version')) ?? 0
+/** Returns the highest version of a feed that was ever applied; 0 if no feed was applied yet. */
+export function appliedVersion(db: D1Database): Promise<number> {
+  return highestVersion(db, ['APPLIED', 'REPLACED'])
 }
 
-export async function seeAgain(db: D1Database, { feed_id }: StoredFeed, now_ms: number): Promise<void> {
+/**
+ * Returns the highest version of a feed that was applied or waits for approval; 0 if there is none. Only a higher
+ * version can be applied without approval, because the changes of a waiting feed depend on the applied prices.
+ */
+export function latestVersion(db: D1Database): Promise<number> {
+  return highestVersion(db, ['APPLIED', 'REPLACED', 'WAITING'])
+}
+
+async function highestVersion(db: D1Database, statuses: readonly PriceFeedStatus[]): Promise<number> {
+  const sql = `SELECT max(version) AS version FROM price_feeds WHERE status IN (SELECT value FROM json_each(?1))`
+  return (await db.prepare(sql).bind(JSON.stringify(statuses)).first<number | null>('version')) ?? 0
+}
+
+/** Stores the time at which a stored feed was read again. Returns the feed. */
+export async function seeAgain(db: D1Database, feed: StoredFeed, now_ms: number): Promise<StoredFeed> {
   await db
     .prepare('UPDATE price_feeds SET last_read_at_ms = ?2 WHERE feed_id = ?1')
-    .bind(feed_id, now_ms)
+    .bind(feed.feed_id, now_ms)
     .run()
+  return { ...feed, last_read_at_ms: now_ms }
+}
+
+export async function forgetFeed(db: D1Database, { feed_id }: StoredFeed): Promise<void> {
+  await db.prepare('DELETE FROM price_feeds WHERE feed_id = ?1').bind(feed_id).run()
 }
 
 const INSERT = `
@@ -74,7 +95,7 @@ const FORGET = `
 
 export type NewFeed = Pick<StoredFeed, 'content_hash' | 'status' | 'version' | 'reasons' | 'changes'>
 
-/** Stores a feed without applying it. Writes 2 rows. */
+/** Stores a feed without applying it. Writes 3 rows, and 1 row for each older feed that it deletes. */
 export async function keepFeed(db: D1Database, feed: NewFeed, now_ms: number): Promise<StoredFeed> {
   const stored = fresh(feed, now_ms)
   await db.batch([insertion(db, stored), db.prepare(FORGET)])
@@ -101,12 +122,12 @@ function insertion(db: D1Database, feed: StoredFeed): D1PreparedStatement {
 }
 
 /**
- * Returns an error if there are too many changes to store; otherwise undefined. `overlays` is the number of overlays
- * in the operator's scope.
+ * Returns an error if the changes of a feed are too many or too long to store; otherwise undefined. `overlays` is the
+ * number of overlays in the operator's scope.
  */
 export function sizeProblem({ set, end }: StoredFeed['changes'], overlays: number): string | undefined {
   if (overlays + set.length > MAX_OVERLAYS) {
-    return `The feed has ${set.length} new prices and the operator has ${overlays} prices. Together they exceed the maximum of ${MAX_OVERLAYS}.`
+    return `The number of prices that the feed sets, ${set.length}, and the number of stored prices of the operator and of earlier feeds, ${overlays}, together exceed the maximum of ${MAX_OVERLAYS}.`
   }
   const length = JSON.stringify({ set, end }).length
   return length > MAX_CHANGES_LENGTH
@@ -116,7 +137,7 @@ export function sizeProblem({ set, end }: StoredFeed['changes'], overlays: numbe
 
 const STATUS = 'UPDATE price_feeds SET status = ?2 WHERE feed_id = ?1 AND status = ?3'
 
-/** Records the operator's rejection in one batch with `others`. */
+/** Records that the operator rejected a feed. Runs the statements `others` in the same batch. */
 export async function rejectFeed(
   db: D1Database,
   { feed_id, status }: StoredFeed,
@@ -130,14 +151,17 @@ const END = `
   WHERE scope = '${OPERATOR}' AND created_by = '${FEED}' AND effective_to_ms IS NULL AND effective_from_ms < ?2
     AND (provider, model) IN (SELECT value ->> 'provider', value ->> 'model' FROM json_each(?1))`
 
-// The epoch must increase even if prices only end, so that isolates read the scope again.
+// Each new row increases the epoch of the scope, so that isolates read the scope again. The epochs count the rows of
+// the scope. If the new rows would exceed the maximum, because the operator has set a price meanwhile, the epoch is
+// null and the statement fails. Isolates cannot read a larger scope.
 const SET = `
   INSERT INTO price_overlays (scope, epoch, overlay_id, provider, model, service_tier, prices, effective_from_ms,
     effective_to_ms, created_at_ms, created_by)
-  SELECT '${OPERATOR}', (SELECT coalesce(max(epoch), 0) FROM price_overlays WHERE scope = '${OPERATOR}') + key + 1,
+  SELECT '${OPERATOR}', CASE WHEN last + json_array_length(?1) <= ${MAX_OVERLAYS} THEN last + key + 1 END,
     value ->> 'id', value ->> 'provider', value ->> 'model', NULL, value ->> 'prices', value ->> 'from_ms', value ->> 'to_ms',
     ?2, '${FEED}'
-  FROM json_each(?1)`
+  FROM json_each(?1),
+    (SELECT coalesce(max(epoch), 0) AS last FROM price_overlays WHERE scope = '${OPERATOR}')`
 
 const REPLACE = `UPDATE price_feeds SET status = 'REPLACED'
   WHERE feed_id <> ?1 AND (status = 'APPLIED' OR (status = 'WAITING' AND version <= ?2))`
@@ -146,9 +170,10 @@ const REPLACE = `UPDATE price_feeds SET status = 'REPLACED'
 const BACKDATED_MS = 35 * DAY_MS
 
 /**
- * Sets the prices of a feed, in one batch with `others`. The prices begin now; prices of new models begin
- * `BACKDATED_MS` earlier. Writes 1 row for each new price and 1 row for each price that ends. `known` is true if the
- * feed is already stored because it waited for approval.
+ * Sets the prices of a feed. The prices begin at `now_ms`; prices of new models begin `BACKDATED_MS` earlier. Writes 1
+ * row for each new price or for the marker, 1 row for each price that ends, and the rows of the feed and of the feeds
+ * that it replaces or deletes. `known` is true if the feed is already stored, because it waited for approval. Runs the
+ * statements `others` in the same batch.
  */
 export async function applyFeed(
   db: D1Database,
@@ -167,7 +192,7 @@ export async function applyFeed(
     from_ms: is_new ? now_ms - BACKDATED_MS : now_ms,
     to_ms: null,
   }))
-  // A marker row. It ends in 1970, so no rating uses it. Its epoch announces that prices ended.
+  // A row that only increases the epoch, for a feed that only ends prices. It ended in 1970, so no rating uses it.
   const marker = {
     id: newId('po', now_ms),
     provider: FEED,

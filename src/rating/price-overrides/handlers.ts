@@ -11,29 +11,29 @@ import { newId } from '../../ids.ts'
 import { auditStatement } from '../../ledger/flush/audit-log.ts'
 import type { Refused } from '../../ledger/model/refusal.ts'
 import { findProvider, nearestProviders } from '../../pricing/catalogue/catalogue.ts'
-import { FEED, type OverlayPrice, type OverlayPrices, tierOf } from '../../pricing/catalogue/overlay.ts'
+import { type OverlayPrice, type OverlayPrices, tierOf } from '../../pricing/catalogue/overlay.ts'
+import { providerName } from '../../pricing/catalogue/provider-name.ts'
 import { requireEpoch } from '../current-prices.ts'
 import { OPERATOR, publishEpoch } from '../price-epochs.ts'
-import { providerName } from '../provider-name.ts'
 import { isBackdated, type OverlayDraft, planOverlay } from './plan.ts'
 import type { OverlayInput, OverlaysQuery } from './schema.ts'
 import { addOverlay, listOverlays, loadOverlays, type StoredOverlay } from './store.ts'
 
 /**
- * The scope whose prices are set and listed: the operator's scope, which applies to all customers, or the scope of a
- * customer.
+ * The scope of a request that sets or lists prices: the operator's scope, whose prices apply to all customers, or the
+ * scope of one customer.
  */
 export interface OverlayScope {
   readonly scope: string
-  /** The owner of the idempotency keys: `ledgerKey` of the caller's ledger, or `operator`. */
+  /** The owner of the request's idempotency key: the `ledgerKey` of the caller's ledger, or `operator`. */
   readonly owner: string
-  /** The id of an API key, or `operator`. */
+  /** The author of a new price: the id of the API key, or `operator`. */
   readonly created_by: string
 }
 
 export const OPERATOR_SCOPE: OverlayScope = { scope: OPERATOR, owner: OPERATOR, created_by: OPERATOR }
 
-/** Sets a price. Returns an answer with status 201 and the overlay, or a problem. */
+/** Sets a price. Returns a response with status 201 and the overlay, or a problem document. */
 export async function postOverlay(
   c: Context<AppEnv>,
   by: OverlayScope,
@@ -51,7 +51,8 @@ export async function postOverlay(
       requireEpoch(by.scope, added.overlay.epoch)
       return { status: 201, body: overlayJson(added.overlay) }
     })
-    // A replay also publishes the epoch, because the first attempt may have failed before publishing.
+    // A repeated request publishes the epoch again, because the first request could have failed before it published the
+    // epoch.
     if (response.status === 201) await publishEpoch(c.env, by.scope, defer)
     return response
   } catch (error) {
@@ -97,8 +98,8 @@ function readDraft(input: OverlayInput): ({ readonly kind: 'draft' } & OverlayDr
 }
 
 /**
- * The maximum number of attempts. Each failed attempt means that another request succeeded, so at least this number
- * of concurrent requests succeed.
+ * The maximum number of attempts to add a price. An attempt fails only if another price is added at the same time, so a
+ * request fails only if 20 other prices are added in the meantime.
  */
 const ATTEMPTS = 20
 
@@ -116,8 +117,7 @@ async function add(
       loadOverlays(c.env, scope),
       looksBelow ? loadOverlays(c.env, OPERATOR) : [],
     ])
-    const set = own.filter((overlay) => overlay.created_by !== FEED)
-    const plan = planOverlay(draft, set, below, now_ms)
+    const plan = planOverlay(draft, own, below, now_ms)
     if (plan.kind === 'refused') return plan
     const overlay: StoredOverlay = {
       epoch: (own.at(-1)?.epoch ?? 0) + 1,
@@ -137,7 +137,7 @@ async function add(
       const outcome = await addOverlay(c.env, scope, overlay, plan.closes, [audited, ...kept])
       if (outcome === 'added') return { kind: 'added', overlay }
     } catch (error) {
-      // D1 may have written the change although its answer was lost, so the epoch is published.
+      // Publishes the epoch even after an error, because D1 can have written the change although its response was lost.
       defer(publishEpoch(c.env, scope, defer))
       throw error
     }
@@ -146,8 +146,8 @@ async function add(
 }
 
 /**
- * Returns the statement that records the new price and the price that it replaces in the audit log. The record
- * contains no amounts, because the overlay rows keep them.
+ * Returns the statement that writes the change to the audit log: the new price and the price that it replaces. The
+ * record contains no amounts, because the rows of the overlays contain them.
  */
 function auditOf(
   c: Context<AppEnv>,

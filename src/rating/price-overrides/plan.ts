@@ -1,19 +1,19 @@
 import { timeJson } from '../../http/input/times.ts'
 import { invalid, type Refusal } from '../../ledger/model/refusal.ts'
 import { findModel, type ProviderRef } from '../../pricing/catalogue/catalogue.ts'
-import { isPrefix, type OverlayPrices, stemOf } from '../../pricing/catalogue/overlay.ts'
+import { FEED, isPrefix, type OverlayPrices, stemOf } from '../../pricing/catalogue/overlay.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import { MAX_OVERLAYS, type StoredOverlay } from './store.ts'
 
-/** A requested price, with the time from which it applies. */
+/** A requested price that is not stored yet. */
 export interface OverlayDraft {
   readonly provider: ProviderRef
   /** The model's name in lower case, or a prefix followed by `*`. */
   readonly model: string
-  /** The result of `tierOf` for the requested service tier. */
+  /** The requested service tier, as `tierOf` returns it; null for all tiers. */
   readonly service_tier: string | null
   readonly prices: OverlayPrices
-  /** The time from which the price applies; undefined for now. */
+  /** The time from which the price applies; undefined if it applies from now on. */
   readonly effective_from_ms: number | undefined
   readonly effective_to_ms: number | null
 }
@@ -28,22 +28,24 @@ export type Plan =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /**
- * The maximum time from the beginning of a price to its creation. It equals the maximum age of an event, so that
- * every unrated event can get a price.
+ * The maximum time by which the start of a price can precede its creation. It equals the maximum age of an event, so
+ * that every recent unrated event can get a price.
  */
 export const MAX_BACKDATING_MS = 35 * DAY_MS
 export const MAX_AHEAD_MS = 366 * DAY_MS
 
-/** Returns whether a price starts in the past. The earlier prices of the model must then be checked. */
+/** Returns whether a requested price starts in the past. The earlier prices of the model must then be checked. */
 export function isBackdated(draft: OverlayDraft, now_ms: number): boolean {
   return draft.effective_from_ms !== undefined && draft.effective_from_ms < now_ms
 }
 
 /**
- * Plans the addition of a price. `own` contains the overlays of the price's scope. `below` contains the operator's
- * overlays if a customer's price begins in the past; otherwise it is empty. Overlays of one model and tier never
- * overlap. The overlay that is in force when the new overlay begins ends at that time. An overlay that begins while
- * the new overlay is in force is a conflict.
+ * Decides whether a price can be added, and which price it ends. Overlays of the same scope, model and tier must not
+ * overlap in time. If an overlay is in force when the new overlay begins, the earlier overlay ends at this time. If
+ * another overlay begins while the new overlay is in force, returns a conflict. `own` contains the overlays of the
+ * price's scope. The new overlay takes precedence over the price feed's overlays among them, so it can overlap them,
+ * except in the past. `below` contains the operator's overlays if a customer's price begins in the past; otherwise it
+ * is empty.
  */
 export function planOverlay(
   draft: OverlayDraft,
@@ -54,12 +56,16 @@ export function planOverlay(
   const from_ms = draft.effective_from_ms ?? now_ms
   const wrong = wrongTime(draft, from_ms, now_ms)
   if (wrong !== undefined) return { kind: 'refused', refusal: wrong }
-  if (own.length >= MAX_OVERLAYS) return conflict(`The maximum of ${MAX_OVERLAYS} prices is reached.`)
+  if (own.length >= MAX_OVERLAYS)
+    return conflict(`No more prices can be added, because the maximum of ${MAX_OVERLAYS} prices is reached.`)
   const past = from_ms < now_ms ? pastPrice(draft, from_ms, now_ms, [...own, ...below]) : undefined
   if (past !== undefined) return past
   const same = own.filter(
-    ({ provider, model, service_tier }) =>
-      provider === draft.provider.id && model === draft.model && service_tier === draft.service_tier,
+    ({ provider, model, service_tier, created_by }) =>
+      created_by !== FEED &&
+      provider === draft.provider.id &&
+      model === draft.model &&
+      service_tier === draft.service_tier,
   )
   const later = same.find(
     (other) => other.effective_from_ms >= from_ms && beginsBefore(other, draft.effective_to_ms),
@@ -98,9 +104,9 @@ function wrongTime(draft: OverlayDraft, from_ms: number, now_ms: number): Refusa
 }
 
 /**
- * Refuses a price in the past if the model had a price at that time, because the same event would cost different
- * amounts before and after the change. Returns undefined for a model without a price. The new price may then begin in
- * the past, so that unrated events of the model can be rated.
+ * Returns a conflict if a requested price begins in the past and the model already had a price then. Otherwise, two
+ * equal events could cost different amounts, depending on when they were rated. Returns undefined if the model had no
+ * price. The new price can then rate the unrated events of the model.
  */
 function pastPrice(
   { provider, model, service_tier, effective_to_ms }: OverlayDraft,
@@ -124,7 +130,7 @@ function pastPrice(
   )
   if (other === undefined) return undefined
   return conflict(
-    `The price ${other.overlay_id} applies to ${model} from ${timeJson(other.effective_from_ms)}. Rated events keep their price, so a new price cannot begin in that time. ` +
+    `The price ${other.overlay_id} applies to ${model} from ${timeJson(other.effective_from_ms)}. Rated events keep their price, so a new price for past events must not overlap this price. ` +
       'Leave out effective_from to begin now.',
   )
 }

@@ -16,8 +16,8 @@ const postRoute = route({
   path: '/',
   summary: 'Set your own price, such as a negotiated rate',
   description:
-    'The price replaces or multiplies the list prices from `effective_from` on. All ratings use it within 90 s. ' +
-    'The price that it replaces ends at `effective_from` and stays in the list. Prices are never edited. Live and test keys share prices.',
+    'From `effective_from` on, the price replaces or multiplies the prices that would otherwise apply. All ratings use it within 90 s. ' +
+    'The price that it replaces ends at `effective_from` and remains in the list. Prices are never edited. Live and test mode share prices.',
   ...scoped('pricing:write'),
   request: { body: jsonRequest(overlaySchema) },
   answers: { 201: json('The price.', overlayAnswerSchema) },
@@ -35,8 +35,8 @@ const listRoute = route({
 
 export const priceOverridesRoutes = createRouter()
 
-// `PriceOverlayInput` refers to this schema. The schema is registered here, because zod validates it in a transform,
-// which the document generator cannot analyse.
+// Registers a schema that `PriceOverlayInput` refers to. The generator of the OpenAPI document cannot find it, because
+// zod uses it only in a transform.
 priceOverridesRoutes.openAPIRegistry.register('OverlayUnitPrice', overlayUnitPriceSchema)
 
 priceOverridesRoutes.openapi(postRoute, (c) => {

@@ -18,7 +18,9 @@ const MAX_PER = 1_000_000_000_000
 
 const amountText = () => decimalText(OVERLAY_DECIMALS, MAX_AMOUNT_USD)
 
-/** Returns an error option with the message, or with `required` if the field is missing. */
+/**
+ * Returns a zod option that sets the error message of a field: `required` if the field is missing, otherwise `message`.
+ */
 function orRequired(message: string) {
   return { error: ({ input }: { readonly input?: unknown }) => (input === undefined ? 'required' : message) }
 }
@@ -32,12 +34,14 @@ function wholeNumber(maximum: number) {
 
 export const overlayUnitPriceSchema = z
   .strictObject({
-    amount: amountText().openapi({ description: 'USD for `per` units, with at most 18 decimals.' }),
-    // There is no default: an omitted quantity must not cause a price of 2.5 USD for one token instead of a million
-    // tokens.
+    amount: amountText().openapi({
+      description: 'The price of `per` units in USD, with at most 18 decimals.',
+    }),
+    // `per` has no default. Otherwise, a caller who omits it could set a price of 2.5 USD for one token and not for a
+    // million tokens.
     per: wholeNumber(MAX_PER).openapi({
       description:
-        'The number of units that have the price `amount`, such as 1000000 for USD per million tokens.',
+        'The number of units to which `amount` refers. For a price per million tokens, use 1000000.',
     }),
     tiers: z
       .array(
@@ -55,7 +59,7 @@ export const overlayUnitPriceSchema = z
       .optional()
       .openapi({
         description:
-          'The tiers that replace `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold.',
+          'The tiers whose amounts replace `amount` for the whole request if its total input exceeds the threshold, or reaches it if `inclusive` is true.',
       }),
   })
   .openapi('OverlayUnitPrice')
@@ -82,11 +86,14 @@ const unitPrices = z
 const multiplier = z.strictObject({
   multiplier: decimalText(OVERLAY_DECIMALS, MAX_MULTIPLIER).openapi({
     description:
-      'The factor for the price that would otherwise apply. For example, `"0.85"` is a discount of 15 %.',
+      'The factor that multiplies the price that would otherwise apply. For example, `"0.85"` is a discount of 15 %.',
   }),
 })
 
-/** The prices by unit, or one multiplier. The form is determined first, so that errors refer to the intended form. */
+/**
+ * The schema of prices: a price for each unit, or one multiplier. It first determines which form the caller uses, so
+ * that errors refer to this form.
+ */
 const prices = z
   .unknown()
   .transform((given, ctx): OverlayPrices => {
@@ -145,7 +152,8 @@ export const overlaySchema = z
     provider: customerText(),
     model: modelPattern,
     service_tier: serviceTier.optional().openapi({
-      description: 'The service tier of the price. If absent, the price applies unchanged to all tiers.',
+      description:
+        'The service tier to which the price applies. If it is absent, the price applies to all tiers: unit prices are the same in each tier, and a multiplier multiplies the price of the tier.',
     }),
     prices,
     effective_from: timeInput().optional().openapi({
@@ -163,7 +171,9 @@ export type OverlayInput = z.infer<typeof overlaySchema>
 export const overlaysQuery = z.strictObject({
   ...pageQuery,
   provider: customerText().optional(),
-  model: customerText().optional().openapi({ description: 'The model as it was set, including its `*`.' }),
+  model: customerText().optional().openapi({
+    description: 'The model or prefix for which the price was set, including the `*` of a prefix.',
+  }),
 })
 
 export type OverlaysQuery = z.infer<typeof overlaysQuery>
@@ -180,7 +190,9 @@ export const overlayAnswerSchema = z
     effective_from: time,
     effective_to: time.nullable(),
     created_at: time,
-    created_by: z.string().openapi({ description: 'The id of the API key, or `operator`.' }),
+    created_by: z
+      .string()
+      .openapi({ description: 'The id of the API key that set the price, or `operator`.' }),
   })
   .openapi('PriceOverlay')
 

@@ -1,40 +1,51 @@
 import { sizeOf } from '../../db/json-parameters.ts'
 import type { EventType } from '../../ledger/model/vocabulary.ts'
 import { UNIT_DECIMALS, type UsageDelta } from './delta.ts'
-import { packInteger, recordOf, unpackInteger } from './packed-values.ts'
+import { packInteger, parsePacked, recordOf, unpackInteger } from './packed-values.ts'
 
-/** The dimensions of usage. Times are rounded down to whole hours, or to whole days if hours are not needed. */
+/**
+ * The dimensions of a cell of usage. Times are rounded down to whole hours, or to whole days if hours are not needed.
+ */
 export interface CellDimensions {
-  /** The time in whole hours since 1970, UTC. */
+  /** The time in whole hours since 1 January 1970 UTC. */
   readonly hour: number
   readonly feature_id: string
   readonly provider: string | null
   readonly model: string | null
-  /** The event type; null for credits of a hold that was captured without an event. */
+  /** The event type; null for credits that were captured from a hold without an event. */
   readonly event_type: EventType | null
-  /** The subject numbers (`subjects`). An erased subject keeps its number, so rollups do not change. */
+  /**
+   * The subject number of the user, from the table `subjects`. An erased user or team keeps its number, so that rollups
+   * do not change.
+   */
   readonly user: number | null
   readonly team: number | null
-  /** The id of the API key; null in usage of earlier versions, and if keys are not needed. */
+  /** The id of the API key; null if keys are not needed, and in usage that was recorded before keys were recorded. */
   readonly key: string | null
 }
 
-/** The exact sums of a cell. Voids and refunds subtract, so a sum may be negative if the event is in another cell. */
+/**
+ * The exact sums of a cell. A sum can be negative, because voids and refunds subtract usage that can be in another
+ * cell.
+ */
 export interface CellSums {
   readonly events: number
   readonly credits_micro: bigint
   readonly cost_pico: bigint
   readonly price_pico: bigint
-  /** The cost basis of the credits, from their lots. */
+  /**
+   * The price that was paid for the credits, in pico-USD: the cost basis of the lots from which the credits were
+   * burned.
+   */
   readonly paid_pico: bigint
-  /** The quantities by unit, in 1e-9 of the unit (`UNIT_DECIMALS`). Units with the quantity 0 are left out. */
+  /** The quantity of each unit, in billionths of the unit (`UNIT_DECIMALS`). Units with the quantity 0 are omitted. */
   readonly units_nano: ReadonlyMap<string, bigint>
 }
 
 /** A cell of usage with its dimensions and sums. */
 export interface Cell extends CellDimensions, CellSums {}
 
-/** Sums that can be changed by additions. */
+/** Sums to which usage can be added. */
 export interface MutableSums extends CellSums {
   events: number
   credits_micro: bigint
@@ -66,8 +77,8 @@ export function addSums(sums: MutableSums, added: CellSums): void {
 type MutableCell = CellDimensions & MutableSums
 
 /**
- * A set of cells with distinct dimensions. No cell has only zeros. The content depends on the additions and not on
- * their order.
+ * A set of cells, one for each combination of dimensions. A cell whose sums are all zero is removed. The content does
+ * not depend on the order of the additions.
  */
 export class Cells {
   private readonly byPlace = new Map<string, MutableCell>()
@@ -82,7 +93,10 @@ export class Cells {
     return this.byPlace.size
   }
 
-  /** Adds a cell. Returns the changed cell; undefined if all its sums are zero after the addition. */
+  /**
+   * Adds the sums of a cell to the cell with the same dimensions. Returns the changed cell; undefined if its sums are
+   * all zero after the addition.
+   */
   add(added: Cell): Cell | undefined {
     const place = placeOf(added)
     const known = this.byPlace.get(place)
@@ -101,7 +115,10 @@ export class Cells {
   }
 }
 
-/** The separator of a key. Customers' names have no control characters (`customerText`) and are not empty. */
+/**
+ * The separator between the dimensions in the key of a cell. An empty text means null. Both are unambiguous, because
+ * `customerText` refuses control characters and empty names.
+ */
 const KEY = '\u0000'
 
 function placeOf({ hour, feature_id, provider, model, event_type, user, team, key }: CellDimensions): string {
@@ -114,8 +131,9 @@ function emptyCell({ hour, feature_id, provider, model, event_type, user, team, 
 }
 
 /**
- * Returns the names that identify the kind of a cell in its packed form: feature, provider, model and event type, and
- * the API key if present. Usage without keys is therefore packed as in earlier versions.
+ * Returns the names that identify the kind of a cell in its packed form: feature, provider, model and event type. Adds
+ * the API key only if the cell has one, so that usage without keys is packed in the same form as before keys were
+ * recorded.
  */
 export function namesOfKind({ feature_id, provider, model, event_type, key }: Cell): (string | null)[] {
   const names = [feature_id, provider, model, event_type]
@@ -134,8 +152,8 @@ function isZero(cell: CellSums): boolean {
 }
 
 /**
- * Cells with an upper bound of their packed size in bytes (`pack-cells.ts`). Size checks therefore need no packing.
- * Removed cells are not subtracted from the bound.
+ * A set of cells with a `weight`: an upper bound of the packed size in bytes (`pack-cells.ts`). With the weight, the
+ * size can be checked without packing. Removed cells still count in the weight.
  */
 export class WeighedCells extends Cells {
   private readonly weights = new Map<Cell, { bytes: number; units: number }>()
@@ -144,14 +162,14 @@ export class WeighedCells extends Cells {
   private readonly unit_sets = new Set<string>()
   private bytes = 0
   /**
-   * The cells that have changed since they were weighed. `gained` is the maximum number of bytes that they may have
-   * gained.
+   * The cells that have changed since they were weighed. `gained` is the maximum number of bytes by which they can have
+   * grown.
    */
   private readonly unweighed = new Set<Cell>()
   private gained = 0
   /**
-   * True if an addition may have been negative. Such an addition can remove a cell whose last weight still counts.
-   * After it, each changed cell is weighed immediately.
+   * True if an addition could have been negative. Such an addition can remove a cell, whose last weight must still
+   * count. From then on, each changed cell is weighed immediately.
    */
   private subtracts = false
 
@@ -167,8 +185,8 @@ export class WeighedCells extends Cells {
   }
 
   /**
-   * Returns whether the weight is at least this value. Weighs the changed cells only if the weight can be that large,
-   * because weighing after each addition would take half of the total time.
+   * Returns whether the weight of the set is at least `weight`. Weighs the changed cells only if the weight could be so
+   * high, because weighing after each addition would take half of the total time.
    */
   reaches(weight: number): boolean {
     return this.bytes + this.gained >= weight && this.weight >= weight
@@ -183,7 +201,7 @@ export class WeighedCells extends Cells {
     if (!cell) return undefined
     const known = this.weights.get(cell)
     if (!known) this.weighKind(cell)
-    // Most additions have no new unit, so no weight is computed.
+    // Most additions have no new unit, so nothing is weighed now.
     const same = known !== undefined && hasSameUnits(added, cell, known.units)
     if (!same) this.weighUnits(cell)
     if (same && !this.subtracts) {
@@ -229,8 +247,9 @@ export class WeighedCells extends Cells {
 }
 
 /**
- * Returns whether a cell has the same units as before an addition. An addition can remove only its own units. If the
- * cell has all of them and its number of units is unchanged, no unit is new.
+ * Returns true only if a cell has the same units as before an addition. Returns false without a comparison if the
+ * addition has another number of units than the cell. An addition can remove only its own units. If the cell has all of
+ * them and its number of units is unchanged, no unit is new and none was removed.
  */
 function hasSameUnits(added: Cell, cell: Cell, units_before: number): boolean {
   if (added.units_nano.size !== units_before || cell.units_nano.size !== units_before) return false
@@ -242,12 +261,15 @@ function hasSameUnits(added: Cell, cell: Cell, units_before: number): boolean {
 const INDEX = 5
 const COMMA = 1
 const BRACKETS = 2
-/** The number of digits of an hour since 1970. Packed hours are differences, which are shorter. */
+/**
+ * The number of digits of an hour since 1970. It is an upper bound, because packed hours are relative to the earliest
+ * hour.
+ */
 const HOUR = 6
 const FIXED_NUMBERS = 10
-/** The maximum number of bytes that one addition adds to a number: its digits, a sign and a point. */
+/** The maximum number of bytes by which one addition lengthens a number: the digits, a sign and a point. */
 const MOST_GAINED = 42
-/** The length of the two quotation marks of a number that is packed as a string. */
+/** The length of the two quotation marks around a number that is packed as a string. */
 const QUOTES = 2
 const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 
@@ -271,7 +293,7 @@ function digits(value: number | bigint): number {
   return String(value).length
 }
 
-/** The sums of a whole ledger without its units, which reconciliation compares. */
+/** The sums of all usage of a ledger, without units. Reconciliation compares them. */
 export interface UsageTotals {
   readonly events: bigint
   readonly credits_micro: bigint
@@ -308,7 +330,7 @@ export function subtractTotals(a: UsageTotals, b: UsageTotals): UsageTotals {
   }
 }
 
-/** Returns the sums of cells or of the deltas of entries. */
+/** Returns the totals of some cells or of the deltas of some entries. */
 export function totalsOf(parts: Iterable<CellSums | UsageDelta>): UsageTotals {
   const sums = { ...NO_USAGE }
   for (const part of parts) {
@@ -321,7 +343,7 @@ export function totalsOf(parts: Iterable<CellSums | UsageDelta>): UsageTotals {
   return sums
 }
 
-/** Packs totals as JSON. `packInteger` packs each sum. */
+/** Returns totals as JSON text. The same totals always give the same text. */
 export function packTotals(totals: UsageTotals): string {
   return JSON.stringify({
     events: packInteger(totals.events),
@@ -333,7 +355,7 @@ export function packTotals(totals: UsageTotals): string {
 }
 
 export function unpackTotals(text: string): UsageTotals {
-  const packed = recordOf(JSON.parse(text), 'the totals')
+  const packed = recordOf(parsePacked(text, 'the totals'), 'the totals')
   return {
     events: unpackInteger(packed.events, 'events'),
     credits_micro: unpackInteger(packed.credits_micro, 'credits_micro'),

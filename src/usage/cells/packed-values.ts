@@ -1,12 +1,21 @@
 /**
- * Validates the values of packed usage when they are read. A message may come from another program, and a row may be
- * damaged.
+ * This file validates the values of packed usage when they are read, because a message can come from another program
+ * and a row can be damaged.
  */
 
-/** The error for a value that is not valid packed usage. The message contains the reason. */
+/** The error for a value that is not valid packed usage. Its message states the reason. */
 export class MalformedCells extends Error {}
 
-/** Packs a whole number exactly: as a JSON number, or as a string of digits. */
+/** Parses the JSON of packed usage. Throws `MalformedCells` for a text that is not JSON. */
+export function parsePacked(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new MalformedCells(`${name} is not JSON`)
+  }
+}
+
+/** Packs a whole number exactly: as a number if it is a safe integer, and otherwise as a string of digits. */
 export function packInteger(value: bigint): PackedNumber {
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : value.toString()
@@ -14,7 +23,10 @@ export function packInteger(value: bigint): PackedNumber {
 
 const LARGE_INTEGER = /^-?[1-9]\d{15,39}$/
 
-/** Unpacks a whole number. Throws `MalformedCells` for a value that `packInteger` does not write. */
+/**
+ * Unpacks a whole number in a form that `packInteger` writes. Throws `MalformedCells` if the value is not a safe
+ * integer and not a string of 16 to 40 digits.
+ */
 export function unpackInteger(value: unknown, name: string): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
   if (typeof value === 'string' && LARGE_INTEGER.test(value)) return BigInt(value)
@@ -27,7 +39,8 @@ export function isPlace(value: unknown, end: number): value is number {
 }
 
 const MAX_NAME_LENGTH = 510
-// Cc: control characters separate names in keys. Cs: a lone surrogate cannot be encoded in UTF-8.
+// Excludes control characters (Cc), because they separate names in keys, and lone surrogates (Cs), because UTF-8 cannot
+// encode them.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
 export function nameOf(value: unknown, name: string): string {

@@ -6,35 +6,37 @@ import { type PackedCells, packCells, unpackCells } from '../cells/pack-cells.ts
 import { integerOf, MalformedCells, recordOf } from '../cells/packed-values.ts'
 
 /**
- * A message of the usage queue, as JSON. It contains the usage of the entries `after_entry < n <= to_entry` of one
- * ledger, summed by cells. There are no gaps between the messages of a ledger.
+ * The body of a message in the usage queue. It contains the usage of the entries `after_entry < n <= to_entry` of one
+ * ledger, summed by cell. Each message of a ledger begins where the previous message ends.
  */
 export interface UsageMessage {
-  /** The version: 2 if a cell has an API key, which earlier versions of the code cannot read; otherwise 1. */
+  /** The version of the format: 2 if a cell has an API key, which earlier code cannot read; otherwise 1. */
   readonly v: 1 | 2
   readonly ledger_id: string
   readonly after_entry: number
   readonly to_entry: number
   /**
-   * The time before which this message and the earlier messages contain every commit; null if more messages of the
-   * same flush follow.
+   * The commit time of the last entry in the flush; null if more messages of the same flush follow. This message and
+   * the earlier messages contain all commits before this time.
    */
   readonly at_ms: number | null
   readonly cells: PackedCells
 }
 
-/** Returns the version of a message with these cells. */
+/** Returns the version of a message that contains the cells. */
 function versionOf(cells: Iterable<Cell>): 1 | 2 {
   for (const { key } of cells) if (key !== null) return 2
   return 1
 }
 
-/** The maximum size of a message. A queue bills each 64 KB of a message. */
+/**
+ * The maximum size of a message in bytes. It is below 64 KB, because a queue bills every started 64 KB of a message.
+ */
 export const MAX_MESSAGE_BYTES = 64_000
 
 /**
- * The weight at which a message is complete and gets no further entry. One entry weighs at most about 9 KB (three
- * names of 255 characters and every unit), so no message exceeds the maximum.
+ * The weight of the cells in bytes from which a message gets no further entry. One entry weighs at most about 9 KB
+ * (three names of 255 characters and every unit), so no message exceeds `MAX_MESSAGE_BYTES`.
  */
 const CLOSING_WEIGHT = 52_000
 
@@ -48,9 +50,9 @@ export interface UsageRange {
 }
 
 /**
- * Makes the messages of a flush in order, at least one. The same entries always result in the same bytes. A
- * repetition after a crash and a rebuild from pages therefore match the earlier messages. `deltas` must be in the
- * order of their entries.
+ * Returns the messages of a flush in order, at least one. The same entries always give messages with the same bytes.
+ * Messages that are made again after a crash or from pages therefore equal the earlier messages. `deltas` must be in
+ * the order of their entries and within the range, otherwise the function throws a RangeError.
  */
 export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]): UsageMessage[] {
   const messages: UsageMessage[] = []
@@ -68,7 +70,7 @@ export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]):
     if (delta.entry <= last_entry || delta.entry > range.to_entry) {
       throw new RangeError(`the usage of entry ${delta.entry} is out of order`)
     }
-    // The message is completed only if another entry follows, so that the last message ends at the end of the range.
+    // Completes a message only when another entry follows, so that the last message can end at the end of the range.
     if (cells.reaches(CLOSING_WEIGHT)) close(last_entry, null)
     cells.add(cellOf(delta))
     last_entry = delta.entry
@@ -77,7 +79,7 @@ export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]):
   return messages
 }
 
-/** Returns the usage of one entry as a cell. */
+/** Returns a cell that contains only the usage of one entry. */
 export function cellOf(delta: UsageDelta): Cell {
   return {
     hour: Math.floor(delta.timestamp_ms / HOUR_MS),
@@ -104,23 +106,24 @@ export interface ParsedUsageMessage extends Omit<UsageMessage, 'v' | 'cells'> {
 
 export type ParsedBody =
   | { readonly kind: 'message'; readonly message: ParsedUsageMessage }
-  /** A malformed message or a message of another version. The reason is shown to the operator. */
+  /** A malformed message, or a message of an unknown version. The reason is for the operator. */
   | { readonly kind: 'poison'; readonly reason: string }
 
-/** Parses the body of a queue message. A malformed body is returned with a reason and is not repaired. */
+/** Parses and validates the body of a queue message. Returns the reason if the body is malformed. Does not throw. */
 export function parseUsageMessage(body: unknown): ParsedBody {
   try {
     return { kind: 'message', message: messageOf(recordOf(body, 'the message')) }
   } catch (error) {
-    if (error instanceof MalformedCells) return { kind: 'poison', reason: error.message }
-    throw error
+    // Besides `MalformedCells`, the validation of a body can throw other errors: for example, a RangeError if the sum
+    // of duplicate cells is too large. An error must not fail the other messages of the batch.
+    return { kind: 'poison', reason: error instanceof Error ? error.message : String(error) }
   }
 }
 
 const FIELDS = ['v', 'ledger_id', 'after_entry', 'to_entry', 'at_ms', 'cells']
-/** The pattern of a ledger's name: a customer's id, followed by `:test` for the test ledger. */
+/** The pattern for the id of a ledger: the id of the customer, followed by `:test` for a test ledger. */
 const LEDGER_ID = /^[A-Za-z0-9_-]{1,100}(?::test)?$/
-/** The maximum time, in the year 2500. */
+/** The maximum time of a message in epoch milliseconds, in the year 2500. */
 const MAX_AT_MS = 16_740_000_000_000
 
 function messageOf(body: Readonly<Record<string, unknown>>): ParsedUsageMessage {
@@ -151,12 +154,15 @@ function assertSize(message: UsageMessage): UsageMessage {
   return message
 }
 
-/** The platform's limits of one `sendBatch`, minus some bytes that the platform adds to each message. */
+/**
+ * The limits of one `sendBatch`. The number of bytes is below the platform's limit, because the platform adds some
+ * bytes to each message.
+ */
 const BATCH_LIMITS: PortionLimits = { bytes: 240_000, items: 100 }
 
 /**
- * Sends the usage of a flush in order. If it throws, some messages may have been sent, and the caller must send all
- * of them again. A range without entries sends nothing.
+ * Sends the usage messages of a flush in order. If it throws, some messages can already be sent, and the caller must
+ * send all messages again. Sends nothing if the range has no entries.
  */
 export async function sendUsage(
   queue: Queue,

@@ -5,18 +5,18 @@ import { type UsageDelta, usageDeltas } from '../cells/delta.ts'
 import { unpackCells } from '../cells/pack-cells.ts'
 import { type ParsedUsageMessage, type UsageMessage, usageMessages } from '../queue/message.ts'
 
-/** The error for a gap in D1's pages. The pages must first be repaired from the journal. */
+/** The error for missing entries in the pages of a ledger in D1. The pages must first be repaired from the journal. */
 export class BrokenPages extends Error {}
 
 const FLUSHES_A_READ = 20
 /**
- * The maximum number of bytes in one read, unless one flush is larger. A flush normally has at most 1.7 MB of
- * journal. In memory, the data exists as text, parsed and unpacked.
+ * The maximum size of the page bodies in one read, in bytes; a single larger flush is read as a whole. A flush normally
+ * has at most 1.7 MB. The limit is low, because memory contains the data three times: as text, parsed and unpacked.
  */
 const BYTES_A_READ = 2_000_000
 
-// An entry belongs to the last flush that does not begin after it. SQLite stores the length of a body in the row's
-// header, so no body is read.
+// Begins with the flush that contains the entry `?2`: the last flush that does not begin after this entry.
+// `octet_length` reads no body, because SQLite stores the length of a body in the header of the row.
 const FLUSHES_FROM = `
   SELECT flush_entry, sum(octet_length(body)) AS bytes FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry >= coalesce(
@@ -28,9 +28,9 @@ const PAGES_OF_FLUSHES = `
   WHERE ledger_id = ?1 AND flush_entry BETWEEN ?2 AND ?3 ORDER BY flush_entry, wallet_number`
 
 /**
- * Makes the usage messages of a ledger's flushes after `after_entry` from D1's pages. They are the same messages that
- * the ledger object sent, divided at the same entries. Ends at the last page. Throws `BrokenPages` if pages are
- * missing.
+ * Makes the usage messages for the entries after `after_entry` from the pages in D1, up to the last page. They equal
+ * the messages that the ledger object sent, except that the first message has no entries up to `after_entry`. Throws
+ * `BrokenPages` if entries are missing in the pages.
  */
 export async function* flushedUsage(
   db: D1Database,
@@ -79,8 +79,8 @@ function byFlush(rows: readonly PageRow[]): Flush[] {
 }
 
 /**
- * Returns the messages with the entries after `reached`. If a message also contains earlier entries, they are
- * removed.
+ * Returns the usage messages of one flush for the entries after `reached`. If a message also contains earlier entries,
+ * removes them from the message.
  */
 function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: number): ParsedUsageMessage[] {
   const entries = pages
@@ -90,7 +90,7 @@ function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: n
   const whole = entries.length > 0 && entries.every(({ number }, i) => number === flush_entry + i)
   if (!whole || flush_entry > reached + 1) {
     throw new BrokenPages(
-      `the pages of ${ledger_id} have a gap at entry ${reached + 1}, before flush ${flush_entry}`,
+      `the pages of ${ledger_id} have a gap: the usage from entry ${reached + 1} cannot be read at flush ${flush_entry}`,
     )
   }
   if (to_entry <= reached) return []
@@ -102,7 +102,7 @@ function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: n
   return messages.map(({ v: _, cells, ...message }) => ({ ...message, cells: unpackCells(cells) }))
 }
 
-/** Removes the entries up to `reached` from a message. Returns the remaining entries as new messages. */
+/** Returns messages that replace a message, without the usage of entries up to `reached`. */
 function cutAt(
   reached: number,
   { ledger_id, to_entry, at_ms }: UsageMessage,
@@ -113,7 +113,10 @@ function cutAt(
   return at_ms === null ? messages.map((message) => ({ ...message, at_ms })) : messages
 }
 
-/** Returns the entries with subject numbers, because usage is counted by subject number. */
+/**
+ * Returns the entries of a page with subject numbers in place of the ids of users and teams, because rollups contain
+ * subject numbers.
+ */
 function entriesOf(page: ParsedPage) {
   return page.entries((_, number) => String(number))
 }

@@ -2,17 +2,18 @@ import { type PortionLimits, portionsOf } from '../../db/json-parameters.ts'
 import { HOUR_MS } from '../../time/durations.ts'
 import { type Cell, type UsageTotals, unpackTotals } from '../cells/cells.ts'
 import { type Kind, unpackSome } from '../cells/pack-cells.ts'
+import { parsePacked } from '../cells/packed-values.ts'
 import { bucketOf, dayOf, HOURS_A_DAY, startOfDay } from './rows.ts'
 
-/** The active rollups of a ledger and their progress. */
+/** The active generation of a ledger's rollups, and the entries that it includes. */
 export interface Rollup {
   readonly ledger_id: string
   readonly generation: number
-  /** The last entry in the rollups. The usage of this entry and of all earlier entries is included. */
+  /** The last entry that the rollups include. They include the usage of this entry and of all earlier entries. */
   readonly rolled_entry: number
-  /** The time before which the rollups contain every commit. */
+  /** The time until which the rollups are complete: they include all commits before this time. */
   readonly as_of_ms: number
-  /** The sums of all usage ever rolled up, including deleted days. */
+  /** The sums of all usage up to `rolled_entry`, including the usage of deleted days. */
   readonly totals: UsageTotals
   /** The part of `totals` that belongs to deleted days. */
   readonly expired: UsageTotals
@@ -22,7 +23,10 @@ const SELECT_ROLLUP = `
   SELECT ledger_id, generation, rolled_entry, as_of_ms, totals, expired FROM rollup_watermarks
   WHERE ledger_id = ?1 AND state = 'active'`
 
-/** Reads the active rollup; null if the ledger has none. Reads one row for each generation of the ledger. */
+/**
+ * Reads the active generation of a ledger's rollups; null if the ledger has none. Reads one row for each generation of
+ * the ledger.
+ */
 export async function readRollup(db: D1Database, ledger_id: string): Promise<Rollup | null> {
   const row = await db
     .prepare(SELECT_ROLLUP)
@@ -36,36 +40,34 @@ export interface CellQuery {
   readonly from_ms: number
   /** The end of the range, exclusive. It must be a whole hour. */
   readonly to_ms: number
-  /** The precision of `hour` in the cells. With `day`, `hour` is the first hour of the day. */
+  /** The precision of `hour` in the returned cells. With `day`, `hour` is the first hour of the day. */
   readonly grain: 'day' | 'hour'
   /**
-   * The subjects in the returned cells: none, the team, the API key, or user and team. The other subjects are null.
+   * The subjects that the returned cells distinguish: no subject, the team, the API key, or both user and team. Other
+   * subjects are null in the cells.
    */
   readonly subjects: 'none' | 'team' | 'key' | 'user'
-  /** The users whose cells are read, if `subjects` is `user`. */
+  /** The users whose cells are returned; absent to return the cells of all users. Used only if `subjects` is `user`. */
   readonly user_numbers?: readonly number[]
-  /** Returns whether cells of a kind are read; absent to read all cells. */
+  /** Returns whether cells of a kind are returned; absent to return the cells of all kinds. */
   readonly admits?: (kind: Kind) => boolean
 }
 
-/**
- * The error for a query that would read too many cells for one answer. The caller must query fewer days or a coarser
- * grain.
- */
+/** The error for a query that would read too many cells. The caller must query fewer days or use the grain `day`. */
 export class TooManyCells extends Error {}
 
-/** The limits of D1 reads in one query: about a million cells. */
+/** The maximum number of rows and of bytes that one query reads from D1. They correspond to about a million cells. */
 export const MAX_ROLLUP_ROWS = 20_000
 export const MAX_ROLLUP_BYTES = 64_000_000
 
-/** The limits of one read. */
+/** The limits of one statement that reads cells. */
 const READ_LIMITS: PortionLimits = { bytes: 4_000_000, items: 500 }
 
 /**
- * Reads the cells of a time range in chunks, oldest day first. The same dimensions may occur more than once, so the
- * caller must add their sums. Finds days by primary key and reads only the narrowest column that answers the query.
- * Each row counts as two or three rows read. Throws `TooManyCells` before it reads too much. Throws `RangeError` if a
- * time is not a whole hour.
+ * Reads the cells of a time range in chunks, oldest day first. Several cells can have the same dimensions, so the
+ * caller must add their sums. Finds days by primary key and reads only the smallest column that is sufficient for the
+ * query. Each row counts as two or three rows read. Throws `TooManyCells` before it reads too much. Throws `RangeError`
+ * if a time is not a whole hour.
  */
 export async function* readCells(
   db: D1Database,
@@ -88,7 +90,7 @@ export async function* readCells(
       .prepare(source.cells)
       .bind(rollup.ledger_id, rollup.generation, JSON.stringify(portion.map(keyOf)), ...source.more)
       .all<{ cells: string }>()
-    yield results.flatMap(({ cells }) => [...unpackSome(JSON.parse(cells), wanted)])
+    yield results.flatMap(({ cells }) => [...unpackSome(parsePacked(cells, 'the row'), wanted)])
   }
 }
 
@@ -97,7 +99,10 @@ interface HourRange {
   readonly to_hour: number
 }
 
-/** The statements that read the keys and sizes of rows, and the cells of some keys. */
+/**
+ * The statements of a query: `keys` reads the keys and sizes of all rows, and `cells` reads the cells of the rows with
+ * given keys.
+ */
 interface Source {
   readonly keys: string
   readonly key_bindings: readonly (number | string)[]
@@ -105,7 +110,7 @@ interface Source {
   readonly more: readonly number[]
 }
 
-// CROSS JOIN fixes the order: the keys first. Otherwise SQLite may read every row of the table.
+// CROSS JOIN makes SQLite read the list of keys first. With another join, SQLite can read every row of the table.
 const DAY_CELLS = (column: string) => `
   SELECT ${column} AS cells FROM json_each(?3) AS k CROSS JOIN rollup_days AS d
   WHERE d.ledger_id = ?1 AND d.generation = ?2 AND d.day = k.value ->> 0 AND d.part = k.value ->> 2`
@@ -122,7 +127,7 @@ function daysSource({ grain, subjects }: CellQuery, { from_hour, to_hour }: Hour
   if (subjects === 'team') return source('coalesce(by_team, by_hour)', days)
   if (subjects === 'key') return source('coalesce(by_key, by_hour)', days)
   if (grain === 'hour') return source('by_hour', days)
-  // Days that are only partly in the range are read by hour.
+  // Reads days that are only partly in the range from the column `by_hour`.
   const whole_from = from_hour % HOURS_A_DAY === 0 ? first_day : first_day + 1
   const whole_to = to_hour % HOURS_A_DAY === 0 ? last_day : last_day - 1
   const keys = `CASE WHEN day BETWEEN ?5 AND ?6 THEN by_day ELSE by_hour END`
@@ -156,7 +161,7 @@ const USER_KEYS = `
   WHERE u.ledger_id = ?1 AND u.generation = ?2 AND u.day = days.day AND u.bucket = b.value
   LIMIT ${MAX_ROLLUP_ROWS + 1}`
 
-/** The maximum number of keys that one query looks up. */
+/** The maximum number of combinations of day and bucket that one query looks up. */
 const MAX_LOOKUPS = 40_000
 
 function usersSource({ user_numbers }: CellQuery, { from_hour, to_hour }: HourRange): Source {
@@ -168,7 +173,7 @@ function usersSource({ user_numbers }: CellQuery, { from_hour, to_hour }: HourRa
   const buckets = [...new Set(user_numbers.map(bucketOf))]
   const days = last_day - first_day + 1
   if (days * buckets.length > MAX_LOOKUPS) {
-    throw new TooManyCells(`the query looks up more than ${MAX_LOOKUPS} buckets of users and days`)
+    throw new TooManyCells(`the query looks up more than ${MAX_LOOKUPS} combinations of day and user bucket`)
   }
   return {
     keys: USER_KEYS,
@@ -201,13 +206,17 @@ async function readKeys(
   return results
 }
 
-/** Returns a key in the form that the statements use. */
+/** Returns the key of a row in the form that the statements expect. */
 function keyOf({ day, bucket, part }: KeyRow): readonly number[] {
   return [day, bucket, part]
 }
 
 function wholeHour(at_ms: number): number {
   const hour = at_ms / HOUR_MS
-  if (!Number.isSafeInteger(hour)) throw new RangeError(`${at_ms} is not a whole hour`)
+  if (!Number.isSafeInteger(hour)) {
+    throw new RangeError(
+      `The time ${at_ms} ms is not the start of an hour. Pass a multiple of ${HOUR_MS} ms.`,
+    )
+  }
   return hour
 }

@@ -2,9 +2,11 @@ import { sizeOf } from '../../db/json-parameters.ts'
 import { assertRowSize } from '../../ledger/journal/packing.ts'
 import { type Cell, WeighedCells } from '../cells/cells.ts'
 import { packCells, unpackCells } from '../cells/pack-cells.ts'
+import { parsePacked } from '../cells/packed-values.ts'
 
 /**
- * The number of hours in a day. Cells count time in whole hours since 1970 and rollups in whole days, both in UTC.
+ * The number of hours in a day. Cells count time in whole hours since 1970, and rows of rollups count time in whole
+ * days since 1970, both in UTC.
  */
 export const HOURS_A_DAY = 24
 
@@ -12,34 +14,40 @@ export function dayOf(hour: number): number {
   return Math.floor(hour / HOURS_A_DAY)
 }
 
-/** Returns the first hour of the hour's day. */
+/** Returns the first hour of the day that contains an hour. */
 export function startOfDay(hour: number): number {
   return dayOf(hour) * HOURS_A_DAY
 }
 
-/** The number of users with consecutive numbers that share a row. */
+/** The number of consecutive user numbers in a bucket. On each day, the cells of all users of a bucket share rows. */
 const USERS_A_BUCKET = 1024
-/** The number of buckets. It limits the number of rows that a batch of messages writes, for any number of users. */
+/**
+ * The number of buckets. Higher user numbers use the same buckets again. A batch of messages therefore changes a
+ * limited number of places for each day, regardless of the number of users.
+ */
 const BUCKETS = 32
 
-/** Returns the bucket of a user's cells. Cells without a user are in the first bucket. */
+/** Returns the bucket that contains the cells of a user. Cells without a user are in the first bucket. */
 export function bucketOf(user_number: number | null): number {
   return Math.floor((user_number ?? 0) / USERS_A_BUCKET) % BUCKETS
 }
 
 /**
- * The sizes above which a row is closed. The next message of the day begins the next part. A message adds at most 64
- * KB to each column, so no row reaches the platform's limit, even if customers' names are long.
+ * The sizes in bytes above which a row is closed. The next message then begins a new row, the next part of the day. A
+ * message adds at most 64 KB to each column, so no row reaches the platform's limit, even with long names.
  */
 const CLOSED_DAY_BYTES = 256 * 1024
 const CLOSED_USERS_BYTES = 128 * 1024
 
-/** The place of some cells: the rows of a day for cells without users, or for the users of a bucket. */
+/**
+ * The rows in which a cell is stored: the rows of a day in `rollup_days`, whose cells have no user, or the rows of a
+ * day and a bucket of users in `rollup_users`.
+ */
 export type RowPlace =
   | { readonly table: 'days'; readonly day: number }
   | { readonly table: 'users'; readonly day: number; readonly bucket: number }
 
-/** The JSON columns of a row. A column is null if another column has the same content (`rollup_days.by_team`). */
+/** The JSON columns of a row, by name. A column such as `by_team` is null if `by_hour` has the same content. */
 export type RowColumns = Readonly<Record<string, string | null>>
 
 export interface RollupRow {
@@ -48,13 +56,16 @@ export interface RollupRow {
   readonly columns: RowColumns
 }
 
-/** The additions of some messages to one place. Contains the cells of each message, in the order of the messages. */
+/**
+ * The cells that some messages add to one place. `messages` has one list of cells for each message, in the order of the
+ * messages.
+ */
 export interface Addition {
   readonly place: RowPlace
   readonly messages: readonly (readonly Cell[])[]
 }
 
-/** Groups the cells of messages by the place of their rows. */
+/** Groups the cells of messages by the places in which they are stored. Each cell is stored in two places. */
 export function additionsOf(messages: readonly (readonly Cell[])[]): Addition[] {
   const additions = new Map<string, { place: RowPlace; messages: Cell[][] }>()
   messages.forEach((cells, index) => {
@@ -71,17 +82,20 @@ export function additionsOf(messages: readonly (readonly Cell[])[]): Addition[] 
       add({ table: 'users', day, bucket: bucketOf(cell.user) }, cell)
     }
   })
-  // The list has no item at the index of a message without cells for the place.
+  // Removes the empty items of the lists. They belong to messages without cells for the place.
   return [...additions.values()].map(({ place, messages: lists }) => ({
     place,
     messages: lists.filter(Boolean),
   }))
 }
 
-/** The maximum number of places in one step. All places of a step are in memory at the same time. */
+/**
+ * The maximum number of places in one step; a single message can have more. All places of a step are in memory at the
+ * same time.
+ */
 const PLACES_A_STEP = 128
 
-/** Returns the first messages that together change no more rows than one step may change; at least one message. */
+/** Returns the first messages that together change at most `PLACES_A_STEP` places; at least one message. */
 export function messagesOfStep<M extends { readonly cells: readonly Cell[] }>(messages: readonly M[]): M[] {
   const places = new Set<string>()
   const cut = messages.findIndex(({ cells }, i) => {
@@ -101,8 +115,9 @@ export function placeKey(place: RowPlace): string {
 }
 
 /**
- * Adds messages to the newest row of a place. Returns this row and the parts that were begun after it. Adds one
- * message at a time, so the rows depend on the messages and their order, and not on the size of a batch.
+ * Adds the cells of messages to the newest row of a place. Returns all rows that must be written: the changed row, and
+ * new rows that were begun because a row was closed. Adds one message at a time, so that the rows do not depend on how
+ * messages are grouped in batches.
  */
 export function foldRows({ place, messages }: Addition, newest: RollupRow | undefined): RollupRow[] {
   const shape = place.table === 'days' ? DAY_SHAPE : USERS_SHAPE
@@ -121,7 +136,7 @@ export function foldRows({ place, messages }: Addition, newest: RollupRow | unde
   return rows
 }
 
-/** The columns of a table, the dimensions in each column, and the size at which a row is closed. */
+/** The columns of a table, and the size above which a row of the table is closed. */
 interface Shape {
   readonly closed_bytes: number
   readonly columns: readonly Column[]
@@ -130,7 +145,10 @@ interface Shape {
 interface Column {
   readonly column: string
   readonly cut: (cell: Cell) => Cell
-  /** Returns whether the column is written. Otherwise it is null, because the column `as` has the same content. */
+  /**
+   * Returns whether the column must be written. If not, it is stored as null, because the column `as` has the same
+   * content.
+   */
   readonly isNeeded: (cells: Iterable<Cell>) => boolean
   readonly as?: string
 }
@@ -164,8 +182,8 @@ const DAY_SHAPE: Shape = {
 }
 
 /**
- * The shape of users' cells. It has no API keys, because a key with many users, or a user with many keys, would
- * multiply the number of cells.
+ * The shape of the table with cells by user. Its cells have no API keys, because many users per key or many keys per
+ * user would multiply the number of cells.
  */
 const USERS_SHAPE: Shape = {
   closed_bytes: CLOSED_USERS_BYTES,
@@ -182,7 +200,7 @@ function hasKeys(cells: Iterable<Cell>): boolean {
   return false
 }
 
-/** A row that accepts additions. It is packed only when the packed form is needed, because additions are frequent. */
+/** A row to which cells are added. It is packed only when the packed form is needed, because additions are frequent. */
 class OpenRow {
   changed = false
   private readonly shape: Shape
@@ -194,7 +212,7 @@ class OpenRow {
     this.packed = columns
     this.cells = shape.columns.map(({ column, as = column }) => {
       const text = columns?.[column] ?? columns?.[as] ?? null
-      return text === null ? new WeighedCells() : WeighedCells.of(unpackCells(JSON.parse(text)))
+      return text === null ? new WeighedCells() : WeighedCells.of(unpackCells(parsePacked(text, 'the row')))
     })
   }
 

@@ -3,22 +3,25 @@ import { logError } from '../../logging/log.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import { addTotals, packTotals, totalsOf, unpackTotals } from '../cells/cells.ts'
 import { unpackCells } from '../cells/pack-cells.ts'
-import { MalformedCells } from '../cells/packed-values.ts'
+import { MalformedCells, parsePacked } from '../cells/packed-values.ts'
 import { continueRebuild, ENTRIES_A_CALL } from './rebuild.ts'
 
-/** The limits of one run of the scheduled maintenance of rollups. The next run continues. */
+/**
+ * This file contains the scheduled maintenance of rollups. Each run has limits, and the next run continues where it
+ * ended.
+ */
 
 const REBUILDS_A_RUN = 3
 const RETIRED_A_RUN = 20
 const ROWS_A_GENERATION = 2_000
-/** The time after which no reader uses a replaced generation. */
+/** The time for which a replaced generation is kept, because a reader could still use it. */
 const RETIRED_FOR_MS = 15 * 60_000
 
 const UNFINISHED = `
   SELECT ledger_id, generation FROM rollup_watermarks WHERE state = ?1 AND state <> 'active' AND state_at_ms < ?2
   ORDER BY state_at_ms LIMIT ?3`
 
-/** Moves a rebuild to the end of the queue of rebuilds. */
+/** Moves a rebuild to the end of the queue, which is ordered by `state_at_ms`. */
 const WAIT = `UPDATE rollup_watermarks SET state_at_ms = ?2 WHERE ledger_id = ?1 AND state = 'building'`
 
 interface Generation {
@@ -35,7 +38,10 @@ async function unfinished(
   return (await db.prepare(UNFINISHED).bind(state, before_ms, limit).all<Generation>()).results
 }
 
-/** Continues rebuilds, starting with the oldest in the queue. Returns the number of finished rebuilds. */
+/**
+ * Continues unfinished rebuilds, beginning with the one that has waited longest. Returns the number of finished
+ * rebuilds.
+ */
 export async function finishRebuilds(db: D1Database, now_ms: number): Promise<number> {
   let finished = 0
   for (const { ledger_id } of await unfinished(db, 'building', now_ms, REBUILDS_A_RUN)) {
@@ -66,7 +72,10 @@ const DELETE_WATERMARK = `
     AND NOT EXISTS (SELECT 1 FROM rollup_days WHERE ledger_id = ?1 AND generation = ?2)
     AND NOT EXISTS (SELECT 1 FROM rollup_users WHERE ledger_id = ?1 AND generation = ?2)`
 
-/** Deletes replaced generations. Writes 1 row for each of their rows, and 2 rows for the watermark. */
+/**
+ * Deletes replaced generations, at most `ROWS_A_GENERATION` rows of each table per generation and run. Writes 1 row for
+ * each deleted row. Returns the number of deleted rows.
+ */
 export async function deleteRetired(db: D1Database, now_ms: number): Promise<number> {
   let rows = 0
   for (const retired of await unfinished(db, 'retired', now_ms - RETIRED_FOR_MS, RETIRED_A_RUN)) {
@@ -85,16 +94,17 @@ const LEDGERS_A_RUN = 30
 const DAY_ROWS_A_LEDGER = 50
 const USER_ROWS_A_LEDGER = 1_000
 
-/** Returns the first day that is kept completely, in whole days since 1970. */
+/** Returns the first day that is not deleted, in whole days since 1970. `kept_days` is the retention in days. */
 export function firstKeptDay(kept_days: number, now_ms: number): number {
   return Math.floor(now_ms / DAY_MS) - kept_days
 }
 
-// Reads 2 rows for each watermark: the watermark and the oldest day of its rollup by primary key.
+// A ledger has at most one active generation, so each ledger is one row. Reads at most 2 rows for it, and 1 row for
+// each of its other generations: the watermark, and the oldest day by primary key.
 const WITH_OLD_DAYS = `
-  SELECT ledger_id, generation, version, expired, state = 'active' AND coalesce((
+  SELECT ledger_id, generation, version, expired, coalesce((
     SELECT min(day) FROM rollup_days WHERE ledger_id = w.ledger_id AND generation = w.generation), ?2) < ?2 AS is_old
-  FROM rollup_watermarks AS w WHERE ledger_id > ?1 ORDER BY ledger_id, generation LIMIT ${WATERMARKS_A_RUN}`
+  FROM rollup_watermarks AS w WHERE ledger_id > ?1 AND state = 'active' ORDER BY ledger_id LIMIT ${WATERMARKS_A_RUN}`
 
 interface Watermark {
   ledger_id: string
@@ -105,10 +115,11 @@ interface Watermark {
 }
 
 /**
- * Deletes the days of rollups after their retention. Writes 1 row for each deleted row, and 1 row for each ledger.
- * The sums of deleted days are kept in the watermark (`expired`), so that the sums of the remaining days can still be
- * compared. Begins after `after`. After the last ledger, the next run begins with the first. Returns the number of
- * deleted rows of days.
+ * Deletes days from rollups when their retention has ended. Adds the sums of the deleted days to `expired` in the
+ * watermark, so that reconciliation can still compare the sums. Writes 1 row for each deleted row, and at most 1 row
+ * for each ledger. Begins after the ledger `after`. Calls `reach` with each ledger that it has processed, or with an
+ * empty text after the last ledger, so that the next run begins with the first ledger. Returns the number of deleted
+ * rows in `rollup_days`.
  */
 export async function expireDays(
   db: D1Database,
@@ -125,7 +136,7 @@ export async function expireDays(
     try {
       expired += await expireLedger(db, rollup, first_kept_day)
     } catch (error) {
-      // The stored row is damaged, and a rebuild of its ledger repairs it. The days of other ledgers are still
+      // A stored row is damaged. A rebuild of the ledger's rollups repairs it. The days of other ledgers are still
       // deleted.
       if (!(error instanceof MalformedCells)) throw error
       logError('days_not_expired', error, { ledger: rollup.ledger_id })
@@ -138,7 +149,7 @@ export async function expireDays(
   return expired
 }
 
-// Deletes a limited number of rows of the range, by primary key.
+// Deletes at most `USER_ROWS_A_LEDGER` rows before the day `?3`, by primary key.
 const DELETE_OLD_USERS = `
   DELETE FROM rollup_users WHERE (ledger_id, generation, day, bucket, part) IN (
     SELECT ledger_id, generation, day, bucket, part FROM rollup_users
@@ -148,8 +159,8 @@ const OLD_DAYS = `
   SELECT day, part, by_day FROM rollup_days
   WHERE ledger_id = ?1 AND generation = ?2 AND day < ?3 ORDER BY day, part LIMIT ${DAY_ROWS_A_LEDGER}`
 
-// The next two statements write only if the version is unchanged, and then increment it. A consumer that read one of
-// the deleted rows before therefore cannot write it back.
+// DELETE_OLD_DAYS and SET_EXPIRED write only if the version is unchanged, and SET_EXPIRED increments the version. A
+// consumer that has read a row before its deletion therefore cannot write the row back.
 const DELETE_OLD_DAYS = `
   DELETE FROM rollup_days WHERE (ledger_id, generation, day, part) IN (
     SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?4))
@@ -164,14 +175,14 @@ async function expireLedger(
   { ledger_id, generation, version, expired }: Watermark,
   first_kept_day: number,
 ): Promise<number> {
-  // The rows of users are deleted first, because the rows of days are needed to find the ledger again.
+  // Deletes the rows of users first, because the next run finds the ledger by its rows of days.
   const users = await db.prepare(DELETE_OLD_USERS).bind(ledger_id, generation, first_kept_day).run()
   if (users.meta.changes >= USER_ROWS_A_LEDGER) return 0
   const { results } = await db
     .prepare(OLD_DAYS)
     .bind(ledger_id, generation, first_kept_day)
     .all<{ day: number; part: number; by_day: string }>()
-  const gone = results.map(({ by_day }) => totalsOf(unpackCells(JSON.parse(by_day))))
+  const gone = results.map(({ by_day }) => totalsOf(unpackCells(parsePacked(by_day, 'by_day'))))
   const keys = JSON.stringify(results.map(({ day, part }) => [day, part]))
   const batch = await db.batch([
     db.prepare(DELETE_OLD_DAYS).bind(ledger_id, generation, version, keys),

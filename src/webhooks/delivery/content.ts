@@ -1,28 +1,34 @@
 import type { Bindings } from '../../bindings.ts'
 import { ledgerName } from '../../db/ledger-db.ts'
-import { type NotificationView, readFlushedNotifications } from '../../notifications/read.ts'
+import { type NotificationView, readFlushedNotifications } from '../../notifications/store.ts'
 import { readOperatorNotifications } from '../operator-notifications.ts'
 import type { Delivered } from '../records/deliveries.ts'
 import { OPERATOR } from '../records/secrets.ts'
 import { TEST_TYPE } from '../types.ts'
 
 /**
- * The contents of messages. A content is made when its message is sent, so that only the notification stores the id
- * of a user.
+ * Creates the content of messages. The content is created when a message is sent, so that queue messages do not contain
+ * the ids of users.
  */
 
-/** A message to an endpoint: a notification of a ledger or of the deployment, or a test. */
+/**
+ * The content of a message to an endpoint: a notification of a ledger, a notification of the deployment, or a test
+ * message.
+ */
 export type Content = Omit<NotificationView, 'type' | 'customer_id' | 'mode'> & {
   readonly type: string
-  /** The customer of the notification; null for a notification of the deployment. */
+  /** The id of the customer; null for a notification of the deployment. */
   readonly customer_id: string | null
   readonly mode: NotificationView['mode'] | null
 }
 
-/** The maximum range of the sequences that one statement reads. */
+/** The maximum range of sequence numbers that one statement reads. */
 const MAX_SPAN = 200
 
-/** Reads the contents of deliveries, by `contentKey`. Omits notifications that were already deleted. */
+/**
+ * Returns the contents of deliveries, with `contentKey` as the key of each. Omits deliveries whose notification was
+ * already deleted.
+ */
 export async function readContents(
   env: Bindings,
   delivered: readonly Delivered[],

@@ -13,18 +13,23 @@ import { type Settlement, settle, settleDue, settleUnsent } from './settle.ts'
 import { readSituations } from './situation.ts'
 import { continueSlow, inFlight } from './slow.ts'
 
-/** The maximum numbers of simultaneous attempts. A Worker has six connections. */
+/**
+ * The maximum number of simultaneous attempts in one run, in total and for each endpoint. A Worker has six connections.
+ */
 const CONNECTIONS = { all: 6, of_key: 2 }
-/** The first delay of a retry of a batch. Ten retries take about 85 minutes, and a hundred take about four days. */
+/**
+ * The first and the last delay between retries of a batch. Ten retries take about 85 minutes, and a hundred retries
+ * take about four days.
+ */
 const FIRST_DELAY_S = 5
 const LAST_DELAY_S = 3_600
 
-/** The maximum time that a run waits for answers. */
+/** The maximum time for which a run waits for responses from endpoints. */
 const PATIENCE_MS = 1_000
 
 export interface DeliverOptions extends SendLimits {
   readonly patience_ms: number
-  /** Keeps the isolate alive for work that continues after the run. */
+  /** Keeps the isolate alive until the given work is complete, which can be after the end of the run. */
   readonly defer: (work: Promise<void>) => void
 }
 
@@ -32,19 +37,20 @@ export function deliverOptions(defer: DeliverOptions['defer']): DeliverOptions {
   return { ...SEND_LIMITS, patience_ms: PATIENCE_MS, defer }
 }
 
-/** A message and its delivery. */
+/** A queue message and the delivery that it is about. */
 interface Job {
   readonly message: Message
   readonly delivered: Delivered
 }
 
 /**
- * Consumes the queue `webhooks`: sends the deliveries that are due, and records them. A message is settled only after
- * the row of its delivery is written. A crash between two steps can therefore repeat a delivery, but never lose one.
+ * Consumes a batch of the queue `webhooks`. Sends the deliveries that are due, and records their outcomes. The new
+ * state of a delivery is written before its queue message is acknowledged. A crash between two steps can therefore
+ * repeat a delivery, but never lose one.
  *
- * The run waits a second for answers. Slower attempts continue after the run, and each of them is marked in its row
- * in D1. A slow endpoint therefore does not block the queue. A run sends nothing to an endpoint that already had five
- * running attempts when the run began.
+ * A run waits one second for responses. Slower attempts continue after the run, and their rows in D1 show that they
+ * are running. A slow endpoint therefore does not block the queue. If an endpoint has five running attempts when a run
+ * begins, the run sends nothing to it.
  */
 export async function deliverBatch(
   batch: MessageBatch,
@@ -64,7 +70,10 @@ export async function deliverBatch(
   }
 }
 
-/** Returns the jobs of a batch. Acknowledges messages that are malformed or repeated in the batch. */
+/**
+ * Returns the jobs of a batch. Acknowledges malformed messages, and messages about a delivery that an earlier message
+ * in the batch is about.
+ */
 function jobsOf({ messages }: MessageBatch): Job[] {
   const jobs = new Map<string, Job>()
   for (const message of messages) {
@@ -92,7 +101,7 @@ async function deliver(env: Bindings, jobs: readonly Job[], options: DeliverOpti
   }
   for (const job of jobs) {
     const situation = situations.get(job.delivered)
-    if (!situation) throw new Error('a delivery was not read')
+    if (!situation) throw new Error(`the situation of delivery ${deliveryId(job.delivered)} was not read`)
     const decision = decide(situation, options.now())
     if (decision.kind === 'send') running.push(run(lanes, { job, ready: decision }, check, options))
     else leaveUnsent(job, decision)
@@ -121,7 +130,7 @@ async function deliver(env: Bindings, jobs: readonly Job[], options: DeliverOpti
   }
 }
 
-/** An attempt of this run, with its progress. */
+/** An attempt that this run has begun or can still begin, with its progress. */
 interface Running {
   readonly progress: Progress
   readonly end: Promise<Consequence>

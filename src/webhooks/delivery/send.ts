@@ -1,21 +1,21 @@
 import type { Fetch } from '../../http/outbound/resolve.ts'
+import { retryAfterMs } from '../../http/outbound/retry-after.ts'
 import { LATE, withDeadline } from '../../time/durations.ts'
-import { retryAfterMs } from './schedule.ts'
 
-/** One attempt to send a message: a POST that waits up to 15 s for an answer and reads at most 1 KB of it. */
+/** Sends a message with a POST. Waits up to 15 s for the response, and keeps at most 1 KB of its body. */
 
-/** The reason why no answer arrived. */
+/** The reason why no response arrived. */
 export type SendError = 'timeout' | 'connection_failed' | 'address_refused' | 'name_not_resolved'
 
-/** An attempt in the log of deliveries. */
+/** An attempt of a delivery, as it is recorded in D1. */
 export interface Attempt {
   readonly at_ms: number
-  /** The status of the answer; null if no answer arrived. */
+  /** The HTTP status of the response; null if no response arrived. */
   readonly status_code: number | null
-  /** The error; null if an answer arrived. */
+  /** The reason why no response arrived; null if one arrived. */
   readonly error: SendError | null
   readonly duration_ms: number
-  /** The beginning of the answer. */
+  /** The beginning of the response body, at most 1 KB. */
   readonly answer: string
 }
 
@@ -30,7 +30,7 @@ export interface Message {
   readonly body: string
 }
 
-/** The dependencies and limits of sending. Tests replace the clock and the receivers. */
+/** The HTTP client, the time limit and the clock for sending messages. Tests replace them. */
 export interface SendLimits {
   readonly fetcher: Fetch
   readonly timeout_ms: number
@@ -38,7 +38,10 @@ export interface SendLimits {
 }
 
 const TIMEOUT_MS = 15_000
-/** The time limit for the body of an answer. It is short, because the status is already known. */
+/**
+ * The time limit for reading the body of a response. It is short, because the status is already known and decides the
+ * outcome.
+ */
 const ANSWER_TIMEOUT_MS = 1_000
 const MAX_ANSWER_BYTES = 1_024
 
@@ -52,7 +55,7 @@ export function isSuccess({ status_code }: Attempt): boolean {
   return status_code !== null && status_code >= 200 && status_code < 300
 }
 
-/** Returns the attempt of a message that was not sent. */
+/** Returns the result of an attempt that got no response, with the duration 0. */
 export function notSent(error: SendError, at_ms: number): Sent {
   return {
     attempt: { at_ms, status_code: null, error, duration_ms: 0, answer: '' },
@@ -60,7 +63,10 @@ export function notSent(error: SendError, at_ms: number): Sent {
   }
 }
 
-/** Sends a message. Never throws. Does not follow redirects, because the new address was not checked. */
+/**
+ * Sends a message and returns the result of the attempt. Never throws. Does not follow redirects, because their targets
+ * are not checked.
+ */
 export async function send(message: Message, { fetcher, timeout_ms, now }: SendLimits): Promise<Sent> {
   const at_ms = now()
   const stop = new AbortController()
@@ -89,7 +95,7 @@ export async function send(message: Message, { fetcher, timeout_ms, now }: SendL
   } catch {
     return failed('connection_failed', at_ms, now())
   } finally {
-    // The abort also frees the connection of an answer that was not read to its end.
+    // The abort also closes the connection if the response was not read to its end.
     stop.abort()
     request.catch(() => undefined)
   }
@@ -100,7 +106,7 @@ function failed(error: SendError, at_ms: number, ended_ms: number): Sent {
   return { ...sent, attempt: { ...sent.attempt, duration_ms: ended_ms - at_ms } }
 }
 
-/** Reads at most 1 KB of an answer, and stops at the time limit. */
+/** Returns the beginning of a response body: at most 1 KB, and only the part that arrives within the time limit. */
 async function beginningOf(response: Response, timeout_ms: number): Promise<string> {
   if (!response.body) return ''
   const reader = response.body.getReader()
@@ -116,10 +122,10 @@ async function beginningOf(response: Response, timeout_ms: number): Promise<stri
   try {
     await withDeadline(read(), timeout_ms)
   } catch {
-    // The status is known. The received part is kept if the answer ends early.
+    // The error is ignored, because the status is already known. The part of the body that arrived is kept.
   }
   reader.cancel().catch(() => undefined)
   const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES))
-  // Removes a character that the limit has cut.
+  // The last character is removed if the limit has cut it.
   return text.replace(/\uFFFD$/, '')
 }

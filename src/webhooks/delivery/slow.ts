@@ -1,7 +1,7 @@
 import type { Bindings } from '../../bindings.ts'
 import { logError } from '../../logging/log.ts'
 import { messageOf } from '../queue/message.ts'
-import { claimNext, type Delivered, type Outcome } from '../records/deliveries.ts'
+import { claimNext, type Delivered, deliveryId, type Outcome } from '../records/deliveries.ts'
 import { addressChecks, attempt } from './attempt.ts'
 import { decide } from './decide.ts'
 import { type Consequence, consequenceOf } from './outcome.ts'
@@ -11,27 +11,31 @@ import { settleDue, settleUnsent } from './settle.ts'
 import { readSituations } from './situation.ts'
 
 /**
- * The attempts that take longer than a run of the consumer waits for them. Each attempt is recorded when it ends.
- * Then the next deliveries of the same endpoint are sent, one after the other. A slow endpoint therefore gets all of
- * its messages, and about five at the same time.
+ * Handles attempts that take longer than the time for which a run of the consumer waits. Each of these attempts is
+ * recorded when it ends. Then the next deliveries to the same endpoint are sent, one after another. A slow endpoint
+ * therefore gets all of its messages, with about five attempts at the same time.
  */
-/** The time after which a running attempt counts as lost and is repeated. It is longer than any attempt. */
+
+/**
+ * The time after which a running attempt is considered lost and is repeated, in milliseconds. No attempt takes so long.
+ */
 const LEASE_MS = 60_000
 /**
- * The maximum number of deliveries that follow a slow attempt in a run. With six attempts at the same time and up to
- * 16 calls for each, a run of the Worker makes fewer than 1,000 calls.
+ * The maximum number of deliveries that are sent after a slow attempt in the same run. A run has up to six slow
+ * attempts, and each delivery needs up to 16 calls. A run therefore makes fewer than the 1,000 calls that the platform
+ * allows.
  */
 const MAX_CONTINUED = 9
 const MAX_TIME_MS = 300_000
 
-/** Returns the row of a running attempt. */
+/** Returns the outcome that marks a delivery as running in its row. */
 export function inFlight(delivered: Delivered, made: number, now_ms: number): Outcome {
   return { ...delivered, status: 'pending', made, in_flight: true, due_at_ms: now_ms + LEASE_MS }
 }
 
 /**
- * Continues a slow attempt, and sends the next deliveries of its endpoint. Never throws. An attempt that is not
- * recorded is repeated after its lease.
+ * Waits for the end of a slow attempt, records it, and sends the next deliveries to its endpoint. Never throws. If an
+ * attempt cannot be recorded, it is repeated after `LEASE_MS`.
  */
 export async function continueSlow(
   env: Bindings,
@@ -58,23 +62,26 @@ async function recordOne(env: Bindings, consequence: Consequence, now_ms: number
   const { due_at_ms } = consequence.outcome
   const settlement = settleDue(due_at_ms, now_ms)
   if (settlement.kind === 'ack') return
-  // If this call fails, the sweep finds the delivery when it is due.
+  // If the message cannot be queued, the sweep finds the delivery when it is due.
   const delaySeconds = Math.ceil(settlement.delay_ms / 1_000)
   await env.WEBHOOKS.send(messageOf(consequence.outcome), { delaySeconds })
 }
 
-/** Sends a delivery that this run has claimed. The delivery is treated as due, although its lease has not ended. */
+/**
+ * Sends a delivery that this run has claimed with `claimNext`. The row now shows a running attempt until the end of the
+ * lease, so the delivery is explicitly treated as due.
+ */
 async function sendClaimed(env: Bindings, delivered: Delivered, options: SendLimits): Promise<void> {
   const now_ms = options.now()
   const situation = (await readSituations(env, [delivered], now_ms)).get(delivered)
-  if (!situation) throw new Error('a delivery was not read')
+  if (!situation) throw new Error(`the situation of delivery ${deliveryId(delivered)} was not read`)
   const { state } = situation
   const decision = decide(
     { ...situation, state: state && { ...state, due_at_ms: now_ms }, is_busy: false },
     now_ms,
   )
   if (decision.kind === 'send') {
-    // Checks the address again, because the host name may have a new address since the last attempt.
+    // The host name is resolved again, because its IP addresses can have changed since the last attempt.
     const sent = await attempt(decision, addressChecks(env, options.fetcher), options)
     const consequence = consequenceOf(delivered, decision.endpoint, sent, decision.made)
     return recordOne(env, consequence, options.now())

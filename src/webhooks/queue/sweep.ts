@@ -1,19 +1,23 @@
 import type { Bindings } from '../../bindings.ts'
-import { unhandedLedgers } from '../../notifications/read.ts'
+import { unhandedLedgers } from '../../notifications/store.ts'
 import { dueDeliveries, endpointsDue } from '../records/deliveries.ts'
 import { handOn } from './fan-out.ts'
 import { callsToEnqueue, enqueue } from './message.ts'
 
 /**
- * The sweep that runs each minute. It puts due deliveries into the queue if no message of the queue has started them.
+ * The sweep, which runs every minute. It queues due deliveries that no queue message has started, and notifications
+ * whose hint was lost.
  */
 
-/** The grace period, within which the queue still delivers a delayed message. */
+/**
+ * The time for which the sweep ignores a due delivery, in milliseconds. Within this time, the queue usually delivers
+ * the delayed message of the delivery.
+ */
 const OVERDUE_MS = 30_000
 const ENDPOINTS_A_STEP = 500
 /**
- * The maximum numbers of endpoints in a run, and of deliveries of each endpoint. An endpoint with many deliveries
- * therefore does not delay other endpoints.
+ * The maximum number of endpoints in one run, and the maximum number of deliveries for each of them. Because of the
+ * second limit, an endpoint with many deliveries does not delay other endpoints.
  */
 const MAX_ENDPOINTS = 100
 const MAX_OF_ENDPOINT = 200
@@ -23,14 +27,14 @@ export const SWEEP_CALLS = 1 + MAX_ENDPOINTS * (1 + callsToEnqueue(MAX_OF_ENDPOI
 interface SweepRun {
   readonly env: Bindings
   readonly now_ms: number
-  /** The endpoint or the ledger after which the run begins. */
+  /** The id of the endpoint or the ledger where the previous run stopped. The run begins with the next one. */
   readonly after: string
   readonly reach: (place: string) => void
 }
 
 /**
- * Queues due deliveries, and returns their number. A run continues where the last one stopped, and begins again after
- * the last endpoint.
+ * Queues due deliveries and returns their number. A run continues where the previous run stopped. After the last
+ * endpoint, the next run begins with the first one.
  */
 export async function sweepDeliveries({ env, now_ms, after, reach }: SweepRun): Promise<number> {
   const before_ms = now_ms - OVERDUE_MS
@@ -53,7 +57,10 @@ const LEDGERS_A_RUN = 50
 /** The maximum number of calls to D1 and to the queue in one run. */
 export const HAND_ON_CALLS = 300
 
-/** Queues notifications whose hint was lost. The next run continues after the last ledger that this run reached. */
+/**
+ * Queues the deliveries of notifications whose hint was lost. The next run continues after the last ledger that this
+ * run has processed.
+ */
 export async function sweepNotifications({ env, after, reach }: SweepRun): Promise<void> {
   const unhanded = await unhandedLedgers(env.DB, after, LEDGERS_A_RUN)
   const ids = unhanded.map(({ ledger_id }) => ledger_id)

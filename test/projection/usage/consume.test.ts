@@ -9,13 +9,24 @@ import { unique } from '../../support/customers.ts'
 import { countingD1, d1Double } from '../../support/d1.ts'
 import { freshLedger, runAlarm, type TestLedger } from '../../support/ledgers.ts'
 import { batch, eventItem } from '../../support/messages.ts'
-import { acks, captureUsage, deliver, expectRolledUp, knownLedger, rollupRows } from '../../support/usage.ts'
+import {
+  acks,
+  captureUsage,
+  deliver,
+  deliverDead,
+  expectRolledUp,
+  knownLedger,
+  rollupRows,
+} from '../../support/usage.ts'
 
 /** Tests the consumer of the usage queue, from the messages of a ledger object to the rows that analytics read. */
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** The time of all events. It is constant, so that no hour ends between two ledgers that are compared. */
+/**
+ * The time from which all event times are derived. It is constant, so that the ledgers that a test compares have events
+ * in the same hours.
+ */
 const NOW_MS = Date.now()
 
 async function busyLedger(): Promise<{ ledger: TestLedger; sent: unknown[] }> {
@@ -24,7 +35,7 @@ async function busyLedger(): Promise<{ ledger: TestLedger; sent: unknown[] }> {
   return { ledger, sent }
 }
 
-/** Sends events of some users, teams, models and hours, and flushes them, which makes one message. */
+/** Sends events of several users, teams, models and hours, and flushes them. The flush sends one queue message. */
 async function use(ledger: TestLedger, events: number, salt = 0): Promise<void> {
   const items = Array.from({ length: events }, (_, i) =>
     eventItem(1000 + i, {
@@ -86,6 +97,25 @@ describe('messages of many ledgers in one batch', () => {
   })
 })
 
+describe('a batch with a message that no ledger sent', () => {
+  it('is folded without this message, which becomes a dead letter', async () => {
+    const [good, crafted] = await Promise.all([busyLedger(), busyLedger()])
+    await use(good.ledger, 3)
+    await useNow(crafted.ledger)
+    const [message] = crafted.sent
+    const cells: { c: unknown[][] } = Reflect.get(Object(message), 'cells')
+    const cell = cells.c[0]?.with(5, Number.MAX_SAFE_INTEGER)
+    const body = { ...Object(message), cells: { ...cells, c: [cell, cell] } }
+    expect(await deliver([body, ...good.sent])).toEqual(['retry', 'ack'])
+    await expectRolledUp(good.ledger, { events: 3 })
+    expect(await deliverDead([body])).toEqual(acks(1))
+    const { results } = await env.DB.prepare('SELECT reason FROM dead_letters WHERE instr(body, ?)')
+      .bind(ledgerKey(crafted.ledger.name))
+      .all()
+    expect(results).toEqual([{ reason: expect.stringContaining('events') }])
+  })
+})
+
 describe('a batch of 100 messages of 50 ledgers', () => {
   it('is a few statements in three round trips, with the fewest rows', async () => {
     const ledgers = await Promise.all(Array.from({ length: 50 }, () => busyLedger()))
@@ -99,8 +129,8 @@ describe('a batch of 100 messages of 50 ledgers', () => {
     expect(all).toHaveLength(100)
     const { db, counts } = countingD1()
     expect(await deliver(all, { bindings: { ...env, DB: db } })).toEqual(acks(100))
-    // The three calls are: the positions, the sizes of the rows of days and users, and the writes of days, users and
-    // watermarks. There are no rows to read yet.
+    // The consumer makes three calls to D1. It reads the positions of the ledgers, reads the sizes of their rows, and
+    // writes days, users and watermarks. It skips the call that reads rows, because there are none yet.
     expect(counts).toMatchObject({ calls: 3, statements: 6, rows_written: 50 * 3 })
   })
 })
@@ -123,7 +153,8 @@ it('a batch that touches many rows is folded a few messages at a time, so that i
   const ledger_id = unique('backfill')
   const [messages, days] = [12, 30]
   await knownLedger(ledger_id, messages * days)
-  // Late events of a whole month. Each message has other users, so there is a row of users for each of its days.
+  // The messages have late events of a whole month. Each message has different users, so each of its days needs a
+  // separate row of users.
   const sent = Array.from({ length: messages }, (_, m) =>
     Array.from(
       { length: days },

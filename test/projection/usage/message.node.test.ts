@@ -19,7 +19,7 @@ function range(to_entry: number, after_entry = 0) {
   return { ledger_id: LEDGER, after_entry, to_entry, at_ms: 1_790_000_000_000 }
 }
 
-/** Returns a message in the form in which the queue delivers it. */
+/** Returns a copy of the message as the queue delivers it: serialized and parsed again. */
 function sent(message: UsageMessage): unknown {
   return JSON.parse(JSON.stringify(message))
 }
@@ -30,7 +30,7 @@ function parsed(message: UsageMessage) {
   return result.message
 }
 
-/** Returns an entry that has the maximum size in a message. */
+/** Returns the usage of an entry that takes as much space in a message as possible. */
 function largest(entry: number): UsageDelta {
   const units = [
     ...Object.keys(USAGE_UNITS),
@@ -137,7 +137,10 @@ describe('the messages of a flush', () => {
 })
 
 describe('the version of a message', () => {
-  /** A message of an earlier version, without API keys. A rebuild of its pages must give exactly this text. */
+  /**
+   * The text of a message of an earlier version, which has no API keys. A rebuild from the same pages must create
+   * exactly this text.
+   */
   const VERSION_1 =
     '{"v":1,"ledger_id":"cust_1","after_entry":0,"to_entry":3,"at_ms":5,"cells":{"h":497222,' +
     '"s":["OPENAI","TOKEN_USAGE","chat","gpt-4o","input_tokens","o3"],"k":[[2,0,3,1],[2,0,5,1]],"u":[[4]],' +
@@ -218,7 +221,10 @@ describe('a body that no ledger sent', () => {
 
 type Path = readonly (string | number)[]
 
-/** Returns the value with one part replaced. An index after the end of a list adds an item. */
+/**
+ * Returns a copy of the value in which the part at this path is replaced by `to`. An index after the end of a list adds
+ * an item.
+ */
 function put(value: unknown, [key, ...rest]: Path, to: unknown): unknown {
   if (key === undefined) return to
   if (Array.isArray(value)) {
@@ -228,6 +234,13 @@ function put(value: unknown, [key, ...rest]: Path, to: unknown): unknown {
   }
   const fields = { ...(typeof value === 'object' ? value : {}) }
   return { ...fields, [key]: put(Reflect.get(fields, key), rest, to) }
+}
+
+/** Returns a copy of a message whose first cell occurs twice, with a sum of events above 2^53. */
+function withTooManyEvents(message: unknown): unknown {
+  const cells: { readonly c: readonly (readonly unknown[])[] } = Reflect.get(Object(message), 'cells')
+  const cell = cells.c[0]?.with(5, Number.MAX_SAFE_INTEGER)
+  return { ...Object(message), cells: { ...cells, c: [cell, cell] } }
 }
 
 function without(value: unknown, field: string): unknown {
@@ -250,7 +263,7 @@ function oddBodies(good: unknown): [string, unknown][] {
     new Map([[1, 2]]),
   ]
   const changes: [Path, readonly unknown[]][] = [
-    [['v'], [0, 2, '1', null, undefined, 1.5]],
+    [['v'], [0, 2, '1', null, undefined, 1.5, 1n]],
     [
       ['ledger_id'],
       ['', 'a b', "x' OR 1=1 --", 'cust:live', 'cust:test:test', '../x', 5, null, 'x'.repeat(101), '\u0000'],
@@ -343,6 +356,7 @@ function oddBodies(good: unknown): [string, unknown][] {
   ]
   return [
     ...whole.map((body, i): [string, unknown] => [`body ${i}: ${String(body)}`.slice(0, 60), body]),
+    ['duplicate cells with too many events', withTooManyEvents(good)],
     ...['v', 'ledger_id', 'after_entry', 'to_entry', 'at_ms', 'cells'].map((field): [string, unknown] => [
       `no ${field}`,
       without(good, field),

@@ -21,7 +21,10 @@ import { said } from './arbitraries.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 })
 
-/** Tests the read of the usage of a million events: by primary key, and only the columns that the question needs. */
+/**
+ * Tests how analytics read the usage of a million events. A query must use the primary key, and must read only the
+ * columns that it needs.
+ */
 
 const DAYS = 30
 const FIRST_DAY_MS = 20_500 * DAY_MS
@@ -33,8 +36,8 @@ const MODELS = ['gpt-4o', 'gpt-4o-mini', 'o3', 'claude-sonnet-4-5', 'gemini-2.5-
 const FEATURES = ['chat', 'search', 'summaries']
 
 /**
- * Returns the n-th event in the order of time. Each user has a feature, a model and a team, and is active in some
- * hours of a day.
+ * Returns event number `n` in the order of time. Each user has one feature, one model and one team, and is active only
+ * in some hours of a day.
  */
 function event(n: number): UsageDelta {
   const hour = Math.floor((n / EVENTS) * DAYS * 24)
@@ -159,7 +162,7 @@ describe('a million events', () => {
     expect(await readRollup(env.DB, `${ledger_id}:test`)).toBeNull()
   })
 
-  it('are not read by half hours, nor beyond the limit of one answer', async () => {
+  it('are not read by half hours, nor beyond the limit of one result', async () => {
     await expect(read({ from_ms: FIRST_DAY_MS + 1 })).rejects.toThrow(RangeError)
     const everybody = {
       subjects: 'user',
@@ -186,7 +189,7 @@ describe('names that are new with every event', () => {
     )
       .bind(hostile)
       .all<{ by_day: string; by_hour: string; by_team: string }>()
-    // The stored rows have exactly the text that packing writes.
+    // Each stored text must be exactly the text that `packCells` writes.
     for (const text of results.flatMap((row) => Object.values(row))) {
       expect(JSON.stringify(packCells(unpackCells(JSON.parse(text))))).toBe(text)
     }

@@ -45,7 +45,7 @@ function plan(
   return planOverlay(draft, own, below, NOW)
 }
 
-/** Returns `add`, or the code of the refusal with its text. */
+/** Returns the code `add`, or the code and the text of the refusal. */
 function outcome(planned: Plan): { code: string; words: string } {
   if (planned.kind === 'add') return { code: 'add', words: '' }
   const { refusal } = planned
@@ -169,6 +169,29 @@ describe('a price that begins in the past', () => {
   it('is refused for a multiplier and for a prefix, since some matching models had a price', () => {
     expect(outcome(plan({ ...past, prices: { multiplier: '0.5' } })).code).toBe('invalid_request')
     expect(outcome(plan({ ...past, model: 'my-*' })).code).toBe('invalid_request')
+  })
+})
+
+describe('a price of the feed for the same model', () => {
+  const fed = stored({ created_by: 'feed' })
+
+  it('neither ends nor conflicts, because the new price takes precedence over it', () => {
+    expect(plan({}, [fed])).toEqual({ kind: 'add', effective_from_ms: NOW, closes: undefined })
+    expect(outcome(plan({ effective_from_ms: NOW + DAY_MS }, [fed])).code).toBe('add')
+  })
+
+  it('has rated past events, so the new price cannot begin before its end', () => {
+    expect(outcome(plan({ effective_from_ms: NOW - 2 * DAY_MS }, [fed]))).toMatchObject({
+      code: 'conflict',
+      words: expect.stringContaining(fed.overlay_id),
+    })
+  })
+
+  it('counts towards the maximum', () => {
+    const full = Array.from({ length: MAX_OVERLAYS }, (_, i) =>
+      stored({ model: `m-${i}`, created_by: 'feed' }),
+    )
+    expect(outcome(plan({}, full)).code).toBe('conflict')
   })
 })
 

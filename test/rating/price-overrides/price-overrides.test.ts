@@ -33,7 +33,7 @@ describe('a price of a customer', () => {
   it('is returned completely and unchanged', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { api_key: key, key_id } = await createKey(customer_id, { scopes: ['pricing:write'] })
-    // The times are sent with the offset +01:00. One o'clock there is midnight in UTC.
+    // Sends the times with the offset +01:00. 01:00 with this offset is midnight in UTC.
     const [from, to] = [dayIn(2), dayIn(32)]
     const response = await api(OVERRIDES, {
       key,
@@ -182,7 +182,7 @@ describe('a price of a customer', () => {
 })
 
 describe('prices that are set at the same time', () => {
-  it('follow each other without a gap or an overlap, and each answer describes its own change', async () => {
+  it('follow each other without a gap or an overlap, and each response describes its own change', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const models = Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? 'gpt-4o' : `gpt-4o-${i}`))
     const responses = await Promise.all(

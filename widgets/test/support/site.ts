@@ -16,7 +16,9 @@ const EXAMPLE = path.join(import.meta.dirname, '../../../examples/widgets')
 const OPERATOR_TOKEN = 'dev-operator-token'
 
 if (!existsSync(CHROMIUM)) {
-  console.warn(`No Chromium at ${CHROMIUM}: the pages are not tested. CHROMIUM names another place.`)
+  console.warn(
+    `No Chromium at ${CHROMIUM}: the tests of the widgets are skipped. Set CHROMIUM to the path of a Chromium.`,
+  )
 }
 export const describeInBrowser = describe.skipIf(!existsSync(CHROMIUM))
 
@@ -31,7 +33,7 @@ export interface World {
 let world: World | undefined
 const opened: (() => unknown)[] = []
 
-/** Starts the shared parts for the tests of a file. */
+/** Starts the shared parts before the tests of a file. Returns a function that returns them. */
 export function useWorld(): () => World {
   beforeAll(async () => {
     if (!existsSync(CHROMIUM)) return
@@ -71,7 +73,7 @@ async function newCustomer({ url }: StartedServer) {
   return { meter: url, api_key: textOf(key.api_key) }
 }
 
-/** Calls the API. Numbers in the answer are returned as their digits. Throws if the API refuses the request. */
+/** Calls the API. Numbers in the response are returned as their digits. Throws if the API refuses the request. */
 export async function ask(
   meter: string,
   method: string,
@@ -86,7 +88,7 @@ export async function ask(
     ...(body && { body: JSON.stringify(body) }),
   })
   const text = await response.text()
-  if (!response.ok) throw new Error(`${method} ${place} answered ${response.status}: ${text}`)
+  if (!response.ok) throw new Error(`${method} ${place} returned ${response.status}: ${text}`)
   return text === '' ? null : parseExact(text)
 }
 
@@ -97,7 +99,7 @@ export interface SiteServer {
 
 interface SiteOptions {
   readonly token_seconds?: number
-  /** The origin of the tokens, if it is not the origin of the site. */
+  /** The origin for which the portal tokens are valid. Default: the origin of the site. */
   readonly token_origin?: string
   readonly api_key?: string
 }
@@ -188,7 +190,7 @@ export async function violations(page: Page): Promise<string[]> {
   return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
 }
 
-/** Fails if the page is wider than its window, so that it scrolls sideways. */
+/** Fails if the page is wider than its window and therefore scrolls sideways. */
 export async function expectFits(page: Page): Promise<void> {
   const excess = await page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -196,7 +198,7 @@ export async function expectFits(page: Page): Promise<void> {
   expect(excess, 'pixels beyond the window').toBeLessThanOrEqual(0)
 }
 
-/** Returns the digits of a shown number in the notation of the API. */
+/** Returns a shown number as the API writes it, without thousands separators. */
 export function digitsOf(text: string | null): string {
   return (text ?? '').replace(/[^\d.-]/g, '')
 }

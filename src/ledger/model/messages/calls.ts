@@ -3,22 +3,24 @@ import type { Refused } from '../refusal.ts'
 import type { Idempotency, PricedEvent, WalletItemRef } from '../vocabulary.ts'
 
 /**
- * A request to open a provider call that the gateway relays. Credits are held before the call. While the call runs,
- * its estimate is noted. At its end, the call is settled.
+ * A request to open a provider call that the gateway relays. A hold reserves credits before the call. While the call
+ * runs, the estimate of its use can be stored. When the call ends, it is charged or its hold is released.
  */
 export interface OpenCallMessage {
   readonly feature_id: string
   readonly user_id?: string
   readonly team_id?: string
   readonly lifetime_ms: number
-  /** The largest expected use. It determines the size of the hold. */
+  /** The largest expected use. The hold covers it if the wallet and its limits allow it. */
   readonly most: PricedEvent
   /**
-   * The smallest expected use: the input, and one output token if the call has output. For a transcription, the
-   * likely use. If it is present, the hold may be smaller than `most`, down to `least`, if the wallet or its limits
-   * do not allow more.
+   * The smallest expected use: the input, and one output token if the call has output. For a transcription, it is the
+   * likely use. If it is present, and the wallet or its limits do not allow `most`, the hold covers a smaller use, but
+   * at least `least`.
    */
   readonly least?: PricedEvent
+  /** The hold of an earlier attempt of the call. It is released when the new hold is opened or refused. */
+  readonly replaces?: WalletItemRef
   readonly idempotency?: Idempotency
 }
 
@@ -26,19 +28,26 @@ export interface CallAnswer {
   readonly hold: WalletItemRef
   readonly hold_id: string
   readonly credits: MicroCredits
-  /** The number of output tokens that the hold covers, at most that of `most`. */
+  /** The number of output tokens that the hold covers, at most the number in `most`. */
   readonly output_tokens: number
 }
 
 export type OpenCallResult = { readonly kind: 'done'; readonly answer: CallAnswer } | Refused
 
+/** The warning of the estimated event of a running call. */
+export const RUNNING = 'running'
+
 /**
- * A request to note the estimate that is charged if the call's hold expires. It also sets the remaining lifetime of
- * the hold.
+ * A request to set the remaining lifetime of a call's hold. It can also store the estimate that is charged if the hold
+ * expires.
  */
 export interface NoteCallMessage {
   readonly hold: WalletItemRef
-  /** The estimated use so far; null if nothing was delivered since the last note. */
+  /**
+   * The estimated use so far; null to keep the stored estimate. Its `timestamp_ms` must be the time of the estimate,
+   * because an older estimate does not replace a newer one. Its warnings must contain `RUNNING`, so that the rest can
+   * be charged if the call ends after the estimate was charged.
+   */
   readonly event: PricedEvent | null
   readonly lifetime_ms: number
 }
@@ -51,13 +60,16 @@ export interface SettleCallMessage {
   readonly key_id: string
   /** The event to charge. Null releases the hold without a charge. */
   readonly event: PricedEvent | null
-  /** Whether the charge is limited to the hold: true for an estimate, false for usage that the provider reported. */
+  /** Whether the charge is limited to the hold: true for an estimate, false for reported usage and exact prices. */
   readonly capped: boolean
-  /** The credits of the hold. They limit a capped charge if the hold has expired. */
+  /** The credits of the hold. They limit a capped charge if the hold is no longer open. */
   readonly held: MicroCredits
 }
 
-/** The charge of a call. A repeated settlement returns the same charge. */
+/**
+ * The charge of a call. A repeated settlement returns the same charge. If the call was charged its stored estimate
+ * first and the rest later, the credits are the sum of both.
+ */
 export interface SettledCall {
   /** The id of the event; null if nothing was charged or the charge has no event. */
   readonly event_id: string | null

@@ -1,5 +1,6 @@
 import type { Bindings } from '../bindings.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import { DELETED_AT_ONCE, deleteExpired, type Retained } from '../db/retention.ts'
 import { ledgerId } from '../ids.ts'
 import { readUnflushedNotifications } from '../ledger/client/client.ts'
 import type { Caller } from '../ledger/model/account.ts'
@@ -10,7 +11,9 @@ import type { Refused } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { nameSubjects } from '../projection/read/subjects.ts'
 
-/** A notification in the form for clients: the body of a webhook, and the data of an event of the stream. */
+/**
+ * A notification in the form that clients receive. It is the body of a webhook request and the data of a stream event.
+ */
 export interface NotificationView {
   readonly id: string
   readonly type: NotificationType
@@ -21,11 +24,11 @@ export interface NotificationView {
   readonly data: NotificationData
 }
 
-/** A range of the notifications of a ledger, oldest first, without a gap. */
+/** A contiguous range of a ledger's notifications, oldest first. */
 export interface NotificationRange {
-  /** The sequence before the start of the range. */
+  /** The sequence number after which the range begins. */
   readonly after_sequence: number
-  /** The highest sequence of the range. */
+  /** The highest sequence number of the range. By default, the range has no upper end. */
   readonly to_sequence?: number
   readonly limit: number
 }
@@ -44,7 +47,7 @@ interface Row {
   readonly data: string
 }
 
-/** Reads notifications from D1. The id of an erased user or team is replaced by a placeholder. */
+/** Reads flushed notifications from D1. A placeholder replaces the id of an erased user or team. */
 export async function readFlushedNotifications(
   env: Pick<Bindings, 'DB'>,
   ledger: LedgerName,
@@ -71,22 +74,22 @@ export interface NotificationsRead {
   readonly kind: 'done'
   readonly notifications: readonly NotificationView[]
   /**
-   * The sequence of the last notification that the object returned; if it returned none, the newest sequence of the
-   * ledger.
+   * The sequence number of the last unflushed notification that was read. If no unflushed notification was read, it is
+   * the sequence number of the last flushed notification.
    */
   readonly last_sequence: number
 }
 
 /**
- * Returns notifications of the ledger, oldest first. The notifications in D1 precede the notifications that the
- * object has not flushed.
+ * Returns notifications of a ledger, oldest first: first the flushed notifications from D1, then the unflushed
+ * notifications from the ledger object.
  */
 export async function readNotifications(
   env: Bindings,
   ledger: LedgerName,
   { caller, after_sequence, limit }: NotificationRange & { readonly caller: Caller },
 ): Promise<NotificationsRead | Refused> {
-  // Reads the object first. Notifications that it flushes between the two reads are then found in D1.
+  // Reads the ledger object before D1. A notification that is flushed between the two reads is therefore not missed.
   const unflushed = await readUnflushedNotifications(env, ledger, { caller, after_sequence, limit })
   if (unflushed.kind === 'refused') return unflushed
   const { notifications, flushed_sequence } = unflushed.answer
@@ -120,7 +123,7 @@ const UNHANDED = `
   SELECT ledger_id, handed_notification, last_notification FROM ledgers
   WHERE handed_notification < last_notification AND ledger_id > ?1 ORDER BY ledger_id LIMIT ?2`
 
-/** A ledger with notifications that are not yet queued for its webhook endpoints. */
+/** A ledger with notifications that were not queued yet for the customer's webhook endpoints. */
 export interface Unhanded {
   readonly ledger_id: string
   readonly handed_notification: number
@@ -128,9 +131,42 @@ export interface Unhanded {
 }
 
 /**
- * Returns ledgers with notifications that are not queued yet, because the hint to queue them may be lost. The index
- * contains only such ledgers.
+ * Returns ledgers with notifications that were not queued yet. Without this query, such notifications would wait until
+ * the next hint if their hint is lost. The query reads the index `ledgers_unhanded`, which contains only ledgers with
+ * unqueued notifications.
  */
 export async function unhandedLedgers(db: D1Database, after: string, limit: number): Promise<Unhanded[]> {
   return (await db.prepare(UNHANDED).bind(after, limit).all<Unhanded>()).results
+}
+
+const RETENTION: Retained = {
+  table: 'notifications',
+  owner: 'ledger_id',
+  // Sequences are in the order of time.
+  is_due: `(SELECT at_ms FROM notifications AS n WHERE n.ledger_id = o.owner ORDER BY sequence LIMIT 1) < ?2`,
+  // Writes 1 row for each deleted notification. Reads the first rows of a ledger, up to the first one that is kept.
+  // CROSS JOIN keeps the order of the list.
+  forget: `
+    DELETE FROM notifications WHERE (ledger_id, sequence) IN (
+      SELECT n.ledger_id, n.sequence FROM (
+        SELECT value AS ledger_id, (SELECT min(sequence) FROM notifications WHERE ledger_id = value)
+          + ${DELETED_AT_ONCE} AS end FROM json_each(?1)) AS l
+      CROSS JOIN notifications AS n
+      WHERE n.ledger_id = l.ledger_id AND n.sequence < coalesce(
+        (SELECT k.sequence FROM notifications AS k WHERE k.ledger_id = l.ledger_id AND k.sequence < l.end
+          AND k.at_ms >= ?2 ORDER BY k.sequence LIMIT 1), l.end)
+      LIMIT ${DELETED_AT_ONCE})
+    RETURNING ledger_id AS owner`,
+}
+
+/**
+ * Deletes notifications that were created before `before_ms`, and returns their number. One call deletes only a limited
+ * number of them (`deleteExpired`).
+ */
+export function forgetNotifications(
+  env: Pick<Bindings, 'DB'>,
+  before_ms: number,
+  walk: { readonly after: string; readonly reach: (ledger_id: string) => void },
+): Promise<number> {
+  return deleteExpired(env.DB, RETENTION, before_ms, walk)
 }

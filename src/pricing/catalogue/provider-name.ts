@@ -1,9 +1,12 @@
-import { findProvider, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
+import { findProvider, type ProviderRef } from './catalogue.ts'
 
-/** The names in the contract that are not the upper-case form of the catalogue id, by id. */
+/**
+ * The names in records and responses that are not the upper-case form of the catalogue id, by id. They are stored in
+ * ledger entries and must not change.
+ */
 const CONTRACT_NAMES: Readonly<Record<string, string>> = { aws: 'AMAZON' }
 
-/** Returns the spelling of a provider in records and answers. It is the same for all spellings that callers send. */
+/** Returns the spelling of a provider in records and responses. It is the same for all spellings that callers send. */
 export function providerName({ id }: ProviderRef): string {
   const known = names.get(id)
   if (known !== undefined) return known

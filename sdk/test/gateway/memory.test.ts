@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { json, startUpstream, type Upstream } from '../support/upstream.ts'
+import { gatewayCustomer, post } from './gateway.ts'
+import * as scripts from './scripts.ts'
+
+/** Tests of the memory that large bodies reserve. All bodies in an isolate share 5 MB. */
+
+const gateway = inject('server')
+let upstream: Upstream
+beforeAll(async () => {
+  upstream = await startUpstream()
+})
+afterAll(() => upstream.stop())
+
+const CHAT = 'openai/v1/chat/completions'
+const MB = 1024 * 1024
+/** Returns a body with an image, because the hold of an image is small. */
+const body = (bytes: number) => {
+  const image_url = { url: `data:image/png;base64,${'A'.repeat(bytes)}` }
+  const content = [{ type: 'image_url', image_url }]
+  return { model: scripts.CHAT_MODEL, max_tokens: 1, messages: [{ role: 'user', content }] }
+}
+
+/** Sends a chunked body, which declares no length. */
+function postChunked(apiKey: string, bytes: number): Promise<Response> {
+  const init = { body: new Blob([JSON.stringify(body(bytes))]).stream(), duplex: 'half' } as const
+  return fetch(`${gateway.url}/gateway/${CHAT}`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${apiKey}`, 'Content-Type': 'application/json' },
+    ...init,
+  })
+}
+
+it('a large body without a declared length waits for memory, and a small one does not', async () => {
+  const customer = await gatewayCustomer(gateway.url, upstream.url)
+  const first = Promise.withResolvers<void>()
+  upstream.play(async (response, request) => {
+    if (upstream.requests.length === 1) await first.promise
+    await json(scripts.CHAT_COMPLETION)(response, request)
+  })
+  const responses = [post(gateway, customer, CHAT, body(4 * MB))]
+  await expect.poll(() => upstream.requests.length, { timeout: 20_000 }).toBe(1)
+  responses.push(postChunked(customer.apiKey, 2 * MB))
+  expect((await postChunked(customer.apiKey, 1000)).status).toBe(200)
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  expect(upstream.requests).toHaveLength(2)
+  first.resolve()
+  expect((await Promise.all(responses)).map(({ status }) => status)).toEqual([200, 200])
+  expect(upstream.requests.map(({ text }) => text.length > MB)).toEqual([true, false, true])
+})

@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest'
+import { callOfUpload } from '../../src/gateway/request/call-request.ts'
+import { type Pricing, pricesOfTranscription } from '../../src/gateway/request/prices.ts'
+import { allModels, findProvider } from '../../src/pricing/catalogue/catalogue.ts'
+import { NO_OVERLAYS } from '../../src/pricing/cost/price-book.ts'
+import { usdFromParts } from '../../src/pricing/money.ts'
+
+const KEY: Pricing['key'] = {
+  key_id: 'key_1',
+  customer_id: 'cust_1',
+  mode: 'live',
+  scopes: [],
+  tier: 'STARTER',
+  customer_status: 'ACTIVE',
+  price_epochs: { operator: 0, customer: 0 },
+  ends_at_ms: null,
+}
+
+const UPLOAD = {
+  subtitles: false,
+  most_audio_bytes: 1_000_000,
+  lowest_rate: 2_000,
+  ms: 0,
+  exact: false,
+  complete: false,
+}
+
+/** Returns the largest price of an upload of 1 MB; undefined if the model has no price for transcriptions. */
+function heldPrice(model: string | undefined): bigint | undefined {
+  const priced = pricesOfTranscription({
+    key: KEY,
+    book: NO_OVERLAYS,
+    meter: { feature_id: 'gateway', clip: false, trailer: false, drain: false },
+    provider: 'openai',
+    endpoint: { kind: 'metered', event_type: 'AUDIO_PROCESSING', api: 'transcriptions' },
+    call: callOfUpload({ ...UPLOAD, model }),
+  })
+  if (priced.kind === 'refused' || priced.most.charge.kind !== 'priced') return undefined
+  return usdFromParts(priced.most.charge.cost)
+}
+
+it('an upload whose model is still unknown is held at the price of the most expensive transcription model', () => {
+  const openai = findProvider('openai')
+  const models = openai ? allModels(openai).map(({ id }) => id) : []
+  const transcription = models.filter((model) => /transcri|whisper/.test(model))
+  const prices = transcription.flatMap((model) => heldPrice(model) ?? [])
+  expect(transcription).toEqual(expect.arrayContaining(['whisper-1', 'gpt-4o-transcribe', 'gpt-transcribe']))
+  expect(heldPrice(undefined)).toBe(prices.toSorted((a, b) => (a < b ? 1 : -1))[0])
+})
