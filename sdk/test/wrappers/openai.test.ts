@@ -81,7 +81,7 @@ describe.each([
     upstream.play(...script)
     const customer = metered ?? (await newMetered(url))
     const client = new Client({ apiKey: 'sk-test', baseURL: `${upstream.url}/v1`, maxRetries: 2 })
-    // Both major versions have the methods of this test, so the type of the newest one is used for both.
+    // The methods that this test calls are the same in both major versions, so the type of the newest version is used.
     const openai: OpenAI = Object(meter(client, customer.om, options))
     const chat = customer.price({
       provider: 'OPENAI',
@@ -99,7 +99,7 @@ describe.each([
     expect(await metadata()).toEqual({ route: 'r' })
   })
 
-  it('estimates an answer of a compatible API that reports no usage', async () => {
+  it('estimates the usage when a compatible API reports none', async () => {
     const { usage: _, ...silent } = completion
     const { openai, burned, metadata } = await wrapped([json(silent)])
     await openai.chat.completions.create({ model: MODEL, messages: MESSAGES })
@@ -133,6 +133,21 @@ describe.each([
     )
   })
 
+  it('burns the images of a response at the price of their model', async () => {
+    const image_gen = { input_tokens: 27, output_tokens: 4160 }
+    const tools = [
+      { type: 'function', name: 'f' },
+      { type: 'image_generation', model: 'gpt-image-2', size: 'auto' },
+    ]
+    const drawn = { ...answered, tool_usage: { image_gen }, tools }
+    const { openai, burned, price } = await wrapped([json(drawn)])
+    await openai.responses.create({ model: 'gpt-5', input: 'Draw' })
+    const text = await price({ provider: 'OPENAI', provider_response: answered })
+    expect(await burned()).toBe(
+      text + (await price({ provider: 'OPENAI', model: 'gpt-image-2', usage: image_gen })),
+    )
+  })
+
   it('requests the usage of a stream, and hides the chunk that the caller has not requested', async () => {
     const { openai, burned, chat } = await wrapped([sse([...words, last], { tail: 'data: [DONE]\n\n' })])
     const stream = await openai.chat.completions.create({ model: MODEL, messages: MESSAGES, stream: true })
@@ -140,6 +155,18 @@ describe.each([
     for await (const { choices } of stream) text += choices[0]?.delta.content
     expect(text).toBe('You may return them within 30 days.')
     expect(upstream.requests[0]?.body.stream_options).toEqual({ include_usage: true })
+    expect(await burned()).toBe(chat)
+  })
+
+  it('passes on an event that is too long to be read, and reads the usage after it', async () => {
+    const long = chunk({ role: 'assistant', content: 'x'.repeat(33 * 1024 * 1024) })
+    const { openai, burned, chat } = await wrapped([
+      sse([long, ...words, last], { tail: 'data: [DONE]\n\n' }),
+    ])
+    const request = { model: MODEL, messages: MESSAGES, stream: true } as const
+    const response = await openai.chat.completions.create(request).asResponse()
+    const sent = [long, ...words].map((data) => `data: ${JSON.stringify(data)}\n\n`).join('')
+    expect((await response.text()) === `${sent}data: [DONE]\n\n`).toBe(true)
     expect(await burned()).toBe(chat)
   })
 
@@ -235,7 +262,8 @@ describe.each([
   it.each([1, 3, 6])(
     'bills a stream that is left at chunk %i by its delivered output, marked as estimated',
     async (k) => {
-      const { openai, burned, price, metadata } = await wrapped([sse([...words, last], { hang: true })])
+      // Sends no chunk after the last that the caller reads. It could arrive in the same read and count as delivered.
+      const { openai, burned, price, metadata } = await wrapped([sse(words.slice(0, k), { hang: true })])
       const stream = await openai.chat.completions.create({ model: MODEL, messages: MESSAGES, stream: true })
       let text = ''
       let count = 0
