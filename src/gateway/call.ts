@@ -203,8 +203,8 @@ async function attemptAt(
 }
 
 /**
- * Returns the body of the client with at most three changes. A fallback can replace the model. A clipped call gets a
- * lower output limit. A stream that would report no usage gets a request for the report.
+ * Returns the body of the client with at most three changes. A fallback can replace the model. A clipped call gets
+ * lower output limits. A stream that would report no usage gets a request for the report.
  */
 function bodyToSend(
   body: JsonBody,
@@ -214,8 +214,11 @@ function bodyToSend(
 ): Uint8Array | string {
   let text = body.text
   if (model !== null && typeof body.value.model === 'string') text = withMember(text, ['model'], model)
-  if (clipped_to !== undefined && call.limit_path) {
-    text = withMember(text, call.limit_path, Math.max(1, Math.floor(clipped_to / call.answers)))
+  if (clipped_to !== undefined) {
+    const most = Math.max(1, Math.floor(clipped_to / call.answers))
+    for (const { path, tokens } of call.limits) {
+      if (tokens === undefined || tokens > most) text = withMember(text, path, most)
+    }
   }
   if (call.lacks_usage) text = withMember(text, ['stream_options', 'include_usage'], true)
   return text === body.text ? body.bytes : text

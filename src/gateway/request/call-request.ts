@@ -15,10 +15,10 @@ export interface CallRequest {
   /** The maximum number of output tokens of one completion, if the client or the API determines it. */
   readonly max_output?: number
   /**
-   * The path in the body where the API accepts `max_output`, even if the body does not set it; absent if the API has no
-   * such limit.
+   * The limits of output tokens in the body. If the body has none, the path where the API accepts one. Empty if the API
+   * has no such limit.
    */
-  readonly limit_path?: readonly string[]
+  readonly limits: readonly OutputLimit[]
   /** The number of completions that the request asks for. */
   readonly answers: number
   /** True if the stream reports no usage unless the gateway adds a request for it to the body. */
@@ -43,6 +43,12 @@ export interface CallRequest {
   readonly spoken?: string
   /** The upload with the audio to transcribe. */
   readonly upload?: UploadedAudio
+}
+
+/** A limit of output tokens: its path in the body, and its value if the body sets it. */
+export interface OutputLimit {
+  readonly path: readonly string[]
+  readonly tokens?: number
 }
 
 export type ReadCall =
@@ -82,6 +88,7 @@ export function readCall(endpoint: MeteredEndpoint, body: Body): ReadCall {
     kind: 'read',
     call: {
       model: model.replace(/^models\//, ''),
+      limits: [],
       answers: 1,
       lacks_usage: false,
       beside: {},
@@ -114,6 +121,7 @@ export function callOfUpload(upload: UploadedAudio): CallRequest {
     },
     // The type of the response decides whether it is a stream.
     stream: false,
+    limits: [],
     answers: 1,
     lacks_usage: false,
     beside: {},
@@ -208,18 +216,18 @@ const READERS: Readonly<Record<MeteredApi, (body: Body) => Fields>> = {
 type Path = readonly [string, ...string[]]
 
 /**
- * Returns the path of the output limit, and the limit if the body contains a valid one. If the body contains several
- * limits, returns the largest, because it is not known which of them the provider uses.
+ * Returns the output limits at some paths. If the body contains several limits, `max_output` is the largest, because it
+ * is not known which of them the provider uses.
  */
 function limited(body: Body, ...paths: readonly [Path, ...Path[]]): Fields {
-  const given = paths.flatMap((path) => {
-    const max_output = countOf(
+  const limits = paths.flatMap((path) => {
+    const tokens = countOf(
       path.reduce<unknown>((node, name) => (isRecord(node) ? node[name] : undefined), body),
     )
-    return max_output === undefined ? [] : [{ limit_path: path, max_output }]
+    return tokens === undefined ? [] : [{ path, tokens }]
   })
-  const [largest] = given.toSorted((a, b) => b.max_output - a.max_output)
-  return largest ?? { limit_path: paths[0] }
+  if (limits.length === 0) return { limits: [{ path: paths[0] }] }
+  return { limits, max_output: Math.max(...limits.map(({ tokens }) => tokens)) }
 }
 
 function answersOf(values: readonly unknown[]): number {

@@ -54,13 +54,14 @@ export function pricesOfCall(pricing: Pricing, input: InputEstimate, cached: Cac
   )
   if (largest.kind === 'refused') return largest
   const most = largest.event
-  // An output limit in the request needs a hold for the whole limit, unless the header `X-Meter-Clip` allows a smaller
-  // hold.
-  if (call.max_output !== undefined && !meter.clip) return { kind: 'priced', most }
+  // A known number of output tokens needs a hold for all of them, unless the header `X-Meter-Clip` allows a smaller hold
+  // and the API has a limit that can be lowered.
+  const can_clip = meter.clip && call.limits.length > 0
+  if (call.max_output !== undefined && !can_clip) return { kind: 'priced', most }
   const smallest = pricedWithTools(
     pricing,
     call.tool_usage,
-    usageOf(pricing, input.held, Math.min(room, 1), cached),
+    usageOf(pricing, input.held, Math.min(room, 1) * call.answers, cached),
   )
   return smallest.kind === 'refused' ? smallest : { kind: 'priced', most, least: smallest.event }
 }
@@ -73,11 +74,10 @@ export type Cached = 'none' | '5m' | '1h'
 
 function usageOf(pricing: Pricing, input_tokens: number, output_tokens: number, cached: Cached): Usage {
   const { beside, modality, searches } = pricing.call
-  const other = { ...beside, ...(output_tokens === 1 && { output_image_tokens: undefined }) }
   return {
     ...searchesOf(pricing),
     ...searches,
-    ...withoutUndefined(other),
+    ...beside,
     ...(input_tokens > 0 && { input_tokens }),
     ...(output_tokens > 0 && { output_tokens }),
     ...(modality && output_tokens > 0 && { [`output_${modality}_tokens`]: output_tokens }),
@@ -111,10 +111,6 @@ function pricedWithTools(
     if (result.kind === 'refused' || result.event.charge.kind !== 'unpriced') return result
   }
   return priced(pricing, usage, { model })
-}
-
-function withoutUndefined(usage: Readonly<Record<string, number | undefined>>): Usage {
-  return Object.fromEntries(Object.entries(usage).filter(([, quantity]) => quantity !== undefined))
 }
 
 /** The number of tokens and the number of characters per second of speech. */

@@ -1,0 +1,95 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { granted, type Json, read } from '../support/client.ts'
+import { createCustomer } from '../support/customers.ts'
+import { call } from './provider.ts'
+
+/** Tests the hold of a call whose wallet cannot pay for the largest expected use. */
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+const USER = { 'X-Meter-User': 'ada' }
+const CLIP = { ...USER, 'X-Meter-Clip': 'true' }
+
+/** Creates a customer whose user `ada` has some credits. Returns the key of the customer. */
+async function keyWith(amount: number): Promise<string> {
+  const { api_key } = await createCustomer()
+  await granted(api_key, { user_id: 'ada', amount })
+  return api_key
+}
+
+/** A request that the provider received, and the credits that were held at that time. */
+interface Received {
+  readonly text: string
+  readonly held: unknown
+}
+
+/** Replaces `fetch` with a provider that refuses every call. Returns the requests that it received. */
+function providerRefusing(key: string): Received[] {
+  const received: Received[] = []
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (_, init) => {
+    const text = await new Response(init?.body).text()
+    const { reserved_balance: held } = await read(key, '/v1/credits/balance?user_id=ada')
+    received.push({ text, held })
+    return Response.json({ error: { message: 'no' } }, { status: 400 })
+  })
+  return received
+}
+
+describe('with X-Meter-Clip', () => {
+  it.each([
+    ['images', 'images/generations', { model: 'gpt-image-1', prompt: 'A cat' }],
+    ['embeddings', 'embeddings', { model: 'text-embedding-3-large', input: 'word '.repeat(20_000) }],
+  ])(
+    'a call without an output limit is not clipped, and its whole use is held: %s',
+    async (_, path, body) => {
+      const key = await keyWith(1)
+      const received = providerRefusing(key)
+      const { status } = await call(`openai/v1/${path}`, { key, body, headers: CLIP })
+      expect([status, received]).toEqual([402, []])
+    },
+  )
+
+  const limits = (...fields: readonly Json[]) => Object.assign({ model: 'gpt-4o', messages: [] }, ...fields)
+  const CHAT = 'openai/v1/chat/completions'
+  const GEMINI = 'google/v1beta/models/gemini-2.5-pro:generateContent'
+
+  it.each<readonly [string, string, Json, (body: Json) => unknown[]]>([
+    [
+      'of chat completions',
+      CHAT,
+      limits({ max_tokens: 10_000, max_completion_tokens: 9_000 }),
+      ({ max_tokens, max_completion_tokens }) => [max_tokens, max_completion_tokens],
+    ],
+    [
+      'of Gemini',
+      GEMINI,
+      { contents: [], generationConfig: { maxOutputTokens: 10_000, max_output_tokens: '9000' } },
+      ({ generationConfig }) => Object.values(Object(generationConfig)),
+    ],
+  ])('every output limit is lowered to the same number: %s', async (_, path, body, limitsOf) => {
+    const key = await keyWith(20)
+    const received = providerRefusing(key)
+    expect((await call(path, { key, body, headers: CLIP })).status).toBe(400)
+    const [first, second] = limitsOf(JSON.parse(received[0]?.text ?? ''))
+    expect(first).toBeLessThan(9_000)
+    expect(second).toBe(first)
+  })
+
+  it('a limit that is low enough is not raised', async () => {
+    const key = await keyWith(20)
+    const received = providerRefusing(key)
+    const body = limits({ max_tokens: 10_000, max_completion_tokens: 5 })
+    await call(CHAT, { key, body, headers: CLIP })
+    expect(JSON.parse(received[0]?.text ?? '')).toMatchObject({ max_completion_tokens: 5 })
+  })
+
+  it('at least one token of each completion is held', async () => {
+    const key = await keyWith(0.5)
+    const received = providerRefusing(key)
+    const body = limits({ max_tokens: 1_000, n: 100 })
+    expect((await call(CHAT, { key, body, headers: CLIP })).status).toBe(402)
+    expect(received).toEqual([])
+  })
+})
