@@ -37,6 +37,49 @@ function providerRefusing(key: string): Received[] {
   return received
 }
 
+/** Sends a form with a file of `bytes` bytes, and with its model after the file. */
+async function transcribe(key: string, { model, bytes }: Form, headers: Headers = {}): Promise<Response> {
+  const form = new FormData()
+  form.append('file', new File([new Uint8Array(bytes)], 'speech.m4a'))
+  form.append('model', model)
+  const encoded = new Response(form)
+  const type = encoded.headers.get('Content-Type') ?? ''
+  const body = new Uint8Array(await encoded.arrayBuffer())
+  return call('openai/v1/audio/transcriptions', {
+    key,
+    body,
+    headers: { 'Content-Type': type, ...USER, ...headers },
+  })
+}
+
+interface Form {
+  readonly model: string
+  readonly bytes: number
+}
+
+type Headers = Readonly<Record<string, string>>
+
+it.each([
+  // An upload of 61 KB has 31 seconds at a low bit rate, and 4 seconds at the usual one. A second costs 0.2 credits.
+  [10, 6.2],
+  [2, 2],
+  [0.9, 0.9],
+])('a wallet of %s credits holds as many seconds of audio as it can pay', async (amount, most) => {
+  const key = await keyWith(amount)
+  const received = providerRefusing(key)
+  expect((await transcribe(key, { model: 'whisper-1', bytes: 60_000 })).status).toBe(400)
+  const held = Number(received[0]?.held)
+  expect(held).toBeLessThanOrEqual(most)
+  expect(held).toBeGreaterThan(most * 0.98)
+})
+
+it('a wallet that cannot pay for the usual bit rate does not get a transcription', async () => {
+  const key = await keyWith(0.79)
+  const received = providerRefusing(key)
+  expect((await transcribe(key, { model: 'whisper-1', bytes: 60_000 })).status).toBe(402)
+  expect(received).toEqual([])
+})
+
 describe('with X-Meter-Clip', () => {
   it.each([
     ['images', 'images/generations', { model: 'gpt-image-1', prompt: 'A cat' }],

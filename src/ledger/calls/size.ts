@@ -15,6 +15,9 @@ interface Size {
   readonly output_tokens: number
 }
 
+/** The number of steps between the smallest and the largest use, if both have the same output, such as audio. */
+const STEPS = 1_000n
+
 /**
  * Returns the size of a call's hold. The size covers the largest use of the call, or as much of the use as the wallet
  * and the limits allow. Refuses the call if they allow neither the largest nor the smallest use. A call without a
@@ -52,7 +55,8 @@ export function sizeOf(
   const needed = requiredFor(least, start)
   if (needed > spend) return refused(insufficientCredits(context.ids, wallet, needed))
   const first = outputOf(message.least)
-  const steps = BigInt(output_tokens - first)
+  const tokens = output_tokens - first
+  const steps = tokens > 0 ? BigInt(tokens) : STEPS
   const rooms = [...minimal.meters.flatMap(roomOf), { unit: 'credits' as const, room: spend - start.credits }]
   let taken = steps
   for (const { unit, room } of rooms) {
@@ -62,7 +66,7 @@ export function sizeOf(
   const quantities = between(start, whole, taken, steps)
   const partial = admitted(quantities)
   if (partial.kind === 'refused') return partial
-  return { quantities, meters: partial.meters, output_tokens: first + Number(taken) }
+  return { quantities, meters: partial.meters, output_tokens: tokens > 0 ? first + Number(taken) : first }
 }
 
 /**
@@ -92,7 +96,6 @@ function stepsIn(room: bigint, span: bigint, steps: bigint): bigint {
  * rounded up.
  */
 function between(start: Quantities, whole: Quantities, taken: bigint, steps: bigint): Quantities {
-  if (steps <= 0n) return start
   const part = (unit: LimitUnit) => start[unit] + ceilDivide((whole[unit] - start[unit]) * taken, steps)
   return { credits: part('credits'), events: part('events'), tokens: part('tokens'), usd: part('usd') }
 }
