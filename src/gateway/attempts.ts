@@ -133,21 +133,28 @@ function withAttempts(response: Response, notes: readonly string[]): Response {
  */
 function heldBy(
   call: HeldCall,
-  { pricing, place }: Attempt,
+  attempt: Attempt,
   request_id: string,
   made: readonly Made[],
   notes: readonly string[],
 ): HeldCall {
   const held: HeldCall = {
     ...call,
-    ...place,
-    pricing,
+    ...attempt.place,
+    // An upload can get another hold while it is relayed.
+    get hold() {
+      return attempt.place.hold
+    },
+    get held() {
+      return attempt.place.held
+    },
+    pricing: attempt.pricing,
     settle(charge) {
       if (!charge) {
         if (made.some(({ ending }) => verdictOf(ending) === 'ambiguous')) {
           const all = made.length > notes.length ? [...notes, noteOf(held, made)] : notes
           logWarning('gateway_attempts_not_charged', {
-            ...place.ledger,
+            ...attempt.place.ledger,
             request_id,
             attempts: all.join('; '),
           })

@@ -4,6 +4,7 @@ import type { AppEnv } from '../http/env.ts'
 import { fingerprintOf } from '../http/input/fingerprint.ts'
 import { LARGE_BYTES, roomFor } from '../http/middleware/large-bodies.ts'
 import { invalidRequest, problem, refusalResponse } from '../http/output/problem.ts'
+import type { Refused } from '../ledger/model/refusal.ts'
 import { resolveUpstream, type UpstreamFound } from '../provider-keys/upstream.ts'
 import { type Attempt, type RelayedBody, relayAnswer } from './attempts.ts'
 import type { MeteredEndpoint, Target } from './dialect.ts'
@@ -61,7 +62,7 @@ export async function meteredCall(
         input,
         prices: (pricing) => pricesOfCall(pricing, input, cachedBy(body.text, pricing.provider)),
         identity: body.text,
-        body: (clipped_to, model) => bodyToSend(body, call, clipped_to, model),
+        body: ({ clipped_to }, model) => bodyToSend(body, call, clipped_to, model),
         repeatable: true,
       },
     )
@@ -91,6 +92,7 @@ async function uploadedCall(
   const upload = await readUpload(c.req.raw)
   if ('kind' in upload) return bodyProblem(c, upload)
   const call = callOfUpload(upload)
+  let refused: Refused | undefined
   return heldCall(
     c,
     { target, endpoint, meter },
@@ -99,10 +101,17 @@ async function uploadedCall(
       input: { held: 0, likely: 0 },
       prices: pricesOfTranscription,
       identity: `${upload.most_bytes} ${upload.head}`,
-      body: () => upload.body(),
+      body: (hold, _model, pricing) =>
+        upload.body(async () => {
+          refused = await hold.moveTo(pricing)
+          return !refused
+        }),
       upload: {
         broken: upload.broken,
-        refusal: () => upload.problem && bodyProblem(c, upload.problem),
+        refusal() {
+          if (refused) return refusalResponse(c, refused.refusal)
+          return upload.problem && bodyProblem(c, upload.problem)
+        },
       },
       repeatable: false,
     },
@@ -122,11 +131,8 @@ interface Sent {
   readonly prices: (pricing: Pricing) => CallPrices
   /** The text that identifies the body. It must be equal in every request with the same idempotency key. */
   readonly identity: string
-  /**
-   * Returns the body for the provider. If `clipped_to` is set, it becomes the output limit. If `model` is not null, it
-   * replaces the model.
-   */
-  readonly body: (clipped_to: number | undefined, model: string | null) => BodyInit
+  /** Returns the body for the provider. If `model` is not null, it replaces the model. */
+  readonly body: (hold: CallHold, model: string | null, pricing: Pricing) => BodyInit
   /** Whether the body can be sent a second time. */
   readonly repeatable: boolean
   readonly upload?: RelayedBody
@@ -189,16 +195,18 @@ async function attemptAt(
     provider: upstream.provider,
     call: model === null ? call : { ...call, model },
   }
-  if (!(await hold.moveTo(pricing))) return undefined
+  if (await hold.moveTo(pricing)) return undefined
   const url = upstreamUrl(upstream.baseUrl, withModel(target, model))
   return {
     dialect,
     url,
     headers: upstreamHeaders(dialect, url, upstream.key, c.req.raw.headers),
-    body: body(hold.clipped_to, model),
+    body: body(hold, model, pricing),
     ...(relayed && { relayed }),
     pricing,
-    place: hold.place,
+    get place() {
+      return hold.place
+    },
   }
 }
 

@@ -4,7 +4,7 @@ import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { openCall } from '../ledger/client/client.ts'
 import type { OpenCallResult, SettledCall } from '../ledger/model/messages/calls.ts'
-import type { Refused } from '../ledger/model/refusal.ts'
+import { type Refused, refused } from '../ledger/model/refusal.ts'
 import type { Idempotency, WalletItemRef } from '../ledger/model/vocabulary.ts'
 import type { CallPrices, Pricing } from './request/prices.ts'
 import { type Charge, type HoldPlace, settled } from './settlement.ts'
@@ -43,6 +43,9 @@ export class CallHold {
   private readonly call: CallToHold
   private readonly onSettled: () => void
   private current: Opened
+  private isSettled = false
+  /** The last move. A settlement waits for it, so that it ends the last hold. */
+  private move: Promise<Refused | undefined> = Promise.resolve(undefined)
 
   constructor(c: Context<AppEnv>, call: CallToHold, opened: Opened, onSettled: () => void) {
     this.c = c
@@ -65,23 +68,33 @@ export class CallHold {
 
   /**
    * Moves the call to a model and a provider. If they differ from those of the hold, a new hold for the new prices
-   * replaces it in one commit, so that no other call can take its credits or its idempotency key. Returns false if the
-   * call is refused at the new prices (the hold is then kept), or if it gets no new hold.
+   * replaces it in one commit, so that no other call can take its credits or its idempotency key. Returns a refusal if
+   * the call is refused at the new prices (the hold is then kept), or if it gets no new hold. A settled call keeps its
+   * hold.
    */
-  async moveTo(pricing: Pricing): Promise<boolean> {
-    if (this.current.priced_as === pricedAs(pricing)) return true
+  moveTo(pricing: Pricing): Promise<Refused | undefined> {
+    this.move = this.moved(pricing)
+    return this.move
+  }
+
+  private async moved(pricing: Pricing): Promise<Refused | undefined> {
+    if (this.isSettled || this.current.priced_as === pricedAs(pricing)) return undefined
     const wanted = this.call.prices(pricing)
-    if (wanted.kind === 'refused') return false
+    if (wanted.kind === 'refused') return wanted
     this.current = { ...this.current, priced_as: '' }
-    const opened = await open(this.c, this.call, pricing, wanted, this.place.hold).catch(() => undefined)
-    if (opened?.kind !== 'opened') return false
+    const opened = await open(this.c, this.call, pricing, wanted, this.place.hold).catch(() =>
+      refused({ code: 'unavailable' }),
+    )
+    if (opened.kind === 'refused') return opened
     this.current = opened
-    return true
+    return undefined
   }
 
   /** Charges the call, or releases its hold if `charge` is null. */
   settle(charge: Charge | null): Promise<SettledCall | undefined> {
-    return settled(this.place, charge).finally(this.onSettled)
+    this.isSettled = true
+    const moved = this.move.catch(() => undefined)
+    return moved.then(() => settled(this.place, charge)).finally(this.onSettled)
   }
 }
 

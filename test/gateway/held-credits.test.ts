@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { granted, type Json, read } from '../support/client.ts'
+import { answered, granted, type Json, listed, read } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { call } from './provider.ts'
 
@@ -78,6 +78,74 @@ it('a wallet that cannot pay for the usual bit rate does not get a transcription
   const received = providerRefusing(key)
   expect((await transcribe(key, { model: 'whisper-1', bytes: 60_000 })).status).toBe(402)
   expect(received).toEqual([])
+})
+
+describe('an upload with its model after the file', () => {
+  /** Replaces `fetch` with a provider that transcribes ten minutes. Returns the sizes of the received uploads. */
+  function transcriber(): number[] {
+    const received: number[] = []
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (_, init) => {
+      const { promise: aborted, reject } = Promise.withResolvers<never>()
+      init?.signal?.addEventListener('abort', () => reject(new Error('aborted')))
+      const { byteLength } = await Promise.race([new Response(init?.body).arrayBuffer(), aborted])
+      received.push(byteLength)
+      return Response.json({ text: 'Hello', usage: { type: 'duration', seconds: 600 } })
+    })
+    return received
+  }
+
+  const LONG: Form = { model: 'whisper-1', bytes: 200_000 }
+
+  it('has the limits of its model', async () => {
+    const key = await keyWith(1_000)
+    const limit = { feature_id: 'gateway', model: 'whisper-1', unit: 'credits', period: 'DAILY' }
+    await answered(key, '/v1/entitlements', { ...limit, limit_type: 'HARD', limit_value: 121 }, 201)
+    const received = transcriber()
+    expect((await transcribe(key, LONG)).status).toBe(200)
+    const refused = await transcribe(key, LONG)
+    expect([refused.status, await refused.text()]).toEqual([402, expect.stringContaining('limit_reached')])
+    expect(received).toHaveLength(1)
+    const { reserved_balance, balance } = await read(key, '/v1/credits/balance?user_id=ada')
+    expect([reserved_balance, balance]).toEqual([0, 880])
+  })
+
+  it('does not get a model that is switched off', async () => {
+    const key = await keyWith(1_000)
+    await answered(
+      key,
+      '/v1/entitlements',
+      { feature_id: 'gateway', model: 'whisper-1', limit_type: 'NONE', enabled: false },
+      201,
+    )
+    const received = transcriber()
+    const refused = await transcribe(key, LONG)
+    expect([refused.status, await refused.text()]).toEqual([
+      403,
+      expect.stringContaining('feature_not_allowed'),
+    ])
+    expect([received, await listed(key, '/v1/events')]).toEqual([[], []])
+  })
+
+  it.each([
+    ['groq', 'whisper-large-v3'],
+    ['mistral', 'voxtral-mini-latest'],
+  ])('needs the credits for a model of %s', async (provider, model) => {
+    const key = await keyWith(0.01)
+    await answered(key, '/v1/provider-keys', { provider, name: provider, key: 'canary-12345' }, 201)
+    const received = transcriber()
+    const refused = await transcribe(key, { ...LONG, model }, { 'X-Meter-Provider-Key': provider })
+    expect([refused.status, received]).toEqual([402, []])
+  })
+
+  it('is charged once with an idempotency key, at the price of its model', async () => {
+    const key = await keyWith(1_000)
+    const received = transcriber()
+    const headers = { 'Idempotency-Key': 'once' }
+    const response = await transcribe(key, LONG, headers)
+    expect([response.status, response.headers.get('X-Meter-Credits-Burned')]).toEqual([200, '120'])
+    expect([409, 422]).toContain((await transcribe(key, LONG, headers)).status)
+    expect(received).toHaveLength(1)
+  })
 })
 
 describe('with X-Meter-Clip', () => {

@@ -26,12 +26,12 @@ const UPLOAD = {
 }
 
 /** Returns the largest price of an upload of 1 MB; undefined if the model has no price for transcriptions. */
-function heldPrice(model: string | undefined): bigint | undefined {
+function heldPrice(model: string | undefined, provider = 'openai'): bigint | undefined {
   const priced = pricesOfTranscription({
     key: KEY,
     book: NO_OVERLAYS,
     meter: { feature_id: 'gateway', clip: false, trailer: false, drain: false },
-    provider: 'openai',
+    provider,
     endpoint: { kind: 'metered', event_type: 'AUDIO_PROCESSING', api: 'transcriptions' },
     call: callOfUpload({ ...UPLOAD, model }),
   })
@@ -46,4 +46,14 @@ it('an upload whose model is still unknown is held at the price of the most expe
   const prices = transcription.flatMap((model) => heldPrice(model) ?? [])
   expect(transcription).toEqual(expect.arrayContaining(['whisper-1', 'gpt-4o-transcribe', 'gpt-transcribe']))
   expect(heldPrice(undefined)).toBe(prices.toSorted((a, b) => (a < b ? 1 : -1))[0])
+})
+
+it.each(['groq', 'mistral'])('the same is true for the transcription models of %s', (provider) => {
+  const found = findProvider(provider)
+  const models = found ? allModels(found).map(({ id }) => id) : []
+  const prices = models
+    .filter((model) => /whisper|transcribe|voxtral-mini-2/.test(model))
+    .flatMap((model) => heldPrice(model, provider) ?? [])
+  expect(prices).toHaveLength(2)
+  expect(heldPrice(undefined, provider)).toBe(prices.toSorted((a, b) => (a < b ? 1 : -1))[0])
 })

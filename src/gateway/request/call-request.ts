@@ -105,10 +105,20 @@ export function readCall(endpoint: MeteredEndpoint, body: Body): ReadCall {
 }
 
 /**
- * The model that is assumed for an upload until its field `model` was read. No transcription model of OpenAI has a
- * higher price in the catalogue, so the hold is not too small for the model that is read later.
+ * The models that are assumed for an upload until its field `model` was read, by provider. No other transcription model
+ * of the provider has a higher price in the catalogue, so the hold is not too small for the model that is read later.
  */
+const DEAREST_TRANSCRIPTIONS: Readonly<Record<string, string>> = {
+  groq: 'whisper-large-v3',
+  mistral: 'voxtral-mini-transcribe-realtime-2602',
+}
 const DEAREST_TRANSCRIPTION = 'gpt-live-transcribe'
+
+/** Returns the call with the assumed model of the provider, if it is an upload whose model is unknown. */
+export function withAssumedModel(call: CallRequest, provider: string): CallRequest {
+  const model = DEAREST_TRANSCRIPTIONS[provider]
+  return call.upload?.model === undefined && model !== undefined ? { ...call, model } : call
+}
 
 /**
  * Returns the values of an upload that affect its price. `model` is a getter, because the field with the model can

@@ -9,7 +9,7 @@ import type { Usage } from '../../pricing/usage.ts'
 import { type EventInput, type PriceResult, priceEvent } from '../../rating/event.ts'
 import type { MeteredApi, MeteredEndpoint } from '../dialect.ts'
 import { modelOf } from '../stream/reading.ts'
-import type { CallRequest } from './call-request.ts'
+import { type CallRequest, withAssumedModel } from './call-request.ts'
 import type { InputEstimate } from './estimate.ts'
 import type { MeterHeaders } from './headers.ts'
 
@@ -137,7 +137,8 @@ const USUAL_BYTES_A_SECOND = 16_000
 const TRANSCRIPTION = { input_tokens_a_second: 10, output_tokens_a_second: 4 }
 
 /** Prices an audio upload by its size, because its duration is unknown until it was relayed. */
-export function pricesOfTranscription(pricing: Pricing): CallPrices {
+export function pricesOfTranscription(asked: Pricing): CallPrices {
+  const pricing = { ...asked, call: withAssumedModel(asked.call, asked.provider) }
   const { model, upload } = pricing.call
   const { most_audio_bytes: bytes, lowest_rate: rate } = upload ?? { most_audio_bytes: 0, lowest_rate: 1 }
   const most = priceSeconds(pricing, bytes / rate)

@@ -37,12 +37,14 @@ export interface Upload extends UploadedAudio {
   /** The first `HEAD_BYTES` bytes of the body, decoded as Latin-1. */
   readonly head: string
   /**
-   * Returns the body as a stream, with the declared length if there is one. The stream never ends if the upload is
+   * Returns the body as a stream, with the declared length if there is one. If the model is read only while the upload
+   * is relayed, calls `admitModel`, and relays the rest only if it returns true. The stream never ends if the upload is
    * broken.
    */
-  readonly body: () => ReadableStream<Uint8Array>
+  readonly body: (admitModel: () => Promise<boolean>) => ReadableStream<Uint8Array>
   /**
-   * Aborts if the upload cannot be relayed completely: it has a problem, or its client disconnected. The request to the
+   * Aborts if the upload cannot be relayed completely: it has a problem, its model is refused, or its client
+   * disconnected. The request to the
    * provider must then be aborted. Otherwise, the provider could receive a part of the upload as a whole request.
    */
   readonly broken: AbortSignal
@@ -138,12 +140,12 @@ class RelayedUpload implements Upload {
     this.head = new TextDecoder('latin1').decode(Buffer.concat(this.chunks).subarray(0, HEAD_BYTES))
   }
 
-  body(): ReadableStream<Uint8Array> {
+  body(admitModel: () => Promise<boolean>): ReadableStream<Uint8Array> {
     const { readable, writable } =
       this.length === undefined ? new IdentityTransformStream() : new FixedLengthStream(this.length)
     // An error is ignored here. A provider that refuses an upload stops reading it, which makes the write fail. The
     // client gets the provider's response.
-    this.relay(writable.getWriter()).catch(() => this.reader.cancel().catch(() => {}))
+    this.relay(writable.getWriter(), admitModel).catch(() => this.reader.cancel().catch(() => {}))
     return readable
   }
 
@@ -159,7 +161,11 @@ class RelayedUpload implements Upload {
     return value
   }
 
-  private async relay(writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
+  private async relay(
+    writer: WritableStreamDefaultWriter<Uint8Array>,
+    admitModel: () => Promise<boolean>,
+  ): Promise<void> {
+    let isKnown = this.model !== undefined
     const next = () =>
       this.read().catch((error: unknown) => {
         this.breaking.abort()
@@ -167,9 +173,11 @@ class RelayedUpload implements Upload {
       })
     for (const chunk of this.chunks) await writer.write(chunk)
     for (let chunk = await next(); chunk; chunk = await next()) {
-      if (this.problem) {
+      const isFound = !isKnown && this.model !== undefined
+      isKnown ||= isFound
+      if (this.problem || (isFound && !(await admitModel()))) {
         this.breaking.abort()
-        throw new Error('the upload has a problem')
+        throw new Error('the upload is refused')
       }
       await writer.write(chunk)
     }
