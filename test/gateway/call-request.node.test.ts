@@ -127,3 +127,25 @@ it.each(['4K', '1K'])('an image of Gemini in %s has the same tokens in both spel
   const spelled = snake({ image_config: { image_size: imageSize } })
   expect(read('generate', spelled).media).toMatchObject({ image_tokens })
 })
+
+it.each(['x'.repeat(65), 'x'.repeat(3_000_000), '1024\u00001024', '\ud800', ''])(
+  'a name that an event cannot contain is not read: %#',
+  (name) => {
+    const call = read('images', { size: name, quality: name, service_tier: name })
+    expect(call).not.toHaveProperty('image_size')
+    expect(call).not.toHaveProperty('quality')
+    expect(call).not.toHaveProperty('service_tier')
+  },
+)
+
+it.each(['', 'x'.repeat(256), 'gpt-4o\n', 'gpt\u0000', '\ud800', 7, null])(
+  'a call with the model %j is refused',
+  (model) => {
+    const endpoint = { kind: 'metered', event_type: 'TOKEN_USAGE', api: 'chat' } as const
+    expect(readCall(endpoint, { model })).toEqual({
+      kind: 'invalid',
+      path: '/model',
+      message: 'must be the name of a model, of 1 to 255 characters, without control characters',
+    })
+  },
+)

@@ -1,3 +1,4 @@
+import { isPlainText } from '../../http/input/identifiers.ts'
 import { isRecord } from '../../ledger/model/json.ts'
 import type { UsagePart } from '../../pricing/extract/iterations.ts'
 import type { UsageUnit } from '../../pricing/units.ts'
@@ -73,8 +74,9 @@ const IMAGE_OUTPUT_TOKENS = 6_500
  */
 export function readCall(endpoint: MeteredEndpoint, body: Body): ReadCall {
   const model = endpoint.model ?? body.model
-  if (typeof model !== 'string' || model === '' || model.length > 255) {
-    return { kind: 'invalid', path: '/model', message: 'must be the name of a model, of 1 to 255 characters' }
+  if (!isPlainText(model)) {
+    const message = 'must be the name of a model, of 1 to 255 characters, without control characters'
+    return { kind: 'invalid', path: '/model', message }
   }
   if (body.background === true) {
     const message = 'is not supported: the response to a background request does not contain the usage'
@@ -209,14 +211,16 @@ const READERS: Readonly<Record<MeteredApi, (body: Body) => Fields>> = {
   images(body) {
     const images = answersOf([body.n])
     const by_token = !isByImage('images', body)
+    const image_size = textOf([body.size])
+    const quality = textOf([body.quality])
     return {
       max_output: by_token ? IMAGE_OUTPUT_TOKENS * images : 0,
       beside: {
         output_images: images,
         ...(by_token && { output_image_tokens: IMAGE_OUTPUT_TOKENS * images }),
       },
-      ...(typeof body.size === 'string' && body.size !== 'auto' && { image_size: body.size }),
-      ...(typeof body.quality === 'string' && body.quality !== 'auto' && { quality: body.quality }),
+      ...(image_size !== undefined && image_size !== 'auto' && { image_size }),
+      ...(quality !== undefined && quality !== 'auto' && { quality }),
     }
   },
   speech: (body) => (typeof body.input === 'string' ? { spoken: body.input } : {}),

@@ -1,3 +1,4 @@
+import { isPlainText } from '../../http/input/identifiers.ts'
 import { isRecord } from '../../ledger/model/json.ts'
 
 /**
@@ -35,7 +36,10 @@ export function largestOf(values: readonly unknown[]): number | undefined {
   return counts.length === 0 ? undefined : Math.max(...counts)
 }
 
-/** Returns the first text with at most 64 characters; undefined if there is none. */
+/**
+ * Returns the first text with 1 to 64 characters, without control characters and lone surrogates; undefined if there is
+ * none. Events contain such texts, so they must be small.
+ */
 export function textOf(values: readonly unknown[]): string | undefined {
-  return values.find((value): value is string => typeof value === 'string' && value.length <= 64)
+  return values.find((value): value is string => isPlainText(value) && value.length <= 64)
 }
