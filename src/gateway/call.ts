@@ -11,7 +11,7 @@ import type { MeteredEndpoint, Target } from './dialect.ts'
 import type { Target as FallbackTarget } from './fallback.ts'
 import { type CallHold, holdCall } from './hold.ts'
 import { type BodyProblem, declaredLength, type JsonBody, readJsonBody } from './request/body.ts'
-import { type CallRequest, callOfUpload, readCall } from './request/call-request.ts'
+import { type CallRequest, callOfUpload, pathToAdd, readCall } from './request/call-request.ts'
 import { estimateInput, type InputEstimate } from './request/estimate.ts'
 import type { MeterHeaders } from './request/headers.ts'
 import { withMember } from './request/members.ts'
@@ -62,7 +62,8 @@ export async function meteredCall(
         input,
         prices: (pricing) => pricesOfCall(pricing, input, cachedBy(body.text, pricing.provider)),
         identity: body.text,
-        body: ({ clipped_to }, model) => bodyToSend(body, call, clipped_to, model),
+        body: ({ clipped_to }, model, { provider }) =>
+          bodyToSend(body, call, { clipped_to, model, provider }),
         repeatable: true,
       },
     )
@@ -217,15 +218,19 @@ async function attemptAt(
 function bodyToSend(
   body: JsonBody,
   call: CallRequest,
-  clipped_to: number | undefined,
-  model: string | null,
+  {
+    clipped_to,
+    model,
+    provider,
+  }: { readonly clipped_to: number | undefined; readonly model: string | null; readonly provider: string },
 ): Uint8Array | string {
   let text = body.text
   if (model !== null && typeof body.value.model === 'string') text = withMember(text, ['model'], model)
   if (clipped_to !== undefined) {
     const most = Math.max(1, Math.floor(clipped_to / call.answers))
     for (const { path, tokens } of call.limits) {
-      if (tokens === undefined || tokens > most) text = withMember(text, path, most)
+      if (tokens === undefined) text = withMember(text, pathToAdd(path, provider), most)
+      else if (tokens > most) text = withMember(text, path, most)
     }
   }
   if (call.lacks_usage) text = withMember(text, ['stream_options', 'include_usage'], true)

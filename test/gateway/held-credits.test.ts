@@ -196,6 +196,19 @@ describe('with X-Meter-Clip', () => {
     expect(JSON.parse(received[0]?.text ?? '')).toMatchObject({ max_completion_tokens: 5 })
   })
 
+  it.each([
+    ['deepseek', 'deepseek-chat', 'max_tokens'],
+    ['mistral', 'mistral-large-latest', 'max_tokens'],
+    ['cerebras', 'gpt-oss-120b', 'max_completion_tokens'],
+  ])('%s gets its own name of the limit', async (provider, model, name) => {
+    const key = await keyWith(0.1)
+    await answered(key, '/v1/provider-keys', { provider, name: provider, key: 'canary-12345' }, 201)
+    const received = providerRefusing(key)
+    const headers = { ...CLIP, 'X-Meter-Provider-Key': provider }
+    expect((await call(CHAT, { key, body: limits({ model }), headers })).status).toBe(400)
+    expect(Object.keys(JSON.parse(received[0]?.text ?? ''))).toEqual(['model', 'messages', name])
+  })
+
   it('at least one token of each completion is held', async () => {
     const key = await keyWith(0.5)
     const received = providerRefusing(key)

@@ -244,6 +244,17 @@ function limited(body: Body, ...paths: readonly [Path, ...Path[]]): Fields {
   return { limits, max_output: Math.max(...limits.map(({ tokens }) => tokens)) }
 }
 
+/**
+ * The providers whose API of chat completions has the limit `max_completion_tokens`. The others have `max_tokens`: some
+ * of them ignore the other name, such as DeepSeek, and some refuse it, such as Mistral.
+ */
+const RENAMED_LIMIT: ReadonlySet<string> = new Set(['openai', 'azure', 'cerebras'])
+
+/** Returns the path of a limit that is added to a body, in the API of a provider. */
+export function pathToAdd(path: readonly string[], provider: string): readonly string[] {
+  return path[0] === 'max_completion_tokens' && !RENAMED_LIMIT.has(provider) ? ['max_tokens'] : path
+}
+
 function answersOf(values: readonly unknown[]): number {
   return Math.min(Math.max(largestOf(values) ?? 1, 1), MAX_ANSWERS)
 }
