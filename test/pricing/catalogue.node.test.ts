@@ -210,6 +210,11 @@ describe('finding a model', () => {
     ['google', 'gemini-2.5-flash-preview-tts', 'gemini-2.5-flash-tts'],
     ['openai', 'openai/gpt-4o-mini', 'gpt-4o-mini'],
     ['x-ai', 'grok-4.3-20260101', 'grok-4.3'],
+    ['openrouter', 'openai/gpt-4o:nitro', 'openai/gpt-4o'],
+    ['openrouter', 'openai/gpt-4o:floor', 'openai/gpt-4o'],
+    ['openrouter', 'openai/gpt-oss-20b:free', 'openai/gpt-oss-20b:free'],
+    ['openrouter', 'openai/gpt-4o:free', undefined],
+    ['openai', 'gpt-4o:nitro', undefined],
   ])('%s %s is priced as %s', (name, model, id) => {
     expect(findModel(provider(name), model)?.id).toBe(id)
   })

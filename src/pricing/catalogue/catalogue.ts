@@ -321,14 +321,22 @@ function snapshotMatch(provider: ProviderRef, name: string): ModelMatch | undefi
 }
 
 /**
+ * The suffixes that select a provider of OpenRouter, or add a web search. They do not change the price of a token
+ * (openrouter.ai/docs/guides/routing/model-variants/overview).
+ */
+const ROUTING = /:(?:nitro|floor|exacto|online)$/
+
+/**
  * Yields the name and then its other spellings: a compact date with dashes (`-2025-11-01` for `-20251101`), the name
- * without a leading path (`gemini-2.5-pro` for `models/gemini-2.5-pro`), and the base model of a fine-tuned model
+ * without a suffix of OpenRouter (`openai/gpt-4o` for `openai/gpt-4o:nitro`), the name without a leading path (`gemini-2.5-pro` for `models/gemini-2.5-pro`), and the base model of a fine-tuned model
  * (`ft:gpt-4.1-mini-2025-04-14` for `ft:gpt-4.1-mini-2025-04-14:acme::abc123`), with and without its date.
  */
 function* spellings(provider: ProviderRef, name: string): Generator<string> {
   yield name
   const dated = name.replace(/-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)/g, '-$1-$2-$3')
   if (dated !== name) yield dated
+  const routed = provider.id === 'openrouter' ? name.replace(ROUTING, '') : name
+  if (routed !== name) yield routed
   const inside = name.slice(name.lastIndexOf('/') + 1)
   const path = name.slice(0, name.length - inside.length)
   if (/^(models\/|publishers\/|projects\/|arn:)/.test(path) || plainName(path) === plainName(provider.id))
