@@ -11,7 +11,7 @@ import type { MeteredEndpoint, Target } from './dialect.ts'
 import type { Target as FallbackTarget } from './fallback.ts'
 import { type CallHold, holdCall } from './hold.ts'
 import { type BodyProblem, declaredLength, type JsonBody, readJsonBody } from './request/body.ts'
-import { type CallRequest, callOfUpload, pathToAdd, readCall } from './request/call-request.ts'
+import { type CallRequest, callOfUpload, limitsAt, readCall } from './request/call-request.ts'
 import { estimateInput, type InputEstimate } from './request/estimate.ts'
 import type { MeterHeaders } from './request/headers.ts'
 import { withMember } from './request/members.ts'
@@ -228,9 +228,8 @@ function bodyToSend(
   if (model !== null && typeof body.value.model === 'string') text = withMember(text, ['model'], model)
   if (clipped_to !== undefined) {
     const most = Math.max(1, Math.floor(clipped_to / call.answers))
-    for (const { path, tokens } of call.limits) {
-      if (tokens === undefined) text = withMember(text, pathToAdd(path, provider), most)
-      else if (tokens > most) text = withMember(text, path, most)
+    for (const { path, tokens } of limitsAt(provider, call)) {
+      if (tokens === undefined || tokens > most) text = withMember(text, path, most)
     }
   }
   if (call.lacks_usage) text = withMember(text, ['stream_options', 'include_usage'], true)

@@ -148,6 +148,20 @@ describe('an upload with its model after the file', () => {
   })
 })
 
+it('a limit that DeepSeek ignores does not make the hold smaller', async () => {
+  const key = await keyWith(100)
+  await answered(key, '/v1/provider-keys', { provider: 'deepseek', name: 'd', key: 'canary-12345' }, 201)
+  const received = providerRefusing(key)
+  const headers = { ...USER, 'X-Meter-Provider-Key': 'd' }
+  const body = { model: 'deepseek-chat', messages: [] }
+  for (const limit of [{}, { max_completion_tokens: 1 }, { max_tokens: 1, max_completion_tokens: 9_000 }]) {
+    await call('openai/v1/chat/completions', { key, body: { ...body, ...limit }, headers })
+  }
+  const [none = 0, ignored, read = 0] = received.map(({ held }) => Number(held))
+  expect(ignored).toBeGreaterThanOrEqual(none)
+  expect(read).toBeLessThan(none / 100)
+})
+
 describe('with X-Meter-Clip', () => {
   it.each([
     ['images', 'images/generations', { model: 'gpt-image-1', prompt: 'A cat' }],

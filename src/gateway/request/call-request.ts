@@ -245,14 +245,30 @@ function limited(body: Body, ...paths: readonly [Path, ...Path[]]): Fields {
 }
 
 /**
- * The providers whose API of chat completions has the limit `max_completion_tokens`. The others have `max_tokens`: some
- * of them ignore the other name, such as DeepSeek, and some refuse it, such as Mistral.
+ * The providers whose API of chat completions has the limit `max_completion_tokens`. The others have `max_tokens`, and
+ * some of them refuse the other name, such as Mistral.
  */
 const RENAMED_LIMIT: ReadonlySet<string> = new Set(['openai', 'azure', 'cerebras'])
+/** The providers that ignore a limit with the name `max_completion_tokens`. */
+const IGNORE_RENAMED: ReadonlySet<string> = new Set(['deepseek'])
 
-/** Returns the path of a limit that is added to a body, in the API of a provider. */
-export function pathToAdd(path: readonly string[], provider: string): readonly string[] {
-  return path[0] === 'max_completion_tokens' && !RENAMED_LIMIT.has(provider) ? ['max_tokens'] : path
+/**
+ * Returns the output limits of a call that a provider reads. If the body has none, returns the path where the provider
+ * accepts one.
+ */
+export function limitsAt(provider: string, { limits }: CallRequest): readonly OutputLimit[] {
+  const isRenamed = ({ path }: OutputLimit) => path[0] === 'max_completion_tokens'
+  const read = IGNORE_RENAMED.has(provider) ? limits.filter((limit) => !isRenamed(limit)) : limits
+  const [first] = read
+  if (first?.tokens !== undefined || limits.length === 0) return read
+  return !first || (isRenamed(first) && !RENAMED_LIMIT.has(provider)) ? [{ path: ['max_tokens'] }] : read
+}
+
+/** Returns the maximum number of output tokens of one completion at a provider; undefined if there is no limit. */
+export function maxOutputAt(provider: string, call: CallRequest): number | undefined {
+  return call.limits.length === 0
+    ? call.max_output
+    : largestOf(limitsAt(provider, call).map(({ tokens }) => tokens))
 }
 
 function answersOf(values: readonly unknown[]): number {

@@ -9,7 +9,7 @@ import type { Usage } from '../../pricing/usage.ts'
 import { type EventInput, type PriceResult, priceEvent } from '../../rating/event.ts'
 import type { MeteredApi, MeteredEndpoint } from '../dialect.ts'
 import { modelOf } from '../stream/reading.ts'
-import { type CallRequest, withAssumedModel } from './call-request.ts'
+import { type CallRequest, maxOutputAt, withAssumedModel } from './call-request.ts'
 import type { InputEstimate } from './estimate.ts'
 import type { MeterHeaders } from './headers.ts'
 
@@ -46,7 +46,8 @@ export function pricesOfCall(pricing: Pricing, input: InputEstimate, cached: Cac
   const { call, meter, provider } = pricing
   const speech = call.spoken === undefined ? undefined : priceSpeech(pricing)
   if (speech) return { kind: 'priced', most: speech.event }
-  const room = call.max_output ?? modelOutput(provider, call.model, input.held)
+  const max_output = maxOutputAt(provider, call)
+  const room = max_output ?? modelOutput(provider, call.model, input.held)
   const largest = pricedWithTools(
     pricing,
     call.tool_usage,
@@ -57,7 +58,7 @@ export function pricesOfCall(pricing: Pricing, input: InputEstimate, cached: Cac
   // A known number of output tokens needs a hold for all of them, unless the header `X-Meter-Clip` allows a smaller hold
   // and the API has a limit that can be lowered.
   const can_clip = meter.clip && call.limits.length > 0
-  if (call.max_output !== undefined && !can_clip) return { kind: 'priced', most }
+  if (max_output !== undefined && !can_clip) return { kind: 'priced', most }
   const smallest = pricedWithTools(
     pricing,
     call.tool_usage,
