@@ -11,9 +11,10 @@ import type { MeteredEndpoint, Target } from './dialect.ts'
 import type { Target as FallbackTarget } from './fallback.ts'
 import { type CallHold, holdCall } from './hold.ts'
 import { type BodyProblem, declaredLength, type JsonBody, readJsonBody } from './request/body.ts'
-import { type CallRequest, callOfUpload, limitsAt, readCall } from './request/call-request.ts'
+import { type CallRequest, callOfUpload, readCall } from './request/call-request.ts'
 import { estimateInput, type InputEstimate } from './request/estimate.ts'
 import type { MeterHeaders } from './request/headers.ts'
+import { limitsAt } from './request/limits.ts'
 import { withMember } from './request/members.ts'
 import {
   type Cached,

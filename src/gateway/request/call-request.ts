@@ -6,6 +6,7 @@ import type { Usage } from '../../pricing/usage.ts'
 import type { MeteredApi, MeteredEndpoint } from '../dialect.ts'
 import type { MediaRates } from '../stream/delivered.ts'
 import { countOf, largestOf, textOf, valuesAt, valuesOf } from './fields.ts'
+import { limited, type OutputLimit } from './limits.ts'
 import { imageToolUsage, isByImage, mediaRates, modalityOf } from './media.ts'
 import type { UploadedAudio } from './upload.ts'
 
@@ -44,12 +45,6 @@ export interface CallRequest {
   readonly spoken?: string
   /** The upload with the audio to transcribe. */
   readonly upload?: UploadedAudio
-}
-
-/** A limit of output tokens: its path in the body, and its value if the body sets it. */
-export interface OutputLimit {
-  readonly path: readonly string[]
-  readonly tokens?: number
 }
 
 export type ReadCall =
@@ -225,50 +220,6 @@ const READERS: Readonly<Record<MeteredApi, (body: Body) => Fields>> = {
   },
   speech: (body) => (typeof body.input === 'string' ? { spoken: body.input } : {}),
   transcriptions: () => ({}),
-}
-
-type Path = readonly [string, ...string[]]
-
-/**
- * Returns the output limits at some paths. If the body contains several limits, `max_output` is the largest, because it
- * is not known which of them the provider uses.
- */
-function limited(body: Body, ...paths: readonly [Path, ...Path[]]): Fields {
-  const limits = paths.flatMap((path) => {
-    const tokens = countOf(
-      path.reduce<unknown>((node, name) => (isRecord(node) ? node[name] : undefined), body),
-    )
-    return tokens === undefined ? [] : [{ path, tokens }]
-  })
-  if (limits.length === 0) return { limits: [{ path: paths[0] }] }
-  return { limits, max_output: Math.max(...limits.map(({ tokens }) => tokens)) }
-}
-
-/**
- * The providers whose API of chat completions has the limit `max_completion_tokens`. The others have `max_tokens`, and
- * some of them refuse the other name, such as Mistral.
- */
-const RENAMED_LIMIT: ReadonlySet<string> = new Set(['openai', 'azure', 'cerebras'])
-/** The providers that ignore a limit with the name `max_completion_tokens`. */
-const IGNORE_RENAMED: ReadonlySet<string> = new Set(['deepseek'])
-
-/**
- * Returns the output limits of a call that a provider reads. If the body has none, returns the path where the provider
- * accepts one.
- */
-export function limitsAt(provider: string, { limits }: CallRequest): readonly OutputLimit[] {
-  const isRenamed = ({ path }: OutputLimit) => path[0] === 'max_completion_tokens'
-  const read = IGNORE_RENAMED.has(provider) ? limits.filter((limit) => !isRenamed(limit)) : limits
-  const [first] = read
-  if (first?.tokens !== undefined || limits.length === 0) return read
-  return !first || (isRenamed(first) && !RENAMED_LIMIT.has(provider)) ? [{ path: ['max_tokens'] }] : read
-}
-
-/** Returns the maximum number of output tokens of one completion at a provider; undefined if there is no limit. */
-export function maxOutputAt(provider: string, call: CallRequest): number | undefined {
-  return call.limits.length === 0
-    ? call.max_output
-    : largestOf(limitsAt(provider, call).map(({ tokens }) => tokens))
 }
 
 function answersOf(values: readonly unknown[]): number {

@@ -9,9 +9,10 @@ import type { Usage } from '../../pricing/usage.ts'
 import { type EventInput, type PriceResult, priceEvent } from '../../rating/event.ts'
 import type { MeteredApi, MeteredEndpoint } from '../dialect.ts'
 import { modelOf } from '../stream/reading.ts'
-import { type CallRequest, maxOutputAt, withAssumedModel } from './call-request.ts'
+import { type CallRequest, withAssumedModel } from './call-request.ts'
 import type { InputEstimate } from './estimate.ts'
 import type { MeterHeaders } from './headers.ts'
+import { maxOutputAt } from './limits.ts'
 
 /**
  * The data that is needed to price a call: the customer's prices, the user and the team, the provider, the endpoint and
