@@ -233,7 +233,8 @@ function bodyToSend(
       if (tokens === undefined || tokens > most) text = withMember(text, path, most)
     }
   }
-  if (call.lacks_usage) text = withMember(text, ['stream_options', 'include_usage'], true)
+  if (call.lacks_usage && !REPORT_UNASKED.has(provider))
+    text = withMember(text, ['stream_options', 'include_usage'], true)
   return text === body.text ? body.bytes : text
 }
 
@@ -252,6 +253,9 @@ function withModel(target: Target, model: string | null): Target {
  * have a price for it, such as gpt-5.6 and later models.
  */
 const WRITE_UNASKED: ReadonlySet<string> = new Set(['openai', 'azure'])
+
+/** The providers that report the usage of every stream, and refuse a request for the report. */
+const REPORT_UNASKED: ReadonlySet<string> = new Set(['mistral'])
 
 function cachedBy(text: string, provider: string): Cached {
   if (!text.includes('"cache_control"')) return WRITE_UNASKED.has(provider) ? '5m' : 'none'
