@@ -41,7 +41,8 @@ export interface RelayedBody {
 /** An attempt of a call that is ready to be sent: the request to the provider, the pricing and the hold. */
 export interface Attempt extends ProviderRequest {
   readonly pricing: Pricing
-  readonly place: HoldPlace
+  /** The hold of the call. An upload can get another hold while it is relayed. */
+  readonly hold: { readonly place: HoldPlace }
 }
 
 /** The fallback and the time limits of a call, and the function that prepares its attempts. */
@@ -133,28 +134,27 @@ function withAttempts(response: Response, notes: readonly string[]): Response {
  */
 function heldBy(
   call: HeldCall,
-  attempt: Attempt,
+  { pricing, hold }: Attempt,
   request_id: string,
   made: readonly Made[],
   notes: readonly string[],
 ): HeldCall {
   const held: HeldCall = {
     ...call,
-    ...attempt.place,
-    // An upload can get another hold while it is relayed.
+    ...hold.place,
     get hold() {
-      return attempt.place.hold
+      return hold.place.hold
     },
     get held() {
-      return attempt.place.held
+      return hold.place.held
     },
-    pricing: attempt.pricing,
+    pricing,
     settle(charge) {
       if (!charge) {
         if (made.some(({ ending }) => verdictOf(ending) === 'ambiguous')) {
           const all = made.length > notes.length ? [...notes, noteOf(held, made)] : notes
           logWarning('gateway_attempts_not_charged', {
-            ...attempt.place.ledger,
+            ...hold.place.ledger,
             request_id,
             attempts: all.join('; '),
           })

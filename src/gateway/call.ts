@@ -61,7 +61,7 @@ export async function meteredCall(
       {
         call,
         input,
-        prices: (pricing) => pricesOfCall(pricing, input, cachedBy(body.text, pricing.provider)),
+        prices: pricesWith(input, cacheWriteIn(body.text)),
         identity: body.text,
         body: ({ clipped_to }, model, { provider }) =>
           bodyToSend(body, call, { clipped_to, model, provider }),
@@ -160,7 +160,8 @@ async function heldCall(c: Context<AppEnv>, asked: Asked, sent: Sent): Promise<R
       : { key, fingerprint: fingerprintOf(`POST /gateway/${dialect}/${target.path}`, identity) }
   const hold = await holdCall(c, { pricing, prices, idempotency })
   if ('kind' in hold) return refusalResponse(c, hold.refusal)
-  const held: HeldCall = { ...hold.place, pricing, input, settle: (charge) => hold.settle(charge) }
+  // A function with a reference to the body would keep it in memory until the end of the stream.
+  const held: HeldCall = { ...hold.place, pricing, input, settle: hold.settle.bind(hold) }
   const fallback = repeatable ? planned.fallback : { ...planned.fallback, targets: [] }
   const prepare = (to: FallbackTarget) => attemptAt(c, target, sent, { own, pricing, hold }, to)
   try {
@@ -206,9 +207,7 @@ async function attemptAt(
     body: body(hold, model, pricing),
     ...(relayed && { relayed }),
     pricing,
-    get place() {
-      return hold.place
-    },
+    hold,
   }
 }
 
@@ -257,9 +256,18 @@ const WRITE_UNASKED: ReadonlySet<string> = new Set(['openai', 'azure'])
 /** The providers that report the usage of every stream, and refuse a request for the report. */
 const REPORT_UNASKED: ReadonlySet<string> = new Set(['mistral'])
 
-function cachedBy(text: string, provider: string): Cached {
-  if (!text.includes('"cache_control"')) return WRITE_UNASKED.has(provider) ? '5m' : 'none'
+/** Returns the lifetime of the cache writes that a body requests. */
+function cacheWriteIn(text: string): Cached {
+  if (!text.includes('"cache_control"')) return 'none'
   return /"ttl"\s*:\s*"1h"/.test(text) ? '1h' : '5m'
+}
+
+/** Returns a function that prices a call, and that has no reference to the body. */
+function pricesWith(input: InputEstimate, cached: Cached): Sent['prices'] {
+  return (pricing) => {
+    const is_unasked = cached === 'none' && WRITE_UNASKED.has(pricing.provider)
+    return pricesOfCall(pricing, input, is_unasked ? '5m' : cached)
+  }
 }
 
 function invalidBody(

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,6 +10,8 @@ export const OPERATOR_TOKEN = 'dev-operator-token'
 /** A server of the real Worker, in a separate process group. */
 export interface Server {
   readonly url: string
+  /** Returns the memory of the processes of the server, in bytes. */
+  memory(): number
   /** Kills the server, like a loss of power. */
   kill(): Promise<void>
 }
@@ -29,7 +31,13 @@ export async function startServer(
     stdio: ['ignore', 'pipe', log],
   })
   const url = await firstUrl(child)
-  return { url, kill: () => kill(child) }
+  return { url, memory: () => memoryOf(child), kill: () => kill(child) }
+}
+
+function memoryOf({ pid }: ChildProcess): number {
+  const processes = execFileSync('ps', ['-A', '-o', 'pgid=,rss='], { encoding: 'utf8' })
+  const rows = processes.split('\n').map((row) => row.trim().split(/ +/).map(Number))
+  return rows.reduce((sum, [group, kb = 0]) => (group === pid ? sum + kb * 1024 : sum), 0)
 }
 
 async function firstUrl(child: ChildProcess): Promise<string> {
