@@ -102,6 +102,10 @@ it.each<readonly [MeteredApi, object, Partial<CallRequest>]>([
     { searches: { web_searches: 9, storage_searches: 9 } },
   ],
   ['responses', { tools: [{ type: 'x_search' }] }, { searches: { social_searches: 5 } }],
+  ['responses', { tools: [{ type: 'code_interpreter' }] }, { searches: { code_executions: 5 } }],
+  ['chat', { tools: [{ type: 'openrouter:web_search' }] }, { searches: { web_searches: 5 } }],
+  ['chat', { plugins: [{ id: 'web', max_results: 3 }] }, { searches: { web_searches: 5 } }],
+  ['chat', { plugins: [{ id: 'file-parser' }] }, { searches: {} }],
   [
     'messages',
     { tools: [{ type: 'web_search_20250305', max_uses: '7' }] },

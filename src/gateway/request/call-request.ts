@@ -29,7 +29,7 @@ export interface CallRequest {
   readonly beside: Usage
   /** The largest expected usage of other models that the provider's tools call; empty if there are none. */
   readonly tool_usage: readonly UsagePart[]
-  /** The largest expected number of searches, by their unit. */
+  /** The largest expected number of searches and of executions of code, by their unit. */
   readonly searches: Usage
   /** The type of output with the most expensive tokens; undefined if it is text. */
   readonly modality: 'audio' | 'image' | undefined
@@ -166,11 +166,14 @@ const READERS: Readonly<Record<MeteredApi, (body: Body) => Fields>> = {
   chat(body) {
     const usage: unknown = isRecord(body.stream_options) ? body.stream_options.include_usage : undefined
     const searching = searchTools(body.tools, SEARCHES)
+    // OpenRouter has a plugin for searches.
+    const searches =
+      body.web_search_options !== undefined || toolsOf(body.plugins).some(({ id }) => id === 'web')
     return {
       ...limited(body, ['max_completion_tokens'], ['max_tokens']),
       answers: answersOf([body.n]),
       lacks_usage: body.stream === true && usage !== true,
-      searches: { ...searching, ...(body.web_search_options !== undefined && { web_searches: SEARCHES }) },
+      searches: { ...searching, ...(searches && { web_searches: SEARCHES }) },
     }
   },
   responses: (body) => ({
@@ -231,11 +234,12 @@ function toolsOf(tools: unknown): readonly Body[] {
   return [tools].flat().filter(isRecord)
 }
 
-/** The units of the searches of the tools of OpenAI and of providers with the same API, by the type of the tool. */
+/** The units of the tools of OpenAI and of providers with the same API, by the type of the tool. */
 const SEARCH_TOOLS: readonly (readonly [RegExp, UsageUnit])[] = [
-  [/^web_search/, 'web_searches'],
+  [/^(?:openrouter:)?web_search/, 'web_searches'],
   [/^(?:file|collections)_search/, 'storage_searches'],
   [/^x_search/, 'social_searches'],
+  [/^code_(?:interpreter|execution)/, 'code_executions'],
 ]
 
 function searchTools(tools: unknown, most: number): Usage {
