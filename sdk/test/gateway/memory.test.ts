@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { json, sse, startUpstream, type Upstream } from '../support/upstream.ts'
 import { gatewayCustomer, post, startGateway } from './gateway.ts'
@@ -66,6 +68,27 @@ it('a running stream does not keep the body of its request in memory', async () 
     // The bodies have 240 MB, and took three times as much with their text and their parsed objects.
     expect(server.memory() - before).toBeLessThan(400 * MB)
   } finally {
+    await server.stop()
+  }
+})
+
+it('a body in chunks of one byte takes little memory', async () => {
+  const server = await startGateway()
+  const { hostname, port } = new URL(server.url)
+  const socket = connect(Number(port), hostname)
+  try {
+    const { apiKey } = await gatewayCustomer(server.url, upstream.url)
+    upstream.play(json(scripts.CHAT_COMPLETION))
+    const before = server.memory()
+    const headers = `Host: x\r\nAuthorization: Bearer ${apiKey}\r\nContent-Type: application/json`
+    socket.write(`POST /gateway/${CHAT} HTTP/1.1\r\n${headers}\r\nTransfer-Encoding: chunked\r\n\r\n`)
+    const chunks = Array.from(JSON.stringify(body(100_000)), (byte) => `1\r\n${byte}\r\n`)
+    socket.write(`${chunks.join('')}0\r\n\r\n`)
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 200 /)
+    // The runtime reads each byte into a buffer of 4 KB, so that all buffers together have 400 MB.
+    expect(server.memory() - before).toBeLessThan(200 * MB)
+  } finally {
+    socket.destroy()
     await server.stop()
   }
 })
