@@ -38,7 +38,7 @@ const PART_BYTES = 16 * 1024
  * Collects the chunks of a body. Copies small chunks, because the runtime keeps each chunk in a buffer of at least 4
  * KB: a body in chunks of one byte would take thousands of times its size.
  */
-class Chunks {
+export class Chunks {
   private readonly parts: Uint8Array[] = []
   private part: Uint8Array = new Uint8Array()
   /** The number of bytes in `part`. */

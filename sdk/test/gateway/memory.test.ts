@@ -72,7 +72,17 @@ it('a running stream does not keep the body of its request in memory', async () 
   }
 })
 
-it('a body in chunks of one byte takes little memory', async () => {
+const part = (name: string, content: string) =>
+  `--XX\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${content}\r\n`
+
+it.each([
+  [CHAT, 'application/json', JSON.stringify(body(100_000))],
+  [
+    'openai/v1/audio/transcriptions',
+    'multipart/form-data; boundary=XX',
+    `${part('file', 'a'.repeat(100_000))}${part('model', 'whisper-1')}--XX--\r\n`,
+  ],
+])('a body in chunks of one byte takes little memory: %s', async (target, type, text) => {
   const server = await startGateway()
   const { hostname, port } = new URL(server.url)
   const socket = connect(Number(port), hostname)
@@ -80,12 +90,12 @@ it('a body in chunks of one byte takes little memory', async () => {
     const { apiKey } = await gatewayCustomer(server.url, upstream.url)
     upstream.play(json(scripts.CHAT_COMPLETION))
     const before = server.memory()
-    const headers = `Host: x\r\nAuthorization: Bearer ${apiKey}\r\nContent-Type: application/json`
-    socket.write(`POST /gateway/${CHAT} HTTP/1.1\r\n${headers}\r\nTransfer-Encoding: chunked\r\n\r\n`)
-    const chunks = Array.from(JSON.stringify(body(100_000)), (byte) => `1\r\n${byte}\r\n`)
+    const headers = `Host: x\r\nAuthorization: Bearer ${apiKey}\r\nContent-Type: ${type}`
+    socket.write(`POST /gateway/${target} HTTP/1.1\r\n${headers}\r\nTransfer-Encoding: chunked\r\n\r\n`)
+    const chunks = Array.from(text, (byte) => `1\r\n${byte}\r\n`)
     socket.write(`${chunks.join('')}0\r\n\r\n`)
     expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 200 /)
-    // The runtime reads each byte into a buffer of 4 KB, so that all buffers together have 400 MB.
+    // The runtime reads each byte into a buffer of 4 KB, so that all buffers together have up to 400 MB.
     expect(server.memory() - before).toBeLessThan(200 * MB)
   } finally {
     socket.destroy()

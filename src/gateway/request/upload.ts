@@ -1,3 +1,4 @@
+import { Chunks } from '../../http/read-up-to.ts'
 import { AUDIO_BYTES_A_SECOND, AudioMeter } from './audio.ts'
 import { type BodyProblem, declaredLength } from './body.ts'
 import { boundaryOf, FormReader } from './multipart.ts'
@@ -85,7 +86,8 @@ class RelayedUpload implements Upload {
   private readonly length: number | undefined
   private bytes = 0
   private readonly reader: ReadableStreamDefaultReader<Uint8Array>
-  private readonly chunks: Uint8Array[] = []
+  /** The bytes that were read before the call was priced. */
+  private beginning: Uint8Array = new Uint8Array()
   private readonly breaking = new AbortController()
 
   constructor(body: ReadableStream<Uint8Array>, boundary: string, length: number | undefined) {
@@ -132,12 +134,14 @@ class RelayedUpload implements Upload {
   }
 
   async readHead(): Promise<void> {
+    const chunks = new Chunks()
     while (this.bytes < HEAD_BYTES && !this.problem) {
       const chunk = await this.read()
       if (!chunk) break
-      this.chunks.push(chunk)
+      chunks.add(chunk)
     }
-    this.head = new TextDecoder('latin1').decode(Buffer.concat(this.chunks).subarray(0, HEAD_BYTES))
+    this.beginning = chunks.joined()
+    this.head = new TextDecoder('latin1').decode(this.beginning.subarray(0, HEAD_BYTES))
   }
 
   body(admitModel: () => Promise<boolean>): ReadableStream<Uint8Array> {
@@ -171,7 +175,7 @@ class RelayedUpload implements Upload {
         this.breaking.abort()
         throw error
       })
-    for (const chunk of this.chunks) await writer.write(chunk)
+    await writer.write(this.beginning)
     for (let chunk = await next(); chunk; chunk = await next()) {
       const isFound = !isKnown && this.model !== undefined
       isKnown ||= isFound
