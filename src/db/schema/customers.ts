@@ -55,8 +55,8 @@ export const apiKeys = sqliteTable(
     created_at_ms: integer().notNull(),
     expires_at_ms: integer(),
     /**
-     * The time from which the key is rejected. It is in the future while a rotated key and its successor are both
-     * valid.
+     * The time from which the key is rejected; null if the key was neither deleted nor rotated. It is in the future
+     * while a rotated key and its successor are both valid.
      */
     revoked_at_ms: integer(),
     /** The time of the last use, precise to an hour: see `src/api-keys/authentication/lookup.ts`. */

@@ -5,8 +5,8 @@ import { MODES } from './customers.ts'
 /** The tables for requests, operators and scheduled jobs. */
 
 /**
- * The stored responses to POST requests, by idempotency key. A repeated request gets the stored response. Ledger
- * objects store the responses to the requests that they handle, so those are not in this table.
+ * The stored responses to POST requests, by idempotency key. A repeated request gets the stored response. If a ledger
+ * object receives the idempotency key of a request, the object stores the response, and this table does not contain it.
  */
 export const storedAnswers = sqliteTable(
   'stored_answers',

@@ -109,10 +109,10 @@ export function completeDefinition(
 }
 
 /**
- * Returns the row of a table's next version. The version never takes effect in the past, because the prices of past
- * events must not change. If the table starts in the future, an edit without `effective_from` keeps its start.
- * `began_at_ms` decides which table applies if several tables are in force. `began_at_ms` changes only if the edit sets
- * a future start, or makes a future table start now.
+ * Returns the row of a table's next version. Refuses an unknown or deleted table. The version never takes effect in the
+ * past, because the prices of past events must not change. If the table starts in the future, an edit without
+ * `effective_from` keeps its start. `began_at_ms` decides which table applies if several tables are in force.
+ * `began_at_ms` changes only if the edit sets a future start, or makes a future table start now.
  */
 function editedRow(
   rows: BurnTableRows,

@@ -46,8 +46,9 @@ export interface Rated extends Omit<Charge, 'kind'> {
 }
 
 /**
- * Rates an event by the burn table in force at the event's time. Uses the wallet's counters of the period that contains
- * `at_ms`. A caller that burns a new event must also call `countUse`.
+ * Rates an event by the burn table in force at the event's time. Refuses an event without a price if the table rejects
+ * such events. Uses the wallet's counters of the period that contains `at_ms`. A caller that burns a new event must
+ * also call `countUse`.
  */
 export function rate(
   event: PricedEvent,

@@ -64,7 +64,10 @@ export class Chain {
   }
 }
 
-/** Returns the commitment to an entry's personal data. If the salt was deleted, returns the stored commitment. */
+/**
+ * Returns the commitment to an entry's personal data. If the salt was deleted, returns the stored commitment. Throws if
+ * the entry has neither.
+ */
 export function commitmentOf(entry: Entry): string {
   if (entry.commitment !== undefined) return entry.commitment
   if (entry.salt === undefined) throw new Error(`entry ${entry.number} has no salt for the hash chain`)

@@ -18,9 +18,9 @@ import {
 import { classifyTransportError } from './transport-errors.ts'
 
 /**
- * The Worker's calls to a ledger object. If the connection fails, the object is overloaded or the object does not
- * respond before the deadline, a call returns the refusal `overloaded` or `unavailable`. A call throws only because of
- * a bug. `send` differs: it has no deadline and throws on any failure.
+ * The Worker's calls to a ledger object. If the connection fails, or if the object is overloaded or does not respond
+ * before the deadline, a call returns the refusal `overloaded` or `unavailable`. A call throws only because of a bug.
+ * `send` differs: it has no deadline and throws on any failure.
  */
 
 export type Stub = DurableObjectStub<LedgerRpc>

@@ -64,9 +64,8 @@ export async function shareWithTestLedger(env: Bindings, customer_id: string): P
 }
 
 /**
- * Deletes the entitlements of an erased user or team also from the customer's test ledger, if the customer has test
- * keys. The live ledger calls this before an erasure is complete, and repeats it after a failure. Throws on any
- * failure.
+ * Deletes the entitlements of an erased user or team in the customer's test ledger, if the customer has test keys. The
+ * live ledger calls this before an erasure is complete, and repeats it after a failure. Throws on any failure.
  */
 export async function shareErasure(env: Bindings, customer_id: string): Promise<void> {
   if (await hasTestKeys(env, customer_id)) await shareEntitlements(env, customer_id)

@@ -288,7 +288,7 @@ export class Draft {
     const length = JSON.stringify(data).length
     if (length > MAX_NOTIFICATION_LENGTH)
       throw new Error(
-        `the data of a ${type} has ${length} characters: the maximum is ${MAX_NOTIFICATION_LENGTH}`,
+        `the data of the notification ${type} has ${length} characters: the maximum is ${MAX_NOTIFICATION_LENGTH}`,
       )
     const sequence = ++this.notification
     const record = { kind: 'notification', sequence, type, data, at_ms: this.at_ms } as const

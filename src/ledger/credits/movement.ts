@@ -198,7 +198,8 @@ function takeFree(
   entry: Pick<Entry, 'type' | 'description'>,
 ): Outcome {
   const left = open ? free(open) : ZERO_CREDITS
-  if (!wallet || !open || left === 0) return conflict('This lot has no credits left that are not held.')
+  if (!wallet || !open || left === 0)
+    return conflict('This lot has no remaining credits, or holds reserve all of them.')
   const wanted = amount ?? left
   if (wanted > left) return conflict(`Only ${formatCredits(left)} credits of this lot are left and not held.`)
   const changed = draft.change(wallet)

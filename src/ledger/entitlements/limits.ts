@@ -138,8 +138,8 @@ export function metersOf(
 }
 
 /**
- * Returns the first meter with the given type of limit whose limit the request would exceed. A request that exactly
- * reaches a limit does not exceed it.
+ * Returns the first meter with the given type of limit whose limit the request would exceed; undefined if there is
+ * none. A request that exactly reaches a limit does not exceed it.
  */
 export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SOFT'): Meter | undefined {
   return meters.find(

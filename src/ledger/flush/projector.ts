@@ -89,7 +89,10 @@ export class Projector {
     })
   }
 
-  /** Moves the cursor back if D1 was restored from an older backup, so that the lost rows are flushed again. */
+  /**
+   * Moves the cursor back if D1 was restored from an older backup, so that the lost rows are flushed again. Throws if
+   * D1 and the journal have different histories.
+   */
   realign(): Promise<void> {
     return this.alone(async () => {
       const { store } = this.options
@@ -124,7 +127,8 @@ export class Projector {
   /**
    * Erases a user or team from the object, from the subject's row in D1 and from D1's pages, in this order. Keeps
    * amounts, numbers and hash chains. Afterwards, the customer can use the id again. Its next use creates a new subject
-   * without a wallet. Stores the request first, so that the alarm completes the erasure if this call does not.
+   * without a wallet. Stores the request first, so that the alarm completes the erasure if this call does not. Refuses
+   * with `overloaded` if 100 other requests are stored.
    */
   erase(caller: Caller, kind: SubjectKind, id: string): Promise<EraseResult> {
     return this.alone(async () => {

@@ -159,8 +159,8 @@ function quantitiesOfCredits(draft: Draft, credits_micro: bigint, { tables }: Bu
 }
 
 /**
- * Returns the size of a hold in credits. If the model has a price for output tokens, also returns the output rate and
- * the credits of the input.
+ * Returns the size of a hold in credits. Refuses an event that `rate` refuses. If the model has a price for output
+ * tokens, also returns the output rate and the credits of the input.
  */
 function sizeOf(draft: Draft, wallet: Wallet, size: HoldSize, context: BurnContext): Size | Refused {
   if (size.kind === 'credits') {

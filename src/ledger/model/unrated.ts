@@ -5,8 +5,8 @@ import type { LotPart } from './lots.ts'
 import type { ProviderCharge } from './vocabulary.ts'
 
 /**
- * The price and the credits of a burn, without the credits that were returned before its late rating. `given` is the
- * number of credits that were returned before the late rating or by it; 0 if there was no late rating.
+ * The price and the credits of a burn, without the part that was returned before its late rating. `given` is the number
+ * of credits that were returned before the late rating or by it; 0 if there was no late rating.
  */
 export interface OpenPrice {
   readonly given: MicroCredits

@@ -96,10 +96,10 @@ export class LedgerPayments {
   }
 
   /**
-   * Asks Stripe about a payment and applies the response. Only one check of a payment runs at a time, so responses are
-   * applied in the order in which Stripe sent them. A check that is requested while another check runs starts after the
-   * running check, because the payment can change in the meantime. All checks that wait for the running check become
-   * one check.
+   * Asks Stripe about a payment, applies the response, and returns the payment. Refuses if the payment does not exist
+   * or payments are not set up. Only one check of a payment runs at a time, so responses are applied in the order in
+   * which Stripe sent them. A check that is requested while another check runs starts after the running check, because
+   * the payment can change in the meantime. All checks that wait for the running check become one check.
    */
   check(number: number, how: How = {}): Promise<Payment | Refused> {
     const waiting = this.waiting.get(number)
@@ -130,7 +130,7 @@ export class LedgerPayments {
     await this.reportFigures(now_ms)
     for (const error of failed.slice(0, 3)) this.options.log('payment_not_processed', error)
     if (failed.length > 0)
-      throw new Error(`the number of unprocessed payments and top-ups is ${failed.length}`)
+      throw new Error(`${failed.length} of ${due.length + asked.length} payments and top-ups failed`)
   }
 
   /** Returns the time of the alarm's next task for payments; null if there is none. */
@@ -234,7 +234,7 @@ function isUnpaid(report: Report): boolean {
 const NOT_OPENED: Report = {
   kind: 'failed',
   code: 'not_opened',
-  message: 'Stripe did not respond.',
+  message: 'Stripe did not respond as expected.',
   declined: false,
 }
 

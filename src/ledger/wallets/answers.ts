@@ -101,7 +101,8 @@ export async function readWallet<T>(
 }
 
 /**
- * Returns a page of recurring grants, newest first. Applies due items to the draft, which the caller must not write.
+ * Returns a page of the recurring grants of one wallet, or of all wallets that `walletsWithDue` returns, newest first.
+ * Applies due items to the draft, which the caller must not write.
  */
 export function recurringPage(
   store: LedgerStore,

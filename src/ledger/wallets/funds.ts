@@ -131,8 +131,8 @@ export function openLot(wallet: Wallet, number: number): Lot {
 }
 
 /**
- * Adds a new lot to the wallet. The lot first repays the overdraft, which takes a share of the lot's price. Returns
- * the moved parts.
+ * Adds a new lot to the wallet. The lot first repays the overdraft. The repaying credits take their share of the lot's
+ * price. Returns the moved parts.
  */
 export function putLot(draft: Draft, wallet: Wallet, lot: NewFunds): LotPart[] {
   const opened: Lot = { ...lot, left: lot.amount, held: ZERO_CREDITS }

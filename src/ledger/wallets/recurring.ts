@@ -26,9 +26,9 @@ export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms:
 }
 
 /**
- * Grants one recurrence, effective at its time. Unreserved credits of the grant's earlier lots above the rollover
- * maximum expire, the oldest lots first. No lot is granted if it would exceed a maximum of the wallet, or if the
- * grant's target is already reached.
+ * Grants one recurrence, effective at its time, and schedules the next one. Unreserved credits of the grant's earlier
+ * lots above the rollover maximum expire, the oldest lots first. Adds no lot if the lot would exceed a maximum of the
+ * wallet, or if the grant's target is already reached.
  */
 export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void {
   const at_ms = grant.next_at_ms

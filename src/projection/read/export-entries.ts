@@ -43,9 +43,9 @@ const ENTRIES_A_READ = 500
 const READ_LIMITS: PortionLimits = { bytes: 2_000_000, items: 64 }
 
 /**
- * Exports entries, newest first. Like `listEntries`, it misses and repeats no entry and includes unflushed entries. It
- * first determines the range of entry numbers from the columns of the pages, without their bodies, and then reads the
- * range in chunks.
+ * Exports entries, newest first. Returns a refusal if the ledger refuses a call. Like `listEntries`, it misses and
+ * repeats no entry and includes unflushed entries. It first determines the range of entry numbers from the columns of
+ * the pages, without their bodies, and then reads the range in chunks.
  */
 export async function exportEntries(
   env: Bindings,

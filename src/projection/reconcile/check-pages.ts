@@ -34,7 +34,7 @@ const SUMS = [
   'paid_pico',
 ].map(sumOf)
 
-// Counts as one or two rows read for each page. Does not read bodies.
+// D1 counts one or two read rows for each page. The statement does not read bodies.
 const FLUSHES = `
   SELECT flush_entry, sum(entry_count) AS entries, sum(events) AS events, ${SUMS.join(', ')}
   FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2 GROUP BY flush_entry ORDER BY flush_entry LIMIT ?3`
