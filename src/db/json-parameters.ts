@@ -79,8 +79,8 @@ export function jsonParameters(texts: readonly string[]): string[] {
 }
 
 /**
- * Joins JSON texts into one JSON array. The brackets are joined together with the texts. Adding them afterwards would
- * copy the whole result, which can have several megabytes.
+ * Joins JSON texts into one JSON array. Joins the brackets together with the texts, because adding the brackets
+ * afterwards would copy the whole result, which can have several megabytes.
  */
 export function jsonArray(texts: readonly string[]): string {
   const pieces = ['[']

@@ -104,7 +104,10 @@ async function signCheckpoint(key: SigningKey, place: ChainPlace, at_ms: number)
   return `${text}\n— ${SIGNER} ${signature.toString('base64')}\n`
 }
 
-/** Returns the first four bytes of the SHA-256 hash of name, newline, type and public key. */
+/**
+ * Returns the first four bytes of the SHA-256 hash of the signer's name, a newline, the signature type and the public
+ * key.
+ */
 function keyHash(public_key: string): Buffer {
   const hash = createHash('sha256').update(`${SIGNER}\n`).update(Uint8Array.of(ED25519))
   return hash.update(Buffer.from(public_key, 'base64url')).digest().subarray(0, 4)

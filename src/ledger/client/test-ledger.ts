@@ -23,8 +23,8 @@ export const REGIONS = [
 
 /**
  * Opens the customer's test ledger with the deployment's sign-up grant if it is not open. Copies the burn tables and
- * the entitlements of the live ledger, and throws if they cannot be copied. Call this before the customer's first test
- * key is created. Can be repeated.
+ * the entitlements of the live ledger, and throws if they cannot be copied. Returns a refusal if the ledger cannot be
+ * opened. Call this before the customer's first test key is created. Can be repeated.
  */
 export async function openTestLedger(
   env: Bindings,

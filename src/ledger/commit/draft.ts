@@ -282,7 +282,8 @@ export class Draft {
 
   /**
    * Adds a notification to the commit. A notification usually costs no additional row in the object, and one row in D1.
-   * Changes of many lots or events share notifications: see `notifyOfChanges`.
+   * Changes of many lots or events share notifications: see `notifyOfChanges`. Throws if the data is longer than
+   * `MAX_NOTIFICATION_LENGTH`.
    */
   notify({ type, data }: Notice, idempotency?: Idempotency): void {
     const length = JSON.stringify(data).length

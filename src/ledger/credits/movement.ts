@@ -89,7 +89,10 @@ function move(draft: Draft, movement: Movement, ids: LedgerIds): Outcome {
   }
 }
 
-/** Voids an event. Returns its burned credits to the wallet, except credits that were already returned. */
+/**
+ * Voids an event. Returns its burned credits to the wallet, except credits that were already returned, and subtracts
+ * the quantities that limits counted for it.
+ */
 function voidBurn(draft: Draft, past: PastEntry, ids: LedgerIds): Outcome {
   const given = draft.givenBack(past.number)
   if (given.voided) return refused({ code: 'already_voided' })
@@ -117,7 +120,7 @@ function refund(
   const burn = burnOf(draft, past)
   const given = draft.givenBack(past.number)
   const rest = microCredits(0 - burn.amount - given.amount)
-  if (rest === 0) return conflict('All burned credits were already returned.')
+  if (rest === 0) return conflict('All credits of this burn were already returned.')
   const wanted = amount ?? rest
   if (wanted > rest)
     return conflict(`Only ${formatCredits(rest)} credits of this burn can still be returned.`)

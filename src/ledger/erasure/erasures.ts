@@ -83,7 +83,7 @@ export class Erasures {
     }
   }
 
-  /** Returns the erasures in progress, oldest first, because aliases sort by time. */
+  /** Returns the erasures in progress. Sorts them by alias, and therefore by time, oldest first. */
   all(): Erasure[] {
     return this.exec('SELECT * FROM erasures ORDER BY alias').map(erasureOf)
   }

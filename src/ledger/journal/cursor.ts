@@ -29,7 +29,7 @@ export function readCursor(meta: MetaTable): Cursor {
   return { row, usage: unpackTotals(usage), hash: hash ?? null }
 }
 
-/** The progress of a ledger in D1, as a position in its journal. */
+/** The progress of a ledger in D1: the position of its journal, its notifications and its hash chain. */
 export interface Watermark {
   flushed_row: number
   flushed_entry: number

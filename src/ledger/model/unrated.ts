@@ -19,7 +19,7 @@ export interface UnratedEvent {
   readonly entry: Entry
   /**
    * The event's cost, if it is known but could not be charged; otherwise null. It cannot be charged if the wallet
-   * cannot pay or cannot take returned credits, or if a limit is reached.
+   * cannot pay or cannot take returned credits, if the price exceeds the maximum balance, or if a limit is reached.
    */
   readonly charge: ProviderCharge | null
 }

@@ -202,7 +202,8 @@ export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number):
   if (wallet.balance + amount <= MAX_MICRO_CREDITS) return undefined
   return {
     code: 'conflict',
-    detail: 'The balance of the wallet would exceed the maximum of 8000000000 credits. Add fewer credits.',
+    detail:
+      'The balance of the wallet would exceed the maximum of 8000000000 credits. Use credits first, or add fewer.',
   }
 }
 

@@ -71,7 +71,10 @@ export class LedgerPayments {
     this.options = options
   }
 
-  /** Opens a checkout and returns the address of its page. */
+  /**
+   * Opens a checkout and returns the address of its page. Refuses if payments are not set up, if a maximum is reached,
+   * or if Stripe does not open the checkout.
+   */
   async checkout(message: CheckoutMessage): Promise<PaymentsResult<CheckoutAnswer>> {
     const { commits, storage, provider, ids } = this.options
     const stripe = provider()
@@ -181,7 +184,10 @@ export class LedgerPayments {
     }
   }
 
-  /** Charges the saved card of a low wallet. Writes the payment's row before charging the card. */
+  /**
+   * Charges the saved card of a wallet if a top-up is needed and possible; otherwise records when to decide again.
+   * Writes the payment's row before charging the card.
+   */
   private async topUp(wallet_key: string): Promise<void> {
     const { commits, storage, store, provider } = this.options
     const stripe = provider()

@@ -82,7 +82,10 @@ function lotAnswer(ids: LedgerIds, lot: Lot): LotAnswer {
   }
 }
 
-/** Reads the current state of a wallet. Writes only if an item in the wallet is due. */
+/**
+ * Returns what `read` returns for the current state of a wallet. Refuses an owner without a wallet. Writes only if an
+ * item in the wallet is due.
+ */
 export async function readWallet<T>(
   store: LedgerStore,
   commits: Commits,

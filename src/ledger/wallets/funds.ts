@@ -286,7 +286,7 @@ function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
   return taken.filter(([number]) => !wallet.lots.some((lot) => lot.number === number)).length
 }
 
-/** Returns a new lot in the form in which its entry records it. */
+/** Returns the record of a new lot for its entry. */
 export function newLot({ number, kind, priority, expires_at_ms, price }: NewFunds): NewLot {
   return { number, kind, priority, expires_at_ms, ...(price && { price }) }
 }

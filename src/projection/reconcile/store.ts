@@ -28,7 +28,7 @@ interface Row {
   readonly differences: string
 }
 
-/** Returns whether a full check is not complete. The next check continues it. */
+/** Reports whether a full check was begun and is not complete. The next check continues it. */
 export function isFullCheckOpen(stored: StoredReconciliation | null): boolean {
   return stored?.status === 'CHECKING' && stored.full_at_ms === stored.checked_at_ms
 }
