@@ -38,9 +38,9 @@ export type RefusalOf = (chain: {
 }) => string | undefined
 
 /**
- * Signs a checkpoint of the last entry of the chain in D1. If a checkpoint of this entry exists, returns the existing
- * checkpoint. Signs nothing if the chain does not contain the newest checkpoint, because only one history of a ledger
- * may be signed.
+ * Signs and stores a checkpoint of the last entry of the chain in D1. If a checkpoint of this entry exists, returns the
+ * existing checkpoint. Signs nothing if the chain does not contain the newest checkpoint, because only one history of a
+ * ledger may be signed. Also signs nothing if `refusalOf` returns a reason.
  */
 export async function makeCheckpoint(
   env: Bindings,

@@ -21,7 +21,7 @@ export const ledgers = sqliteTable(
     flushed_at_ms: integer().notNull(),
     /** The number of events without a final price at the last flush. */
     unrated: integer().notNull().default(0),
-    /** The number of the newest entry of such an event at the last flush; 0 if there is none. */
+    /** The number of the newest entry of an event without a final price at the last flush; 0 if there is none. */
     unrated_entry: integer().notNull().default(0),
     /** The number of the last notification in D1. */
     last_notification: integer().notNull().default(0),

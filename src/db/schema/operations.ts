@@ -24,9 +24,9 @@ export const storedAnswers = sqliteTable(
 )
 
 /**
- * The audit log: the changes that `AUDIT_ACTIONS` lists, each with its author, time and IP address. Rows can only be
- * added: triggers in the migration, which are written by hand, reject updates and deletions. The primary key orders the
- * rows of one customer by time. The index orders the rows of all customers by time.
+ * The audit log: the changes that `AUDIT_ACTIONS` lists, each with its author, its time and, if known, the IP address.
+ * Rows can only be added: triggers in the migration, which are written by hand, reject updates and deletions. The
+ * primary key orders the rows of one customer by time. The index orders the rows of all customers by time.
  */
 export const auditLog = sqliteTable(
   'audit_log',
@@ -120,7 +120,7 @@ export const paymentFigures = sqliteTable(
     action_required: integer().notNull(),
     refunded: integer().notNull(),
     disputed: integer().notNull(),
-    /** The creation time of the oldest payment without a final outcome; null if every payment has one. */
+    /** The creation time of the oldest payment without an outcome; null if every payment has one. */
     oldest_open_at_ms: integer(),
     /** The number of paused automatic top-ups that will be tried again at a known time. */
     top_ups_paused: integer().notNull(),

@@ -149,8 +149,8 @@ function withFields(definition: BurnTableDefinition, fields: ChangedFields): Bur
 }
 
 /**
- * Deactivates a table at the time of the draft. Does not change a table that is already deactivated. The draft's commit
- * writes the change.
+ * Deactivates a table at the time of the draft. Refuses an unknown table. Does not change a table that is already
+ * deactivated. The draft's commit writes the change.
  */
 export function deactivateBurnTable(draft: Draft, rows: BurnTableRows, id: string): Audited<BurnTableResult> {
   const last = lastVersion(rows, id)

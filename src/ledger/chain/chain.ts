@@ -47,7 +47,10 @@ export class Chain {
     return number < this.first_entry || number === this.last.entry + 1
   }
 
-  /** Adds an entry. Throws if the chain does not accept it. */
+  /**
+   * Adds an entry, and returns it with its hash. An entry before the chain is not added and gets no hash. Throws if the
+   * chain does not accept the entry.
+   */
   link(entry: Entry): LinkedEntry {
     const { number } = entry
     if (number < this.first_entry) {

@@ -101,9 +101,10 @@ export async function send<N extends OperationName>(
 }
 
 /**
- * Makes a call. Repeats a repeatable call once, with a fresh stub, if the failure is `passing`. Does not repeat other
- * calls, because the object might have executed them. Abandons a call if no reply arrives before the deadline. The
- * client can then send the request again with its idempotency key.
+ * Makes a call. Returns a refusal if the call fails. Throws if the cause is a bug. Repeats a repeatable call once, with
+ * a fresh stub, if the failure is `passing`. Does not repeat other calls, because the object might have executed them.
+ * Abandons a call if no reply arrives before the deadline. The client can then send the request again with its
+ * idempotency key.
  */
 export async function call<T>(
   env: Bindings,

@@ -446,7 +446,7 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Writes the erasure, and removes the subject from the other tables except the journal. Call this in a transaction.
+   * Writes the erasure, and removes the subject from all other tables except the journal. Call this in a transaction.
    * Afterwards, the subject's id can be used for a new user or team.
    */
   beginErasure(erasure: Erasure): void {

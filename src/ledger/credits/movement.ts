@@ -259,7 +259,7 @@ function transfer(
   })
 }
 
-/** Applies a manual correction: adds a promo lot that never expires, or burns credits without an event. */
+/** Applies a manual correction: adds a promo lot that never expires, or takes credits out of the lots in burn order. */
 function adjust(
   draft: Draft,
   { owner, amount, reason }: Movement & { type: 'ADJUSTMENT' },

@@ -36,7 +36,7 @@ interface Options {
   readonly transaction: (write: () => void) => void
   /** Commits a change. `also` runs in the same transaction. */
   readonly commit: (change: (draft: Draft) => void, also: () => void) => void
-  /** Writes checkpoints up to the end of the journal. Flushed rows can be deleted afterwards. */
+  /** Writes the checkpoint of limit counters. Flushed rows can be deleted afterwards. */
   readonly checkpoint: () => void
   /** Copies the deletion of a subject's entitlements from a live ledger to the test ledger. */
   readonly shareErasure: () => Promise<void>

@@ -55,8 +55,8 @@ export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void
 }
 
 /**
- * Returns the amount of a recurrence. With a target, it is the difference between the target and the unreserved
- * credits of the grant's lots.
+ * Returns the amount of a recurrence. With a target, it is the difference between the target and the unreserved credits
+ * of the grant's lots, and at least 0.
  */
 function dueAmount(wallet: Wallet, { number, amount, target }: RecurringGrant): MicroCredits {
   if (target === undefined) return amount

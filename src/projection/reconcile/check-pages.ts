@@ -105,9 +105,10 @@ interface BrokenHash {
 }
 
 /**
- * Compares the pages in D1 with the sums of the ledger object, and returns the differences. The pages must contain
- * every entry from the end of `after` to the last flushed entry. Each page must begin with the last balance of its
- * wallet. The hash chain must be unbroken. The sums of all pages must equal the sums of the object.
+ * Compares the pages in D1 with the sums of the ledger object, and returns the differences. One check reads at most
+ * `MAX_FLUSHES` flushes. The pages must contain every entry from the end of `after` to the last flushed entry. Each
+ * page must begin with the last balance of its wallet. The hash chain must be unbroken. The sums of all pages must
+ * equal the sums of the object.
  */
 export async function checkPages(
   db: D1Database,
