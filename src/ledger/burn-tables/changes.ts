@@ -187,7 +187,7 @@ function problemOf(rows: BurnTableRows, row: BurnTableRow): Refused | undefined 
   return undefined
 }
 
-/** Returns the refusal of an invalid definition; undefined if the definition is valid. */
+/** Returns the refusal of an invalid or ambiguous definition; undefined if the definition is valid. */
 export function definitionRefusal(definition: BurnTableDefinition, base = ''): Refusal | undefined {
   const check = checkBurnTable(definition)
   switch (check.kind) {

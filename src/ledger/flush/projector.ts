@@ -143,7 +143,8 @@ export class Projector {
     const { kind, id } = request
     const resumed = erasures.all().find((erasure) => erasure.kind === kind && erasure.id === id)
     if (resumed && !(await this.eraseUntil('erased', resumed, steps))) return { kind: 'in_progress' }
-    // A resumed erasure concerns its original subject. A new subject with the same id is erased as well.
+    // A resumed erasure covers only the subject that existed when it began. If the id was used again since then, the
+    // new subject is erased as well.
     const erasure = await this.begin(request)
     if (erasure === 'behind') return { kind: 'in_progress' }
     if (!erasure) {
