@@ -2512,7 +2512,7 @@ export interface paths {
         };
         /**
          * Get usage: events, units, credits and provider cost
-         * @description Accepts up to three groups. At most one of them can be a time window, which starts in `time_zone`. Weeks begin on Monday. Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The USD amounts of the rows add up to their total.
+         * @description Accepts up to three groups. At most one of them can be a time window. Days, weeks and months start in `time_zone`. Weeks begin on Monday. Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The USD amounts of the rows add up to their total.
          *
          *     Requires an API key with the scope `analytics:read` or a portal token. With a portal token, the wallet may be omitted.
          */
@@ -2534,7 +2534,7 @@ export interface paths {
         };
         /**
          * Get costs: provider cost, revenue and margin
-         * @description Accepts up to three groups. At most one of them can be a time window, which starts in `time_zone`. Weeks begin on Monday. Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The USD amounts of the rows add up to their total.
+         * @description Accepts up to three groups. At most one of them can be a time window. Days, weeks and months start in `time_zone`. Weeks begin on Monday. Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The USD amounts of the rows add up to their total.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -3027,7 +3027,7 @@ export interface paths {
         post?: never;
         /**
          * Erase the personal data of a user; the ledger entries are kept
-         * @description Replaces the id of the user with `erased_id`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a `reason` or a `payment_reference`, and idempotency keys are kept, even if they contain the id. Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`. The old id can be used again for a new user, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new user. Later, the response is 404. If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, also without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.
+         * @description Replaces the id of the user with `erased_id`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a `reason` or a `payment_reference`, and idempotency keys are kept, even if they contain the id. Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`. The old id can be used again for a new user, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new user. Later, the response is 404. If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, even without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3089,7 +3089,7 @@ export interface paths {
         post?: never;
         /**
          * Erase the personal data of a team; the ledger entries are kept
-         * @description Replaces the id of the team with `erased_id`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a `reason` or a `payment_reference`, and idempotency keys are kept, even if they contain the id. Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`. The old id can be used again for a new team, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new team. Later, the response is 404. If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, also without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.
+         * @description Replaces the id of the team with `erased_id`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a `reason` or a `payment_reference`, and idempotency keys are kept, even if they contain the id. Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`. The old id can be used again for a new team, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new team. Later, the response is 404. If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, even without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3562,7 +3562,7 @@ export interface components {
             effective_from?: string;
             /**
              * Format: date-time
-             * @description The time when the price ends. By default, it ends when another price replaces it.
+             * @description The time when the price ends. Default: the time when another price replaces this price.
              */
             effective_to?: string;
         };
@@ -3596,7 +3596,7 @@ export interface components {
             ledgers: number;
             examined: number;
             rated: number;
-            /** @description The number of events that have a price, but whose wallet has too few credits. */
+            /** @description The number of events that have a price but could not be charged, usually because the wallet has too few credits. */
             unpaid: number;
             /** @description The number of events that still have no price. */
             unpriced: number;
@@ -3775,7 +3775,7 @@ export interface components {
                  */
                 oldest_at: string;
                 /**
-                 * @description `price`: the oldest event has no price yet. `credits`: it has a price, but its wallet has too few credits.
+                 * @description `price`: the oldest event has no price yet. `credits`: the oldest event has a price but could not be charged, usually because its wallet has too few credits.
                  * @enum {string}
                  */
                 waits_for: "price" | "credits";
@@ -3801,7 +3801,7 @@ export interface components {
             disabled_reason: "gone" | "failing" | null;
             /**
              * Format: date-time
-             * @description The time of the first failed attempt since the last success, or since the endpoint was enabled again.
+             * @description The time of the first failed attempt since the last success, or since the endpoint was enabled again. Null if no attempt has failed since then.
              */
             failing_since: string | null;
             v1a: boolean;
@@ -3809,7 +3809,7 @@ export interface components {
             public_key: string | null;
             /**
              * Format: date-time
-             * @description The time until which messages are also signed with the replaced secret.
+             * @description The time until which messages are also signed with the replaced secret; null if no replaced secret is in use.
              */
             previous_secret_expires_at: string | null;
             /**
@@ -3837,7 +3837,7 @@ export interface components {
             disabled_reason: "gone" | "failing" | null;
             /**
              * Format: date-time
-             * @description The time of the first failed attempt since the last success, or since the endpoint was enabled again.
+             * @description The time of the first failed attempt since the last success, or since the endpoint was enabled again. Null if no attempt has failed since then.
              */
             failing_since: string | null;
             v1a: boolean;
@@ -3845,7 +3845,7 @@ export interface components {
             public_key: string | null;
             /**
              * Format: date-time
-             * @description The time until which messages are also signed with the replaced secret.
+             * @description The time until which messages are also signed with the replaced secret; null if no replaced secret is in use.
              */
             previous_secret_expires_at: string | null;
             /**
@@ -4125,7 +4125,7 @@ export interface components {
                 published_by?: string;
                 /**
                  * Format: date-time
-                 * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                 * @description The time from which the price applies; null if the catalogue does not state it.
                  */
                 effective_from: string | null;
                 /** @description The factor that multiplies the prices of the layer below. */
@@ -4165,7 +4165,7 @@ export interface components {
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                     * @description The time from which the price applies; null if the catalogue does not state it.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -4194,7 +4194,7 @@ export interface components {
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                     * @description The time from which the price applies; null if the catalogue does not state it.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -4351,7 +4351,7 @@ export interface components {
                 published_by?: string;
                 /**
                  * Format: date-time
-                 * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                 * @description The time from which the price applies; null if the catalogue does not state it.
                  */
                 effective_from: string | null;
                 /** @description The factor that multiplies the prices of the layer below. */
@@ -4391,7 +4391,7 @@ export interface components {
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                     * @description The time from which the price applies; null if the catalogue does not state it.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -4420,7 +4420,7 @@ export interface components {
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                     * @description The time from which the price applies; null if the catalogue does not state it.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -5696,7 +5696,7 @@ export interface components {
             feature_id: string;
             user_id?: string;
             team_id?: string;
-            /** @description The planned use. Without it, the check estimates no cost. It checks the feature, its limits and whether credits are available. */
+            /** @description The planned use. If it is absent, the check estimates no cost, and checks only the feature, its limits and whether credits are available. */
             action?: {
                 /** @description The event type of the planned use, case-insensitive. */
                 type: string;
@@ -7806,7 +7806,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The request succeeded. The response has no body. */
             204: {
                 headers: {
                     [name: string]: unknown;

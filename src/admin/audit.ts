@@ -30,7 +30,7 @@ const auditQuery = z
     limit: pageQuery.limit,
     cursor: z
       .string()
-      .regex(AUDIT_ID, 'must be the next_cursor of an earlier response')
+      .regex(AUDIT_ID, 'must be a next_cursor from an earlier response')
       .optional()
       .openapi({ description: 'The `next_cursor` of the previous page.' }),
   })

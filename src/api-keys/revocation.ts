@@ -49,5 +49,5 @@ export async function revokeApiKey(
 
 /** Throws if a ledger refused an update. */
 export function requireReached(outcome: { readonly kind: 'done' } | Refused): void {
-  if (outcome.kind === 'refused') throw new Error(`the ledger is ${outcome.refusal.code}`)
+  if (outcome.kind === 'refused') throw new Error(`the ledger refused the call: ${outcome.refusal.code}`)
 }

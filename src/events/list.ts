@@ -64,7 +64,8 @@ async function* amended(
 ): AsyncGenerator<readonly Entry[]> {
   for await (const chunk of chunks) {
     const entries = await amend(env, from, chunk)
-    if ('kind' in entries) throw new Error(`no ratings from the ledger: ${entries.refusal.code}`)
+    if ('kind' in entries)
+      throw new Error(`the ledger did not return the later ratings of events: ${entries.refusal.code}`)
     yield only_rated ? entries.filter((entry) => !entry.event?.unrated) : entries
   }
 }

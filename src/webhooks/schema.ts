@@ -106,7 +106,7 @@ export const endpointSchema = z
     }),
     failing_since: optionalTime.openapi({
       description:
-        'The time of the first failed attempt since the last success, or since the endpoint was enabled again.',
+        'The time of the first failed attempt since the last success, or since the endpoint was enabled again. Null if no attempt has failed since then.',
     }),
     v1a: z.boolean(),
     public_key: z
@@ -114,7 +114,8 @@ export const endpointSchema = z
       .nullable()
       .openapi({ description: 'The key `whpk_…`, which verifies `v1a` signatures; null without `v1a`.' }),
     previous_secret_expires_at: optionalTime.openapi({
-      description: 'The time until which messages are also signed with the replaced secret.',
+      description:
+        'The time until which messages are also signed with the replaced secret; null if no replaced secret is in use.',
     }),
     mode: z
       .enum(MODES)

@@ -36,7 +36,8 @@ export interface AdmittedContext extends KeyContext {
 
 /**
  * Reads the state that a key change requires from D1. Returns a refusal if the customer does not exist, or if the
- * caller is not allowed to change any key.
+ * caller is not allowed to change any key. If the calling key was deleted or replaced, first completes its revocation,
+ * and throws if this fails.
  */
 export async function admitKeyChange(
   env: Bindings,

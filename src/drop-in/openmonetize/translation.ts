@@ -81,7 +81,7 @@ export function addTranslation(
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
   const answer = (code: number) =>
     code === 204
-      ? { description: 'Done.' }
+      ? { description: 'The request succeeded. The response has no body.' }
       : {
           description: 'The response in the format of the original service.',
           content: { 'application/json': { schema: openObject } },

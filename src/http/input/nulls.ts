@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi'
 
 /**
- * Removes the fields of a value whose null means "absent". These are optional fields whose schema does not accept null,
- * and record entries whose schema does not accept null. Some clients write a null for every absent field, and others
- * send a response back as a request. After the removal, these nulls do not make the request invalid. Other nulls are
- * kept: in fields whose schema accepts null, such as `up_to`, and in metadata and other free JSON.
+ * Removes the fields and record entries in which a null means "absent". These are optional fields whose schema does not
+ * accept null, and entries of records whose values must not be null. Some clients write a null for every absent field,
+ * and others send a response back as a request. After the removal, these nulls do not make the request invalid. Other
+ * nulls are kept: in fields whose schema accepts null, such as `up_to`, and in metadata and other free JSON.
  */
 export function withoutNulls(schema: z.ZodType, value: unknown): unknown {
   const clean = cleanerOf(schema)

@@ -73,7 +73,7 @@ export function placeCursor(place: readonly unknown[]): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url')
 }
 
-/** A text that sorts after every id. A list in descending order begins with it if there is no cursor. */
+/** A text that sorts after every id. The first page of a list in descending order uses it in place of a cursor. */
 export const BEHIND_ALL_IDS = '~'
 
 /**

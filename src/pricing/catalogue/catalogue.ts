@@ -8,8 +8,8 @@ import { type PricePeriod, readPeriods } from './period.ts'
 
 /**
  * A provider of the price catalogue. The catalogue contains providers, their models, and the prices of each model over
- * time. Start-up builds only the maps of the names of providers and of the standard tier. The models of a provider and
- * the prices of a model are read on first use and are kept in memory.
+ * time. Start-up builds only the map of provider names and the set of names of the standard tier. The models of a
+ * provider and the prices of a model are read on first use and are kept in memory.
  */
 export interface ProviderRef {
   readonly id: string

@@ -27,8 +27,7 @@ const layerFields = {
     .optional()
     .openapi({ description: 'The source from which the catalogue has the price.' }),
   effective_from: time.nullable().openapi({
-    description:
-      'The time from which the price applies; null for the first price of a model in the catalogue.',
+    description: 'The time from which the price applies; null if the catalogue does not state it.',
   }),
   multiplier: z
     .number()

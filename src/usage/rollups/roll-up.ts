@@ -81,7 +81,7 @@ export async function rollUp(
     open = left
   }
   const reason =
-    'concurrent writers changed the rollups of the ledger, or too many earlier messages are missing for one step'
+    'concurrent writers changed the rollups of the ledger, or too many earlier messages were missing for one batch'
   for (const message of open) outcomes.set(message, { kind: 'failed', reason })
   return outcomes
 }

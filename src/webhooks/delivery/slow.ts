@@ -34,8 +34,9 @@ export function inFlight(delivered: Delivered, made: number, now_ms: number): Ou
 }
 
 /**
- * Waits for the end of a slow attempt, records it, and sends the next deliveries to its endpoint. Never throws. If an
- * attempt cannot be recorded, it is repeated after `LEASE_MS`.
+ * Waits for the end of a slow attempt, records it, and sends the next deliveries to its endpoint. Never throws. If the
+ * attempt cannot be recorded, or if one of the next deliveries cannot be claimed, read or recorded, logs the error and
+ * stops. A delivery that was running is then repeated after `LEASE_MS`.
  */
 export async function continueSlow(
   env: Bindings,
