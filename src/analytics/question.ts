@@ -45,7 +45,9 @@ const MAX_DAYS = 366
 const MAX_DAYS_BY_HOUR = 31
 const MAX_DAYS_BY_USER = 92
 
-/** Returns an error if the time range is empty or too long for the requested groups and filters. */
+/**
+ * Returns an error if the time range is empty or too long for the requested groups and filters; otherwise undefined.
+ */
 export function rangeProblem(question: Question): { field: 'from' | 'to'; message: string } | undefined {
   const { from_ms, to_ms, group_by } = question
   if (from_ms >= to_ms) return { field: 'from', message: 'must be before to' }

@@ -152,8 +152,8 @@ async function storedKey(
 }
 
 /**
- * Selects the stored key of a call. `keys` must be sorted from new to old. If several keys have the given name, a key
- * of the requested provider is preferred.
+ * Selects the stored key of a call; undefined if no key fits. `keys` must be sorted from new to old. If several keys
+ * have the given name, a key of the requested provider is preferred.
  */
 function choose(
   keys: readonly KnownKey[],

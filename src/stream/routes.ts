@@ -68,7 +68,8 @@ streamRoutes.openapi(streamRoute, async (c) => {
   if (open_in_all >= MAX_OPEN || (open.get(customer_id) ?? 0) >= MAX_OF_CUSTOMER) {
     return problem(c, {
       code: 'rate_limited',
-      detail: 'Too many streams are open. Close a stream, then retry.',
+      detail:
+        'Too many streams are open, for this customer or in total. Close unused streams, or retry later.',
     })
   }
   const asked = last_id === undefined ? c.req.valid('query').after : Number(last_id)

@@ -94,7 +94,10 @@ function imageTools(tools: unknown): Json[] {
   return Array.isArray(tools) ? tools.filter(isRecord).filter(({ type }) => type === 'image_generation') : []
 }
 
-/** Returns the two token counts of a payload. They are used if the payload has no detailed usage. */
+/**
+ * Returns the two token counts of a payload; undefined if one of them is not a number. They are used if the payload has
+ * no detailed usage.
+ */
 function countsOf({ prompt_tokens, completion_tokens }: Json): Json | undefined {
   if (typeof prompt_tokens !== 'number' || typeof completion_tokens !== 'number') return undefined
   return { prompt_tokens, completion_tokens }
@@ -123,7 +126,10 @@ function withoutNulls(usage: Json): Json {
   )
 }
 
-/** Returns a time as a text. The payload has either a number of seconds since 1970 or a text. */
+/**
+ * Returns a time as a text; undefined if there is none. The payload has either a number of seconds since 1970 or a
+ * text.
+ */
 function timeOf(value: unknown): string | undefined {
   if (typeof value === 'number' && value > 0) {
     const date = new Date(Math.round(value * 1000))

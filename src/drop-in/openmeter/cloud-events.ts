@@ -26,8 +26,8 @@ export function binaryAttributes(header: (name: string) => string | undefined): 
 }
 
 /**
- * Decodes a percent-encoded header value (CloudEvents HTTP binding, section 3.1.3.2). Returns an invalid value
- * unchanged.
+ * Decodes a percent-encoded header value (CloudEvents HTTP binding, section 3.1.3.2). Returns an invalid or missing
+ * value unchanged.
  */
 function decoded(value: string | undefined): string | undefined {
   if (value === undefined) return undefined

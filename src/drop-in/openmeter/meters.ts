@@ -46,7 +46,7 @@ export const meterAnswer = z.object({
 /** The group names of OpenMeter with the names of the same groups in this API. */
 const GROUPS: Readonly<Record<string, string>> = { subject: 'user', model: 'model', provider: 'provider' }
 
-/** Finds the mapping whose event type, feature or unit is the name of the meter. */
+/** Finds the mapping whose event type, feature or unit is the name of the meter; undefined if there is none. */
 export function meterOf(slug: string, mappings: readonly Mapping[]): Mapping | undefined {
   return (
     mappings.find(({ type }) => type === slug) ??

@@ -184,7 +184,8 @@ export function number(value: unknown): number {
 }
 
 /**
- * Returns the exact sum of numbers with at most 12 decimal places. Adding doubles is not exact: 0.1 + 0.2 is not 0.3.
+ * Returns the exact sum of numbers with at most 12 decimal places. Throws if a number has more. Adding doubles is not
+ * exact: 0.1 + 0.2 is not 0.3.
  */
 export function sumOf(amounts: readonly number[]): number {
   const sum = amounts.reduce((total, amount) => {

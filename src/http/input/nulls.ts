@@ -56,7 +56,7 @@ function fieldsOf({ shape }: z.ZodObject): Map<string, Field> {
 
 /**
  * Returns the cleaner of a union. The cleaner removes a null from a field if the field is optional in at least one
- * alternative and no alternative accepts null in it.
+ * alternative and no alternative accepts null in it. Returns undefined if there is nothing to remove.
  */
 function cleanerOfUnion(options: readonly unknown[]): Cleaner | undefined {
   const objects = options.filter((option) => option instanceof z.ZodObject)
@@ -109,7 +109,7 @@ function cleanerOfItems(clean: Cleaner | undefined): Cleaner | undefined {
 
 /**
  * Returns the cleaner of a record. The cleaner removes every entry whose value is null, unless the schema of the values
- * accepts null.
+ * accepts null. Returns undefined if there is nothing to remove.
  */
 function cleanerOfValues(values: unknown): Cleaner | undefined {
   const removes_null = values instanceof z.ZodType && !values.safeParse(null).success

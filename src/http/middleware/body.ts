@@ -146,7 +146,7 @@ async function readBytes(
   return decoded
 }
 
-/** Parses the body for `c.req.json()`. Returns an error response if the body is refused. */
+/** Parses the body for `c.req.json()`. Returns an error response if the body is refused; otherwise undefined. */
 function provideBody(
   c: Context<AppEnv>,
   bytes: Uint8Array | undefined,
@@ -194,6 +194,7 @@ function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' |
 
 /**
  * Parses a JSON body in the format of another system, and checks the limits. Parses free JSON like all other values.
+ * Returns the problem if the body is invalid or exceeds a limit.
  */
 export function parseBody(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown } | JsonProblem {
   return readJson(bytes, { ...limits, free: false })
@@ -214,7 +215,10 @@ function readJson(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown
   }
 }
 
-/** Parses a JSON text and checks the limits. Throws if the text is not JSON or not UTF-8. */
+/**
+ * Parses a JSON text and checks the limits. Returns the problem if a limit is exceeded. Throws if the text is not JSON
+ * or not UTF-8.
+ */
 function readText(characters: Utf8Text, limits: JsonLimits): { readonly value: unknown } | JsonProblem {
   const whole = characters.length > ALWAYS_SCANNED_LENGTH ? undefined : characters.slice(0)
   const isScanned = whole === undefined || (limits.free !== false && HAS_FREE_JSON.test(whole))

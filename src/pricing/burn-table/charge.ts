@@ -71,7 +71,7 @@ export function chargeFor(
 
 /**
  * Returns a warning if the matching rule has no rate for any unit of the event, so that the event burns no credits. A
- * unit with a rate of 0 causes no warning.
+ * unit with a rate of 0 causes no warning. Returns undefined if there is no warning.
  */
 function noRateWarning(
   method: CompiledMethod,

@@ -49,8 +49,8 @@ function matchProblems(match: RuleMatch): DefinitionProblem[] {
 }
 
 /**
- * Returns an error if the provider in a condition is unknown. No event can name an unknown provider, so the rule would
- * never match.
+ * Returns an error if the provider in a condition is unknown; otherwise undefined. No event can name an unknown
+ * provider, so the rule would never match.
  */
 function providerProblem(written: string): string | undefined {
   if (written.endsWith('*') || findProvider(written)) return undefined

@@ -172,8 +172,8 @@ function chooseVariant(
 }
 
 /**
- * Returns the modifier for a region. Callers can send any text as a region. An unknown region causes a warning only if
- * the provider charges by region.
+ * Returns the modifier for a region, if there is one. Callers can send any text as a region. An unknown region causes a
+ * warning only if the provider charges by region.
  */
 function chooseRegion(
   { provider, region, at_ms }: PriceConditions,

@@ -83,8 +83,8 @@ export function billingContext(body: Record<string, unknown>): BillingContext {
 }
 
 /**
- * Returns the service tier of a request. A request in a batch has the tier `batch`, even if its response reports
- * another tier. Anthropic reports its fast mode as a speed and not as a tier.
+ * Returns the service tier of a request; undefined if the response reports none. A request in a batch has the tier
+ * `batch`, even if its response reports another tier. Anthropic reports its fast mode as a speed and not as a tier.
  */
 function serviceTier(body: Record<string, unknown>): string | undefined {
   if (ownValue(body, 'object') === 'batch') return 'batch'
