@@ -143,8 +143,8 @@ export async function rotateApiKey(
 }
 
 /**
- * Deletes a key immediately and permanently. Throws if D1, a ledger or KV fails. A repeated call completes an
- * interrupted deletion.
+ * Deletes a key immediately and permanently. Returns a refusal if the key does not exist, or if the actor may not
+ * delete it. Throws if D1, a ledger or KV fails. A repeated call completes an interrupted deletion.
  */
 export async function deleteApiKey(
   env: Bindings,

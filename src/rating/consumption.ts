@@ -44,7 +44,7 @@ export interface Consumption {
   readonly reported: boolean
   /** The quantities that were read, each with its path in the response. */
   readonly read: readonly ReadQuantity[]
-  /** The cost in USD that the response reports for the call. */
+  /** The cost in USD that the response reports for the call; undefined if it reports none. */
   readonly reported_cost_usd: string | undefined
   readonly warnings: readonly string[]
 }

@@ -108,7 +108,7 @@ export function refusePastEnd({ ends_at_ms }: Authority, now_ms: number): KeyRef
   return { kind: 'refused', ...invalid([{ path: '/expires_at', message: 'must be in the future' }], 'body') }
 }
 
-/** Refuses to rotate a key that has expired or that was already deleted or rotated. */
+/** Refuses to rotate a key that has expired or that was already deleted or rotated; otherwise returns undefined. */
 export function refuseEnded(
   { expires_at_ms, revoked_at_ms }: ApiKey,
   now_ms: number,

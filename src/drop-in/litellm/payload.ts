@@ -15,7 +15,10 @@ export function itemOfPayload(payload: unknown, feature_id: string): Item {
   if (cache_hit === true || cache_hit === 'True') return { kind: 'ignored', reason: 'cache_hit' }
   const id = textOf(payload.id) ?? textOf(payload.litellm_call_id)
   if (id === undefined)
-    return rejected('unreadable', 'The log entry has no id. Without an id, a retry would be billed twice.')
+    return rejected(
+      'unreadable',
+      'The log entry has neither an id nor a litellm_call_id as a text. Without an id, a retry would be billed twice.',
+    )
   const named = textOf(payload.custom_llm_provider)
   const full_model = textOf(payload.model)
   const [prefix, ...rest] = (full_model ?? '').split('/')

@@ -42,9 +42,9 @@ export function receive(event: unknown, index: number, mappings: readonly Mappin
   const place = `#${index + 1}`
   if (!isRecord(event)) return { id: place, item: wrong('An event must be an object.') }
   const { id, source, type, subject, time, specversion } = event
-  if (!isText(id)) return { id: place, item: wrong('The event has no id.') }
-  if (!isText(source)) return { id, item: wrong('The event has no source.') }
-  if (!isText(type)) return { id, item: wrong('The event has no type.') }
+  if (!isText(id)) return { id: place, item: wrong('The id must be a text that is not empty.') }
+  if (!isText(source)) return { id, item: wrong('The source must be a text that is not empty.') }
+  if (!isText(type)) return { id, item: wrong('The type must be a text that is not empty.') }
   if (specversion !== undefined && specversion !== null && specversion !== '1.0') {
     return { id, item: wrong('The specversion must be 1.0.') }
   }

@@ -77,8 +77,8 @@ export function placeCursor(place: readonly unknown[]): string {
 export const BEHIND_ALL_IDS = '~'
 
 /**
- * Returns a page of at most `limit` rows and the cursor of the next page. The caller must read one row more than
- * `limit`, because the additional row shows that a next page exists.
+ * Returns a page of at most `limit` rows and the cursor of the next page; null if there is no next page. The caller
+ * must read one row more than `limit`, because the additional row shows that a next page exists.
  */
 export function idPage<T>(
   rows: readonly T[],

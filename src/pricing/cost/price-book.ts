@@ -300,7 +300,7 @@ function tierWarnings(overlay: PriceOverlay, { provider, service_tier }: PriceCo
   if (service_tier === undefined || overlay.service_tier !== null) return NONE
   if (tierOf(provider, service_tier) === null) return NONE
   const shown = JSON.stringify(service_tier.slice(0, 60))
-  return [`no price for service tier ${shown}; billed at the price for all tiers`]
+  return [`There is no price for service tier ${shown}. The usage is billed at the price for all tiers.`]
 }
 
 interface Prepared {

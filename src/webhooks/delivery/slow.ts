@@ -70,7 +70,7 @@ async function recordOne(env: Bindings, consequence: Consequence, now_ms: number
 
 /**
  * Sends a delivery that this run has claimed with `claimNext`. The row now shows a running attempt until the end of the
- * lease, so the delivery is explicitly treated as due.
+ * lease, so the delivery is explicitly treated as due. Throws if D1 or the queue fails.
  */
 async function sendClaimed(env: Bindings, delivered: Delivered, options: SendLimits): Promise<void> {
   const now_ms = options.now()
