@@ -3937,12 +3937,12 @@ export interface components {
         WebhookReplay: {
             /**
              * Format: date-time
-             * @description Start of the range, inclusive. Notifications are kept for 30 days by default.
+             * @description The start of the range, inclusive. Notifications are kept for 30 days by default.
              */
             from: string;
             /**
              * Format: date-time
-             * @description End of the range, exclusive. Default: now.
+             * @description The end of the range, exclusive. Default: now.
              */
             to?: string;
             /** @description Whether only notifications that the endpoint has not received are replayed. Default: false. */
@@ -4121,7 +4121,7 @@ export interface components {
                 } | null;
                 /** @enum {string|null} */
                 source: "override" | "operator" | "feed" | "catalogue" | null;
-                /** @description The source from which the catalogue has the price. */
+                /** @description The source from which the catalogue took the price. */
                 published_by?: string;
                 /**
                  * Format: date-time
@@ -4161,7 +4161,7 @@ export interface components {
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source from which the catalogue has the price. */
+                    /** @description The source from which the catalogue took the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
@@ -4190,7 +4190,7 @@ export interface components {
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source from which the catalogue has the price. */
+                    /** @description The source from which the catalogue took the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
@@ -4347,7 +4347,7 @@ export interface components {
                 } | null;
                 /** @enum {string|null} */
                 source: "override" | "operator" | "feed" | "catalogue" | null;
-                /** @description The source from which the catalogue has the price. */
+                /** @description The source from which the catalogue took the price. */
                 published_by?: string;
                 /**
                  * Format: date-time
@@ -4387,7 +4387,7 @@ export interface components {
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source from which the catalogue has the price. */
+                    /** @description The source from which the catalogue took the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
@@ -4416,7 +4416,7 @@ export interface components {
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source from which the catalogue has the price. */
+                    /** @description The source from which the catalogue took the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
@@ -6474,9 +6474,9 @@ export interface operations {
                 action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "credits.set_auto_top_up" | "credits.delete_auto_top_up" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "credit_packs.create" | "credit_packs.change" | "credit_packs.delete" | "webhook_endpoints.create" | "webhook_endpoints.change" | "webhook_endpoints.rotate_secret" | "webhook_endpoints.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
                 /** @description The id of the changed object, for example of a wallet, a burn table, a key, a customer or a price. */
                 target?: string;
-                /** @description Start of the time range, inclusive. */
+                /** @description The start of the time range, inclusive. */
                 from?: string;
-                /** @description End of the time range, exclusive. */
+                /** @description The end of the time range, exclusive. */
                 to?: string;
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. */
@@ -7283,9 +7283,9 @@ export interface operations {
     getOpenmeterApiMetersMeterQuery: {
         parameters: {
             query?: {
-                /** @description Start of the range, inclusive. Default: 30 days before `to`. */
+                /** @description The start of the range, inclusive. Default: 30 days before `to`. */
                 from?: string;
-                /** @description End of the range, exclusive. Default: now. */
+                /** @description The end of the range, exclusive. Default: now. */
                 to?: string;
                 windowSize?: "HOUR" | "DAY" | "MONTH";
                 windowTimeZone?: "UTC";
@@ -8255,9 +8255,9 @@ export interface operations {
                 provider?: string;
                 model?: string;
                 event_type?: "TOKEN_USAGE" | "API_CALL" | "FEATURE_ACCESS" | "IMAGE_GENERATION" | "VIDEO_GENERATION" | "AUDIO_PROCESSING" | "CUSTOM";
-                /** @description Start of the range of event times, inclusive. */
+                /** @description The start of the range of event times, inclusive. */
                 from?: string;
-                /** @description End of the range of event times, exclusive. */
+                /** @description The end of the range of event times, exclusive. */
                 to?: string;
                 unrated?: "true" | "false";
             };
@@ -8840,9 +8840,9 @@ export interface operations {
                 user_id?: string;
                 team_id?: string;
                 type?: "PURCHASE" | "GRANT" | "BURN" | "REFUND" | "VOID" | "EXPIRATION" | "TRANSFER" | "ADJUSTMENT";
-                /** @description Start of the range of `created_at`, inclusive. */
+                /** @description The start of the range of `created_at`, inclusive. */
                 from?: string;
-                /** @description End of the range of `created_at`, exclusive. */
+                /** @description The end of the range of `created_at`, exclusive. */
                 to?: string;
             };
             header?: never;
@@ -9613,9 +9613,9 @@ export interface operations {
     getUsage: {
         parameters: {
             query?: {
-                /** @description Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
+                /** @description The start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
                 from?: string;
-                /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
+                /** @description The end of the range, exclusive, rounded up to a whole hour. Default: now. */
                 to?: string;
                 /** @description The groups: up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;
@@ -9651,9 +9651,9 @@ export interface operations {
     getCosts: {
         parameters: {
             query?: {
-                /** @description Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
+                /** @description The start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
                 from?: string;
-                /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
+                /** @description The end of the range, exclusive, rounded up to a whole hour. Default: now. */
                 to?: string;
                 /** @description The groups: up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;

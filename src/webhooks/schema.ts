@@ -147,9 +147,9 @@ export const rotateSchema = z
 export const replaySchema = z
   .strictObject({
     from: timeInput().openapi({
-      description: 'Start of the range, inclusive. Notifications are kept for 30 days by default.',
+      description: 'The start of the range, inclusive. Notifications are kept for 30 days by default.',
     }),
-    to: timeInput().optional().openapi({ description: 'End of the range, exclusive. Default: now.' }),
+    to: timeInput().optional().openapi({ description: 'The end of the range, exclusive. Default: now.' }),
     only_failed: z.boolean().default(false).openapi({
       description: 'Whether only notifications that the endpoint has not received are replayed.',
     }),

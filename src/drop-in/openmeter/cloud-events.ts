@@ -10,7 +10,7 @@ import { itemOf, type Mapping } from './mapping.ts'
 
 /** A received event: its name in the response, and the item that it is mapped to. */
 export interface Received {
-  /** The name of the event in the response: its id, or its position in the batch if it has no id. */
+  /** The name of the event in the response: its id, or its position in the batch if it has no valid id. */
   readonly id: string
   readonly item: Item
 }

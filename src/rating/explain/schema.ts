@@ -25,7 +25,7 @@ const layerFields = {
   published_by: z
     .string()
     .optional()
-    .openapi({ description: 'The source from which the catalogue has the price.' }),
+    .openapi({ description: 'The source from which the catalogue took the price.' }),
   effective_from: time.nullable().openapi({
     description: 'The time from which the price applies; null if the catalogue does not state it.',
   }),
