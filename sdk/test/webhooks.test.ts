@@ -48,7 +48,7 @@ describe('verifyWebhook', () => {
       id: 'ntf_1',
     })
     await expect(verifyWebhook(`${PAYLOAD} `, headers, `whpk_${raw.toString('base64')}`)).rejects.toThrow(
-      'wrong signature',
+      'no signature matches a secret',
     )
   })
 

@@ -60,7 +60,7 @@ export default function Credits(): VNode {
             <Figure name="Balance">
               <Amount value={data.balance} unit="credits" />
             </Figure>
-            <Figure name="Available" note="Without credits that holds reserve or that begin later">
+            <Figure name="Available" note="Without credits that holds reserve or that are not yet valid">
               <Amount value={data.available_balance} unit="credits" />
             </Figure>
             <Figure

@@ -15,7 +15,7 @@ export default function Subjects(): VNode {
   return (
     <Page
       title="Users and teams"
-      lead="The users and teams in your ledger. Each is recorded when the ledger first names it, for example in an event."
+      lead="The users and teams in your ledger. Each is recorded when a request first names it, for example in an event."
     >
       <Card title="Users">
         <ListView

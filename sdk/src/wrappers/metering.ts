@@ -3,7 +3,9 @@ import { ConfigurationError, InsufficientCreditsError, OpenMonetizeError } from 
 import type { TrackContext } from '../queue/queue.ts'
 import type { Event, Schemas } from '../types.ts'
 
-/** The options of a wrapped client. Fields of the API have the names of the API. */
+/**
+ * The options of a wrapped client. Options that become fields of a request to the API have the names of these fields.
+ */
 export interface MeterOptions {
   /** The feature of the calls. Default: the provider's name in lower case. */
   readonly feature_id?: string
