@@ -85,7 +85,8 @@ export async function listedModels(): Promise<Map<string, Model[]>> {
   for (const file of files) {
     const name = file.slice(0, -'.json'.length)
     const id = PROVIDERS[name]
-    if (id === undefined && !LEFT_OUT.has(name)) throw new Error(`pi-ai has a new provider: ${name}`)
+    if (id === undefined && !LEFT_OUT.has(name))
+      throw new Error(`pi-ai has a new provider: ${name}. Add it to PROVIDERS or LEFT_OUT.`)
     if (id === undefined) continue
     const models = byProvider.get(id) ?? []
     const known = new Set(models.map((model) => model.id.toLowerCase()))

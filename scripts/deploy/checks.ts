@@ -59,7 +59,7 @@ function checkVariables({ environment, section, tested }: Checked): Finding[] {
   const strictness = environment === 'production' ? 'production' : 'staging'
   return [
     ...absent(tested.vars, vars).map((name) => wrong(`the variable ${name} is missing`)),
-    ...absent(vars, tested.vars).map((name) => wrong(`the variable ${name} is not one that was tested`)),
+    ...absent(vars, tested.vars).map((name) => wrong(`the variable ${name} is not in the tested section`)),
     ...when(
       vars.ENVIRONMENT !== strictness,
       wrong(`ENVIRONMENT must be "${strictness}", not "${vars.ENVIRONMENT}"`),
@@ -95,10 +95,12 @@ function checkBindings({ section, tested }: Checked): Finding[] {
     ...[...wanted].filter((name) => !had.has(name)).map((name) => wrong(`the binding ${name} is missing`)),
     ...[...had]
       .filter((name) => !wanted.has(name))
-      .map((name) => wrong(`the binding ${name} is not one that was tested`)),
+      .map((name) => wrong(`the binding ${name} is not in the tested section`)),
     ...when(
       JSON.stringify(section.same) !== JSON.stringify(tested.same),
-      wrong(`queues, crons or objects differ from what was tested: ${JSON.stringify(section.same)}`),
+      wrong(
+        `settings that all sections share, such as queues, crons or objects, differ from the tested section: ${JSON.stringify(section.same)}`,
+      ),
     ),
   ]
 }
