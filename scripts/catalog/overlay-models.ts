@@ -6,8 +6,8 @@ import type { OverlayModel } from './overlay-types.ts'
  */
 
 /**
- * Returns the price periods of a DeepSeek model with peak prices, from a time on. Peak prices apply in the peak hours
- * in Beijing: every day until 2026-08-23, and since then from Monday to Friday.
+ * Returns the price periods of a DeepSeek model with peak prices, from a given time on. Peak prices apply in the peak
+ * hours in Beijing: every day until 2026-08-23, and since then from Monday to Friday.
  */
 function peakPeriods(
   from: string,
