@@ -202,7 +202,7 @@ class Queue:
         try:
             self.flush(LAST_FLUSH_SECONDS)
         except OpenMonetizeError:
-            # Unsent events stay in the store.
+            # Unsent events stay in the store, if the queue has one.
             pass
 
     def _run(self) -> None:

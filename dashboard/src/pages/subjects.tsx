@@ -71,8 +71,8 @@ export default function Subjects(): VNode {
           empty={
             <Empty title="No team yet">
               <p>
-                Send events with <code>team_id</code>, or add a team here. A team's wallet begins with its
-                first credits.
+                Send events with <code>team_id</code>, or add a team here. A team gets a wallet with its first
+                credits.
               </p>
             </Empty>
           }

@@ -149,7 +149,7 @@ export class Queue {
 
   /**
    * Sends the queued events, and refuses events that are tracked later. Throws like `flush`. Unsent events stay in the
-   * store.
+   * store, if the queue has one.
    */
   async close(options?: FlushOptions): Promise<void> {
     this.#closed = true
