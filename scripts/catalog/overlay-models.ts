@@ -37,7 +37,7 @@ const V4_1_FLASH = '2026-09-09T16:00'
 
 /**
  * Returns the price periods of an alias that once named V3 or R1. `day` and `night` are its first prices, which differ
- * by time of day until the first period of `v3`. `v3` has the following periods. Since the release of V4, the alias has
+ * by time of day until the first period of `v3`. `v3` has the later periods. Since the release of V4, the alias has
  * meant V4 Flash.
  */
 const formerAlias = (

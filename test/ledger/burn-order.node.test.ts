@@ -19,7 +19,7 @@ interface Case {
 
 const MAX = MAX_MICRO_CREDITS
 
-// biome-ignore format: a table reads by its columns
+// biome-ignore format: the rows of the table have aligned columns
 const cases: readonly Case[] = [
   { name: 'a part of the only lot', lots: ['100'], burns: [[30, '1:30']], left: '1:70' },
   { name: 'the only lot exactly, which closes it', lots: ['100'], burns: [[100, '1:100']], left: '' },
