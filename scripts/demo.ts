@@ -109,7 +109,7 @@ async function meter(key: string): Promise<Sent> {
     right,
     'each event cost the price of the price list, and each balance is the previous one minus that cost',
   )
-  if (!last) throw new Error('there are no examples')
+  if (!last) throw new Error('the list of example responses is empty')
   return last
 }
 

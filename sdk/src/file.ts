@@ -139,7 +139,7 @@ class LockedFile implements FileStore {
     if (this.#dirty) return
     this.#dirty = true
     this.sync().catch((cause) =>
-      console.warn(`OpenMonetize: ${this.#path} cannot be synced: ${String(cause)}`),
+      console.warn(`OpenMonetize: ${this.#path} could not be synced to the disk: ${String(cause)}`),
     )
   }
 
