@@ -101,8 +101,8 @@ class Chain {
     this.next = entry.n + 1
   }
   /**
-   * Rejects an entry if its wallet, amount or balance is not a whole number, if its balance is not the known previous
-   * balance plus its amount, or if it has lots that do not add up to its amount.
+   * Rejects an entry if its wallet, amount or balance is not a whole number below 2^53, if its balance is not the known
+   * previous balance plus its amount, or if it has lots that do not add up to its amount.
    */
   addUp(entry) {
     checkAmounts(entry)
@@ -150,19 +150,19 @@ class Chain {
   }
 }
 
-/** Rejects an entry if its wallet, amount or balance is not a whole number, or if its lots do not add up. */
+/** Rejects an entry if its wallet, amount or balance is not a whole number below 2^53, or if its lots do not add up. */
 function checkAmounts({ n, w, a, b, l = [] }) {
   for (const value of [w, a, b])
     if (!Number.isSafeInteger(value))
-      throw new Wrong(`the wallet, amount or balance of entry ${n} is not a whole number`)
+      throw new Wrong(`the wallet, amount or balance of entry ${n} is not a whole number below 2^53`)
   const moved = l.reduce((sum, part) => sum + BigInt(part[1] ?? 0), 0n)
   if (l.length > 0 && moved !== BigInt(a)) throw new Wrong(`the lots of entry ${n} do not add up`)
 }
 
-/** Returns an amount of credits in micro-credits. */
+/** Converts a decimal amount of credits to micro-credits. Throws if the amount has more than six decimal places. */
 function microCredits(text) {
   const [, sign = '', whole = '', parts = ''] =
-    /^(-?)(\d+)(?:\.(\d{1,6}))?$/.exec(text) ?? refuse('an amount of the receipt is not a number')
+    /^(-?)(\d+)(?:\.(\d{1,6}))?$/.exec(text) ?? refuse(`the balance ${text} is not an amount of credits`)
   return BigInt(sign + whole + parts.padEnd(6, '0'))
 }
 

@@ -118,7 +118,7 @@ async function readModels(file: string): Promise<ListedModel[]> {
 
 /**
  * Converts a model of a list. Returns undefined for a model without a price or with whitespace in its id. An input
- * price of zero means an unknown price, unless the id ends with ":free".
+ * price of zero or less means an unknown price, unless the id ends with ":free".
  */
 function convert(provider: string, { id, contextWindow, cost }: ListedModel): Model | undefined {
   if (cost === undefined || /\s/.test(id)) return undefined

@@ -135,7 +135,8 @@ export class Meter {
 
   /**
    * Creates a hold for about as many tokens as the wallet can pay for. Interpolates between the cost of one token and
-   * the cost of `wanted` tokens.
+   * the cost of `wanted` tokens. After an error, tries again with 10 % fewer tokens. Throws the error of the last
+   * attempt.
    */
   async #clipped(
     create: (max_output_tokens: number) => Promise<Schemas['Hold']>,
