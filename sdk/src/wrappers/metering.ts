@@ -271,7 +271,7 @@ function check(options: MeterOptions): MeterOptions {
   return options
 }
 
-/** Reports whether the meter refuses the call. All other errors are failures of the meter. */
+/** Reports whether the meter refuses the call. The wrappers treat all other errors as failures of the meter. */
 function isRefusal({ status, code }: OpenMonetizeError): boolean {
   return status === 402 || code === 'feature_not_allowed' || code === 'customer_suspended'
 }
