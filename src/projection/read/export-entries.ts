@@ -34,6 +34,11 @@ export interface EntriesExport {
  */
 export const EXPORT_ENTRIES = 20_000
 const EXPORT_PAGES = 2_000
+/**
+ * The maximum number of D1 pages in the range of an export. It is not reached: each entry adds at most one page, and
+ * entries that are flushed during the export add at most the rest of one flush.
+ */
+const MAX_ROWS = 2 * (EXPORT_ENTRIES + EXPORT_PAGES)
 /** The maximum number of entries in one read from the object. A read also ends after 64 rows or 4 MB of rows. */
 const ENTRIES_A_READ = 500
 /**
@@ -169,9 +174,9 @@ async function* flushedChunks(
     before_entry,
     from_entry: lowest_entry,
     to_ms,
-    // This limit is never reached: the range is already limited, and each entry adds at most one page.
-    rows: EXPORT_ENTRIES + EXPORT_PAGES,
+    rows: MAX_ROWS,
   })
+  if (rows.length === MAX_ROWS) throw new Error(`an export has ${MAX_ROWS} pages or more`)
   const arrived_from_ms = arrivedFrom(filter)
   const flushes = [...Map.groupBy(rows, ({ flush_entry }) => flush_entry).values()]
   for (const portion of portionsOf(flushes, bytesOf, READ_LIMITS)) {
