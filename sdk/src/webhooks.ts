@@ -76,8 +76,14 @@ async function keyOf(secret: string): Promise<{ version: string; key: CryptoKey 
   const bytes = decode(secret.replace(/^whsec_|^whpk_/, ''))
   if (!bytes || bytes.length === 0) throw refused('a secret must be whsec_ or whpk_ plus base64')
   const algorithm = isPublic ? { name: 'Ed25519' } : { name: 'HMAC', hash: 'SHA-256' }
-  const key = await crypto.subtle.importKey('raw', bytes, algorithm, false, ['verify'])
-  return { version: isPublic ? 'v1a' : 'v1', key }
+  try {
+    const key = await crypto.subtle.importKey('raw', bytes, algorithm, false, ['verify'])
+    return { version: isPublic ? 'v1a' : 'v1', key }
+  } catch {
+    throw refused(
+      'a whpk_ secret is not an Ed25519 key of 32 bytes, or this runtime does not support Ed25519',
+    )
+  }
 }
 
 function parse(text: string): Notification {

@@ -52,6 +52,8 @@ const streamRoute = route({
  */
 const MAX_OF_CUSTOMER = 100
 const MAX_OPEN = 1_000
+/** The value of `Retry-After` if too many streams are open. Streams can end at any time. */
+const RETRY_S = 10
 
 const open = new Map<string, number>()
 let open_in_all = 0
@@ -70,6 +72,7 @@ streamRoutes.openapi(streamRoute, async (c) => {
       code: 'rate_limited',
       detail:
         'Too many streams are open, for this customer or in total. Close unused streams, or retry later.',
+      headers: { 'Retry-After': String(RETRY_S) },
     })
   }
   const asked = last_id === undefined ? c.req.valid('query').after : Number(last_id)
