@@ -16,6 +16,7 @@ import {
   type Target,
   verdictOf,
 } from './fallback.ts'
+import type { InputEstimate } from './request/estimate.ts'
 import { type Pricing, priceEstimated } from './request/prices.ts'
 import type { HeldCall, HoldPlace } from './settlement.ts'
 import { CallTimer } from './stream/call-timer.ts'
@@ -40,6 +41,7 @@ export interface RelayedBody {
 
 /** An attempt of a call that is ready to be sent: the request to the provider, the pricing and the hold. */
 export interface Attempt extends ProviderRequest {
+  readonly input: InputEstimate
   readonly pricing: Pricing
   readonly place: HoldPlace
 }
@@ -72,7 +74,8 @@ export async function relayAnswer(
     const attempt = await prepare(place.target)
     if (attempt) {
       discard(last)
-      const held = heldBy(call, attempt, c.get('request_id'), made, notes)
+      const { input } = attempt
+      const held = heldBy({ ...call, input }, attempt, c.get('request_id'), made, notes)
       const provider = new AbortController()
       const { hold_ms } = configOf(c.env).gateway
       const timer = new CallTimer(hold_ms, () => c.executionCtx.waitUntil(noteUse(held, null, hold_ms)))

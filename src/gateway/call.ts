@@ -10,7 +10,7 @@ import type { MeteredEndpoint, Target } from './dialect.ts'
 import type { Target as FallbackTarget } from './fallback.ts'
 import { type CallHold, holdCall } from './hold.ts'
 import { type BodyProblem, declaredLength, type JsonBody, readJsonBody } from './request/body.ts'
-import { type CallRequest, callOfUpload, readCall } from './request/call-request.ts'
+import { type CallRequest, callOfUpload, type ReadCall, readCall } from './request/call-request.ts'
 import { estimateInput, type InputEstimate } from './request/estimate.ts'
 import type { MeterHeaders } from './request/headers.ts'
 import { withMember } from './request/members.ts'
@@ -52,14 +52,20 @@ export async function meteredCall(
     const read = readCall(endpoint, body.value)
     if (read.kind === 'invalid') return invalidBody(c, read)
     const { call } = read
-    const input = estimateInput(target.dialect, body.value, { text: body.text, bytes: body.bytes.length })
+    const estimated = (value: JsonBody['value']) =>
+      estimateInput(target.dialect, value, { text: body.text, bytes: body.bytes.length })
+    const input = estimated(body.value)
+    const inputOf = ({ model }: CallRequest) =>
+      model === call.model ? input : estimated({ ...body.value, model })
     return await heldCall(
       c,
       { target, endpoint, meter },
       {
         call,
-        input,
-        prices: (pricing) => pricesOfCall(pricing, input, cachedBy(body.text, pricing.provider)),
+        callWith: (model) => readCall({ ...endpoint, model }, { ...body.value, model }),
+        inputOf,
+        prices: (pricing) =>
+          pricesOfCall(pricing, inputOf(pricing.call), cachedBy(body.text, pricing.provider)),
         identity: body.text,
         body: (clipped_to, model) => bodyToSend(body, call, clipped_to, model),
         repeatable: true,
@@ -96,7 +102,8 @@ async function uploadedCall(
     { target, endpoint, meter },
     {
       call,
-      input: { held: 0, likely: 0 },
+      callWith: () => ({ kind: 'read', call }),
+      inputOf: () => ({ held: 0, likely: 0 }),
       prices: pricesOfTranscription,
       identity: `${upload.most_bytes} ${upload.head}`,
       body: () => upload.body(),
@@ -118,7 +125,9 @@ interface Asked {
 /** The body of a call, with the values that determine its price. */
 interface Sent {
   readonly call: CallRequest
-  readonly input: InputEstimate
+  /** Reads the values that determine the price if `model` replaces the model of the body. */
+  readonly callWith: (model: string) => ReadCall
+  readonly inputOf: (call: CallRequest) => InputEstimate
   readonly prices: (pricing: Pricing) => CallPrices
   /** The text that identifies the body. It must be equal in every request with the same idempotency key. */
   readonly identity: string
@@ -134,7 +143,8 @@ interface Sent {
 
 async function heldCall(c: Context<AppEnv>, asked: Asked, sent: Sent): Promise<Response> {
   const { target, endpoint, meter } = asked
-  const { call, input, prices, identity, repeatable } = sent
+  const { call, inputOf, prices, identity, repeatable } = sent
+  const input = inputOf(call)
   const { dialect } = target
   const own = await resolveUpstream(
     c,
@@ -176,7 +186,7 @@ interface Prepared {
 async function attemptAt(
   c: Context<AppEnv>,
   target: Target,
-  { call, body, upload: relayed }: Sent,
+  { call, callWith, inputOf, body, upload: relayed }: Sent,
   { own, pricing: asked, hold }: Prepared,
   { provider_key, model }: FallbackTarget,
 ): Promise<Attempt | undefined> {
@@ -184,15 +194,18 @@ async function attemptAt(
   const upstream =
     provider_key === null ? own : await resolveUpstream(c, { provider: dialect, name: provider_key })
   if (!upstream.ok) return undefined
+  const read = model === null ? undefined : callWith(model)
+  if (read?.kind === 'invalid') return undefined
   const pricing = {
     ...asked,
     provider: upstream.provider,
-    call: model === null ? call : { ...call, model },
+    call: read?.call ?? call,
   }
   if (!(await hold.moveTo(pricing))) return undefined
   const url = upstreamUrl(upstream.baseUrl, withModel(target, model))
   return {
     dialect,
+    input: inputOf(pricing.call),
     url,
     headers: upstreamHeaders(dialect, url, upstream.key, c.req.raw.headers),
     body: body(hold.clipped_to, model),
