@@ -6,7 +6,7 @@ import { LARGE_BYTES, roomFor } from '../http/middleware/large-bodies.ts'
 import { invalidRequest, problem, refusalResponse } from '../http/output/problem.ts'
 import { resolveUpstream, type UpstreamFound } from '../provider-keys/upstream.ts'
 import { type Attempt, type RelayedBody, relayAnswer } from './attempts.ts'
-import type { MeteredEndpoint, Target } from './dialect.ts'
+import { decodedPath, endpointOf, type MeteredEndpoint, type Target } from './dialect.ts'
 import type { Target as FallbackTarget } from './fallback.ts'
 import { type CallHold, holdCall } from './hold.ts'
 import { type BodyProblem, declaredLength, type JsonBody, readJsonBody } from './request/body.ts'
@@ -193,7 +193,7 @@ async function attemptAt(
   const { dialect } = target
   const upstream =
     provider_key === null ? own : await resolveUpstream(c, { provider: dialect, name: provider_key })
-  if (!upstream.ok) return undefined
+  if (!upstream.ok || !isCalled(withModel(target, model))) return undefined
   const read = model === null ? undefined : callWith(model)
   if (read?.kind === 'invalid') return undefined
   const pricing = {
@@ -241,7 +241,14 @@ function bodyToSend(
 function withModel(target: Target, model: string | null): Target {
   if (model === null || target.dialect !== 'google') return target
   const path = decodeURIComponent(target.path)
-  return { ...target, path: path.replace(/^[^:]+/, `models/${encodeURIComponent(model)}`) }
+  const name = encodeURIComponent(model.replace(/^models\//, ''))
+  return { ...target, path: path.replace(/^[^:]+/, `models/${name}`) }
+}
+
+/** Returns whether a path of the gateway can lead to a target. The model of another attempt can prevent this. */
+function isCalled({ dialect, path }: Target): boolean {
+  const decoded = decodedPath(path)
+  return decoded !== undefined && endpointOf(dialect, 'POST', decoded) !== undefined
 }
 
 /**

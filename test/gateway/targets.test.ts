@@ -68,3 +68,31 @@ describe('an attempt with another model is held as a separate call with this mod
     expect(attempts[1]?.held).toBeCloseTo(Number(alone[0]?.held), 1)
   })
 })
+
+describe('the path of another attempt at Gemini', () => {
+  const body = { contents: [{ parts: [{ text: 'Hi' }] }] }
+
+  async function sentTo(model: string): Promise<readonly string[]> {
+    const { api_key: key } = await createCustomer()
+    const seen = provider(key, refused, refused)
+    const headers = { 'X-Meter-Fallback': `retry;model="${model}"` }
+    await call(gemini('gemini-2.5-flash'), { key, body, headers })
+    return seen.slice(1).map((one) => new URL(one.url).pathname)
+  }
+
+  it.each([
+    'gemini-2.5-pro?x',
+    'gemini-2.5-pro#x',
+    'gemini-2.5-pro%3Fx',
+    'gemini-2.5-pro;x',
+    'x:countTokens',
+    'x/gemini-2.5-pro',
+    '../gemini-2.5-pro',
+  ])('is not called with the model %s, which a call of its own cannot have', async (model) => {
+    expect(await sentTo(model)).toEqual([])
+  })
+
+  it.each(['gemini-2.5-pro', 'models/gemini-2.5-pro'])('has the model %s', async (model) => {
+    expect(await sentTo(model)).toEqual(['/v1beta/models/gemini-2.5-pro:generateContent'])
+  })
+})
