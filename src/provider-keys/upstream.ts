@@ -105,6 +105,8 @@ export async function resolveUpstream(
   const dialect = dialectOf(provider)
   if (headerKey !== undefined && !isKeyText(headerKey))
     return invalidAt('/X-Provider-Key', BAD_KEY, `The header X-Provider-Key ${BAD_KEY}.`)
+  if (name === '')
+    return invalidAt('/X-Meter-Provider-Key', EMPTY, `The header X-Meter-Provider-Key ${EMPTY}.`)
   if (headerKey !== undefined && name === undefined) {
     return atUsualAddress(provider, dialect, { key: headerKey, providerKeyId: null })
   }
@@ -119,6 +121,7 @@ export async function resolveUpstream(
   }
 }
 
+const EMPTY = 'must not be empty'
 const BAD_KEY = `must have 1 to ${MAX_KEY_CHARS} printable ASCII characters, without spaces`
 
 /** The error text of the problem `provider_keys_not_configured`. The routes that store keys also use it. */

@@ -52,6 +52,9 @@ describe('the upstream of a call', () => {
         members: { errors: [{ path: '/base_url', message: 'required in the stored key of this provider' }] },
       },
     })
+    expect(await upstreamOf(customer, { provider: 'openai', name: '' })).toMatchObject({
+      problem: { code: 'invalid_request', detail: 'The header X-Meter-Provider-Key must not be empty.' },
+    })
     expect(await upstreamOf(customer, { provider: 'openai', name: 'Slow' })).toMatchObject({
       ok: false,
       problem: { code: 'not_found', detail: 'Provider key Slow not found.' },
