@@ -3,7 +3,7 @@ import { configOf } from '../config.ts'
 import type { Timeouts as RouteTimeouts } from '../gateway-routes/store.ts'
 import type { AppEnv } from '../http/env.ts'
 import { retryAfterMs } from '../http/outbound/retry-after.ts'
-import { logError, logWarning } from '../logging/log.ts'
+import { logFailure, logWarning } from '../logging/log.ts'
 import { formatUsd, usdFromParts } from '../pricing/money.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
 import { type Limits, noteUse, relayed, type Sent } from './answer.ts'
@@ -257,7 +257,10 @@ async function send(
   } catch (error) {
     const refusal = upload?.refusal()
     if (refusal) return { kind: 'refused', refusal }
-    if (why === undefined) logError('gateway_provider_unreachable', nameOnly(error))
+    if (why === undefined) {
+      const fields = { request_id: c.get('request_id'), reason: nameOnly(error) }
+      logFailure('gateway_provider_unreachable', fields)
+    }
     return { kind: 'failed', why: why ?? 'unreachable' }
   } finally {
     timer.stop()
