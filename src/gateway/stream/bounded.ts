@@ -34,7 +34,7 @@ function withoutLongStrings(text: string): string {
 }
 
 /** Returns the position of the quotation mark that ends a string; -1 if the text ends within the string. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   let at = text.indexOf('"', start)
   while (at !== -1 && isEscaped(text, at)) at = text.indexOf('"', at + 1)
   return at

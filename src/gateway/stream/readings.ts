@@ -2,7 +2,8 @@ import { isRecord } from '../../ledger/model/json.ts'
 import type { Dialect } from '../../provider-keys/providers.ts'
 import type { MeteredApi } from '../dialect.ts'
 import { type Delivered, OutputCount, textsOf } from './delivered.ts'
-import { parsed, Reading, recordOf } from './reading.ts'
+import { Searches } from './grounding.ts'
+import { listOf, parsed, Reading, recordOf } from './reading.ts'
 
 const HAS_USAGE = /"usage"\s*:\s*\{/
 const NO_CHOICES = /"choices"\s*:\s*\[\s*\]/
@@ -16,7 +17,9 @@ const CONTENT_PARTS = /"content"\s*:\s*\[/
 const PART_TEXTS = textsOf('text|thinking')
 
 class ChatReading extends Reading {
-  readonly delivered = new OutputCount('content|reasoning_content|reasoning|arguments|refusal|transcript')
+  readonly delivered = new OutputCount(
+    'content|reasoning_content|reasoning|arguments|input|refusal|transcript',
+  )
   private last: string | undefined
   private hasReport = false
   private finished = false
@@ -160,6 +163,7 @@ const IMAGE_PART = /"mime_?[tT]ype"\s*:\s*"image\//g
 /** Reads a stream of Gemini. Every chunk has the totals so far, so the usage of the last chunk is used. */
 class GenerateReading extends Reading {
   readonly delivered = new OutputCount('text|code|output')
+  private readonly searches = new Searches()
   private last: string | undefined
   private finished = false
 
@@ -171,6 +175,7 @@ class GenerateReading extends Reading {
       this.delivered.images += images
       if (images === 0) this.delivered.addAudio(data, MEDIA)
     }
+    if (data.includes('"groundingMetadata"')) this.searches.add(data)
     if (FINISH_REASON.test(data)) this.finished = true
     if (data.includes('"usageMetadata"')) this.last = data
   }
@@ -184,7 +189,8 @@ class GenerateReading extends Reading {
   }
 
   reported() {
-    return parsed(this.last)
+    const last = parsed(this.last)
+    return last && this.searches.addTo(last)
   }
 }
 
@@ -195,6 +201,7 @@ class EventReading extends Reading {
   readonly delivered = new OutputCount('delta')
   private last: string | undefined
   private speaks = false
+  private finished_images = 0
 
   protected read(data: string): void {
     if (HAS_USAGE.test(data)) this.last = data
@@ -204,7 +211,8 @@ class EventReading extends Reading {
       this.delivered.images = Math.max(this.delivered.images, 1)
     } else {
       this.delivered.text(data)
-      this.delivered.images += data.match(IMAGE)?.length ?? 0
+      this.finished_images += data.match(IMAGE)?.length ?? 0
+      this.delivered.images = Math.max(this.delivered.images, this.finished_images)
     }
   }
 
@@ -249,7 +257,11 @@ export function readingOf(api: MeteredApi): Reading {
  * none.
  */
 export function deliveredText(dialect: Dialect, text: string): Delivered {
-  const count = new OutputCount(dialect === 'openai' ? 'content|text|arguments|refusal' : 'text|thinking')
+  const count = new OutputCount(
+    dialect === 'openai'
+      ? 'content|reasoning_content|reasoning|text|arguments|input|refusal'
+      : 'text|thinking',
+  )
   count.text(text)
   if (dialect === 'openai') count.images = text.match(IMAGE_CALL)?.length ?? 0
   return count
@@ -257,22 +269,19 @@ export function deliveredText(dialect: Dialect, text: string): Delivered {
 
 /**
  * Returns the length of the function calls in a line, as JSON. The line must be parsed, because Gemini sends the
- * arguments of function calls as objects.
+ * arguments of function calls as objects. If it cannot be parsed, because it was interrupted, all of it from the first
+ * call on is counted.
  */
 function callsIn(data: string): number {
-  const candidates = parsed(data)?.candidates
-  let bytes = 0
-  for (const candidate of listOf(candidates)) {
-    for (const part of listOf(recordOf(recordOf(candidate).content).parts)) {
-      const { functionCall } = recordOf(part)
-      if (functionCall !== undefined) bytes += JSON.stringify(functionCall).length
-    }
+  try {
+    const event: unknown = JSON.parse(data)
+    const candidates = listOf(isRecord(event) ? event.candidates : undefined)
+    const parts = candidates.flatMap((candidate) => listOf(recordOf(recordOf(candidate).content).parts))
+    const calls = parts.map((part) => recordOf(part).functionCall).filter((call) => call !== undefined)
+    return calls.reduce<number>((bytes, call) => bytes + JSON.stringify(call).length, 0)
+  } catch {
+    return data.length - data.indexOf('"functionCall"')
   }
-  return bytes
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
 }
 
 /** Removes the fields that are null, so that a null in a later report does not replace a number in an earlier one. */

@@ -56,6 +56,11 @@ export class ResponseReader {
     return this.parts?.end() ?? []
   }
 
+  /** Counts the output in the last event, if the response was interrupted within this event. */
+  interrupt(): void {
+    this.parts?.interrupt()
+  }
+
   /**
    * Returns the line breaks that a comment at the end of a stream of server-sent events needs before it; undefined if
    * the response is no such stream.
@@ -90,6 +95,7 @@ export class ResponseReader {
 interface Parts {
   pass(chunk: Uint8Array): readonly Uint8Array[]
   end(): readonly Uint8Array[]
+  interrupt(): void
 }
 
 /** A response whose content is not read, such as audio, which contains no usage. */
@@ -101,6 +107,8 @@ class Unread implements Parts {
   end(): readonly Uint8Array[] {
     return []
   }
+
+  interrupt(): void {}
 }
 
 class Page extends Unread {}
