@@ -145,15 +145,27 @@ const PAGE: Read = {
   refused: true,
 }
 
-/** Returns the usage of a whole response that is not a stream. */
+/** The pattern of the beginning of a stream of server-sent events. */
+const EVENTS = /^(?:data|event|id|retry)?:/
+
+/** Returns the usage of a whole response to a call that requested no stream. */
 export function usageIn(format: ResponseFormat, bytes: Uint8Array): Read {
   const text = new TextDecoder('latin1').decode(bytes).replace(LEADING_BLANK, '')
-  return isPage(format.type, text) ? PAGE : wholeUsage(format, text)
+  if (isPage(format.type, text)) return PAGE
+  // The text of a transcription can begin as the text of an event does.
+  if (format.api === 'transcriptions' || !EVENTS.test(text)) return wholeUsage(format, text)
+  const reader = new ResponseReader(format)
+  reader.pass(bytes)
+  reader.end()
+  return reader.used()
 }
 
+/** The APIs whose output is text. */
+const OF_TEXT: ReadonlySet<MeteredApi> = new Set(['chat', 'responses', 'messages', 'generate'])
+
 /**
- * Returns the usage that the text of a response reports. If the report is not complete, returns an estimate from the
- * text of the response.
+ * Returns the usage that the text of a response reports. Also returns the output in the text, for an estimate if the
+ * report is not complete or cannot be read.
  */
 function wholeUsage({ api, dialect, upload }: ResponseFormat, text: string): Read {
   const reported = parsed(text)
@@ -165,7 +177,7 @@ function wholeUsage({ api, dialect, upload }: ResponseFormat, text: string): Rea
     reported !== undefined &&
     !failed &&
     (hasUsage || api === 'images' || (api === 'transcriptions' && reported.duration !== undefined))
-  const delivered = complete ? NOTHING : deliveredText(dialect, text)
+  const delivered = complete && !OF_TEXT.has(api) ? NOTHING : deliveredText(dialect, text)
   return {
     reported: complete ? reported : undefined,
     complete,
