@@ -18,6 +18,36 @@ it('the input of a message is the one that its start reports, for any names of t
   expect(reading.reported()).toMatchObject({ usage: { ...usage, output_tokens: 20 } })
 })
 
+it.each([
+  [
+    'zeros',
+    { input_tokens: 0, cache_read_input_tokens: 0 },
+    { input_tokens: 700, cache_read_input_tokens: 30 },
+  ],
+  ['nulls', { input_tokens: null }, { input_tokens: 700, cache_read_input_tokens: 30 }],
+  ['more', { input_tokens: 900 }, { input_tokens: 900, cache_read_input_tokens: 30 }],
+  [
+    'only cached input',
+    { input_tokens: 0, cache_read_input_tokens: 730 },
+    { input_tokens: 0, cache_read_input_tokens: 730 },
+  ],
+])('the input at the end of a message replaces the one at its start: %s', (_, input, expected) => {
+  const reading = readingOf('messages')
+  const usage = { input_tokens: 700, cache_read_input_tokens: 30, output_tokens: 1 }
+  reading.take(JSON.stringify({ type: 'message_start', message: { usage } }))
+  const end = { type: 'message_delta', delta: { stop_reason: 'end_turn' } }
+  reading.take(JSON.stringify({ ...end, usage: { ...input, output_tokens: 20 } }))
+  expect(reading.reported()).toMatchObject({ usage: { ...expected, output_tokens: 20 } })
+})
+
+it('the usage in a completion is read', () => {
+  const usage = { prompt_tokens: 19, completion_tokens: 13, total_tokens: 32 }
+  const reading = readingOf('chat')
+  reading.take(JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: 'stop', usage }] }))
+  expect(reading.complete).toBe(true)
+  expect(reading.reported()).toMatchObject({ usage })
+})
+
 type Body = Readonly<Record<string, unknown>>
 
 function readingOfLines(api: MeteredApi, lines: readonly object[]) {

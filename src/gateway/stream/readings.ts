@@ -3,7 +3,7 @@ import type { Dialect } from '../../provider-keys/providers.ts'
 import type { MeteredApi } from '../dialect.ts'
 import { type Delivered, OutputCount, textsOf } from './delivered.ts'
 import { Searches } from './grounding.ts'
-import { listOf, parsed, Reading, recordOf } from './reading.ts'
+import { type Json, listOf, parsed, Reading, recordOf } from './reading.ts'
 
 const HAS_USAGE = /"usage"\s*:\s*\{/
 const NO_CHOICES = /"choices"\s*:\s*\[\s*\]/
@@ -47,8 +47,11 @@ class ChatReading extends Reading {
     return HAS_USAGE.test(data) && NO_CHOICES.test(data)
   }
 
+  /** Returns the last report. Moonshot reports the usage of a stream in its completion. */
   reported() {
-    return parsed(this.last)
+    const event = parsed(this.last)
+    const { usage } = recordOf(listOf(event?.choices)[0])
+    return isRecord(usage) && !isRecord(event?.usage) ? { ...event, usage } : event
   }
 }
 
@@ -152,7 +155,7 @@ class MessagesReading extends Reading {
     const message = parsed(this.start)?.message
     const delta = parsed(this.delta)?.usage
     if (!isRecord(message)) return isRecord(delta) ? { usage: delta } : undefined
-    return { ...message, usage: { ...recordOf(message.usage), ...known(recordOf(delta)) } }
+    return { ...message, usage: { ...recordOf(message.usage), ...reportedIn(recordOf(delta)) } }
   }
 }
 
@@ -284,7 +287,17 @@ function callsIn(data: string): number {
   }
 }
 
-/** Removes the fields that are null, so that a null in a later report does not replace a number in an earlier one. */
-function known(usage: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null))
+const INPUT_COUNTS = ['input_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens']
+
+/**
+ * Returns the counts of a later report that replace those of an earlier one. Counts that are null are not reported. If
+ * all counts of the input are zero, they are not reported either: SGLang sends such zeros.
+ */
+function reportedIn(usage: Json): Json {
+  const has_input = INPUT_COUNTS.some((name) => Number(usage[name]) > 0)
+  return Object.fromEntries(
+    Object.entries(usage).filter(
+      ([name, value]) => value !== null && (has_input || !INPUT_COUNTS.includes(name)),
+    ),
+  )
 }
