@@ -219,6 +219,24 @@ it('an image in a chat completion is an image', () => {
   })
 })
 
+it('text that a chunk contains twice is counted once', () => {
+  const reasoning = 'x'.repeat(40)
+  expect(delivered('chat', {}, chat({ reasoning, reasoning_content: reasoning }))).toEqual({
+    output_tokens: 10,
+  })
+  expect(delivered('chat', {}, chat({ reasoning, reasoning_content: null }))).toEqual({ output_tokens: 10 })
+  expect(delivered('chat', {}, chat({ reasoning, reasoning_content: '' }))).toEqual({ output_tokens: 10 })
+  // Perplexity sends all text so far with each chunk.
+  const chunk = (count: number) => {
+    const message = { role: 'assistant', content: 'x'.repeat(40 * count) }
+    return { choices: [{ index: 0, message, delta: { content: 'x'.repeat(40) } }] }
+  }
+  expect(delivered('chat', {}, chunk(1), chunk(2), chunk(3))).toEqual({ output_tokens: 30 })
+  expect(delivered('chat', {}, { choices: [{ message: { content: 'x'.repeat(40) } }] })).toEqual({
+    output_tokens: 10,
+  })
+})
+
 it('reasoning in a list of parts is output', () => {
   const thinking = [{ type: 'text', text: 'x'.repeat(40) }]
   const content = [

@@ -16,17 +16,22 @@ const IMAGE_URL = /"url"\s*:\s*"data:image\//g
 const CONTENT_PARTS = /"content"\s*:\s*\[/
 const PART_TEXTS = textsOf('text|thinking')
 
+/** The fields with text. Some servers send the same reasoning in `reasoning_content` and in `reasoning`. */
+const CHAT_TEXTS = 'content|reasoning_content|arguments|input|refusal|transcript'
+const WITHOUT_COPY = textsOf(CHAT_TEXTS)
+const HAS_COPY = /"reasoning_content"\s*:\s*"[^"]/
+
 class ChatReading extends Reading {
-  readonly delivered = new OutputCount(
-    'content|reasoning_content|reasoning|arguments|input|refusal|transcript',
-  )
+  readonly delivered = new OutputCount(`${CHAT_TEXTS}|reasoning`)
   private last: string | undefined
   private hasReport = false
   private finished = false
 
   protected read(data: string): void {
-    this.delivered.text(data)
-    if (CONTENT_PARTS.test(data)) this.delivered.addTexts(data, PART_TEXTS)
+    const output = data.includes('"message"') ? deltasIn(data) : data
+    if (HAS_COPY.test(output)) this.delivered.addTexts(output, WITHOUT_COPY)
+    else this.delivered.text(output)
+    if (CONTENT_PARTS.test(output)) this.delivered.addTexts(output, PART_TEXTS)
     if (data.includes('"audio"')) this.delivered.addAudio(data, MEDIA)
     if (data.includes('"images"')) this.delivered.images += data.match(IMAGE_URL)?.length ?? 0
     if (FINISH.test(data)) this.finished = true
@@ -53,6 +58,12 @@ class ChatReading extends Reading {
     const { usage } = recordOf(listOf(event?.choices)[0])
     return isRecord(usage) && !isRecord(event?.usage) ? { ...event, usage } : event
   }
+}
+
+/** Returns the new output in a chunk. Perplexity also sends all output so far, in the field `message`. */
+function deltasIn(data: string): string {
+  const deltas = listOf(parsed(data)?.choices).map((choice) => recordOf(choice).delta)
+  return deltas.some(isRecord) ? JSON.stringify(deltas) : data
 }
 
 const RESPONSE_END = /"response\.(?:completed|incomplete|failed)"/
@@ -261,9 +272,7 @@ export function readingOf(api: MeteredApi): Reading {
  */
 export function deliveredText(dialect: Dialect, text: string): Delivered {
   const count = new OutputCount(
-    dialect === 'openai'
-      ? 'content|reasoning_content|reasoning|text|arguments|input|refusal'
-      : 'text|thinking',
+    dialect === 'openai' ? 'content|reasoning_content|text|arguments|input|refusal' : 'text|thinking',
   )
   count.text(text)
   if (dialect === 'openai') count.images = text.match(IMAGE_CALL)?.length ?? 0
