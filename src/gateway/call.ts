@@ -67,7 +67,7 @@ export async function meteredCall(
         prices: (pricing) =>
           pricesOfCall(pricing, inputOf(pricing.call), cachedBy(body.text, pricing.provider)),
         identity: body.text,
-        body: (clipped_to, model) => bodyToSend(body, call, clipped_to, model),
+        body: (asked, clipped_to, model) => bodyToSend(body, asked, clipped_to, model),
         repeatable: true,
       },
     )
@@ -132,10 +132,10 @@ interface Sent {
   /** The text that identifies the body. It must be equal in every request with the same idempotency key. */
   readonly identity: string
   /**
-   * Returns the body for the provider. If `clipped_to` is set, it becomes the output limit. If `model` is not null, it
-   * replaces the model.
+   * Returns the body for the provider of `call`. If `clipped_to` is set, it becomes the output limit. If `model` is not
+   * null, it replaces the model.
    */
-  readonly body: (clipped_to: number | undefined, model: string | null) => BodyInit
+  readonly body: (call: CallRequest, clipped_to: number | undefined, model: string | null) => BodyInit
   /** Whether the body can be sent a second time. */
   readonly repeatable: boolean
   readonly upload?: RelayedBody
@@ -194,12 +194,14 @@ async function attemptAt(
   const upstream =
     provider_key === null ? own : await resolveUpstream(c, { provider: dialect, name: provider_key })
   if (!upstream.ok || !isCalled(withModel(target, model))) return undefined
+  const { provider } = upstream
   const read = model === null ? undefined : callWith(model)
   if (read?.kind === 'invalid') return undefined
+  const named = read?.call ?? call
   const pricing = {
     ...asked,
-    provider: upstream.provider,
-    call: read?.call ?? call,
+    provider,
+    call: named.lacks_usage && REPORTS_UNASKED.has(provider) ? { ...named, lacks_usage: false } : named,
   }
   if (!(await hold.moveTo(pricing))) return undefined
   const url = upstreamUrl(upstream.baseUrl, withModel(target, model))
@@ -208,12 +210,15 @@ async function attemptAt(
     input: inputOf(pricing.call),
     url,
     headers: upstreamHeaders(dialect, url, upstream.key, c.req.raw.headers),
-    body: body(hold.clipped_to, model),
+    body: body(pricing.call, hold.clipped_to, model),
     ...(relayed && { relayed }),
     pricing,
     place: hold.place,
   }
 }
+
+/** The providers whose streams always report the usage, and that refuse a request for the report. */
+const REPORTS_UNASKED: ReadonlySet<string> = new Set(['mistral'])
 
 /**
  * Returns the body of the client with at most three changes. A fallback can replace the model. A clipped call gets a
