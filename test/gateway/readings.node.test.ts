@@ -237,6 +237,13 @@ it('text that a chunk contains twice is counted once', () => {
   })
 })
 
+it('a summary of a compacted conversation is output', () => {
+  const delta = { type: 'compaction_delta', content: 'x'.repeat(40) }
+  expect(delivered('messages', {}, { type: 'content_block_delta', index: 0, delta })).toEqual({
+    output_tokens: 10,
+  })
+})
+
 it('reasoning in a list of parts is output', () => {
   const thinking = [{ type: 'text', text: 'x'.repeat(40) }]
   const content = [

@@ -160,6 +160,19 @@ describe('the charge of a response with an image', () => {
   })
 })
 
+it('the input of an interrupted message is estimated, if the server reports it only at the end', () => {
+  const body = { model: 'claude-sonnet-4-5', max_tokens: 100, stream: true }
+  const started = (input_tokens: number) => {
+    const usage = { input_tokens, output_tokens: 0 }
+    return { type: 'message_start', message: { model: body.model, usage } }
+  }
+  const text = { type: 'content_block_delta', delta: { type: 'text_delta', text: 'x'.repeat(40) } }
+  const input = (count: number) =>
+    charged(pricingOf('messages', body, 'anthropic'), [started(count), text])?.usage
+  expect(input(0)).toEqual({ input_tokens: INPUT.likely, output_tokens: 10 })
+  expect(input(900)).toEqual({ input_tokens: 900, output_tokens: 10 })
+})
+
 it('file searches that were begun are charged, if the stream ends after them', () => {
   const pricing = pricingOf('responses', { ...GPT_5, tools: [{ type: 'file_search' }] })
   const begun = (item_id: string) => ({ type: 'response.file_search_call.in_progress', item_id })

@@ -133,6 +133,7 @@ const START = /"type"\s*:\s*"message_start"/
 const SEARCH = /"type"\s*:\s*"server_tool_use".*"name"\s*:\s*"web_search"/
 const SIGNATURE = textsOf('signature')
 const REDACTED = textsOf('data')
+const COMPACTED = textsOf('content')
 
 /**
  * Reads a stream of Anthropic's Messages API. `message_start` has the exact input tokens. Each `message_delta` has the
@@ -150,6 +151,7 @@ class MessagesReading extends Reading {
     else if (data.includes('"message_delta"') && HAS_USAGE.test(data)) this.delta = data
     else if (data.includes('"signature_delta"')) this.delivered.addSealed(data, SIGNATURE)
     else if (data.includes('"redacted_thinking"')) this.delivered.addSealed(data, REDACTED)
+    else if (data.includes('"compaction_delta"')) this.delivered.addTexts(data, COMPACTED)
     else if (data.includes('"content_block_start"') && SEARCH.test(data)) this.delivered.searches += 1
     else this.delivered.text(data)
   }
