@@ -190,6 +190,13 @@ it('text of several megabytes with escapes is counted', () => {
   expect(delivered('chat', {}, chat({ content }))).toEqual({ output_tokens: 3_000_000 })
 })
 
+it('a line that repeats a pattern takes linear time', () => {
+  const reading = readingOf('messages')
+  const start_ms = performance.now()
+  reading.take(`"content_block_start" ${'"type":"server_tool_use"'.repeat(100_000)}`)
+  expect(performance.now() - start_ms).toBeLessThan(2_000)
+})
+
 it('a call that is nested very deeply is counted', () => {
   const depth = 100_000
   const reading = readingOf('generate')

@@ -130,7 +130,8 @@ class ResponsesReading extends Reading {
 
 const STOP = /"stop_reason"\s*:\s*"/
 const START = /"type"\s*:\s*"message_start"/
-const SEARCH = /"type"\s*:\s*"server_tool_use".*"name"\s*:\s*"web_search"/
+const TOOL_USE = /"type"\s*:\s*"server_tool_use"/
+const WEB_SEARCH = /"name"\s*:\s*"web_search"/
 const SIGNATURE = textsOf('signature')
 const REDACTED = textsOf('data')
 const COMPACTED = textsOf('content')
@@ -152,8 +153,9 @@ class MessagesReading extends Reading {
     else if (data.includes('"signature_delta"')) this.delivered.addSealed(data, SIGNATURE)
     else if (data.includes('"redacted_thinking"')) this.delivered.addSealed(data, REDACTED)
     else if (data.includes('"compaction_delta"')) this.delivered.addTexts(data, COMPACTED)
-    else if (data.includes('"content_block_start"') && SEARCH.test(data)) this.delivered.searches += 1
-    else this.delivered.text(data)
+    else if (data.includes('"content_block_start"') && TOOL_USE.test(data) && WEB_SEARCH.test(data)) {
+      this.delivered.searches += 1
+    } else this.delivered.text(data)
   }
 
   get complete(): boolean {
