@@ -181,6 +181,20 @@ it('file searches that were begun are charged, if the stream ends after them', (
   expect(costOf(charged(pricing, []))).toBe(CHARGED_INPUT)
 })
 
+it('a response is charged everything that its own provider reports', () => {
+  const costs = (provider: string, model: string, usage: object) => {
+    const pricing = pricingOf('chat', { model, stream: true, max_tokens: 100 }, provider)
+    const choices = [{ index: 0, delta: {}, finish_reason: 'stop' }]
+    const event = charged(pricing, [{ object: 'chat.completion.chunk', model, choices, usage }])
+    expect(event?.warnings).toBeUndefined()
+    return costOf(event)
+  }
+  const counts = { prompt_tokens: 33, completion_tokens: 7_163, total_tokens: 7_196 }
+  const research = { ...counts, citation_tokens: 20_016, num_search_queries: 18, reasoning_tokens: 73_997 }
+  // 33 × 2 + 7,163 × 8 + 20,016 × 2 + 18 × 5,000 + 73,997 × 3.
+  expect(costs('perplexity', 'sonar-deep-research', research)).toBe(409_393)
+})
+
 describe('a search model of chat completions', () => {
   const body = { model: 'gpt-4o-search-preview', stream: true, max_tokens: 100 }
   const chunk = (more: object) => ({
