@@ -29,8 +29,9 @@ class ChatReading extends Reading {
 
   protected read(data: string): void {
     const output = data.includes('"message"') ? deltasIn(data) : data
-    if (HAS_COPY.test(output)) this.delivered.addTexts(output, WITHOUT_COPY)
-    else this.delivered.text(output)
+    if (output.includes('"reasoning_content"') && HAS_COPY.test(output)) {
+      this.delivered.addTexts(output, WITHOUT_COPY)
+    } else this.delivered.text(output)
     if (CONTENT_PARTS.test(output)) this.delivered.addTexts(output, PART_TEXTS)
     if (data.includes('"audio"')) this.delivered.addAudio(data, MEDIA)
     if (data.includes('"images"')) this.delivered.images += data.match(IMAGE_URL)?.length ?? 0
