@@ -170,8 +170,10 @@ const OF_TEXT: ReadonlySet<MeteredApi> = new Set(['chat', 'responses', 'messages
 function wholeUsage({ api, dialect, upload }: ResponseFormat, text: string): Read {
   const reported = parsed(text)
   const hasUsage = isRecord(reported?.usage) || isRecord(reported?.usageMetadata)
-  // The field `data` has the images of a response.
-  const failed = isError(reported) && !hasUsage && reported?.data === undefined
+  // The field `data` has the images of a response. It is empty if the provider has filtered all of them.
+  const data = reported?.data
+  const is_empty = api === 'images' && Array.isArray(data) && data.length === 0
+  const failed = !hasUsage && (is_empty || (isError(reported) && data === undefined))
   // A response with images, or with the duration of a transcription, can be charged without a usage report.
   const complete =
     reported !== undefined &&
