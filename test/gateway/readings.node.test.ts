@@ -203,6 +203,9 @@ it('a call that is nested very deeply is counted', () => {
   const args = `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
   reading.take(`{"candidates":[{"content":{"parts":[{"functionCall":{"args":${args}}}]}}]}`)
   expect(reading.delivered.bytes).toBeGreaterThan(6 * depth)
+  const chunk = readingOf('chat')
+  chunk.take(`{"choices":[{"message":{},"delta":{"content":"four","extra":${args}}}]}`)
+  expect(chunk.delivered.bytes).toBe(4)
 })
 
 it('the input of a custom tool is output', () => {

@@ -61,10 +61,17 @@ class ChatReading extends Reading {
   }
 }
 
-/** Returns the new output in a chunk. Perplexity also sends all output so far, in the field `message`. */
+/**
+ * Returns the new output in a chunk. Perplexity also sends all output so far, in the field `message`. Returns the whole
+ * chunk if it has no such output, or is nested too deeply.
+ */
 function deltasIn(data: string): string {
   const deltas = listOf(parsed(data)?.choices).map((choice) => recordOf(choice).delta)
-  return deltas.some(isRecord) ? JSON.stringify(deltas) : data
+  try {
+    return deltas.some(isRecord) ? JSON.stringify(deltas) : data
+  } catch {
+    return data
+  }
 }
 
 const RESPONSE_END = /"response\.(?:completed|incomplete|failed)"/
