@@ -117,6 +117,9 @@ export function textsOf(fields: string): RegExp {
   return new RegExp(`"(?:${fields})"\\s*:\\s*"`, 'g')
 }
 
+/** The pattern of the base64 text of audio in chat completions, and of media in Gemini's responses. */
+export const MEDIA = textsOf('data')
+
 /** Counts the output in the lines of a stream without parsing the lines. */
 export class OutputCount implements Delivered {
   pieces = 0

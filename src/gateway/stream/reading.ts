@@ -1,6 +1,9 @@
 import { isRecord } from '../../ledger/model/json.ts'
 import { type Delivered, isNothing } from './delivered.ts'
 
+/** The pattern of a usage report in the formats of OpenAI and Anthropic. */
+export const HAS_USAGE = /"usage"\s*:\s*\{/
+
 export type Json = Readonly<Record<string, unknown>>
 
 /**
