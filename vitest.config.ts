@@ -21,15 +21,15 @@ const sharedData = process.env.SHARED_DATA ?? path.join(import.meta.dirname, '..
  */
 export default defineConfig({
   test: {
-    // Vitest reserves one core for itself but uses it little: on two cores, a second worker saves a quarter of the
+    // Vitest reserves one core for itself but uses little of it. On two cores, a second worker saves a quarter of the
     // time.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Tests of failures log errors, and tests of cost log numbers. `--silent=false` also shows the logs of tests that
     // pass.
     silent: 'passed-only',
-    // FC_SEED repeats a property test that failed, with the seed it printed; FC_RUNS runs it for longer. LEDGERS sets
-    // the number of ledgers in the test of late rating, and USAGE_EVENTS the number of events in the test of the cost
-    // of usage.
+    // FC_SEED repeats a failed property test with the seed that the test printed. FC_RUNS sets its number of runs.
+    // LEDGERS sets the number of ledgers in the test of late rating, and USAGE_EVENTS the number of events in the test
+    // of the cost of usage.
     provide: {
       fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') },
       ledgers: numberFrom('LEDGERS'),

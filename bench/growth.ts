@@ -6,7 +6,7 @@ import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from './raw
 /**
  * `npm run bench:growth`: ingests a million events of one customer through this Worker in raw workerd. Each request has
  * 100 events, each with an idempotency key. One run uses keys that sort by time, and another run uses random keys. The
- * bench fails if the last tenth is slower than the first by more than the limit, or if an object with all events starts
+ * bench fails if the last tenth is slower than the first by more than the limit, if an object with all events starts
  * more slowly than a nearly empty one by more than the limit, or if its first keyed event takes longer than 150 ms.
  * Parts of the last tenth alternate with parts of the first tenth of an empty customer, so that other load on the
  * machine affects both rates equally. Absolute times are valid only for one machine.
@@ -96,7 +96,7 @@ async function ingest(
       const answer = await call(server, key, '/v1/events/ingest', { events })
       if (!answer || typeof answer !== 'object' || !('accepted' in answer) || answer.accepted !== A_REQUEST) {
         throw new Error(
-          `not all of ${A_REQUEST} events were accepted: ${JSON.stringify(answer).slice(0, 500)}`,
+          `some of ${A_REQUEST} events were not accepted: ${JSON.stringify(answer).slice(0, 500)}`,
         )
       }
     }
@@ -146,9 +146,9 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
   const small = await register(server, 'small')
   const other = await register(server, 'other')
   await call(server, small, '/v1/events/ingest', event(0, 'small'))
-  // Warms up the compiled code and the caches, so that this does not slow the first tenth down.
+  // Warms up the compiled code and the caches, so that the warm-up does not slow down the first tenth.
   await ingest(server, other, order, 0, Math.min(20_000, EVENTS / 10))
-  console.log(`${EVENTS} events with ${order === 'time' ? 'keys in the order of time' : 'random keys'}`)
+  console.log(`${EVENTS} events with ${order === 'time' ? 'keys that sort by time' : 'random keys'}`)
   const tenth = EVENTS / 10
   const rates: number[] = []
   for (let from = 0; from < EVENTS - tenth; from += tenth) {
@@ -165,11 +165,18 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
     first.add(tenth / TURNS, await ingest(server, empty, order, from, until))
   }
   console.log(
-    `  events a second, tenth by tenth: ${[...rates, last.rate].map((rate) => Math.round(rate)).join(' ')}`,
+    `  events a second in each tenth: ${[...rates, last.rate].map((rate) => Math.round(rate)).join(' ')}`,
   )
-  console.log(`  the first tenth of an empty ledger, in turns with the last one: ${Math.round(first.rate)}`)
+  console.log(
+    `  events a second of the first tenth of an empty ledger, alternating with the last tenth: ${Math.round(first.rate)}`,
+  )
   const ratio = last.rate / first.rate
-  check('the last tenth to the first', ratio, ratio >= ORDERS[order], `at least ${ORDERS[order]}`)
+  check(
+    'the rate of the last tenth, divided by the first',
+    ratio,
+    ratio >= ORDERS[order],
+    `at least ${ORDERS[order]}`,
+  )
 
   const wakes = { large: [] as number[], small: [] as number[] }
   const keyed = { large: [] as number[], small: [] as number[] }
@@ -177,8 +184,8 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
   for (let round = 0; round < STARTS; round++) {
     await server.stop()
     server = await start()
-    // The first requests after a start also warm up the process and the route. Another customer sends them, so that
-    // they are not measured.
+    // The first requests after a start also warm up the process and the route. Another customer sends these requests,
+    // so that they are not measured.
     for (let i = 0; i < 5; i++) await read(other)()
     await call(server, other, '/v1/events/ingest', event(EVENTS + round, 'small'))
     const sizes = round % 2 === 0 ? (['large', 'small'] as const) : (['small', 'large'] as const)
@@ -192,19 +199,24 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
   }
   const [wake_large, wake_small] = [median(wakes.large), median(wakes.small)]
   console.log(
-    `  first balance after a start: ${wake_large.toFixed(1)} ms, of a nearly empty object ${wake_small.toFixed(1)} ms`,
+    `  first balance after a start: ${wake_large.toFixed(1)} ms; from a nearly empty object: ${wake_small.toFixed(1)} ms`,
   )
   check(
-    'the one to the other',
+    'the ratio of these times',
     wake_large / wake_small,
     wake_large <= MAX_WAKE_RATIO * wake_small,
     `at most ${MAX_WAKE_RATIO}`,
   )
   const first_keyed = Math.max(...keyed.large)
   console.log(
-    `  first keyed event then: median ${median(keyed.large).toFixed(1)} ms, of a nearly empty object ${median(keyed.small).toFixed(1)} ms`,
+    `  then the first keyed event: median ${median(keyed.large).toFixed(1)} ms; in a nearly empty object: ${median(keyed.small).toFixed(1)} ms`,
   )
-  check('the slowest of them, in ms', first_keyed, first_keyed <= MAX_START_MS, `at most ${MAX_START_MS}`)
+  check(
+    'the slowest first keyed event, in ms',
+    first_keyed,
+    first_keyed <= MAX_START_MS,
+    `at most ${MAX_START_MS}`,
+  )
   await server.stop()
   console.log(`  all state on disk: ${Math.round(sizeOf(state) / 1e6)} MB`)
 }
@@ -212,7 +224,7 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
 function ordersOf(name: string | undefined): readonly Order[] {
   if (name === undefined) return ['time', 'random']
   if (name === 'time' || name === 'random') return [name]
-  throw new Error(`ORDER is time or random, not ${name}`)
+  throw new Error(`ORDER must be time or random, not ${name}`)
 }
 
 const parent = path.resolve(process.env.STATE_DIR ?? tmpdir())
@@ -228,6 +240,6 @@ try {
   rmSync(home, { recursive: true, force: true })
 }
 if (failures.length > 0) {
-  console.error(`missed: ${failures.join('; ')}`)
+  console.error(`failed checks: ${failures.join('; ')}`)
   process.exit(1)
 }

@@ -112,9 +112,9 @@ try {
     }
   }
   report('a commit with its 100 lookups', plain)
-  report('the same when it also writes a run or a segment', working)
+  report('a commit that also writes a run or a segment', working)
   check('new keys found as used', wrong, 0)
-  check('rows written a key', (before.rows_written - rows_before) / KEYS, MAX_ROWS_A_KEY)
+  check('rows written for each key', (before.rows_written - rows_before) / KEYS, MAX_ROWS_A_KEY)
   check('memory for keys in bytes', memory, MAX_MEMORY_BYTES)
   const looked = await look(server, 0)
   report('a lookup of 100 unknown keys', looked.ms)
@@ -147,6 +147,6 @@ try {
   rmSync(state, { recursive: true, force: true })
 }
 if (failures.length > 0) {
-  console.error(`missed: ${failures.join('; ')}`)
+  console.error(`failed checks: ${failures.join('; ')}`)
   process.exit(1)
 }

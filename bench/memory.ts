@@ -9,10 +9,10 @@ import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from './raw
 /**
  * `npm run test:memory`: measures the peak heap of the Worker and its objects, which share one isolate here. It
  * measures the requests that need the most memory, alone and four at the same time, and then a flush and list requests.
- * The test fails if the heap exceeds 64 MB. An isolate has 128 MB, and several objects may share it.
+ * The test fails if the heap reaches 64 MB. An isolate has 128 MB, and several objects may share it.
  *
  * Environment variables: SAMPLE=1 measures only the metadata that needs the most memory when it is parsed. ONLY is the
- * name of one entry of `BODIES`, to measure only this body.
+ * name of the one entry of `BODIES` that is measured.
  */
 
 const MAX_HEAP_MB = 64
@@ -74,7 +74,7 @@ async function post(server: RawWorkerd, key: string, body: string): Promise<numb
     const text = await response.text()
     if (response.ok) return busy
     if (response.status !== 503)
-      throw new Error(`/v1/events/ingest: ${response.status} ${text.slice(0, 300)}`)
+      throw new Error(`/v1/events/ingest returned ${response.status}: ${text.slice(0, 300)}`)
     busy++
     await sleep(200)
   }
@@ -98,7 +98,7 @@ async function flush(server: RawWorkerd, key: string): Promise<void> {
     const response = await fetch(`${server.url}/v1/users`, { headers: { Authorization: `Bearer ${key}` } })
     await response.text()
     if (response.ok) return
-    if (response.status !== 503) throw new Error(`/v1/users: ${response.status}`)
+    if (response.status !== 503) throw new Error(`/v1/users returned ${response.status}`)
     await sleep(500)
   }
 }
@@ -162,6 +162,6 @@ try {
   rmSync(state, { recursive: true, force: true })
 }
 if (failures.length > 0) {
-  console.error(`${failures.length} of the peaks are above ${MAX_HEAP_MB} MB`)
+  console.error(`Peaks of the heap that reach ${MAX_HEAP_MB} MB: ${failures.length}`)
   process.exitCode = 1
 }

@@ -50,7 +50,7 @@ export function bundle(config: string, directory: string, entry?: string): strin
   // The script has the same name as the entry file. The folder also has a source map and the files that the script
   // imports as text. The name of the source map gives the name of the script.
   const map = readdirSync(directory).find((file) => file.endsWith('.js.map'))
-  if (map === undefined) throw new Error(`there is no script in ${directory}`)
+  if (map === undefined) throw new Error(`wrangler wrote no source map to ${directory}`)
   return path.join(directory, map.slice(0, -'.map'.length))
 }
 
@@ -67,7 +67,7 @@ export async function migrateD1(db: D1Database, root = ROOT): Promise<void> {
 /**
  * Starts a bundled Worker with the bindings of its configuration, but without the rate limiters of the platform. Serves
  * static assets only with `assets`: with assets, the local runtime routes each request through a separate Worker, which
- * takes more time than ours.
+ * takes more time than the Worker of this project.
  */
 export async function startWorkerd(
   config: string,
@@ -118,7 +118,7 @@ async function inspectorOf(url: URL): Promise<string> {
     await response.text(),
   )
   const own = targets.find(({ id }) => id.startsWith('core:user:'))
-  if (!own) throw new Error(`no isolate of ours among ${targets.map(({ id }) => id).join(', ')}`)
+  if (!own) throw new Error(`no isolate of this project among ${targets.map(({ id }) => id).join(', ')}`)
   return own.webSocketDebuggerUrl
 }
 

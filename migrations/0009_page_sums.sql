@@ -1,5 +1,5 @@
--- Written by hand: the sums precede the body, so that summing pages reads no body. STRICT and WITHOUT ROWID
--- as before.
+-- Written by hand. The sums precede the body, so that a query that adds them up does not read the body. STRICT and
+-- WITHOUT ROWID are unchanged.
 CREATE TABLE `ledger_pages_with_sums` (
 	`ledger_id` text NOT NULL,
 	`flush_entry` integer NOT NULL,
@@ -25,8 +25,7 @@ CREATE TABLE `ledger_pages_with_sums` (
 	CONSTRAINT "ledger_pages_entries" CHECK("first_entry" <= "last_entry")
 ) WITHOUT ROWID, STRICT;
 --> statement-breakpoint
--- No page of a deployment is older than this. Old pages of a local database keep the fields that their
--- entries had then.
+-- No deployment has pages from before this migration. The entries in old pages of a local database keep their fields.
 INSERT INTO `ledger_pages_with_sums`
 SELECT ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count, first_at_ms, last_at_ms,
 	balance_before_micro, balance_after_micro,
@@ -45,8 +44,9 @@ ALTER TABLE `ledger_pages_with_sums` RENAME TO `ledger_pages`;
 --> statement-breakpoint
 CREATE INDEX `ledger_pages_wallet` ON `ledger_pages` (`ledger_id`,`wallet_number`,`flush_entry`);
 --> statement-breakpoint
--- Pages as a table of entries, for operators. The names are those of format 1: docs/storage-schema.md. The
--- ids are those of src/ids.ts: time, entry number and the ledger's tag, which its wallets' ids end with.
+-- Shows pages as a table of entries, for operators. The names of the fields are those of format 1
+-- (docs/storage-schema.md). The ids have the form of src/ids.ts: the time, the entry number, and the tag of the ledger,
+-- with which the ids of its wallets end.
 CREATE VIEW `ledger_entries` AS
 SELECT page.ledger_id, page.flush_entry,
 	entry.value ->> 'n' AS entry,

@@ -1,5 +1,5 @@
--- Written by hand: `oldest_ms` precedes the body. STRICT and WITHOUT ROWID as before; the view is created
--- again, unchanged.
+-- Written by hand. `oldest_ms` precedes the body. STRICT and WITHOUT ROWID are unchanged. The unchanged view is created
+-- again.
 DROP VIEW `ledger_entries`;
 --> statement-breakpoint
 CREATE TABLE `ledger_pages_with_oldest` (
@@ -45,8 +45,9 @@ CREATE INDEX `ledger_pages_wallet` ON `ledger_pages` (`ledger_id`,`wallet_number
 --> statement-breakpoint
 CREATE INDEX `ledger_pages_late` ON `ledger_pages` (`ledger_id`,`flush_entry`) WHERE "oldest_ms" < "first_at_ms" - 3600000;
 --> statement-breakpoint
--- Pages as a table of entries, for operators. The names are those of format 1: docs/storage-schema.md. The
--- ids are those of src/ids.ts: time, entry number and the ledger's tag, which its wallets' ids end with.
+-- Shows pages as a table of entries, for operators. The names of the fields are those of format 1
+-- (docs/storage-schema.md). The ids have the form of src/ids.ts: the time, the entry number, and the tag of the ledger,
+-- with which the ids of its wallets end.
 CREATE VIEW `ledger_entries` AS
 SELECT page.ledger_id, page.flush_entry,
 	entry.value ->> 'n' AS entry,

@@ -1,5 +1,5 @@
--- Gives the later scopes to keys that have all of the first ones, as a customer's first key does. A key that was
--- created with fewer keeps exactly its own.
+-- Adds the new scopes to keys that have all earlier scopes, such as the first key of a customer. All other keys keep
+-- exactly their scopes.
 UPDATE `api_keys` SET `scopes` = `scopes` || ' webhooks:read webhooks:write gateway:use provider-keys:write portal:write'
 WHERE ' ' || `scopes` || ' ' LIKE '% events:write %'
 	AND ' ' || `scopes` || ' ' LIKE '% credits:read %'

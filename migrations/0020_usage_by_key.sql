@@ -1,4 +1,4 @@
--- A column at the end: no row is written. The view is made again with the API key of an entry.
+-- Adds a column at the end, which writes no row. Creates the view again, with the API key of an entry.
 ALTER TABLE `rollup_days` ADD `by_key` text;
 --> statement-breakpoint
 DROP VIEW `ledger_entries`;

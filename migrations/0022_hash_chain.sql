@@ -1,4 +1,4 @@
--- Columns at the end: no row is written. The view is made again with the format of pages that have hashes.
+-- Adds columns at the end, which writes no row. Creates the view again, with the format of pages that have hashes.
 ALTER TABLE `ledger_pages` ADD `hash_before` text;
 --> statement-breakpoint
 ALTER TABLE `ledger_pages` ADD `hash_after` text;

@@ -49,7 +49,9 @@ function main(): number {
     console.error(`${name}: ${severity}. ${advisories.join('; ')}`)
   }
   const others = Object.keys(report.vulnerabilities).length - fatal.length
-  console.log(`${fatal.length} vulnerabilities of high or critical severity, ${others} of lower severity.`)
+  console.log(
+    `Vulnerable packages: ${fatal.length} of high or critical severity, ${others} of lower severity.`,
+  )
   return fatal.length > 0 ? 1 : 0
 }
 
@@ -61,7 +63,7 @@ function parse(stdout: string): z.infer<typeof reportSchema> | undefined {
   }
 }
 
-/** Returns the reason why npm has failed, as a clause without a full stop. */
+/** Returns the reason for the failure of npm, as a clause without a full stop. */
 function reason(stdout: string, stderr: string): string {
   const lines = `${stdout}\n${stderr}`.split('\n').map((line) => line.trim())
   const status = lines
@@ -71,7 +73,7 @@ function reason(stdout: string, stderr: string): string {
   const code = lines
     .map((line) => /\b(E[A-Z]{4,}(?:_[A-Z]+)*)\b/.exec(line)?.[1])
     .find((found) => found !== undefined)
-  if (code !== undefined) return `the registry was not reached (${code})`
+  if (code !== undefined) return `npm failed with ${code}`
   return 'npm gave no reason'
 }
 

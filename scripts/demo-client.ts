@@ -64,7 +64,7 @@ function objectIn(text: string, url: string): Readonly<Record<string, unknown>> 
     // The text is not JSON. The error below reports it.
   }
   if (typeof value === 'object' && value !== null) return { ...value }
-  throw new Error(`${url} does not respond like OpenMonetize Edge: ${text.slice(0, 200)}`)
+  throw new Error(`${url} did not return a JSON object: ${text.slice(0, 200)}`)
 }
 
 function reasonOf(error: unknown): string {

@@ -136,6 +136,6 @@ async function standIn(): Promise<Server> {
 
 function portOf(server: Server): number {
   const address = server.address()
-  if (typeof address !== 'object' || address === null) throw new Error('the stand-in has no port')
+  if (typeof address !== 'object' || address === null) throw new Error('the simulated provider has no port')
   return address.port
 }

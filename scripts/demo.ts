@@ -62,7 +62,7 @@ async function buy(key: string, amount: number, price_usd: number): Promise<void
   const answer = must(await call('/v1/credits/purchase', { key, body: { amount, price_usd } }), 201)
   const after = numberOf(answer, 'balance_after')
   say(`${credits(amount)} credits for ${usd(price_usd)}: the balance is ${credits(after)}.`)
-  check(sameCredits(after, before + amount), 'the wallet holds what was bought')
+  check(sameCredits(after, before + amount), 'the balance contains the purchased credits')
 }
 
 /** Meters every example response, and returns the last event with its response. */
@@ -109,7 +109,7 @@ async function meter(key: string): Promise<Sent> {
     right,
     'each event cost the price of the price list, and each balance is the previous one minus that cost',
   )
-  if (!last) throw new Error('there are no examples')
+  if (!last) throw new Error('the list of example responses is empty')
   return last
 }
 

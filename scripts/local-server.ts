@@ -109,7 +109,9 @@ export async function startServer(port: number): Promise<LocalServer> {
   const answers = await Promise.race([isAnswering(server.url, STARTS_WITHIN_MS), ended.then(() => false)])
   if (answers) return server
   await server.stop()
-  throw new Error('wrangler dev did not start. Its output is above.')
+  throw new Error(
+    `wrangler dev ended or did not respond within ${STARTS_WITHIN_MS / 1_000} s. Its output is above.`,
+  )
 }
 
 /**

@@ -35,13 +35,13 @@ function welcome(url: string): string {
 OpenMonetize Edge is on ${url}. Ctrl-C stops it; its state stays in ${STATE}.
 The dashboard is on ${url}/dashboard/.
 
-# What the demo customer has
+# The balance of the demo customer
 curl ${url}/v1/credits/balance ${key}
 
-# Burn an event: 1,000 tokens in and 500 out of gpt-4o are 15 credits
+# Send an event: 1,000 input tokens and 500 output tokens of gpt-4o cost 15 credits
 curl ${url}/v1/events/ingest ${key} ${json} -d '{"event_type":"TOKEN_USAGE","feature_id":"chat",${usage}}'
 
-# What an event would cost
+# Calculate the price of an event, without a charge
 curl ${url}/v1/rating/calculate ${key} ${json} -d '{${usage}}'
 `
 }

@@ -332,7 +332,9 @@ function access(env: Variables): AccessConfig | null {
   return { team_domain, aud }
 }
 
-/** Reads the settings of the price feed. Returns null if the URL or the key is not set. */
+/**
+ * Reads the settings of the price feed. Returns null if the URL or the key is not set. Throws if a setting is invalid.
+ */
 function priceFeed(env: Variables): PriceFeedConfig | null {
   const { PRICE_FEED_URL: url = '', PRICE_FEED_KEY: key = '' } = env
   const bound_percent = wholeNumber(
@@ -349,7 +351,10 @@ function priceFeed(env: Variables): PriceFeedConfig | null {
   return url === '' || key === '' ? null : { url, key, bound_percent }
 }
 
-/** Reads the names of drop-in endpoints, separated by commas. Returns an empty list for an empty text. */
+/**
+ * Reads the names of drop-in endpoints, separated by commas. Returns an empty list for an empty text. Throws if a name
+ * is unknown.
+ */
 function dropIn(text: string): DropInEndpoint[] {
   const names = text
     .split(',')
@@ -367,7 +372,8 @@ const MAX_ORIGINS = 100
 
 /**
  * Reads `*` or a list of origins separated by commas. An origin has the form that browsers send, such as
- * `https://app.example.com`. Returns an empty list for an empty text.
+ * `https://app.example.com`. Returns an empty list for an empty text. Throws if an origin is invalid or the list is too
+ * long.
  */
 function origins(variable: string, text: string): '*' | readonly string[] {
   if (text.trim() === '*') return '*'
@@ -387,7 +393,7 @@ function origins(variable: string, text: string): '*' | readonly string[] {
 
 const DEFAULT_RESOLVER = 'https://cloudflare-dns.com/dns-query'
 
-/** Reads the URL of the DNS resolver. In development, a local URL may use http. */
+/** Reads the URL of the DNS resolver. In development, a local URL may use http. Throws if the URL is invalid. */
 function resolverUrl(text: string, environment: Environment): string {
   const url = URL.parse(text === '' ? DEFAULT_RESOLVER : text)
   const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')
@@ -399,7 +405,10 @@ function resolverUrl(text: string, environment: Environment): string {
 
 const STRIPE = 'https://api.stripe.com'
 
-/** Reads the URL of Stripe's API. Set another URL only in tests, because the Worker sends the Stripe key to it. */
+/**
+ * Reads the URL of Stripe's API. Set another URL only in tests, because the Worker sends the Stripe key to it. Throws
+ * if the URL is invalid.
+ */
 function stripeUrl(text: string, environment: Environment): string {
   const url = URL.parse(text === '' ? STRIPE : text)
   const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')
@@ -419,7 +428,7 @@ const MAX_HOSTS = 100
 
 /**
  * Reads hosts separated by commas. A host has the form that it has in a URL: `gpu.internal`, `10.0.0.5:8000` or
- * `[fd00::1]`. Returns an empty list for an empty text.
+ * `[fd00::1]`. Returns an empty list for an empty text. Throws if a host is invalid or the list is too long.
  */
 function hosts(variable: string, text: string): readonly string[] {
   const list = text

@@ -52,7 +52,7 @@ export interface LedgerId {
 
 /**
  * Creates an id from a time and 10 bytes. The bytes must come from a cryptographic random source or from a
- * cryptographic hash. Ids of the same prefix sort by `at_ms`.
+ * cryptographic hash. Ids of the same prefix sort by `at_ms`. Throws if there are not 10 bytes.
  */
 export function randomId(prefix: RandomIdPrefix, at_ms: number, random: Uint8Array): string {
   if (random.length !== 10) throw new RangeError('an id requires 10 random bytes')

@@ -5,7 +5,7 @@ import { verifyExport, verifyReceipt } from './verify.js'
 
 const USAGE = `npx @openmonetize/verify EXPORT... --keys FILE_OR_URL [--receipt FILE]...
 
-Verifies an export of a ledger and its receipts, offline except for a URL of keys. Pass the parts of an export in order.`
+Verifies an export of a ledger and its receipts, offline unless --keys is a URL. Pass the parts of an export in order.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -89,7 +89,7 @@ class Chain {
   }
   async entry([, content = '', hash = '', personal, salt]) {
     const entry = parse(content)
-    if (entry.n !== this.next) throw new Wrong(`entry ${this.next} is missing: the line has entry ${entry.n}`)
+    if (entry.n !== this.next) throw new Wrong(`the line has entry ${entry.n} instead of entry ${this.next}`)
     if ((await sha256(`${this.hash}\n${content}`)) !== hash)
       throw new Wrong('the hash does not match the entry')
     if (personal !== undefined && (await sha256(`${salt}\n${personal}`)) !== entry.pc) {
@@ -101,8 +101,8 @@ class Chain {
     this.next = entry.n + 1
   }
   /**
-   * Rejects an entry if an amount is not a whole number, if its balance is not the known previous balance plus its
-   * amount, or if it has lots that do not add up to its amount.
+   * Rejects an entry if its wallet, amount or balance is not a whole number below 2^53, if its balance is not the known
+   * previous balance plus its amount, or if it has lots that do not add up to its amount.
    */
   addUp(entry) {
     checkAmounts(entry)
@@ -132,10 +132,11 @@ class Chain {
     const last = (this.next ?? 0) - 1
     if (Number(entry) !== last || hash !== this.hash)
       throw new Wrong(`the end line does not match entry ${last}`)
-    if (Number(count) !== this.count) throw new Wrong(`the part has ${this.count} of ${count} checkpoints`)
+    if (Number(count) !== this.count)
+      throw new Wrong(`the part has ${this.count} checkpoints, but its end line states ${count}`)
     if (!this.covered || this.covered.entry < last) throw new Wrong('no checkpoint covers the last entry')
     if (next !== 'null' && Number(next) !== this.next)
-      throw new Wrong('the end line names a wrong next entry')
+      throw new Wrong(`the end line names the next entry ${next} instead of ${this.next}`)
     if (next === 'null' && this.covered.entry !== last)
       throw new Wrong('the last checkpoint is of an entry after the end')
     this.more = next === 'null' ? null : Number(next)
@@ -149,18 +150,19 @@ class Chain {
   }
 }
 
-/** Rejects an entry if an amount is not a whole number, or if its lots do not add up to its amount. */
+/** Rejects an entry if its wallet, amount or balance is not a whole number below 2^53, or if its lots do not add up. */
 function checkAmounts({ n, w, a, b, l = [] }) {
   for (const value of [w, a, b])
-    if (!Number.isSafeInteger(value)) throw new Wrong('an amount is not a whole number')
+    if (!Number.isSafeInteger(value))
+      throw new Wrong(`the wallet, amount or balance of entry ${n} is not a whole number below 2^53`)
   const moved = l.reduce((sum, part) => sum + BigInt(part[1] ?? 0), 0n)
   if (l.length > 0 && moved !== BigInt(a)) throw new Wrong(`the lots of entry ${n} do not add up`)
 }
 
-/** Returns an amount of credits in micro-credits. */
+/** Converts a decimal amount of credits to micro-credits. Throws if the amount has more than six decimal places. */
 function microCredits(text) {
   const [, sign = '', whole = '', parts = ''] =
-    /^(-?)(\d+)(?:\.(\d{1,6}))?$/.exec(text) ?? refuse('an amount of the receipt is not a number')
+    /^(-?)(\d+)(?:\.(\d{1,6}))?$/.exec(text) ?? refuse(`the balance ${text} is not an amount of credits`)
   return BigInt(sign + whole + parts.padEnd(6, '0'))
 }
 

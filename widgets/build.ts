@@ -31,7 +31,8 @@ export async function bundleOf(widget: Widget): Promise<string> {
   })
   const chunks = [result].flat().flatMap((one) => ('output' in one ? one.output : []))
   const [chunk] = chunks
-  if (chunks.length !== 1 || chunk?.type !== 'chunk') throw new Error(`${widget} must be a single file`)
+  if (chunks.length !== 1 || chunk?.type !== 'chunk')
+    throw new Error(`The build of ${widget} wrote ${chunks.length} files instead of one module`)
   return chunk.code
 }
 

@@ -107,13 +107,13 @@ async function startReceiver(): Promise<Receiver> {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
-  if (typeof address !== 'object' || !address) throw new Error('the receiver has no address')
+  if (typeof address !== 'object' || !address) throw new Error('the receiver has no port')
   return {
     url: `http://127.0.0.1:${address.port}`,
     next: (customer_id) =>
       new Promise((resolve, reject) => {
         const timer = setTimeout(
-          () => reject(new Error(`no alert of ${customer_id} within ${PATIENCE_MS} ms`)),
+          () => reject(new Error(`no alert of ${customer_id} arrived within ${PATIENCE_MS} ms`)),
           PATIENCE_MS,
         )
         waiting.set(customer_id, (latency) => {

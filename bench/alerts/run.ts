@@ -7,7 +7,7 @@ import { measureAlerts } from './measure.ts'
 /**
  * `npm run bench:alerts`: measures the latency of 1,000 alerts, from the commit of the burn until a receiver on the
  * loopback interface gets the alert. The production bundle runs in raw workerd, with the delays of `wrangler.toml`. The
- * bench fails if the 99th percentile is above a second.
+ * bench fails if the 99th percentile is above one second.
  */
 const { values: options } = parseArgs({
   options: {

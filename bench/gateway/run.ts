@@ -10,8 +10,8 @@ import { profileOf } from '../throughput/profile.ts'
 import { median } from '../throughput/report.ts'
 
 /**
- * `npm run bench:gateway`: compares the gateway in raw workerd with a proxy that does nothing, and with a simple proxy
- * that holds and settles in an object. The rounds of the three alternate. Compare only numbers of the same run.
+ * `npm run bench:gateway`: compares the gateway in raw workerd with a proxy that only relays, and with a simple proxy
+ * that also holds and settles in an object. The rounds of the three alternate. Compare only numbers of the same run.
  *
  * The added latency is measured with a provider that responds after `DELAYS_MS`, which is faster than most models. The
  * delays differ, because callers that wait equally long send their next calls together, and then wait for each other.
@@ -78,7 +78,7 @@ async function measure(side: Side, duration_ms: number, timed = AT_ONCE): Promis
   let sent = 0
   const next = () => {
     const request = requests[sent++ % requests.length]
-    if (!request) throw new Error('there is no request to send')
+    if (!request) throw new Error('the list of requests is empty')
     return request
   }
   const times: number[] = []
@@ -221,7 +221,7 @@ try {
   for (const side of sides.filter(({ name }) => name !== 'naive')) {
     costs.push(`${side.name} ${(await chunkCost(side)).toFixed(0)} µs`)
   }
-  console.log(`CPU time a chunk of a stream: ${costs.join(', ')}`)
+  console.log(`CPU time for a chunk of a stream: ${costs.join(', ')}`)
 } finally {
   for (const workerd of running) await workerd.stop()
   child.kill()

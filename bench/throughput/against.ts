@@ -21,7 +21,7 @@ const HELP = `npm run bench:against -- COMMIT [options]
   --starts N       pairs of servers, one after the other (6)
   --rounds N       pairs of rounds for each scenario and pair of servers (40)
   --ms N           length of a round (100)
-  --flush N        milliseconds between flushes, which then are in the CPU time (none)`
+  --flush N        milliseconds between flushes, whose CPU time is then included (none)`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -53,7 +53,7 @@ export class Connection {
    * seconds without a request.
    */
   send(request: string): Promise<Answer> {
-    if (this.socket.destroyed) return Promise.reject(new Error('the connection is closed'))
+    if (this.socket.destroyed) return Promise.reject(new Error('the connection is already closed'))
     this.chunks = []
     this.length = 0
     this.expected = 0

@@ -27,14 +27,14 @@ const FLUSH = 'flush'
  */
 const HELP = `npm run bench -- [options]
   --quick          the scenarios of the CI guard, within 50 s
-  --only A,B       these: ${[...Object.keys(SCENARIOS), FLUSH].join(', ')}
-  --postgres       also a meter on Debian's PostgreSQL, where it is installed
+  --only A,B       only these of: ${[...Object.keys(SCENARIOS), FLUSH].join(', ')}
+  --postgres       also a meter on Debian's PostgreSQL, if it is installed
   --before COMMIT  also an earlier commit of this project, with the packages that are installed here
   --storage WHERE  disk (the default), memory (/dev/shm), or a folder
   --rounds N       rounds for each scenario (5; quick: 3)
   --ms N           length of a round (2000; quick: at most 600)
   --json FILE      also writes the report as JSON
-  --profile        names the functions that take the CPU time of each scenario, and compares nothing`
+  --profile        lists the functions that use the most CPU time in each scenario, and compares nothing`
 
 const { values: options } = parseArgs({
   options: {
@@ -66,7 +66,7 @@ function scenarioNames(): ScenarioName[] {
   if (options.only === undefined) return names.filter((name) => !options.quick || SCENARIOS[name].quick)
   return only().flatMap((name) => {
     if (name === FLUSH) return []
-    if (!isScenarioName(name)) throw new Error(`${name} is no scenario: ${names.join(', ')}`)
+    if (!isScenarioName(name)) throw new Error(`${name} is not a scenario. Scenarios: ${names.join(', ')}`)
     return [name]
   })
 }
@@ -153,7 +153,8 @@ async function compareScenarios(
     const postgres = options.postgres ? await startPostgres(path.join(state, 'postgres')) : undefined
     if (options.before !== undefined) servers.before = await startEarlier(options.before, state)
     if (postgres) servers.postgres = postgres
-    else if (options.postgres) console.log('PostgreSQL is not in /usr/lib/postgresql: it is left out')
+    else if (options.postgres)
+      console.log('PostgreSQL is not installed in /usr/lib/postgresql, so it is not measured.')
     for (const [i, name] of names.entries()) {
       const { postgres, ...workers } = servers
       const compared = SCENARIOS[name].postgres ? servers : workers

@@ -69,7 +69,7 @@ const holdAndCapture: Scenario['step'] = async (send) => {
   const opened = await send(post('/v1/holds', '{"feature_id":"chat","credits":20}'))
   if (opened.status >= 300) return
   const id = /"hold_id":"(\w+)"/.exec(opened.body)?.[1]
-  if (id === undefined) throw new Error(`not a hold: ${opened.body}`)
+  if (id === undefined) throw new Error(`the response has no hold_id: ${opened.body}`)
   await send(post(`/v1/holds/${id}/capture`, `{"event":{${EVENT}},"final":true}`))
 }
 

@@ -68,7 +68,7 @@ it('a CSV quotes the cells that need it, and contains no formula', async () => {
   )
 })
 
-/** The maximum size of the minified and compressed file. */
+/** The maximum total size of the compressed files of all pages. */
 const MAX_FIRST_PAGE_BYTES = 90 * 1024
 
 it('the first page with all other pages is below the budget of the first page', async () => {

@@ -79,7 +79,7 @@ describeInBrowser('the usage explorer', () => {
     const { api_key } = await newCustomer()
     const { page, expectQuiet, close } = await openDashboard({ credential: api_key })
     await goTo(page, '/usage')
-    await page.getByText('No usage in this time').waitFor()
+    await page.getByText('No usage in this period').waitFor()
     expect(
       await page.getByRole('group', { name: 'The command that sends an event' }).textContent(),
     ).toContain(api_key)

@@ -115,7 +115,7 @@ def verify_export(data, keys):
             if match:
                 content, stated, personal, salt = match.groups()
                 entry = json.loads(content)
-                check(entry["n"] == number, "it is missing: the line has entry %d" % entry["n"])
+                check(entry["n"] == number, "the line has entry %d instead" % entry["n"])
                 check(sha256(hash, content) == stated, "the hash does not match the entry")
                 if personal is not None:
                     check(sha256(salt, personal) == entry["pc"].encode(), "the personal data do not match the entry")

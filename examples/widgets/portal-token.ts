@@ -21,7 +21,7 @@ export function portalTokens(site: Site) {
     try {
       answer(response, 200, await portalToken(site, userOf(request)))
     } catch (error) {
-      console.error('No portal token:', error)
+      console.error('The portal token could not be created:', error)
       answer(response, 502, {})
     }
   }

@@ -4,7 +4,7 @@
  */
 export async function refreshToken() {
   const response = await fetch('/portal-token', { method: 'POST' })
-  if (!response.ok) throw new Error(`the backend returned ${response.status}`)
+  if (!response.ok) throw new Error(`the backend returned ${response.status} instead of a portal token`)
   const { token } = await response.json()
   return token
 }

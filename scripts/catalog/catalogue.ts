@@ -90,7 +90,7 @@ export async function buildCatalogue(): Promise<Built> {
       agreeing: weighed.agreeing,
     })
     const name = overlay?.name ?? source?.name
-    if (name === undefined) throw new Error(`${id} has no name`)
+    if (name === undefined) throw new Error(`the provider ${id} has no name in any source`)
     const api = apis.get(id)
     return {
       id,
@@ -107,7 +107,8 @@ export async function buildCatalogue(): Promise<Built> {
       models: models.map(writeModel),
     }
   })
-  if (borrowed.length > 0) throw new Error(`rules that lend prices:\n${borrowed.join('\n')}`)
+  if (borrowed.length > 0)
+    throw new Error(`these match rules would give wrong prices to models:\n${borrowed.join('\n')}`)
 
   const content = {
     sources: {
@@ -187,7 +188,7 @@ function assertNamed(provider: string, models: readonly Model[], overlay: Provid
   const { names = {}, rules = {} } = overlay ?? {}
   for (const id of [...Object.keys(names), ...Object.keys(rules)])
     if (!models.some((model) => model.id === id))
-      throw new Error(`${provider}: the overlay names no model: ${id}`)
+      throw new Error(`${provider}: the overlay has names or rules for ${id}, but no source has this model`)
 }
 
 function replacedByOverlay(overlay: ProviderOverlay | undefined, id: string): boolean {
@@ -235,7 +236,8 @@ function withOverlay(models: readonly Model[], overlay: ProviderOverlay | undefi
   return (overlay?.amendments ?? []).reduce(
     (all, { models: ids, prices, from }) => {
       const missing = ids.find((id) => !all.some((model) => model.id === id))
-      if (missing !== undefined) throw new Error(`the overlay amends no model: ${missing}`)
+      if (missing !== undefined)
+        throw new Error(`the overlay amends ${missing}, but no source has this model`)
       return all.map((model) => (ids.includes(model.id) ? amended(model, prices, from) : model))
     },
     [...kept, ...added],
@@ -247,7 +249,7 @@ function amended(model: Model, prices: Readonly<Record<string, string>>, from: s
   if (from !== undefined) {
     const [first, ...others] = model.periods
     if (first === undefined || others.length > 0)
-      throw new Error(`${model.id}: amended by hand once it has periods`)
+      throw new Error(`${model.id}: an amendment with a date requires a model with one price period`)
     return { ...model, periods: [first, { when: from, prices: new Map([...first.prices, ...more]) }] }
   }
   return {
@@ -268,18 +270,18 @@ function overlayModels(overlay: ProviderOverlay | undefined): Model[] {
 
 function checkedPrices(id: string, prices: Readonly<Record<string, string>>): Prices {
   const unknown = Object.keys(prices).find((unit) => !isUsageUnit(unit))
-  if (unknown !== undefined) throw new Error(`${id}: no such unit: ${unknown}`)
+  if (unknown !== undefined) throw new Error(`${id}: unknown unit ${unknown}`)
   return new Map(Object.entries(prices))
 }
 
 function writeModifier({ names, factor, models = [], families = ['tokens'], when }: Modifier): string {
-  if (!/^\d+(\.\d+)?(\/\d+)?$/.test(factor)) throw new Error(`not a factor: ${factor}`)
+  if (!/^\d+(\.\d+)?(\/\d+)?$/.test(factor)) throw new Error(`"${factor}" is not a decimal or a fraction`)
   const parts = [names.join(' '), factor, families.join(' '), models.join(' ')]
   return [...parts, ...(when === undefined ? [] : [when])].join(' | ')
 }
 
 function writeMinimum({ unit, quantity, models }: NonNullable<ProviderOverlay['minimums']>[number]): string {
-  if (!isUsageUnit(unit)) throw new Error(`no such unit: ${unit}`)
+  if (!isUsageUnit(unit)) throw new Error(`unknown unit ${unit}`)
   return [`${unit}=${quantity}`, models.join(' ')].join(' | ')
 }
 
@@ -294,5 +296,5 @@ async function packageVersion(name: string): Promise<string> {
   ) {
     return manifest.version
   }
-  throw new Error(`${name} has no version`)
+  throw new Error(`the package ${name} has no version`)
 }

@@ -26,7 +26,7 @@ export function extractionShapes(providers: readonly Provider[]): {
 
 function writeShape(extractor: UsageExtractor): string {
   const rules = extractor.mappings.map(({ path, dest, required }) => {
-    if (!(dest in USAGE_UNITS)) throw new Error(`an extraction rule for an unknown unit: ${dest}`)
+    if (!(dest in USAGE_UNITS)) throw new Error(`an extraction rule has the unknown unit ${dest}`)
     return `${writePath(path)}${required ? '!' : ''} > ${dest}`
   })
   return [writePath(extractor.root), writePath(extractor.model_path), ...rules].join('; ')
@@ -36,7 +36,8 @@ function writePath(path: ExtractPath): string {
   return (Array.isArray(path) ? path : [path])
     .map((step) => {
       if (typeof step === 'string') return step
-      if (!('equals' in step.match)) throw new Error(`cannot write ${JSON.stringify(step)}`)
+      if (!('equals' in step.match))
+        throw new Error(`the path step ${JSON.stringify(step)} cannot be converted`)
       return `[${step.field}=${step.match.equals}]`
     })
     .join('/')

@@ -42,7 +42,8 @@ export function mediaPrices(): Map<string, Map<string, Pricing>> {
   const byProvider = new Map<string, Map<string, Pricing>>()
   for (const [theirs, models] of Object.entries(allPricing)) {
     const id = MEDIA_PROVIDERS[theirs]
-    if (id === undefined) throw new Error(`ai-sdk-cost-calculator has a new provider: ${theirs}`)
+    if (id === undefined)
+      throw new Error(`ai-sdk-cost-calculator has a new provider: ${theirs}. Add it to MEDIA_PROVIDERS.`)
     const ofProvider = byProvider.get(id) ?? new Map<string, Pricing>()
     for (const [model, pricing] of Object.entries(models))
       if (!ofProvider.has(model)) ofProvider.set(model, pricing)
@@ -171,7 +172,8 @@ export function assertNoNewFields(): void {
   for (const models of Object.values(allPricing)) {
     for (const [model, pricing] of Object.entries(models)) {
       const unknown = Object.keys(pricing).find((field) => !known.has(field))
-      if (unknown !== undefined) throw new Error(`${model}: nothing is known of the price field ${unknown}`)
+      if (unknown !== undefined)
+        throw new Error(`${model}: the price field ${unknown} is neither converted nor in LEFT_OUT`)
     }
   }
 }

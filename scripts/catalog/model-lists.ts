@@ -85,7 +85,8 @@ export async function listedModels(): Promise<Map<string, Model[]>> {
   for (const file of files) {
     const name = file.slice(0, -'.json'.length)
     const id = PROVIDERS[name]
-    if (id === undefined && !LEFT_OUT.has(name)) throw new Error(`pi-ai has a new provider: ${name}`)
+    if (id === undefined && !LEFT_OUT.has(name))
+      throw new Error(`pi-ai has a new provider: ${name}. Add it to PROVIDERS or LEFT_OUT.`)
     if (id === undefined) continue
     const models = byProvider.get(id) ?? []
     const known = new Set(models.map((model) => model.id.toLowerCase()))
@@ -117,7 +118,7 @@ async function readModels(file: string): Promise<ListedModel[]> {
 
 /**
  * Converts a model of a list. Returns undefined for a model without a price or with whitespace in its id. An input
- * price of zero means an unknown price, unless the id ends with ":free".
+ * price of zero or less means an unknown price, unless the id ends with ":free".
  */
 function convert(provider: string, { id, contextWindow, cost }: ListedModel): Model | undefined {
   if (cost === undefined || /\s/.test(id)) return undefined

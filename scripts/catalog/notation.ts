@@ -33,7 +33,7 @@ export interface Model {
  * floats, and no price list has more digits.
  */
 export function decimal(value: number): string {
-  if (!Number.isFinite(value) || value < 0) throw new Error(`not a price: ${value}`)
+  if (!Number.isFinite(value) || value < 0) throw new Error(`${value} is not a price`)
   const [mantissa = '0', exponent = '0'] = value.toExponential(11).split('e')
   const digits = mantissa.replace('.', '').replace(/0+$/, '') || '0'
   const point = Number(exponent) + 1
@@ -69,6 +69,7 @@ export function writeModel(model: Model): string {
 }
 
 function plainWord(word: string): string {
-  if (/\s/.test(word)) throw new Error(`cannot be written in the catalogue: ${JSON.stringify(word)}`)
+  if (/\s/.test(word))
+    throw new Error(`the catalogue cannot contain ${JSON.stringify(word)}, because it has whitespace`)
   return word
 }

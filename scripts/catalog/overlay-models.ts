@@ -6,8 +6,8 @@ import type { OverlayModel } from './overlay-types.ts'
  */
 
 /**
- * Returns the price periods of a DeepSeek model with peak prices, from a time on. Peak prices apply in the peak hours
- * in Beijing: every day until 2026-08-23, and since then from Monday to Friday.
+ * Returns the price periods of a DeepSeek model with peak prices, from a given time on. Peak prices apply in the peak
+ * hours in Beijing: every day until 2026-08-23, and since then from Monday to Friday.
  */
 function peakPeriods(
   from: string,
@@ -37,7 +37,7 @@ const V4_1_FLASH = '2026-09-09T16:00'
 
 /**
  * Returns the price periods of an alias that once named V3 or R1. `day` and `night` are its first prices, which differ
- * by time of day until the first period of `v3`. `v3` has the following periods. Since the release of V4, the alias has
+ * by time of day until the first period of `v3`. `v3` has the later periods. Since the release of V4, the alias has
  * meant V4 Flash.
  */
 const formerAlias = (

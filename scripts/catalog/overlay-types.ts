@@ -60,8 +60,8 @@ export interface ProviderOverlay {
     readonly models: readonly string[]
   }[]
   /**
-   * Models that replace or complete the models of the sources. Prices are in USD. `per` in `src/pricing/units.ts` is the
-   * quantity that a price is for: a million tokens, a thousand searches, one image or one second of video.
+   * Models that replace or complete the models of the sources. Prices are in USD. `per` in `src/pricing/units.ts` is
+   * the quantity that a price is for: a million tokens, a thousand searches, one image or one second of video.
    */
   readonly models?: readonly OverlayModel[]
   readonly amendments?: readonly Amendment[]

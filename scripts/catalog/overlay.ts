@@ -126,8 +126,8 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
         prices: { input_audio_tokens: '10', output_audio_tokens: '20' },
       },
       {
-        // The Images API reports only a total of output tokens, which are image tokens. Text output is reported
-        // separately as text tokens.
+        // The Images API reports only a total of output tokens, which are charged as image tokens. If a response also
+        // reports text tokens, these have their own price.
         models: ['gpt-image-1.5', 'chatgpt-image-latest'],
         source: 'https://github.com/BerriAI/litellm/issues/31142, https://openai.com/api/pricing',
         prices: {
@@ -185,7 +185,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     ],
     tiers: [HALF_BATCH, ...OPENAI_PRIORITY],
     // Azure sells the models of these makers at the makers' prices. DeepSeek is not in this list, because Azure has
-    // separate prices for its models.
+    // its own prices for the models of DeepSeek.
     fallback: ['openai', 'anthropic', 'x-ai', 'moonshotai'],
     regions: [
       { names: ['global'], factor: '1' },

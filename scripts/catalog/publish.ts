@@ -41,7 +41,8 @@ export async function publish(
   catalogue: string,
   private_key: string | undefined,
 ): Promise<void> {
-  if (private_key === undefined) throw new Error('set PRICE_FEED_SIGNING_KEY to an Ed25519 key in PEM')
+  if (private_key === undefined)
+    throw new Error('PRICE_FEED_SIGNING_KEY is not set. Set it to an Ed25519 private key in PEM.')
   const { text, signature, public_key, version } = signFeed(catalogue, private_key, new Date())
   await writeFile(file, text)
   await writeFile(`${file}.sig`, `${signature}\n`)

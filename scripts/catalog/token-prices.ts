@@ -27,7 +27,9 @@ function periodsOf(model: ModelInfo): Period[] {
   if (!Array.isArray(model.prices)) return [{ prices: convertPrices(model.prices) }]
   return model.prices.map(({ constraint, prices }, index) => {
     if ((constraint === undefined) !== (index === 0))
-      throw new Error(`${model.id}: only the first price has no condition`)
+      throw new Error(
+        `${model.id}: the first price must have no condition, and each other price must have one`,
+      )
     if (constraint === undefined) return { prices: convertPrices(prices) }
     if (constraint.type === 'start_date')
       return { when: constraint.start_date, prices: convertPrices(prices) }
@@ -40,7 +42,7 @@ function periodsOf(model: ModelInfo): Period[] {
 
 function utcTime(time: string): string {
   const match = /^(\d{2}:\d{2}:\d{2})Z$/.exec(time)
-  if (match?.[1] === undefined) throw new Error(`a time of day that is not UTC: ${time}`)
+  if (match?.[1] === undefined) throw new Error(`the time of day "${time}" is not in UTC`)
   return match[1]
 }
 
@@ -69,9 +71,9 @@ function convertPrices(prices: ModelPrice): Prices {
   for (const [key, price] of Object.entries(prices)) {
     if (price === undefined) continue
     const [unit, per] = PRICE_KEYS[key] ?? []
-    if (unit === undefined || !(unit in USAGE_UNITS)) throw new Error(`a price key without a unit: ${key}`)
+    if (unit === undefined || !(unit in USAGE_UNITS)) throw new Error(`the price key ${key} has no unit`)
     if (Object.entries(USAGE_UNITS).some(([name, { per: ours }]) => name === unit && ours !== per)) {
-      throw new Error(`${key} is not per the unit's own quantity`)
+      throw new Error(`the price ${key} is for another quantity than the prices of ${unit}`)
     }
     converted.set(unit, typeof price === 'number' ? decimal(price) : tiered(price))
   }
@@ -105,7 +107,8 @@ export function matchRules(match: Match): string[] {
   if ('or' in match) return match.or.flatMap(matchRules)
   if ('and' in match) {
     const parts = match.and.map(matchRules)
-    if (parts.some((rules) => rules.length !== 1)) throw new Error(`cannot write ${JSON.stringify(match)}`)
+    if (parts.some((rules) => rules.length !== 1))
+      throw new Error(`the match condition ${JSON.stringify(match)} cannot be converted`)
     return [parts.flat().join('&')]
   }
   if ('equals' in match) return [`=${match.equals.toLowerCase()}`]

@@ -59,7 +59,7 @@ function checkVariables({ environment, section, tested }: Checked): Finding[] {
   const strictness = environment === 'production' ? 'production' : 'staging'
   return [
     ...absent(tested.vars, vars).map((name) => wrong(`the variable ${name} is missing`)),
-    ...absent(vars, tested.vars).map((name) => wrong(`the variable ${name} is not one that was tested`)),
+    ...absent(vars, tested.vars).map((name) => wrong(`the variable ${name} is not in the tested section`)),
     ...when(
       vars.ENVIRONMENT !== strictness,
       wrong(`ENVIRONMENT must be "${strictness}", not "${vars.ENVIRONMENT}"`),
@@ -95,10 +95,12 @@ function checkBindings({ section, tested }: Checked): Finding[] {
     ...[...wanted].filter((name) => !had.has(name)).map((name) => wrong(`the binding ${name} is missing`)),
     ...[...had]
       .filter((name) => !wanted.has(name))
-      .map((name) => wrong(`the binding ${name} is not one that was tested`)),
+      .map((name) => wrong(`the binding ${name} is not in the tested section`)),
     ...when(
       JSON.stringify(section.same) !== JSON.stringify(tested.same),
-      wrong(`queues, crons or objects differ from what was tested: ${JSON.stringify(section.same)}`),
+      wrong(
+        `settings that all sections share, such as queues, crons or objects, differ from the tested section: ${JSON.stringify(section.same)}`,
+      ),
     ),
   ]
 }
@@ -108,11 +110,11 @@ function checkIds({ section }: Checked): Finding[] {
     ...section.kv_ids
       .filter((id) => !KV_ID.test(id))
       .map((id) =>
-        missing(`"${id}" is not the id of a KV namespace: wrangler kv namespace create prints it`),
+        missing(`replace "${id}" with the id of a KV namespace, which wrangler kv namespace create prints`),
       ),
     ...section.d1_ids
       .filter((id) => !D1_ID.test(id))
-      .map((id) => missing(`"${id}" is not the id of a D1 database: wrangler d1 create prints it`)),
+      .map((id) => missing(`replace "${id}" with the id of a D1 database, which wrangler d1 create prints`)),
   ]
 }
 
@@ -137,7 +139,7 @@ function isPlaceholder(resource: string): boolean {
 function checkOperatorToken(token: string | undefined): Finding[] {
   if (token === undefined) return []
   if (isDevelopmentSecret(token))
-    return [wrong('OPERATOR_TOKEN is the public development token: use the secret token of the deployment')]
+    return [wrong('OPERATOR_TOKEN is the public development token. Use the secret token of the deployment')]
   return when(
     token.length < MIN_SECRET_CHARS,
     wrong(`OPERATOR_TOKEN must have at least ${MIN_SECRET_CHARS} characters, not ${token.length}`),
@@ -150,7 +152,7 @@ function checkOperatorToken(token: string | undefined): Finding[] {
  */
 export function checkSecrets(names: readonly string[]): Finding[] {
   return REQUIRED_SECRETS.filter((name) => !names.includes(name)).map((name) =>
-    missing(`the secret ${name}: openssl rand -hex 32 | npx wrangler secret put ${name} --env …`),
+    missing(`store the secret ${name}: openssl rand -hex 32 | npx wrangler secret put ${name} --env …`),
   )
 }
 
@@ -164,8 +166,12 @@ export function checkTree(
 ): Finding[] {
   if (environment === 'development' || changed_files?.length === 0) return []
   if (!changed_files)
-    return [missing('a git checkout, so that the deployed code can be found later (or --allow-dirty)')]
-  return [missing(`a clean checkout: ${changed_files.length} files are not committed (or --allow-dirty)`)]
+    return [
+      missing(
+        'deploy from a git checkout, so that the deployed code can be found later, or pass --allow-dirty',
+      ),
+    ]
+  return [missing(`commit the changes in ${changed_files.length} files, or pass --allow-dirty`)]
 }
 
 function isDevelopmentSecret(value: string): boolean {

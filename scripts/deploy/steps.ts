@@ -106,7 +106,7 @@ async function findSecrets(environment: EnvironmentName, world: World): Promise<
   if (!names) {
     world.say(listed.output.trim())
     const message =
-      'the secrets could not be listed: npx wrangler login; the first secret that you store creates the Worker'
+      'the secrets could not be listed: run npx wrangler login; if the Worker does not exist yet, store the first secret, which creates it'
     return reported([{ kind: 'missing', message }], world)
   }
   return reported(checkSecrets(names), world)

@@ -31,6 +31,6 @@ export async function ask(
 export function field({ text }: Answer, name: string): string {
   const body: unknown = JSON.parse(text)
   const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined
-  if (typeof value !== 'string') throw new Error(`the response has no ${name}`)
+  if (typeof value !== 'string') throw new Error(`the response has no text field ${name}`)
   return value
 }

@@ -85,7 +85,7 @@ class Run {
       await this.ask('/v1/admin/stats', { key: DEVELOPMENT_OPERATOR_TOKEN }),
     ]
     this.check(
-      'the keys of development open nothing',
+      'the development keys are refused',
       known.every(({ status }) => status === 401),
     )
     const { headers } = await this.ask('/health')
@@ -101,7 +101,7 @@ class Run {
     this.check('sent again, it is charged once', same && again.headers.get('Idempotency-Replayed') === 'true')
     const balance = await this.ask('/v1/credits/balance', { key })
     // A key without the scope for balances is refused with 403.
-    if (balance.status !== 403) this.expect('the balance is there', balance, 200)
+    if (balance.status !== 403) this.expect('the balance can be read', balance, 200)
   }
 
   async metersForACustomerOfItsOwn(operator: string): Promise<void> {

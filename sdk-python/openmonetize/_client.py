@@ -61,7 +61,10 @@ class OpenMonetize:
         if on_unavailable not in ("queue", "allow", "deny"):
             raise ConfigurationError(f"on_unavailable must be queue, allow or deny, not {on_unavailable!r}.")
         if not 1 <= batch_events <= 1000 or max_bytes < 1 or interval < 0:
-            raise ConfigurationError("batch_events must be 1 to 1000, max_bytes at least 1, interval at least 0.")
+            raise ConfigurationError(
+                "batch_events must be from 1 to 1000, max_bytes at least 1, and interval at least 0, "
+                f"not {batch_events!r}, {max_bytes!r} and {interval!r}."
+            )
         http = Http(api_key, base_url, timeout, max_retries)
         self._http = http
         self._on_error = on_error
@@ -97,7 +100,7 @@ class OpenMonetize:
 
         After a connection ends or fails, connects again and continues after the last notification. Begins after the
         sequence `after`; 0 begins with the oldest stored notification. Without `after`, begins with the next
-        notification. Ends with `break`. Raises after an error that a retry cannot solve, or after more than
+        notification. Raises an error after which a retry cannot succeed, and the last error after more than
         `max_retries` consecutive failures.
         """
         return stream(self._http, after, max_retries)
@@ -117,7 +120,7 @@ class OpenMonetize:
         self._queue.flush(timeout)
 
     def close(self, timeout: float = FLUSH_SECONDS) -> None:
-        """Sends the queued events, and refuses events that are tracked later."""
+        """Sends the queued events, and refuses events that are tracked later. Raises like `flush`."""
         self._queue.close(timeout)
 
     def stats(self) -> Dict[str, int]:

@@ -42,7 +42,8 @@ class ConnectionFailedError(OpenMonetizeError):
 
 
 class RequestTimeoutError(OpenMonetizeError):
-    """The error of a request that waits longer than `timeout`, or of a flush that does not send all events.
+    """The error of a request that waits longer than `timeout`, or of a flush that does not send all events
+    in time.
 
     The server might have processed the request.
     """
@@ -88,11 +89,11 @@ class IdempotencyMismatchError(OpenMonetizeError):
 
 
 class UnpricedModelError(OpenMonetizeError):
-    """The error of status 422 for a model without a price, or an unknown provider."""
+    """The error of status 422 for a model without a price, or for an unknown provider."""
 
 
 class RateLimitedError(OpenMonetizeError):
-    """The error of status 429 for too many requests in one minute."""
+    """The error of status 429, for example for too many requests in one minute."""
 
 
 class QuotaExceededError(OpenMonetizeError):

@@ -104,10 +104,11 @@ class Http:
         if api_key is not None and not (
             isinstance(api_key, str) and api_key and all("!" <= character <= "~" for character in api_key)
         ):
-            raise ConfigurationError("api_key must be a key without spaces, or None for public routes.")
+            raise ConfigurationError("api_key must be a key without spaces, such as om_live_…, or None.")
         parts = urlsplit(base_url) if isinstance(base_url, str) else None
         if not parts or parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-            raise ConfigurationError(f"base_url must be an http or https URL without a query, not {base_url!r}.")
+            detail = f"base_url must be an http or https URL without a query or hash, not {base_url!r}."
+            raise ConfigurationError(detail)
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
             raise ConfigurationError(f"timeout must be a positive number of seconds, not {timeout!r}.")
         if isinstance(max_retries, bool) or not isinstance(max_retries, int) or not 0 <= max_retries <= 20:
@@ -193,11 +194,11 @@ class Http:
             raise self._unreachable(error) from error
 
     def _late(self) -> OpenMonetizeError:
-        detail = f"No response from {self.base_url} in {self.timeout} s."
+        detail = f"{self.base_url} sent no data for {self.timeout} s."
         return RequestTimeoutError("timeout", detail, retryable=True)
 
     def _unreachable(self, reason: object) -> OpenMonetizeError:
-        detail = f"{self.base_url} cannot be reached: {reason}"
+        detail = f"The request to {self.base_url} failed: {reason}"
         return ConnectionFailedError("connection_failed", detail, retryable=True)
 
     def _answer(self, status: int, headers: Any, raw: bytes) -> Json:
@@ -214,7 +215,7 @@ class Http:
         shown = " ".join(raw[:400].decode(errors="replace").split())[:200]
         raise InvalidResponseError(
             "invalid_response",
-            f"The response is not from the API. Check base_url. {shown}".strip(),
+            f"The response is too long, incomplete or not from the API. Check base_url. {shown}".strip(),
             status=status,
             request_id=request_id,
             retry_after=retry_after,
@@ -234,7 +235,10 @@ def _parse(content_type: str, raw: bytes) -> Tuple[bool, Any]:
 
 
 def _seconds(text: Optional[str]) -> Optional[float]:
-    """Returns the wait that `Retry-After` requests, in seconds. The header is a number of seconds or a date."""
+    """Returns the wait that `Retry-After` requests, in seconds; None without a valid header.
+
+    The header is a number of seconds or a date.
+    """
     if text is None:
         return None
     try:

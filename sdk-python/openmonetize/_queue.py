@@ -51,7 +51,7 @@ class _Waiting:
 
 
 class Queue:
-    """A thread-safe queue. Only one thread at a time sends events. It sends the oldest events first."""
+    """A thread-safe queue. It sends the oldest events first. Only one thread at a time sends events."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Queue:
 
     def track(self, event: Event) -> bool:
         if self._on_unavailable == "deny" and self.failure is not None:
-            detail = "Delivery fails, and on_unavailable is deny."
+            detail = "Events cannot be sent, and on_unavailable is deny."
             raise ServerError("unavailable", detail, retryable=True) from self.failure
         failed: Optional[OpenMonetizeError] = None
         problem: Optional[OpenMonetizeError] = None
@@ -108,7 +108,7 @@ class Queue:
                 waiting = _Waiting(id, json_text(full), event.get("timestamp") is None)
             except (TypeError, ValueError, RecursionError) as error:
                 self._stats["rejected"] += 1
-                problem = ConfigurationError(f"The event must be a JSON object: {error}")
+                problem = ConfigurationError(f"The event is not a JSON object: {error}")
             else:
                 problem = self._problem(waiting)
                 if problem is None:
@@ -184,10 +184,11 @@ class Queue:
         if self._closed:
             return OpenMonetizeError("queue_full", "The client is closed.")
         if waiting.size > MAX_EVENT_BYTES:
-            return OpenMonetizeError("queue_full", f"The event has {waiting.size} bytes, more than {MAX_EVENT_BYTES}.")
+            detail = f"The event has {waiting.size} bytes; at most {MAX_EVENT_BYTES} can be sent."
+            return OpenMonetizeError("queue_full", detail)
         too_many = self._max_events is not None and len(self._waiting) >= self._max_events
         if too_many or self._bytes + waiting.size > self._max_bytes:
-            detail = f"The queue is full with {len(self._waiting)} events of {self._bytes} bytes."
+            detail = "The queue would exceed max_bytes or max_events."
             return OpenMonetizeError("queue_full", detail, retryable=True)
         return None
 
@@ -201,7 +202,7 @@ class Queue:
         try:
             self.flush(LAST_FLUSH_SECONDS)
         except OpenMonetizeError:
-            # Unsent events stay in the store.
+            # Unsent events stay in the store, if the queue has one.
             pass
 
     def _run(self) -> None:
@@ -216,7 +217,7 @@ class Queue:
             try:
                 self._drain()
             except Exception as error:  # The thread continues after an exception of a store or a callback.
-                self._report(OpenMonetizeError("store_failed", str(error)), None)
+                self._report(OpenMonetizeError("store_failed", f"The queue or its store failed: {error}"), None)
             with self._changed:
                 if self._closed and (not self._waiting or self.failure is not None):
                     return
@@ -251,7 +252,8 @@ class Queue:
             answer = self._http.send("POST", "/v1/events/ingest", body, key, max_retries=0)
             results = answer.get("results")
             if not isinstance(results, list) or len(results) != len(events):
-                raise ServerError("invalid_response", "The response lacks the results of some events.", retryable=True)
+                detail = "The response does not have a result for each event."
+                raise ServerError("invalid_response", detail, retryable=True)
         except OpenMonetizeError as error:
             return self._not_delivered(events, error)
         again = self._settle(events, results)

@@ -32,11 +32,11 @@ class Store(Protocol):
 
 
 class FileStore:
-    """Stores events in a file.
+    """A store that keeps events in a file.
 
     `track` writes the event to the file before it returns, so that the event survives the end of the process. When
     `flush` returns, the event is synced to the disk and survives a power failure. The TypeScript client uses the same
-    format. Only one process may use a file at a time.
+    format. Only one store may use a file at a time; a second store raises a `ConfigurationError`.
     """
 
     def __init__(self, path: str) -> None:
@@ -96,7 +96,7 @@ class FileStore:
 
     def _write(self, lines: str) -> None:
         if self._closed:
-            raise ValueError(f"{self._path} is closed")
+            raise ValueError(f"The store of {self._path} is closed")
         # A write to a full disk can leave an incomplete line, so the next write starts a new line.
         data = (b"\n" if self._torn else b"") + lines.encode()
         self._torn = True
@@ -158,7 +158,7 @@ class FileStore:
                 taken = self._path in _open if holder == os.getpid() else _is_alive(holder)
                 if taken:
                     raise ConfigurationError(
-                        f"{self._path} is the store of process {holder}. Give each process its own file."
+                        f"{self._path} is used by a store of process {holder}. Give each store its own file."
                     ) from None
                 os.unlink(name)
 

@@ -48,12 +48,13 @@ def _events(http_: Http, after: Optional[int]) -> Iterator[Tuple[int, Optional[s
     try:
         with http_._opener.open(request, timeout=SILENCE) as response:
             if "event-stream" not in (response.headers.get("Content-Type") or ""):
-                raise InvalidResponseError("invalid_response", "The response is not a stream.")
+                raise InvalidResponseError("invalid_response", "The response is not an event stream. Check base_url.")
             fields: Dict[str, str] = {}
             while True:
                 line = response.readline(MAX_LINE_BYTES)
                 if len(line) >= MAX_LINE_BYTES:
-                    raise InvalidResponseError("invalid_response", "The event is too long.")
+                    detail = f"An event of the stream has a line of {MAX_LINE_BYTES} bytes or more."
+                    raise InvalidResponseError("invalid_response", detail)
                 if not line.endswith(b"\n"):
                     return
                 name, _, value = line.decode().rstrip("\n").partition(": ")

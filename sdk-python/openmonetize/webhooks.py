@@ -32,15 +32,16 @@ def verify_webhook(
     """
     raw = payload.encode() if isinstance(payload, str) else bytes(payload)
     if len(raw) > MAX_PAYLOAD_BYTES:
-        raise _refused("the message is too long")
+        raise _refused(f"the message exceeds {MAX_PAYLOAD_BYTES} bytes")
     given = {name.lower(): value for name, value in headers.items()}
     id, timestamp, signature = (given.get(f"webhook-{name}") for name in ("id", "timestamp", "signature"))
     if not id or not timestamp or not signature:
         raise _refused("webhook-id, webhook-timestamp or webhook-signature is missing")
     if not (timestamp.isascii() and timestamp.isdigit()):
         raise _refused("webhook-timestamp is not a number of seconds")
-    if abs(time.time() - int(timestamp)) > tolerance_seconds:
-        raise _refused("webhook-timestamp is too far from this machine's clock")
+    difference = abs(time.time() - int(timestamp))
+    if difference > tolerance_seconds:
+        raise _refused(f"webhook-timestamp differs from the clock by {difference:.0f} seconds")
     signed = f"{id}.{timestamp}.".encode() + raw
     for one in [secret] if isinstance(secret, str) else secret:
         expected = hmac.new(_key(one), signed, hashlib.sha256).digest()
@@ -48,7 +49,7 @@ def verify_webhook(
             version, _, value = candidate.partition(",")
             if version == "v1" and hmac.compare_digest(value, base64.b64encode(expected).decode()):
                 return _parse(raw)
-    raise _refused("wrong signature")
+    raise _refused("no signature matches a secret")
 
 
 def _key(secret: str) -> bytes:

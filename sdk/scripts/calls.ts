@@ -382,7 +382,7 @@ function special(): CallCase[] {
       { status: 403, code: 'customer_mismatch' },
     ],
     [
-      'an event of last year',
+      'an event of the year 2020',
       'events.ingest',
       [{ ...event, input_tokens: 1, timestamp: '2020-01-01T00:00:00Z' }],
       invalid,

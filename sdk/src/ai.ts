@@ -32,8 +32,7 @@ export interface MeterMiddleware<V extends string> {
 }
 
 /**
- * The meter's name of a provider, by the provider's name in the AI SDK. All other names are only converted to upper
- * case.
+ * The meter's names of providers, by their names in the AI SDK. All other names are only converted to upper case.
  */
 const PROVIDERS: Json = { 'amazon-bedrock': 'AMAZON', bedrock: 'AMAZON', vertex: 'GOOGLE', xai: 'X_AI' }
 
@@ -60,9 +59,10 @@ export function meterMiddleware<V extends string = 'v4'>(
   options: Metering = {},
 ): MeterMiddleware<V> {
   const meters = new Map<string, Meter>()
+  /** The calls by their parameters object, by which the hooks that run later find them. */
   const calls = new WeakMap<object, MeteredCall>()
 
-  /** Starts the metering of a call. The hooks that run later find the call by its parameters object. */
+  /** Starts the metering of a call. */
   async function begin(params: object, model: object): Promise<MeteredCall> {
     const provider = providerOf(model)
     const meter = meters.get(provider) ?? new Meter(om, options, provider)
@@ -177,7 +177,7 @@ function takeResult(call: MeteredCall, result: object): void {
 
 /**
  * Records the usage that the provider reported if the AI SDK passes it on in a format of `RAW`, otherwise the usage of
- * the AI SDK.
+ * the AI SDK. Records nothing if all fields of `usage` are empty.
  */
 function takeUsage(call: MeteredCall, usage: unknown, metadata: unknown): void {
   if (!isJson(usage) || !Object.values(usage).some((value) => value != null)) return

@@ -2512,7 +2512,7 @@ export interface paths {
         };
         /**
          * Get usage: events, units, credits and provider cost
-         * @description Accepts up to three groups. At most one of them can be a time window, which starts in `time_zone`. Weeks begin on Monday. Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The USD amounts of the rows add up to their total.
+         * @description Accepts up to three groups. At most one of them can be a time window. Days, weeks and months start in `time_zone`. Weeks begin on Monday. Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The USD amounts of the rows add up to their total.
          *
          *     Requires an API key with the scope `analytics:read` or a portal token. With a portal token, the wallet may be omitted.
          */
@@ -2534,7 +2534,7 @@ export interface paths {
         };
         /**
          * Get costs: provider cost, revenue and margin
-         * @description Accepts up to three groups. At most one of them can be a time window, which starts in `time_zone`. Weeks begin on Monday. Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The USD amounts of the rows add up to their total.
+         * @description Accepts up to three groups. At most one of them can be a time window. Days, weeks and months start in `time_zone`. Weeks begin on Monday. Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The USD amounts of the rows add up to their total.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -3027,7 +3027,7 @@ export interface paths {
         post?: never;
         /**
          * Erase the personal data of a user; the ledger entries are kept
-         * @description Replaces the id of the user with `erased_id`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a `reason` or a `payment_reference`, and idempotency keys are kept, even if they contain the id. Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`. The old id can be used again for a new user, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new user. Later, the response is 404. If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, also without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.
+         * @description Replaces the id of the user with `erased_id`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a `reason` or a `payment_reference`, and idempotency keys are kept, even if they contain the id. Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`. The old id can be used again for a new user, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new user. Later, the response is 404. If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, even without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3089,7 +3089,7 @@ export interface paths {
         post?: never;
         /**
          * Erase the personal data of a team; the ledger entries are kept
-         * @description Replaces the id of the team with `erased_id`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a `reason` or a `payment_reference`, and idempotency keys are kept, even if they contain the id. Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`. The old id can be used again for a new team, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new team. Later, the response is 404. If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, also without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.
+         * @description Replaces the id of the team with `erased_id`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a `reason` or a `payment_reference`, and idempotency keys are kept, even if they contain the id. Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`. The old id can be used again for a new team, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new team. Later, the response is 404. If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, even without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3562,7 +3562,7 @@ export interface components {
             effective_from?: string;
             /**
              * Format: date-time
-             * @description The time when the price ends. By default, it ends when another price replaces it.
+             * @description The time when the price ends. Default: the time when another price replaces this price.
              */
             effective_to?: string;
         };
@@ -3596,7 +3596,7 @@ export interface components {
             ledgers: number;
             examined: number;
             rated: number;
-            /** @description The number of events that have a price, but whose wallet has too few credits. */
+            /** @description The number of events that have a price but could not be charged, usually because the wallet has too few credits. */
             unpaid: number;
             /** @description The number of events that still have no price. */
             unpriced: number;
@@ -3775,7 +3775,7 @@ export interface components {
                  */
                 oldest_at: string;
                 /**
-                 * @description `price`: the oldest event has no price yet. `credits`: it has a price, but its wallet has too few credits.
+                 * @description `price`: the oldest event has no price yet. `credits`: the oldest event has a price but could not be charged, usually because its wallet has too few credits.
                  * @enum {string}
                  */
                 waits_for: "price" | "credits";
@@ -3801,7 +3801,7 @@ export interface components {
             disabled_reason: "gone" | "failing" | null;
             /**
              * Format: date-time
-             * @description The time of the first failed attempt since the last success, or since the endpoint was enabled again.
+             * @description The time of the first failed attempt since the last success, or since the endpoint was enabled again. Null if no attempt has failed since then.
              */
             failing_since: string | null;
             v1a: boolean;
@@ -3809,7 +3809,7 @@ export interface components {
             public_key: string | null;
             /**
              * Format: date-time
-             * @description The time until which messages are also signed with the replaced secret.
+             * @description The time until which messages are also signed with the replaced secret; null if no replaced secret is in use.
              */
             previous_secret_expires_at: string | null;
             /**
@@ -3837,7 +3837,7 @@ export interface components {
             disabled_reason: "gone" | "failing" | null;
             /**
              * Format: date-time
-             * @description The time of the first failed attempt since the last success, or since the endpoint was enabled again.
+             * @description The time of the first failed attempt since the last success, or since the endpoint was enabled again. Null if no attempt has failed since then.
              */
             failing_since: string | null;
             v1a: boolean;
@@ -3845,7 +3845,7 @@ export interface components {
             public_key: string | null;
             /**
              * Format: date-time
-             * @description The time until which messages are also signed with the replaced secret.
+             * @description The time until which messages are also signed with the replaced secret; null if no replaced secret is in use.
              */
             previous_secret_expires_at: string | null;
             /**
@@ -3937,12 +3937,12 @@ export interface components {
         WebhookReplay: {
             /**
              * Format: date-time
-             * @description Start of the range, inclusive. Notifications are kept for 30 days by default.
+             * @description The start of the range, inclusive. Notifications are kept for 30 days by default.
              */
             from: string;
             /**
              * Format: date-time
-             * @description End of the range, exclusive. Default: now.
+             * @description The end of the range, exclusive. Default: now.
              */
             to?: string;
             /** @description Whether only notifications that the endpoint has not received are replayed. Default: false. */
@@ -4121,11 +4121,11 @@ export interface components {
                 } | null;
                 /** @enum {string|null} */
                 source: "override" | "operator" | "feed" | "catalogue" | null;
-                /** @description The source from which the catalogue has the price. */
+                /** @description The source from which the catalogue took the price. */
                 published_by?: string;
                 /**
                  * Format: date-time
-                 * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                 * @description The time from which the price applies; null if the catalogue does not state it.
                  */
                 effective_from: string | null;
                 /** @description The factor that multiplies the prices of the layer below. */
@@ -4161,11 +4161,11 @@ export interface components {
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source from which the catalogue has the price. */
+                    /** @description The source from which the catalogue took the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                     * @description The time from which the price applies; null if the catalogue does not state it.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -4190,11 +4190,11 @@ export interface components {
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source from which the catalogue has the price. */
+                    /** @description The source from which the catalogue took the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                     * @description The time from which the price applies; null if the catalogue does not state it.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -4347,11 +4347,11 @@ export interface components {
                 } | null;
                 /** @enum {string|null} */
                 source: "override" | "operator" | "feed" | "catalogue" | null;
-                /** @description The source from which the catalogue has the price. */
+                /** @description The source from which the catalogue took the price. */
                 published_by?: string;
                 /**
                  * Format: date-time
-                 * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                 * @description The time from which the price applies; null if the catalogue does not state it.
                  */
                 effective_from: string | null;
                 /** @description The factor that multiplies the prices of the layer below. */
@@ -4387,11 +4387,11 @@ export interface components {
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source from which the catalogue has the price. */
+                    /** @description The source from which the catalogue took the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                     * @description The time from which the price applies; null if the catalogue does not state it.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -4416,11 +4416,11 @@ export interface components {
                     } | null;
                     /** @enum {string|null} */
                     source: "override" | "operator" | "feed" | "catalogue" | null;
-                    /** @description The source from which the catalogue has the price. */
+                    /** @description The source from which the catalogue took the price. */
                     published_by?: string;
                     /**
                      * Format: date-time
-                     * @description The time from which the price applies; null for the first price of a model in the catalogue.
+                     * @description The time from which the price applies; null if the catalogue does not state it.
                      */
                     effective_from: string | null;
                     /** @description The factor that multiplies the prices of the layer below. */
@@ -5696,7 +5696,7 @@ export interface components {
             feature_id: string;
             user_id?: string;
             team_id?: string;
-            /** @description The planned use. Without it, the check estimates no cost. It checks the feature, its limits and whether credits are available. */
+            /** @description The planned use. If it is absent, the check estimates no cost, and checks only the feature, its limits and whether credits are available. */
             action?: {
                 /** @description The event type of the planned use, case-insensitive. */
                 type: string;
@@ -6474,9 +6474,9 @@ export interface operations {
                 action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "credits.set_auto_top_up" | "credits.delete_auto_top_up" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "credit_packs.create" | "credit_packs.change" | "credit_packs.delete" | "webhook_endpoints.create" | "webhook_endpoints.change" | "webhook_endpoints.rotate_secret" | "webhook_endpoints.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
                 /** @description The id of the changed object, for example of a wallet, a burn table, a key, a customer or a price. */
                 target?: string;
-                /** @description Start of the time range, inclusive. */
+                /** @description The start of the time range, inclusive. */
                 from?: string;
-                /** @description End of the time range, exclusive. */
+                /** @description The end of the time range, exclusive. */
                 to?: string;
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. */
@@ -7283,9 +7283,9 @@ export interface operations {
     getOpenmeterApiMetersMeterQuery: {
         parameters: {
             query?: {
-                /** @description Start of the range, inclusive. Default: 30 days before `to`. */
+                /** @description The start of the range, inclusive. Default: 30 days before `to`. */
                 from?: string;
-                /** @description End of the range, exclusive. Default: now. */
+                /** @description The end of the range, exclusive. Default: now. */
                 to?: string;
                 windowSize?: "HOUR" | "DAY" | "MONTH";
                 windowTimeZone?: "UTC";
@@ -7806,7 +7806,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The request succeeded. The response has no body. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -8255,9 +8255,9 @@ export interface operations {
                 provider?: string;
                 model?: string;
                 event_type?: "TOKEN_USAGE" | "API_CALL" | "FEATURE_ACCESS" | "IMAGE_GENERATION" | "VIDEO_GENERATION" | "AUDIO_PROCESSING" | "CUSTOM";
-                /** @description Start of the range of event times, inclusive. */
+                /** @description The start of the range of event times, inclusive. */
                 from?: string;
-                /** @description End of the range of event times, exclusive. */
+                /** @description The end of the range of event times, exclusive. */
                 to?: string;
                 unrated?: "true" | "false";
             };
@@ -8840,9 +8840,9 @@ export interface operations {
                 user_id?: string;
                 team_id?: string;
                 type?: "PURCHASE" | "GRANT" | "BURN" | "REFUND" | "VOID" | "EXPIRATION" | "TRANSFER" | "ADJUSTMENT";
-                /** @description Start of the range of `created_at`, inclusive. */
+                /** @description The start of the range of `created_at`, inclusive. */
                 from?: string;
-                /** @description End of the range of `created_at`, exclusive. */
+                /** @description The end of the range of `created_at`, exclusive. */
                 to?: string;
             };
             header?: never;
@@ -9613,9 +9613,9 @@ export interface operations {
     getUsage: {
         parameters: {
             query?: {
-                /** @description Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
+                /** @description The start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
                 from?: string;
-                /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
+                /** @description The end of the range, exclusive, rounded up to a whole hour. Default: now. */
                 to?: string;
                 /** @description The groups: up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;
@@ -9651,9 +9651,9 @@ export interface operations {
     getCosts: {
         parameters: {
             query?: {
-                /** @description Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
+                /** @description The start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
                 from?: string;
-                /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
+                /** @description The end of the range, exclusive, rounded up to a whole hour. Default: now. */
                 to?: string;
                 /** @description The groups: up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;

@@ -15,7 +15,7 @@ export interface OpenMonetize extends Resources {}
  * A client of OpenMonetize Edge. The constructor sends no request, so a module can create a client while it is loaded.
  *
  * @example
- * const om = new OpenMonetize({ apiKey: process.env.OPENMONETIZE_KEY, baseUrl: 'https://meter.example.com' })
+ * const om = new OpenMonetize({ apiKey: process.env.OPENMONETIZE_KEY ?? '', baseUrl: 'https://meter.example.com' })
  * const { credits_burned, balance_after } = await om.events.ingest({
  *   event_type: 'TOKEN_USAGE', feature_id: 'chat', provider: 'OPENAI', model: 'gpt-4o', input_tokens: 1000,
  * })
@@ -23,7 +23,7 @@ export interface OpenMonetize extends Resources {}
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor assigns every resource.
 export class OpenMonetize {
-  /** The policy for calls and events while the meter is unavailable. */
+  /** The policy for the calls of wrapped clients and for tracked events while the meter is unavailable. */
   readonly onUnavailable: OnUnavailable
   /** The time limit of one attempt of a call, in milliseconds. */
   readonly timeoutMs: number
@@ -68,8 +68,8 @@ export class OpenMonetize {
   }
 
   /**
-   * The last error because of which events must be sent again. Undefined if there was no such error since the last
-   * successful delivery.
+   * The error of the last failed delivery whose events the queue sends again. Undefined if no such delivery failed
+   * since the last successful one.
    */
   get failure(): OpenMonetizeError | undefined {
     return this.#queue.failure
@@ -79,7 +79,7 @@ export class OpenMonetize {
   assertAvailable(): void {
     const { failure } = this
     if (this.onUnavailable !== 'deny' || !failure) return
-    const detail = 'Delivery fails, and onUnavailable is deny.'
+    const detail = 'Events cannot be sent, and onUnavailable is deny.'
     throw new ServerError({ code: 'unavailable', detail, retryable: true, cause: failure })
   }
 
@@ -91,7 +91,7 @@ export class OpenMonetize {
     return this.#queue.flush(options)
   }
 
-  /** Sends the queued events, and refuses events that are tracked later. */
+  /** Sends the queued events, and refuses events that are tracked later. Throws like `flush`. */
   close(options?: FlushOptions): Promise<void> {
     return this.#queue.close(options)
   }

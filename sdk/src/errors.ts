@@ -13,7 +13,7 @@ export interface Problem {
 }
 
 export interface ErrorFields {
-  /** The HTTP status; 0 if the error has none. */
+  /** The HTTP status. Omitted if the error has none. */
   readonly status?: number
   readonly code: string
   readonly detail: string
@@ -81,7 +81,7 @@ export class ConnectionError extends OpenMonetizeError {
 }
 /**
  * The error of a request without a complete response within `timeoutMs`, or of a flush that does not send all
- * events. The server might have processed the request.
+ * events in time. The server might have processed the request.
  */
 export class TimeoutError extends OpenMonetizeError {
   override readonly name = 'TimeoutError'
@@ -131,7 +131,7 @@ export class ConflictError extends OpenMonetizeError {
 export class IdempotencyMismatchError extends OpenMonetizeError {
   override readonly name = 'IdempotencyMismatchError'
 }
-/** The error of status 422 for a model without a price, or an unknown provider. */
+/** The error of status 422 for a model without a price, or for an unknown provider. */
 export class UnpricedModelError extends OpenMonetizeError {
   override readonly name = 'UnpricedModelError'
 }

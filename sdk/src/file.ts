@@ -30,9 +30,10 @@ const SYNC_MS = 20
 const open = new Set<string>()
 
 /**
- * Stores the events of a queue in a file (Node, Bun, Deno). `track` writes the event to the file before it returns, so
- * that the event survives the end of the process. Some milliseconds later it is synced to the disk and survives a power
- * failure. `flush()` waits for this sync. Only one process may use the file at a time.
+ * Returns a store that keeps the events of a queue in a file (Node, Bun, Deno). `track` writes the event to the file
+ * before it returns, so that the event survives the end of the process. Some milliseconds later it is synced to the
+ * disk and survives a power failure. `flush()` waits for this sync. Only one store may use the file at a time; a second
+ * store throws a `ConfigurationError`.
  *
  * @example
  * const om = new OpenMonetize({ apiKey, queue: { store: fileStore('/var/lib/app/usage.ndjson') } })
@@ -129,7 +130,7 @@ class LockedFile implements FileStore {
   }
 
   #write(lines: string): void {
-    if (this.#closed) throw new Error(`${this.#path} is closed`)
+    if (this.#closed) throw new Error(`The store of ${this.#path} is closed`)
     // A write to a full disk can leave an incomplete line, so the next write starts a new line.
     const text = `${this.#torn ? '\n' : ''}${lines}`
     this.#torn = true
@@ -138,7 +139,7 @@ class LockedFile implements FileStore {
     if (this.#dirty) return
     this.#dirty = true
     this.sync().catch((cause) =>
-      console.warn(`OpenMonetize: ${this.#path} cannot be synced: ${String(cause)}`),
+      console.warn(`OpenMonetize: ${this.#path} could not be synced to the disk: ${String(cause)}`),
     )
   }
 
@@ -211,7 +212,7 @@ function lock(file: string): void {
     const taken = holder === process.pid ? open.has(file) : holder > 0 && isAlive(holder)
     if (taken) {
       throw new ConfigurationError(
-        `${file} is the store of process ${holder}. Give each process its own file.`,
+        `${file} is used by a store of process ${holder}. Give each store its own file.`,
       )
     }
     rmSync(name, { force: true })

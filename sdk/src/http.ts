@@ -17,7 +17,7 @@ export interface RequestOptions {
   readonly timeoutMs?: number | undefined
   /** The maximum number of retries. Default: the client's `maxRetries`. */
   readonly maxRetries?: number | undefined
-  /** The idempotency key of every attempt, except of a `GET` request. Default: a random key. */
+  /** The idempotency key of every attempt. Default: a random key. A `GET` request has no key. */
   readonly idempotencyKey?: string | undefined
   /** The id that is sent as `X-Request-Id`. */
   readonly requestId?: string | undefined
@@ -132,10 +132,10 @@ export class Http {
       if (signal?.aborted) throw signal.reason
       if (cause instanceof OpenMonetizeError) throw cause
       if (controller.signal.aborted) {
-        const detail = `No response from ${this.config.baseUrl} in ${timeoutMs} ms.`
+        const detail = `No complete response from ${this.config.baseUrl} in ${timeoutMs} ms.`
         throw new TimeoutError({ code: 'timeout', detail, retryable: true })
       }
-      const detail = `${this.config.baseUrl} cannot be reached: ${reasonOf(cause)}`
+      const detail = `The request to ${this.config.baseUrl} failed: ${reasonOf(cause)}`
       throw new ConnectionError({ code: 'connection_failed', detail, retryable: true, cause })
     } finally {
       clearTimeout(timer)
@@ -166,7 +166,7 @@ export async function readAnswer<T>(response: Response): Promise<Answered<T>> {
   throw new InvalidResponseError({
     status,
     code: 'invalid_response',
-    detail: `The response is not from the API. Check baseUrl. ${shown}`.trim(),
+    detail: `The response is incomplete or not from the API. Check baseUrl. ${shown}`.trim(),
     requestId,
     retryAfterMs,
     // The server stores the response under the key, so a retry after a truncated body gets the same response.
@@ -189,7 +189,7 @@ async function readText(response: Response): Promise<string> {
       throw new InvalidResponseError({
         status: response.status,
         code: 'invalid_response',
-        detail: 'The response is too long.',
+        detail: `The response has over ${MAX_ANSWER_CHARS} characters.`,
       })
     }
   }
@@ -262,7 +262,7 @@ function headerOf(name: string, value: string): string {
   )
 }
 
-/** Returns the query string of the parameters that have a value. */
+/** Returns the query string of the parameters that have a value. Throws if a value has a lone surrogate. */
 export function queryOf(params: unknown): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(Object(params))) {

@@ -4,8 +4,8 @@ import type { QueuedEvent, QueueStore } from './queue/store.ts'
 const EVENTS = 'events'
 
 /**
- * Stores the events of a queue in a browser's IndexedDB, so that they survive the page. Pages of one origin may use
- * the same name. If two pages send the same event, it is billed once.
+ * Returns a store that keeps the events of a queue in a browser's IndexedDB, so that they survive the page. Pages of
+ * one origin may use the same name. If two pages send the same event, it is billed once.
  *
  * @example
  * const om = new OpenMonetize({ apiKey, queue: { store: indexedDbStore('usage') } })

@@ -2,7 +2,7 @@ import { ConfigurationError, type OpenMonetizeError } from './errors.ts'
 import type { QueueStore } from './queue/store.ts'
 import type { Event } from './types.ts'
 
-/** The policy for calls and events while the meter is unavailable. */
+/** The policy for the calls of wrapped clients and for tracked events while the meter is unavailable. */
 export type OnUnavailable = 'queue' | 'allow' | 'deny'
 
 export interface QueueOptions {
@@ -19,7 +19,9 @@ export interface QueueOptions {
   readonly intervalMs?: number
   /** The maximum number of events in one request, 1 to 1,000. Default: 500. */
   readonly batchEvents?: number
-  /** The function that keeps the runtime running while the queue is sent, such as `ctx.waitUntil` of Workers. */
+  /**
+   * The function that keeps the runtime running while the queue sends its events, such as `ctx.waitUntil` of Workers.
+   */
   readonly waitUntil?: (work: Promise<void>) => void
 }
 
@@ -35,14 +37,14 @@ export interface OpenMonetizeOptions {
   readonly fetch?: typeof fetch
   readonly queue?: QueueOptions
   /**
-   * The policy for calls and events while the meter is unavailable. `queue` (default) lets calls pass and keeps their
-   * events. `allow` lets calls pass and drops events after `maxRetries` failed retries. `deny` refuses calls and
-   * tracked events.
+   * The policy for the calls of wrapped clients and for tracked events while the meter is unavailable. `queue`
+   * (default) lets calls pass and keeps their events. `allow` lets calls pass and drops events after `maxRetries`
+   * failed retries. `deny` refuses calls and tracked events.
    */
   readonly onUnavailable?: OnUnavailable
   /**
-   * The function that receives the errors that no call throws, and the event if the error is about one event. An outage
-   * is reported once. Of 1,000 events that `track` drops, only the first is reported. Default: `console.warn`.
+   * The function that receives the errors that no call throws, and the event if the error is about one event. The queue
+   * reports an outage once. Of 1,000 events that `track` drops, only the first is reported. Default: `console.warn`.
    */
   readonly onError?: (error: OpenMonetizeError, event?: Event) => void
 }
@@ -65,9 +67,9 @@ const OPTIONS: Readonly<Record<keyof OpenMonetizeOptions, Check>> = {
   apiKey: (value) =>
     value === null || (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value))
       ? undefined
-      : 'a key without spaces, such as om_live_…, or null for public routes',
+      : 'a key without spaces, such as om_live_…, or null',
   baseUrl: (value) =>
-    isHttpUrl(value) ? undefined : `an http or https URL without a query, not ${String(value)}`,
+    isHttpUrl(value) ? undefined : `an http or https URL without a user, query or hash, not ${String(value)}`,
   timeoutMs: integer(1, MAX_MS),
   maxRetries: integer(0, 20),
   fetch: callable,
@@ -82,7 +84,7 @@ const QUEUE_OPTIONS: Readonly<Record<keyof QueueOptions, Check>> = {
   store: (value) =>
     isObject(value) && ['load', 'append', 'remove'].every((name) => name in value)
       ? undefined
-      : 'a store: memoryStore(), fileStore(path) or indexedDbStore(name)',
+      : 'a store, such as fileStore(path)',
   maxBytes: integer(1, Number.MAX_SAFE_INTEGER),
   maxEvents: integer(1, Number.MAX_SAFE_INTEGER),
   intervalMs: integer(0, MAX_MS),

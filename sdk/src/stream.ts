@@ -32,8 +32,8 @@ const MAX_EVENT_CHARS = 1024 * 1024
 
 /**
  * Iterates over the notifications of the key's ledger as they happen, in order, without gaps or repeats. After a
- * connection ends or fails, connects again and continues after the last notification. Ends with `break`, with
- * `signal`, with an error that a retry cannot solve, or when `maxRetries` is exceeded.
+ * connection ends or fails, connects again and continues after the last notification. Throws the reason of an aborted
+ * `signal`, an error after which a retry cannot succeed, and the last error if `maxRetries` is exceeded.
  *
  * @example
  * for await (const { type, data } of stream({ apiKey, baseUrl })) console.log(type, data)
@@ -87,7 +87,10 @@ async function* events(
     const response = await alive(send(url, { headers, redirect: 'manual', signal: closing.signal }))
     if (!response.ok || !response.body || !/event-stream/.test(response.headers.get('Content-Type') ?? '')) {
       await readAnswer(response)
-      throw new InvalidResponseError({ code: 'invalid_response', detail: 'The response is not a stream.' })
+      throw new InvalidResponseError({
+        code: 'invalid_response',
+        detail: 'The response is not an event stream. Check baseUrl.',
+      })
     }
     const reader = response.body.getReader()
     const decoder = new TextDecoder()
@@ -97,7 +100,8 @@ async function* events(
       const blocks = (text + decoder.decode(value, { stream: true })).split('\n\n')
       text = blocks.pop() ?? ''
       if (text.length > MAX_EVENT_CHARS) {
-        throw new InvalidResponseError({ code: 'invalid_response', detail: 'The event is too long.' })
+        const detail = `An event of the stream exceeds ${MAX_EVENT_CHARS} characters.`
+        throw new InvalidResponseError({ code: 'invalid_response', detail })
       }
       for (const block of blocks) {
         const id = /^id: (\d+)$/m.exec(block)?.[1]

@@ -32,12 +32,12 @@ const MAX_PAYLOAD_CHARS = 1024 * 1024
 const MAX_SIGNATURES = 20
 
 /**
- * Verifies a message according to Standard Webhooks 1.0 and returns its notification. `payload` is the body exactly
- * as received. `secret` is `whsec_…` for `v1` signatures, or the public key `whpk_…` for `v1a` signatures. Pass
- * several secrets while one is rotated.
+ * Verifies a message according to Standard Webhooks 1.0 and returns its notification. `payload` is the body exactly as
+ * received. `secret` is `whsec_…` for `v1` signatures, or the public key `whpk_…` for `v1a` signatures. Pass several
+ * secrets while one is rotated.
  *
- * @throws {WebhookVerificationError} if no signature matches, if the time of the message is not within
- * `toleranceSeconds`, if the message is malformed or too long, or if a secret is empty or not base64.
+ * @throws {WebhookVerificationError} if no signature matches, if `webhook-timestamp` differs from this machine's clock
+ * by more than `toleranceSeconds`, if the message is malformed or too long, or if a secret is empty or not base64.
  */
 export async function verifyWebhook(
   payload: string | Uint8Array,
@@ -46,7 +46,7 @@ export async function verifyWebhook(
   { toleranceSeconds = TOLERANCE_SECONDS }: VerifyOptions = {},
 ): Promise<Notification> {
   const text = typeof payload === 'string' ? payload : new TextDecoder().decode(payload)
-  if (text.length > MAX_PAYLOAD_CHARS) throw refused('the message is too long')
+  if (text.length > MAX_PAYLOAD_CHARS) throw refused(`the message exceeds ${MAX_PAYLOAD_CHARS} characters`)
   const [id, timestamp, signature] = ['id', 'timestamp', 'signature'].map((name) =>
     headerOf(headers, `webhook-${name}`),
   )
@@ -55,7 +55,7 @@ export async function verifyWebhook(
   const age_s = Date.now() / 1000 - Number(timestamp)
   if (!/^\d{1,15}$/.test(timestamp)) throw refused('webhook-timestamp is not a number of seconds')
   if (Math.abs(age_s) > toleranceSeconds)
-    throw refused(`webhook-timestamp is ${Math.round(age_s)} seconds off`)
+    throw refused(`webhook-timestamp differs from the clock by ${Math.round(Math.abs(age_s))} seconds`)
   const signed = new TextEncoder().encode(`${id}.${timestamp}.${text}`)
   const signatures = signature.split(' ').slice(0, MAX_SIGNATURES)
   for (const one of typeof secret === 'string' ? [secret] : secret) {
@@ -68,7 +68,7 @@ export async function verifyWebhook(
         return parse(text)
     }
   }
-  throw refused('wrong signature')
+  throw refused('no signature matches a secret')
 }
 
 async function keyOf(secret: string): Promise<{ version: string; key: CryptoKey }> {
@@ -76,8 +76,14 @@ async function keyOf(secret: string): Promise<{ version: string; key: CryptoKey 
   const bytes = decode(secret.replace(/^whsec_|^whpk_/, ''))
   if (!bytes || bytes.length === 0) throw refused('a secret must be whsec_ or whpk_ plus base64')
   const algorithm = isPublic ? { name: 'Ed25519' } : { name: 'HMAC', hash: 'SHA-256' }
-  const key = await crypto.subtle.importKey('raw', bytes, algorithm, false, ['verify'])
-  return { version: isPublic ? 'v1a' : 'v1', key }
+  try {
+    const key = await crypto.subtle.importKey('raw', bytes, algorithm, false, ['verify'])
+    return { version: isPublic ? 'v1a' : 'v1', key }
+  } catch {
+    throw refused(
+      'a whpk_ secret is not an Ed25519 key of 32 bytes, or this runtime does not support Ed25519',
+    )
+  }
 }
 
 function parse(text: string): Notification {

@@ -135,7 +135,7 @@ describe('a call that is not repeated', () => {
 
   it('names the address that cannot be reached', async () => {
     const client = new OpenMonetize({ apiKey: 'k', baseUrl: 'http://127.0.0.1:1', maxRetries: 0 })
-    await expect(client.customers.me()).rejects.toThrow('http://127.0.0.1:1 cannot be reached')
+    await expect(client.customers.me()).rejects.toThrow('The request to http://127.0.0.1:1 failed')
   })
 
   it('stops waiting for the next attempt when its signal ends', async () => {

@@ -16,13 +16,13 @@ const EVENT = {
 const CALLS = 100_000
 /**
  * The maximum median time of a call of `track`, divided by the median time of making the JSON of an event with an id.
- * The queue must make this JSON. The measured ratio is 2.2 to 2.4. The time alone depends on the machine: the same code took
- * 0.7 µs on one machine, and 1.5 to 3.0 µs on another.
+ * The queue must make this JSON. The measured ratio is 2.2 to 2.4. The time alone depends on the machine: the same code
+ * took 0.7 µs on one machine, and 1.5 to 3.0 µs on another.
  */
 const MAX_JSON_RATIO = 3
 const CALL_OVERHEAD_MS = 2
 
-/** Calls that run without a change to the other side of a comparison. */
+/** The number of consecutive calls of one side of a comparison. */
 const BLOCK = 1000
 
 /**

@@ -48,7 +48,7 @@ describe('verifyWebhook', () => {
       id: 'ntf_1',
     })
     await expect(verifyWebhook(`${PAYLOAD} `, headers, `whpk_${raw.toString('base64')}`)).rejects.toThrow(
-      'wrong signature',
+      'no signature matches a secret',
     )
   })
 
@@ -61,6 +61,7 @@ describe('verifyWebhook', () => {
     ['an invalid time', [PAYLOAD, { ...signed(), 'webhook-timestamp': 'now' }, SECRET]],
     ['an invalid secret', [PAYLOAD, signed(), 'whsec_%%%']],
     ['an empty secret', [PAYLOAD, signed(), 'whsec_']],
+    ['a public key of the wrong length', [PAYLOAD, signed(), `whpk_${btoa('short')}`]],
     ['a signature of another version', [PAYLOAD, { ...signed(), 'webhook-signature': 'v2,AAAA' }, SECRET]],
     ['a message that is not JSON', ['{', signed('{'), SECRET]],
     ['a very long message', ['x'.repeat(2_000_000), signed(), SECRET]],

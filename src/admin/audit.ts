@@ -25,12 +25,12 @@ const auditQuery = z
       description:
         'The id of the changed object, for example of a wallet, a burn table, a key, a customer or a price.',
     }),
-    from: timeQuery().optional().openapi({ description: 'Start of the time range, inclusive.' }),
-    to: timeQuery().optional().openapi({ description: 'End of the time range, exclusive.' }),
+    from: timeQuery().optional().openapi({ description: 'The start of the time range, inclusive.' }),
+    to: timeQuery().optional().openapi({ description: 'The end of the time range, exclusive.' }),
     limit: pageQuery.limit,
     cursor: z
       .string()
-      .regex(AUDIT_ID, 'must be the next_cursor of an earlier response')
+      .regex(AUDIT_ID, 'must be a next_cursor from an earlier response')
       .optional()
       .openapi({ description: 'The `next_cursor` of the previous page.' }),
   })

@@ -25,8 +25,8 @@ export interface BurnRate {
 
 /**
  * Returns the recent burn and the remaining balance of a customer, user or team. The balance of a user or team is the
- * balance of its own wallet. The balance of a customer is the sum of all wallets, because a customer burns from all
- * of them.
+ * balance of its own wallet. The balance of a customer is the sum of all wallets, because a customer burns from all of
+ * them. Returns a refusal if the ledger refuses the question, or if the question would read too much data.
  */
 export async function readBurnRate(
   env: Bindings,

@@ -87,7 +87,10 @@ function lastingOf(centidays: bigint): string {
   return `The credits last for ${left} at this rate.`
 }
 
-/** Returns a recommendation if the last 24 hours burned at least twice the daily average of the 7 days before them. */
+/**
+ * Returns a recommendation if the last 24 hours burned at least twice the daily average of the 7 days before them;
+ * otherwise null.
+ */
 function spike({ last_day, week_before_last_day }: Periods): Recommendation | null {
   const average = divideHalfEven(week_before_last_day.credits_micro, 7n)
   if (average <= 0n || last_day.credits_micro < SPIKE_FACTOR * average) return null

@@ -45,7 +45,9 @@ const MAX_DAYS = 366
 const MAX_DAYS_BY_HOUR = 31
 const MAX_DAYS_BY_USER = 92
 
-/** Returns an error if the time range is empty or too long for the requested groups and filters. */
+/**
+ * Returns an error if the time range is empty or too long for the requested groups and filters; otherwise undefined.
+ */
 export function rangeProblem(question: Question): { field: 'from' | 'to'; message: string } | undefined {
   const { from_ms, to_ms, group_by } = question
   if (from_ms >= to_ms) return { field: 'from', message: 'must be before to' }
@@ -63,7 +65,7 @@ export function rangeProblem(question: Question): { field: 'from' | 'to'; messag
 
 /**
  * Returns an error if the question groups by a window and the offset of its time zone from UTC is not always a whole
- * number of hours. Usage is stored by UTC hour, so it cannot be divided at other times.
+ * number of hours; otherwise undefined. Usage is stored by UTC hour, so it cannot be divided at other times.
  */
 export function zoneProblem(question: Question): { field: 'time_zone'; message: string } | undefined {
   const { from_ms, to_ms, group_by, zone } = question
@@ -123,8 +125,8 @@ function admits<T>(values: ReadonlySet<T> | undefined, value: T | null): boolean
 }
 
 /**
- * Returns an error if the question combines API keys with users or teams. The rollups store usage by user and team
- * without the API key.
+ * Returns an error if the question combines API keys with users or teams; otherwise undefined. The rollups store usage
+ * by user and team without the API key.
  */
 export function keyProblem(question: Question): { field: string; message: string } | undefined {
   if (!needsKeys(question) || !(needsUsers(question) || needsTeams(question))) return undefined

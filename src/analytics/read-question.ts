@@ -21,7 +21,7 @@ import type { AnalyticsQuery } from './schema.ts'
 
 /**
  * Converts an API query to a question for the rollups. Rounds times to whole hours. Replaces provider names with the
- * names in the records, and user and team ids with subject numbers.
+ * names in the records, and user and team ids with subject numbers. Returns a refusal if the query is not valid.
  */
 export async function readQuestion(
   env: Bindings,
@@ -64,7 +64,7 @@ export async function readQuestion(
   return { kind: 'question', ...question, filters }
 }
 
-/** Returns an error if the range includes deleted days, because its sums would be too small. */
+/** Returns an error if the range includes deleted days, because its sums would be too small; otherwise undefined. */
 function forgottenProblem(
   env: Bindings,
   from_ms: number,

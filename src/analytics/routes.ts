@@ -23,7 +23,7 @@ import {
 } from './schema.ts'
 
 const DESCRIPTION =
-  'Accepts up to three groups. At most one of them can be a time window, which starts in `time_zone`. Weeks begin on Monday. ' +
+  'Accepts up to three groups. At most one of them can be a time window. Days, weeks and months start in `time_zone`. Weeks begin on Monday. ' +
   'Each group that is not a time window is also a filter, which can be repeated. `from` and `to` are widened to whole hours. The limits are 10,000 groups and a range ' +
   'of 366 days, of 31 days if grouped by hour, and of 92 days if grouped or filtered by user. An event counts at its own time, not at its arrival time. Voided events do not count. The ' +
   'USD amounts of the rows add up to their total.'

@@ -57,11 +57,12 @@ const timeZone = timeZoneInput()
 /** The query parameters of `GET /v1/analytics/usage` and `GET /v1/analytics/costs`. */
 export const analyticsQuery = z.strictObject({
   from: timeQuery().optional().openapi({
-    description: 'Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`.',
+    description:
+      'The start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`.',
   }),
   to: timeQuery()
     .optional()
-    .openapi({ description: 'End of the range, exclusive, rounded up to a whole hour. Default: now.' }),
+    .openapi({ description: 'The end of the range, exclusive, rounded up to a whole hour. Default: now.' }),
   group_by: groupBy,
   time_zone: timeZone,
   feature: filter(customerText()),

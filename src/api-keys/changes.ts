@@ -110,7 +110,8 @@ export async function createApiKey(
 /**
  * Replaces a key with a new key that has the same name, mode, scopes and expiry. The old key works until the overlap
  * ends. The caller must then call `settleRevocation`, which sends the end of the overlap to the ledgers and KV. This is
- * also required after a replay.
+ * also required after a replay. Returns a refusal if the key does not exist or has ended, if the actor may not create
+ * the new key, if there are too many keys, or if all attempts fail.
  */
 export async function rotateApiKey(
   env: Bindings,
@@ -142,8 +143,8 @@ export async function rotateApiKey(
 }
 
 /**
- * Deletes a key immediately and permanently. Throws if D1, a ledger or KV fails. A repeated call completes an
- * interrupted deletion.
+ * Deletes a key immediately and permanently. Returns a refusal if the key does not exist, or if the actor may not
+ * delete it. Throws if D1, a ledger or KV fails. A repeated call completes an interrupted deletion.
  */
 export async function deleteApiKey(
   env: Bindings,

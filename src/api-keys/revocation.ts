@@ -9,7 +9,8 @@ import { readRevocation, revokeKey } from './rows.ts'
 /**
  * Reads from D1 when a key stops working, and sends this time to the ledgers and to KV. From this time, the ledgers
  * refuse the key even if a cache still admits it. The rest of the API refuses it within 90 s. The end of a test key is
- * also sent to the live ledger, which stores the burn tables and entitlements of both modes. Throws if D1, a ledger or
+ * also sent to the live ledger, which stores the burn tables and entitlements of both modes. If the key has stopped
+ * working, also adds the notification `api_key.deleted`. Does nothing if the key has no end. Throws if D1, a ledger or
  * KV fails. The call can be repeated. If no caller repeats it, a use of the key repeats it (`last-used.ts`).
  */
 export async function settleRevocation(env: Bindings, customer_id: string, key_id: string): Promise<void> {
@@ -49,5 +50,5 @@ export async function revokeApiKey(
 
 /** Throws if a ledger refused an update. */
 export function requireReached(outcome: { readonly kind: 'done' } | Refused): void {
-  if (outcome.kind === 'refused') throw new Error(`the ledger is ${outcome.refusal.code}`)
+  if (outcome.kind === 'refused') throw new Error(`the ledger refused the call: ${outcome.refusal.code}`)
 }

@@ -99,8 +99,8 @@ export interface AuditPlace {
 export const MAX_STATE_LENGTH = 4_000
 
 /**
- * Converts a state to its stored text. If the text is too long, returns only its length: a change must not fail because
- * its audit record is too long.
+ * Converts a state to its stored text; null for no state. If the text is too long, returns only its length: a change
+ * must not fail because its audit record is too long.
  */
 export function stateText(state: AuditState | null): string | null {
   if (state === null) return null

@@ -7,8 +7,8 @@ import { OVERDRAFT } from '../ledger/model/lots.ts'
 import { microCredits } from '../pricing/money.ts'
 
 /**
- * Renders the result of a credit as JSON in format 1. A replay must return the same JSON, so a change of the JSON
- * requires a new format number.
+ * Renders the result of a grant or a purchase as JSON in format 1. A replay must return the same JSON, so a change of
+ * the JSON requires a new format number.
  */
 export function renderCredit(answer: CreditAnswer): object {
   return {
@@ -111,8 +111,8 @@ export function renderPortalTransaction(ids: LedgerIds, entry: Entry): object {
 }
 
 /**
- * Returns the entry number and the time from which the id of an event is formed. If the entry rates an earlier event,
- * they are those of the earlier entry.
+ * Returns the number and the time of the entry that determines the id of an event. If the entry rates an earlier event,
+ * this is the entry of the earlier event.
  */
 function eventOf(entry: Entry, { rerates }: EventRecord): { number: number; at_ms: number } {
   return rerates ? { number: rerates.entry, at_ms: rerates.at_ms } : entry

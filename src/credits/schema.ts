@@ -128,8 +128,10 @@ export const transactionsQuery = z
     ...pageQuery,
     ...subjectFields,
     type: z.enum(ENTRY_TYPES).optional(),
-    from: timeQuery().optional().openapi({ description: 'Start of the range of `created_at`, inclusive.' }),
-    to: timeQuery().optional().openapi({ description: 'End of the range of `created_at`, exclusive.' }),
+    from: timeQuery()
+      .optional()
+      .openapi({ description: 'The start of the range of `created_at`, inclusive.' }),
+    to: timeQuery().optional().openapi({ description: 'The end of the range of `created_at`, exclusive.' }),
   })
   .superRefine(refuseTwoOwners)
 

@@ -66,7 +66,10 @@ export function budgeted(env: Bindings, budget: Budget): Bindings {
   }
 }
 
-/** Returns a binding that subtracts each call of the given methods from the budget. */
+/**
+ * Returns a binding that subtracts each call of the given methods from the budget. A call throws `BudgetSpent` if the
+ * budget does not suffice.
+ */
 function counted<Binding extends object>(
   binding: Binding,
   methods: readonly string[],

@@ -137,7 +137,8 @@ interface AccountRow {
 /**
  * Sends a customer's account from D1 to the customer's ledgers, and then to the records of the API keys in KV. The test
  * ledger is included if the customer has a test key, because the first test key creates the test ledger. A concurrent
- * request writes a new key only if the account in D1 has not changed, so no key with the old account is missed.
+ * request writes a new key only if the account in D1 has not changed, so no key with the old account is missed. Throws
+ * if D1, a ledger or KV fails.
  */
 async function settleAccount(env: Bindings, customer_id: string): Promise<void> {
   const row = await env.DB.prepare(SELECT_ACCOUNT).bind(customer_id).first<AccountRow>()

@@ -31,7 +31,9 @@ export type RegistrationOutcome = Registered | { readonly kind: 'email_taken' } 
  * Registers a customer. Crashes and concurrent requests with the same email leave no inconsistent state. The customer's
  * row is PENDING until the ledger is open. One batch then adds the first key and makes the row ACTIVE. A repeated
  * request takes over the PENDING row and replaces its data. If two requests are concurrent, only the request that took
- * over the row last gets a key. The ledger and D1 therefore have the same tier.
+ * over the row last gets a key. The ledger and D1 therefore have the same tier. Returns `email_taken` if the email
+ * belongs to a registered customer, or if another request has taken over the row. Returns a refusal if the ledger
+ * cannot be opened.
  */
 export async function register(
   env: Bindings,
@@ -105,7 +107,7 @@ const ACTIVATE = `
 
 /**
  * Adds the first key and makes the customer ACTIVE. Returns false if another request has taken over the registration or
- * completed it.
+ * completed it. Throws if D1 fails and does not have the key.
  */
 async function activate(
   env: Bindings,

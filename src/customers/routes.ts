@@ -135,6 +135,7 @@ function registrationRefused(
     ? refusalResponse(c, outcome.refusal)
     : problem(c, {
         code: 'conflict',
-        detail: 'A customer with this email already exists. Use another email.',
+        detail:
+          'A customer with this email already exists, or another request is registering it. Use another email.',
       })
 }

@@ -79,8 +79,8 @@ export function jsonParameters(texts: readonly string[]): string[] {
 }
 
 /**
- * Joins JSON texts into one JSON array. The brackets are joined together with the texts. Adding them afterwards would
- * copy the whole result, which can have several megabytes.
+ * Joins JSON texts into one JSON array. Joins the brackets together with the texts, because adding the brackets
+ * afterwards would copy the whole result, which can have several megabytes.
  */
 export function jsonArray(texts: readonly string[]): string {
   const pieces = ['[']
@@ -94,7 +94,8 @@ export function jsonArray(texts: readonly string[]): string {
 
 /**
  * Maps each item with `of` and writes the values to JSON arrays, each of which fits into one SQL parameter. Each result
- * has one array (`list`) and the items that its values come from, in the same order.
+ * has one array (`list`) and the items that its values come from, in the same order. Throws if a single value does not
+ * fit into a parameter.
  */
 export function jsonLists<T>(
   items: readonly T[],

@@ -1,6 +1,6 @@
 /**
- * Deletes rows that are older than the retention of their table. In each of the tables, the primary key begins with the
- * owner and orders the rows of an owner by time. The tables have no index by time, because D1 would count each
+ * Deletes rows that are older than the retention of their table. The primary key of each of these tables begins with
+ * the owner and orders the rows of an owner by time. The tables have no index by time, because D1 would count each
  * insertion as two written rows.
  */
 

@@ -11,7 +11,7 @@ import { PendingCounts } from '../logging/pending-counts.ts'
 import type { Endpoint } from './endpoints.ts'
 
 /**
- * The interval in which an isolate writes its counts to D1. The isolate counts the outcomes of the drop-in endpoints in
+ * The interval at which an isolate writes its counts to D1. The isolate counts the outcomes of the drop-in endpoints in
  * memory, so that not every request writes a row. The first count of a ledger in an interval is written immediately.
  * Later counts are written by the isolate's next write. The counts help operators and customers to set up an endpoint.
  * They are not used for billing.

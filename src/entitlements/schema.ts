@@ -260,7 +260,7 @@ export const checkSchema = z
       .optional()
       .openapi({
         description:
-          'The planned use. Without it, the check estimates no cost. It checks the feature, its limits and whether credits are available.',
+          'The planned use. If it is absent, the check estimates no cost, and checks only the feature, its limits and whether credits are available.',
       }),
     hold: z.boolean().default(false).openapi({
       description:

@@ -105,7 +105,7 @@ function tooWide(event: unknown): IngestItem | undefined {
   return { event: null, refusal: invalid([{ path: '', message }]) }
 }
 
-/** Replaces an event by a refusal if the event has the same idempotency key as the whole batch. */
+/** Replaces an event with a refusal if the event has the same idempotency key as the whole batch. */
 function withoutBatchKey(item: IngestItem, batch_key: string | undefined): IngestItem {
   if (batch_key === undefined || item.idempotency?.key !== batch_key) return item
   return { event: null, refusal: { code: 'idempotency_mismatch' } }

@@ -22,7 +22,7 @@ export interface EventsQuery {
   readonly limit: number
 }
 
-/** Lists recorded events in their current state, newest arrival first. */
+/** Lists recorded events in their current state, newest arrival first. Returns the refusal if the ledger refuses. */
 export async function listEvents(env: Bindings, query: EventsQuery): Promise<EntriesPage | Refused> {
   if (query.event.unrated === true) return listUnrated(env, query)
   const { unrated, ...event } = query.event
@@ -42,8 +42,8 @@ export async function listEvents(env: Bindings, query: EventsQuery): Promise<Ent
 }
 
 /**
- * Exports recorded events in their current state. The export fails if the ledger does not return the later ratings of
- * its events, because it must not show a rated event as unrated.
+ * Exports recorded events in their current state. Returns the refusal if the ledger refuses. The export fails if the
+ * ledger does not return the later ratings of its events, because it must not show a rated event as unrated.
  */
 export async function exportEvents(
   env: Bindings,
@@ -64,12 +64,16 @@ async function* amended(
 ): AsyncGenerator<readonly Entry[]> {
   for await (const chunk of chunks) {
     const entries = await amend(env, from, chunk)
-    if ('kind' in entries) throw new Error(`no ratings from the ledger: ${entries.refusal.code}`)
+    if ('kind' in entries)
+      throw new Error(`the ledger did not return the later ratings of events: ${entries.refusal.code}`)
     yield only_rated ? entries.filter((entry) => !entry.event?.unrated) : entries
   }
 }
 
-/** Lists events without a price. Reads them from the ledger object, which keeps a list of them. */
+/**
+ * Lists events without a price. Reads them from the ledger object, which keeps a list of them. Returns the refusal if
+ * the ledger object refuses.
+ */
 async function listUnrated(env: Bindings, query: EventsQuery): Promise<EntriesPage | Refused> {
   const { ledger, caller, event, from_ms, to_ms, before_entry, limit } = query
   const result = await readUnrated(env, ledger, { caller, before_entry, limit, amended: [] })

@@ -41,8 +41,8 @@ export const eventsQuery = z.strictObject({
   provider: customerText().optional(),
   model: customerText().optional(),
   event_type: z.enum(EVENT_TYPES).optional(),
-  from: timeQuery().optional().openapi({ description: 'Start of the range of event times, inclusive.' }),
-  to: timeQuery().optional().openapi({ description: 'End of the range of event times, exclusive.' }),
+  from: timeQuery().optional().openapi({ description: 'The start of the range of event times, inclusive.' }),
+  to: timeQuery().optional().openapi({ description: 'The end of the range of event times, exclusive.' }),
   unrated: z
     .enum(['true', 'false'])
     .transform((value) => value === 'true')

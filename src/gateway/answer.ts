@@ -148,6 +148,7 @@ function streamed(
     end: () => reader.end(),
     onChunk: note,
     async onEnd(ending: Ending) {
+      if (ending !== 'done') reader.interrupt()
       const charge = chargeOf(held, { ...reader.used(), why: ending === 'done' ? undefined : ending })
       const settling = held.settle(charge)
       const { missing } = reader

@@ -3,7 +3,7 @@ import { configOf } from '../config.ts'
 import type { Timeouts as RouteTimeouts } from '../gateway-routes/store.ts'
 import type { AppEnv } from '../http/env.ts'
 import { retryAfterMs } from '../http/outbound/retry-after.ts'
-import { logError, logWarning } from '../logging/log.ts'
+import { logFailure, logWarning } from '../logging/log.ts'
 import { formatUsd, usdFromParts } from '../pricing/money.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
 import { type Limits, noteUse, relayed, type Sent } from './answer.ts'
@@ -16,6 +16,7 @@ import {
   type Target,
   verdictOf,
 } from './fallback.ts'
+import type { InputEstimate } from './request/estimate.ts'
 import { type Pricing, priceEstimated } from './request/prices.ts'
 import type { HeldCall, HoldPlace } from './settlement.ts'
 import { CallTimer } from './stream/call-timer.ts'
@@ -40,6 +41,7 @@ export interface RelayedBody {
 
 /** An attempt of a call that is ready to be sent: the request to the provider, the pricing and the hold. */
 export interface Attempt extends ProviderRequest {
+  readonly input: InputEstimate
   readonly pricing: Pricing
   /** The hold of the call. An upload can get another hold while it is relayed. */
   readonly hold: { readonly place: HoldPlace }
@@ -73,7 +75,8 @@ export async function relayAnswer(
     const attempt = await prepare(place.target)
     if (attempt) {
       discard(last)
-      const held = heldBy(call, attempt, c.get('request_id'), made, notes)
+      const { input } = attempt
+      const held = heldBy({ ...call, input }, attempt, c.get('request_id'), made, notes)
       const provider = new AbortController()
       const { hold_ms } = configOf(c.env).gateway
       const timer = new CallTimer(hold_ms, () => c.executionCtx.waitUntil(noteUse(held, null, hold_ms)))
@@ -261,7 +264,10 @@ async function send(
   } catch (error) {
     const refusal = upload?.refusal()
     if (refusal) return { kind: 'refused', refusal }
-    if (why === undefined) logError('gateway_provider_unreachable', nameOnly(error))
+    if (why === undefined) {
+      const fields = { request_id: c.get('request_id'), reason: nameOnly(error) }
+      logFailure('gateway_provider_unreachable', fields)
+    }
     return { kind: 'failed', why: why ?? 'unreachable' }
   } finally {
     timer.stop()

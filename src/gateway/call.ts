@@ -7,11 +7,11 @@ import { invalidRequest, problem, refusalResponse } from '../http/output/problem
 import type { Refused } from '../ledger/model/refusal.ts'
 import { resolveUpstream, type UpstreamFound } from '../provider-keys/upstream.ts'
 import { type Attempt, type RelayedBody, relayAnswer } from './attempts.ts'
-import type { MeteredEndpoint, Target } from './dialect.ts'
+import { decodedPath, endpointOf, type MeteredEndpoint, type Target } from './dialect.ts'
 import type { Target as FallbackTarget } from './fallback.ts'
 import { type CallHold, holdCall } from './hold.ts'
 import { type BodyProblem, declaredLength, type JsonBody, readJsonBody } from './request/body.ts'
-import { type CallRequest, callOfUpload, readCall } from './request/call-request.ts'
+import { type CallRequest, callOfUpload, type ReadCall, readCall } from './request/call-request.ts'
 import { estimateInput, type InputEstimate } from './request/estimate.ts'
 import type { MeterHeaders } from './request/headers.ts'
 import { limitsAt } from './request/limits.ts'
@@ -54,17 +54,22 @@ export async function meteredCall(
     const read = readCall(endpoint, body.value)
     if (read.kind === 'invalid') return invalidBody(c, read)
     const { call } = read
-    const input = estimateInput(target.dialect, body.value, { text: body.text, bytes: body.bytes.length })
+    const estimated = (value: JsonBody['value']) =>
+      estimateInput(target.dialect, value, { text: body.text, bytes: body.bytes.length })
+    const input = estimated(body.value)
+    const inputOf = ({ model }: CallRequest) =>
+      model === call.model ? input : estimated({ ...body.value, model })
     return await heldCall(
       c,
       { target, endpoint, meter },
       {
         call,
-        input,
-        prices: pricesWith(input, cacheWriteIn(body.text)),
+        callWith: (model) => readCall({ ...endpoint, model }, { ...body.value, model }),
+        inputOf,
+        prices: (pricing) =>
+          pricesOfCall(pricing, inputOf(pricing.call), cachedBy(body.text, pricing.provider)),
         identity: body.text,
-        body: ({ clipped_to }, model, { provider }) =>
-          bodyToSend(body, call, { clipped_to, model, provider }),
+        body: (pricing, { clipped_to }, model) => bodyToSend(body, pricing, { clipped_to, model }),
         repeatable: true,
       },
     )
@@ -100,12 +105,13 @@ async function uploadedCall(
     { target, endpoint, meter },
     {
       call,
-      input: { held: 0, likely: 0 },
+      callWith: () => ({ kind: 'read', call }),
+      inputOf: () => ({ held: 0, likely: 0 }),
       prices: pricesOfTranscription,
       identity: `${upload.most_bytes} ${upload.head}`,
-      body: (hold, _model, pricing) =>
+      body: (pricing, hold) =>
         upload.body(async () => {
-          refused = await hold.moveTo(pricing)
+          refused = await hold.moveTo(pricing, pricesOfTranscription)
           return !refused
         }),
       upload: {
@@ -129,12 +135,14 @@ interface Asked {
 /** The body of a call, with the values that determine its price. */
 interface Sent {
   readonly call: CallRequest
-  readonly input: InputEstimate
+  /** Reads the values that determine the price if `model` replaces the model of the body. */
+  readonly callWith: (model: string) => ReadCall
+  readonly inputOf: (call: CallRequest) => InputEstimate
   readonly prices: (pricing: Pricing) => CallPrices
   /** The text that identifies the body. It must be equal in every request with the same idempotency key. */
   readonly identity: string
   /** Returns the body for the provider. If `model` is not null, it replaces the model. */
-  readonly body: (hold: CallHold, model: string | null, pricing: Pricing) => BodyInit
+  readonly body: (pricing: Pricing, hold: CallHold, model: string | null) => BodyInit
   /** Whether the body can be sent a second time. */
   readonly repeatable: boolean
   readonly upload?: RelayedBody
@@ -142,7 +150,8 @@ interface Sent {
 
 async function heldCall(c: Context<AppEnv>, asked: Asked, sent: Sent): Promise<Response> {
   const { target, endpoint, meter } = asked
-  const { call, input, prices, identity, repeatable } = sent
+  const { call, inputOf, prices, identity, repeatable } = sent
+  const input = inputOf(call)
   const { dialect } = target
   const own = await resolveUpstream(
     c,
@@ -185,31 +194,39 @@ interface Prepared {
 async function attemptAt(
   c: Context<AppEnv>,
   target: Target,
-  { call, body, upload: relayed }: Sent,
+  { call, callWith, inputOf, prices, body, upload: relayed }: Sent,
   { own, pricing: asked, hold }: Prepared,
   { provider_key, model }: FallbackTarget,
 ): Promise<Attempt | undefined> {
   const { dialect } = target
   const upstream =
     provider_key === null ? own : await resolveUpstream(c, { provider: dialect, name: provider_key })
-  if (!upstream.ok) return undefined
+  if (!upstream.ok || !isCalled(withModel(target, model))) return undefined
+  const { provider } = upstream
+  const read = model === null ? undefined : callWith(model)
+  if (read?.kind === 'invalid') return undefined
+  const named = read?.call ?? call
   const pricing = {
     ...asked,
-    provider: upstream.provider,
-    call: model === null ? call : { ...call, model },
+    provider,
+    call: named.lacks_usage && REPORTS_UNASKED.has(provider) ? { ...named, lacks_usage: false } : named,
   }
-  if (await hold.moveTo(pricing)) return undefined
+  if (await hold.moveTo(pricing, prices)) return undefined
   const url = upstreamUrl(upstream.baseUrl, withModel(target, model))
   return {
     dialect,
+    input: inputOf(pricing.call),
     url,
     headers: upstreamHeaders(dialect, url, upstream.key, c.req.raw.headers),
-    body: body(hold, model, pricing),
+    body: body(pricing, hold, model),
     ...(relayed && { relayed }),
     pricing,
     hold,
   }
 }
+
+/** The providers whose streams always report the usage, and that refuse a request for the report. */
+const REPORTS_UNASKED: ReadonlySet<string> = new Set(['mistral'])
 
 /**
  * Returns the body of the client with at most three changes. A fallback can replace the model. A clipped call gets
@@ -217,12 +234,8 @@ async function attemptAt(
  */
 function bodyToSend(
   body: JsonBody,
-  call: CallRequest,
-  {
-    clipped_to,
-    model,
-    provider,
-  }: { readonly clipped_to: number | undefined; readonly model: string | null; readonly provider: string },
+  { call, provider }: Pricing,
+  { clipped_to, model }: { readonly clipped_to: number | undefined; readonly model: string | null },
 ): Uint8Array | string {
   let text = body.text
   if (model !== null && typeof body.value.model === 'string') text = withMember(text, ['model'], model)
@@ -232,8 +245,7 @@ function bodyToSend(
       if (tokens === undefined || tokens > most) text = withMember(text, path, most)
     }
   }
-  if (call.lacks_usage && !REPORT_UNASKED.has(provider))
-    text = withMember(text, ['stream_options', 'include_usage'], true)
+  if (call.lacks_usage) text = withMember(text, ['stream_options', 'include_usage'], true)
   return text === body.text ? body.bytes : text
 }
 
@@ -244,7 +256,14 @@ function bodyToSend(
 function withModel(target: Target, model: string | null): Target {
   if (model === null || target.dialect !== 'google') return target
   const path = decodeURIComponent(target.path)
-  return { ...target, path: path.replace(/^[^:]+/, `models/${encodeURIComponent(model)}`) }
+  const name = encodeURIComponent(model.replace(/^models\//, ''))
+  return { ...target, path: path.replace(/^[^:]+/, `models/${name}`) }
+}
+
+/** Returns whether a path of the gateway can lead to a target. The model of another attempt can prevent this. */
+function isCalled({ dialect, path }: Target): boolean {
+  const decoded = decodedPath(path)
+  return decoded !== undefined && endpointOf(dialect, 'POST', decoded) !== undefined
 }
 
 /**
@@ -253,21 +272,9 @@ function withModel(target: Target, model: string | null): Target {
  */
 const WRITE_UNASKED: ReadonlySet<string> = new Set(['openai', 'azure'])
 
-/** The providers that report the usage of every stream, and refuse a request for the report. */
-const REPORT_UNASKED: ReadonlySet<string> = new Set(['mistral'])
-
-/** Returns the lifetime of the cache writes that a body requests. */
-function cacheWriteIn(text: string): Cached {
-  if (!text.includes('"cache_control"')) return 'none'
+function cachedBy(text: string, provider: string): Cached {
+  if (!text.includes('"cache_control"')) return WRITE_UNASKED.has(provider) ? '5m' : 'none'
   return /"ttl"\s*:\s*"1h"/.test(text) ? '1h' : '5m'
-}
-
-/** Returns a function that prices a call, and that has no reference to the body. */
-function pricesWith(input: InputEstimate, cached: Cached): Sent['prices'] {
-  return (pricing) => {
-    const is_unasked = cached === 'none' && WRITE_UNASKED.has(pricing.provider)
-    return pricesOfCall(pricing, input, is_unasked ? '5m' : cached)
-  }
 }
 
 function invalidBody(

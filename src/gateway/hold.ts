@@ -40,16 +40,22 @@ export async function holdCall(c: Context<AppEnv>, call: CallToHold): Promise<Ca
 /** The hold of a call. If the call moves to another model or provider, another hold replaces it. */
 export class CallHold {
   private readonly c: Context<AppEnv>
-  private readonly call: CallToHold
+  readonly idempotency: Idempotency | undefined
   private readonly onSettled: () => void
   private current: Opened
   private isSettled = false
   /** The last move. A settlement waits for it, so that it ends the last hold. */
   private move: Promise<Refused | undefined> = Promise.resolve(undefined)
 
-  constructor(c: Context<AppEnv>, call: CallToHold, opened: Opened, onSettled: () => void) {
+  // `prices` refers to the body of the call, and must not be kept until the call is settled.
+  constructor(
+    c: Context<AppEnv>,
+    { idempotency }: Pick<CallToHold, 'idempotency'>,
+    opened: Opened,
+    onSettled: () => void,
+  ) {
     this.c = c
-    this.call = call
+    this.idempotency = idempotency
     this.current = opened
     this.onSettled = onSettled
   }
@@ -72,17 +78,17 @@ export class CallHold {
    * the call is refused at the new prices (the hold is then kept), or if it gets no new hold. A settled call keeps its
    * hold.
    */
-  moveTo(pricing: Pricing): Promise<Refused | undefined> {
-    this.move = this.moved(pricing)
+  moveTo(pricing: Pricing, prices: CallToHold['prices']): Promise<Refused | undefined> {
+    this.move = this.moved(pricing, prices)
     return this.move
   }
 
-  private async moved(pricing: Pricing): Promise<Refused | undefined> {
+  private async moved(pricing: Pricing, prices: CallToHold['prices']): Promise<Refused | undefined> {
     if (this.isSettled || this.current.priced_as === pricedAs(pricing)) return undefined
-    const wanted = this.call.prices(pricing)
+    const wanted = prices(pricing)
     if (wanted.kind === 'refused') return wanted
     this.current = { ...this.current, priced_as: '' }
-    const opened = await open(this.c, this.call, pricing, wanted, this.place.hold).catch(() =>
+    const opened = await open(this.c, this, pricing, wanted, this.place.hold).catch(() =>
       refused({ code: 'unavailable' }),
     )
     if (opened.kind === 'refused') return opened
@@ -108,7 +114,7 @@ interface Opened {
 
 async function open(
   c: Context<AppEnv>,
-  { idempotency }: CallToHold,
+  { idempotency }: Pick<CallToHold, 'idempotency'>,
   pricing: Pricing,
   { most, least }: AcceptedPrices,
   replaces?: WalletItemRef,

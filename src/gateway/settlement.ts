@@ -97,7 +97,7 @@ export function chargeOf(
   // A provider cannot transcribe an upload that it did not get completely.
   if (upload?.complete === false && why !== undefined && !output.output_tokens) return null
   const event =
-    (reported && partly(pricing, reported, output)) ??
+    (reported && partly(pricing, reported, output, input)) ??
     (upload
       ? priceSeconds(pricing, ((upload.exact ? undefined : subtitles_ms) ?? upload.ms) / 1_000)
       : estimated(pricing, input, output, deliveredByTools(delivered, pricing.call.media)))
@@ -124,16 +124,18 @@ function speechCharge(pricing: Pricing, held: MicroCredits, why: Shortened | und
 
 /**
  * Prices an incomplete usage report. If more was delivered than reported, the delivered quantity replaces the reported
- * one.
+ * one. If the reported input is zero, the estimated input replaces it: some servers report the input only at the end.
  */
 function partly(
   pricing: Pricing,
   reported: Readonly<Record<string, unknown>>,
   delivered: Usage,
+  { likely }: InputEstimate,
 ): PricedEvent | undefined {
   const event = priceReported(pricing, reported)
   const known = new Map<string, number>(Object.entries(event?.usage ?? {}))
-  const larger = Object.entries(delivered).filter(([unit, quantity]) => quantity > (known.get(unit) ?? 0))
+  const all = known.get('input_tokens') ? delivered : { ...delivered, input_tokens: likely }
+  const larger = Object.entries(all).filter(([unit, quantity]) => quantity > (known.get(unit) ?? 0))
   return event && larger.length > 0 ? priceReported(pricing, reported, Object.fromEntries(larger)) : event
 }
 

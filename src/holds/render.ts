@@ -43,9 +43,9 @@ export function renderCapture(answer: CaptureAnswer): object {
 const MILLION = 1_000_000n
 
 /**
- * Returns the number of output tokens that the hold can still pay for, rounded down. First subtracts the cost of the
- * input that was not captured yet. From this number, the caller can decide whether a stream continues. Returns an empty
- * object if the price of output tokens is unknown or 0.
+ * Returns the field with the number of output tokens that the hold can still pay for, rounded down. First subtracts the
+ * cost of the input that was not captured yet. Clients can use the number to decide whether a stream continues. Returns
+ * no field if the price of output tokens is unknown or 0.
  */
 function tokensFor(
   left: MicroCredits,

@@ -18,7 +18,8 @@ const MILLION = 1_000_000
 /**
  * Computes the amount that a hold reserves. For a model, this is the maximum cost of the expected usage. It includes
  * the output of `max_output_tokens`, if present. It includes the input at the highest possible price, because cache
- * reads and writes are unknown before the call. The token totals determine the context tier of the price.
+ * reads and writes are unknown before the call. The token totals determine the context tier of the price. Refuses an
+ * unknown provider, a model without a price, and usage that is invalid or too expensive.
  */
 export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): SizeResult {
   if (input.credits !== undefined) {

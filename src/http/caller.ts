@@ -89,7 +89,7 @@ export async function idempotencyOf(c: Context<AppEnv>, operation: string): Prom
 /**
  * Returns the idempotency key and the fingerprint of a request that changes definitions of both modes in the live
  * ledger. The key of a test request gets a prefix that no customer can send. Test and live requests therefore never
- * have the same key.
+ * have the same key. Returns undefined if the request has no key.
  */
 export async function sharedIdempotencyOf(
   c: Context<AppEnv>,

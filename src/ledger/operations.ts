@@ -81,7 +81,10 @@ interface Grouped<N extends OperationName> {
     request: Request,
     ledger: LedgerContext,
   ) => Result<N>
-  /** Set if a full database also accepts the operation, because it records an event that has already happened. */
+  /**
+   * Set if the operation is accepted even if the database is full, because the operation records an event that has
+   * already happened.
+   */
   readonly always?: true
 }
 

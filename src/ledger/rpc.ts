@@ -142,7 +142,10 @@ export const OPERATIONS = {
   entitlementRevision: operation<object, number>('service'),
   /** Returns a page of the entitlements of a live ledger that changed after a revision, for the test ledger. */
   entitlementsAfter: operation<{ readonly revision: number }, readonly Entitlement[]>('service'),
-  /** Stores changed entitlements of the customer's live ledger. `more` is true if there might be further changes. */
+  /**
+   * Stores changed entitlements of the customer's live ledger. Has no effect if the ledger is not open. `more` is true
+   * if there might be further changes.
+   */
   acceptEntitlements: operation<readonly Entitlement[], { readonly more: boolean }>('service'),
 }
 

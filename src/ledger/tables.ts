@@ -367,7 +367,7 @@ export function migrate(storage: DurableObjectStorage, migrations = MIGRATIONS):
   })
 }
 
-/** Returns the version of the tables; 0 for an object without tables. */
+/** Returns the version of the tables; 0 for an object without tables. Throws if the tables have no valid version. */
 function versionOf(sql: SqlStorage): number {
   const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'")
   if (tables.toArray().length === 0) return 0

@@ -82,7 +82,7 @@ export interface NotificationsRead {
 
 /**
  * Returns notifications of a ledger, oldest first: first the flushed notifications from D1, then the unflushed
- * notifications from the ledger object.
+ * notifications from the ledger object. Returns the refusal if the ledger object refuses.
  */
 export async function readNotifications(
   env: Bindings,

@@ -1,9 +1,9 @@
 import { isRecord } from '../ledger/model/json.ts'
 
 /**
- * Adds `additionalProperties: false` to each object schema that lists its properties. Requests never have other fields,
- * because strict zod schemas refuse them. Responses never have other fields, because the tests compare responses with
- * the document. Maps, such as `metadata`, stay open.
+ * Adds `additionalProperties: false` to each object schema that lists its properties and does not declare
+ * `additionalProperties`. Strict zod schemas refuse other fields in requests, and the tests compare responses with the
+ * document. Maps, such as `metadata`, and schemas that accept other fields stay open.
  */
 
 type Json = Readonly<Record<string, unknown>>

@@ -11,8 +11,8 @@ import { ASSETS, PAGE, PAGE_POLICY, readAsset } from './page.ts'
 import { errorsPage, rootJson, rootPage, SMALL_PAGE_POLICY } from './pages.ts'
 
 /**
- * The `Cache-Control` header of the pages, the document and the files, with a time of 5 minutes. This time is long
- * enough to load a page with its files, and short enough to show a new deployment soon.
+ * The `Cache-Control` header of the OpenAPI document, the pages below `/docs`, and their files. Browsers cache them for
+ * 5 minutes: long enough to load a page with its files, and short enough to show a new deployment soon.
  */
 const CACHE_CONTROL = 'public, max-age=300'
 

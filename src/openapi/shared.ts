@@ -128,7 +128,8 @@ interface HeaderRef {
 }
 
 /**
- * Returns the headers of the responses with a status. `codes` are the codes of all problems that the route can return.
+ * Returns the headers of a route's responses with the given status. `codes` are the codes of all problems that the
+ * route can return.
  */
 export function headersOf(
   shape: RouteShape,

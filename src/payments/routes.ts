@@ -127,8 +127,9 @@ interface Chosen {
 }
 
 /**
- * Returns the product of a checkout: the credits and the price in the request, or the credit pack. The schema ensures
- * that the request contains either a credit pack or credits with a price.
+ * Returns the product of a checkout: the credits and the price in the request, or the credit pack. Returns the 404
+ * response if the credit pack does not exist. The schema ensures that the request contains either a credit pack or
+ * credits with a price.
  */
 async function productOf(
   c: Context<AppEnv>,

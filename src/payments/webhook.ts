@@ -104,7 +104,7 @@ interface NamedPayment {
  * Returns the payment to which a Stripe object belongs. The metadata of the object contains the id of the payment. A
  * dispute or a refund refers to a payment intent whose metadata contains the id. Returns undefined if the object
  * belongs to no payment of this deployment, for example because another system uses the same Stripe account. Returns
- * `unknown` if Stripe did not respond with the payment intent and did not refuse the request.
+ * `unknown` if the payment intent could not be read, except if Stripe refused the request.
  */
 async function namedPayment(
   env: Bindings,
@@ -147,5 +147,8 @@ function parseJson(bytes: Uint8Array | undefined): unknown {
 }
 
 function unavailable(c: Context<AppEnv>): Response {
-  return problem(c, { code: 'unavailable', detail: 'Stripe did not respond. Deliver the event again later.' })
+  return problem(c, {
+    code: 'unavailable',
+    detail: 'The payment intent could not be read from Stripe. Deliver the event again later.',
+  })
 }

@@ -59,7 +59,7 @@ async function refuse(
 /**
  * Limits the request to the wallet of the token. Sets the API key that created the token as the key of the request,
  * with only the scope that the route requires. If the route requires credit packs, also calls the ledger object and
- * returns its refusal, because the key might be deleted or the customer suspended.
+ * returns its refusal, because the key might be deleted or the customer suspended. Otherwise returns undefined.
  */
 async function admit(c: Context<AppEnv>, token: PortalToken, text: string): Promise<Response | undefined> {
   const use = useOf(c)

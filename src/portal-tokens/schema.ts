@@ -31,7 +31,7 @@ function originProblem(text: string): string | undefined {
   const url = URL.parse(text)
   const is_local = url !== null && url.protocol === 'http:' && LOCAL_HOSTS.includes(url.hostname)
   if (url === null || !(url.protocol === 'https:' || is_local) || !HOST.test(url.hostname)) {
-    return 'must be https://HOST, or http://localhost:PORT for development'
+    return 'must be an https origin without wildcards, or http://localhost:PORT for development'
   }
   return url.origin === text ? undefined : `must be an origin as browsers send it, such as ${url.origin}`
 }

@@ -67,17 +67,17 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: readonly str
     const message = quantityProblem(unit, usage[unit])
     const quantity = message === undefined ? (usage[unit] ?? 0) : nearestQuantity(unit, usage[unit])
     clamped[unit] = quantity
-    if (message !== undefined) warnings.push(`${message}; counted as ${plain(quantity)}`)
+    if (message !== undefined) warnings.push(`${message}; it is counted as ${plain(quantity)}`)
   }
   raiseTotals(clamped, (unit, given, needed, group) => {
-    warnings.push(`${tooSmall(unit, given, needed, group)}; counted as ${plain(needed)}`)
+    warnings.push(`${tooSmall(unit, given, needed, group)}; it is counted as ${plain(needed)}`)
   })
   // Raises overlaps that are too small. A raised overlap can make an overlap inside it too small. Two rounds are
   // sufficient, because overlaps contain other overlaps at most one level deep.
   for (let round = 0; round < 2; round++) {
     for (const { unit, message, needed } of overlapProblems(clamped)) {
       clamped[unit] = needed
-      warnings.push(`${message}; counted as ${plain(needed)}`)
+      warnings.push(`${message}; it is counted as ${plain(needed)}`)
     }
   }
   return { usage: clamped, warnings }

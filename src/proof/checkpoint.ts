@@ -38,9 +38,9 @@ export type RefusalOf = (chain: {
 }) => string | undefined
 
 /**
- * Signs a checkpoint of the last entry of the chain in D1. If a checkpoint of this entry exists, returns the existing
- * checkpoint. Signs nothing if the chain does not contain the newest checkpoint, because only one history of a ledger
- * may be signed.
+ * Signs and stores a checkpoint of the last entry of the chain in D1. If a checkpoint of this entry exists, returns the
+ * existing checkpoint. Signs nothing if the chain does not contain the newest checkpoint, because only one history of a
+ * ledger may be signed. Also signs nothing if `refusalOf` returns a reason.
  */
 export async function makeCheckpoint(
   env: Bindings,
@@ -104,7 +104,10 @@ async function signCheckpoint(key: SigningKey, place: ChainPlace, at_ms: number)
   return `${text}\n— ${SIGNER} ${signature.toString('base64')}\n`
 }
 
-/** Returns the first four bytes of the SHA-256 hash of name, newline, type and public key. */
+/**
+ * Returns the first four bytes of the SHA-256 hash of the signer's name, a newline, the signature type and the public
+ * key.
+ */
 function keyHash(public_key: string): Buffer {
   const hash = createHash('sha256').update(`${SIGNER}\n`).update(Uint8Array.of(ED25519))
   return hash.update(Buffer.from(public_key, 'base64url')).digest().subarray(0, 4)

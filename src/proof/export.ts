@@ -23,7 +23,10 @@ export interface ChainExport {
  * limits the subrequests and the duration.
  */
 export const EXPORT_ENTRIES = 50_000
-/** The maximum number of flushes in one export. It is also necessary, because a flush can have only one entry. */
+/**
+ * The maximum number of flushes in one export. It is needed in addition to `EXPORT_ENTRIES`, because a flush can have
+ * only one entry.
+ */
 const EXPORT_FLUSHES = 10_000
 /** The limits of one read of pages from D1. A read always contains all pages of at least one flush. */
 const READ_LIMITS: PortionLimits = { bytes: 2_000_000, items: 64 }

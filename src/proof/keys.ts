@@ -24,7 +24,7 @@ const SEED_BYTES = 32
 /** The bytes that precede the seed of an Ed25519 key in PKCS #8 format (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-/** Returns the signing key. Returns null if the deployment has no valid secret for it. */
+/** Returns the signing key; null if the deployment has no usable secret for it. */
 export const signingKeyOf = oncePerBindings(readSigningKey)
 
 async function readSigningKey(env: Bindings): Promise<SigningKey | null> {

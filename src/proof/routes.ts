@@ -195,7 +195,8 @@ async function withCheckpoint(
 ): Promise<Response> {
   const key = await signingKeyOf(c.env)
   if (!key) {
-    const detail = 'This deployment has no signing key. The operator must set the secret LEDGER_SIGNING_KEY.'
+    const detail =
+      'This deployment has no usable signing key. The operator must set the secret LEDGER_SIGNING_KEY.'
     return problem(c, { code: 'signing_not_configured', detail })
   }
   const ledger = ledgerOf(c)

@@ -206,8 +206,7 @@ function providerKeyJson(key: ProviderKey, mode: 'live' | 'test'): object {
 
 /**
  * Returns the statement that writes the audit record of a change. It writes the record only if the previous statement
- * in the batch changed a row. Of the base URL, the record contains only the host, because the path can contain a
- * secret.
+ * in the batch changed a row. The record contains only the host of the base URL, because the path can contain a secret.
  */
 function auditOf(
   c: Context<AppEnv>,

@@ -10,7 +10,7 @@ import { logError, logFailure } from '../logging/log.ts'
 import type { ProviderRef } from '../pricing/catalogue/catalogue.ts'
 import { providerName } from '../pricing/catalogue/provider-name.ts'
 import { openDataKey } from '../secrets/data-keys.ts'
-import { operatorKeyOf } from './operator-keys.ts'
+import { type OperatorKey, operatorKeyOf } from './operator-keys.ts'
 import { addressFor, type Dialect, dialectOf, requireProvider, usualAddress } from './providers.ts'
 import { KEY_TEXT, MAX_KEY_CHARS } from './schema.ts'
 import { openKey, readSealedKeys, type SealedKey } from './store.ts'
@@ -74,7 +74,7 @@ interface KnownKeys {
 export const KEYS_KEPT_MS = 30_000
 /**
  * The minimum age of the keys in memory before a missing key is searched for in D1. The customer has possibly just
- * stored it.
+ * stored it. If a call can use a key of the operator, the age is `KEYS_KEPT_MS`.
  */
 const MISSED_AGAIN_MS = 1_000
 
@@ -105,6 +105,8 @@ export async function resolveUpstream(
   const dialect = dialectOf(provider)
   if (headerKey !== undefined && !isKeyText(headerKey))
     return invalidAt('/X-Provider-Key', BAD_KEY, `The header X-Provider-Key ${BAD_KEY}.`)
+  if (name === '')
+    return invalidAt('/X-Meter-Provider-Key', EMPTY, `The header X-Meter-Provider-Key ${EMPTY}.`)
   if (headerKey !== undefined && name === undefined) {
     return atUsualAddress(provider, dialect, { key: headerKey, providerKeyId: null })
   }
@@ -119,6 +121,7 @@ export async function resolveUpstream(
   }
 }
 
+const EMPTY = 'must not be empty'
 const BAD_KEY = `must have 1 to ${MAX_KEY_CHARS} printable ASCII characters, without spaces`
 
 /** The error text of the problem `provider_keys_not_configured`. The routes that store keys also use it. */
@@ -142,7 +145,8 @@ async function storedKey(
   const now_ms = Date.now()
   let among = known.get(ledger_id, now_ms)
   let key = among && choose(among.keys, provider, name)
-  const is_stale = among === undefined || now_ms - among.loaded_at_ms >= MISSED_AGAIN_MS
+  const kept_ms = name === undefined && operatorKey(c, provider) ? KEYS_KEPT_MS : MISSED_AGAIN_MS
+  const is_stale = among === undefined || now_ms - among.loaded_at_ms >= kept_ms
   if (!key && is_stale) {
     among = { loaded_at_ms: now_ms, keys: await load(c.env, customer_id, ledger_id), checked: new Set() }
     known.set(ledger_id, among, now_ms)
@@ -152,8 +156,8 @@ async function storedKey(
 }
 
 /**
- * Selects the stored key of a call. `keys` must be sorted from new to old. If several keys have the given name, a key
- * of the requested provider is preferred.
+ * Selects the stored key of a call; undefined if no key fits. `keys` must be sorted from new to old. If several keys
+ * have the given name, a key of the requested provider is preferred.
  */
 function choose(
   keys: readonly KnownKey[],
@@ -216,9 +220,13 @@ async function refuseAddress(c: Context<AppEnv>, base_url: string): Promise<Upst
   return invalidAt('/base_url', message, `The base_url of the provider key ${message}.`)
 }
 
-function operatorUpstream(c: Context<AppEnv>, provider: ProviderRef, dialect: Dialect): Upstream {
+function operatorKey(c: Context<AppEnv>, provider: ProviderRef): OperatorKey | undefined {
   const { customer_id, mode } = ledgerOf(c)
-  const found = mode === 'live' ? operatorKeyOf(c.env, provider, customer_id) : undefined
+  return mode === 'live' ? operatorKeyOf(c.env, provider, customer_id) : undefined
+}
+
+function operatorUpstream(c: Context<AppEnv>, provider: ProviderRef, dialect: Dialect): Upstream {
+  const found = operatorKey(c, provider)
   if (!found) {
     const detail = `Provider key for ${providerName(provider)} not found. Store one with POST /v1/provider-keys, or send it as X-Provider-Key.`
     return invalidAt('/X-Provider-Key', 'required, because no key of the provider is stored', detail)

@@ -44,7 +44,7 @@ export interface Consumption {
   readonly reported: boolean
   /** The quantities that were read, each with its path in the response. */
   readonly read: readonly ReadQuantity[]
-  /** The cost in USD that the response reports for the call. */
+  /** The cost in USD that the response reports for the call; undefined if it reports none. */
   readonly reported_cost_usd: string | undefined
   readonly warnings: readonly string[]
 }
@@ -69,9 +69,9 @@ export interface ConsumptionContext {
 
 /**
  * Combines the short fields, the canonical usage and the provider's response of a request. Explicit fields take
- * precedence over the response. Returns a refusal if the provider is unknown, if the response cannot be read or has no
- * provider, if `provider_api` has no response, or if two explicit fields have different values for the same unit,
- * because one of them must be wrong.
+ * precedence over the response. Returns a refusal if the provider is unknown, if a response is sent without a provider,
+ * cannot be read or contains an invalid name, if `provider_api` is unknown or is sent without a response, or if two
+ * explicit fields have different values for the same unit, because one of them must be wrong.
  */
 export function readConsumption(input: ConsumptionInput, context: ConsumptionContext): ConsumptionResult {
   const provider = input.provider === undefined ? undefined : findProvider(input.provider)

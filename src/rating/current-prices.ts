@@ -144,7 +144,7 @@ function isFresh(state: ScopeState): state is ScopeState & { readonly loaded: Lo
 
 /**
  * Reads the overlays of a scope from D1. Concurrent requests share one read. A read that started for an older epoch is
- * not shared, because its result might not contain the needed epoch.
+ * not shared, because its result might not contain the needed epoch. Throws if D1 fails or does not respond in time.
  */
 async function freshOverlays(env: LoadEnv, scope: string, defer: Defer): Promise<OverlaySet> {
   const state = scopes.get(scope)

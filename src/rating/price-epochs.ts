@@ -67,8 +67,8 @@ const ATTEMPTS = 6
 const RETRY_MS = 1_100
 
 /**
- * Repeats the copy until D1 has the epoch that was last written, because the older of two concurrent changes can write
- * to KV last. Logs an error if `ATTEMPTS` attempts are not enough.
+ * Repeats the copy until the epoch in D1 is the epoch that was last written to KV, because the older of two concurrent
+ * changes can write to KV last. Logs an error if `ATTEMPTS` attempts are not enough.
  */
 async function settleEpoch(env: EpochEnv, scope: string, first: Copied, retry_ms: number): Promise<void> {
   let last = first

@@ -79,7 +79,10 @@ function modelsOf(book: PriceBook, provider: ProviderRef, at_ms: number): string
   return [...names, ...new Set(overlaid.filter((model) => !known.has(model)))]
 }
 
-/** Returns a page of a list that is in memory. The cursor is the index of the first item of the page. */
+/**
+ * Returns a page of a list that is in memory. The cursor is the index of the first item of the page. `next_cursor` is
+ * null if there is no next page.
+ */
 function pageOf<T>(
   all: readonly T[],
   cursor: number | undefined,

@@ -59,7 +59,7 @@ const MAX_AHEAD_MS = 5 * 60_000
 /**
  * Rates recorded events with the draft of a burn table. Provider costs keep their recorded values. The tiers and free
  * units of the draft are counted from zero for each wallet, beginning with the first of these events, in the order of
- * arrival.
+ * arrival. Returns a refusal if the events cannot be read or if there are too many of them.
  */
 export async function simulate(env: Bindings, request: SimulationRequest): Promise<Simulation | Refused> {
   const found = await recordedEvents(env, request)

@@ -52,6 +52,8 @@ const streamRoute = route({
  */
 const MAX_OF_CUSTOMER = 100
 const MAX_OPEN = 1_000
+/** The value of `Retry-After` if too many streams are open. Streams can end at any time. */
+const RETRY_S = 10
 
 const open = new Map<string, number>()
 let open_in_all = 0
@@ -68,7 +70,9 @@ streamRoutes.openapi(streamRoute, async (c) => {
   if (open_in_all >= MAX_OPEN || (open.get(customer_id) ?? 0) >= MAX_OF_CUSTOMER) {
     return problem(c, {
       code: 'rate_limited',
-      detail: 'Too many streams are open. Close a stream, then retry.',
+      detail:
+        'Too many streams are open, for this customer or in total. Close unused streams, or retry later.',
+      headers: { 'Retry-After': String(RETRY_S) },
     })
   }
   const asked = last_id === undefined ? c.req.valid('query').after : Number(last_id)

@@ -29,8 +29,8 @@ const SECRETS: Readonly<Record<Mode, { readonly key: Secret; readonly webhook: S
 const KEY = /^[sr]k_(live|test)_[\x21-\x7e]{1,250}$/
 
 /**
- * Returns the Stripe client for the payments of a mode. Returns undefined if no Stripe key is set for the mode, or if
- * the Stripe key is refused.
+ * Returns the Stripe client for the payments of a mode. Returns undefined if the mode has no Stripe key, or if the key
+ * must not be used for this mode.
  */
 export function stripeOf(env: Bindings, mode: Mode): Stripe | undefined {
   const name = SECRETS[mode].key

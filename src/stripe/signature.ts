@@ -1,4 +1,7 @@
-/** Checks the signatures of Stripe's webhooks: `t=1492774577,v1=5257a8…`, HMAC-SHA256 over `t.body`. */
+/**
+ * Checks the signatures of Stripe's webhooks. The header has the form `t=1492774577,v1=5257a8…`. `t` is the time in
+ * seconds, and `v1` is the HMAC-SHA256 of the time, a dot and the body.
+ */
 
 /**
  * The maximum difference between the time of a signature and the current time, in seconds. If the difference is

@@ -84,7 +84,7 @@ export interface SubjectPage {
 
 /**
  * Lists subjects, newest first. Flushes the ledger before it reads the first page, because new subjects are on the
- * first page.
+ * first page. Returns a refusal if the flush is refused.
  */
 export async function listSubjects(
   subjects: Subjects,
@@ -111,7 +111,8 @@ export async function listSubjects(
 /**
  * Adds a subject. Runs `statements` in the same batch; they store the response for the idempotency key of the request.
  * Returns `taken` if the id already exists, even if it has no profile. Returns `full` if the number of the new subject
- * would exceed `max_profiles`. Concurrent requests can exceed this maximum by the number of these requests.
+ * would exceed `max_profiles`. Concurrent requests can exceed this maximum by the number of these requests. Returns a
+ * refusal if the ledger refuses to flush.
  */
 export async function addSubject(
   subjects: Subjects,

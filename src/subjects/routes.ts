@@ -82,7 +82,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
       `Replaces the id of the ${kind} with \`erased_id\`. Also erases its profile, its entitlements, its alerts, the metadata of its events, and the metadata of the entries of its wallet. The recurring grants and the automatic top-up of its wallet end. Free texts, such as a \`reason\` or a \`payment_reference\`, and idempotency keys are kept, even if they contain the id.`,
       'Amounts, transactions and events are kept under the id `erased_id`. The remaining credits can be transferred from the wallet of `erased_id`.',
       `The old id can be used again for a new ${kind}, which starts without a wallet. A repeated request gets the same response for a day, unless the id is used again: then it erases the new ${kind}. Later, the response is 404.`,
-      'If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, also without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.',
+      'If the erasure takes longer than a request, for example in a large ledger, the response is 503. Repeat the request until the erasure is complete. If the `detail` of the response says that the erasure is not complete, it is completed automatically, even without a repeat. It begins when D1 has all earlier entries, and also erases what was recorded for the id before it begins.',
     ].join(' '),
     ...writes,
     request: { params },

@@ -57,7 +57,7 @@ export function once({ owner, path }: Place, operation: string): Once {
 
 /**
  * Returns the statement that writes the audit record of a change. It writes the record only if the previous statement
- * in the batch changed a row. Of the endpoint's URL, the record contains only the host, because the path can contain a
+ * in the batch changed a row. The record contains only the host of the endpoint's URL, because the path can contain a
  * secret.
  */
 export function auditOf(

@@ -58,8 +58,8 @@ export interface Replayed {
 
 /**
  * Restarts the deliveries of the first notifications in a time range (see `MAX_REPLAYED`). Creates the deliveries that
- * do not exist. Does not change pending deliveries. If the queue does not accept the messages, the sweep queues the
- * deliveries later.
+ * do not exist. Does not change pending deliveries. Throws if D1 or the queue fails. If only the queue fails, the
+ * deliveries are restarted, and the sweep queues them later.
  */
 export async function replay(
   env: Bindings,

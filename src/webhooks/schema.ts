@@ -106,7 +106,7 @@ export const endpointSchema = z
     }),
     failing_since: optionalTime.openapi({
       description:
-        'The time of the first failed attempt since the last success, or since the endpoint was enabled again.',
+        'The time of the first failed attempt since the last success, or since the endpoint was enabled again. Null if no attempt has failed since then.',
     }),
     v1a: z.boolean(),
     public_key: z
@@ -114,7 +114,8 @@ export const endpointSchema = z
       .nullable()
       .openapi({ description: 'The key `whpk_…`, which verifies `v1a` signatures; null without `v1a`.' }),
     previous_secret_expires_at: optionalTime.openapi({
-      description: 'The time until which messages are also signed with the replaced secret.',
+      description:
+        'The time until which messages are also signed with the replaced secret; null if no replaced secret is in use.',
     }),
     mode: z
       .enum(MODES)
@@ -146,9 +147,9 @@ export const rotateSchema = z
 export const replaySchema = z
   .strictObject({
     from: timeInput().openapi({
-      description: 'Start of the range, inclusive. Notifications are kept for 30 days by default.',
+      description: 'The start of the range, inclusive. Notifications are kept for 30 days by default.',
     }),
-    to: timeInput().optional().openapi({ description: 'End of the range, exclusive. Default: now.' }),
+    to: timeInput().optional().openapi({ description: 'The end of the range, exclusive. Default: now.' }),
     only_failed: z.boolean().default(false).openapi({
       description: 'Whether only notifications that the endpoint has not received are replayed.',
     }),

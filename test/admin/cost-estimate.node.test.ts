@@ -24,7 +24,7 @@ describe('the prices of the platform', () => {
     ['queue_operations', 400_000],
     ['kv_reads', 500_000],
     ['kv_writes', 5_000_000],
-    // Cloudflare bills objects with 128 MB, so 1,000 seconds of an object are 125 GB-s.
+    // Cloudflare bills an object with 128 MB (1/8 GB), so a millisecond of an object is 0.000125 GB-s.
     ['object_ms', 1_562.5],
   ] as const)('one of %s costs %d pico-USD', (name, pico) => {
     expect(platformCost({ ...NO_PLATFORM_USAGE, [name]: 1000 })).toBe(BigInt(1000 * pico))

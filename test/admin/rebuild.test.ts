@@ -18,8 +18,8 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 /**
- * Burns events whose times go back from now in steps of two hours. 30 events go back 58 hours, so they always include a
- * day before yesterday.
+ * Burns events whose times go back from now in steps of two hours. 30 events go back 58 hours, so they always include
+ * the day before yesterday.
  */
 async function use(ledger: TestLedger, events: number, now_ms = Date.now()): Promise<void> {
   const items = Array.from({ length: events }, (_, i) =>

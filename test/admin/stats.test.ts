@@ -78,7 +78,7 @@ describe('ledgers that are behind', () => {
     const before = part(await stats(), 'flush')
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))
-    // This D1 refuses the batch that writes the ledger's pages, and runs all other statements.
+    // This D1 refuses batches, such as the batch that writes the ledger's pages, and runs all other statements.
     const refusesPages = d1Double({
       batch: () => Promise.reject(new Error('D1_ERROR: no such table: ledger_pages')),
     })

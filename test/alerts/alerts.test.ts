@@ -288,7 +288,7 @@ describe('an alert that waits for a time', () => {
     await expiring()
     await runAlarm(ledger)
     await burn(ledger, 5)
-    // Reads the burn before the alarm moves it to D1.
+    // Reads the burn before the alarm flushes it to D1.
     const read = await readEntries(env, ledger.name, {
       caller: CALLER,
       filter: { type: 'BURN' },

@@ -188,7 +188,7 @@ const cases: Case[] = [
     'tiers that fall',
     tiers(up_to(10), up_to(5), up_to(null)),
     '/rules/0/tiers/1/up_to',
-    'must be above 0 and the up_to of the previous tier',
+    'must be above 0 and above the up_to of the previous tier',
   ],
   [
     'tiers without an end at the end',

@@ -258,7 +258,7 @@ describe('an event whose model has no price', () => {
     const answer = await ingested(api_key, UNKNOWN)
     expect(answer).toMatchObject({ credits_burned: 2, provider_cost_usd: 0 })
     expect(answer.unrated).toBeUndefined()
-    expect(answer.warnings).toEqual([expect.stringContaining('No price of the provider is known')])
+    expect(answer.warnings).toEqual([expect.stringContaining('No provider price is known for this event')])
   })
 })
 

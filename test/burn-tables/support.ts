@@ -37,7 +37,7 @@ async function savedBy(response: Response, status: number): Promise<Saved> {
   return { id: textField(table, 'id'), version, table }
 }
 
-/** Returns a rule that charges `amount` for every event. */
+/** Returns a rule that charges `amount` for every event that matches. */
 export function flat(amount: number, match: Json = {}): Json {
   return { match, method: 'flat', amount }
 }

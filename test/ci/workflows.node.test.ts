@@ -60,7 +60,7 @@ describe('the workflows', () => {
 
   it('wait for the reviewers of the environment, and deploy as a person would', () => {
     const [deploy] = Object.values(workflow('deploy-environment.yml').jobs)
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's.
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub Actions.
     expect(deploy?.environment).toBe('${{ inputs.environment }}')
     const runs = stepsOf('deploy-environment.yml').flatMap(({ run }) => (run === undefined ? [] : [run]))
     expect(runs).toEqual(['npm ci', 'npm run audit -- --required', 'npm run deploy -- "$ENVIRONMENT_NAME"'])

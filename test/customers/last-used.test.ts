@@ -87,7 +87,7 @@ describe('when a key was last used', () => {
     const key = await createKey(customer_id)
     const { DB, count } = counting()
     await use({ DB }, key, START)
-    // The next uses are in another isolate.
+    // Forgets the noted uses, as in another isolate.
     forgetNotedUses()
     await use({ DB }, key, START + HOUR - 1)
     for (let at = START + HOUR - 1; at < START + 5 * HOUR; at += 60_000) {

@@ -101,7 +101,7 @@ describe.each(['SUSPENDED', 'CLOSED'])('a customer that is %s', (status) => {
     }
     expect([await balanceOf(api_key), await listed(api_key, '/v1/credits/transactions')]).toEqual(before)
     await setStatus(customer_id, 'ACTIVE')
-    // Leaves out the last two requests, which would delete the key too early.
+    // Leaves out the last two requests, which would end the key too early.
     for (const write of writes.slice(0, -2)) {
       expect([...write.slice(0, 2), (await send(api_key, write)).ok]).toEqual([...write.slice(0, 2), true])
     }

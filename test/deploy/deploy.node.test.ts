@@ -150,7 +150,7 @@ describe('npm run deploy', () => {
     expect(await deploy({ ...REQUEST, dry_run: true }, checked, world)).toBe(0)
     expect(world.did).toEqual([BUILD])
     const said = world.said.join('\n')
-    for (const left of ['KV namespace', 'D1 database', 'clean checkout', MIGRATE])
+    for (const left of ['KV namespace', 'D1 database', 'commit the changes', MIGRATE])
       expect(said).toContain(left)
   })
 })

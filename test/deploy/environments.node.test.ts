@@ -92,7 +92,7 @@ describe('a section is refused', () => {
     ['with a secret among the variables', { OPERATOR_TOKEN: 'x'.repeat(64) }, 'OPERATOR_TOKEN is a secret'],
     ["with development's encryption key", { ENCRYPTION_KEY: 'dev-encryption-key' }, 'for development only'],
     ["with development's token", { OPERATOR_TOKEN_NEXT: 'dev-operator-token' }, 'for development only'],
-    ['with a variable that the code does not read', { MARKUP: '1' }, 'MARKUP is not one'],
+    ['with a variable that the code does not read', { MARKUP: '1' }, 'MARKUP is not in the tested section'],
     ['with one that cannot be read', { MARKUP_PERCENT: 'much' }, 'MARKUP_PERCENT must be a decimal'],
     ['with keys that live too short', { IDEMPOTENCY_DAYS: '1' }, 'IDEMPOTENCY_DAYS must be at least 7'],
     [

@@ -288,8 +288,8 @@ describe('the key of a batch', () => {
     expect(JSON.parse(text)).toMatchObject({ accepted: 1, duplicates: 1, rejected: 2 })
     expect(first.headers.get('Idempotency-Replayed')).toBeNull()
 
-    // After a purchase, the rejected events succeed one at a time. A repeat of the batch still returns the first
-    // response.
+    // After a purchase, the rejected events succeed if each is sent alone. A repeat of the batch still returns the
+    // first response.
     await purchased(api_key, { amount: 6_000_000, price_usd: 6000 })
     for (const event of [{ ...UNAFFORDABLE, idempotency_key: 'poor' }, keyed('bad')]) {
       const alone = await ingest(api_key, event)

@@ -203,8 +203,8 @@ export class Client {
   }
 
   /**
-   * Reads all events from the API, and returns them by the number in their metadata. Stores events of users who can be
-   * erased separately.
+   * Reads all events from the API, and returns them by the number in their metadata. Stores the events
+   * of users who can be erased in a separate list.
    */
   async eventsByNumber(): Promise<Map<number, Listed[]>> {
     const found = new Map<number, Listed[]>()

@@ -51,8 +51,8 @@ function databaseBytes(): Promise<number> {
 }
 
 /**
- * Sends events until they fail with 503, because nothing is flushed meanwhile. Returns the number of accepted
- * events and the last response.
+ * Sets the size limit of the ledger to 1 MB above its size, and sends events until they fail with 503. Nothing is
+ * flushed meanwhile. Returns the number of accepted events and the last response.
  */
 async function fill(): Promise<{ accepted: number; refusal: Response }> {
   const bound = (await databaseBytes()) + 1_000_000

@@ -35,13 +35,19 @@ describe('the attempts of a call that ends without a charge', () => {
 
   it('are logged with the last attempt, whose response has the error format of the provider', async () => {
     const { api_key } = await createCustomer()
-    vi.spyOn(console, 'error').mockImplementation(() => {})
+    const errors = vi.spyOn(console, 'error').mockImplementation(() => {})
     const log = vi.spyOn(console, 'warn').mockImplementation(() => {})
     playProvider(json({}, 503), lost)
     const { response, settled } = await chat(api_key, CHAT, { 'X-Meter-Fallback': 'retry' })
     await settled()
     expect(response.status).toBe(502)
     expect(response.headers.get('X-Meter-Attempts')).toBe('"attempt 1: refused (status 503)"')
+    expect(errors.mock.calls.map(([line]) => JSON.parse(String(line)))).toContainEqual({
+      level: 'error',
+      event: 'gateway_provider_unreachable',
+      request_id: response.headers.get('X-Request-Id'),
+      reason: 'TypeError',
+    })
     expect(JSON.parse(String(log.mock.calls[0]?.[0])).attempts).toMatch(
       /^attempt 1: refused \(status 503\); attempt 2: ambiguous \(lost\), at least 0\.0\d+ USD/,
     )

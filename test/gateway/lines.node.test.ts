@@ -166,6 +166,51 @@ it('a line or an element of more than 16 MB is relayed, and its usage is read', 
   expect(whole.reported()).toMatchObject({ usageMetadata: { promptTokenCount: 5 } })
 })
 
+it('a long line that is held back takes linear time', () => {
+  const reading = readingOf('chat')
+  const lines = new Lines(reading, true)
+  const begin = `${STOP}\n\ndata: {"choices":[{"delta":{"content":"`
+  const chunks = [begin, ...Array.from({ length: 4_000 }, () => 'A'.repeat(4_000)), '"}}]}\n\n']
+  const start_ms = performance.now()
+  const passed = chunks.flatMap((chunk) => lines.pass(Buffer.from(chunk)))
+  expect(performance.now() - start_ms).toBeLessThan(5_000)
+  expect(passed).toHaveLength(2)
+  expect(textOf(passed)).toBe(chunks.join(''))
+  expect(reading.delivered.bytes).toBe(16_000_000)
+})
+
+describe('a stream that ends within an event', () => {
+  const usage = { input_tokens: 700, output_tokens: 1 }
+  const started = event({ type: 'message_start', message: { usage } })
+  const text = event({ type: 'content_block_delta', delta: { type: 'text_delta', text: 'x'.repeat(400) } })
+  const delta = { stop_reason: 'end_turn', stop_sequence: null }
+  const last = event({ type: 'message_delta', delta, usage: { output_tokens: 100 } })
+
+  it.each(['end', 'interrupt'] as const)('has no complete report: %s', (ending) => {
+    for (let length = 0; length <= last.length; length++) {
+      const reading = readingOf('messages')
+      const lines = new Lines(reading, false)
+      lines.pass(Buffer.from(`${started}\n\n${text}\n\n${last.slice(0, length)}`))
+      lines[ending]()
+      const isWhole = ending === 'end' && length === last.length
+      expect(reading.complete).toBe(isWhole)
+      expect(reading.reported()).toMatchObject({ usage: isWhole ? { output_tokens: 100 } : usage })
+      expect(reading.delivered.bytes).toBe(400)
+    }
+  })
+
+  it('keeps its last report', () => {
+    const report = (completion_tokens: number) =>
+      event({ choices: [{ delta: { content: 'x' } }], usage: { prompt_tokens: 5, completion_tokens } })
+    const reading = readingOf('chat')
+    const lines = new Lines(reading, true)
+    lines.pass(Buffer.from(`${report(1)}\n\n${report(2).slice(0, -3)}`))
+    lines.end()
+    expect(reading.reported()).toMatchObject({ usage: { completion_tokens: 1 } })
+    expect(reading.delivered.pieces).toBe(2)
+  })
+})
+
 it('a JSON text that is too long loses only its long strings, wherever it is cut', () => {
   const escapes = String.raw`\"\\\\\n\\`
   for (let length = 0; length <= escapes.length; length++) {

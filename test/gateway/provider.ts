@@ -2,7 +2,10 @@ import { exports } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import { type ApiOptions, apiRequest } from '../support/api.ts'
 
-/** Replaces `fetch` with a provider that gives one answer to every call. Returns the requests that it received. */
+/**
+ * Replaces `fetch` with a provider that returns the response of `answer` to every call. Returns the requests that it
+ * received.
+ */
 export function providerAnswering(answer: () => Response): Request[] {
   const requests: Request[] = []
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { MeteredApi } from '../../src/gateway/dialect.ts'
 import { mediaRates, modalityOf } from '../../src/gateway/request/media.ts'
 import { deliveredByTools, deliveredUsage, NOTHING } from '../../src/gateway/stream/delivered.ts'
-import { readingOf } from '../../src/gateway/stream/readings.ts'
+import { deliveredText, readingOf } from '../../src/gateway/stream/readings.ts'
 
 it('the input of a message is the one that its start reports, for any names of tools', () => {
   const reading = readingOf('messages')
@@ -16,6 +16,36 @@ it('the input of a message is the one that its start reports, for any names of t
   }
   expect(reading.complete).toBe(true)
   expect(reading.reported()).toMatchObject({ usage: { ...usage, output_tokens: 20 } })
+})
+
+it.each([
+  [
+    'zeros',
+    { input_tokens: 0, cache_read_input_tokens: 0 },
+    { input_tokens: 700, cache_read_input_tokens: 30 },
+  ],
+  ['nulls', { input_tokens: null }, { input_tokens: 700, cache_read_input_tokens: 30 }],
+  ['more', { input_tokens: 900 }, { input_tokens: 900, cache_read_input_tokens: 30 }],
+  [
+    'only cached input',
+    { input_tokens: 0, cache_read_input_tokens: 730 },
+    { input_tokens: 0, cache_read_input_tokens: 730 },
+  ],
+])('the input at the end of a message replaces the one at its start: %s', (_, input, expected) => {
+  const reading = readingOf('messages')
+  const usage = { input_tokens: 700, cache_read_input_tokens: 30, output_tokens: 1 }
+  reading.take(JSON.stringify({ type: 'message_start', message: { usage } }))
+  const end = { type: 'message_delta', delta: { stop_reason: 'end_turn' } }
+  reading.take(JSON.stringify({ ...end, usage: { ...input, output_tokens: 20 } }))
+  expect(reading.reported()).toMatchObject({ usage: { ...expected, output_tokens: 20 } })
+})
+
+it('the usage in a completion is read', () => {
+  const usage = { prompt_tokens: 19, completion_tokens: 13, total_tokens: 32 }
+  const reading = readingOf('chat')
+  reading.take(JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: 'stop', usage }] }))
+  expect(reading.complete).toBe(true)
+  expect(reading.reported()).toMatchObject({ usage })
 })
 
 type Body = Readonly<Record<string, unknown>>
@@ -40,6 +70,12 @@ function byTools(body: Body, ...lines: readonly object[]) {
  * text.
  */
 const base64 = (bytes: number) => Buffer.alloc(bytes, 'audio.delta').toString('base64')
+/** Returns the output that is counted in the first `length` characters of an event whose rest was not delivered. */
+function interrupted(api: MeteredApi, line: object, length: number) {
+  const reading = readingOf(api)
+  reading.takeInterrupted(JSON.stringify(line).slice(0, length))
+  return deliveredUsage(reading.delivered, mediaRates(api, {}))
+}
 const chat = (delta: object) => ({ choices: [{ index: 0, delta, finish_reason: null }] })
 const parts = (...all: readonly object[]) => ({ candidates: [{ content: { parts: all } }] })
 const part = (mimeType: string, bytes: number) => ({ inlineData: { mimeType, data: base64(bytes) } })
@@ -83,6 +119,8 @@ it.each([
   }
   const body = { model: 'gpt-image-1', quality, size }
   expect(delivered('images', body, ...of_images)).toEqual(output(1, 2))
+  const end = { type: 'image_generation.completed', b64_json: base64(90_000) }
+  expect(delivered('images', body, ...of_images, end)).toEqual(output(1, 2))
   const of_tool = [0, 1, 0].map((index) => ({
     type: 'response.image_generation_call.partial_image',
     partial_image_b64: base64(90_000),
@@ -134,6 +172,48 @@ it('media of Gemini are a token for 1,920 bytes of audio, and 1,290 or 2,000 for
   expect(delivered('generate', large, image)).toMatchObject({ output_image_tokens: 2_000 })
 })
 
+it('the output in an interrupted event is counted', () => {
+  const text = chat({ content: 'x'.repeat(4_000) })
+  expect(interrupted('chat', text, 2_000).output_tokens).toBeGreaterThan(450)
+  const images = [{ type: 'image_url', image_url: { url: `data:image/png;base64,${base64(90_000)}` } }]
+  expect(interrupted('chat', chat({ images }), 100_000)).toMatchObject({ output_image_tokens: 6_240 })
+  const call = parts({ functionCall: { name: 'write', args: { content: 'x'.repeat(4_000) } } })
+  expect(interrupted('generate', call, 4_050).output_tokens).toBeGreaterThan(990)
+  const audio = parts(part('audio/L16;codec=pcm;rate=24000', 48_000))
+  expect(interrupted('generate', audio, 50_000).output_audio_tokens).toBeGreaterThan(18)
+  const image = { type: 'image_generation.completed', b64_json: base64(90_000), usage: {} }
+  expect(interrupted('images', image, 90_000)).toEqual({ output_images: 1 })
+})
+
+it('text of several megabytes with escapes is counted', () => {
+  const content = '\n'.repeat(6_000_000)
+  expect(delivered('chat', {}, chat({ content }))).toEqual({ output_tokens: 3_000_000 })
+})
+
+it('a line that repeats a pattern takes linear time', () => {
+  const reading = readingOf('messages')
+  const start_ms = performance.now()
+  reading.take(`"content_block_start" ${'"type":"server_tool_use"'.repeat(100_000)}`)
+  expect(performance.now() - start_ms).toBeLessThan(2_000)
+})
+
+it('a call that is nested very deeply is counted', () => {
+  const depth = 100_000
+  const reading = readingOf('generate')
+  const args = `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
+  reading.take(`{"candidates":[{"content":{"parts":[{"functionCall":{"args":${args}}}]}}]}`)
+  expect(reading.delivered.bytes).toBeGreaterThan(6 * depth)
+  const chunk = readingOf('chat')
+  chunk.take(`{"choices":[{"message":{},"delta":{"content":"four","extra":${args}}}]}`)
+  expect(chunk.delivered.bytes).toBe(4)
+})
+
+it('the input of a custom tool is output', () => {
+  const tool_calls = [{ index: 0, type: 'custom', custom: { name: 'run', input: 'x'.repeat(40) } }]
+  expect(delivered('chat', {}, chat({ tool_calls }))).toEqual({ output_tokens: 10 })
+  expect(deliveredText('openai', JSON.stringify({ choices: [{ message: { tool_calls } }] })).bytes).toBe(40)
+})
+
 it('the arguments of function calls of Gemini are output', () => {
   const args = { content: 'x'.repeat(400) }
   expect(delivered('generate', {}, parts({ functionCall: { name: 'write', args } }))).toEqual({
@@ -146,6 +226,31 @@ it('an image in a chat completion is an image', () => {
   expect(delivered('chat', {}, chat({ images }))).toEqual({
     output_tokens: 6_240,
     output_image_tokens: 6_240,
+  })
+})
+
+it('text that a chunk contains twice is counted once', () => {
+  const reasoning = 'x'.repeat(40)
+  expect(delivered('chat', {}, chat({ reasoning, reasoning_content: reasoning }))).toEqual({
+    output_tokens: 10,
+  })
+  expect(delivered('chat', {}, chat({ reasoning, reasoning_content: null }))).toEqual({ output_tokens: 10 })
+  expect(delivered('chat', {}, chat({ reasoning, reasoning_content: '' }))).toEqual({ output_tokens: 10 })
+  // Perplexity sends all text so far with each chunk.
+  const chunk = (count: number) => {
+    const message = { role: 'assistant', content: 'x'.repeat(40 * count) }
+    return { choices: [{ index: 0, message, delta: { content: 'x'.repeat(40) } }] }
+  }
+  expect(delivered('chat', {}, chunk(1), chunk(2), chunk(3))).toEqual({ output_tokens: 30 })
+  expect(delivered('chat', {}, { choices: [{ message: { content: 'x'.repeat(40) } }] })).toEqual({
+    output_tokens: 10,
+  })
+})
+
+it('a summary of a compacted conversation is output', () => {
+  const delta = { type: 'compaction_delta', content: 'x'.repeat(40) }
+  expect(delivered('messages', {}, { type: 'content_block_delta', index: 0, delta })).toEqual({
+    output_tokens: 10,
   })
 })
 

@@ -160,12 +160,39 @@ describe('the charge of a response with an image', () => {
   })
 })
 
+it('the input of an interrupted message is estimated, if the server reports it only at the end', () => {
+  const body = { model: 'claude-sonnet-4-5', max_tokens: 100, stream: true }
+  const started = (input_tokens: number) => {
+    const usage = { input_tokens, output_tokens: 0 }
+    return { type: 'message_start', message: { model: body.model, usage } }
+  }
+  const text = { type: 'content_block_delta', delta: { type: 'text_delta', text: 'x'.repeat(40) } }
+  const input = (count: number) =>
+    charged(pricingOf('messages', body, 'anthropic'), [started(count), text])?.usage
+  expect(input(0)).toEqual({ input_tokens: INPUT.likely, output_tokens: 10 })
+  expect(input(900)).toEqual({ input_tokens: 900, output_tokens: 10 })
+})
+
 it('file searches that were begun are charged, if the stream ends after them', () => {
   const pricing = pricingOf('responses', { ...GPT_5, tools: [{ type: 'file_search' }] })
   const begun = (item_id: string) => ({ type: 'response.file_search_call.in_progress', item_id })
   const lines = ['a', 'b', 'c', 'd', 'e'].map(begun)
   expect(costOf(charged(pricing, lines))).toBe(CHARGED_INPUT + 5 * 2500)
   expect(costOf(charged(pricing, []))).toBe(CHARGED_INPUT)
+})
+
+it('a response is charged everything that its own provider reports', () => {
+  const costs = (provider: string, model: string, usage: object) => {
+    const pricing = pricingOf('chat', { model, stream: true, max_tokens: 100 }, provider)
+    const choices = [{ index: 0, delta: {}, finish_reason: 'stop' }]
+    const event = charged(pricing, [{ object: 'chat.completion.chunk', model, choices, usage }])
+    expect(event?.warnings).toBeUndefined()
+    return costOf(event)
+  }
+  const counts = { prompt_tokens: 33, completion_tokens: 7_163, total_tokens: 7_196 }
+  const research = { ...counts, citation_tokens: 20_016, num_search_queries: 18, reasoning_tokens: 73_997 }
+  // 33 × 2 + 7,163 × 8 + 20,016 × 2 + 18 × 5,000 + 73,997 × 3.
+  expect(costs('perplexity', 'sonar-deep-research', research)).toBe(409_393)
 })
 
 describe('a search model of chat completions', () => {

@@ -37,7 +37,7 @@ function metadataOf(body: unknown): unknown {
 
 const SPACES = fc.stringMatching(/^[ \n\r\t]{0,3}$/)
 
-/** Returns the JSON text of a value, with `space` between its tokens. */
+/** Returns the JSON text of a value, with `space` in place of line breaks and indentation. */
 function spaced(value: unknown, space: string): string {
   return JSON.stringify(value, null, '\t').replaceAll(/\n\t*/g, space)
 }

@@ -19,7 +19,7 @@ interface Case {
 
 const MAX = MAX_MICRO_CREDITS
 
-// biome-ignore format: a table reads by its columns
+// biome-ignore format: the rows of the table have aligned columns
 const cases: readonly Case[] = [
   { name: 'a part of the only lot', lots: ['100'], burns: [[30, '1:30']], left: '1:70' },
   { name: 'the only lot exactly, which closes it', lots: ['100'], burns: [[100, '1:100']], left: '' },
@@ -47,6 +47,7 @@ const cases: readonly Case[] = [
   { name: 'all but one micro-credit of the largest lot', lots: [`${MAX}`], burns: [[MAX - 1, `1:${MAX - 1}`]], left: '1:1' },
   {
     name: 'by every rule at once',
+    // The position of each lot in the burn order:
     //     last       7th    4th            6th  2nd            5th            3rd       1st
     lots: ['1 p60 x10', '1 paid', '1 x200 paid', '1', '1 x100 paid', '1 x200 paid', '1 x200', '1 p40 paid'],
     burns: [[8, '8:1 5:1 7:1 3:1 6:1 4:1 2:1 1:1']],
@@ -76,8 +77,8 @@ function walletWith(lots: readonly Lot[]): Lot[] {
 }
 
 /**
- * Burns credits, and returns the amounts that are taken from the lots. Checks that no amount is negative or larger than
- * its lot.
+ * Burns credits, and returns the amounts that are taken from the lots. Checks that these amounts add up to the burned
+ * amount.
  */
 function burn(wallet: Lot[], amount: number): string {
   const takes = takeFromLots(wallet, microCredits(amount))

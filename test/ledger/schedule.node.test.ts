@@ -11,7 +11,7 @@ interface Case {
   readonly rings: number | null
 }
 
-// biome-ignore format: a table reads by its columns
+// biome-ignore format: the rows of the table have aligned columns
 const cases: readonly Case[] = [
   { name: 'never, when there is nothing to do', works: [[null], [null]], rings: null },
   { name: 'never, when there is nothing to do, however often it failed', works: [[null, 3]], rings: null },

@@ -84,9 +84,9 @@ describe('the match of a rule', () => {
 describe('the tiers of a rule', () => {
   const end = (up_to: string | null): Tier => ({ up_to, unit_amount: '1' })
   it.each<[string, (string | null)[], [index: number, message: string][]]>([
-    ['falling', ['20', '10', null], [[1, 'must be above 0 and the up_to of the previous tier']]],
-    ['equal', ['10', '10', null], [[1, 'must be above 0 and the up_to of the previous tier']]],
-    ['a first of 0', ['0', null], [[0, 'must be above 0 and the up_to of the previous tier']]],
+    ['falling', ['20', '10', null], [[1, 'must be above 0 and above the up_to of the previous tier']]],
+    ['equal', ['10', '10', null], [[1, 'must be above 0 and above the up_to of the previous tier']]],
+    ['a first of 0', ['0', null], [[0, 'must be above 0 and above the up_to of the previous tier']]],
     ['no last null', ['10', '20'], [[1, 'must be null in the last tier']]],
     ['null before the last', [null, '20', null], [[0, 'must be a number: only the last tier has null']]],
     [
@@ -94,7 +94,7 @@ describe('the tiers of a rule', () => {
       [null, '5', '4'],
       [
         [0, 'must be a number: only the last tier has null'],
-        [2, 'must be above 0 and the up_to of the previous tier'],
+        [2, 'must be above 0 and above the up_to of the previous tier'],
         [2, 'must be null in the last tier'],
       ],
     ],

@@ -146,7 +146,9 @@ describe('two rules are ambiguous', () => {
   it('of which up to five pairs are named', () => {
     const result = check(...Array.from({ length: 9 }, () => ({})))
     expect(result).toMatchObject({
-      detail: expect.stringMatching(/^.*rules\[0\].* and rules\[1\].*rules\[5\].*, and 3 more pairs\. Keep/),
+      detail: expect.stringMatching(
+        /^.*rules\[0\].* and rules\[1\].*rules\[5\].*, and other pairs \(3\)\. Keep/,
+      ),
     })
   })
 })

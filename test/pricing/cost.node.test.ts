@@ -293,7 +293,7 @@ describe('service tiers and regions', () => {
     expect(result).toMatchObject({
       kind: 'priced',
       cost: 7_250_000_000n,
-      warnings: ['no price for service tier "platinum"; billed at list price'],
+      warnings: ['There is no price for service tier "platinum". The usage is billed at the list price.'],
     })
     expect(price('openai', 'gpt-4o', usage, { service_tier: 'flex' })).toMatchObject({
       cost: 7_250_000_000n,

@@ -186,7 +186,9 @@ describe('a service tier', () => {
   it('without an overlay of its own is billed unchanged by the one for all tiers, with a warning', () => {
     expect(cost(bookOf([all]), 'gpt-4o', { service_tier: 'batch' })).toMatchObject({
       kind: 'priced',
-      warnings: ['no price for service tier "batch"; billed at the price for all tiers'],
+      warnings: [
+        'There is no price for service tier "batch". The usage is billed at the price for all tiers.',
+      ],
     })
     expect(cost(bookOf([all]), 'gpt-4o', { service_tier: 'default' })).not.toHaveProperty('warnings')
     expect(cost(bookOf([batch]), 'gpt-4o', { service_tier: 'batch' })).not.toHaveProperty('warnings')

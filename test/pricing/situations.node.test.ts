@@ -739,7 +739,7 @@ describe('prices that depend on more', () => {
 
 describe('model families of 2026, from the lists of 2026-11-20', () => {
   const at = '2026-11-25T05:00:00Z'
-  // Each row has 50,000 input tokens, 50,000 cached input tokens and 10,000 output tokens. No long-context price
+  // Each row has 100,000 input tokens, of which 50,000 are cached, and 10,000 output tokens. No long-context price
   // applies to this size.
   const row = (from: string, model: string, tenth: Usage, cost: string): Row => ({
     what: `${from} ${model}`,

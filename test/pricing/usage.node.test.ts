@@ -157,7 +157,7 @@ describe('clamping usage', () => {
 
   it('names the change of an infinite quantity', () => {
     const { warnings } = clampUsage({ output_tokens: Number.POSITIVE_INFINITY })
-    expect(warnings).toEqual(['output_tokens is above 10000000000000; counted as 10000000000000'])
+    expect(warnings).toEqual(['output_tokens is above 10000000000000; it is counted as 10000000000000'])
   })
 
   it('leaves consistent usage unchanged, without a warning', () => {

@@ -38,7 +38,7 @@ async function post(path: string, body: object): Promise<Json> {
   return jsonOf(response)
 }
 
-/** Runs each operation that creates entries once, in two wallets and with three flushes in between. */
+/** Runs operations that create entries in two wallets, and flushes the ledger three times. */
 async function live(): Promise<void> {
   await post('/v1/credits/purchase', { amount: 500, price_usd: 5, payment_reference: 'pi_1' })
   await post('/v1/credits/grant', { amount: 100, user_id: 'zoë', reason: 'welcome', metadata: { a: [1] } })

@@ -177,8 +177,8 @@ describe('two histories of one ledger', () => {
     const ledger = await usedLedger()
     await use(ledger)
     await withD1(ledger, d1FailingAt(2, 'after its effect'), () => runAlarm(ledger))
-    // Imitates an erasure, which removes the salt of a journal row, so that the hash of the row can no longer be
-    // verified.
+    // Imitates an erasure, which changes the body of a journal row and removes its salt, so that the hash of the row
+    // can no longer be verified.
     await rewriteRow(ledger, `salt = NULL, body = replace(body, '"s":"', '"s":"x')`)
     await use(ledger)
     log.mockClear()

@@ -198,7 +198,7 @@ describe.each([
     [
       'a balance that is no number',
       (claims) => ({ ...claims, balance_after: 'x' }),
-      /is not a number$|is malformed$/,
+      /is not an amount of credits$|is malformed$/,
     ],
     [
       'lots that do not add up',

@@ -164,7 +164,7 @@ export class Reference {
     return this.lots.filter((lot) => lot.wallet === wallet && lot.begun && lot.left > 0n).sort(burnsBefore)
   }
 
-  /** Returns the lots of a wallet that have not started yet. */
+  /** Returns the lots of a wallet that have not started yet and have credits left. */
   pendingOf(wallet: number): Lot[] {
     return this.lots.filter((lot) => lot.wallet === wallet && !lot.begun && lot.left > 0n)
   }
@@ -724,7 +724,7 @@ function nextOf({ from_ms, every, times }: Grant): number {
   const from = new Date(from_ms)
   const next = new Date(from_ms)
   next.setUTCMonth(from.getUTCMonth() + times * months)
-  // Uses the last day of a month that is too short. `Date` would move the 31st into the following month.
+  // Uses the last day of the month if the month is too short. `Date` would move the 31st into the following month.
   if (next.getUTCDate() !== from.getUTCDate()) next.setUTCDate(0)
   return next.getTime()
 }

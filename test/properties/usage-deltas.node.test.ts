@@ -73,7 +73,7 @@ function flows(entries: readonly Entry[]): Map<number, Flow> {
     for (const { number, price } of new_lots ?? []) {
       lots.set(number, { priced: price ? usdFromParts(price) : 0n, out: 0n, paid: 0n })
     }
-    // Does not check these lots, because an entry does not record which of several new lots has repaid the overdraft.
+    // Does not check several new lots if one of them repays the overdraft, because an entry does not record which one.
     const repays = parts.some(([number]) => number === OVERDRAFT)
     if (repays && (new_lots?.length ?? 0) > 1) for (const { number } of new_lots ?? []) lots.delete(number)
     // An amount that a new lot repays to the overdraft counts as credits that have left the lot.

@@ -52,6 +52,9 @@ describe('the upstream of a call', () => {
         members: { errors: [{ path: '/base_url', message: 'required in the stored key of this provider' }] },
       },
     })
+    expect(await upstreamOf(customer, { provider: 'openai', name: '' })).toMatchObject({
+      problem: { code: 'invalid_request', detail: 'The header X-Meter-Provider-Key must not be empty.' },
+    })
     expect(await upstreamOf(customer, { provider: 'openai', name: 'Slow' })).toMatchObject({
       ok: false,
       problem: { code: 'not_found', detail: 'Provider key Slow not found.' },
@@ -212,6 +215,25 @@ describe('an address behind a name', () => {
 
 describe("the operator's provider keys", () => {
   const secret = (value: object) => ({ OPERATOR_PROVIDER_KEYS: JSON.stringify(value) })
+
+  it('are used without D1 for 30 seconds after D1 was read', async () => {
+    const customer = await createCustomer()
+    const bindings = secret({ OPENAI: { key: 'sk-operator', customers: '*' } })
+    const without_d1 = { ...bindings, DB: brokenD1() }
+    vi.useFakeTimers({ toFake: ['Date'] })
+    expect(await upstreamOf(customer, { provider: 'openai' }, bindings)).toMatchObject({ key: 'sk-operator' })
+    vi.advanceTimersByTime(KEYS_KEPT_MS - 1)
+    expect(await upstreamOf(customer, { provider: 'openai' }, without_d1)).toMatchObject({
+      key: 'sk-operator',
+    })
+    listenToConsole()
+    const named = { provider: 'openai', name: 'New' }
+    expect(await upstreamOf(customer, named, without_d1)).toMatchObject({ problem: { code: 'unavailable' } })
+    vi.advanceTimersByTime(1)
+    expect(await upstreamOf(customer, { provider: 'openai' }, without_d1)).toMatchObject({
+      problem: { code: 'unavailable' },
+    })
+  })
 
   it('pay for the live calls of the customers on their list, who have stored none', async () => {
     const [listed, other] = [await createCustomer(), await createCustomer()]

@@ -70,7 +70,7 @@ describe('npm run demo', () => {
   it('reports a response from another program', async () => {
     const website = await serve((_, response) => response.end('<h1>It works!</h1>'))
     const { code, output } = await demo(website)
-    expect(output).toContain('does not respond like OpenMonetize Edge')
+    expect(output).toContain('did not return a JSON object')
     expect(code).toBe(1)
   })
 })

@@ -98,12 +98,14 @@ describe('the number of open streams', () => {
     const bench = new StreamBench({ stream_seconds: 20 })
     const streams = []
     for (let i = 0; i < 100; i++) streams.push(await bench.opened(api_key))
-    expect(await bench.open(api_key)).toBe(429)
-    expect(await bench.open(api_key, { 'Last-Event-ID': '0' })).toBe(429)
+    const refused = await bench.open(api_key)
+    expect(refused).toMatchObject({ status: 429 })
+    expect(refused instanceof Response && refused.headers.get('Retry-After')).toBe('10')
+    expect(await bench.open(api_key, { 'Last-Event-ID': '0' })).toMatchObject({ status: 429 })
     streams.push(await bench.opened(other.api_key))
     await streams[0]?.cut()
     streams.push(await bench.opened(api_key))
-    expect(await bench.open(api_key)).toBe(429)
+    expect(await bench.open(api_key)).toMatchObject({ status: 429 })
     // All streams end within this time, so other streams can be opened.
     await bench.pass(21_000)
     expect(streams.filter(({ ended }) => !ended)).toEqual([])

@@ -45,8 +45,8 @@ export class StreamBench {
     this.bindings = { ...env, DB: db, LEDGER, STREAM_SECONDS: String(stream_seconds) }
   }
 
-  /** Opens a stream, and returns it. If the request is refused, returns the status of the response instead. */
-  async open(key: string, headers: Record<string, string> = {}): Promise<OpenStream | number> {
+  /** Opens a stream, and returns it. If the request is refused, returns the response instead. */
+  async open(key: string, headers: Record<string, string> = {}): Promise<OpenStream | Response> {
     return this.send(apiRequest('/v1/stream', { key, headers }))
   }
 
@@ -54,13 +54,13 @@ export class StreamBench {
   async openedBySession(session: string): Promise<OpenStream> {
     const headers = { Cookie: `__Host-om_session=${session}` }
     const stream = await this.send(apiRequest('/dashboard/api/v1/stream', { headers }))
-    if (typeof stream === 'number') throw new Error(`the stream was refused with ${stream}`)
+    if (stream instanceof Response) throw new Error(`the stream was refused with ${stream.status}`)
     return stream
   }
 
-  private async send(request: Request): Promise<OpenStream | number> {
+  private async send(request: Request): Promise<OpenStream | Response> {
     const response = await app.fetch(request, this.bindings, createExecutionContext())
-    if (response.status !== 200 || !response.body) return response.status
+    if (response.status !== 200 || !response.body) return response
     const stream = new OpenStream(response.body)
     this.streams.push(stream)
     return stream
@@ -68,7 +68,7 @@ export class StreamBench {
 
   async opened(key: string, headers: Record<string, string> = {}): Promise<OpenStream> {
     const stream = await this.open(key, headers)
-    if (typeof stream === 'number') throw new Error(`the stream was refused with ${stream}`)
+    if (stream instanceof Response) throw new Error(`the stream was refused with ${stream.status}`)
     return stream
   }
 

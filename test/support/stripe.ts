@@ -12,7 +12,8 @@ export const WEBHOOK_SECRETS = { live: 'whsec_development', test: 'whsec_test_de
 
 /**
  * The fault of a call. With `lost`, the call takes effect, but its response is lost. With `down`, the call fails before
- * its effect. With `hangs` and `done, hangs`, the call never ends, before or after its effect.
+ * its effect. With `busy` and `broken`, Stripe returns an error (429 and 500). With `hangs` and `done, hangs`, the call
+ * never ends, before or after its effect.
  */
 export type Fault = 'lost' | 'down' | 'busy' | 'broken' | 'hangs' | 'done, hangs'
 

@@ -41,8 +41,8 @@ export abstract class OmElement extends HTMLElement {
   private refresh: RefreshToken | undefined
   private own_labels: Partial<Labels> = {}
   /**
-   * Whether the token can be replaced automatically. To prevent endless replacements, false after a replacement until a
-   * request ends without a refusal of the token or the user clicks the button.
+   * Whether the token can be replaced automatically. To prevent endless replacements, it is false after a replacement
+   * until a request ends without a refusal of the token or the user clicks the button.
    */
   private is_replaceable = true
   private feed: Feed | undefined

@@ -7,7 +7,7 @@ import { type Json, objectOf, parseExact, textOf } from './exact.ts'
 
 /** A request that failed: an error of the API, or a request without a valid response. */
 export interface Problem {
-  /** The code of the error, or `http_` and the status for an error without a code; empty without a response. */
+  /** The code of the error, or `http_` and the status for an error without a code; empty without a valid response. */
   readonly code: string
   readonly message: string
   /** The minimum wait before another request, from `Retry-After`; 0 without the header. */
@@ -220,7 +220,7 @@ type MakeToken = () => Promise<string> | string
 
 /**
  * Requests one new token for all widgets with the same old token, and one first token for all widgets with the same
- * function. A new token is also returned for 30 seconds to widgets whose requests end later. A first token is shared
+ * function. For 30 seconds, also returns the new token to widgets whose requests end later. A first token is shared
  * only while it is pending, because another user can sign in later.
  */
 export function renew(base: string, old: string, make: MakeToken): Promise<string> {

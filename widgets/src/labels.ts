@@ -24,7 +24,7 @@ export const LABELS = {
   loading: 'Loading…',
   unreachable: 'The credit meter cannot be reached.',
   no_token: 'This page has no access to the credit meter.',
-  bad_base_url: 'The attribute base-url is not an https address.',
+  bad_base_url: 'The address of the credit meter is not an https address.',
   bad_payment_page: 'The address of the payment page is not an https address.',
   retry: 'Try again',
 }

@@ -61,7 +61,7 @@ interface Options<P extends keyof paths, M extends Method> {
   readonly signal?: AbortSignal
 }
 
-/** The error of a failed call. It has the problem document of the API, or status 0 if there is no response. */
+/** A problem that a page shows: a problem document of the API, or a failure with status 0 if there is no response. */
 export class ApiProblem extends Error {
   readonly status: number
   readonly code: string

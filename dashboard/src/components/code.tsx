@@ -11,7 +11,7 @@ export function Code({ label, text }: { readonly label: string; readonly text: s
     )
   return (
     <div class="code">
-      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset has controls, and a section would be a landmark */}
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for form controls, and a section would be a landmark */}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be focusable (WCAG 2.1.1) */}
       <div class="scroll" role="group" tabIndex={0} aria-label={label}>
         <pre>

@@ -18,8 +18,8 @@ interface TableProps<R> {
 /** A table in a box that scrolls sideways on narrow screens. The box is focusable, so the keyboard can scroll it. */
 export function Table<R>({ caption, columns, rows, rowKey }: TableProps<R>): VNode {
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset has controls, and a section would be a landmark
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must take the focus (WCAG 2.1.1)
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for form controls, and a section would be a landmark
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be focusable (WCAG 2.1.1)
     <div class="scroll" role="group" tabIndex={0} aria-label={caption}>
       <table>
         <caption class="hidden">{caption}</caption>

@@ -60,7 +60,7 @@ export default function Credits(): VNode {
             <Figure name="Balance">
               <Amount value={data.balance} unit="credits" />
             </Figure>
-            <Figure name="Available" note="Without credits that holds reserve or that begin later">
+            <Figure name="Available" note="Without credits that holds reserve or that are not yet valid">
               <Amount value={data.available_balance} unit="credits" />
             </Figure>
             <Figure
@@ -93,7 +93,7 @@ export default function Credits(): VNode {
                 min={0}
                 max={100}
                 placeholder="50"
-                hint="Lower burns first"
+                hint="A lower number burns first"
               />
               <Select
                 label="Repeats"
@@ -114,7 +114,7 @@ export default function Credits(): VNode {
                 label="Payment reference"
                 name="payment_reference"
                 maxLength={255}
-                hint="A repeated reference adds no credits"
+                hint="A purchase with a repeated reference adds no credits"
               />
               <Input label="Expires on" name="expires" type="date" />
             </Form>

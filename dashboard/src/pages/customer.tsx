@@ -86,7 +86,7 @@ export default function CustomerPage(): VNode {
                   value={data.status}
                   options={[
                     ['ACTIVE', 'active'],
-                    ['SUSPENDED', 'suspended: it can only read'],
+                    ['SUSPENDED', 'suspended: read only'],
                     ['CLOSED', 'closed'],
                   ]}
                 />

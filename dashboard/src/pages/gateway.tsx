@@ -111,7 +111,7 @@ export default function Gateway(): VNode {
         {client && <Code label={client.name} text={client.text(origin)} />}
         <p class="quiet">
           <code>X-Meter-User</code> names the user whose wallet pays, and <code>X-Meter-Feature</code> the
-          feature. The page Events shows the events seconds later.
+          feature. The page Events shows each event some seconds later.
         </p>
       </Card>
     </Page>

@@ -15,8 +15,8 @@ type Stats = AnswerOf<'/v1/admin/stats'>
 
 export default function Health(): VNode {
   const stats = useApi((signal) => call('get', '/v1/admin/stats', { signal }), [])
-  // The figures of a used deployment always change, and each read of them reads rows of D1 for each ledger. Therefore,
-  // a change of the figures does not restart the polling every second.
+  // The figures of a deployment in use always change, and each read of them reads rows of D1 for each ledger.
+  // Therefore, a change of the figures does not restart the polling every second.
   usePolling(() => !stats.is_loading && stats.reload(), undefined)
   return (
     <Page title="Health" lead="Whether accepted events reach D1, analytics and webhooks in time.">

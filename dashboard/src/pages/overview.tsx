@@ -136,7 +136,7 @@ function Runway({
   readonly forecast: AnswerOf<'/v1/analytics/burn-rate'>
 }): VNode {
   if (days_remaining === null || run_out_date === null)
-    return <span class="unit">Not within 100 years at the rate of the last 7 days.</span>
+    return <span class="unit">More than 100 years at the rate of the last 7 days</span>
   return (
     <>
       <Amount value={days_remaining} />{' '}
@@ -192,7 +192,7 @@ const TOP = 5
 
 function TopModels({ models }: { readonly models: readonly UsageRow[] }): VNode {
   const shown = models.filter(({ credits }) => !isZero(credits)).slice(0, TOP)
-  if (shown.length === 0) return <p class="quiet">No credits were burned in this time.</p>
+  if (shown.length === 0) return <p class="quiet">No credits were burned in this period.</p>
   return (
     <Table
       caption="The models that burned the most credits"

@@ -140,7 +140,7 @@ function PackFields({ pack }: { readonly pack?: Pack }): VNode {
         name="name"
         value={pack?.name ?? ''}
         maxLength={255}
-        hint="Stripe shows it to the buyer"
+        hint="Stripe shows the name to the buyer"
         required
       />
       <AmountInput label="Credits" name="credits" value={pack?.credits ?? ''} required />

@@ -15,7 +15,7 @@ export default function Subjects(): VNode {
   return (
     <Page
       title="Users and teams"
-      lead="The users and teams in your ledger. Each is recorded when the ledger first names it, for example in an event."
+      lead="The users and teams in your ledger. Each is recorded when a request first names it, for example in an event."
     >
       <Card title="Users">
         <ListView
@@ -71,8 +71,8 @@ export default function Subjects(): VNode {
           empty={
             <Empty title="No team yet">
               <p>
-                Send events with <code>team_id</code>, or add a team here. A team's wallet begins with its
-                first credits.
+                Send events with <code>team_id</code>, or add a team here. A team gets a wallet with its first
+                credits.
               </p>
             </Empty>
           }

@@ -127,7 +127,7 @@ function nameOf({ provider, model }: Named): string {
 
 function waitsFor({ provider, model, waits_for }: Row): string {
   if (waits_for === 'credits') return 'credits of its wallet'
-  return provider === null || model === null ? 'nothing. It is never rated' : 'a price'
+  return provider === null || model === null ? 'nothing: it is never rated' : 'a price'
 }
 
 /** A form for the first price of a model. The price applies to all customers. */
@@ -152,9 +152,9 @@ function PriceForm({
   return (
     <Card title={`The price of ${nameOf({ provider, model })}`}>
       <p class="quiet">
-        In USD for a million tokens, for all customers. Leave a unit empty if the provider does not charge it
-        separately. The unit then costs as much as the unit that contains it. To change a price, set a new
-        one.
+        The prices are in USD for a million tokens, and apply to all customers. Leave a unit empty if the
+        provider does not charge it separately. The unit then costs as much as the unit that contains it. To
+        change a price, set a new one.
       </p>
       <Form label="Set a price" submit="Set the price" onSubmit={submit}>
         {UNITS.map(([unit, label]) => (

@@ -117,7 +117,7 @@ function Answer({ usage, groups }: Answered): VNode {
   const [is_all, setAll] = useState(false)
   if (usage.data.length === 0 || usage.totals.events === '0') {
     return (
-      <Empty title="No usage in this time">
+      <Empty title="No usage in this period">
         <p>Choose other days or fewer filters, or send an event:</p>
         <Code label="The command that sends an event" text={firstEvent(shownKey())} />
       </Empty>

@@ -57,8 +57,8 @@ export default function Webhooks(): VNode {
       {shown && (
         <Card title="The signing secret">
           <p>
-            Copy it now: it is shown once. Your server at {shown.url} verifies the signature of each message
-            with it.
+            Copy it now. It is shown only once. Your server at {shown.url} verifies the signature of each
+            message with it.
           </p>
           <Code label="The signing secret" text={shown.secret} />
         </Card>
@@ -192,7 +192,7 @@ function State({ endpoint }: { readonly endpoint: Endpoint }): VNode {
       )}
       {previous_secret_expires_at !== null && (
         <div class="quiet">
-          the old secret also signs until <Time at={previous_secret_expires_at} />
+          messages are also signed with the old secret until <Time at={previous_secret_expires_at} />
         </div>
       )}
     </>

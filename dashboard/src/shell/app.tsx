@@ -150,7 +150,8 @@ function Outlet({ entry }: { readonly entry: PageEntry | undefined }): VNode {
       </>
     )
   }
-  // A deployment removes the files of the previous version. A reload gets the new files.
+  // A page can fail to load because a deployment has removed the files of the previous version. A reload gets the new
+  // files.
   if (error !== undefined || broken !== undefined) {
     return <Problem problem={problemOf(error ?? broken)} retry={() => location.reload()} />
   }

@@ -29,7 +29,7 @@ export function SignIn(): VNode {
             type="password"
             spellcheck={false}
             maxLength={1000}
-            hint="The key is sent once and not stored. The session lasts at most 12 hours. It ends earlier if the key ends."
+            hint="The key is sent once and not stored. The session lasts at most 12 hours. It ends earlier if the key expires or is deleted."
             required
           />
         </Form>

@@ -47,7 +47,7 @@ interface OpenOptions {
 /** The time limit of a wait, in milliseconds. It is long, because the machine can be busy. */
 const PATIENCE_MS = 15_000
 
-/** Opens the dashboard in a separate browser context. */
+/** Opens the dashboard in a separate browser context, and signs in if there is a credential. */
 export async function openDashboard({
   credential,
   width = 1440,

@@ -9,7 +9,10 @@ import { serveBuyer } from './buyer.ts'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
-/** The shared parts of the dashboard's tests: one `npm start`, one browser, and a scripted Stripe with its buyer. */
+/**
+ * The shared parts of the dashboard's tests: one server of `npm start`, one browser, and a scripted Stripe with its
+ * buyer.
+ */
 export interface Shared {
   readonly url: string
   readonly browser: string

@@ -1,7 +1,7 @@
 import { createRoot } from 'react-dom/client'
 import { refreshToken } from '../refresh-token.js'
 
-// React sets `refreshToken` as a property, since the script of the widgets, which runs before this one, has defined it.
+// React sets `refreshToken` as a property, because the widgets have defined it: their script runs before this one.
 function Account() {
   return (
     <>

@@ -15,13 +15,13 @@ export function batchOf(events: readonly Waiting[]): Batch {
 }
 
 /**
- * Returns the error of each event of a batch; undefined for an accepted event or a duplicate. Throws if the response is
- * incomplete.
+ * Returns the error of each event of a batch; undefined for an accepted event or a duplicate. Throws if the response
+ * does not have one result for each event.
  */
 export function outcomesOf(batch: Batch, answer: Schemas['BatchResult']): (OpenMonetizeError | undefined)[] {
   const { results } = answer
   if (!Array.isArray(results) || results.length !== batch.events.length) {
-    const detail = 'The response lacks results of events. Check baseUrl.'
+    const detail = 'The response does not have a result for each event.'
     throw new ServerError({ code: 'invalid_response', detail, retryable: true })
   }
   return results.map(({ status, error }) => (status === 'rejected' ? rejection(error) : undefined))

@@ -44,7 +44,7 @@ export function forgetQueue(queue: Flushable): void {
 
 function beforeExit(): void {
   flushAll().then(() => {
-    // The process ends even if the flush fails. Unsent events stay in their store.
+    // The process ends even if the flush fails. Unsent events stay in the store, if the queue has one.
     for (const queue of [...queues]) forgetQueue(queue)
   })
 }

@@ -112,7 +112,7 @@ export class Queue {
       waiting = waitingEvent(event, this.#nextId(), now)
     } catch (cause) {
       this.#stats.rejected++
-      this.#report(new ConfigurationError(`The event must be a JSON object: ${String(cause)}`), event)
+      this.#report(new ConfigurationError(`The event is not a JSON object: ${String(cause)}`), event)
       return false
     }
     const problem = this.#problemOf(waiting.bytes)
@@ -147,7 +147,10 @@ export class Queue {
     await this.#change((store) => store.sync?.())
   }
 
-  /** Sends the queued events, and refuses events that are tracked later. Unsent events stay in the store. */
+  /**
+   * Sends the queued events, and refuses events that are tracked later. Throws like `flush`. Unsent events stay in the
+   * store, if the queue has one.
+   */
   async close(options?: FlushOptions): Promise<void> {
     this.#closed = true
     try {
@@ -159,8 +162,8 @@ export class Queue {
   }
 
   /**
-   * The last error because of which events must be sent again. Undefined if there was no such error since the last
-   * successful delivery.
+   * The error of the last failed delivery whose events the queue sends again. Undefined if no such delivery failed
+   * since the last successful one.
    */
   get failure(): OpenMonetizeError | undefined {
     return this.#failure
@@ -206,9 +209,7 @@ export class Queue {
       ? 'The client is closed.'
       : bytes > MAX_EVENT_BYTES && `The event has ${bytes} bytes; at most ${MAX_EVENT_BYTES} can be sent.`
     const full = this.#waiting.bytes + bytes > maxBytes || this.#waiting.size >= maxEvents
-    const detail =
-      permanent ||
-      (full && `The queue is full with ${this.#waiting.size} events of ${this.#waiting.bytes} bytes.`)
+    const detail = permanent || (full && 'The queue would exceed maxBytes or maxEvents.')
     return detail ? new OpenMonetizeError({ code: 'queue_full', detail, retryable: !permanent }) : undefined
   }
 
@@ -305,8 +306,9 @@ export class Queue {
   }
 
   /**
-   * Processes the outcome of each event. Returns the last retryable error. If the server refuses a timestamp that the
-   * queue set, the event is sent again without the timestamp. This is not reported as an error.
+   * Processes the outcome of each event. Returns the last retryable error; undefined if there is none. If the server
+   * refuses a timestamp that the queue set, the event is sent again without the timestamp. This is not reported as an
+   * error.
    */
   async #settle(batch: Batch, answer: Schemas['BatchResult']): Promise<OpenMonetizeError | undefined> {
     const delivered: Waiting[] = []
@@ -369,12 +371,12 @@ export class Queue {
   }
 
   #storeFailed(cause: unknown): void {
-    const detail = `The store of the queue failed: ${cause instanceof Error ? cause.message : String(cause)}`
+    const detail = `The queue or its store failed: ${cause instanceof Error ? cause.message : String(cause)}`
     this.#report(new OpenMonetizeError({ code: 'store_failed', detail, cause }))
   }
 
   #timeout(timeoutMs: number): OpenMonetizeError {
-    const detail = `Events still queued after ${timeoutMs} ms: ${this.#waiting.size}.`
+    const detail = `${this.#waiting.size} events are still queued after ${timeoutMs} ms.`
     return new TimeoutError({ code: 'timeout', detail, retryable: true })
   }
 }

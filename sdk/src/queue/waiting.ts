@@ -126,6 +126,6 @@ function isoTime(now: number): string {
 const encoder = new TextEncoder()
 
 function byteLength(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is all of ASCII.
   return /^[\x00-\x7f]*$/.test(text) ? text.length : encoder.encode(text).length
 }

@@ -113,7 +113,7 @@ function metered(
       if (rest.length > MAX_CHARS) rest = ''
       return text
     }
-    // Searches only the new text, because a search of all of `rest` would make long events quadratic.
+    // Searches only the new text, because searches of all of `rest` would take quadratic time for a long event.
     const searched = seam + text
     seam = searched.slice(-3)
     let passed = ''
@@ -157,8 +157,8 @@ function metered(
             if (!dropsUsage && value) controller.enqueue(value)
             else if (dropsUsage && passed + last) controller.enqueue(encoder.encode(passed + last))
             if (done) return controller.close()
-            // A stream does not call `pull` again after a call that enqueues nothing, so the loop reads until there is
-            // text.
+            // A stream does not call `pull` again after a call that enqueues nothing, so the loop reads until it has
+            // text to enqueue.
             if (!dropsUsage || passed) return
           }
         } catch (error) {

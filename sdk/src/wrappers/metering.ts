@@ -3,7 +3,9 @@ import { ConfigurationError, InsufficientCreditsError, OpenMonetizeError } from 
 import type { TrackContext } from '../queue/queue.ts'
 import type { Event, Schemas } from '../types.ts'
 
-/** The options of a wrapped client. Fields of the API have the names of the API. */
+/**
+ * The options of a wrapped client. Options that become fields of a request to the API have the names of these fields.
+ */
 export interface MeterOptions {
   /** The feature of the calls. Default: the provider's name in lower case. */
   readonly feature_id?: string
@@ -133,7 +135,8 @@ export class Meter {
 
   /**
    * Creates a hold for about as many tokens as the wallet can pay for. Interpolates between the cost of one token and
-   * the cost of `wanted` tokens.
+   * the cost of `wanted` tokens. After an error, tries again with 10 % fewer tokens. Throws the error of the last
+   * attempt.
    */
   async #clipped(
     create: (max_output_tokens: number) => Promise<Schemas['Hold']>,
@@ -268,7 +271,7 @@ function check(options: MeterOptions): MeterOptions {
   return options
 }
 
-/** Reports whether the meter refuses the call. All other errors are failures of the meter. */
+/** Reports whether the meter refuses the call. The wrappers treat all other errors as failures of the meter. */
 function isRefusal({ status, code }: OpenMonetizeError): boolean {
   return status === 402 || code === 'feature_not_allowed' || code === 'customer_suspended'
 }

@@ -70,6 +70,29 @@ describe('a call with further attempts', () => {
     expect(await customer.burned(1)).toBe(await customer.price({ ...scripts.CHAT_PRICE, provider_response }))
   })
 
+  it('asks a stream for its usage, but not at Mistral, which refuses that', async () => {
+    const customer = await gatewayCustomer(gateway.url, upstream.url)
+    const base_url = `${upstream.url}/mistral`
+    const key = { provider: 'mistral', name: 'Mistral', key: 'sk-mistral', base_url }
+    await stored(customer, 'provider-keys', key)
+    const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
+    const model = 'mistral-large-latest'
+    const last = { model, choices: [{ index: 0, delta: { content: 'Hi' }, finish_reason: 'stop' }], usage }
+    upstream.play(refusal(503), sse([last], { tail: scripts.DONE }))
+    const headers = { ...OWN, 'X-Meter-Fallback': `Mistral;model=${model}` }
+    const response = await post(gateway, customer, CHAT, body({ stream: true }), headers)
+    expect(await response.text()).toBe(`data: ${JSON.stringify(last)}\n\n${scripts.DONE}`)
+    const [first, second] = upstream.requests.map((request) => request.body)
+    expect(first).toEqual(body({ stream: true, stream_options: { include_usage: true } }))
+    expect(second).toEqual(body({ stream: true, model }))
+    const [event] = await customer.events(1)
+    expect(event).toMatchObject({
+      provider: 'MISTRAL',
+      usage: { input_tokens: 11, output_tokens: 7 },
+      warnings: ['attempt 1: refused (status 503)'],
+    })
+  })
+
   it('skips a model that is switched off, or that the wallet cannot pay', async () => {
     const customer = await customerWithBackup()
     const off = { model: 'gpt-4o-mini', limit_type: 'NONE', enabled: false }

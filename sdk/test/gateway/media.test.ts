@@ -93,27 +93,28 @@ const chatAudio = {
   audio: { voice: 'alloy', format: 'pcm16' },
   messages: [{ role: 'user', content: 'Hello' }],
 }
-const SECOND_OF_AUDIO = 48_000
+/** The bytes of a fifth of a second. An event with them is relayed in one piece. */
+const AUDIO = 9_600
 const STREAMS: readonly Dialect[] = [
   stream(
     'audio of chat completions',
     {
       target: 'openai/v1/chat/completions',
       body: chatAudio,
-      chunk: sse(scripts.chatChunk({ audio: { id: 'audio_1', data: base64(SECOND_OF_AUDIO) } })),
+      chunk: sse(scripts.chatChunk({ audio: { id: 'audio_1', data: base64(AUDIO) } })),
     },
     { provider: 'OPENAI', model: 'gpt-audio' },
-    (k) => audio(20 * k),
+    (k) => audio(4 * k),
   ),
   stream(
     'audio of responses',
     {
       target: 'openai/v1/responses',
       body: { model: 'gpt-audio', stream: true, modalities: ['audio'], input: 'Hello' },
-      chunk: named({ type: 'response.output_audio.delta', ...{ delta: base64(SECOND_OF_AUDIO) } }),
+      chunk: named({ type: 'response.output_audio.delta', ...{ delta: base64(AUDIO) } }),
     },
     { provider: 'OPENAI', model: 'gpt-audio' },
-    (k) => audio(20 * k),
+    (k) => audio(4 * k),
   ),
   stream(
     'audio of Gemini',
@@ -123,10 +124,10 @@ const STREAMS: readonly Dialect[] = [
         contents: [{ parts: [{ text: 'Hello' }] }],
         generationConfig: { responseModalities: ['AUDIO'] },
       },
-      chunk: gemini('audio/L16;codec=pcm;rate=24000', SECOND_OF_AUDIO),
+      chunk: gemini('audio/L16;codec=pcm;rate=24000', AUDIO),
     },
     { provider: 'GOOGLE', model: 'gemini-2.5-flash-preview-tts' },
-    (k) => audio(25 * k),
+    (k) => audio(5 * k),
   ),
   stream(
     'images of Gemini',
@@ -212,7 +213,7 @@ it.each([
 it('no estimate of media exceeds the hold', async () => {
   const customer = await gatewayCustomer(gateway.url, provider.url)
   const body = { ...chatAudio, max_tokens: 30 }
-  const chunk = sse(scripts.chatChunk({ audio: { id: 'audio_1', data: base64(SECOND_OF_AUDIO) } }))
+  const chunk = sse(scripts.chatChunk({ audio: { id: 'audio_1', data: base64(5 * AUDIO) } }))
   provider.play({ chunks: [chunk, chunk, chunk], end: 'cut' })
   const response = await post(gateway, customer, 'openai/v1/chat/completions', body)
   await expect(response.text()).rejects.toThrow()

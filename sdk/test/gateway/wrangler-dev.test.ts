@@ -7,7 +7,7 @@ import { ABORTS_TIMEOUT_MS, CHUNKS, DIALECTS, leaveAt, placesToLeave } from './s
 /**
  * Tests of streams whose clients disconnect from `wrangler dev`. The proxy of `wrangler dev` is between the client and
  * the Worker. The proxy detects the disconnection only when it writes, and the Worker detects it after the proxy.
- * Therefore, the provider needs three more chunks to send after the disconnection.
+ * Therefore, the provider must have three more chunks to send after the disconnection.
  */
 
 /**

@@ -57,7 +57,7 @@ async function kill(child: ChildProcess): Promise<void> {
   await ended
 }
 
-/** Creates a customer without rate limits, and returns its client. */
+/** Creates a customer whose rate limit is very high. Returns its client, its API key and its id. */
 export async function newCustomer(
   url: string,
   options: Partial<OpenMonetizeOptions> = {},

@@ -117,7 +117,8 @@ describe.each([
   it.each([1, 3, 6])(
     'bills the exact input and the delivered output of a stream that is left at part %i',
     async (k) => {
-      // Sends no part after the last that the caller reads. It could arrive in the same read and count as delivered.
+      // Sends no part after the last one that the caller reads, because a further part could arrive in the same read
+      // and count as delivered.
       const { anthropic, burned, price, metadata } = await wrapped([
         sse([start, opened, ...words.slice(0, k)], { named: true, hang: true }),
       ])

@@ -262,7 +262,8 @@ describe.each([
   it.each([1, 3, 6])(
     'bills a stream that is left at chunk %i by its delivered output, marked as estimated',
     async (k) => {
-      // Sends no chunk after the last that the caller reads. It could arrive in the same read and count as delivered.
+      // Sends no chunk after the last one that the caller reads, because a further chunk could arrive in the same read
+      // and count as delivered.
       const { openai, burned, price, metadata } = await wrapped([sse(words.slice(0, k), { hang: true })])
       const stream = await openai.chat.completions.create({ model: MODEL, messages: MESSAGES, stream: true })
       let text = ''

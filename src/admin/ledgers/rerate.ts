@@ -13,7 +13,8 @@ const summarySchema = z
     examined: z.int(),
     rated: z.int(),
     unpaid: z.int().openapi({
-      description: 'The number of events that have a price, but whose wallet has too few credits.',
+      description:
+        'The number of events that have a price but could not be charged, usually because the wallet has too few credits.',
     }),
     unpriced: z.int().openapi({ description: 'The number of events that still have no price.' }),
     more: z.boolean().openapi({

@@ -46,7 +46,7 @@ const unratedSchema = z
         oldest_at: z.iso.datetime().openapi({ description: 'The arrival time of the oldest event.' }),
         waits_for: z.enum(['price', 'credits']).openapi({
           description:
-            '`price`: the oldest event has no price yet. `credits`: it has a price, but its wallet has too few credits.',
+            '`price`: the oldest event has no price yet. `credits`: the oldest event has a price but could not be charged, usually because its wallet has too few credits.',
         }),
       }),
     ),

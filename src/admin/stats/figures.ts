@@ -91,7 +91,7 @@ const COUNT_DEAD_LETTERS = `SELECT count(*) AS count FROM (SELECT 1 FROM dead_le
 const SELECT_OUTCOMES = `
   SELECT hour_ms, outcome, count FROM outcome_counts WHERE hour_ms >= ?1 ORDER BY hour_ms, outcome LIMIT ?2`
 
-/** Reads the figures from D1. Throws if D1 does not respond. */
+/** Reads the figures from D1. Throws if D1 fails. */
 export async function readFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<Figures> {
   const { DB } = env
   const since_ms = hourOf(now_ms) - (HOURS - 1) * HOUR_MS

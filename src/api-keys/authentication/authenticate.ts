@@ -85,7 +85,10 @@ async function authenticateKeys(
   return undefined
 }
 
-/** Looks up an API key and stores its record as `key` in the context, or returns a refusal. */
+/**
+ * Looks up an API key and stores its record as `key` in the context. Returns the refusal if the key is not admitted;
+ * otherwise undefined.
+ */
 export async function admitApiKey(c: Context<AppEnv>, key: string): Promise<Response | undefined> {
   // A key with a wrong checksum gets the same response as an unknown key.
   const now_ms = Date.now()
@@ -95,7 +98,7 @@ export async function admitApiKey(c: Context<AppEnv>, key: string): Promise<Resp
 
 /**
  * Authenticates a request from the dashboard with the API key of its session. The session and the key must both be
- * valid.
+ * valid. Returns the refusal if one of them is not; otherwise calls `next` and returns undefined.
  */
 async function authenticateSession(c: Context<AppEnv>, next: Next): Promise<Response | undefined> {
   const session = await sessionOf(c)
@@ -254,7 +257,7 @@ function accessOf(scope: Scope): 'read' | 'write' {
   return scope.endsWith(':read') ? 'read' : 'write'
 }
 
-/** Returns the key or token of an authenticated request. Never log or store it. */
+/** Returns the key or token of an authenticated request. Throws if the request has none. Never log or store it. */
 export function credentialOf(c: Context<AppEnv>): string {
   // Prefers the bearer token to the header `X-API-Key`, because the operator's routes ignore `X-API-Key` if a bearer
   // token is sent. A session token is as secret as an API key.

@@ -36,7 +36,8 @@ export interface AdmittedContext extends KeyContext {
 
 /**
  * Reads the state that a key change requires from D1. Returns a refusal if the customer does not exist, or if the
- * caller is not allowed to change any key.
+ * caller is not allowed to change any key. If the calling key was deleted or replaced, first completes its revocation,
+ * and throws if this fails.
  */
 export async function admitKeyChange(
   env: Bindings,
@@ -107,7 +108,7 @@ export function refusePastEnd({ ends_at_ms }: Authority, now_ms: number): KeyRef
   return { kind: 'refused', ...invalid([{ path: '/expires_at', message: 'must be in the future' }], 'body') }
 }
 
-/** Refuses to rotate a key that has expired or that was already deleted or rotated. */
+/** Refuses to rotate a key that has expired or that was already deleted or rotated; otherwise returns undefined. */
 export function refuseEnded(
   { expires_at_ms, revoked_at_ms }: ApiKey,
   now_ms: number,

@@ -15,7 +15,10 @@ const SECRET_CHARS = 43
 const CHECKSUM_CHARS = 6
 const SHAPE = /^om_(live|test)_[0-9a-hjkmnp-tv-z]{26}[0-9A-Za-z]{49}$/
 
-/** Returns the text of a key. `secret` must be 32 bytes from a cryptographic random source. */
+/**
+ * Returns the text of a key. `secret` must be 32 bytes from a cryptographic random source. Throws if `secret` has
+ * another length, or if `key_id` is not the id of a key.
+ */
 export function composeApiKey(mode: Mode, key_id: string, secret: Uint8Array): string {
   if (secret.length !== SECRET_BYTES) throw new RangeError(`an API key requires ${SECRET_BYTES} random bytes`)
   const body = `om_${mode}_${key_id.slice(ID_PREFIX.length)}${base62(bigEndian(secret), SECRET_CHARS)}`

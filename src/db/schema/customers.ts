@@ -1,7 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
-/** The customers, and the keys, prices, gateway routes and credit packs that they set up. */
+/**
+ * The customers, with their API keys, data keys, provider keys, gateway routes and credit packs, and the prices that
+ * override the catalogue.
+ */
 
 export const TIERS = ['STARTER', 'GROWTH', 'ENTERPRISE'] as const
 export type Tier = (typeof TIERS)[number]
@@ -55,8 +58,8 @@ export const apiKeys = sqliteTable(
     created_at_ms: integer().notNull(),
     expires_at_ms: integer(),
     /**
-     * The time from which the key is rejected. It is in the future while a rotated key and its successor are both
-     * valid.
+     * The time from which the key is rejected; null if the key was neither deleted nor rotated. It is in the future
+     * while a rotated key and its successor are both valid.
      */
     revoked_at_ms: integer(),
     /** The time of the last use, precise to an hour: see `src/api-keys/authentication/lookup.ts`. */
@@ -139,7 +142,7 @@ export const providerKeys = sqliteTable(
      * ledger, provider, id and base URL.
      */
     sealed: text().notNull(),
-    /** The last characters of the key, at most four. A person can recognise the key by them. */
+    /** The last characters of the key, at most four. A person can recognize the key by them. */
     last_four: text().notNull(),
     created_at_ms: integer().notNull(),
   },

@@ -21,7 +21,7 @@ export const ledgers = sqliteTable(
     flushed_at_ms: integer().notNull(),
     /** The number of events without a final price at the last flush. */
     unrated: integer().notNull().default(0),
-    /** The number of the newest entry of such an event at the last flush; 0 if there is none. */
+    /** The number of the newest entry of an event without a final price at the last flush; 0 if there is none. */
     unrated_entry: integer().notNull().default(0),
     /** The number of the last notification in D1. */
     last_notification: integer().notNull().default(0),
@@ -39,16 +39,16 @@ export const ledgers = sqliteTable(
     /** The hash of the journal row `flushed_row`; null if an earlier version of this software wrote the row. */
     flushed_hash: text(),
     /**
-     * The time until which the ledger flushes notifications early, because a client reads its event stream; null before
-     * the first stream.
+     * The time until which the ledger flushes notifications early, because a client reads the ledger's event stream;
+     * null before the first stream.
      */
     streamed_until_ms: integer(),
   },
   (table) => [
     // This index contains only ledgers with unrated events. Late rating finds them without reading the other ledgers.
     index('ledgers_unrated').on(table.ledger_id).where(sql`${table.unrated} > 0`),
-    // This index contains only ledgers with notifications that the webhook fan-out has not processed. The sweep uses it
-    // to find lost queue messages.
+    // This index contains only ledgers with notifications that the webhook fan-out has not processed. A scheduled job
+    // uses it to find notifications whose queue message was lost.
     index('ledgers_unhanded')
       .on(table.ledger_id)
       .where(sql`${table.handed_notification} < ${table.last_notification}`),

@@ -5,8 +5,8 @@ import { MODES } from './customers.ts'
 /** The tables for requests, operators and scheduled jobs. */
 
 /**
- * The stored responses to POST requests, by idempotency key. A repeated request gets the stored response. Ledger
- * objects store the responses to the requests that they handle, so those are not in this table.
+ * The stored responses to POST requests, by idempotency key. A repeated request gets the stored response. If a ledger
+ * object receives the idempotency key of a request, the object stores the response, and this table does not contain it.
  */
 export const storedAnswers = sqliteTable(
   'stored_answers',
@@ -24,9 +24,9 @@ export const storedAnswers = sqliteTable(
 )
 
 /**
- * The audit log: the changes that `AUDIT_ACTIONS` lists, each with its author, time and IP address. Rows can only be
- * added: triggers in the migration, which are written by hand, reject updates and deletions. The primary key orders the
- * rows of one customer by time. The index orders the rows of all customers by time.
+ * The audit log: the changes that `AUDIT_ACTIONS` lists, each with its author, its time and, if known, the IP address.
+ * Rows can only be added: triggers in the migration, which are written by hand, reject updates and deletions. The
+ * primary key orders the rows of one customer by time. The index orders the rows of all customers by time.
  */
 export const auditLog = sqliteTable(
   'audit_log',
@@ -120,7 +120,7 @@ export const paymentFigures = sqliteTable(
     action_required: integer().notNull(),
     refunded: integer().notNull(),
     disputed: integer().notNull(),
-    /** The creation time of the oldest payment without a final outcome; null if every payment has one. */
+    /** The creation time of the oldest payment without an outcome; null if every payment has one. */
     oldest_open_at_ms: integer(),
     /** The number of paused automatic top-ups that will be tried again at a known time. */
     top_ups_paused: integer().notNull(),

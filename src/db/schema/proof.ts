@@ -1,6 +1,9 @@
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
-/** Every public key that has signed a statement. Signatures can still be verified after their key was replaced. */
+/**
+ * The public keys of all keys that have signed a checkpoint. Signatures can still be verified after their key was
+ * replaced.
+ */
 export const signingKeys = sqliteTable('signing_keys', {
   /** The JWK thumbprint (RFC 7638). */
   key_id: text().primaryKey(),

@@ -15,7 +15,10 @@ export function itemOfPayload(payload: unknown, feature_id: string): Item {
   if (cache_hit === true || cache_hit === 'True') return { kind: 'ignored', reason: 'cache_hit' }
   const id = textOf(payload.id) ?? textOf(payload.litellm_call_id)
   if (id === undefined)
-    return rejected('unreadable', 'The log entry has no id. Without an id, a retry would be billed twice.')
+    return rejected(
+      'unreadable',
+      'The log entry has neither an id nor a litellm_call_id as a text. Without an id, a retry would be billed twice.',
+    )
   const named = textOf(payload.custom_llm_provider)
   const full_model = textOf(payload.model)
   const [prefix, ...rest] = (full_model ?? '').split('/')
@@ -94,7 +97,10 @@ function imageTools(tools: unknown): Json[] {
   return Array.isArray(tools) ? tools.filter(isRecord).filter(({ type }) => type === 'image_generation') : []
 }
 
-/** Returns the two token counts of a payload. They are used if the payload has no detailed usage. */
+/**
+ * Returns the two token counts of a payload; undefined if one of them is not a number. They are used if the payload has
+ * no detailed usage.
+ */
 function countsOf({ prompt_tokens, completion_tokens }: Json): Json | undefined {
   if (typeof prompt_tokens !== 'number' || typeof completion_tokens !== 'number') return undefined
   return { prompt_tokens, completion_tokens }
@@ -123,7 +129,10 @@ function withoutNulls(usage: Json): Json {
   )
 }
 
-/** Returns a time as a text. The payload has either a number of seconds since 1970 or a text. */
+/**
+ * Returns a time as a text; undefined if there is none. The payload has either a number of seconds since 1970 or a
+ * text.
+ */
 function timeOf(value: unknown): string | undefined {
   if (typeof value === 'number' && value > 0) {
     const date = new Date(Math.round(value * 1000))

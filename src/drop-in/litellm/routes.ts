@@ -101,7 +101,7 @@ const COMMA = 0x2c
 
 /**
  * Joins lines of JSON into one JSON list. Works on the bytes, without decoding them to a text. Every line break can be
- * replaced by a comma, because a line break inside a JSON string is always escaped.
+ * replaced with a comma, because a line break inside a JSON string is always escaped.
  */
 function linesAsList(bytes: Uint8Array): Uint8Array {
   const end = bytes.findLastIndex((byte) => byte > SPACE) + 1

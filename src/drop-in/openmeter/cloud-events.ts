@@ -10,7 +10,7 @@ import { itemOf, type Mapping } from './mapping.ts'
 
 /** A received event: its name in the response, and the item that it is mapped to. */
 export interface Received {
-  /** The name of the event in the response: its id, or its position in the batch if it has no id. */
+  /** The name of the event in the response: its id, or its position in the batch if it has no valid id. */
   readonly id: string
   readonly item: Item
 }
@@ -26,8 +26,8 @@ export function binaryAttributes(header: (name: string) => string | undefined): 
 }
 
 /**
- * Decodes a percent-encoded header value (CloudEvents HTTP binding, section 3.1.3.2). Returns an invalid value
- * unchanged.
+ * Decodes a percent-encoded header value (CloudEvents HTTP binding, section 3.1.3.2). Returns an invalid or missing
+ * value unchanged.
  */
 function decoded(value: string | undefined): string | undefined {
   if (value === undefined) return undefined
@@ -42,9 +42,9 @@ export function receive(event: unknown, index: number, mappings: readonly Mappin
   const place = `#${index + 1}`
   if (!isRecord(event)) return { id: place, item: wrong('An event must be an object.') }
   const { id, source, type, subject, time, specversion } = event
-  if (!isText(id)) return { id: place, item: wrong('The event has no id.') }
-  if (!isText(source)) return { id, item: wrong('The event has no source.') }
-  if (!isText(type)) return { id, item: wrong('The event has no type.') }
+  if (!isText(id)) return { id: place, item: wrong('The id must be a text that is not empty.') }
+  if (!isText(source)) return { id, item: wrong('The source must be a text that is not empty.') }
+  if (!isText(type)) return { id, item: wrong('The type must be a text that is not empty.') }
   if (specversion !== undefined && specversion !== null && specversion !== '1.0') {
     return { id, item: wrong('The specversion must be 1.0.') }
   }

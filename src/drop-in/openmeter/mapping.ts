@@ -123,8 +123,8 @@ function tokensOf(mapping: Mapping, data: unknown): Consumed {
 }
 
 /**
- * Returns the number at a JSON Pointer. The value can also be a text that contains a number, because many clients send
- * numbers as texts.
+ * Returns the number at a JSON Pointer; undefined if there is none. The value can also be a text that contains a
+ * number, because many clients send numbers as texts.
  */
 function numberAt(data: unknown, place: string): number | undefined {
   const value = valueAt(data, place)

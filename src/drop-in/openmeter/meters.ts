@@ -14,8 +14,8 @@ export const meterQuery = z.looseObject({
   from: z
     .string()
     .optional()
-    .openapi({ description: 'Start of the range, inclusive. Default: 30 days before `to`.' }),
-  to: z.string().optional().openapi({ description: 'End of the range, exclusive. Default: now.' }),
+    .openapi({ description: 'The start of the range, inclusive. Default: 30 days before `to`.' }),
+  to: z.string().optional().openapi({ description: 'The end of the range, exclusive. Default: now.' }),
   windowSize: z.enum(['HOUR', 'DAY', 'MONTH'], 'must be HOUR, DAY or MONTH').optional(),
   windowTimeZone: z.literal('UTC', 'must be UTC').optional(),
   subject: repeated().openapi({ type: 'array', items: { type: 'string' } }),
@@ -46,7 +46,7 @@ export const meterAnswer = z.object({
 /** The group names of OpenMeter with the names of the same groups in this API. */
 const GROUPS: Readonly<Record<string, string>> = { subject: 'user', model: 'model', provider: 'provider' }
 
-/** Finds the mapping whose event type, feature or unit is the name of the meter. */
+/** Finds the mapping whose event type, feature or unit is the name of the meter; undefined if there is none. */
 export function meterOf(slug: string, mappings: readonly Mapping[]): Mapping | undefined {
   return (
     mappings.find(({ type }) => type === slug) ??

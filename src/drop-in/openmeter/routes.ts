@@ -159,8 +159,10 @@ export function openMeterRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
     const named = refused.slice(0, MAX_NAMED).map(({ id, code }) => `${id.slice(0, MAX_ID)} (${code})`)
     const more = refused.length > MAX_NAMED ? ` and ${refused.length - MAX_NAMED} more` : ''
     const others =
-      refused.length < received.length ? ' The others were billed. A retry does not bill them again.' : ''
-    const events = received.length === 1 ? 'event was' : 'events were'
+      refused.length < received.length
+        ? ' All other events are billed. A retry does not bill them again.'
+        : ''
+    const events = `${received.length === 1 ? 'event' : 'events'} ${refused.length === 1 ? 'was' : 'were'}`
     return invalidRequest(
       c,
       `${refused.length} of ${received.length} ${events} refused: ${named.join(', ')}${more}.${others}`,

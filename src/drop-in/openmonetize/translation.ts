@@ -81,7 +81,7 @@ export function addTranslation(
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
   const answer = (code: number) =>
     code === 204
-      ? { description: 'Done.' }
+      ? { description: 'The request succeeded. The response has no body.' }
       : {
           description: 'The response in the format of the original service.',
           content: { 'application/json': { schema: openObject } },
@@ -184,7 +184,8 @@ export function number(value: unknown): number {
 }
 
 /**
- * Returns the exact sum of numbers with at most 12 decimal places. Adding doubles is not exact: 0.1 + 0.2 is not 0.3.
+ * Returns the exact sum of numbers with at most 12 decimal places. Throws if a number has more. Adding doubles is not
+ * exact: 0.1 + 0.2 is not 0.3.
  */
 export function sumOf(amounts: readonly number[]): number {
   const sum = amounts.reduce((total, amount) => {

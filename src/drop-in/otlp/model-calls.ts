@@ -144,7 +144,7 @@ function itemOfCall(span: Span, options: SpanOptions): Item {
 
 /**
  * Returns the feature, the user and the team of a span or data point. The user attribute of the request's header and
- * `openmonetize.user_id` have priority over other user attributes, also if only the resource has them. For example,
+ * `openmonetize.user_id` have priority over other user attributes, even if only the resource has them. For example,
  * Claude Code writes the id of its installation to the `user.id` of each data point.
  */
 export function attributionOf(

@@ -66,7 +66,7 @@ function problemOf({ metric, attributes, is_delta, value, time_ns }: Point): Ite
     return {
       kind: 'rejected',
       reason: 'no_usage',
-      detail: `The value of the point must be a whole number from 0 to ${MAX_TOKENS}.`,
+      detail: `The value of the data point must be a whole number from 0 to ${MAX_TOKENS}.`,
     }
   }
   if (!/^[1-9]\d{0,19}$/.test(time_ns)) {
@@ -74,11 +74,11 @@ function problemOf({ metric, attributes, is_delta, value, time_ns }: Point): Ite
       kind: 'rejected',
       reason: 'unreadable',
       detail:
-        'The point has no time. Set timeUnixNano: it identifies the point and is the time of its event.',
+        'The data point has no time. Set timeUnixNano: it identifies the data point and is the time of its event.',
     }
   }
   if (firstText(attributes, ['model']) !== undefined) return undefined
-  return { kind: 'rejected', reason: 'no_model', detail: 'The point has no model.' }
+  return { kind: 'rejected', reason: 'no_model', detail: 'The data point has no model.' }
 }
 
 /**

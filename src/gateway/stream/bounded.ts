@@ -20,21 +20,25 @@ export function bounded(text: string): string {
 
 function withoutLongStrings(text: string): string {
   const kept: string[] = []
-  for (let at = 0; ; ) {
-    const open = text.indexOf('"', at)
-    if (open === -1) return kept.join('') + text.slice(at)
+  let from = 0
+  let open = text.indexOf('"')
+  while (open !== -1) {
     const close = endOfString(text, open + 1)
     const end = close === -1 ? text.length : close
-    kept.push(text.slice(at, end - open > MAX_STRING ? open + 1 : end))
+    const isLong = end - open > MAX_STRING
+    if (isLong) {
+      kept.push(text.slice(from, open + 1))
+      from = end
+    }
     // The next part of an unfinished string begins with the character that a last backslash escapes.
-    if (close === -1) return kept.join('') + (end - open > MAX_STRING && isEscaped(text, end) ? '\\' : '')
-    kept.push('"')
-    at = close + 1
+    if (close === -1) return kept.join('') + text.slice(from) + (isLong && isEscaped(text, end) ? '\\' : '')
+    open = text.indexOf('"', close + 1)
   }
+  return kept.join('') + text.slice(from)
 }
 
 /** Returns the position of the quotation mark that ends a string; -1 if the text ends within the string. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   let at = text.indexOf('"', start)
   while (at !== -1 && isEscaped(text, at)) at = text.indexOf('"', at + 1)
   return at

@@ -1,5 +1,6 @@
 import type { UsagePart } from '../../pricing/extract/iterations.ts'
 import type { Usage } from '../../pricing/usage.ts'
+import { endOfString } from './bounded.ts'
 
 /**
  * The output that the gateway has relayed so far. If the provider sends no usage report, the usage is estimated from
@@ -32,8 +33,8 @@ export const NOTHING: Delivered = {
 }
 
 /** Returns whether no output was delivered. */
-export function isNothing({ pieces, audio, images, searches }: Delivered): boolean {
-  return pieces === 0 && audio === 0 && images === 0 && searches === 0
+export function isNothing({ pieces, audio, images, searches, file_searches }: Delivered): boolean {
+  return pieces === 0 && audio === 0 && images === 0 && searches === 0 && file_searches === 0
 }
 
 /** The rates for estimating the tokens of the audio and images of one call. */
@@ -108,12 +109,16 @@ export function imageTokens(
 }
 
 /**
- * Returns a pattern that finds the values of text fields in unparsed JSON. `fields` is a regular expression of their
- * names.
+ * Returns a pattern that finds the beginnings of the values of text fields in unparsed JSON. `fields` is a regular
+ * expression of their names. The pattern does not include the values, because a pattern that matches a value of several
+ * megabytes with many escapes exceeds the stack of the runtime.
  */
 export function textsOf(fields: string): RegExp {
-  return new RegExp(`"(?:${fields})"\\s*:\\s*"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"`, 'g')
+  return new RegExp(`"(?:${fields})"\\s*:\\s*"`, 'g')
 }
+
+/** The pattern of the base64 text of audio in chat completions, and of media in Gemini's responses. */
+export const MEDIA = textsOf('data')
 
 /** Counts the output in the lines of a stream without parsing the lines. */
 export class OutputCount implements Delivered {
@@ -162,10 +167,17 @@ export class OutputCount implements Delivered {
   }
 }
 
-function lengthOf(data: string, pattern: RegExp): number {
-  pattern.lastIndex = 0
+/** Returns the length of the values of text fields. The last value can be incomplete. */
+function lengthOf(data: string, fields: RegExp): number {
+  fields.lastIndex = 0
   let length = 0
-  for (let found = pattern.exec(data); found; found = pattern.exec(data)) length += found[1]?.length ?? 0
+  while (fields.test(data)) {
+    const start = fields.lastIndex
+    const close = endOfString(data, start)
+    const end = close === -1 ? data.length : close
+    length += end - start
+    fields.lastIndex = end + 1
+  }
   return length
 }
 

@@ -43,6 +43,12 @@ export class Elements {
   }
 
   end(): readonly Uint8Array[] {
+    this.interrupt()
     return []
+  }
+
+  interrupt(): void {
+    this.reading.takeInterrupted(this.begun)
+    this.begun = ''
   }
 }

@@ -1,5 +1,5 @@
 import { bounded } from './bounded.ts'
-import type { Reading } from './reading.ts'
+import { parsed, type Reading } from './reading.ts'
 
 /**
  * Reads a stream of server-sent events and relays the chunks unchanged and immediately. There is one exception. If only
@@ -15,14 +15,16 @@ export class Lines {
   private begun = ''
   /** The data of an unfinished event, if its JSON has several lines. */
   private data: string | undefined
-  /** The bytes that are held back: those of `begun`, and of the lines of `data`. Undefined if all were relayed. */
-  private held: Uint8Array | undefined
+  /** The chunks that are held back: those of `begun`, and of the lines of `data`. Undefined if all were relayed. */
+  private held: Uint8Array[] | undefined
   /** Whether the last line was a usage report to remove. The blank line after the report is also removed. */
   private inReport = false
   /** Whether the stream has a carriage return. A stream without one is searched only for line feeds. */
   private hasCr = false
   /** Whether `begun` ends with a carriage return. To read its last character would copy the whole line. */
   private atCr = false
+  /** Whether the stream has ended. */
+  private isOver = false
   /** The line breaks that the last relayed event lacks. */
   missing: '' | '\n' | '\n\n' = ''
 
@@ -35,15 +37,13 @@ export class Lines {
   pass(chunk: Uint8Array): readonly Uint8Array[] {
     const piece = this.decoder.decode(chunk)
     this.hasCr ||= piece.includes('\r')
-    // Only the new bytes are searched for a line break. If every chunk caused a search of the whole line, a line of
-    // many megabytes would take quadratic time.
-    const mayCut = this.held !== undefined || (this.cuts && this.reading.ended)
-    if (!mayCut && !piece.includes('\n') && !piece.includes('\r') && !this.atCr) {
-      this.begun = bounded(this.begun + piece)
-      return [chunk]
-    }
-    const bytes = this.held ? joined(this.held, chunk) : chunk
     const text = this.begun + piece
+    // Only the new bytes are searched for a line break. If every chunk caused a search or a copy of the whole line, a
+    // line of many megabytes would take quadratic time.
+    if (!piece.includes('\n') && !piece.includes('\r') && !this.atCr && this.isBegun) {
+      return this.continued(text, chunk)
+    }
+    const bytes = this.held ? Buffer.concat([...this.held, chunk]) : chunk
     const kept: Uint8Array[] = []
     /**
      * Positions in `text`: `before` is the first of `bytes`, `from` is the first byte that is not relayed yet, `at` is
@@ -76,10 +76,26 @@ export class Lines {
     const waits =
       this.cuts && this.reading.ended && isOpen && open < text.length && open >= before && this.begun === rest
     const to = waits ? open : text.length
-    if (waits) this.held = bytes.slice(open - before)
+    if (waits) this.held = [bytes.slice(open - before)]
     if (from === before && to === text.length && kept.length === 0) return [bytes]
     if (to > from) kept.push(bytes.subarray(from - before, to - before))
     return kept
+  }
+
+  /** Whether the next bytes continue a line whose bytes were held back or relayed, or cannot begin a report. */
+  private get isBegun(): boolean {
+    const mayBegin = this.cuts && this.reading.ended && this.data === undefined
+    return this.held !== undefined || this.begun !== '' || !mayBegin
+  }
+
+  /** Adds a chunk without a line break to the unfinished line. `text` is the line with the chunk. */
+  private continued(text: string, chunk: Uint8Array): readonly Uint8Array[] {
+    const { held } = this
+    this.begun = bounded(text)
+    held?.push(chunk)
+    if (held && this.begun === text) return []
+    this.held = undefined
+    return held ?? [chunk]
   }
 
   /**
@@ -87,15 +103,24 @@ export class Lines {
    * without a line break.
    */
   end(): readonly Uint8Array[] {
-    const rest = this.held
+    const rest = this.held ?? []
     this.held = undefined
+    this.isOver = true
     const { begun } = this
     const ends = this.atCr
     let isReport = begun !== '' && this.read(ends ? begun.slice(0, -1) : begun)
     if (begun !== '' && !ends) this.missing = '\n\n'
     if (this.data !== undefined) isReport = this.takeData(this.data)
     if (isReport) this.missing = ''
-    return rest && !isReport ? [rest] : []
+    return isReport ? [] : rest
+  }
+
+  /** Counts the output in the last event, if the stream was interrupted within this event. */
+  interrupt(): void {
+    const { data = '', begun } = this
+    this.reading.takeInterrupted(data + begun)
+    this.data = undefined
+    this.begun = ''
   }
 
   /**
@@ -128,7 +153,9 @@ export class Lines {
   /** Reads the data of an event. Returns true if it is a usage report that must be removed. */
   private takeData(data: string): boolean {
     this.data = undefined
-    this.reading.take(data)
+    // A provider can end a stream within an event.
+    if (this.isOver && data.trim().startsWith('{') && !parsed(data)) this.reading.takeInterrupted(data)
+    else this.reading.take(data)
     const isReport = this.cuts && this.reading.isReport(data)
     if (isReport) this.missing = ''
     return isReport
@@ -143,11 +170,4 @@ function isComplete(data: string): boolean {
   const text = data.trim()
   if (text.startsWith('{')) return text.endsWith('}')
   return !text.startsWith('[') || text.endsWith(']')
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length)
-  both.set(a)
-  both.set(b, a.length)
-  return both
 }

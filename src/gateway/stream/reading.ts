@@ -1,6 +1,9 @@
 import { isRecord } from '../../ledger/model/json.ts'
 import { type Delivered, isNothing } from './delivered.ts'
 
+/** The pattern of a usage report in the formats of OpenAI and Anthropic. */
+export const HAS_USAGE = /"usage"\s*:\s*\{/
+
 export type Json = Readonly<Record<string, unknown>>
 
 /**
@@ -30,6 +33,15 @@ export abstract class Reading {
     this.read(data)
   }
 
+  /**
+   * Counts the output in the data of an event that was interrupted. The end of an output and the usage are not read,
+   * because an incomplete report must not replace an earlier one.
+   */
+  takeInterrupted(data: string): void {
+    const end = data.search(REPORTED)
+    this.read(end === -1 ? data : data.slice(0, end))
+  }
+
   /** True if the provider sent an error, but no output and no usage. */
   get refused(): boolean {
     return this.failed && isNothing(this.delivered) && this.reported() === undefined
@@ -48,6 +60,9 @@ export abstract class Reading {
 
   protected abstract read(data: string): void
 }
+
+/** The pattern of the usage and of the reason for the end of an output, in the format of any provider. */
+const REPORTED = /"usage(?:Metadata)?"\s*:\s*\{|"(?:finish_?[rR]eason|stop_reason)"\s*:\s*"/
 
 /** Returns the model that a response or an event names; undefined if it names none of at most 255 characters. */
 export function modelOf({ model, modelVersion }: Json): string | undefined {
@@ -84,4 +99,8 @@ export function parsed(text: string | undefined): Json | undefined {
 
 export function recordOf(value: unknown): Json {
   return isRecord(value) ? value : {}
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }

@@ -1,53 +1,10 @@
 import { isRecord } from '../../ledger/model/json.ts'
 import type { Dialect } from '../../provider-keys/providers.ts'
 import type { MeteredApi } from '../dialect.ts'
-import { type Delivered, OutputCount, textsOf } from './delivered.ts'
-import { parsed, Reading, recordOf } from './reading.ts'
-
-const HAS_USAGE = /"usage"\s*:\s*\{/
-const NO_CHOICES = /"choices"\s*:\s*\[\s*\]/
-const FINISH = /"finish_reason"\s*:\s*"/
-/** The pattern of the base64 text of audio in chat completions, and of media in Gemini's responses. */
-const MEDIA = textsOf('data')
-const IMAGE_URL = /"url"\s*:\s*"data:image\//g
-
-/** The pattern of output that is a list of parts, as for the reasoning models of Mistral. */
-const CONTENT_PARTS = /"content"\s*:\s*\[/
-const PART_TEXTS = textsOf('text|thinking')
-
-class ChatReading extends Reading {
-  readonly delivered = new OutputCount('content|reasoning_content|reasoning|arguments|refusal|transcript')
-  private last: string | undefined
-  private hasReport = false
-  private finished = false
-
-  protected read(data: string): void {
-    this.delivered.text(data)
-    if (CONTENT_PARTS.test(data)) this.delivered.addTexts(data, PART_TEXTS)
-    if (data.includes('"audio"')) this.delivered.addAudio(data, MEDIA)
-    if (data.includes('"images"')) this.delivered.images += data.match(IMAGE_URL)?.length ?? 0
-    if (FINISH.test(data)) this.finished = true
-    if (!HAS_USAGE.test(data)) return
-    this.last = data
-    this.hasReport = NO_CHOICES.test(data)
-  }
-
-  get complete(): boolean {
-    return this.last !== undefined && (this.finished || this.hasReport)
-  }
-
-  get ended(): boolean {
-    return this.finished
-  }
-
-  override isReport(data: string): boolean {
-    return HAS_USAGE.test(data) && NO_CHOICES.test(data)
-  }
-
-  reported() {
-    return parsed(this.last)
-  }
-}
+import { ChatReading } from './chat-reading.ts'
+import { type Delivered, MEDIA, OutputCount, textsOf } from './delivered.ts'
+import { Searches } from './grounding.ts'
+import { HAS_USAGE, type Json, listOf, parsed, Reading, recordOf } from './reading.ts'
 
 const RESPONSE_END = /"response\.(?:completed|incomplete|failed)"/
 const DELTA = textsOf('delta')
@@ -113,9 +70,11 @@ class ResponsesReading extends Reading {
 
 const STOP = /"stop_reason"\s*:\s*"/
 const START = /"type"\s*:\s*"message_start"/
-const SEARCH = /"type"\s*:\s*"server_tool_use".*"name"\s*:\s*"web_search"/
+const TOOL_USE = /"type"\s*:\s*"server_tool_use"/
+const WEB_SEARCH = /"name"\s*:\s*"web_search"/
 const SIGNATURE = textsOf('signature')
 const REDACTED = textsOf('data')
+const COMPACTED = textsOf('content')
 
 /**
  * Reads a stream of Anthropic's Messages API. `message_start` has the exact input tokens. Each `message_delta` has the
@@ -133,8 +92,10 @@ class MessagesReading extends Reading {
     else if (data.includes('"message_delta"') && HAS_USAGE.test(data)) this.delta = data
     else if (data.includes('"signature_delta"')) this.delivered.addSealed(data, SIGNATURE)
     else if (data.includes('"redacted_thinking"')) this.delivered.addSealed(data, REDACTED)
-    else if (data.includes('"content_block_start"') && SEARCH.test(data)) this.delivered.searches += 1
-    else this.delivered.text(data)
+    else if (data.includes('"compaction_delta"')) this.delivered.addTexts(data, COMPACTED)
+    else if (data.includes('"content_block_start"') && TOOL_USE.test(data) && WEB_SEARCH.test(data)) {
+      this.delivered.searches += 1
+    } else this.delivered.text(data)
   }
 
   get complete(): boolean {
@@ -149,7 +110,7 @@ class MessagesReading extends Reading {
     const message = parsed(this.start)?.message
     const delta = parsed(this.delta)?.usage
     if (!isRecord(message)) return isRecord(delta) ? { usage: delta } : undefined
-    return { ...message, usage: { ...recordOf(message.usage), ...known(recordOf(delta)) } }
+    return { ...message, usage: { ...recordOf(message.usage), ...reportedIn(recordOf(delta)) } }
   }
 }
 
@@ -160,6 +121,7 @@ const IMAGE_PART = /"mime_?[tT]ype"\s*:\s*"image\//g
 /** Reads a stream of Gemini. Every chunk has the totals so far, so the usage of the last chunk is used. */
 class GenerateReading extends Reading {
   readonly delivered = new OutputCount('text|code|output')
+  private readonly searches = new Searches()
   private last: string | undefined
   private finished = false
 
@@ -171,6 +133,7 @@ class GenerateReading extends Reading {
       this.delivered.images += images
       if (images === 0) this.delivered.addAudio(data, MEDIA)
     }
+    if (data.includes('"groundingMetadata"')) this.searches.add(data)
     if (FINISH_REASON.test(data)) this.finished = true
     if (data.includes('"usageMetadata"')) this.last = data
   }
@@ -184,7 +147,8 @@ class GenerateReading extends Reading {
   }
 
   reported() {
-    return parsed(this.last)
+    const last = parsed(this.last)
+    return last && this.searches.addTo(last)
   }
 }
 
@@ -195,6 +159,7 @@ class EventReading extends Reading {
   readonly delivered = new OutputCount('delta')
   private last: string | undefined
   private speaks = false
+  private finished_images = 0
 
   protected read(data: string): void {
     if (HAS_USAGE.test(data)) this.last = data
@@ -204,7 +169,8 @@ class EventReading extends Reading {
       this.delivered.images = Math.max(this.delivered.images, 1)
     } else {
       this.delivered.text(data)
-      this.delivered.images += data.match(IMAGE)?.length ?? 0
+      this.finished_images += data.match(IMAGE)?.length ?? 0
+      this.delivered.images = Math.max(this.delivered.images, this.finished_images)
     }
   }
 
@@ -249,7 +215,9 @@ export function readingOf(api: MeteredApi): Reading {
  * none.
  */
 export function deliveredText(dialect: Dialect, text: string): Delivered {
-  const count = new OutputCount(dialect === 'openai' ? 'content|text|arguments|refusal' : 'text|thinking')
+  const count = new OutputCount(
+    dialect === 'openai' ? 'content|reasoning_content|text|arguments|input|refusal' : 'text|thinking',
+  )
   count.text(text)
   if (dialect === 'openai') count.images = text.match(IMAGE_CALL)?.length ?? 0
   return count
@@ -257,25 +225,32 @@ export function deliveredText(dialect: Dialect, text: string): Delivered {
 
 /**
  * Returns the length of the function calls in a line, as JSON. The line must be parsed, because Gemini sends the
- * arguments of function calls as objects.
+ * arguments of function calls as objects. If it cannot be parsed, because it was interrupted, all of it from the first
+ * call on is counted.
  */
 function callsIn(data: string): number {
-  const candidates = parsed(data)?.candidates
-  let bytes = 0
-  for (const candidate of listOf(candidates)) {
-    for (const part of listOf(recordOf(recordOf(candidate).content).parts)) {
-      const { functionCall } = recordOf(part)
-      if (functionCall !== undefined) bytes += JSON.stringify(functionCall).length
-    }
+  try {
+    const event: unknown = JSON.parse(data)
+    const candidates = listOf(isRecord(event) ? event.candidates : undefined)
+    const parts = candidates.flatMap((candidate) => listOf(recordOf(recordOf(candidate).content).parts))
+    const calls = parts.map((part) => recordOf(part).functionCall).filter((call) => call !== undefined)
+    return calls.reduce<number>((bytes, call) => bytes + JSON.stringify(call).length, 0)
+  } catch {
+    return data.length - data.indexOf('"functionCall"')
   }
-  return bytes
 }
 
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
-}
+const INPUT_COUNTS = ['input_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens']
 
-/** Removes the fields that are null, so that a null in a later report does not replace a number in an earlier one. */
-function known(usage: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null))
+/**
+ * Returns the counts of a later report that replace those of an earlier one. Counts that are null are not reported. If
+ * all counts of the input are zero, they are not reported either: SGLang sends such zeros.
+ */
+function reportedIn(usage: Json): Json {
+  const has_input = INPUT_COUNTS.some((name) => Number(usage[name]) > 0)
+  return Object.fromEntries(
+    Object.entries(usage).filter(
+      ([name, value]) => value !== null && (has_input || !INPUT_COUNTS.includes(name)),
+    ),
+  )
 }

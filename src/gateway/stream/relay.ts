@@ -6,7 +6,7 @@ export type Ending = 'done' | 'client_gone' | 'provider_failed' | 'first_chunk_t
 export interface RelayOptions {
   /** Reads a chunk and returns the bytes to relay to the client. */
   readonly pass: (chunk: Uint8Array) => readonly Uint8Array[]
-  /** Returns the bytes that are still held back when the stream ends. */
+  /** Reads the end of a stream that ended normally, and returns the bytes that are still held back. */
   readonly end: () => readonly Uint8Array[]
   readonly onChunk: () => void
   /**
@@ -75,6 +75,7 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
     // If a `pull` is already waiting for a chunk, this chunk is drained first.
     for (let chunk = await (reading ?? next()); ; chunk = await next()) {
       if (typeof chunk === 'string') {
+        if (chunk === 'done') options.end()
         await finish(chunk)
         return
       }

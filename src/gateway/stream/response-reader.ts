@@ -56,6 +56,11 @@ export class ResponseReader {
     return this.parts?.end() ?? []
   }
 
+  /** Counts the output in the last event, if the response was interrupted within this event. */
+  interrupt(): void {
+    this.parts?.interrupt()
+  }
+
   /**
    * Returns the line breaks that a comment at the end of a stream of server-sent events needs before it; undefined if
    * the response is no such stream.
@@ -90,6 +95,7 @@ export class ResponseReader {
 interface Parts {
   pass(chunk: Uint8Array): readonly Uint8Array[]
   end(): readonly Uint8Array[]
+  interrupt(): void
 }
 
 /** A response whose content is not read, such as audio, which contains no usage. */
@@ -101,6 +107,8 @@ class Unread implements Parts {
   end(): readonly Uint8Array[] {
     return []
   }
+
+  interrupt(): void {}
 }
 
 class Page extends Unread {}
@@ -137,27 +145,41 @@ const PAGE: Read = {
   refused: true,
 }
 
-/** Returns the usage of a whole response that is not a stream. */
+/** The pattern of the beginning of a stream of server-sent events. */
+const EVENTS = /^(?:data|event|id|retry)?:/
+
+/** Returns the usage of a whole response to a call that requested no stream. */
 export function usageIn(format: ResponseFormat, bytes: Uint8Array): Read {
   const text = new TextDecoder('latin1').decode(bytes).replace(LEADING_BLANK, '')
-  return isPage(format.type, text) ? PAGE : wholeUsage(format, text)
+  if (isPage(format.type, text)) return PAGE
+  // The text of a transcription can begin as the text of an event does.
+  if (format.api === 'transcriptions' || !EVENTS.test(text)) return wholeUsage(format, text)
+  const reader = new ResponseReader(format)
+  reader.pass(bytes)
+  reader.end()
+  return reader.used()
 }
 
+/** The APIs whose output is text. */
+const OF_TEXT: ReadonlySet<MeteredApi> = new Set(['chat', 'responses', 'messages', 'generate'])
+
 /**
- * Returns the usage that the text of a response reports. If the report is not complete, returns an estimate from the
- * text of the response.
+ * Returns the usage that the text of a response reports. Also returns the output in the text, for an estimate if the
+ * report is not complete or cannot be read.
  */
 function wholeUsage({ api, dialect, upload }: ResponseFormat, text: string): Read {
   const reported = parsed(text)
   const hasUsage = isRecord(reported?.usage) || isRecord(reported?.usageMetadata)
-  // The field `data` has the images of a response.
-  const failed = isError(reported) && !hasUsage && reported?.data === undefined
+  // The field `data` has the images of a response. It is empty if the provider has filtered all of them.
+  const data = reported?.data
+  const is_empty = api === 'images' && Array.isArray(data) && data.length === 0
+  const failed = !hasUsage && (is_empty || (isError(reported) && data === undefined))
   // A response with images, or with the duration of a transcription, can be charged without a usage report.
   const complete =
     reported !== undefined &&
     !failed &&
     (hasUsage || api === 'images' || (api === 'transcriptions' && reported.duration !== undefined))
-  const delivered = complete ? NOTHING : deliveredText(dialect, text)
+  const delivered = complete && !OF_TEXT.has(api) ? NOTHING : deliveredText(dialect, text)
   return {
     reported: complete ? reported : undefined,
     complete,

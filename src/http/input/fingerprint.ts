@@ -169,7 +169,10 @@ function fieldsOf(value: object): readonly Field[] {
   return fields
 }
 
-/** Returns the first key of an object. The object must be parsed JSON, so it has no inherited keys. */
+/**
+ * Returns the first key of an object; an empty text if it has no key. The object must be parsed JSON, so it has no
+ * inherited keys.
+ */
 function firstKey(value: object): string {
   for (const key in value) return key
   return ''

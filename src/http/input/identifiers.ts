@@ -3,8 +3,8 @@ import type { FieldError } from '../../ledger/model/refusal.ts'
 import type { WalletOwner } from '../../ledger/model/vocabulary.ts'
 
 const MAX_CHARACTERS = 255
-// The Unicode categories are Cc, which are control characters, and Cs, which are lone surrogates. UTF-8 cannot encode a
-// lone surrogate.
+// Matches control characters (Unicode category Cc) and lone surrogates (category Cs). UTF-8 cannot encode a lone
+// surrogate.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
 /**

@@ -148,7 +148,8 @@ function recordOf(value: unknown): Record<string, unknown> | undefined {
 /**
  * Scans a JSON text once before it is parsed. Checks the limits, and replaces each free JSON value with `null`, unless
  * `limits.free` is false. A list or an object is free JSON if it is the value of a field `metadata` or `value`, either
- * at the top level of the body or in an item of `events`.
+ * at the top level of the body or in an item of `events`. Returns the problem if the text exceeds a limit or is found
+ * to be invalid.
  */
 export function scanJson(text: Characters, limits: JsonLimits): ScannedJson | JsonProblem {
   const scan = new Scan(text, limits)
@@ -249,7 +250,7 @@ interface CompactValue {
 
 /**
  * Reads the object or list at `start`. Returns its text without insignificant whitespace, and with strings in the form
- * that `JSON.stringify` writes.
+ * that `JSON.stringify` writes. Returns a problem if the value is invalid or nested deeper than `limit`.
  */
 function compactValue(text: Characters, start: number, limit: number): CompactValue | JsonProblem {
   const pieces: string[] = []

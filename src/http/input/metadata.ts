@@ -42,7 +42,7 @@ function isObject(value: unknown): boolean {
  * The error text for metadata with a number that a double cannot represent. This error is rare: metadata that the scan
  * of the body keeps as text (`JsonSource`) never has it.
  */
-const INEXACT = 'has a number with more digits than a double can hold: send it as a string'
+const INEXACT = 'has a number with more digits than a double can hold: send the number as a string'
 
 function problemOf({ bytes, keys = 0 }: JsonSource): string | undefined {
   if (keys > MAX_KEYS) return `must have at most ${MAX_KEYS} keys`

@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi'
 
 /**
- * Removes the fields of a value whose null means "absent". These are optional fields whose schema does not accept null,
- * and record entries whose schema does not accept null. Some clients write a null for every absent field, and others
- * send a response back as a request. After the removal, these nulls do not make the request invalid. Other nulls are
- * kept: in fields whose schema accepts null, such as `up_to`, and in metadata and other free JSON.
+ * Removes the fields and record entries in which a null means "absent". These are optional fields whose schema does not
+ * accept null, and entries of records whose values must not be null. Some clients write a null for every absent field,
+ * and others send a response back as a request. After the removal, these nulls do not make the request invalid. Other
+ * nulls are kept: in fields whose schema accepts null, such as `up_to`, and in metadata and other free JSON.
  */
 export function withoutNulls(schema: z.ZodType, value: unknown): unknown {
   const clean = cleanerOf(schema)
@@ -56,7 +56,7 @@ function fieldsOf({ shape }: z.ZodObject): Map<string, Field> {
 
 /**
  * Returns the cleaner of a union. The cleaner removes a null from a field if the field is optional in at least one
- * alternative and no alternative accepts null in it.
+ * alternative and no alternative accepts null in it. Returns undefined if there is nothing to remove.
  */
 function cleanerOfUnion(options: readonly unknown[]): Cleaner | undefined {
   const objects = options.filter((option) => option instanceof z.ZodObject)
@@ -109,7 +109,7 @@ function cleanerOfItems(clean: Cleaner | undefined): Cleaner | undefined {
 
 /**
  * Returns the cleaner of a record. The cleaner removes every entry whose value is null, unless the schema of the values
- * accepts null.
+ * accepts null. Returns undefined if there is nothing to remove.
  */
 function cleanerOfValues(values: unknown): Cleaner | undefined {
   const removes_null = values instanceof z.ZodType && !values.safeParse(null).success

@@ -73,12 +73,12 @@ export function placeCursor(place: readonly unknown[]): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url')
 }
 
-/** A text that sorts after every id. A list in descending order begins with it if there is no cursor. */
+/** A text that sorts after every id. The first page of a list in descending order uses it in place of a cursor. */
 export const BEHIND_ALL_IDS = '~'
 
 /**
- * Returns a page of at most `limit` rows and the cursor of the next page. The caller must read one row more than
- * `limit`, because the additional row shows that a next page exists.
+ * Returns a page of at most `limit` rows and the cursor of the next page; null if there is no next page. The caller
+ * must read one row more than `limit`, because the additional row shows that a next page exists.
  */
 export function idPage<T>(
   rows: readonly T[],

@@ -45,7 +45,7 @@ export function parseTime(text: string): number | string {
     +hours < 24 &&
     +minutes < 60 &&
     isCalendarDate(+year, +month, +day)
-  if (!real) return 'must be a time that exists in the calendar'
+  if (!real) return 'must be a time that exists in the calendar and is not a leap second'
   const offset_ms = (+hours * 60 + +minutes) * 60_000 * (sign === '-' ? -1 : 1)
   const at_ms = local - offset_ms
   // `Date.UTC` interprets the years 0 to 99 as 1900 to 1999, so these years are refused explicitly.

@@ -54,14 +54,10 @@ interface BodyFormat {
   /** The names of the expected content types, for the detail of a 415. */
   readonly expected: string
   /**
-   * Passes the decoded bytes to the route. `bytes` is undefined if the body cannot be decoded. Returns an error
-   * response if the body is refused, and undefined if it is accepted.
+   * Passes the decoded bytes to the route. Returns an error response if the body is refused, and undefined if it is
+   * accepted.
    */
-  readonly provide: (
-    c: Context<AppEnv>,
-    bytes: Uint8Array | undefined,
-    type: string | undefined,
-  ) => Response | undefined
+  readonly provide: (c: Context<AppEnv>, bytes: Uint8Array, type: string | undefined) => Response | undefined
 }
 
 /**
@@ -80,13 +76,6 @@ export function rawBody(types: RegExp | undefined, expected: string): Middleware
     types,
     expected,
     provide(c, bytes, type) {
-      if (bytes === undefined) {
-        return problem(c, {
-          code: 'invalid_json',
-          detail:
-            'The body does not have the encoding that the header Content-Encoding names. Correct the header or the body.',
-        })
-      }
       if (types && type === undefined && bytes.length > 0) return unsupportedMediaType(c, expected)
       c.set('body_bytes', bytes)
       return
@@ -109,10 +98,10 @@ function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<App
       const bytes = await readBytes(c, decoder)
       if (bytes instanceof Response) return bytes
       if (declared === 0) {
-        room = await roomFor(bytes?.length ?? 0)
+        room = await roomFor(bytes.length)
         if (!room) return refusalResponse(c, { code: 'overloaded' })
       }
-      if (bytes) room.weigh(bytes)
+      room.weigh(bytes)
       const refused = provide(c, bytes, type)
       if (refused) return refused
       await next()
@@ -126,11 +115,8 @@ function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<App
 
 type Decoder = typeof gunzipSync
 
-/** Reads and decodes the body. Returns undefined if it cannot be decoded, and an error response if it is too large. */
-async function readBytes(
-  c: Context<AppEnv>,
-  decoder: Decoder | undefined,
-): Promise<Uint8Array | Response | undefined> {
+/** Reads and decodes the body. Returns an error response if the body is too large or cannot be decoded. */
+async function readBytes(c: Context<AppEnv>, decoder: Decoder | undefined): Promise<Uint8Array | Response> {
   let bytes = new Uint8Array()
   const read = async () => {
     bytes = new Uint8Array(await c.req.arrayBuffer())
@@ -143,22 +129,23 @@ async function readBytes(
   if (refused) return refused
   const decoded = decoder && bytes.length > 0 ? decode(decoder, bytes) : bytes
   if (decoded === 'too_large') return tooLarge(c)
-  return decoded
+  if (decoded) return decoded
+  return problem(c, {
+    code: 'invalid_json',
+    detail:
+      'The body does not have the encoding that the header Content-Encoding names. Correct the header or the body.',
+  })
 }
 
-/** Parses the body for `c.req.json()`. Returns an error response if the body is refused. */
-function provideBody(
-  c: Context<AppEnv>,
-  bytes: Uint8Array | undefined,
-  type: string | undefined,
-): Response | undefined {
-  if (bytes?.length === 0) {
+/** Parses the body for `c.req.json()`. Returns an error response if the body is refused; otherwise undefined. */
+function provideBody(c: Context<AppEnv>, bytes: Uint8Array, type: string | undefined): Response | undefined {
+  if (bytes.length === 0) {
     c.set('body_is_empty', true)
     provideJson(c.req, {})
     return
   }
   if (type === undefined) return unsupportedMediaType(c)
-  const body = bytes === undefined ? 'invalid' : readJson(bytes)
+  const body = readJson(bytes)
   if (typeof body === 'string') return jsonProblem(c, body)
   provideJson(c.req, body.value)
   return
@@ -194,6 +181,7 @@ function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' |
 
 /**
  * Parses a JSON body in the format of another system, and checks the limits. Parses free JSON like all other values.
+ * Returns the problem if the body is invalid or exceeds a limit.
  */
 export function parseBody(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown } | JsonProblem {
   return readJson(bytes, { ...limits, free: false })
@@ -214,7 +202,10 @@ function readJson(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown
   }
 }
 
-/** Parses a JSON text and checks the limits. Throws if the text is not JSON or not UTF-8. */
+/**
+ * Parses a JSON text and checks the limits. Returns the problem if a limit is exceeded. Throws if the text is not JSON
+ * or not UTF-8.
+ */
 function readText(characters: Utf8Text, limits: JsonLimits): { readonly value: unknown } | JsonProblem {
   const whole = characters.length > ALWAYS_SCANNED_LENGTH ? undefined : characters.slice(0)
   const isScanned = whole === undefined || (limits.free !== false && HAS_FREE_JSON.test(whole))

@@ -95,7 +95,7 @@ class JsonOutput {
   }
 
   /**
-   * Returns a placeholder, which `stringifyJson` replaces by the text. The text itself cannot be returned, because
+   * Returns a placeholder, which `stringifyJson` replaces with the text. The text itself cannot be returned, because
    * `JSON.rawJSON` accepts no objects.
    */
   toJSON(): RawJson {

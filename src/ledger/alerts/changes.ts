@@ -31,8 +31,9 @@ import {
 } from './values.ts'
 
 /**
- * Creates, replaces or deletes an alert. Adds no notification, even if the value is already past the threshold, because
- * no change of the value has crossed the threshold.
+ * Creates, replaces or deletes an alert. Refuses an unknown alert, and a new alert above a maximum. Adds no
+ * notification, even if the value is already past the threshold, because no change of the value has crossed the
+ * threshold.
  */
 export function applyAlert(
   draft: Draft,
@@ -121,7 +122,7 @@ function stateOf(draft: Draft, rules: AlertRules, last: AlertState): AlertState 
   }
 }
 
-/** Returns one alert, or all alerts of the ledger, newest first. */
+/** Returns one alert, or all alerts of the ledger, newest first. Refuses an unknown alert. */
 export function readAlerts(rows: AlertRows, { id }: AlertsMessage): AlertsResult {
   if (id === undefined) return { kind: 'done', answer: [...rows.all().values()].reverse() }
   const alert = rows.all().get(id)

@@ -115,7 +115,7 @@ export const BETWEEN_CHECKS_MS = 3_600_000
 
 /**
  * Computes the runway: the number of days for which the available credits last at the average rate of spending in about
- * the last 7 days.
+ * the last 7 days. Also adds the total spending as a sample if the last sample is at least 6 hours old.
  */
 export function checkRunway(
   { spent }: Pick<RunwayState, 'spent'>,

@@ -58,8 +58,9 @@ export function storedAnswer(rows: BurnTableRows, version: BurnTableVersion): Bu
 }
 
 /**
- * Returns a version as a result. A table is deactivated as a whole, but only the row of its last version has the time,
- * so the results of all its versions have the `deactivated_at_ms` of the last version.
+ * Returns the result for a stored version of a table. A table is deactivated as a whole, but only the row of its last
+ * version contains the time of the deactivation, so the results of all its versions have the `deactivated_at_ms` of the
+ * last version.
  */
 export function burnTableAnswer(rows: BurnTableRows, row: BurnTableRow): BurnTableAnswer {
   const first = rows.versions.find(({ table_id }) => table_id === row.table_id)

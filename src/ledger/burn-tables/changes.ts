@@ -109,10 +109,10 @@ export function completeDefinition(
 }
 
 /**
- * Returns the row of a table's next version. The version never takes effect in the past, because the prices of past
- * events must not change. If the table starts in the future, an edit without `effective_from` keeps its start.
- * `began_at_ms` decides which table applies if several tables are in force. `began_at_ms` changes only if the edit sets
- * a future start, or makes a future table start now.
+ * Returns the row of a table's next version. Refuses an unknown or deleted table. The version never takes effect in the
+ * past, because the prices of past events must not change. If the table starts in the future, an edit without
+ * `effective_from` keeps its start. `began_at_ms` decides which table applies if several tables are in force.
+ * `began_at_ms` changes only if the edit sets a future start, or makes a future table start now.
  */
 function editedRow(
   rows: BurnTableRows,
@@ -149,8 +149,8 @@ function withFields(definition: BurnTableDefinition, fields: ChangedFields): Bur
 }
 
 /**
- * Deactivates a table at the time of the draft. Does not change a table that is already deactivated. The draft's commit
- * writes the change.
+ * Deactivates a table at the time of the draft. Refuses an unknown table. Does not change a table that is already
+ * deactivated. The draft's commit writes the change.
  */
 export function deactivateBurnTable(draft: Draft, rows: BurnTableRows, id: string): Audited<BurnTableResult> {
   const last = lastVersion(rows, id)
@@ -187,7 +187,7 @@ function problemOf(rows: BurnTableRows, row: BurnTableRow): Refused | undefined 
   return undefined
 }
 
-/** Returns the refusal of an invalid definition; undefined if the definition is valid. */
+/** Returns the refusal of an invalid or ambiguous definition; undefined if the definition is valid. */
 export function definitionRefusal(definition: BurnTableDefinition, base = ''): Refusal | undefined {
   const check = checkBurnTable(definition)
   switch (check.kind) {

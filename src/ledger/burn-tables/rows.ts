@@ -43,7 +43,7 @@ export class BurnTableRows {
     return parseStored(row.definition)
   }
 
-  /** Adds a version. Writes one row. If the transaction is rolled back, call `forget`. */
+  /** Adds a version, and removes the versions from memory. Writes one row. */
   insert(row: BurnTableRow): void {
     const definition = JSON.stringify(row.definition)
     this.exec(

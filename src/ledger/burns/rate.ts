@@ -46,8 +46,9 @@ export interface Rated extends Omit<Charge, 'kind'> {
 }
 
 /**
- * Rates an event by the burn table in force at the event's time. Uses the wallet's counters of the period that contains
- * `at_ms`. A caller that burns a new event must also call `countUse`.
+ * Rates an event by the burn table in force at the event's time. Refuses an event without a price if the table rejects
+ * such events. Uses the wallet's counters of the period that contains `at_ms`. A caller that burns a new event must
+ * also call `countUse`.
  */
 export function rate(
   event: PricedEvent,
@@ -139,7 +140,10 @@ function costOf(charge: ProviderCharge): Pick<Chargeable, 'cost' | 'ceiling_cost
 
 const FROM_EMPTY = 'Tiers and allowances are counted from the beginning of a period, before any use.'
 
-/** Returns the price of an item. Rates the item as the first of its period, because the wallet is not known. */
+/**
+ * Returns the price of an item, or `unpriced` if the table rejects items without a price. Rates the item as the first
+ * of its period, because the wallet is not known.
+ */
 export function quote(tables: RatingTables, item: QuoteItem, now_ms: number): Quote {
   const table = tables.at(item.at_ms)
   const charge = chargeFor(table, chargeableOf(item), { at_ms: now_ms, used: () => 0n })

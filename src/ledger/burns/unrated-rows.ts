@@ -200,7 +200,7 @@ export class UnratedRows {
     return Number(this.meta.get(COUNT_KEY) ?? 0)
   }
 
-  /** Returns the number of the newest unrated entry; 0 if every entry is rated. */
+  /** Returns the number of the newest unrated entry; 0 if there is none. */
   lastEntry(): number {
     const [row] = this.exec('SELECT max(entry) AS entry FROM unrated_events')
     return Number(row?.entry ?? 0)
@@ -242,8 +242,8 @@ export class UnratedRows {
   }
 
   /**
-   * Stores the price of an event that cannot be charged yet. The ledger tries again after a grant or a purchase for the
-   * wallet, and when the scheduled job for late ratings runs.
+   * Stores the price of an event that cannot be charged yet. The ledger tries again after a request adds a grant or a
+   * purchase to the wallet, and when the scheduled job for late ratings runs.
    */
   private keepCharge(entry: number, charge: ProviderCharge): void {
     this.exec(

@@ -47,7 +47,10 @@ export class Chain {
     return number < this.first_entry || number === this.last.entry + 1
   }
 
-  /** Adds an entry. Throws if the chain does not accept it. */
+  /**
+   * Adds an entry, and returns it with its hash. An entry before the chain is not added and gets no hash. Throws if the
+   * chain does not accept the entry.
+   */
   link(entry: Entry): LinkedEntry {
     const { number } = entry
     if (number < this.first_entry) {
@@ -64,7 +67,10 @@ export class Chain {
   }
 }
 
-/** Returns the commitment to an entry's personal data. If the salt was deleted, returns the stored commitment. */
+/**
+ * Returns the commitment to an entry's personal data. If the salt was deleted, returns the stored commitment. Throws if
+ * the entry has neither.
+ */
 export function commitmentOf(entry: Entry): string {
   if (entry.commitment !== undefined) return entry.commitment
   if (entry.salt === undefined) throw new Error(`entry ${entry.number} has no salt for the hash chain`)

@@ -18,9 +18,9 @@ import {
 import { classifyTransportError } from './transport-errors.ts'
 
 /**
- * The Worker's calls to a ledger object. If the connection fails, the object is overloaded or the object does not
- * respond before the deadline, a call returns the refusal `overloaded` or `unavailable`. A call throws only because of
- * a bug. `send` differs: it has no deadline and throws on any failure.
+ * The Worker's calls to a ledger object. If the connection fails, or if the object is overloaded or does not respond
+ * before the deadline, a call returns the refusal `overloaded` or `unavailable`. A call throws only because of a bug.
+ * `send` differs: it has no deadline and throws on any failure.
  */
 
 export type Stub = DurableObjectStub<LedgerRpc>
@@ -101,9 +101,10 @@ export async function send<N extends OperationName>(
 }
 
 /**
- * Makes a call. Repeats a repeatable call once, with a fresh stub, if the failure is `passing`. Does not repeat other
- * calls, because the object might have executed them. Abandons a call if no reply arrives before the deadline. The
- * client can then send the request again with its idempotency key.
+ * Makes a call. Returns a refusal if the call fails. Throws if the cause is a bug. Repeats a repeatable call once, with
+ * a fresh stub, if the failure is `passing`. Does not repeat other calls, because the object might have executed them.
+ * Abandons a call if no reply arrives before the deadline. The client can then send the request again with its
+ * idempotency key.
  */
 export async function call<T>(
   env: Bindings,

@@ -145,7 +145,7 @@ export function notify(
   return command(env, ledger, 'notify', message)
 }
 
-/** Makes the ledger request the state of a payment from Stripe. Can be repeated. */
+/** Makes the ledger update a payment with its state at Stripe. Can be repeated. */
 export function checkPayment(
   env: Bindings,
   ledger: LedgerName,

@@ -23,8 +23,8 @@ export const REGIONS = [
 
 /**
  * Opens the customer's test ledger with the deployment's sign-up grant if it is not open. Copies the burn tables and
- * the entitlements of the live ledger, and throws if they cannot be copied. Call this before the customer's first test
- * key is created. Can be repeated.
+ * the entitlements of the live ledger, and throws if they cannot be copied. Returns a refusal if the ledger cannot be
+ * opened. Call this before the customer's first test key is created. Can be repeated.
  */
 export async function openTestLedger(
   env: Bindings,
@@ -64,9 +64,8 @@ export async function shareWithTestLedger(env: Bindings, customer_id: string): P
 }
 
 /**
- * Deletes the entitlements of an erased user or team also from the customer's test ledger, if the customer has test
- * keys. The live ledger calls this before an erasure is complete, and repeats it after a failure. Throws on any
- * failure.
+ * Deletes the entitlements of an erased user or team in the customer's test ledger, if the customer has test keys. The
+ * live ledger calls this before an erasure is complete, and repeats it after a failure. Throws on any failure.
  */
 export async function shareErasure(env: Bindings, customer_id: string): Promise<void> {
   if (await hasTestKeys(env, customer_id)) await shareEntitlements(env, customer_id)

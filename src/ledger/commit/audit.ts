@@ -2,7 +2,7 @@ import type { Auditor, AuditRecord } from '../../audit/record.ts'
 import type { Caller } from '../model/account.ts'
 import type { Draft } from './draft.ts'
 
-/** A change in the form of the audit log, without its author. */
+/** The record of a change for the audit log, without the author of the change. */
 export type AuditChange = Omit<AuditRecord, keyof Auditor>
 
 /**

@@ -23,7 +23,8 @@ export class Draft {
   readonly records: JournalRecord[] = []
   readonly wallets = new Map<string, Wallet>()
   /**
-   * The lots that this commit closes, because they have no credits left, by number; null for a lot that it opens again.
+   * The lots that this commit closes because they have no credits left, by the number of the lot; null for a lot that
+   * the commit opens again.
    */
   readonly closedLots = new Map<number, Lot | null>()
   /** The credits of each burn that voids, refunds and late ratings have returned, by the number of the burn's entry. */
@@ -238,7 +239,9 @@ export class Draft {
     return this.paymentNumber
   }
 
-  /** Returns the draft's own copy of a wallet. The caller can change the copy. */
+  /**
+   * Returns the draft's own copy of a wallet, without the counters of ended periods. The caller can change the copy.
+   */
   change(wallet: Wallet): Wallet {
     const key = walletKey(wallet.owner)
     const known = this.wallets.get(key)
@@ -264,7 +267,10 @@ export class Draft {
     return ++this.lot
   }
 
-  /** Changes a wallet's balance by the entry's amount, and appends the entry. The caller must change the lots. */
+  /**
+   * Changes a wallet's balance by the entry's amount, and appends the entry. Counts an accepted event towards the
+   * monthly quota. The caller must change the lots.
+   */
   append(wallet: Wallet, entry: NewEntry): Entry {
     wallet.balance = microCredits(wallet.balance + entry.amount)
     if (isAcceptedEvent(entry)) this.monthEvents += 1
@@ -282,13 +288,14 @@ export class Draft {
 
   /**
    * Adds a notification to the commit. A notification usually costs no additional row in the object, and one row in D1.
-   * Changes of many lots or events share notifications: see `notifyOfChanges`.
+   * Changes of many lots or events share notifications: see `notifyOfChanges`. Throws if the data is longer than
+   * `MAX_NOTIFICATION_LENGTH`.
    */
   notify({ type, data }: Notice, idempotency?: Idempotency): void {
     const length = JSON.stringify(data).length
     if (length > MAX_NOTIFICATION_LENGTH)
       throw new Error(
-        `the data of a ${type} has ${length} characters: the maximum is ${MAX_NOTIFICATION_LENGTH}`,
+        `the data of the notification ${type} has ${length} characters: the maximum is ${MAX_NOTIFICATION_LENGTH}`,
       )
     const sequence = ++this.notification
     const record = { kind: 'notification', sequence, type, data, at_ms: this.at_ms } as const

@@ -294,8 +294,8 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Returns the time of the last notification that a limit was reached. For a fixed window, returns the start of the
-   * window.
+   * Returns the time of the last notification that a limit was reached; undefined if there was none. For a fixed
+   * window, returns the start of the window.
    */
   reachedAt(counter: number): number | undefined {
     return this.limits.reachedAt(counter)
@@ -446,7 +446,7 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Writes the erasure, and removes the subject from the other tables except the journal. Call this in a transaction.
+   * Writes the erasure, and removes the subject from all other tables except the journal. Call this in a transaction.
    * Afterwards, the subject's id can be used for a new user or team.
    */
   beginErasure(erasure: Erasure): void {
@@ -464,7 +464,7 @@ export class LedgerStore implements LedgerReader {
     }
   }
 
-  /** Writes a wallet. Returns the due time that was stored. */
+  /** Writes a wallet. Returns the due time that was stored; null if the wallet has none. */
   private writeWallet(key: string, wallet: Wallet, at_ms: number): number | null {
     assertWallet(wallet)
     const { balance, ...state } = wallet

@@ -89,7 +89,10 @@ function move(draft: Draft, movement: Movement, ids: LedgerIds): Outcome {
   }
 }
 
-/** Voids an event. Returns its burned credits to the wallet, except credits that were already returned. */
+/**
+ * Voids an event. Returns its burned credits to the wallet, except credits that were already returned, and subtracts
+ * the quantities that limits counted for it.
+ */
 function voidBurn(draft: Draft, past: PastEntry, ids: LedgerIds): Outcome {
   const given = draft.givenBack(past.number)
   if (given.voided) return refused({ code: 'already_voided' })
@@ -117,7 +120,7 @@ function refund(
   const burn = burnOf(draft, past)
   const given = draft.givenBack(past.number)
   const rest = microCredits(0 - burn.amount - given.amount)
-  if (rest === 0) return conflict('All burned credits were already returned.')
+  if (rest === 0) return conflict('All credits of this burn were already returned.')
   const wanted = amount ?? rest
   if (wanted > rest)
     return conflict(`Only ${formatCredits(rest)} credits of this burn can still be returned.`)
@@ -198,7 +201,8 @@ function takeFree(
   entry: Pick<Entry, 'type' | 'description'>,
 ): Outcome {
   const left = open ? free(open) : ZERO_CREDITS
-  if (!wallet || !open || left === 0) return conflict('This lot has no credits left that are not held.')
+  if (!wallet || !open || left === 0)
+    return conflict('This lot has no remaining credits, or holds reserve all of them.')
   const wanted = amount ?? left
   if (wanted > left) return conflict(`Only ${formatCredits(left)} credits of this lot are left and not held.`)
   const changed = draft.change(wallet)
@@ -255,7 +259,7 @@ function transfer(
   })
 }
 
-/** Applies a manual correction: adds a promo lot that never expires, or burns credits without an event. */
+/** Applies a manual correction: adds a promo lot that never expires, or takes credits out of the lots in burn order. */
 function adjust(
   draft: Draft,
   { owner, amount, reason }: Movement & { type: 'ADJUSTMENT' },

@@ -116,6 +116,7 @@ function low(wallet: Wallet, credits_micro: bigint | null): 'low_credits' | unde
 
 /**
  * Returns the limit with the smallest remaining share. If several shares are equal, returns the most specific limit.
+ * Returns undefined if no meter has a limit.
  */
 function tightest(meters: readonly Meter[]): Meter | undefined {
   let found: { readonly meter: Meter; readonly left: bigint; readonly limit: bigint } | undefined

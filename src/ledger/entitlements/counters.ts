@@ -124,8 +124,8 @@ export class LimitCounters {
   }
 
   /**
-   * Returns the time of the last notification that a limit was reached. For a fixed window, returns the start of the
-   * window.
+   * Returns the time of the last notification that a limit was reached; undefined if there was none. For a fixed
+   * window, returns the start of the window.
    */
   reachedAt(counter: number): number | undefined {
     const [row] = this.exec('SELECT reached_ms FROM limit_marks WHERE counter = ?', counter)

@@ -160,7 +160,7 @@ function changedRow(
   return { id, feature_id, owner, ...change.rules, number, counter, ...now, deleted: false, created_at_ms }
 }
 
-/** Returns a refusal if a request changes the feature or the owner of an entitlement. */
+/** Returns a refusal if a request changes the feature or the owner of an entitlement; otherwise undefined. */
 function isMoved(
   { feature_id, owner }: Entitlement,
   place: { readonly feature_id?: string; readonly owner?: LimitOwner },

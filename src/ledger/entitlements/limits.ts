@@ -138,8 +138,8 @@ export function metersOf(
 }
 
 /**
- * Returns the first meter with the given type of limit whose limit the request would exceed. A request that exactly
- * reaches a limit does not exceed it.
+ * Returns the first meter with the given type of limit whose limit the request would exceed; undefined if there is
+ * none. A request that exactly reaches a limit does not exceed it.
  */
 export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SOFT'): Meter | undefined {
   return meters.find(
@@ -165,7 +165,7 @@ export function count(draft: Draft, meters: readonly Meter[]): Counts {
   return counted.length === 0 ? {} : { counted }
 }
 
-/** If a change reaches a limit, records the limit for the notification of the commit. */
+/** Records a limit that a change reaches, for the notification of the commit. */
 function noteReached(draft: Draft, { entitlement, window, limit }: Meter, change: bigint): void {
   const used = window.used + change
   if (limit !== null && window.used < limit && used >= limit) {
@@ -242,7 +242,8 @@ export function countInPlaceOf(draft: Draft, hold: Hold, quantities: Quantities,
 }
 
 /**
- * Releases the rest of a hold's reservation. Called when the hold is released or expires, or after its last capture.
+ * Releases the quantities that a hold still reserves in limits. Runs when the hold is released or expires, or after its
+ * last capture.
  */
 export function release(draft: Draft, hold: Hold): void {
   for (const [counter, quantity] of hold.reserves ?? []) unreserve(draft, counter, BigInt(quantity))

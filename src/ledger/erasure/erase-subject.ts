@@ -79,7 +79,8 @@ export interface ForgottenSubject {
 
 /**
  * Erases the subject's row in D1: replaces the id with the alias, and removes the email and the metadata. Keeps the row
- * and its number. Also deletes the stored responses, to requests and from webhook receivers, that can name the subject.
+ * and its number. Also deletes stored responses that can name the subject: responses to requests, and responses from
+ * webhook receivers.
  */
 export async function forgetSubject(
   db: D1Database,

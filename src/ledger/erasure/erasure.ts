@@ -43,7 +43,8 @@ const METADATA: ReadonlySet<string> = new Set(['metadata', 'metadata_text'])
 /**
  * Removes the subject from the body of a journal row. Replaces the subject's id with the alias. Removes the metadata
  * from the entries of the subject's events, and from the entries of the subject's wallet. Keeps the amounts, the
- * numbers and the order of the records. Also keeps stored results, but with the alias.
+ * numbers and the order of the records. Also keeps stored results, but with the alias, and without the metadata of the
+ * subject's own entitlements.
  */
 export function eraseFromRow(format: number, body: string, erased: Erased): string {
   const records: unknown = JSON.parse(body)

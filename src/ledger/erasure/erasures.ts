@@ -6,9 +6,9 @@ import { type Erased, eraseFromEntry, eraseFromRow, eraseFromWallet } from './er
 import { ErasureRequests } from './requests.ts'
 
 /**
- * An erasure in progress. It erases the subject first from the journal, then from the subject's row in D1, and last
- * from D1's pages. Every step can be repeated. Each step stores its progress, so an erasure continues after any
- * interruption.
+ * An erasure in progress. `LedgerStore.beginErasure` has erased the subject from the object's other tables. The next
+ * steps erase the subject from the journal, then from the subject's row in D1, and last from D1's pages. Every step can
+ * be repeated. Each step stores its progress, so an erasure continues after any interruption.
  */
 export interface Erasure extends Erased {
   /** The subject's number in D1. */
@@ -83,12 +83,12 @@ export class Erasures {
     }
   }
 
-  /** Returns the erasures in progress, oldest first, because aliases sort by time. */
+  /** Returns the erasures in progress. Sorts them by alias, and therefore by time, oldest first. */
   all(): Erasure[] {
     return this.exec('SELECT * FROM erasures ORDER BY alias').map(erasureOf)
   }
 
-  /** Reports whether an erasure has not begun or is in progress. The alarm must then continue. */
+  /** Reports whether an erasure is in progress or requested. The alarm must then run again. */
   get isPending(): boolean {
     return this.all().length > 0 || this.requests.all().length > 0
   }
@@ -111,7 +111,8 @@ export class Erasures {
   }
 
   /**
-   * Removes a completed erasure, which contains the last stored copy of the subject's id. Call this in a transaction.
+   * Removes a completed erasure, which contains the last stored copy of the subject's id. Records a salted hash of the
+   * id, which answers a repeated request. Call this in a transaction.
    */
   complete(erasure: Erasure, now_ms: number): void {
     this.exec('DELETE FROM erasures WHERE alias = ?', erasure.alias)
@@ -119,8 +120,8 @@ export class Erasures {
   }
 
   /**
-   * Changes the owner of the subject's wallet to the alias, and renames the subject in all holds. Later uses of the
-   * id belong to a new subject.
+   * Replaces the subject's id with the alias in all wallets and their open holds. Ends the recurring grants and the
+   * top-up of the subject's own wallet. Later uses of the id belong to a new subject.
    */
   eraseFromWallets(erased: Erased): void {
     const { kind, id, alias } = erased

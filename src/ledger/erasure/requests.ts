@@ -64,14 +64,17 @@ export class ErasureRequests {
     if (others.length < requests.length) this.write(REQUESTED, others)
   }
 
-  /** Records a completed erasure. Forgets the erasures that were completed more than a day earlier. */
+  /**
+   * Records a completed erasure. Forgets the erasures that were completed more than a day earlier, and the oldest ones
+   * above 100.
+   */
   complete(subject: Subject & { readonly alias: string }, now_ms: number): void {
     const salt = randomBytes(16).toString('base64url')
     const completed = { salt, hash: hashOf(salt, subject), alias: subject.alias, at_ms: now_ms }
     this.write(COMPLETED, [...this.completed(now_ms), completed].slice(-MAX_COMPLETED))
   }
 
-  /** Returns the alias of the last completed erasure of an id; undefined if there was none within the last day. */
+  /** Returns the alias of the last completed erasure of an id; undefined if none is recorded. */
   aliasOf(subject: Subject, now_ms: number): string | undefined {
     return this.completed(now_ms).findLast(({ salt, hash }) => hash === hashOf(salt, subject))?.alias
   }

@@ -23,7 +23,7 @@ const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 /** The minimum time between two flushes for notifications. */
 const BETWEEN_FLUSHES_MS = 400
 
-/** The delay after which an alarm that has not run counts as lost, because Cloudflare no longer retries it. */
+/** The delay after which an alarm that has not run counts as lost, because Cloudflare might no longer retry it. */
 const ALARM_LOST_MS = 60_000
 
 /**
@@ -182,7 +182,7 @@ export class LedgerAlarm {
     readonly alert_at_ms: number | null
     readonly flush_at_ms: number
     readonly forget_at_ms: number | null
-    /** Whether an erasure has not begun or is in progress. The flush begins and continues erasures. */
+    /** Whether an erasure is in progress or requested. The flush begins and continues erasures. */
     readonly erasing?: boolean
   }): void {
     const { failures } = this
@@ -273,7 +273,8 @@ export class LedgerAlarm {
       else await withdrawFlushFailure(db, ledger_id)
       this.failureReported = behind
     } catch {
-      // D1 is unavailable. The next alarm tries again. If the flush failed, its log line already reports the delay.
+      // The report failed, usually because D1 is unavailable. The next alarm tries again. If the flush failed, its log
+      // line already reports the delay.
     }
   }
 

@@ -49,14 +49,14 @@ const FORGET = `
 
 const MAX_FORGOTTEN = 1_000
 /**
- * The time for which a report is valid. A lasting failure is reported again within this time: a ledger retries at
- * least every 5 minutes, and the cron sweep wakes a ledger that does not retry.
+ * The time for which a report is valid. A lasting failure is reported again within this time: a ledger retries at least
+ * every 5 minutes, and a scheduled job wakes a ledger that does not retry.
  */
 const VALID_FOR_MS = DAY_MS
 
 /**
- * Removes at most `MAX_FORGOTTEN` reports: reports of ledgers that have flushed since, and reports older than a day.
- * This job is needed because a restarted object does not remove its earlier report.
+ * Removes at most `MAX_FORGOTTEN` reports: reports of ledgers that have flushed since the report, and reports older
+ * than a day. This job is needed because a restarted object does not remove its earlier report.
  */
 export async function forgetFlushFailures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
   await env.DB.prepare(FORGET)

@@ -165,7 +165,10 @@ function chainAfter(
   return new Chain(ledger_id, journal.chainFirstEntry, hash === null ? null : { entry, hash })
 }
 
-/** Returns the part of the journal that D1 already has after the cursor, or `behind` if D1 has lost rows. */
+/**
+ * Returns the part of the journal that D1 already has after the cursor, or `behind` if D1 has lost rows. Throws if D1
+ * and the journal have different histories.
+ */
 export async function since(
   { journal }: LedgerStore,
   db: D1Database,
@@ -318,8 +321,8 @@ function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: Subje
 const ROWS_A_TURN = 32
 
 /**
- * Moves the cursor and its sums back to D1's watermark, after D1 was restored from an older backup. The next flush
- * then writes the lost rows again.
+ * Moves the cursor and its sums back to D1's watermark, after D1 was restored from an older backup, and logs the
+ * restore. The next flush then writes the lost rows again.
  */
 export async function rewind(store: LedgerStore, ledger_id: string, to: Watermark): Promise<void> {
   const { journal, identity } = store

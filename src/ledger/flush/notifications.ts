@@ -50,8 +50,8 @@ export interface NotificationHint {
 }
 
 /**
- * Sends a hint if a flush wrote notifications and the ledger has a webhook endpoint. Never throws, because the cron
- * sweep finds notifications whose hint was lost (`webhooks/queue/sweep.ts`).
+ * Sends a hint if a flush wrote notifications and the ledger has a webhook endpoint. Never throws, because a scheduled
+ * job finds notifications whose hint was lost (`webhooks/queue/sweep.ts`).
  */
 export async function hintNotifications(
   queue: Queue,

@@ -35,7 +35,7 @@ const COLUMNS = [
   'hash_after',
 ] as const
 
-/** A page in the form of its row: a JSON object with the columns, and the body. */
+/** The row of a page: a JSON object with the columns, and the body. */
 interface Page {
   readonly columns: string
   readonly body: string

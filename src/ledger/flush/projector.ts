@@ -36,7 +36,7 @@ interface Options {
   readonly transaction: (write: () => void) => void
   /** Commits a change. `also` runs in the same transaction. */
   readonly commit: (change: (draft: Draft) => void, also: () => void) => void
-  /** Writes checkpoints up to the end of the journal. Flushed rows can be deleted afterwards. */
+  /** Writes the checkpoint of limit counters. Flushed rows can be deleted afterwards. */
   readonly checkpoint: () => void
   /** Copies the deletion of a subject's entitlements from a live ledger to the test ledger. */
   readonly shareErasure: () => Promise<void>
@@ -89,7 +89,10 @@ export class Projector {
     })
   }
 
-  /** Moves the cursor back if D1 was restored from an older backup, so that the lost rows are flushed again. */
+  /**
+   * Moves the cursor back if D1 was restored from an older backup, so that the lost rows are flushed again. Throws if
+   * D1 and the journal have different histories.
+   */
   realign(): Promise<void> {
     return this.alone(async () => {
       const { store } = this.options
@@ -124,7 +127,8 @@ export class Projector {
   /**
    * Erases a user or team from the object, from the subject's row in D1 and from D1's pages, in this order. Keeps
    * amounts, numbers and hash chains. Afterwards, the customer can use the id again. Its next use creates a new subject
-   * without a wallet. Stores the request first, so that the alarm completes the erasure if this call does not.
+   * without a wallet. Stores the request first, so that the alarm completes the erasure if this call does not. Refuses
+   * with `overloaded` if 100 other requests are stored.
    */
   erase(caller: Caller, kind: SubjectKind, id: string): Promise<EraseResult> {
     return this.alone(async () => {
@@ -139,7 +143,8 @@ export class Projector {
     const { kind, id } = request
     const resumed = erasures.all().find((erasure) => erasure.kind === kind && erasure.id === id)
     if (resumed && !(await this.eraseUntil('erased', resumed, steps))) return { kind: 'in_progress' }
-    // A resumed erasure concerns its original subject. A new subject with the same id is erased as well.
+    // A resumed erasure covers only the subject that existed when it began. If the id was used again since then, the
+    // new subject is erased as well.
     const erasure = await this.begin(request)
     if (erasure === 'behind') return { kind: 'in_progress' }
     if (!erasure) {

@@ -37,7 +37,10 @@ export type Numbered =
   /** The result if the watermark has moved since the flush began. No number was assigned. */
   | { readonly kind: 'moved'; readonly watermark: Watermark }
 
-/** Looks up the numbers of subjects. Assigns a number to each new subject, and writes two rows for it. */
+/**
+ * Looks up the numbers of subjects. Assigns a number to each new subject, and writes two rows for it. Assigns no number
+ * if the watermark has moved.
+ */
 export async function numberSubjects(
   db: D1Database,
   ledger_id: string,
@@ -141,5 +144,5 @@ function byTime(mentions: ReadonlyMap<string, number>): Map<string, number> {
 }
 
 function unknownSubject(kind: SubjectKind): never {
-  throw new Error(`a ${kind} has no number`)
+  throw new Error(`a ${kind} of the ledger has no subject number in D1`)
 }

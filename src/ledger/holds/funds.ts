@@ -64,7 +64,10 @@ export function captureParts(draft: Draft, wallet: Wallet, hold: Hold, wanted_mi
   return { amount, lots, shortfall_micro: wanted_micro - BigInt(amount) }
 }
 
-/** Closes a hold, and releases the credits that it still reserves. */
+/**
+ * Closes a hold, and releases the credits that it still reserves. Credits that would have expired without the hold
+ * expire at once.
+ */
 export function endHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
   const { parts } = hold
   const state = closeHold(draft, wallet, hold, status)

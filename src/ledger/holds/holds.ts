@@ -159,8 +159,8 @@ function quantitiesOfCredits(draft: Draft, credits_micro: bigint, { tables }: Bu
 }
 
 /**
- * Returns the size of a hold in credits. If the model has a price for output tokens, also returns the output rate and
- * the credits of the input.
+ * Returns the size of a hold in credits. Refuses an event that `rate` refuses. If the model has a price for output
+ * tokens, also returns the output rate and the credits of the input.
  */
 function sizeOf(draft: Draft, wallet: Wallet, size: HoldSize, context: BurnContext): Size | Refused {
   if (size.kind === 'credits') {
@@ -243,7 +243,9 @@ function capture(
   }
 }
 
-/** Returns the event. If it names neither a user nor a team, adds the user and the team of its hold. */
+/**
+ * Returns the event of a capture. If the event names neither a user nor a team, adds the user and the team of the hold.
+ */
 function eventOfHold(event: PricedEvent, { user_id, team_id }: Hold): PricedEvent {
   if (event.user_id !== undefined || event.team_id !== undefined) return event
   return {
@@ -254,8 +256,8 @@ function eventOfHold(event: PricedEvent, { user_id, team_id }: Hold): PricedEven
 }
 
 /**
- * Refuses an event above the monthly quota. Also refuses an event that a different wallet than the hold's would pay
- * for, unless the event has the user and the team of the hold.
+ * Refuses an event above the monthly quota. Also refuses an event for which a wallet other than the hold's wallet would
+ * pay, unless the event has the user and the team of the hold.
  */
 function refusalOf(
   draft: Draft,

@@ -16,8 +16,8 @@ import { holdAnswer } from './holds.ts'
 const MAX_ROWS = 512
 
 /**
- * Returns open holds. If a single hold is requested and has just ended, returns its final state. Applies due items to
- * the draft, which the caller must not write.
+ * Returns a page of open holds, newest first. If a single hold is requested and D1 might not contain its end yet,
+ * returns its final state. Applies due items to the draft, which the caller must not write.
  */
 export function readHolds(
   store: LedgerStore,
@@ -46,7 +46,10 @@ export function readHolds(
   }
 }
 
-/** Returns a hold that ended so recently that D1 might not contain it yet. */
+/**
+ * Returns a list of the requested hold if it ended so recently that D1 might not contain it yet; otherwise an empty
+ * list.
+ */
 function readEndedHold(store: LedgerStore, draft: Draft, ids: LedgerIds, ref: WalletItemRef): HoldAnswer[] {
   const wallet = draft.walletByNumber(ref.wallet)
   if (!wallet) return []

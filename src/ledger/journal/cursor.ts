@@ -17,7 +17,7 @@ export interface Cursor {
 const KEY = 'cursor'
 export const NOTHING_PROJECTED: Cursor = { row: 0, usage: NO_USAGE, hash: null }
 
-/** Writes row, usage and hash as one value. Writes one row. */
+/** Writes the whole cursor as one value, at the cost of one written row. */
 export function writeCursor(meta: MetaTable, { row, usage, hash }: Cursor): void {
   meta.set(KEY, JSON.stringify({ row, usage: packTotals(usage), hash }))
 }
@@ -29,7 +29,7 @@ export function readCursor(meta: MetaTable): Cursor {
   return { row, usage: unpackTotals(usage), hash: hash ?? null }
 }
 
-/** The progress of a ledger in D1, as a position in its journal. */
+/** The progress of a ledger in D1: the position of its journal, its notifications and its hash chain. */
 export interface Watermark {
   flushed_row: number
   flushed_entry: number

@@ -181,7 +181,7 @@ export function packEntry(entry: Entry, subject: PackSubject, salt?: string): Pa
 }
 
 /**
- * Returns the part of an entry that the hash chain covers. Instead of the personal data, it has a commitment to these
+ * Returns the part of an entry that the hash chain covers. Instead of the personal data, it has a commitment to the
  * data. It has all other fields except the salt and the idempotency key. The order and the text of the fields are part
  * of the chain. Never change them. Add a format instead.
  */

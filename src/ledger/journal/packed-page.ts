@@ -46,9 +46,7 @@ export function packPage(entries: readonly LinkedEntry[], number: SubjectNumber)
  */
 export interface ParsedPage {
   readonly subjects: { readonly user: ReadonlySet<number>; readonly team: ReadonlySet<number> }
-  /**
-   * Returns the entries. `name` returns the customer's own id of a subject, or the placeholder of an erased subject.
-   */
+  /** Returns the entries. `name` returns the customer's own id of a subject, or the alias of an erased subject. */
   readonly entries: (name: (kind: SubjectKind, number: number) => string) => Entry[]
 }
 

@@ -31,8 +31,8 @@ export interface RateCount {
 }
 
 /**
- * The client on whose behalf a call is made, and its IP address for the audit log. The object refuses a revoked key
- * even if the Worker's caches still accept it.
+ * The client on whose behalf a call is made, with the IP address and the request id for the audit log. The object
+ * refuses a revoked key even if the Worker's caches still accept it.
  */
 export interface Caller {
   readonly key_id: string

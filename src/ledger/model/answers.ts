@@ -82,7 +82,7 @@ export interface MovementAnswer {
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
   /**
-   * The returned credits that expired at once, because their lot had expired or the rollover limit did not allow them.
+   * The returned credits that expired at once, because their lot had expired or they exceed the limit of a rollover.
    */
   readonly returned_expired?: MicroCredits
   readonly overdraft_limit?: MicroCredits

@@ -114,7 +114,7 @@ export interface CapturedUse {
  */
 export interface Reversal extends UsageCell {
   readonly price: UsdParts
-  /** The cost and the usage of a voided event. A refund does not change them. */
+  /** The cost and the usage of a voided event. Absent in a refund, because a refund does not change them. */
   readonly voided?: UsageQuantities & { readonly cost: UsdParts }
 }
 

@@ -29,7 +29,7 @@ export function jsonTextOf(text: string): JsonText {
   return text as JsonText
 }
 
-/** Returns the JSON text of a value that an earlier version stored in parsed form. */
+/** Returns the JSON text of a value that an earlier version stored in parsed form; undefined if there is no value. */
 export function jsonTextFrom(stored: unknown): JsonText | undefined {
   return stored === undefined ? undefined : jsonTextOf(JSON.stringify(stored))
 }

@@ -26,8 +26,8 @@ export type EntitlementPeriod = (typeof ENTITLEMENT_PERIODS)[number]
 export type RollingLength = { readonly hours: number } | { readonly days: number }
 
 /**
- * The longest rolling window: a month. It is limited because a window has a fixed number of parts. In the longest
- * window, each part is about half a day.
+ * The length of the longest rolling window. A maximum is needed because a window has a fixed number of parts. In the
+ * longest window, each part is about half a day.
  */
 export const MAX_ROLLING_DAYS = 31
 export const MAX_ROLLING_HOURS = 24 * MAX_ROLLING_DAYS
@@ -99,7 +99,7 @@ export function quantityJson(quantity: bigint): number | string {
   return Number.isSafeInteger(number) ? number : quantity.toString()
 }
 
-/** The field of an entry that contains its counted quantities. It is absent if nothing was counted. */
+/** The field with the quantities that limits counted; absent if nothing was counted. */
 export interface Counts {
   readonly counted?: readonly Counted[]
 }

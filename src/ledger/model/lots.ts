@@ -39,8 +39,9 @@ export interface Lot {
 }
 
 /**
- * The amount that an entry moved into a lot; negative for an amount out of the lot. `paid` is the share of the lot's
- * price that moved with the amount. It is never negative, and absent if it is 0.
+ * The amount that an entry moved into a lot; negative for an amount that it took out of the lot. In a hold, the amount
+ * that the hold reserves. `paid` is the share of the lot's price that moved with the amount. It is never negative, and
+ * absent if it is 0.
  */
 export type LotPart = readonly [lot_number: number, amount: MicroCredits, paid?: UsdParts]
 
@@ -59,8 +60,8 @@ export function paidOf([, , paid]: LotPart): PicoUsd {
 export const OVERDRAFT = 0
 
 /**
- * The maximum number of lots in a wallet that are not used up. It is limited because each burn iterates over the lots,
- * and the wallet is written with all of its lots.
+ * The maximum number of lots in a wallet that are not used up. A maximum is needed because each burn iterates over the
+ * lots, and the wallet is written with all of its lots.
  */
 export const MAX_OPEN_LOTS = 1000
 
@@ -124,8 +125,9 @@ export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: 
 }
 
 /**
- * Takes `amount` out of `lots` in burn order, and removes empty lots. Throws if the lots have fewer unreserved credits.
- * The caller must check this first, so the error indicates a bug, and nothing is written.
+ * Takes `amount` out of `lots` in burn order, and removes empty lots. Returns the taken parts. Throws if the lots have
+ * fewer unreserved credits. The caller must check the amount first, so this error indicates a bug. The commit then
+ * writes nothing.
  */
 export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; part: LotPart }[] {
   const takes = inBurnOrder(lots, amount).map(({ lot, part }) => ({ lot, part: withdraw(lot, part) }))
@@ -134,8 +136,8 @@ export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; par
 }
 
 /**
- * Takes credits out of a lot, with their share of the remaining price. The last credits take the rest of the price,
- * so the shares of a lot sum to exactly its price despite rounding.
+ * Takes credits out of a lot, with their share of the remaining price, and returns the taken part. The last credits
+ * take the rest of the price, so the shares of a lot sum to exactly its price despite rounding.
  */
 export function withdraw(lot: Lot, amount: MicroCredits): LotPart {
   const priced = priceLeft(lot)

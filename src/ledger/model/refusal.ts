@@ -5,7 +5,7 @@ import type { WalletOwner } from './vocabulary.ts'
  * The expected refusals of the ledger, and of the rating that precedes the ledger. A refused request makes no change of
  * its own and does not use up its idempotency key. After `unavailable`, the outcome can be unknown: the ledger might
  * have executed the request. A refusal is plain JSON in RPC. `detailOf` returns its text, and `http/output/problem.ts`
- * returns its HTTP status. The two must handle every code.
+ * returns its HTTP status. Both must handle every code.
  */
 export type Refusal =
   | { readonly code: 'invalid_request'; readonly detail: string; readonly errors: readonly FieldError[] }
@@ -90,7 +90,10 @@ export type Refusal =
     }
   /** The ledger is overloaded. `keys_full` means that it stores the maximum number of idempotency keys. */
   | { readonly code: 'overloaded'; readonly keys_full?: true }
-  /** The ledger could not be reached or could not handle the request. `stripe` means that Stripe did not respond. */
+  /**
+   * A required service, such as the ledger or D1, failed or did not respond in time. `stripe` means that Stripe did not
+   * respond as expected when a checkout was opened.
+   */
   | { readonly code: 'unavailable'; readonly stripe?: true }
   /** The deployment has no usable Stripe key for the mode of the ledger. */
   | { readonly code: 'payments_not_configured' }
@@ -126,14 +129,14 @@ export function detailOf(refusal: Refusal): string {
       return 'This idempotency key was already used with another request. Use a new key for a new request.'
     case 'too_many_open':
       if (refusal.what === 'alerts') {
-        return `The limit of ${refusal.limit} alerts is reached: in the ledger, of this kind, or on this wallet. Delete an alert, then retry.`
+        return `The ledger, the wallet or this type of alert has reached its limit of ${refusal.limit} alerts. Delete an alert, then retry.`
       }
       if (refusal.what === 'MB of metadata') {
         return `The metadata of the ledger's grants, purchases and entitlements would exceed the tier's limit of ${refusal.limit} MB. Send the request without metadata.`
       }
       return refusal.what === 'payments'
         ? `The ledger has reached its limit of ${refusal.limit} payments without an outcome. Unpaid checkouts end after a day, so retry later.`
-        : `The wallet has reached its limit of ${refusal.limit} open ${refusal.what}. ${refusal.what === 'checkouts' ? 'Retry after one is paid or ends, at most 24 hours after it was opened.' : 'Close or use some, then retry.'}`
+        : `The wallet has reached its limit of ${refusal.limit} open ${refusal.what}. ${refusal.what === 'checkouts' ? 'Retry after one is paid or ends, at most 24 hours after it was opened.' : 'Use, release or cancel some, then retry.'}`
     case 'hold_not_open':
       return 'This hold is not open: it was captured, was released, or has expired. Open a new hold.'
     case 'already_voided':
@@ -145,7 +148,7 @@ export function detailOf(refusal: Refusal): string {
     case 'revoked_api_key':
       return 'This API key was deleted or replaced. Use another key.'
     case 'customer_suspended':
-      return 'This customer is suspended or closed: only reads are allowed.'
+      return 'This customer is suspended or closed: its API keys can only read, and its portal tokens are refused. Contact the operator.'
     case 'rate_limited':
       return `More than ${refusal.limit} requests arrived in this minute. Retry after ${refusal.retry_after_s} s.`
     case 'quota_exceeded':
@@ -156,8 +159,8 @@ export function detailOf(refusal: Refusal): string {
         : 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
     case 'unavailable':
       return refusal.stripe
-        ? 'Stripe did not respond, so the checkout was not opened and nothing was charged. Wait, then retry.'
-        : 'The ledger could not be reached. Retry with the same idempotency key: the request takes effect at most once.'
+        ? 'Stripe did not respond as expected, so the checkout was not opened and nothing was charged. Wait, then retry.'
+        : 'A required service was unavailable. Retry with the same idempotency key: the request takes effect at most once.'
     case 'payments_not_configured':
       return 'This deployment has no usable Stripe key for this mode. Ask the operator to set one up (docs/payments.md), or add credits with POST /v1/credits/purchase.'
   }
@@ -201,8 +204,8 @@ const MAX_ERRORS = 50
 const MAX_PATH_SHOWN = 200
 
 /**
- * Returns a refusal with the status 400 that lists the invalid fields. Its detail names the first field. `what` is the
- * invalid part, such as the query.
+ * Returns a refusal with the status 400 that lists at most 50 invalid fields. Its detail names the first field. `what`
+ * is the invalid part, such as the query.
  */
 export function invalid(
   errors: readonly FieldError[],

@@ -5,8 +5,8 @@ import type { LotPart } from './lots.ts'
 import type { ProviderCharge } from './vocabulary.ts'
 
 /**
- * The price and the credits of a burn, without the credits that were returned before its late rating. `given` is the
- * number of credits that were returned before the late rating or by it; 0 if there was no late rating.
+ * The price and the credits of a burn, without the part that was returned before its late rating. `given` is the number
+ * of credits that were returned before the late rating or by it; 0 if there was no late rating.
  */
 export interface OpenPrice {
   readonly given: MicroCredits
@@ -19,7 +19,7 @@ export interface UnratedEvent {
   readonly entry: Entry
   /**
    * The event's cost, if it is known but could not be charged; otherwise null. It cannot be charged if the wallet
-   * cannot pay or cannot take returned credits, or if a limit is reached.
+   * cannot pay or cannot take returned credits, if the price exceeds the maximum balance, or if a limit is reached.
    */
   readonly charge: ProviderCharge | null
 }

@@ -60,8 +60,8 @@ export type ProviderCharge =
   | { readonly kind: 'none'; readonly price_version: string }
 
 /**
- * The maximum time by which an event's timestamp can be later than its arrival. It is allowed because clients' clocks
- * can be fast.
+ * The maximum time by which an event's timestamp can be later than its arrival. A later timestamp is allowed because
+ * clients' clocks can be fast.
  */
 export const MAX_EVENT_AHEAD_MS = 5 * 60_000
 

@@ -202,7 +202,8 @@ export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number):
   if (wallet.balance + amount <= MAX_MICRO_CREDITS) return undefined
   return {
     code: 'conflict',
-    detail: 'The balance of the wallet would exceed the maximum of 8000000000 credits. Add fewer credits.',
+    detail:
+      'The balance of the wallet would exceed the maximum of 8000000000 credits. Use credits first, or add fewer.',
   }
 }
 
@@ -240,23 +241,31 @@ export function assertWallet(wallet: Wallet): void {
     check(
       Number.isSafeInteger(lot.left) && lot.left > 0 && lot.left <= lot.amount,
       wallet,
-      `lot ${lot.number} holds ${lot.left}`,
+      `lot ${lot.number} has ${lot.left} of ${lot.amount} left`,
     )
     check(!previous || compareBurnOrder(previous, lot) < 0, wallet, `lot ${lot.number} is out of burn order`)
     left += lot.left
     const held = heldOf.get(lot.number) ?? 0
-    check(lot.held === held && held <= lot.left, wallet, `lot ${lot.number} has ${lot.held} held`)
+    check(
+      lot.held === held && held <= lot.left,
+      wallet,
+      `lot ${lot.number} has ${lot.held} held, but holds reserve ${held}`,
+    )
     heldOf.delete(lot.number)
     previous = lot
   }
   for (const lot of wallet.pending ?? []) {
     const isWhole = Number.isSafeInteger(lot.left) && lot.left > 0 && lot.left <= lot.amount
-    check(isWhole && lot.held === 0, wallet, `lot ${lot.number}, which begins later, holds ${lot.left}`)
+    check(
+      isWhole && lot.held === 0,
+      wallet,
+      `lot ${lot.number}, which begins later, has ${lot.left} left and ${lot.held} held`,
+    )
     check(startOf(lot) > lot.created_at_ms, wallet, `lot ${lot.number} does not begin after its creation`)
     left += lot.left
   }
   const { balance, overdrawn, overdraft_limit, owed = ZERO_CREDITS } = wallet
-  check(left <= MAX_MICRO_CREDITS, wallet, `its lots hold ${left}`)
+  check(left <= MAX_MICRO_CREDITS, wallet, `its lots have ${left}, more than the maximum`)
   const used = overdrawn - owed + (heldOf.get(OVERDRAFT) ?? 0)
   heldOf.delete(OVERDRAFT)
   check(heldOf.size === 0, wallet, `holds reserve lots that are not open: ${[...heldOf.keys()]}`)
@@ -265,7 +274,7 @@ export function assertWallet(wallet: Wallet): void {
     wallet,
     `the wallet owes ${owed}, but is overdrawn by only ${overdrawn}`,
   )
-  check(used <= overdraft_limit, wallet, `it uses ${used} of its overdraft`)
+  check(used <= overdraft_limit, wallet, `it uses ${used} of its overdraft limit of ${overdraft_limit}`)
   check(balance === left - overdrawn, wallet, `its balance is ${balance} and its lots hold ${left}`)
 }
 
@@ -300,7 +309,7 @@ export const HOLD_STATUSES = ['open', 'captured', 'released', 'expired'] as cons
 
 export type HoldStatus = (typeof HOLD_STATUSES)[number]
 
-/** A hold in the form in which results contain it. The journal also stores closed holds in this form. */
+/** The form of a hold in results. The journal also stores closed holds in this form. */
 export interface HoldState {
   readonly number: number
   readonly wallet: number
@@ -330,7 +339,7 @@ export const RECURRING_PERIODS = ['day', 'week', 'month', 'quarter', 'year'] as 
 
 export type RecurringPeriod = (typeof RECURRING_PERIODS)[number]
 
-/** A recurring grant. Its periods start at the time of the first grant. */
+/** A recurring grant. Its first period starts at the time of the first grant. */
 export interface RecurringGrant {
   readonly number: number
   readonly every: RecurringPeriod

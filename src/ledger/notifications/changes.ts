@@ -15,8 +15,8 @@ export interface CommittedState {
   /** Reports whether a model of a provider has events without a price. */
   hasUnrated(provider: string, model: string): boolean
   /**
-   * Returns the time of the last notification that a limit was reached. For a fixed window, returns the start of the
-   * window.
+   * Returns the time of the last notification that a limit was reached; undefined if there was none. For a fixed
+   * window, returns the start of the window.
    */
   reachedAt(counter: number): number | undefined
 }

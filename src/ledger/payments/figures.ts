@@ -50,7 +50,7 @@ const SUM = `
 
 export async function readPaymentFigures({ DB }: Pick<Bindings, 'DB'>): Promise<AllPaymentFigures> {
   const sums = await DB.prepare(SUM).first<PaymentFigures & { readonly counted: number }>()
-  if (!sums) throw new Error('D1 returned no counts')
+  if (!sums) throw new Error('D1 returned no payment figures')
   const { counted, ...figures } = sums
   return { ...figures, complete: counted < MAX_COUNTED }
 }

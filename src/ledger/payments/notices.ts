@@ -8,7 +8,7 @@ import type { WalletOwner } from '../model/vocabulary.ts'
 
 /** Adds the notifications of payments. Each notification is part of the commit that changes the payment. */
 
-/** Adds the notifications about a change of a payment. */
+/** Adds the notifications about a change of a payment: its refunds and disputes, and the outcome of a top-up. */
 export function announceChange(draft: Draft, before: Payment, after: Payment, ids: LedgerIds): void {
   const add = (type: NotificationType) => draft.notify({ type, data: dataOf(after, ids) })
   if (after.refunded_cents !== before.refunded_cents) add('payment.refunded')

@@ -71,7 +71,10 @@ export class LedgerPayments {
     this.options = options
   }
 
-  /** Opens a checkout and returns the address of its page. */
+  /**
+   * Opens a checkout and returns the address of its page. Refuses if payments are not set up, if a maximum is reached,
+   * or if Stripe does not open the checkout.
+   */
   async checkout(message: CheckoutMessage): Promise<PaymentsResult<CheckoutAnswer>> {
     const { commits, storage, provider, ids } = this.options
     const stripe = provider()
@@ -96,10 +99,10 @@ export class LedgerPayments {
   }
 
   /**
-   * Asks Stripe about a payment and applies the response. Only one check of a payment runs at a time, so responses are
-   * applied in the order in which Stripe sent them. A check that is requested while another check runs starts after the
-   * running check, because the payment can change in the meantime. All checks that wait for the running check become
-   * one check.
+   * Asks Stripe about a payment, applies the response, and returns the payment. Refuses if the payment does not exist
+   * or payments are not set up. Only one check of a payment runs at a time, so responses are applied in the order in
+   * which Stripe sent them. A check that is requested while another check runs starts after the running check, because
+   * the payment can change in the meantime. All checks that wait for the running check become one check.
    */
   check(number: number, how: How = {}): Promise<Payment | Refused> {
     const waiting = this.waiting.get(number)
@@ -130,7 +133,7 @@ export class LedgerPayments {
     await this.reportFigures(now_ms)
     for (const error of failed.slice(0, 3)) this.options.log('payment_not_processed', error)
     if (failed.length > 0)
-      throw new Error(`the number of unprocessed payments and top-ups is ${failed.length}`)
+      throw new Error(`${failed.length} of ${due.length + asked.length} payments and top-ups failed`)
   }
 
   /** Returns the time of the alarm's next task for payments; null if there is none. */
@@ -181,7 +184,10 @@ export class LedgerPayments {
     }
   }
 
-  /** Charges the saved card of a low wallet. Writes the payment's row before charging the card. */
+  /**
+   * Charges the saved card of a wallet if a top-up is needed and possible; otherwise records when to decide again.
+   * Writes the payment's row before charging the card.
+   */
   private async topUp(wallet_key: string): Promise<void> {
     const { commits, storage, store, provider } = this.options
     const stripe = provider()
@@ -234,7 +240,7 @@ function isUnpaid(report: Report): boolean {
 const NOT_OPENED: Report = {
   kind: 'failed',
   code: 'not_opened',
-  message: 'Stripe did not respond.',
+  message: 'Stripe did not respond as expected.',
   declined: false,
 }
 

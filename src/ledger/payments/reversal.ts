@@ -100,8 +100,8 @@ function takeMore(
 }
 
 /**
- * Returns credits in the reverse order of taking: first the credits that were taken in place of spent credits, then
- * the credits of the payment's lot.
+ * Returns credits in the reverse order of taking: first the credits that were taken in place of spent credits, then the
+ * credits of the payment's lot. Returns null if the returned credits would exceed a maximum of the wallet.
  */
 function returnTaken(
   draft: Draft,

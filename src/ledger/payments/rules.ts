@@ -16,9 +16,9 @@ import { settle } from '../wallets/settle.ts'
 import { currentCounts, isLimitReached } from './payers.ts'
 
 /**
- * Sets or ends the rule of a wallet's top-up. Ends a pause, because the customer has decided about the rule again. If
- * the wallet has no saved card, the new rule begins with a pause. Does not change this month's spending, or a charge
- * that has no outcome yet.
+ * Sets or ends the rule of a wallet's top-up. Refuses an owner without a wallet, and the end of a rule that does not
+ * exist. Ends a pause, because the customer has decided about the rule again. If the wallet has no saved card, the new
+ * rule begins with a pause. Does not change this month's spending, or a charge that has no outcome yet.
  */
 export function setTopUp(
   draft: Draft,

@@ -72,7 +72,7 @@ export function openTopUp(draft: Draft, wallet_key: string, card: Card | null): 
   return payment
 }
 
-/** Records that the wallet is not topped up now, and the time of the next decision. */
+/** Records the time of the next decision. Pauses the top-up if the decision is a pause. */
 export function putOff(draft: Draft, payer: Payer, decision: Exclude<Decision, { kind: 'charge' }>): void {
   const key = walletKey(payer.owner)
   draft.payersDue.set(key, decision.kind === 'pause' ? decision.until_ms : null)

@@ -82,7 +82,10 @@ function lotAnswer(ids: LedgerIds, lot: Lot): LotAnswer {
   }
 }
 
-/** Reads the current state of a wallet. Writes only if an item in the wallet is due. */
+/**
+ * Returns what `read` returns for the current state of a wallet. Refuses an owner without a wallet. Writes only if an
+ * item in the wallet is due.
+ */
 export async function readWallet<T>(
   store: LedgerStore,
   commits: Commits,
@@ -101,7 +104,8 @@ export async function readWallet<T>(
 }
 
 /**
- * Returns a page of recurring grants, newest first. Applies due items to the draft, which the caller must not write.
+ * Returns a page of the recurring grants of one wallet, or of all wallets that `walletsWithDue` returns, newest first.
+ * Applies due items to the draft, which the caller must not write.
  */
 export function recurringPage(
   store: LedgerStore,

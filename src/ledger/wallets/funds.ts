@@ -131,8 +131,8 @@ export function openLot(wallet: Wallet, number: number): Lot {
 }
 
 /**
- * Adds a new lot to the wallet. The lot first repays the overdraft, which takes a share of the lot's price. Returns
- * the moved parts.
+ * Adds a new lot to the wallet. The lot first repays the overdraft. The repaying credits take their share of the lot's
+ * price. Returns the moved parts.
  */
 export function putLot(draft: Draft, wallet: Wallet, lot: NewFunds): LotPart[] {
   const opened: Lot = { ...lot, left: lot.amount, held: ZERO_CREDITS }
@@ -286,7 +286,7 @@ function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
   return taken.filter(([number]) => !wallet.lots.some((lot) => lot.number === number)).length
 }
 
-/** Returns a new lot in the form in which its entry records it. */
+/** Returns the record of a new lot for its entry. */
 export function newLot({ number, kind, priority, expires_at_ms, price }: NewFunds): NewLot {
   return { number, kind, priority, expires_at_ms, ...(price && { price }) }
 }

@@ -26,9 +26,9 @@ export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms:
 }
 
 /**
- * Grants one recurrence, effective at its time. Unreserved credits of the grant's earlier lots above the rollover
- * maximum expire, the oldest lots first. No lot is granted if it would exceed a maximum of the wallet, or if the
- * grant's target is already reached.
+ * Grants one recurrence, effective at its time, and schedules the next one. Unreserved credits of the grant's earlier
+ * lots above the rollover maximum expire, the oldest lots first. Adds no lot if the lot would exceed a maximum of the
+ * wallet, or if the grant's target is already reached.
  */
 export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void {
   const at_ms = grant.next_at_ms
@@ -55,8 +55,8 @@ export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void
 }
 
 /**
- * Returns the amount of a recurrence. With a target, it is the difference between the target and the unreserved
- * credits of the grant's lots.
+ * Returns the amount of a recurrence. With a target, it is the difference between the target and the unreserved credits
+ * of the grant's lots, and at least 0.
  */
 function dueAmount(wallet: Wallet, { number, amount, target }: RecurringGrant): MicroCredits {
   if (target === undefined) return amount

@@ -8,9 +8,9 @@ import { recur } from './recurring.ts'
 
 /**
  * Applies the due items of a wallet: lots that expire or begin, expired holds, and recurring grants. Each item is
- * applied once and takes effect at its due time. Items are applied in the order of their due times. For example, a
- * hold that expires before its lot returns its credits to the lot, and they then expire with the lot. Runs on the
- * next request or alarm, whichever is first. Returns the wallet afterwards. The wallet is copied, and therefore
+ * applied once and takes effect at its due time. Items are applied in the order of their due times. For example, a hold
+ * that expires before its lot returns its credits to the lot, and they then expire with the lot. Runs on the next
+ * request or alarm, whichever is first. Returns the wallet in its new state. The wallet is copied, and therefore
  * written, only if an item was due.
  */
 export function settle(draft: Draft, wallet: Wallet): Wallet {

@@ -150,7 +150,7 @@ creditPacksRoutes.openapi(changeRoute, async (c) => {
       auditOf(c, 'credit_packs.change', before, after),
     ])
     if (updated?.meta.changes === 1) return jsonResponse(c, packJson(c, after))
-    const detail = `Another credit pack has the name ${after.name}, or this pack was changed at the same time. Get the pack and retry.`
+    const detail = `Another credit pack has the name ${after.name}, or this pack was changed or deleted at the same time. Get the pack and retry.`
     return problem(c, { code: 'conflict', detail })
   } catch (error) {
     return serviceUnavailable(c, 'credit_pack_not_changed', error)

@@ -71,7 +71,7 @@ export function chargeFor(
 
 /**
  * Returns a warning if the matching rule has no rate for any unit of the event, so that the event burns no credits. A
- * unit with a rate of 0 causes no warning.
+ * unit with a rate of 0 causes no warning. Returns undefined if there is no warning.
  */
 function noRateWarning(
   method: CompiledMethod,
@@ -131,7 +131,7 @@ function chargeUnpriced(
 ): Charge | { readonly kind: 'unpriced' } {
   if (table.on_unpriced === 'reject') return { kind: 'unpriced' }
   if (table.on_unpriced === 'ceiling' && ceiling_cost !== undefined) {
-    const warning = `No price is known. The event is charged at the price of the provider's most expensive model, with a provider cost of ${formatDecimal(ceiling_cost, USD_DECIMALS)} USD.`
+    const warning = `No provider price is known for this event. The event is charged at the prices of the provider's most expensive model, with a provider cost of ${formatDecimal(ceiling_cost, USD_DECIMALS)} USD.`
     return { ...charged(table, ceiling_cost, charge(ceiling_cost), [warning]), unrated: true }
   }
   return {
@@ -146,7 +146,7 @@ function chargeUnpriced(
 
 const NO_WARNINGS: readonly string[] = []
 const COST_UNKNOWN: readonly string[] = [
-  'No price of the provider is known. The event is charged by usage, with a provider cost of 0.',
+  'No provider price is known for this event. The event is charged by usage, with a provider cost of 0.',
 ]
 
 /**

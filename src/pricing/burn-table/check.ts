@@ -49,8 +49,8 @@ function matchProblems(match: RuleMatch): DefinitionProblem[] {
 }
 
 /**
- * Returns an error if the provider in a condition is unknown. No event can name an unknown provider, so the rule would
- * never match.
+ * Returns an error if the provider in a condition is unknown; otherwise undefined. No event can name an unknown
+ * provider, so the rule would never match.
  */
 function providerProblem(written: string): string | undefined {
   if (written.endsWith('*') || findProvider(written)) return undefined
@@ -89,7 +89,8 @@ function tierProblems({ tiers }: Tiered): DefinitionProblem[] {
       return
     }
     const end = readDecimal(up_to, QUANTITY_DECIMALS)
-    if (end <= before) problems.push({ path, message: 'must be above 0 and the up_to of the previous tier' })
+    if (end <= before)
+      problems.push({ path, message: 'must be above 0 and above the up_to of the previous tier' })
     if (index === tiers.length - 1) problems.push({ path, message: 'must be null in the last tier' })
     before = end
   })
@@ -122,7 +123,7 @@ function describe(pairs: readonly Pair[], rules: readonly BurnRule[]): string {
       ({ first, second }) =>
         `rules[${first}] ${JSON.stringify(rules[first]?.match)} and rules[${second}] ${JSON.stringify(rules[second]?.match)}`,
     )
-  const more = pairs.length > MAX_PAIRS_NAMED ? `, and ${pairs.length - MAX_PAIRS_NAMED} more pairs` : ''
+  const more = pairs.length > MAX_PAIRS_NAMED ? `, and other pairs (${pairs.length - MAX_PAIRS_NAMED})` : ''
   return `Ambiguous rules match the same events: ${named.join('; ')}${more}. Keep one rule of each pair.`
 }
 

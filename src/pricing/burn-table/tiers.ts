@@ -43,7 +43,10 @@ export function compileTiers({ mode, free, tiers }: Tiered): CompiledTiers {
   }
 }
 
-/** Returns the charge for `quantity` units after `before` units in the same period, in 1e-21 credits. */
+/**
+ * Returns the charge for `quantity` after `before` in the same period, both in 1e-9 of the unit. The charge is in 1e-21
+ * credits.
+ */
 export function tierCharge(compiled: CompiledTiers, before: bigint, quantity: bigint): bigint {
   const from = positive(before - compiled.free)
   const to = positive(before + quantity - compiled.free)

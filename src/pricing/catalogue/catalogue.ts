@@ -8,8 +8,8 @@ import { type PricePeriod, readPeriods } from './period.ts'
 
 /**
  * A provider of the price catalogue. The catalogue contains providers, their models, and the prices of each model over
- * time. Start-up builds only the maps of the names of providers and of the standard tier. The models of a provider and
- * the prices of a model are read on first use and are kept in memory.
+ * time. Start-up builds only the map of provider names and the set of names of the standard tier. The models of a
+ * provider and the prices of a model are read on first use and are kept in memory.
  */
 export interface ProviderRef {
   readonly id: string
@@ -73,7 +73,8 @@ for (const provider of file.providers) {
 
 /**
  * Finds a provider by name or alias. Ignores case and separators: `X_AI` finds `x-ai`. If the name is unknown, compares
- * only the part before the first `.`: `openai.responses` finds `openai`.
+ * only the part before the first `.`: `openai.responses` finds `openai`. Returns undefined if there is no such
+ * provider.
  */
 export function findProvider(name: string): ProviderRef | undefined {
   const known = bySpelling.get(name)
@@ -147,8 +148,8 @@ const REMEMBERED_NAMES = 2000
 const loaded = new Map<string, LoadedProvider>()
 
 /**
- * Returns all data of a provider from the catalogue. Reads the data on the first call and then keeps it. Only modules
- * of `pricing/` call this function.
+ * Returns all data of a provider from the catalogue. Reads the data on the first call and then keeps it. Throws if the
+ * provider is not in the catalogue. Only modules of `pricing/` call this function.
  */
 export function loadProvider(provider: ProviderRef): LoadedProvider {
   const known = loaded.get(provider.id)
@@ -231,13 +232,13 @@ function readModel(
 /**
  * Finds a model by name. Searches for the exact name first, then for the first model of the provider with a matching
  * rule, and then in the providers whose models this provider resells. Repeats the search with other spellings of the
- * name. Finally, searches for the name without its snapshot date.
+ * name. Finally, searches for the name without its snapshot date. Returns undefined if no search finds a model.
  */
 export function findModel(provider: ProviderRef, model: string): ModelRef | undefined {
   return findMatch(provider, model)?.model
 }
 
-/** Finds the same model as `findModel`, and also returns the kind of match. */
+/** Finds the same model as `findModel`, and also returns the kind of match; undefined if there is no model. */
 export function findMatch(provider: ProviderRef, model: string): ModelMatch | undefined {
   const { found } = loadProvider(provider)
   // Looks up the name as given first, because most names are already in lower case.

@@ -33,12 +33,14 @@ export function chooseMediaPrice(
     if (found !== undefined) return { key: found }
     return {
       ...bySize(prices, sizeKeys),
-      warning: `no price for quality ${wantedQuality}; billed at the price without a quality`,
+      warning: `There is no price for quality ${wantedQuality}. The usage is billed at the price without a quality.`,
     }
   }
   const chosen = bySize(prices, sizeKeys)
   if (sizeKeys.length === 0 || chosen.key !== undefined) return chosen
-  return { warning: `no price for size ${wantedSize}; billed at the model's base price` }
+  return {
+    warning: `There is no price for size ${wantedSize}. The usage is billed at the model's base price.`,
+  }
 }
 
 /**
@@ -51,7 +53,9 @@ function unused(size: string, quality: string): MediaPriceChoice {
     ...(ORDINARY.has(quality) ? [] : [`quality ${quality}`]),
   ]
   if (ignored.length === 0) return {}
-  return { warning: `no price for ${ignored.join(' and ')}; billed at the model's only price` }
+  return {
+    warning: `There is no price for ${ignored.join(' and ')}. The usage is billed at the model's only price.`,
+  }
 }
 
 function bySize(prices: ReadonlyMap<string, unknown>, sizeKeys: readonly string[]): MediaPriceChoice {

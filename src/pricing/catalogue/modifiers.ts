@@ -27,7 +27,10 @@ export function readModifier(line: string): Modifier {
   }
 }
 
-/** Returns the first modifier with this name that is in force and matches one of the model's names. */
+/**
+ * Returns the first modifier with this name that is in force and matches one of the model's names; undefined if there
+ * is none.
+ */
 export function findModifier(
   modifiers: readonly Modifier[],
   name: string,

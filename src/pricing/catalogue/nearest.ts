@@ -14,8 +14,8 @@ export function nearest(wanted: string, names: readonly string[], count: number)
 }
 
 /**
- * The minimum length of a common beginning that makes two names similar. A name that another name contains must be
- * longer. Unrelated names often have a shorter common beginning.
+ * The minimum length of a common beginning that makes two names similar, because unrelated names often have a shorter
+ * one. If one name contains the other, the shorter name must be longer than this.
  */
 const MIN_SHARED = 3
 

@@ -123,10 +123,10 @@ export class OverlaySet {
   }
 
   /**
-   * Returns the overlay that applies to a query. An overlay for the model's name as the caller wrote it takes
-   * precedence, then an overlay for the catalogue's id, then an overlay for the longest prefix of the name or of the
-   * id. For the same name or prefix, an overlay for the service tier of the query takes precedence over an overlay for
-   * all tiers. Ignores overlays of the price feed.
+   * Returns the overlay that applies to a query; undefined if there is none. An overlay for the model's name as the
+   * caller wrote it takes precedence, then an overlay for the catalogue's id, then an overlay for the longest prefix of
+   * the name or of the id. For the same name or prefix, an overlay for the service tier of the query takes precedence
+   * over an overlay for all tiers. Ignores overlays of the price feed.
    */
   find(query: OverlayQuery): PriceOverlay | undefined {
     const own = this.byProvider.get(query.provider)
@@ -145,8 +145,8 @@ export class OverlaySet {
   }
 
   /**
-   * Returns the overlay of the price feed that is in force for a model at a time. `model` is the id in the catalogue,
-   * in lower case.
+   * Returns the overlay of the price feed that is in force for a model at a time; undefined if there is none. `model`
+   * is the id in the catalogue, in lower case.
    */
   findFed(provider: string, model: string, at_ms: number): PriceOverlay | undefined {
     return this.fed.get(fedKey(provider, model))?.findLast((overlay) => holdsAt(overlay, at_ms))
@@ -230,8 +230,8 @@ function beginningWith(
 
 /**
  * Returns the overlay that is in force for the service tier of a query. If there is none, returns the overlay that is
- * in force for all tiers. Overlays of the same model and tier never overlap in time, so at most one of them is in
- * force.
+ * in force for all tiers; undefined if there is none either. Overlays of the same model and tier never overlap in time,
+ * so at most one of them is in force.
  */
 function inForce(
   overlays: readonly PriceOverlay[] | undefined,

@@ -149,7 +149,9 @@ function chooseVariant(
   const wantedTier = conditions.service_tier
   const tier = tierNamed(wantedTier)
   if (wantedTier !== undefined && tier === undefined && !isStandardTier(wantedTier)) {
-    warnings.push(`no price for service tier ${shown(wantedTier)}; billed at list price`)
+    warnings.push(
+      `There is no price for service tier ${shown(wantedTier)}. The usage is billed at the list price.`,
+    )
   }
   const region = chooseRegion(conditions, names, regional)
   if (region.warning !== undefined) warnings.push(region.warning)
@@ -166,14 +168,17 @@ function chooseVariant(
     const sizes = period.prices.get(unit)?.sizes
     if (context === undefined || sizes === undefined || sizes.size === 0) continue
     if (sizes.has(context)) keys.set(unit, context)
-    else warnings.push(`no price for search context size ${shown(context)}; billed at list price`)
+    else
+      warnings.push(
+        `There is no price for search context size ${shown(context)}. The usage is billed at the list price.`,
+      )
   }
   return { tier, region: region.modifier, keys: keys.size === 0 ? NO_KEYS : keys, warnings }
 }
 
 /**
- * Returns the modifier for a region. Callers can send any text as a region. An unknown region causes a warning only if
- * the provider charges by region.
+ * Returns the modifier for a region, if there is one. Callers can send any text as a region. An unknown region causes a
+ * warning only if the provider charges by region.
  */
 function chooseRegion(
   { provider, region, at_ms }: PriceConditions,
@@ -191,7 +196,7 @@ function chooseRegion(
   // prefix `regional`, which all regions share.
   const lists = ['regional', ...profiles.map(({ prefix }) => prefix)]
   if (names.some((model) => lists.some((list) => model.startsWith(`${list}.`)))) return {}
-  return { warning: `no price for region ${shown(region)}; billed at list price` }
+  return { warning: `There is no price for region ${shown(region)}. The usage is billed at the list price.` }
 }
 
 function shown(name: string): string {

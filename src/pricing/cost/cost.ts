@@ -83,7 +83,10 @@ export interface BreakdownLine {
   readonly without_own_price?: readonly { readonly unit: UsageUnit; readonly quantity: number }[]
 }
 
-/** Returns the provider's cost at the catalogue's prices. Rounds only the exact sum, half-even, to 1e-12 USD. */
+/**
+ * Returns the provider's cost at the catalogue's prices. Rounds only the exact sum, half-even, to 1e-12 USD. Returns
+ * `unpriced` if the model is unknown or has no price for the usage.
+ */
 export function providerCost(request: CostRequest): CostResult {
   const model = findModel(request.provider, request.model)
   if (model === undefined) {
@@ -134,7 +137,7 @@ export interface ListedUsage {
 
 /**
  * Returns the cost of several calls. Computes the exact cost of each call by its own price list, and rounds only the
- * sum.
+ * sum. Returns `unpriced` if a call has usage, but none of its units has a price.
  */
 export function pricedSum(all: readonly ListedUsage[]): CostResult {
   const priced = all.map((one) => ({ ...one, usage: inclusiveUsage(one.usage) }))

@@ -39,7 +39,10 @@ export interface PriceBook {
 
 export const NO_OVERLAYS: PriceBook = { overrides: OverlaySet.EMPTY, operator: OverlaySet.EMPTY }
 
-/** Returns the provider's cost at the prices of a customer. Rounds only the exact sum, half-even, to 1e-12 USD. */
+/**
+ * Returns the provider's cost at the prices of a customer. Rounds only the exact sum, half-even, to 1e-12 USD. Returns
+ * `unpriced` if a model has no price, or no price for its usage.
+ */
 export function costFrom(book: PriceBook, request: CostRequest): CostResult {
   return request.parts === undefined ? costOfOne(book, request) : costOfParts(book, request, request.parts)
 }
@@ -201,9 +204,9 @@ function pricesOfOneVersion(book: PriceBook, version: string, conditions: PriceC
 const OVERLAY_ID = /^(po_[0-9a-z]{26})/
 
 /**
- * Reads the overlay ids and the catalogue version from a price version. A price version has a form such as `po_1` ·
- * `po_1@catalogue` · `po_1@catalogue:@label` · `po_1*po_2` · `po_1*catalogue:provider/model@label` ·
- * `catalogue:provider/model@label`.
+ * Reads the overlay ids and the catalogue version from a price version. The catalogue version is undefined if the price
+ * version does not contain it. A price version has a form such as `po_1` · `po_1@catalogue` · `po_1@catalogue:@label` ·
+ * `po_1*po_2` · `po_1*catalogue:provider/model@label` · `catalogue:provider/model@label`.
  */
 function readVersion(version: string): { overlay_ids: string[]; catalogue: string | undefined } {
   const overlay_ids: string[] = []
@@ -297,7 +300,7 @@ function tierWarnings(overlay: PriceOverlay, { provider, service_tier }: PriceCo
   if (service_tier === undefined || overlay.service_tier !== null) return NONE
   if (tierOf(provider, service_tier) === null) return NONE
   const shown = JSON.stringify(service_tier.slice(0, 60))
-  return [`no price for service tier ${shown}; billed at the price for all tiers`]
+  return [`There is no price for service tier ${shown}. The usage is billed at the price for all tiers.`]
 }
 
 interface Prepared {

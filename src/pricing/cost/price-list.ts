@@ -176,7 +176,7 @@ interface ScaledPrice {
 
 /**
  * Converts a price in USD for `per` units to a price in pico-USD for one unit or one nanosecond. The results are
- * fractions in lowest terms.
+ * fractions in lowest terms. Throws if there is no price.
  */
 function scaled(unit: UsageUnit, price: UnitPrice | undefined, options: PriceListOptions): ScaledPrice {
   if (price === undefined) throw new Error(`${unit} has no price`)

@@ -83,8 +83,8 @@ export function billingContext(body: Record<string, unknown>): BillingContext {
 }
 
 /**
- * Returns the service tier of a request. A request in a batch has the tier `batch`, even if its response reports
- * another tier. Anthropic reports its fast mode as a speed and not as a tier.
+ * Returns the service tier of a request; undefined if the response reports none. A request in a batch has the tier
+ * `batch`, even if its response reports another tier. Anthropic reports its fast mode as a speed and not as a tier.
  */
 function serviceTier(body: Record<string, unknown>): string | undefined {
   if (ownValue(body, 'object') === 'batch') return 'batch'
@@ -138,8 +138,8 @@ function plainDecimal(value: number): string | undefined {
 const TOLERANCE_PERCENT = 1n
 
 /**
- * Returns a warning if the reported cost (such as OpenRouter's `usage.cost`) differs from our cost by more than 1 %.
- * Our cost is charged, because the reported cost can be rounded, reduced by credits, or zero.
+ * Returns a warning if the reported cost (such as OpenRouter's `usage.cost`) differs from our cost by more than 1 %;
+ * otherwise undefined. Our cost is charged, because the reported cost can be rounded, reduced by credits, or zero.
  */
 export function reportedCostWarning(cost: PicoUsd, reported_cost_usd: string): string | undefined {
   const reported = parseDecimal(cut(reported_cost_usd), USD_DECIMALS)

@@ -242,14 +242,19 @@ function candidatesFor(provider: ProviderRef | undefined): readonly Candidate[] 
   return [...own.map(candidate), ...listed.map(([, shape]) => listedShape(shape)), ...general.map(candidate)]
 }
 
+/**
+ * Returns the shapes of an API: those of this file for the provider, or else the one of the catalogue, and then the
+ * general ones, which can read more numbers. The catalogue names the chat completions of some providers `default`.
+ */
 function namedShapes(provider: ProviderRef | undefined, api: string): readonly Candidate[] {
   const wanted = api.toLowerCase()
   const named = SHAPES.filter((shape) => shape.api === wanted)
   const own = provider === undefined ? [] : named.filter(isFor(provider))
-  const listed = provider === undefined ? undefined : loadProvider(provider).shapes.get(wanted)
   if (own.length > 0) return own.map(candidate)
-  if (listed !== undefined) return [listedShape(listed)]
+  const shapes = provider === undefined ? undefined : loadProvider(provider).shapes
+  const listed = shapes?.get(wanted) ?? (wanted === 'chat' ? shapes?.get('default') : undefined)
   const general = named.filter(({ providers }) => providers === undefined).map(candidate)
+  if (listed !== undefined) return [listedShape(listed), ...general]
   if (general.length > 0 || wanted !== 'default') return general
   return guessedShapes(provider)
 }

@@ -61,7 +61,7 @@ export function readIterations(root: Located, model: string | undefined): Iterat
   }
   const warnings =
     list.length > MAX_ITERATIONS
-      ? [unreadUsage(`the number of iterations that are not read is ${list.length - MAX_ITERATIONS}`)]
+      ? [unreadUsage(`${list.length} iterations are reported, and only the first ${MAX_ITERATIONS} are read`)]
       : []
   return { parts: withLongWrites(parts, root.value), read, seen, warnings }
 }

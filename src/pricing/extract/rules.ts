@@ -201,7 +201,7 @@ function quantityProblem(rule: Rule, value: unknown): string | undefined {
 /**
  * Finds the object that contains the usage numbers. It is at a root of the shape, in the body or in a response inside
  * the body, because streams and batches wrap responses in envelopes. If the caller sent only the usage part, it is the
- * body itself or is under the last step of a root.
+ * body itself or is under the last step of a root. Returns undefined if there is no such object.
  */
 function findRoot(shape: Shape, wholes: readonly Located[]): { root: Located; whole: Located } | undefined {
   for (const whole of wholes) {
@@ -243,8 +243,9 @@ export function envelopes(body: unknown): Located[] {
 }
 
 /**
- * Returns the first value at the paths that is not null. Also returns its path and the paths of equal values. Equal
- * values are repetitions: for example, `cached_tokens` and `cache_read_input_tokens` can contain the same number.
+ * Returns the first value at the paths that is not null; undefined if there is none. Also returns its path and the
+ * paths of equal values. Equal values are repetitions: for example, `cached_tokens` and `cache_read_input_tokens` can
+ * contain the same number.
  */
 function firstAt(
   paths: readonly Path[],
@@ -262,8 +263,8 @@ function firstAt(
 }
 
 /**
- * Returns the text at the first path that exists. Searches in the usage part first, and then in the response, the body
- * and all envelopes, because any of them can contain the name of the model.
+ * Returns the text at the first path that exists; undefined if there is none. Searches in the usage part first, and
+ * then in the response, the body and all envelopes, because any of them can contain the name of the model.
  */
 function textFirstAt(paths: readonly Path[], root: Located, around: readonly Located[]): string | undefined {
   const [whole = root] = around
@@ -296,7 +297,7 @@ function valueAt(path: Path, start: Located): { readonly value: unknown; readonl
   return { value, path: text === '' ? start.path : joined(start.path, text) }
 }
 
-/** Returns the value at a path that selects an item of a list or counts items. */
+/** Returns the value at a path that selects an item of a list or counts items; undefined if the path does not exist. */
 function itemAt(
   steps: readonly Step[],
   start: Located,

@@ -55,7 +55,7 @@ export function unreadNumbers(root: Located, seen: ReadonlySet<string>): string[
   })
   const named = unread.slice(0, MAX_NAMED).map(({ path, value }) => unreadUsage(`${path} is ${value}`))
   const more = unread.length - named.length
-  return more > 0 ? [...named, unreadUsage(`the count of further unread numbers is ${more}`)] : named
+  return more > 0 ? [...named, unreadUsage(`other numbers are not read (${more})`)] : named
 }
 
 /** Returns the warning about usage that is not in the cost. */

@@ -22,7 +22,7 @@ interface HoldRow {
   expires_at_ms: number
 }
 
-/** Reads a closed hold from D1; undefined if D1 does not contain the hold. */
+/** Returns a closed hold from D1; undefined if D1 does not contain the hold. */
 export async function readClosedHold(
   env: Bindings,
   ledger: LedgerName,

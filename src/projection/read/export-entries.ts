@@ -34,6 +34,11 @@ export interface EntriesExport {
  */
 export const EXPORT_ENTRIES = 20_000
 const EXPORT_PAGES = 2_000
+/**
+ * The maximum number of D1 pages in the range of an export. It is not reached: each entry adds at most one page, and
+ * entries that are flushed during the export add at most the rest of one flush.
+ */
+const MAX_ROWS = 2 * (EXPORT_ENTRIES + EXPORT_PAGES)
 /** The maximum number of entries in one read from the object. A read also ends after 64 rows or 4 MB of rows. */
 const ENTRIES_A_READ = 500
 /**
@@ -43,9 +48,9 @@ const ENTRIES_A_READ = 500
 const READ_LIMITS: PortionLimits = { bytes: 2_000_000, items: 64 }
 
 /**
- * Exports entries, newest first. Like `listEntries`, it misses and repeats no entry and includes unflushed entries. It
- * first determines the range of entry numbers from the columns of the pages, without their bodies, and then reads the
- * range in chunks.
+ * Exports entries, newest first. Returns a refusal if the ledger refuses a call. Like `listEntries`, it misses and
+ * repeats no entry and includes unflushed entries. It first determines the range of entry numbers from the columns of
+ * the pages, without their bodies, and then reads the range in chunks.
  */
 export async function exportEntries(
   env: Bindings,
@@ -169,9 +174,9 @@ async function* flushedChunks(
     before_entry,
     from_entry: lowest_entry,
     to_ms,
-    // This limit is never reached: the range is already limited, and each entry adds at most one page.
-    rows: EXPORT_ENTRIES + EXPORT_PAGES,
+    rows: MAX_ROWS,
   })
+  if (rows.length === MAX_ROWS) throw new Error(`an export has ${MAX_ROWS} pages or more`)
   const arrived_from_ms = arrivedFrom(filter)
   const flushes = [...Map.groupBy(rows, ({ flush_entry }) => flush_entry).values()]
   for (const portion of portionsOf(flushes, bytesOf, READ_LIMITS)) {

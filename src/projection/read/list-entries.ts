@@ -51,9 +51,10 @@ const PAGES_AROUND_ENTRY = `
     (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= ?2)`
 
 /**
- * Lists entries, newest first, including all acknowledged entries. Reads unflushed entries from the object and older
- * entries from D1. Calls the object first, which also returns the number of the last entry in D1. This number increases
- * only after D1 has stored the pages, so commits and flushes during the call cause no missing or repeated entries.
+ * Lists entries, newest first, including all acknowledged entries. Returns a refusal if the ledger refuses the call.
+ * Reads unflushed entries from the object and older entries from D1. Calls the object first, which also returns the
+ * number of the last entry in D1. This number increases only after D1 has stored the pages, so commits and flushes
+ * during the call cause no missing or repeated entries.
  */
 export async function listEntries(env: Bindings, query: EntriesQuery): Promise<EntriesPage | Refused> {
   const result = await readEntries(env, query.ledger, query)
@@ -100,7 +101,10 @@ export async function findEntry(
   return entry && known === id ? { kind: 'found', entry, ids } : { kind: 'none' }
 }
 
-/** Reads one entry from D1. Reads all pages that can contain the entry, but parses only the entry itself. */
+/**
+ * Returns one entry from D1; undefined if D1 does not contain it. Reads all pages that can contain the entry, but
+ * parses only the entry itself.
+ */
 async function readFlushed(env: Bindings, ledger: LedgerName, number: number): Promise<Entry | undefined> {
   const db = ledgerDb(env, ledger.customer_id)
   const ledger_id = ledgerKey(ledger)

@@ -22,7 +22,7 @@ export interface SubjectRow {
 
 /**
  * Returns a function that converts a subject number to the customer's own id of the user or team. For an erased
- * subject, the function returns its alias.
+ * subject, the function returns its alias. For a number without a subject, it returns a placeholder.
  */
 export async function nameSubjects(
   db: D1Database,

@@ -34,7 +34,7 @@ const SUMS = [
   'paid_pico',
 ].map(sumOf)
 
-// Counts as one or two rows read for each page. Does not read bodies.
+// D1 counts one or two read rows for each page. The statement does not read bodies.
 const FLUSHES = `
   SELECT flush_entry, sum(entry_count) AS entries, sum(events) AS events, ${SUMS.join(', ')}
   FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2 GROUP BY flush_entry ORDER BY flush_entry LIMIT ?3`
@@ -105,9 +105,10 @@ interface BrokenHash {
 }
 
 /**
- * Compares the pages in D1 with the sums of the ledger object, and returns the differences. The pages must contain
- * every entry from the end of `after` to the last flushed entry. Each page must begin with the last balance of its
- * wallet. The hash chain must be unbroken. The sums of all pages must equal the sums of the object.
+ * Compares the pages in D1 with the sums of the ledger object, and returns the differences. One check reads at most
+ * `MAX_FLUSHES` flushes. The pages must contain every entry from the end of `after` to the last flushed entry. Each
+ * page must begin with the last balance of its wallet. The hash chain must be unbroken. The sums of all pages must
+ * equal the sums of the object.
  */
 export async function checkPages(
   db: D1Database,

@@ -40,10 +40,10 @@ interface ReconcileOptions {
 
 /**
  * Compares a ledger object with its pages in D1 and with its rollups. If there are differences, repairs the pages from
- * the journal and the rollups from the pages, and compares again. Begins a full check, which begins with the first
- * page, if `full` is true, on the first check, and after a check with status DIFFERENT. Otherwise checks only the pages
- * since the last check. If the last full check is not complete, continues it even if `full` is true. `last` is the
- * stored result of the last check; if it is undefined, reads it.
+ * the journal and the rollups from the pages, and compares again. Stores the result. Begins a full check, which begins
+ * with the first page, if `full` is true, on the first check, and after a check with status DIFFERENT. Otherwise checks
+ * only the pages since the last check. If the last full check is not complete, continues it even if `full` is true.
+ * `last` is the stored result of the last check; if it is undefined, reads it.
  */
 export async function reconcileLedger(
   env: Bindings,

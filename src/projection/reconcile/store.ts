@@ -28,7 +28,7 @@ interface Row {
   readonly differences: string
 }
 
-/** Returns whether a full check is not complete. The next check continues it. */
+/** Reports whether a full check was begun and is not complete. The next check continues it. */
 export function isFullCheckOpen(stored: StoredReconciliation | null): boolean {
   return stored?.status === 'CHECKING' && stored.full_at_ms === stored.checked_at_ms
 }
@@ -73,7 +73,7 @@ export async function writeReconciliation(
 }
 
 // Keeps the progress of the last check, also of a full check that is not complete. Keeps the status DIFFERENT and
-// replaces any other status by CHECKING. For a ledger that was never checked, records that no entry is checked yet.
+// replaces any other status with CHECKING. For a ledger that was never checked, records that no entry is checked yet.
 const POSTPONE = `
   INSERT INTO reconciliations (ledger_id, status, checked_at_ms, full_at_ms, checked_entry, usage, differences)
   VALUES (?1, 'CHECKING', ?2, 0, 0, ?3, '[]')

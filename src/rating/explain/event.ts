@@ -101,7 +101,7 @@ function priceOfEvent(event: EventRecord, conditions: PriceConditions, book: Pri
   if (event.unrated) {
     return {
       kind: 'not',
-      note: 'No price was known for the event. It is rated when a price becomes known.',
+      note: 'No price was known for the event. The event is rated when a price becomes known.',
     }
   }
   const several = version.split(VERSION_AND).length > 1
@@ -173,7 +173,7 @@ function chargeNote(event: EventRecord, credits: bigint | undefined, burned: big
   }
   if (credits === burned) return undefined
   return credits > burned
-    ? `The event was rated at ${exactText(credits)} credits, and ${exactText(burned)} were burned. A capture burns at most the credits that its hold and wallet allow.`
+    ? `The table results in ${exactText(credits)} credits, but ${exactText(burned)} were burned. Either the event captured a hold, and the hold and the wallet did not allow more, or the deployment's defaults have changed since the event.`
     : `The table results in ${exactText(credits)} credits, but ${exactText(burned)} were burned. The deployment's defaults have changed since the event.`
 }
 

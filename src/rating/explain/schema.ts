@@ -25,10 +25,9 @@ const layerFields = {
   published_by: z
     .string()
     .optional()
-    .openapi({ description: 'The source from which the catalogue has the price.' }),
+    .openapi({ description: 'The source from which the catalogue took the price.' }),
   effective_from: time.nullable().openapi({
-    description:
-      'The time from which the price applies; null for the first price of a model in the catalogue.',
+    description: 'The time from which the price applies; null if the catalogue does not state it.',
   }),
   multiplier: z
     .number()

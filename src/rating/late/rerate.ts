@@ -68,7 +68,9 @@ const MAX_MODELS = 1_000
 /**
  * Rates unrated events in the ledgers that need late rating (see `ledgersToRate`). Begins after the ledger
  * `after_ledger_id`. Calls `reach` with the id of each processed ledger, and with an empty id after the last ledger, so
- * that the caller can store where the next run begins. Runs only one statement if no ledger needs late rating.
+ * that the caller can store where the next run begins. Runs only one statement if no ledger needs late rating. Logs a
+ * failure in one ledger and continues with the next ledger. Throws if D1 is unavailable or if the budget of the job is
+ * spent.
  */
 export async function rerateChanged(
   env: Bindings,

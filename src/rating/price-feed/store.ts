@@ -137,7 +137,10 @@ export function sizeProblem({ set, end }: StoredFeed['changes'], overlays: numbe
 
 const STATUS = 'UPDATE price_feeds SET status = ?2 WHERE feed_id = ?1 AND status = ?3'
 
-/** Records that the operator rejected a feed. Runs the statements `others` in the same batch. */
+/**
+ * Records that the operator rejected a feed, unless its status has changed since it was read. Runs the statements
+ * `others` in the same batch.
+ */
 export async function rejectFeed(
   db: D1Database,
   { feed_id, status }: StoredFeed,

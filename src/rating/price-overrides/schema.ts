@@ -129,13 +129,13 @@ function unknownUnit(unit: string): string {
   const [closest] = nearest(unit, Object.keys(USAGE_UNITS), 1)
   return closest === undefined
     ? 'is not a known unit of usage'
-    : `is not a known unit of usage; the nearest is ${closest}`
+    : `is not a known unit of usage. Did you mean ${closest}?`
 }
 
 const modelPattern = customerText()
   .transform((model) => model.trim().toLowerCase())
   .refine((model) => model !== '', 'must not be blank')
-  .refine((model) => !model.slice(0, -1).includes('*'), 'may have a * only at its end')
+  .refine((model) => !model.slice(0, -1).includes('*'), 'may have * only at its end')
   .openapi({
     description: "A model's name, or a prefix followed by `*`. An exact name takes precedence over prefixes.",
   })
@@ -144,7 +144,7 @@ const serviceTier = customerText()
   .refine((tier) => plainName(tier) !== '', 'must have a letter or a digit')
   .refine(
     (tier) => !isStandardTier(tier),
-    'must not be the standard tier: leave out service_tier to set its price',
+    'must not be the standard tier: leave out service_tier to set a price for all tiers',
   )
 
 export const overlaySchema = z
@@ -161,7 +161,7 @@ export const overlaySchema = z
         'The time from which the price applies. Default: now. A time in the past, at most 35 days, is accepted only for unit prices of an exact model that has had no price since that time.',
     }),
     effective_to: timeInput().optional().openapi({
-      description: 'The time when the price ends. By default, it ends when another price replaces it.',
+      description: 'The time when the price ends. Default: the time when another price replaces this price.',
     }),
   })
   .openapi('PriceOverlayInput')

@@ -91,8 +91,8 @@ const SELECT_PAGE = `
   ORDER BY epoch DESC LIMIT ?5`
 
 /**
- * Returns a page of a scope's overlays, newest first, and the epoch below which the next page starts. Omits overlays of
- * the price feed.
+ * Returns a page of a scope's overlays, newest first, and the epoch below which the next page starts; null if there is
+ * no next page. Omits overlays of the price feed.
  */
 export async function listOverlays(
   env: Env,

@@ -131,9 +131,9 @@ function emptyCell({ hour, feature_id, provider, model, event_type, user, team, 
 }
 
 /**
- * Returns the names that identify the kind of a cell in its packed form: feature, provider, model and event type. Adds
- * the API key only if the cell has one, so that usage without keys is packed in the same form as before keys were
- * recorded.
+ * Returns the names that identify the kind of a cell in its packed form: feature, provider, model and event type. A
+ * missing name is null. Adds the API key only if the cell has one, so that usage without keys is packed in the same
+ * form as before keys were recorded.
  */
 export function namesOfKind({ feature_id, provider, model, event_type, key }: Cell): (string | null)[] {
   const names = [feature_id, provider, model, event_type]

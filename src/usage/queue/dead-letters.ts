@@ -69,9 +69,9 @@ export interface Replay {
 }
 
 /**
- * Consumes dead letters again: the dead letters with the given ids or, without ids, the open dead letters whose last
- * failure is oldest. Marks them in one batch together with the statements that `statementsOf` returns. The batch writes
- * 2 rows for each dead letter: the dead letter and its index entry.
+ * Consumes dead letters again, at most `MAX_REPLAYED`: the dead letters with the given ids or, without ids, the open
+ * dead letters whose last failure is oldest. Marks them in one batch together with the statements that `statementsOf`
+ * returns. The batch writes 2 rows for each dead letter: the dead letter and its index entry.
  */
 export async function replayDeadLetters(
   env: Bindings,

@@ -161,8 +161,8 @@ function assertSize(message: UsageMessage): UsageMessage {
 const BATCH_LIMITS: PortionLimits = { bytes: 240_000, items: 100 }
 
 /**
- * Sends the usage messages of a flush in order. If it throws, some messages can already be sent, and the caller must
- * send all messages again. Sends nothing if the range has no entries.
+ * Sends the usage messages of a flush in order. If it throws, the queue can already have accepted some messages, and
+ * the caller must send all messages again. Sends nothing if the range has no entries.
  */
 export async function sendUsage(
   queue: Queue,

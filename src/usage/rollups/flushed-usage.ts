@@ -80,7 +80,7 @@ function byFlush(rows: readonly PageRow[]): Flush[] {
 
 /**
  * Returns the usage messages of one flush for the entries after `reached`. If a message also contains earlier entries,
- * removes them from the message.
+ * removes them from the message. Throws `BrokenPages` if entries are missing.
  */
 function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: number): ParsedUsageMessage[] {
   const entries = pages

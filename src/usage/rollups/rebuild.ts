@@ -62,7 +62,10 @@ export async function rebuildLedger(
   return continueRebuild(db, ledger_id, entries_allowed, now_ms)
 }
 
-/** Continues the rebuild of a ledger's rollups. Adds about `entries_allowed` entries at most. */
+/**
+ * Continues the rebuild of a ledger's rollups. Adds about `entries_allowed` entries at most. Throws if pages are
+ * missing or damaged, or if D1 fails.
+ */
 export async function continueRebuild(
   db: D1Database,
   ledger_id: string,

@@ -81,7 +81,7 @@ export async function rollUp(
     open = left
   }
   const reason =
-    'concurrent writers changed the rollups of the ledger, or too many earlier messages are missing for one step'
+    'concurrent writers changed the rollups of the ledger, or too many earlier messages were missing for one batch'
   for (const message of open) outcomes.set(message, { kind: 'failed', reason })
   return outcomes
 }
@@ -96,7 +96,10 @@ interface PagesAllowed {
   entries: number
 }
 
-/** Returns the next step for one ledger. The step has no messages if none can be added now. */
+/**
+ * Returns the next step for one ledger. The step has no messages if none can be added now. Returns a failure if D1 does
+ * not have the ledger, or if its pages have a gap.
+ */
 async function stepOf(
   db: D1Database,
   position: Position | undefined,

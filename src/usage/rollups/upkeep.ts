@@ -39,8 +39,8 @@ async function unfinished(
 }
 
 /**
- * Continues unfinished rebuilds, beginning with the one that has waited longest. Returns the number of finished
- * rebuilds.
+ * Continues unfinished rebuilds, beginning with the one that has waited longest. Logs a rebuild that fails, and
+ * continues with the next. Returns the number of finished rebuilds. Throws `BudgetSpent` if the run has no more calls.
  */
 export async function finishRebuilds(db: D1Database, now_ms: number): Promise<number> {
   let finished = 0

@@ -70,10 +70,7 @@ export async function deliverBatch(
   }
 }
 
-/**
- * Returns the jobs of a batch. Acknowledges malformed messages, and messages about a delivery that an earlier message
- * in the batch is about.
- */
+/** Returns the jobs of a batch. Acknowledges malformed messages, and repeated messages about the same delivery. */
 function jobsOf({ messages }: MessageBatch): Job[] {
   const jobs = new Map<string, Job>()
   for (const message of messages) {

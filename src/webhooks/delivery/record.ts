@@ -8,8 +8,8 @@ import { OPERATOR } from '../records/secrets.ts'
 import type { Consequence } from './outcome.ts'
 
 /**
- * Writes the outcomes of deliveries and the changes of their endpoints in one D1 batch. Throws if D1 does not respond.
- * If the call is repeated, an attempt can be recorded twice.
+ * Writes the outcomes of deliveries and the changes of their endpoints in one D1 batch. Throws if D1 fails. If the call
+ * is repeated, an attempt can be recorded twice.
  */
 export async function record(
   env: Bindings,
@@ -48,9 +48,9 @@ function newStates(consequences: readonly Consequence[]) {
 
 /**
  * Notifies the customers of the endpoints that must be disabled. Returns one consequence for each of these endpoints,
- * but omits endpoints whose customer could not be notified. The notification precedes the change of the endpoint, and
- * is stored only once. If a crash prevents the change, a later attempt that fails for the same reason disables the
- * endpoint.
+ * but omits endpoints whose customer could not be notified. The operator's endpoints are returned without a
+ * notification. The notification precedes the change of the endpoint, and is stored only once. If a crash prevents the
+ * change, a later attempt that fails for the same reason disables the endpoint.
  */
 async function announced(env: Bindings, consequences: readonly Consequence[]): Promise<Consequence[]> {
   const to_disable = new Map(

@@ -31,7 +31,7 @@ export interface Situation {
   readonly is_busy: boolean
 }
 
-/** Reads the situations of all given deliveries with a few statements. Throws if D1 does not respond. */
+/** Reads the situations of all given deliveries with a few statements. Throws if D1 fails. */
 export async function readSituations(
   env: Bindings,
   delivered: readonly Delivered[],

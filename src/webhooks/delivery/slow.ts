@@ -34,8 +34,9 @@ export function inFlight(delivered: Delivered, made: number, now_ms: number): Ou
 }
 
 /**
- * Waits for the end of a slow attempt, records it, and sends the next deliveries to its endpoint. Never throws. If an
- * attempt cannot be recorded, it is repeated after `LEASE_MS`.
+ * Waits for the end of a slow attempt, records it, and sends the next deliveries to its endpoint. Never throws. If the
+ * attempt cannot be recorded, or if one of the next deliveries cannot be claimed, read or recorded, logs the error and
+ * stops. A delivery that was running is then repeated after `LEASE_MS`.
  */
 export async function continueSlow(
   env: Bindings,
@@ -69,7 +70,7 @@ async function recordOne(env: Bindings, consequence: Consequence, now_ms: number
 
 /**
  * Sends a delivery that this run has claimed with `claimNext`. The row now shows a running attempt until the end of the
- * lease, so the delivery is explicitly treated as due.
+ * lease, so the delivery is explicitly treated as due. Throws if D1 or the queue fails.
  */
 async function sendClaimed(env: Bindings, delivered: Delivered, options: SendLimits): Promise<void> {
   const now_ms = options.now()

@@ -53,7 +53,7 @@ export type HandedOn = 'whole' | 'partly' | 'failed'
 
 /**
  * Queues the deliveries of new notifications, one ledger after another. Returns the result of each ledger. Omits the
- * ledgers for which no calls were left.
+ * ledgers for which no calls were left. Logs failures, and throws only if the budget of a scheduled job is spent.
  */
 export async function handOn(
   env: Bindings,
@@ -159,7 +159,7 @@ const BEGIN = `
   ON CONFLICT (ledger_id) DO UPDATE SET handed_notification = last_notification WHERE handed_notification IS NULL`
 
 /**
- * Returns the statement after which the notifications of a ledger are queued. Every batch that adds an endpoint to a
+ * Returns the statement that starts the queuing of a ledger's notifications. Every batch that adds an endpoint to a
  * ledger must contain it. It has an effect only for the first endpoint of the ledger.
  */
 export function beginHandingOn(env: Pick<Bindings, 'DB'>, ledger_id: string): D1PreparedStatement {
@@ -171,8 +171,8 @@ const END = `
   WHERE ledger_id = ?1 AND NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE owner = ?1)`
 
 /**
- * Returns the statement after which the notifications of a ledger are no longer queued. It must follow the statement
- * that deletes an endpoint. It has an effect only if the ledger has no more endpoints.
+ * Returns the statement that ends the queuing of a ledger's notifications. It must follow the statement that deletes an
+ * endpoint. It has an effect only if the ledger has no more endpoints.
  */
 export function endHandingOn(env: Pick<Bindings, 'DB'>, ledger_id: string): D1PreparedStatement {
   return env.DB.prepare(END).bind(ledger_id)

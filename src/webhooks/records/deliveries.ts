@@ -319,7 +319,7 @@ export interface DeliveryQuery {
 
 /**
  * Returns a page of deliveries, newest first. The page can have fewer than `limit` deliveries even if a next page
- * exists.
+ * exists. `next_id` is null if there is no next page.
  */
 export async function listDeliveries(
   env: Db,

@@ -292,7 +292,12 @@ describe('a price that is refused', () => {
     ['no prices', { prices: undefined }, '/prices', 'required'],
     ['prices in a list', { prices: [price] }, '/prices', 'must be an object'],
     ['nothing priced', { prices: {} }, '/prices', 'must contain a unit'],
-    ['an unknown unit', { prices: { inputtokens: price } }, '/prices/inputtokens', 'nearest is input_tokens'],
+    [
+      'an unknown unit',
+      { prices: { inputtokens: price } },
+      '/prices/inputtokens',
+      'Did you mean input_tokens?',
+    ],
     ['51 units', { prices: units(51) }, '/prices', 'at most 50 units'],
     ['no amount', { prices: { requests: { per: 1 } } }, '/prices/requests/amount', 'required'],
     ['no per', { prices: { requests: { amount: 1 } } }, '/prices/requests/per', 'required'],

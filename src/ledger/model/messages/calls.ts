@@ -34,7 +34,7 @@ export interface CallAnswer {
 
 export type OpenCallResult = { readonly kind: 'done'; readonly answer: CallAnswer } | Refused
 
-/** The warning of the estimated event of a running call. */
+/** The warning in the estimated event of a running call. */
 export const RUNNING = 'running'
 
 /**

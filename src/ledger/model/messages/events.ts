@@ -7,7 +7,7 @@ import type { Idempotency, PricedEvent } from '../vocabulary.ts'
 
 /**
  * An event of a request, or the refusal of the event. The Worker also sends a refused event, because its idempotency
- * key might have been used before. The result is then a replay.
+ * key might have been used before. In that case, the result is a replay.
  */
 export interface IngestItem {
   readonly idempotency?: Idempotency

@@ -47,7 +47,7 @@ export type HoldResult =
   | Refused
 
 export interface HoldsMessage {
-  /** The owner whose holds are returned, or the only hold to return; null for all holds of the ledger. */
+  /** The owner whose open holds are returned, or the only hold to return; null for all open holds of the ledger. */
   readonly of: { readonly owner: WalletOwner } | { readonly hold: WalletItemRef } | null
   /** The number below which holds are returned; null begins at the newest hold. */
   readonly before_number: number | null

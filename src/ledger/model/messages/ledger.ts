@@ -97,7 +97,8 @@ export type ErasureResult =
   | { readonly kind: 'erased'; readonly alias: string }
   /**
    * The erasure is not complete. The alarm begins it when D1 has all earlier entries, and completes it without a
-   * further call. For a day afterwards, a repeated call returns `erased`.
+   * further call. For a day afterwards, a repeated call returns `erased`, unless more than 100 subjects were erased
+   * since.
    */
   | { readonly kind: 'in_progress' }
   | { readonly kind: 'none' }

@@ -237,13 +237,13 @@ class Reader {
     return value
   }
 
-  /** Reads a text that is stored among the values of the event. */
+  /** Reads a text that is stored among the values of the event; undefined if the event does not have it. */
   private own(): string | undefined {
     const value = this.next()
     return typeof value === 'string' ? value : undefined
   }
 
-  /** Reads a text that is stored once for all events. */
+  /** Reads a text that is stored once for all events; undefined if the event does not have it. */
   private text(): string | undefined {
     const place = this.number()
     return place === ABSENT ? undefined : this.texts[place - 1]
