@@ -37,17 +37,19 @@ export async function holdCall(c: Context<AppEnv>, call: CallToHold): Promise<Ca
   }
 }
 
-/** The hold of a call. If the call moves to another model or provider, another hold replaces it. */
+/**
+ * The hold of a call. If the call moves to another model or provider, another hold replaces it. A settlement waits for
+ * the last move, so that it ends the last hold. The function that prices the call is not kept, because it refers to the
+ * body of the call.
+ */
 export class CallHold {
   private readonly c: Context<AppEnv>
   readonly idempotency: Idempotency | undefined
   private readonly onSettled: () => void
   private current: Opened
   private isSettled = false
-  /** The last move. A settlement waits for it, so that it ends the last hold. */
   private move: Promise<Refused | undefined> = Promise.resolve(undefined)
 
-  // `prices` refers to the body of the call, and must not be kept until the call is settled.
   constructor(
     c: Context<AppEnv>,
     { idempotency }: Pick<CallToHold, 'idempotency'>,

@@ -36,12 +36,11 @@ const PART_BYTES = 16 * 1024
 
 /**
  * Collects the chunks of a body. Copies small chunks, because the runtime keeps each chunk in a buffer of at least 4
- * KB: a body in chunks of one byte would take thousands of times its size.
+ * KB: a body in chunks of one byte would take thousands of times its size. `used` is the number of bytes in `part`.
  */
 export class Chunks {
   private readonly parts: Uint8Array[] = []
   private part: Uint8Array = new Uint8Array()
-  /** The number of bytes in `part`. */
   private used = 0
 
   add(chunk: Uint8Array): void {

@@ -18,22 +18,23 @@ const MAX_SAMPLE_RATE = 768_000
 
 type Format = 'new' | 'wav' | 'samples' | 'mp3' | 'ogg' | 'webm' | 'other'
 
+/**
+ * Measures an audio file. `byte_rate` is the number of bytes per second of a WAV file; undefined for other audio, or
+ * until the header was read. `unmeasured` is the number of bytes whose duration is estimated. `rest` has the bytes that
+ * were not read yet: less than a header, or less than a page of Ogg, which has at most 64 KB. `skipped` is the number of
+ * following bytes that need not be read. `packets` is the number of packets of the current Ogg stream, of which the
+ * first two are headers. `isOpus` is true if the header of a WebM file names Opus.
+ */
 export class AudioMeter {
-  /** The number of bytes per second of a WAV file; undefined for other audio, or until the header was read. */
   private byte_rate: number | undefined
   private format: Format = 'new'
   private bytes = 0
   private measured_ms = 0
-  /** The number of bytes whose duration is estimated. */
   private unmeasured = 0
   private lost = 0
-  /** The bytes that were not read yet: less than a header, or less than a page of Ogg, which has at most 64 KB. */
   private rest: Buffer = Buffer.alloc(0)
-  /** The number of following bytes that need not be read. */
   private skipped = 0
-  /** The number of packets of the current Ogg stream. The first two are headers. */
   private packets = 0
-  /** Whether the header of a WebM file names Opus. */
   private isOpus = false
 
   /** The duration so far in milliseconds. */

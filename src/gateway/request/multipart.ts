@@ -33,7 +33,12 @@ export function boundaryOf(content_type: string): string | undefined {
   return boundary !== undefined && BOUNDARY.test(boundary) ? boundary : undefined
 }
 
-/** Reads the chunks of a form. Keeps only the values of short fields and at most one header or delimiter. */
+/**
+ * Reads the chunks of a form. Keeps only the values of short fields and at most one header or delimiter. `name` is the
+ * name of the current part. `rest` has the bytes that were not read yet. At first, they are a line break that is not in
+ * the body. With it, the first delimiter does not differ from the others, which begin with a line break. `lead` is the
+ * number of bytes in `rest` that do not belong to the content of the current part.
+ */
 export class FormReader {
   /** The reason why the form must be refused. After a problem, the following chunks are ignored. */
   problem: FieldError | undefined
@@ -43,15 +48,9 @@ export class FormReader {
   private readonly values = new Map<string, string>()
   private state: 'preamble' | 'delimiter' | 'headers' | 'part' | 'epilogue' = 'preamble'
   private parts = 0
-  /** The name of the current part. */
   private name = ''
   private value = ''
-  /**
-   * The bytes that were not read yet. At first, they are a line break that is not in the body. With it, the first
-   * delimiter does not differ from the others, which begin with a line break.
-   */
   private rest = Buffer.from('\r\n')
-  /** The number of bytes in `rest` that do not belong to the content of the current part. */
   private lead = 2
 
   /** `onFile` gets the content of the part `file`, in pieces. */

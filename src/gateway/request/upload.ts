@@ -86,7 +86,6 @@ class RelayedUpload implements Upload {
   private readonly length: number | undefined
   private bytes = 0
   private readonly reader: ReadableStreamDefaultReader<Uint8Array>
-  /** The bytes that were read before the call was priced. */
   private beginning: Uint8Array = new Uint8Array()
   private readonly breaking = new AbortController()
 

@@ -1,13 +1,13 @@
 import { gunzipSync, inflateSync } from 'node:zlib'
 import type { z } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../env.ts'
 import { parseJson } from '../input/exact-json.ts'
 import { type JsonLimits, type JsonProblem, placeSources, scanJson, Utf8Text } from '../input/json-source.ts'
 import { withoutNulls } from '../input/nulls.ts'
 import { invalidRequest, problem, refusalResponse, unsupportedMediaType } from '../output/problem.ts'
+import { readUpTo } from '../read-up-to.ts'
 import { roomFor } from './large-bodies.ts'
 
 export const MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -33,8 +33,6 @@ const HAS_FREE_JSON = /"(?:metadata|value)"/
 /** The HTTP methods for which a body is read, even if the route accepts no body. */
 export const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 export const JSON_TYPE = /^application\/json\s*(?:;|$)/i
-
-const limitSize = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
 
 /**
  * The decoders by content coding. According to RFC 9110, section 8.4.1, `deflate` is the zlib format, and `x-gzip` is
@@ -117,16 +115,15 @@ type Decoder = typeof gunzipSync
 
 /** Reads and decodes the body. Returns an error response if the body is too large or cannot be decoded. */
 async function readBytes(c: Context<AppEnv>, decoder: Decoder | undefined): Promise<Uint8Array | Response> {
-  let bytes = new Uint8Array()
-  const read = async () => {
-    bytes = new Uint8Array(await c.req.arrayBuffer())
-  }
-  // If a length within the limit is declared, the runtime reads no more than this length. Other bodies need
-  // `limitSize`, which is slower because it opens a body without a declared length as a stream.
+  // If a length is declared, the runtime reads no more than this length.
   const is_declared = c.req.header('Transfer-Encoding') === undefined
   const length = Number((is_declared && c.req.header('Content-Length')) || Number.NaN)
-  const refused = length <= MAX_BODY_BYTES ? await read() : await limitSize(c, read)
-  if (refused) return refused
+  if (length > MAX_BODY_BYTES) return tooLarge(c)
+  const bytes =
+    length <= MAX_BODY_BYTES
+      ? new Uint8Array(await c.req.arrayBuffer())
+      : await readUpTo(c.req.raw.body, MAX_BODY_BYTES)
+  if (!bytes) return tooLarge(c)
   const decoded = decoder && bytes.length > 0 ? decode(decoder, bytes) : bytes
   if (decoded === 'too_large') return tooLarge(c)
   if (decoded) return decoded
