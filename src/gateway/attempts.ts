@@ -191,6 +191,7 @@ function endingOf(sent: Sent): AttemptEnding {
   if (sent.kind === 'refused') return { kind: 'client_gone' }
   switch (sent.why) {
     case 'client_gone':
+    case 'not_sent':
       return { kind: 'client_gone' }
     case 'timeout':
       return { kind: 'timeout', of: 'headers' }
@@ -236,8 +237,9 @@ async function send(
   client.addEventListener('abort', leave)
   // The listener is not removed, because a provider can respond before it has the whole body.
   upload?.broken.addEventListener('abort', leave)
-  if (client.aborted || upload?.broken.aborted) leave()
   try {
+    if (client.aborted) return { kind: 'failed', why: 'not_sent' }
+    if (upload?.broken.aborted) leave()
     const response = await fetch(url, {
       method: 'POST',
       headers,
