@@ -99,6 +99,7 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
   }
 
   options.client.addEventListener('abort', leave)
+  if (options.client.aborted) leave()
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
