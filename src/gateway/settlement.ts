@@ -83,7 +83,7 @@ export function chargeOf(
   { reported, complete, delivered, model, refused, why, subtitles_ms }: Used,
 ): Charge | null {
   if (refused) return null
-  const pricing = { ...asked, named: model }
+  const pricing = { ...asked, named: model, held }
   if (reported && complete) {
     const event = priceReported(pricing, reported)
     const unpriced = event?.charge.kind === 'unpriced' && pricing.call.upload
