@@ -11,7 +11,7 @@ import { type BurnContext, countUse, type Rated, rate } from '../burns/rate.ts'
 import type { Draft } from '../commit/draft.ts'
 import { keepAnswer } from '../commit/replay.ts'
 import { capturedQuantities, count, countInPlaceOf, metersOf, reserveLimits } from '../entitlements/limits.ts'
-import { captureParts, endHold, findHold, heldBy, holdState } from '../holds/funds.ts'
+import { captureParts, endHold, findHold, heldBy, holdState, withSubjectsOf } from '../holds/funds.ts'
 import { capturedUse } from '../holds/holds.ts'
 import type { Entry } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
@@ -191,10 +191,11 @@ function chargeHold(
   draft: Draft,
   wallet: Wallet,
   { hold: ref, capped }: SettleCallMessage,
-  event: PricedEvent,
+  asked: PricedEvent,
   rated: Rated,
 ): Entry {
   const hold = heldBy(wallet, ref)
+  const event = withSubjectsOf(hold, asked)
   const wanted = wantedOf(rated, capped, remaining(hold))
   const { amount, lots, shortfall_micro } = captureParts(draft, wallet, hold, wanted)
   countUse(wallet, rated)
