@@ -16,7 +16,7 @@ import {
   priceSpeech,
   searchesOf,
 } from './request/prices.ts'
-import { type Delivered, deliveredByTools, deliveredUsage } from './stream/delivered.ts'
+import { type Delivered, deliveredByTools, deliveredUsage, isNothing } from './stream/delivered.ts'
 
 /** The hold of a call, and the data that is needed to settle it. */
 export interface HoldPlace {
@@ -72,8 +72,8 @@ export interface Charge {
 
 /**
  * Computes the charge of a call. If the provider sent a complete usage report, the reported usage is charged.
- * Otherwise, or if the report cannot be priced, the missing parts are estimated: the input from the body of the
- * request, and the output from the delivered part of the response. Speech is charged by its text (`speechCharge`), and
+ * Otherwise, or if the report cannot be priced, or has no output although output was delivered, the missing parts are
+ * estimated: the input from the body of the request, and the output from the delivered part of the response. Speech is charged by its text (`speechCharge`), and
  * a transcription without a report by the duration of its audio. A transcription whose reported unit has no price is
  * charged by the other unit. Returns null if the response is a refusal, if the event is refused, for example because it
  * would cost too much, or if an upload was not relayed completely and nothing was delivered.
@@ -84,20 +84,24 @@ export function chargeOf(
 ): Charge | null {
   if (refused) return null
   const pricing = { ...asked, named: model, held }
-  if (reported && complete) {
-    const event = priceReported(pricing, reported)
-    const unpriced = event?.charge.kind === 'unpriced' && pricing.call.upload
-    const other = unpriced ? priceOtherUnit(pricing, event) : undefined
-    if (other) return estimate(other, held, 'other_unit')
-    if (event) return { event, capped: false }
+  const report = reported && priceReported(pricing, reported)
+  const output = deliveredUsage(delivered, pricing.call.media)
+  const isEmpty = report !== undefined && !Object.values(report.usage ?? {}).some(isPositive)
+  const isTokens = pricing.endpoint.event_type === 'TOKEN_USAGE'
+  const lacksOutput = isEmpty
+    ? !isNothing(delivered)
+    : isTokens && isPositive(output.output_tokens) && !isPositive(report?.usage?.output_tokens)
+  if (report && complete && !lacksOutput) {
+    const unpriced = report.charge.kind === 'unpriced' && pricing.call.upload
+    const other = unpriced ? priceOtherUnit(pricing, report) : undefined
+    return other ? estimate(other, held, 'other_unit') : { event: report, capped: false }
   }
   if (pricing.endpoint.api === 'speech') return speechCharge(pricing, held, why)
-  const output = deliveredUsage(delivered, pricing.call.media)
   const { upload } = pricing.call
   // A provider cannot transcribe an upload that it did not get completely.
   if (upload?.complete === false && why !== undefined && !output.output_tokens) return null
   const event =
-    (reported && partly(pricing, reported, output, input)) ??
+    (reported && report && !isEmpty ? partly(pricing, reported, report, output, input) : undefined) ??
     (upload
       ? priceSeconds(pricing, ((upload.exact ? undefined : subtitles_ms) ?? upload.ms) / 1_000)
       : estimated(pricing, input, output, deliveredByTools(delivered, pricing.call.media)))
@@ -123,20 +127,25 @@ function speechCharge(pricing: Pricing, held: MicroCredits, why: Shortened | und
 }
 
 /**
- * Prices an incomplete usage report. If more was delivered than reported, the delivered quantity replaces the reported
- * one. If the reported input is zero, the estimated input replaces it: some servers report the input only at the end.
+ * Prices an incomplete usage report, whose event is `report`. If more was delivered than reported, the delivered
+ * quantity replaces the reported one. If the reported input is zero, the estimated input replaces it: some servers
+ * report the input only at the end.
  */
 function partly(
   pricing: Pricing,
   reported: Readonly<Record<string, unknown>>,
+  report: PricedEvent,
   delivered: Usage,
   { likely }: InputEstimate,
 ): PricedEvent | undefined {
-  const event = priceReported(pricing, reported)
-  const known = new Map<string, number>(Object.entries(event?.usage ?? {}))
+  const known = new Map<string, number>(Object.entries(report.usage ?? {}))
   const all = known.get('input_tokens') ? delivered : { ...delivered, input_tokens: likely }
   const larger = Object.entries(all).filter(([unit, quantity]) => quantity > (known.get(unit) ?? 0))
-  return event && larger.length > 0 ? priceReported(pricing, reported, Object.fromEntries(larger)) : event
+  return larger.length > 0 ? priceReported(pricing, reported, Object.fromEntries(larger)) : report
+}
+
+function isPositive(quantity: unknown): boolean {
+  return typeof quantity === 'number' && quantity > 0
 }
 
 /**

@@ -160,8 +160,8 @@ export function usageIn(format: ResponseFormat, bytes: Uint8Array): Read {
   return reader.used()
 }
 
-/** The APIs whose output is text. */
-const OF_TEXT: ReadonlySet<MeteredApi> = new Set(['chat', 'responses', 'messages', 'generate'])
+/** The APIs whose responses have no text to estimate. */
+const WITHOUT_TEXT: ReadonlySet<MeteredApi> = new Set(['images', 'embeddings'])
 
 /**
  * Returns the usage that the text of a response reports. Also returns the output in the text, for an estimate if the
@@ -179,7 +179,8 @@ function wholeUsage({ api, dialect, upload }: ResponseFormat, text: string): Rea
     reported !== undefined &&
     !failed &&
     (hasUsage || api === 'images' || (api === 'transcriptions' && reported.duration !== undefined))
-  const delivered = complete && !OF_TEXT.has(api) ? NOTHING : deliveredText(dialect, text)
+  // Images are counted by the request, and embeddings have no output. Both can be long.
+  const delivered = complete && WITHOUT_TEXT.has(api) ? NOTHING : deliveredText(dialect, text)
   return {
     reported: complete ? reported : undefined,
     complete,
