@@ -151,7 +151,7 @@ function streamed(
     async onEnd(ending: Ending) {
       if (ending !== 'done') reader.interrupt()
       const charge = chargeOf(held, { ...reader.used(), why: ending === 'done' ? undefined : ending })
-      const settling = held.settle(charge)
+      const settling = held.settle(charge, ending === 'done' && meter.trailer)
       const { missing } = reader
       if (!charge || ending !== 'done' || !meter.trailer || missing === undefined) return undefined
       const answer = await settling
@@ -218,7 +218,7 @@ async function whole(
     client.removeEventListener('abort', leave)
   }
   const charge = chargeOf(held, { ...usageIn(format, bytes), why: undefined })
-  const answer = await held.settle(charge)
+  const answer = await held.settle(charge, true)
   // If the settlement of a charge fails, the response is not delivered.
   if (charge && !answer) return refusalResponse(c, { code: 'unavailable' })
   const headers = returnedHeaders(response.headers)

@@ -145,7 +145,7 @@ function heldBy(
     ...call,
     ...place,
     pricing,
-    settle(charge) {
+    settle(charge, client_waits) {
       if (!charge) {
         if (made.some(({ ending }) => verdictOf(ending) === 'ambiguous')) {
           const all = made.length > notes.length ? [...notes, noteOf(held, made)] : notes
@@ -157,9 +157,9 @@ function heldBy(
         }
         return call.settle(null)
       }
-      if (notes.length === 0) return call.settle(charge)
+      if (notes.length === 0) return call.settle(charge, client_waits)
       const warnings = [...(charge.event.warnings ?? []), ...notes]
-      return call.settle({ ...charge, event: { ...charge.event, warnings } })
+      return call.settle({ ...charge, event: { ...charge.event, warnings } }, client_waits)
     },
   }
   return held

@@ -162,7 +162,7 @@ async function heldCall(c: Context<AppEnv>, asked: Asked, sent: Sent): Promise<R
       : { key, fingerprint: fingerprintOf(`POST /gateway/${dialect}/${target.path}`, identity) }
   const hold = await holdCall(c, { pricing, prices, idempotency })
   if ('kind' in hold) return refusalResponse(c, hold.refusal)
-  const held: HeldCall = { ...hold.place, pricing, input, settle: (charge) => hold.settle(charge) }
+  const held: HeldCall = { ...hold.place, pricing, input, settle: (...how) => hold.settle(...how) }
   const fallback = repeatable ? planned.fallback : { ...planned.fallback, targets: [] }
   const prepare = (to: FallbackTarget) => attemptAt(c, target, sent, { own, pricing, hold }, to)
   try {

@@ -80,8 +80,8 @@ export class CallHold {
   }
 
   /** Charges the call, or releases its hold if `charge` is null. */
-  settle(charge: Charge | null): Promise<SettledCall | undefined> {
-    return settled(this.place, charge).finally(this.onSettled)
+  settle(charge: Charge | null, client_waits?: boolean): Promise<SettledCall | undefined> {
+    return settled(this.place, charge, client_waits).finally(this.onSettled)
   }
 }
 

@@ -34,9 +34,9 @@ export interface HeldCall extends HoldPlace {
   readonly input: InputEstimate
   /**
    * Charges the call, or releases its hold if `charge` is null. The request stays alive until the call is settled, even
-   * if its client disconnects.
+   * if its client disconnects. If the client waits for the result, fewer attempts are made.
    */
-  readonly settle: (charge: Charge | null) => Promise<SettledCall | undefined>
+  readonly settle: (charge: Charge | null, client_waits?: boolean) => Promise<SettledCall | undefined>
 }
 
 /** The reason why the charge is not based on the usage report of a whole response. */
@@ -170,6 +170,11 @@ function estimated(
  * note of the call, if it has one, when the hold expires.
  */
 const WAITS_MS = [200, 1_000, 4_000]
+/**
+ * The pauses before further attempts if no client waits for the result. Cloudflare ends a request 30 seconds after its
+ * client has got the response or has disconnected.
+ */
+const FURTHER_WAITS_MS = [8_000, 12_000]
 
 /**
  * Settles a call. Retries if the ledger object refuses, fails or cannot be reached. Returns undefined if all attempts
@@ -178,6 +183,7 @@ const WAITS_MS = [200, 1_000, 4_000]
 export async function settled(
   { env, ledger, hold, held, key_id }: HoldPlace,
   charge: Charge | null,
+  client_waits = false,
 ): Promise<SettledCall | undefined> {
   const message: SettleCallMessage = {
     hold,
@@ -186,7 +192,7 @@ export async function settled(
     capped: charge?.capped ?? false,
     held,
   }
-  for (const wait_ms of [...WAITS_MS, null]) {
+  for (const wait_ms of [...WAITS_MS, ...(client_waits ? [] : FURTHER_WAITS_MS), null]) {
     const result = await attempt(env, ledger, message)
     if (result !== undefined) return result
     if (wait_ms !== null) await scheduler.wait(wait_ms)

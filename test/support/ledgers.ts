@@ -36,8 +36,15 @@ export function ledgerOf(customer_id: string, mode: Mode = 'live'): TestLedger {
   }
 }
 
-/** Returns a namespace of ledger objects in which all calls of one operation fail before they reach the object. */
-export function ledgersLosing(operation: OperationName): Bindings['LEDGER'] {
+/**
+ * Returns a namespace of ledger objects in which the first calls of one operation fail before they reach the object; by
+ * default, all calls fail.
+ */
+export function ledgersLosing(
+  operation: OperationName,
+  times = Number.POSITIVE_INFINITY,
+): Bindings['LEDGER'] {
+  let left = times
   const lost = () => Promise.reject(Object.assign(new Error('Network connection lost.'), { retryable: true }))
   return Object.create(env.LEDGER, {
     idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },
@@ -48,7 +55,9 @@ export function ledgersLosing(operation: OperationName): Bindings['LEDGER'] {
           get:
             (target, property) =>
             (...args: unknown[]) =>
-              args[0] === operation ? lost() : Reflect.apply(Reflect.get(target, property), target, args),
+              args[0] === operation && left-- > 0
+                ? lost()
+                : Reflect.apply(Reflect.get(target, property), target, args),
         })
       },
     },
