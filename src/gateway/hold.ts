@@ -104,6 +104,7 @@ async function open(
   const ledger = ledgerOf(c)
   const result: OpenCallResult = await openCall(c.env, ledger, {
     caller: callerOf(c),
+    id: crypto.randomUUID(),
     feature_id,
     ...(user_id !== undefined && { user_id }),
     ...(team_id !== undefined && { team_id }),

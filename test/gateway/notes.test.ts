@@ -30,6 +30,20 @@ it('a stream is charged its reported usage if the ledger can be reached again so
   expect(await events(api_key)).toMatchObject([{ usage: { input_tokens: 8, output_tokens: 100 } }])
 })
 
+it.each([{}, { 'Idempotency-Key': 'k1' }])(
+  'a call is made with one hold if the reply to the request for the hold is lost: %j',
+  async (headers) => {
+    const { api_key } = await createCustomer()
+    playProvider(json(COMPLETION))
+    const variables = { LEDGER: ledgersLosing('openCall', 1, 'reply') }
+    const { response, settled } = await chat(api_key, CHAT, headers, variables)
+    await settled()
+    expect(response.status).toBe(200)
+    const { reserved_balance } = await jsonOf(await api('/v1/credits/balance', { key: api_key }))
+    expect(reserved_balance).toBe(0)
+  },
+)
+
 it('a response that is not a stream is refused if the ledger cannot be reached for some seconds', {
   timeout: 60_000,
 }, async () => {

@@ -75,6 +75,19 @@ describe('the hold of a call', () => {
     })
   })
 
+  it('is opened once for a message that is repeated, even if the wallet could not pay twice', async () => {
+    const ledger = await freshLedger(120_000)
+    const idempotency: Idempotency = { key: 'k1', fingerprint: 'f1' }
+    const opening = { id: crypto.randomUUID(), idempotency }
+    const call = await opened(ledger, opening)
+    await noteCall(env, ledger.name, { hold: call.hold, event: use(10_000), lifetime_ms: MINUTE_MS })
+    expect(await opened(ledger, opening)).toEqual(call)
+    expect(await reserved(ledger)).toBe(100_000)
+    expect(await refusal(ledger, { ...opening, id: crypto.randomUUID() })).toMatchObject({
+      code: 'already_processed',
+    })
+  })
+
   it('may be zero, for a call without a price', async () => {
     const ledger = await freshLedger(1)
     const unpriced: PricedEvent = { ...use(0), charge: { kind: 'unpriced', price_version: 'test' } }
