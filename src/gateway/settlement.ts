@@ -73,10 +73,11 @@ export interface Charge {
 /**
  * Computes the charge of a call. If the provider sent a complete usage report, the reported usage is charged.
  * Otherwise, or if the report cannot be priced, or has no output although output was delivered, the missing parts are
- * estimated: the input from the body of the request, and the output from the delivered part of the response. Speech is charged by its text (`speechCharge`), and
- * a transcription without a report by the duration of its audio. A transcription whose reported unit has no price is
- * charged by the other unit. Returns null if the response is a refusal, if the event is refused, for example because it
- * would cost too much, or if an upload was not relayed completely and nothing was delivered.
+ * estimated: the input from the body of the request, and the output from the delivered part of the response. Speech is
+ * charged by its text (`speechCharge`), and a transcription without a report by the duration of its audio. A
+ * transcription whose reported unit has no price is charged by the other unit. Returns null if the response is a
+ * refusal, if the event is refused, for example because it would cost too much, or if an upload was not relayed
+ * completely and nothing was delivered.
  */
 export function chargeOf(
   { pricing: asked, input, held }: Pick<HeldCall, 'pricing' | 'input' | 'held'>,
@@ -89,7 +90,7 @@ export function chargeOf(
   const isEmpty = report !== undefined && !Object.values(report.usage ?? {}).some(isPositive)
   const isTokens = pricing.endpoint.event_type === 'TOKEN_USAGE'
   const lacksOutput = isEmpty
-    ? !isNothing(delivered)
+    ? !isNothing(delivered) || pricing.endpoint.api === 'embeddings'
     : isTokens && isPositive(output.output_tokens) && !isPositive(report?.usage?.output_tokens)
   if (report && complete && !lacksOutput) {
     const unpriced = report.charge.kind === 'unpriced' && pricing.call.upload

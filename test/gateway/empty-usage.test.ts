@@ -1,6 +1,7 @@
 import { afterEach, expect, it, vi } from 'vitest'
 import { api, jsonOf } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
+import { call, providerAnswering } from './provider.ts'
 import { type Answer, CHAT, COMPLETION, chat, json, playProvider, stream } from './support.ts'
 
 /** Tests the charge of whole responses whose usage report is empty or cannot be read. Some local servers send them. */
@@ -25,6 +26,10 @@ async function eventOf(answer: Answer, body: object) {
   const { response, settled } = await chat(api_key, body)
   await response.text()
   await settled()
+  return onlyEvent(api_key)
+}
+
+async function onlyEvent(api_key: string) {
   const { data } = await jsonOf(await api('/v1/events', { key: api_key }))
   if (!Array.isArray(data) || data.length !== 1) throw new Error('not one event')
   const [{ usage, warnings }] = data
@@ -66,4 +71,13 @@ it('a stream with output, each of whose chunks has a usage of zeros, is charged 
 it('a response without output whose usage is zero costs nothing', async () => {
   const { usage, warnings } = await eventOf(whole(ZEROS, ''), CHAT)
   expect([usage, warnings]).toEqual([{ output_tokens: 0 }, undefined])
+})
+
+it('embeddings whose usage is zero are charged an estimate of the input', async () => {
+  const { api_key } = await createCustomer()
+  const body = { model: 'text-embedding-3-small', input: TEXT }
+  providerAnswering(() => Response.json({ data: [{ embedding: [0.1] }], model: body.model, usage: ZEROS }))
+  expect((await call('openai/v1/embeddings', { key: api_key, body })).status).toBe(200)
+  const { usage, warnings } = estimate(body)
+  expect(await onlyEvent(api_key)).toEqual({ usage: { input_tokens: usage.input_tokens }, warnings })
 })
