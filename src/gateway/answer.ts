@@ -151,7 +151,7 @@ function streamed(
     async onEnd(ending: Ending) {
       if (ending !== 'done') reader.interrupt()
       const charge = chargeOf(held, { ...reader.used(), why: ending === 'done' ? undefined : ending })
-      const settling = held.settle(charge, ending === 'done' && meter.trailer)
+      const settling = held.settle(charge)
       const { missing } = reader
       if (!charge || ending !== 'done' || !meter.trailer || missing === undefined) return undefined
       const answer = await settling

@@ -34,7 +34,7 @@ export interface HeldCall extends HoldPlace {
   readonly input: InputEstimate
   /**
    * Charges the call, or releases its hold if `charge` is null. The request stays alive until the call is settled, even
-   * if its client disconnects. If the client waits for the result, fewer attempts are made.
+   * if its client disconnects. If the response is not delivered yet (`client_waits`), fewer attempts are made.
    */
   readonly settle: (charge: Charge | null, client_waits?: boolean) => Promise<SettledCall | undefined>
 }
@@ -172,8 +172,8 @@ function estimated(
  */
 const WAITS_MS = [200, 1_000, 4_000]
 /**
- * The pauses before further attempts if no client waits for the result. Cloudflare ends a request 30 seconds after its
- * client has got the response or has disconnected.
+ * The pauses before further attempts if the response has already been delivered. Cloudflare ends a request 30 seconds
+ * after its client has got the response or has disconnected.
  */
 const FURTHER_WAITS_MS = [8_000, 12_000]
 
