@@ -6,6 +6,7 @@ import { logFailure } from '../logging/log.ts'
 import type { UsagePart } from '../pricing/extract/iterations.ts'
 import type { MicroCredits } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
+import type { MeteredApi } from './dialect.ts'
 import type { InputEstimate } from './request/estimate.ts'
 import {
   type Pricing,
@@ -90,7 +91,7 @@ export function chargeOf(
   const isEmpty = report !== undefined && !Object.values(report.usage ?? {}).some(isPositive)
   const isTokens = pricing.endpoint.event_type === 'TOKEN_USAGE'
   const lacksOutput = isEmpty
-    ? !isNothing(delivered) || pricing.endpoint.api === 'embeddings'
+    ? !isNothing(delivered) || EMBEDDINGS.has(pricing.endpoint.api)
     : isTokens && isPositive(output.output_tokens) && !isPositive(report?.usage?.output_tokens)
   if (report && complete && !lacksOutput) {
     const unpriced = report.charge.kind === 'unpriced' && pricing.call.upload
@@ -108,6 +109,9 @@ export function chargeOf(
       : estimated(pricing, input, output, deliveredByTools(delivered, pricing.call.media)))
   return event ? estimate(event, held, why ?? 'no_usage') : null
 }
+
+/** The APIs whose calls have input only. */
+const EMBEDDINGS: ReadonlySet<MeteredApi> = new Set(['embeddings', 'embed'])
 
 /** Returns an estimated charge. It does not exceed the hold, unless nothing is held. */
 function estimate(event: PricedEvent, held: MicroCredits, why: Shortened | 'other_unit'): Charge {

@@ -81,3 +81,16 @@ it('embeddings whose usage is zero are charged an estimate of the input', async 
   const { usage, warnings } = estimate(body)
   expect(await onlyEvent(api_key)).toEqual({ usage: { input_tokens: usage.input_tokens }, warnings })
 })
+
+it('embeddings of Gemini whose usage is zero are charged an estimate of the input', async () => {
+  const { api_key } = await createCustomer()
+  const body = { content: { parts: [{ text: TEXT }] } }
+  providerAnswering(() =>
+    Response.json({ embedding: { values: [0.1] }, usageMetadata: { promptTokenCount: 0 } }),
+  )
+  const path = 'google/v1beta/models/gemini-embedding-001:embedContent'
+  expect((await call(path, { key: api_key, body })).status).toBe(200)
+  const { usage, warnings } = await onlyEvent(api_key)
+  expect(usage.input_tokens).toBeGreaterThanOrEqual(20)
+  expect(warnings).toEqual(['estimated', 'no_usage'])
+})

@@ -161,7 +161,7 @@ export function usageIn(format: ResponseFormat, bytes: Uint8Array): Read {
 }
 
 /** The APIs whose responses have no text to estimate. */
-const WITHOUT_TEXT: ReadonlySet<MeteredApi> = new Set(['images', 'embeddings'])
+const WITHOUT_TEXT: ReadonlySet<MeteredApi> = new Set(['images', 'embeddings', 'embed'])
 
 /**
  * Returns the usage that the text of a response reports. Also returns the output in the text, for an estimate if the
