@@ -17,8 +17,8 @@ import { type ResponseFormat, ResponseReader, usageIn } from './stream/response-
 import { isReadable, returnedHeaders, UNREADABLE } from './upstream.ts'
 
 /**
- * The usage of a call whose client disconnected before the gateway had read the response. The call is charged by an
- * estimate from its request, because the provider has possibly received the request.
+ * The usage of a call whose client disconnected after the request was sent, and before the gateway had read the
+ * response. The call is charged by an estimate from its request, because the provider has possibly received the request.
  */
 const UNANSWERED: Used = {
   reported: undefined,
@@ -80,7 +80,8 @@ export function relayed(
 
 export type Limits = Omit<GatewayConfig, 'hold_ms'>
 
-type Failed = 'client_gone' | 'unreachable' | 'timeout' | 'first_chunk_timeout'
+/** `not_sent`: the client disconnected before the request was sent, for example in the pause before an attempt. */
+type Failed = 'client_gone' | 'not_sent' | 'unreachable' | 'timeout' | 'first_chunk_timeout'
 
 export type Sent =
   | {
@@ -217,7 +218,7 @@ async function whole(
     client.removeEventListener('abort', leave)
   }
   const charge = chargeOf(held, { ...usageIn(format, bytes), why: undefined })
-  const answer = await held.settle(charge)
+  const answer = await held.settle(charge, true)
   // If the settlement of a charge fails, the response is not delivered.
   if (charge && !answer) return refusalResponse(c, { code: 'unavailable' })
   const headers = returnedHeaders(response.headers)

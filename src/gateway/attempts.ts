@@ -152,7 +152,7 @@ function heldBy(
       return hold.place.held
     },
     pricing,
-    settle(charge) {
+    settle(charge, client_waits) {
       if (!charge) {
         if (made.some(({ ending }) => verdictOf(ending) === 'ambiguous')) {
           const all = made.length > notes.length ? [...notes, noteOf(held, made)] : notes
@@ -164,9 +164,9 @@ function heldBy(
         }
         return call.settle(null)
       }
-      if (notes.length === 0) return call.settle(charge)
+      if (notes.length === 0) return call.settle(charge, client_waits)
       const warnings = [...(charge.event.warnings ?? []), ...notes]
-      return call.settle({ ...charge, event: { ...charge.event, warnings } })
+      return call.settle({ ...charge, event: { ...charge.event, warnings } }, client_waits)
     },
   }
   return held
@@ -198,6 +198,7 @@ function endingOf(sent: Sent): AttemptEnding {
   if (sent.kind === 'refused') return { kind: 'client_gone' }
   switch (sent.why) {
     case 'client_gone':
+    case 'not_sent':
       return { kind: 'client_gone' }
     case 'timeout':
       return { kind: 'timeout', of: 'headers' }
@@ -243,8 +244,9 @@ async function send(
   client.addEventListener('abort', leave)
   // The listener is not removed, because a provider can respond before it has the whole body.
   upload?.broken.addEventListener('abort', leave)
-  if (client.aborted || upload?.broken.aborted) leave()
   try {
+    if (client.aborted) return { kind: 'failed', why: 'not_sent' }
+    if (upload?.broken.aborted) leave()
     const response = await fetch(url, {
       method: 'POST',
       headers,

@@ -99,10 +99,10 @@ export class CallHold {
   }
 
   /** Charges the call, or releases its hold if `charge` is null. */
-  settle(charge: Charge | null): Promise<SettledCall | undefined> {
+  settle(charge: Charge | null, client_waits?: boolean): Promise<SettledCall | undefined> {
     this.isSettled = true
     const moved = this.move.catch(() => undefined)
-    return moved.then(() => settled(this.place, charge)).finally(this.onSettled)
+    return moved.then(() => settled(this.place, charge, client_waits)).finally(this.onSettled)
   }
 }
 
@@ -125,6 +125,7 @@ async function open(
   const ledger = ledgerOf(c)
   const result: OpenCallResult = await openCall(c.env, ledger, {
     caller: callerOf(c),
+    id: crypto.randomUUID(),
     feature_id,
     ...(user_id !== undefined && { user_id }),
     ...(team_id !== undefined && { team_id }),

@@ -6,6 +6,7 @@ import { logFailure } from '../logging/log.ts'
 import type { UsagePart } from '../pricing/extract/iterations.ts'
 import type { MicroCredits } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
+import type { MeteredApi } from './dialect.ts'
 import type { InputEstimate } from './request/estimate.ts'
 import {
   type Pricing,
@@ -16,7 +17,7 @@ import {
   priceSpeech,
   searchesOf,
 } from './request/prices.ts'
-import { type Delivered, deliveredByTools, deliveredUsage } from './stream/delivered.ts'
+import { type Delivered, deliveredByTools, deliveredUsage, isNothing } from './stream/delivered.ts'
 
 /** The hold of a call, and the data that is needed to settle it. */
 export interface HoldPlace {
@@ -34,9 +35,9 @@ export interface HeldCall extends HoldPlace {
   readonly input: InputEstimate
   /**
    * Charges the call, or releases its hold if `charge` is null. The request stays alive until the call is settled, even
-   * if its client disconnects.
+   * if its client disconnects. If the response is not delivered yet (`client_waits`), fewer attempts are made.
    */
-  readonly settle: (charge: Charge | null) => Promise<SettledCall | undefined>
+  readonly settle: (charge: Charge | null, client_waits?: boolean) => Promise<SettledCall | undefined>
 }
 
 /** The reason why the charge is not based on the usage report of a whole response. */
@@ -72,37 +73,45 @@ export interface Charge {
 
 /**
  * Computes the charge of a call. If the provider sent a complete usage report, the reported usage is charged.
- * Otherwise, or if the report cannot be priced, the missing parts are estimated: the input from the body of the
- * request, and the output from the delivered part of the response. Speech is charged by its text (`speechCharge`), and
- * a transcription without a report by the duration of its audio. A transcription whose reported unit has no price is
- * charged by the other unit. Returns null if the response is a refusal, if the event is refused, for example because it
- * would cost too much, or if an upload was not relayed completely and nothing was delivered.
+ * Otherwise, or if the report cannot be priced, or has no output although output was delivered, the missing parts are
+ * estimated: the input from the body of the request, and the output from the delivered part of the response. Speech is
+ * charged by its text (`speechCharge`), and a transcription without a report by the duration of its audio. A
+ * transcription whose reported unit has no price is charged by the other unit. Returns null if the response is a
+ * refusal, if the event is refused, for example because it would cost too much, or if an upload was not relayed
+ * completely and nothing was delivered.
  */
 export function chargeOf(
   { pricing: asked, input, held }: Pick<HeldCall, 'pricing' | 'input' | 'held'>,
   { reported, complete, delivered, model, refused, why, subtitles_ms }: Used,
 ): Charge | null {
   if (refused) return null
-  const pricing = { ...asked, named: model }
-  if (reported && complete) {
-    const event = priceReported(pricing, reported)
-    const unpriced = event?.charge.kind === 'unpriced' && pricing.call.upload
-    const other = unpriced ? priceOtherUnit(pricing, event) : undefined
-    if (other) return estimate(other, held, 'other_unit')
-    if (event) return { event, capped: false }
+  const pricing = { ...asked, named: model, held }
+  const report = reported && priceReported(pricing, reported)
+  const output = deliveredUsage(delivered, pricing.call.media)
+  const isEmpty = report !== undefined && !Object.values(report.usage ?? {}).some(isPositive)
+  const isTokens = pricing.endpoint.event_type === 'TOKEN_USAGE'
+  const lacksOutput = isEmpty
+    ? !isNothing(delivered) || EMBEDDINGS.has(pricing.endpoint.api)
+    : isTokens && isPositive(output.output_tokens) && !isPositive(report?.usage?.output_tokens)
+  if (report && complete && !lacksOutput) {
+    const unpriced = report.charge.kind === 'unpriced' && pricing.call.upload
+    const other = unpriced ? priceOtherUnit(pricing, report) : undefined
+    return other ? estimate(other, held, 'other_unit') : { event: report, capped: false }
   }
   if (pricing.endpoint.api === 'speech') return speechCharge(pricing, held, why)
-  const output = deliveredUsage(delivered, pricing.call.media)
   const { upload } = pricing.call
   // A provider cannot transcribe an upload that it did not get completely.
   if (upload?.complete === false && why !== undefined && !output.output_tokens) return null
   const event =
-    (reported && partly(pricing, reported, output, input)) ??
+    (reported && report && !isEmpty ? partly(pricing, reported, report, output, input) : undefined) ??
     (upload
       ? priceSeconds(pricing, ((upload.exact ? undefined : subtitles_ms) ?? upload.ms) / 1_000)
       : estimated(pricing, input, output, deliveredByTools(delivered, pricing.call.media)))
   return event ? estimate(event, held, why ?? 'no_usage') : null
 }
+
+/** The APIs whose calls have input only. */
+const EMBEDDINGS: ReadonlySet<MeteredApi> = new Set(['embeddings', 'embed'])
 
 /** Returns an estimated charge. It does not exceed the hold, unless nothing is held. */
 function estimate(event: PricedEvent, held: MicroCredits, why: Shortened | 'other_unit'): Charge {
@@ -123,20 +132,25 @@ function speechCharge(pricing: Pricing, held: MicroCredits, why: Shortened | und
 }
 
 /**
- * Prices an incomplete usage report. If more was delivered than reported, the delivered quantity replaces the reported
- * one. If the reported input is zero, the estimated input replaces it: some servers report the input only at the end.
+ * Prices an incomplete usage report, whose event is `report`. If more was delivered than reported, the delivered
+ * quantity replaces the reported one. If the reported input is zero, the estimated input replaces it: some servers
+ * report the input only at the end.
  */
 function partly(
   pricing: Pricing,
   reported: Readonly<Record<string, unknown>>,
+  report: PricedEvent,
   delivered: Usage,
   { likely }: InputEstimate,
 ): PricedEvent | undefined {
-  const event = priceReported(pricing, reported)
-  const known = new Map<string, number>(Object.entries(event?.usage ?? {}))
+  const known = new Map<string, number>(Object.entries(report.usage ?? {}))
   const all = known.get('input_tokens') ? delivered : { ...delivered, input_tokens: likely }
   const larger = Object.entries(all).filter(([unit, quantity]) => quantity > (known.get(unit) ?? 0))
-  return event && larger.length > 0 ? priceReported(pricing, reported, Object.fromEntries(larger)) : event
+  return larger.length > 0 ? priceReported(pricing, reported, Object.fromEntries(larger)) : report
+}
+
+function isPositive(quantity: unknown): boolean {
+  return typeof quantity === 'number' && quantity > 0
 }
 
 /**
@@ -161,6 +175,11 @@ function estimated(
  * note of the call, if it has one, when the hold expires.
  */
 const WAITS_MS = [200, 1_000, 4_000]
+/**
+ * The pauses before further attempts if the response has already been delivered. Cloudflare ends a request 30 seconds
+ * after its client has got the response or has disconnected.
+ */
+const FURTHER_WAITS_MS = [8_000, 12_000]
 
 /**
  * Settles a call. Retries if the ledger object refuses, fails or cannot be reached. Returns undefined if all attempts
@@ -169,6 +188,7 @@ const WAITS_MS = [200, 1_000, 4_000]
 export async function settled(
   { env, ledger, hold, held, key_id }: HoldPlace,
   charge: Charge | null,
+  client_waits = false,
 ): Promise<SettledCall | undefined> {
   const message: SettleCallMessage = {
     hold,
@@ -177,7 +197,7 @@ export async function settled(
     capped: charge?.capped ?? false,
     held,
   }
-  for (const wait_ms of [...WAITS_MS, null]) {
+  for (const wait_ms of [...WAITS_MS, ...(client_waits ? [] : FURTHER_WAITS_MS), null]) {
     const result = await attempt(env, ledger, message)
     if (result !== undefined) return result
     if (wait_ms !== null) await scheduler.wait(wait_ms)

@@ -36,12 +36,9 @@ export const OPERATIONS = {
   hold: operation<holds.HoldMessage, holds.HoldResult>('write', { repeatable: isKeyed }),
   /** Returns one hold that is open or ended recently, or open holds of the ledger or of one wallet, newest first. */
   holds: operation<holds.HoldsMessage, holds.HoldsResult>('read'),
-  /**
-   * Opens a hold for a provider call. A message with an idempotency key is not sent again: if the first try was
-   * executed, the second try would be refused, because the call is running.
-   */
+  /** Opens a hold for a provider call. A repeated message with an id returns the same hold. */
   openCall: operation<calls.OpenCallMessage, calls.OpenCallResult>('write', {
-    repeatable: (message) => !isKeyed(message),
+    repeatable: ({ id }) => id !== undefined,
   }),
   /** Extends a call's hold. Can also store the estimate that is charged if the hold expires. */
   noteCall: operation<calls.NoteCallMessage, calls.NoteCallResult>('service'),

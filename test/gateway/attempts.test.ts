@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { api, jsonOf } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
-import { type Answer, CHAT, COMPLETION, chat, json, playProvider } from './support.ts'
+import { type Answer, CHAT, COMPLETION, chat, json, playProvider, word } from './support.ts'
 
 /** Tests the attempts of a call, with a provider that fails. */
 
@@ -77,6 +78,50 @@ it('a charged call has its earlier attempts in the header and in its event, and 
   const single = await chat(api_key, CHAT)
   await single.settled()
   expect(single.response.headers.has('X-Meter-Attempts')).toBe(false)
+})
+
+describe('a client that disconnects', () => {
+  /** Returns the events of a customer and the credits that are held. */
+  async function chargesOf(api_key: string) {
+    const { data } = await jsonOf(await api('/v1/events', { key: api_key }))
+    const { reserved_balance } = await jsonOf(await api('/v1/credits/balance', { key: api_key }))
+    return { events: data, reserved_balance }
+  }
+
+  it('in the pause before another attempt is not charged for this attempt, which is not sent', async () => {
+    const { api_key } = await createCustomer()
+    vi.spyOn(console, 'error').mockImplementation(() => {})
+    const leave = new AbortController()
+    const requests = playProvider(() => {
+      setTimeout(() => leave.abort(), 10)
+      return Response.json({}, { status: 503 })
+    }, json(COMPLETION))
+    const { settled } = await chat(api_key, CHAT, { 'X-Meter-Fallback': 'retry' }, {}, leave.signal)
+    await settled()
+    expect(requests).toHaveLength(1)
+    expect(await chargesOf(api_key)).toEqual({ events: [], reserved_balance: 0 })
+  })
+
+  it('with the first chunk of a stream with further attempts is charged, and its hold is closed', async () => {
+    const { api_key } = await createCustomer()
+    const leave = new AbortController()
+    const first = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          controller.enqueue(new TextEncoder().encode(word('Hello')))
+          leave.abort()
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    playProvider(() => new Response(first, { headers: { 'Content-Type': 'text/event-stream' } }))
+    const streamed = { ...CHAT, stream: true }
+    const { settled } = await chat(api_key, streamed, { 'X-Meter-Fallback': 'retry' }, {}, leave.signal)
+    await settled()
+    const { events, reserved_balance } = await chargesOf(api_key)
+    expect(events).toMatchObject([{ warnings: ['estimated', 'client_gone'] }])
+    expect(reserved_balance).toBe(0)
+  })
 })
 
 describe('the pause before another attempt at the same target', () => {

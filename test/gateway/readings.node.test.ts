@@ -3,6 +3,7 @@ import type { MeteredApi } from '../../src/gateway/dialect.ts'
 import { mediaRates, modalityOf } from '../../src/gateway/request/media.ts'
 import { deliveredByTools, deliveredUsage, NOTHING } from '../../src/gateway/stream/delivered.ts'
 import { deliveredText, readingOf } from '../../src/gateway/stream/readings.ts'
+import { usageIn } from '../../src/gateway/stream/response-reader.ts'
 
 it('the input of a message is the one that its start reports, for any names of tools', () => {
   const reading = readingOf('messages')
@@ -308,4 +309,14 @@ it.each([
   ['gemini-2.5-flash-preview-tts', { generationConfig: { responseModalities: ['AUDIO'] } }, 'audio'],
 ])('the hold of %s with %j is that of %s', (model, body, modality) => {
   expect(modalityOf(model, body)).toBe(modality)
+})
+
+it('the usage of a long response is read without a copy of its images', () => {
+  const usage = { input_tokens: 50, output_tokens: 8320, total_tokens: 8370 }
+  const images = Array.from({ length: 2 }, () => ({ b64_json: 'A'.repeat(1024 * 1024) }))
+  const format = { api: 'images', dialect: 'openai', type: 'application/json' } as const
+  const bytes = new TextEncoder().encode(JSON.stringify({ created: 1, data: images, usage }))
+  const { reported, complete } = usageIn({ ...format, cuts: false, upload: undefined }, bytes)
+  expect(complete).toBe(true)
+  expect(reported).toEqual({ created: 1, data: [{ b64_json: '' }, { b64_json: '' }], usage })
 })

@@ -43,13 +43,14 @@ export function playProvider(...answers: readonly Answer[]): readonly number[] {
 
 /**
  * Sends a chat completion to the gateway. `settled` resolves when all work of the call has ended; for a stream, the
- * caller must read or cancel its body first.
+ * caller must read or cancel its body first. The client disconnects when `signal` aborts.
  */
 export async function chat(
   api_key: string,
   body: object,
   headers: Readonly<Record<string, string>> = {},
   variables: Partial<Bindings> = {},
+  signal?: AbortSignal,
 ): Promise<{ readonly response: Response; readonly settled: () => Promise<void> }> {
   const request = apiRequest('/gateway/openai/v1/chat/completions', {
     key: api_key,
@@ -57,7 +58,8 @@ export async function chat(
     headers: { 'X-Provider-Key': 'sk-of-the-provider', ...headers },
   })
   const ctx = createExecutionContext()
-  const response = await app.fetch(request, { ...env, ...variables }, ctx)
+  const sent = signal ? new Request(request, { signal }) : request
+  const response = await app.fetch(sent, { ...env, ...variables }, ctx)
   return { response, settled: () => waitOnExecutionContext(ctx) }
 }
 

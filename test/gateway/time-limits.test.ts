@@ -109,3 +109,28 @@ it('a stream that is drained is read to its end when its client stops reading', 
   expect([event?.credits_burned, event?.warnings]).toEqual([charge, undefined])
   await expect(reader?.read()).rejects.toThrow('did not read')
 })
+
+it('a stream that is drained is read completely, even if the stream is still pulled after its client has left', async () => {
+  const charge = await reportedCharge()
+  const { api_key } = await createCustomer()
+  playProvider(stream(word('Hello'), ...END))
+  const leave = new AbortController()
+  const headers = { 'X-Meter-On-Abort': 'drain' }
+  const { response, settled } = await chat(api_key, STREAMED, headers, {}, leave.signal)
+  const reader = response.body?.getReader()
+  await reader?.read()
+  leave.abort()
+  void reader?.read()
+  await settled()
+  const [event] = await eventsOf(api_key)
+  expect([event?.credits_burned, event?.warnings]).toEqual([charge, undefined])
+})
+
+it('a client that does not even read the first chunk is charged the input, and its hold is closed', async () => {
+  const { api_key } = await createCustomer()
+  playProvider(stream(word('Hello'), ...END))
+  const { settled } = await chat(api_key, STREAMED, {}, { GATEWAY_CLIENT_TIMEOUT_MS: '300' })
+  await settled()
+  expect((await eventsOf(api_key)).map(({ warnings }) => warnings)).toEqual([['estimated', 'client_gone']])
+  expect(await reserved(api_key)).toBe(0)
+})

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { changeHold, noteCall, settleCall } from '../../src/ledger/client/client.ts'
+import { changeHold, eraseSubject, noteCall, settleCall } from '../../src/ledger/client/client.ts'
 import type { CallAnswer } from '../../src/ledger/model/messages/calls.ts'
 import type { Idempotency, PricedEvent } from '../../src/ledger/model/vocabulary.ts'
 import { microCredits } from '../../src/pricing/money.ts'
@@ -16,8 +16,8 @@ import {
   settle,
   use,
 } from '../support/calls.ts'
-import { freshLedger, journalEntries, rowsWrittenBy } from '../support/ledgers.ts'
-import { CALLER, costOf } from '../support/messages.ts'
+import { freshLedger, journalEntries, rowsWrittenBy, runAlarm } from '../support/ledgers.ts'
+import { CALLER, costOf, metadataOf } from '../support/messages.ts'
 
 /**
  * Tests the ledger operations of a provider call: the hold before the call, the notes while the call runs, and the
@@ -72,6 +72,19 @@ describe('the hold of a call', () => {
     expect(await refusal(ledger, { least: use(1_000, 1) })).toMatchObject({
       code: 'insufficient_credits',
       required: '0.001',
+    })
+  })
+
+  it('is opened once for a message that is repeated, even if the wallet could not pay twice', async () => {
+    const ledger = await freshLedger(120_000)
+    const idempotency: Idempotency = { key: 'k1', fingerprint: 'f1' }
+    const opening = { id: crypto.randomUUID(), idempotency }
+    const call = await opened(ledger, opening)
+    await noteCall(env, ledger.name, { hold: call.hold, event: use(10_000), lifetime_ms: MINUTE_MS })
+    expect(await opened(ledger, opening)).toEqual(call)
+    expect(await reserved(ledger)).toBe(100_000)
+    expect(await refusal(ledger, { ...opening, id: crypto.randomUUID() })).toMatchObject({
+      code: 'already_processed',
     })
   })
 
@@ -202,6 +215,23 @@ describe('the charge of a call', () => {
       vi.useRealTimers()
     }
   })
+})
+
+it('a call of a user who is erased while it runs is charged to the alias, without metadata', async () => {
+  const ledger = await freshLedger(CREDITS)
+  const of_ada = { ...use(40_000), user_id: 'ada', team_id: 'crew', metadata: metadataOf({ name: 'Ada' }) }
+  const call = await opened(ledger, { user_id: 'ada', team_id: 'crew' })
+  await settle(ledger, await opened(ledger, { user_id: 'ada', team_id: 'crew' }), of_ada)
+  const [before] = (await journalEntries(ledger)).slice(-1)
+  expect(before).toMatchObject({ event: { user_id: 'ada', team_id: 'crew' }, metadata: '{"name":"Ada"}' })
+  await runAlarm(ledger)
+  const erased = await eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: 'ada' })
+  if (erased.kind !== 'erased') throw new Error(JSON.stringify(erased))
+
+  expect(await settle(ledger, call, of_ada)).toMatchObject({ credits: 40_000, balance_after: 920_000 })
+  const [entry] = (await journalEntries(ledger)).slice(-1)
+  expect(entry).toMatchObject({ event: { user_id: erased.alias, team_id: 'crew' } })
+  expect(entry?.metadata).toBeUndefined()
 })
 
 describe('the key of a call', () => {

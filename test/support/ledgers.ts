@@ -36,8 +36,16 @@ export function ledgerOf(customer_id: string, mode: Mode = 'live'): TestLedger {
   }
 }
 
-/** Returns a namespace of ledger objects in which all calls of one operation fail before they reach the object. */
-export function ledgersLosing(operation: OperationName): Bindings['LEDGER'] {
+/**
+ * Returns a namespace of ledger objects in which the first calls of one operation fail before they reach the object, or
+ * after the object has executed them (`reply`). By default, all calls fail.
+ */
+export function ledgersLosing(
+  operation: OperationName,
+  times = Number.POSITIVE_INFINITY,
+  part: 'call' | 'reply' = 'call',
+): Bindings['LEDGER'] {
+  let left = times
   const lost = () => Promise.reject(Object.assign(new Error('Network connection lost.'), { retryable: true }))
   return Object.create(env.LEDGER, {
     idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },
@@ -47,8 +55,12 @@ export function ledgersLosing(operation: OperationName): Bindings['LEDGER'] {
         return new Proxy(stub, {
           get:
             (target, property) =>
-            (...args: unknown[]) =>
-              args[0] === operation ? lost() : Reflect.apply(Reflect.get(target, property), target, args),
+            async (...args: unknown[]) => {
+              const fails = args[0] === operation && left-- > 0
+              if (fails && part === 'call') return lost()
+              const reply = await Reflect.apply(Reflect.get(target, property), target, args)
+              return fails ? lost() : reply
+            },
         })
       },
     },

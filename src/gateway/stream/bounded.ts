@@ -18,7 +18,8 @@ export function bounded(text: string): string {
   return short.length <= MAX_TEXT / 2 ? short : ''
 }
 
-function withoutLongStrings(text: string): string {
+/** Removes the content of the long strings of a JSON text. The text can end within a string. */
+export function withoutLongStrings(text: string): string {
   const kept: string[] = []
   let from = 0
   let open = text.indexOf('"')

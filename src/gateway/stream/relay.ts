@@ -99,13 +99,16 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
   }
 
   options.client.addEventListener('abort', leave)
+  timer.start(options.client_timeout_ms, stalled)
+  if (options.client.aborted) leave()
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         output = controller
       },
       async pull(controller) {
-        for (;;) {
+        // A stream can still be pulled after its client has disconnected. The chunks then belong to `drain`.
+        while (!over && !draining) {
           const chunk = await next()
           if (over || draining) return
           if (typeof chunk === 'string') {

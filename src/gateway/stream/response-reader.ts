@@ -4,7 +4,7 @@ import type { MeteredApi } from '../dialect.ts'
 import { subtitlesEnd } from '../request/audio.ts'
 import type { UploadedAudio } from '../request/upload.ts'
 import type { Used } from '../settlement.ts'
-import { bounded } from './bounded.ts'
+import { bounded, withoutLongStrings } from './bounded.ts'
 import { type Delivered, isNothing, NOTHING } from './delivered.ts'
 import { Elements } from './elements.ts'
 import { Lines } from './lines.ts'
@@ -160,15 +160,21 @@ export function usageIn(format: ResponseFormat, bytes: Uint8Array): Read {
   return reader.used()
 }
 
-/** The APIs whose output is text. */
-const OF_TEXT: ReadonlySet<MeteredApi> = new Set(['chat', 'responses', 'messages', 'generate'])
+/**
+ * The length in bytes above which long strings, such as images in base64, are removed before a response is parsed. The
+ * parsed strings would take as much memory as the response itself.
+ */
+const LONG_RESPONSE = 1024 * 1024
+
+/** The APIs whose responses have no text to estimate. */
+const WITHOUT_TEXT: ReadonlySet<MeteredApi> = new Set(['images', 'embeddings', 'embed'])
 
 /**
  * Returns the usage that the text of a response reports. Also returns the output in the text, for an estimate if the
  * report is not complete or cannot be read.
  */
 function wholeUsage({ api, dialect, upload }: ResponseFormat, text: string): Read {
-  const reported = parsed(text)
+  const reported = parsed(text.length > LONG_RESPONSE ? withoutLongStrings(text) : text)
   const hasUsage = isRecord(reported?.usage) || isRecord(reported?.usageMetadata)
   // The field `data` has the images of a response. It is empty if the provider has filtered all of them.
   const data = reported?.data
@@ -179,7 +185,8 @@ function wholeUsage({ api, dialect, upload }: ResponseFormat, text: string): Rea
     reported !== undefined &&
     !failed &&
     (hasUsage || api === 'images' || (api === 'transcriptions' && reported.duration !== undefined))
-  const delivered = complete && !OF_TEXT.has(api) ? NOTHING : deliveredText(dialect, text)
+  // Images are counted by the request, and embeddings have no output. Both can be long.
+  const delivered = complete && WITHOUT_TEXT.has(api) ? NOTHING : deliveredText(dialect, text)
   return {
     reported: complete ? reported : undefined,
     complete,

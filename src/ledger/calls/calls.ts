@@ -11,7 +11,7 @@ import { type BurnContext, countUse, type Rated, rate } from '../burns/rate.ts'
 import type { Draft } from '../commit/draft.ts'
 import { keepAnswer } from '../commit/replay.ts'
 import { capturedQuantities, count, countInPlaceOf, metersOf, reserveLimits } from '../entitlements/limits.ts'
-import { captureParts, endHold, findHold, heldBy, holdState } from '../holds/funds.ts'
+import { captureParts, endHold, findHold, heldBy, holdState, withSubjectsOf } from '../holds/funds.ts'
 import { capturedUse } from '../holds/holds.ts'
 import type { Entry } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
@@ -36,17 +36,20 @@ import { sizeOf } from './size.ts'
 /**
  * Opens a hold for a provider call. A refused call opens no hold and does not store its idempotency key. If the hold
  * replaces the hold of an earlier attempt, releases that hold first, in the same commit. No other request can therefore
- * take its credits or its key in between. It is released even if the new hold is refused.
+ * take its credits or its key in between. It is released even if the new hold is refused. If the message is repeated,
+ * because its result was lost, returns the same hold.
  */
 export function openCall(draft: Draft, message: OpenCallMessage, context: BurnContext): OpenCallResult {
-  const { idempotency, replaces } = message
+  const { id, idempotency, replaces } = message
   const replaced = replaces && draft.walletByNumber(replaces.wallet)
   if (replaced) releaseCall(draft, settle(draft, replaced), replaces)
+  const wallet = settle(draft, payingWallet(draft, message))
+  const known = id === undefined ? undefined : wallet.holds.find(({ call }) => call?.id === id)
+  if (known) return { kind: 'done', answer: callAnswer(context.ids, wallet, known) }
   const repeated = refuseRepeat(draft, idempotency, context.ids)
   if (repeated) return repeated
   const over = overQuota(draft, context) ?? overStored(draft, context.quotas)
   if (over) return refused(over)
-  const wallet = settle(draft, payingWallet(draft, message))
   if (wallet.holds.length >= MAX_OPEN_HOLDS) {
     return refused({ code: 'too_many_open', what: 'holds', limit: MAX_OPEN_HOLDS })
   }
@@ -67,27 +70,29 @@ export function openCall(draft: Draft, message: OpenCallMessage, context: BurnCo
     captured: ZERO_CREDITS,
     parts: reserve(changed, credits),
     ...reserveLimits(draft, size.meters),
-    call: {},
+    call: { ...(id !== undefined && { id }), output_tokens: size.output_tokens },
   }
   changed.holds.push(hold)
   const state = holdState(changed, hold, 'open')
-  const ref: WalletItemRef = {
-    number: hold.number,
-    wallet: changed.number,
-    created_at_ms: hold.created_at_ms,
-  }
-  const hold_id = context.ids.hold(ref)
-  const wallet_id = context.ids.wallet(changed.number)
+  const answer = callAnswer(context.ids, changed, hold)
   keepAnswer(draft, idempotency, {
     of: 'hold',
     call: true,
     hold: state,
-    hold_id,
-    wallet_id,
+    hold_id: answer.hold_id,
+    wallet_id: context.ids.wallet(changed.number),
     available: available(changed),
   })
-  const answer: CallAnswer = { hold: ref, hold_id, credits, output_tokens: size.output_tokens }
   return { kind: 'done', answer }
+}
+
+function callAnswer(
+  ids: LedgerIds,
+  wallet: Wallet,
+  { number, created_at_ms, credits, call }: Hold,
+): CallAnswer {
+  const hold: WalletItemRef = { number, wallet: wallet.number, created_at_ms }
+  return { hold, hold_id: ids.hold(hold), credits, output_tokens: call?.output_tokens ?? 0 }
 }
 
 /**
@@ -136,7 +141,7 @@ export function noteCall(draft: Draft, message: NoteCallMessage, context: BurnCo
     const late_ms = noted ? noted.record.timestamp_ms - event.timestamp_ms : 0
     if (noted && (late_ms > 0 || (late_ms === 0 && noted.credits > credits))) return { kind: 'done' }
     const { user_id: _user, team_id: _team, ...record } = recordOf(event, rated, credits, hold.key_id)
-    hold.call = { noted: { credits, record } }
+    hold.call = { ...hold.call, noted: { credits, record } }
   }
   return { kind: 'done' }
 }
@@ -191,10 +196,11 @@ function chargeHold(
   draft: Draft,
   wallet: Wallet,
   { hold: ref, capped }: SettleCallMessage,
-  event: PricedEvent,
+  asked: PricedEvent,
   rated: Rated,
 ): Entry {
   const hold = heldBy(wallet, ref)
+  const event = withSubjectsOf(hold, asked)
   const wanted = wantedOf(rated, capped, remaining(hold))
   const { amount, lots, shortfall_micro } = captureParts(draft, wallet, hold, wanted)
   countUse(wallet, rated)

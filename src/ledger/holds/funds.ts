@@ -2,7 +2,7 @@ import { lesser, MAX_MICRO_CREDITS, type MicroCredits, microCredits, picoUsd } f
 import type { Draft } from '../commit/draft.ts'
 import { release } from '../entitlements/limits.ts'
 import { type LotPart, lotPart, paidOf } from '../model/lots.ts'
-import type { WalletItemRef } from '../model/vocabulary.ts'
+import type { PricedEvent, WalletItemRef } from '../model/vocabulary.ts'
 import {
   type Hold,
   type HoldState,
@@ -33,6 +33,17 @@ export function isOfSubjects(
   event: { readonly user_id?: string | undefined; readonly team_id?: string | undefined },
 ): boolean {
   return user_id === event.user_id && team_id === event.team_id
+}
+
+/**
+ * Returns the event of a call with the user and the team of its hold. They differ from those of the event if the user or
+ * the team was erased while the call ran. The erased id and the metadata must then not be written again.
+ */
+export function withSubjectsOf(hold: Hold, event: PricedEvent): PricedEvent {
+  if (isOfSubjects(hold, event)) return event
+  const { user_id, team_id } = hold
+  const { user_id: _user, team_id: _team, metadata: _metadata, ...rest } = event
+  return { ...rest, ...(user_id !== undefined && { user_id }), ...(team_id !== undefined && { team_id }) }
 }
 
 export interface Captured {

@@ -94,6 +94,10 @@ export interface Hold {
 
 /** A running call to a provider. */
 export interface HeldCall {
+  /** The id of the message that opened the hold; absent if it had none. */
+  readonly id?: string
+  /** The number of output tokens that the hold covers; absent if an earlier version opened the hold. */
+  readonly output_tokens?: number
   /** The estimate that is charged if the hold expires; absent until an estimate is stored. */
   readonly noted?: {
     readonly credits: MicroCredits

@@ -22,6 +22,8 @@ export interface OpenCallMessage {
   /** The hold of an earlier attempt of the call. It is released when the new hold is opened or refused. */
   readonly replaces?: WalletItemRef
   readonly idempotency?: Idempotency
+  /** The random id of this message. A repeated message with the id returns the hold of the first one. */
+  readonly id?: string
 }
 
 export interface CallAnswer {
