@@ -246,8 +246,8 @@ function decimalMicro(variable: string, text: string): bigint {
 }
 
 /**
- * Reads the time limits of the gateway. The gateway extends the holds of long calls, for any values of the other
- * limits. A hold therefore expires before its call ends only if the gateway crashes or cannot reach the ledger.
+ * Reads the time limits of the gateway. The gateway extends a call's hold while the call runs, so `hold_ms` can be
+ * shorter than the other limits. A hold therefore expires before its call ends only if the gateway crashes or cannot reach the ledger.
  */
 function gateway(env: Variables): GatewayConfig {
   const limit = (variable: GatewayVariable, text: string) =>

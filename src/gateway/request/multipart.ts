@@ -34,9 +34,9 @@ export function boundaryOf(content_type: string): string | undefined {
 }
 
 /**
- * Reads the chunks of a form. Keeps only the values of short fields and at most one header or delimiter. `name` is the
- * name of the current part. `rest` has the bytes that were not read yet. At first, they are a line break that is not in
- * the body. With it, the first delimiter does not differ from the others, which begin with a line break. `lead` is the
+ * Reads the chunks of a form. Keeps the names of the parts, the beginnings of the values in `READ_FIELDS`, and the bytes
+ * that were not read yet: at most the headers of one part or one delimiter. `name` is the name of the current part.
+ * `rest` has the unread bytes. At first, they are a line break that is not in the body. With it, the first delimiter does not differ from the others, which begin with a line break. `lead` is the
  * number of bytes in `rest` that do not belong to the content of the current part.
  */
 export class FormReader {

@@ -24,7 +24,7 @@ export interface CreditMessage {
     readonly rollover_max: MicroCredits | null
     readonly target?: MicroCredits
   }
-  /** The price that the customer paid for the lot. Absent for a grant. */
+  /** The price that was paid for the lot. Absent for a grant. */
   readonly price?: UsdParts
   readonly payment_reference?: string
   readonly reason?: string
