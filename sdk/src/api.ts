@@ -1468,7 +1468,7 @@ export interface paths {
         put?: never;
         /**
          * Rotate an API key and keep its name, mode, scopes and expiry
-         * @description Both keys work during the overlap. After the overlap, only the new key works. If a key rotates itself without an overlap, the ledgers refuse the old key immediately, and the rest of the API refuses it within 90 s. The request can then not be repeated. Only this response contains the text of the new key. If the response is lost, repeat the request with the same `Idempotency-Key` and the same calling key. The stored response is encrypted with the calling key.
+         * @description Both keys work during the overlap. After the overlap, only the new key works. Without an overlap (the default), the ledgers refuse the old key immediately, and the rest of the API refuses it within 90 s. If a key rotates itself without an overlap, the request cannot be repeated. Only this response contains the text of the new key. If the response is lost, repeat the request with the same `Idempotency-Key` and the same calling key. The stored response is encrypted with the calling key.
          *
          *     Requires an API key with the scope `keys:write`.
          */
@@ -3692,7 +3692,7 @@ export interface components {
                 oldest_open_at: string | null;
                 /** @description The age of the oldest payment without an outcome in seconds; 0 if every payment has an outcome. */
                 oldest_open_seconds: number;
-                /** @description The number of wallets that have a Stripe customer and whose automatic top-up is paused. */
+                /** @description The number of wallets with a Stripe customer that have too few credits and whose automatic top-up is paused. */
                 top_ups_paused: number;
                 /** @description Whether the count is complete. False if the count reached its maximum, because the true number might be higher. */
                 complete: boolean;

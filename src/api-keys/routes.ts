@@ -59,7 +59,7 @@ const rotateRoute = route({
   path: '/{id}/rotate',
   summary: 'Rotate an API key and keep its name, mode, scopes and expiry',
   description: [
-    'Both keys work during the overlap. After the overlap, only the new key works. If a key rotates itself without an overlap, the ledgers refuse the old key immediately, and the rest of the API refuses it within 90 s. The request can then not be repeated.',
+    'Both keys work during the overlap. After the overlap, only the new key works. Without an overlap (the default), the ledgers refuse the old key immediately, and the rest of the API refuses it within 90 s. If a key rotates itself without an overlap, the request cannot be repeated.',
     SECRET_ONCE,
   ].join(' '),
   ...scoped('keys:write'),

@@ -81,9 +81,13 @@ function gauges(figures: Figures, now_ms: number): Metric[] {
     gauge('payments_oldest_open_seconds', 'Age in seconds of the oldest payment without an outcome.', {
       value: lagSeconds(payments.oldest_open_at_ms, now_ms),
     }),
-    gauge('top_ups_paused', 'Wallets that have a Stripe customer and whose automatic top-up is paused.', {
-      value: payments.top_ups_paused,
-    }),
+    gauge(
+      'top_ups_paused',
+      'Wallets with a Stripe customer that have too few credits and whose automatic top-up is paused.',
+      {
+        value: payments.top_ups_paused,
+      },
+    ),
   ]
 }
 

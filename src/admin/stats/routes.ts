@@ -121,7 +121,7 @@ const statsSchema = z
         }),
         top_ups_paused: count.openapi({
           description:
-            'The number of wallets that have a Stripe customer and whose automatic top-up is paused.',
+            'The number of wallets with a Stripe customer that have too few credits and whose automatic top-up is paused.',
         }),
         complete,
       })
