@@ -162,7 +162,7 @@ function heldBy(
             attempts: all.join('; '),
           })
         }
-        return call.settle(null)
+        return call.settle(null, client_waits)
       }
       if (notes.length === 0) return call.settle(charge, client_waits)
       const warnings = [...(charge.event.warnings ?? []), ...notes]

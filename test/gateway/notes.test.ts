@@ -55,6 +55,18 @@ it('a response that is not a stream is refused if the ledger cannot be reached f
   expect([response.status, await events(api_key)]).toEqual([503, []])
 })
 
+it('an error in a whole response is delivered after some seconds if the ledger cannot be reached', {
+  timeout: 60_000,
+}, async () => {
+  const { api_key } = await createCustomer()
+  vi.spyOn(console, 'error').mockImplementation(() => {})
+  playProvider(json({ error: { message: 'overloaded' } }))
+  const sent_at_ms = Date.now()
+  const { response, settled } = await chat(api_key, CHAT, {}, lost())
+  expect([response.status, Date.now() - sent_at_ms < 15_000]).toEqual([200, true])
+  await settled()
+})
+
 it('a note that the ledger refuses is logged with the code, and a note after the settlement is not', async () => {
   const ledger = await freshLedger(1_000_000)
   const { event: most } = eventItem(100_000)

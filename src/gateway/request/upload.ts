@@ -45,8 +45,8 @@ export interface Upload extends UploadedAudio {
   readonly body: (admitModel: () => Promise<boolean>) => ReadableStream<Uint8Array>
   /**
    * Aborts if the upload cannot be relayed completely: it has a problem, its model is refused, or its client
-   * disconnected. The request to the
-   * provider must then be aborted. Otherwise, the provider could receive a part of the upload as a whole request.
+   * disconnected. The request to the provider must then be aborted. Otherwise, the provider could receive a part of the
+   * upload as a whole request.
    */
   readonly broken: AbortSignal
   /** The problem of a broken upload; undefined if there is none so far. */
