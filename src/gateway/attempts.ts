@@ -151,6 +151,9 @@ function heldBy(
     get held() {
       return hold.place.held
     },
+    get unrated() {
+      return hold.place.unrated
+    },
     pricing,
     settle(charge, client_waits) {
       if (!charge) {

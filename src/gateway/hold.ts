@@ -136,10 +136,10 @@ async function open(
     ...(idempotency && { idempotency }),
   })
   if (result.kind === 'refused') return result
-  const { hold, credits, output_tokens } = result.answer
+  const { hold, credits, output_tokens, unrated } = result.answer
   return {
     kind: 'opened',
-    place: { env: c.env, ledger, hold, held: credits, key_id: c.get('key').key_id },
+    place: { env: c.env, ledger, hold, held: credits, unrated, key_id: c.get('key').key_id },
     clipped_to: clip && output_tokens < (most.usage?.output_tokens ?? 0) ? output_tokens : undefined,
     priced_as: pricedAs(pricing),
   }

@@ -26,6 +26,8 @@ export interface HoldPlace {
   readonly hold: WalletItemRef
   /** The credits that the hold reserves. */
   readonly held: MicroCredits
+  /** Whether neither a price nor a rule of the burn table applies to the requested model. */
+  readonly unrated: boolean
   readonly key_id: string
 }
 
@@ -81,11 +83,11 @@ export interface Charge {
  * completely and nothing was delivered.
  */
 export function chargeOf(
-  { pricing: asked, input, held }: Pick<HeldCall, 'pricing' | 'input' | 'held'>,
+  { pricing: asked, input, held, unrated }: Pick<HeldCall, 'pricing' | 'input' | 'held' | 'unrated'>,
   { reported, complete, delivered, model, refused, why, subtitles_ms }: Used,
 ): Charge | null {
   if (refused) return null
-  const pricing = { ...asked, named: model, held }
+  const pricing = { ...asked, named: model, unrated }
   const report = reported && priceReported(pricing, reported)
   const output = deliveredUsage(delivered, pricing.call.media)
   const isEmpty = report !== undefined && !Object.values(report.usage ?? {}).some(isPositive)

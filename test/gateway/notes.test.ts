@@ -75,7 +75,7 @@ it('a note that the ledger refuses is logged with the code, and a note after the
   const opened = await openCall(env, ledger.name, call)
   if (opened.kind === 'refused') throw new Error(JSON.stringify(opened.refusal))
   const { hold } = opened.answer
-  const place = { env, ledger: ledger.name, hold, held: ZERO_CREDITS, key_id: CALLER.key_id }
+  const place = { env, ledger: ledger.name, hold, held: ZERO_CREDITS, unrated: false, key_id: CALLER.key_id }
   const log = vi.spyOn(console, 'error').mockImplementation(() => {})
 
   await noteUse(place, null, 60_000)

@@ -17,9 +17,9 @@ const ruleFor = (model: string) => ({
 })
 
 /** Makes a call of a customer whose burn table has these rules, and returns the model and the credits of its event. */
-async function charged(asked: string, answer: Answer, rules: readonly string[] = [asked]) {
+async function charged(asked: string, answer: Answer, rules: readonly object[] = [ruleFor(asked)]) {
   const { api_key } = await createCustomer()
-  const table = { name: 'Rules', rules: rules.map(ruleFor) }
+  const table = { name: 'Rules', rules }
   expect((await api('/v1/burn-tables', { key: api_key, body: table })).status).toBe(201)
   playProvider(answer)
   const { response, settled } = await chat(api_key, { ...CHAT, model: asked, stream: true })
@@ -49,12 +49,21 @@ it('the rule for the requested model applies to a stream that ends without its u
 
 it('the rule for the reported model applies if it has another price, or if nothing is held', async () => {
   const other = { model: 'gpt-4o-mini', credits_burned: 108, unrated: false }
-  expect(await charged('gpt-4o', named('gpt-4o-mini'), ['gpt-4o-mini'])).toEqual(other)
+  expect(await charged('gpt-4o', named('gpt-4o-mini'), [ruleFor('gpt-4o-mini')])).toEqual(other)
   const unheld = { model: 'house-large-v2', credits_burned: 108, unrated: false }
-  expect(await charged('house-large', named('house-large-v2'), ['house-large-v2'])).toEqual(unheld)
+  const rules = [ruleFor('house-large-v2')]
+  expect(await charged('house-large', named('house-large-v2'), rules)).toEqual(unheld)
 })
 
 it('a model without a price and without a rule is recorded by the name in the response', async () => {
   const unrated = { model: 'house-large-v2', credits_burned: 0, unrated: true }
   expect(await charged('house-large', named('house-large-v2'), [])).toEqual(unrated)
+})
+
+it('the rule for the requested model applies if nothing is held because its first tokens are free', async () => {
+  const tier = { up_to: null, unit_amount: 1 }
+  const rule = { method: 'tiered', mode: 'graduated', unit: 'output_tokens', free: 1_000_000, tiers: [tier] }
+  const free = { model: 'house-large', credits_burned: 0, unrated: false }
+  const rules = [{ ...rule, match: { model: 'house-large' } }]
+  expect(await charged('house-large', named('house-large-v2'), rules)).toEqual(free)
 })

@@ -49,7 +49,7 @@ function charged(pricing: Pricing, lines: readonly object[]) {
   for (const line of lines) reading.take(JSON.stringify(line))
   const { complete, delivered, model } = reading
   return chargeOf(
-    { pricing, input: INPUT, held: microCredits(1_000_000_000) },
+    { pricing, input: INPUT, held: microCredits(1_000_000_000), unrated: false },
     { reported: reading.reported(), complete, delivered, model, refused: false, why: 'client_gone' },
   )?.event
 }

@@ -5,7 +5,6 @@ import { findModel, findProvider } from '../../pricing/catalogue/catalogue.ts'
 import type { PriceBook } from '../../pricing/cost/price-book.ts'
 import type { UsagePart } from '../../pricing/extract/iterations.ts'
 import { DEFAULT_IMAGE_MODEL, searchesAlways } from '../../pricing/extract/tools.ts'
-import type { MicroCredits } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
 import { type EventInput, type PriceResult, priceEvent } from '../../rating/event.ts'
 import type { MeteredApi, MeteredEndpoint } from '../dialect.ts'
@@ -28,8 +27,8 @@ export interface Pricing {
   readonly call: CallRequest
   /** The model that the response names; absent if it names none, and before the response. */
   readonly named?: string | undefined
-  /** The credits that the hold reserves; absent before the response. */
-  readonly held?: MicroCredits
+  /** Whether no price and no rule of the burn table applies to the requested model; absent before the response. */
+  readonly unrated?: boolean
 }
 
 export type CallPrices =
@@ -209,7 +208,8 @@ const PROVIDER_APIS: Partial<Readonly<Record<MeteredApi, string>>> = {
  * model in the response has no price, uses the price of the requested model.
  *
  * If both models have the same price, the event has the requested model, so that the rules of the burn table that
- * determined the hold also determine the charge. If both have none, such a rule exists only if credits are held.
+ * determined the hold also determine the charge. If both have no price and the requested model has no such rule, the
+ * event has the reported model.
  */
 export function priceReported(
   pricing: Pricing,
@@ -221,7 +221,7 @@ export function priceReported(
   const asked = pricing.call.model
   const as = (model: string) => priced(pricing, usage, { model, ...response })
   const event = pricedAs([modelOf(reported) ?? pricing.named ?? asked, asked], as)
-  if (!event || event.model === asked || (event.charge.kind === 'unpriced' && !pricing.held)) return event
+  if (!event || event.model === asked || (event.charge.kind === 'unpriced' && pricing.unrated)) return event
   const own = as(asked)
   const isSame = own.kind === 'priced' && JSON.stringify(own.event.charge) === JSON.stringify(event.charge)
   return isSame ? own.event : event

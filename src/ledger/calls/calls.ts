@@ -70,7 +70,11 @@ export function openCall(draft: Draft, message: OpenCallMessage, context: BurnCo
     captured: ZERO_CREDITS,
     parts: reserve(changed, credits),
     ...reserveLimits(draft, size.meters),
-    call: { ...(id !== undefined && { id }), output_tokens: size.output_tokens },
+    call: {
+      ...(id !== undefined && { id }),
+      output_tokens: size.output_tokens,
+      ...(size.unrated && { unrated: true }),
+    },
   }
   changed.holds.push(hold)
   const state = holdState(changed, hold, 'open')
@@ -92,7 +96,8 @@ function callAnswer(
   { number, created_at_ms, credits, call }: Hold,
 ): CallAnswer {
   const hold: WalletItemRef = { number, wallet: wallet.number, created_at_ms }
-  return { hold, hold_id: ids.hold(hold), credits, output_tokens: call?.output_tokens ?? 0 }
+  const { output_tokens = 0, unrated = false } = call ?? {}
+  return { hold, hold_id: ids.hold(hold), credits, output_tokens, unrated }
 }
 
 /**

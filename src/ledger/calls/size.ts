@@ -8,11 +8,15 @@ import { type Refused, refused } from '../model/refusal.ts'
 import type { PricedEvent } from '../model/vocabulary.ts'
 import { insufficientCredits, spendable, type Wallet } from '../model/wallet.ts'
 
-/** The size of a hold: the held quantities, the limits that count them, and the output tokens that they cover. */
+/**
+ * The size of a hold: the held quantities, the limits that count them, and the output tokens that they cover. `unrated`
+ * is true if neither a price nor a rule of the burn table applies to the call.
+ */
 interface Size {
   readonly quantities: Quantities
   readonly meters: readonly Meter[]
   readonly output_tokens: number
+  readonly unrated: boolean
 }
 
 /** The number of steps between the smallest and the largest use, if both have the same output, such as audio. */
@@ -31,6 +35,7 @@ export function sizeOf(
 ): Size | Refused {
   const most = rate(message.most, wallet, draft.at_ms, context)
   if (most.kind === 'refused') return most
+  const { unrated } = most
   const whole = quantitiesOf(most, message.most.usage)
   const output_tokens = outputOf(message.most)
   const admitted = (quantities: Quantities) => {
@@ -42,7 +47,7 @@ export function sizeOf(
   const spend = BigInt(spendable(wallet))
   const required = requiredFor(most, whole)
   if (use.kind === 'admitted' && required <= spend) {
-    return { quantities: whole, meters: use.meters, output_tokens }
+    return { quantities: whole, meters: use.meters, output_tokens, unrated }
   }
   if (!message.least) {
     return use.kind === 'refused' ? use : refused(insufficientCredits(context.ids, wallet, required))
@@ -66,7 +71,8 @@ export function sizeOf(
   const quantities = between(start, whole, taken, steps)
   const partial = admitted(quantities)
   if (partial.kind === 'refused') return partial
-  return { quantities, meters: partial.meters, output_tokens: tokens > 0 ? first + Number(taken) : first }
+  const covered = tokens > 0 ? first + Number(taken) : first
+  return { quantities, meters: partial.meters, output_tokens: covered, unrated }
 }
 
 /**

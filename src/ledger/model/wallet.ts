@@ -98,6 +98,8 @@ export interface HeldCall {
   readonly id?: string
   /** The number of output tokens that the hold covers; absent if an earlier version opened the hold. */
   readonly output_tokens?: number
+  /** True if neither a price nor a rule of the burn table applied to the call when the hold was opened. */
+  readonly unrated?: true
   /** The estimate that is charged if the hold expires; absent until an estimate is stored. */
   readonly noted?: {
     readonly credits: MicroCredits

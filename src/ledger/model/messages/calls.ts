@@ -32,6 +32,8 @@ export interface CallAnswer {
   readonly credits: MicroCredits
   /** The number of output tokens that the hold covers, at most the number in `most`. */
   readonly output_tokens: number
+  /** Whether neither a price nor a rule of the burn table applies to the call. */
+  readonly unrated: boolean
 }
 
 export type OpenCallResult = { readonly kind: 'done'; readonly answer: CallAnswer } | Refused
