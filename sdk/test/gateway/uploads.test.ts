@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { json, type Script, startUpstream, type Upstream } from '../support/upstream.ts'
 import { type GatewayCustomer, gatewayCustomer } from './gateway.ts'
@@ -58,13 +58,23 @@ function upload(
   return fetch(gateway.url + TARGET, streamed)
 }
 
-/** Starts an upload on a connection, and resets the connection when the hold is placed. */
-async function resetDuring(customer: GatewayCustomer, header: string, start: Buffer): Promise<void> {
+/** Sends the headers of an upload on a connection of its own. */
+function opened({ apiKey }: GatewayCustomer, header: string): Socket {
   const { hostname, port } = new URL(gateway.url)
   const socket = connect(Number(port), hostname)
   socket.on('error', () => {})
-  const headers = `Host: x\r\nAuthorization: Bearer ${customer.apiKey}\r\nContent-Type: ${TYPE}\r\n${header}`
+  const headers = `Host: x\r\nAuthorization: Bearer ${apiKey}\r\nContent-Type: ${TYPE}\r\n${header}`
   socket.write(`POST ${TARGET} HTTP/1.1\r\n${headers}\r\n\r\n`)
+  return socket
+}
+
+/** Returns the next bytes that a connection receives. */
+const received = async (socket: Socket) =>
+  String(await new Promise((resolve) => socket.once('data', resolve)))
+
+/** Starts an upload on a connection, and resets the connection when the hold is placed. */
+async function resetDuring(customer: GatewayCustomer, header: string, start: Buffer): Promise<void> {
+  const socket = opened(customer, header)
   socket.write(start)
   await expect.poll(customer.held, { timeout: 15_000 }).toBeGreaterThan(0)
   socket.resetAndDestroy()
@@ -95,11 +105,8 @@ describe('an upload', () => {
   it('larger than 25 MB is refused, and so is one that no wallet can pay', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     upstream.play(json({}))
-    const { hostname, port } = new URL(gateway.url)
-    const socket = connect(Number(port), hostname)
-    const headers = `Host: x\r\nAuthorization: Bearer ${customer.apiKey}\r\nContent-Type: ${TYPE}`
-    socket.write(`POST ${TARGET} HTTP/1.1\r\n${headers}\r\nContent-Length: ${25 * 1024 * 1024 + 1}\r\n\r\n`)
-    expect(String(await new Promise((resolve) => socket.once('data', resolve)))).toMatch(/^HTTP\/1.1 413 /)
+    const socket = opened(customer, `Content-Length: ${25 * 1024 * 1024 + 1}`)
+    expect(await received(socket)).toMatch(/^HTTP\/1.1 413 /)
     socket.destroy()
     await customer.om.credits.adjust({ amount: -9_999.999, reason: 'poor' })
     expect((await upload(customer, form(1_000_000))).status).toBe(402)
@@ -136,6 +143,22 @@ it('an upload with two models is refused, even if the second one arrives after t
     }
   }
   await expectNothing(customer)
+})
+
+it('the response to a refused upload waits for its end, but at most a second', async () => {
+  const customer = await gatewayCustomer(gateway.url, upstream.url)
+  const models = field('model', 'no-such-model') + field('model', 'whisper-1')
+  const chunk = `${models.length.toString(16)}\r\n${models}\r\n`
+  for (const ends of [true, false]) {
+    const socket = opened(customer, 'Transfer-Encoding: chunked')
+    socket.write(chunk)
+    const response = received(socket)
+    const pause = new Promise((resolve) => setTimeout(resolve, 200, 'no response'))
+    expect(await Promise.race([response, pause])).toBe('no response')
+    if (ends) socket.write('0\r\n\r\n')
+    expect(await response).toMatch(/^HTTP\/1.1 400 /)
+    socket.destroy()
+  }
 })
 
 it('an upload without a valid boundary is refused', async () => {

@@ -1,4 +1,5 @@
 import { Chunks } from '../../http/read-up-to.ts'
+import { withDeadline } from '../../time/durations.ts'
 import { AUDIO_BYTES_A_SECOND, AudioMeter } from './audio.ts'
 import { type BodyProblem, declaredLength } from './body.ts'
 import { boundaryOf, FormReader } from './multipart.ts'
@@ -11,6 +12,9 @@ export const MAX_UPLOAD_BYTES = 25 * 1024 * 1024
  * later bytes, it is read while the upload is relayed.
  */
 const HEAD_BYTES = 64 * 1024
+/** The maximum number of bytes that are read from a refused upload, and the maximum time for it. */
+const MAX_DISCARDED_BYTES = 64 * 1024
+const DISCARD_MS = 1_000
 /** The fields with which some providers accept audio that is not in the form. */
 const REFERENCES = ['url', 'file_url', 'file_id']
 
@@ -139,6 +143,7 @@ class RelayedUpload implements Upload {
       if (!chunk) break
       chunks.add(chunk)
     }
+    if (this.problem) await this.discarded()
     this.beginning = chunks.joined()
     this.head = new TextDecoder('latin1').decode(this.beginning.subarray(0, HEAD_BYTES))
   }
@@ -164,6 +169,22 @@ class RelayedUpload implements Upload {
     return value
   }
 
+  /**
+   * Waits until the end of a refused upload was read, within limits. If the response is sent before the end of the
+   * upload, the runtime can close the connection, and the client does not get the response.
+   */
+  private async discarded(): Promise<void> {
+    await withDeadline(this.discard(), DISCARD_MS).catch(() => {})
+  }
+
+  private async discard(): Promise<void> {
+    for (let left = MAX_DISCARDED_BYTES; left >= 0; ) {
+      const { done, value } = await this.reader.read()
+      if (done) return
+      left -= value.length
+    }
+  }
+
   private async relay(
     writer: WritableStreamDefaultWriter<Uint8Array>,
     admitModel: () => Promise<boolean>,
@@ -179,6 +200,7 @@ class RelayedUpload implements Upload {
       const isFound = !isKnown && this.model !== undefined
       isKnown ||= isFound
       if (this.problem || (isFound && !(await admitModel()))) {
+        await this.discarded()
         this.breaking.abort()
         throw new Error('the upload is refused')
       }
