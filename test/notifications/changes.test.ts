@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ingest, setLedgerAccount } from '../../src/ledger/client/client.ts'
 import type { NotificationType } from '../../src/ledger/model/notifications.ts'
 import { type NotificationView, readNotifications } from '../../src/notifications/store.ts'
-import { microCredits } from '../../src/pricing/money.ts'
+import { MAX_MICRO_CREDITS, microCredits } from '../../src/pricing/money.ts'
 import { CUSTOMER, rules } from '../support/entitlements.ts'
 import { ACCOUNT, ask, freshLedger, rowsWrittenBy, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
@@ -94,6 +94,20 @@ describe('credits', () => {
       expect.objectContaining({ user_id: 'ann', amount: 12, balance_after: 50, lots: 12 }),
     ])
     expect(expired[0]?.data.lot_ids).toHaveLength(10)
+  })
+
+  it('that expire in one commit can exceed the largest balance', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(START)
+    const ledger = await freshLedger()
+    const daily = { every: 'day', rollover_max: null } as const
+    const lasting = { recurring: daily, expires_at_ms: START + HOUR }
+    await ask(ledger.stub, 'credit', grant(MAX_MICRO_CREDITS, lasting))
+    vi.setSystemTime(START + (9 * 24 + 1) * HOUR)
+    await runAlarm(ledger)
+    const [expired, ...others] = await notificationsOf(ledger, 'credits.expired')
+    expect(expired?.data).toMatchObject({ amount: 10 * 8e9, balance_after: 0, lots: 10 })
+    expect(others).toEqual([])
   })
 
   it('of a refund are notified', async () => {

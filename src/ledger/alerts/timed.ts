@@ -5,7 +5,7 @@ import type { LedgerStore } from '../commit/store.ts'
 import { type Alert, THRESHOLD_DECIMALS } from '../model/alerts.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { free, type Lot } from '../model/lots.ts'
-import { creditsOf } from '../model/notifications.ts'
+import { creditsOfSum } from '../model/notifications.ts'
 import { unusedLots, type Wallet, walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
 import { step } from './edge.ts'
@@ -135,7 +135,7 @@ function notifyExpiring(draft: Draft, alert: Alert, wallet: Wallet, ids: LedgerI
     data: {
       ...alertFields(alert, ids, wallet),
       lots: lots.length,
-      expiring: creditsOf(lots.reduce((sum, { left }) => sum + left, 0)),
+      expiring: creditsOfSum(lots.map(({ left }) => left)),
       first_expires_at: new Date(
         Math.min(...lots.map(({ expires_at_ms }) => expires_at_ms ?? 0)),
       ).toISOString(),

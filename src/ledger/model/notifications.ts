@@ -1,4 +1,4 @@
-import { formatCredits, microCredits } from '../../pricing/money.ts'
+import { CREDIT_DECIMALS, formatCredits, formatDecimal, microCredits } from '../../pricing/money.ts'
 import type { WalletOwner } from './vocabulary.ts'
 
 /**
@@ -62,6 +62,16 @@ export interface NotificationData {
  */
 export function creditsOf(amount_micro: number): number {
   return Number(formatCredits(microCredits(amount_micro)))
+}
+
+/**
+ * Converts the sum of amounts of micro-credits to a number of credits. The sum can exceed the largest balance: if no
+ * request or alarm reaches a wallet for a month, it settles a month of daily grants in one commit. Above 8e9 credits,
+ * the number is the double that is nearest to the sum.
+ */
+export function creditsOfSum(amounts_micro: readonly number[]): number {
+  const sum = amounts_micro.reduce((total, amount) => total + BigInt(amount), 0n)
+  return Number(formatDecimal(sum, CREDIT_DECIMALS))
 }
 
 /** Returns the field that names the owner of a wallet. Returns no field for the customer. */

@@ -6,7 +6,7 @@ import { rollingMs } from '../entitlements/rolling.ts'
 import type { Entry, HoldRecord } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { ALL_FEATURES, type LimitOwner } from '../model/limits.ts'
-import { creditsOf, type NotificationData, ownerFields } from '../model/notifications.ts'
+import { creditsOf, creditsOfSum, type NotificationData, ownerFields } from '../model/notifications.ts'
 import { available, type Wallet } from '../model/wallet.ts'
 
 /** The committed state that determines the notifications of a commit. */
@@ -117,7 +117,7 @@ class Changes {
       type: 'credits.expired',
       data: {
         ...this.walletFields(wallet),
-        amount: creditsOf(entries.reduce((sum, { amount }) => sum - amount, 0)),
+        amount: creditsOfSum(entries.map(({ amount }) => 0 - amount)),
         balance_after: creditsOf(entries.at(-1)?.balance_after ?? 0),
         lots: lots.size,
         lot_ids: [...lots].slice(0, MAX_LISTED).map((lot) => this.ids.lot(lot)),
@@ -132,7 +132,7 @@ class Changes {
         ...this.walletFields(wallet),
         holds: records.length,
         hold_ids: records.slice(0, MAX_LISTED).map(({ hold }) => this.ids.hold(hold)),
-        released: creditsOf(records.reduce((sum, { hold }) => sum + hold.credits - hold.captured, 0)),
+        released: creditsOfSum(records.map(({ hold }) => hold.credits - hold.captured)),
       },
     })
   }
@@ -163,7 +163,7 @@ class Changes {
         provider: first?.event?.provider ?? null,
         model: first?.event?.model ?? null,
         events: entries.length,
-        amount: creditsOf(entries.reduce((sum, { amount }) => sum - amount, 0)),
+        amount: creditsOfSum(entries.map(({ amount }) => 0 - amount)),
       },
     })
   }
