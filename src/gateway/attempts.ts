@@ -16,9 +16,10 @@ import {
   type Target,
   verdictOf,
 } from './fallback.ts'
+import type { CallHold } from './hold.ts'
 import type { InputEstimate } from './request/estimate.ts'
 import { type Pricing, priceEstimated } from './request/prices.ts'
-import type { HeldCall, HoldPlace } from './settlement.ts'
+import type { HeldCall } from './settlement.ts'
 import { CallTimer } from './stream/call-timer.ts'
 import { begin } from './stream/relay.ts'
 
@@ -44,7 +45,7 @@ export interface Attempt extends ProviderRequest {
   readonly input: InputEstimate
   readonly pricing: Pricing
   /** The hold of the call. An upload can get another hold while it is relayed. */
-  readonly hold: { readonly place: HoldPlace }
+  readonly hold: Pick<CallHold, 'place' | 'settle'>
 }
 
 /** The fallback and the time limits of a call, and the function that prepares its attempts. */
@@ -64,7 +65,6 @@ export interface Attempts {
  */
 export async function relayAnswer(
   c: Context<AppEnv>,
-  call: HeldCall,
   { fallback, timeouts, prepare }: Attempts,
 ): Promise<Response> {
   const limits = limitsOf(c, timeouts)
@@ -75,8 +75,7 @@ export async function relayAnswer(
     const attempt = await prepare(place.target)
     if (attempt) {
       discard(last)
-      const { input } = attempt
-      const held = heldBy({ ...call, input }, attempt, c.get('request_id'), made, notes)
+      const held = heldBy(attempt, c.get('request_id'), made, notes)
       const provider = new AbortController()
       const { hold_ms } = configOf(c.env).gateway
       const timer = new CallTimer(hold_ms, () => c.executionCtx.waitUntil(noteUse(held, null, hold_ms)))
@@ -133,17 +132,16 @@ function withAttempts(response: Response, notes: readonly string[]): Response {
 /**
  * Returns the call with the pricing and the hold of an attempt. The event of the call will have a warning for each
  * earlier attempt. `made` has the attempts so far, and `notes` has their warnings. If the call has no charge, and
- * therefore no event, an attempt for which the provider possibly charges is logged.
+ * therefore no event, an attempt for which the provider possibly charges is logged. The result does not refer to the
+ * attempt, because the body of the attempt would stay in memory until the end of the stream.
  */
 function heldBy(
-  call: HeldCall,
-  { pricing, hold }: Attempt,
+  { pricing, input, hold }: Attempt,
   request_id: string,
   made: readonly Made[],
   notes: readonly string[],
 ): HeldCall {
   const held: HeldCall = {
-    ...call,
     ...hold.place,
     get hold() {
       return hold.place.hold
@@ -155,6 +153,7 @@ function heldBy(
       return hold.place.unrated
     },
     pricing,
+    input,
     settle(charge, client_waits) {
       if (!charge) {
         if (made.some(({ ending }) => verdictOf(ending) === 'ambiguous')) {
@@ -165,11 +164,11 @@ function heldBy(
             attempts: all.join('; '),
           })
         }
-        return call.settle(null, client_waits)
+        return hold.settle(null, client_waits)
       }
-      if (notes.length === 0) return call.settle(charge, client_waits)
+      if (notes.length === 0) return hold.settle(charge, client_waits)
       const warnings = [...(charge.event.warnings ?? []), ...notes]
-      return call.settle({ ...charge, event: { ...charge.event, warnings } }, client_waits)
+      return hold.settle({ ...charge, event: { ...charge.event, warnings } }, client_waits)
     },
   }
   return held

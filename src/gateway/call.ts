@@ -24,7 +24,6 @@ import {
   pricesOfTranscription,
 } from './request/prices.ts'
 import { readUpload } from './request/upload.ts'
-import type { HeldCall } from './settlement.ts'
 import { upstreamHeaders, upstreamQuery, upstreamUrl } from './upstream.ts'
 
 /**
@@ -150,8 +149,7 @@ interface Sent {
 
 async function heldCall(c: Context<AppEnv>, asked: Asked, sent: Sent): Promise<Response> {
   const { target, endpoint, meter } = asked
-  const { call, inputOf, prices, identity, repeatable } = sent
-  const input = inputOf(call)
+  const { call, prices, identity, repeatable } = sent
   const { dialect } = target
   const own = await resolveUpstream(
     c,
@@ -169,12 +167,10 @@ async function heldCall(c: Context<AppEnv>, asked: Asked, sent: Sent): Promise<R
       : { key, fingerprint: fingerprintOf(`POST /gateway/${dialect}/${target.path}`, identity) }
   const hold = await holdCall(c, { pricing, prices, idempotency })
   if ('kind' in hold) return refusalResponse(c, hold.refusal)
-  // A function with a reference to the body would keep it in memory until the end of the stream.
-  const held: HeldCall = { ...hold.place, pricing, input, settle: hold.settle.bind(hold) }
   const fallback = repeatable ? planned.fallback : { ...planned.fallback, targets: [] }
   const prepare = (to: FallbackTarget) => attemptAt(c, target, sent, { own, pricing, hold }, to)
   try {
-    return await relayAnswer(c, held, { fallback, timeouts: planned.timeouts, prepare })
+    return await relayAnswer(c, { fallback, timeouts: planned.timeouts, prepare })
   } catch (error) {
     void hold.settle(null)
     throw error
@@ -201,7 +197,8 @@ async function attemptAt(
   const { dialect } = target
   const upstream =
     provider_key === null ? own : await resolveUpstream(c, { provider: dialect, name: provider_key })
-  if (!upstream.ok || !isCalled(withModel(target, model))) return undefined
+  const to = withModel(target, model)
+  if (!upstream.ok || !to) return undefined
   const { provider } = upstream
   const read = model === null ? undefined : callWith(model)
   if (read?.kind === 'invalid') return undefined
@@ -212,7 +209,7 @@ async function attemptAt(
     call: named.lacks_usage && REPORTS_UNASKED.has(provider) ? { ...named, lacks_usage: false } : named,
   }
   if (await hold.moveTo(pricing, prices)) return undefined
-  const url = upstreamUrl(upstream.baseUrl, withModel(target, model))
+  const url = upstreamUrl(upstream.baseUrl, to)
   return {
     dialect,
     input: inputOf(pricing.call),
@@ -250,20 +247,17 @@ function bodyToSend(
 }
 
 /**
- * Replaces the model in the path of a Gemini call. Calls of other APIs are unchanged, because their body contains the
- * model.
+ * Replaces the model in the path of a Gemini call. Returns undefined if no path of the gateway can contain the model.
+ * Calls of other APIs are unchanged, because their body contains the model.
  */
-function withModel(target: Target, model: string | null): Target {
-  if (model === null || target.dialect !== 'google') return target
-  const path = decodeURIComponent(target.path)
+function withModel(target: Target, model: string | null): Target | undefined {
+  const { dialect } = target
+  if (model === null || dialect !== 'google') return target
   const name = encodeURIComponent(model.replace(/^models\//, ''))
-  return { ...target, path: path.replace(/^[^:]+/, `models/${name}`) }
-}
-
-/** Returns whether a path of the gateway can lead to a target. The model of another attempt can prevent this. */
-function isCalled({ dialect, path }: Target): boolean {
+  const path = decodeURIComponent(target.path).replace(/^[^:]+/, `models/${name}`)
   const decoded = decodedPath(path)
-  return decoded !== undefined && endpointOf(dialect, 'POST', decoded) !== undefined
+  const isCalled = decoded !== undefined && endpointOf(dialect, 'POST', decoded) !== undefined
+  return isCalled ? { ...target, path } : undefined
 }
 
 /**
