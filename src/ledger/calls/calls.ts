@@ -1,10 +1,4 @@
-import {
-  lesser,
-  MAX_MICRO_CREDITS,
-  type MicroCredits,
-  microCredits,
-  ZERO_CREDITS,
-} from '../../pricing/money.ts'
+import { lesser, type MicroCredits, microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
 import { countStored, overStored } from '../admission/quotas.ts'
 import { burnEntry, overQuota, payingWallet, recordOf } from '../burns/burn.ts'
 import { type BurnContext, countUse, type Rated, rate } from '../burns/rate.ts'
@@ -233,7 +227,7 @@ function chargeLate(
   rated: Rated,
 ): Entry {
   const wanted = wantedOf(rated, capped, held)
-  const amount = lesser(wanted, microCredits(Math.min(spendable(wallet), MAX_MICRO_CREDITS)))
+  const amount = lesser(wanted, spendable(wallet))
   const lots = take(draft, wallet, amount)
   countUse(wallet, rated)
   const about = ['hold_not_open', ...shortfallOf(wanted - BigInt(amount))]
