@@ -33,6 +33,11 @@ type Fetch = typeof fetch
  */
 const MAX_CHARS = 32 * 1024 * 1024
 
+/** The pattern of the end of a stream event. */
+const END = /\n\n|\r\n\r\n|\r\r/
+const AFTER_END = new RegExp(`(?<=${END.source})`)
+const LAST_END = new RegExp(`(?:${END.source})$`)
+
 /** Returns a `fetch` that meters the calls of `apis` with a JSON body and passes all other requests through. */
 export function meteredFetch(inner: Fetch, meter: Meter, apis: readonly Api[]): Fetch {
   return async (input, init) => {
@@ -117,9 +122,9 @@ function metered(
     const searched = seam + text
     seam = searched.slice(-3)
     let passed = ''
-    if (/\n\n|\r\n\r\n|\r\r/.test(searched)) {
-      const events = rest.split(/(?<=\n\n|\r\n\r\n|\r\r)/)
-      rest = /(\n\n|\r\n\r\n|\r\r)$/.test(rest) ? '' : (events.pop() ?? '')
+    if (END.test(searched)) {
+      const events = rest.split(AFTER_END)
+      rest = LAST_END.test(rest) ? '' : (events.pop() ?? '')
       passed = events.filter((event) => keeps(event)).join('')
     }
     if (rest.length <= MAX_CHARS) return passed
