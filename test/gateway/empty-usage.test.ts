@@ -48,6 +48,7 @@ it.each([
   ['only the input', { prompt_tokens: 8 }],
   ['only the total', { total_tokens: 108 }],
   ['null', { prompt_tokens: null, completion_tokens: null }],
+  ['a negative count', { prompt_tokens: 8, completion_tokens: -1 }],
   ['texts', { prompt_tokens: '8', completion_tokens: '100' }],
 ])('a response with output whose usage has %s is charged by an estimate', async (_, usage) => {
   expect(await eventOf(whole(usage), CHAT)).toEqual(estimate(CHAT))

@@ -5,31 +5,20 @@ import { type Pricing, pricesOfCall } from '../../src/gateway/request/prices.ts'
 import { chargeOf } from '../../src/gateway/settlement.ts'
 import { deliveredText, readingOf } from '../../src/gateway/stream/readings.ts'
 import type { PricedEvent } from '../../src/ledger/model/vocabulary.ts'
-import { NO_OVERLAYS } from '../../src/pricing/cost/price-book.ts'
 import { microCredits, usdFromParts } from '../../src/pricing/money.ts'
+import { pricingOfCall } from './pricings.ts'
 
 /** Tests the hold and the charge of calls whose tools the provider runs. Costs are in millionths of a USD. */
 
 type Body = Readonly<Record<string, unknown>>
 
-const KEY: Pricing['key'] = {
-  key_id: 'key_1',
-  customer_id: 'cust_1',
-  mode: 'live',
-  scopes: [],
-  tier: 'STARTER',
-  customer_status: 'ACTIVE',
-  price_epochs: { operator: 0, customer: 0 },
-  ends_at_ms: null,
-}
 const INPUT = { held: 1000, likely: 800 }
 
 function pricingOf(api: MeteredApi, body: Body, provider = 'openai'): Pricing {
   const endpoint: MeteredEndpoint = { kind: 'metered', event_type: 'TOKEN_USAGE', api }
   const read = readCall(endpoint, body)
   if (read.kind === 'invalid') throw new Error(read.message)
-  const meter = { feature_id: 'gateway', clip: false, trailer: false, drain: false }
-  return { key: KEY, book: NO_OVERLAYS, meter, provider, endpoint, call: read.call }
+  return pricingOfCall(endpoint, read.call, provider)
 }
 
 function costOf(event: PricedEvent | undefined): number {

@@ -1,20 +1,9 @@
 import { expect, it } from 'vitest'
 import { callOfUpload } from '../../src/gateway/request/call-request.ts'
-import { type Pricing, pricesOfTranscription } from '../../src/gateway/request/prices.ts'
+import { pricesOfTranscription } from '../../src/gateway/request/prices.ts'
 import { allModels, findProvider } from '../../src/pricing/catalogue/catalogue.ts'
-import { NO_OVERLAYS } from '../../src/pricing/cost/price-book.ts'
 import { usdFromParts } from '../../src/pricing/money.ts'
-
-const KEY: Pricing['key'] = {
-  key_id: 'key_1',
-  customer_id: 'cust_1',
-  mode: 'live',
-  scopes: [],
-  tier: 'STARTER',
-  customer_status: 'ACTIVE',
-  price_epochs: { operator: 0, customer: 0 },
-  ends_at_ms: null,
-}
+import { pricingOfCall } from './pricings.ts'
 
 const UPLOAD = {
   subtitles: false,
@@ -27,14 +16,8 @@ const UPLOAD = {
 
 /** Returns the largest price of an upload of 1 MB; undefined if the model has no price for transcriptions. */
 function heldPrice(model: string | undefined, provider = 'openai'): bigint | undefined {
-  const priced = pricesOfTranscription({
-    key: KEY,
-    book: NO_OVERLAYS,
-    meter: { feature_id: 'gateway', clip: false, trailer: false, drain: false },
-    provider,
-    endpoint: { kind: 'metered', event_type: 'AUDIO_PROCESSING', api: 'transcriptions' },
-    call: callOfUpload({ ...UPLOAD, model }),
-  })
+  const endpoint = { kind: 'metered', event_type: 'AUDIO_PROCESSING', api: 'transcriptions' } as const
+  const priced = pricesOfTranscription(pricingOfCall(endpoint, callOfUpload({ ...UPLOAD, model }), provider))
   if (priced.kind === 'refused' || priced.most.charge.kind !== 'priced') return undefined
   return usdFromParts(priced.most.charge.cost)
 }

@@ -2,7 +2,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { listed } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { call } from './provider.ts'
-import { CHAT, COMPLETION, chat, END, json, playProvider, stream, word } from './support.ts'
+import { CHAT, chat, END, json, playProvider, stream, word } from './support.ts'
 
 /** Tests of usage that a provider reports in an unusual way. */
 
@@ -22,20 +22,6 @@ it('a stream that is read to its end for a client that is gone may end without a
   await settled()
   const [event] = await listed(api_key, '/v1/events')
   expect(event).toMatchObject({ usage: { input_tokens: 8, output_tokens: 100 } })
-})
-
-it.each([
-  ['is empty', {}],
-  ['has no counts', { prompt_tokens: null, completion_tokens: null }],
-  ['has a negative count', { prompt_tokens: 8, completion_tokens: -1 }],
-])('the output of a response is estimated, if its usage %s', async (_, usage) => {
-  const { api_key } = await createCustomer()
-  const choices = [{ index: 0, finish_reason: 'stop', message: { content: 'x'.repeat(4_000) } }]
-  playProvider(json({ ...COMPLETION, choices, usage }))
-  const { settled } = await chat(api_key, CHAT)
-  await settled()
-  const [event] = await listed(api_key, '/v1/events')
-  expect(event).toMatchObject({ usage: { output_tokens: 1_000 }, warnings: ['estimated', 'no_usage'] })
 })
 
 it('events under another content type are read in a call that requested no stream', async () => {
